@@ -1,0 +1,51 @@
+package notify
+
+import (
+	"fmt"
+	"time"
+)
+
+// Close says why a connection ends and whether its client should come back.
+// Code is of RFC 6455, section 7.4, or our own from 4400 up; the list below is
+// the whole of what this service closes with.
+type Close struct {
+	Code      int
+	Reason    string // at most 123 bytes, as RFC 6455 has it
+	Reconnect bool
+	After     time.Duration // before coming back; a random part of it after 1012
+}
+
+// The reasons to end a connection.
+var (
+	CloseNormal       = Close{Code: 1000, Reason: "bye", Reconnect: true}
+	CloseProtocol     = Close{Code: 1002, Reason: "protocol-error"}
+	CloseBinary       = Close{Code: 1003, Reason: "text-frames-only"}
+	CloseNotUTF8      = Close{Code: 1007, Reason: "not-utf-8"}
+	CloseNoObject     = Close{Code: 1008, Reason: "not-a-json-object"}
+	CloseTooBig       = Close{Code: 1009, Reason: "frame-too-big"}
+	CloseInternal     = Close{Code: 1011, Reason: "internal", Reconnect: true}
+	CloseOverloaded   = Close{Code: 1013, Reason: "overloaded", Reconnect: true}
+	CloseExpired      = Close{Code: 4401, Reason: "token-expired", Reconnect: true}
+	CloseRevoked      = Close{Code: 4403, Reason: "token-revoked"}
+	CloseSlow         = Close{Code: 4408, Reason: "too-slow", Reconnect: true}
+	CloseReplaced     = Close{Code: 4409, Reason: "replaced"}
+	CloseDisconnected = Close{Code: 4410, Reason: "disconnected", Reconnect: true}
+	CloseFlood        = Close{Code: 4429, Reason: "too-many-commands", Reconnect: true}
+
+	// CloseSilent and CloseLost are never sent: the peer was not heard from for
+	// too long, or the network failed. The peer sees 1006.
+	CloseSilent = Close{Code: 1006, Reason: "silent", Reconnect: true}
+	CloseLost   = Close{Code: 1006, Reason: "lost", Reconnect: true}
+)
+
+// CloseRestart is how a drain ends a connection: its client comes back after a
+// random part of window.
+func CloseRestart(window time.Duration) Close {
+	seconds := int(window / time.Second)
+	return Close{
+		Code:      1012,
+		Reason:    fmt.Sprintf("restart window=%d", seconds),
+		Reconnect: true,
+		After:     time.Duration(seconds) * time.Second,
+	}
+}

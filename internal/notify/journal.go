@@ -1,0 +1,75 @@
+package notify
+
+import (
+	"context"
+	"time"
+)
+
+// Journal puts entries in one order and makes them durable. Every node applies
+// the same entries in the same order.
+type Journal interface {
+	// Append returns what applying e came to, once e is durable and applied
+	// here. ErrUnavailable means that it was not stored; ErrOutcomeUnknown that
+	// it may have been; ErrKeyReused that its idempotency key was used for
+	// something else.
+	Append(ctx context.Context, e Entry) (Verdict, error)
+
+	// Durable returns the last sequence that a power cut cannot take back.
+	// Nothing past it is delivered, replayed or listed.
+	Durable() Sequence
+}
+
+// Entry is one step of the journal: a Publish, a Sweep or a Generation.
+// Applying one depends on nothing but the entry, its sequence, its time and
+// the entries before it; so it carries the limits that it is subject to.
+type Entry interface{ entry() }
+
+// Publish tells users something.
+type Publish struct {
+	ID        string   // what the notification is to be called
+	Users     []UserID // distinct; empty means everyone
+	Content   []byte   // see Notification
+	TTL       time.Duration
+	Ephemeral bool // pass on, do not store
+	Key       Key  // zero: none
+	Keep      int  // how many notifications a history keeps: the newest
+}
+
+// Key makes a publish idempotent: for KeyLifetime, one that bears a known Name
+// is answered as the first was.
+type Key struct {
+	Name        [32]byte // a hash over principal, path and the caller's key
+	Fingerprint [32]byte // of what is published under it
+}
+
+// KeyLifetime is for how long an idempotency key is remembered.
+const KeyLifetime = 24 * time.Hour
+
+// Sweep removes what is past its time: expired notifications and idempotency
+// keys, and those notifications that retention no longer keeps. It removes a
+// bounded number; Verdict.More says that there is more to do.
+type Sweep struct {
+	Retention time.Duration // notifications older than this go
+	MaxBytes  int64         // the oldest go while more is kept; 0: no limit
+}
+
+// Generation marks a start of the service: cursors of sequences from here on,
+// up to the next generation, bear its ID and are sealed with its Secret.
+type Generation struct {
+	ID     uint64
+	First  Sequence // its own sequence
+	Secret [16]byte
+}
+
+// Verdict is what applying an entry came to. Whatever may be decided only once
+// is decided there.
+type Verdict struct {
+	Sequence Sequence
+	Receipt  Receipt // of a Publish
+	More     bool    // of a Sweep: call again
+	Err      error   // ErrKeyReused, or nil; Journal.Append returns it as its error
+}
+
+func (Publish) entry()    {}
+func (Sweep) entry()      {}
+func (Generation) entry() {}

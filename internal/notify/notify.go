@@ -1,0 +1,79 @@
+package notify
+
+import (
+	"time"
+)
+
+// UserID names a user: the subject of a token and the address of a
+// notification. It is 1 to 256 bytes of UTF-8 without white space or control
+// characters; ParseUser makes one of a string.
+type UserID string
+
+// Sequence is the place of an entry in the journal. The first is 1; 0 is the
+// place before all. One sequence orders everything that a user can be told.
+type Sequence uint64
+
+// Priority says how urgent a notification is. It is passed on to clients and
+// does not change the order of delivery.
+type Priority string
+
+// The priorities; PriorityNormal is the default.
+const (
+	PriorityLow    Priority = "low"
+	PriorityNormal Priority = "normal"
+	PriorityHigh   Priority = "high"
+)
+
+// Audience says to whom a notification went.
+type Audience string
+
+// The audiences.
+const (
+	AudienceUser Audience = "user" // to users by name
+	AudienceAll  Audience = "all"  // to everyone
+)
+
+// Draft is a notification as its publisher asks for it: the body of
+// POST /notify, decoded. Check says whether it may be published.
+type Draft struct {
+	Users []UserID // distinct; empty with All
+	All   bool
+
+	Type      string
+	Title     string
+	Body      string
+	Data      []byte // a JSON object as it was sent, or nil
+	TTL       time.Duration
+	Priority  Priority
+	Ephemeral bool
+
+	// Fingerprint is the SHA-256 of the decoded JSON: two bodies that say the
+	// same have the same one.
+	Fingerprint [32]byte
+}
+
+// Notification is what users are told, as the journal settled it. Live
+// delivery and replay both start from it.
+type Notification struct {
+	Sequence Sequence // 0 if ephemeral: such a one has no place to resume from
+	Time     time.Time
+	Expires  time.Time // zero: never by itself
+	Audience Audience
+	Users    []UserID // to whom, with AudienceUser
+
+	// Content holds the members that do not depend on the journal, as JSON
+	// without the braces. Package wire writes and completes it.
+	Content []byte
+}
+
+// Expired reports whether n is past its time to live at now.
+func (n *Notification) Expired(now time.Time) bool {
+	return !n.Expires.IsZero() && !now.Before(n.Expires)
+}
+
+// Receipt is the answer to a publish.
+type Receipt struct {
+	ID         string // the notification's, a UUID
+	Recipients int    // 0 for everyone: nobody is counted
+	Duplicate  bool   // the idempotency key had been used: this is the first answer
+}
