@@ -8,11 +8,11 @@ import (
 // Journal puts entries in one order and makes them durable. Every node applies
 // the same entries in the same order.
 type Journal interface {
-	// Append returns what applying e came to, once e is durable and applied
-	// here. ErrUnavailable means that it was not stored; ErrOutcomeUnknown that
-	// it may have been; ErrKeyReused that its idempotency key was used for
-	// something else.
-	Append(ctx context.Context, e Entry) (Verdict, error)
+	// Append puts entries behind all others, next to each other, and returns
+	// what applying each came to, once they are durable and applied here. Of an
+	// entry whose Verdict.Err is ErrUnavailable nothing was stored; of one whose
+	// is ErrOutcomeUnknown it may have been.
+	Append(ctx context.Context, entries ...Entry) []Verdict
 
 	// Durable returns the last sequence that a power cut cannot take back.
 	// Nothing past it is delivered, replayed or listed.
@@ -33,6 +33,22 @@ type Publish struct {
 	Ephemeral bool // pass on, do not store
 	Key       Key  // zero: none
 	Keep      int  // how many notifications a history keeps: the newest
+}
+
+// Notification returns what e tells users, if it is applied at a place and a
+// time. An ephemeral one has no place.
+func (e Publish) Notification(seq Sequence, at time.Time) Notification {
+	n := Notification{Sequence: seq, Time: at, Audience: AudienceUser, Users: e.Users, Content: e.Content}
+	if len(e.Users) == 0 {
+		n.Audience = AudienceAll
+	}
+	if e.TTL > 0 {
+		n.Expires = at.Add(e.TTL)
+	}
+	if e.Ephemeral {
+		n.Sequence = 0
+	}
+	return n
 }
 
 // Key makes a publish idempotent: for KeyLifetime, one that bears a known Name
@@ -67,7 +83,7 @@ type Verdict struct {
 	Sequence Sequence
 	Receipt  Receipt // of a Publish
 	More     bool    // of a Sweep: call again
-	Err      error   // ErrKeyReused, or nil; Journal.Append returns it as its error
+	Err      error   // ErrKeyReused, ErrUnavailable, ErrOutcomeUnknown, or nil
 }
 
 func (Publish) entry()    {}

@@ -36,7 +36,7 @@ const (
 // Draft is a notification as its publisher asks for it: the body of
 // POST /notify, decoded. Check says whether it may be published.
 type Draft struct {
-	Users []UserID // distinct; empty with All
+	Users []UserID // empty with All; one named twice is told once
 	All   bool
 
 	Type      string

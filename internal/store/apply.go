@@ -1,0 +1,279 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Apply applies entries as the sequences from first on, all at the time at, and
+// returns when no power cut can take them back: a verdict for each, and the
+// notifications to deliver, in order. An error means that it is not known
+// whether they are durable, and that no more may be applied.
+func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Notification, error) {
+	g := &group{
+		batch: s.db.NewIndexedBatch(),
+		at:    at.UTC().Truncate(time.Millisecond), // as finely as it is stored
+		state: s.state,
+	}
+	defer g.batch.Close()
+	verdicts := make([]notify.Verdict, 0, len(entries))
+	for i, e := range entries {
+		v, err := g.apply(first+notify.Sequence(i), e)
+		if err != nil {
+			return nil, nil, fmt.Errorf("apply entry %d: %w", first+notify.Sequence(i), err)
+		}
+		verdicts = append(verdicts, v)
+	}
+	g.set([]byte{kindState}, g.state.append(nil))
+	if g.err != nil {
+		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, g.err)
+	}
+	if err := g.batch.Commit(pebble.Sync); err != nil {
+		return nil, nil, fmt.Errorf("commit entries from %d: %w", first, err)
+	}
+	s.state = g.state
+	return verdicts, g.told, nil
+}
+
+// group is what is applied together: one batch, read through, so that each
+// entry sees those before it.
+type group struct {
+	batch *pebble.Batch
+	at    time.Time
+	state state
+	told  []notify.Notification
+	err   error // the first write that failed
+}
+
+func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
+	g.state.last = seq
+	v := notify.Verdict{Sequence: seq}
+	var err error
+	switch e := e.(type) {
+	case notify.Publish:
+		v.Receipt, err = g.publish(seq, e)
+	case notify.Sweep:
+		v.More, err = g.sweep(e)
+	case notify.Generation:
+		g.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
+	default:
+		return v, fmt.Errorf("unknown entry %T", e)
+	}
+	if errors.Is(err, notify.ErrKeyReused) {
+		v.Err, err = err, nil
+	}
+	return v, err
+}
+
+func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
+	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
+	if e.Key != (notify.Key{}) {
+		first, used, err := g.usedKey(e.Key)
+		if err != nil || used {
+			return first, err
+		}
+		g.useKey(e.Key, receipt)
+	}
+	n := e.Notification(seq, g.at)
+	g.told = append(g.told, n)
+	if e.Ephemeral {
+		return receipt, nil
+	}
+	return receipt, g.keep(&n, e.Keep)
+}
+
+// usedKey returns the first answer under k, if k was used for the same thing,
+// and ErrKeyReused if it was used for another.
+func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
+	b, err := get(g.batch, idempotencyKey(k.Name))
+	if err != nil || b == nil {
+		return first, false, err
+	}
+	u, err := readUsedKey(b)
+	switch {
+	case err != nil:
+		return first, false, err
+	case g.at.Sub(u.at) >= notify.KeyLifetime:
+		return first, false, nil // not swept yet
+	case u.fingerprint != k.Fingerprint:
+		return first, true, notify.Errorf(notify.ErrKeyReused, "the key was used for a request with another body")
+	}
+	first = u.receipt
+	first.Duplicate = true
+	return first, true, nil
+}
+
+func (g *group) useKey(k notify.Key, r notify.Receipt) {
+	g.set(idempotencyKey(k.Name), usedKey{g.at, k.Fingerprint, r}.append(nil))
+	g.set(endKey(g.at.Add(notify.KeyLifetime), kindKey, k.Name[:]), nil)
+}
+
+// keep stores n and puts it into the histories that it belongs to.
+func (g *group) keep(n *notify.Notification, most int) error {
+	record := appendNotification(nil, n)
+	g.state.bytes += uint64(len(record))
+	g.set(sequenceKey(kindNotification, n.Sequence), record)
+	if !n.Expires.IsZero() {
+		g.set(endOfNotification(n), nil)
+	}
+	if n.Audience == notify.AudienceAll {
+		return g.extend(everyone(), n.Sequence, most)
+	}
+	for _, u := range n.Users {
+		if err := g.extend(ofUser(u), n.Sequence, most); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func endOfNotification(n *notify.Notification) []byte {
+	return endKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
+}
+
+// owner is whose history something is in.
+type owner struct {
+	user notify.UserID
+	all  bool
+}
+
+func everyone() owner { return owner{all: true} }
+
+func ofUser(u notify.UserID) owner { return owner{user: u} }
+
+func (o owner) historyKey() []byte {
+	if o.all {
+		return []byte{kindHistoryAll}
+	}
+	return historyKey(o.user)
+}
+
+func (o owner) toldKey(seq notify.Sequence) []byte {
+	if o.all {
+		return sequenceKey(kindToldAll, seq)
+	}
+	return toldKey(o.user, seq)
+}
+
+// extend puts seq at the end of a history, which keeps the newest ones only.
+func (g *group) extend(o owner, seq notify.Sequence, most int) error {
+	h, err := readHistoryOf(g.batch, o)
+	if err != nil {
+		return err
+	}
+	h.kept++
+	g.set(o.toldKey(seq), nil)
+	for most > 0 && h.kept > uint64(most) {
+		if err := g.dropOldest(o, &h); err != nil {
+			return err
+		}
+	}
+	g.set(o.historyKey(), h.append(nil))
+	return nil
+}
+
+// dropOldest takes the oldest notification out of a history that is full.
+func (g *group) dropOldest(o owner, h *history) error {
+	seq, err := g.oldest(o, h.removed)
+	if err != nil {
+		return err
+	}
+	n, size, err := g.notification(seq)
+	if err != nil {
+		return err
+	}
+	g.remove(o.toldKey(seq))
+	h.kept--
+	h.removed, h.removedTime = seq, n.Time
+	return g.release(&n, size)
+}
+
+func (g *group) oldest(o owner, after notify.Sequence) (notify.Sequence, error) {
+	it, err := g.batch.NewIter(&pebble.IterOptions{
+		LowerBound: o.toldKey(after + 1),
+		UpperBound: o.toldKey(^notify.Sequence(0)),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read the store: %w", err)
+	}
+	defer it.Close()
+	if !it.First() {
+		return 0, errors.Join(errCorrupt, it.Error())
+	}
+	return sequenceOf(it.Key()), nil
+}
+
+// release tells n that one of its owners has let go of it, and removes it when
+// it was the last.
+func (g *group) release(n *notify.Notification, size int) error {
+	if n.Audience == notify.AudienceUser && len(n.Users) > 1 {
+		key := sequenceKey(kindHolders, n.Sequence)
+		b, err := get(g.batch, key)
+		if err != nil {
+			return err
+		}
+		holders := uint64(len(n.Users))
+		if b != nil {
+			holders = binary.BigEndian.Uint64(b)
+		}
+		if holders > 1 {
+			g.set(key, binary.BigEndian.AppendUint64(nil, holders-1))
+			return nil
+		}
+	}
+	g.forget(n, size)
+	return nil
+}
+
+// forget removes the record of a notification that is in no history any more.
+func (g *group) forget(n *notify.Notification, size int) {
+	g.remove(sequenceKey(kindNotification, n.Sequence))
+	g.remove(sequenceKey(kindHolders, n.Sequence))
+	if !n.Expires.IsZero() {
+		g.remove(endOfNotification(n))
+	}
+	g.state.bytes -= uint64(size)
+}
+
+// notification reads a record, and how many bytes it takes.
+func (g *group) notification(seq notify.Sequence) (notify.Notification, int, error) {
+	b, err := get(g.batch, sequenceKey(kindNotification, seq))
+	if err != nil {
+		return notify.Notification{}, 0, err
+	}
+	n, err := readNotification(seq, b)
+	return n, len(b), err
+}
+
+// set and remove write to the batch; a failure stays in g.err, which Apply
+// looks at before it commits.
+func (g *group) set(key, value []byte) {
+	if err := g.batch.Set(key, value, nil); err != nil && g.err == nil {
+		g.err = err
+	}
+}
+
+func (g *group) remove(key []byte) {
+	if err := g.batch.Delete(key, nil); err != nil && g.err == nil {
+		g.err = err
+	}
+}
+
+func (g *group) has(key []byte) (bool, error) {
+	b, err := get(g.batch, key)
+	return b != nil, err
+}
+
+func readHistoryOf(r pebble.Reader, o owner) (history, error) {
+	b, err := get(r, o.historyKey())
+	if err != nil || b == nil {
+		return history{}, err
+	}
+	return readHistory(b)
+}

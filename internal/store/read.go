@@ -1,0 +1,154 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Reader says whose history is read. Broadcasts from before Since are none of
+// the user's.
+type Reader struct {
+	User  notify.UserID
+	Since time.Time
+}
+
+// Page is a stretch of a user's history: what the user and everyone was told,
+// in the one order of the journal.
+type Page struct {
+	Notifications []notify.Notification
+
+	// End is up to where the page is complete: the bound that was asked for, or
+	// where the page was full.
+	End notify.Sequence
+
+	// Removed is the highest sequence of the reader's history that retention
+	// has removed, 0 if none: a cursor before it has a hole after it.
+	Removed notify.Sequence
+}
+
+// pageBytes is how much content one page holds, give or take a notification:
+// thousands may be reading at once.
+const pageBytes = 64 << 10
+
+// History returns what the reader was told after one sequence and up to
+// another, oldest first. The page is full at limit notifications. It shows the
+// state of one moment. The caller bounds upTo by the journal's durable mark.
+func (s *Store) History(r Reader, after, upTo notify.Sequence, limit int) (Page, error) {
+	snap := s.db.NewSnapshot()
+	defer snap.Close()
+	page := Page{End: upTo}
+	var err error
+	if page.Removed, err = removed(snap, r); err != nil || upTo <= after {
+		return page, err
+	}
+	told, err := merge(snap, r.User, after, upTo)
+	if err != nil {
+		return page, err
+	}
+	defer told.close()
+	size := 0
+	for seq, ok := told.next(); ok; seq, ok = told.next() {
+		b, err := get(snap, sequenceKey(kindNotification, seq))
+		if err != nil {
+			return page, err
+		}
+		n, err := readNotification(seq, b)
+		if err != nil {
+			return page, fmt.Errorf("notification %d: %w", seq, err)
+		}
+		if n.Audience == notify.AudienceAll && n.Time.Before(r.Since) {
+			continue
+		}
+		page.Notifications = append(page.Notifications, n)
+		if size += len(n.Content); size >= pageBytes || len(page.Notifications) >= limit {
+			page.End = seq
+			break
+		}
+	}
+	return page, told.err()
+}
+
+// removed returns the highest sequence that retention took from the reader.
+func removed(r pebble.Reader, who Reader) (notify.Sequence, error) {
+	own, err := readHistoryOf(r, ofUser(who.User))
+	if err != nil {
+		return 0, err
+	}
+	all, err := readHistoryOf(r, everyone())
+	if err != nil {
+		return 0, err
+	}
+	if all.removedTime.Before(who.Since) {
+		return own.removed, nil
+	}
+	return max(own.removed, all.removed), nil
+}
+
+// Generations returns all starts of the service, oldest first.
+func (s *Store) Generations() ([]notify.Generation, error) {
+	var all []notify.Generation
+	err := each(s.db, []byte{kindGeneration}, after(kindGeneration), func(k, v []byte) (bool, error) {
+		g, err := readGeneration(sequenceOf(k), v)
+		all = append(all, g)
+		return true, err
+	})
+	return all, err
+}
+
+// merged merges what one user and what everyone was told.
+type merged struct {
+	its [2]*pebble.Iterator
+}
+
+func merge(r pebble.Reader, u notify.UserID, after, upTo notify.Sequence) (*merged, error) {
+	p := &merged{}
+	for i, o := range []owner{ofUser(u), everyone()} {
+		it, err := r.NewIter(&pebble.IterOptions{
+			LowerBound: o.toldKey(after + 1),
+			UpperBound: o.toldKey(upTo + 1),
+		})
+		if err != nil {
+			p.close()
+			return nil, fmt.Errorf("read the store: %w", err)
+		}
+		it.First()
+		p.its[i] = it
+	}
+	return p, nil
+}
+
+// next returns the lowest sequence that was not returned yet.
+func (p *merged) next() (notify.Sequence, bool) {
+	lowest := -1
+	var seq notify.Sequence
+	for i, it := range p.its {
+		if !it.Valid() {
+			continue
+		}
+		if at := sequenceOf(it.Key()); lowest < 0 || at < seq {
+			lowest, seq = i, at
+		}
+	}
+	if lowest < 0 {
+		return 0, false
+	}
+	p.its[lowest].Next()
+	return seq, true
+}
+
+func (p *merged) err() error {
+	return errors.Join(p.its[0].Error(), p.its[1].Error())
+}
+
+func (p *merged) close() {
+	for _, it := range p.its {
+		if it != nil {
+			it.Close()
+		}
+	}
+}

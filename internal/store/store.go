@@ -1,0 +1,240 @@
+// Package store keeps the state that the journal's entries add up to: each
+// user's history, idempotency keys, generations. It applies entries in the
+// order it is given, atomically and durably, and answers reads. It promises
+// that what Apply has returned survives a power cut, and leaves the order of
+// entries and the rules of publishing to others. Pebble lives here only.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// formatVersion is raised when the meaning of keys or values changes.
+const formatVersion = 1
+
+// Memory that the store may take, whatever it holds.
+const (
+	cacheBytes    = 32 << 20
+	memTableBytes = 16 << 20
+)
+
+// Options say how to open a store.
+type Options struct {
+	Logger *slog.Logger
+
+	// Fatal ends the process: a write to the log failed, and what a later one
+	// would say of the disk cannot be trusted. It must not return.
+	Fatal func(error)
+
+	// FS stands in for the disk in tests; nil is the disk.
+	FS vfs.FS
+}
+
+// Store is the state of one node, in a directory of its own. Apply may be
+// called by one goroutine at a time, everything else by any.
+type Store struct {
+	db  *pebble.DB
+	fs  vfs.FS
+	dir string
+
+	background atomic.Pointer[error] // the last thing Pebble failed to do by itself
+
+	// Touched by Apply alone.
+	state state
+}
+
+// ErrInUse says that another process has the directory open.
+var ErrInUse = errors.New("another process is using the data directory")
+
+// Open opens the store in dir and makes it if it is not there. Only one process
+// can: for a second one the error is ErrInUse.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{fs: o.FS, dir: dir}
+	if s.fs == nil {
+		s.fs = vfs.Default
+	}
+	if err := s.makeDir(); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	db, err := pebble.Open(filepath.Join(dir, "store"), s.options(o))
+	switch {
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EACCES) && s.exists():
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	case err != nil:
+		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
+	}
+	s.db = db
+	if err := s.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// makeDir makes the directory so that a power cut does not take it back: what
+// is in it is synced by Pebble, but not that it is there.
+func (s *Store) makeDir() error {
+	if err := s.fs.MkdirAll(filepath.Join(s.dir, "store"), 0o700); err != nil {
+		return err
+	}
+	for _, dir := range []string{s.dir, filepath.Dir(filepath.Clean(s.dir))} {
+		d, err := s.fs.OpenDir(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) exists() bool {
+	_, err := s.fs.Stat(filepath.Join(s.dir, "store", "LOCK"))
+	return err == nil
+}
+
+func (s *Store) options(o Options) *pebble.Options {
+	log := logger{o.Logger, o.Fatal}
+	opts := &pebble.Options{
+		FS:                 s.fs,
+		FormatMajorVersion: pebble.FormatNewest,
+		CacheSize:          cacheBytes,
+		MemTableSize:       memTableBytes,
+		Logger:             log,
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) {
+				s.background.Store(&err)
+				o.Logger.Error("the store failed in the background", "error", err)
+			},
+			DataCorruption: func(i pebble.DataCorruptionInfo) {
+				err := fmt.Errorf("data corruption: %w", i.Details)
+				s.background.Store(&err)
+				o.Logger.Error("the store found corrupt data", "path", i.Path, "error", i.Details)
+			},
+			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+				o.Logger.Warn("the store stalls writes", "reason", i.Reason)
+			},
+		},
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return opts
+}
+
+// load reads the state, and refuses a store that a later version has written.
+func (s *Store) load() error {
+	format, err := get(s.db, []byte{kindFormat})
+	if err != nil {
+		return err
+	}
+	if format == nil {
+		return s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync)
+	}
+	if len(format) != 1 || format[0] != formatVersion {
+		return fmt.Errorf("it has format %v; this version reads %d", format, formatVersion)
+	}
+	b, err := get(s.db, []byte{kindState})
+	if err != nil || b == nil {
+		return err
+	}
+	s.state, err = readState(b)
+	return err
+}
+
+// Last returns the sequence of the last entry applied. It is to be called
+// before the first Apply.
+func (s *Store) Last() notify.Sequence { return s.state.last }
+
+// Close writes out what is in memory and gives the directory back.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
+}
+
+// Err returns what the store has failed to do in the background, nil if
+// nothing.
+func (s *Store) Err() error {
+	if err := s.background.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Free returns how many bytes the disk of the store has left.
+func (s *Store) Free() (uint64, error) {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", s.dir, err)
+	}
+	return usage.AvailBytes, nil
+}
+
+// Stats are the store's own figures.
+type Stats struct {
+	DiskBytes         uint64
+	MemTableBytes     uint64
+	CacheBytes        int64
+	CacheHits         int64
+	CacheMisses       int64
+	WALBytes          uint64
+	Compactions       int64
+	ReadAmplification int
+}
+
+// Stats returns the store's own figures as they are now.
+func (s *Store) Stats() Stats {
+	m := s.db.Metrics()
+	return Stats{
+		DiskBytes:         m.DiskSpaceUsage(),
+		MemTableBytes:     m.MemTable.Size,
+		CacheBytes:        m.BlockCache.Size,
+		CacheHits:         m.BlockCache.Hits,
+		CacheMisses:       m.BlockCache.Misses,
+		WALBytes:          m.WAL.BytesWritten,
+		Compactions:       m.Compact.Count,
+		ReadAmplification: m.ReadAmp(),
+	}
+}
+
+// get returns a copy of the value of key, nil if there is none.
+func get(r pebble.Reader, key []byte) ([]byte, error) {
+	v, closer, err := r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	b := append([]byte{}, v...)
+	return b, closer.Close()
+}
+
+// logger passes what Pebble says on to slog.
+type logger struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug(fmt.Sprintf("store: "+format, args...))
+}
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf("store: "+format, args...))
+}
+func (l logger) Fatalf(format string, args ...any) {
+	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
+}

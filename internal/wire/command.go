@@ -1,0 +1,68 @@
+package wire
+
+import (
+	"errors"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// MaxRef is how many characters the ref of a command may have.
+const MaxRef = 64
+
+// ErrNoObject says that a frame is no JSON object: its sender speaks another
+// language, and the connection ends with 1008.
+var ErrNoObject = errors.New("not a JSON object")
+
+// Command is a frame from a client.
+type Command struct {
+	Event string
+	Ref   string // to be repeated in the answer
+	Key   string // idempotency key of a publish
+	Data  []byte // JSON, or nil
+}
+
+// ReadCommand reads a frame. Its error is ErrNoObject, or one to answer with an
+// error frame, whose ref is that of the command, if it could be read.
+func ReadCommand(frame []byte) (Command, error) {
+	v, err := strict(frame)
+	if err != nil {
+		lenient := jsontext.Value(frame)
+		if lenient.Kind() != '{' || !lenient.IsValid(jsontext.AllowDuplicateNames(true)) {
+			return Command{}, ErrNoObject
+		}
+		return Command{}, err
+	}
+	if v.Kind() != '{' {
+		return Command{}, ErrNoObject
+	}
+	var c Command
+	var r reader
+	r.members("", v, func(name string, v jsontext.Value) {
+		switch name {
+		case "event":
+			c.Event = r.text("/event", v)
+		case "ref":
+			if ref := r.text("/ref", v); utf8.RuneCountInString(ref) <= MaxRef {
+				c.Ref = ref
+			} else {
+				r.fault("/ref", "must have at most %d characters", MaxRef)
+			}
+		case "key":
+			c.Key = r.text("/key", v)
+		case "data":
+			c.Data = r.object("/data", v)
+		default:
+			r.unknown("", name)
+		}
+	})
+	if c.Event == "" && len(r.faults) == 0 {
+		r.fault("/event", "is required")
+	}
+	if len(r.faults) > 0 {
+		return c, notify.Invalid(r.faults...)
+	}
+	return c, nil
+}
