@@ -127,7 +127,7 @@ func (r *reader) to(d *notify.Draft, v jsontext.Value) {
 			r.unknown("/to", name)
 		}
 	})
-	if given != 1 {
+	if v.Kind() == '{' && given != 1 {
 		r.fault("/to", "must hold exactly one of users and all")
 	}
 }

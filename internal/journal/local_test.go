@@ -1,0 +1,167 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// machine notes the groups that it is given, and how many entries were durable
+// when each was.
+type machine struct {
+	mu     sync.Mutex
+	groups [][]notify.Entry
+	first  []notify.Sequence
+	syncs  time.Duration // how long a commit takes
+	err    error
+}
+
+func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Notification, error) {
+	time.Sleep(m.syncs) // in a synctest bubble: the fsync
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return nil, nil, m.err
+	}
+	m.groups = append(m.groups, entries)
+	m.first = append(m.first, first)
+	verdicts := make([]notify.Verdict, len(entries))
+	var told []notify.Notification
+	for i, e := range entries {
+		seq := first + notify.Sequence(i)
+		verdicts[i].Sequence = seq
+		if p, ok := e.(notify.Publish); ok {
+			told = append(told, p.Notification(seq, at))
+		}
+	}
+	return verdicts, told, nil
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Committed(int, float64) {}
+
+// run starts a journal in the bubble and returns what ends it.
+func run(t *testing.T, m *machine, deliver func(notify.Notification)) (*journal.Local, func() error) {
+	t.Helper()
+	if deliver == nil {
+		deliver = func(notify.Notification) {}
+	}
+	j := journal.NewLocal(journal.Options{Machine: m, Last: 7, Deliver: deliver, Metrics: noMetrics{}})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- j.Run(ctx) }()
+	return j, func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func TestWhatWaitsSharesACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{syncs: time.Millisecond}
+		j, stop := run(t, m, nil)
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				assert.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
+			})
+		}
+		all.Wait()
+		require.NoError(t, stop())
+		assert.LessOrEqual(t, len(m.groups), 2, "one commit for the first, one for those that came meanwhile")
+		assert.Equal(t, notify.Sequence(107), j.Durable())
+	})
+}
+
+func TestEntriesOfOneAppendStandTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{}
+		j, stop := run(t, m, nil)
+		v := j.Append(t.Context(), notify.Publish{ID: "a"}, notify.Publish{ID: "b"}, notify.Sweep{})
+		require.NoError(t, stop())
+		assert.Equal(t, []notify.Sequence{8, 9, 10}, []notify.Sequence{v[0].Sequence, v[1].Sequence, v[2].Sequence})
+	})
+}
+
+// A delivery that takes long must not hold up commits.
+func TestDeliveryIsBehindAndInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var order []notify.Sequence
+		deliver := func(n notify.Notification) {
+			time.Sleep(time.Second)
+			order = append(order, n.Sequence)
+		}
+		j, stop := run(t, &machine{}, deliver)
+		start := time.Now()
+		for range 5 {
+			require.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
+		}
+		assert.Zero(t, time.Since(start), "nobody waited for a delivery")
+		require.NoError(t, stop(), "stopping waits for what is to be delivered")
+		assert.Equal(t, []notify.Sequence{8, 9, 10, 11, 12}, order)
+	})
+}
+
+func TestNothingIsDeliveredBeforeItIsDurable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j *journal.Local
+		deliver := func(n notify.Notification) {
+			assert.LessOrEqual(t, n.Sequence, j.Durable())
+		}
+		var stop func() error
+		j, stop = run(t, &machine{syncs: time.Millisecond}, func(n notify.Notification) { deliver(n) })
+		for range 3 {
+			require.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
+		}
+		require.NoError(t, stop())
+	})
+}
+
+func TestATimeoutLeavesTheOutcomeUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, stop := run(t, &machine{syncs: time.Minute}, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.ErrorIs(t, j.Append(ctx, notify.Publish{})[0].Err, notify.ErrOutcomeUnknown)
+		require.NoError(t, stop())
+		assert.Equal(t, notify.Sequence(8), j.Durable(), "it was stored all the same")
+	})
+}
+
+func TestAFailedCommitEndsTheJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken disk")
+		j, stop := run(t, &machine{err: broken}, nil)
+		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrOutcomeUnknown)
+		synctest.Wait()
+		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
+		assert.ErrorIs(t, stop(), broken)
+		assert.Equal(t, notify.Sequence(7), j.Durable())
+	})
+}
+
+func TestStopCommitsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{syncs: time.Second}
+		j, stop := run(t, m, nil)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				assert.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
+			})
+		}
+		synctest.Wait()
+		require.NoError(t, stop())
+		all.Wait()
+	})
+}

@@ -1,0 +1,193 @@
+package wire_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+func TestDraft(t *testing.T) {
+	d, err := wire.Draft([]byte(`{
+		"to": {"users": ["ada", "grace"]}, "type": "comment.created", "title": "Grace commented",
+		"body": "Looks good to \u006de", "data": {"issue": 42, "big": 12345678901234567890.10}, "ttl": 86400,
+		"priority": "high", "ephemeral": true}`))
+	require.NoError(t, err)
+	d.Fingerprint = [32]byte{}
+	assert.Equal(t, notify.Draft{
+		Users: []notify.UserID{"ada", "grace"}, Type: "comment.created", Title: "Grace commented",
+		Body: "Looks good to me", Data: []byte(`{"issue":42,"big":12345678901234567890.10}`),
+		TTL: 24 * time.Hour, Priority: notify.PriorityHigh, Ephemeral: true,
+	}, d)
+}
+
+func TestNullMeansAbsent(t *testing.T) {
+	with, err := wire.Draft([]byte(`{"to":{"users":null,"all":true},"type":"t","title":null,"ttl":null,"priority":null,"collapse_key":null}`))
+	require.NoError(t, err)
+	without, err := wire.Draft([]byte(`{"type":"t","to":{"all":true}}`))
+	require.NoError(t, err)
+	assert.Equal(t, without, with, "down to the fingerprint")
+}
+
+// What is no strict JSON is malformed, whatever it might have meant.
+func TestMalformed(t *testing.T) {
+	for name, body := range map[string]string{
+		"empty":                 "",
+		"cut off":               `{"type":"t"`,
+		"trailing data":         `{"type":"t"} {}`,
+		"byte order mark":       "\xef\xbb\xbf{}",
+		"duplicate member":      `{"type":"t","type":"u"}`,
+		"duplicate by escape":   `{"type":"t","\u0074ype":"u"}`,
+		"duplicate inside data": `{"data":{"a":{"b":1,"b":2}}}`,
+		"invalid UTF-8":         "{\"type\":\"\xff\"}",
+		"lone surrogate":        `{"type":"\ud800"}`,
+		"too deep":              `{"data":` + strings.Repeat(`{"a":`, 32) + `1` + strings.Repeat(`}`, 33),
+		"comment":               `{/**/}`,
+		"single quotes":         `{'type':'t'}`,
+		"NaN":                   `{"ttl":NaN}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := wire.Draft([]byte(body))
+			assert.ErrorIs(t, err, notify.ErrMalformed)
+			_, err = wire.Batch([]byte(body))
+			assert.ErrorIs(t, err, notify.ErrMalformed)
+		})
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	for body, pointers := range map[string][]string{
+		`[]`:                                             {""},
+		`"x"`:                                            {""},
+		`{"to":{"all":true},"tpye":"t"}`:                 {"/tpye"},
+		`{"to":{"all":true},"a/b~":1,"title":2}`:         {"/a~1b~0", "/title"},
+		`{"to":[],"type":1,"data":[],"ttl":"1"}`:         {"/to", "/type", "/data", "/ttl"},
+		`{"to":{"users":"ada"}}`:                         {"/to/users"},
+		`{"to":{"users":["ada",1]}}`:                     {"/to/users/1"},
+		`{"to":{"users":["ada"],"all":true}}`:            {"/to"},
+		`{"to":{}}`:                                      {"/to"},
+		`{"to":{"all":false}}`:                           {"/to/all"},
+		`{"to":{"topics":["x"]}}`:                        {"/to/topics"},
+		`{"to":{"all":true},"ttl":1.5}`:                  {"/ttl"},
+		`{"to":{"all":true},"ttl":99999999999999999999}`: {"/ttl"},
+		`{"to":{"all":true},"ephemeral":"yes"}`:          {"/ephemeral"},
+		`{"to":{"all":true},"collapse_key":"k"}`:         {"/collapse_key"},
+		`{"to":{"all":true},"deliver_at":"2026-12-01"}`:  {"/deliver_at"},
+		`{"to":{"all":true},"Type":"t"}`:                 {"/Type"},
+	} {
+		_, err := wire.Draft([]byte(body))
+		require.ErrorIs(t, err, notify.ErrInvalid, body)
+		assert.Equal(t, pointers, pointersOf(err), body)
+	}
+}
+
+func pointersOf(err error) []string {
+	var pointers []string
+	if e, ok := errors.AsType[*notify.Error](err); ok {
+		for _, f := range e.Faults {
+			pointers = append(pointers, f.Pointer)
+		}
+	}
+	return pointers
+}
+
+func TestFingerprintIsOfTheDecodedJSON(t *testing.T) {
+	const body = `{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"c":null,"d":[1,2]}}}`
+	fingerprint := func(body string) [32]byte {
+		d, err := wire.Draft([]byte(body))
+		require.NoError(t, err)
+		return d.Fingerprint
+	}
+	for _, same := range []string{
+		`{ "type" : "\u0074", "data":{"b":{"d":[1, 2],"c":null},"a":1}, "to":{"users":["\u0061da"]} }`,
+		`{"to":{"users":["ada"],"all":null},"type":"t","title":null,"data":{"a":1,"b":{"c":null,"d":[1,2]}}}`,
+	} {
+		assert.Equal(t, fingerprint(body), fingerprint(same), same)
+	}
+	for _, other := range []string{
+		`{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"d":[1,2]}}}`,
+		`{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"c":null,"d":[2,1]}}}`,
+		`{"to":{"users":["ada"]},"type":"t","data":{"a":"1","b":{"c":null,"d":[1,2]}}}`,
+		`{"to":{"users":["adA"]},"type":"t","data":{"a":1,"b":{"c":null,"d":[1,2]}}}`,
+		`{"to":{"users":["ada"]},"type":"t","title":"","data":{"a":1,"b":{"c":null,"d":[1,2]}}}`,
+	} {
+		assert.NotEqual(t, fingerprint(body), fingerprint(other), other)
+	}
+}
+
+func TestBatch(t *testing.T) {
+	items, err := wire.Batch([]byte(`{"notifications":[{"to":{"all":true},"type":"t"},{"to":3},7]}`))
+	require.NoError(t, err)
+	require.Len(t, items, 3)
+	assert.NoError(t, items[0].Err)
+	assert.Equal(t, []string{"/to"}, pointersOf(items[1].Err), "relative to the item")
+	assert.Equal(t, []string{""}, pointersOf(items[2].Err))
+}
+
+func TestBatchBounds(t *testing.T) {
+	item := `{"to":{"users":["ada"]},"type":"t"}`
+	of := func(n int, item string) []byte {
+		return []byte(`{"notifications":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]}`)
+	}
+	_, err := wire.Batch(of(notify.MaxBatch, item))
+	assert.NoError(t, err)
+	crowd := make([]string, notify.MaxUsers)
+	for i := range crowd {
+		crowd[i] = fmt.Sprintf(`"u%d"`, i)
+	}
+	crowded := `{"to":{"users":[` + strings.Join(crowd, ",") + `]},"type":"t"}`
+	_, err = wire.Batch(of(notify.MaxBatchRecipients/notify.MaxUsers, crowded))
+	assert.NoError(t, err)
+	for name, body := range map[string][]byte{
+		"none":                of(0, item),
+		"absent":              []byte(`{}`),
+		"one too many":        of(notify.MaxBatch+1, item),
+		"too many recipients": of(notify.MaxBatchRecipients/notify.MaxUsers+1, crowded),
+		"no array":            []byte(`{"notifications":{}}`),
+		"unknown member":      []byte(`{"notifications":[` + item + `],"x":1}`),
+	} {
+		_, err := wire.Batch(body)
+		assert.ErrorIs(t, err, notify.ErrInvalid, name)
+	}
+}
+
+// FuzzDraft holds reading against what it promises: a draft that passes its
+// check becomes a notification that is strict JSON and fits a frame.
+func FuzzDraft(f *testing.F) {
+	for _, s := range []string{
+		`{"to":{"users":["ada"]},"type":"t","title":"x","body":"y","data":{"a":[1,2.50]},"ttl":60,"priority":"low"}`,
+		`{"to":{"all":true},"type":"t","ephemeral":true}`,
+		`{"to":{"users":["a","a"]},"type":"","data":{"\u2028":"\u0000"}}`,
+		`{"type":"t","type":"t"}`, "\xef\xbb\xbf{}", `{"data":{"a":{"a":{}}}} `,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := wire.Draft(body)
+		if err != nil {
+			if !errors.Is(err, notify.ErrMalformed) && !errors.Is(err, notify.ErrInvalid) {
+				t.Fatalf("an error of no kind: %v", err)
+			}
+			return
+		}
+		if len(d.Check(time.Hour)) > 0 {
+			return
+		}
+		n := notify.Notification{Content: wire.AppendContent(nil, "id", &d), Audience: notify.AudienceUser}
+		frame := wire.AppendFrame(nil, "notification", []byte("cursor"), "", wire.AppendNotification(nil, &n))
+		if len(frame) > wire.MaxFrame {
+			t.Fatalf("a frame of %d bytes", len(frame))
+		}
+		again, err := wire.ReadCommand(frame) // our own frames are strict JSON too, if no commands
+		if errors.Is(err, wire.ErrNoObject) || errors.Is(err, notify.ErrMalformed) {
+			t.Fatalf("%v: %s (%v)", err, frame, again)
+		}
+	})
+}

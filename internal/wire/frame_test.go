@@ -1,0 +1,135 @@
+package wire_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden keeps what clients read as files, a frame each.
+func TestGolden(t *testing.T) {
+	at := time.Date(2026, 12, 1, 10, 0, 0, 123456789, time.FixedZone("", 3600))
+	content := wire.AppendContent(nil, "0193b3c8-0000-7000-8000-000000000000", &notify.Draft{
+		Type: "comment.created", Title: "Grace \"commented\"\n", Body: "<b>ça va \u2028</b>",
+		Data: []byte(`{"issue":42,"n":1.0e400}`), Priority: notify.PriorityNormal,
+	})
+	n := notify.Notification{Sequence: 9, Time: at, Audience: notify.AudienceUser, Content: content}
+	expiring := n
+	expiring.Expires = at.Add(time.Hour)
+	ephemeral := notify.Notification{Time: at, Audience: notify.AudienceAll, Content: wire.AppendContent(nil, "id", &notify.Draft{
+		Type: "t", Priority: notify.PriorityHigh, Ephemeral: true,
+	})}
+	cursor := []byte("AAAA")
+	for name, frame := range map[string][]byte{
+		"notification": wire.AppendFrame(nil, "notification", cursor, "", wire.AppendNotification(nil, &n)),
+		"expiring":     wire.AppendFrame(nil, "notification", cursor, "", wire.AppendNotification(nil, &expiring)),
+		"ephemeral":    wire.AppendFrame(nil, "notification", nil, "", wire.AppendNotification(nil, &ephemeral)),
+		"reply":        wire.AppendFrame(nil, "reply", nil, `7"`, []byte(`{}`)),
+		"bare":         wire.AppendFrame(nil, "reply", nil, "", nil),
+		"close":        wire.AppendFrame(nil, "close", nil, "", wire.CloseData(notify.CloseExpired)),
+		"restart":      wire.AppendFrame(nil, "close", nil, "", wire.CloseData(notify.CloseRestart(20*time.Second))),
+		"error":        wire.AppendFrame(nil, "error", nil, "7", wire.ProblemOf(notify.Invalid(notify.Fault{Pointer: "/type", Detail: "is required"})).JSON()),
+	} {
+		path := filepath.Join("testdata", name+".json")
+		if *update {
+			require.NoError(t, os.WriteFile(path, append(frame, '\n'), 0o600))
+		}
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, strings.TrimSpace(string(want)), string(frame), name)
+	}
+}
+
+// The largest notification that may be published fits a frame.
+func TestLargestNotificationFitsAFrame(t *testing.T) {
+	d := notify.Draft{
+		Users: []notify.UserID{"ada"}, Type: strings.Repeat("t", notify.MaxTypeLength),
+		Title: strings.Repeat("\x01", notify.MaxTitleCharacters), Body: strings.Repeat("\x01", notify.MaxBodyCharacters),
+		Data:     []byte(`{"a":"` + strings.Repeat("x", notify.MaxDataBytes-8) + `"}`),
+		Priority: notify.PriorityNormal, TTL: time.Hour,
+	}
+	require.Empty(t, d.Check(time.Hour))
+	n := notify.Notification{Content: wire.AppendContent(nil, strings.Repeat("i", 36), &d), Time: time.Now(), Expires: time.Now()}
+	frame := wire.AppendFrame(nil, "notification", make([]byte, 128), "", wire.AppendNotification(nil, &n))
+	assert.LessOrEqual(t, len(frame), wire.MaxFrame)
+}
+
+func TestReadCommand(t *testing.T) {
+	c, err := wire.ReadCommand([]byte(`{"event":"publish","ref":"7","key":"k","data":{"a": 1}}`))
+	require.NoError(t, err)
+	assert.Equal(t, wire.Command{Event: "publish", Ref: "7", Key: "k", Data: []byte(`{"a":1}`)}, c)
+
+	for _, frame := range []string{``, `[]`, `"ping"`, `null`, `{`, `{"event"}`, `ping`, "\xff", `{}{}`} {
+		_, err := wire.ReadCommand([]byte(frame))
+		assert.ErrorIs(t, err, wire.ErrNoObject, frame)
+	}
+	for frame, kind := range map[string]error{
+		`{}`:                                    notify.ErrInvalid,
+		`{"event":1}`:                           notify.ErrInvalid,
+		`{"event":"ping","x":1}`:                notify.ErrInvalid,
+		`{"event":"ping","data":[]}`:            notify.ErrInvalid,
+		`{"event":"ping","event":"ping"}`:       notify.ErrMalformed,
+		`{"event":"ping","data":{"a":1,"a":2}}`: notify.ErrMalformed,
+		`{"event":"ping","ref":"` + strings.Repeat("é", wire.MaxRef+1) + `"}`: notify.ErrInvalid,
+	} {
+		_, err := wire.ReadCommand([]byte(frame))
+		assert.ErrorIs(t, err, kind, frame)
+	}
+	c, err = wire.ReadCommand([]byte(`{"event":"ping","x":1,"ref":"7"}`))
+	assert.Error(t, err)
+	assert.Equal(t, "7", c.Ref, "the error can be told by its ref")
+}
+
+func FuzzReadCommand(f *testing.F) {
+	for _, s := range []string{`{"event":"ping"}`, `{"event":"publish","ref":"7","key":"k","data":{}}`, `[]`, `{"a":1,"a":2}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		c, err := wire.ReadCommand(frame)
+		known := errors.Is(err, wire.ErrNoObject) || errors.Is(err, notify.ErrMalformed) || errors.Is(err, notify.ErrInvalid)
+		if err != nil && !known {
+			t.Fatalf("an error of no kind: %v", err)
+		}
+		if err == nil && c.Event == "" {
+			t.Fatal("a command without an event")
+		}
+	})
+}
+
+// Every kind of error has a name and a status, and nothing else tells anything.
+func TestProblems(t *testing.T) {
+	for kind, want := range map[error]string{
+		notify.ErrMalformed: "malformed 400", notify.ErrUnauthenticated: "unauthenticated 401",
+		notify.ErrTokenInvalid: "token-invalid 401", notify.ErrTokenExpired: "token-expired 401",
+		notify.ErrTokenRevoked: "token-revoked 401", notify.ErrScope: "scope 403", notify.ErrOrigin: "origin 403",
+		notify.ErrNotFound: "not-found 404", notify.ErrMethod: "method 405", notify.ErrInProgress: "in-progress 409",
+		notify.ErrTooLarge: "too-large 413", notify.ErrMediaType: "media-type 415", notify.ErrInvalid: "invalid 422",
+		notify.ErrKeyReused: "key-reused 422", notify.ErrUpgrade: "upgrade 426", notify.ErrLimit: "limit 429",
+		notify.ErrDraining: "draining 503", notify.ErrUnavailable: "unavailable 503",
+		notify.ErrOutcomeUnknown: "outcome-unknown 503", errors.New("secret"): "internal 500",
+	} {
+		p := wire.ProblemOf(kind)
+		name, _ := strings.CutPrefix(p.Type, "urn:bellhop:problem:")
+		assert.Equal(t, want, name+" "+statusText(p.Status))
+		assert.NotEmpty(t, p.Title)
+		assert.Empty(t, p.Detail)
+	}
+	told := wire.ProblemOf(notify.Errorf(notify.ErrTooLarge, "at most %d", 7))
+	assert.Equal(t, "at most 7", told.Detail)
+}
+
+func statusText(status int) string {
+	return string([]byte{'0' + byte(status/100), '0' + byte(status/10%10), '0' + byte(status%10)})
+}
