@@ -1,0 +1,212 @@
+package auth
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// lastSecond is the end of the year 9999, the last that times out can say.
+const lastSecond = 253_402_300_799
+
+// claims are those of a token that mean something here, read strictly.
+type claims struct {
+	jwt.RegisteredClaims
+	user   notify.UserID
+	scopes []notify.Scope
+	since  time.Time
+}
+
+func readClaims(payload []byte) (claims, error) {
+	var c claims
+	err := readObject(payload, c.read)
+	switch {
+	case errors.Is(err, errNoObject):
+		return claims{}, invalid("the token's claims are not a JSON object, or one is there twice")
+	case err != nil:
+		return claims{}, err
+	case c.user == "":
+		return claims{}, invalid("the token has no sub")
+	case c.ExpiresAt == nil:
+		return claims{}, invalid("the token has no exp")
+	}
+	return c, nil
+}
+
+// read takes one claim in. Names count only as they are written here.
+func (c *claims) read(name string, v jsontext.Value) (err error) {
+	switch name {
+	case "sub":
+		c.user, err = readUser(v)
+	case "iss":
+		c.Issuer, err = readString(name, v)
+	case "aud":
+		var list []string
+		list, err = readStrings(name, v)
+		c.Audience = list
+	case "exp":
+		c.ExpiresAt, err = readDate(name, v)
+	case "nbf":
+		c.NotBefore, err = readDate(name, v)
+	case "iat":
+		c.IssuedAt, err = readDate(name, v)
+	case "since":
+		var date *jwt.NumericDate
+		if date, err = readDate(name, v); err == nil {
+			c.since = date.Time
+		}
+	case "scope", "scp":
+		err = c.readScopes(name, v)
+	case "topics":
+		err = checkTopics(v)
+	}
+	return err
+}
+
+func (c *claims) principal() notify.Principal {
+	return notify.Principal{
+		User:    c.user,
+		Name:    "user:" + string(c.user),
+		Scopes:  c.scopes,
+		Since:   c.since,
+		Expires: c.ExpiresAt.Add(Leeway),
+	}
+}
+
+// validate checks what depends on the time and the configuration. A token that
+// is wrong and expired is wrong: a new one like it would be no better.
+func (v *Verifier) validate(c *claims) error {
+	if c.ExpiresAt.After(v.now().Add(MaxLifetime + Leeway)) {
+		return invalid("the token's exp is more than 31 days ahead")
+	}
+	err := v.validator.Validate(c.RegisteredClaims)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
+		return invalid("the token is of another issuer")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return invalid("the token is for another audience")
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return invalid("the token has no iss or no aud, and both are required here")
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return invalid("the token's nbf is in the future")
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return invalid("the token's iat is in the future")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return &notify.Error{Kind: notify.ErrTokenExpired, Detail: "the token's exp has passed"}
+	default:
+		return invalid("the token's claims are not valid")
+	}
+}
+
+func readUser(v jsontext.Value) (notify.UserID, error) {
+	s, err := readString("sub", v)
+	if err != nil {
+		return "", err
+	}
+	user, err := notify.ParseUser(s)
+	if err != nil {
+		return "", invalid("the token's sub is not a user: 1 to 256 bytes without white space or control characters")
+	}
+	return user, nil
+}
+
+// readDate reads a NumericDate (RFC 7519, section 2), fractions included.
+func readDate(name string, v jsontext.Value) (*jwt.NumericDate, error) {
+	if v.Kind() != '0' {
+		return nil, invalid("the token's " + name + " is not a number")
+	}
+	f, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || f < 0 || f > lastSecond {
+		return nil, invalid("the token's " + name + " is out of range")
+	}
+	whole, part := math.Modf(f)
+	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(part*1e9))}, nil
+}
+
+// readStrings reads a string or a list of them.
+func readStrings(name string, v jsontext.Value) ([]string, error) {
+	if v.Kind() != '[' {
+		s, err := readString(name, v)
+		return []string{s}, err
+	}
+	list := []string{}
+	err := readArray(v, func(item jsontext.Value) error {
+		s, err := readString(name, item)
+		list = append(list, s)
+		return err
+	})
+	return list, err
+}
+
+// readScopes adds those of our own: an issuer's other scopes say nothing here,
+// and a connection keeps its principal in memory.
+func (c *claims) readScopes(name string, v jsontext.Value) error {
+	list, err := readStrings(name, v)
+	if err != nil {
+		return err
+	}
+	if v.Kind() == '"' {
+		list = strings.Fields(list[0])
+	}
+	for _, s := range list {
+		scope := notify.Scope(s)
+		switch scope {
+		case notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin:
+			if !slices.Contains(c.scopes, scope) {
+				c.scopes = append(c.scopes, scope)
+			}
+		}
+	}
+	return nil
+}
+
+// checkTopics refuses a list that is not one of topics. What is in it is of no
+// use yet.
+func checkTopics(v jsontext.Value) error {
+	bad := invalid("the token's topics are not a list of names or patterns like project.*")
+	if v.Kind() != '[' {
+		return bad
+	}
+	list, err := readStrings("topics", v)
+	if err != nil {
+		return bad
+	}
+	for _, topic := range list {
+		name := strings.TrimSuffix(topic, ".*")
+		if strings.Contains(name, "*") {
+			return bad
+		}
+		if _, err := notify.ParseUser(name); err != nil || len(topic) > notify.MaxUserBytes { // a name has the same form
+			return bad
+		}
+	}
+	return nil
+}
+
+// readArray calls item for each value in the JSON array that v is.
+func readArray(v jsontext.Value, item func(jsontext.Value) error) error {
+	d := jsontext.NewDecoder(strings.NewReader(string(v)))
+	if _, err := d.ReadToken(); err != nil {
+		return errNoObject
+	}
+	for d.PeekKind() != ']' {
+		v, err := d.ReadValue()
+		if err != nil {
+			return errNoObject
+		}
+		if err := item(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// token is a JWT in its parts, of which nothing is verified yet.
+type token struct {
+	alg       string
+	kid       string // empty: not said
+	signed    string // what the signature is over
+	payload   []byte
+	signature []byte
+}
+
+// split takes a token apart. golang-jwt's own parser is not asked: it reads the
+// last of duplicate members, members in another case, and `crit` for nothing.
+func (v *Verifier) split(s string) (token, error) {
+	if err := checkShape(s); err != nil {
+		return token{}, err
+	}
+	dot := strings.LastIndexByte(s, '.')
+	header, payload, _ := strings.Cut(s[:dot], ".")
+	t := token{signed: s[:dot]}
+	raw, err := v.segments.DecodeSegment(header)
+	if err != nil {
+		return token{}, invalid("the token's header is not base64url as RFC 7515 has it")
+	}
+	if t.payload, err = v.segments.DecodeSegment(payload); err != nil {
+		return token{}, invalid("the token's claims are not base64url as RFC 7515 has it")
+	}
+	if t.signature, err = v.segments.DecodeSegment(s[dot+1:]); err != nil {
+		return token{}, invalid("the token's signature is not base64url as RFC 7515 has it")
+	}
+	return t, t.readHeader(raw)
+}
+
+// checkShape refuses what cannot be a JWT before anything is decoded.
+func checkShape(s string) error {
+	if len(s) > MaxTokenBytes {
+		return invalid(fmt.Sprintf("the token has more than %d bytes", MaxTokenBytes))
+	}
+	dots, length := 0, 0 // of the part so far
+	for i := range len(s) {
+		switch b := s[i]; {
+		case b == '.' && length > 0:
+			dots++
+			length = 0
+		case b == '.', !isBase64URL(b):
+			return invalid("the token is not a JWT: it has an empty part or a character that is not base64url")
+		default:
+			length++
+		}
+	}
+	if dots != 2 || length == 0 {
+		return invalid("the token is not a JWT of three parts")
+	}
+	return nil
+}
+
+func isBase64URL(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+}
+
+func (t *token) readHeader(raw []byte) error {
+	err := readObject(raw, func(name string, v jsontext.Value) (err error) {
+		switch name {
+		case "alg":
+			t.alg, err = readString(name, v)
+		case "kid":
+			t.kid, err = readString(name, v)
+		case "typ":
+			err = checkType(v)
+		case "crit", "b64": // RFC 7515, section 4.1.11, and RFC 7797
+			err = invalid("the token's header demands an extension: " + name)
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errNoObject):
+		return invalid("the token's header is not a JSON object, or has a member twice")
+	case err != nil:
+		return err
+	case t.alg == "":
+		return invalid("the token's header has no alg")
+	case !isAlgorithm(t.alg):
+		return invalid("the token's alg is not one that is accepted here")
+	}
+	return nil
+}
+
+// checkType keeps out what an issuer signs for other purposes, such as ID
+// tokens with a type of their own (RFC 8725, section 3.11).
+func checkType(v jsontext.Value) error {
+	typ, err := readString("typ", v)
+	if err != nil {
+		return err
+	}
+	switch strings.TrimPrefix(lowerASCII(typ), "application/") {
+	case "jwt", "at+jwt":
+		return nil
+	}
+	return invalid("the token's typ is neither JWT nor at+jwt")
+}
+
+// errNoObject is what readObject returns for what is not strictly one.
+var errNoObject = errors.New("not a JSON object")
+
+// readObject calls member for each member of the JSON object that data is. It
+// is strict: duplicate names at any depth, invalid UTF-8, a BOM and trailing
+// data make it no object.
+func readObject(data []byte, member func(name string, v jsontext.Value) error) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(data))
+	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
+		return errNoObject
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return errNoObject
+		}
+		key := name.String()
+		v, err := d.ReadValue()
+		if err != nil {
+			return errNoObject
+		}
+		if err := member(key, v); err != nil {
+			return err
+		}
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return errNoObject
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errNoObject
+	}
+	return nil
+}
+
+// readString returns the string that v is. name is of our own words.
+func readString(name string, v jsontext.Value) (string, error) {
+	if v.Kind() != '"' {
+		return "", invalid("the token's " + name + " is not a string")
+	}
+	s, err := jsontext.AppendUnquote(nil, v)
+	if err != nil {
+		return "", invalid("the token's " + name + " is not a string")
+	}
+	return string(s), nil
+}
