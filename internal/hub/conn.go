@@ -1,0 +1,221 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// ErrEnded says that a connection has ended, so that nothing can be told on it.
+var ErrEnded = errors.New("connection has ended")
+
+// farewell is how long a writer may keep a connection that ends from saying why.
+const farewell = time.Second
+
+// phase is how far a connection has come.
+type phase uint8
+
+const (
+	unknown phase = iota // not registered
+	joining              // catching up: offers raise its mark
+	live                 // offers are queued
+	ended                // not registered any more: End was called
+)
+
+// Conn is one open connection of a user. Keep it small: there are a million.
+type Conn struct {
+	// Set by NewConn, then read-only.
+	shard     *shard
+	principal notify.Principal
+	id        string
+	transport Transport
+
+	heard atomic.Int64 // when the peer was heard from: nanoseconds since the hub's start
+
+	// The rest is guarded by shard.mu.
+
+	// seen is the last sequence that c was offered: while it is joining, the
+	// mark that it must reach before it can go live.
+	seen notify.Sequence
+
+	queue       *batch // what the writer has not yet taken; nil: nothing
+	held        *batch // ephemeral frames for when c goes live; nil: none
+	flight      int32  // frames that the writer is writing
+	flightBytes int32
+
+	// Its place in the wheel's slot, and the ticks at which it is due.
+	next    *Conn
+	at      **Conn // what points to this connection
+	pingAt  int32
+	freshAt int32
+
+	why     *notify.Close // why it ended
+	phase   phase
+	writing bool // there is a writer, and it will see what is changed here
+	ping    bool // the writer is to ping
+	told    bool // a cursor since the wheel last looked
+	closing bool // Transport.Close was called or is about to be
+}
+
+// Principal returns whose connection c is.
+func (c *Conn) Principal() notify.Principal { return c.principal }
+
+// ID returns what c is called.
+func (c *Conn) ID() string { return c.id }
+
+// Heard notes that the peer is alive.
+func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }
+
+// Offer queues f behind whatever is queued, joining or live, and does not
+// wait: for replies and errors, which are told to one connection alone. It
+// reports false if c has ended, be it because its queue was full.
+func (c *Conn) Offer(f *Frame) bool {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.enqueue(f)
+}
+
+// Write writes frames to the peer at once and waits until that is done. The
+// one who joins history and live calls it, before GoLive. If it fails, c has
+// ended, and the error is of kind ErrEnded.
+func (c *Conn) Write(frames ...*Frame) error {
+	c.shard.mu.Lock()
+	over := c.phase != joining
+	c.shard.mu.Unlock()
+	if over {
+		return fmt.Errorf("write to %s: %w", c.id, ErrEnded)
+	}
+	if err := c.transport.Write(frames); err != nil {
+		c.End(notify.CloseLost)
+		return fmt.Errorf("write to %s: %w: %w", c.id, ErrEnded, err)
+	}
+	c.shard.hub.opts.Metrics.Delivered(len(frames))
+	return nil
+}
+
+// End ends c, for the first reason that is given, and does not wait. What was
+// queued is still written before the peer is told why, unless c ends because
+// it is too slow or lost.
+func (c *Conn) End(why notify.Close) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	c.shard.end(c, why)
+}
+
+// offer tells c of f, if it has not seen it: now if it is live, else when it
+// has caught up.
+func (c *Conn) offer(f *Frame) {
+	switch {
+	case f.Sequence == 0 && c.phase == joining:
+		c.hold(f)
+	case f.Sequence == 0:
+		c.enqueue(f)
+	case f.Sequence <= c.seen:
+	case c.phase == joining:
+		c.seen = f.Sequence
+	default:
+		c.seen = f.Sequence
+		c.enqueue(f)
+	}
+}
+
+// hold keeps an ephemeral frame until c is live. Half of the queue's bounds are
+// left to what comes then.
+func (c *Conn) hold(f *Frame) {
+	h := c.shard.hub
+	if c.held == nil {
+		c.held = h.newBatch()
+	}
+	if len(c.held.frames) >= h.opts.QueueLen/2 || c.held.bytes+f.size() > h.opts.QueueBytes/2 {
+		h.opts.Metrics.Dropped(1, DropJoining)
+		return
+	}
+	c.held.add(f)
+}
+
+// enqueue queues f and sees to it that somebody writes it. If that is too much
+// for the queue, c ends at once, so that nothing later slips in.
+func (c *Conn) enqueue(f *Frame) bool {
+	if c.phase != joining && c.phase != live {
+		return false
+	}
+	h := c.shard.hub
+	if c.isFull(f) {
+		h.opts.Metrics.Dropped(1, notify.CloseSlow.Reason)
+		c.shard.end(c, notify.CloseSlow)
+		return false
+	}
+	if c.queue == nil {
+		c.queue = h.newBatch()
+	}
+	c.queue.add(f)
+	c.told = c.told || f.Sequence != 0
+	c.wake()
+	return true
+}
+
+// isFull reports whether f is too much for what is queued and in flight.
+func (c *Conn) isFull(f *Frame) bool {
+	n, bytes := int(c.flight)+1, int(c.flightBytes)+f.size()
+	if c.queue != nil {
+		n, bytes = n+len(c.queue.frames), bytes+c.queue.bytes
+	}
+	return n > c.shard.hub.opts.QueueLen || bytes > c.shard.hub.opts.QueueBytes
+}
+
+// refresh tells c of a newer cursor, unless it was told one meanwhile.
+func (c *Conn) refresh(f *Frame) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	if c.phase == live && f.Sequence > c.seen {
+		c.seen = f.Sequence
+		c.enqueue(f)
+	}
+}
+
+// end is End, with the lock held.
+func (s *shard) end(c *Conn, why notify.Close) {
+	if c.phase != joining && c.phase != live {
+		return
+	}
+	c.phase, c.why = ended, &why
+	s.remove(c)
+	s.hub.opts.Metrics.Closed(why)
+	c.held = c.drop(c.held)
+	switch {
+	case why.Code == notify.CloseLost.Code || why.Code == notify.CloseSlow.Code:
+		c.closeNow()
+	case c.writing: // it closes when all is written, if that can be
+		time.AfterFunc(farewell, c.cut)
+	default:
+		c.wake()
+	}
+	s.hub.tasks.Done()
+}
+
+// remove takes c out of all that knows it.
+func (s *shard) remove(c *Conn) {
+	user := c.principal.User
+	conns := s.users[user]
+	if i := slices.Index(conns, c); len(conns) == 1 && i == 0 {
+		delete(s.users, user)
+	} else if i >= 0 {
+		s.users[user] = slices.Delete(conns, i, i+1)
+	}
+	c.unlink()
+	s.hub.count.Add(-1)
+}
+
+// drop gives back a batch that will not be written.
+func (c *Conn) drop(b *batch) *batch {
+	if b == nil {
+		return nil
+	}
+	c.shard.hub.opts.Metrics.Dropped(len(b.frames), c.why.Reason)
+	c.shard.hub.freeBatch(b)
+	return nil
+}

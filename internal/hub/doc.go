@@ -1,0 +1,18 @@
+// Package hub knows who is connected to this node, by user, and delivers to
+// them.
+//
+// It promises that nothing makes it wait: whoever delivers only queues, a
+// connection whose queue is full is ended at once, and what it missed it finds
+// in its history when it comes back. It promises each connection one order, no
+// repeat and, from the moment it goes live, no gap; and that a connection
+// which is ended is told why where that can still be said, once.
+//
+// A million idle connections must fit, so an idle [Conn] is a small struct and
+// nothing else: no goroutine, channel or timer of its own. Whoever queues
+// something on an idle connection starts its writer, which leaves when the
+// queue is empty; one timer wheel serves all.
+//
+// What frames mean, what history holds and how bytes reach the peer it leaves
+// to others: package inbox joins history and live, and a [Transport] does the
+// rest.
+package hub

@@ -1,0 +1,212 @@
+package hub_test
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// peer is a transport that remembers what it was told. While it is stalled,
+// writes wait, until it is closed.
+type peer struct {
+	mu      sync.Mutex
+	told    []string // data of frames
+	writes  int
+	pings   []time.Duration
+	closes  []notify.Close
+	stalled chan struct{} // nil: not
+	fails   error
+	panics  bool
+
+	closed chan struct{}
+	start  time.Time
+}
+
+func newPeer() *peer { return &peer{closed: make(chan struct{}), start: time.Now()} }
+
+// stall makes writes wait until the returned function is called.
+func (p *peer) stall() (resume func()) {
+	ch := make(chan struct{})
+	p.mu.Lock()
+	p.stalled = ch
+	p.mu.Unlock()
+	return func() {
+		p.mu.Lock()
+		p.stalled = nil
+		p.mu.Unlock()
+		close(ch)
+	}
+}
+
+func (p *peer) wait() error {
+	p.mu.Lock()
+	stalled := p.stalled
+	p.mu.Unlock()
+	if stalled == nil {
+		return nil
+	}
+	select {
+	case <-stalled:
+		return nil
+	case <-p.closed:
+		return errors.New("closed")
+	}
+}
+
+func (p *peer) Write(frames []*hub.Frame) error {
+	if err := p.wait(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.panics {
+		panic("as the test wants it")
+	}
+	if p.fails != nil {
+		return p.fails
+	}
+	p.writes++
+	for _, f := range frames {
+		p.told = append(p.told, string(f.Data))
+	}
+	return nil
+}
+
+func (p *peer) Ping() error {
+	if err := p.wait(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pings = append(p.pings, time.Since(p.start))
+	return nil
+}
+
+func (p *peer) Close(why notify.Close) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.closes) == 0 {
+		close(p.closed)
+	}
+	p.closes = append(p.closes, why)
+}
+
+func (p *peer) heard() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.told)
+}
+
+func (p *peer) pinged() []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.pings)
+}
+
+// ended returns the reason that it was closed with, the zero one if it is open.
+func (p *peer) ended(t *testing.T) notify.Close {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch len(p.closes) {
+	case 0:
+		return notify.Close{}
+	case 1:
+		return p.closes[0]
+	default:
+		t.Fatalf("closed %d times: %v", len(p.closes), p.closes)
+		return notify.Close{}
+	}
+}
+
+func (p *peer) wantEnd(t *testing.T, want notify.Close) {
+	t.Helper()
+	if got := p.ended(t); got != want {
+		t.Errorf("ended with %+v, want %+v", got, want)
+	}
+}
+
+func (p *peer) want(t *testing.T, want ...string) {
+	t.Helper()
+	if got := p.heard(); !slices.Equal(got, want) {
+		t.Errorf("heard %q, want %q", got, want)
+	}
+}
+
+// counts is a Metrics.
+type counts struct {
+	mu        sync.Mutex
+	opened    int
+	closed    map[int]int
+	delivered int
+	dropped   map[string]int
+}
+
+func newCounts() *counts { return &counts{closed: map[int]int{}, dropped: map[string]int{}} }
+
+func (m *counts) Opened()               { m.mu.Lock(); m.opened++; m.mu.Unlock() }
+func (m *counts) Closed(c notify.Close) { m.mu.Lock(); m.closed[c.Code]++; m.mu.Unlock() }
+func (m *counts) Delivered(n int)       { m.mu.Lock(); m.delivered += n; m.mu.Unlock() }
+func (m *counts) Dropped(n int, why string) {
+	m.mu.Lock()
+	m.dropped[why] += n
+	m.mu.Unlock()
+}
+
+func user(u string) notify.Principal {
+	return notify.Principal{User: notify.UserID(u), Name: "user:" + u}
+}
+
+// pass lets d of the bubble's time pass, and what comes of it happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// join registers a connection.
+func join(t *testing.T, h *hub.Hub, p notify.Principal) (*hub.Conn, *peer) {
+	t.Helper()
+	to := newPeer()
+	c := h.NewConn(p, "c-"+string(p.User), to)
+	if err := h.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	return c, to
+}
+
+// connect registers a connection that is live from the start.
+func connect(t *testing.T, h *hub.Hub, p notify.Principal) (*hub.Conn, *peer) {
+	t.Helper()
+	c, to := join(t, h, p)
+	if !h.GoLive(c, 0, nil) {
+		t.Fatal("it did not go live")
+	}
+	return c, to
+}
+
+func frame(seq int) *hub.Frame {
+	return &hub.Frame{Event: "notification", Sequence: notify.Sequence(seq), Data: []byte(strconv.Itoa(seq))}
+}
+
+func ephemeral(data string) *hub.Frame {
+	return &hub.Frame{Event: "notification", Data: []byte(data)}
+}
+
+func tell(h *hub.Hub, seq int, users ...notify.UserID) {
+	h.Deliver(notify.Notification{Sequence: notify.Sequence(seq), Audience: notify.AudienceUser, Users: users}, frame(seq))
+}
+
+func tellAll(h *hub.Hub, seq int, at time.Time) {
+	h.Deliver(notify.Notification{Sequence: notify.Sequence(seq), Time: at, Audience: notify.AudienceAll}, frame(seq))
+}

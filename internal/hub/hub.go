@@ -1,0 +1,206 @@
+package hub
+
+import (
+	"hash/maphash"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// shardCount is how many locks the connections are spread over, by user.
+const shardCount = 128
+
+// Options says how a hub works. What is zero takes the default named beside it.
+type Options struct {
+	PerUser    int           // connections of a user: 20; one more ends the oldest
+	QueueLen   int           // frames not yet written to a connection: 256
+	QueueBytes int           // and their bytes: 1 MiB
+	PingEvery  time.Duration // 25 s
+	Silence    time.Duration // ends a peer not heard from for so long: 60 s
+
+	// Fresh makes the frame that gives a live connection a newer cursor when it
+	// was told none for about FreshEvery (10 minutes): it has been told
+	// everything up to at. nil stands for none, and a nil Fresh for never. The
+	// wheel calls it and waits.
+	Fresh      func(c *Conn, at notify.Sequence) *Frame
+	FreshEvery time.Duration
+
+	Metrics   Metrics          // nil: none
+	Logger    *slog.Logger     // nil: none
+	WallClock func() time.Time // what token expiry is held against: time.Now
+}
+
+func (o *Options) setDefaults() {
+	setDefault(&o.PerUser, 20)
+	setDefault(&o.QueueLen, 256)
+	setDefault(&o.QueueBytes, 1<<20)
+	setDefault(&o.PingEvery, 25*time.Second)
+	setDefault(&o.Silence, time.Minute)
+	setDefault(&o.FreshEvery, 10*time.Minute)
+	if o.Metrics == nil {
+		o.Metrics = noMetrics{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.WallClock == nil {
+		o.WallClock = time.Now
+	}
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+// Hub knows the connections of this node.
+type Hub struct {
+	// Set by New, then read-only.
+	opts   Options
+	seed   maphash.Seed
+	start  time.Time // ticks and silence are counted from here, on the monotonic clock
+	shards [shardCount]shard
+
+	batches   sync.Pool
+	count     atomic.Int64
+	delivered atomic.Uint64                 // every connection was offered all up to this sequence
+	draining  atomic.Pointer[time.Duration] // the window, once Drain was called
+
+	// tasks holds one for each registered connection, one for each running
+	// writer and one for each Close under way. It grows from zero in Register
+	// alone, and not once draining is set.
+	tasks sync.WaitGroup
+}
+
+// shard is the connections of some users. Its lock guards them, and is never
+// held while a socket is written or closed.
+type shard struct {
+	hub *Hub
+
+	mu    sync.Mutex
+	users map[notify.UserID][]*Conn // oldest first
+	wheel wheel
+}
+
+// New returns a hub without connections. Run and Drain go with it.
+func New(opts Options) *Hub {
+	opts.setDefaults()
+	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now()}
+	for i := range h.shards {
+		h.shards[i] = shard{hub: h, users: make(map[notify.UserID][]*Conn), wheel: newWheel(&h.opts)}
+	}
+	return h
+}
+
+// NewConn returns a connection of p, which is not known to anybody before
+// Register. id is what it is called in the API and in logs.
+func (h *Hub) NewConn(p notify.Principal, id string, t Transport) *Conn {
+	return &Conn{shard: h.shardOf(p.User), principal: p, id: id, transport: t}
+}
+
+func (h *Hub) shardOf(u notify.UserID) *shard {
+	return &h.shards[maphash.String(h.seed, string(u))%shardCount]
+}
+
+// since returns the monotonic time since the hub's start.
+func (h *Hub) since() time.Duration { return time.Since(h.start) }
+
+// Register makes c known: deliveries to its user are noted from now on, and it
+// is joining until GoLive. If its user has too many connections, the oldest is
+// ended. The error is ErrDraining: then c stays its caller's to close.
+func (h *Hub) Register(c *Conn) error {
+	s := c.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h.draining.Load() != nil {
+		return notify.Errorf(notify.ErrDraining, "this node is about to stop")
+	}
+	user := c.principal.User
+	for len(s.users[user]) >= h.opts.PerUser {
+		s.end(s.users[user][0], notify.CloseReplaced)
+	}
+	h.tasks.Add(1)
+	h.count.Add(1)
+	h.opts.Metrics.Opened()
+	s.users[user] = append(s.users[user], c)
+	c.phase = joining
+	c.Heard()
+	s.wheel.enter(c, h.since(), &h.opts)
+	return nil
+}
+
+// Deliver offers f, which is n encoded, to every connection that n is for, and
+// waits for none. What has a sequence comes from one goroutine alone, in the
+// journal's order; what has none may come from any.
+func (h *Hub) Deliver(n notify.Notification, f *Frame) {
+	if n.Audience == notify.AudienceAll {
+		for i := range h.shards {
+			h.shards[i].broadcast(n.Time, f)
+		}
+	} else {
+		for _, u := range n.Users {
+			h.shardOf(u).deliver(u, f)
+		}
+	}
+	if f.Sequence != 0 {
+		h.delivered.Store(uint64(f.Sequence))
+	}
+}
+
+func (s *shard) broadcast(at time.Time, f *Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conns := range s.users {
+		for _, c := range slices.Backward(conns) { // backward: offering may remove c
+			if !c.principal.Since.After(at) {
+				c.offer(f)
+			}
+		}
+	}
+}
+
+func (s *shard) deliver(u notify.UserID, f *Frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range slices.Backward(s.users[u]) {
+		c.offer(f)
+	}
+}
+
+// GoLive lets c, which was told everything up to at, go live, unless something
+// later was offered meanwhile: then it reports false, and there is more to
+// catch up with. Live, c is told first, then what was held for it, then what
+// is offered from now on. It also reports true if c has ended.
+func (h *Hub) GoLive(c *Conn, at notify.Sequence, first *Frame) bool {
+	s := c.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.phase != joining {
+		return true
+	}
+	if c.seen > at {
+		return false
+	}
+	c.phase, c.seen = live, at
+	held := c.held
+	c.held = nil
+	if first != nil {
+		c.enqueue(first)
+	}
+	if held != nil {
+		for _, f := range held.frames {
+			c.enqueue(f)
+		}
+		h.freeBatch(held)
+	}
+	return true
+}
+
+// Count returns how many connections there are.
+func (h *Hub) Count() int { return int(h.count.Load()) }

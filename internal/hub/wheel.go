@@ -1,0 +1,169 @@
+package hub
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A tick of the wheel.
+const tick = time.Second
+
+// wheel holds the connections of a shard by the tick at which they are to be
+// looked at next. A look is due for each at least once per ping, so there are
+// a few more slots than ticks between two pings. The shard's lock guards it.
+type wheel struct {
+	slots []*Conn // by tick, modulo their number
+	due   *Conn   // the slot being turned
+	tick  int32   // the last one turned
+}
+
+func newWheel(opts *Options) wheel {
+	return wheel{slots: make([]*Conn, ticks(opts.PingEvery)+2)}
+}
+
+// ticks returns d in ticks, rounded up, at least one.
+func ticks(d time.Duration) int32 { return int32(max(1, (d+tick-1)/tick)) }
+
+// enter takes a new connection in. Its first ping comes somewhere within the
+// first interval, lest all who came together be pinged together.
+func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
+	at := int32(now / tick)
+	c.pingAt = at + 1 + rand.Int32N(ticks(opts.PingEvery))
+	c.freshAt = at + ticks(opts.FreshEvery) + rand.Int32N(ticks(opts.FreshEvery))
+	w.put(c, now, opts)
+}
+
+// put puts c where its next look is due: its ping, the end of its token, or
+// the moment it has been silent for too long.
+func (w *wheel) put(c *Conn, now time.Duration, opts *Options) {
+	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.heard.Load())+opts.Silence)
+	if ends := c.principal.Expires; !ends.IsZero() {
+		at = min(at, now+max(0, ends.Sub(opts.WallClock())))
+	}
+	n := int32(len(w.slots))
+	slot := &w.slots[min(max(ticks(at), w.tick+1), w.tick+n-1)%n]
+	c.next, c.at = *slot, slot
+	if c.next != nil {
+		c.next.at = &c.next
+	}
+	*slot = c
+}
+
+// unlink takes c out of its slot.
+func (c *Conn) unlink() {
+	if c.at == nil {
+		return
+	}
+	*c.at = c.next
+	if c.next != nil {
+		c.next.at = c.at
+	}
+	c.next, c.at = nil, nil
+}
+
+// Run pings the connections, ends those that are silent or whose tokens have
+// expired, and refreshes cursors. It returns nil when ctx has ended.
+func (h *Hub) Run(ctx context.Context) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	offset := h.wallOffset()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		// Expiry was put on the wheel by the wall clock as it was: if that has
+		// been set since, or stood still while the machine slept, look at all.
+		now := h.wallOffset()
+		jumped := (now - offset).Abs() > tick
+		if jumped {
+			offset = now
+		}
+		h.turn(jumped)
+	}
+}
+
+// wallOffset returns how far the wall clock is ahead of the monotonic one,
+// from an arbitrary origin.
+func (h *Hub) wallOffset() time.Duration {
+	return h.opts.WallClock().Round(0).Sub(h.start.Round(0)) - h.since()
+}
+
+// turn looks at the connections that are due, or at all.
+func (h *Hub) turn(all bool) {
+	at := notify.Sequence(h.delivered.Load())
+	for i := range h.shards {
+		for _, c := range h.shards[i].turn(all, at) {
+			if f := h.opts.Fresh(c, at); f != nil {
+				c.refresh(f)
+			}
+		}
+	}
+}
+
+// turn looks at the shard's connections and returns those that want a newer
+// cursor, now that all connections were told everything up to at.
+func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
+	now, wall := s.hub.since(), s.hub.opts.WallClock().Round(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := &s.wheel
+	n := int32(len(w.slots))
+	last, upTo := w.tick, int32(now/tick)
+	if all || upTo-last > n {
+		last = upTo - n
+	}
+	w.tick = upTo
+	for t := last + 1; t <= upTo; t++ {
+		slot := &w.slots[(t+n)%n]
+		w.due, *slot = *slot, nil
+		if w.due != nil {
+			w.due.at = &w.due
+		}
+		for c := w.due; c != nil; c = w.due {
+			c.unlink()
+			if s.look(c, now, wall) && s.isStale(c, at) {
+				stale = append(stale, c)
+			}
+		}
+	}
+	return stale
+}
+
+// look ends c, or pings it if that is due and puts it back on the wheel. It
+// reports whether c goes on.
+func (s *shard) look(c *Conn, now time.Duration, wall time.Time) bool {
+	opts := &s.hub.opts
+	ends := c.principal.Expires
+	if !ends.IsZero() && !wall.Before(ends) {
+		s.end(c, notify.CloseExpired)
+		return false
+	}
+	if now-time.Duration(c.heard.Load()) >= opts.Silence {
+		s.end(c, notify.CloseSilent)
+		return false
+	}
+	if s.wheel.tick >= c.pingAt {
+		c.pingAt = s.wheel.tick + ticks(opts.PingEvery)
+		c.ping = true
+		c.wake()
+	}
+	s.wheel.put(c, now, opts)
+	return true
+}
+
+// isStale reports whether c is to be given a newer cursor: one look per
+// FreshEvery finds that it was told none since the last.
+func (s *shard) isStale(c *Conn, at notify.Sequence) bool {
+	if s.wheel.tick < c.freshAt {
+		return false
+	}
+	told := c.told
+	c.told = false
+	c.freshAt = s.wheel.tick + ticks(s.hub.opts.FreshEvery)
+	return !told && c.phase == live && at > c.seen && s.hub.opts.Fresh != nil
+}

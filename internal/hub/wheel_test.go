@@ -1,0 +1,167 @@
+package hub_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// run turns the hub's wheel until the test ends.
+func run(t *testing.T, h *hub.Hub) {
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		h.Drain(context.Background(), 0)
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		run(t, h)
+		const many = 200
+		first := map[time.Duration]int{}
+		var peers []*peer
+		for range many {
+			c, p := connect(t, h, user("ada"+string(rune('a'+len(peers)))))
+			peers = append(peers, p)
+			go func() { // hears as a real peer's pongs would make it
+				for range 6 {
+					<-time.After(20 * time.Second)
+					c.Heard()
+				}
+			}()
+		}
+		pass(2*time.Minute + time.Second)
+		for _, p := range peers {
+			pings := p.pinged()
+			if len(pings) < 4 {
+				t.Fatalf("pinged at %v", pings)
+			}
+			first[pings[0]]++
+			if pings[0] > 25*time.Second {
+				t.Errorf("first ping after %v", pings[0])
+			}
+			for i := 1; i < len(pings); i++ {
+				if pings[i]-pings[i-1] != 25*time.Second {
+					t.Errorf("pinged at %v", pings)
+				}
+			}
+		}
+		if len(first) < 15 {
+			t.Errorf("first pings were at %d moments only", len(first))
+		}
+	})
+}
+
+func TestSilentPeerIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		run(t, h)
+		_, silent := connect(t, h, user("ada"))
+		c, alive := connect(t, h, user("grace"))
+		<-time.After(59 * time.Second)
+		c.Heard()
+		synctest.Wait()
+		silent.wantEnd(t, notify.Close{})
+		pass(2 * time.Second)
+		silent.wantEnd(t, notify.CloseSilent)
+		pass(57 * time.Second)
+		alive.wantEnd(t, notify.Close{})
+		pass(2 * time.Second)
+		alive.wantEnd(t, notify.CloseSilent)
+	})
+}
+
+func TestStalledPeerDoesNotStopTheWheel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		run(t, h)
+		c, stalled := connect(t, h, user("ada"))
+		stalled.stall()
+		c.Offer(ephemeral("stuck"))
+		_, grace := connect(t, h, user("grace"))
+		pass(30 * time.Second)
+		if len(grace.pinged()) == 0 {
+			t.Error("grace was not pinged")
+		}
+	})
+}
+
+func TestTokenExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		run(t, h)
+		p := user("ada")
+		p.Expires = time.Now().Add(12*time.Second + 300*time.Millisecond)
+		_, ada := connect(t, h, p)
+		pass(12 * time.Second)
+		ada.wantEnd(t, notify.Close{})
+		pass(time.Second + 300*time.Millisecond)
+		ada.wantEnd(t, notify.CloseExpired)
+	})
+}
+
+func TestTokenExpiryWhenTheClockIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		h := hub.New(hub.Options{WallClock: func() time.Time {
+			return time.Now().Round(0).Add(time.Duration(ahead.Load()))
+		}})
+		run(t, h)
+		p := user("ada")
+		p.Expires = time.Now().Add(time.Hour)
+		_, ada := connect(t, h, p)
+		_, grace := connect(t, h, user("grace"))
+		<-time.After(30 * time.Second)
+		ahead.Store(int64(time.Hour))
+		pass(2 * time.Second)
+		ada.wantEnd(t, notify.CloseExpired)
+		grace.wantEnd(t, notify.Close{})
+	})
+}
+
+func TestQuietConnectionIsGivenAFreshCursor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{
+			Silence:    time.Hour * 10,
+			FreshEvery: time.Minute,
+			Fresh: func(_ *hub.Conn, at notify.Sequence) *hub.Frame {
+				return frame(int(at))
+			},
+		})
+		run(t, h)
+		_, ada := connect(t, h, user("ada"))
+		_, busy := connect(t, h, user("busy"))
+		_, never := join(t, h, user("joining"))
+		tell(h, 1, "nobody")
+		for seq := 2; seq < 30; seq++ {
+			tell(h, seq, "busy")
+			<-time.After(10 * time.Second)
+		}
+		synctest.Wait()
+		got := ada.heard()
+		if len(got) < 2 || len(got) > 4 {
+			t.Errorf("in 280 s the quiet one heard %q", got)
+		}
+		if n := len(busy.heard()); n != 28 {
+			t.Errorf("the busy one heard %d frames", n)
+		}
+		never.want(t)
+		tell(h, 30, "ada")
+		synctest.Wait()
+		if all := ada.heard(); all[len(all)-1] != "30" {
+			t.Errorf("after a fresh cursor it heard %q", all)
+		}
+	})
+}

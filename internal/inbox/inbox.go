@@ -1,0 +1,148 @@
+// Package inbox holds the rules: who may publish what, how a connection takes
+// up its user's history and joins the live road, what a cursor is, and when
+// what is past its time is swept. It leaves the order of entries to the
+// journal, their keeping to the store, and sockets to others.
+package inbox
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// Store is what the inbox reads: the state that the journal's entries have come
+// to on this node.
+type Store interface {
+	History(r store.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
+	Generations() ([]notify.Generation, error)
+	Due(now time.Time, s notify.Sweep) (bool, error)
+	Free() (uint64, error)
+	Err() error
+}
+
+// Metrics hears of what is published.
+type Metrics interface {
+	// Published is called once for each notification asked for. The outcome is
+	// stored, ephemeral, duplicate or refused.
+	Published(audience notify.Audience, outcome string)
+}
+
+// Options say by which rules to go.
+type Options struct {
+	Journal notify.Journal
+	Store   Store
+	Hub     *hub.Hub
+	Logger  *slog.Logger
+	Metrics Metrics
+
+	Retention time.Duration // for how long a notification is kept at most
+	Keep      int           // how many of a user's are kept: the newest
+	MaxBytes  int64         // of all that are kept; 0: no limit
+	Reserve   uint64        // free bytes on the disk below which nothing is published
+	PingEvery time.Duration // told to clients
+}
+
+// Inbox is the one way to publish and to receive.
+type Inbox struct {
+	Options
+	cursors *cursors
+
+	full atomic.Bool // the disk has less than the reserve
+
+	mu         sync.Mutex
+	inProgress map[[32]byte]struct{} // idempotency keys whose first use is not done
+}
+
+// Open begins a new generation of cursors in the journal and returns an inbox.
+func Open(ctx context.Context, o Options) (*Inbox, error) {
+	g := notify.Generation{}
+	var id [8]byte
+	rand.Read(id[:]) // never fails: crypto/rand
+	rand.Read(g.Secret[:])
+	g.ID = binary.BigEndian.Uint64(id[:])
+	if err := o.Journal.Append(ctx, g)[0].Err; err != nil {
+		return nil, fmt.Errorf("begin a generation: %w", err)
+	}
+	all, err := o.Store.Generations()
+	if err != nil {
+		return nil, fmt.Errorf("read generations: %w", err)
+	}
+	b := &Inbox{Options: o, inProgress: map[[32]byte]struct{}{}}
+	if b.cursors, err = newCursors(all); err != nil {
+		return nil, err
+	}
+	b.watchDisk()
+	return b, nil
+}
+
+// upkeepEvery is how often the disk is looked at and what is past its time is
+// looked for.
+const upkeepEvery = time.Second
+
+// Run keeps house until ctx ends: it sweeps, and watches the disk.
+func (b *Inbox) Run(ctx context.Context) {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			b.watchDisk()
+			if err := b.sweep(ctx, now); err != nil && ctx.Err() == nil {
+				b.Logger.Error("sweeping failed", "error", err)
+			}
+		}
+	}
+}
+
+// sweep removes all that is past its time, a bounded number at a time.
+func (b *Inbox) sweep(ctx context.Context, now time.Time) error {
+	s := notify.Sweep{Retention: b.Retention, MaxBytes: b.MaxBytes}
+	due, err := b.Store.Due(now, s)
+	if err != nil {
+		return fmt.Errorf("look for what is past its time: %w", err)
+	}
+	for due && ctx.Err() == nil {
+		v := b.Journal.Append(ctx, s)[0]
+		if v.Err != nil {
+			return fmt.Errorf("append a sweep: %w", v.Err)
+		}
+		due = v.More
+	}
+	return nil
+}
+
+// watchDisk stops publishing before the disk is full, and lets it go on when
+// there is room again.
+func (b *Inbox) watchDisk() {
+	free, err := b.Store.Free()
+	if err != nil {
+		b.Logger.Warn("cannot tell how much room the disk has", "error", err)
+		return
+	}
+	if full := free < b.Reserve; full != b.full.Swap(full) {
+		b.Logger.Warn("the disk's room has changed sides of the reserve", "free", free, "reserve", b.Reserve, "publishing", !full)
+	}
+}
+
+// Ready returns nil if this node can publish and replay, and otherwise an error
+// of kind ErrUnavailable that says what is wrong.
+func (b *Inbox) Ready() error {
+	if err := b.Store.Err(); err != nil {
+		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
+	}
+	if b.full.Load() {
+		return notify.Errorf(notify.ErrUnavailable, "the disk is nearly full")
+	}
+	return nil
+}

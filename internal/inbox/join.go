@@ -1,0 +1,174 @@
+package inbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// Earliest is the cursor that stands for all that is kept.
+const Earliest = "earliest"
+
+// beginning is the place before all notifications: the first entry of a journal
+// is a generation.
+const beginning notify.Sequence = 1
+
+// pageMost is how many notifications are read and written at a time while a
+// connection catches up.
+const pageMost = 64
+
+// Deliver tells the open connections on this node of n. It waits for none.
+func (b *Inbox) Deliver(n notify.Notification) {
+	b.Hub.Deliver(n, frameOf(&n))
+}
+
+func frameOf(n *notify.Notification) *hub.Frame {
+	return &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: wire.AppendNotification(nil, n)}
+}
+
+// LiveFrame tells a connection that it has been told everything up to at, and
+// that what comes from now on is live.
+func LiveFrame(at notify.Sequence) *hub.Frame {
+	return &hub.Frame{Event: "live", Sequence: at, Data: []byte("{}")}
+}
+
+// joining is a connection on its way from its cursor to the live road.
+type joining struct {
+	inbox  *Inbox
+	conn   *hub.Conn
+	reader store.Reader
+
+	at    notify.Sequence // up to here everything was written
+	known notify.Sequence // what retention has removed up to here was told, or was no business of this connection
+}
+
+// Join writes welcome, reset where it is due, and then everything that the
+// user of c was told after cursor, and lets c go live when it has reached what
+// is told now: no gap, no repeat. It calls welcomed once, when welcome was
+// written: from then on c may be answered. c must be registered with the hub.
+// A slow c makes Join slow; it returns early when c or ctx ends.
+func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+	p := c.Principal()
+	j := &joining{inbox: b, conn: c, reader: store.Reader{User: p.User, Since: p.Since}}
+	reset, page, err := j.begin(cursor)
+	if err != nil {
+		return fmt.Errorf("join %s: %w", c.ID(), err)
+	}
+	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: b.welcome(c, cursor, reset)}}
+	if reset != "" {
+		first = append(first, &hub.Frame{Event: "reset", Sequence: j.at, Data: []byte(`{"reason":"` + reset + `"}`)})
+	}
+	if err := c.Write(append(first, frames(page)...)...); err != nil {
+		return fmt.Errorf("join %s: %w", c.ID(), err)
+	}
+	welcomed()
+	j.at = page.End
+	for {
+		if err := j.catchUp(ctx); err != nil {
+			return fmt.Errorf("join %s: %w", c.ID(), err)
+		}
+		// What became durable meanwhile was either offered, and GoLive says no,
+		// or will be offered once c is live.
+		if b.Hub.GoLive(c, j.at, LiveFrame(j.at)) {
+			return nil
+		}
+	}
+}
+
+// begin decides where the connection starts, and reads the first page from
+// there. The reason for a reset is empty if the cursor can be honoured.
+func (j *joining) begin(cursor string) (reset string, page store.Page, err error) {
+	durable := j.inbox.Journal.Durable()
+	switch cursor {
+	case "":
+		j.at = durable
+	case Earliest:
+		j.at = beginning
+	default:
+		j.at, err = j.inbox.cursors.open(TagOf(j.reader.User), cursor)
+		if err != nil || j.at > durable {
+			j.at, reset = beginning, "unknown"
+		}
+	}
+	if page, err = j.page(durable); err != nil {
+		return "", page, err
+	}
+	if reset == "" && cursor != "" && cursor != Earliest && page.Removed > j.at {
+		j.at, reset = beginning, "truncated"
+		page, err = j.page(durable)
+	}
+	j.known = max(j.at, page.Removed)
+	return reset, page, err
+}
+
+// catchUp writes what is durable now and was not written yet.
+func (j *joining) catchUp(ctx context.Context) error {
+	for upTo := j.inbox.Journal.Durable(); j.at < upTo; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		page, err := j.page(upTo)
+		if err != nil {
+			return err
+		}
+		if page.Removed > j.known {
+			// Retention has overtaken this reader. It comes back with its cursor,
+			// and is told then.
+			j.conn.End(notify.CloseSlow)
+			return fmt.Errorf("retention has passed it at %d", j.at)
+		}
+		if len(page.Notifications) > 0 {
+			if err := j.conn.Write(frames(page)...); err != nil {
+				return err
+			}
+		}
+		j.at = page.End
+	}
+	return nil
+}
+
+func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
+	return j.inbox.Store.History(j.reader, j.at, upTo, pageMost)
+}
+
+// frames returns the notifications of a page that have not expired.
+func frames(p store.Page) []*hub.Frame {
+	now := time.Now()
+	fs := make([]*hub.Frame, 0, len(p.Notifications))
+	for i := range p.Notifications {
+		if n := &p.Notifications[i]; !n.Expired(now) {
+			fs = append(fs, frameOf(n))
+		}
+	}
+	return fs
+}
+
+// welcome is the data of the first frame.
+func (b *Inbox) welcome(c *hub.Conn, cursor, reset string) []byte {
+	p := c.Principal()
+	data, err := json.Marshal(struct {
+		Connection   string        `json:"connection"`
+		User         notify.UserID `json:"user"`
+		Resumed      bool          `json:"resumed"`
+		Ping         int64         `json:"ping"`
+		TokenExpires string        `json:"token_expires"`
+		ExpiresIn    int64         `json:"expires_in"`
+	}{
+		Connection:   c.ID(),
+		User:         p.User,
+		Resumed:      reset == "" && cursor != "" && cursor != Earliest,
+		Ping:         int64(b.PingEvery.Seconds()),
+		TokenExpires: wire.Time(p.Expires),
+		ExpiresIn:    max(0, int64(time.Until(p.Expires).Seconds())),
+	})
+	if err != nil { // strings and numbers always can be
+		panic(err)
+	}
+	return data
+}

@@ -1,0 +1,169 @@
+package inbox_test
+
+import (
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func TestNoCursorStartsNow(t *testing.T) {
+	r := newRig(t)
+	r.publish("before", "ada")
+	d := r.connect("ada", "")
+	r.publish("after", "ada")
+	assert.Equal(t, []string{"welcome", "live", "after"}, d.told(3))
+}
+
+func TestEarliestIsAllThatIsKept(t *testing.T) {
+	r := newRig(t)
+	r.publish("one", "ada")
+	r.publish("for grace", "grace")
+	r.publish("for all")
+	d := r.connect("ada", inbox.Earliest)
+	assert.Equal(t, []string{"welcome", "one", "for all", "live"}, d.told(4))
+}
+
+func TestResume(t *testing.T) {
+	r := newRig(t)
+	d := r.connect("ada", "")
+	r.publish("one", "ada")
+	d.told(3)
+	cursor := d.cursor()
+	d.conn.End(notify.CloseLost)
+
+	r.publish("two", "ada")
+	r.publish("three")
+	again := r.connect("ada", cursor)
+	assert.Equal(t, []string{"welcome", "two", "three", "live"}, again.told(4))
+	assert.Contains(t, string(again.all()[0].data), `"resumed":true`)
+	assert.Equal(t, cursor, again.all()[0].cursor, "it starts where it stopped")
+}
+
+func TestARestartResetsNobody(t *testing.T) {
+	r := newRig(t)
+	d := r.connect("ada", "")
+	r.publish("one", "ada")
+	d.told(3)
+	r.restart()
+	r.publish("two", "ada")
+	r.restart()
+	assert.Equal(t, []string{"welcome", "two", "live"}, r.connect("ada", d.cursor()).told(3))
+}
+
+func TestCursorThatCannotBeHonoured(t *testing.T) {
+	r := newRig(t)
+	r.publish("one", "ada")
+	grace := r.connect("grace", "")
+	for name, cursor := range map[string]string{
+		"garbage":          "nonsense",
+		"of another user":  grace.cursor(),
+		"of another store": newRig(t).connect("ada", "").cursor(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := r.connect("ada", cursor)
+			assert.Equal(t, []string{"welcome", "reset unknown", "one", "live"}, d.told(4))
+			assert.Contains(t, string(d.all()[0].data), `"resumed":false`)
+		})
+	}
+}
+
+// A copy that was restored from before the cursor has never reached it, though
+// it is the same store.
+func TestCursorNotYetReached(t *testing.T) {
+	r := newRig(t)
+	r.publish("one", "ada")
+	r.stop()
+	copied := r.fs.CrashClone(synced())
+	r.start()
+	r.publish("two", "ada")
+	ahead := r.connect("ada", inbox.Earliest)
+	ahead.told(4)
+	r.stop()
+
+	r.fs = copied
+	r.start()
+	assert.Equal(t, []string{"welcome", "reset unknown", "one", "live"}, r.connect("ada", ahead.cursor()).told(4))
+}
+
+func TestTruncatedIsExact(t *testing.T) {
+	r := newRig(t)
+	r.stop()
+	r.keep = 3
+	r.start()
+	start := r.connect("ada", "")
+	graces := r.connect("grace", "")
+	r.publish("1", "ada")
+	start.told(3)
+	afterOne := start.cursor()
+	for i := 2; i <= 4; i++ {
+		r.publish(strconv.Itoa(i), "ada")
+	}
+	beforeOne := start.all()[1].cursor
+	assert.Equal(t, []string{"welcome", "reset truncated", "2", "3", "4", "live"}, r.connect("ada", beforeOne).told(6),
+		"1 was removed, and the client had not seen it")
+	assert.Equal(t, []string{"welcome", "2", "3", "4", "live"}, r.connect("ada", afterOne).told(5),
+		"1 was removed, but the client had seen it")
+	assert.Equal(t, []string{"welcome", "live"}, r.connect("grace", graces.cursor()).told(2),
+		"nothing was removed that was told to grace")
+}
+
+func TestSinceHidesOlderBroadcasts(t *testing.T) {
+	r := newRig(t)
+	r.publish("for all")
+	r.publish("for ada", "ada")
+	d := r.connectAs(notify.Principal{User: "ada", Since: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour)}, inbox.Earliest)
+	assert.Equal(t, []string{"welcome", "for ada", "live"}, d.told(3))
+}
+
+// Connections that join while much is published miss nothing and see nothing
+// twice, and all devices see one order.
+func TestJoinUnderLoad(t *testing.T) {
+	r := newRig(t)
+	const publishers, each, devices = 4, 100, 10
+	first := r.connect("ada", "")
+	cursor := first.cursor()
+
+	var all sync.WaitGroup
+	for p := range publishers {
+		all.Go(func() {
+			for i := range each {
+				title := fmt.Sprintf("%d/%d", p, i)
+				if i%10 == 0 {
+					r.publish(title)
+				} else {
+					r.publish(title, "ada")
+				}
+			}
+		})
+	}
+	joined := make([]*device, devices)
+	for i := range joined {
+		all.Go(func() { joined[i] = r.connect("ada", cursor) })
+	}
+	all.Wait()
+
+	complete := func(fs []frame) bool { return len(titles(fs)) >= publishers*each }
+	want := titles(first.wait(complete))
+	require.Len(t, want, publishers*each)
+	for _, d := range joined {
+		assert.Equal(t, want, titles(d.wait(complete)))
+	}
+}
+
+func titles(fs []frame) []string {
+	var all []string
+	for _, f := range fs {
+		if f.event == "notification" {
+			all = append(all, f.title)
+		}
+	}
+	return all
+}

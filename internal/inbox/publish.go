@@ -1,0 +1,167 @@
+package inbox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// Call says where a publish came from, for its idempotency key.
+type Call struct {
+	Path string
+	Key  string // the caller's idempotency key; empty: none
+}
+
+// Publish publishes d for one who may, and returns when it is durable; if it is
+// ephemeral, when it is on its way. Its errors are of the kinds ErrScope,
+// ErrInvalid, ErrInProgress, ErrKeyReused, ErrUnavailable and ErrOutcomeUnknown.
+func (b *Inbox) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
+	r := b.publish(ctx, by, call, false, []wire.BatchItem{{Draft: d}})[0]
+	return r.Receipt, r.Err
+}
+
+// Result is what became of one item of a batch.
+type Result struct {
+	Receipt notify.Receipt
+	Err     error
+}
+
+// PublishBatch publishes items that share a commit, and returns what became of
+// each. Item i has the idempotency key (key, i), so that a retry completes what
+// failed.
+func (b *Inbox) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
+	return b.publish(ctx, by, call, true, items)
+}
+
+func (b *Inbox) publish(ctx context.Context, by notify.Principal, call Call, batch bool, items []wire.BatchItem) []Result {
+	results := make([]Result, len(items))
+	var entries []notify.Entry
+	var places []int // of the entries in results
+	for i, item := range items {
+		e, err := b.entry(by, item)
+		if err == nil && call.Key != "" {
+			e.Key = idempotencyKey(by, call, batch, i, &item.Draft)
+			err = b.begin(e.Key)
+		}
+		switch {
+		case err != nil:
+			results[i].Err = err
+		case e.Ephemeral && call.Key == "":
+			b.Deliver(e.Notification(0, time.Now()))
+			results[i].Receipt = notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
+		default:
+			entries, places = append(entries, e), append(places, i)
+		}
+	}
+	if len(entries) > 0 {
+		for k, v := range b.Journal.Append(ctx, entries...) {
+			results[places[k]] = Result{v.Receipt, v.Err}
+			b.end(entries[k].(notify.Publish).Key)
+		}
+	}
+	for i := range results {
+		b.Metrics.Published(audience(&items[i].Draft), outcome(&items[i].Draft, results[i]))
+	}
+	return results
+}
+
+// entry checks an item against the rules and writes it as an entry.
+func (b *Inbox) entry(by notify.Principal, item wire.BatchItem) (notify.Publish, error) {
+	d := &item.Draft
+	if item.Err != nil {
+		return notify.Publish{}, item.Err
+	}
+	scope := notify.ScopePublish
+	if d.All {
+		scope = notify.ScopeBroadcast
+	}
+	if err := by.May(scope); err != nil {
+		return notify.Publish{}, err
+	}
+	if faults := d.Check(b.Retention); len(faults) > 0 {
+		return notify.Publish{}, notify.Invalid(faults...)
+	}
+	if err := b.Ready(); err != nil {
+		return notify.Publish{}, err
+	}
+	id := uuid.Must(uuid.NewV7()).String()
+	return notify.Publish{
+		ID:        id,
+		Users:     distinct(d.Users),
+		Content:   wire.AppendContent(nil, id, d),
+		TTL:       d.TTL,
+		Ephemeral: d.Ephemeral,
+		Keep:      b.Keep,
+	}, nil
+}
+
+func distinct(users []notify.UserID) []notify.UserID {
+	if len(users) < 2 {
+		return users
+	}
+	seen := make(map[notify.UserID]bool, len(users))
+	return slices.DeleteFunc(slices.Clone(users), func(u notify.UserID) bool {
+		again := seen[u]
+		seen[u] = true
+		return again
+	})
+}
+
+// idempotencyKey hashes what makes a key unique; item counts in a batch only.
+func idempotencyKey(by notify.Principal, call Call, batch bool, item int, d *notify.Draft) notify.Key {
+	h := sha256.New()
+	for _, s := range []string{by.Name, call.Path, call.Key} {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(s)))
+		h.Write(length[:])
+		h.Write([]byte(s))
+	}
+	if batch {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(item)))
+	}
+	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: d.Fingerprint}
+}
+
+// begin notes that k is in use, until end. It fails with ErrInProgress if it is
+// already, since what the first use came to cannot be told yet.
+func (b *Inbox) begin(k notify.Key) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, taken := b.inProgress[k.Name]; taken {
+		return notify.Errorf(notify.ErrInProgress, "the first request with this key is still being stored")
+	}
+	b.inProgress[k.Name] = struct{}{}
+	return nil
+}
+
+func (b *Inbox) end(k notify.Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.inProgress, k.Name)
+}
+
+func audience(d *notify.Draft) notify.Audience {
+	if d.All {
+		return notify.AudienceAll
+	}
+	return notify.AudienceUser
+}
+
+func outcome(d *notify.Draft, r Result) string {
+	switch {
+	case r.Err != nil:
+		return "refused"
+	case r.Receipt.Duplicate:
+		return "duplicate"
+	case d.Ephemeral:
+		return "ephemeral"
+	}
+	return "stored"
+}

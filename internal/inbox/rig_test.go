@@ -1,0 +1,223 @@
+package inbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// rig is the road from inbox to hub, with a real store in memory.
+type rig struct {
+	t     *testing.T
+	fs    *vfs.MemFS
+	keep  int
+	inbox *inbox.Inbox
+	hub   *hub.Hub
+	store *store.Store
+	stop  func()
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{t: t, fs: vfs.NewCrashableMem(), keep: 1000}
+	r.start()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+func (r *rig) start() {
+	r.t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
+	require.NoError(r.t, err)
+	h := hub.New(hub.Options{})
+	var b *inbox.Inbox
+	opened := make(chan struct{})
+	j := journal.NewLocal(journal.Options{
+		Machine: s, Last: s.Last(), Metrics: noMetrics{},
+		Deliver: func(n notify.Notification) { <-opened; b.Deliver(n) },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := j.Run(ctx); err != nil {
+			r.t.Error(err)
+		}
+	})
+	b, err = inbox.Open(ctx, inbox.Options{
+		Journal: j, Store: s, Hub: h, Logger: quiet, Metrics: noMetrics{},
+		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
+	})
+	require.NoError(r.t, err)
+	close(opened)
+	r.inbox, r.hub, r.store = b, h, s
+	r.stop = func() {
+		h.Drain(context.Background(), 0)
+		cancel()
+		running.Wait()
+		require.NoError(r.t, s.Close())
+	}
+}
+
+func (r *rig) restart() {
+	r.t.Helper()
+	r.stop()
+	r.start()
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Committed(int, float64)            {}
+func (noMetrics) Published(notify.Audience, string) {}
+
+// backend may publish to anyone.
+func backend() notify.Principal {
+	return notify.Principal{Name: "user:backend", Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast}}
+}
+
+func draft(title string, users ...notify.UserID) notify.Draft {
+	return notify.Draft{
+		Users: users, All: len(users) == 0,
+		Type: "t", Title: title, Priority: notify.PriorityNormal,
+	}
+}
+
+func (r *rig) publish(title string, users ...notify.UserID) notify.Receipt {
+	r.t.Helper()
+	receipt, err := r.inbox.Publish(r.t.Context(), backend(), inbox.Call{Path: "/notify"}, draft(title, users...))
+	require.NoError(r.t, err)
+	return receipt
+}
+
+// device is a connection that notes what it is told.
+type device struct {
+	r    *rig
+	user notify.UserID
+	conn *hub.Conn
+
+	mu     sync.Mutex
+	frames []frame
+	more   chan struct{} // has room for one: there are new frames
+	closed *notify.Close
+}
+
+type frame struct {
+	event, cursor, title, reason string
+	data                         []byte
+}
+
+func (d *device) Write(frames []*hub.Frame) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range frames {
+		got := frame{event: f.Event, data: f.Data}
+		if f.Sequence != 0 {
+			got.cursor = string(d.r.inbox.AppendCursor(nil, inbox.TagOf(d.user), f.Sequence))
+		}
+		var data struct{ Title, Reason string }
+		if err := json.Unmarshal(f.Data, &data); err != nil {
+			return err
+		}
+		got.title, got.reason = data.Title, data.Reason
+		d.frames = append(d.frames, got)
+	}
+	select {
+	case d.more <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (d *device) Ping() error { return nil }
+
+func (d *device) Close(why notify.Close) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = &why
+}
+
+func (r *rig) connect(user notify.UserID, cursor string) *device {
+	return r.connectAs(notify.Principal{User: user, Name: "user:" + string(user), Expires: time.Now().Add(time.Hour)}, cursor)
+}
+
+func (r *rig) connectAs(p notify.Principal, cursor string) *device {
+	r.t.Helper()
+	d := &device{r: r, user: p.User, more: make(chan struct{}, 1)}
+	d.conn = r.hub.NewConn(p, "c", d)
+	require.NoError(r.t, r.hub.Register(d.conn))
+	welcomed := false
+	require.NoError(r.t, r.inbox.Join(r.t.Context(), d.conn, cursor, func() { welcomed = true }))
+	require.True(r.t, welcomed)
+	return d
+}
+
+// wait returns all frames as soon as done says that they are all.
+func (d *device) wait(done func([]frame) bool) []frame {
+	d.r.t.Helper()
+	for {
+		d.mu.Lock()
+		frames := append([]frame(nil), d.frames...)
+		d.mu.Unlock()
+		if done(frames) {
+			return frames
+		}
+		select {
+		case <-d.more:
+		case <-time.After(10 * time.Second):
+			d.r.t.Fatalf("waited for more than %v", events(frames))
+		}
+	}
+}
+
+// told waits for n frames and returns them as words: a notification as its
+// title, a reset with its reason, everything else by its name.
+func (d *device) told(n int) []string {
+	d.r.t.Helper()
+	return events(d.wait(func(fs []frame) bool { return len(fs) >= n }))
+}
+
+// all returns the frames so far.
+func (d *device) all() []frame { return d.wait(func([]frame) bool { return true }) }
+
+// caughtUp waits until the past is over, and returns all that came so far.
+func (d *device) caughtUp() []string {
+	d.r.t.Helper()
+	return events(d.wait(func(fs []frame) bool { return fs[len(fs)-1].event == "live" }))
+}
+
+func events(frames []frame) []string {
+	var words []string
+	for _, f := range frames {
+		switch f.event {
+		case "notification":
+			words = append(words, f.title)
+		case "reset":
+			words = append(words, "reset "+f.reason)
+		default:
+			words = append(words, f.event)
+		}
+	}
+	return words
+}
+
+func (d *device) cursor() string {
+	cursor := ""
+	for _, f := range d.all() {
+		if f.cursor != "" {
+			cursor = f.cursor
+		}
+	}
+	return cursor
+}
