@@ -11,6 +11,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// The bounds on tokens and keys.
+// The bounds on tokens and keys; that on a token's size is the default.
 const (
 	MaxTokenBytes  = 8 << 10
 	MaxLifetime    = 31 * 24 * time.Hour // from now to a token's exp
@@ -65,6 +66,8 @@ type Options struct {
 	// secret, RS256 for an RSA key, and what the curve says for others.
 	Algorithms []string
 
+	MaxBytes int // of a token; 0: MaxTokenBytes
+
 	Logger *slog.Logger // nil: none
 
 	// For tests.
@@ -75,6 +78,7 @@ type Options struct {
 // Verifier verifies tokens. Its methods may be called concurrently.
 type Verifier struct {
 	now       func() time.Time
+	maxBytes  int
 	segments  *jwt.Parser
 	validator *jwt.Validator
 
@@ -98,6 +102,7 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 	}
 	v := &Verifier{
 		now:      o.Now,
+		maxBytes: cmp.Or(o.MaxBytes, MaxTokenBytes),
 		segments: jwt.NewParser(jwt.WithStrictDecoding()),
 		validator: jwt.NewValidator(
 			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),

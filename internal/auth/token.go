@@ -22,7 +22,7 @@ type token struct {
 // split takes a token apart. golang-jwt's own parser is not asked: it reads the
 // last of duplicate members, members in another case, and `crit` for nothing.
 func (v *Verifier) split(s string) (token, error) {
-	if err := checkShape(s); err != nil {
+	if err := v.checkShape(s); err != nil {
 		return token{}, err
 	}
 	dot := strings.LastIndexByte(s, '.')
@@ -42,9 +42,9 @@ func (v *Verifier) split(s string) (token, error) {
 }
 
 // checkShape refuses what cannot be a JWT before anything is decoded.
-func checkShape(s string) error {
-	if len(s) > MaxTokenBytes {
-		return invalid(fmt.Sprintf("the token has more than %d bytes", MaxTokenBytes))
+func (v *Verifier) checkShape(s string) error {
+	if len(s) > v.maxBytes {
+		return invalid(fmt.Sprintf("the token has more than %d bytes", v.maxBytes))
 	}
 	dots, length := 0, 0 // of the part so far
 	for i := range len(s) {

@@ -8,10 +8,10 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -44,9 +44,10 @@ type Options struct {
 // Store is the state of one node, in a directory of its own. Apply may be
 // called by one goroutine at a time, everything else by any.
 type Store struct {
-	db  *pebble.DB
-	fs  vfs.FS
-	dir string
+	db   *pebble.DB
+	fs   vfs.FS
+	dir  string
+	lock *pebble.Lock
 
 	background atomic.Pointer[error] // the last thing Pebble failed to do by itself
 
@@ -67,16 +68,16 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.makeDir(); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	db, err := pebble.Open(filepath.Join(dir, "store"), s.options(o))
-	switch {
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EACCES) && s.exists():
-		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
-	case err != nil:
-		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
+	if err := s.takeLock(); err != nil {
+		return nil, err
+	}
+	db, err := pebble.Open(s.path(), s.options(o))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), s.lock.Close())
 	}
 	s.db = db
 	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), db.Close(), s.lock.Close())
 	}
 	return s, nil
 }
@@ -84,7 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 // makeDir makes the directory so that a power cut does not take it back: what
 // is in it is synced by Pebble, but not that it is there.
 func (s *Store) makeDir() error {
-	if err := s.fs.MkdirAll(filepath.Join(s.dir, "store"), 0o700); err != nil {
+	if err := s.fs.MkdirAll(s.path(), 0o700); err != nil {
 		return err
 	}
 	for _, dir := range []string{s.dir, filepath.Dir(filepath.Clean(s.dir))} {
@@ -99,15 +100,27 @@ func (s *Store) makeDir() error {
 	return nil
 }
 
-func (s *Store) exists() bool {
-	_, err := s.fs.Stat(filepath.Join(s.dir, "store", "LOCK"))
-	return err == nil
+// path is where Pebble keeps its files: the rest of the directory is left to
+// what may come.
+func (s *Store) path() string { return filepath.Join(s.dir, "store") }
+
+// takeLock keeps other processes away from the directory.
+func (s *Store) takeLock() (err error) {
+	s.lock, err = pebble.LockDirectory(s.path(), s.fs)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("open the store in %s: %w", s.dir, err)
+	case err != nil: // by another process, or by another service in this one
+		return fmt.Errorf("%w: %s (%w)", ErrInUse, s.dir, err)
+	}
+	return nil
 }
 
 func (s *Store) options(o Options) *pebble.Options {
 	log := logger{o.Logger, o.Fatal}
 	opts := &pebble.Options{
 		FS:                 s.fs,
+		Lock:               s.lock,
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          cacheBytes,
 		MemTableSize:       memTableBytes,
@@ -159,7 +172,7 @@ func (s *Store) Last() notify.Sequence { return s.state.last }
 
 // Close writes out what is in memory and gives the directory back.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil
@@ -232,9 +245,11 @@ type logger struct {
 func (l logger) Infof(format string, args ...any) {
 	l.log.Debug(fmt.Sprintf("store: "+format, args...))
 }
+
 func (l logger) Errorf(format string, args ...any) {
 	l.log.Error(fmt.Sprintf("store: "+format, args...))
 }
+
 func (l logger) Fatalf(format string, args ...any) {
 	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
 }

@@ -40,23 +40,23 @@ func ReadCommand(frame []byte) (Command, error) {
 	}
 	var c Command
 	var r reader
-	r.members("", v, func(name string, v jsontext.Value) {
+	r.members("", v, func(name string) func(string, jsontext.Value) {
 		switch name {
 		case "event":
-			c.Event = r.text("/event", v)
+			return r.text(&c.Event)
 		case "ref":
-			if ref := r.text("/ref", v); utf8.RuneCountInString(ref) <= MaxRef {
-				c.Ref = ref
-			} else {
-				r.fault("/ref", "must have at most %d characters", MaxRef)
+			return func(pointer string, v jsontext.Value) {
+				if r.text(&c.Ref)(pointer, v); utf8.RuneCountInString(c.Ref) > MaxRef {
+					c.Ref = ""
+					r.fault(pointer, "must have at most %d characters", MaxRef)
+				}
 			}
 		case "key":
-			c.Key = r.text("/key", v)
+			return r.text(&c.Key)
 		case "data":
-			c.Data = r.object("/data", v)
-		default:
-			r.unknown("", name)
+			return r.object(&c.Data)
 		}
+		return nil
 	})
 	if c.Event == "" && len(r.faults) == 0 {
 		r.fault("/event", "is required")

@@ -41,19 +41,19 @@ func Batch(body []byte) ([]BatchItem, error) {
 	var r reader
 	var batch []BatchItem
 	recipients := 0
-	r.members("", v, func(name string, v jsontext.Value) {
-		if name != "notifications" {
-			r.unknown("", name)
-			return
+	item := func(_ string, v jsontext.Value) {
+		if len(batch) > notify.MaxBatch {
+			return // enough to know that they are too many
 		}
-		r.items("/notifications", v, func(_ int, v jsontext.Value) {
-			if len(batch) > notify.MaxBatch {
-				return // enough to know that they are too many
-			}
-			d, err := draft(v)
-			recipients += len(d.Users)
-			batch = append(batch, BatchItem{d, err})
-		})
+		d, err := draft(v)
+		recipients += len(d.Users)
+		batch = append(batch, BatchItem{d, err})
+	}
+	r.members("", v, func(name string) func(string, jsontext.Value) {
+		if name == "notifications" {
+			return func(pointer string, v jsontext.Value) { r.items(pointer, v, item) }
+		}
+		return nil
 	})
 	switch {
 	case len(r.faults) > 0:
@@ -70,38 +70,31 @@ func Batch(body []byte) ([]BatchItem, error) {
 	return batch, nil
 }
 
-// later are the members that the contract has and this service does not do
-// yet. They are refused by name rather than ignored.
-var later = []string{"collapse_key", "deliver_at"}
-
 func draft(v jsontext.Value) (notify.Draft, error) {
 	var r reader
 	d := notify.Draft{Priority: notify.PriorityNormal}
-	r.members("", v, func(name string, v jsontext.Value) {
+	r.members("", v, func(name string) func(string, jsontext.Value) {
 		switch name {
 		case "to":
-			r.to(&d, v)
+			return func(pointer string, v jsontext.Value) { r.to(&d, pointer, v) }
 		case "type":
-			d.Type = r.text("/type", v)
+			return r.text(&d.Type)
 		case "title":
-			d.Title = r.text("/title", v)
+			return r.text(&d.Title)
 		case "body":
-			d.Body = r.text("/body", v)
+			return r.text(&d.Body)
 		case "data":
-			d.Data = r.object("/data", v)
+			return r.object(&d.Data)
 		case "ttl":
-			d.TTL = r.seconds("/ttl", v)
+			return r.seconds(&d.TTL)
 		case "priority":
-			d.Priority = notify.Priority(r.text("/priority", v))
+			return r.text((*string)(&d.Priority))
 		case "ephemeral":
-			d.Ephemeral = r.truth("/ephemeral", v)
-		default:
-			if slices.Contains(later, name) {
-				r.fault("/"+name, "is not supported yet")
-				return
-			}
-			r.unknown("", name)
+			return r.truth(&d.Ephemeral)
+		case "collapse_key", "deliver_at":
+			return r.later
 		}
+		return nil
 	})
 	if len(r.faults) > 0 {
 		return d, notify.Invalid(r.faults...)
@@ -110,46 +103,52 @@ func draft(v jsontext.Value) (notify.Draft, error) {
 	return d, nil
 }
 
-func (r *reader) to(d *notify.Draft, v jsontext.Value) {
-	given := 0
-	r.members("/to", v, func(name string, v jsontext.Value) {
-		given++
+func (r *reader) to(d *notify.Draft, pointer string, v jsontext.Value) {
+	r.members(pointer, v, func(name string) func(string, jsontext.Value) {
 		switch name {
 		case "users":
-			d.Users = r.users(v)
+			return func(pointer string, v jsontext.Value) { r.users(d, pointer, v) }
 		case "all":
-			if d.All = r.truth("/to/all", v); !d.All {
-				r.fault("/to/all", "must be true or absent")
+			return func(pointer string, v jsontext.Value) {
+				if r.truth(&d.All)(pointer, v); !d.All {
+					r.fault(pointer, "must be true or absent")
+				}
 			}
 		case "topics":
-			r.fault("/to/topics", "is not supported yet")
-		default:
-			r.unknown("/to", name)
+			return r.later
 		}
+		return nil
 	})
-	if v.Kind() == '{' && given != 1 {
-		r.fault("/to", "must hold exactly one of users and all")
+	if v.Kind() == '{' && len(r.faults) == 0 && d.All == (d.Users != nil) {
+		r.fault(pointer, "must hold exactly one of users and all")
 	}
 }
 
-func (r *reader) users(v jsontext.Value) []notify.UserID {
-	var users []notify.UserID
-	r.items("/to/users", v, func(i int, v jsontext.Value) {
-		if len(users) <= notify.MaxUsers && len(r.faults) == 0 { // enough to know what is wrong
-			users = append(users, notify.UserID(r.text("/to/users/"+strconv.Itoa(i), v)))
+func (r *reader) users(d *notify.Draft, pointer string, v jsontext.Value) {
+	d.Users = []notify.UserID{}
+	r.items(pointer, v, func(pointer string, v jsontext.Value) {
+		if len(d.Users) <= notify.MaxUsers && len(r.faults) == 0 { // else it is known what is wrong
+			var u notify.UserID
+			r.text((*string)(&u))(pointer, v)
+			d.Users = append(d.Users, u)
 		}
 	})
-	return users
 }
 
 // seconds reads a duration. One too long for a time.Duration is as good as the
 // longest, and nothing shorter than a second passes Draft.Check.
-func (r *reader) seconds(pointer string, v jsontext.Value) time.Duration {
-	n := r.integer(pointer, v)
-	if n < 1 {
-		return -1 // told from an absent one, which is 0
+func (r *reader) seconds(to *time.Duration) func(string, jsontext.Value) {
+	return func(pointer string, v jsontext.Value) {
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		switch {
+		case v.Kind() != '0' || err != nil:
+			r.fault(pointer, "must be a whole number")
+		case n < 1:
+			*to = -1 // told from an absent one, which is 0
+		default:
+			*to = time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
+		}
 	}
-	return time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
 }
 
 // fingerprint hashes what the body says: the order of members, white space, the
@@ -159,21 +158,18 @@ func fingerprint(v jsontext.Value) [sha256.Size]byte {
 	h := sha256.New()
 	var said []string
 	var r reader
-	add := func(prefix string) func(string, jsontext.Value) {
-		return func(name string, v jsontext.Value) {
-			c := jsontext.Value(bytes.Clone(v))
-			// Cannot fail: strict has passed it.
-			_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
-			said = append(said, prefix+name+"\x00"+string(c)+"\x00")
-		}
-	}
-	r.members("", v, func(name string, v jsontext.Value) {
-		if name == "to" {
-			r.members("/to", v, add("to/"))
+	var add func(string, jsontext.Value)
+	add = func(pointer string, v jsontext.Value) {
+		if pointer == "/to" {
+			r.members(pointer, v, func(string) func(string, jsontext.Value) { return add })
 			return
 		}
-		add("")(name, v)
-	})
+		c := jsontext.Value(bytes.Clone(v))
+		// Cannot fail: strict has passed it.
+		_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
+		said = append(said, pointer+"\x00"+string(c)+"\x00")
+	}
+	r.members("", v, func(string) func(string, jsontext.Value) { return add })
 	slices.Sort(said)
 	for _, s := range said {
 		h.Write([]byte(s))

@@ -80,6 +80,7 @@ func TestInvalid(t *testing.T) {
 		`{"to":{"all":true},"ephemeral":"yes"}`:          {"/ephemeral"},
 		`{"to":{"all":true},"collapse_key":"k"}`:         {"/collapse_key"},
 		`{"to":{"all":true},"deliver_at":"2026-12-01"}`:  {"/deliver_at"},
+		`{"to":{"all":true},"colour":null}`:              {"/colour"},
 		`{"to":{"all":true},"Type":"t"}`:                 {"/Type"},
 	} {
 		_, err := wire.Draft([]byte(body))

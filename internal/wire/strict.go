@@ -72,31 +72,32 @@ func (r *reader) fault(pointer, format string, args ...any) {
 	r.faults = append(r.faults, notify.Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 }
 
-// members hands each member of an object to f, but for nulls, which mean
-// absent. It reports a fault at pointer if v is no object.
-func (r *reader) members(pointer string, v jsontext.Value, f func(name string, v jsontext.Value)) {
+// members reads each member of an object with what of returns for its name. A
+// name that it returns nil for is unknown, and null means absent. There is a
+// fault at pointer if v is no object.
+func (r *reader) members(pointer string, v jsontext.Value, of func(name string) func(pointer string, v jsontext.Value)) {
 	if v.Kind() != '{' {
 		r.fault(pointer, "must be an object")
 		return
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(v), jsontext.AllowDuplicateNames(true))
-	d.ReadToken()
+	d.ReadToken() // no error is possible: strict has read all of it
 	for d.PeekKind() == '"' {
-		name, _ := d.ReadToken()
-		key := name.String()
-		if member, _ := d.ReadValue(); member.Kind() != 'n' {
-			f(key, member)
+		token, _ := d.ReadToken()
+		name := token.String()
+		member, _ := d.ReadValue()
+		at := string(jsontext.Pointer(pointer).AppendToken(name))
+		switch read := of(name); {
+		case read == nil:
+			r.fault(at, "is not a known member")
+		case member.Kind() != 'n':
+			read(at, member)
 		}
 	}
 }
 
-// unknown reports a member that has no meaning here.
-func (r *reader) unknown(parent, name string) {
-	r.fault(string(jsontext.Pointer(parent).AppendToken(name)), "is not a known member")
-}
-
-// items hands each item of an array to f.
-func (r *reader) items(pointer string, v jsontext.Value, f func(i int, v jsontext.Value)) {
+// items reads each item of an array with read.
+func (r *reader) items(pointer string, v jsontext.Value, read func(pointer string, v jsontext.Value)) {
 	if v.Kind() != '[' {
 		r.fault(pointer, "must be an array")
 		return
@@ -105,39 +106,41 @@ func (r *reader) items(pointer string, v jsontext.Value, f func(i int, v jsontex
 	d.ReadToken()
 	for i := 0; d.PeekKind() != ']'; i++ {
 		item, _ := d.ReadValue()
-		f(i, item)
+		read(pointer+"/"+strconv.Itoa(i), item)
 	}
 }
 
-func (r *reader) text(pointer string, v jsontext.Value) string {
-	if v.Kind() != '"' {
-		r.fault(pointer, "must be a string")
-		return ""
+// later refuses a member that the contract has and this service does not do
+// yet, by name rather than ignoring it.
+func (r *reader) later(pointer string, _ jsontext.Value) { r.fault(pointer, "is not supported yet") }
+
+// text, truth and object return what reads a value of their type into to.
+func (r *reader) text(to *string) func(string, jsontext.Value) {
+	return func(pointer string, v jsontext.Value) {
+		if v.Kind() != '"' {
+			r.fault(pointer, "must be a string")
+			return
+		}
+		s, _ := jsontext.AppendUnquote(nil, v)
+		*to = string(s)
 	}
-	s, _ := jsontext.AppendUnquote(nil, v)
-	return string(s)
 }
 
-func (r *reader) truth(pointer string, v jsontext.Value) bool {
-	if k := v.Kind(); k != 't' && k != 'f' {
-		r.fault(pointer, "must be true or false")
+func (r *reader) truth(to *bool) func(string, jsontext.Value) {
+	return func(pointer string, v jsontext.Value) {
+		if k := v.Kind(); k != 't' && k != 'f' {
+			r.fault(pointer, "must be true or false")
+		}
+		*to = v.Kind() == 't'
 	}
-	return v.Kind() == 't'
 }
 
-func (r *reader) integer(pointer string, v jsontext.Value) int64 {
-	n, err := strconv.ParseInt(string(v), 10, 64)
-	if v.Kind() != '0' || err != nil {
-		r.fault(pointer, "must be a whole number")
+func (r *reader) object(to *[]byte) func(string, jsontext.Value) {
+	return func(pointer string, v jsontext.Value) {
+		if v.Kind() != '{' {
+			r.fault(pointer, "must be an object")
+			return
+		}
+		*to = bytes.Clone(v)
 	}
-	return n
-}
-
-// object returns v if it is an object.
-func (r *reader) object(pointer string, v jsontext.Value) []byte {
-	if v.Kind() != '{' {
-		r.fault(pointer, "must be an object")
-		return nil
-	}
-	return bytes.Clone(v)
 }
