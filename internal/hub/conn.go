@@ -174,6 +174,7 @@ func (c *Conn) refresh(f *Frame) {
 	if c.phase == live && f.Sequence > c.seen {
 		c.seen = f.Sequence
 		c.enqueue(f)
+		c.told = false // it is still a quiet one
 	}
 }
 

@@ -1,0 +1,113 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// commandTimeout is how long a command may take.
+const commandTimeout = 10 * time.Second
+
+// commands is what a client may ask for.
+var commands = map[string]func(context.Context, *socket, wire.Command) ([]byte, error){
+	"ping":    ping,
+	"publish": publish,
+}
+
+// answer does what a frame asks for and tells the client what came of it. It
+// reports false if the frame is no JSON object.
+func (s *socket) answer(frame []byte) bool {
+	cmd, err := wire.ReadCommand(frame)
+	if errors.Is(err, wire.ErrNoObject) {
+		return false
+	}
+	do, known := commands[cmd.Event]
+	name := cmd.Event
+	if !known {
+		name = "unknown"
+	}
+	var data []byte
+	switch {
+	case err != nil:
+	case !known:
+		err = notify.Invalid(notify.Fault{Pointer: "/event", Detail: "is none that is known here"})
+	default:
+		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+		data, err = do(ctx, s, cmd)
+		cancel()
+	}
+	if err != nil {
+		s.refuse(name, cmd.Ref, err)
+		return true
+	}
+	s.handler.opts.Metrics.Answered(name, http.StatusOK)
+	s.conn.Offer(&hub.Frame{Event: "reply", Ref: cmd.Ref, Data: data})
+	return true
+}
+
+// refuse tells the client why its command failed.
+func (s *socket) refuse(name, ref string, err error) {
+	p := wire.ProblemOf(err)
+	if p.Status == http.StatusInternalServerError {
+		s.handler.opts.Logger.Error("command failed", slog.String("command", name),
+			slog.String("connection", s.conn.ID()), slog.Any("error", err))
+	}
+	s.handler.opts.Metrics.Answered(name, p.Status)
+	s.conn.Offer(&hub.Frame{Event: "error", Ref: ref, Data: p.JSON()})
+}
+
+func ping(context.Context, *socket, wire.Command) ([]byte, error) { return []byte("{}"), nil }
+
+// publish takes the same road as POST /notify, and so has its idempotency keys.
+func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
+	call := inbox.Call{Path: "/notify"}
+	if cmd.Key != "" {
+		key, err := notify.ParseKey(cmd.Key)
+		if err != nil {
+			return nil, err
+		}
+		call.Key = key
+	}
+	if cmd.Data == nil {
+		return nil, notify.Invalid(notify.Fault{Pointer: "/data", Detail: "is required"})
+	}
+	draft, err := wire.Draft(cmd.Data)
+	if err != nil {
+		return nil, within("/data", err)
+	}
+	receipt, err := s.handler.opts.Inbox.Publish(ctx, s.conn.Principal(), call, draft)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, notify.Errorf(notify.ErrOutcomeUnknown, "it took too long")
+	}
+	if err != nil {
+		return nil, within("/data", err)
+	}
+	return json.Marshal(struct {
+		ID         string `json:"id"`
+		Recipients int    `json:"recipients,omitempty"`
+		Duplicate  bool   `json:"duplicate"`
+	}{receipt.ID, receipt.Recipients, receipt.Duplicate})
+}
+
+// within returns err with its faults as those of a member of the frame.
+func within(member string, err error) error {
+	var e *notify.Error
+	if !errors.As(err, &e) || len(e.Faults) == 0 {
+		return err
+	}
+	moved := *e
+	moved.Faults = make([]notify.Fault, len(e.Faults))
+	for i, f := range e.Faults {
+		moved.Faults[i] = notify.Fault{Pointer: member + f.Pointer, Detail: f.Detail}
+	}
+	return &moved
+}

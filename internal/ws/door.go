@@ -1,0 +1,109 @@
+package ws
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+)
+
+// writeTimeout is how long one write may take.
+const writeTimeout = 10 * time.Second
+
+// door is the one way in and out of a connection, and its net.Conn as gorilla
+// has it. What gorilla writes after the handshake (pongs, and closes before we
+// could say why) is dropped: we answer ourselves.
+type door struct {
+	net.Conn
+
+	// Set before the reader starts, then read-only.
+	conn *hub.Conn
+	open bool // the handshake is over
+
+	// Touched by the reader alone.
+	heads heads
+	bad   error // the peer broke the protocol in a way that gorilla lets pass
+	lost  bool  // reading from the network failed
+
+	mu   sync.Mutex // one write at a time, whole frames only
+	shut bool       // nothing more is written: the last was said, or the stream is broken
+}
+
+// Read is gorilla's way in.
+func (d *door) Read(p []byte) (int, error) {
+	if d.bad != nil {
+		return 0, d.bad
+	}
+	n, err := d.Conn.Read(p)
+	if n > 0 {
+		d.conn.Heard()
+		d.bad = d.heads.scan(p[:n]) // told on the next Read: what came before counts
+	}
+	d.lost = d.lost || err != nil
+	return n, err
+}
+
+// Write is gorilla's way out: for the handshake alone.
+func (d *door) Write(p []byte) (int, error) {
+	if d.open {
+		return len(p), nil
+	}
+	if err := d.send(p, false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// SetDeadline sets the deadline for reading: send has its own.
+func (d *door) SetDeadline(t time.Time) error { return d.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing: gorilla's would change that of a write under
+// way.
+func (*door) SetWriteDeadline(time.Time) error { return nil }
+
+// send writes p, which is whole frames, with one system call. With last,
+// nothing is written after it.
+func (d *door) send(p []byte, last bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		return net.ErrClosed
+	}
+	d.shut = last
+	if err := d.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	if _, err := d.Conn.Write(p); err != nil {
+		d.shut = true // perhaps within a frame
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// sever drops the connection without a word, under TLS too, where Close would
+// try to say goodbye.
+func (d *door) sever() {
+	if t, ok := d.Conn.(interface{ NetConn() net.Conn }); ok {
+		t.NetConn().Close()
+	}
+	d.Conn.Close()
+}
+
+// hijacker puts the door into the connection that gorilla takes over.
+type hijacker struct {
+	http.ResponseWriter
+	door *door
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("take over the connection: %w", err)
+	}
+	h.door.Conn = conn
+	return h.door, rw, nil
+}

@@ -1,0 +1,348 @@
+package ws_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/ws"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// desk is an inbox without a history.
+type desk struct {
+	hub *hub.Hub
+
+	mu        sync.Mutex
+	cursors   []string // that clients came with
+	published []notify.Draft
+	calls     []inbox.Call
+	receipt   notify.Receipt
+	refusal   error                 // of Publish
+	late      bool                  // Publish waits for its context's end
+	joinFails error                 // instead of a welcome
+	past      func(*hub.Conn) error // between welcome and live
+	joined    func(context.Context) // at the end of Join
+	panics    bool
+}
+
+func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+	d.mu.Lock()
+	d.cursors = append(d.cursors, cursor)
+	d.mu.Unlock()
+	if d.joined != nil {
+		defer d.joined(ctx)
+	}
+	if d.joinFails != nil {
+		return d.joinFails
+	}
+	if err := c.Write(&hub.Frame{Event: "welcome", Sequence: 1, Data: []byte(`{"user":"` + string(c.Principal().User) + `"}`)}); err != nil {
+		return err
+	}
+	welcomed()
+	if d.past != nil {
+		if err := d.past(c); err != nil {
+			return err
+		}
+	}
+	d.hub.GoLive(c, 1, &hub.Frame{Event: "live", Sequence: 1, Data: []byte("{}")})
+	return nil
+}
+
+func (d *desk) Publish(ctx context.Context, _ notify.Principal, call inbox.Call, draft notify.Draft) (notify.Receipt, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.panics {
+		panic("as the test wants it")
+	}
+	d.published, d.calls = append(d.published, draft), append(d.calls, call)
+	if d.late {
+		<-ctx.Done()
+		return notify.Receipt{}, ctx.Err()
+	}
+	return d.receipt, d.refusal
+}
+
+func (d *desk) AppendCursor(dst []byte, _ inbox.CursorTag, seq notify.Sequence) []byte {
+	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
+}
+
+// service is a Handler and what it works with.
+type service struct {
+	*ws.Handler
+	hub  *hub.Hub
+	desk *desk
+}
+
+// start returns a service that stops with the test.
+func start(t *testing.T) *service {
+	t.Helper()
+	h := hub.New(hub.Options{})
+	s := &service{hub: h, desk: &desk{hub: h}}
+	s.Handler = ws.New(ws.Options{
+		Inbox: s.desk, Hub: h,
+		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		h.Drain(context.Background(), 0)
+		s.Wait()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// as serves requests as ada's; ?as= names somebody else, and nobody is nobody.
+func (s *service) as(w http.ResponseWriter, r *http.Request) {
+	u := r.URL.Query().Get("as")
+	switch u {
+	case "nobody":
+		s.ServeHTTP(w, r)
+		return
+	case "":
+		u = "ada"
+	}
+	p := notify.Principal{User: notify.UserID(u), Name: "user:" + u}
+	s.ServeHTTP(w, r.WithContext(auth.WithPrincipal(r.Context(), p)))
+}
+
+// listen serves over TCP.
+func (s *service) listen(t *testing.T) (url string) {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(s.as))
+	srv.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
+			_ = tcp.SetWriteBuffer(4 << 10) // so that a peer which does not read soon stalls it
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// wire is a client that says what it likes, byte by byte.
+type wire struct {
+	t    *testing.T
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+// hijackable is the response to a request that came through a pipe. As with
+// Echo's, the Hijacker is behind Unwrap.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+type unwrapping struct{ http.ResponseWriter }
+
+func (u unwrapping) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
+}
+
+// upgradeRequest is a request that is upgraded.
+func upgradeRequest(target string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, target, http.NoBody)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "websocket")
+	r.Header.Set("Sec-Websocket-Version", "13")
+	r.Header.Set("Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	return r
+}
+
+// pipe connects over a pipe, so that time can be the bubble's.
+func (s *service) pipe(t *testing.T) *wire {
+	t.Helper()
+	here, there := net.Pipe()
+	t.Cleanup(func() { here.Close() })
+	go s.as(unwrapping{hijackable{httptest.NewRecorder(), there}}, upgradeRequest("/ws"))
+	return handshake(t, here)
+}
+
+// tcp connects over TCP.
+func (s *service) tcp(t *testing.T) *wire {
+	t.Helper()
+	small := func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
+		})
+	}
+	conn, err := (&net.Dialer{Control: small}).DialContext(t.Context(), "tcp", s.listen(t)[len("http://"):])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := upgradeRequest("/ws").Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	return handshake(t, conn)
+}
+
+func handshake(t *testing.T, conn net.Conn) *wire {
+	t.Helper()
+	r := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("answered %s", answer.Status)
+	}
+	return &wire{t, conn, r}
+}
+
+const (
+	opContinue = 0x0
+	opText     = 0x1
+	opBinary   = 0x2
+	opClose    = 0x8
+	opPing     = 0x9
+	opPong     = 0xA
+	fin        = 0x80
+)
+
+// masked returns a frame as clients send it.
+func masked(first byte, payload []byte) []byte {
+	b := []byte{first}
+	switch n := len(payload); {
+	case n < 126:
+		b = append(b, 0x80|byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
+	}
+	key := [4]byte{1, 2, 3, 4}
+	b = append(b, key[:]...)
+	for i, c := range payload {
+		b = append(b, c^key[i%4])
+	}
+	return b
+}
+
+func (w *wire) send(raw []byte) {
+	w.t.Helper()
+	if _, err := w.conn.Write(raw); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *wire) say(text string) { w.t.Helper(); w.send(masked(fin|opText, []byte(text))) }
+
+// read returns the next frame.
+func (w *wire) read() (op byte, payload []byte, err error) {
+	var head [2]byte
+	if _, err := io.ReadFull(w.r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	if head[0]&fin == 0 || head[1]&0x80 != 0 {
+		return 0, nil, errors.New("a frame of the service is whole and unmasked")
+	}
+	n := uint64(head[1])
+	if n >= 126 {
+		size := make([]byte, 2)
+		if n == 127 {
+			size = make([]byte, 8)
+		}
+		if _, err := io.ReadFull(w.r, size); err != nil {
+			return 0, nil, err
+		}
+		n = 0
+		for _, b := range size {
+			n = n<<8 | uint64(b)
+		}
+	}
+	payload = make([]byte, n)
+	_, err = io.ReadFull(w.r, payload)
+	return head[0] &^ fin, payload, err
+}
+
+// expect reads frames and holds them against these: text as it is, others with
+// the name of their opcode, a close with its code.
+func (w *wire) expect(want ...string) {
+	w.t.Helper()
+	for _, frame := range want {
+		op, payload, err := w.read()
+		if err != nil {
+			w.t.Fatalf("%v instead of %s", err, frame)
+		}
+		if got := describe(op, payload); got != frame {
+			w.t.Fatalf("heard %s\n instead of %s", got, frame)
+		}
+	}
+}
+
+func describe(op byte, payload []byte) string {
+	switch op {
+	case opText:
+		return string(payload)
+	case opPing:
+		return "ping " + string(payload)
+	case opPong:
+		return "pong " + string(payload)
+	case opClose:
+		if len(payload) < 2 {
+			return "close"
+		}
+		return "close " + strconv.Itoa(int(binary.BigEndian.Uint16(payload))) + " " + string(payload[2:])
+	default:
+		return "opcode " + strconv.Itoa(int(op))
+	}
+}
+
+const (
+	welcome = `{"event":"welcome","cursor":"c1","data":{"user":"ada"}}`
+	isLive  = `{"event":"live","cursor":"c1","data":{}}`
+)
+
+// expectEnd reads on until the connection ends and holds the close against
+// these; it answers it, as a peer does.
+func (w *wire) expectEnd(code int, reason string) {
+	w.t.Helper()
+	event, closed := "", ""
+	for {
+		op, payload, err := w.read()
+		if err != nil {
+			break
+		}
+		switch op {
+		case opText:
+			event = string(payload)
+		case opClose:
+			closed = describe(op, payload)
+			// The service may have gone already.
+			_, _ = w.conn.Write(masked(fin|opClose, payload))
+		}
+	}
+	if want := "close " + strconv.Itoa(code) + " " + reason; closed != want {
+		w.t.Errorf("closed with %q, want %q", closed, want)
+	}
+	prefix := `{"event":"close","data":{"code":` + strconv.Itoa(code) + `,"reason":"` + reason + `"`
+	if len(event) < len(prefix) || event[:len(prefix)] != prefix {
+		w.t.Errorf("the last event was %s", event)
+	}
+}

@@ -1,0 +1,236 @@
+package ws
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/websocket"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// Protocol is the subprotocol that this service speaks.
+const Protocol = "bellhop.v1"
+
+// readBuffer is how much is read ahead on a connection. Commands are rare, and
+// larger ones are read past it.
+const readBuffer = 256
+
+// Inbox is what a connection needs of package inbox, whose Inbox it is.
+type Inbox interface {
+	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
+	Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error)
+	AppendCursor(dst []byte, tag inbox.CursorTag, seq notify.Sequence) []byte
+}
+
+// Metrics counts the commands of clients.
+type Metrics interface {
+	// Answered counts a command by its name, "unknown" for those there are
+	// none of, and the status of its answer, as of an HTTP request.
+	Answered(command string, status int)
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Answered(string, int) {}
+
+// Options says what a Handler works with. Inbox, Hub and CheckOrigin are
+// required.
+type Options struct {
+	Inbox       Inbox
+	Hub         *hub.Hub
+	CheckOrigin func(*http.Request) bool
+
+	// Commands is how many commands a connection may send in 10 s before it is
+	// closed with 4429; 0: 100.
+	Commands int
+
+	// Problem answers a request that is refused; nil: as problem+json.
+	Problem func(http.ResponseWriter, *http.Request, error)
+
+	Metrics Metrics      // nil: none
+	Logger  *slog.Logger // nil: none
+}
+
+// Handler upgrades requests to WebSockets and serves those.
+type Handler struct {
+	// Set by New, then read-only.
+	opts     Options
+	upgrader websocket.Upgrader
+
+	buffers sync.Pool
+
+	mu     sync.Mutex
+	closed bool
+	tasks  sync.WaitGroup // grows from zero under mu alone, while not closed
+}
+
+// New returns a Handler. Its requests come with the principal in their context
+// (auth.WithPrincipal); one without is refused.
+func New(opts Options) *Handler {
+	if opts.Commands == 0 {
+		opts.Commands = 100
+	}
+	if opts.Problem == nil {
+		opts.Problem = writeProblem
+	}
+	if opts.Metrics == nil {
+		opts.Metrics = noMetrics{}
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{opts: opts}
+	h.upgrader = websocket.Upgrader{
+		ReadBufferSize:  readBuffer,
+		WriteBufferPool: &sync.Pool{}, // so that connections own none: gorilla does not write
+		CheckOrigin:     opts.CheckOrigin,
+		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
+			if status < http.StatusInternalServerError {
+				reason = notify.Errorf(notify.ErrMalformed, "%v", reason)
+			}
+			opts.Problem(w, r, reason)
+		},
+	}
+	return h
+}
+
+// ServeHTTP upgrades the request and returns; the connection goes on by itself.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.enter() {
+		h.opts.Problem(w, r, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
+		return
+	}
+	defer h.tasks.Done()
+	p, cursor, err := h.check(w.Header(), r)
+	if err != nil {
+		h.opts.Problem(w, r, err)
+		return
+	}
+	s := &socket{handler: h}
+	var answer http.Header
+	if len(r.Header.Values("Sec-Websocket-Protocol")) > 0 {
+		answer = http.Header{"Sec-Websocket-Protocol": {Protocol}}
+	}
+	s.ws, err = h.upgrader.Upgrade(&hijacker{ResponseWriter: w, door: &s.door}, r, answer)
+	if err != nil {
+		return // it was answered, or there is nobody to answer
+	}
+	s.start(clone(p), cursor)
+}
+
+// check makes the checks that precede an upgrade, in the order of CONTRACT, and
+// returns who connects and from where.
+func (h *Handler) check(answer http.Header, r *http.Request) (p notify.Principal, cursor string, err error) {
+	p, ok := auth.PrincipalOf(r.Context())
+	if !ok {
+		return p, "", notify.Errorf(notify.ErrUnauthenticated, "a WebSocket needs a token")
+	}
+	if !h.opts.CheckOrigin(r) {
+		return p, "", notify.Errorf(notify.ErrOrigin, "pages of this origin may not connect")
+	}
+	if _, draining := h.opts.Hub.Draining(); draining {
+		return p, "", notify.Errorf(notify.ErrDraining, "this node is about to stop")
+	}
+	if cursor, err = cursorOf(r.URL.RawQuery); err != nil {
+		return p, "", err
+	}
+	if !speaksProtocol(r.Header) {
+		return p, "", notify.Errorf(notify.ErrMalformed, "none of the subprotocols is %s", Protocol)
+	}
+	// gorilla would upgrade an HTTP/1.0 request.
+	if r.ProtoMajor != 1 || r.ProtoMinor < 1 || !websocket.IsWebSocketUpgrade(r) ||
+		r.Header.Get("Sec-Websocket-Version") != "13" {
+		answer.Set("Connection", "Upgrade")
+		answer.Set("Upgrade", "websocket")
+		answer.Set("Sec-WebSocket-Version", "13")
+		return p, "", notify.Errorf(notify.ErrUpgrade, "ask for an upgrade to WebSocket, version 13, over HTTP/1.1")
+	}
+	return p, cursor, nil
+}
+
+// cursorOf returns where the client wants to resume. Whether that can be
+// honoured is said on the connection.
+func cursorOf(query string) (string, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "", notify.Errorf(notify.ErrMalformed, "the query cannot be read")
+	}
+	cursors := values["cursor"]
+	if len(cursors) > 1 {
+		return "", notify.Errorf(notify.ErrMalformed, "there must be one cursor at most")
+	}
+	return strings.Join(cursors, ""), nil
+}
+
+// speaksProtocol reports whether the client offers our subprotocol, or none.
+func speaksProtocol(h http.Header) bool {
+	offers := h.Values("Sec-Websocket-Protocol")
+	return len(offers) == 0 || slices.ContainsFunc(offers, func(line string) bool {
+		return slices.ContainsFunc(strings.Split(line, ","), func(offer string) bool {
+			return strings.TrimSpace(offer) == Protocol
+		})
+	})
+}
+
+// clone returns p without a hold on the request or the token that it is from.
+func clone(p notify.Principal) notify.Principal {
+	p.User = notify.UserID(strings.Clone(string(p.User)))
+	p.Name = strings.Clone(p.Name)
+	p.Scopes = slices.Clone(p.Scopes)
+	for i, s := range p.Scopes {
+		p.Scopes[i] = notify.Scope(strings.Clone(string(s)))
+	}
+	return p
+}
+
+// newID returns what a connection is called.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// enter counts a request in, unless Wait was called.
+func (h *Handler) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.tasks.Add(1)
+	return true
+}
+
+// Wait returns when all connections have ended and nothing that h started runs
+// any more. It ends none: hub.Drain does. From now on requests are refused.
+func (h *Handler) Wait() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.tasks.Wait()
+}
+
+// writeProblem answers with err as a problem.
+func writeProblem(w http.ResponseWriter, _ *http.Request, err error) {
+	p := wire.ProblemOf(err)
+	if id := w.Header().Get("X-Request-Id"); id != "" {
+		p.Instance = "urn:uuid:" + id
+	}
+	switch p.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(p.JSON()) // a client that has gone cannot be told
+}

@@ -1,0 +1,98 @@
+package ws
+
+import (
+	"errors"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+const (
+	maxCommand  = 16 << 10 // bytes of a frame from a client
+	floodWindow = 10 * time.Second
+)
+
+// read serves the peer's commands until the connection ends, and lets the
+// socket go.
+func (s *socket) read() {
+	defer s.handler.tasks.Done()
+	defer s.release()
+	defer s.rescue()
+	s.conn.End(s.serve())
+}
+
+// serve answers the peer's commands in order, each before it reads the next. It
+// returns why the connection is to end; if it has ended already, that came
+// first.
+func (s *socket) serve() notify.Close {
+	var flood flood
+	for {
+		frame, why := s.receive()
+		if why != nil {
+			return *why
+		}
+		if flood.count(time.Now()) > s.handler.opts.Commands {
+			return notify.CloseFlood
+		}
+		if !s.answer(frame) {
+			return notify.CloseNoObject
+		}
+	}
+}
+
+// receive returns the next message of the peer, or why there is none.
+func (s *socket) receive() ([]byte, *notify.Close) {
+	kind, r, err := s.ws.NextReader()
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	if kind != websocket.TextMessage {
+		return nil, &notify.CloseBinary
+	}
+	frame, err := io.ReadAll(r)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	if !utf8.Valid(frame) { // gorilla does not look
+		return nil, &notify.CloseNotUTF8
+	}
+	return frame, nil
+}
+
+// fault returns why reading failed. Whatever was neither the network's doing
+// nor a close is a breach of the protocol that gorilla has found.
+func (s *socket) fault(err error) *notify.Close {
+	var closed *websocket.CloseError
+	switch {
+	case s.door.bad != nil:
+		return &notify.CloseProtocol
+	case errors.Is(err, websocket.ErrReadLimit):
+		return &notify.CloseTooBig
+	case s.door.lost:
+		return &notify.CloseLost
+	case errors.As(err, &closed):
+		s.peerCode.Store(int32(closed.Code))
+		return &notify.CloseNormal
+	default:
+		return &notify.CloseProtocol
+	}
+}
+
+// flood counts commands in windows, each of which begins with its first one.
+type flood struct {
+	ends time.Time
+	seen int
+}
+
+// count counts a command and returns how many its window has had.
+func (f *flood) count(now time.Time) int {
+	if !now.Before(f.ends) {
+		f.ends, f.seen = now.Add(floodWindow), 0
+	}
+	f.seen++
+	return f.seen
+}

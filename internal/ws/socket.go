@@ -1,0 +1,188 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// farewell is how long saying why may take, and how long the peer then has to
+// answer.
+const farewell = time.Second
+
+// socket is a connection's WebSocket: the hub.Transport, and the loop that
+// reads. Keep it small: there are a million.
+type socket struct {
+	// Set before the connection is registered, then read-only.
+	handler *Handler
+	ws      *websocket.Conn // for reading
+	conn    *hub.Conn
+	tag     inbox.CursorTag
+
+	door door
+
+	joining  atomic.Pointer[context.CancelFunc] // while it is
+	peerCode atomic.Int32                       // of the close that the peer sent; 0: none
+}
+
+// start makes the socket a connection of p and lets it join.
+func (s *socket) start(p notify.Principal, cursor string) {
+	h := s.handler
+	s.tag = inbox.TagOf(p.User)
+	s.conn = h.opts.Hub.NewConn(p, newID(), s)
+	s.door.conn, s.door.open = s.conn, true
+	s.ws.SetReadLimit(maxCommand)
+	s.ws.SetPingHandler(s.pong)
+
+	h.tasks.Add(1)
+	ctx, cancel := context.WithCancel(context.Background()) // the request's ends too early
+	s.joining.Store(&cancel)
+	if err := h.opts.Hub.Register(s.conn); err != nil {
+		cancel()
+		go s.turnAway()
+		return
+	}
+	go s.join(ctx, cancel, cursor)
+}
+
+// turnAway closes a connection that came while the drain began.
+func (s *socket) turnAway() {
+	defer s.handler.tasks.Done()
+	defer s.release()
+	window, _ := s.handler.opts.Hub.Draining()
+	s.Close(notify.CloseRestart(window))
+}
+
+// join brings the connection from its cursor to the live road, and has the
+// reader started once it was welcomed. If the connection ends meanwhile, Close
+// cancels it.
+func (s *socket) join(ctx context.Context, cancel context.CancelFunc, cursor string) {
+	welcomed := false
+	defer s.handler.tasks.Done()
+	defer func() {
+		if !welcomed { // nobody else will
+			s.release()
+		}
+	}()
+	defer s.rescue()
+	defer s.joining.Store(nil)
+	defer cancel()
+	err := s.handler.opts.Inbox.Join(ctx, s.conn, cursor, func() {
+		welcomed = true
+		s.handler.tasks.Add(1)
+		go s.read()
+	})
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
+		s.handler.opts.Logger.Error("connection could not join",
+			slog.String("connection", s.conn.ID()), slog.Any("error", err))
+	}
+	s.conn.End(notify.CloseInternal)
+}
+
+// release reads and forgets what the peer still sends, lest that destroy what
+// it was told last, and lets the socket go. The connection has ended, so Close
+// bounds the time.
+func (s *socket) release() {
+	buf := make([]byte, readBuffer)
+	for read := 0; read < mostForgotten; {
+		n, err := s.door.Conn.Read(buf)
+		if err != nil {
+			break
+		}
+		read += n
+	}
+	s.door.Conn.Close()
+}
+
+// mostForgotten is how much a peer may send that does not listen any more.
+const mostForgotten = 1 << 20
+
+// Write is of hub.Transport.
+func (s *socket) Write(frames []*hub.Frame) error {
+	if len(frames) == 0 {
+		return nil
+	}
+	b := s.handler.newBuffer()
+	defer s.handler.freeBuffer(b)
+	for _, f := range frames {
+		var cursor []byte
+		if f.Sequence != 0 {
+			b.cursor = s.handler.opts.Inbox.AppendCursor(b.cursor[:0], s.tag, f.Sequence)
+			cursor = b.cursor
+		}
+		if !b.addText(f, cursor) {
+			s.conn.End(notify.CloseInternal)
+			return fmt.Errorf("a %s frame has more than %d bytes", f.Event, maxFrame)
+		}
+	}
+	return s.door.send(b.out, false)
+}
+
+// Ping is of hub.Transport.
+func (s *socket) Ping() error {
+	b := s.handler.newBuffer()
+	defer s.handler.freeBuffer(b)
+	b.addControl(opPing, "")
+	return s.door.send(b.out, false)
+}
+
+// pong answers a ping of the peer, for gorilla.
+func (s *socket) pong(payload string) error {
+	b := s.handler.newBuffer()
+	defer s.handler.freeBuffer(b)
+	b.addControl(opPong, payload)
+	if err := s.door.send(b.out, false); err != nil {
+		s.conn.End(notify.CloseLost)
+	}
+	return nil
+}
+
+// Close is of hub.Transport. The peer has a second to take what it is told and
+// another to answer; whoever reads then lets the socket go.
+func (s *socket) Close(why notify.Close) {
+	if cancel := s.joining.Load(); cancel != nil {
+		(*cancel)()
+	}
+	if why.Code == notify.CloseLost.Code {
+		s.door.sever()
+		return
+	}
+	timer := time.AfterFunc(farewell, s.door.sever)
+	defer timer.Stop()
+	b := s.handler.newBuffer()
+	defer s.handler.freeBuffer(b)
+	answered := s.peerCode.Load()
+	if answered != 0 {
+		b.addCloseAnswer(int(answered))
+	} else {
+		b.addClose(why)
+	}
+	err := s.door.send(b.out, true)
+	if err != nil || answered != 0 || s.door.SetReadDeadline(time.Now().Add(farewell)) != nil {
+		s.door.sever()
+	}
+}
+
+// rescue keeps a panic from ending the process: it ends the connection alone.
+func (s *socket) rescue() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.handler.opts.Logger.Error("panic on a connection", slog.String("connection", s.conn.ID()),
+		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+	s.conn.End(notify.CloseInternal)
+}
