@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// How large a body may be, in bytes.
+const (
+	maxNotifyBody = 512 << 10
+	maxBatchBody  = 4 << 20
+	maxOtherBody  = 64 << 10
+)
+
+// bodyTimeout is how long a body may take to arrive: who sends a byte now and
+// then holds no memory for longer.
+const bodyTimeout = 30 * time.Second
+
+// limitBody refuses bodies that are too large for where they go. Publishing has
+// limits of its own, which apply once the caller is known.
+func limitBody(basePath string) echo.MiddlewareFunc {
+	one, batch := basePath+"/notify", basePath+"/notify/batch"
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			publishes := r.Method == http.MethodPost && (c.Path() == one || c.Path() == batch)
+			if !publishes && r.Body != nil && r.Body != http.NoBody {
+				if r.ContentLength > maxOtherBody {
+					return tooLarge(maxOtherBody)
+				}
+				r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxOtherBody)
+			}
+			return next(c)
+		}
+	}
+}
+
+// readJSON returns the body of c, if it says that it is JSON and has at most
+// most bytes.
+func readJSON(c echo.Context, most int64) ([]byte, error) {
+	if err := isJSON(c); err != nil {
+		return nil, err
+	}
+	r, w := c.Request(), c.Response().Writer
+	if r.ContentLength > most {
+		return nil, tooLarge(most)
+	}
+	// The deadline must not outlive the body, or net/http takes it for the end
+	// of the connection. A writer that knows no deadlines is a test's.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+
+	// The length is a claim: memory is for bytes that have come.
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 16<<10)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
+	var over *http.MaxBytesError
+	switch {
+	case err == nil:
+		return body.Bytes(), nil
+	case errors.As(err, &over):
+		return nil, tooLarge(most)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, notify.Errorf(notify.ErrMalformed, "the body did not arrive within %d seconds", int(bodyTimeout.Seconds()))
+	}
+	return nil, notify.Errorf(notify.ErrMalformed, "the body broke off")
+}
+
+// isJSON returns an error unless c claims to bring uncompressed JSON in UTF-8.
+func isJSON(c echo.Context) error {
+	h := c.Request().Header
+	for _, coding := range h.Values(echo.HeaderContentEncoding) {
+		if !strings.EqualFold(strings.TrimSpace(coding), "identity") {
+			c.Response().Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
+			return notify.Errorf(notify.ErrMediaType, "a compressed body is not accepted")
+		}
+	}
+	types := h.Values(echo.HeaderContentType)
+	if len(types) != 1 {
+		return notify.Errorf(notify.ErrMediaType, "Content-Type must be application/json")
+	}
+	mediaType, params, err := mime.ParseMediaType(types[0])
+	if err != nil || mediaType != echo.MIMEApplicationJSON {
+		return notify.Errorf(notify.ErrMediaType, "Content-Type must be application/json")
+	}
+	for name, value := range params {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return notify.Errorf(notify.ErrMediaType, "the only parameter of Content-Type is charset=utf-8")
+		}
+	}
+	return nil
+}
+
+func tooLarge(most int64) error {
+	return notify.Errorf(notify.ErrTooLarge, "the body may have %d bytes", most)
+}

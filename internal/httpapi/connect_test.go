@@ -1,0 +1,163 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// accept opens a WebSocket, says whose it is and closes it.
+func accept(w http.ResponseWriter, r *http.Request) {
+	by, _ := auth.PrincipalOf(r.Context())
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, Subprotocols: []string{"bellhop.v1"}})
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	_ = c.Write(r.Context(), websocket.MessageText, []byte(by.User))
+	_ = c.Close(websocket.StatusNormalClosure, "")
+}
+
+func TestConnect(t *testing.T) {
+	for name, o := range map[string]websocket.DialOptions{
+		"header":             {HTTPHeader: http.Header{"Authorization": {"Bearer good"}}},
+		"header, our page":   {HTTPHeader: http.Header{"Authorization": {"Bearer good"}, "Origin": {page}}},
+		"subprotocol":        {Subprotocols: []string{"bellhop.v1", "bearer.good"}},
+		"subprotocol, empty": {HTTPHeader: http.Header{"Authorization": {"Bearer good"}}, Subprotocols: []string{"bellhop.v1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			o.HTTPClient = s.client
+			c, _, err := websocket.Dial(t.Context(), s.url+"/ws?cursor=earliest", &o)
+			require.NoError(t, err)
+			defer c.CloseNow()
+			_, said, err := c.Read(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "ada", string(said))
+			_, _, err = c.Read(t.Context())
+			require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))
+		})
+	}
+}
+
+// handshake are the headers of a good one, with others.
+func handshake(others ...string) []string {
+	return append([]string{
+		"Authorization", "Bearer good", "Connection", "keep-alive, Upgrade", "Upgrade", "WebSocket",
+		"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+	}, others...)
+}
+
+// TestOrderOfChecks takes one fault away after the other: what is told is
+// always the first.
+func TestOrderOfChecks(t *testing.T) {
+	draining := true
+	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return draining } })
+	for _, upgrade := range []bool{true, false} {
+		ask := func(headers ...string) answer {
+			if upgrade {
+				headers = merged(handshake(), headers)
+			}
+			return s.do("GET", "/ws", "", headers...)
+		}
+		draining = true
+		two := []string{"Authorization", "Bearer bad", "Sec-WebSocket-Protocol", "bellhop.v1, bearer.bad"}
+		if !upgrade {
+			s.problem(ask(two...), 400, "malformed")
+			s.problem(ask("Origin", stranger), 401, "unauthenticated")
+			s.problem(ask("Origin", stranger, "Authorization", "Bearer bad"), 401, "token-invalid")
+		}
+		s.problem(ask("Origin", stranger, "Authorization", "Bearer good"), 403, "origin")
+		a := ask("Authorization", "Bearer good")
+		s.problem(a, 503, "draining")
+		require.Equal(t, "1", a.Header.Get("Retry-After"))
+		draining = false
+	}
+	a := s.do("GET", "/ws", "", "Authorization", "Bearer good")
+	s.problem(a, 426, "upgrade")
+	require.Equal(t, "websocket", a.Header.Get("Upgrade"))
+	require.Equal(t, "Upgrade", a.Header.Get("Connection"))
+	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+}
+
+func TestRefusedHandshakes(t *testing.T) {
+	s := start(t)
+	for name, test := range map[string]struct {
+		headers []string
+		status  int
+		problem string
+	}{
+		"no connection":    {[]string{"Connection", ""}, 426, "upgrade"},
+		"another upgrade":  {[]string{"Upgrade", "h2c"}, 426, "upgrade"},
+		"another version":  {[]string{"Sec-WebSocket-Version", "8"}, 426, "upgrade"},
+		"no version":       {[]string{"Sec-WebSocket-Version", ""}, 426, "upgrade"},
+		"no key":           {[]string{"Sec-WebSocket-Key", ""}, 400, "malformed"},
+		"a short key":      {[]string{"Sec-WebSocket-Key", "c2hvcnQ="}, 400, "malformed"},
+		"two origins":      {[]string{"Origin", page, "Origin", page}, 403, "origin"},
+		"null origin":      {[]string{"Origin", "null"}, 403, "origin"},
+		"only others":      {[]string{"Sec-WebSocket-Protocol", "soap"}, 400, "malformed"},
+		"token alone":      {[]string{"Authorization", "", "Sec-WebSocket-Protocol", "bearer.good"}, 400, "malformed"},
+		"two places":       {[]string{"Sec-WebSocket-Protocol", "bellhop.v1, bearer.good"}, 400, "malformed"},
+		"keys unreachable": {[]string{"Authorization", "Bearer nokeys"}, 503, "unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := s.do("GET", "/ws", "", merged(handshake(), test.headers)...)
+			s.problem(a, test.status, test.problem)
+			if test.status == 426 {
+				require.Equal(t, "13", a.Header.Get("Sec-WebSocket-Version"))
+			}
+		})
+	}
+	a := s.do("GET", "/ws?access_token=eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "", "Authorization", "Bearer good")
+	s.problem(a, 401, "token-invalid")
+	require.NotContains(t, s.logs.String(), "eyJ")
+	require.NotContains(t, string(a.body), "eyJ")
+}
+
+// merged returns headers with those of others in place of theirs.
+func merged(headers, others []string) []string {
+	var all []string
+	for i := 0; i < len(headers); i += 2 {
+		if !strings.Contains(strings.Join(others, "\n")+"\n", headers[i]+"\n") {
+			all = append(all, headers[i], headers[i+1])
+		}
+	}
+	return append(all, others...)
+}
+
+// TestAfterTheHijack holds that nobody answers twice, even if the handler
+// panics.
+func TestAfterTheHijack(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) {
+		o.WebSocket = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			accept(w, r)
+			panic("secret of ours")
+		})
+	})
+	c, _, err := websocket.Dial(t.Context(), s.url+"/ws", &websocket.DialOptions{
+		HTTPClient: s.client, HTTPHeader: http.Header{"Authorization": {"Bearer good"}},
+	})
+	require.NoError(t, err)
+	defer c.CloseNow()
+	_, said, err := c.Read(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ada", string(said))
+	_, _, err = c.Read(t.Context())
+	require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))
+}
+
+func TestLimitOfConnections(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) {
+		o.Verifier = tokens{"good": &notify.Error{Kind: notify.ErrLimit}}
+	})
+	a := s.do("GET", "/ws", "", handshake()...)
+	s.problem(a, 429, "limit")
+	require.Equal(t, "1", a.Header.Get("Retry-After"))
+}

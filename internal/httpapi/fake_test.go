@@ -1,0 +1,242 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/test/contract"
+)
+
+const (
+	id       = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"
+	toAda    = `{"to":{"users":["ada"]},"type":"t"}`
+	page     = "https://app.example.com"
+	stranger = "https://evil.example"
+)
+
+// tokens is a Verifier of good tokens, and of bad ones with their errors.
+type tokens map[string]any
+
+func (v tokens) Verify(_ context.Context, token string) (notify.Principal, error) {
+	switch told := v[token].(type) {
+	case notify.Principal:
+		return told, nil
+	case error:
+		return notify.Principal{}, told
+	}
+	return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "no such token")
+}
+
+type origins []string
+
+func (o origins) Allows(origin string) bool { return slices.Contains(o, origin) }
+
+// publisher answers every publish alike and keeps what it was asked.
+type publisher struct {
+	receipt notify.Receipt
+	err     error
+	results []inbox.Result
+	wait    bool // until the context ends, for its error
+
+	mu    sync.Mutex
+	by    notify.Principal
+	calls []inbox.Call
+	items []wire.BatchItem
+}
+
+func (p *publisher) Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error) {
+	p.note(by, call, wire.BatchItem{Draft: d})
+	if p.wait {
+		<-ctx.Done()
+		return notify.Receipt{}, ctx.Err()
+	}
+	return p.receipt, p.err
+}
+
+func (p *publisher) PublishBatch(ctx context.Context, by notify.Principal, call inbox.Call, items []wire.BatchItem) []inbox.Result {
+	p.note(by, call, items...)
+	if p.wait {
+		<-ctx.Done()
+		return []inbox.Result{{Err: ctx.Err()}}
+	}
+	return p.results
+}
+
+func (p *publisher) note(by notify.Principal, call inbox.Call, items ...wire.BatchItem) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.by, p.calls, p.items = by, append(p.calls, call), append(p.items, items...)
+}
+
+// metrics keeps what it hears.
+type metrics struct {
+	mu   sync.Mutex
+	seen []observation
+}
+
+type observation struct {
+	route  string
+	status int
+}
+
+func (m *metrics) RequestDone(route string, status int, _ float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen = append(m.seen, observation{route, status})
+}
+
+func (m *metrics) all() []observation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.seen)
+}
+
+// logs is a log that several may write.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// service is an API on fakes, and a client of it that holds all that is said
+// against openapi.yaml.
+type service struct {
+	t   *testing.T
+	url string
+
+	client    *http.Client
+	publisher *publisher
+	metrics   *metrics
+	logs      *logs
+}
+
+// options returns what a service stands on where nothing is wrong.
+func options(p *publisher, m *metrics, l *logs) httpapi.Options {
+	return httpapi.Options{
+		Verifier: tokens{
+			"good":    notify.Principal{User: "ada", Name: "user:ada"},
+			"expired": notify.Errorf(notify.ErrTokenExpired, "it expired"),
+			"revoked": notify.Errorf(notify.ErrTokenRevoked, "it was revoked"),
+			"nokeys":  notify.Errorf(notify.ErrUnavailable, "the keys cannot be fetched"),
+		},
+		Origins:   origins{page},
+		Publisher: p,
+		WebSocket: http.HandlerFunc(accept),
+		Alive:     func() error { return nil },
+		Ready:     func() error { return nil },
+		Draining:  func() bool { return false },
+		Metrics:   m,
+		Logger:    slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+}
+
+// document is read once: that takes longer than most tests.
+var document = sync.OnceValues(func() (*contract.Document, error) {
+	return contract.Load("../../openapi.yaml")
+})
+
+func start(t *testing.T, change ...func(*httpapi.Options)) *service {
+	t.Helper()
+	doc, err := document()
+	require.NoError(t, err)
+	s := &service{
+		t:         t,
+		publisher: &publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
+		metrics:   &metrics{},
+		logs:      &logs{},
+	}
+	o := options(s.publisher, s.metrics, s.logs)
+	for _, f := range change {
+		f(&o)
+	}
+	server := httptest.NewServer(httpapi.New(o))
+	t.Cleanup(server.Close)
+	s.url = server.URL + o.BasePath
+	s.client = &http.Client{Transport: &contract.Transport{
+		Document:     doc,
+		TB:           t,
+		Next:         server.Client().Transport,
+		BasePath:     o.BasePath,
+		Undocumented: func(path string) bool { return o.Pages[path] != nil || strings.HasPrefix(path, "/demo/") },
+	}}
+	return s
+}
+
+// answer is an answer whose body was read.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (s *service) do(method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	return s.doContext(s.t.Context(), method, path, body, headers...)
+}
+
+// doContext sends a request with headers, name after value. The method POST
+// brings a good token and a Content-Type, unless headers say otherwise: an
+// empty value takes one away.
+func (s *service) doContext(ctx context.Context, method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	require.NoError(s.t, err)
+	if method == http.MethodPost {
+		r.Header.Set("Authorization", "Bearer good")
+		r.Header.Set("Content-Type", "application/json")
+	}
+	named := map[string]bool{}
+	for i := 0; i < len(headers); i += 2 {
+		if !named[headers[i]] {
+			r.Header.Del(headers[i])
+			named[headers[i]] = true
+		}
+		if headers[i+1] != "" {
+			r.Header.Add(headers[i], headers[i+1])
+		}
+	}
+	resp, err := s.client.Do(r)
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	return answer{resp, got}
+}
+
+// problem returns the answer's problem, whose name must be name.
+func (s *service) problem(a answer, status int, name string) wire.Problem {
+	s.t.Helper()
+	require.Equal(s.t, status, a.StatusCode, "%s", a.body)
+	require.Equal(s.t, "application/problem+json", a.Header.Get("Content-Type"))
+	var p wire.Problem
+	require.NoError(s.t, json.Unmarshal(a.body, &p))
+	require.Equal(s.t, "urn:bellhop:problem:"+name, p.Type)
+	require.Equal(s.t, status, p.Status)
+	require.Equal(s.t, "urn:uuid:"+a.Header.Get("X-Request-Id"), p.Instance)
+	return p
+}

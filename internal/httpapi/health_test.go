@@ -1,0 +1,56 @@
+package httpapi_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func TestHealth(t *testing.T) {
+	full := notify.Errorf(notify.ErrUnavailable, "the disk is full")
+	for name, test := range map[string]struct {
+		alive, ready error
+		draining     bool
+		livez        int
+		readyz       int
+		problem      string
+	}{
+		"well":            {nil, nil, false, 200, 200, ""},
+		"full":            {nil, full, false, 200, 503, "unavailable"},
+		"draining":        {nil, nil, true, 200, 503, "draining"},
+		"failed":          {errors.New("secret of ours"), full, false, 503, 503, "unavailable"},
+		"failed, unknown": {errors.New("secret of ours"), errors.New("secret of ours"), false, 503, 503, "unavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(o *httpapi.Options) {
+				o.Alive = func() error { return test.alive }
+				o.Ready = func() error { return test.ready }
+				o.Draining = func() bool { return test.draining }
+			})
+			for path, status := range map[string]int{"/livez": test.livez, "/readyz": test.readyz} {
+				require.Equal(t, status, s.do("HEAD", path, "").StatusCode)
+				a := s.do("GET", path, "")
+				require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+				if status == http.StatusOK {
+					require.Equal(t, `{"status":"ok"}`, string(a.body))
+					continue
+				}
+				s.problem(a, status, test.problem)
+				require.NotContains(t, string(a.body), "secret")
+				require.NotEmpty(t, a.Header.Get("Retry-After"))
+			}
+		})
+	}
+}
+
+// TestDrainingStillPublishes holds that what arrives before the listener closes
+// is done.
+func TestDrainingStillPublishes(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return true } })
+	require.Equal(t, http.StatusAccepted, s.do("POST", "/notify", toAda).StatusCode)
+}

@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+)
+
+// What a connection may take before a request is understood. Echo and net/http
+// set no such limits by themselves.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// NewServer returns a server for h that bounds what a slow or wordy client can
+// hold. A request's line and headers may have headBytes, which net/http exceeds
+// by up to 4 KiB. There is no timeout for whole requests: sockets and streams
+// are long.
+func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// Admin returns the handler of the admin listener: /metrics, which metrics
+// serves, and /debug/pprof/. It asks for no token; the listener must not be
+// open to strangers.
+func Admin(metrics http.Handler, logger *slog.Logger) http.Handler {
+	e := newEcho(logger)
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Response().Header().Set(echo.HeaderXRequestID, uuid.NewString())
+			return recovered(next, c)
+		}
+	})
+	g := e.Group("")
+	page(g, "/metrics", echo.WrapHandler(metrics))
+	page(g, "/debug/pprof/", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
+	page(g, "/debug/pprof/:profile", echo.WrapHandler(http.HandlerFunc(pprof.Index)))
+	page(g, "/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)))
+	page(g, "/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)))
+	page(g, "/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)))
+	page(g, "/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)))
+	g.POST("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)))
+	return e
+}

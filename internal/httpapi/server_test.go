@@ -1,0 +1,110 @@
+package httpapi_test
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+)
+
+func TestServerBoundsWhatStrangersHold(t *testing.T) {
+	server := httpapi.NewServer(http.NotFoundHandler(), 16<<10, slog.New(slog.DiscardHandler))
+	require.Equal(t, 10*time.Second, server.ReadHeaderTimeout)
+	require.NotZero(t, server.IdleTimeout)
+	require.Equal(t, 16<<10, server.MaxHeaderBytes)
+	require.Zero(t, server.WriteTimeout)
+	require.NotNil(t, server.ErrorLog)
+}
+
+func TestAdmin(t *testing.T) {
+	h := httpapi.Admin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("figures"))
+	}), slog.New(slog.DiscardHandler))
+	for path, want := range map[string]string{
+		"/metrics":                       "figures",
+		"/debug/pprof/":                  "goroutine",
+		"/debug/pprof/goroutine?debug=1": "goroutine profile",
+		"/debug/pprof/cmdline":           "httpapi",
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		require.Equal(t, http.StatusOK, w.Code, path)
+		require.Contains(t, w.Body.String(), want)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/notify", nil))
+	require.Equal(t, http.StatusNotFound, w.Code)
+	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+	require.Contains(t, w.Body.String(), w.Header().Get("X-Request-Id"))
+}
+
+// TestAddress reads from the debug log who is taken to have asked.
+func TestAddress(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8")}
+	for name, test := range map[string]struct {
+		trusted   []netip.Prefix
+		peer      string
+		forwarded []string
+		want      string
+	}{
+		"none trusted":          {nil, "192.0.2.1:1", []string{"198.51.100.7"}, "192.0.2.1"},
+		"loopback, not trusted": {trusted, "127.0.0.1:1", []string{"198.51.100.7"}, "127.0.0.1"},
+		"peer not trusted":      {trusted, "203.0.113.9:1", []string{"198.51.100.7"}, "203.0.113.9"},
+		"right-most untrusted":  {trusted, "192.0.2.1:1", []string{"1.1.1.1, 198.51.100.7, 10.1.2.3"}, "198.51.100.7"},
+		"over several lines":    {trusted, "192.0.2.1:1", []string{"1.1.1.1", "198.51.100.7"}, "198.51.100.7"},
+		"not an address":        {trusted, "192.0.2.1:1", []string{"unknown"}, "192.0.2.1"},
+		"no header":             {trusted, "192.0.2.1:1", nil, "192.0.2.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &logs{}
+			o := options(&publisher{}, &metrics{}, l)
+			o.TrustedProxies = test.trusted
+			r := httptest.NewRequest("GET", "/livez", nil)
+			r.RemoteAddr = test.peer
+			r.Header["X-Forwarded-For"] = test.forwarded
+			r.Header.Set("X-Real-Ip", "1.2.3.4")
+			httpapi.New(o).ServeHTTP(httptest.NewRecorder(), r)
+			require.Contains(t, l.String(), "address="+test.want+" ")
+		})
+	}
+}
+
+// TestBrokenBody hangs up in the middle of one: nothing is published.
+func TestBrokenBody(t *testing.T) {
+	s := start(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /notify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	require.NoError(t, err)
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "HTTP/1.1 400")
+	require.Contains(t, string(answer), "urn:bellhop:problem:malformed")
+	require.Empty(t, s.publisher.calls)
+}
+
+// TestOldHTTP asks for an upgrade where HTTP knows none.
+func TestOldHTTP(t *testing.T) {
+	s := start(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /ws HTTP/1.0\r\nAuthorization: Bearer good\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), " 426 ")
+}
