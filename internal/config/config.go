@@ -1,0 +1,98 @@
+// Package config holds the settings of the service: what there is to set, what
+// it is when nobody sets it, and where a value came from.
+//
+// A setting has one name in three forms: drain_window in the YAML file,
+// BELLHOP_DRAIN_WINDOW in the environment, --drain-window as a flag. The file
+// is read first, then the environment, then the flags; the later wins, and an
+// empty value is unset. Load reports every mistake at once. What the values
+// mean is up to the packages that are given them.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Secret is a value that is not shown: printing or logging one gives a
+// placeholder. Convert it to use it.
+type Secret string
+
+const hidden = "(hidden)"
+
+// String returns a placeholder.
+func (Secret) String() string { return hidden }
+
+// GoString returns a placeholder.
+func (Secret) GoString() string { return hidden }
+
+// MarshalText returns a placeholder.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Config is every setting of the service. Each field with a name tag is one;
+// help and group describe it to people, min and oneof bound it, and
+// type:"setting" leaves its flag to Load. Those without a flag are kong:"-".
+type Config struct {
+	File string `name:"config" type:"setting" group:"Settings" placeholder:"PATH" help:"YAML file of settings"`
+
+	Listen         string         `name:"listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the public listener"`
+	AdminListen    string         `name:"admin-listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the admin listener: metrics and profiles, without a token"`
+	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"what precedes all public paths, such as /bellhop"`
+	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins whose pages may connect, such as https://app.example.com or https://*.example.com; without a list none may"`
+	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For counts, or none"`
+	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
+	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate"`
+	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"SECONDS" help:"seconds over which a stop spreads the closing of connections"`
+
+	JWTSecret        []Secret `kong:"-" name:"jwt-secret" group:"Tokens" help:"shared secrets of HS tokens, 32 bytes or more each; several, so that they can rotate; the first signs"`
+	JWTSecretFile    string   `name:"jwt-secret-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"file of the shared secrets, separated by commas or lines"`
+	JWTPublicKeyFile string   `name:"jwt-public-key-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"public key (PEM) that tokens are checked with"`
+	JWKS             string   `name:"jwks" type:"setting" group:"Tokens" placeholder:"PATH|URL" help:"JSON Web Key Set that tokens are checked with: a file or a URL"`
+	JWTIssuer        string   `name:"jwt-issuer" type:"setting" group:"Tokens" placeholder:"ISSUER" help:"issuer that tokens must name; required with public keys; * accepts any"`
+	JWTAudience      string   `name:"jwt-audience" type:"setting" group:"Tokens" placeholder:"AUDIENCE" help:"audience that tokens must name; required with public keys; * accepts any"`
+	JWTAlgorithms    []string `name:"jwt-algorithms" type:"setting" group:"Tokens" placeholder:"ALGORITHM,…" help:"signature algorithms that are accepted, such as RS256; empty: what the keys are for"`
+
+	DataDir   string        `name:"data-dir" type:"setting" group:"Storage" placeholder:"PATH" help:"directory of the store; one process at a time"`
+	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"SECONDS" min:"1" max:"3153600000" help:"seconds for which notifications are kept"`
+	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"notifications kept per user, the newest"`
+	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"size of the kept notifications above which the oldest go; 0: no limit"`
+	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"free disk space below which publishing is answered 503"`
+
+	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"size of a token"`
+	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"1024" help:"size of a request's line and headers"`
+	ConnectionsPerUser int   `name:"connections-per-user" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"open connections of a user; one more takes the place of the oldest"`
+	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"notifications that wait for a slow connection before it is closed"`
+	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for a slow connection before it is closed"`
+	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"commands that a connection may send in ten seconds"`
+
+	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"debug, info, warn or error"`
+	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"text or json"`
+
+	origins map[string]Origin // by name; absent: default
+}
+
+// Default returns the settings of a service that nobody has configured.
+func Default() *Config {
+	return &Config{
+		Listen:             ":8080",
+		AdminListen:        "127.0.0.1:9090",
+		DrainWindow:        20 * time.Second,
+		DataDir:            "./data",
+		Retention:          30 * 24 * time.Hour,
+		PerUser:            1_000,
+		MinFree:            256 << 20,
+		TokenBytes:         8 << 10,
+		HeadBytes:          16 << 10,
+		ConnectionsPerUser: 20,
+		QueueLength:        256,
+		QueueBytes:         1 << 20,
+		Commands:           100,
+		LogLevel:           slog.LevelInfo,
+		LogFormat:          "text",
+	}
+}
+
+// HasKey reports whether there is anything to check tokens with.
+func (c *Config) HasKey() bool {
+	return len(c.JWTSecret) > 0 || c.JWTPublicKeyFile != "" || c.JWKS != ""
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Source is one of the places that a value comes from.
+type Source string
+
+// The sources, a later one winning over an earlier.
+const (
+	SourceDefault     Source = "default"
+	SourceFile        Source = "file"
+	SourceEnvironment Source = "environment"
+	SourceFlag        Source = "flag"
+	SourceSecretFile  Source = "secret file" // named by one of the others
+)
+
+// Origin says where a value came from.
+type Origin struct {
+	Source Source
+	Place  string // within the source: a path and line, a variable, a flag
+}
+
+func (o Origin) String() string {
+	if o.Place == "" {
+		return string(o.Source)
+	}
+	return string(o.Source) + " " + o.Place
+}
+
+// Setting is a setting as people are shown it.
+type Setting struct {
+	Name   string // in the environment; see Variable
+	Group  string
+	Help   string
+	Value  string // secrets are hidden
+	Origin Origin
+}
+
+// Settings returns every setting with its effective value, in the order of the
+// struct.
+func (c *Config) Settings() []Setting {
+	var all []Setting
+	for _, f := range fieldsOf(c) {
+		all = append(all, Setting{
+			Name:   Variable(f.name),
+			Group:  f.tag.Get("group"),
+			Help:   f.tag.Get("help"),
+			Value:  show(f.value),
+			Origin: cmp.Or(c.origins[f.name], Origin{Source: SourceDefault}),
+		})
+	}
+	return all
+}
+
+// Markdown returns every setting, its default and its meaning as a table.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| setting | default | meaning |\n|---|---|---|\n")
+	for _, s := range Default().Settings() {
+		value := "–"
+		if s.Value != "" {
+			value = "`" + s.Value + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, value, strings.ReplaceAll(s.Help, "|", `\|`))
+	}
+	return b.String()
+}
+
+// Variable returns the name that the setting of a flag has in the environment.
+func Variable(flag string) string {
+	return "BELLHOP_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// key returns the name that the setting of a flag has in the file.
+func key(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// field is a setting as Load sees it.
+type field struct {
+	name  string // as a flag, without the dashes
+	tag   reflect.StructTag
+	value reflect.Value
+}
+
+func (f field) list() bool { return f.value.Kind() == reflect.Slice }
+
+func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[[]Secret]() }
+
+func fieldsOf(c *Config) []field {
+	var all []field
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		if name := tag.Get("name"); name != "" {
+			all = append(all, field{name: name, tag: tag, value: v.Field(i)})
+		}
+	}
+	return all
+}
+
+// show is the inverse of parse, but for secrets.
+func show(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case []Secret:
+		if len(x) == 0 {
+			return ""
+		}
+		return hidden
+	case []string:
+		return strings.Join(x, ",")
+	case []netip.Prefix:
+		if x == nil {
+			return ""
+		}
+		if len(x) == 0 {
+			return noProxies
+		}
+		texts := make([]string, len(x))
+		for i, p := range x {
+			texts[i] = p.String()
+		}
+		return strings.Join(texts, ",")
+	case time.Duration:
+		return strconv.FormatInt(int64(x/time.Second), 10)
+	case slog.Level:
+		return strings.ToLower(x.String())
+	default:
+		return fmt.Sprint(x)
+	}
+}
