@@ -1,0 +1,150 @@
+package webui
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Demo serves the page at /, its files below /demo/, and at
+// /demo/session.json what session returns, asked anew for each request. It
+// expects paths without the service's base path. Whoever reaches the handler
+// gets the tokens: it is for a demo on one's own machine.
+func Demo(session func() (Session, error), logger *slog.Logger) http.Handler {
+	return &demo{session: session, logger: logger, assets: load(Files())}
+}
+
+type demo struct {
+	session func() (Session, error)
+	logger  *slog.Logger
+	assets  map[string]asset // by request path
+}
+
+type asset struct {
+	content     []byte
+	contentType string
+	etag        string
+}
+
+// contentTypes is our own list, since package mime asks the machine's.
+var contentTypes = map[string]string{
+	".css":   "text/css; charset=utf-8",
+	".html":  "text/html; charset=utf-8",
+	".js":    "text/javascript; charset=utf-8",
+	".svg":   "image/svg+xml; charset=utf-8",
+	".txt":   "text/plain; charset=utf-8",
+	".woff2": "font/woff2",
+}
+
+func load(files fs.FS) map[string]asset {
+	assets := make(map[string]asset)
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		assets[requestPath(name)] = asset{
+			content:     content,
+			contentType: contentTypes[path.Ext(name)],
+			etag:        `"` + hex.EncodeToString(sum[:8]) + `"`,
+		}
+		return nil
+	})
+	if err != nil {
+		panic(fmt.Errorf("read embedded files: %w", err)) // they are in memory
+	}
+	return assets
+}
+
+func requestPath(name string) string {
+	if name == "index.html" {
+		return "/"
+	}
+	return "/" + name
+}
+
+func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header(), r.Host)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		problem(w, http.StatusMethodNotAllowed, "method", "Method not allowed")
+		return
+	}
+	if r.URL.Path == "/demo/session.json" {
+		d.serveSession(r.Context(), w)
+		return
+	}
+	a, ok := d.assets[r.URL.Path]
+	if !ok {
+		problem(w, http.StatusNotFound, "not-found", "Not found")
+		return
+	}
+	w.Header().Set("Content-Type", a.contentType)
+	w.Header().Set("Cache-Control", "no-cache") // ask each time; mostly 304
+	w.Header().Set("ETag", a.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+}
+
+func (d *demo) serveSession(ctx context.Context, w http.ResponseWriter) {
+	s, err := d.session()
+	if err != nil {
+		d.logger.ErrorContext(ctx, "make a demo session", "error", err)
+		problem(w, http.StatusInternalServerError, "internal", "Internal error")
+		return
+	}
+	body, err := json.Marshal(s)
+	if err != nil {
+		d.logger.ErrorContext(ctx, "encode a demo session", "error", err)
+		problem(w, http.StatusInternalServerError, "internal", "Internal error")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // a client that left needs no answer
+}
+
+// plainHost is what a Host may look like to be named in a header.
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.\-]+(:[0-9]+)?$|^\[[0-9A-Fa-f:.]+\](:[0-9]+)?$`)
+
+// secure lets the page load its own files and talk to its own host, and no
+// more. Older browsers do not take 'self' for sockets, so the host is named.
+func secure(h http.Header, host string) {
+	connect := "connect-src 'self'"
+	if plainHost.MatchString(host) {
+		connect += " ws://" + host + " wss://" + host
+	}
+	h.Set("Content-Security-Policy", strings.Join([]string{
+		"default-src 'self'",
+		connect,
+		"object-src 'none'",
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'none'",
+		"require-trusted-types-for 'script'", // the page sets text, never HTML
+	}, "; "))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// problem answers as the rest of the service does (RFC 9457), if with less to
+// tell.
+func problem(w http.ResponseWriter, status int, name, title string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"type":"urn:bellhop:problem:%s","title":%q,"status":%d}`, name, title, status)
+}

@@ -1,0 +1,178 @@
+// The form that publishes: POST /notify, and what came of it.
+
+import { icon } from "./entries.js";
+
+const EXAMPLES = [
+  { name: "Bar", type: "bar.opens", title: "The lobby bar opens at six", body: "The first drink is on the house.", priority: "low" },
+  { name: "Comment", type: "comment.created", title: "Edith commented on your draft", body: "“Lovely. Ship it before lunch?”", priority: "normal" },
+  { name: "Deploy", type: "deploy.finished", title: "Deploy 214 is live", body: "All 38 checks passed in 4 min 12 s.", priority: "normal" },
+  { name: "Alarm", type: "disk.filling", title: "Disk on db-2 is 91 % full", body: "At this pace it is full by 18:40.", priority: "high" },
+];
+
+const FIELDS = ["type", "title", "body", "priority"];
+
+export class Sender {
+  onChange = () => {};
+  #form;
+  #answer;
+  #options;
+  #next = 0; // the example to offer
+  #untouched = true; // until someone chooses or types, each send offers the next example
+
+  constructor(form, options) {
+    this.#form = form;
+    this.#options = options;
+    this.#answer = form.querySelector(".answer");
+    this.#drawExamples();
+    this.#fill(0);
+    form.addEventListener("input", (event) => {
+      if (event.target.name !== "to") this.#touch();
+      this.#clearFaults();
+      this.onChange(this.draft());
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+  }
+
+  /** Returns the body of the POST that the form stands for. */
+  draft() {
+    const to = this.#form.elements.to.value;
+    const draft = { to: to === "all" ? { all: true } : { users: [to] } };
+    for (const name of FIELDS) {
+      const value = this.#form.elements[name].value;
+      if (value !== "" && !(name === "priority" && value === "normal")) draft[name] = value;
+    }
+    return draft;
+  }
+
+  #drawExamples() {
+    const buttons = EXAMPLES.map((example, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = example.name;
+      button.addEventListener("click", () => {
+        this.#untouched = false;
+        this.#fill(i);
+      });
+      return button;
+    });
+    this.#form.querySelector(".examples").append(...buttons);
+  }
+
+  #fill(i) {
+    this.#next = i;
+    for (const name of FIELDS) this.#form.elements[name].value = EXAMPLES[i][name];
+    this.#press(i);
+    this.#clearFaults();
+    this.onChange(this.draft());
+  }
+
+  #touch() {
+    this.#untouched = false;
+    this.#press(-1);
+  }
+
+  #press(i) {
+    const buttons = this.#form.querySelectorAll(".examples button");
+    buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(at === i)));
+  }
+
+  async #submit() {
+    const button = this.#form.querySelector(".primary");
+    if (button.disabled) return;
+    button.disabled = true;
+    this.#clearFaults();
+    try {
+      const { status, body, retryAfter } = await this.#post(this.draft());
+      if (status === 202) this.#accepted(body);
+      else this.#refused(status, body, retryAfter);
+    } catch {
+      this.#say("bad", "warn", "No answer", ["The service could not be reached. Is it still running?"]);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  async #post(draft) {
+    const body = JSON.stringify(draft);
+    const key = newKey(); // the same on the second try: it cannot be published twice
+    this.#options.onRequest("out", body);
+    let answer = await this.#try(body, key, false);
+    if (answer.status === 401) answer = await this.#try(body, key, true);
+    const text = await answer.text();
+    this.#options.onRequest("in", text);
+    return { status: answer.status, body: parse(text), retryAfter: answer.headers.get("Retry-After") };
+  }
+
+  async #try(body, key, fresh) {
+    const headers = {
+      Authorization: `Bearer ${await this.#options.token({ fresh })}`,
+      "Content-Type": "application/json",
+      "Idempotency-Key": key,
+    };
+    return fetch(this.#options.url, { method: "POST", headers, body, signal: AbortSignal.timeout(15_000) });
+  }
+
+  #accepted({ id, recipients }) {
+    const whom = recipients === undefined ? "for everyone" : `for ${recipients} ${recipients === 1 ? "user" : "users"}`;
+    this.#say("good", "check", `202: stored ${whom}`, [id]);
+    if (this.#untouched) this.#fill((this.#next + 1) % EXAMPLES.length);
+  }
+
+  #refused(status, problem, retryAfter) {
+    const lines = [problem.detail, retryAfter && `Try again in ${retryAfter} s.`].filter(Boolean);
+    const loose = (problem.errors ?? []).filter((fault) => !this.#mark(fault));
+    this.#say("bad", "warn", `${status}: ${problem.title ?? "refused"}`, lines, loose.map(({ pointer, detail }) => `${pointer} ${detail}`));
+  }
+
+  // Shows a fault beside its field; false when it belongs to none.
+  #mark({ pointer, detail }) {
+    const input = this.#form.elements[pointer.slice(1)];
+    const place = input instanceof Element && input.closest(".field")?.querySelector(".fault");
+    if (!place) return false;
+    input.setAttribute("aria-invalid", "true");
+    place.textContent = detail;
+    place.hidden = false;
+    return true;
+  }
+
+  #clearFaults() {
+    for (const input of this.#form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+    for (const fault of this.#form.querySelectorAll(".fault")) fault.hidden = true;
+  }
+
+  #say(mood, symbol, headline, lines, items = []) {
+    const box = document.createElement("div");
+    box.className = mood;
+    box.append(icon(symbol), element("strong", headline));
+    box.append(...lines.map((line) => element("p", line)));
+    if (items.length > 0) {
+      const list = document.createElement("ul");
+      list.append(...items.map((item) => element("li", item)));
+      box.append(list);
+    }
+    this.#answer.replaceChildren(box);
+  }
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+// crypto.randomUUID is missing where the demo is opened by a plain HTTP address
+// of the local network, as on a phone.
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
