@@ -1,0 +1,198 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+)
+
+// The exit codes of the program.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2 // a mistake in the command line or the settings: nothing was begun
+)
+
+// commands is the command line: a field for each command, kong makes the rest
+// of it.
+type commands struct {
+	Version kong.VersionFlag `help:"Print the version and exit."`
+
+	Serve      serveCommand   `cmd:"" help:"Run the service."`
+	Demo       demoCommand    `cmd:"" help:"Run the service with a secret of its own and a page to play with; needs nothing."`
+	Token      tokenCommand   `cmd:"" help:"Sign a token with the configured secret."`
+	Send       sendCommand    `cmd:"" help:"Publish a notification to users or to everyone."`
+	Listen     listenCommand  `cmd:"" help:"Connect as a user and print what arrives."`
+	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
+	Config     configCommand  `cmd:"" help:"Print the effective settings and where each came from."`
+	VersionCmd versionCommand `cmd:"" name:"version" help:"Print the version."`
+}
+
+type serveCommand struct {
+	Settings config.Config `embed:""`
+}
+
+// Help says where settings come from.
+func (*serveCommand) Help() string {
+	return "Every setting may stand in the YAML file, in the environment or on the command line; the later wins. " +
+		"BELLHOP_JWT_SECRET is never a flag."
+}
+
+// Run serves until it is told to stop.
+func (*serveCommand) Run(t *terminal) error {
+	cfg, err := t.settings(true)
+	if err != nil {
+		return err
+	}
+	return Serve(t.ctx, cfg, t.stderr)
+}
+
+type demoCommand struct {
+	DataDir string `placeholder:"PATH" help:"where to keep the notifications (default: a temporary directory, removed at the end)"`
+	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address to listen on"`
+}
+
+// Run shows the service until it is told to stop.
+func (c *demoCommand) Run(t *terminal) error {
+	return Demo(t.ctx, DemoOptions{DataDir: c.DataDir, Listen: c.Listen, Stdout: t.stdout, Stderr: t.stderr})
+}
+
+// terminal is what a command is given of the world.
+type terminal struct {
+	ctx     context.Context //nolint:containedctx // kong hands a command its arguments as one value
+	environ []string
+	stdout  io.Writer
+	stderr  io.Writer
+
+	flags map[string]string // those that are settings, as they were typed
+}
+
+// Main runs the command that args name and returns the exit code of the
+// program: 0, 1 for a failure, 2 for a mistake in args or the settings.
+func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	t := &terminal{ctx: ctx, environ: environ, stdout: stdout, stderr: stderr, flags: map[string]string{}}
+	exited := -1 // by --help or --version, which answer while args are parsed
+	parser, err := kong.New(&commands{},
+		kong.Name("bellhop"),
+		kong.Description("Real-time notifications: published once, stored, and delivered in order to every screen of a user."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"version": versionLine()},
+		kong.NamedMapper("setting", settingMapper(t.flags)),
+		kong.ValueFormatter(describe),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(t),
+	)
+	if err != nil {
+		return t.fail(err)
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		return t.fail(usageError{err.Error() + "\nRun \"bellhop --help\" to see what there is."})
+	}
+	if err := command.Run(); err != nil {
+		return t.fail(err)
+	}
+	return exitOK
+}
+
+// usageError is a mistake of whoever typed the command.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// fail prints err and returns the exit code for it.
+func (t *terminal) fail(err error) int {
+	var mistakes config.Mistakes
+	if errors.As(err, &mistakes) {
+		t.tell("bellhop: these settings are wrong:\n  %s", strings.Join(strings.Split(mistakes.Error(), "\n"), "\n  "))
+		return exitUsage
+	}
+	t.tell("bellhop: %v", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// tell writes a line for people, beside the output. There is nobody to tell
+// that it could not be written.
+func (t *terminal) tell(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.stderr, format+"\n", args...)
+}
+
+// getenv returns the last value of a variable.
+func (t *terminal) getenv(name string) string {
+	value := ""
+	for _, e := range t.environ {
+		if n, v, _ := strings.Cut(e, "="); n == name {
+			value = v
+		}
+	}
+	return value
+}
+
+// settings returns the effective settings, or every mistake in them.
+func (t *terminal) settings(needKey bool) (*config.Config, error) {
+	cfg, err := config.Load(config.Sources{Flags: t.flags, Environ: t.environ, NeedKey: needKey})
+	var mistakes config.Mistakes
+	if err != nil && !errors.As(err, &mistakes) {
+		return nil, err
+	}
+	if _, err := auth.ParseOrigins(cfg.AllowedOrigins); err != nil {
+		mistakes = append(mistakes, config.Mistake{
+			Name:   config.Variable("allowed-origins"),
+			Detail: strings.ReplaceAll(err.Error(), "\n", "; "),
+		})
+	}
+	if len(mistakes) > 0 {
+		return cfg, mistakes
+	}
+	return cfg, nil
+}
+
+// settingMapper leaves the flags that are settings to package config: it notes
+// what was typed, so that file, environment and flags are read by one reader
+// and every mistake is reported at once.
+func settingMapper(flags map[string]string) kong.Mapper {
+	return kong.MapperFunc(func(ctx *kong.DecodeContext, _ reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+			return err
+		}
+		name := ctx.Value.Name
+		if before := flags[name]; before != "" && ctx.Value.IsCumulative() {
+			text = before + "," + text
+		}
+		flags[name] = text
+		return nil
+	})
+}
+
+// describe completes the help of a flag that is a setting.
+func describe(v *kong.Value) string {
+	if v.Tag.Type != "setting" {
+		return kong.DefaultHelpValueFormatter(v)
+	}
+	variable := config.Variable(v.Name)
+	for _, s := range config.Default().Settings() {
+		if s.Name == variable && s.Value != "" {
+			return fmt.Sprintf("%s (%s, default %s)", v.Help, variable, s.Value)
+		}
+	}
+	return fmt.Sprintf("%s (%s)", v.Help, variable)
+}

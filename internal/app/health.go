@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/config"
+)
+
+type healthCommand struct {
+	URL string `placeholder:"URL" help:"where the service is (default: the configured listener, on this machine)"`
+
+	Config   string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
+	Listen   string `type:"setting" placeholder:"ADDRESS" help:"address of the public listener"`
+	BasePath string `type:"setting" placeholder:"/PATH" help:"what precedes all public paths"`
+}
+
+// healthTimeout is less than what containers are usually given for a check.
+const healthTimeout = 3 * time.Second
+
+// Run fails unless the service is ready. It never exits with 2, which Docker
+// keeps for itself, once the command line is understood.
+func (c *healthCommand) Run(t *terminal) error {
+	client := &http.Client{CheckRedirect: refuseRedirect}
+	base := c.URL
+	if base == "" {
+		cfg, err := t.settings(false)
+		if err != nil {
+			return fmt.Errorf("settings: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+		if base, err = localURL(cfg); err != nil {
+			return err
+		}
+		client.Transport = &http.Transport{
+			// The certificate is for the name that clients use, not for the
+			// loopback address; nothing secret is asked or told.
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+		}
+	}
+	base, err := baseURL(base)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, healthTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %w", problemOf(resp.StatusCode, "", body))
+	}
+	_, err = fmt.Fprintln(t.stdout, "ready")
+	return err
+}
+
+// localURL returns where the public listener is found from this machine.
+func localURL(cfg *config.Config) (string, error) {
+	host, port, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return "", err
+	}
+	if port == "0" {
+		return "", fmt.Errorf("%s: the port is chosen by the system: say --url", cfg.Listen)
+	}
+	switch ip, err := netip.ParseAddr(host); {
+	case host == "", err == nil && ip.IsUnspecified() && ip.Is4():
+		host = "127.0.0.1"
+	case err == nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	scheme := "http"
+	if cfg.TLSCertFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + cfg.BasePath, nil
+}

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+type tokenCommand struct {
+	User     string        `required:"" placeholder:"USER" help:"whom the token is for"`
+	Scope    []string      `placeholder:"SCOPE" help:"what it allows besides receiving: notify:publish, notify:broadcast, notify:admin; may be given more than once"`
+	TTL      time.Duration `default:"1h" help:"how long it is good for, at most 744h"`
+	Issuer   string        `placeholder:"ISSUER" help:"issuer to name (default: BELLHOP_JWT_ISSUER)"`
+	Audience string        `placeholder:"AUDIENCE" help:"audience to name (default: BELLHOP_JWT_AUDIENCE)"`
+
+	Config        string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
+	JWTSecretFile string `name:"jwt-secret-file" type:"setting" placeholder:"PATH" help:"file of the shared secrets"`
+}
+
+// Help adds an example to the command's description.
+func (*tokenCommand) Help() string {
+	return "The secret is BELLHOP_JWT_SECRET; of several, the first signs. Example: bellhop token --user ada --scope notify:publish"
+}
+
+// Run prints a token.
+func (c *tokenCommand) Run(t *terminal) error {
+	cfg, err := t.settings(false)
+	if err != nil {
+		return err
+	}
+	if len(cfg.JWTSecret) == 0 {
+		return config.Mistakes{{Name: config.Variable("jwt-secret"), Detail: "is needed to sign a token"}}
+	}
+	claims := auth.Claims{User: notify.UserID(c.User), TTL: c.TTL, Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience}
+	if c.Issuer != "" {
+		claims.Issuer = c.Issuer
+	}
+	if c.Audience != "" {
+		claims.Audience = c.Audience
+	}
+	known := []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin}
+	for _, s := range strings.Fields(strings.Join(c.Scope, " ")) {
+		if !slices.Contains(known, notify.Scope(s)) {
+			return usagef("--scope: %q is not one of %s, %s, %s", s, known[0], known[1], known[2])
+		}
+		claims.Scopes = append(claims.Scopes, notify.Scope(s))
+	}
+	token, err := auth.Sign([]byte(cfg.JWTSecret[0]), claims)
+	if err != nil {
+		return usageError{err.Error()}
+	}
+	_, err = fmt.Fprintln(t.stdout, token)
+	return err
+}
