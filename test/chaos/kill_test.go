@@ -1,0 +1,269 @@
+package chaos
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+const (
+	secret     = "a chaos secret of 32 bytes or more"
+	patience   = 30 * time.Second
+	kills      = 10
+	publishers = 16
+)
+
+// TestKillUnderLoad kills the process with SIGKILL under 16 publishers, ten
+// times over. Promise 1: what was answered 202 is there after the restart.
+// Promise 2: once. Promise 3: in the order in which it was answered.
+func TestKillUnderLoad(t *testing.T) {
+	p := &process{t: t, binary: build(t), dir: t.TempDir()}
+	journal := make([]publisher, publishers)
+	for i := range journal {
+		journal[i] = publisher{name: i, keyPrefix: t.Name()}
+	}
+	for round := range kills {
+		p.start()
+		watcher := p.watch(p.cursor)
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for i := range journal {
+			all.Go(func() { journal[i].publish(ctx, t, p.url) })
+		}
+		watcher.until(t, (round+1)*200) // so many were delivered: publishing is under way
+		p.kill()
+		cancel()
+		all.Wait()
+	}
+	p.start()
+	defer p.kill()
+	// What a retry repeats must be there once: each publisher repeats the one
+	// whose answer it did not see.
+	for i := range journal {
+		journal[i].retry(t, p.url)
+	}
+	got := p.history()
+	for i := range journal {
+		require.Equal(t, journal[i].answered, got[i], "publisher %d", i)
+	}
+	t.Logf("%d kills; %d notifications were answered 202, and are all there, once and in order", kills, count(journal))
+}
+
+func count(all []publisher) (n int) {
+	for i := range all {
+		n += len(all[i].answered)
+	}
+	return n
+}
+
+// publisher publishes 0, 1, 2 … one after the other.
+type publisher struct {
+	name      int
+	keyPrefix string
+	next      int
+	unsure    bool  // whether next was stored: no answer came
+	answered  []int // 202
+}
+
+func (p *publisher) publish(ctx context.Context, t *testing.T, url string) {
+	for ctx.Err() == nil {
+		if !p.once(ctx, t, url) {
+			return
+		}
+	}
+}
+
+// retry repeats what was not answered, if there is any.
+func (p *publisher) retry(t *testing.T, url string) {
+	if p.unsure {
+		require.True(t, p.once(t.Context(), t, url))
+	}
+}
+
+// once publishes the next number with its own idempotency key, and reports
+// whether it was answered.
+func (p *publisher) once(ctx context.Context, t *testing.T, url string) bool {
+	p.unsure = true
+	body := fmt.Sprintf(`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":%d,"n":%d}}`, p.name, p.next)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/notify", strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+token(t, "backend", notify.ScopePublish))
+	r.Header.Set("Idempotency-Key", fmt.Sprintf("%s-%d-%d", p.keyPrefix, p.name, p.next))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false // killed
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusAccepted {
+		t.Errorf("answered %d: %s (%v)", resp.StatusCode, answer, err)
+		return false
+	}
+	// The status line said it: stored, whether or not the body arrived.
+	p.answered = append(p.answered, p.next)
+	p.next++
+	p.unsure = false
+	return true
+}
+
+func token(t *testing.T, user string, scopes ...notify.Scope) string {
+	signed, err := auth.Sign([]byte(secret), auth.Claims{User: notify.UserID(user), Scopes: scopes, TTL: time.Hour})
+	if err != nil {
+		t.Error(err)
+	}
+	return signed
+}
+
+// build builds the binary, race detector and all if the test has it.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "bellhop")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/bellhop").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return binary
+}
+
+// process is a bellhop in a process of its own.
+type process struct {
+	t      *testing.T
+	binary string
+	dir    string
+	url    string
+	cmd    *exec.Cmd
+	exited chan error
+	cursor string // of the last frame that a watcher has read
+}
+
+// start starts the process and waits until it says where it listens.
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.binary, "serve") //nolint:noctx // it is killed, not cancelled
+	p.cmd.Env = append(os.Environ(),
+		"BELLHOP_LISTEN=127.0.0.1:0", "BELLHOP_ADMIN_LISTEN=127.0.0.1:0", "BELLHOP_JWT_SECRET="+secret,
+		"BELLHOP_DATA_DIR="+p.dir, "BELLHOP_LOG_FORMAT=json", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")
+	stderr, err := p.cmd.StderrPipe()
+	require.NoError(p.t, err)
+	require.NoError(p.t, p.cmd.Start())
+	listening := make(chan string, 1)
+	p.exited = make(chan error, 1)
+	go func() {
+		var said bytes.Buffer
+		lines := bufio.NewScanner(io.TeeReader(stderr, &said))
+		for lines.Scan() {
+			var line struct{ Msg, Public string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+				listening <- line.Public
+			}
+		}
+		err := p.cmd.Wait()
+		p.exited <- fmt.Errorf("%w: %s", errors.Join(errExited, err), said.String())
+	}()
+	select {
+	case address := <-listening:
+		p.url = "http://" + address
+	case err := <-p.exited:
+		p.t.Fatal(err)
+	case <-time.After(patience):
+		p.t.Fatal("it does not listen")
+	}
+}
+
+var errExited = errors.New("the process has exited")
+
+// kill ends the process as a power cut would, but for the disk's own memory.
+func (p *process) kill() {
+	require.NoError(p.t, p.cmd.Process.Kill())
+	<-p.exited
+}
+
+// watcher is a connection of ada.
+type watcher struct {
+	p    *process
+	ws   *websocket.Conn
+	read int
+}
+
+func (p *process) watch(cursor string) *watcher {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	ws, _, err := websocket.Dial(ctx, p.url+"/ws?cursor="+cursor, &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + token(p.t, "ada")}},
+	})
+	require.NoError(p.t, err)
+	ws.SetReadLimit(64 << 10)
+	return &watcher{p: p, ws: ws}
+}
+
+type frame struct {
+	Event  string
+	Cursor string
+	Data   struct {
+		Publisher, N int
+		Data         struct{ Publisher, N int }
+	}
+}
+
+func (w *watcher) next(t *testing.T) frame {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, b, err := w.ws.Read(ctx)
+	require.NoError(t, err)
+	var f frame
+	require.NoError(t, json.Unmarshal(b, &f))
+	require.NotEqual(t, "reset", f.Event, "a crash of the service is no reason to reset")
+	if f.Cursor != "" {
+		w.p.cursor = f.Cursor
+	}
+	return f
+}
+
+// until reads until n notifications have come.
+func (w *watcher) until(t *testing.T, n int) {
+	t.Helper()
+	for w.read < n {
+		if f := w.next(t); f.Event == "notification" {
+			w.read++
+		}
+	}
+}
+
+// history returns the numbers of each publisher that ada is told.
+func (p *process) history() map[int][]int {
+	p.t.Helper()
+	w := p.watch("earliest")
+	got := map[int][]int{}
+	for {
+		f := w.next(p.t)
+		switch f.Event {
+		case "live":
+			return got
+		case "notification":
+			d := f.Data.Data
+			got[d.Publisher] = append(got[d.Publisher], d.N)
+		}
+	}
+}

@@ -1,0 +1,321 @@
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/contract"
+)
+
+func TestNotifyAnswers(t *testing.T) {
+	s := start(t)
+	a := s.post("/notify", draft(t, "x", "ada", "grace"))
+	assert.Equal(t, http.StatusAccepted, a.StatusCode)
+	assert.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+	assert.NotEmpty(t, a.Header.Get("X-Request-Id"))
+	got := a.json(t)
+	assert.EqualValues(t, 2, got["recipients"])
+	assert.Equal(t, false, got["duplicate"])
+	a = s.post("/notify", draft(t, "x"))
+	assert.NotContains(t, a.json(t), "recipients", "nobody counts everyone")
+}
+
+func TestNotifyRefuses(t *testing.T) {
+	s := start(t)
+	for name, c := range map[string]struct {
+		body    string
+		status  int
+		problem string
+		pointer string
+	}{
+		"no JSON":         {`{`, 400, "malformed", ""},
+		"empty":           {` `, 400, "malformed", ""},
+		"twice":           {`{"type":"a","type":"b"}`, 400, "malformed", ""},
+		"trailing":        {`{}{}`, 400, "malformed", ""},
+		"BOM":             {"\xef\xbb\xbf{}", 400, "malformed", ""},
+		"not UTF-8":       {"{\"type\":\"\xff\"}", 400, "malformed", ""},
+		"no object":       {`[]`, 422, "invalid", ""},
+		"unknown member":  {`{"to":{"all":true},"type":"t","colour":"red"}`, 422, "invalid", "/colour"},
+		"no type":         {`{"to":{"all":true}}`, 422, "invalid", "/type"},
+		"bad type":        {`{"to":{"all":true},"type":"a b"}`, 422, "invalid", "/type"},
+		"long type":       {`{"to":{"all":true},"type":"` + strings.Repeat("t", 129) + `"}`, 422, "invalid", "/type"},
+		"nobody":          {`{"type":"t"}`, 422, "invalid", "/to"},
+		"no users":        {`{"to":{"users":[]},"type":"t"}`, 422, "invalid", "/to"},
+		"both":            {`{"to":{"users":["a"],"all":true},"type":"t"}`, 422, "invalid", "/to"},
+		"bad user":        {`{"to":{"users":["ok","a b"]},"type":"t"}`, 422, "invalid", "/to/users/1"},
+		"long user":       {`{"to":{"users":["` + strings.Repeat("é", 129) + `"]},"type":"t"}`, 422, "invalid", "/to/users/0"},
+		"many users":      {`{"to":{"users":[` + strings.Repeat(`"a",`, 1000) + `"a"]},"type":"t"}`, 422, "invalid", "/to/users"},
+		"long title":      {`{"to":{"all":true},"type":"t","title":"` + strings.Repeat("é", 257) + `"}`, 422, "invalid", "/title"},
+		"long body":       {`{"to":{"all":true},"type":"t","body":"` + strings.Repeat("é", 4097) + `"}`, 422, "invalid", "/body"},
+		"large data":      {`{"to":{"all":true},"type":"t","data":{"a":"` + strings.Repeat("x", 16<<10) + `"}}`, 422, "invalid", "/data"},
+		"data no object":  {`{"to":{"all":true},"type":"t","data":[]}`, 422, "invalid", "/data"},
+		"ttl 0":           {`{"to":{"all":true},"type":"t","ttl":0}`, 422, "invalid", "/ttl"},
+		"ttl past keep":   {`{"to":{"all":true},"type":"t","ttl":2592001}`, 422, "invalid", "/ttl"},
+		"priority":        {`{"to":{"all":true},"type":"t","priority":"urgent"}`, 422, "invalid", "/priority"},
+		"topics, not yet": {`{"to":{"topics":["x"]},"type":"t"}`, 422, "invalid", "/to/topics"},
+		"collapse_key":    {`{"to":{"all":true},"type":"t","collapse_key":"k"}`, 422, "invalid", "/collapse_key"},
+		"deliver_at":      {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01T09:00:00Z"}`, 422, "invalid", "/deliver_at"},
+		"too large":       {`{"to":{"all":true},"type":"t","body":"` + strings.Repeat("x", 512<<10) + `"}`, 413, "too-large", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := s.post("/notify", c.body)
+			assert.Equal(t, c.status, a.StatusCode, "%s", a.body)
+			assert.Equal(t, c.problem, a.problem(t))
+			got := a.json(t)
+			assert.Equal(t, "urn:uuid:"+a.Header.Get("X-Request-Id"), got["instance"])
+			if c.pointer == "" {
+				return
+			}
+			faults, _ := got["errors"].([]any)
+			require.NotEmpty(t, faults, "%s", a.body)
+			assert.Equal(t, c.pointer, faults[0].(map[string]any)["pointer"])
+		})
+	}
+}
+
+// The bounds themselves are allowed.
+func TestNotifyAtTheBounds(t *testing.T) {
+	s := start(t)
+	for _, body := range []string{
+		`{"to":{"users":["` + strings.Repeat("é", 128) + `"]},"type":"` + strings.Repeat("t", 128) + `","ttl":2592000,` +
+			`"title":"` + strings.Repeat("é", 256) + `","body":"` + strings.Repeat("é", 4096) + `",` +
+			`"data":{"a":"` + strings.Repeat("x", 16<<10-8) + `"},"priority":"low"}`,
+		`{"to":{"users":["\u0061da",":/*>"]},"type":"A-z_0.9","data":{},"ttl":1,"title":"","body":null}`,
+	} {
+		assert.Equal(t, http.StatusAccepted, s.post("/notify", body).StatusCode)
+	}
+}
+
+func TestHeadersOfARequest(t *testing.T) {
+	s := start(t)
+	body := draft(t, "x", "ada")
+	for name, c := range map[string]struct {
+		headers []string
+		status  int
+		problem string
+	}{
+		"form":            {[]string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "media-type"},
+		"charset":         {[]string{"Content-Type", "application/json; charset=latin1"}, 415, "media-type"},
+		"deflate":         {[]string{"Content-Encoding", "deflate"}, 415, "media-type"},
+		"empty key":       {[]string{"Idempotency-Key", `""`}, 400, "malformed"},
+		"long key":        {[]string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "malformed"},
+		"key not ASCII":   {[]string{"Idempotency-Key", "é"}, 400, "malformed"},
+		"charset is UTF8": {[]string{"Content-Type", "application/json; charset=UTF-8"}, 202, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := s.post("/notify", body, c.headers...)
+			assert.Equal(t, c.status, a.StatusCode, "%s", a.body)
+			if c.problem != "" {
+				assert.Equal(t, c.problem, a.problem(t))
+			}
+		})
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write([]byte(body))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	assert.Equal(t, 415, s.post("/notify", packed.String(), "Content-Encoding", "gzip").StatusCode)
+}
+
+func TestTokens(t *testing.T) {
+	s := start(t)
+	body := draft(t, "x", "ada")
+	for name, c := range map[string]struct {
+		authorization string
+		status        int
+		problem       string
+		challenge     string
+	}{
+		"none":      {"", 401, "unauthenticated", "Bearer"},
+		"basic":     {"Basic YTpi", 401, "unauthenticated", "Bearer"},
+		"garbage":   {"Bearer garbage", 401, "token-invalid", `Bearer error="invalid_token"`},
+		"expired":   {"Bearer " + sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(-time.Hour)}), 401, "token-expired", `Bearer error="invalid_token"`},
+		"no scope":  {"Bearer " + token(t, "ada"), 403, "scope", `Bearer error="insufficient_scope"`},
+		"broadcast": {"Bearer " + token(t, "ada", notify.ScopeBroadcast), 403, "scope", `Bearer error="insufficient_scope"`},
+		"good":      {"Bearer " + token(t, "ada", notify.ScopePublish), 202, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var headers []string
+			if c.authorization != "" {
+				headers = []string{"Authorization", c.authorization}
+			}
+			a := s.do(http.MethodPost, "/notify", body, headers...)
+			assert.Equal(t, c.status, a.StatusCode, "%s", a.body)
+			assert.Contains(t, a.Header.Get("WWW-Authenticate"), c.challenge)
+			if c.problem != "" {
+				assert.Equal(t, c.problem, a.problem(t))
+			}
+		})
+	}
+}
+
+func TestIdempotencyOverARestart(t *testing.T) {
+	s := start(t)
+	body := draft(t, "once", "ada")
+	first := s.post("/notify", body, "Idempotency-Key", "k").json(t)
+	s.restart()
+	// The same key quoted, and the same JSON written otherwise.
+	again := s.post("/notify", strings.ReplaceAll(body, ":", " : "), "Idempotency-Key", `"k"`)
+	assert.Equal(t, http.StatusAccepted, again.StatusCode)
+	assert.Equal(t, first["id"], again.json(t)["id"])
+	assert.Equal(t, true, again.json(t)["duplicate"])
+	other := s.post("/notify", draft(t, "another", "ada"), "Idempotency-Key", "k")
+	assert.Equal(t, 422, other.StatusCode)
+	assert.Equal(t, "key-reused", other.problem(t))
+	s.connect("ada", "earliest").expect("once", "live")
+}
+
+func TestBatch(t *testing.T) {
+	s := start(t)
+	ada := s.live("ada")
+	batch := func(items ...string) string { return `{"notifications":[` + strings.Join(items, ",") + `]}` }
+	bad := `{"to":{"users":["ada"]},"type":""}`
+	one, two, three := draft(t, "one", "ada"), draft(t, "two", "ada"), draft(t, "three")
+
+	// The service accepts it, though the document calls an item wrong.
+	a := s.postIn(contract.Meant(t.Context()), "/notify/batch", batch(one, bad, three), "Idempotency-Key", "k")
+	require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+	assert.EqualValues(t, 1, a.json(t)["failed"])
+	assert.Equal(t, []int{202, 422, 202}, statuses(t, a))
+	a = s.post("/notify/batch", batch(one, two, three), "Idempotency-Key", "k")
+	assert.EqualValues(t, 0, a.json(t)["failed"])
+	assert.Equal(t, []int{202, 202, 202}, statuses(t, a))
+	ada.expect("one", "three", "two")
+
+	for body, status := range map[string]int{
+		`{"notifications":[]}`: 422,
+		`{}`:                   422,
+		`[]`:                   422,
+		`{"notifications":[` + strings.TrimSuffix(strings.Repeat(one+",", 1001), ",") + `]}`: 422,
+		`{"notifications":[{"body":"` + strings.Repeat("x", 4<<20) + `"}]}`:                  413,
+	} {
+		assert.Equal(t, status, s.post("/notify/batch", body).StatusCode)
+	}
+}
+
+func statuses(t *testing.T, a answer) []int {
+	t.Helper()
+	var all []int
+	results, _ := a.json(t)["results"].([]any)
+	for _, r := range results {
+		status, _ := r.(map[string]any)["status"].(float64)
+		all = append(all, int(status))
+	}
+	return all
+}
+
+func TestHandshake(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.AllowedOrigins = []string{"https://app.example.com"} })
+	ada := token(t, "ada")
+	c, resp, err := s.dial("", "", "Sec-WebSocket-Protocol", "bellhop.v1, bearer."+ada)
+	require.NoError(t, err)
+	assert.Equal(t, "bellhop.v1", resp.Header.Get("Sec-WebSocket-Protocol"))
+	c.expect("welcome", "live")
+	_, _, err = s.dial(ada, "", "Origin", "https://APP.example.com:443")
+	require.NoError(t, err)
+
+	for name, c := range map[string]struct {
+		token   string
+		headers []string
+		status  int
+	}{
+		"no token":         {"", nil, 401},
+		"bad token":        {"x", nil, 401},
+		"two places":       {ada, []string{"Sec-WebSocket-Protocol", "bellhop.v1, bearer." + ada}, 400},
+		"token alone":      {"", []string{"Sec-WebSocket-Protocol", "bearer." + ada}, 400},
+		"unknown protocol": {ada, []string{"Sec-WebSocket-Protocol", "chat"}, 400},
+		"other origin":     {ada, []string{"Origin", "https://evil.example"}, 403},
+		"origin, no token": {"", []string{"Origin", "https://evil.example"}, 401},
+		"origin null":      {ada, []string{"Origin", "null"}, 403},
+		"subdomain":        {ada, []string{"Origin", "https://x.app.example.com"}, 403},
+		"suffix":           {ada, []string{"Origin", "https://app.example.com.evil.example"}, 403},
+		"other scheme":     {ada, []string{"Origin", "http://app.example.com"}, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, resp, err := s.dial(c.token, "", c.headers...)
+			refused(t, resp, err, c.status)
+		})
+	}
+}
+
+// A browser cannot see why its handshake failed, but it can ask.
+func TestProbe(t *testing.T) {
+	s := start(t)
+	ada := "Bearer " + token(t, "ada")
+	assert.Equal(t, 401, s.do(http.MethodGet, "/ws", "").StatusCode)
+	assert.Equal(t, 403, s.do(http.MethodGet, "/ws", "", "Authorization", ada, "Origin", "https://evil.example").StatusCode)
+	a := s.do(http.MethodGet, "/ws", "", "Authorization", ada)
+	assert.Equal(t, 426, a.StatusCode)
+	assert.Equal(t, "upgrade", a.problem(t))
+	assert.Equal(t, "websocket", strings.ToLower(a.Header.Get("Upgrade")))
+	a = s.do(http.MethodGet, "/ws?token="+token(t, "ada"), "")
+	assert.Equal(t, 401, a.StatusCode)
+	assert.NotContains(t, string(a.body), "eyJ")
+}
+
+func TestCORS(t *testing.T) {
+	const app = "https://app.example.com"
+	s := start(t, func(c *config.Config) { c.AllowedOrigins = []string{app} })
+	pre := s.do(http.MethodOptions, "/notify", "", "Origin", app, "Access-Control-Request-Method", "POST",
+		"Access-Control-Request-Headers", "authorization,content-type")
+	assert.Equal(t, http.StatusNoContent, pre.StatusCode)
+	assert.Equal(t, app, pre.Header.Get("Access-Control-Allow-Origin"))
+	assert.Equal(t, "600", pre.Header.Get("Access-Control-Max-Age"))
+	assert.Empty(t, pre.Header.Get("Access-Control-Allow-Credentials"))
+
+	bad := s.do(http.MethodPost, "/notify", "{}", "Origin", app)
+	assert.Equal(t, 401, bad.StatusCode)
+	assert.Equal(t, app, bad.Header.Get("Access-Control-Allow-Origin"), "errors included")
+	assert.Contains(t, bad.Header.Get("Vary"), "Origin")
+	evil := s.do(http.MethodPost, "/notify", "{}", "Origin", "https://evil.example")
+	assert.Empty(t, evil.Header.Get("Access-Control-Allow-Origin"))
+}
+
+func TestPlainPaths(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.BasePath = "/bell" })
+	assert.Equal(t, 200, s.do(http.MethodGet, "/livez", "").StatusCode)
+	assert.Equal(t, 200, s.do(http.MethodGet, "/readyz", "").StatusCode)
+	a := s.do(http.MethodGet, "/openapi.yaml", "")
+	assert.Equal(t, 200, a.StatusCode)
+	assert.Contains(t, string(a.body), "openapi: 3.1")
+	assert.Equal(t, "not-found", s.do(http.MethodGet, "/nothing", "").problem(t))
+	a = s.do(http.MethodGet, "/notify", "")
+	assert.Equal(t, 405, a.StatusCode)
+	assert.Contains(t, a.Header.Get("Allow"), "POST")
+	s.publish("x", "ada")
+	s.connect("ada", "earliest").expect("x", "live")
+}
+
+func TestMetrics(t *testing.T) {
+	s := start(t)
+	c := s.live("Rumpelstilzchen")
+	s.publish("one", "Rumpelstilzchen")
+	c.expect("one")
+	c.drop()
+	require.Eventually(t, func() bool { return strings.Contains(s.metrics(), "bellhop_connections 0") }, patience, patience/1000)
+	m := s.metrics()
+	for _, name := range []string{
+		`bellhop_publishes_total{audience="user",outcome="stored"} 1`,
+		"bellhop_deliveries_total ", "bellhop_connections_closed_total{", "bellhop_journal_group_entries_count",
+		"bellhop_journal_commit_duration_seconds_count", "bellhop_store_disk_bytes",
+	} {
+		assert.Contains(t, m, name)
+	}
+	assert.NotContains(t, m, "Rumpel", "no user is a label")
+	resp, err := http.Get("http://" + s.admin + "/debug/pprof/") //nolint:noctx // a test's own service
+	require.NoError(t, err)
+	assert.Equal(t, 200, resp.StatusCode)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, 404, s.do(http.MethodGet, "/metrics", "").StatusCode, "the public listener has none")
+}

@@ -1,0 +1,219 @@
+// Package e2e tells what the service does as stories over the wire, with a
+// client library that the service does not use itself. Every request and
+// response is held against openapi.yaml.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/app"
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/contract"
+)
+
+const secret = "an e2e secret of 32 bytes or more"
+
+// patience is how long a story waits for what must come. It is no measure:
+// only a test that fails takes so long.
+const patience = 20 * time.Second
+
+var loadDocument = sync.OnceValues(func() (*contract.Document, error) {
+	return contract.Load("../../openapi.yaml")
+})
+
+// service is a bellhop of the test's own, in its process, on ports of its own.
+type service struct {
+	t      *testing.T
+	cfg    *config.Config
+	public string // host:port
+	admin  string
+	client *http.Client
+
+	stop func() error // lets it drain and returns what Run did
+}
+
+// start starts a service with the default settings but for what change says.
+func start(t *testing.T, change ...func(*config.Config)) *service {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.DataDir = t.TempDir()
+	cfg.DrainWindow = 0
+	cfg.JWTSecret = []config.Secret{secret}
+	for _, f := range change {
+		f(cfg)
+	}
+	s := &service{t: t, cfg: cfg}
+	document, err := loadDocument()
+	require.NoError(t, err)
+	s.client = &http.Client{Transport: &contract.Transport{
+		Document: document, TB: t, BasePath: cfg.BasePath, Next: &http.Transport{},
+	}}
+	s.run()
+	t.Cleanup(func() { require.NoError(t, s.stop()) })
+	return s
+}
+
+// run starts Run and waits until it listens.
+func (s *service) run() {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	listening := make(chan [2]net.Addr, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- app.Run(ctx, s.cfg, app.Options{
+			Listening: func(public, admin net.Addr) { listening <- [2]net.Addr{public, admin} },
+		})
+	}()
+	stopped := false
+	s.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		s.client.CloseIdleConnections()
+		cancel()
+		return <-ended
+	}
+	select {
+	case addrs := <-listening:
+		s.public, s.admin = addrs[0].String(), addrs[1].String()
+	case err := <-ended:
+		s.t.Fatalf("the service did not start: %v", err)
+	}
+}
+
+// restart stops the service and starts it again on the same data.
+func (s *service) restart() {
+	s.t.Helper()
+	require.NoError(s.t, s.stop())
+	s.run()
+}
+
+func (s *service) url(path string) string {
+	return "http://" + s.public + s.cfg.BasePath + path
+}
+
+// token signs a token for a user.
+func token(t *testing.T, user string, scopes ...notify.Scope) string {
+	t.Helper()
+	return sign(t, auth.Claims{User: notify.UserID(user), Scopes: scopes, TTL: time.Hour})
+}
+
+func sign(t *testing.T, c auth.Claims) string {
+	t.Helper()
+	signed, err := auth.Sign([]byte(secret), c)
+	require.NoError(t, err)
+	return signed
+}
+
+// backend returns the token of one who may publish to anyone.
+func backend(t *testing.T) string {
+	return token(t, "backend", notify.ScopePublish, notify.ScopeBroadcast)
+}
+
+// answer is a response whose body was read.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (a answer) json(t *testing.T) map[string]any {
+	t.Helper()
+	var v map[string]any
+	require.NoError(t, json.Unmarshal(a.body, &v), "%s", a.body)
+	return v
+}
+
+// problem returns the name of the problem that a tells of.
+func (a answer) problem(t *testing.T) string {
+	t.Helper()
+	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"))
+	name, _ := a.json(t)["type"].(string)
+	return strings.TrimPrefix(name, "urn:bellhop:problem:")
+}
+
+// do sends a request. Headers are given as name, value, name, value …
+func (s *service) do(method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	return s.send(s.t.Context(), method, path, body, headers...)
+}
+
+func (s *service) send(ctx context.Context, method, path, body string, headers ...string) answer {
+	s.t.Helper()
+	var content io.Reader
+	if body != "" {
+		content = strings.NewReader(body)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.url(path), content)
+	require.NoError(s.t, err)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := s.client.Do(r)
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	return answer{resp, b}
+}
+
+// post publishes body as the backend.
+func (s *service) post(path, body string, headers ...string) answer {
+	s.t.Helper()
+	return s.postIn(s.t.Context(), path, body, headers...)
+}
+
+func (s *service) postIn(ctx context.Context, path, body string, headers ...string) answer {
+	s.t.Helper()
+	return s.send(ctx, http.MethodPost, path, body, append(headers, "Authorization", "Bearer "+backend(s.t))...)
+}
+
+// publish tells users, or everyone if there are none, something with a title,
+// and returns its id.
+func (s *service) publish(title string, users ...string) string {
+	s.t.Helper()
+	a := s.post("/notify", draft(s.t, title, users...))
+	require.Equal(s.t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+	id, _ := a.json(s.t)["id"].(string)
+	return id
+}
+
+// draft returns a body of POST /notify.
+func draft(t *testing.T, title string, users ...string) string {
+	t.Helper()
+	to := map[string]any{"all": true}
+	if len(users) > 0 {
+		to = map[string]any{"users": users}
+	}
+	b, err := json.Marshal(map[string]any{"to": to, "type": "test", "title": title})
+	require.NoError(t, err)
+	return string(bytes.TrimSpace(b))
+}
+
+// metrics returns what /metrics says.
+func (s *service) metrics() string {
+	s.t.Helper()
+	resp, err := http.Get("http://" + s.admin + "/metrics") //nolint:noctx // a test's own service
+	require.NoError(s.t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	return string(b)
+}

@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/app"
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+func TestDrain(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.DrainWindow = 3 * time.Second })
+	conns := make([]*connection, 20)
+	for i := range conns {
+		conns[i] = s.live("ada")
+	}
+	assert.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+
+	for _, c := range conns {
+		code, reason, event := c.closed()
+		assert.Equal(t, 1012, code)
+		assert.Equal(t, "restart window=3", reason)
+		assert.Equal(t, "close", event.Event)
+		assert.Equal(t, true, event.Data["reconnect"])
+		assert.EqualValues(t, 3, event.Data["after"])
+	}
+	assert.NoError(t, <-stopped)
+}
+
+// While connections are let go one by one, requests are still answered, but
+// nobody new comes in.
+func TestDrainingAnswers(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.DrainWindow = time.Minute })
+	first, second := s.live("ada"), s.live("ada")
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+
+	require.Eventually(t, func() bool {
+		return s.do(http.MethodGet, "/readyz", "").StatusCode == http.StatusServiceUnavailable
+	}, patience, 10*time.Millisecond)
+	a := s.do(http.MethodGet, "/readyz", "")
+	assert.Equal(t, "draining", a.problem(t))
+	assert.NotEmpty(t, a.Header.Get("Retry-After"))
+	assert.Equal(t, http.StatusOK, s.do(http.MethodGet, "/livez", "").StatusCode)
+	_, resp, err := s.dial(token(t, "ada"), "")
+	refused(t, resp, err, http.StatusServiceUnavailable)
+	s.publish("still stored", "ada")
+	first.drop()
+	second.drop()
+	assert.NoError(t, <-stopped)
+}
+
+func TestTokenEndsTheConnection(t *testing.T) {
+	s := start(t)
+	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(2*time.Second - auth.Leeway)}), "")
+	c.expect("live")
+	code, reason, event := c.closed()
+	assert.Equal(t, 4401, code)
+	assert.Equal(t, "token-expired", reason)
+	assert.Equal(t, true, event.Data["reconnect"])
+}
+
+func TestNewestConnectionWins(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.ConnectionsPerUser = 2 })
+	first, second := s.live("ada"), s.live("ada")
+	s.live("ada")
+	code, _, event := first.closed()
+	assert.Equal(t, 4409, code)
+	assert.Equal(t, false, event.Data["reconnect"])
+	s.publish("one", "ada")
+	second.expect("one")
+}
+
+func TestTooManyCommands(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Commands = 5 })
+	c := s.live("ada")
+	for range 6 {
+		c.send(`{"event":"ping"}`)
+	}
+	code, _, _ := c.closed()
+	assert.Equal(t, 4429, code)
+}
+
+func TestASecondProcessOnTheDirectoryIsRefused(t *testing.T) {
+	s := start(t)
+	other := *s.cfg
+	err := app.Run(t.Context(), &other, app.Options{})
+	assert.ErrorIs(t, err, store.ErrInUse)
+	assert.ErrorContains(t, err, s.cfg.DataDir)
+}
+
+// A store that cannot be read is no reason to begin an empty one.
+func TestADamagedStoreIsRefused(t *testing.T) {
+	s := start(t)
+	s.publish("one", "ada")
+	require.NoError(t, s.stop())
+	manifests, err := filepath.Glob(filepath.Join(s.cfg.DataDir, "store", "MANIFEST-*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, manifests)
+	for _, name := range manifests {
+		require.NoError(t, os.WriteFile(name, []byte("not a manifest"), 0o600))
+	}
+	assert.Error(t, app.Run(t.Context(), s.cfg, app.Options{}))
+}
