@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { DemoPage, eventually } from "./demo.mjs";
+import { binary, openPage, scratch, startBrowser, startService } from "./service.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PHONE = { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true };
+
+describe("the demo page", { timeout: 600_000 }, () => {
+  let dir, bin, browser;
+  before(async () => {
+    dir = scratch();
+    bin = binary(dir.path);
+    browser = await startBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    dir?.remove();
+  });
+
+  // Starts a service of its own for the test, and ends it with the test; and
+  // holds the page to its promises unless the test looks at errors itself.
+  async function open(t, { forgives = false, ...options } = {}) {
+    const service = await startService(bin);
+    let opened;
+    t.after(async () => {
+      await opened?.close(); // first, or the page would see the service go
+      assert.equal(await service.stop(), 0, "exit code after SIGTERM");
+      if (!forgives) assert.deepEqual(opened?.wrongs, []);
+    });
+    opened = await openPage(browser, service.origin, options);
+    const { page } = opened;
+    const demo = new DemoPage(page);
+    await demo.live();
+    return { demo, page, service };
+  }
+
+  it("shows what is sent to Ada to Ada alone", async (t) => {
+    const { demo } = await open(t);
+    const { status, body } = await demo.send("ada", { title: "for Ada" });
+    assert.equal(status, 202);
+    assert.equal(body.recipients, 1);
+    assert.match(await demo.answer(), new RegExp(`202: stored for 1 user\\s+${body.id}`));
+
+    await demo.send("grace", { title: "for Grace" });
+    await demo.ada.shows(["for Ada"]);
+    await demo.grace.shows(["for Grace"]);
+  });
+
+  it("shows what is sent to everyone to both", async (t) => {
+    const { demo } = await open(t);
+    await demo.send("all", { title: "for everyone" });
+    assert.match(await demo.answer(), /202: stored for everyone/);
+    await demo.ada.shows(["for everyone"]);
+    await demo.grace.shows(["for everyone"]);
+  });
+
+  it("sends something nice with one click, and something else with the next", async (t) => {
+    const { demo, page } = await open(t);
+    const click = () => demo.submit(() => page.getByRole("button", { name: "Send" }).click());
+    assert.equal((await click()).status, 202);
+    assert.equal((await click()).status, 202);
+    await eventually(async () => new Set(await demo.ada.titles()).size, 2);
+    await eventually(async () => new Set(await demo.grace.titles()).size, 2);
+  });
+
+  it("replays to Grace what she missed while she was away, in order and once", async (t) => {
+    const { demo } = await open(t);
+    await demo.send("all", { title: "before" });
+    await demo.grace.shows(["before"]);
+    const cursor = await demo.grace.cursor();
+
+    await demo.grace.goOffline();
+    await demo.send("all", { title: "missed 1" });
+    await demo.send("ada", { title: "not hers" });
+    await demo.send("grace", { title: "missed 2" });
+    await demo.ada.shows(["not hers", "missed 1", "before"]);
+    assert.deepEqual(await demo.grace.titles(), ["before"]);
+    assert.equal(await demo.grace.cursor(), cursor);
+
+    await demo.grace.comeBack();
+    await demo.grace.shows(["replayed: missed 2", "replayed: missed 1", "before"]);
+    await demo.send("all", { title: "after" });
+    await demo.grace.shows(["after", "replayed: missed 2", "replayed: missed 1", "before"]);
+    assert.deepEqual(await demo.grace.entries(), [
+      "after", "Back, 2 replayed in order", "missed 2", "missed 1", "Went offline at …", "before",
+    ]);
+
+    await demo.grace.goOffline();
+    await demo.grace.comeBack();
+    await eventually(async () => (await demo.grace.entries())[0], "Back, nothing was missed");
+    assert.equal((await demo.grace.titles()).length, 4);
+  });
+
+  it("counts what has arrived until it is looked at", async (t) => {
+    const { demo } = await open(t);
+    assert.equal(await demo.ada.badge(), 0);
+    await demo.send("ada", { title: "one" });
+    await demo.send("ada", { title: "two" });
+    await eventually(() => demo.ada.badge(), 2);
+    await demo.ada.look();
+    assert.equal(await demo.ada.badge(), 0);
+    await demo.send("ada", { title: "three" });
+    await eventually(() => demo.ada.badge(), 1);
+  });
+
+  it("loses nothing over a reload, and finds what came meanwhile", async (t) => {
+    const { demo, page, service } = await open(t);
+    await demo.send("all", { title: "seen" });
+    await demo.ada.shows(["seen"]);
+    await demo.grace.shows(["seen"]);
+    await page.goto("about:blank");
+    await publish(service.origin, { to: { users: ["ada"] }, type: "test.meanwhile", title: "meanwhile" });
+    await page.goto(`${service.origin}/`);
+    await demo.ada.shows(["replayed: meanwhile", "seen"]);
+    await demo.live();
+    assert.deepEqual(await demo.grace.titles(), ["seen"]);
+  });
+
+  it("shows to a new tab what was sent before", async (t) => {
+    const { service } = await open(t);
+    await publish(service.origin, { to: { all: true }, type: "test.early", title: "early" });
+    const { page, wrongs, close } = await openPage(browser, service.origin);
+    t.after(close);
+    const demo = new DemoPage(page);
+    await demo.ada.shows(["replayed: early"]);
+    await demo.live();
+    assert.deepEqual(await demo.ada.entries(), ["1 kept from before", "early"]);
+    assert.deepEqual(wrongs, []);
+  });
+
+  it("says what is wrong beside the field", async (t) => {
+    const { demo, page } = await open(t, { forgives: true }); // the browser logs each 422
+    const { status } = await demo.send("ada", { type: "" });
+    assert.equal(status, 422);
+    assert.match(await demo.answer(), /^422: /);
+    const field = page.locator("[name=type]");
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    assert.match(await page.locator(".field", { has: field }).innerText(), /required/);
+
+    assert.equal((await demo.send("ada", { type: "test.mended", title: "mended" })).status, 202);
+    assert.equal(await field.getAttribute("aria-invalid"), null);
+    await demo.ada.shows(["mended"]);
+  });
+
+  it("sets text as text", async (t) => {
+    const { demo } = await open(t);
+    const title = `<img src=x onerror="alert(1)"> & 'quotes' \\ مرحبا`;
+    await demo.send("ada", { title, body: "<b>not bold</b>" });
+    await demo.ada.shows([title]);
+  });
+
+  it("comes back by itself when the service was killed, with new tokens and no repeat", async (t) => {
+    const data = scratch();
+    const undo = [data.remove]; // to be done backwards
+    t.after(async () => {
+      for (const step of undo.reverse()) await step();
+    });
+    const first = await startService(bin, { dataDir: data.path });
+    undo.push(() => first.stop("SIGKILL"));
+    const { page, close } = await openPage(browser, first.origin);
+    undo.push(close);
+    const demo = new DemoPage(page);
+    await demo.live();
+    await demo.send("all", { title: "before" });
+    await demo.ada.shows(["before"]);
+    await demo.grace.shows(["before"]);
+
+    await first.stop("SIGKILL");
+    await eventually(async () => (await demo.ada.element.getAttribute("data-phase")) === "live", false);
+    const second = await startService(bin, { dataDir: data.path, listen: new URL(first.origin).host });
+    undo.splice(2, 0, () => second.stop()); // after the page
+    await publish(second.origin, { to: { all: true }, type: "test.after", title: "after" });
+    await demo.live();
+    await demo.send("all", { title: "and on" });
+    for (const device of [demo.ada, demo.grace]) {
+      // Whether "after" came live or by replay is a matter of luck.
+      await eventually(async () => (await device.titles()).map(unmarked), ["and on", "after", "before"]);
+    }
+  });
+
+  it("fits a phone", async (t) => {
+    const { demo, page } = await open(t, PHONE);
+    await demo.send("all", { title: "Unbreakable".repeat(12), body: "x".repeat(300) });
+    await eventually(async () => (await demo.ada.titles()).length, 1);
+    await page.locator("#wire summary").click();
+    const { width, inner } = await page.evaluate(() => ({ width: document.documentElement.scrollWidth, inner: innerWidth }));
+    assert.ok(width <= inner, `${width} px wide on a screen of ${inner}`);
+    const small = await page.locator("button:visible, input:visible, select:visible, summary:visible").evaluateAll((all) =>
+      all.filter((one) => one.getBoundingClientRect().height < 43.5).map((one) => one.outerHTML),
+    );
+    assert.deepEqual(small, []);
+    await page.screenshot({ path: join(dir.path, "phone.png"), fullPage: true });
+  });
+
+  for (const colorScheme of ["light", "dark"]) {
+    it(`is accessible, ${colorScheme}`, async (t) => {
+      const { demo, page } = await open(t, { colorScheme });
+      await tellTheStory(demo);
+      await audit(page);
+      await demo.ada.goOffline();
+      await audit(page);
+      await page.locator("#theme").click();
+      await audit(page);
+    });
+  }
+
+  it("obeys the theme button over the system, also after a reload", async (t) => {
+    const { demo, page } = await open(t, { colorScheme: "light" });
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await paper();
+    await page.locator("#theme").click();
+    const dark = await paper();
+    assert.notEqual(dark, light);
+    await page.reload();
+    await demo.live();
+    assert.equal(await paper(), dark);
+  });
+
+  it("gives a curl line and JavaScript that hold whole tokens", async (t) => {
+    const { demo, page } = await open(t);
+    await page.locator("[name=title]").fill("it's curl");
+    const curl = await page.locator("#curl").textContent();
+    assert.match(curl, /Bearer [\w-]+\.[\w-]+\.[\w-]+'/);
+    const [, body] = /-d '([^]*)'$/.exec(curl);
+    assert.equal(JSON.parse(body.replaceAll(`'\\''`, "'")).title, "it's curl");
+
+    // The ten lines, run as they stand, hear what is sent.
+    const lines = await page.locator("#listen").textContent();
+    assert.equal(lines.trim().split("\n").length, 10);
+    const heard = page.waitForEvent("console", (message) => message.text() === "heard");
+    await page.evaluate(`(() => { ${lines}; return new Promise((open) => (socket.onopen = open)); })()`);
+    await demo.send("ada", { title: "heard" });
+    await heard;
+  });
+
+  it("has a picture for the README", async (t) => {
+    const { demo, page } = await open(t, { colorScheme: "light", viewport: { width: 1160, height: 885 }, deviceScaleFactor: 1.2 });
+    await tellTheStory(demo);
+    await page.mouse.move(2, 2);
+    await page.evaluate(() => document.activeElement.blur());
+    const path = process.env.UPDATE_SCREENSHOT ? new URL("demo.png", import.meta.url).pathname : join(dir.path, "demo.png");
+    const picture = await page.screenshot({ path, animations: "disabled" });
+    assert.ok(picture.length > 20_000);
+  });
+});
+
+// Something to look at: full lists, some of it looked at, some replayed.
+async function tellTheStory(demo) {
+  const example = async (name, to) => {
+    await demo.page.getByRole("button", { name }).click();
+    await demo.send(to);
+  };
+  await example("Comment", "ada");
+  await example("Deploy", "all");
+  await eventually(async () => (await demo.grace.titles()).length, 1);
+  await eventually(async () => (await demo.ada.titles()).length, 2);
+  await demo.ada.look();
+  await demo.grace.look();
+  await demo.grace.goOffline();
+  await example("Alarm", "all");
+  await example("Comment", "grace");
+  await demo.grace.comeBack();
+  await eventually(async () => (await demo.grace.titles()).length, 3);
+  await example("Bar", "all");
+  await eventually(async () => (await demo.ada.titles()).length, 4);
+  await eventually(async () => (await demo.grace.titles()).length, 4);
+}
+
+function unmarked(title) {
+  return title.replace("replayed: ", "");
+}
+
+async function audit(page) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+  });
+  assert.deepEqual(found, []);
+}
+
+async function publish(origin, draft) {
+  const session = await (await fetch(`${origin}/demo/session.json`)).json();
+  const answer = await fetch(`${origin}/notify`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${session.publisher.token}`, "Content-Type": "application/json" },
+    body: JSON.stringify(draft),
+  });
+  assert.equal(answer.status, 202);
+}
