@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -317,4 +318,11 @@ func TestNewestReplacesOldest(t *testing.T) {
 		}
 		h.Drain(t.Context(), 0)
 	})
+}
+
+// There may be a million.
+func TestConnIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(hub.Conn{}); size > 240 {
+		t.Errorf("%d bytes", size)
+	}
 }

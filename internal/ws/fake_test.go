@@ -94,11 +94,7 @@ type service struct {
 func start(t *testing.T) *service {
 	t.Helper()
 	h := hub.New(hub.Options{})
-	s := &service{hub: h, desk: &desk{hub: h}}
-	s.Handler = ws.New(ws.Options{
-		Inbox: s.desk, Hub: h,
-		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
-	})
+	s := newService(h)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
@@ -109,6 +105,15 @@ func start(t *testing.T) *service {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+	return s
+}
+
+func newService(h *hub.Hub) *service {
+	s := &service{hub: h, desk: &desk{hub: h}}
+	s.Handler = ws.New(ws.Options{
+		Inbox: s.desk, Hub: h,
+		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
 	})
 	return s
 }
@@ -141,8 +146,8 @@ func (s *service) listen(t *testing.T) (url string) {
 	return srv.URL
 }
 
-// wire is a client that says what it likes, byte by byte.
-type wire struct {
+// stranger is a client that says what it likes, byte by byte.
+type stranger struct {
 	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
@@ -174,7 +179,7 @@ func upgradeRequest(target string) *http.Request {
 }
 
 // pipe connects over a pipe, so that time can be the bubble's.
-func (s *service) pipe(t *testing.T) *wire {
+func (s *service) pipe(t *testing.T) *stranger {
 	t.Helper()
 	here, there := net.Pipe()
 	t.Cleanup(func() { here.Close() })
@@ -183,7 +188,7 @@ func (s *service) pipe(t *testing.T) *wire {
 }
 
 // tcp connects over TCP.
-func (s *service) tcp(t *testing.T) *wire {
+func (s *service) tcp(t *testing.T) *stranger {
 	t.Helper()
 	small := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
@@ -201,7 +206,7 @@ func (s *service) tcp(t *testing.T) *wire {
 	return handshake(t, conn)
 }
 
-func handshake(t *testing.T, conn net.Conn) *wire {
+func handshake(t *testing.T, conn net.Conn) *stranger {
 	t.Helper()
 	r := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(r, nil)
@@ -212,7 +217,7 @@ func handshake(t *testing.T, conn net.Conn) *wire {
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("answered %s", answer.Status)
 	}
-	return &wire{t, conn, r}
+	return &stranger{t, conn, r}
 }
 
 const (
@@ -244,17 +249,17 @@ func masked(first byte, payload []byte) []byte {
 	return b
 }
 
-func (w *wire) send(raw []byte) {
+func (w *stranger) send(raw []byte) {
 	w.t.Helper()
 	if _, err := w.conn.Write(raw); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *wire) say(text string) { w.t.Helper(); w.send(masked(fin|opText, []byte(text))) }
+func (w *stranger) say(text string) { w.t.Helper(); w.send(masked(fin|opText, []byte(text))) }
 
 // read returns the next frame.
-func (w *wire) read() (op byte, payload []byte, err error) {
+func (w *stranger) read() (op byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(w.r, head[:]); err != nil {
 		return 0, nil, err
@@ -283,7 +288,7 @@ func (w *wire) read() (op byte, payload []byte, err error) {
 
 // expect reads frames and holds them against these: text as it is, others with
 // the name of their opcode, a close with its code.
-func (w *wire) expect(want ...string) {
+func (w *stranger) expect(want ...string) {
 	w.t.Helper()
 	for _, frame := range want {
 		op, payload, err := w.read()
@@ -321,7 +326,7 @@ const (
 
 // expectEnd reads on until the connection ends and holds the close against
 // these; it answers it, as a peer does.
-func (w *wire) expectEnd(code int, reason string) {
+func (w *stranger) expectEnd(code int, reason string) {
 	w.t.Helper()
 	event, closed := "", ""
 	for {

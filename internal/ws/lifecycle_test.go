@@ -20,7 +20,7 @@ func note(seq int, data string) *hub.Frame {
 }
 
 // drainPings reads the pings that have come, without waiting.
-func drainPings(w *wire) {
+func drainPings(w *stranger) {
 	w.t.Helper()
 	for {
 		synctest.Wait()

@@ -238,7 +238,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
   });
 
   it("has a picture for the README", async (t) => {
-    const { demo, page } = await open(t, { colorScheme: "light", viewport: { width: 1160, height: 885 }, deviceScaleFactor: 1.2 });
+    const { demo, page } = await open(t, { colorScheme: "light", viewport: { width: 1200, height: 885 }, deviceScaleFactor: 1.2 });
     await tellTheStory(demo);
     await page.mouse.move(2, 2);
     await page.evaluate(() => document.activeElement.blur());

@@ -1,0 +1,196 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+const cuts = 10
+
+// TestPowerCut cuts the power ten times under 16 publishers: the file system
+// keeps what was synced, and of the rest a random part. Promise 1: whatever was
+// answered or delivered before the cut is there afterwards. Promise 3: in the
+// order in which it was delivered. A cursor of before the cut is honoured.
+func TestPowerCut(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // which part of the disk survives need not be secret
+	var cursor string
+	var before []string
+	for cut := range cuts {
+		r := openRoad(t, fs)
+		watcher := r.connect(t, cursor)
+		ctx, cancel := context.WithCancel(t.Context())
+		answers := &titles{}
+		var all sync.WaitGroup
+		for p := range publishers {
+			all.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					title := fmt.Sprintf("cut %d publisher %d number %d", cut, p, i)
+					if _, err := r.inbox.Publish(ctx, backend(), inbox.Call{}, draft(title)); err == nil {
+						answers.add(title)
+					}
+				}
+			})
+		}
+		watcher.told.wait(t, len(before)+500)
+		delivered := watcher.told.all()
+		answered := answers.all()
+		resume := watcher.cursor()
+		fs = r.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: random.IntN(101), RNG: random})
+		cancel()
+		all.Wait()
+		r.close(t)
+
+		after := openRoad(t, fs)
+		history := after.connect(t, inbox.Earliest)
+		got := history.told.all()
+		require.Subset(t, got, answered, "cut %d: what was answered", cut)
+		require.Equal(t, delivered, got[:len(delivered)], "cut %d: what was delivered, in this order", cut)
+		require.Zero(t, after.connect(t, resume).resets, "cut %d: the cursor", cut)
+		cursor, before = inbox.Earliest, got
+		after.close(t)
+	}
+	t.Logf("%d power cuts; %d notifications are there", cuts, len(before))
+}
+
+// titles is a list of what was told, in order.
+type titles struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (l *titles) add(title string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, title)
+}
+
+func (l *titles) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.list...)
+}
+
+func (l *titles) wait(t *testing.T, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(l.all()) >= n }, patience, time.Millisecond)
+}
+
+// road is the service from inbox to hub, on a file system of the test's own.
+type road struct {
+	fs    *vfs.MemFS
+	store *store.Store
+	hub   *hub.Hub
+	inbox *inbox.Inbox
+	stop  context.CancelFunc
+	runs  sync.WaitGroup
+}
+
+func openRoad(t *testing.T, fs *vfs.MemFS) *road {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	s, err := store.Open("data", store.Options{FS: fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
+	require.NoError(t, err)
+	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})}
+	j := journal.NewLocal(journal.Options{
+		Machine: s, Last: s.Last(), Metrics: noMetrics{},
+		Deliver: func(n notify.Notification) { r.inbox.Deliver(n) },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	r.runs.Go(func() {
+		if err := j.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	r.inbox, err = inbox.Open(t.Context(), inbox.Options{
+		Journal: j, Store: s, Hub: r.hub, Logger: quiet, Metrics: noMetrics{},
+		Retention: 24 * time.Hour, Keep: 1 << 20,
+	})
+	require.NoError(t, err)
+	return r
+}
+
+func (r *road) close(t *testing.T) {
+	t.Helper()
+	r.hub.Drain(context.Background(), 0)
+	r.stop()
+	r.runs.Wait()
+	require.NoError(t, r.store.Close())
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Committed(int, float64)            {}
+func (noMetrics) Published(notify.Audience, string) {}
+
+func backend() notify.Principal {
+	return notify.Principal{Name: "backend", Scopes: []notify.Scope{notify.ScopeBroadcast}}
+}
+
+func draft(title string) notify.Draft {
+	return notify.Draft{All: true, Type: "chaos", Title: title, Priority: notify.PriorityNormal}
+}
+
+// device is a connection of ada that notes what it is told.
+type device struct {
+	road   *road
+	told   titles
+	mu     sync.Mutex
+	last   notify.Sequence
+	resets int
+}
+
+func (r *road) connect(t *testing.T, cursor string) *device {
+	t.Helper()
+	d := &device{road: r}
+	c := r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", d)
+	require.NoError(t, r.hub.Register(c))
+	require.NoError(t, r.inbox.Join(t.Context(), c, cursor, func() {}))
+	return d
+}
+
+func (d *device) cursor() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return string(d.road.inbox.AppendCursor(nil, inbox.TagOf("ada"), d.last))
+}
+
+// Write implements hub.Transport.
+func (d *device) Write(frames []*hub.Frame) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range frames {
+		if f.Event == "reset" {
+			d.resets++
+		}
+		if f.Event == "notification" {
+			_, rest, _ := strings.Cut(string(f.Data), `"title":"`)
+			title, _, _ := strings.Cut(rest, `"`)
+			d.told.add(title)
+			d.last = f.Sequence
+		}
+	}
+	return nil
+}
+
+// Ping implements hub.Transport.
+func (d *device) Ping() error { return nil }
+
+// Close implements hub.Transport.
+func (d *device) Close(notify.Close) {}
