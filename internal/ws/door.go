@@ -18,7 +18,7 @@ const writeTimeout = 10 * time.Second
 // has it. What gorilla writes after the handshake (pongs, and closes before we
 // could say why) is dropped: we answer ourselves.
 type door struct {
-	net.Conn
+	net.Conn // the network's: Close drops it
 
 	// Set before the reader starts, then read-only.
 	conn *hub.Conn
@@ -90,7 +90,7 @@ func (d *door) sever() {
 	if t, ok := d.Conn.(interface{ NetConn() net.Conn }); ok {
 		t.NetConn().Close()
 	}
-	d.Conn.Close()
+	d.Close()
 }
 
 // hijacker puts the door into the connection that gorilla takes over.

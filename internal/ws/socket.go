@@ -104,7 +104,7 @@ func (s *socket) release() {
 		}
 		read += n
 	}
-	s.door.Conn.Close()
+	s.door.Close()
 }
 
 // mostForgotten is how much a peer may send that does not listen any more.
