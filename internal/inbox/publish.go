@@ -126,7 +126,7 @@ func idempotencyKey(by notify.Principal, call Call, batch bool, item int, d *not
 	if batch {
 		h.Write(binary.BigEndian.AppendUint32(nil, uint32(item)))
 	}
-	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: d.Fingerprint}
+	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: wire.Fingerprint(d.Source)}
 }
 
 // begin notes that k is in use, until end. It fails with ErrInProgress if it is

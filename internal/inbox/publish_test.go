@@ -57,7 +57,7 @@ func TestIdempotency(t *testing.T) {
 	assert.Equal(t, notify.Receipt{ID: first.ID, Recipients: 1, Duplicate: true}, again)
 
 	other := one
-	other.Fingerprint[0]++
+	other.Source = []byte(`{"type":"u"}`)
 	_, err = r.inbox.Publish(t.Context(), backend(), call, other)
 	assert.ErrorIs(t, err, notify.ErrKeyReused)
 

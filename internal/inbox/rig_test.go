@@ -90,7 +90,7 @@ func backend() notify.Principal {
 func draft(title string, users ...notify.UserID) notify.Draft {
 	return notify.Draft{
 		Users: users, All: len(users) == 0,
-		Type: "t", Title: title, Priority: notify.PriorityNormal,
+		Type: "t", Title: title, Priority: notify.PriorityNormal, Source: []byte("{}"),
 	}
 }
 

@@ -47,9 +47,8 @@ type Draft struct {
 	Priority  Priority
 	Ephemeral bool
 
-	// Fingerprint is the SHA-256 of the decoded JSON: two bodies that say the
-	// same have the same one.
-	Fingerprint [32]byte
+	// Source is the body, compact: what an idempotency key is compared by.
+	Source []byte
 }
 
 // Notification is what users are told, as the journal settled it. Live

@@ -40,15 +40,15 @@ func ReadCommand(frame []byte) (Command, error) {
 	}
 	var c Command
 	var r reader
-	r.members("", v, func(name string) func(string, jsontext.Value) {
+	r.members(v, func(name string) read {
 		switch name {
 		case "event":
 			return r.text(&c.Event)
 		case "ref":
-			return func(pointer string, v jsontext.Value) {
-				if r.text(&c.Ref)(pointer, v); utf8.RuneCountInString(c.Ref) > MaxRef {
+			return func(v jsontext.Value) {
+				if r.text(&c.Ref)(v); utf8.RuneCountInString(c.Ref) > MaxRef {
 					c.Ref = ""
-					r.fault(pointer, "must have at most %d characters", MaxRef)
+					r.fault("must have at most %d characters", MaxRef)
 				}
 			}
 		case "key":
@@ -59,7 +59,7 @@ func ReadCommand(frame []byte) (Command, error) {
 		return nil
 	})
 	if c.Event == "" && len(r.faults) == 0 {
-		r.fault("/event", "is required")
+		r.within("event", func(jsontext.Value) { r.fault("is required") }, nil)
 	}
 	if len(r.faults) > 0 {
 		return c, notify.Invalid(r.faults...)

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"math"
 	"slices"
@@ -41,7 +40,7 @@ func Batch(body []byte) ([]BatchItem, error) {
 	var r reader
 	var batch []BatchItem
 	recipients := 0
-	item := func(_ string, v jsontext.Value) {
+	item := func(v jsontext.Value) {
 		if len(batch) > notify.MaxBatch {
 			return // enough to know that they are too many
 		}
@@ -49,20 +48,14 @@ func Batch(body []byte) ([]BatchItem, error) {
 		recipients += len(d.Users)
 		batch = append(batch, BatchItem{d, err})
 	}
-	r.members("", v, func(name string) func(string, jsontext.Value) {
+	r.members(v, func(name string) read {
 		if name == "notifications" {
-			return func(pointer string, v jsontext.Value) { r.items(pointer, v, item) }
+			return func(v jsontext.Value) { r.items(v, item) }
 		}
 		return nil
 	})
-	switch {
-	case len(r.faults) > 0:
-	case len(batch) == 0:
-		r.fault("/notifications", "must have at least one item")
-	case len(batch) > notify.MaxBatch:
-		r.fault("/notifications", "must have at most %d items", notify.MaxBatch)
-	case recipients > notify.MaxBatchRecipients:
-		r.fault("/notifications", "must have at most %d recipients in all", notify.MaxBatchRecipients)
+	if len(r.faults) == 0 {
+		r.within("notifications", func(jsontext.Value) { r.batchBounds(len(batch), recipients) }, nil)
 	}
 	if len(r.faults) > 0 {
 		return nil, notify.Invalid(r.faults...)
@@ -70,13 +63,24 @@ func Batch(body []byte) ([]BatchItem, error) {
 	return batch, nil
 }
 
+func (r *reader) batchBounds(items, recipients int) {
+	switch {
+	case items == 0:
+		r.fault("must have at least one item")
+	case items > notify.MaxBatch:
+		r.fault("must have at most %d items", notify.MaxBatch)
+	case recipients > notify.MaxBatchRecipients:
+		r.fault("must have at most %d recipients in all", notify.MaxBatchRecipients)
+	}
+}
+
 func draft(v jsontext.Value) (notify.Draft, error) {
 	var r reader
-	d := notify.Draft{Priority: notify.PriorityNormal}
-	r.members("", v, func(name string) func(string, jsontext.Value) {
+	d := notify.Draft{Priority: notify.PriorityNormal, Source: v}
+	r.members(v, func(name string) read {
 		switch name {
 		case "to":
-			return func(pointer string, v jsontext.Value) { r.to(&d, pointer, v) }
+			return func(v jsontext.Value) { r.to(&d, v) }
 		case "type":
 			return r.text(&d.Type)
 		case "title":
@@ -99,19 +103,18 @@ func draft(v jsontext.Value) (notify.Draft, error) {
 	if len(r.faults) > 0 {
 		return d, notify.Invalid(r.faults...)
 	}
-	d.Fingerprint = fingerprint(v)
 	return d, nil
 }
 
-func (r *reader) to(d *notify.Draft, pointer string, v jsontext.Value) {
-	r.members(pointer, v, func(name string) func(string, jsontext.Value) {
+func (r *reader) to(d *notify.Draft, v jsontext.Value) {
+	r.members(v, func(name string) read {
 		switch name {
 		case "users":
-			return func(pointer string, v jsontext.Value) { r.users(d, pointer, v) }
+			return func(v jsontext.Value) { r.users(d, v) }
 		case "all":
-			return func(pointer string, v jsontext.Value) {
-				if r.truth(&d.All)(pointer, v); !d.All {
-					r.fault(pointer, "must be true or absent")
+			return func(v jsontext.Value) {
+				if r.truth(&d.All)(v); !d.All {
+					r.fault("must be true or absent")
 				}
 			}
 		case "topics":
@@ -120,16 +123,16 @@ func (r *reader) to(d *notify.Draft, pointer string, v jsontext.Value) {
 		return nil
 	})
 	if v.Kind() == '{' && len(r.faults) == 0 && d.All == (d.Users != nil) {
-		r.fault(pointer, "must hold exactly one of users and all")
+		r.fault("must hold exactly one of users and all")
 	}
 }
 
-func (r *reader) users(d *notify.Draft, pointer string, v jsontext.Value) {
+func (r *reader) users(d *notify.Draft, v jsontext.Value) {
 	d.Users = []notify.UserID{}
-	r.items(pointer, v, func(pointer string, v jsontext.Value) {
+	r.items(v, func(v jsontext.Value) {
 		if len(d.Users) <= notify.MaxUsers && len(r.faults) == 0 { // else it is known what is wrong
 			var u notify.UserID
-			r.text((*string)(&u))(pointer, v)
+			r.text((*string)(&u))(v)
 			d.Users = append(d.Users, u)
 		}
 	})
@@ -137,12 +140,12 @@ func (r *reader) users(d *notify.Draft, pointer string, v jsontext.Value) {
 
 // seconds reads a duration. One too long for a time.Duration is as good as the
 // longest, and nothing shorter than a second passes Draft.Check.
-func (r *reader) seconds(to *time.Duration) func(string, jsontext.Value) {
-	return func(pointer string, v jsontext.Value) {
+func (r *reader) seconds(to *time.Duration) read {
+	return func(v jsontext.Value) {
 		n, err := strconv.ParseInt(string(v), 10, 64)
 		switch {
 		case v.Kind() != '0' || err != nil:
-			r.fault(pointer, "must be a whole number")
+			r.fault("must be a whole number")
 		case n < 1:
 			*to = -1 // told from an absent one, which is 0
 		default:
@@ -151,26 +154,29 @@ func (r *reader) seconds(to *time.Duration) func(string, jsontext.Value) {
 	}
 }
 
-// fingerprint hashes what the body says: the order of members, white space, the
-// spelling of strings, and nulls that mean absent make no difference. Numbers
-// are compared by their digits.
-func fingerprint(v jsontext.Value) [sha256.Size]byte {
-	h := sha256.New()
+// Fingerprint hashes what the source of a draft says: the order of members,
+// white space, the spelling of strings, and nulls that mean absent make no
+// difference. Numbers are compared by their digits.
+func Fingerprint(source []byte) [sha256.Size]byte {
 	var said []string
-	var r reader
-	var add func(string, jsontext.Value)
-	add = func(pointer string, v jsontext.Value) {
-		if pointer == "/to" {
-			r.members(pointer, v, func(string) func(string, jsontext.Value) { return add })
-			return
+	var say func(prefix string, members jsontext.Value)
+	say = func(prefix string, members jsontext.Value) {
+		for name, v := range membersOf(members) {
+			switch {
+			case v.Kind() == 'n':
+			case prefix == "" && name == "to": // whose nulls do not count either
+				say("to/", v)
+			default:
+				c := v.Clone()
+				// Cannot fail: strict has passed it.
+				_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
+				said = append(said, prefix+name+"\x00"+string(c)+"\x00")
+			}
 		}
-		c := jsontext.Value(bytes.Clone(v))
-		// Cannot fail: strict has passed it.
-		_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
-		said = append(said, pointer+"\x00"+string(c)+"\x00")
 	}
-	r.members("", v, func(string) func(string, jsontext.Value) { return add })
+	say("", source)
 	slices.Sort(said)
+	h := sha256.New()
 	for _, s := range said {
 		h.Write([]byte(s))
 	}

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -18,8 +17,9 @@ const MaxDepth = 32
 // data, a byte order mark and invalid UTF-8 are refused, as RFC 8259 allows and
 // RFC 7493 asks; so is nesting deeper than MaxDepth.
 func strict(body []byte) (jsontext.Value, error) {
-	v := jsontext.Value(bytes.Clone(body))
-	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
+	v, err := jsontext.AppendFormat(nil, body,
+		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false), jsontext.PreserveRawStrings(true))
+	if err != nil {
 		return nil, syntax(err)
 	}
 	if deeperThan(v, MaxDepth) {
@@ -41,106 +41,94 @@ func syntax(err error) error {
 	return notify.Errorf(notify.ErrMalformed, "%s at byte %d", what, s.ByteOffset)
 }
 
-// deeperThan reports whether the valid JSON v nests more than most levels.
-func deeperThan(v []byte, most int) bool {
-	depth, inString := 0, false
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > most {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
-
 // reader reads values that strict has passed and gathers what is wrong with
 // them as faults.
 type reader struct {
+	path   []string // to the value that is read: names and indexes
 	faults []notify.Fault
 }
 
-func (r *reader) fault(pointer, format string, args ...any) {
-	r.faults = append(r.faults, notify.Fault{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+// read reads one value.
+type read func(v jsontext.Value)
+
+// fault notes what is wrong with the value that is read.
+func (r *reader) fault(format string, args ...any) {
+	var at jsontext.Pointer
+	for _, name := range r.path {
+		at = at.AppendToken(name)
+	}
+	r.faults = append(r.faults, notify.Fault{Pointer: string(at), Detail: fmt.Sprintf(format, args...)})
+}
+
+// within reads v, which is at name within the value that is read.
+func (r *reader) within(name string, read read, v jsontext.Value) {
+	r.path = append(r.path, name)
+	read(v)
+	r.path = r.path[:len(r.path)-1]
 }
 
 // members reads each member of an object with what of returns for its name. A
 // name that it returns nil for is unknown, and null means absent. There is a
-// fault at pointer if v is no object.
-func (r *reader) members(pointer string, v jsontext.Value, of func(name string) func(pointer string, v jsontext.Value)) {
+// fault if v is no object.
+func (r *reader) members(v jsontext.Value, of func(name string) read) {
 	if v.Kind() != '{' {
-		r.fault(pointer, "must be an object")
+		r.fault("must be an object")
 		return
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(v), jsontext.AllowDuplicateNames(true))
-	d.ReadToken() // no error is possible: strict has read all of it
-	for d.PeekKind() == '"' {
-		token, _ := d.ReadToken()
-		name := token.String()
-		member, _ := d.ReadValue()
-		at := string(jsontext.Pointer(pointer).AppendToken(name))
+	for name, member := range membersOf(v) {
 		switch read := of(name); {
 		case read == nil:
-			r.fault(at, "is not a known member")
+			r.within(name, r.unknown, member)
 		case member.Kind() != 'n':
-			read(at, member)
+			r.within(name, read, member)
 		}
 	}
 }
 
 // items reads each item of an array with read.
-func (r *reader) items(pointer string, v jsontext.Value, read func(pointer string, v jsontext.Value)) {
+func (r *reader) items(v jsontext.Value, read read) {
 	if v.Kind() != '[' {
-		r.fault(pointer, "must be an array")
+		r.fault("must be an array")
 		return
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(v), jsontext.AllowDuplicateNames(true))
-	d.ReadToken()
-	for i := 0; d.PeekKind() != ']'; i++ {
-		item, _ := d.ReadValue()
-		read(pointer+"/"+strconv.Itoa(i), item)
+	for i, item := range itemsOf(v) {
+		r.within(strconv.Itoa(i), read, item)
 	}
 }
+
+// unknown refuses a member that has no meaning here.
+func (r *reader) unknown(jsontext.Value) { r.fault("is not a known member") }
 
 // later refuses a member that the contract has and this service does not do
 // yet, by name rather than ignoring it.
-func (r *reader) later(pointer string, _ jsontext.Value) { r.fault(pointer, "is not supported yet") }
+func (r *reader) later(jsontext.Value) { r.fault("is not supported yet") }
 
 // text, truth and object return what reads a value of their type into to.
-func (r *reader) text(to *string) func(string, jsontext.Value) {
-	return func(pointer string, v jsontext.Value) {
+func (r *reader) text(to *string) read {
+	return func(v jsontext.Value) {
 		if v.Kind() != '"' {
-			r.fault(pointer, "must be a string")
+			r.fault("must be a string")
 			return
 		}
-		s, _ := jsontext.AppendUnquote(nil, v)
-		*to = string(s)
+		*to = unquote(v)
 	}
 }
 
-func (r *reader) truth(to *bool) func(string, jsontext.Value) {
-	return func(pointer string, v jsontext.Value) {
+func (r *reader) truth(to *bool) read {
+	return func(v jsontext.Value) {
 		if k := v.Kind(); k != 't' && k != 'f' {
-			r.fault(pointer, "must be true or false")
+			r.fault("must be true or false")
 		}
 		*to = v.Kind() == 't'
 	}
 }
 
-func (r *reader) object(to *[]byte) func(string, jsontext.Value) {
-	return func(pointer string, v jsontext.Value) {
+func (r *reader) object(to *[]byte) read {
+	return func(v jsontext.Value) {
 		if v.Kind() != '{' {
-			r.fault(pointer, "must be an object")
+			r.fault("must be an object")
 			return
 		}
-		*to = bytes.Clone(v)
+		*to = v
 	}
 }

