@@ -17,15 +17,15 @@ type sink struct {
 	n    int64
 }
 
-func (s sink) Write(frames []*hub.Frame) error {
+func (s sink) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	if s.told.Add(int64(len(frames))) == s.n {
 		s.told.Store(0)
 		s.all <- struct{}{}
 	}
-	return nil
+	return true, nil
 }
-func (sink) Ping() error        { return nil }
-func (sink) Close(notify.Close) {}
+func (sink) Ping(bool) (bool, error) { return true, nil }
+func (sink) Close(notify.Close)      {}
 
 func BenchmarkDeliver(b *testing.B) {
 	for _, conns := range []int{1, 10_000} {

@@ -89,7 +89,7 @@ func (c *Conn) Write(frames ...*Frame) error {
 	if over {
 		return fmt.Errorf("write to %s: %w", c.id, ErrEnded)
 	}
-	if err := c.transport.Write(frames); err != nil {
+	if _, err := c.transport.Write(frames, true); err != nil {
 		c.End(notify.CloseLost)
 		return fmt.Errorf("write to %s: %w: %w", c.id, ErrEnded, err)
 	}

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type peer struct {
 	mu      sync.Mutex
 	told    []string // data of frames
+	rest    []string // of frames that a write has kept
 	writes  int
 	pings   []time.Duration
 	closes  []notify.Close
@@ -64,9 +65,18 @@ func (p *peer) wait() error {
 	}
 }
 
-func (p *peer) Write(frames []*hub.Frame) error {
+func (p *peer) Write(frames []*hub.Frame, wait bool) (bool, error) {
+	p.mu.Lock()
+	for _, f := range frames {
+		p.rest = append(p.rest, string(f.Data))
+	}
+	if p.stalled != nil && !wait {
+		p.mu.Unlock()
+		return false, nil
+	}
+	p.mu.Unlock()
 	if err := p.wait(); err != nil {
-		return err
+		return true, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,23 +84,23 @@ func (p *peer) Write(frames []*hub.Frame) error {
 		panic("as the test wants it")
 	}
 	if p.fails != nil {
-		return p.fails
+		return true, p.fails
 	}
 	p.writes++
-	for _, f := range frames {
-		p.told = append(p.told, string(f.Data))
-	}
-	return nil
+	p.told = append(p.told, p.rest...)
+	p.rest = nil
+	return true, nil
 }
 
-func (p *peer) Ping() error {
-	if err := p.wait(); err != nil {
-		return err
+func (p *peer) Ping(wait bool) (bool, error) {
+	if done, err := p.Write(nil, wait); !done || err != nil {
+		return done, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.writes--
 	p.pings = append(p.pings, time.Since(p.start))
-	return nil
+	return true, nil
 }
 
 func (p *peer) Close(why notify.Close) {

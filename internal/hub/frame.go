@@ -18,15 +18,17 @@ func (f *Frame) size() int { return len(f.Event) + len(f.Ref) + len(f.Data) }
 // Transport is the outward side of a connection: a WebSocket, or later an
 // event stream. Several goroutines may use it at once.
 type Transport interface {
-	// Write writes frames in order with one system call. It waits for the peer,
-	// but for at most ten seconds, and keeps nothing of frames.
-	Write(frames []*Frame) error
+	// Write writes frames in order with one system call, and keeps nothing of
+	// them. With wait, it waits for the peer, for at most ten seconds. Without,
+	// it writes what the network takes at once; done is false if there is a
+	// rest, which the transport keeps and the next Write or Ping writes first.
+	Write(frames []*Frame, wait bool) (done bool, err error)
 
 	// Ping asks the peer for a sign of life, and waits as Write does.
-	Ping() error
+	Ping(wait bool) (done bool, err error)
 
 	// Close says why, where that can still be said, and lets the peer go; a
-	// Write under way fails soon. It is called once.
+	// Write under way fails soon. It is called once, and may take a second or two.
 	Close(why notify.Close)
 }
 

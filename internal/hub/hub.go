@@ -3,6 +3,7 @@ package hub
 import (
 	"hash/maphash"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -67,13 +68,16 @@ type Hub struct {
 	start  time.Time // ticks and silence are counted from here, on the monotonic clock
 	shards [shardCount]shard
 
+	ready   ready
+	workers int // at most
+
 	batches   sync.Pool
 	count     atomic.Int64
 	delivered atomic.Uint64                 // every connection was offered all up to this sequence
 	draining  atomic.Pointer[time.Duration] // the window, once Drain was called
 
-	// tasks holds one for each registered connection, one for each running
-	// writer and one for each Close under way. It grows from zero in Register
+	// tasks holds one for each registered connection, one for each that has a
+	// writer or waits for one, one for each worker and each Close under way. It grows from zero in Register
 	// alone, and not once draining is set.
 	tasks sync.WaitGroup
 }
@@ -91,7 +95,7 @@ type shard struct {
 // New returns a hub without connections. Run and Drain go with it.
 func New(opts Options) *Hub {
 	opts.setDefaults()
-	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now()}
+	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
 	for i := range h.shards {
 		h.shards[i] = shard{hub: h, users: make(map[notify.UserID][]*Conn), wheel: newWheel(&h.opts)}
 	}

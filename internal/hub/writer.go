@@ -3,49 +3,141 @@ package hub
 import (
 	"log/slog"
 	"runtime/debug"
+	"sync"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// wake starts a writer, unless there is one: it will find what there is to do.
-// The shard's lock is held.
+// ready are the connections that have something to be written and nobody who
+// does it yet. A few workers take them in turn, and none waits for a peer: one
+// that does not take all at once gets a writer of its own, until it has.
+type ready struct {
+	mu      sync.Mutex
+	conns   []*Conn // from head on
+	head    int
+	workers int // that are running
+}
+
+// workerShare is how many connections a worker takes at a time.
+const workerShare = 16
+
+// add adds c, and reports whether it takes one more worker.
+func (r *ready) add(c *Conn, most int) (more bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns = append(r.conns, c)
+	if r.workers >= most {
+		return false
+	}
+	r.workers++
+	return true
+}
+
+// take moves the next connections into share and returns them. A worker that
+// gets none has left.
+func (r *ready) take(share []*Conn) []*Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := copy(share, r.conns[r.head:])
+	clear(r.conns[r.head : r.head+n])
+	if r.head += n; r.head > len(r.conns)/2 { // all gone, or mostly: it must not grow for ever
+		r.conns, r.head = append(r.conns[:0], r.conns[r.head:]...), 0
+	}
+	if n == 0 {
+		r.workers--
+	}
+	return share[:n]
+}
+
+// wake sees to it that somebody writes, unless somebody does: who will find
+// what there is to do. The shard's lock is held.
 func (c *Conn) wake() {
 	if c.writing || c.closing {
 		return
 	}
 	c.writing = true
-	c.shard.hub.tasks.Add(1)
-	go c.write()
+	h := c.shard.hub
+	h.tasks.Add(1)
+	if h.ready.add(c, h.workers) {
+		h.tasks.Add(1)
+		go h.work()
+	}
 }
 
-// write writes what is queued, batch by batch, and leaves when there is no
-// more. If c has ended meanwhile, the last it writes is why.
-func (c *Conn) write() {
-	h := c.shard.hub
+// work writes for the connections that are ready, and leaves when there are no
+// more.
+func (h *Hub) work() {
 	defer h.tasks.Done()
+	var room [workerShare]*Conn
+	for {
+		share := h.ready.take(room[:])
+		if len(share) == 0 {
+			return
+		}
+		for _, c := range share {
+			c.write(false)
+		}
+	}
+}
+
+// write writes what is queued, batch by batch, until there is no more. If c has
+// ended meanwhile, the last it writes is why. Without wait it leaves it to a
+// goroutine of c's own to wait for the peer. It counts as one of the hub's
+// tasks.
+func (c *Conn) write(wait bool) {
+	h := c.shard.hub
+	goesOn := false
+	defer func() {
+		if !goesOn {
+			h.tasks.Done()
+		}
+	}()
 	defer c.rescue()
 	for {
 		b, ping, bye := c.take()
-		var err error
+		done, err := true, error(nil)
 		switch {
 		case b != nil:
-			if err = c.transport.Write(b.frames); err == nil {
+			if done, err = c.transport.Write(b.frames, wait); err == nil {
 				h.opts.Metrics.Delivered(len(b.frames))
 			}
 			h.freeBatch(b)
 		case ping:
-			err = c.transport.Ping()
+			done, err = c.transport.Ping(wait)
 		case bye != nil:
-			c.transport.Close(*bye)
+			goesOn = true
+			go c.sayBye(*bye)
 			return
 		default:
 			return
 		}
 		if err != nil {
-			h.opts.Logger.Debug("connection lost", slog.String("connection", c.id), slog.Any("error", err))
-			c.End(notify.CloseLost)
+			c.lost(err)
+		} else if !done {
+			goesOn = true
+			go c.writeRest()
+			return
 		}
 	}
+}
+
+// writeRest waits until the peer has taken what it was written, and writes on.
+func (c *Conn) writeRest() {
+	if _, err := c.transport.Write(nil, true); err != nil {
+		c.lost(err)
+	}
+	c.write(true)
+}
+
+func (c *Conn) sayBye(why notify.Close) {
+	defer c.shard.hub.tasks.Done()
+	defer c.rescue()
+	c.transport.Close(why)
+}
+
+func (c *Conn) lost(err error) {
+	c.shard.hub.opts.Logger.Debug("connection lost", slog.String("connection", c.id), slog.Any("error", err))
+	c.End(notify.CloseLost)
 }
 
 // take returns what the writer is to do next: write a batch, ping, close, or
@@ -87,11 +179,7 @@ func (c *Conn) closeNow() {
 	c.queue = c.drop(c.queue)
 	c.closing = true
 	c.shard.hub.tasks.Add(1)
-	go func() {
-		defer c.shard.hub.tasks.Done()
-		defer c.rescue()
-		c.transport.Close(*c.why)
-	}()
+	go c.sayBye(*c.why)
 }
 
 // rescue keeps a panic in a transport from ending the process: it ends the

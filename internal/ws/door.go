@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
@@ -29,8 +30,13 @@ type door struct {
 	bad   error // the peer broke the protocol in a way that gorilla lets pass
 	lost  bool  // reading from the network failed
 
+	raw syscall.RawConn // to write without waiting; nil: that cannot be done
+
 	mu   sync.Mutex // one write at a time, whole frames only
 	shut bool       // nothing more is written: the last was said, or the stream is broken
+
+	restMu sync.Mutex // never held while the network is written to
+	rest   []byte     // what trySend could not write: it comes before anything else
 }
 
 // Read is gorilla's way in.
@@ -65,8 +71,17 @@ func (d *door) SetDeadline(t time.Time) error { return d.SetReadDeadline(t) }
 // way.
 func (*door) SetWriteDeadline(time.Time) error { return nil }
 
-// send writes p, which is whole frames, with one system call. With last,
-// nothing is written after it.
+// put writes b.out: what the network takes at once, and with wait the rest when
+// it takes that.
+func (d *door) put(b *buffer, wait bool) (done bool, err error) {
+	if done, err = d.trySend(b); done || err != nil || !wait {
+		return done, err
+	}
+	return true, d.send(nil, false)
+}
+
+// send writes p, which is whole frames, with one system call, and waits for the
+// peer. With last, nothing is written after it.
 func (d *door) send(p []byte, last bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -74,6 +89,9 @@ func (d *door) send(p []byte, last bool) error {
 		return net.ErrClosed
 	}
 	d.shut = last
+	if p = d.afterRest(p); len(p) == 0 {
+		return nil
+	}
 	if err := d.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -81,7 +99,59 @@ func (d *door) send(p []byte, last bool) error {
 		d.shut = true // perhaps within a frame
 		return fmt.Errorf("write: %w", err)
 	}
+	if err := d.Conn.SetWriteDeadline(time.Time{}); err != nil { // or trySend would find it passed
+		return fmt.Errorf("write: %w", err)
+	}
 	return nil
+}
+
+// trySend writes of b.out what the network takes at once, with one system call,
+// and keeps the rest for the next send. It reports whether there is none.
+func (d *door) trySend(b *buffer) (done bool, err error) {
+	if !d.mu.TryLock() { // somebody waits for the peer
+		d.keep(b.out)
+		return false, nil
+	}
+	defer d.mu.Unlock()
+	if d.shut {
+		return true, net.ErrClosed
+	}
+	if d.raw == nil || d.hasRest() {
+		d.keep(b.out)
+		return false, nil
+	}
+	n, err := b.tryWrite(d.raw)
+	if err != nil {
+		d.shut = true
+		return true, fmt.Errorf("write: %w", err)
+	}
+	if n == len(b.out) {
+		return true, nil
+	}
+	d.keep(b.out[n:])
+	return false, nil
+}
+
+func (d *door) keep(p []byte) {
+	d.restMu.Lock()
+	defer d.restMu.Unlock()
+	d.rest = append(d.rest, p...)
+}
+
+func (d *door) hasRest() bool {
+	d.restMu.Lock()
+	defer d.restMu.Unlock()
+	return len(d.rest) > 0
+}
+
+// afterRest returns what was kept, and p behind it.
+func (d *door) afterRest(p []byte) []byte {
+	d.restMu.Lock()
+	defer d.restMu.Unlock()
+	if len(d.rest) > 0 {
+		p, d.rest = append(d.rest, p...), nil
+	}
+	return p
 }
 
 // sever drops the connection without a word, under TLS too, where Close would
@@ -105,5 +175,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, fmt.Errorf("take over the connection: %w", err)
 	}
 	h.door.Conn = conn
+	if tcp, ok := conn.(*net.TCPConn); ok { // not under TLS, where no raw write may be
+		h.door.raw, _ = tcp.SyscallConn() // without it, writes wait
+	}
 	return h.door, rw, nil
 }

@@ -20,6 +20,11 @@ const (
 type buffer struct {
 	out    []byte
 	cursor []byte
+
+	// For tryWrite: what writes out, and what came of it.
+	try func(fd uintptr) bool
+	n   int
+	err error
 }
 
 func (h *Handler) newBuffer() *buffer {

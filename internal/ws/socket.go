@@ -111,10 +111,7 @@ func (s *socket) release() {
 const mostForgotten = 1 << 20
 
 // Write is of hub.Transport.
-func (s *socket) Write(frames []*hub.Frame) error {
-	if len(frames) == 0 {
-		return nil
-	}
+func (s *socket) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
 	for _, f := range frames {
@@ -125,18 +122,18 @@ func (s *socket) Write(frames []*hub.Frame) error {
 		}
 		if !b.addText(f, cursor) {
 			s.conn.End(notify.CloseInternal)
-			return fmt.Errorf("a %s frame has more than %d bytes", f.Event, maxFrame)
+			return true, fmt.Errorf("a %s frame has more than %d bytes", f.Event, maxFrame)
 		}
 	}
-	return s.door.send(b.out, false)
+	return s.door.put(b, wait)
 }
 
 // Ping is of hub.Transport.
-func (s *socket) Ping() error {
+func (s *socket) Ping(wait bool) (done bool, err error) {
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
 	b.addControl(opPing, "")
-	return s.door.send(b.out, false)
+	return s.door.put(b, wait)
 }
 
 // pong answers a ping of the peer, for gorilla.

@@ -172,7 +172,7 @@ func (d *device) cursor() string {
 }
 
 // Write implements hub.Transport.
-func (d *device) Write(frames []*hub.Frame) error {
+func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, f := range frames {
@@ -186,11 +186,11 @@ func (d *device) Write(frames []*hub.Frame) error {
 			d.last = f.Sequence
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // Ping implements hub.Transport.
-func (d *device) Ping() error { return nil }
+func (d *device) Ping(bool) (bool, error) { return true, nil }
 
 // Close implements hub.Transport.
 func (d *device) Close(notify.Close) {}
