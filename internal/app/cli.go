@@ -1,3 +1,6 @@
+// Package app is bellhop's commands, and the service itself: Run builds the
+// floors of the house in order, runs them, and takes them down in reverse. What
+// the floors do is theirs.
 package app
 
 import (

@@ -87,7 +87,7 @@ func (e *problemError) retryAfter(otherwise time.Duration) time.Duration {
 	if err != nil {
 		return otherwise
 	}
-	return min(maxWait, time.Duration(seconds)*time.Second) //nolint:gosec // 16 bits
+	return min(maxWait, time.Duration(seconds)*time.Second)
 }
 
 // problemOf makes an answer readable: the problem it tells of, a line for each

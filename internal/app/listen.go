@@ -29,11 +29,10 @@ func (c *listenCommand) Run(t *terminal) error {
 		return err
 	}
 	l := listener{t: t, url: "ws" + strings.TrimPrefix(base, "http") + "/ws", token: token, cursor: c.Cursor, json: c.JSON}
-	err = l.run(t.ctx)
-	if t.ctx.Err() != nil {
-		return nil // interrupted, as everybody does in the end
+	if err = l.run(t.ctx); t.ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil // interrupted, as everybody does in the end
 }
 
 type listener struct {
@@ -70,7 +69,7 @@ func (l *listener) connect(ctx context.Context) error {
 	if err != nil {
 		return refusal(err)
 	}
-	defer c.Close() //nolint:errcheck // it has ended, or is to
+	defer c.Close()
 	for {
 		m, err := c.Next(ctx)
 		if err != nil {

@@ -89,7 +89,7 @@ const attempts = 6
 func publish(t *terminal, base, token, key string, body []byte) ([]byte, error) {
 	var wait backoff
 	for n := 1; ; n++ {
-		resp, answer, err := post(t.ctx, base+"/notify", token, key, body)
+		resp, answer, err := post(t.ctx, base+"/notify", token, key, body) //nolint:bodyclose // post closes it
 		if err == nil && resp.StatusCode == http.StatusAccepted {
 			return answer, nil
 		}
@@ -111,6 +111,7 @@ func publish(t *terminal, base, token, key string, body []byte) ([]byte, error) 
 	}
 }
 
+// post returns the answer's status and headers, and its body, which was read.
 func post(ctx context.Context, url, token, key string, body []byte) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -125,7 +126,7 @@ func post(ctx context.Context, url, token, key string, body []byte) (*http.Respo
 	if err != nil {
 		return nil, nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the answer: %w", err)

@@ -289,7 +289,7 @@ func shutdown(server *http.Server) error {
 // not be what is stored, and a restart reads what is.
 func (s *service) die(err error) {
 	s.logger.Error("ending at once", "error", err)
-	os.Exit(exitFailure)
+	os.Exit(exitFailure) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
 }
 
 func (s *service) storeSamples() []telemetry.Sample {

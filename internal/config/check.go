@@ -131,7 +131,7 @@ func fileFault(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	if info, err := f.Stat(); err != nil {
 		return err.Error()
 	} else if info.IsDir() {

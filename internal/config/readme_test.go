@@ -30,7 +30,7 @@ func TestReadmeListsSettings(t *testing.T) {
 	if !*update {
 		t.Fatal("README.md has other settings than the code: run go test ./internal/config -update")
 	}
-	if err := os.WriteFile(path, []byte(before+open+config.Markdown()+shut+after), 0o644); err != nil { //nolint:gosec // a page for all to read
+	if err := os.WriteFile(path, []byte(before+open+config.Markdown()+shut+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -92,8 +92,6 @@ type field struct {
 
 func (f field) list() bool { return f.value.Kind() == reflect.Slice }
 
-func (f field) secret() bool { return f.value.Type() == reflect.TypeFor[[]Secret]() }
-
 func fieldsOf(c *Config) []field {
 	var all []field
 	v := reflect.ValueOf(c).Elem()

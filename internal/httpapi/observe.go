@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -46,7 +47,7 @@ func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 		if p == nil {
 			return
 		}
-		if p == http.ErrAbortHandler {
+		if e, ok := p.(error); ok && errors.Is(e, http.ErrAbortHandler) {
 			panic(p)
 		}
 		err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())

@@ -65,15 +65,15 @@ func (c *Conn) unlink() {
 }
 
 // Run pings the connections, ends those that are silent or whose tokens have
-// expired, and refreshes cursors. It returns nil when ctx has ended.
-func (h *Hub) Run(ctx context.Context) error {
+// expired, and refreshes cursors. It returns when ctx has ended.
+func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	offset := h.wallOffset()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 		// Expiry was put on the wheel by the wall clock as it was: if that has

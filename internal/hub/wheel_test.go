@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,14 +15,12 @@ import (
 // run turns the hub's wheel until the test ends.
 func run(t *testing.T, h *hub.Hub) {
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { h.Run(ctx) })
 	t.Cleanup(func() {
 		h.Drain(context.Background(), 0)
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		running.Wait()
 	})
 }
 

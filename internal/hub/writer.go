@@ -95,7 +95,8 @@ func (c *Conn) write(wait bool) {
 	defer c.rescue()
 	for {
 		b, ping, bye := c.take()
-		done, err := true, error(nil)
+		var done bool
+		var err error
 		switch {
 		case b != nil:
 			if done, err = c.transport.Write(b.frames, wait); err == nil {

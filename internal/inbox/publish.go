@@ -43,7 +43,8 @@ func (b *Inbox) PublishBatch(ctx context.Context, by notify.Principal, call Call
 func (b *Inbox) publish(ctx context.Context, by notify.Principal, call Call, batch bool, items []wire.BatchItem) []Result {
 	results := make([]Result, len(items))
 	var entries []notify.Entry
-	var places []int // of the entries in results
+	var keys []notify.Key // of the entries
+	var places []int      // of the entries in results
 	for i, item := range items {
 		e, err := b.entry(by, item)
 		if err == nil && call.Key != "" {
@@ -57,13 +58,13 @@ func (b *Inbox) publish(ctx context.Context, by notify.Principal, call Call, bat
 			b.Deliver(e.Notification(0, time.Now()))
 			results[i].Receipt = notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
 		default:
-			entries, places = append(entries, e), append(places, i)
+			entries, keys, places = append(entries, e), append(keys, e.Key), append(places, i)
 		}
 	}
 	if len(entries) > 0 {
 		for k, v := range b.Journal.Append(ctx, entries...) {
 			results[places[k]] = Result{v.Receipt, v.Err}
-			b.end(entries[k].(notify.Publish).Key)
+			b.end(keys[k])
 		}
 	}
 	for i := range results {

@@ -43,7 +43,6 @@ func TestAUserNamedTwiceIsToldOnce(t *testing.T) {
 
 func TestIdempotency(t *testing.T) {
 	r := newRig(t)
-	d := r.connect("ada", "")
 	one := draft("one", "ada")
 	call := inbox.Call{Path: "/notify", Key: "k"}
 	first, err := r.inbox.Publish(t.Context(), backend(), call, one)
@@ -51,7 +50,6 @@ func TestIdempotency(t *testing.T) {
 	assert.False(t, first.Duplicate)
 
 	r.restart()
-	d = r.connect("ada", d.cursor())
 	again, err := r.inbox.Publish(t.Context(), backend(), call, one)
 	require.NoError(t, err)
 	assert.Equal(t, notify.Receipt{ID: first.ID, Recipients: 1, Duplicate: true}, again)

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -131,7 +130,7 @@ func (m *machine) open(t *rapid.T) {
 	var err error
 	m.store, err = store.Open("data", store.Options{
 		FS:     m.fs,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 		Fatal:  func(err error) { t.Fatal(err) },
 	})
 	if err != nil {

@@ -242,14 +242,17 @@ type logger struct {
 	fatal func(error)
 }
 
+// Infof implements pebble.Logger.
 func (l logger) Infof(format string, args ...any) {
-	l.log.Debug(fmt.Sprintf("store: "+format, args...))
+	l.log.Debug("store", "said", fmt.Sprintf(format, args...))
 }
 
+// Errorf implements pebble.Logger.
 func (l logger) Errorf(format string, args ...any) {
-	l.log.Error(fmt.Sprintf("store: "+format, args...))
+	l.log.Error("store", "said", fmt.Sprintf(format, args...))
 }
 
+// Fatalf implements pebble.Logger. Pebble expects it not to return.
 func (l logger) Fatalf(format string, args ...any) {
 	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
 }

@@ -96,15 +96,13 @@ func start(t *testing.T) *service {
 	h := hub.New(hub.Options{})
 	s := newService(h)
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { h.Run(ctx) })
 	t.Cleanup(func() {
 		h.Drain(context.Background(), 0)
 		s.Wait()
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		running.Wait()
 	})
 	return s
 }

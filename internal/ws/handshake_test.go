@@ -134,7 +134,7 @@ func TestCursorOfTheQuery(t *testing.T) {
 func TestAnotherClient(t *testing.T) {
 	s := start(t)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(s.as))
-	srv.Config.WriteTimeout, srv.Config.ReadTimeout = 50*time.Millisecond, 50*time.Millisecond
+	srv.Config.WriteTimeout, srv.Config.ReadTimeout = time.Second, time.Second
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	c, _, err := websocket.Dial(t.Context(), srv.URL, &websocket.DialOptions{HTTPClient: srv.Client()})
@@ -154,7 +154,7 @@ func TestAnotherClient(t *testing.T) {
 	if got := read(); got != isLive {
 		t.Error(got)
 	}
-	<-time.After(100 * time.Millisecond) // those deadlines have passed
+	<-time.After(1100 * time.Millisecond) // those deadlines have passed
 	if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"event":"ping","ref":"1"}`)); err != nil {
 		t.Fatal(err)
 	}

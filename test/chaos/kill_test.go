@@ -159,7 +159,7 @@ type process struct {
 // start starts the process and waits until it says where it listens.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(p.binary, "serve") //nolint:noctx // it is killed, not cancelled
+	p.cmd = exec.Command(p.binary, "serve")
 	p.cmd.Env = append(os.Environ(),
 		"BELLHOP_LISTEN=127.0.0.1:0", "BELLHOP_ADMIN_LISTEN=127.0.0.1:0", "BELLHOP_JWT_SECRET="+secret,
 		"BELLHOP_DATA_DIR="+p.dir, "BELLHOP_LOG_FORMAT=json", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")

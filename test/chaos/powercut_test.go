@@ -28,7 +28,7 @@ const cuts = 10
 // order in which it was delivered. A cursor of before the cut is honoured.
 func TestPowerCut(t *testing.T) {
 	fs := vfs.NewCrashableMem()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // which part of the disk survives need not be secret
+	random := rand.New(rand.NewPCG(1, 2))
 	var cursor string
 	var before []string
 	for cut := range cuts {

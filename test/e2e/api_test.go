@@ -313,7 +313,7 @@ func TestMetrics(t *testing.T) {
 		assert.Contains(t, m, name)
 	}
 	assert.NotContains(t, m, "Rumpel", "no user is a label")
-	resp, err := http.Get("http://" + s.admin + "/debug/pprof/") //nolint:noctx // a test's own service
+	resp, err := http.Get("http://" + s.admin + "/debug/pprof/")
 	require.NoError(t, err)
 	assert.Equal(t, 200, resp.StatusCode)
 	require.NoError(t, resp.Body.Close())

@@ -210,7 +210,7 @@ func draft(t *testing.T, title string, users ...string) string {
 // metrics returns what /metrics says.
 func (s *service) metrics() string {
 	s.t.Helper()
-	resp, err := http.Get("http://" + s.admin + "/metrics") //nolint:noctx // a test's own service
+	resp, err := http.Get("http://" + s.admin + "/metrics")
 	require.NoError(s.t, err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
