@@ -30,7 +30,7 @@ const pingEvery = 25 * time.Second
 
 // shutdownMost is how long requests under way may take once the connections
 // have gone.
-const shutdownMost = 15 * time.Second
+const shutdownMost = 12 * time.Second // more than an append may take
 
 // Options are what Run needs besides the settings. All may be left out.
 type Options struct {
@@ -85,8 +85,12 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = s.serve(ctx, o)
-	return errors.Join(err, stop())
+	err = errors.Join(s.serve(ctx, o), stop())
+	close(s.failed) // whoever sends has ended
+	for late := range s.failed {
+		err = errors.Join(err, late)
+	}
+	return err
 }
 
 // openGate reads the keys of those who may come in.
@@ -124,6 +128,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		QueueLen:   s.cfg.QueueLength,
 		QueueBytes: int(s.cfg.QueueBytes),
 		PingEvery:  pingEvery,
+		Leeway:     auth.Leeway,
 		Fresh:      func(_ *hub.Conn, at notify.Sequence) *hub.Frame { return inbox.LiveFrame(at) },
 		Metrics:    s.metrics,
 		Logger:     s.logger,
@@ -188,8 +193,8 @@ func (s *service) serve(ctx context.Context, o Options) error {
 		Metrics:     s.metrics,
 	})
 	servers := []*http.Server{
-		s.start(public, s.publicHandler(o.Pages)),
-		s.start(admin, httpapi.Admin(s.metrics.Handler(), s.logger)),
+		s.start(public, httpapi.NewServer(s.publicHandler(o.Pages), s.cfg.HeadBytes, s.logger)),
+		s.start(admin, httpapi.NewAdminServer(httpapi.Admin(s.metrics.Handler(), s.logger), s.cfg.HeadBytes, s.logger)),
 	}
 	s.logger.Info("listening", "public", public.Addr().String(), "admin", admin.Addr().String())
 	if o.Listening != nil {
@@ -206,7 +211,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	}
 	s.sockets.Wait()
 	for _, server := range servers {
-		err = errors.Join(err, shutdown(server))
+		err = errors.Join(err, s.shutdown(server))
 	}
 	stopUpkeep()
 	s.running.Wait()
@@ -238,7 +243,7 @@ func (s *service) publicHandler(pages map[string]http.Handler) http.Handler {
 		Pages:          pages,
 		BasePath:       s.cfg.BasePath,
 		TrustedProxies: s.cfg.TrustedProxies,
-		Alive:          s.store.Err,
+		Alive:          s.store.Corrupt,
 		Ready:          s.inbox.Ready,
 		Draining:       func() bool { _, draining := s.hub.Draining(); return draining },
 		Metrics:        s.metrics,
@@ -264,9 +269,8 @@ func (s *service) listen(ctx context.Context) (public, admin net.Listener, err e
 	return public, admin, nil
 }
 
-// start serves h on l in a goroutine of its own.
-func (s *service) start(l net.Listener, h http.Handler) *http.Server {
-	server := httpapi.NewServer(h, s.cfg.HeadBytes, s.logger)
+// start runs a server in a goroutine of its own.
+func (s *service) start(l net.Listener, server *http.Server) *http.Server {
 	s.running.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
@@ -275,14 +279,17 @@ func (s *service) start(l net.Listener, h http.Handler) *http.Server {
 	return server
 }
 
-// shutdown lets requests under way finish, within bounds.
-func shutdown(server *http.Server) error {
+// shutdown lets requests under way finish, within bounds: one whose body never
+// comes keeps nobody.
+func (s *service) shutdown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownMost)
 	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("finish requests: %w", err), server.Close())
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.logger.Warn("requests are cut off that did not end", "after", shutdownMost)
+		return server.Close()
 	}
-	return nil
+	return err
 }
 
 // die ends the process when its disk cannot be trusted: what is in memory may

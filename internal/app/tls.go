@@ -44,7 +44,7 @@ func (c *certificate) current() *tls.Certificate {
 	defer c.mu.Unlock()
 	if time.Since(c.looked) >= lookEvery {
 		c.looked = time.Now()
-		if c.modified().After(c.changed) {
+		if !c.modified().Equal(c.changed) {
 			_ = c.read() // half written perhaps: the last good pair stays, and the next look tries again
 		}
 	}

@@ -190,8 +190,8 @@ func (v *Verifier) Close() {
 
 // Verify returns the principal of token, or an error of kind ErrTokenInvalid,
 // ErrTokenExpired, or ErrUnavailable if the token's key is unknown while the
-// JWKS URL does not answer. The principal expires Leeway after the token's exp:
-// until then the token is accepted, and a connection with it may stay.
+// JWKS URL does not answer. The principal expires at the token's exp; for Leeway
+// after it the token is still accepted, and a connection with it may stay.
 func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, error) {
 	t, err := v.split(token)
 	if err != nil {
@@ -245,9 +245,9 @@ func (v *Verifier) try(t *token) (fits, ok bool) {
 }
 
 // mayBeNew reports whether t may have been signed with a key that the issuer
-// has published since it was last asked.
+// has published since it was last asked: one that names no key fits any.
 func (v *Verifier) mayBeNew(t *token) bool {
-	return v.remote != nil && !isHMAC(t.alg) && !anyFits(v.remote.current(), t)
+	return v.remote != nil && !isHMAC(t.alg) && (t.kid == "" || !anyFits(v.remote.current(), t))
 }
 
 func invalid(detail string) error {

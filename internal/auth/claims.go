@@ -77,7 +77,7 @@ func (c *claims) principal() notify.Principal {
 		Name:    "user:" + string(c.user),
 		Scopes:  c.scopes,
 		Since:   c.since,
-		Expires: c.ExpiresAt.Add(Leeway),
+		Expires: c.ExpiresAt.Time,
 	}
 }
 

@@ -78,8 +78,8 @@ func New(o Options) http.Handler {
 	e.Use(a.observe, a.cors, limitBody(o.BasePath))
 
 	g := e.Group(o.BasePath)
-	g.POST("/notify", a.authenticated(a.publish))
-	g.POST("/notify/batch", a.authenticated(a.publishBatch))
+	g.POST("/notify", a.publishing(a.publish))
+	g.POST("/notify/batch", a.publishing(a.publishBatch))
 	g.GET("/ws", a.connect)
 	page(g, "/livez", a.livez)
 	page(g, "/readyz", a.readyz)

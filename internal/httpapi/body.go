@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,10 +19,6 @@ const (
 	maxBatchBody  = 4 << 20
 	maxOtherBody  = 64 << 10
 )
-
-// bodyTimeout is how long a body may take to arrive: who sends a byte now and
-// then holds no memory for longer.
-const bodyTimeout = 30 * time.Second
 
 // limitBody refuses bodies that are too large for where they go. Publishing has
 // limits of its own, which apply once the caller is known.
@@ -54,12 +49,6 @@ func readJSON(c echo.Context, most int64) ([]byte, error) {
 	if r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
-	// The deadline must not outlive the body, or net/http takes it for the end
-	// of the connection. A writer that knows no deadlines is a test's.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-
 	// The length is a claim: memory is for bytes that have come.
 	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 16<<10)+bytes.MinRead))
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
@@ -70,7 +59,7 @@ func readJSON(c echo.Context, most int64) ([]byte, error) {
 	case errors.As(err, &over):
 		return nil, tooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, notify.Errorf(notify.ErrMalformed, "the body did not arrive within %d seconds", int(bodyTimeout.Seconds()))
+		return nil, notify.Errorf(notify.ErrMalformed, "the body did not arrive within %d seconds", int(readTimeout.Seconds()))
 	}
 	return nil, notify.Errorf(notify.ErrMalformed, "the body broke off")
 }

@@ -63,7 +63,7 @@ func (p *publisher) Publish(ctx context.Context, by notify.Principal, call inbox
 	p.note(by, call, wire.BatchItem{Draft: d})
 	if p.wait {
 		<-ctx.Done()
-		return notify.Receipt{}, ctx.Err()
+		return notify.Receipt{}, notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	}
 	return p.receipt, p.err
 }
@@ -72,7 +72,7 @@ func (p *publisher) PublishBatch(ctx context.Context, by notify.Principal, call 
 	p.note(by, call, items...)
 	if p.wait {
 		<-ctx.Done()
-		return []inbox.Result{{Err: ctx.Err()}}
+		return []inbox.Result{{Err: notify.Errorf(notify.ErrOutcomeUnknown, "late")}}
 	}
 	return p.results
 }
@@ -140,7 +140,7 @@ type service struct {
 func options(p *publisher, m *metrics, l *logs) httpapi.Options {
 	return httpapi.Options{
 		Verifier: tokens{
-			"good":    notify.Principal{User: "ada", Name: "user:ada"},
+			"good":    notify.Principal{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish}},
 			"expired": notify.Errorf(notify.ErrTokenExpired, "it expired"),
 			"revoked": notify.Errorf(notify.ErrTokenRevoked, "it was revoked"),
 			"nokeys":  notify.Errorf(notify.ErrUnavailable, "the keys cannot be fetched"),

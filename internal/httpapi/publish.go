@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -36,6 +35,17 @@ func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.H
 	}
 }
 
+// publishing lets h serve those who may publish to somebody: a body is not read
+// for others.
+func (a *api) publishing(h func(echo.Context, notify.Principal) error) echo.HandlerFunc {
+	return a.authenticated(func(c echo.Context, by notify.Principal) error {
+		if err := by.MayPublish(); err != nil {
+			return err
+		}
+		return h(c, by)
+	})
+}
+
 // receipt is the answer to a publish; Status is set inside a batch.
 type receipt struct {
 	Status     int    `json:"status,omitempty"`
@@ -66,7 +76,7 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 	defer cancel()
 	r, err := a.Publisher.Publish(ctx, by, call, d)
 	if err != nil {
-		return settled(err)
+		return err
 	}
 	return accepted(c, receiptOf(r))
 }
@@ -101,7 +111,7 @@ func (a *api) batchAnswer(c echo.Context, results []inbox.Result) batchAnswer {
 	for i, r := range results {
 		if r.Err != nil {
 			answer.Failed++
-			answer.Results[i] = problemOf(settled(r.Err), c, a.Logger)
+			answer.Results[i] = problemOf(r.Err, c, a.Logger)
 			continue
 		}
 		told := receiptOf(r.Receipt)
@@ -132,13 +142,4 @@ func callOf(c echo.Context, path string) (inbox.Call, error) {
 		return inbox.Call{Path: path, Key: key}, err
 	}
 	return inbox.Call{}, notify.Errorf(notify.ErrMalformed, "there are two Idempotency-Key headers")
-}
-
-// settled turns the end of our own patience, or the caller's, into what it
-// means: the entry is on its way, and whether it arrives was not seen.
-func settled(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same Idempotency-Key")
-	}
-	return err
 }

@@ -14,6 +14,7 @@ import (
 // set no such limits by themselves.
 const (
 	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second // with the body: who sends a byte now and then holds nothing for longer
 	idleTimeout       = 2 * time.Minute
 )
 
@@ -25,10 +26,19 @@ func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server 
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// NewAdminServer returns a server for Admin, which bounds less: a profile takes
+// as long as it is asked to.
+func NewAdminServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
+	server := NewServer(h, headBytes, logger)
+	server.ReadTimeout = 0
+	return server
 }
 
 // Admin returns the handler of the admin listener: /metrics, which metrics

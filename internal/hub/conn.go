@@ -97,6 +97,13 @@ func (c *Conn) Write(frames ...*Frame) error {
 	return nil
 }
 
+// Ended reports whether c has ended: what its peer still sends is too late.
+func (c *Conn) Ended() bool {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.phase == ended
+}
+
 // End ends c, for the first reason that is given, and does not wait. What was
 // queued is still written before the peer is told why, unless c ends because
 // it is too slow or lost.

@@ -22,6 +22,7 @@ type Options struct {
 	QueueBytes int           // and their bytes: 1 MiB
 	PingEvery  time.Duration // 25 s
 	Silence    time.Duration // ends a peer not heard from for so long: 60 s
+	Leeway     time.Duration // by which a connection outlives its token: none
 
 	// Fresh makes the frame that gives a live connection a newer cursor when it
 	// was told none for about FreshEvery (10 minutes): it has been told
@@ -77,8 +78,8 @@ type Hub struct {
 	draining  atomic.Pointer[time.Duration] // the window, once Drain was called
 
 	// tasks holds one for each registered connection, one for each that has a
-	// writer or waits for one, one for each worker and each Close under way. It grows from zero in Register
-	// alone, and not once draining is set.
+	// writer or waits for one, one for each worker and each Close under way. It
+	// grows from zero in Register alone, and not once draining is set.
 	tasks sync.WaitGroup
 }
 

@@ -41,7 +41,7 @@ func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
 func (w *wheel) put(c *Conn, now time.Duration, opts *Options) {
 	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.heard.Load())+opts.Silence)
 	if ends := c.principal.Expires; !ends.IsZero() {
-		at = min(at, now+max(0, ends.Sub(opts.WallClock())))
+		at = min(at, now+max(0, ends.Add(opts.Leeway).Sub(opts.WallClock())))
 	}
 	n := int32(len(w.slots))
 	slot := &w.slots[min(max(ticks(at), w.tick+1), w.tick+n-1)%n]
@@ -139,7 +139,7 @@ func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 func (s *shard) look(c *Conn, now time.Duration, wall time.Time) bool {
 	opts := &s.hub.opts
 	ends := c.principal.Expires
-	if !ends.IsZero() && !wall.Before(ends) {
+	if !ends.IsZero() && !wall.Before(ends.Add(opts.Leeway)) {
 		s.end(c, notify.CloseExpired)
 		return false
 	}

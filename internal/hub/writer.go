@@ -3,6 +3,7 @@ package hub
 import (
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -41,7 +42,7 @@ func (r *ready) take(share []*Conn) []*Conn {
 	n := copy(share, r.conns[r.head:])
 	clear(r.conns[r.head : r.head+n])
 	if r.head += n; r.head > len(r.conns)/2 { // all gone, or mostly: it must not grow for ever
-		r.conns, r.head = append(r.conns[:0], r.conns[r.head:]...), 0
+		r.conns, r.head = slices.Delete(r.conns, 0, r.head), 0
 	}
 	if n == 0 {
 		r.workers--
@@ -85,38 +86,14 @@ func (h *Hub) work() {
 // goroutine of c's own to wait for the peer. It counts as one of the hub's
 // tasks.
 func (c *Conn) write(wait bool) {
-	h := c.shard.hub
-	goesOn := false
-	defer func() {
-		if !goesOn {
-			h.tasks.Done()
-		}
-	}()
-	defer c.rescue()
 	for {
-		b, ping, bye := c.take()
-		var done bool
-		var err error
-		switch {
-		case b != nil:
-			if done, err = c.transport.Write(b.frames, wait); err == nil {
-				h.opts.Metrics.Delivered(len(b.frames))
-			}
-			h.freeBatch(b)
-		case ping:
-			done, err = c.transport.Ping(wait)
-		case bye != nil:
-			goesOn = true
-			go c.sayBye(*bye)
-			return
-		default:
-			return
-		}
-		if err != nil {
-			c.lost(err)
-		} else if !done {
-			goesOn = true
+		switch c.writeOnce(wait) {
+		case again:
+		case blocked:
 			go c.writeRest()
+			return
+		case over:
+			c.shard.hub.tasks.Done()
 			return
 		}
 	}
@@ -124,10 +101,55 @@ func (c *Conn) write(wait bool) {
 
 // writeRest waits until the peer has taken what it was written, and writes on.
 func (c *Conn) writeRest() {
+	c.flush()
+	c.write(true)
+}
+
+func (c *Conn) flush() {
+	defer c.rescue()
 	if _, err := c.transport.Write(nil, true); err != nil {
 		c.lost(err)
 	}
-	c.write(true)
+}
+
+// progress is what came of writing once.
+type progress uint8
+
+const (
+	again   progress = iota // there may be more; also after a panic
+	blocked                 // the peer has not taken all
+	over                    // there is no more, or somebody else goes on
+)
+
+// writeOnce writes the next that is to be written.
+func (c *Conn) writeOnce(wait bool) (came progress) {
+	defer c.rescue()
+	h := c.shard.hub
+	b, ping, bye := c.take()
+	var done bool
+	var err error
+	switch {
+	case b != nil:
+		if done, err = c.transport.Write(b.frames, wait); err == nil {
+			h.opts.Metrics.Delivered(len(b.frames))
+		}
+		h.freeBatch(b)
+	case ping:
+		done, err = c.transport.Ping(wait)
+	case bye != nil:
+		h.tasks.Add(1)
+		go c.sayBye(*bye)
+		return over
+	default:
+		return over
+	}
+	switch {
+	case err != nil:
+		c.lost(err)
+	case !done:
+		return blocked
+	}
+	return again
 }
 
 func (c *Conn) sayBye(why notify.Close) {
@@ -194,9 +216,6 @@ func (c *Conn) rescue() {
 		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	c.writing = false
 	c.shard.end(c, notify.CloseInternal)
-	if c.phase == ended {
-		c.wake() // if it is not closing, nobody else would
-	}
+	c.queue = c.drop(c.queue) // which might be what it panics at
 }

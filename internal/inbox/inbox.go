@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
@@ -53,8 +55,12 @@ type Options struct {
 
 // Inbox is the one way to publish and to receive.
 type Inbox struct {
-	Options
+	opts    Options
 	cursors *cursors
+
+	// reading has room for those who may hold a page of history at a time: ten
+	// thousand may come back at once.
+	reading *semaphore.Weighted
 
 	full atomic.Bool // the disk has less than the reserve
 
@@ -76,13 +82,17 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
-	b := &Inbox{Options: o, inProgress: map[[32]byte]struct{}{}}
+	b := &Inbox{opts: o, reading: semaphore.NewWeighted(readersMost), inProgress: map[[32]byte]struct{}{}}
 	if b.cursors, err = newCursors(all); err != nil {
 		return nil, err
 	}
 	b.watchDisk()
 	return b, nil
 }
+
+// readersMost is how many connections may hold a page of history at a time, of
+// up to some 150 kB with what it is written as.
+const readersMost = 256
 
 // upkeepEvery is how often the disk is looked at and what is past its time is
 // looked for.
@@ -99,7 +109,7 @@ func (b *Inbox) Run(ctx context.Context) {
 		case now := <-tick.C:
 			b.watchDisk()
 			if err := b.sweep(ctx, now); err != nil && ctx.Err() == nil {
-				b.Logger.Error("sweeping failed", "error", err)
+				b.opts.Logger.Error("sweeping failed", "error", err)
 			}
 		}
 	}
@@ -107,13 +117,13 @@ func (b *Inbox) Run(ctx context.Context) {
 
 // sweep removes all that is past its time, a bounded number at a time.
 func (b *Inbox) sweep(ctx context.Context, now time.Time) error {
-	s := notify.Sweep{Retention: b.Retention, MaxBytes: b.MaxBytes}
-	due, err := b.Store.Due(now, s)
+	s := notify.Sweep{Retention: b.opts.Retention, MaxBytes: b.opts.MaxBytes}
+	due, err := b.opts.Store.Due(now, s)
 	if err != nil {
 		return fmt.Errorf("look for what is past its time: %w", err)
 	}
 	for due && ctx.Err() == nil {
-		v := b.Journal.Append(ctx, s)[0]
+		v := b.opts.Journal.Append(ctx, s)[0]
 		if v.Err != nil {
 			return fmt.Errorf("append a sweep: %w", v.Err)
 		}
@@ -125,20 +135,20 @@ func (b *Inbox) sweep(ctx context.Context, now time.Time) error {
 // watchDisk stops publishing before the disk is full, and lets it go on when
 // there is room again.
 func (b *Inbox) watchDisk() {
-	free, err := b.Store.Free()
+	free, err := b.opts.Store.Free()
 	if err != nil {
-		b.Logger.Warn("cannot tell how much room the disk has", "error", err)
+		b.opts.Logger.Warn("cannot tell how much room the disk has", "error", err)
 		return
 	}
-	if full := free < b.Reserve; full != b.full.Swap(full) {
-		b.Logger.Warn("the disk's room has changed sides of the reserve", "free", free, "reserve", b.Reserve, "publishing", !full)
+	if full := free < b.opts.Reserve; full != b.full.Swap(full) {
+		b.opts.Logger.Warn("the disk's room has changed sides of the reserve", "free", free, "reserve", b.opts.Reserve, "publishing", !full)
 	}
 }
 
 // Ready returns nil if this node can publish and replay, and otherwise an error
 // of kind ErrUnavailable that says what is wrong.
 func (b *Inbox) Ready() error {
-	if err := b.Store.Err(); err != nil {
+	if err := b.opts.Store.Err(); err != nil {
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}
 	if b.full.Load() {

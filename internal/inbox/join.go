@@ -25,7 +25,7 @@ const pageMost = 64
 
 // Deliver tells the open connections on this node of n. It waits for none.
 func (b *Inbox) Deliver(n notify.Notification) {
-	b.Hub.Deliver(n, frameOf(&n))
+	b.opts.Hub.Deliver(n, frameOf(&n))
 }
 
 func frameOf(n *notify.Notification) *hub.Frame {
@@ -56,35 +56,45 @@ type joining struct {
 func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	p := c.Principal()
 	j := &joining{inbox: b, conn: c, reader: store.Reader{User: p.User, Since: p.Since}}
-	reset, page, err := j.begin(cursor)
-	if err != nil {
-		return fmt.Errorf("join %s: %w", c.ID(), err)
-	}
-	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: b.welcome(c, cursor, reset)}}
-	if reset != "" {
-		first = append(first, &hub.Frame{Event: "reset", Sequence: j.at, Data: []byte(`{"reason":"` + reset + `"}`)})
-	}
-	if err := c.Write(append(first, frames(page)...)...); err != nil {
+	if err := j.welcome(ctx, cursor); err != nil {
 		return fmt.Errorf("join %s: %w", c.ID(), err)
 	}
 	welcomed()
-	j.at = page.End
 	for {
 		if err := j.catchUp(ctx); err != nil {
 			return fmt.Errorf("join %s: %w", c.ID(), err)
 		}
 		// What became durable meanwhile was either offered, and GoLive says no,
 		// or will be offered once c is live.
-		if b.Hub.GoLive(c, j.at, LiveFrame(j.at)) {
+		if b.opts.Hub.GoLive(c, j.at, LiveFrame(j.at)) {
 			return nil
 		}
 	}
 }
 
+// welcome decides where the connection starts, and writes that and the first
+// page from there.
+func (j *joining) welcome(ctx context.Context, cursor string) error {
+	if err := j.inbox.reading.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer j.inbox.reading.Release(1)
+	reset, page, err := j.begin(cursor)
+	if err != nil {
+		return err
+	}
+	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: j.inbox.welcome(j.conn, cursor, reset)}}
+	if reset != "" {
+		first = append(first, &hub.Frame{Event: "reset", Sequence: j.at, Data: []byte(`{"reason":"` + reset + `"}`)})
+	}
+	j.at = page.End
+	return j.conn.Write(append(first, frames(page)...)...)
+}
+
 // begin decides where the connection starts, and reads the first page from
 // there. The reason for a reset is empty if the cursor can be honoured.
 func (j *joining) begin(cursor string) (reset string, page store.Page, err error) {
-	durable := j.inbox.Journal.Durable()
+	durable := j.inbox.opts.Journal.Durable()
 	switch cursor {
 	case "":
 		j.at = durable
@@ -109,32 +119,38 @@ func (j *joining) begin(cursor string) (reset string, page store.Page, err error
 
 // catchUp writes what is durable now and was not written yet.
 func (j *joining) catchUp(ctx context.Context) error {
-	for upTo := j.inbox.Journal.Durable(); j.at < upTo; {
-		if err := ctx.Err(); err != nil {
+	for upTo := j.inbox.opts.Journal.Durable(); j.at < upTo; {
+		if err := j.writePage(ctx, upTo); err != nil {
 			return err
 		}
-		page, err := j.page(upTo)
-		if err != nil {
-			return err
-		}
-		if page.Removed > j.known {
-			// Retention has overtaken this reader. It comes back with its cursor,
-			// and is told then.
-			j.conn.End(notify.CloseSlow)
-			return fmt.Errorf("retention has passed it at %d", j.at)
-		}
-		if len(page.Notifications) > 0 {
-			if err := j.conn.Write(frames(page)...); err != nil {
-				return err
-			}
-		}
-		j.at = page.End
 	}
 	return nil
 }
 
+func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
+	if err := j.inbox.reading.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer j.inbox.reading.Release(1)
+	page, err := j.page(upTo)
+	if err != nil {
+		return err
+	}
+	if page.Removed > max(j.known, j.at) {
+		// Retention has overtaken this reader. It comes back with its cursor, and
+		// is told then.
+		j.conn.End(notify.CloseSlow)
+		return fmt.Errorf("%w: retention has passed it at %d", hub.ErrEnded, j.at)
+	}
+	j.at = page.End
+	if len(page.Notifications) == 0 {
+		return nil
+	}
+	return j.conn.Write(frames(page)...)
+}
+
 func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
-	return j.inbox.Store.History(j.reader, j.at, upTo, pageMost)
+	return j.inbox.opts.Store.History(j.reader, j.at, upTo, pageMost)
 }
 
 // frames returns the notifications of a page that have not expired.
@@ -163,7 +179,7 @@ func (b *Inbox) welcome(c *hub.Conn, cursor, reset string) []byte {
 		Connection:   c.ID(),
 		User:         p.User,
 		Resumed:      reset == "" && cursor != "" && cursor != Earliest,
-		Ping:         int64(b.PingEvery.Seconds()),
+		Ping:         int64(b.opts.PingEvery.Seconds()),
 		TokenExpires: wire.Time(p.Expires),
 		ExpiresIn:    max(0, int64(time.Until(p.Expires).Seconds())),
 	})

@@ -167,3 +167,22 @@ func titles(fs []frame) []string {
 	}
 	return all
 }
+
+// A user whose history is full is told something while a device catches up:
+// what the cap drops then was written already, and is no hole.
+func TestJoinAtTheCap(t *testing.T) {
+	r := newRig(t)
+	r.stop()
+	r.keep = 300 // several pages
+	r.start()
+	for i := range r.keep {
+		r.publish(strconv.Itoa(i), "ada")
+	}
+	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
+	d.conn = r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", d)
+	require.NoError(t, r.hub.Register(d.conn))
+	require.NoError(t, r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() { r.publish("late", "ada") }))
+	got := d.wait(func(fs []frame) bool { return len(titles(fs)) > r.keep })
+	assert.Equal(t, "late", titles(got)[r.keep])
+	assert.NotContains(t, events(got), "reset truncated")
+}

@@ -62,13 +62,13 @@ func (b *Inbox) publish(ctx context.Context, by notify.Principal, call Call, bat
 		}
 	}
 	if len(entries) > 0 {
-		for k, v := range b.Journal.Append(ctx, entries...) {
+		for k, v := range b.opts.Journal.Append(ctx, entries...) {
 			results[places[k]] = Result{v.Receipt, v.Err}
 			b.end(keys[k])
 		}
 	}
 	for i := range results {
-		b.Metrics.Published(audience(&items[i].Draft), outcome(&items[i].Draft, results[i]))
+		b.opts.Metrics.Published(audience(&items[i].Draft), outcome(&items[i].Draft, results[i]))
 	}
 	return results
 }
@@ -86,7 +86,7 @@ func (b *Inbox) entry(by notify.Principal, item wire.BatchItem) (notify.Publish,
 	if err := by.May(scope); err != nil {
 		return notify.Publish{}, err
 	}
-	if faults := d.Check(b.Retention); len(faults) > 0 {
+	if faults := d.Check(b.opts.Retention); len(faults) > 0 {
 		return notify.Publish{}, notify.Invalid(faults...)
 	}
 	if err := b.Ready(); err != nil {
@@ -95,11 +95,12 @@ func (b *Inbox) entry(by notify.Principal, item wire.BatchItem) (notify.Publish,
 	id := uuid.Must(uuid.NewV7()).String()
 	return notify.Publish{
 		ID:        id,
+		Audience:  audience(d),
 		Users:     distinct(d.Users),
 		Content:   wire.AppendContent(nil, id, d),
 		TTL:       d.TTL,
 		Ephemeral: d.Ephemeral,
-		Keep:      b.Keep,
+		Keep:      b.opts.Keep,
 	}, nil
 }
 
@@ -143,6 +144,9 @@ func (b *Inbox) begin(k notify.Key) error {
 }
 
 func (b *Inbox) end(k notify.Key) {
+	if k == (notify.Key{}) {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.inProgress, k.Name)

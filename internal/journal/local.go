@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -37,22 +39,18 @@ type Options struct {
 
 	// Deliver is called with all that was published, in order, when it is
 	// durable; by one goroutine, which may be late but never holds up a commit
-	// unless it falls behind by deliverMost.
+	// unless it falls far behind.
 	Deliver func(notify.Notification)
 
 	Metrics Metrics
 }
 
+// Bounds, so that a group takes a fraction of a second and memory is bounded
+// however slow the disk is.
 const (
-	// groupMost is at how many entries a group is full: enough to share the cost
-	// of one fsync, few enough not to keep the first one waiting.
-	groupMost = 1024
-
-	// waitMost is how many calls of Append may wait to be committed, and
-	// deliverMost how many notifications to be delivered, before those who bring
-	// more wait too: memory is bounded.
-	waitMost    = 4 << 10
-	deliverMost = 16 << 10
+	groupMost   = 4 << 10  // entries and users told in a group, after which it is full
+	waitBytes   = 64 << 20 // waiting to be committed; who brings more waits with it
+	behindBytes = 64 << 20 // committed and not delivered; past that, commits wait
 )
 
 // Local is a notify.Journal of this process alone. Entries are committed while
@@ -64,16 +62,41 @@ type Local struct {
 
 	durable atomic.Uint64
 
-	waiting chan *pending             // to the committer
-	applied chan *notify.Notification // from the committer to the deliverer
-	done    chan struct{}             // closed when the committer takes no more
+	room    *semaphore.Weighted // in bytes, for what waits
+	waiting chan *pending       // to the committer
+	behind  *semaphore.Weighted // in bytes, for what is to be delivered
+	applied chan delivery       // from the committer to the deliverer
+	done    chan struct{}       // closed when the committer takes no more
 }
 
 // pending are the entries of one Append on their way through the committer.
 type pending struct {
 	entries  []notify.Entry
+	weight   int   // entries and users
+	bytes    int64 // in memory, at most waitBytes
 	verdicts []notify.Verdict
 	done     chan struct{} // closed when verdicts are set
+}
+
+// delivery is what a group has published.
+type delivery struct {
+	told  []notify.Notification
+	bytes int64
+}
+
+func newPending(entries []notify.Entry) *pending {
+	const overhead, perUser = 256, 32 // what a notification and a user's name take, about
+	p := &pending{entries: entries, done: make(chan struct{})}
+	for _, e := range entries {
+		p.weight++
+		p.bytes += overhead
+		if e, ok := e.(notify.Publish); ok {
+			p.weight += len(e.Users)
+			p.bytes += int64(len(e.Content) + perUser*len(e.Users))
+		}
+	}
+	p.bytes = min(p.bytes, waitBytes) // one that is larger waits for all the room
+	return p
 }
 
 // NewLocal returns a journal that goes on after o.Last.
@@ -82,8 +105,10 @@ func NewLocal(o Options) *Local {
 		machine: o.Machine,
 		deliver: o.Deliver,
 		metrics: o.Metrics,
-		waiting: make(chan *pending, waitMost),
-		applied: make(chan *notify.Notification, deliverMost),
+		room:    semaphore.NewWeighted(waitBytes),
+		waiting: make(chan *pending, groupMost),
+		behind:  semaphore.NewWeighted(behindBytes),
+		applied: make(chan delivery, groupMost),
 		done:    make(chan struct{}),
 	}
 	j.durable.Store(uint64(o.Last))
@@ -96,18 +121,13 @@ func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Loa
 // Append puts entries behind all others and returns what applying each came to.
 // If ctx ends first, the outcome is unknown.
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
-	p := &pending{entries: entries, done: make(chan struct{})}
-	select {
-	case <-j.done:
-		return failed(entries, notify.Errorf(notify.ErrUnavailable, "the journal is closed"))
-	default:
-	}
-	select {
-	case j.waiting <- p:
-	case <-ctx.Done():
+	p := newPending(entries)
+	if j.room.Acquire(ctx, p.bytes) != nil {
 		return failed(entries, notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
-	case <-j.done:
-		return failed(entries, notify.Errorf(notify.ErrUnavailable, "the journal is closed"))
+	}
+	if err := j.enqueue(ctx, p); err != nil {
+		j.room.Release(p.bytes)
+		return failed(entries, err)
 	}
 	select {
 	case <-p.done:
@@ -119,7 +139,23 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	case <-p.done: // both were ready
 		return p.verdicts
 	default:
-		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "no answer came in time"))
+		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
+	}
+}
+
+func (j *Local) enqueue(ctx context.Context, p *pending) error {
+	select {
+	case <-j.done: // even if there is room
+		return notify.Errorf(notify.ErrUnavailable, "the journal is closed")
+	default:
+	}
+	select {
+	case j.waiting <- p:
+		return nil
+	case <-ctx.Done():
+		return notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored")
+	case <-j.done:
+		return notify.Errorf(notify.ErrUnavailable, "the journal is closed")
 	}
 }
 
@@ -138,8 +174,11 @@ func failed(entries []notify.Entry, err error) []notify.Verdict {
 func (j *Local) Run(ctx context.Context) error {
 	var deliverer sync.WaitGroup
 	deliverer.Go(func() {
-		for n := range j.applied {
-			j.deliver(*n)
+		for d := range j.applied {
+			for _, n := range d.told {
+				j.deliver(n)
+			}
+			j.behind.Release(d.bytes)
 		}
 	})
 	err := j.commitAll(ctx)
@@ -173,11 +212,11 @@ func (j *Local) commitAll(ctx context.Context) error {
 // gather returns first and what waits behind it.
 func (j *Local) gather(first *pending) []*pending {
 	group := []*pending{first}
-	for size := len(first.entries); size < groupMost; {
+	for weight := first.weight; weight < groupMost; {
 		select {
 		case p := <-j.waiting:
 			group = append(group, p)
-			size += len(p.entries)
+			weight += p.weight
 		default:
 			return group
 		}
@@ -189,8 +228,10 @@ func (j *Local) gather(first *pending) []*pending {
 // who wait and hands on what is to be delivered.
 func (j *Local) commit(group []*pending) error {
 	var entries []notify.Entry
+	var bytes int64
 	for _, p := range group {
 		entries = append(entries, p.entries...)
+		bytes += p.bytes
 	}
 	start := time.Now()
 	last := j.durable.Load()
@@ -205,11 +246,16 @@ func (j *Local) commit(group []*pending) error {
 		p.verdicts, verdicts = verdicts[:len(p.entries)], verdicts[len(p.entries):]
 		close(p.done)
 	}
+	j.room.Release(bytes)
 	if err != nil {
 		return fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}
-	for i := range told {
-		j.applied <- &told[i]
+	if len(told) > 0 {
+		bytes = min(bytes, behindBytes)
+		if err := j.behind.Acquire(context.Background(), bytes); err != nil {
+			return fmt.Errorf("hand on %d notifications: %w", len(told), err)
+		}
+		j.applied <- delivery{told, bytes}
 	}
 	return nil
 }

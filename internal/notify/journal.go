@@ -26,8 +26,9 @@ type Entry interface{ entry() }
 
 // Publish tells users something.
 type Publish struct {
-	ID        string   // what the notification is to be called
-	Users     []UserID // distinct; empty means everyone
+	ID        string // what the notification is to be called
+	Audience  Audience
+	Users     []UserID // distinct, at least one, with AudienceUser
 	Content   []byte   // see Notification
 	TTL       time.Duration
 	Ephemeral bool // pass on, do not store
@@ -38,10 +39,7 @@ type Publish struct {
 // Notification returns what e tells users, if it is applied at a place and a
 // time. An ephemeral one has no place.
 func (e Publish) Notification(seq Sequence, at time.Time) Notification {
-	n := Notification{Sequence: seq, Time: at, Audience: AudienceUser, Users: e.Users, Content: e.Content}
-	if len(e.Users) == 0 {
-		n.Audience = AudienceAll
-	}
+	n := Notification{Sequence: seq, Time: at, Audience: e.Audience, Users: e.Users, Content: e.Content}
 	if e.TTL > 0 {
 		n.Expires = at.Add(e.TTL)
 	}

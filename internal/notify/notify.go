@@ -58,7 +58,7 @@ type Notification struct {
 	Time     time.Time
 	Expires  time.Time // zero: never by itself
 	Audience Audience
-	Users    []UserID // to whom, with AudienceUser
+	Users    []UserID // to whom, with AudienceUser; one read from a history does not say
 
 	// Content holds the members that do not depend on the journal, as JSON
 	// without the braces. Package wire writes and completes it.

@@ -29,6 +29,14 @@ const (
 	ScopeAdmin     Scope = "notify:admin"     // connections, revocations, recall
 )
 
+// MayPublish returns an error of kind ErrScope unless p may publish to somebody.
+func (p Principal) MayPublish() error {
+	if p.May(ScopePublish) == nil || p.May(ScopeBroadcast) == nil {
+		return nil
+	}
+	return p.May(ScopePublish)
+}
+
 // May returns an error of kind ErrScope unless p has the scope.
 func (p Principal) May(s Scope) error {
 	if slices.Contains(p.Scopes, s) {

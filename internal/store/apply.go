@@ -72,6 +72,9 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 }
 
 func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
+	if (e.Audience == notify.AudienceUser) != (len(e.Users) > 0) {
+		return notify.Receipt{}, fmt.Errorf("a publish to %q with %d users", e.Audience, len(e.Users))
+	}
 	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
 	if e.Key != (notify.Key{}) {
 		first, used, err := g.usedKey(e.Key)
@@ -117,7 +120,7 @@ func (g *group) useKey(k notify.Key, r notify.Receipt) {
 // keep stores n and puts it into the histories that it belongs to.
 func (g *group) keep(n *notify.Notification, most int) error {
 	record := appendNotification(nil, n)
-	g.state.bytes += uint64(len(record))
+	g.state.bytes += size(n, record)
 	g.set(sequenceKey(kindNotification, n.Sequence), record)
 	if !n.Expires.IsZero() {
 		g.set(endOfNotification(n), nil)
@@ -131,6 +134,16 @@ func (g *group) keep(n *notify.Notification, most int) error {
 		}
 	}
 	return nil
+}
+
+// size is what a notification takes: its record, and a key in each history.
+func size(n *notify.Notification, record []byte) uint64 {
+	const key, perUser = 1 + 8, 2
+	total := uint64(len(record) + key)
+	for _, u := range n.Users {
+		total += uint64(key + perUser + len(u))
+	}
+	return total
 }
 
 func endOfNotification(n *notify.Notification) []byte {
@@ -161,6 +174,10 @@ func (o owner) toldKey(seq notify.Sequence) []byte {
 	return toldKey(o.user, seq)
 }
 
+// dropMost is how many notifications one publish drops from a history. It is
+// one at a time, unless fewer are kept than before.
+const dropMost = 100
+
 // extend puts seq at the end of a history, which keeps the newest ones only.
 func (g *group) extend(o owner, seq notify.Sequence, most int) error {
 	h, err := readHistoryOf(g.batch, o)
@@ -169,13 +186,25 @@ func (g *group) extend(o owner, seq notify.Sequence, most int) error {
 	}
 	h.kept++
 	g.set(o.toldKey(seq), nil)
-	for most > 0 && h.kept > uint64(most) {
+	for range dropMost {
+		if most <= 0 || h.kept <= uint64(most) {
+			break
+		}
 		if err := g.dropOldest(o, &h); err != nil {
 			return err
 		}
 	}
-	g.set(o.historyKey(), h.append(nil))
+	g.setHistory(o, h)
 	return nil
+}
+
+// setHistory writes h, unless there is nothing to remember.
+func (g *group) setHistory(o owner, h history) {
+	if h == (history{}) {
+		g.remove(o.historyKey())
+		return
+	}
+	g.set(o.historyKey(), h.append(nil))
 }
 
 // dropOldest takes the oldest notification out of a history that is full.
@@ -184,19 +213,23 @@ func (g *group) dropOldest(o owner, h *history) error {
 	if err != nil {
 		return err
 	}
-	n, size, err := g.notification(seq)
+	n, bytes, err := g.notification(seq)
 	if err != nil {
 		return err
 	}
 	g.remove(o.toldKey(seq))
 	h.kept--
-	h.removed, h.removedTime = seq, n.Time
-	return g.release(&n, size)
+	if !n.Expired(g.at) {
+		h.note(&n)
+	}
+	return g.release(&n, bytes)
 }
 
-func (g *group) oldest(o owner, after notify.Sequence) (notify.Sequence, error) {
+// oldest returns the oldest in a history that is not empty. Below what was
+// removed there is nothing but the traces of that.
+func (g *group) oldest(o owner, removed notify.Sequence) (notify.Sequence, error) {
 	it, err := g.batch.NewIter(&pebble.IterOptions{
-		LowerBound: o.toldKey(after + 1),
+		LowerBound: o.toldKey(removed + 1),
 		UpperBound: o.toldKey(^notify.Sequence(0)),
 	})
 	if err != nil {
@@ -211,7 +244,7 @@ func (g *group) oldest(o owner, after notify.Sequence) (notify.Sequence, error) 
 
 // release tells n that one of its owners has let go of it, and removes it when
 // it was the last.
-func (g *group) release(n *notify.Notification, size int) error {
+func (g *group) release(n *notify.Notification, bytes uint64) error {
 	if n.Audience == notify.AudienceUser && len(n.Users) > 1 {
 		key := sequenceKey(kindHolders, n.Sequence)
 		b, err := get(g.batch, key)
@@ -227,28 +260,28 @@ func (g *group) release(n *notify.Notification, size int) error {
 			return nil
 		}
 	}
-	g.forget(n, size)
+	g.forget(n, bytes)
 	return nil
 }
 
 // forget removes the record of a notification that is in no history any more.
-func (g *group) forget(n *notify.Notification, size int) {
+func (g *group) forget(n *notify.Notification, bytes uint64) {
 	g.remove(sequenceKey(kindNotification, n.Sequence))
 	g.remove(sequenceKey(kindHolders, n.Sequence))
 	if !n.Expires.IsZero() {
 		g.remove(endOfNotification(n))
 	}
-	g.state.bytes -= uint64(size)
+	g.state.bytes -= bytes
 }
 
 // notification reads a record, and how many bytes it takes.
-func (g *group) notification(seq notify.Sequence) (notify.Notification, int, error) {
+func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
 	b, err := get(g.batch, sequenceKey(kindNotification, seq))
 	if err != nil {
 		return notify.Notification{}, 0, err
 	}
 	n, err := readNotification(seq, b)
-	return n, len(b), err
+	return n, size(&n, b), err
 }
 
 // set and remove write to the batch; a failure stays in g.err, which Apply

@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -72,11 +73,26 @@ func (m *model) publish(at time.Time, e notify.Publish, v *notify.Verdict) {
 	m.kept[m.last] = e.Notification(m.last, at)
 	for _, who := range owners(e.Users) {
 		m.histories[who] = append(m.histories[who], m.last)
-		if e.Keep > 0 && len(m.histories[who]) > e.Keep {
-			m.removed[who] = m.histories[who][0]
+		for e.Keep > 0 && len(m.histories[who]) > e.Keep {
+			oldest := m.histories[who][0]
 			m.histories[who] = m.histories[who][1:]
+			if n := m.kept[oldest]; !n.Expired(at) {
+				m.removed[who] = max(m.removed[who], oldest)
+			}
+			if !m.isHeld(oldest) {
+				delete(m.kept, oldest)
+			}
 		}
 	}
+}
+
+func (m *model) isHeld(seq notify.Sequence) bool {
+	for _, h := range m.histories {
+		if slices.Contains(h, seq) {
+			return true
+		}
+	}
+	return false
 }
 
 func owners(users []notify.UserID) []string {
@@ -90,24 +106,46 @@ func owners(users []notify.UserID) []string {
 	return names
 }
 
+// sweep removes what has expired, and then what is too old, oldest first, up to
+// one that is not. It forgets old keys.
 func (m *model) sweep(at time.Time, e notify.Sweep) {
-	for seq, n := range m.kept {
-		expired := n.Expired(at)
-		if !expired && at.Sub(n.Time) < e.Retention {
+	maps.DeleteFunc(m.keys, func(_ [32]byte, k modelKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })
+	for _, seq := range m.inOrder() {
+		if n := m.kept[seq]; n.Expired(at) {
+			m.remove(n, false)
+		}
+	}
+	var ahead []notify.Sequence
+	for _, seq := range m.inOrder() {
+		n := m.kept[seq]
+		ahead = append(ahead, seq)
+		if at.Sub(n.Time) >= e.Retention {
+			for _, seq := range ahead { // older, if by a clock that was ahead
+				m.remove(m.kept[seq], true)
+			}
+			ahead = nil
+		} else if !n.Time.After(at) {
+			return
+		}
+	}
+}
+
+func (m *model) inOrder() []notify.Sequence {
+	return slices.Sorted(maps.Keys(m.kept))
+}
+
+func (m *model) remove(n notify.Notification, retention bool) {
+	for _, who := range owners(n.Users) {
+		i := slices.Index(m.histories[who], n.Sequence)
+		if i < 0 {
 			continue
 		}
-		for _, who := range owners(n.Users) {
-			i := slices.Index(m.histories[who], seq)
-			if i < 0 {
-				continue
-			}
-			m.histories[who] = slices.Delete(m.histories[who], i, i+1)
-			if !expired {
-				m.removed[who] = max(m.removed[who], seq)
-			}
+		m.histories[who] = slices.Delete(m.histories[who], i, i+1)
+		if retention {
+			m.removed[who] = max(m.removed[who], n.Sequence)
 		}
-		delete(m.kept, seq)
 	}
+	delete(m.kept, n.Sequence)
 }
 
 // history is what the user and everyone were told after one sequence.
@@ -152,7 +190,11 @@ func (m *machine) entry(t *rapid.T) notify.Entry {
 		ID:      fmt.Sprintf("id-%d", m.ids),
 		Users:   rapid.SliceOfNDistinct(rapid.SampledFrom(users), 0, len(users), rapid.ID).Draw(t, "users"),
 		Content: []byte(fmt.Sprintf(`"id":"id-%d"`, m.ids)),
-		Keep:    4,
+		Keep:    rapid.IntRange(2, 5).Draw(t, "keep"),
+	}
+	e.Audience = notify.AudienceUser
+	if len(e.Users) == 0 {
+		e.Audience = notify.AudienceAll
 	}
 	if rapid.Bool().Draw(t, "expires") {
 		e.TTL = time.Duration(rapid.IntRange(1, 20).Draw(t, "ttl")) * time.Hour
@@ -167,7 +209,7 @@ func (m *machine) entry(t *rapid.T) notify.Entry {
 
 // apply applies a group of entries, which share one time.
 func (m *machine) apply(t *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.IntRange(0, 6*3600).Draw(t, "seconds")) * time.Second)
+	m.now = m.now.Add(time.Duration(rapid.IntRange(-3600, 6*3600).Draw(t, "seconds")) * time.Second)
 	entries := make([]notify.Entry, rapid.IntRange(1, 6).Draw(t, "entries"))
 	for i := range entries {
 		entries[i] = m.entry(t)
@@ -212,7 +254,7 @@ func (m *machine) check(t *rapid.T) {
 			}
 			for _, n := range page.Notifications {
 				got = append(got, n.Sequence)
-				if d := cmp.Diff(m.model.kept[n.Sequence], n, cmpopts.EquateEmpty()); d != "" {
+				if d := cmp.Diff(m.model.kept[n.Sequence], n, cmpopts.IgnoreFields(n, "Users")); d != "" {
 					t.Fatalf("notification %d (-want +got):\n%s", n.Sequence, d)
 				}
 			}

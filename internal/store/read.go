@@ -53,11 +53,7 @@ func (s *Store) History(r Reader, after, upTo notify.Sequence, limit int) (Page,
 	defer told.close()
 	size := 0
 	for seq, ok := told.next(); ok; seq, ok = told.next() {
-		b, err := get(snap, sequenceKey(kindNotification, seq))
-		if err != nil {
-			return page, err
-		}
-		n, err := readNotification(seq, b)
+		n, err := readOne(snap, seq)
 		if err != nil {
 			return page, fmt.Errorf("notification %d: %w", seq, err)
 		}
@@ -71,6 +67,15 @@ func (s *Store) History(r Reader, after, upTo notify.Sequence, limit int) (Page,
 		}
 	}
 	return page, told.err()
+}
+
+func readOne(r pebble.Reader, seq notify.Sequence) (notify.Notification, error) {
+	b, closer, err := r.Get(sequenceKey(kindNotification, seq))
+	if err != nil {
+		return notify.Notification{}, fmt.Errorf("read the store: %w", err)
+	}
+	n, err := readForReader(seq, b)
+	return n, errors.Join(err, closer.Close())
 }
 
 // removed returns the highest sequence that retention took from the reader.

@@ -26,17 +26,37 @@ func appendNotification(dst []byte, n *notify.Notification) []byte {
 
 // readNotification is the reverse. The result shares no memory with b.
 func readNotification(seq notify.Sequence, b []byte) (notify.Notification, error) {
+	return readAs(seq, b, func(r *record, users uint64) []notify.UserID {
+		all := make([]notify.UserID, 0, users)
+		for range users {
+			all = append(all, notify.UserID(r.bytes(r.uvarint())))
+		}
+		return all
+	})
+}
+
+// readForReader leaves out who else was told, which may be a thousand users
+// and is none of a reader's business.
+func readForReader(seq notify.Sequence, b []byte) (notify.Notification, error) {
+	return readAs(seq, b, func(r *record, users uint64) []notify.UserID {
+		for range users {
+			r.bytes(r.uvarint())
+		}
+		return nil
+	})
+}
+
+func readAs(seq notify.Sequence, b []byte, readUsers func(*record, uint64) []notify.UserID) (notify.Notification, error) {
 	r := record{b: b}
 	n := notify.Notification{Sequence: seq, Audience: notify.AudienceAll}
 	n.Time, n.Expires = r.time(), r.time()
-	if users := r.uvarint(); users > 0 && users <= uint64(len(r.b)) {
-		n.Audience = notify.AudienceUser
-		n.Users = make([]notify.UserID, 0, users)
-		for range users {
-			n.Users = append(n.Users, notify.UserID(r.bytes(r.uvarint())))
-		}
-	} else if users > 0 {
+	users := r.uvarint()
+	if users > uint64(len(r.b)) {
 		return n, errCorrupt
+	}
+	if users > 0 {
+		n.Audience = notify.AudienceUser
+		n.Users = readUsers(&r, users)
 	}
 	n.Content = append([]byte(nil), r.b...)
 	return n, r.err
@@ -46,10 +66,19 @@ func readNotification(seq notify.Sequence, b []byte) (notify.Notification, error
 type history struct {
 	kept uint64 // how many notifications
 
-	// removed is the highest sequence that retention took, with its time: a
-	// cursor before it has a hole after it.
+	// removed is the highest sequence that retention took: a cursor before it has
+	// a hole after it. removedTime is the latest time of what it took.
 	removed     notify.Sequence
 	removedTime time.Time
+}
+
+// note remembers that retention has taken n. Its time may be before that of
+// what was taken earlier, if the clock was set back.
+func (h *history) note(n *notify.Notification) {
+	h.removed = max(h.removed, n.Sequence)
+	if n.Time.After(h.removedTime) {
+		h.removedTime = n.Time
+	}
 }
 
 func (h history) append(dst []byte) []byte {
@@ -89,7 +118,7 @@ func readUsedKey(b []byte) (usedKey, error) {
 // state is what is known of the store as a whole.
 type state struct {
 	last  notify.Sequence // applied
-	bytes uint64          // of the notifications kept, as they are stored
+	bytes uint64          // that the notifications kept take, with their keys
 }
 
 func (s state) append(dst []byte) []byte {

@@ -8,10 +8,10 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -49,7 +49,10 @@ type Store struct {
 	dir  string
 	lock *pebble.Lock
 
-	background atomic.Pointer[error] // the last thing Pebble failed to do by itself
+	// What Pebble failed to do by itself: what it may manage next time, and what
+	// it never will.
+	failing atomic.Pointer[error]
+	corrupt atomic.Pointer[error]
 
 	// Touched by Apply alone.
 	state state
@@ -107,13 +110,15 @@ func (s *Store) path() string { return filepath.Join(s.dir, "store") }
 // takeLock keeps other processes away from the directory.
 func (s *Store) takeLock() (err error) {
 	s.lock, err = pebble.LockDirectory(s.path(), s.fs)
+	var errno syscall.Errno
 	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("open the store in %s: %w", s.dir, err)
-	case err != nil: // by another process, or by another service in this one
+	case err == nil:
+		return nil
+	case errors.As(err, &errno) && errno != syscall.EAGAIN:
+		return fmt.Errorf("lock the store in %s: %w", s.dir, err)
+	default: // by another process, or by another service in this one
 		return fmt.Errorf("%w: %s (%w)", ErrInUse, s.dir, err)
 	}
-	return nil
 }
 
 func (s *Store) options(o Options) *pebble.Options {
@@ -127,12 +132,14 @@ func (s *Store) options(o Options) *pebble.Options {
 		Logger:             log,
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				s.background.Store(&err)
-				o.Logger.Error("the store failed in the background", "error", err)
+				s.failing.Store(&err)
+				o.Logger.Error("the store failed in the background, and will try again", "error", err)
 			},
+			FlushEnd:      func(i pebble.FlushInfo) { s.settled(i.Err) },
+			CompactionEnd: func(i pebble.CompactionInfo) { s.settled(i.Err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				err := fmt.Errorf("data corruption: %w", i.Details)
-				s.background.Store(&err)
+				s.corrupt.Store(&err)
 				o.Logger.Error("the store found corrupt data", "path", i.Path, "error", i.Details)
 			},
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
@@ -178,13 +185,28 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Err returns what the store has failed to do in the background, nil if
-// nothing.
-func (s *Store) Err() error {
-	if err := s.background.Load(); err != nil {
+// settled notes that what failed in the background was managed after all.
+func (s *Store) settled(err error) {
+	if err == nil {
+		s.failing.Store(nil)
+	}
+}
+
+// Corrupt returns what the store found broken on the disk, nil if nothing.
+func (s *Store) Corrupt() error {
+	if err := s.corrupt.Load(); err != nil {
 		return *err
 	}
 	return nil
+}
+
+// Err returns why the store should not be relied on now, nil if nothing is
+// wrong: it is corrupt, or what it does in the background fails.
+func (s *Store) Err() error {
+	if err := s.failing.Load(); err != nil {
+		return *err
+	}
+	return s.Corrupt()
 }
 
 // Free returns how many bytes the disk of the store has left.

@@ -10,7 +10,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sweepMost is how many things one Sweep removes, so that a publish never waits
+// sweepMost is how many things one Sweep removes, each as often as there are
+// users who were told, give or take one notification, so that a publish never waits
 // for long behind one.
 const sweepMost = 500
 
@@ -34,9 +35,9 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if due || err != nil {
 		return due, err
 	}
-	err = eachNotification(snap, func(n *notify.Notification, _ int) (bool, error) {
+	err = eachNotification(snap, func(n *notify.Notification) (bool, error) {
 		due = now.Sub(n.Time) >= e.Retention
-		return false, nil
+		return !due && isAhead(n, now), nil
 	})
 	return due, err
 }
@@ -45,64 +46,94 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 func (g *group) sweep(e notify.Sweep) (more bool, err error) {
 	left := sweepMost
 	err = eachEnd(g.batch, g.at, func(key []byte) (bool, error) {
-		if left == 0 {
+		if left <= 0 {
 			more = true
 			return false, nil
 		}
-		left--
-		return true, g.end(key)
+		users, err := g.end(key)
+		left -= max(1, users)
+		return true, err
 	})
 	if err != nil || more {
 		return more, err
 	}
-	err = eachNotification(g.batch, func(n *notify.Notification, size int) (bool, error) {
+	return g.retain(e, left)
+}
+
+// retain removes the oldest, while they are too old or too much. It removes in
+// the order of sequences: whatever is before one that is too old is older,
+// whatever the clock said then.
+func (g *group) retain(e notify.Sweep, left int) (more bool, err error) {
+	var ahead []notify.Sequence
+	err = eachNotification(g.batch, func(n *notify.Notification) (bool, error) {
 		tooMuch := e.MaxBytes > 0 && g.state.bytes > uint64(e.MaxBytes)
 		if !tooMuch && g.at.Sub(n.Time) < e.Retention {
-			return false, nil // and so are all after it
+			ahead = append(ahead, n.Sequence)
+			return isAhead(n, g.at), nil
 		}
-		if left == 0 {
-			more = true
-			return false, nil
+		for _, seq := range append(ahead, n.Sequence) {
+			if left <= 0 {
+				more = true
+				return false, nil
+			}
+			users, err := g.removeOld(seq)
+			if err != nil {
+				return false, err
+			}
+			left -= max(1, users)
 		}
-		left--
-		return true, g.removeAll(n, size, true)
+		ahead = ahead[:0]
+		return true, nil
 	})
 	return more, err
 }
 
-// end removes what an end key stands for, and the key.
-func (g *group) end(key []byte) error {
+func (g *group) removeOld(seq notify.Sequence) (users int, err error) {
+	n, bytes, err := g.notification(seq)
+	if err != nil {
+		return 0, err
+	}
+	return len(n.Users), g.removeAll(&n, bytes, true)
+}
+
+// isAhead reports whether n is from the future: the clock was set back since, and
+// what comes after n may say that it is older.
+func isAhead(n *notify.Notification, now time.Time) bool { return n.Time.After(now) }
+
+// end removes what an end key stands for, and the key. It returns how many
+// users were told of it.
+func (g *group) end(key []byte) (users int, err error) {
 	g.remove(key)
 	t, kind, ref := endOf(key)
 	switch kind {
 	case kindNotification:
 		seq := notify.Sequence(binary.BigEndian.Uint64(ref))
-		n, size, err := g.notification(seq)
+		n, bytes, err := g.notification(seq)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return g.removeAll(&n, size, false)
+		return len(n.Users), g.removeAll(&n, bytes, false)
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
 		b, err := get(g.batch, name)
 		if err != nil || b == nil {
-			return err
+			return 0, err
 		}
 		used, err := readUsedKey(b)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !used.at.Add(notify.KeyLifetime).After(t) { // not used anew since
 			g.remove(name)
 		}
-		return nil
+		return 0, nil
 	}
-	return errCorrupt
+	return 0, errCorrupt
 }
 
 // removeAll takes n out of every history that still has it. What retention
 // removes leaves a hole that is announced; what expired is gone on purpose.
-func (g *group) removeAll(n *notify.Notification, size int, retention bool) error {
+func (g *group) removeAll(n *notify.Notification, bytes uint64, retention bool) error {
 	owners := make([]owner, 0, max(1, len(n.Users)))
 	for _, u := range n.Users {
 		owners = append(owners, ofUser(u))
@@ -115,7 +146,7 @@ func (g *group) removeAll(n *notify.Notification, size int, retention bool) erro
 			return err
 		}
 	}
-	g.forget(n, size)
+	g.forget(n, bytes)
 	return nil
 }
 
@@ -129,11 +160,11 @@ func (g *group) takeOut(o owner, n *notify.Notification, retention bool) error {
 		return err
 	}
 	h.kept--
-	if retention && n.Sequence > h.removed {
-		h.removed, h.removedTime = n.Sequence, n.Time
+	if retention {
+		h.note(n)
 	}
 	g.remove(o.toldKey(n.Sequence))
-	g.set(o.historyKey(), h.append(nil))
+	g.setHistory(o, h)
 	return nil
 }
 
@@ -147,13 +178,13 @@ func eachEnd(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) e
 
 // eachNotification calls f with what is kept, oldest first, until f returns
 // false.
-func eachNotification(r pebble.Reader, f func(n *notify.Notification, size int) (bool, error)) error {
+func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, error)) error {
 	return each(r, []byte{kindNotification}, after(kindNotification), func(k, v []byte) (bool, error) {
-		n, err := readNotification(sequenceOf(k), v)
+		n, err := readForReader(sequenceOf(k), v)
 		if err != nil {
 			return false, err
 		}
-		return f(&n, len(v))
+		return f(&n)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -132,4 +133,18 @@ func TestProblems(t *testing.T) {
 
 func statusText(status int) string {
 	return string([]byte{'0' + byte(status/100), '0' + byte(status/10%10), '0' + byte(status%10)})
+}
+
+// However much is wrong, what is told of it fits a frame.
+func TestErrorsFitAFrame(t *testing.T) {
+	many := `{"event":"publish"`
+	for i := range 1500 {
+		many += `,"<` + strconv.Itoa(i) + `>":1`
+	}
+	for _, frame := range []string{many + "}", `{"event":"publish","` + strings.Repeat("<", 12_000) + `":1}`} {
+		_, err := wire.ReadCommand([]byte(frame))
+		require.ErrorIs(t, err, notify.ErrInvalid)
+		told := wire.AppendFrame(nil, "error", nil, strings.Repeat("é", wire.MaxRef), wire.ProblemOf(err).JSON())
+		assert.Less(t, len(told), 16<<10)
+	}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -66,11 +67,13 @@ func ProblemOf(err error) Problem {
 
 // JSON returns p as it is sent.
 func (p Problem) JSON() []byte {
-	b, err := json.Marshal(p)
-	if err != nil { // strings and numbers always can be
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)              // it is no HTML, and would be six times as long
+	if err := e.Encode(p); err != nil { // strings and numbers always can be
 		panic(err)
 	}
-	return b
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // CloseData is the data of the close event.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -51,13 +52,27 @@ type reader struct {
 // read reads one value.
 type read func(v jsontext.Value)
 
+// What a caller is told of at most: enough to learn from, and no echo chamber.
+const (
+	mostFaults  = 16
+	mostPointer = 256 // bytes
+)
+
 // fault notes what is wrong with the value that is read.
 func (r *reader) fault(format string, args ...any) {
+	if len(r.faults) == mostFaults {
+		return
+	}
 	var at jsontext.Pointer
 	for _, name := range r.path {
 		at = at.AppendToken(name)
 	}
-	r.faults = append(r.faults, notify.Fault{Pointer: string(at), Detail: fmt.Sprintf(format, args...)})
+	if len(at) > mostPointer {
+		at = at[:mostPointer]
+	}
+	r.faults = append(r.faults, notify.Fault{
+		Pointer: strings.ToValidUTF8(string(at), ""), Detail: fmt.Sprintf(format, args...),
+	})
 }
 
 // within reads v, which is at name within the value that is read.

@@ -69,6 +69,10 @@ func ping(context.Context, *socket, wire.Command) ([]byte, error) { return []byt
 
 // publish takes the same road as POST /notify, and so has its idempotency keys.
 func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
+	by := s.conn.Principal()
+	if err := by.MayPublish(); err != nil {
+		return nil, err
+	}
 	call := inbox.Call{Path: "/notify"}
 	if cmd.Key != "" {
 		key, err := notify.ParseKey(cmd.Key)
@@ -84,10 +88,7 @@ func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 	if err != nil {
 		return nil, within("/data", err)
 	}
-	receipt, err := s.handler.opts.Inbox.Publish(ctx, s.conn.Principal(), call, draft)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, notify.Errorf(notify.ErrOutcomeUnknown, "it took too long")
-	}
+	receipt, err := s.handler.opts.Inbox.Publish(ctx, by, call, draft)
 	if err != nil {
 		return nil, within("/data", err)
 	}

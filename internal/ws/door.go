@@ -33,10 +33,11 @@ type door struct {
 	raw syscall.RawConn // to write without waiting; nil: that cannot be done
 
 	mu   sync.Mutex // one write at a time, whole frames only
+	rest []byte     // the end of what trySend began: it comes before anything else
 	shut bool       // nothing more is written: the last was said, or the stream is broken
 
-	restMu sync.Mutex // never held while the network is written to
-	rest   []byte     // what trySend could not write: it comes before anything else
+	behindMu sync.Mutex // never held while the network is written to
+	behind   []byte     // whole frames of those who came while somebody else wrote
 }
 
 // Read is gorilla's way in.
@@ -89,7 +90,7 @@ func (d *door) send(p []byte, last bool) error {
 		return net.ErrClosed
 	}
 	d.shut = last
-	if p = d.afterRest(p); len(p) == 0 {
+	if p = d.inTurn(p); len(p) == 0 {
 		return nil
 	}
 	if err := d.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
@@ -105,53 +106,42 @@ func (d *door) send(p []byte, last bool) error {
 	return nil
 }
 
-// trySend writes of b.out what the network takes at once, with one system call,
-// and keeps the rest for the next send. It reports whether there is none.
+// trySend writes of b.out, which is whole frames, what the network takes at
+// once, and keeps the rest for the next send. It reports whether there is none.
 func (d *door) trySend(b *buffer) (done bool, err error) {
-	if !d.mu.TryLock() { // somebody waits for the peer
-		d.keep(b.out)
+	if !d.mu.TryLock() { // somebody writes, and may be within a frame
+		d.behindMu.Lock()
+		defer d.behindMu.Unlock()
+		d.behind = append(d.behind, b.out...)
 		return false, nil
 	}
 	defer d.mu.Unlock()
 	if d.shut {
 		return true, net.ErrClosed
 	}
-	if d.raw == nil || d.hasRest() {
-		d.keep(b.out)
-		return false, nil
+	if b.out = d.inTurn(b.out); d.raw == nil {
+		d.rest = append(d.rest, b.out...)
+		return len(d.rest) == 0, nil
 	}
 	n, err := b.tryWrite(d.raw)
 	if err != nil {
 		d.shut = true
 		return true, fmt.Errorf("write: %w", err)
 	}
-	if n == len(b.out) {
-		return true, nil
+	d.rest = append(d.rest, b.out[n:]...)
+	return len(d.rest) == 0, nil
+}
+
+// inTurn returns what is to be written before p, and p. The caller holds mu.
+func (d *door) inTurn(p []byte) []byte {
+	d.behindMu.Lock()
+	defer d.behindMu.Unlock()
+	if len(d.rest) == 0 && len(d.behind) == 0 {
+		return p
 	}
-	d.keep(b.out[n:])
-	return false, nil
-}
-
-func (d *door) keep(p []byte) {
-	d.restMu.Lock()
-	defer d.restMu.Unlock()
-	d.rest = append(d.rest, p...)
-}
-
-func (d *door) hasRest() bool {
-	d.restMu.Lock()
-	defer d.restMu.Unlock()
-	return len(d.rest) > 0
-}
-
-// afterRest returns what was kept, and p behind it.
-func (d *door) afterRest(p []byte) []byte {
-	d.restMu.Lock()
-	defer d.restMu.Unlock()
-	if len(d.rest) > 0 {
-		p, d.rest = append(d.rest, p...), nil
-	}
-	return p
+	all := append(append(d.rest, d.behind...), p...)
+	d.rest, d.behind = nil, nil
+	return all
 }
 
 // sever drops the connection without a word, under TLS too, where Close would

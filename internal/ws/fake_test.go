@@ -74,7 +74,7 @@ func (d *desk) Publish(ctx context.Context, _ notify.Principal, call inbox.Call,
 	d.published, d.calls = append(d.published, draft), append(d.calls, call)
 	if d.late {
 		<-ctx.Done()
-		return notify.Receipt{}, ctx.Err()
+		return notify.Receipt{}, notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	}
 	return d.receipt, d.refusal
 }
@@ -126,7 +126,7 @@ func (s *service) as(w http.ResponseWriter, r *http.Request) {
 	case "":
 		u = "ada"
 	}
-	p := notify.Principal{User: notify.UserID(u), Name: "user:" + u}
+	p := notify.Principal{User: notify.UserID(u), Name: "user:" + u, Scopes: []notify.Scope{notify.ScopePublish}}
 	s.ServeHTTP(w, r.WithContext(auth.WithPrincipal(r.Context(), p)))
 }
 

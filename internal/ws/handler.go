@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
@@ -68,6 +69,7 @@ type Handler struct {
 	// Set by New, then read-only.
 	opts     Options
 	upgrader websocket.Upgrader
+	began    time.Time
 
 	buffers sync.Pool
 
@@ -91,7 +93,7 @@ func New(opts Options) *Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Handler{opts: opts}
+	h := &Handler{opts: opts, began: time.Now()}
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  readBuffer,
 		WriteBufferPool: &sync.Pool{}, // so that connections own none: gorilla does not write

@@ -29,13 +29,15 @@ func (s *socket) read() {
 // returns why the connection is to end; if it has ended already, that came
 // first.
 func (s *socket) serve() notify.Close {
-	var flood flood
 	for {
 		frame, why := s.receive()
 		if why != nil {
 			return *why
 		}
-		if flood.count(time.Now()) > s.handler.opts.Commands {
+		if s.conn.Ended() { // whoever may no longer connect may not command
+			return notify.CloseNormal
+		}
+		if s.floods() {
 			return notify.CloseFlood
 		}
 		if !s.answer(frame) {
@@ -84,15 +86,17 @@ func (s *socket) fault(err error) *notify.Close {
 
 // flood counts commands in windows, each of which begins with its first one.
 type flood struct {
-	ends time.Time
-	seen int
+	began time.Duration // since the start of the handler
+	seen  int32
 }
 
-// count counts a command and returns how many its window has had.
-func (f *flood) count(now time.Time) int {
-	if !now.Before(f.ends) {
-		f.ends, f.seen = now.Add(floodWindow), 0
+// floods counts a command, or a ping, which costs us as much, and reports
+// whether they are too many.
+func (s *socket) floods() bool {
+	now := time.Since(s.handler.began)
+	if now-s.flood.began >= floodWindow {
+		s.flood = flood{began: now}
 	}
-	f.seen++
-	return f.seen
+	s.flood.seen++
+	return int(s.flood.seen) > s.handler.opts.Commands
 }

@@ -31,6 +31,8 @@ type socket struct {
 
 	door door
 
+	flood flood // touched by the reader alone
+
 	joining  atomic.Pointer[context.CancelFunc] // while it is
 	peerCode atomic.Int32                       // of the close that the peer sent; 0: none
 }
@@ -138,6 +140,10 @@ func (s *socket) Ping(wait bool) (done bool, err error) {
 
 // pong answers a ping of the peer, for gorilla.
 func (s *socket) pong(payload string) error {
+	if s.floods() {
+		s.conn.End(notify.CloseFlood)
+		return nil
+	}
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
 	b.addControl(opPong, payload)

@@ -1,32 +1,22 @@
 package chaos
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
 const (
-	secret     = "a chaos secret of 32 bytes or more"
-	patience   = 30 * time.Second
 	kills      = 10
 	publishers = 16
 )
@@ -126,76 +116,6 @@ func (p *publisher) once(ctx context.Context, t *testing.T, url string) bool {
 	p.next++
 	p.unsure = false
 	return true
-}
-
-func token(t *testing.T, user string, scopes ...notify.Scope) string {
-	signed, err := auth.Sign([]byte(secret), auth.Claims{User: notify.UserID(user), Scopes: scopes, TTL: time.Hour})
-	if err != nil {
-		t.Error(err)
-	}
-	return signed
-}
-
-// build builds the binary, race detector and all if the test has it.
-func build(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "bellhop")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/bellhop").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return binary
-}
-
-// process is a bellhop in a process of its own.
-type process struct {
-	t      *testing.T
-	binary string
-	dir    string
-	url    string
-	cmd    *exec.Cmd
-	exited chan error
-	cursor string // of the last frame that a watcher has read
-}
-
-// start starts the process and waits until it says where it listens.
-func (p *process) start() {
-	p.t.Helper()
-	p.cmd = exec.Command(p.binary, "serve")
-	p.cmd.Env = append(os.Environ(),
-		"BELLHOP_LISTEN=127.0.0.1:0", "BELLHOP_ADMIN_LISTEN=127.0.0.1:0", "BELLHOP_JWT_SECRET="+secret,
-		"BELLHOP_DATA_DIR="+p.dir, "BELLHOP_LOG_FORMAT=json", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")
-	stderr, err := p.cmd.StderrPipe()
-	require.NoError(p.t, err)
-	require.NoError(p.t, p.cmd.Start())
-	listening := make(chan string, 1)
-	p.exited = make(chan error, 1)
-	go func() {
-		var said bytes.Buffer
-		lines := bufio.NewScanner(io.TeeReader(stderr, &said))
-		for lines.Scan() {
-			var line struct{ Msg, Public string }
-			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-				listening <- line.Public
-			}
-		}
-		err := p.cmd.Wait()
-		p.exited <- fmt.Errorf("%w: %s", errors.Join(errExited, err), said.String())
-	}()
-	select {
-	case address := <-listening:
-		p.url = "http://" + address
-	case err := <-p.exited:
-		p.t.Fatal(err)
-	case <-time.After(patience):
-		p.t.Fatal("it does not listen")
-	}
-}
-
-var errExited = errors.New("the process has exited")
-
-// kill ends the process as a power cut would, but for the disk's own memory.
-func (p *process) kill() {
-	require.NoError(p.t, p.cmd.Process.Kill())
-	<-p.exited
 }
 
 // watcher is a connection of ada.

@@ -104,7 +104,11 @@ func (s *service) restart() {
 }
 
 func (s *service) url(path string) string {
-	return "http://" + s.public + s.cfg.BasePath + path
+	scheme := "http://"
+	if s.cfg.TLSCertFile != "" {
+		scheme = "https://"
+	}
+	return scheme + s.public + s.cfg.BasePath + path
 }
 
 // token signs a token for a user.

@@ -1,0 +1,56 @@
+package ws_test
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bellhop/bellhop/internal/hub"
+)
+
+// Replies come while a long history is written, to a peer that does not take
+// all at once: no frame lands inside another.
+func TestRepliesWhileCatchingUp(t *testing.T) {
+	h := hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})
+	s := newService(h)
+	const frames = 2000
+	history := &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`"` + strings.Repeat("x", 30_000) + `"`)}
+	var replies sync.WaitGroup
+	s.desk.past = func(c *hub.Conn) error {
+		written := make(chan struct{})
+		defer close(written)
+		replies.Go(func() {
+			for range written {
+				c.Offer(&hub.Frame{Event: "reply", Ref: "1", Data: []byte("{}")})
+			}
+		})
+		for range frames {
+			written <- struct{}{}
+			if err := c.Write(history); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := s.tcp(t)
+	told := map[string]int{}
+	for told["live"] == 0 {
+		op, payload, err := w.read()
+		if err != nil {
+			t.Fatalf("after %v: %v", told, err)
+		}
+		var f struct{ Event string }
+		if op != opText || json.Unmarshal(payload, &f) != nil {
+			t.Fatalf("after %v: opcode %d, %d bytes: %.60q", told, op, len(payload), payload)
+		}
+		told[f.Event]++
+	}
+	if told["notification"] != frames {
+		t.Errorf("told %v", told)
+	}
+	w.conn.Close()
+	replies.Wait()
+	h.Drain(t.Context(), 0)
+	s.Wait()
+}

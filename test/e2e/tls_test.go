@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/test/contract"
+)
+
+// pair is a certificate of 127.0.0.1 and its key, signed by itself.
+type pair struct {
+	cert, key []byte // PEM
+	trust     *x509.CertPool
+}
+
+func newPair(t *testing.T, name string) pair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	p := pair{
+		cert:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		key:   pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
+		trust: x509.NewCertPool(),
+	}
+	require.True(t, p.trust.AppendCertsFromPEM(p.cert))
+	return p
+}
+
+// write puts the pair into files, one after the other as an operator does.
+func (p pair) write(t *testing.T, cert, key string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(cert, p.cert, 0o600))
+	require.NoError(t, os.WriteFile(key, p.key, 0o600))
+}
+
+// trusts makes the clients of s trust p alone, on new connections.
+func (s *service) trusts(p pair) {
+	s.t.Helper()
+	transport, ok := s.client.Transport.(*contract.Transport)
+	require.True(s.t, ok)
+	next := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.trust}}
+	s.t.Cleanup(next.CloseIdleConnections)
+	transport.Next = next
+}
+
+// shows reports whether new connections are shown a certificate that who trusts
+// p accepts.
+func (s *service) shows(p pair) bool {
+	conn, err := tls.Dial("tcp", s.public, &tls.Config{RootCAs: p.trust})
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
+}
+
+func TestCertificateIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	one, two := newPair(t, "one"), newPair(t, "two")
+	one.write(t, cert, key)
+	s := start(t, func(c *config.Config) { c.TLSCertFile, c.TLSKeyFile = cert, key })
+	s.trusts(one)
+	old := s.live("ada")
+	s.publish("one", "ada")
+	old.expect("one")
+	require.True(t, s.shows(one))
+	require.False(t, s.shows(two))
+
+	two.write(t, cert, key)
+	require.Eventually(t, func() bool { return s.shows(two) }, patience, 50*time.Millisecond, "the old one stays")
+	assert.False(t, s.shows(one))
+	s.trusts(two)
+	young := s.connect("ada", "earliest")
+	young.expect("one", "live")
+	s.publish("two", "ada")
+	for _, c := range []*connection{old, young} {
+		c.expect("two")
+		c.send(`{"event":"ping","ref":"7"}`)
+		assert.Equal(t, "7", c.read().Ref)
+	}
+
+	// What cannot be used does not take its place.
+	require.NoError(t, os.WriteFile(cert, []byte("half a certif"), 0o600))
+	for range 20 {
+		require.True(t, s.shows(two))
+	}
+	s.publish("three", "ada")
+	old.expect("three")
+}
