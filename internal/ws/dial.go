@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -77,7 +78,7 @@ func Dial(ctx context.Context, address, token, cursor string) (*Client, error) {
 	dialer := websocket.Dialer{
 		Proxy:            http.ProxyFromEnvironment,
 		HandshakeTimeout: writeTimeout,
-		Subprotocols:     []string{Protocol},
+		Subprotocols:     []string{auth.Subprotocol},
 	}
 	conn, answer, err := dialer.DialContext(ctx, u.String(), http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {

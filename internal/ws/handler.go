@@ -21,9 +21,6 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Protocol is the subprotocol that this service speaks.
-const Protocol = "bellhop.v1"
-
 // readBuffer is how much is read ahead on a connection. Commands are rare, and
 // larger ones are read past it.
 const readBuffer = 256
@@ -57,9 +54,6 @@ type Options struct {
 	// closed with 4429; 0: 100.
 	Commands int
 
-	// Problem answers a request that is refused; nil: as problem+json.
-	Problem func(http.ResponseWriter, *http.Request, error)
-
 	Metrics Metrics      // nil: none
 	Logger  *slog.Logger // nil: none
 }
@@ -79,13 +73,11 @@ type Handler struct {
 }
 
 // New returns a Handler. Its requests come with the principal in their context
-// (auth.WithPrincipal); one without is refused.
+// (auth.WithPrincipal), and were found to ask for our WebSocket; one without a
+// principal is refused.
 func New(opts Options) *Handler {
 	if opts.Commands == 0 {
 		opts.Commands = 100
-	}
-	if opts.Problem == nil {
-		opts.Problem = writeProblem
 	}
 	if opts.Metrics == nil {
 		opts.Metrics = noMetrics{}
@@ -98,11 +90,14 @@ func New(opts Options) *Handler {
 		ReadBufferSize:  readBuffer,
 		WriteBufferPool: &sync.Pool{}, // so that connections own none: gorilla does not write
 		CheckOrigin:     opts.CheckOrigin,
-		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
-			if status < http.StatusInternalServerError {
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			switch {
+			case status == http.StatusForbidden:
+				reason = notify.Errorf(notify.ErrOrigin, "pages of this origin may not connect")
+			case status < http.StatusInternalServerError:
 				reason = notify.Errorf(notify.ErrMalformed, "%v", reason)
 			}
-			opts.Problem(w, r, reason)
+			refuse(w, reason)
 		},
 	}
 	return h
@@ -111,19 +106,19 @@ func New(opts Options) *Handler {
 // ServeHTTP upgrades the request and returns; the connection goes on by itself.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.enter() {
-		h.opts.Problem(w, r, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
+		refuse(w, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
 		return
 	}
 	defer h.tasks.Done()
-	p, cursor, err := h.check(w.Header(), r)
+	p, cursor, err := h.check(r)
 	if err != nil {
-		h.opts.Problem(w, r, err)
+		refuse(w, err)
 		return
 	}
 	s := &socket{handler: h}
 	var answer http.Header
 	if len(r.Header.Values("Sec-Websocket-Protocol")) > 0 {
-		answer = http.Header{"Sec-Websocket-Protocol": {Protocol}}
+		answer = http.Header{"Sec-Websocket-Protocol": {auth.Subprotocol}}
 	}
 	s.ws, err = h.upgrader.Upgrade(&hijacker{ResponseWriter: w, door: &s.door}, r, answer)
 	if err != nil {
@@ -132,34 +127,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.start(clone(p), cursor)
 }
 
-// check makes the checks that precede an upgrade, in the order of CONTRACT, and
-// returns who connects and from where.
-func (h *Handler) check(answer http.Header, r *http.Request) (p notify.Principal, cursor string, err error) {
+// check returns who connects and from where. The rest of what precedes an
+// upgrade was checked before: gorilla looks at the origin again.
+func (h *Handler) check(r *http.Request) (p notify.Principal, cursor string, err error) {
 	p, ok := auth.PrincipalOf(r.Context())
 	if !ok {
 		return p, "", notify.Errorf(notify.ErrUnauthenticated, "a WebSocket needs a token")
 	}
-	if !h.opts.CheckOrigin(r) {
-		return p, "", notify.Errorf(notify.ErrOrigin, "pages of this origin may not connect")
-	}
 	if _, draining := h.opts.Hub.Draining(); draining {
 		return p, "", notify.Errorf(notify.ErrDraining, "this node is about to stop")
 	}
-	if cursor, err = cursorOf(r.URL.RawQuery); err != nil {
-		return p, "", err
-	}
-	if !speaksProtocol(r.Header) {
-		return p, "", notify.Errorf(notify.ErrMalformed, "none of the subprotocols is %s", Protocol)
-	}
-	// gorilla would upgrade an HTTP/1.0 request.
-	if r.ProtoMajor != 1 || r.ProtoMinor < 1 || !websocket.IsWebSocketUpgrade(r) ||
-		r.Header.Get("Sec-Websocket-Version") != "13" {
-		answer.Set("Connection", "Upgrade")
-		answer.Set("Upgrade", "websocket")
-		answer.Set("Sec-WebSocket-Version", "13")
-		return p, "", notify.Errorf(notify.ErrUpgrade, "ask for an upgrade to WebSocket, version 13, over HTTP/1.1")
-	}
-	return p, cursor, nil
+	cursor, err = cursorOf(r.URL.RawQuery)
+	return p, cursor, err
 }
 
 // cursorOf returns where the client wants to resume. Whether that can be
@@ -174,16 +153,6 @@ func cursorOf(query string) (string, error) {
 		return "", notify.Errorf(notify.ErrMalformed, "there must be one cursor at most")
 	}
 	return strings.Join(cursors, ""), nil
-}
-
-// speaksProtocol reports whether the client offers our subprotocol, or none.
-func speaksProtocol(h http.Header) bool {
-	offers := h.Values("Sec-Websocket-Protocol")
-	return len(offers) == 0 || slices.ContainsFunc(offers, func(line string) bool {
-		return slices.ContainsFunc(strings.Split(line, ","), func(offer string) bool {
-			return strings.TrimSpace(offer) == Protocol
-		})
-	})
 }
 
 // clone returns p without a hold on the request or the token that it is from.
@@ -220,8 +189,8 @@ func (h *Handler) Wait() {
 	h.tasks.Wait()
 }
 
-// writeProblem answers with err as a problem.
-func writeProblem(w http.ResponseWriter, _ *http.Request, err error) {
+// refuse answers with err as a problem.
+func refuse(w http.ResponseWriter, err error) {
 	p := wire.ProblemOf(err)
 	if id := w.Header().Get("X-Request-Id"); id != "" {
 		p.Instance = "urn:uuid:" + id

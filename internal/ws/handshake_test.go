@@ -14,11 +14,6 @@ import (
 )
 
 func TestRefusedHandshakes(t *testing.T) {
-	plain := func(r *http.Request) {
-		for _, name := range []string{"Connection", "Upgrade", "Sec-Websocket-Version", "Sec-Websocket-Key"} {
-			r.Header.Del(name)
-		}
-	}
 	for name, c := range map[string]struct {
 		target string
 		change func(*http.Request)
@@ -27,15 +22,8 @@ func TestRefusedHandshakes(t *testing.T) {
 	}{
 		"no principal":         {"/ws?as=nobody", nil, 401, "unauthenticated"},
 		"origin":               {"/ws", func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403, "origin"},
-		"origin, no upgrade":   {"/ws", func(r *http.Request) { plain(r); r.Header.Set("Origin", "https://evil.example") }, 403, "origin"},
 		"two cursors":          {"/ws?cursor=a&cursor=b", nil, 400, "malformed"},
 		"unreadable query":     {"/ws?cursor=%zz", nil, 400, "malformed"},
-		"unknown subprotocols": {"/ws", func(r *http.Request) { r.Header.Set("Sec-Websocket-Protocol", "bellhop.v2, chat") }, 400, "malformed"},
-		"the token alone":      {"/ws", func(r *http.Request) { r.Header.Set("Sec-Websocket-Protocol", "bearer.abc") }, 400, "malformed"},
-		"no upgrade":           {"/ws", plain, 426, "upgrade"},
-		"HTTP/1.0":             {"/ws", func(r *http.Request) { r.ProtoMinor = 0 }, 426, "upgrade"},
-		"HTTP/2":               {"/ws", func(r *http.Request) { r.ProtoMajor, r.ProtoMinor = 2, 0 }, 426, "upgrade"},
-		"another version":      {"/ws", func(r *http.Request) { r.Header.Set("Sec-Websocket-Version", "8") }, 426, "upgrade"},
 		"no key":               {"/ws", func(r *http.Request) { r.Header.Del("Sec-Websocket-Key") }, 400, "malformed"},
 		"nothing to take over": {"/ws", nil, 500, "internal"},
 	} {
@@ -59,9 +47,6 @@ func TestRefusedHandshakes(t *testing.T) {
 			}
 			if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
 				t.Errorf("the type is %s", got)
-			}
-			if c.status == 426 && (w.Header().Get("Upgrade") != "websocket" || w.Header().Get("Sec-Websocket-Version") != "13") {
-				t.Errorf("the header is %v", w.Header())
 			}
 		})
 	}

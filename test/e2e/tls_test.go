@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
@@ -106,10 +107,17 @@ func TestCertificateIsReplaced(t *testing.T) {
 		assert.Equal(t, "7", c.read().Ref)
 	}
 
+	// Back again, from a copy that kept its time.
+	one.write(t, cert, key)
+	before := time.Now().Add(-24 * time.Hour)
+	require.NoError(t, errors.Join(os.Chtimes(cert, before, before), os.Chtimes(key, before, before)))
+	require.Eventually(t, func() bool { return s.shows(one) }, patience, 50*time.Millisecond, "an older file is none that changed")
+	s.trusts(one)
+
 	// What cannot be used does not take its place.
 	require.NoError(t, os.WriteFile(cert, []byte("half a certif"), 0o600))
 	for range 20 {
-		require.True(t, s.shows(two))
+		require.True(t, s.shows(one))
 	}
 	s.publish("three", "ada")
 	old.expect("three")

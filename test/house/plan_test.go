@@ -39,6 +39,7 @@ var doors = map[string][]string{
 	"github.com/prometheus":       {"telemetry", tests},
 	"github.com/KimMachineGun":    {"app"},
 	"github.com/google/uuid":      {anywhere},
+	"golang.org/x/sync":           {anywhere},
 	"golang.org/x/time":           {"httpapi", "ws", "inbox"},
 	"golang.org/x/sys":            {"store", "ws", "test/load"},
 	"github.com/santhosh-tekuri":  {"httpapi", tests},
