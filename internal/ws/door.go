@@ -26,6 +26,7 @@ type door struct {
 	open bool // the handshake is over
 
 	// Touched by the reader alone.
+	ahead []byte // what the poller has read: it comes first
 	heads heads
 	bad   error // the peer broke the protocol in a way that gorilla lets pass
 	lost  bool  // reading from the network failed
@@ -45,7 +46,14 @@ func (d *door) Read(p []byte) (int, error) {
 	if d.bad != nil {
 		return 0, d.bad
 	}
-	n, err := d.Conn.Read(p)
+	var n int
+	var err error
+	if len(d.ahead) > 0 {
+		n = copy(p, d.ahead)
+		d.ahead = d.ahead[n:]
+	} else {
+		n, err = d.Conn.Read(p)
+	}
 	if n > 0 {
 		d.conn.Heard()
 		d.bad = d.heads.scan(p[:n]) // told on the next Read: what came before counts

@@ -67,6 +67,10 @@ type Handler struct {
 
 	buffers sync.Pool
 
+	startPoller sync.Once
+	poller      *poller // nil: there is none
+	polls       sync.WaitGroup
+
 	mu     sync.Mutex
 	closed bool
 	tasks  sync.WaitGroup // grows from zero under mu alone, while not closed
@@ -187,6 +191,22 @@ func (h *Handler) Wait() {
 	h.closed = true
 	h.mu.Unlock()
 	h.tasks.Wait()
+	if h.poller != nil {
+		h.poller.stop()
+		h.polls.Wait()
+		h.poller.close()
+	}
+}
+
+// polling returns the poller, which runs from the first time on; nil if the
+// system has none.
+func (h *Handler) polling() *poller {
+	h.startPoller.Do(func() {
+		if h.poller = newPoller(h.opts.Logger); h.poller != nil {
+			h.polls.Go(h.poller.run)
+		}
+	})
+	return h.poller
 }
 
 // refuse answers with err as a problem.

@@ -13,7 +13,8 @@ const (
 
 	length16 = 126
 	length64 = 127
-	lengths  = 0x7F // without the bit that says masked
+	lengths  = 0x7F // without the bit below
+	isMasked = 0x80
 	maskSize = 4
 )
 

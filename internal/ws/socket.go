@@ -33,6 +33,11 @@ type socket struct {
 
 	flood flood // touched by the reader alone
 
+	// parked is whether the poller watches the socket and nobody reads. Who
+	// makes it false starts the reader.
+	parked atomic.Bool
+	fd     int32 // by which the poller knows it
+
 	joining  atomic.Pointer[context.CancelFunc] // while it is
 	peerCode atomic.Int32                       // of the close that the peer sent; 0: none
 }
@@ -55,6 +60,25 @@ func (s *socket) start(p notify.Principal, cursor string) {
 		return
 	}
 	go s.join(ctx, cancel, cursor)
+}
+
+// listen sees to it that what the peer sends is read: by the poller while there
+// are but pongs, else by a reader of its own.
+func (s *socket) listen() {
+	s.parked.Store(true)
+	if s.door.raw == nil || !s.handler.polling().add(s) || s.conn.Ended() {
+		s.unpark()
+	}
+}
+
+// unpark starts the reader, if there is none.
+func (s *socket) unpark() {
+	if s.parked.CompareAndSwap(true, false) {
+		if s.door.raw != nil {
+			s.handler.polling().forget(s)
+		}
+		go s.read()
+	}
 }
 
 // turnAway closes a connection that came while the drain began.
@@ -82,7 +106,7 @@ func (s *socket) join(ctx context.Context, cancel context.CancelFunc, cursor str
 	err := s.handler.opts.Inbox.Join(ctx, s.conn, cursor, func() {
 		welcomed = true
 		s.handler.tasks.Add(1)
-		go s.read()
+		s.listen()
 	})
 	if err == nil {
 		return
@@ -156,6 +180,7 @@ func (s *socket) pong(payload string) error {
 // Close is of hub.Transport. The peer has a second to take what it is told and
 // another to answer; whoever reads then lets the socket go.
 func (s *socket) Close(why notify.Close) {
+	defer s.unpark() // who reads lets the socket go
 	if cancel := s.joining.Load(); cancel != nil {
 		(*cancel)()
 	}

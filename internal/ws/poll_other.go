@@ -1,0 +1,16 @@
+//go:build !linux
+
+package ws
+
+import "log/slog"
+
+// poller is for Linux: elsewhere every connection has a reader.
+type poller struct{}
+
+func newPoller(*slog.Logger) *poller { return nil }
+
+func (*poller) add(*socket) bool { return false }
+func (*poller) forget(*socket)   {}
+func (*poller) run()             {}
+func (*poller) stop()            {}
+func (*poller) close()           {}
