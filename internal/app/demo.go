@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
@@ -50,12 +52,16 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	d := &demo{secret: []byte(secret), o: o}
 	logger := telemetry.NewLogger(o.Stderr, slog.LevelWarn, cfg.LogFormat)
 	page := d.atHome(webui.Demo(d.session, logger))
-	return Run(ctx, cfg, Options{
+	err = Run(ctx, cfg, Options{
 		Logger:    logger,
 		Pages:     map[string]http.Handler{"/": page, "/demo/*": page},
 		Origins:   d.findHome,
 		Listening: func(public, _ net.Addr) { d.greet(public) },
 	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; try --listen 127.0.0.1:0 for any that is free", err)
+	}
+	return err
 }
 
 type demo struct {

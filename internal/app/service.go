@@ -262,7 +262,7 @@ func (s *service) listen(ctx context.Context) (public, admin net.Listener, err e
 		return nil, nil, errors.Join(fmt.Errorf("listen for the admin: %w", err), public.Close())
 	}
 	if s.cfg.TLSCertFile != "" {
-		if public, err = listenTLS(public, s.cfg.TLSCertFile, s.cfg.TLSKeyFile); err != nil {
+		if public, err = listenTLS(public, s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.logger); err != nil {
 			return nil, nil, errors.Join(err, public.Close(), admin.Close())
 		}
 	}

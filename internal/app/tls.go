@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -14,9 +15,11 @@ import (
 type certificate struct {
 	certFile, keyFile string
 
+	logger *slog.Logger
+
 	mu      sync.Mutex
 	pair    *tls.Certificate
-	changed time.Time // the files' latest modification when pair was read
+	changed [2]time.Time // when the files were modified that were read last
 	looked  time.Time
 }
 
@@ -25,8 +28,8 @@ const lookEvery = time.Second
 
 // listenTLS serves TLS 1.2 and later on l. If the files cannot be read later on,
 // the pair that was read last stays.
-func listenTLS(l net.Listener, certFile, keyFile string) (net.Listener, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile}
+func listenTLS(l net.Listener, certFile, keyFile string, logger *slog.Logger) (net.Listener, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, logger: logger}
 	if err := c.read(); err != nil {
 		return l, err
 	}
@@ -44,8 +47,10 @@ func (c *certificate) current() *tls.Certificate {
 	defer c.mu.Unlock()
 	if time.Since(c.looked) >= lookEvery {
 		c.looked = time.Now()
-		if !c.modified().Equal(c.changed) {
-			_ = c.read() // half written perhaps: the last good pair stays, and the next look tries again
+		if c.modified() != c.changed {
+			if err := c.read(); err != nil { // half written perhaps: it will change again
+				c.logger.Error("the changed certificate cannot be used: the last one stays", "error", err)
+			}
 		}
 	}
 	return c.pair
@@ -53,21 +58,20 @@ func (c *certificate) current() *tls.Certificate {
 
 // read takes the pair from the files. The caller holds mu, if there are others.
 func (c *certificate) read() error {
-	modified := c.modified()
+	c.changed = c.modified()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
-	c.pair, c.changed = &pair, modified
+	c.pair = &pair
 	return nil
 }
 
-func (c *certificate) modified() time.Time {
-	var latest time.Time
-	for _, name := range []string{c.certFile, c.keyFile} {
-		if info, err := os.Stat(name); err == nil && info.ModTime().After(latest) {
-			latest = info.ModTime()
+func (c *certificate) modified() (times [2]time.Time) {
+	for i, name := range []string{c.certFile, c.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			times[i] = info.ModTime()
 		}
 	}
-	return latest
+	return times
 }

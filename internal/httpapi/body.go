@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"os"
@@ -20,13 +21,24 @@ const (
 	maxOtherBody  = 64 << 10
 )
 
+// mostForgotten is how much of a body is read for nothing after a request was
+// refused: a client that writes all before it reads would not learn why.
+const mostForgotten = 8 << 20
+
 // limitBody refuses bodies that are too large for where they go. Publishing has
 // limits of its own, which apply once the caller is known.
 func limitBody(basePath string) echo.MiddlewareFunc {
 	one, batch := basePath+"/notify", basePath+"/notify/batch"
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
+		return func(c echo.Context) (err error) {
 			r := c.Request()
+			if body := r.Body; body != nil && body != http.NoBody {
+				defer func() {
+					if err != nil {
+						_, _ = io.CopyN(io.Discard, body, mostForgotten) // what is wrong is known
+					}
+				}()
+			}
 			publishes := r.Method == http.MethodPost && (c.Path() == one || c.Path() == batch)
 			if !publishes && r.Body != nil && r.Body != http.NoBody {
 				if r.ContentLength > maxOtherBody {

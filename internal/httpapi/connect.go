@@ -55,6 +55,9 @@ func handshake(r *http.Request) error {
 	if v := r.Header.Values("Sec-WebSocket-Version"); len(v) != 1 || v[0] != webSocketVersion {
 		return notify.Errorf(notify.ErrUpgrade, "the version of WebSocket must be "+webSocketVersion)
 	}
+	if r.ContentLength != 0 {
+		return notify.Errorf(notify.ErrMalformed, "a handshake has no body")
+	}
 	keys := r.Header.Values("Sec-WebSocket-Key")
 	if len(keys) != 1 {
 		return notify.Errorf(notify.ErrMalformed, "Sec-WebSocket-Key must be there once")

@@ -74,6 +74,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.takeLock(); err != nil {
 		return nil, err
 	}
+	if err := s.makeRoom(o.Logger); err != nil {
+		return nil, errors.Join(err, s.lock.Close())
+	}
 	db, err := pebble.Open(s.path(), s.options(o))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), s.lock.Close())
@@ -82,6 +85,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), db.Close(), s.lock.Close())
 	}
+	s.keepBallast(o.Logger)
 	return s, nil
 }
 
@@ -132,8 +136,9 @@ func (s *Store) options(o Options) *pebble.Options {
 		Logger:             log,
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				s.failing.Store(&err)
-				o.Logger.Error("the store failed in the background, and will try again", "error", err)
+				if s.failing.Swap(&err) == nil { // it tries again at once, and may fail for long
+					o.Logger.Error("the store failed in the background, and tries again", "error", err.Error())
+				}
 			},
 			FlushEnd:      func(i pebble.FlushInfo) { s.settled(i.Err) },
 			CompactionEnd: func(i pebble.CompactionInfo) { s.settled(i.Err) },

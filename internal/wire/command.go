@@ -29,11 +29,11 @@ type Command struct {
 func ReadCommand(frame []byte) (Command, error) {
 	v, err := strict(frame)
 	if err != nil {
-		lenient := jsontext.Value(frame)
-		if lenient.Kind() != '{' || !lenient.IsValid(jsontext.AllowDuplicateNames(true)) {
+		lenient, invalid := jsontext.AppendFormat(nil, frame, jsontext.AllowDuplicateNames(true))
+		if invalid != nil || jsontext.Value(lenient).Kind() != '{' {
 			return Command{}, ErrNoObject
 		}
-		return Command{}, err
+		return Command{Ref: refOf(lenient)}, err
 	}
 	if v.Kind() != '{' {
 		return Command{}, ErrNoObject
@@ -65,4 +65,16 @@ func ReadCommand(frame []byte) (Command, error) {
 		return c, notify.Invalid(r.faults...)
 	}
 	return c, nil
+}
+
+// refOf returns the ref of a command that is otherwise unreadable, if it has one.
+func refOf(v jsontext.Value) string {
+	for name, member := range membersOf(v) {
+		if name == "ref" && member.Kind() == '"' {
+			if ref := unquote(member); utf8.RuneCountInString(ref) <= MaxRef {
+				return ref
+			}
+		}
+	}
+	return ""
 }

@@ -113,7 +113,7 @@ func (r *reader) to(d *notify.Draft, v jsontext.Value) {
 			return func(v jsontext.Value) { r.users(d, v) }
 		case "all":
 			return func(v jsontext.Value) {
-				if r.truth(&d.All)(v); !d.All {
+				if d.All = v.Kind() == 't'; !d.All {
 					r.fault("must be true or absent")
 				}
 			}
@@ -138,25 +138,27 @@ func (r *reader) users(d *notify.Draft, v jsontext.Value) {
 	})
 }
 
-// seconds reads a duration. One too long for a time.Duration is as good as the
-// longest, and nothing shorter than a second passes Draft.Check.
+// longest is as good as any longer duration: no retention is so long.
+const longest = 200 * 365 * 24 * time.Hour
+
+// seconds reads a duration. Nothing shorter than a second passes Draft.Check.
 func (r *reader) seconds(to *time.Duration) read {
 	return func(v jsontext.Value) {
-		n, err := strconv.ParseInt(string(v), 10, 64)
+		n, err := strconv.ParseFloat(string(v), 64)
 		switch {
-		case v.Kind() != '0' || err != nil:
+		case v.Kind() != '0' || err != nil || n != math.Trunc(n): // 60.0 and 6e1 are whole
 			r.fault("must be a whole number")
 		case n < 1:
 			*to = -1 // told from an absent one, which is 0
 		default:
-			*to = time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
+			*to = time.Duration(min(n, longest.Seconds())) * time.Second
 		}
 	}
 }
 
 // Fingerprint hashes what the source of a draft says: the order of members,
-// white space, the spelling of strings, and nulls that mean absent make no
-// difference. Numbers are compared by their digits.
+// white space, the spelling of strings and of numbers, and nulls that mean absent
+// make no difference.
 func Fingerprint(source []byte) [sha256.Size]byte {
 	var said []string
 	var say func(prefix string, members jsontext.Value)
@@ -169,7 +171,8 @@ func Fingerprint(source []byte) [sha256.Size]byte {
 			default:
 				c := v.Clone()
 				// Cannot fail: strict has passed it.
-				_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
+				_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false),
+					jsontext.CanonicalizeRawFloats(true))
 				said = append(said, prefix+name+"\x00"+string(c)+"\x00")
 			}
 		}

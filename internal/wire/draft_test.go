@@ -66,24 +66,24 @@ func TestMalformed(t *testing.T) {
 
 func TestInvalid(t *testing.T) {
 	for body, pointers := range map[string][]string{
-		`[]`:                                             {""},
-		`"x"`:                                            {""},
-		`{"to":{"all":true},"tpye":"t"}`:                 {"/tpye"},
-		`{"to":{"all":true},"a/b~":1,"title":2}`:         {"/a~1b~0", "/title"},
-		`{"to":[],"type":1,"data":[],"ttl":"1"}`:         {"/to", "/type", "/data", "/ttl"},
-		`{"to":{"users":"ada"}}`:                         {"/to/users"},
-		`{"to":{"users":["ada",1]}}`:                     {"/to/users/1"},
-		`{"to":{"users":["ada"],"all":true}}`:            {"/to"},
-		`{"to":{}}`:                                      {"/to"},
-		`{"to":{"all":false}}`:                           {"/to/all"},
-		`{"to":{"topics":["x"]}}`:                        {"/to/topics"},
-		`{"to":{"all":true},"ttl":1.5}`:                  {"/ttl"},
-		`{"to":{"all":true},"ttl":99999999999999999999}`: {"/ttl"},
-		`{"to":{"all":true},"ephemeral":"yes"}`:          {"/ephemeral"},
-		`{"to":{"all":true},"collapse_key":"k"}`:         {"/collapse_key"},
-		`{"to":{"all":true},"deliver_at":"2026-12-01"}`:  {"/deliver_at"},
-		`{"to":{"all":true},"colour":null}`:              {"/colour"},
-		`{"to":{"all":true},"Type":"t"}`:                 {"/Type"},
+		`[]`:                                            {""},
+		`"x"`:                                           {""},
+		`{"to":{"all":true},"tpye":"t"}`:                {"/tpye"},
+		`{"to":{"all":true},"a/b~":1,"title":2}`:        {"/a~1b~0", "/title"},
+		`{"to":[],"type":1,"data":[],"ttl":"1"}`:        {"/to", "/type", "/data", "/ttl"},
+		`{"to":{"users":"ada"}}`:                        {"/to/users"},
+		`{"to":{"users":["ada",1]}}`:                    {"/to/users/1"},
+		`{"to":{"users":["ada"],"all":true}}`:           {"/to"},
+		`{"to":{}}`:                                     {"/to"},
+		`{"to":{"all":false}}`:                          {"/to/all"},
+		`{"to":{"topics":["x"]}}`:                       {"/to/topics"},
+		`{"to":{"all":true},"ttl":1.5}`:                 {"/ttl"},
+		`{"to":{"all":true},"ttl":"60"}`:                {"/ttl"},
+		`{"to":{"all":true},"ephemeral":"yes"}`:         {"/ephemeral"},
+		`{"to":{"all":true},"collapse_key":"k"}`:        {"/collapse_key"},
+		`{"to":{"all":true},"deliver_at":"2026-12-01"}`: {"/deliver_at"},
+		`{"to":{"all":true},"colour":null}`:             {"/colour"},
+		`{"to":{"all":true},"Type":"t"}`:                {"/Type"},
 	} {
 		_, err := wire.Draft([]byte(body))
 		require.ErrorIs(t, err, notify.ErrInvalid, body)
@@ -103,6 +103,7 @@ func pointersOf(err error) []string {
 
 func TestFingerprintIsOfTheDecodedJSON(t *testing.T) {
 	const body = `{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"c":null,"d":[1,2]}}}`
+	const large = `{"to":{"users":["ada"]},"type":"t","data":{"a":9007199254740993}}`
 	fingerprint := func(body string) [32]byte {
 		d, err := wire.Draft([]byte(body))
 		require.NoError(t, err)
@@ -111,9 +112,11 @@ func TestFingerprintIsOfTheDecodedJSON(t *testing.T) {
 	for _, same := range []string{
 		`{ "type" : "\u0074", "data":{"b":{"d":[1, 2],"c":null},"a":1}, "to":{"users":["\u0061da"]} }`,
 		`{"to":{"users":["ada"],"all":null},"type":"t","title":null,"data":{"a":1,"b":{"c":null,"d":[1,2]}}}`,
+		`{"to":{"users":["ada"]},"type":"t","data":{"a":1.0,"b":{"c":null,"d":[1e0,20e-1]}}}`,
 	} {
 		assert.Equal(t, fingerprint(body), fingerprint(same), same)
 	}
+	assert.NotEqual(t, fingerprint(large), fingerprint(strings.Replace(large, "993", "992", 1)), "to the last digit")
 	for _, other := range []string{
 		`{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"d":[1,2]}}}`,
 		`{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"c":null,"d":[2,1]}}}`,
@@ -193,4 +196,12 @@ func FuzzDraft(f *testing.F) {
 			t.Fatalf("%v: %s (%v)", err, frame, again)
 		}
 	})
+}
+
+func TestWholeNumbersOfSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{"60": time.Minute, "60.0": time.Minute, "6e1": time.Minute, "1e300": 200 * 365 * 24 * time.Hour} {
+		d, err := wire.Draft([]byte(`{"to":{"all":true},"type":"t","ttl":` + text + `}`))
+		require.NoError(t, err)
+		assert.Equal(t, want, d.TTL, text)
+	}
 }

@@ -91,6 +91,9 @@ func TestReadCommand(t *testing.T) {
 	c, err = wire.ReadCommand([]byte(`{"event":"ping","x":1,"ref":"7"}`))
 	assert.Error(t, err)
 	assert.Equal(t, "7", c.Ref, "the error can be told by its ref")
+	c, err = wire.ReadCommand([]byte(`{"event":"publish","ref":"8","data":{"a":1,"a":2}}`))
+	assert.ErrorIs(t, err, notify.ErrMalformed)
+	assert.Equal(t, "8", c.Ref)
 }
 
 func FuzzReadCommand(f *testing.F) {

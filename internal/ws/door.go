@@ -56,7 +56,9 @@ func (d *door) Read(p []byte) (int, error) {
 	}
 	if n > 0 {
 		d.conn.Heard()
-		d.bad = d.heads.scan(p[:n]) // told on the next Read: what came before counts
+		if d.bad = d.heads.scan(p[:n]); d.bad != nil { // nothing of it is to act
+			return 0, d.bad
+		}
 	}
 	d.lost = d.lost || err != nil
 	return n, err
