@@ -56,6 +56,7 @@ type Conn struct {
 	why     *notify.Close // why it ended
 	phase   phase
 	writing bool // there is a writer, and it will see what is changed here
+	blocked bool // the writer waits for the peer
 	ping    bool // the writer is to ping
 	told    bool // a cursor since the wheel last looked
 	closing bool // Transport.Close was called or is about to be
@@ -163,6 +164,24 @@ func (c *Conn) enqueue(f *Frame) bool {
 	c.told = c.told || f.Sequence != 0
 	c.wake()
 	return true
+}
+
+// isLong reports whether half of what may be queued is, though the peer takes
+// what it is sent.
+func (c *Conn) isLong() bool {
+	opts := &c.shard.hub.opts
+	return c.queue != nil && !c.blocked &&
+		(2*len(c.queue.frames) >= opts.QueueLen-1 || 2*c.queue.bytes >= opts.QueueBytes)
+}
+
+// awaitTaken returns when a worker has taken a long queue, or has found that the
+// peer must be waited for: until then, it is not the peer that is slow.
+func (c *Conn) awaitTaken() {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	for c.isLong() {
+		c.shard.taken.Wait()
+	}
 }
 
 // isFull reports whether f is too much for what is queued and in flight.

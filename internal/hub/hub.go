@@ -91,6 +91,7 @@ type shard struct {
 	mu    sync.Mutex
 	users map[notify.UserID][]*Conn // oldest first
 	wheel wheel
+	taken sync.Cond // on mu: a long queue was taken, or its connection is blocked
 }
 
 // New returns a hub without connections. Run and Drain go with it.
@@ -98,7 +99,9 @@ func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
 	for i := range h.shards {
-		h.shards[i] = shard{hub: h, users: make(map[notify.UserID][]*Conn), wheel: newWheel(&h.opts)}
+		s := &h.shards[i]
+		s.hub, s.users, s.wheel = h, make(map[notify.UserID][]*Conn), newWheel(&h.opts)
+		s.taken.L = &s.mu
 	}
 	return h
 }
@@ -141,41 +144,57 @@ func (h *Hub) Register(c *Conn) error {
 }
 
 // Deliver offers f, which is n encoded, to every connection that n is for, and
-// waits for none. What has a sequence comes from one goroutine alone, in the
-// journal's order; what has none may come from any.
+// waits for no peer. What has a sequence comes from one goroutine alone, in the
+// journal's order; what has none may come from any. Deliver leaves no queue
+// longer than half, as far as its peer takes what it is sent: a burst is no
+// reason to call somebody slow.
 func (h *Hub) Deliver(n notify.Notification, f *Frame) {
+	var long []*Conn
 	if n.Audience == notify.AudienceAll {
 		for i := range h.shards {
-			h.shards[i].broadcast(n.Time, f)
+			long = h.shards[i].broadcast(n.Time, f, long)
 		}
 	} else {
 		for _, u := range n.Users {
-			h.shardOf(u).deliver(u, f)
+			long = h.shardOf(u).deliver(u, f, long)
 		}
 	}
 	if f.Sequence != 0 {
 		h.delivered.Store(uint64(f.Sequence))
 	}
+	for _, c := range long {
+		c.awaitTaken()
+	}
 }
 
-func (s *shard) broadcast(at time.Time, f *Frame) {
+// broadcast offers f to all connections, and appends those to long whose queue
+// is long.
+func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, conns := range s.users {
 		for _, c := range slices.Backward(conns) { // backward: offering may remove c
-			if !c.principal.Since.After(at) {
-				c.offer(f)
+			if c.principal.Since.After(at) {
+				continue
+			}
+			if c.offer(f); c.isLong() {
+				long = append(long, c)
 			}
 		}
 	}
+	return long
 }
 
-func (s *shard) deliver(u notify.UserID, f *Frame) {
+// deliver does the same for the connections of a user.
+func (s *shard) deliver(u notify.UserID, f *Frame, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) {
-		c.offer(f)
+		if c.offer(f); c.isLong() {
+			long = append(long, c)
+		}
 	}
+	return long
 }
 
 // GoLive lets c, which was told everything up to at, go live, unless something

@@ -90,6 +90,7 @@ func (c *Conn) write(wait bool) {
 		switch c.writeOnce(wait) {
 		case again:
 		case blocked:
+			c.setBlocked(true)
 			go c.writeRest()
 			return
 		case over:
@@ -102,7 +103,15 @@ func (c *Conn) write(wait bool) {
 // writeRest waits until the peer has taken what it was written, and writes on.
 func (c *Conn) writeRest() {
 	c.flush()
+	c.setBlocked(false)
 	c.write(true)
+}
+
+func (c *Conn) setBlocked(is bool) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	c.blocked = is
+	c.shard.taken.Broadcast()
 }
 
 func (c *Conn) flush() {
@@ -172,6 +181,9 @@ func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 	switch {
 	case c.closing: // somebody else closes
 	case c.queue != nil:
+		if c.isLong() {
+			defer c.shard.taken.Broadcast()
+		}
 		b, c.queue = c.queue, nil
 		c.flight, c.flightBytes = int32(len(b.frames)), int32(b.bytes)
 		return b, false, nil
@@ -200,6 +212,7 @@ func (c *Conn) cut() {
 // finds that it cannot write. The shard's lock is held, and c has ended.
 func (c *Conn) closeNow() {
 	c.queue = c.drop(c.queue)
+	c.shard.taken.Broadcast()
 	c.closing = true
 	c.shard.hub.tasks.Add(1)
 	go c.sayBye(*c.why)
@@ -218,4 +231,5 @@ func (c *Conn) rescue() {
 	defer c.shard.mu.Unlock()
 	c.shard.end(c, notify.CloseInternal)
 	c.queue = c.drop(c.queue) // which might be what it panics at
+	c.shard.taken.Broadcast()
 }

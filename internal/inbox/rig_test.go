@@ -42,7 +42,7 @@ func (r *rig) start() {
 	quiet := slog.New(slog.DiscardHandler)
 	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
 	require.NoError(r.t, err)
-	h := hub.New(hub.Options{QueueLen: 4096}) // these devices are no faster than the test machine
+	h := hub.New(hub.Options{})
 	var b *inbox.Inbox
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{

@@ -40,7 +40,7 @@ func newPoller(logger *slog.Logger) *poller {
 	}
 	if err != nil {
 		logger.Warn("no epoll: every connection takes a goroutine", "error", err)
-		unix.Close(epoll)
+		_ = unix.Close(epoll)
 		return nil
 	}
 	return &poller{epoll: epoll, wake: wake, logger: logger}
@@ -119,8 +119,8 @@ func (p *poller) stop() {
 
 // close gives back what the system gave. run must have ended.
 func (p *poller) close() {
-	unix.Close(p.epoll)
-	unix.Close(p.wake)
+	_ = unix.Close(p.epoll)
+	_ = unix.Close(p.wake)
 }
 
 // woken takes what a parked peer has sent. The poller calls it, and it does not

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -201,4 +202,22 @@ func TestPublishOverTheSocket(t *testing.T) {
 	ada.send(`{"event":"ping","ref":"11"}`)
 	assert.Equal(t, "11", ada.read().Ref)
 	grace.expect("hello")
+}
+
+// A burst larger than a queue is no reason to let somebody go who reads.
+func TestABatchLargerThanAQueue(t *testing.T) {
+	s := start(t)
+	ada, grace := s.live("ada"), s.live("grace")
+	items := make([]string, 1000)
+	for i := range items {
+		if items[i] = draft(t, strconv.Itoa(i), "ada"); i%3 == 0 {
+			items[i] = draft(t, strconv.Itoa(i))
+		}
+	}
+	a := s.post("/notify/batch", `{"notifications":[`+strings.Join(items, ",")+`]}`)
+	require.Equal(t, http.StatusAccepted, a.StatusCode)
+	for i, title := range titles(ada, len(items)) {
+		require.Equal(t, strconv.Itoa(i), title)
+	}
+	titles(grace, 334)
 }
