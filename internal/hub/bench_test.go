@@ -24,8 +24,8 @@ func (s sink) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	}
 	return true, nil
 }
-func (sink) Ping(bool) (bool, error) { return true, nil }
-func (sink) Close(notify.Close)      {}
+func (sink) Ping() (bool, error) { return true, nil }
+func (sink) Close(notify.Close)  {}
 
 func BenchmarkDeliver(b *testing.B) {
 	for _, conns := range []int{1, 10_000} {

@@ -92,8 +92,8 @@ func (p *peer) Write(frames []*hub.Frame, wait bool) (bool, error) {
 	return true, nil
 }
 
-func (p *peer) Ping(wait bool) (bool, error) {
-	if done, err := p.Write(nil, wait); !done || err != nil {
+func (p *peer) Ping() (bool, error) {
+	if done, err := p.Write(nil, false); !done || err != nil {
 		return done, err
 	}
 	p.mu.Lock()

@@ -24,8 +24,8 @@ type Transport interface {
 	// rest, which the transport keeps and the next Write or Ping writes first.
 	Write(frames []*Frame, wait bool) (done bool, err error)
 
-	// Ping asks the peer for a sign of life, and waits as Write does.
-	Ping(wait bool) (done bool, err error)
+	// Ping asks the peer for a sign of life, as Write does without wait.
+	Ping() (done bool, err error)
 
 	// Close says why, where that can still be said, and lets the peer go; a
 	// Write under way fails soon. It is called once, and may take a second or two.

@@ -76,18 +76,17 @@ func (h *Hub) work() {
 			return
 		}
 		for _, c := range share {
-			c.write(false)
+			c.write()
 		}
 	}
 }
 
 // write writes what is queued, batch by batch, until there is no more. If c has
-// ended meanwhile, the last it writes is why. Without wait it leaves it to a
-// goroutine of c's own to wait for the peer. It counts as one of the hub's
-// tasks.
-func (c *Conn) write(wait bool) {
+// ended meanwhile, the last it writes is why. It leaves it to a goroutine of c's
+// own to wait for the peer. It counts as one of the hub's tasks.
+func (c *Conn) write() {
 	for {
-		switch c.writeOnce(wait) {
+		switch c.writeOnce() {
 		case again:
 		case blocked:
 			c.setBlocked(true)
@@ -104,7 +103,7 @@ func (c *Conn) write(wait bool) {
 func (c *Conn) writeRest() {
 	c.flush()
 	c.setBlocked(false)
-	c.write(true)
+	c.write()
 }
 
 func (c *Conn) setBlocked(is bool) {
@@ -131,7 +130,7 @@ const (
 )
 
 // writeOnce writes the next that is to be written.
-func (c *Conn) writeOnce(wait bool) (came progress) {
+func (c *Conn) writeOnce() (came progress) {
 	defer c.rescue()
 	h := c.shard.hub
 	b, ping, bye := c.take()
@@ -139,12 +138,12 @@ func (c *Conn) writeOnce(wait bool) (came progress) {
 	var err error
 	switch {
 	case b != nil:
-		if done, err = c.transport.Write(b.frames, wait); err == nil {
+		if done, err = c.transport.Write(b.frames, false); err == nil {
 			h.opts.Metrics.Delivered(len(b.frames))
 		}
 		h.freeBatch(b)
 	case ping:
-		done, err = c.transport.Ping(wait)
+		done, err = c.transport.Ping()
 	case bye != nil:
 		h.tasks.Add(1)
 		go c.sayBye(*bye)

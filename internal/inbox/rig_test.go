@@ -140,7 +140,7 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	return true, nil
 }
 
-func (d *device) Ping(bool) (bool, error) { return true, nil }
+func (d *device) Ping() (bool, error) { return true, nil }
 
 func (d *device) Close(why notify.Close) {
 	d.mu.Lock()

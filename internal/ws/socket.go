@@ -155,11 +155,11 @@ func (s *socket) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
 }
 
 // Ping is of hub.Transport.
-func (s *socket) Ping(wait bool) (done bool, err error) {
+func (s *socket) Ping() (done bool, err error) {
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
 	b.addControl(opPing, "")
-	return s.door.put(b, wait)
+	return s.door.put(b, false)
 }
 
 // pong answers a ping of the peer, for gorilla.

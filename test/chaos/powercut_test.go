@@ -190,7 +190,7 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 }
 
 // Ping implements hub.Transport.
-func (d *device) Ping(bool) (bool, error) { return true, nil }
+func (d *device) Ping() (bool, error) { return true, nil }
 
 // Close implements hub.Transport.
 func (d *device) Close(notify.Close) {}
