@@ -46,18 +46,6 @@ func (a *api) publishing(h func(echo.Context, notify.Principal) error) echo.Hand
 	})
 }
 
-// receipt is the answer to a publish; Status is set inside a batch.
-type receipt struct {
-	Status     int    `json:"status,omitempty"`
-	ID         string `json:"id"`
-	Recipients int    `json:"recipients,omitempty"` // absent for everyone
-	Duplicate  bool   `json:"duplicate"`
-}
-
-func receiptOf(r notify.Receipt) receipt {
-	return receipt{ID: r.ID, Recipients: r.Recipients, Duplicate: r.Duplicate}
-}
-
 // publish serves POST /notify.
 func (a *api) publish(c echo.Context, by notify.Principal) error {
 	call, err := callOf(c, "/notify")
@@ -78,7 +66,7 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	return accepted(c, receiptOf(r))
+	return accepted(c, wire.ReceiptOf(r))
 }
 
 // publishBatch serves POST /notify/batch.
@@ -114,7 +102,7 @@ func (a *api) batchAnswer(c echo.Context, results []inbox.Result) batchAnswer {
 			answer.Results[i] = problemOf(r.Err, c, a.Logger)
 			continue
 		}
-		told := receiptOf(r.Receipt)
+		told := wire.ReceiptOf(r.Receipt)
 		told.Status = http.StatusAccepted
 		answer.Results[i] = told
 	}

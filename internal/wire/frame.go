@@ -8,8 +8,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// MaxFrame is the most bytes that one frame to a client has.
-const MaxFrame = 64 << 10
+// MaxFrame is the most bytes that one frame to a client has: 64 KiB, as far as a
+// WebSocket says it with 16 bits.
+const MaxFrame = 1<<16 - 1
 
 // timeFormat is how times are written: UTC, to the millisecond.
 const timeFormat = "2006-01-02T15:04:05.000Z"
@@ -93,4 +94,18 @@ func AppendNotification(dst []byte, n *notify.Notification) []byte {
 func appendString(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s)
 	return dst
+}
+
+// Receipt is the answer to a publish as its publisher reads it. Status is set
+// inside the answer to a batch alone.
+type Receipt struct {
+	Status     int    `json:"status,omitempty"`
+	ID         string `json:"id"`
+	Recipients int    `json:"recipients,omitempty"` // absent for everyone
+	Duplicate  bool   `json:"duplicate"`
+}
+
+// ReceiptOf returns r as it is read.
+func ReceiptOf(r notify.Receipt) Receipt {
+	return Receipt{ID: r.ID, Recipients: r.Recipients, Duplicate: r.Duplicate}
 }

@@ -92,11 +92,7 @@ func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 	if err != nil {
 		return nil, within("/data", err)
 	}
-	return json.Marshal(struct {
-		ID         string `json:"id"`
-		Recipients int    `json:"recipients,omitempty"`
-		Duplicate  bool   `json:"duplicate"`
-	}{receipt.ID, receipt.Recipients, receipt.Duplicate})
+	return json.Marshal(wire.ReceiptOf(receipt))
 }
 
 // within returns err with its faults as those of a member of the frame.

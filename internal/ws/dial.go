@@ -14,11 +14,11 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 const (
 	clientSilence = time.Minute // the service pings every 25 s
-	clientFrame   = 64 << 10
 	problemMost   = 64 << 10
 )
 
@@ -85,7 +85,7 @@ func Dial(ctx context.Context, address, token, cursor string) (*Client, error) {
 		return nil, handshakeError(answer, err)
 	}
 	c := &Client{ws: conn}
-	conn.SetReadLimit(clientFrame)
+	conn.SetReadLimit(wire.MaxFrame)
 	answerPing := conn.PingHandler()
 	conn.SetPingHandler(func(data string) error {
 		return errors.Join(c.heard(), answerPing(data))

@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	maxFrame   = 1<<16 - 1 // to a client: 64 KiB, as far as 16 bits say it
 	headSize   = 4         // of a frame with 126 bytes or more
 	keepBuffer = 128 << 10 // larger ones are not kept
 )
@@ -49,7 +48,7 @@ func (b *buffer) addText(f *hub.Frame, cursor []byte) bool {
 	head, payload := b.out[at:at+headSize], b.out[at+headSize:]
 	head[0] = fin | opText
 	switch n := len(payload); {
-	case n > maxFrame:
+	case n > wire.MaxFrame:
 		b.out = b.out[:at]
 		return false
 	case n >= length16:

@@ -14,6 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // farewell is how long saying why may take, and how long the peer then has to
@@ -148,7 +149,7 @@ func (s *socket) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
 		}
 		if !b.addText(f, cursor) {
 			s.conn.End(notify.CloseInternal)
-			return true, fmt.Errorf("a %s frame has more than %d bytes", f.Event, maxFrame)
+			return true, fmt.Errorf("a %s frame has more than %d bytes", f.Event, wire.MaxFrame)
 		}
 	}
 	return s.door.put(b, wait)
