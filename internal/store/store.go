@@ -23,10 +23,11 @@ import (
 // formatVersion is raised when the meaning of keys or values changes.
 const formatVersion = 1
 
-// Memory that the store may take, whatever it holds.
+// Memory that the store may take, whatever it holds. Pebble takes the memory of
+// its memtables, of which there are two, out of the cache's.
 const (
-	cacheBytes    = 32 << 20
 	memTableBytes = 16 << 20
+	cacheBytes    = 64<<20 + 2*memTableBytes
 )
 
 // Options say how to open a store.
