@@ -13,6 +13,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,6 +86,7 @@ type Verifier struct {
 	secrets []key
 	sources []*source // of public keys
 	remote  *source   // that of sources to ask for unknown keys, or nil
+	cache   cache
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -193,6 +195,30 @@ func (v *Verifier) Close() {
 // JWKS URL does not answer. The principal expires at the token's exp; for Leeway
 // after it the token is still accepted, and a connection with it may stay.
 func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, error) {
+	if len(token) > v.maxBytes {
+		return notify.Principal{}, invalid(fmt.Sprintf("the token has more than %d bytes", v.maxBytes))
+	}
+	hash, keys := sha256.Sum256([]byte(token)), v.keysVersion()
+	if p, ok := v.cache.get(hash, keys, v.now()); ok {
+		return p, nil
+	}
+	p, err := v.verify(ctx, token)
+	if err == nil {
+		v.cache.put(hash, keys, p)
+	}
+	return p, err
+}
+
+// keysVersion changes whenever a key does.
+func (v *Verifier) keysVersion() uint64 {
+	var version uint64
+	for _, s := range v.sources {
+		version += s.version.Load()
+	}
+	return version
+}
+
+func (v *Verifier) verify(ctx context.Context, token string) (notify.Principal, error) {
 	t, err := v.split(token)
 	if err != nil {
 		return notify.Principal{}, err

@@ -37,7 +37,8 @@ type source struct {
 	ask    chan chan<- error
 	ended  chan struct{} // closed when run has returned
 
-	keys atomic.Pointer[[]key] // the last good ones; nil: none yet
+	keys    atomic.Pointer[[]key] // the last good ones; nil: none yet
+	version atomic.Uint64         // of keys: one more whenever they change
 
 	// Touched by start, then by run alone.
 	err   error     // of the last load
@@ -69,8 +70,13 @@ func (s *source) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read token keys of %s: %w", s.name, err)
 	}
-	s.keys.Store(&keys)
+	s.set(keys)
 	return nil
+}
+
+func (s *source) set(keys []key) {
+	s.keys.Store(&keys)
+	s.version.Add(1) // after the keys: what was verified before has an older version
 }
 
 // run follows the keys until ctx ends.
@@ -113,7 +119,7 @@ func (s *source) refresh(ctx context.Context) {
 	s.err = err
 	switch {
 	case err == nil:
-		s.keys.Store(&keys)
+		s.set(keys)
 		if before != nil {
 			s.logger.Info("token keys can be read again", "source", s.name, "keys", len(keys))
 		}
