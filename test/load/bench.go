@@ -29,6 +29,13 @@ type bench struct {
 	programs map[side]string
 	results  *results
 	progress io.Writer
+	rs256    *rs256 // nil until it is needed
+}
+
+// rs256 is what a service with a public key is spoken to and started with.
+type rs256 struct {
+	dialect   *dialect.Service
+	publicKey []byte
 }
 
 // build compiles floor and service. A service that has been built already is
@@ -47,46 +54,64 @@ func (b *bench) build(ctx context.Context, built string) error {
 	return nil
 }
 
-// run runs every scenario in turn on floor and service, as often as the sizes
-// say. What is wrong with one run does not keep the others from being measured.
+// run runs every scenario. What is wrong with one run does not keep the others
+// from being measured.
 func (b *bench) run(ctx context.Context, scenarios []scenario) error {
 	var errs []error
 	for _, sc := range scenarios {
-		if err := enoughFiles(sc.clients(b.sizes)); err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		for round := range b.sizes.rounds {
-			for _, side := range []side{floor, service} {
-				start := time.Now()
-				err := b.runOne(ctx, sc, side)
-				b.say("%-10s %-7s round %d  %4.1f s", sc.name, side, round+1, time.Since(start).Seconds())
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if err != nil {
-					b.say("           %v", err)
-					errs = append(errs, fmt.Errorf("%s, %s: %w", sc.name, side, err))
-				}
+		if sc.alone != nil {
+			errs = append(errs, b.timed(sc.name, func() error { return sc.alone(ctx, b) }))
+			continue
+		}
+		errs = append(errs, b.turns(ctx, sc))
+	}
+	return errors.Join(errs...)
+}
+
+// turns runs a scenario in turn on floor and service, as often as the sizes say.
+func (b *bench) turns(ctx context.Context, sc scenario) error {
+	var errs []error
+	for round := range b.sizes.rounds {
+		for _, side := range []side{floor, service} {
+			what := fmt.Sprintf("%-10s %-7s round %d", sc.name, side, round+1)
+			errs = append(errs, b.timed(what, func() error { return b.runOne(ctx, sc, side) }))
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// timed runs f, and says how long it took and what went wrong.
+func (b *bench) timed(what string, f func() error) error {
+	start := time.Now()
+	err := f()
+	b.say("%-28s %5.1f s", what, time.Since(start).Seconds())
+	if err != nil {
+		b.say("           %v", err)
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
 // runOne starts one server afresh and runs one scenario on it.
 func (b *bench) runOne(ctx context.Context, sc scenario, which side) (err error) {
-	dir, err := os.MkdirTemp(b.dir, sc.name+"-")
+	if err := enoughFiles(sc.clients(b.sizes)); err != nil {
+		return err
+	}
+	dir, err := b.makeDir(sc.name)
 	if err != nil {
-		return fmt.Errorf("make a directory: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
-		return fmt.Errorf("make a directory: %w", err)
-	}
 
 	s := &session{side: which, sizes: b.sizes, epoch: time.Now(), clients: sc.clients(b.sizes), results: b.results}
 	s.toUser = make([]uint32, s.clients)
-	if err := s.start(ctx, b.programs[which], dir); err != nil {
+	if err := b.start(ctx, s, sc, dir); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.server.Stop()) }()
@@ -106,16 +131,53 @@ func (b *bench) runOne(ctx context.Context, sc scenario, which side) (err error)
 	return sc.run(ctx, s)
 }
 
+// makeDir makes a directory in which a server may keep its data and its log.
+func (b *bench) makeDir(name string) (dir string, err error) {
+	if dir, err = os.MkdirTemp(b.dir, name+"-"); err != nil {
+		return "", fmt.Errorf("make a directory: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+		return "", fmt.Errorf("make a directory: %w", err)
+	}
+	return dir, nil
+}
+
 // start starts the server of the session's side, and finds how to speak to it.
-func (s *session) start(ctx context.Context, program, dir string) (err error) {
-	if s.side == floor {
+func (b *bench) start(ctx context.Context, s *session, sc scenario, dir string) (err error) {
+	switch program := b.programs[s.side]; {
+	case s.side == floor:
 		s.dialect = dialect.NewFloor()
 		s.server, err = server.StartFloor(ctx, program, dir)
-		return err
+	case sc.rs256:
+		s.server, err = b.startRS256(ctx, s, sc, dir)
+	default:
+		s.dialect = dialect.NewService(server.Secret, maxPublishers)
+		s.server, err = server.StartService(ctx, program, dir)
 	}
-	s.dialect = dialect.NewService(server.Secret, maxPublishers)
-	s.server, err = server.StartService(ctx, program, dir)
 	return err
+}
+
+// startRS256 starts a service that knows no secret but a public key. The tokens
+// are signed for the first of its kind and used by all.
+func (b *bench) startRS256(ctx context.Context, s *session, sc scenario, dir string) (*server.Server, error) {
+	if b.rs256 == nil {
+		d, publicKey, err := dialect.NewServiceRS256(sc.clients(b.sizes))
+		if err != nil {
+			return nil, err
+		}
+		b.rs256 = &rs256{d, publicKey}
+	}
+	s.dialect = b.rs256.dialect
+	file := filepath.Join(dir, "key.pem")
+	if err := os.WriteFile(file, b.rs256.publicKey, 0o600); err != nil {
+		return nil, fmt.Errorf("write the public key: %w", err)
+	}
+	return server.StartService(ctx, b.programs[service], dir,
+		"BELLHOP_JWT_SECRET=",
+		"BELLHOP_JWT_PUBLIC_KEY_FILE="+file,
+		"BELLHOP_JWT_ISSUER=*",
+		"BELLHOP_JWT_AUDIENCE=*",
+	)
 }
 
 func (b *bench) say(format string, args ...any) {

@@ -37,17 +37,22 @@ func broadcasts(ctx context.Context, s *session) error {
 func (s *session) broadcast(ctx context.Context, name string, publishers int) error {
 	s.crowd.Latencies()
 	var sent int64
-	start := time.Now()
-	cpu, err := s.cost(func() (err error) {
-		sent, err = s.tellAll(ctx, publishers)
+	var cpu, took time.Duration
+	objects, err := s.allocations(ctx, func() (err error) {
+		start := time.Now()
+		cpu, err = s.cost(func() (err error) {
+			sent, err = s.tellAll(ctx, publishers)
+			return err
+		})
+		took = time.Since(start)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	took := time.Since(start)
 	deliveries, latencies := sent*int64(s.clients), s.crowd.Latencies()
 	s.record(name+" cpu", perMillion(cpu, deliveries))
+	s.recordAllocations(name+" allocs", objects, deliveries)
 	s.record(name+" rate", float64(deliveries)/took.Seconds())
 	s.record(name+" p50", milliseconds(latencies.Quantile(0.5)))
 	s.record(name+" p99", milliseconds(latencies.Quantile(0.99)))

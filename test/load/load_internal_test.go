@@ -4,8 +4,11 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bellhop/bellhop/test/load/stats"
 )
 
 // These tests are inside the package, since a program has no outside but its
@@ -51,6 +54,70 @@ func TestATableRowHasMediansAndTheirRatio(t *testing.T) {
 	if got := targetTable(r); strings.Count(got, "\n") != 3 {
 		t.Errorf("rows that were not measured:\n%s", got)
 	}
+	if got := targetTable(r); !strings.HasSuffix(got, "| at most 1.05 × floor | no |\n") {
+		t.Errorf("got\n%swant the target and that it was missed", got)
+	}
+}
+
+func TestATargetIsMetByTheMedian(t *testing.T) {
+	figures := measured{
+		floor:   stats.Series{10, 10, 40},
+		service: stats.Series{13, 12, 99},
+		ratio:   stats.Series{1.3, 1.2, 9},
+		fsync:   stats.Series{12},
+	}
+	for _, c := range []struct {
+		target  target
+		text    string
+		verdict string
+	}{
+		{noted(), "noted", ""},
+		{atMost(13, "; stretch 3"), "at most 13.0; stretch 3", "yes"},
+		{atMost(12.9, ""), "at most 12.9", "no"},
+		{ratioAtMost(1.3), "at most 1.30 × floor", "yes"},
+		{ratioAtMost(1.29), "at most 1.29 × floor", "no"},
+		{ratioBelow(1.3), "below 1.30 × floor", "no"},
+		{ratioBelow(1.31), "below 1.31 × floor", "yes"},
+		{floorPlus(3), "at most floor + 3 ms", "yes"},
+		{floorPlus(0.3), "at most floor + 0.3 ms", "no"},
+		{fsyncPlus(1), "at most one fsync + 1 ms", "yes"},
+		{fsyncPlus(0.5), "at most one fsync + 0.5 ms", "no"},
+	} {
+		if got := c.target.verdict(figures); c.target.text != c.text || got != c.verdict {
+			t.Errorf("%s: got %q, want %s %q", c.target.text, got, c.text, c.verdict)
+		}
+	}
+	if got := atMost(1, "").verdict(measured{floor: stats.Series{1}}); got != "" {
+		t.Errorf("a service that was not measured: %q", got)
+	}
+	if got := ratioAtMost(1).verdict(measured{service: stats.Series{1}}); got != "no" {
+		t.Errorf("a ratio to nothing: %q", got)
+	}
+}
+
+func TestEveryRowIsThereOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, row := range targets() {
+		if seen[row.metric] || row.metric == "" || row.target.text == "" {
+			t.Errorf("row %+v", row)
+		}
+		seen[row.metric] = true
+	}
+}
+
+func TestEveryUserHasATurnBeforeAnyHasASecond(t *testing.T) {
+	for _, c := range commands() {
+		for name, whose := range map[string]turn{"in order": inOrder, "scattered": scattered} {
+			users := c.sizes.fewUsers
+			had := make([]int, users)
+			for n := range 2 * users {
+				had[whose(n, users)]++
+			}
+			if slices.Min(had) != 2 || slices.Max(had) != 2 {
+				t.Errorf("%s, %d users: from %d to %d turns", name, users, slices.Min(had), slices.Max(had))
+			}
+		}
+	}
 }
 
 func TestFiguresHaveThreeDigits(t *testing.T) {
@@ -67,6 +134,9 @@ func TestChoosesScenarios(t *testing.T) {
 	chosen, err := choose(everything(), "storm,idle")
 	if err != nil || len(chosen) != 2 || chosen[0].name != "storm" {
 		t.Errorf("got %v, %v", chosen, err)
+	}
+	if twice, err := choose(append(basics(), everything()...), "idle"); err != nil || len(twice) != 1 {
+		t.Errorf("a scenario of two lists: got %v, %v", twice, err)
 	}
 	if _, err := choose(everything(), "nothing"); err == nil {
 		t.Error("an unknown scenario: no error")

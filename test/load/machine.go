@@ -18,13 +18,9 @@ import (
 	"github.com/bellhop/bellhop/test/load/stats"
 )
 
-// conditions say where and when figures were taken.
-func conditions(ctx context.Context, command, dir string) (string, error) {
+// conditions say where and when figures were taken, with what syncTime found.
+func conditions(ctx context.Context, command, dir string, sync *stats.Histogram) (string, error) {
 	disk, err := fileSystem(dir)
-	if err != nil {
-		return "", err
-	}
-	sync, err := syncTime(dir)
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,7 @@
 // net/http allow, in turn, with clients that cost little. See README.md.
 //
 //	go run ./test/load quick    a minute or so; fails only on a broken promise
-//	go run ./test/load all      the full table, into README.md
+//	go run ./test/load all      every target, full size, into README.md
 //	go run ./test/load report   durable publishing, into README.md
 package main
 
@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -44,8 +45,14 @@ type command struct {
 	section   string             // of README.md; empty: the table is only printed
 }
 
-func countsOfAll(s sizes) string {
+func countsOfQuick(s sizes) string {
 	return fmt.Sprintf("%d idle connections, %d that are told, %d missed each", s.idle, s.clients, s.missed)
+}
+
+func countsOfAll(s sizes) string {
+	return fmt.Sprintf("%d idle connections, %d that are told, %d missed each; "+
+		"growth from %d to %d connections and from %d to %d users with history; a full store keeps %d notifications",
+		s.idle, s.clients, s.missed, s.few, s.idle, s.fewUsers, s.manyUsers, s.kept)
 }
 
 func countsOfReport(s sizes) string {
@@ -55,20 +62,22 @@ func countsOfReport(s sizes) string {
 func commands() map[string]command {
 	full := sizes{
 		rounds: 3, idle: 19_000, clients: 10_000, missed: 20,
+		few: 1_000, fewUsers: 10_000, manyUsers: 1_000_000, kept: 5_000_000,
 		lasts: 5 * time.Second, settles: 5 * time.Second, warmUp: 500 * time.Millisecond,
 	}
 	small := sizes{
 		rounds: 2, idle: 2_000, clients: 2_000, missed: 5,
+		few: 200, fewUsers: 1_000, manyUsers: 20_000, kept: 100_000,
 		lasts: time.Second, settles: time.Second, warmUp: 200 * time.Millisecond,
 	}
 	return map[string]command{
-		"quick":  {small, everything(), targetTable, countsOfAll, ""},
+		"quick":  {small, basics(), targetTable, countsOfQuick, ""},
 		"all":    {full, everything(), targetTable, countsOfAll, "targets"},
 		"report": {full, throughput(), durableTable, countsOfReport, "durable publishing"},
 	}
 }
 
-var errUsage = errors.New("usage: go run ./test/load quick|all|report [-only names] [-rounds n] [-clients n] [-data dir] [-service program]")
+var errUsage = errors.New("usage: go run ./test/load quick|all|report [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program]")
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -85,15 +94,16 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&c.sizes.rounds, "rounds", c.sizes.rounds, "how often floor and service take turns")
 	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that are told something")
 	flags.IntVar(&c.sizes.idle, "idle", c.sizes.idle, "connections that do nothing")
+	flags.IntVar(&c.sizes.kept, "kept", c.sizes.kept, "notifications in the full store that is started; 0 leaves that out")
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
 		return errors.Join(err, errUsage)
 	}
-	scenarios, err := choose(c.scenarios, *only)
-	if err != nil {
-		return err
-	}
 	if *only != "" {
-		c.scenarios, c.section = scenarios, ""
+		chosen, err := choose(slices.Concat(c.scenarios, everything()), *only)
+		if err != nil {
+			return err
+		}
+		c.scenarios, c.section = chosen, ""
 	}
 	return c.measure(ctx, "go run ./test/load "+strings.Join(args, " "), *data, *program)
 }
@@ -111,12 +121,17 @@ func (c command) measure(ctx context.Context, line, data, program string) (err e
 		return fmt.Errorf("make a directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	where, err := conditions(ctx, line, dir)
+	sync, err := syncTime(dir)
+	if err != nil {
+		return err
+	}
+	where, err := conditions(ctx, line, dir, sync)
 	if err != nil {
 		return err
 	}
 
 	b := &bench{sizes: c.sizes, dir: dir, results: newResults(), progress: os.Stderr}
+	b.results.add(anFsync, floor, milliseconds(sync.Quantile(0.5)))
 	b.say("%s", where)
 	if err := b.build(ctx, program); err != nil {
 		return err

@@ -20,6 +20,12 @@ func (r *results) add(metric string, of side, value float64) {
 	r.figures[metric][of] = append(r.figures[metric][of], value)
 }
 
+// last returns the figure of the latest round.
+func (r *results) last(metric string, of side) float64 {
+	s := r.of(metric, of)
+	return s[len(s)-1]
+}
+
 // of returns a metric's figures on one side, in the order of the rounds; empty
 // if it was not measured there.
 func (r *results) of(metric string, which side) stats.Series {

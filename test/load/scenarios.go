@@ -15,16 +15,29 @@ type scenario struct {
 	name    string
 	clients func(sizes) int
 	cursors bool // clients resume from theirs
+	rs256   bool // clients' tokens are signed with a private key
 	run     func(context.Context, *session) error
+
+	// alone, in place of run, is run once and starts its servers itself.
+	alone func(context.Context, *bench) error
 }
 
 func idlers(s sizes) int    { return s.idle }
 func listeners(s sizes) int { return s.clients }
 
-// everything is what `all` and `quick` measure.
+// everything is what `all` measures.
 func everything() []scenario {
+	return append(basics(),
+		scenario{name: "growth", alone: growth},
+		scenario{name: "history", alone: histories},
+	)
+}
+
+// basics is what `quick` measures: what says something with few connections too.
+func basics() []scenario {
 	return []scenario{
 		{name: "idle", clients: idlers, run: idle},
+		{name: "rs256", clients: listeners, rs256: true, run: connectRS256},
 		{name: "broadcast", clients: listeners, run: broadcasts},
 		{name: "targeted", clients: listeners, run: loads(
 			load{name: "stored, 64", publishers: 64},
@@ -88,6 +101,20 @@ func idle(ctx context.Context, s *session) error {
 	return s.check(ctx)
 }
 
+// connectRS256 connects everybody. The floor, which reads no token, does it too,
+// for there to be a run next to each of the service's.
+func connectRS256(ctx context.Context, s *session) error {
+	cpu, err := s.cost(func() error {
+		_, err := s.connect(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.record("connect rs256 cpu", perMillion(cpu, int64(s.clients)))
+	return s.check(ctx)
+}
+
 // storm drops everybody at once and has them come back, first with nothing
 // missed and then with something.
 func storm(ctx context.Context, s *session) error {
@@ -129,17 +156,14 @@ func (s *session) comeBack(ctx context.Context, name string, missed int) error {
 	return nil
 }
 
-// choose returns those of all scenarios that only names, separated by commas;
-// all if it is empty.
+// choose returns those of all scenarios that only names, separated by commas.
+// Of two with one name it is the first.
 func choose(all []scenario, only string) ([]scenario, error) {
-	if only == "" {
-		return all, nil
-	}
 	var chosen []scenario
 	for name := range strings.SplitSeq(only, ",") {
 		found := false
 		for _, sc := range all {
-			if sc.name == name {
+			if sc.name == name && !found {
 				chosen, found = append(chosen, sc), true
 			}
 		}

@@ -33,6 +33,11 @@ type sizes struct {
 	settles time.Duration // before memory is read
 	warmUp  time.Duration // of the same kind, before a measurement
 	missed  int           // notifications for each client that comes back
+
+	few       int // connections that growth is measured from, up to idle
+	fewUsers  int // with history, that growth is measured from
+	manyUsers int // and up to
+	kept      int // notifications in the full store that is started; 0: none is
 }
 
 // session is one server, freshly started, and the crowd around it: what one
@@ -68,15 +73,46 @@ func (s *session) connect(ctx context.Context) (took time.Duration, err error) {
 
 // cost runs f and returns the processor time that the server used meanwhile.
 func (s *session) cost(f func() error) (cpu time.Duration, err error) {
-	before, err := s.server.CPU()
+	return cost(s.server, f)
+}
+
+func cost(of *server.Server, f func() error) (cpu time.Duration, err error) {
+	before, err := of.CPU()
 	if err != nil {
 		return 0, err
 	}
 	if err := f(); err != nil {
 		return 0, err
 	}
-	after, err := s.server.CPU()
+	after, err := of.CPU()
 	return after - before, err
+}
+
+// allocations runs f and returns how many objects the service allocated
+// meanwhile, but for those that the asking takes. The floor is not asked.
+func (s *session) allocations(ctx context.Context, f func() error) (objects float64, err error) {
+	if s.side == floor {
+		return 0, f()
+	}
+	var counts [3]float64 // asked twice before f, once after
+	for i := range counts {
+		if i == 2 {
+			if err := f(); err != nil {
+				return 0, err
+			}
+		}
+		if counts[i], err = s.server.Metric(ctx, server.Mallocs); err != nil {
+			return 0, err
+		}
+	}
+	return counts[2] - counts[1] - (counts[1] - counts[0]), nil
+}
+
+// recordAllocations notes how many objects were allocated for each of n.
+func (s *session) recordAllocations(metric string, objects float64, n int64) {
+	if s.side == service {
+		s.record(metric, max(objects, 0)/float64(n))
+	}
 }
 
 // lateRepeats is how long the session listens for what should not come.
@@ -86,13 +122,17 @@ const lateRepeats = 200 * time.Millisecond
 // reordered or sent to the wrong user.
 var errFault = errors.New("the promise was broken")
 
-// check returns an error of kind errFault if anything went wrong until now.
+// check returns an error of kind errFault if anything went wrong until now. It
+// is for when everything that was sent has come.
 func (s *session) check(ctx context.Context) error {
 	if err := pause(ctx, lateRepeats); err != nil {
 		return err
 	}
 	if faults := s.crowd.Faults(); faults.Any() {
 		return fmt.Errorf("%w: %v", errFault, faults)
+	}
+	if n := s.crowd.Orders(); s.side == service && n > 1 {
+		return fmt.Errorf("%w: clients saw the broadcasts in %d different orders", errFault, n)
 	}
 	return nil
 }

@@ -57,16 +57,22 @@ func (s *session) measure(ctx context.Context, l load) error {
 	s.crowd.Latencies()
 
 	var result publish.Result
-	start := time.Now()
-	cpu, err := s.cost(func() (err error) {
-		result, err = s.publish(ctx, l, s.sizes.lasts, 0)
+	var cpu, took time.Duration
+	objects, err := s.allocations(ctx, func() (err error) {
+		start := time.Now()
+		cpu, err = s.cost(func() (err error) {
+			result, err = s.publish(ctx, l, s.sizes.lasts, 0)
+			return err
+		})
+		took = time.Since(start)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	took, latencies := time.Since(start), s.crowd.Latencies()
+	latencies := s.crowd.Latencies()
 	s.record(l.name+" cpu", perMillion(cpu, result.Notifications))
+	s.recordAllocations(l.name+" allocs", objects, result.Notifications)
 	s.record(l.name+" rate", float64(result.Notifications)/took.Seconds())
 	s.record(l.name+" answer p50", milliseconds(result.Answers.Quantile(0.5)))
 	s.record(l.name+" p50", milliseconds(latencies.Quantile(0.5)))

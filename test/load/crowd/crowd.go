@@ -168,6 +168,20 @@ func (c *Crowd) Faults() Faults {
 	return all
 }
 
+// Orders returns in how many different orders the clients saw broadcasts: 1 if
+// everyone saw the same ones in the same order.
+func (c *Crowd) Orders() int {
+	orders := map[uint64]bool{}
+	for _, s := range c.shards {
+		s.loop.Do(func() {
+			for _, sock := range s.sockets {
+				orders[sock.order] = true
+			}
+		})
+	}
+	return len(orders)
+}
+
 // came counts one notification that came in its order.
 func (c *Crowd) came(laneNumber uint16) {
 	l := &c.lanes[laneNumber]

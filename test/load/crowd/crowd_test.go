@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,6 +130,39 @@ func TestSeesWhatMustNotHappen(t *testing.T) {
 			}
 			if got.First = ""; got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSeesBroadcastsInDifferentOrders(t *testing.T) {
+	one := told(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: 1})
+	two := told(mark.Mark{Lane: 2, User: mark.Everyone, Sequence: 1})
+	for name, test := range map[string]struct {
+		odd  []byte // what every second client hears
+		want int
+	}{
+		"the same":  {slices.Concat(one, two), 1},
+		"different": {slices.Concat(two, one), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var clients atomic.Int64
+			c := newCrowd(t, serve(t, func(*http.Request) []byte {
+				if clients.Add(1)%2 == 1 {
+					return append(live(), test.odd...)
+				}
+				return slices.Concat(live(), one, two)
+			}), 4)
+			if _, err := c.Connect(t.Context(), 4); err != nil {
+				t.Fatal(err)
+			}
+			for lane := range 2 {
+				if err := c.Await(t.Context(), lane+1, 4); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := c.Orders(); got != test.want || c.Faults().Any() {
+				t.Errorf("%d orders, want %d; %v", got, test.want, c.Faults())
 			}
 		})
 	}

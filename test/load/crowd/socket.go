@@ -36,6 +36,7 @@ type socket struct {
 	state state
 
 	last   [Lanes]uint32 // the last sequence of each lane
+	order  uint64        // a hash over all broadcasts, in the order they came
 	rest   []byte        // of a frame or head that is not complete
 	cursor []byte
 }
@@ -196,6 +197,9 @@ func (s *socket) told(text []byte, now time.Duration) {
 	}
 }
 
+// orderPrime mixes a broadcast into the hash of those before it, as FNV does.
+const orderPrime = 1099511628211
+
 // notified holds a notification against those before it.
 func (s *socket) notified(m mark.Mark, now time.Duration) {
 	faults := &s.shard.faults
@@ -212,6 +216,9 @@ func (s *socket) notified(m mark.Mark, now time.Duration) {
 		s.shard.fault(&faults.Lost, missing, "user %d had %d when %+v came", s.user, *last, m)
 	}
 	*last = m.Sequence
+	if m.User == mark.Everyone {
+		s.order = s.order*orderPrime ^ (uint64(m.Lane)<<32 | uint64(m.Sequence))
+	}
 	s.shard.latency.Record(now - time.Duration(m.Sent))
 	s.shard.crowd.progress.Add(1)
 	s.shard.crowd.came(m.Lane)

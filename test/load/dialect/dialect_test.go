@@ -3,7 +3,13 @@ package dialect_test
 import (
 	"bufio"
 	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"strings"
@@ -88,5 +94,30 @@ func TestUpgradeCarriesTokenAndCursor(t *testing.T) {
 	r, _ := request(t, s.Upgrade(nil, 7, []byte("abc_-")))
 	if r.URL.String() != "/ws?cursor=abc_-" || strings.Count(r.Header.Get("Authorization"), ".") != 2 {
 		t.Errorf("GET %s %v", r.URL, r.Header)
+	}
+}
+
+func TestTokensThatAreSignedAhead(t *testing.T) {
+	const user = 2
+	s, publicKey, err := dialect.NewServiceRS256(user + 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := request(t, s.Upgrade(nil, user, nil))
+	token := strings.Split(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), ".")
+	claims, err1 := base64.RawURLEncoding.DecodeString(token[1])
+	signature, err2 := base64.RawURLEncoding.DecodeString(token[2])
+	if err1 != nil || err2 != nil || !strings.Contains(string(claims), `"sub":"load-00000002"`) {
+		t.Fatalf("claims %s, %v, %v", claims, err1, err2)
+	}
+
+	block, _ := pem.Decode(publicKey)
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(token[0] + "." + token[1]))
+	if err := rsa.VerifyPKCS1v15(key.(*rsa.PublicKey), crypto.SHA256, sum[:], signature); err != nil {
+		t.Error(err)
 	}
 }

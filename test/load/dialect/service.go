@@ -11,18 +11,31 @@ import (
 type Service struct {
 	signer  signer
 	tokens  []string // of the publishers
+	users   []string // their tokens, if they were signed ahead
 	expires time.Time
 }
+
+// lifetime is how long tokens are good: longer than any run.
+const lifetime = 6 * time.Hour
 
 // NewService returns the dialect of a service that knows secret, for so many
 // publishers. Each publisher is a principal of its own.
 func NewService(secret string, publishers int) *Service {
-	s := &Service{signer: signer{[]byte(secret)}, expires: time.Now().Add(6 * time.Hour)}
+	s := &Service{signer: signer{[]byte(secret)}, expires: time.Now().Add(lifetime)}
 	for i := range publishers {
 		s.tokens = append(s.tokens,
 			s.signer.sign("publisher-"+strconv.Itoa(i), "notify:publish notify:broadcast", s.expires))
 	}
 	return s
+}
+
+// NewServiceRS256 returns the dialect of a service that knows nothing but
+// publicKey, in PEM, for so many users who connect. Their tokens are signed
+// ahead, for signing costs far more than checking.
+func NewServiceRS256(users int) (s *Service, publicKey []byte, err error) {
+	s = &Service{expires: time.Now().Add(lifetime)}
+	s.users, publicKey, err = signAhead(users, s.expires)
+	return s, publicKey, err
 }
 
 // Upgrade implements Dialect.
@@ -31,7 +44,14 @@ func (s *Service) Upgrade(dst []byte, user uint32, cursor []byte) []byte {
 	if len(cursor) > 0 {
 		target = append(append(target, "?cursor="...), cursor...)
 	}
-	return appendUpgrade(dst, target, s.signer.sign(userName(user), "", s.expires))
+	return appendUpgrade(dst, target, s.tokenOf(user))
+}
+
+func (s *Service) tokenOf(user uint32) string {
+	if s.users != nil {
+		return s.users[user]
+	}
+	return s.signer.sign(userName(user), "", s.expires)
 }
 
 // Greets implements Dialect.

@@ -1,27 +1,80 @@
 package dialect
 
 import (
+	"crypto"
 	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"time"
 )
 
-// signer makes tokens by hand: the tool should cost little and use nothing of
-// what it measures.
+// Tokens are made by hand: the tool should cost little and use nothing of what
+// it measures.
+
+// signer makes HS256 tokens.
 type signer struct{ secret []byte }
 
-// sign returns an HS256 JWT of subject with scope, which may be empty.
+// sign returns a JWT of subject with scope, which may be empty.
 func (s signer) sign(subject, scope string, expires time.Time) string {
+	signed := unsigned("HS256", subject, scope, expires)
+	code := hmac.New(sha256.New, s.secret)
+	code.Write([]byte(signed))
+	return signed + "." + base64.RawURLEncoding.EncodeToString(code.Sum(nil))
+}
+
+// unsigned returns what a JWT's signature is made of.
+func unsigned(algorithm, subject, scope string, expires time.Time) string {
 	claims := fmt.Sprintf(`{"sub":%q,"exp":%d`, subject, expires.Unix())
 	if scope != "" {
 		claims += fmt.Sprintf(`,"scope":%q`, scope)
 	}
 	encoding := base64.RawURLEncoding
-	signed := encoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) +
+	return encoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"typ":"JWT"}`, algorithm)) +
 		"." + encoding.EncodeToString([]byte(claims+"}"))
-	code := hmac.New(sha256.New, s.secret)
-	code.Write([]byte(signed))
-	return signed + "." + encoding.EncodeToString(code.Sum(nil))
+}
+
+// rsaBits is the size of keys that most who sign with RS256 have.
+const rsaBits = 2048
+
+// signAhead makes an RS256 token for every user, by all processors, and the
+// public key that they are checked with, in PEM.
+func signAhead(users int, expires time.Time) (tokens []string, publicKey []byte, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, rsaBits)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make an RSA key: %w", err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("write the public key: %w", err)
+	}
+	tokens = make([]string, users)
+	workers := runtime.NumCPU()
+	errs := make([]error, workers)
+	var all sync.WaitGroup
+	for w := range workers {
+		all.Go(func() {
+			for user := w; user < users && errs[w] == nil; user += workers {
+				tokens[user], errs[w] = signRS256(key, unsigned("RS256", userName(uint32(user)), "", expires))
+			}
+		})
+	}
+	all.Wait()
+	return tokens, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), errors.Join(errs...)
+}
+
+func signRS256(key *rsa.PrivateKey, signed string) (string, error) {
+	sum := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }

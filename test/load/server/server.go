@@ -42,6 +42,7 @@ func Build(ctx context.Context, dir, pkg string) (program string, err error) {
 // Server is a server that runs.
 type Server struct {
 	Address netip.AddrPort
+	admin   netip.AddrPort // of a service
 	process *exec.Cmd
 	log     *os.File
 	ended   chan error
@@ -54,12 +55,17 @@ func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, address, dir, exec.Command(program, "-listen", address.String()))
+	s := &Server{Address: address, process: exec.Command(program, "-listen", address.String())}
+	if err := s.start(ctx, dir); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // StartService starts `bellhop serve` with its defaults, keeping its data and
-// its log in dir. The caller must Stop it.
-func StartService(ctx context.Context, program, dir string) (*Server, error) {
+// its log in dir, and with further settings, as they stand in the environment.
+// The caller must Stop it.
+func StartService(ctx context.Context, program, dir string, settings ...string) (*Server, error) {
 	address, err1 := free()
 	admin, err2 := free()
 	if err := errors.Join(err1, err2); err != nil {
@@ -75,7 +81,12 @@ func StartService(ctx context.Context, program, dir string) (*Server, error) {
 		"BELLHOP_LOG_LEVEL=warn",
 		"BELLHOP_DRAIN_WINDOW=1",
 	)
-	return start(ctx, address, dir, serve)
+	serve.Env = append(serve.Env, settings...) // of two values the later counts
+	s := &Server{Address: address, admin: admin, process: serve}
+	if err := s.start(ctx, dir); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // free returns an address of this machine that nobody listened on just now.
@@ -88,27 +99,29 @@ func free() (netip.AddrPort, error) {
 	return address, l.Close()
 }
 
-func start(ctx context.Context, address netip.AddrPort, dir string, process *exec.Cmd) (*Server, error) {
-	log, err := os.Create(filepath.Join(dir, "log"))
+// start starts the process and waits until it is ready. After an error it does
+// not run.
+func (s *Server) start(ctx context.Context, dir string) (err error) {
+	s.log, err = os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return nil, fmt.Errorf("create the server's log: %w", err)
+		return fmt.Errorf("create the server's log: %w", err)
 	}
-	process.Stdout, process.Stderr = log, log
-	process.SysProcAttr = &syscall.SysProcAttr{
+	s.ended = make(chan error, 1)
+	s.process.Stdout, s.process.Stderr = s.log, s.log
+	s.process.SysProcAttr = &syscall.SysProcAttr{
 		Setpgid:   true,            // an interrupt is for the tool, which stops its servers
 		Pdeathsig: syscall.SIGKILL, // and they must not outlive it
 	}
 	begin := time.Now()
-	if err := process.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", process.Path, err), log.Close())
+	if err := s.process.Start(); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", s.process.Path, err), s.log.Close())
 	}
-	s := &Server{Address: address, process: process, log: log, ended: make(chan error, 1)}
-	go func() { s.ended <- process.Wait() }()
+	go func() { s.ended <- s.process.Wait() }()
 	if err := s.awaitReady(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop())
+		return errors.Join(err, s.Stop())
 	}
 	s.starts = time.Since(begin)
-	return s, nil
+	return nil
 }
 
 // awaitReady asks until the server says that it is ready.
@@ -155,6 +168,16 @@ func (s *Server) Stop() error {
 	_ = s.process.Process.Kill()
 	<-s.ended
 	return fmt.Errorf("%s did not end within %v of SIGTERM\n%s", s.process.Path, stopPatience, s.lastWords())
+}
+
+// Kill ends the server at once, with SIGKILL, and waits for it.
+func (s *Server) Kill() error {
+	defer func() { _ = s.log.Close() }() // only the server wrote to it
+	if err := s.process.Process.Kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", s.process.Path, err)
+	}
+	<-s.ended
+	return nil
 }
 
 // lastWords returns the end of the server's log.

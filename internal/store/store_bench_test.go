@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// benchUsers is how many have history.
+const benchUsers = 10_000
+
+// open opens a store on the disk until the benchmark has ended.
+func open(b *testing.B) *store.Store {
+	b.Helper()
+	s, err := store.Open(b.TempDir(), store.Options{
+		Logger: slog.New(slog.DiscardHandler),
+		Fatal:  func(err error) { panic(err) },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+// publishes are so many entries to users in turn, the first of which is the
+// nth in all.
+func publishes(n, count int) []notify.Entry {
+	const content = `"id":"0193b3c8-0000-7000-8000-000000000000","type":"comment.created","data":{"issue":42},"priority":"normal"`
+	entries := make([]notify.Entry, count)
+	for i := range entries {
+		user := notify.UserID(fmt.Sprintf("user-%08d", (n+i)%benchUsers))
+		entries[i] = notify.Publish{
+			ID: "0193b3c8-0000-7000-8000-000000000000", Content: []byte(content),
+			Audience: notify.AudienceUser, Users: []notify.UserID{user}, Keep: 1_000,
+		}
+	}
+	return entries
+}
+
+// A group of publishes, applied and synced; the time is that of the group.
+func BenchmarkApply(b *testing.B) {
+	for _, size := range []int{1, 64, 4_096} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			s := open(b)
+			entries := publishes(0, benchUsers+size)
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				at := n % benchUsers
+				if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), entries[at:at+size]); err != nil {
+					b.Fatal(err)
+				}
+				n += size
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
+
+// What one client that comes back reads: 20 that it missed.
+func BenchmarkHistory(b *testing.B) {
+	const each = 20
+	s := open(b)
+	for n := 0; n < each*benchUsers; n += benchUsers {
+		if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), publishes(n, benchUsers)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	user := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		who := store.Reader{User: notify.UserID(fmt.Sprintf("user-%08d", user%benchUsers))}
+		page, err := s.History(who, 0, each*benchUsers, 100)
+		if err != nil || len(page.Notifications) != each {
+			b.Fatalf("%d notifications, %v", len(page.Notifications), err)
+		}
+		user += 7_919
+	}
+}
