@@ -62,7 +62,7 @@ func TestDrainingAnswers(t *testing.T) {
 
 func TestTokenEndsTheConnection(t *testing.T) {
 	s := start(t)
-	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(2*time.Second - auth.Leeway)}), "")
+	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(5*time.Second - auth.Leeway)}), "")
 	c.expect("live")
 	code, reason, event := c.closed()
 	assert.Equal(t, 4401, code)
