@@ -75,7 +75,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		cfg:     cfg,
 		logger:  o.Logger,
 		metrics: telemetry.New(build()),
-		failed:  make(chan error, 4), // as many as there are senders
+		failed:  make(chan error, 3), // as many as there are senders: the journal and two servers
 	}
 	if err := s.openGate(ctx); err != nil {
 		return err
@@ -205,8 +205,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	case <-ctx.Done():
 		s.logger.Info("stopping", "connections", s.hub.Count(), "window", s.cfg.DrainWindow)
 		s.hub.Drain(context.Background(), s.cfg.DrainWindow)
-	case err = <-s.failed:
-		s.logger.Error("cannot go on", "error", err)
+	case err = <-s.failed: // which whoever called Run is told
 		s.hub.Drain(context.Background(), 0)
 	}
 	s.sockets.Wait()
