@@ -41,6 +41,7 @@ var contentTypes = map[string]string{
 	".css":   "text/css; charset=utf-8",
 	".html":  "text/html; charset=utf-8",
 	".js":    "text/javascript; charset=utf-8",
+	".ts":    "text/plain; charset=utf-8",
 	".svg":   "image/svg+xml; charset=utf-8",
 	".txt":   "text/plain; charset=utf-8",
 	".woff2": "font/woff2",
@@ -88,7 +89,11 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.serveSession(r.Context(), w)
 		return
 	}
-	a, ok := d.assets[r.URL.Path]
+	serveAsset(w, r, d.assets)
+}
+
+func serveAsset(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
+	a, ok := assets[r.URL.Path]
 	if !ok {
 		problem(w, http.StatusNotFound, "not-found", "Not found")
 		return

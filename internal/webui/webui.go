@@ -1,4 +1,10 @@
-// Package webui is the demo page: two users side by side, each with a
+// Package webui is what the service has for browsers: the client, which pages
+// load from it, and the demo page.
+//
+// The client is TypeScript, in client; what is served is the module that is
+// built of it and committed.
+//
+// The demo page is two users side by side, each with a
 // connection of its own, and a form that publishes to them. The page is a
 // client like any other; its files are embedded and need nothing from outside.
 //

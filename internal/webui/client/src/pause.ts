@@ -1,0 +1,21 @@
+/** A wait that can be cut short. */
+export class Pause {
+  #end?: () => void;
+
+  /** Waits for ms, or without it until end. */
+  async wait(ms?: number): Promise<void> {
+    let timer;
+    await new Promise<void>((resolve) => {
+      this.#end = resolve;
+      if (ms !== undefined) timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+  }
+
+  end(): void {
+    this.#end?.();
+  }
+}
+
+/** False only if the browser is sure that it has no network. */
+export const online = (): boolean => globalThis.navigator?.onLine !== false;

@@ -1,0 +1,213 @@
+// A browser to play in: sockets, fetch, locks, channels, storage and time, all
+// in the hands of the test.
+
+import { afterEach, beforeEach, vi } from "vitest";
+import { connect } from "../src/index.js";
+import type { Bell } from "../src/bell.js";
+import type { Events, Frame, Options } from "../src/types.js";
+
+/** Lets everything happen that needs no time. */
+export const settled = () => vi.advanceTimersByTimeAsync(0);
+export const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+export class FakeSocket {
+  static all: FakeSocket[] = [];
+  onmessage: (event: { data: string }) => void = () => {};
+  onclose: (event: { code: number; reason: string }) => void = () => {};
+  sent: Frame[] = [];
+  open = true;
+  url: URL;
+
+  constructor(
+    url: URL | string,
+    readonly protocols: string[],
+  ) {
+    this.url = new URL(url);
+    FakeSocket.all.push(this);
+  }
+
+  get cursor() {
+    return this.url.searchParams.get("cursor");
+  }
+
+  send(text: string) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code = 1000) {
+    if (this.open) queueMicrotask(() => this.ends(code));
+    this.open = false;
+  }
+
+  async hears(...frames: Frame[]) {
+    for (const frame of frames) this.onmessage({ data: JSON.stringify(frame) });
+    await settled();
+  }
+
+  async ends(code: number, reason = "") {
+    this.open = false;
+    this.onclose({ code, reason });
+    await settled();
+  }
+}
+
+/** The newest socket, and those that are open. */
+export const socket = () => FakeSocket.all.at(-1)!;
+export const opened = () => FakeSocket.all.filter(({ open }) => open);
+
+class FakeChannel {
+  static all = new Set<FakeChannel>();
+  onmessage: (event: { data: unknown }) => void = () => {};
+  constructor(readonly name: string) {
+    FakeChannel.all.add(this);
+  }
+  postMessage(data: unknown) {
+    const copy = structuredClone(data);
+    for (const other of FakeChannel.all) {
+      if (other !== this && other.name === this.name) {
+        queueMicrotask(() => FakeChannel.all.has(other) && other.onmessage({ data: copy }));
+      }
+    }
+  }
+  close() {
+    FakeChannel.all.delete(this);
+  }
+}
+
+interface Request {
+  run(): Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Web Locks, as far as they are used: exclusive, with signal and steal. */
+export class FakeLocks {
+  #held = new Map<string, Request>();
+  #queue = new Map<string, Request[]>();
+
+  request(name: string, ...rest: any[]): Promise<unknown> {
+    const callback = rest.pop();
+    const { signal, steal }: { signal?: AbortSignal; steal?: boolean } = rest.pop() ?? {};
+    return new Promise((resolve, reject) => {
+      const request: Request = { run: async () => callback(), resolve, reject };
+      const queue = this.#queue.get(name) ?? [];
+      this.#queue.set(name, queue);
+      if (steal) {
+        this.#held.get(name)?.reject(new DOMException("stolen", "AbortError"));
+        this.#held.delete(name);
+        queue.unshift(request);
+      } else queue.push(request);
+      signal?.addEventListener("abort", () => {
+        if (!queue.includes(request)) return;
+        queue.splice(queue.indexOf(request), 1);
+        reject(new DOMException("aborted", "AbortError"));
+      });
+      queueMicrotask(() => this.#grant(name));
+    });
+  }
+
+  #grant(name: string) {
+    const next = !this.#held.has(name) && this.#queue.get(name)!.shift();
+    if (!next) return;
+    this.#held.set(name, next);
+    next
+      .run()
+      .then(next.resolve, next.reject)
+      .finally(() => {
+        if (this.#held.get(name) !== next) return; // stolen
+        this.#held.delete(name);
+        this.#grant(name);
+      });
+  }
+}
+
+export class FakeStorage {
+  items = new Map<string, string>();
+  getItem = (key: string) => this.items.get(key) ?? null;
+  setItem = (key: string, value: string) => void this.items.set(key, value);
+}
+
+/** What the browser is; set anew before each test. */
+export const browser = {
+  onLine: true,
+  visibilityState: "visible",
+  storage: new FakeStorage(),
+  fetch: vi.fn<(url: URL, init: RequestInit) => Promise<Response>>(),
+  errors: [] as unknown[],
+};
+
+let events: EventTarget;
+let documentEvents: EventTarget;
+let bells: Bell[] = [];
+
+export const happens = async (name: string) => {
+  (name === "visibilitychange" ? documentEvents : events).dispatchEvent(new Event(name));
+  await settled();
+};
+
+export async function goes(online: boolean) {
+  browser.onLine = online;
+  await happens(online ? "online" : "offline");
+}
+
+export function jwt(claims: object): string {
+  return `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "")}.sig`;
+}
+
+/** Returns token() of a user, and what it was asked. */
+export function tokens(user = "ada") {
+  const asked: boolean[] = [];
+  const token = async ({ fresh }: { fresh: boolean }) => jwt({ sub: user, n: asked.push(fresh) });
+  return { asked, token, nth: (n: number) => jwt({ sub: user, n }) };
+}
+
+/** Opens a tab's Bell, and writes down what it hears. */
+export async function open(options: Partial<Options> = {}) {
+  const bell = connect({ url: "https://bell.test/base", token: tokens().token, ...options });
+  bells.push(bell);
+  const heard: Partial<Record<keyof Events, any[]>> = {};
+  for (const event of ["notification", "inbox", "live", "reset", "welcome", "close", "state"] as const) {
+    heard[event] = [];
+    bell.on(event, (value) => void heard[event]!.push(value));
+  }
+  await settled();
+  return { bell, heard, ids: () => heard.notification!.map(({ id }) => id) };
+}
+
+export const welcome = (cursor: string, data = {}): Frame => ({ event: "welcome", cursor, data: { ping: 25, ...data } });
+export const live = (cursor: string, unread_count = 0): Frame => ({ event: "live", cursor, data: { unread_count } });
+export const told = (id: string, cursor?: string, data = {}): Frame => ({ event: "notification", cursor, data: { id, ...data } }) as Frame;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  FakeSocket.all = [];
+  FakeChannel.all.clear();
+  Object.assign(browser, { onLine: true, visibilityState: "visible", storage: new FakeStorage(), errors: [] });
+  browser.fetch.mockReset().mockRejectedValue(new TypeError("no network"));
+  events = new EventTarget();
+  documentEvents = new EventTarget();
+  const locks = new FakeLocks();
+  vi.stubGlobal("navigator", { get onLine() { return browser.onLine; }, locks });
+  vi.stubGlobal("document", {
+    get visibilityState() { return browser.visibilityState; },
+    addEventListener: documentEvents.addEventListener.bind(documentEvents),
+  });
+  vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
+  vi.stubGlobal("localStorage", browser.storage);
+  vi.stubGlobal("WebSocket", FakeSocket);
+  vi.stubGlobal("BroadcastChannel", FakeChannel);
+  vi.stubGlobal("fetch", browser.fetch);
+  vi.stubGlobal("reportError", (error: unknown) => browser.errors.push(error));
+});
+
+afterEach(async () => {
+  bells.forEach((bell) => bell.close());
+  bells = [];
+  await settled();
+  const left = vi.getTimerCount();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+  if (left > 0) throw new Error(`${left} timers were left behind`);
+});
