@@ -32,6 +32,7 @@ type commands struct {
 	Serve      serveCommand   `cmd:"" help:"Run the service."`
 	Demo       demoCommand    `cmd:"" help:"Run the service with a secret of its own and a page to play with; needs nothing."`
 	Token      tokenCommand   `cmd:"" help:"Sign a token with the configured secret."`
+	Key        keyCommand     `cmd:"" help:"Make API keys for backends."`
 	Send       sendCommand    `cmd:"" help:"Publish a notification to users or to everyone."`
 	Listen     listenCommand  `cmd:"" help:"Connect as a user and print what arrives."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
-	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,9 +17,10 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
-	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
+	"github.com/bellhop/bellhop/internal/webui"
 	"github.com/bellhop/bellhop/internal/ws"
 )
 
@@ -93,83 +93,6 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	return err
 }
 
-// openGate reads the keys of those who may come in.
-func (s *service) openGate(ctx context.Context) (err error) {
-	secrets := make([][]byte, len(s.cfg.JWTSecret))
-	for i, secret := range s.cfg.JWTSecret {
-		secrets[i] = []byte(secret)
-	}
-	s.verifier, err = auth.New(ctx, auth.Options{
-		Secrets:       secrets,
-		PublicKeyFile: s.cfg.JWTPublicKeyFile,
-		JWKS:          s.cfg.JWKS,
-		Issuer:        s.cfg.JWTIssuer,
-		Audience:      s.cfg.JWTAudience,
-		Algorithms:    s.cfg.JWTAlgorithms,
-		MaxBytes:      s.cfg.TokenBytes,
-		Logger:        s.logger,
-	})
-	if err != nil {
-		return fmt.Errorf("keys of tokens: %w", err)
-	}
-	return nil
-}
-
-// openRoad opens the store, the journal, the hub and the inbox, in this order,
-// and returns what closes them in reverse.
-func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
-	s.store, err = store.Open(s.cfg.DataDir, store.Options{Logger: s.logger, Fatal: s.die})
-	if err != nil {
-		return nil, err
-	}
-	s.metrics.Observe(s.storeSamples)
-	s.hub = hub.New(hub.Options{
-		PerUser:    s.cfg.ConnectionsPerUser,
-		QueueLen:   s.cfg.QueueLength,
-		QueueBytes: int(s.cfg.QueueBytes),
-		PingEvery:  pingEvery,
-		Leeway:     auth.Leeway,
-		Fresh:      func(_ *hub.Conn, at notify.Sequence) *hub.Frame { return inbox.LiveFrame(at) },
-		Metrics:    s.metrics,
-		Logger:     s.logger,
-	})
-	s.journal = journal.NewLocal(journal.Options{
-		Machine: s.store,
-		Last:    s.store.Last(),
-		Deliver: func(n notify.Notification) { s.inbox.Deliver(n) }, // nothing is published before there is one
-		Metrics: s.metrics,
-	})
-	// The journal outlives ctx: what is published until the last request is
-	// answered must still be committed.
-	committing, stopCommits := context.WithCancel(context.WithoutCancel(ctx))
-	s.commits.Go(func() {
-		if err := s.journal.Run(committing); err != nil {
-			s.failed <- err
-		}
-	})
-	stop = func() error {
-		stopCommits()
-		s.commits.Wait()
-		return s.store.Close()
-	}
-	s.inbox, err = inbox.Open(ctx, inbox.Options{
-		Journal:   s.journal,
-		Store:     s.store,
-		Hub:       s.hub,
-		Logger:    s.logger,
-		Metrics:   s.metrics,
-		Retention: s.cfg.Retention,
-		Keep:      s.cfg.PerUser,
-		MaxBytes:  s.cfg.MaxBytes,
-		Reserve:   uint64(s.cfg.MinFree),
-		PingEvery: pingEvery,
-	})
-	if err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	return stop, nil
-}
-
 // serve answers requests until ctx ends or something fails, and then goes down
 // from the top: connections, requests, upkeep.
 func (s *service) serve(ctx context.Context, o Options) error {
@@ -187,13 +110,21 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	s.sockets = ws.New(ws.Options{
 		Inbox:       s.inbox,
 		Hub:         s.hub,
+		Verifier:    s.verifier,
 		CheckOrigin: s.checkOrigin,
 		Commands:    s.cfg.Commands,
 		Logger:      s.logger,
 		Metrics:     s.metrics,
 	})
+	streams := sse.New(sse.Options{Inbox: s.inbox, Hub: s.hub, Logger: s.logger})
+	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
+	bound := &plain{
+		most: s.networkMost(), logger: s.logger,
+		others: func() int { return s.hub.Count() - streams.Count() },
+	}
+	server.ConnState = bound.state
 	servers := []*http.Server{
-		s.start(public, httpapi.NewServer(s.publicHandler(o.Pages), s.cfg.HeadBytes, s.logger)),
+		s.start(public, server),
 		s.start(admin, httpapi.NewAdminServer(httpapi.Admin(s.metrics.Handler(), s.logger), s.cfg.HeadBytes, s.logger)),
 	}
 	s.logger.Info("listening", "public", public.Addr().String(), "admin", admin.Addr().String())
@@ -217,29 +148,21 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	return err
 }
 
-func (s *service) allowOrigins(public net.Addr, o Options) (err error) {
-	list := s.cfg.AllowedOrigins
-	if o.Origins != nil {
-		list = slices.Concat(list, o.Origins(public))
-	}
-	if s.origins, err = auth.ParseOrigins(list); err != nil {
-		return fmt.Errorf("allowed origins: %w", err)
-	}
-	return nil
-}
-
-func (s *service) checkOrigin(r *http.Request) bool {
-	origins := r.Header.Values("Origin")
-	return len(origins) == 0 || len(origins) == 1 && s.origins.Allows(origins[0])
-}
-
-func (s *service) publicHandler(pages map[string]http.Handler) http.Handler {
+func (s *service) publicHandler(streams http.Handler, pages map[string]http.Handler) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Verifier:       s.verifier,
+		Access:         s.inbox,
 		Origins:        s.origins,
 		Publisher:      s.inbox,
+		Seats:          s.hub,
+		Operators:      s.inbox,
 		WebSocket:      s.sockets,
-		Pages:          pages,
+		Events:         streams,
+		Tickets:        perSecond("tickets", ticketsMost),
+		Requests:       perSecond("requests", s.cfg.Requests),
+		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
+		Node:           s.nodeName(),
+		Pages:          withClient(pages),
 		BasePath:       s.cfg.BasePath,
 		TrustedProxies: s.cfg.TrustedProxies,
 		Alive:          s.store.Corrupt,
@@ -248,6 +171,14 @@ func (s *service) publicHandler(pages map[string]http.Handler) http.Handler {
 		Metrics:        s.metrics,
 		Logger:         s.logger,
 	})
+}
+
+// withClient adds the browser client to the pages.
+func withClient(pages map[string]http.Handler) map[string]http.Handler {
+	client := webui.Client()
+	all := map[string]http.Handler{"/client.js": client, "/client.d.ts": client}
+	maps.Copy(all, pages)
+	return all
 }
 
 // listen opens both listeners, the public one with TLS if there is a
@@ -289,26 +220,4 @@ func (s *service) shutdown(server *http.Server) error {
 		return server.Close()
 	}
 	return err
-}
-
-// die ends the process when its disk cannot be trusted: what is in memory may
-// not be what is stored, and a restart reads what is.
-func (s *service) die(err error) {
-	s.logger.Error("ending at once", "error", err)
-	os.Exit(exitFailure) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
-}
-
-func (s *service) storeSamples() []telemetry.Sample {
-	stats := s.store.Stats()
-	return []telemetry.Sample{
-		{Name: "bellhop_store_disk_bytes", Help: "Size of the store on the disk.", Value: float64(stats.DiskBytes)},
-		{Name: "bellhop_store_memtable_bytes", Help: "Size of what is not flushed yet.", Value: float64(stats.MemTableBytes)},
-		{Name: "bellhop_store_cache_bytes", Help: "Size of the block cache.", Value: float64(stats.CacheBytes)},
-		{Name: "bellhop_store_cache_hits_total", Help: "Blocks found in the cache.", Value: float64(stats.CacheHits), Counter: true},
-		{Name: "bellhop_store_cache_misses_total", Help: "Blocks read from the disk.", Value: float64(stats.CacheMisses), Counter: true},
-		{Name: "bellhop_store_log_bytes_total", Help: "Bytes written to the write-ahead log.", Value: float64(stats.WALBytes), Counter: true},
-		{Name: "bellhop_store_compactions_total", Help: "Compactions done.", Value: float64(stats.Compactions), Counter: true},
-		{Name: "bellhop_store_read_amplification", Help: "Levels that a read may have to look at.", Value: float64(stats.ReadAmplification)},
-		{Name: "bellhop_journal_sequence", Help: "The last durable sequence.", Value: float64(s.journal.Durable())},
-	}
 }

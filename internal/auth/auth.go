@@ -1,11 +1,12 @@
-// Package auth turns a token into a principal, finds the token in a request,
-// and holds the list of origins that browsers may call from.
+// Package auth turns a token, an API key or a webhook's signature into a
+// principal, finds the token in a request, and holds the list of origins that
+// browsers may call from.
 //
 // A token is a signed JWT. [Verifier.Verify] promises that the token of a
 // principal was within 8 KiB, was read strictly, bears the signature of a
-// configured key made with that key's one algorithm, and is of the configured
-// issuer and audience, for a valid user, and in its time. The text of an error
-// never holds a byte of the token.
+// key of its issuer made with that key's one algorithm, and is of a configured
+// issuer and audience, for a valid user, in its time, and not revoked. The text
+// of an error never holds a byte of a token, key or signature.
 //
 // What a principal may do, and when its connections end, is left to others.
 package auth
@@ -17,8 +18,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -38,8 +42,9 @@ const (
 // Any as an issuer or audience accepts every one, and its absence.
 const Any = "*"
 
-// Options say which tokens to accept. At least one key is needed, and all may
-// be set together, as they are while moving from one kind to another.
+// Options say which tokens to accept. At least one key or an issuers file is
+// needed, and all may be set together, as they are while moving from one kind to
+// another.
 type Options struct {
 	// Secrets are for HMAC, each of MinSecretBytes or more. A token signed with
 	// any of them is accepted, so that they can rotate.
@@ -67,6 +72,44 @@ type Options struct {
 	// secret, RS256 for an RSA key, and what the curve says for others.
 	Algorithms []string
 
+	// IssuersFile is a YAML list of issuers with their own keys, beside that of
+	// the options above, which then need no keys. A token that names one of them
+	// is verified with the keys of that one alone, any other as the options above
+	// say; a user of one issuer is the user of that name of all others. The file
+	// is read again when it changes: a new issuer is accepted, and one that is
+	// gone refused, within seconds. One with a mistake changes nothing.
+	//
+	//	- issuer: https://login.example.com
+	//	  audiences: [bellhop]    # one of them must be the token's; * alone: any
+	//	  jwks: https://login.example.com/.well-known/jwks.json
+	//	  algorithms: [RS256]     # may be left out, as Algorithms may
+	//	  user_claim: sub         # the claim that is the user; may be left out
+	IssuersFile string
+
+	// APIKeysFile is a YAML list of API keys, as NewAPIKey writes it, which Verify
+	// accepts as it does tokens. It is read again when it changes, and a key that
+	// is gone is refused from then on. One with a mistake changes nothing.
+	//
+	//	- name: billing           # the principal is key:billing
+	//	  sha256: 9f86d0…
+	//	  scopes: [notify:publish]
+	APIKeysFile string
+
+	// WebhooksFile is a YAML list of those who sign what they publish, with the
+	// secrets that VerifyWebhook accepts: several of each, so that they can
+	// rotate, and 32 in all. It is read again when it changes. One with a mistake
+	// changes nothing.
+	//
+	//	- name: github            # the principal is webhook:github
+	//	  secrets: [whsec_…]
+	//	  scopes: [notify:publish]
+	WebhooksFile string
+
+	// Revoked reports whether the token of a principal was revoked. Verify asks
+	// it each time, so it must be quick and may be called concurrently. nil: none
+	// ever is.
+	Revoked func(notify.Principal) bool
+
 	MaxBytes int // of a token; 0: MaxTokenBytes
 
 	Logger *slog.Logger // nil: none
@@ -74,19 +117,24 @@ type Options struct {
 	// For tests.
 	Now       func() time.Time  // nil: time.Now
 	Transport http.RoundTripper // for the JWKS; nil: one like http.DefaultTransport
+
+	version *atomic.Uint64 // of all that is loaded
 }
 
-// Verifier verifies tokens. Its methods may be called concurrently.
+// Verifier verifies tokens, API keys and signatures. Its methods may be called
+// concurrently.
 type Verifier struct {
-	now       func() time.Time
-	maxBytes  int
-	segments  *jwt.Parser
-	validator *jwt.Validator
+	now      func() time.Time
+	revoked  func(notify.Principal) bool
+	maxBytes int
+	segments *jwt.Parser
 
-	secrets []key
-	sources []*source // of public keys
-	remote  *source   // that of sources to ask for unknown keys, or nil
-	cache   cache
+	settings *issuer                     // that of the options; nil: they have no key
+	issuers  *source[map[string]*issuer] // those of the issuers file; nil: there is none
+	apiKeys  *source[[]apiKey]           // nil: none
+	webhooks *source[[]hook]             // nil: none
+	version  *atomic.Uint64              // one more whenever any of them changes
+	cache    cache
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -102,48 +150,33 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Revoked == nil {
+		o.Revoked = func(notify.Principal) bool { return false }
+	}
+	o.version = new(atomic.Uint64)
 	v := &Verifier{
 		now:      o.Now,
+		revoked:  o.Revoked,
 		maxBytes: cmp.Or(o.MaxBytes, MaxTokenBytes),
 		segments: jwt.NewParser(jwt.WithStrictDecoding()),
-		validator: jwt.NewValidator(
-			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-			expect(o.Issuer, jwt.WithIssuer),
-			expect(o.Audience, func(s string) jwt.ParserOption { return jwt.WithAudience(s) }),
-		),
+		version:  o.version,
 	}
-	mistakes := []error{o.check(), v.addSecrets(o), v.addSources(o)}
-	for _, s := range v.sources {
-		if s != v.remote {
-			mistakes = append(mistakes, s.start(ctx))
-		}
-	}
-	if err := errors.Join(mistakes...); err != nil {
+	if err := errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o)); err != nil {
 		return nil, err
 	}
-	if v.remote != nil {
-		v.remote.refresh(ctx)
-	}
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	v.stop = stop
-	for _, s := range v.sources {
-		v.running.Go(func() { s.run(running) })
-	}
+	fetch(ctx, v.everyIssuer())
+	v.follow(context.WithoutCancel(ctx))
 	return v, nil
 }
 
-// expect returns the option that has want checked, or one that does nothing.
-func expect(want string, option func(string) jwt.ParserOption) jwt.ParserOption {
-	if want == "" || want == Any {
-		return func(*jwt.Parser) {}
-	}
-	return option(want)
+func (o *Options) hasKeys() bool {
+	return len(o.Secrets) > 0 || o.PublicKeyFile != "" || o.JWKS != ""
 }
 
 func (o *Options) check() error {
 	var errs []error
-	if len(o.Secrets) == 0 && o.PublicKeyFile == "" && o.JWKS == "" {
-		errs = append(errs, errors.New("no key to verify tokens with: set a secret, a public key file or a JWKS"))
+	if !o.hasKeys() && o.IssuersFile == "" {
+		errs = append(errs, errors.New("no key to verify tokens with: set a secret, a public key file, a JWKS or an issuers file"))
 	}
 	if (o.PublicKeyFile != "" || o.JWKS != "") && (o.Issuer == "" || o.Audience == "") {
 		errs = append(errs, errors.New("public keys need an issuer and an audience, or * for any"))
@@ -151,54 +184,96 @@ func (o *Options) check() error {
 	return errors.Join(append(errs, checkAlgorithms(o.Algorithms))...)
 }
 
-func (v *Verifier) addSecrets(o Options) error {
+// readSettings reads the keys of the one issuer that the options describe.
+func (v *Verifier) readSettings(ctx context.Context, o *Options) (err error) {
+	if !o.hasKeys() {
+		return nil
+	}
+	v.settings, err = newIssuer(o, []string{o.Audience}, defaultUserClaim)
+	return errors.Join(err, v.settings.start(ctx))
+}
+
+func (v *Verifier) readFiles(ctx context.Context, o *Options) error {
 	var errs []error
-	for i, secret := range o.Secrets {
-		k, err := newKey("", secret, "", o.Algorithms)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("secret %d: %w", i+1, err)) // by its place, for it must not be shown
-			continue
+	if o.IssuersFile != "" {
+		v.issuers = issuersFile(o)
+		errs = append(errs, v.issuers.start(ctx))
+		if v.settings == nil && len(v.issuers.current()) == 0 {
+			errs = append(errs, errors.New("no key to verify tokens with: the issuers file has no issuer"))
 		}
-		v.secrets = append(v.secrets, k)
+	}
+	if o.APIKeysFile != "" {
+		v.apiKeys = apiKeysFile(o)
+		errs = append(errs, v.apiKeys.start(ctx))
+	}
+	if o.WebhooksFile != "" {
+		v.webhooks = webhooksFile(o)
+		errs = append(errs, v.webhooks.start(ctx))
 	}
 	return errors.Join(errs...)
 }
 
-func (v *Verifier) addSources(o Options) error {
-	if o.PublicKeyFile != "" {
-		v.sources = append(v.sources, pemFile(o))
+// everyIssuer returns those that are followed.
+func (v *Verifier) everyIssuer() []*issuer {
+	var all []*issuer
+	if v.settings != nil {
+		all = append(all, v.settings)
 	}
-	switch {
-	case o.JWKS == "":
-	case isURL(o.JWKS):
-		s, err := jwksURL(o)
-		if err != nil {
-			return err
-		}
-		v.remote = s
-		v.sources = append(v.sources, s)
-	default:
-		v.sources = append(v.sources, jwksFile(o))
+	if v.issuers != nil {
+		all = slices.AppendSeq(all, maps.Values(v.issuers.current()))
 	}
-	return nil
+	return all
+}
+
+// follow lets all be read again when it changes, until Close.
+func (v *Verifier) follow(ctx context.Context) {
+	ctx, v.stop = context.WithCancel(ctx)
+	for _, i := range v.everyIssuer() {
+		i.follow(ctx)
+	}
+	if v.issuers != nil {
+		v.running.Go(func() { v.issuers.run(ctx) })
+	}
+	if v.apiKeys != nil {
+		v.running.Go(func() { v.apiKeys.run(ctx) })
+	}
+	if v.webhooks != nil {
+		v.running.Go(func() { v.webhooks.run(ctx) })
+	}
 }
 
 // Close stops following the keys and waits until nothing that New started is
 // left. Verify goes on with the keys that it has.
 func (v *Verifier) Close() {
 	v.stop()
-	v.running.Wait()
+	v.running.Wait() // from then on no issuer comes or goes
+	for _, i := range v.everyIssuer() {
+		i.leave()
+	}
 }
 
-// Verify returns the principal of token, or an error of kind ErrTokenInvalid,
-// ErrTokenExpired, or ErrUnavailable if the token's key is unknown while the
-// JWKS URL does not answer. The principal expires at the token's exp; for Leeway
-// after it the token is still accepted, and a connection with it may stay.
+// Verify returns the principal of token, a JWT or an API key, or an error of
+// kind ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked, or ErrUnavailable if
+// the token's key is unknown while the JWKS URL does not answer. The principal
+// of a JWT expires at the token's exp; for Leeway after it the token is still
+// accepted, and a connection with it may stay. That of an API key has no user
+// and does not expire.
 func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, error) {
+	p, err := v.principalOf(ctx, token)
+	if err == nil && v.revoked(p) {
+		return notify.Principal{}, &notify.Error{Kind: notify.ErrTokenRevoked, Detail: "the token was revoked"}
+	}
+	return p, err
+}
+
+func (v *Verifier) principalOf(ctx context.Context, token string) (notify.Principal, error) {
+	if isAPIKey(token) {
+		return v.verifyAPIKey(token)
+	}
 	if len(token) > v.maxBytes {
 		return notify.Principal{}, invalid(fmt.Sprintf("the token has more than %d bytes", v.maxBytes))
 	}
-	hash, keys := sha256.Sum256([]byte(token)), v.keysVersion()
+	hash, keys := hashOf(token), v.version.Load()
 	if p, ok := v.cache.get(hash, keys, v.now()); ok {
 		return p, nil
 	}
@@ -209,13 +284,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, 
 	return p, err
 }
 
-// keysVersion changes whenever a key does.
-func (v *Verifier) keysVersion() uint64 {
-	var version uint64
-	for _, s := range v.sources {
-		version += s.version.Load()
-	}
-	return version
+// hashOf hashes a token; one of common length is not copied to the heap for it.
+func hashOf(token string) [sha256.Size]byte {
+	var buf [1 << 10]byte
+	return sha256.Sum256(append(buf[:0], token...))
 }
 
 func (v *Verifier) verify(ctx context.Context, token string) (notify.Principal, error) {
@@ -223,57 +295,21 @@ func (v *Verifier) verify(ctx context.Context, token string) (notify.Principal, 
 	if err != nil {
 		return notify.Principal{}, err
 	}
-	if err := v.verifySignature(ctx, &t); err != nil {
-		return notify.Principal{}, err
-	}
-	c, err := readClaims(t.payload)
+	i, err := v.issuerOf(&t)
 	if err != nil {
 		return notify.Principal{}, err
 	}
-	if err := v.validate(&c); err != nil {
+	if err := i.verifySignature(ctx, &t); err != nil {
+		return notify.Principal{}, err
+	}
+	c, err := readClaims(t.payload, i.userClaim)
+	if err != nil {
+		return notify.Principal{}, err
+	}
+	if err := i.validate(&c); err != nil {
 		return notify.Principal{}, err
 	}
 	return c.principal(), nil
-}
-
-// verifySignature checks that of t with every key that fits it, having the
-// issuer asked for new keys if it has published none that does.
-func (v *Verifier) verifySignature(ctx context.Context, t *token) error {
-	fits, ok := v.try(t)
-	if !ok && v.mayBeNew(t) {
-		if err := v.remote.lookAgain(ctx); err != nil && !anyFits(v.remote.current(), t) {
-			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
-		}
-		fits, ok = v.try(t)
-	}
-	switch {
-	case ok:
-		return nil
-	case fits:
-		return invalid("the token's signature does not match")
-	default:
-		return invalid("the token's key or algorithm is not one that is accepted here")
-	}
-}
-
-// try reports whether there is a key that fits t and whether one verified it.
-func (v *Verifier) try(t *token) (fits, ok bool) {
-	fits, ok = verifyWith(v.secrets, t)
-	for _, s := range v.sources {
-		if ok {
-			break
-		}
-		var f bool
-		f, ok = verifyWith(s.current(), t)
-		fits = fits || f
-	}
-	return fits, ok
-}
-
-// mayBeNew reports whether t may have been signed with a key that the issuer
-// has published since it was last asked: one that names no key fits any.
-func (v *Verifier) mayBeNew(t *token) bool {
-	return v.remote != nil && !isHMAC(t.alg) && (t.kid == "" || !anyFits(v.remote.current(), t))
 }
 
 func invalid(detail string) error {

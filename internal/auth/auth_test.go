@@ -54,6 +54,8 @@ func TestVerifyAccepts(t *testing.T) {
 		"a list is not split":    {header, claimsWith(`"scope":["notify:publish notify:admin"]`), ada},
 		"no topics":              {header, claimsWith(`"topics":[]`), ada},
 		"topics":                 {header, claimsWith(`"topics":["news","project.7","project.*","ä.*"]`), ada},
+		"31 levels within":       {header, claimsWith(`"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31)), ada},
+		"brackets in strings":    {header, claimsWith(`"x":"\\\"` + strings.Repeat("[{", 50) + `"`), ada},
 		"since":                  {header, claimsWith(fmt.Sprintf(`"since":%d`, at(-time.Hour))), notify.Principal{User: "ada", Name: "user:ada", Expires: expires, Since: noon().Add(-time.Hour)}},
 	}
 	for name, test := range tests {
@@ -103,6 +105,7 @@ func TestVerifyRefusesHeaders(t *testing.T) {
 		"BOM":                      "\ufeff" + header,
 		"not UTF-8":                "{\"alg\":\"HS256\",\"x\":\"\xff\"}",
 		"half a surrogate":         `{"alg":"HS256","x":"\ud800"}`,
+		"too deep":                 `{"alg":"HS256","x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`,
 		"control character":        "{\"alg\":\"HS256\",\"x\":\"\n\"}",
 	}
 	for name, header := range tests {
@@ -143,6 +146,12 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		"nbf a string":          claimsWith(`"nbf":"0"`),
 		"nbf out of range":      claimsWith(`"nbf":-9e18`),
 		"iat in the future":     claimsWith(fmt.Sprintf(`"iat":%d`, at(31*time.Second))),
+		"iat 31 days before":    fmt.Sprintf(`{"sub":"ada","exp":%d,"iat":%d}`, at(time.Hour), at(time.Hour-auth.MaxLifetime-auth.Leeway-time.Second)),
+		"jti a number":          claimsWith(`"jti":7`),
+		"jti null":              claimsWith(`"jti":null`),
+		"jti too long":          claimsWith(`"jti":"` + strings.Repeat("j", 257) + `"`),
+		"too deep":              claimsWith(`"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32)),
+		"far too deep":          claimsWith(`"x":` + strings.Repeat(`{"a":`, 600) + "1" + strings.Repeat("}", 600)),
 		"iat null":              claimsWith(`"iat":null`),
 		"iss no string":         claimsWith(`"iss":["x"]`),
 		"aud a number":          claimsWith(`"aud":1`),

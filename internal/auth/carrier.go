@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -15,10 +16,21 @@ const Subprotocol = "bellhop.v1"
 
 const bearerPrefix = "bearer."
 
-// Bearer returns the token in the Authorization header of r, the one place
-// where a plain request may put it. The kinds of error are those of Carrier.
+// ticketLength is that of 32 bytes in base64url.
+const ticketLength = 43
+
+// Credential is what a WebSocket or event-stream client came with: one of the
+// two.
+type Credential struct {
+	Token  string // for Verify
+	Ticket string // 43 characters, the base64url of 32 bytes; to be redeemed
+}
+
+// Bearer returns the token or API key in the Authorization header of r, the one
+// place where a plain request may put it. The kinds of error are those of
+// Carrier.
 func Bearer(r *http.Request) (string, error) {
-	if _, err := ticket(r.URL); err != nil {
+	if _, _, err := ticket(r.URL); err != nil {
 		return "", err
 	}
 	token, err := authorization(r.Header)
@@ -26,45 +38,45 @@ func Bearer(r *http.Request) (string, error) {
 	case err != nil:
 		return "", err
 	case token == "":
-		return "", noToken("send it as Authorization: Bearer <jwt>")
+		return "", noToken("send it as Authorization: Bearer <jwt or API key>")
 	}
 	return token, nil
 }
 
-// Carrier returns the token that a WebSocket or event-stream client sent, and
-// whether it did so among its subprotocols. The error is ErrUnauthenticated if
-// there is none, ErrMalformed if it is in two places or the subprotocols are
-// none that this service speaks, and ErrTokenInvalid if it is in the URL.
+// Carrier returns the token or ticket that a WebSocket or event-stream client
+// sent. The error is ErrUnauthenticated if there is none, ErrMalformed if it is
+// in two places or the subprotocols are none that this service speaks, and
+// ErrTokenInvalid if a token is in the URL or what is there for a ticket is none.
 //
 // An Authorization without a bearer token does not count beside one of the
 // other places: a browser sends it along by itself, for a proxy in between.
-func Carrier(r *http.Request) (token string, subprotocol bool, err error) {
-	hasTicket, err := ticket(r.URL)
+func Carrier(r *http.Request) (Credential, error) {
+	ticket, hasTicket, err := ticket(r.URL)
 	if err != nil {
-		return "", false, err
+		return Credential{}, err
 	}
 	offered, err := subprotocolToken(r.Header)
 	if err != nil {
-		return "", false, err
+		return Credential{}, err
 	}
 	header, err := authorization(r.Header)
 	if errors.Is(err, notify.ErrUnauthenticated) && (hasTicket || offered != "") {
 		err = nil
 	}
-	if err != nil {
-		return "", false, err
-	}
 	switch {
+	case err != nil:
+		return Credential{}, err
 	case offered != "" && header != "", hasTicket && offered+header != "":
-		return "", false, malformed("the token is in two places")
+		return Credential{}, malformed("the token is in two places")
+	case hasTicket && !isTicket(ticket):
+		return Credential{}, invalid("the ticket is not one that this service gave out")
 	case hasTicket:
-		return "", false, invalid("tickets are not accepted here yet")
-	case offered != "":
-		return offered, true, nil
-	case header != "":
-		return header, false, nil
+		return Credential{Ticket: ticket}, nil
+	case offered+header != "":
+		return Credential{Token: offered + header}, nil // one of them is empty
 	}
-	return "", false, noToken("send it as Authorization: Bearer <jwt>, or offer the subprotocols bellhop.v1 and bearer.<jwt>")
+	return Credential{}, noToken("send it as Authorization: Bearer <jwt>, or offer the subprotocols bellhop.v1 and bearer.<jwt>, " +
+		"or get a ticket for it")
 }
 
 // authorization returns the bearer token of the Authorization header, or ""
@@ -80,7 +92,7 @@ func authorization(h http.Header) (string, error) {
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.Trim(token, " ")
 	switch {
-	case lowerASCII(scheme) != "bearer":
+	case !strings.EqualFold(scheme, "bearer"): // no letter of it has a double beyond ASCII
 		return "", noToken("the scheme of Authorization must be Bearer")
 	case token == "":
 		return "", noToken("Authorization: Bearer has no token")
@@ -119,32 +131,42 @@ func subprotocolToken(h http.Header) (string, error) {
 	return token, nil
 }
 
-// ticket reports whether u bears one. It refuses a JWT in u, under the names
-// that others use for it or any other: URLs end up in logs and histories.
-func ticket(u *url.URL) (bool, error) {
+// ticket returns that in u, if there is one. It refuses a JWT in u, under the
+// names that others use for it or any other, and an API key: URLs end up in
+// logs and histories.
+func ticket(u *url.URL) (ticket string, ok bool, err error) {
 	if u.RawQuery == "" {
-		return false, nil
+		return "", false, nil
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return false, malformed("the query of the URL cannot be read")
+		return "", false, malformed("the query of the URL cannot be read")
 	}
 	for name, values := range query {
 		switch lowerASCII(name) {
-		case "token", "access_token", "id_token", "auth_token", "jwt", "bearer", "auth", "authorization":
-			return false, jwtInURL()
+		case "token", "access_token", "id_token", "auth_token", "jwt", "bearer", "auth", "authorization", "api_key", "apikey":
+			return "", false, tokenInURL()
 		}
-		for _, value := range values {
-			if looksLikeJWT(name) || looksLikeJWT(value) {
-				return false, jwtInURL()
+		for _, value := range append(values, name) {
+			if looksLikeJWT(value) || isWholeAPIKey(value) {
+				return "", false, tokenInURL()
 			}
 		}
 	}
-	tickets := query["ticket"]
-	if len(tickets) > 1 {
-		return false, malformed("there are two tickets")
+	switch tickets := query["ticket"]; len(tickets) {
+	case 0:
+		return "", false, nil
+	case 1:
+		return tickets[0], true, nil
+	default:
+		return "", false, malformed("there are two tickets")
 	}
-	return len(tickets) == 1, nil
+}
+
+// isTicket reports whether s has the one form of a ticket.
+func isTicket(s string) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && len(s) == ticketLength && base64.RawURLEncoding.EncodedLen(len(raw)) == ticketLength
 }
 
 // looksLikeJWT reports whether s begins as the base64url of `{"` does, perhaps
@@ -154,7 +176,7 @@ func looksLikeJWT(s string) bool {
 	return at >= 0 && strings.Count(s[at:], ".") >= 2
 }
 
-func jwtInURL() error { return invalid("a JWT in a URL is refused: URLs end up in logs") }
+func tokenInURL() error { return invalid("a JWT or API key in a URL is refused: URLs end up in logs") }
 
 func malformed(detail string) error {
 	return &notify.Error{Kind: notify.ErrMalformed, Detail: detail}

@@ -20,32 +20,39 @@ const lastSecond = 253_402_300_799
 // claims are those of a token that mean something here, read strictly.
 type claims struct {
 	jwt.RegisteredClaims
+	userClaim string // the name of that which is the user
+
 	user   notify.UserID
 	scopes []notify.Scope
 	since  time.Time
 }
 
-func readClaims(payload []byte) (claims, error) {
-	var c claims
+func readClaims(payload []byte, userClaim string) (claims, error) {
+	c := claims{userClaim: userClaim}
 	err := readObject(payload, c.read)
 	switch {
-	case errors.Is(err, errNoObject):
-		return claims{}, invalid("the token's claims are not a JSON object, or one is there twice")
 	case err != nil:
-		return claims{}, err
+		return claims{}, claimsError(err)
 	case c.user == "":
-		return claims{}, invalid("the token has no sub")
+		return claims{}, invalid("the token has no " + userClaim)
 	case c.ExpiresAt == nil:
 		return claims{}, invalid("the token has no exp")
 	}
 	return c, nil
 }
 
+func claimsError(err error) error {
+	if errors.Is(err, errNoObject) {
+		return invalid("the token's claims are not a JSON object, have one twice, or nest too deep")
+	}
+	return err
+}
+
 // read takes one claim in. Names count only as they are written here.
 func (c *claims) read(name string, v jsontext.Value) (err error) {
 	switch name {
-	case "sub":
-		c.user, err = readUser(v)
+	case c.userClaim:
+		c.user, err = readUser(name, v)
 	case "iss":
 		c.Issuer, err = readString(name, v)
 	case "aud":
@@ -58,6 +65,11 @@ func (c *claims) read(name string, v jsontext.Value) (err error) {
 		c.NotBefore, err = readDate(name, v)
 	case "iat":
 		c.IssuedAt, err = readDate(name, v)
+	case "jti":
+		c.ID, err = readString(name, v)
+		if err == nil && len(c.ID) > notify.MaxTokenIDBytes {
+			err = invalid("the token's jti has more than " + strconv.Itoa(notify.MaxTokenIDBytes) + " bytes")
+		}
 	case "since":
 		var date *jwt.NumericDate
 		if date, err = readDate(name, v); err == nil {
@@ -72,50 +84,28 @@ func (c *claims) read(name string, v jsontext.Value) (err error) {
 }
 
 func (c *claims) principal() notify.Principal {
-	return notify.Principal{
+	p := notify.Principal{
 		User:    c.user,
 		Name:    "user:" + string(c.user),
 		Scopes:  c.scopes,
 		Since:   c.since,
 		Expires: c.ExpiresAt.Time,
+		TokenID: c.ID,
 	}
+	if c.IssuedAt != nil {
+		p.Issued = c.IssuedAt.Time
+	}
+	return p
 }
 
-// validate checks what depends on the time and the configuration. A token that
-// is wrong and expired is wrong: a new one like it would be no better.
-func (v *Verifier) validate(c *claims) error {
-	if c.ExpiresAt.After(v.now().Add(MaxLifetime + Leeway)) {
-		return invalid("the token's exp is more than 31 days ahead")
-	}
-	err := v.validator.Validate(c.RegisteredClaims)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return invalid("the token is of another issuer")
-	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return invalid("the token is for another audience")
-	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return invalid("the token has no iss or no aud, and both are required here")
-	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return invalid("the token's nbf is in the future")
-	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return invalid("the token's iat is in the future")
-	case errors.Is(err, jwt.ErrTokenExpired):
-		return &notify.Error{Kind: notify.ErrTokenExpired, Detail: "the token's exp has passed"}
-	default:
-		return invalid("the token's claims are not valid")
-	}
-}
-
-func readUser(v jsontext.Value) (notify.UserID, error) {
-	s, err := readString("sub", v)
+func readUser(name string, v jsontext.Value) (notify.UserID, error) {
+	s, err := readString(name, v)
 	if err != nil {
 		return "", err
 	}
 	user, err := notify.ParseUser(s)
 	if err != nil {
-		return "", invalid("the token's sub is not a user: 1 to 256 bytes without white space or control characters")
+		return "", invalid("the token's " + name + " is not a user: 1 to 256 bytes without white space or control characters")
 	}
 	return user, nil
 }
@@ -160,11 +150,8 @@ func (c *claims) readScopes(name string, v jsontext.Value) error {
 	}
 	for _, s := range list {
 		scope := notify.Scope(s)
-		switch scope {
-		case notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin:
-			if !slices.Contains(c.scopes, scope) {
-				c.scopes = append(c.scopes, scope)
-			}
+		if isScope(scope) && !slices.Contains(c.scopes, scope) {
+			c.scopes = append(c.scopes, scope)
 		}
 	}
 	return nil

@@ -2,9 +2,12 @@ package auth_test
 
 import (
 	"encoding/json"
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/auth"
@@ -23,6 +26,8 @@ func FuzzVerify(f *testing.F) {
 	f.Add(`{"alg":"none","crit":["x"]}`, "")
 	f.Add(`{"alg":"HS256","kid":"\ud800"}`, claimsWith(`"x":{"a":[{}]}`))
 	f.Add("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "..")
+	f.Add(header, claimsWith(`"iat":1796126400,"jti":"7","x":`+strings.Repeat("[", 40)+strings.Repeat("]", 40)))
+	f.Add(header, claimsWith(`"iat":1793000000,"jti":"`+strings.Repeat("j", 300)+`","\\\"[[":"[\\"`))
 
 	v := start(f, auth.Options{Secrets: [][]byte{secret()}})
 	f.Fuzz(func(t *testing.T, header, claims string) {
@@ -43,8 +48,66 @@ func FuzzVerify(f *testing.F) {
 		require.NoError(t, err)
 		require.True(t, p.Expires.Add(auth.Leeway).After(noon()))
 		require.False(t, p.Expires.After(noon().Add(auth.MaxLifetime+2*auth.Leeway)))
+		require.LessOrEqual(t, len(p.TokenID), 256)
+		require.True(t, p.Issued.IsZero() || p.Expires.Sub(p.Issued) <= auth.MaxLifetime+auth.Leeway)
+		require.Less(t, depth(claims), 33)
 		var read map[string]any
 		require.NoError(t, json.Unmarshal([]byte(claims), &read))
 		require.Equal(t, string(p.User), read["sub"])
+	})
+}
+
+// depth returns how many levels valid JSON nests.
+func depth(text string) int {
+	d := json.NewDecoder(strings.NewReader(text))
+	now, most := 0, 0
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return most
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			now++
+			most = max(most, now)
+		case json.Delim('}'), json.Delim(']'):
+			now--
+		}
+	}
+}
+
+// FuzzWebhook offers headers and a body. What is accepted, the reference library
+// accepts too, and its id and timestamp are such that no others have the same
+// bytes signed.
+func FuzzWebhook(f *testing.F) {
+	f.Add(vectorID, "1614265330", vectorSignature, vectorBody)
+	f.Add(vectorID, "1614265330", otherSignature+" v2,x "+vectorSignature, vectorBody)
+	f.Add(vectorID+".1614265330", "1614265330", "v1,", "")
+	f.Add(`"7"`, "+1614265330", "v1,v1,  ,", "\xff")
+	f.Add("", "01614265330", strings.Repeat("v1,x ", 20), "{}")
+	v := start(f, atVector(f, hookEntry("github", vectorSecret)))
+	reference, err := standardwebhooks.NewWebhook(vectorSecret)
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, id, timestamp, signature, body string) {
+		_, _, err := v.VerifyWebhook(signedHeader(id, timestamp, signature), []byte(body))
+		if err == nil {
+			require.NoError(t, reference.VerifyIgnoringTimestamp([]byte(body), signedHeader(id, timestamp, signature)))
+		} else {
+			require.True(t, errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrMalformed), "%v", err)
+		}
+
+		// Under a true signature all that matters is the form of the rest.
+		if n, err := strconv.ParseInt(timestamp, 10, 64); err == nil {
+			signature = signHook(t, vectorSecret, id, n, body)
+		}
+		p, read, err := v.VerifyWebhook(signedHeader(id, timestamp, signature), []byte(body))
+		if err != nil {
+			require.Zero(t, p)
+			require.Empty(t, read)
+			return
+		}
+		require.Equal(t, id, read)
+		require.Regexp(t, `^[ -\-/-~]{1,255}$`, id)
+		require.Regexp(t, `^[1-9][0-9]{9}$`, timestamp)
 	})
 }

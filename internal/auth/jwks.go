@@ -26,8 +26,8 @@ func checks() jwkset.JWKValidateOptions {
 	return jwkset.JWKValidateOptions{SkipUse: true, SkipKeyOps: true, SkipX5UScheme: true}
 }
 
-func jwksFile(o Options) *source {
-	return fileSource(o.JWKS, o, func(data []byte) ([]key, error) {
+func jwksFile(o *Options) *source[[]key] {
+	return fileSource(tokenKeys, o.JWKS, o, func(_ context.Context, data []byte) ([]key, error) {
 		set, err := parseSet(data)
 		if err != nil {
 			return nil, err
@@ -60,13 +60,13 @@ func parseSet(data []byte) ([]jwkset.JWK, error) {
 // is given up spends the window's one fetch, those that come meanwhile are
 // refused, an empty answer takes the good keys' place, and a token without a
 // kid is tried with every key, whatever its algorithm.
-func jwksURL(o Options) (*source, error) {
+func jwksURL(o *Options) (*source[[]key], error) {
 	u, err := url.Parse(o.JWKS)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the JWKS is not a URL with a host") // its text may hold a password
 	}
 	client := jwksClient(o.Transport)
-	s := newSource(u.Scheme+"://"+u.Host+u.EscapedPath(), o)
+	s := newSource[[]key](tokenKeys, u.Scheme+"://"+u.Host+u.EscapedPath(), o)
 	s.every, s.retry = urlRefresh, unknownWindow
 	s.load = func(ctx context.Context) ([]key, error) {
 		set, err := fetchSet(ctx, client, o.JWKS)

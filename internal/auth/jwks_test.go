@@ -110,13 +110,14 @@ func TestRequestsThatWaitShareAFetch(t *testing.T) {
 	token := sign(t, "ES384", "new", k.ec384)
 
 	gone, leave := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	var first, wg sync.WaitGroup
+	first.Go(func() {
 		_, err := v.Verify(gone, token)
 		requireKindSafely(t, notify.ErrUnavailable, err)
 	})
 	<-asked
 	leave() // and the fetch goes on
+	first.Wait()
 	for range 10 {
 		wg.Go(func() {
 			if _, err := v.Verify(context.Background(), token); err != nil {

@@ -57,6 +57,9 @@ func (o *Origins) add(entry string) error {
 		if parsed.isAddress() {
 			return errors.New("an address has no subdomains")
 		}
+		if !parsed.mayBeOwned() {
+			return errors.New("a whole top-level domain belongs to no one: at least two labels must stand after the *., as in https://*.example.com")
+		}
 		o.below[parsed] = struct{}{}
 		return nil
 	}
@@ -200,6 +203,14 @@ func (o origin) isAddress() bool {
 	}
 	_, err := netip.ParseAddr(o.host)
 	return err == nil
+}
+
+// mayBeOwned reports whether the host is below a top-level domain: whoever
+// allows https://*.com allows every stranger's page. There are public suffixes
+// of two labels too, which only a list could tell. localhost is one's own.
+func (o origin) mayBeOwned() bool {
+	host := strings.TrimSuffix(o.host, ".")
+	return strings.Contains(host, ".") || host == "localhost"
 }
 
 func isLetter(b byte) bool { return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' }

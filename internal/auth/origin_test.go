@@ -16,6 +16,11 @@ func TestOrigins(t *testing.T) {
 		allowed []string
 		refused []string
 	}{
+		"subdomains of this machine": {
+			[]string{"http://*.localhost:3000"},
+			[]string{"http://app.localhost:3000"},
+			[]string{"http://localhost:3000", "http://app.localhost"},
+		},
 		"no list": {nil, nil, []string{"https://a.com", "null", "", "http://localhost"}},
 		"exact": {
 			[]string{"https://a.com"},
@@ -78,6 +83,9 @@ func TestOriginsRefused(t *testing.T) {
 		"https://*a.com":               "first label",
 		"https://a.*.com":              "first label",
 		"https://*.*.com":              "first label",
+		"https://*.com":                "at least two labels",
+		"HTTPS://*.COM.:444":           "at least two labels",
+		"app://*.x":                    "at least two labels",
 		"https://*.[::1]":              "no subdomains",
 		"https://*.10.0.0.1":           "no subdomains",
 		"https://a.com/":               "not even a slash",

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // token is a JWT in its parts, of which nothing is verified yet.
@@ -80,7 +82,7 @@ func (t *token) readHeader(raw []byte) error {
 	})
 	switch {
 	case errors.Is(err, errNoObject):
-		return invalid("the token's header is not a JSON object, or has a member twice")
+		return invalid("the token's header is not a JSON object, has a member twice, or nests too deep")
 	case err != nil:
 		return err
 	case t.alg == "":
@@ -109,9 +111,12 @@ func checkType(v jsontext.Value) error {
 var errNoObject = errors.New("not a JSON object")
 
 // readObject calls member for each member of the JSON object that data is. It
-// is strict: duplicate names at any depth, invalid UTF-8, a BOM and trailing
-// data make it no object.
+// is strict: duplicate names at any depth, invalid UTF-8, a BOM, trailing data
+// and more than wire.MaxDepth levels make it no object.
 func readObject(data []byte, member func(name string, v jsontext.Value) error) error {
+	if tooDeep(data) {
+		return errNoObject
+	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(data))
 	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
 		return errNoObject
@@ -137,6 +142,28 @@ func readObject(data []byte, member func(name string, v jsontext.Value) error) e
 		return errNoObject
 	}
 	return nil
+}
+
+// tooDeep reports whether data, valid JSON or not yet known to be, nests more
+// than wire.MaxDepth levels.
+func tooDeep(data []byte) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch b := data[i]; {
+		case b == '"':
+			quoted = !quoted
+		case quoted && b == '\\':
+			i++ // what is escaped ends no string
+		case quoted:
+		case b == '{', b == '[':
+			if depth++; depth > wire.MaxDepth {
+				return true
+			}
+		case b == '}', b == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // readString returns the string that v is. name is of our own words.

@@ -27,6 +27,7 @@ func (l *loader) check(needKey bool) {
 	l.refuse("base-path", pathFault(c.BasePath))
 	l.checkTLS()
 	l.checkKeys(needKey)
+	l.checkLimits()
 }
 
 func (l *loader) refuse(name, why string) {
@@ -55,6 +56,9 @@ func (l *loader) checkKeys(needKey bool) {
 	} else {
 		l.refuse("jwks", fileFault(c.JWKS))
 	}
+	l.refuse("issuers-file", fileFault(c.IssuersFile))
+	l.refuse("api-keys-file", fileFault(c.APIKeysFile))
+	l.refuse("webhooks-file", fileFault(c.WebhooksFile))
 	for _, a := range c.JWTAlgorithms {
 		if !slices.Contains(algorithms, a) {
 			l.mistake(Variable("jwt-algorithms"), "%q is not one of %s", a, strings.Join(algorithms, ", "))
@@ -71,8 +75,32 @@ func (l *loader) checkKeys(needKey bool) {
 	}
 	// A key that was given and is wrong has been reported.
 	if needKey && !c.HasKey() && c.JWTSecretFile == "" && !l.wasGiven("jwt-secret") {
-		l.mistake(Variable("jwt-secret"), "there is no key to check tokens with: set this, %s, %s or %s",
-			Variable("jwt-secret-file"), Variable("jwt-public-key-file"), Variable("jwks"))
+		l.mistake(Variable("jwt-secret"), "there is no key to check tokens with: set this, %s, %s, %s or %s",
+			Variable("jwt-secret-file"), Variable("jwt-public-key-file"), Variable("jwks"), Variable("issuers-file"))
+	}
+}
+
+// checkLimits also sets the limit that depends on another setting. Where nobody
+// has said whether there are proxies, every client may have the address of one,
+// and a limit on addresses would be a limit on all together.
+func (l *loader) checkLimits() {
+	c := l.cfg
+	if c.QueuedBytes < c.QueueBytes {
+		l.mistake(Variable("queued-bytes"), "is less than %s, which one connection may take", Variable("queue-bytes"))
+	}
+	const known, connections = "trusted-proxies", "connections-per-address"
+	if c.TrustedProxies != nil && !l.wasGiven(connections) { // none is known, and not nil
+		c.ConnectionsPerAddress = perAddress
+	}
+	if l.wasGiven(known) { // if it is wrong, that has been reported
+		return
+	}
+	const why = "needs %s, as networks or %s: without it every client may have the address of a proxy"
+	if c.ConnectionsPerAddress > 0 {
+		l.mistake(Variable(connections), why, Variable(known), noProxies)
+	}
+	if c.HandshakesPerAddress > 0 {
+		l.mistake(Variable("handshakes-per-address"), why, Variable(known), noProxies)
 	}
 }
 

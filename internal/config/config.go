@@ -51,6 +51,9 @@ type Config struct {
 	JWTIssuer        string   `name:"jwt-issuer" type:"setting" group:"Tokens" placeholder:"ISSUER" help:"issuer that tokens must name; required with public keys; * accepts any"`
 	JWTAudience      string   `name:"jwt-audience" type:"setting" group:"Tokens" placeholder:"AUDIENCE" help:"audience that tokens must name; required with public keys; * accepts any"`
 	JWTAlgorithms    []string `name:"jwt-algorithms" type:"setting" group:"Tokens" placeholder:"ALGORITHM,…" help:"signature algorithms that are accepted, such as RS256; empty: what the keys are for"`
+	IssuersFile      string   `name:"issuers-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of further issuers, each with its own keys, audiences and algorithms"`
+	APIKeysFile      string   `name:"api-keys-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of API keys, as bellhop key new prints them; read again when it changes"`
+	WebhooksFile     string   `name:"webhooks-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of Standard Webhooks secrets that POST /notify may be signed with; read again when it changes"`
 
 	DataDir   string        `name:"data-dir" type:"setting" group:"Storage" placeholder:"PATH" help:"directory of the store; one process at a time"`
 	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"SECONDS" min:"1" max:"3153600000" help:"seconds for which notifications are kept"`
@@ -64,6 +67,14 @@ type Config struct {
 	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"notifications that wait for a slow connection before it is closed"`
 	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for a slow connection before it is closed"`
 	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"commands that a connection may send in ten seconds"`
+
+	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"open connections of this process; 0: as many as its limit on open files leaves room for"`
+	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"open connections of an address, an IPv6 /64 being one; needs trusted-proxies, and is 5000 once that is set; 0: no limit"`
+	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"connections that an address may try to open in a second; needs trusted-proxies; 0: no limit"`
+	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for all slow connections together; at least queue-bytes"`
+	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to everyone that a principal may publish in a second; 0: no limit"`
+	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to users that a principal may publish in a second; 0: no limit"`
+	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"requests that a principal may make in a second; 0: no limit"`
 
 	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"debug, info, warn or error"`
 	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"text or json"`
@@ -87,12 +98,19 @@ func Default() *Config {
 		QueueLength:        256,
 		QueueBytes:         1 << 20,
 		Commands:           100,
+		QueuedBytes:        256 << 20,
+		Broadcasts:         100,
 		LogLevel:           slog.LevelInfo,
 		LogFormat:          "text",
 	}
 }
 
-// HasKey reports whether there is anything to check tokens with.
+// perAddress is how many connections an address may have when addresses are
+// known, and nobody has said otherwise.
+const perAddress = 5_000
+
+// HasKey reports whether there is anything to check tokens with. API keys and
+// webhooks are for backends: with these alone nobody could connect.
 func (c *Config) HasKey() bool {
-	return len(c.JWTSecret) > 0 || c.JWTPublicKeyFile != "" || c.JWKS != ""
+	return len(c.JWTSecret) > 0 || c.JWTPublicKeyFile != "" || c.JWKS != "" || c.IssuersFile != ""
 }

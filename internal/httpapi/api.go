@@ -8,16 +8,32 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Verifier makes a principal of a token. Its errors are of the kinds
-// ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked and ErrUnavailable.
+// Verifier makes a principal of a token or API key. The errors of Verify are of
+// the kinds ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked and ErrUnavailable.
 type Verifier interface {
 	Verify(ctx context.Context, token string) (notify.Principal, error)
+
+	// CheckWebhook returns an error unless h may be of a signed request.
+	// VerifyWebhook makes a principal of the signature over body, and returns
+	// its id. Their errors may be of the kinds ErrUnauthenticated and
+	// ErrMalformed, too.
+	CheckWebhook(h http.Header) error
+	VerifyWebhook(h http.Header, body []byte) (by notify.Principal, id string, err error)
+}
+
+// Access issues and redeems tickets, and revokes tokens: package inbox.
+type Access interface {
+	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
+	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
+	Revoke(ctx context.Context, r notify.Revocation) error
 }
 
 // Origins is the list of origins whose pages may use the service.
@@ -37,22 +53,33 @@ type Metrics interface {
 	RequestDone(route string, status int, seconds float64)
 }
 
-// Options are what the API stands on. All are needed but Pages, BasePath and
-// TrustedProxies.
+// Options are what the API stands on. All are needed but the limiters, Pages,
+// Node, BasePath and TrustedProxies.
 type Options struct {
 	Verifier  Verifier
+	Access    Access
 	Origins   Origins
 	Publisher Publisher
+	Seats     Seats
+	Operators Operators
 
-	// WebSocket serves GET /ws. It is asked only for a well-formed handshake
-	// of a principal, which auth.PrincipalOf finds in the request's context.
+	// WebSocket serves GET /ws, and Events GET /events. They are asked only for
+	// what has passed all checks, a well-formed handshake in the case of the
+	// former. auth.PrincipalOf finds who asks in the request's context, and
+	// hub.SeatOf the seat.
 	WebSocket http.Handler
+	Events    http.Handler
+
+	Requests   *limit.Limiter // of a principal; nil: any number
+	Tickets    *limit.Limiter // of a principal; nil: any number
+	Handshakes *limit.Limiter // of an address, by limit.AddressKey; nil: any number
 
 	// Pages are served at their paths, to GET and HEAD, without a token. A path
 	// that ends in "/*" stands for all below it. Handlers see paths without
 	// BasePath.
 	Pages map[string]http.Handler
 
+	Node           string         // what operators know this process by
 	BasePath       string         // before all public paths; empty or "/…"
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 
@@ -64,23 +91,30 @@ type Options struct {
 	Logger  *slog.Logger
 }
 
-// api is the public handler. It is read-only once New has returned.
+// api is the public handler. Its options are read-only once New has returned.
 type api struct {
 	Options
+	patience patience
+	unsigned *semaphore.Weighted // in bytes: unsignedBytes
 }
 
 // New returns the handler of the public listener.
 func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
-	a := &api{o}
+	a := &api{Options: o, unsigned: semaphore.NewWeighted(unsignedBytes)}
 	e := newEcho(o.Logger)
 	e.IPExtractor = clientAddress(o.TrustedProxies)
-	e.Use(a.observe, a.cors, limitBody(o.BasePath))
+	e.Use(a.around)
 
 	g := e.Group(o.BasePath)
-	g.POST("/notify", a.publishing(a.publish))
-	g.POST("/notify/batch", a.publishing(a.publishBatch))
-	g.GET("/ws", a.connect)
+	g.POST(notifyPath, a.orSigned(a.publishing(a.publish)))
+	g.POST(batchPath, a.publishing(a.publishBatch))
+	g.GET("/ws", a.admitted(a.connect))
+	g.GET(eventsPath, a.stream)
+	g.POST("/tickets", a.authenticated(a.issueTicket))
+	g.POST("/revocations", a.operating(a.revoke))
+	g.GET("/users/:user/connections", a.operating(a.connectionsOf))
+	g.DELETE("/users/:user/connections", a.operating(a.disconnect))
 	page(g, "/livez", a.livez)
 	page(g, "/readyz", a.readyz)
 	page(g, "/openapi.yaml", serveDocument)

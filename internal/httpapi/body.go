@@ -27,28 +27,26 @@ const mostForgotten = 8 << 20
 
 // limitBody refuses bodies that are too large for where they go. Publishing has
 // limits of its own, which apply once the caller is known.
-func limitBody(basePath string) echo.MiddlewareFunc {
-	one, batch := basePath+"/notify", basePath+"/notify/batch"
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) (err error) {
-			r := c.Request()
-			if body := r.Body; body != nil && body != http.NoBody {
-				defer func() {
-					if err != nil {
-						_, _ = io.CopyN(io.Discard, body, mostForgotten) // what is wrong is known
-					}
-				}()
-			}
-			publishes := r.Method == http.MethodPost && (c.Path() == one || c.Path() == batch)
-			if !publishes && r.Body != nil && r.Body != http.NoBody {
-				if r.ContentLength > maxOtherBody {
-					return tooLarge(maxOtherBody)
-				}
-				r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxOtherBody)
-			}
-			return next(c)
-		}
+func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) (err error) {
+	r := c.Request()
+	body := r.Body
+	if body == nil || body == http.NoBody {
+		return next(c)
 	}
+	route := a.route(c)
+	publishes := r.Method == http.MethodPost && (route == notifyPath || route == batchPath)
+	if !publishes && r.ContentLength > maxOtherBody {
+		err = tooLarge(maxOtherBody)
+	} else {
+		if !publishes {
+			r.Body = http.MaxBytesReader(c.Response().Writer, body, maxOtherBody)
+		}
+		err = next(c)
+	}
+	if err != nil {
+		_, _ = io.CopyN(io.Discard, body, mostForgotten) // what is wrong is known
+	}
+	return err
 }
 
 // readJSON returns the body of c, if it says that it is JSON and has at most
@@ -61,19 +59,32 @@ func readJSON(c echo.Context, most int64) ([]byte, error) {
 	if r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
-	// The length is a claim: memory is for bytes that have come.
-	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 16<<10)+bytes.MinRead))
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
+	body, err := readBody(w, r, most)
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
-		return body.Bytes(), nil
+		return body, nil
 	case errors.As(err, &over):
 		return nil, tooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, notify.Errorf(notify.ErrMalformed, "the body did not arrive within %d seconds", int(readTimeout.Seconds()))
 	}
 	return nil, notify.Errorf(notify.ErrMalformed, "the body broke off")
+}
+
+// mostClaimed is how much memory a claim alone is worth: more is for bytes that
+// have come.
+const mostClaimed = 16 << 10
+
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	if n := r.ContentLength; n >= 0 && n <= mostClaimed { // there is no more to read, as net/http has it
+		body := make([]byte, n)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
+	body := bytes.NewBuffer(make([]byte, 0, mostClaimed))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
+	return body.Bytes(), err
 }
 
 // isJSON returns an error unless c claims to bring uncompressed JSON in UTF-8.
@@ -88,6 +99,9 @@ func isJSON(c echo.Context) error {
 	types := h.Values(echo.HeaderContentType)
 	if len(types) != 1 {
 		return notify.Errorf(notify.ErrMediaType, "Content-Type must be application/json")
+	}
+	if types[0] == echo.MIMEApplicationJSON { // as nearly all say it
+		return nil
 	}
 	mediaType, params, err := mime.ParseMediaType(types[0])
 	if err != nil || mediaType != echo.MIMEApplicationJSON {

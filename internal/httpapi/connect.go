@@ -6,41 +6,42 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // webSocketVersion is the only version of RFC 6455.
 const webSocketVersion = "13"
 
-// connect serves GET /ws: it makes all checks of the contract in their order
-// and hands over what has passed. Without an upgrade the same checks run, so
-// that a browser can learn why its handshake failed.
+// connect serves GET /ws: it hands over what asks for a WebSocket. Without an
+// upgrade all other checks have run, so that a browser can learn why its
+// handshake failed.
 func (a *api) connect(c echo.Context) error {
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	r := c.Request()
-	token, _, err := auth.Carrier(r)
-	if err != nil {
+	if err := handshake(c.Request()); err != nil {
 		return err
 	}
-	by, err := a.Verifier.Verify(r.Context(), token)
-	if err != nil {
-		return err
-	}
-	if _, allowed := a.origin(r); !allowed {
-		return notify.Errorf(notify.ErrOrigin, "the origin is not among those allowed to connect")
-	}
-	if a.Draining() {
-		return notify.Errorf(notify.ErrDraining, "connect again, and another node will answer")
-	}
-	if err := handshake(r); err != nil {
-		return err
-	}
-	a.WebSocket.ServeHTTP(hijackable{c.Response()}, r.WithContext(auth.WithPrincipal(r.Context(), by)))
+	a.WebSocket.ServeHTTP(hijackable{c.Response()}, c.Request())
 	return nil
+}
+
+// eventsPath is the path of event streams.
+const eventsPath = "/events"
+
+// stream serves GET /events until the stream ends. Metrics hear of it when it
+// begins: it may be long.
+func (a *api) stream(c echo.Context) error {
+	start := time.Now()
+	return a.admitted(func(c echo.Context) error {
+		if len(c.QueryParams()["cursor"]) > 1 {
+			return notify.Errorf(notify.ErrMalformed, "there must be one cursor at most")
+		}
+		a.Metrics.RequestDone(eventsPath, http.StatusOK, time.Since(start).Seconds())
+		a.Events.ServeHTTP(c.Response(), c.Request())
+		return nil
+	})(c)
 }
 
 // handshake returns an error unless r asks for an upgrade as RFC 6455, section

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/httpapi"
-	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // accept opens a WebSocket, says whose it is and closes it.
@@ -23,6 +23,15 @@ func accept(w http.ResponseWriter, r *http.Request) {
 	defer c.CloseNow()
 	_ = c.Write(r.Context(), websocket.MessageText, []byte(by.User))
 	_ = c.Close(websocket.StatusNormalClosure, "")
+}
+
+// events tells whose stream this is.
+func events(w http.ResponseWriter, r *http.Request) {
+	by, _ := auth.PrincipalOf(r.Context())
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	_, _ = io.WriteString(w, "event: welcome\ndata: "+string(by.User)+"\n\n")
 }
 
 func TestConnect(t *testing.T) {
@@ -151,13 +160,4 @@ func TestAfterTheHijack(t *testing.T) {
 	require.Equal(t, "ada", string(said))
 	_, _, err = c.Read(t.Context())
 	require.Equal(t, websocket.StatusNormalClosure, websocket.CloseStatus(err))
-}
-
-func TestLimitOfConnections(t *testing.T) {
-	s := start(t, func(o *httpapi.Options) {
-		o.Verifier = tokens{"good": &notify.Error{Kind: notify.ErrLimit}}
-	})
-	a := s.do("GET", "/ws", "", handshake()...)
-	s.problem(a, 429, "limit")
-	require.Equal(t, "1", a.Header.Get("Retry-After"))
 }

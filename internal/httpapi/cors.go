@@ -15,32 +15,28 @@ const (
 )
 
 // cors tells the browsers of listed origins what their pages may do, with
-// every answer, and answers their preflights. A page of another origin is told
-// nothing, and its browser keeps the answer from it.
-func (a *api) cors(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r, h := c.Request(), c.Response().Header()
-		h.Set(echo.HeaderVary, echo.HeaderOrigin)
-		origin, allowed := a.origin(r)
-		allowed = allowed && origin != ""
-		preflight := r.Method == http.MethodOptions && origin != "" &&
-			r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
-		if allowed {
-			h.Set(echo.HeaderAccessControlAllowOrigin, origin)
-		}
-		switch {
-		case allowed && preflight:
-			h.Set(echo.HeaderAccessControlAllowMethods, corsMethods)
-			h.Set(echo.HeaderAccessControlAllowHeaders, corsRequest)
-			h.Set(echo.HeaderAccessControlMaxAge, corsMaxAge)
-		case allowed:
-			h.Set(echo.HeaderAccessControlExposeHeaders, corsExposed)
-		}
-		if preflight {
-			return c.NoContent(http.StatusNoContent)
-		}
-		return next(c)
+// every answer, and reports whether that is all they ask, a preflight. A page of
+// another origin is told nothing, and its browser keeps the answer from it.
+func (a *api) cors(c echo.Context) (preflight bool) {
+	r, h := c.Request(), c.Response().Header()
+	h[echo.HeaderVary] = byOrigin
+	origin, allowed := a.origin(r)
+	if origin == "" {
+		return false
 	}
+	preflight = r.Method == http.MethodOptions && r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
+	if allowed {
+		h.Set(echo.HeaderAccessControlAllowOrigin, origin)
+	}
+	switch {
+	case allowed && preflight:
+		h.Set(echo.HeaderAccessControlAllowMethods, corsMethods)
+		h.Set(echo.HeaderAccessControlAllowHeaders, corsRequest)
+		h.Set(echo.HeaderAccessControlMaxAge, corsMaxAge)
+	case allowed:
+		h.Set(echo.HeaderAccessControlExposeHeaders, corsExposed)
+	}
+	return preflight
 }
 
 // origin returns the Origin of r, and whether it is on the list. An absent one

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
@@ -40,6 +42,77 @@ func (v tokens) Verify(_ context.Context, token string) (notify.Principal, error
 		return notify.Principal{}, told
 	}
 	return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "no such token")
+}
+
+// CheckWebhook refuses the id "none".
+func (v tokens) CheckWebhook(h http.Header) error {
+	if h.Get("webhook-id") == "none" {
+		return notify.Errorf(notify.ErrTokenInvalid, "no webhook is accepted here")
+	}
+	return nil
+}
+
+// VerifyWebhook knows the id "good" and whoever sent it.
+func (v tokens) VerifyWebhook(h http.Header, body []byte) (notify.Principal, string, error) {
+	if h.Get("webhook-id") != "good" {
+		return notify.Principal{}, "", notify.Errorf(notify.ErrTokenInvalid, "no such signature")
+	}
+	return notify.Principal{Name: "webhook:shop", Scopes: []notify.Scope{notify.ScopePublish}}, "good", nil
+}
+
+// desk issues one ticket and keeps what it was asked to revoke.
+type desk struct {
+	err error
+
+	mu      sync.Mutex
+	revoked []notify.Revocation
+}
+
+const ticket = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ" // 43 characters
+
+func (d *desk) IssueTicket(_ context.Context, by notify.Principal) (string, error) {
+	if by.User == "" {
+		return "", notify.Errorf(notify.ErrScope, "a ticket is for a user")
+	}
+	return ticket, d.err
+}
+
+func (d *desk) RedeemTicket(_ context.Context, shown string) (notify.Principal, error) {
+	if shown != ticket {
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "no such ticket")
+	}
+	return notify.Principal{User: "grace", Name: "user:grace"}, d.err
+}
+
+func (d *desk) Revoke(_ context.Context, r notify.Revocation) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.revoked = append(d.revoked, r)
+	return d.err
+}
+
+// lobby is a hub that notes whom it was asked about.
+type lobby struct {
+	hub *hub.Hub // for its seats
+
+	mu    sync.Mutex
+	open  map[notify.UserID][]hub.Connection
+	ended []notify.UserID
+}
+
+func (l *lobby) Admit(from netip.Addr) (*hub.Seat, error) { return l.hub.Admit(from) }
+
+func (l *lobby) Connections(_ context.Context, u notify.UserID) ([]hub.Connection, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open[u], nil
+}
+
+func (l *lobby) Disconnect(_ context.Context, u notify.UserID) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = append(l.ended, u)
+	return nil
 }
 
 type origins []string
@@ -132,27 +205,36 @@ type service struct {
 
 	client    *http.Client
 	publisher *publisher
+	desk      *desk
+	lobby     *lobby
 	metrics   *metrics
 	logs      *logs
 }
 
 // options returns what a service stands on where nothing is wrong.
-func options(p *publisher, m *metrics, l *logs) httpapi.Options {
+func (s *service) options() httpapi.Options {
 	return httpapi.Options{
 		Verifier: tokens{
 			"good":    notify.Principal{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish}},
+			"admin":   notify.Principal{User: "root", Name: "user:root", Scopes: []notify.Scope{notify.ScopeAdmin}},
+			"bhk_key": notify.Principal{Name: "key:shop", Scopes: []notify.Scope{notify.ScopePublish}},
 			"expired": notify.Errorf(notify.ErrTokenExpired, "it expired"),
 			"revoked": notify.Errorf(notify.ErrTokenRevoked, "it was revoked"),
 			"nokeys":  notify.Errorf(notify.ErrUnavailable, "the keys cannot be fetched"),
 		},
+		Access:    s.desk,
 		Origins:   origins{page},
-		Publisher: p,
+		Publisher: s.publisher,
+		Seats:     s.lobby,
+		Operators: s.lobby,
 		WebSocket: http.HandlerFunc(accept),
+		Events:    http.HandlerFunc(events),
+		Node:      "node-1",
 		Alive:     func() error { return nil },
 		Ready:     func() error { return nil },
 		Draining:  func() bool { return false },
-		Metrics:   m,
-		Logger:    slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Metrics:   s.metrics,
+		Logger:    slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
@@ -168,10 +250,12 @@ func start(t *testing.T, change ...func(*httpapi.Options)) *service {
 	s := &service{
 		t:         t,
 		publisher: &publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
+		desk:      &desk{},
+		lobby:     &lobby{hub: hub.New(hub.Options{})},
 		metrics:   &metrics{},
 		logs:      &logs{},
 	}
-	o := options(s.publisher, s.metrics, s.logs)
+	o := s.options()
 	for _, f := range change {
 		f(&o)
 	}

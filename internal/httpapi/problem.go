@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -77,7 +78,10 @@ func explain(h http.Header, err error, status, protoMajor int) {
 		if errors.Is(err, notify.ErrScope) {
 			h.Set(echo.HeaderWWWAuthenticate, `Bearer error="insufficient_scope"`)
 		}
-	case http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests:
+		h.Set(echo.HeaderRetryAfter, strconv.FormatInt(wait(err), 10))
+		explainRate(h, err)
+	case http.StatusConflict, http.StatusServiceUnavailable:
 		h.Set(echo.HeaderRetryAfter, strconv.FormatInt(wait(err), 10))
 	case http.StatusUpgradeRequired:
 		h.Set("Sec-WebSocket-Version", webSocketVersion)
@@ -86,6 +90,22 @@ func explain(h http.Header, err error, status, protoMajor int) {
 			h.Set(echo.HeaderConnection, "Upgrade")
 		}
 	}
+}
+
+// explainRate says which limit was reached, as revision 10 of
+// draft-ietf-httpapi-ratelimit-headers has it: of quota q in a window of w
+// seconds r is left, and there is more in t seconds.
+func explainRate(h http.Header, err error) {
+	var e *notify.Error
+	if !errors.As(err, &e) || e.Rate.Name == "" {
+		return
+	}
+	policy := fmt.Sprintf("%q;q=%d", e.Rate.Name, e.Rate.Quota)
+	if e.Rate.Window > 0 { // a number of things at a time has none
+		policy += fmt.Sprintf(";w=%d", int64(e.Rate.Window/time.Second))
+	}
+	h.Set("RateLimit-Policy", policy)
+	h.Set("RateLimit", fmt.Sprintf("%q;r=0;t=%d", e.Rate.Name, wait(err)))
 }
 
 // wait returns how many seconds to wait after err, at least one.

@@ -1,39 +1,23 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// publishTimeout is how long a publish may take to be durable.
-const publishTimeout = 10 * time.Second
-
-// authenticated lets h serve those who present a valid token, and nobody keep
-// the answer.
-func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-		token, err := auth.Bearer(c.Request())
-		if err != nil {
-			return err
-		}
-		by, err := a.Verifier.Verify(c.Request().Context(), token)
-		if err != nil {
-			return err
-		}
-		return h(c, by)
-	}
-}
+// The paths of publishing.
+const (
+	notifyPath = "/notify"
+	batchPath  = "/notify/batch"
+)
 
 // publishing lets h serve those who may publish to somebody: a body is not read
 // for others.
@@ -48,7 +32,7 @@ func (a *api) publishing(h func(echo.Context, notify.Principal) error) echo.Hand
 
 // publish serves POST /notify.
 func (a *api) publish(c echo.Context, by notify.Principal) error {
-	call, err := callOf(c, "/notify")
+	call, err := callOf(c, notifyPath)
 	if err != nil {
 		return err
 	}
@@ -56,22 +40,25 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
+	return a.publishBody(c, by, call, body)
+}
+
+// publishBody publishes what body says, and answers.
+func (a *api) publishBody(c echo.Context, by notify.Principal, call inbox.Call, body []byte) error {
 	d, err := wire.Draft(body)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), publishTimeout)
-	defer cancel()
-	r, err := a.Publisher.Publish(ctx, by, call, d)
+	r, err := a.Publisher.Publish(a.patience.context(), by, call, d)
 	if err != nil {
 		return err
 	}
-	return accepted(c, wire.ReceiptOf(r))
+	return answerJSON(c, http.StatusAccepted, wire.AppendReceipt(make([]byte, 0, 128), 0, r))
 }
 
 // publishBatch serves POST /notify/batch.
 func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
-	call, err := callOf(c, "/notify/batch")
+	call, err := callOf(c, batchPath)
 	if err != nil {
 		return err
 	}
@@ -83,39 +70,55 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), publishTimeout)
-	defer cancel()
-	return accepted(c, a.batchAnswer(c, a.Publisher.PublishBatch(ctx, by, call, items)))
+	results := a.Publisher.PublishBatch(a.patience.context(), by, call, items)
+	return answerJSON(c, http.StatusAccepted, a.batchAnswer(c, results))
 }
 
-// batchAnswer is what became of each item: its receipt or its problem.
-type batchAnswer struct {
-	Failed  int   `json:"failed"`
-	Results []any `json:"results"`
-}
-
-func (a *api) batchAnswer(c echo.Context, results []inbox.Result) batchAnswer {
-	answer := batchAnswer{Results: make([]any, len(results))}
-	for i, r := range results {
+// batchAnswer tells what became of each item: its receipt or its problem.
+func (a *api) batchAnswer(c echo.Context, results []inbox.Result) []byte {
+	failed := 0
+	for _, r := range results {
 		if r.Err != nil {
-			answer.Failed++
-			answer.Results[i] = problemOf(r.Err, c, a.Logger)
+			failed++
+		}
+	}
+	told := append(make([]byte, 0, 128*(1+len(results))), `{"failed":`...)
+	told = append(strconv.AppendInt(told, int64(failed), 10), `,"results":[`...)
+	for i, r := range results {
+		if i > 0 {
+			told = append(told, ',')
+		}
+		if r.Err != nil {
+			told = append(told, problemOf(r.Err, c, a.Logger).JSON()...)
 			continue
 		}
-		told := wire.ReceiptOf(r.Receipt)
-		told.Status = http.StatusAccepted
-		answer.Results[i] = told
+		told = wire.AppendReceipt(told, http.StatusAccepted, r.Receipt)
 	}
-	return answer
+	return append(told, `]}`...)
 }
 
-// accepted answers 202 with v.
-func accepted(c echo.Context, v any) error {
+// answer answers with v as JSON.
+func answer(c echo.Context, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	return c.JSONBlob(http.StatusAccepted, body)
+	return answerJSON(c, status, body)
+}
+
+// Headers that many answers share; what is in such a list never changes.
+var (
+	noStore  = []string{"no-store"}
+	byOrigin = []string{echo.HeaderOrigin}
+	asJSON   = []string{echo.MIMEApplicationJSON}
+)
+
+// answerJSON answers with body, which is JSON.
+func answerJSON(c echo.Context, status int, body []byte) error {
+	c.Response().Header()[echo.HeaderContentType] = asJSON
+	c.Response().WriteHeader(status)
+	_, err := c.Response().Write(body)
+	return err
 }
 
 // callOf returns where a publish came from, with its idempotency key. The path

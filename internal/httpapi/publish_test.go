@@ -174,6 +174,11 @@ func TestLargestBody(t *testing.T) {
 	}
 }
 
+var tooOften = &notify.Error{
+	Kind: notify.ErrLimit, RetryAfter: 1500 * time.Millisecond,
+	Rate: notify.Rate{Name: "broadcasts", Quota: 100, Window: time.Second},
+}
+
 func TestWhatPublishingComesTo(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
@@ -185,7 +190,7 @@ func TestWhatPublishingComesTo(t *testing.T) {
 		"waiting":  {notify.Errorf(notify.ErrInProgress, "wait"), 409, "in-progress", "Retry-After: 1"},
 		"invalid":  {notify.Invalid(notify.Fault{Pointer: "/ttl", Detail: "too long"}), 422, "invalid", ""},
 		"reused":   {notify.Errorf(notify.ErrKeyReused, "another body"), 422, "key-reused", ""},
-		"limit":    {&notify.Error{Kind: notify.ErrLimit, RetryAfter: 1500 * time.Millisecond}, 429, "limit", "Retry-After: 2"},
+		"limit":    {tooOften, 429, "limit", "Retry-After: 2"},
 		"full":     {notify.Errorf(notify.ErrUnavailable, "the disk is full"), 503, "unavailable", "Retry-After: 5"},
 		"unknown":  {notify.Errorf(notify.ErrOutcomeUnknown, "it may be stored"), 503, "outcome-unknown", "Retry-After: 1"},
 		"internal": {errors.New("secret of ours"), 500, "internal", ""},
@@ -271,7 +276,8 @@ func TestRefusedBatch(t *testing.T) {
 func TestPatience(t *testing.T) {
 	for path, body := range map[string]string{"/notify": toAda, "/notify/batch": `{"notifications":[` + toAda + `]}`} {
 		synctest.Test(t, func(t *testing.T) {
-			h := httpapi.New(options(&publisher{wait: true}, &metrics{}, &logs{}))
+			s := &service{publisher: &publisher{wait: true}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
+			h := httpapi.New(s.options())
 			r := httptest.NewRequest("POST", path, bytes.NewReader([]byte(body)))
 			r.Header.Set("Authorization", "Bearer good")
 			r.Header.Set("Content-Type", "application/json")

@@ -6,7 +6,6 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 )
 
@@ -16,17 +15,18 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second // with the body: who sends a byte now and then holds nothing for longer
 	idleTimeout       = 2 * time.Minute
+	writeTimeout      = time.Minute // from the head to the end of the answer; sockets and streams have their own
 )
 
 // NewServer returns a server for h that bounds what a slow or wordy client can
 // hold. A request's line and headers may have headBytes, which net/http exceeds
-// by up to 4 KiB. There is no timeout for whole requests: sockets and streams
-// are long.
+// by up to 4 KiB.
 func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
@@ -37,7 +37,7 @@ func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server 
 // as long as it is asked to.
 func NewAdminServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
 	server := NewServer(h, headBytes, logger)
-	server.ReadTimeout = 0
+	server.ReadTimeout, server.WriteTimeout = 0, 0
 	return server
 }
 
@@ -47,9 +47,14 @@ func NewAdminServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Se
 func Admin(metrics http.Handler, logger *slog.Logger) http.Handler {
 	e := newEcho(logger)
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			c.Response().Header().Set(echo.HeaderXRequestID, uuid.NewString())
-			return recovered(next, c)
+		return func(c echo.Context) (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = panicked(p)
+				}
+			}()
+			c.Response().Header().Set(echo.HeaderXRequestID, newID())
+			return next(c)
 		}
 	})
 	g := e.Group("")

@@ -21,7 +21,7 @@ func TestServerBoundsWhatStrangersHold(t *testing.T) {
 	require.Equal(t, 10*time.Second, server.ReadHeaderTimeout)
 	require.NotZero(t, server.IdleTimeout)
 	require.Equal(t, 16<<10, server.MaxHeaderBytes)
-	require.Zero(t, server.WriteTimeout)
+	require.NotZero(t, server.WriteTimeout) // sockets and streams have deadlines of their own
 	require.NotNil(t, server.ErrorLog)
 }
 
@@ -62,11 +62,17 @@ func TestAddress(t *testing.T) {
 		"right-most untrusted":  {trusted, "192.0.2.1:1", []string{"1.1.1.1, 198.51.100.7, 10.1.2.3"}, "198.51.100.7"},
 		"over several lines":    {trusted, "192.0.2.1:1", []string{"1.1.1.1", "198.51.100.7"}, "198.51.100.7"},
 		"not an address":        {trusted, "192.0.2.1:1", []string{"unknown"}, "192.0.2.1"},
+		"a hop with a port":     {trusted, "192.0.2.1:1", []string{"198.51.100.7:99"}, "192.0.2.1"},
+		"garbage on the left":   {trusted, "192.0.2.1:1", []string{"<script>, 198.51.100.7"}, "198.51.100.7"},
+		"garbage on the right":  {trusted, "192.0.2.1:1", []string{"198.51.100.7, <script>"}, "192.0.2.1"},
+		"IPv6":                  {trusted, "192.0.2.1:1", []string{"2001:db8::7"}, "2001:db8::7"},
+		"all trusted":           {trusted, "192.0.2.1:1", []string{"10.0.0.1, 10.0.0.2"}, "10.0.0.1"},
 		"no header":             {trusted, "192.0.2.1:1", nil, "192.0.2.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &logs{}
-			o := options(&publisher{}, &metrics{}, l)
+			s := &service{publisher: &publisher{}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: l}
+			o := s.options()
 			o.TrustedProxies = test.trusted
 			r := httptest.NewRequest("GET", "/livez", nil)
 			r.RemoteAddr = test.peer

@@ -24,6 +24,8 @@ func (s sink) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	}
 	return true, nil
 }
+func (sink) Name() string        { return "test" }
+func (sink) Tries() bool         { return true }
 func (sink) Ping() (bool, error) { return true, nil }
 func (sink) Close(notify.Close)  {}
 
@@ -33,7 +35,7 @@ func BenchmarkDeliver(b *testing.B) {
 			h := hub.New(hub.Options{})
 			to := sink{new(atomic.Int64), make(chan struct{}, 1), int64(conns)}
 			for i := range conns {
-				c := h.NewConn(user(strconv.Itoa(i)), "c", to)
+				c := h.NewConn(user(strconv.Itoa(i)), "c", nil, to)
 				if err := h.Register(c); err != nil {
 					b.Fatal(err)
 				}

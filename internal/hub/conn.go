@@ -30,13 +30,15 @@ const (
 type Conn struct {
 	// Set by NewConn, then read-only.
 	shard     *shard
-	principal notify.Principal
 	id        string
 	transport Transport
+	seat      *Seat // nil: none
 
 	heard atomic.Int64 // when the peer was heard from: nanoseconds since the hub's start
 
 	// The rest is guarded by shard.mu.
+
+	holder holder // its user never changes
 
 	// seen is the last sequence that c was offered: while it is joining, the
 	// mark that it must reach before it can go live.
@@ -62,8 +64,12 @@ type Conn struct {
 	closing bool // Transport.Close was called or is about to be
 }
 
-// Principal returns whose connection c is.
-func (c *Conn) Principal() notify.Principal { return c.principal }
+// Principal returns whose connection c is, by the last token that it was shown.
+func (c *Conn) Principal() notify.Principal {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.holder.principal()
+}
 
 // ID returns what c is called.
 func (c *Conn) ID() string { return c.id }
@@ -107,7 +113,7 @@ func (c *Conn) Ended() bool {
 
 // End ends c, for the first reason that is given, and does not wait. What was
 // queued is still written before the peer is told why, unless c ends because
-// it is too slow or lost.
+// it is too slow or lost, or memory is short.
 func (c *Conn) End(why notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
@@ -138,11 +144,51 @@ func (c *Conn) hold(f *Frame) {
 	if c.held == nil {
 		c.held = h.newBatch()
 	}
-	if len(c.held.frames) >= h.opts.QueueLen/2 || c.held.bytes+f.size() > h.opts.QueueBytes/2 {
+	if len(c.held.frames) >= h.opts.QueueLen/2 || c.held.bytes+f.size() > h.opts.QueueBytes/2 ||
+		!h.budget.take(f.size(), c.queued()) {
 		h.opts.Metrics.Dropped(1, DropJoining)
 		return
 	}
 	c.held.add(f)
+}
+
+// goLive is GoLive but for the writing, which is its caller's if writes is true.
+func (c *Conn) goLive(at notify.Sequence, first []*Frame) (gone, writes bool) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	if c.phase != joining {
+		return true, false
+	}
+	if c.seen > at || len(first) > 1 && c.isMuch(first) {
+		return false, false
+	}
+	c.phase, c.seen = live, at
+	writes = c.takeUp()
+	for _, f := range first {
+		if f != nil {
+			c.enqueue(f)
+		}
+	}
+	if held := c.held; held != nil {
+		c.held = nil
+		c.shard.hub.budget.giveBack(held.bytes)
+		for _, f := range held.frames {
+			c.enqueue(f)
+		}
+		c.shard.hub.freeBatch(held)
+	}
+	return true, writes
+}
+
+// isMuch reports whether frames would fill half of the queue, or half of what
+// all queues have left.
+func (c *Conn) isMuch(frames []*Frame) bool {
+	bytes := 0
+	for _, f := range frames {
+		bytes += f.size()
+	}
+	h := c.shard.hub
+	return len(frames) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.budget.has(bytes)
 }
 
 // enqueue queues f and sees to it that somebody writes it. If that is too much
@@ -155,6 +201,11 @@ func (c *Conn) enqueue(f *Frame) bool {
 	if c.isFull(f) {
 		h.opts.Metrics.Dropped(1, notify.CloseSlow.Reason)
 		c.shard.end(c, notify.CloseSlow)
+		return false
+	}
+	if !h.budget.take(f.size(), c.queued()) {
+		h.opts.Metrics.Dropped(1, notify.CloseOverloaded.Reason)
+		c.shard.end(c, notify.CloseOverloaded)
 		return false
 	}
 	if c.queue == nil {
@@ -214,19 +265,30 @@ func (s *shard) end(c *Conn, why notify.Close) {
 	s.hub.opts.Metrics.Closed(why)
 	c.held = c.drop(c.held)
 	switch {
-	case why.Code == notify.CloseLost.Code || why.Code == notify.CloseSlow.Code:
+	case isAbrupt(why):
 		c.closeNow()
 	case c.writing: // it closes when all is written, if that can be
 		time.AfterFunc(farewell, c.cut)
 	default:
 		c.wake()
 	}
+	c.seat.leave()
 	s.hub.tasks.Done()
+}
+
+// isAbrupt reports whether what is queued is dropped, rather than written first.
+func isAbrupt(why notify.Close) bool {
+	switch why.Code {
+	case notify.CloseLost.Code, notify.CloseSlow.Code, notify.CloseOverloaded.Code:
+		return true
+	default:
+		return false
+	}
 }
 
 // remove takes c out of all that knows it.
 func (s *shard) remove(c *Conn) {
-	user := c.principal.User
+	user := c.holder.user
 	conns := s.users[user]
 	if i := slices.Index(conns, c); len(conns) == 1 && i == 0 {
 		delete(s.users, user)
@@ -243,6 +305,7 @@ func (c *Conn) drop(b *batch) *batch {
 		return nil
 	}
 	c.shard.hub.opts.Metrics.Dropped(len(b.frames), c.why.Reason)
+	c.shard.hub.budget.giveBack(b.bytes)
 	c.shard.hub.freeBatch(b)
 	return nil
 }

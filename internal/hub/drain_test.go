@@ -39,7 +39,7 @@ func TestDrainSpreads(t *testing.T) {
 		done := make(chan struct{})
 		go func() { h.Drain(t.Context(), 20*time.Second); close(done) }()
 		synctest.Wait()
-		if err := h.Register(h.NewConn(user("late"), "late", newPeer())); !errors.Is(err, notify.ErrDraining) {
+		if err := h.Register(h.NewConn(user("late"), "late", nil, newPeer())); !errors.Is(err, notify.ErrDraining) {
 			t.Errorf("registered while draining: %v", err)
 		}
 		if window, yes := h.Draining(); !yes || window != 20*time.Second {

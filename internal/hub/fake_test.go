@@ -92,6 +92,9 @@ func (p *peer) Write(frames []*hub.Frame, wait bool) (bool, error) {
 	return true, nil
 }
 
+func (*peer) Name() string { return "test" }
+func (*peer) Tries() bool  { return true }
+
 func (p *peer) Ping() (bool, error) {
 	if done, err := p.Write(nil, false); !done || err != nil {
 		return done, err
@@ -188,7 +191,7 @@ func pass(d time.Duration) {
 func join(t *testing.T, h *hub.Hub, p notify.Principal) (*hub.Conn, *peer) {
 	t.Helper()
 	to := newPeer()
-	c := h.NewConn(p, "c-"+string(p.User), to)
+	c := h.NewConn(p, "c-"+string(p.User), nil, to)
 	if err := h.Register(c); err != nil {
 		t.Fatal(err)
 	}

@@ -15,14 +15,21 @@ type Frame struct {
 // size is what f counts towards the bound of a queue.
 func (f *Frame) size() int { return len(f.Event) + len(f.Ref) + len(f.Data) }
 
-// Transport is the outward side of a connection: a WebSocket, or later an
-// event stream. Several goroutines may use it at once.
+// Transport is the outward side of a connection: a WebSocket or an event
+// stream. Several goroutines may use it at once.
 type Transport interface {
+	// Name is what operators read: "websocket".
+	Name() string
+
 	// Write writes frames in order with one system call, and keeps nothing of
 	// them. With wait, it waits for the peer, for at most ten seconds. Without,
 	// it writes what the network takes at once; done is false if there is a
 	// rest, which the transport keeps and the next Write or Ping writes first.
 	Write(frames []*Frame, wait bool) (done bool, err error)
+
+	// Tries reports whether Write without wait writes what the network takes.
+	// If not, all it is given is a rest.
+	Tries() bool
 
 	// Ping asks the peer for a sign of life, as Write does without wait.
 	Ping() (done bool, err error)

@@ -24,6 +24,11 @@ type Options struct {
 	Silence    time.Duration // ends a peer not heard from for so long: 60 s
 	Leeway     time.Duration // by which a connection outlives its token: none
 
+	// What all connections may have together; 0: no limit.
+	Connections int // that Admit lets in
+	PerAddress  int // of them from one address, or IPv6 /64
+	QueuedBytes int // not yet written; a connection has at most what is left
+
 	// Fresh makes the frame that gives a live connection a newer cursor when it
 	// was told none for about FreshEvery (10 minutes): it has been told
 	// everything up to at. nil stands for none, and a nil Fresh for never. The
@@ -69,6 +74,9 @@ type Hub struct {
 	start  time.Time // ticks and silence are counted from here, on the monotonic clock
 	shards [shardCount]shard
 
+	seats  seats
+	budget budget
+
 	ready   ready
 	workers int // at most
 
@@ -98,6 +106,7 @@ type shard struct {
 func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
+	h.budget.most = int64(h.opts.QueuedBytes)
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.hub, s.users, s.wheel = h, make(map[notify.UserID][]*Conn), newWheel(&h.opts)
@@ -107,9 +116,11 @@ func New(opts Options) *Hub {
 }
 
 // NewConn returns a connection of p, which is not known to anybody before
-// Register. id is what it is called in the API and in logs.
-func (h *Hub) NewConn(p notify.Principal, id string, t Transport) *Conn {
-	return &Conn{shard: h.shardOf(p.User), principal: p, id: id, transport: t}
+// Register. id is what it is called in the API and in logs: a UUIDv7, which
+// says since when there is this connection. It takes the seat that Admit gave;
+// nil: it has none.
+func (h *Hub) NewConn(p notify.Principal, id string, seat *Seat, t Transport) *Conn {
+	return &Conn{shard: h.shardOf(p.User), holder: holderOf(p), id: id, transport: t, seat: seat.take()}
 }
 
 func (h *Hub) shardOf(u notify.UserID) *shard {
@@ -127,9 +138,10 @@ func (h *Hub) Register(c *Conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h.draining.Load() != nil {
+		c.seat.leave()
 		return notify.Errorf(notify.ErrDraining, "this node is about to stop")
 	}
-	user := c.principal.User
+	user := c.holder.user
 	for len(s.users[user]) >= h.opts.PerUser {
 		s.end(s.users[user][0], notify.CloseReplaced)
 	}
@@ -172,9 +184,10 @@ func (h *Hub) Deliver(n notify.Notification, f *Frame) {
 func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	from := momentOf(at)
 	for _, conns := range s.users {
 		for _, c := range slices.Backward(conns) { // backward: offering may remove c
-			if c.principal.Since.After(at) {
+			if c.holder.since > from {
 				continue
 			}
 			if c.offer(f); c.isLong() {
@@ -197,33 +210,20 @@ func (s *shard) deliver(u notify.UserID, f *Frame, long []*Conn) []*Conn {
 	return long
 }
 
-// GoLive lets c, which was told everything up to at, go live, unless something
-// later was offered meanwhile: then it reports false, and there is more to
-// catch up with. Live, c is told first, then what was held for it, then what
-// is offered from now on. It also reports true if c has ended.
-func (h *Hub) GoLive(c *Conn, at notify.Sequence, first *Frame) bool {
-	s := c.shard
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.phase != joining {
-		return true
+// GoLive lets c, which with first is told everything up to at, go live, unless
+// something later was offered meanwhile, or first is several frames and would
+// fill half of the queue: then it reports false, and first is not told. Live,
+// c is told first, then what was held for it, then what is offered from now on.
+// It also reports true if c has ended.
+//
+// GoLive itself writes what the network takes at once, unless somebody else
+// writes to c already.
+func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Frame) bool {
+	gone, writes := c.goLive(at, first)
+	if writes {
+		c.write()
 	}
-	if c.seen > at {
-		return false
-	}
-	c.phase, c.seen = live, at
-	held := c.held
-	c.held = nil
-	if first != nil {
-		c.enqueue(first)
-	}
-	if held != nil {
-		for _, f := range held.frames {
-			c.enqueue(f)
-		}
-		h.freeBatch(held)
-	}
-	return true
+	return gone
 }
 
 // Count returns how many connections there are.

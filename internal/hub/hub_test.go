@@ -87,6 +87,22 @@ func TestJoining(t *testing.T) {
 	})
 }
 
+func TestGoingLiveWithAllThatIsToldFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{QueueLen: 6})
+		c, ada := join(t, h, user("ada"))
+		h.Deliver(notify.Notification{Audience: notify.AudienceAll}, ephemeral("typing"))
+		if h.GoLive(c, 4, frame(1), frame(2), frame(3), frame(4)) {
+			t.Fatal("it went live with more than half of what may be queued")
+		}
+		if !h.GoLive(c, 3, frame(1), frame(2), frame(3)) {
+			t.Fatal("it did not go live")
+		}
+		ada.want(t, "1", "2", "3", "typing") // no other goroutine wrote it
+		h.Drain(t.Context(), 0)
+	})
+}
+
 func TestJoiningHoldsABoundedNumberOfEphemerals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newCounts()
@@ -155,7 +171,7 @@ func TestJoiningWhileMuchIsDelivered(t *testing.T) {
 }
 
 func catchUp(t *testing.T, h *hub.Hub, past *history, p *peer) {
-	c := h.NewConn(user("ada"), "c", p)
+	c := h.NewConn(user("ada"), "c", nil, p)
 	if err := h.Register(c); err != nil {
 		t.Error(err)
 		return

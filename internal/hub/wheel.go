@@ -40,8 +40,8 @@ func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
 // the moment it has been silent for too long.
 func (w *wheel) put(c *Conn, now time.Duration, opts *Options) {
 	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.heard.Load())+opts.Silence)
-	if ends := c.principal.Expires; !ends.IsZero() {
-		at = min(at, now+max(0, ends.Add(opts.Leeway).Sub(opts.WallClock())))
+	if ends := c.holder.expires; ends != 0 {
+		at = min(at, now+max(0, ends.time().Add(opts.Leeway).Sub(opts.WallClock())))
 	}
 	n := int32(len(w.slots))
 	slot := &w.slots[min(max(ticks(at), w.tick+1), w.tick+n-1)%n]
@@ -138,8 +138,8 @@ func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 // reports whether c goes on.
 func (s *shard) look(c *Conn, now time.Duration, wall time.Time) bool {
 	opts := &s.hub.opts
-	ends := c.principal.Expires
-	if !ends.IsZero() && !wall.Before(ends.Add(opts.Leeway)) {
+	ends := c.holder.expires
+	if ends != 0 && !wall.Before(ends.time().Add(opts.Leeway)) {
 		s.end(c, notify.CloseExpired)
 		return false
 	}

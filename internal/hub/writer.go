@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -50,15 +51,24 @@ func (r *ready) take(share []*Conn) []*Conn {
 	return share[:n]
 }
 
+// takeUp makes the caller c's writer, unless there is one: it must call write
+// without the shard's lock, which is held now.
+func (c *Conn) takeUp() bool {
+	if c.writing || c.closing {
+		return false
+	}
+	c.writing = true
+	c.shard.hub.tasks.Add(1)
+	return true
+}
+
 // wake sees to it that somebody writes, unless somebody does: who will find
 // what there is to do. The shard's lock is held.
 func (c *Conn) wake() {
-	if c.writing || c.closing {
+	if !c.takeUp() {
 		return
 	}
-	c.writing = true
 	h := c.shard.hub
-	h.tasks.Add(1)
 	if h.ready.add(c, h.workers) {
 		h.tasks.Add(1)
 		go h.work()
@@ -89,7 +99,7 @@ func (c *Conn) write() {
 		switch c.writeOnce() {
 		case again:
 		case blocked:
-			c.setBlocked(true)
+			c.setBlocked(c.transport.Tries())
 			go c.writeRest()
 			return
 		case over:
@@ -99,11 +109,33 @@ func (c *Conn) write() {
 	}
 }
 
+// unsure is for how long a write may wait before the peer counts as one that is
+// waited for, if the transport could not try.
+const unsure = 20 * time.Millisecond
+
 // writeRest waits until the peer has taken what it was written, and writes on.
 func (c *Conn) writeRest() {
-	c.flush()
+	if c.transport.Tries() {
+		c.flush()
+	} else {
+		c.flushUnsure()
+	}
 	c.setBlocked(false)
 	c.write()
+}
+
+// flushUnsure flushes, and counts the peer as one that is waited for once that
+// takes long: before, who delivers a burst must not take it for slow.
+func (c *Conn) flushUnsure() {
+	late := make(chan struct{})
+	timer := time.AfterFunc(unsure, func() {
+		defer close(late)
+		c.setBlocked(true)
+	})
+	c.flush()
+	if !timer.Stop() {
+		<-late // so that it is not set again
+	}
 }
 
 func (c *Conn) setBlocked(is bool) {
@@ -176,6 +208,7 @@ func (c *Conn) lost(err error) {
 func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
+	c.shard.hub.budget.giveBack(int(c.flightBytes))
 	c.flight, c.flightBytes = 0, 0
 	switch {
 	case c.closing: // somebody else closes

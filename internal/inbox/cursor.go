@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -114,4 +115,13 @@ func (c *cursors) open(tag CursorTag, cursor string) (notify.Sequence, error) {
 // AppendCursor appends the cursor of the user with this tag at seq.
 func (b *Inbox) AppendCursor(dst []byte, tag CursorTag, seq notify.Sequence) []byte {
 	return b.cursors.append(dst, tag, seq)
+}
+
+// ticketMAC returns 16 bytes that only who knows the secret of the generation
+// at i can make of random.
+func (c *cursors) ticketMAC(random []byte, i int) []byte {
+	mac := hmac.New(sha256.New, c.generations[i].Secret[:])
+	mac.Write([]byte("ticket"))
+	mac.Write(random)
+	return mac.Sum(nil)[:16]
 }

@@ -1,4 +1,5 @@
-// Package inbox holds the rules: who may publish what, how a connection takes
+// Package inbox holds the rules: who may publish what and how often, whose
+// ticket or token is good no more, how a connection takes
 // up its user's history and joins the live road, what a cursor is, and when
 // what is past its time is swept. It leaves the order of entries to the
 // journal, their keeping to the store, and sockets to others.
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 )
@@ -27,6 +29,7 @@ type Store interface {
 	History(r store.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
 	Generations() ([]notify.Generation, error)
 	Due(now time.Time, s notify.Sweep) (bool, error)
+	Revoked(p notify.Principal) bool
 	Free() (uint64, error)
 	Err() error
 }
@@ -51,6 +54,9 @@ type Options struct {
 	MaxBytes  int64         // of all that are kept; 0: no limit
 	Reserve   uint64        // free bytes on the disk below which nothing is published
 	PingEvery time.Duration // told to clients
+
+	// What a principal may publish, to everyone and to users; nil: no limit.
+	Broadcasts, Publishes *limit.Limiter
 }
 
 // Inbox is the one way to publish and to receive.

@@ -23,13 +23,23 @@ const beginning notify.Sequence = 1
 // connection catches up.
 const pageMost = 64
 
-// Deliver tells the open connections on this node of n. It waits for none.
-func (b *Inbox) Deliver(n notify.Notification) {
-	b.opts.Hub.Deliver(n, frameOf(&n))
+// Deliver tells the open connections on this node of c, or ends those that it
+// revokes. It waits for none.
+func (b *Inbox) Deliver(c notify.Change) {
+	switch c := c.(type) {
+	case *notify.Notification:
+		b.opts.Hub.Deliver(*c, frameOf(c))
+	case notify.Revocation:
+		b.opts.Hub.Revoke(c)
+	}
 }
 
+// envelope is room for what a notification has beside its content.
+const envelope = 128
+
 func frameOf(n *notify.Notification) *hub.Frame {
-	return &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: wire.AppendNotification(nil, n)}
+	data := make([]byte, 0, len(n.Content)+envelope)
+	return &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: wire.AppendNotification(data, n)}
 }
 
 // LiveFrame tells a connection that it has been told everything up to at, and
@@ -44,8 +54,30 @@ type joining struct {
 	conn   *hub.Conn
 	reader store.Reader
 
+	upTo  notify.Sequence // what was durable when the first page was read
 	at    notify.Sequence // up to here everything was written
 	known notify.Sequence // what retention has removed up to here was told, or was no business of this connection
+}
+
+// JoinAtOnce does what Join does if it takes one page of history and one write
+// that waits for nobody, as it mostly does. Otherwise it reports false and has
+// told c nothing: it takes a Join.
+func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
+	if b.Revoked(c.Principal()) || !b.reading.TryAcquire(1) {
+		return false
+	}
+	defer b.reading.Release(1)
+	j := b.joining(c)
+	reset, page, err := j.begin(cursor)
+	if err != nil || page.End < j.upTo { // Join says what is wrong
+		return false
+	}
+	return b.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), LiveFrame(page.End))...)
+}
+
+func (b *Inbox) joining(c *hub.Conn) *joining {
+	p := c.Principal()
+	return &joining{inbox: b, conn: c, reader: store.Reader{User: p.User, Since: p.Since}}
 }
 
 // Join writes welcome, reset where it is due, and then everything that the
@@ -54,8 +86,11 @@ type joining struct {
 // written: from then on c may be answered. c must be registered with the hub.
 // A slow c makes Join slow; it returns early when c or ctx ends.
 func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
-	p := c.Principal()
-	j := &joining{inbox: b, conn: c, reader: store.Reader{User: p.User, Since: p.Since}}
+	j := b.joining(c)
+	if b.Revoked(c.Principal()) { // since its token was checked; from now on Deliver would end it
+		c.End(notify.CloseRevoked)
+		return fmt.Errorf("join %s: %w: its token is revoked", c.ID(), hub.ErrEnded)
+	}
 	if err := j.welcome(ctx, cursor); err != nil {
 		return fmt.Errorf("join %s: %w", c.ID(), err)
 	}
@@ -83,18 +118,25 @@ func (j *joining) welcome(ctx context.Context, cursor string) error {
 	if err != nil {
 		return err
 	}
+	first := j.greeting(cursor, reset, page)
+	j.at = page.End
+	return j.conn.Write(first...)
+}
+
+// greeting is welcome, reset where it is due, and the first page.
+func (j *joining) greeting(cursor, reset string, page store.Page) []*hub.Frame {
 	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: j.inbox.welcome(j.conn, cursor, reset)}}
 	if reset != "" {
 		first = append(first, &hub.Frame{Event: "reset", Sequence: j.at, Data: []byte(`{"reason":"` + reset + `"}`)})
 	}
-	j.at = page.End
-	return j.conn.Write(append(first, frames(page)...)...)
+	return append(first, frames(page)...)
 }
 
 // begin decides where the connection starts, and reads the first page from
 // there. The reason for a reset is empty if the cursor can be honoured.
 func (j *joining) begin(cursor string) (reset string, page store.Page, err error) {
 	durable := j.inbox.opts.Journal.Durable()
+	j.upTo = durable
 	switch cursor {
 	case "":
 		j.at = durable
@@ -105,6 +147,10 @@ func (j *joining) begin(cursor string) (reset string, page store.Page, err error
 		if err != nil || j.at > durable {
 			j.at, reset = beginning, "unknown"
 		}
+	}
+	if j.at >= durable { // nothing was told after it, and nothing can be missing
+		j.known = j.at
+		return reset, store.Page{End: j.at}, nil
 	}
 	if page, err = j.page(durable); err != nil {
 		return "", page, err

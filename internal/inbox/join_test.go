@@ -75,6 +75,31 @@ func TestCursorThatCannotBeHonoured(t *testing.T) {
 	}
 }
 
+func TestJoiningInStepsTellsTheSame(t *testing.T) {
+	r := newRig(t)
+	d := r.connect("ada", "")
+	r.publish("one", "ada")
+	r.publish("two")
+	for _, cursor := range []string{"", inbox.Earliest, d.cursor(), "nonsense"} {
+		p := notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}
+		atOnce, inSteps := r.register(p), r.register(p)
+		require.True(t, r.inbox.JoinAtOnce(atOnce.conn, cursor))
+		inSteps.join(cursor)
+		assert.Equal(t, inSteps.caughtUp(), atOnce.caughtUp(), "from %q", cursor)
+		assert.Equal(t, inSteps.cursor(), atOnce.cursor(), "from %q", cursor)
+	}
+}
+
+func TestNotAtOnceIfThePastHasSeveralPages(t *testing.T) {
+	r := newRig(t)
+	for i := range 65 {
+		r.publish(strconv.Itoa(i), "ada")
+	}
+	d := r.register(notify.Principal{User: "ada"})
+	require.False(t, r.inbox.JoinAtOnce(d.conn, inbox.Earliest))
+	assert.Empty(t, d.all())
+}
+
 // A copy that was restored from before the cursor has never reached it, though
 // it is the same store.
 func TestCursorNotYetReached(t *testing.T) {
@@ -179,7 +204,7 @@ func TestJoinAtTheCap(t *testing.T) {
 		r.publish(strconv.Itoa(i), "ada")
 	}
 	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
-	d.conn = r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", d)
+	d.conn = r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
 	require.NoError(t, r.hub.Register(d.conn))
 	require.NoError(t, r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() { r.publish("late", "ada") }))
 	got := d.wait(func(fs []frame) bool { return len(titles(fs)) > r.keep })

@@ -21,9 +21,16 @@ type Call struct {
 
 // Publish publishes d for one who may, and returns when it is durable; if it is
 // ephemeral, when it is on its way. Its errors are of the kinds ErrScope,
-// ErrInvalid, ErrInProgress, ErrKeyReused, ErrUnavailable and ErrOutcomeUnknown.
+// ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused, ErrUnavailable and
+// ErrOutcomeUnknown.
 func (b *Inbox) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
-	r := b.publish(ctx, by, call, false, []wire.BatchItem{{Draft: d}})[0]
+	e, r, done := b.take(by, call, alone, &d)
+	if !done {
+		v := b.opts.Journal.Append(ctx, e)[0]
+		r = Result{v.Receipt, v.Err}
+		b.end(e.Key)
+	}
+	b.opts.Metrics.Published(audience(&d), outcome(&d, r))
 	return r.Receipt, r.Err
 }
 
@@ -37,27 +44,17 @@ type Result struct {
 // each. Item i has the idempotency key (key, i), so that a retry completes what
 // failed.
 func (b *Inbox) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
-	return b.publish(ctx, by, call, true, items)
-}
-
-func (b *Inbox) publish(ctx context.Context, by notify.Principal, call Call, batch bool, items []wire.BatchItem) []Result {
 	results := make([]Result, len(items))
 	var entries []notify.Entry
 	var keys []notify.Key // of the entries
 	var places []int      // of the entries in results
-	for i, item := range items {
-		e, err := b.entry(by, item)
-		if err == nil && call.Key != "" {
-			e.Key = idempotencyKey(by, call, batch, i, &item.Draft)
-			err = b.begin(e.Key)
-		}
-		switch {
-		case err != nil:
+	for i := range items {
+		if err := items[i].Err; err != nil {
 			results[i].Err = err
-		case e.Ephemeral && call.Key == "":
-			b.Deliver(e.Notification(0, time.Now()))
-			results[i].Receipt = notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
-		default:
+			continue
+		}
+		e, r, done := b.take(by, call, i, &items[i].Draft)
+		if results[i] = r; !done {
 			entries, keys, places = append(entries, e), append(keys, e.Key), append(places, i)
 		}
 	}
@@ -73,12 +70,31 @@ func (b *Inbox) publish(ctx context.Context, by notify.Principal, call Call, bat
 	return results
 }
 
-// entry checks an item against the rules and writes it as an entry.
-func (b *Inbox) entry(by notify.Principal, item wire.BatchItem) (notify.Publish, error) {
-	d := &item.Draft
-	if item.Err != nil {
-		return notify.Publish{}, item.Err
+// alone is the place of a draft that is in no batch.
+const alone = -1
+
+// take makes of d, which is at place in a batch, an entry for the journal; its
+// key is in use until end. If nothing is to be appended, since d was refused or
+// is on its way, it is done and r is what became of it.
+func (b *Inbox) take(by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
+	e, err := b.entry(by, d)
+	if err == nil && call.Key != "" {
+		e.Key = idempotencyKey(by, call, place, d)
+		err = b.begin(e.Key)
 	}
+	switch {
+	case err != nil:
+		return e, Result{Err: err}, true
+	case e.Ephemeral && call.Key == "":
+		n := e.Notification(0, time.Now())
+		b.Deliver(&n)
+		return e, Result{Receipt: notify.Receipt{ID: e.ID, Recipients: len(e.Users)}}, true
+	}
+	return e, Result{}, false
+}
+
+// entry checks d against the rules and writes it as an entry.
+func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, error) {
 	scope := notify.ScopePublish
 	if d.All {
 		scope = notify.ScopeBroadcast
@@ -90,6 +106,9 @@ func (b *Inbox) entry(by notify.Principal, item wire.BatchItem) (notify.Publish,
 		return notify.Publish{}, notify.Invalid(faults...)
 	}
 	if err := b.Ready(); err != nil {
+		return notify.Publish{}, err
+	}
+	if err := b.withinRate(by, d); err != nil {
 		return notify.Publish{}, err
 	}
 	id := uuid.Must(uuid.NewV7()).String()
@@ -104,6 +123,15 @@ func (b *Inbox) entry(by notify.Principal, item wire.BatchItem) (notify.Publish,
 	}, nil
 }
 
+// withinRate takes one from what by may publish. It counts what is asked for: a
+// retry that turns out to be a duplicate, too.
+func (b *Inbox) withinRate(by notify.Principal, d *notify.Draft) error {
+	if d.All {
+		return b.opts.Broadcasts.Allow(by.Name, 1)
+	}
+	return b.opts.Publishes.Allow(by.Name, 1)
+}
+
 func distinct(users []notify.UserID) []notify.UserID {
 	if len(users) < 2 {
 		return users
@@ -116,8 +144,8 @@ func distinct(users []notify.UserID) []notify.UserID {
 	})
 }
 
-// idempotencyKey hashes what makes a key unique; item counts in a batch only.
-func idempotencyKey(by notify.Principal, call Call, batch bool, item int, d *notify.Draft) notify.Key {
+// idempotencyKey hashes what makes a key unique; the place in a batch is of it.
+func idempotencyKey(by notify.Principal, call Call, place int, d *notify.Draft) notify.Key {
 	h := sha256.New()
 	for _, s := range []string{by.Name, call.Path, call.Key} {
 		var length [8]byte
@@ -125,8 +153,8 @@ func idempotencyKey(by notify.Principal, call Call, batch bool, item int, d *not
 		h.Write(length[:])
 		h.Write([]byte(s))
 	}
-	if batch {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(item)))
+	if place != alone {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(place)))
 	}
 	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: wire.Fingerprint(d.Source)}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 )
@@ -27,11 +28,16 @@ type rig struct {
 	hub   *hub.Hub
 	store *store.Store
 	stop  func()
+
+	broadcasts, publishes *limit.Limiter
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, sets ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, fs: vfs.NewCrashableMem(), keep: 1000}
+	for _, set := range sets {
+		set(r)
+	}
 	r.start()
 	t.Cleanup(func() { r.stop() })
 	return r
@@ -47,7 +53,7 @@ func (r *rig) start() {
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},
-		Deliver: func(n notify.Notification) { <-opened; b.Deliver(n) },
+		Deliver: func(c notify.Change) { <-opened; b.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -59,6 +65,7 @@ func (r *rig) start() {
 	b, err = inbox.Open(ctx, inbox.Options{
 		Journal: j, Store: s, Hub: h, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
+		Broadcasts: r.broadcasts, Publishes: r.publishes,
 	})
 	require.NoError(r.t, err)
 	close(opened)
@@ -140,6 +147,9 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	return true, nil
 }
 
+func (*device) Name() string { return "test" }
+func (*device) Tries() bool  { return true }
+
 func (d *device) Ping() (bool, error) { return true, nil }
 
 func (d *device) Close(why notify.Close) {
@@ -154,13 +164,29 @@ func (r *rig) connect(user notify.UserID, cursor string) *device {
 
 func (r *rig) connectAs(p notify.Principal, cursor string) *device {
 	r.t.Helper()
+	d := r.register(p)
+	if !r.inbox.JoinAtOnce(d.conn, cursor) {
+		d.join(cursor)
+	}
+	return d
+}
+
+// register returns a connection that is yet to join.
+func (r *rig) register(p notify.Principal) *device {
+	r.t.Helper()
 	d := &device{r: r, user: p.User, more: make(chan struct{}, 1)}
-	d.conn = r.hub.NewConn(p, "c", d)
+	d.conn = r.hub.NewConn(p, "c", nil, d)
 	require.NoError(r.t, r.hub.Register(d.conn))
+	return d
+}
+
+// join joins in as many steps as that may take.
+func (d *device) join(cursor string) {
+	r := d.r
+	r.t.Helper()
 	welcomed := false
 	require.NoError(r.t, r.inbox.Join(r.t.Context(), d.conn, cursor, func() { welcomed = true }))
 	require.True(r.t, welcomed)
-	return d
 }
 
 // wait returns all frames as soon as done says that they are all.

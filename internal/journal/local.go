@@ -22,7 +22,7 @@ type Machine interface {
 	// Apply applies entries as the sequences from first on, all at one time. It
 	// returns when no power cut can take them back: a verdict for each, and what
 	// is to be delivered, in order. After an error nothing more may be applied.
-	Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Notification, error)
+	Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error)
 }
 
 // Metrics hears of what the committer does.
@@ -37,10 +37,9 @@ type Options struct {
 	Machine Machine
 	Last    notify.Sequence // of the machine: where the journal goes on
 
-	// Deliver is called with all that was published, in order, when it is
-	// durable; by one goroutine, which may be late but never holds up a commit
+	// Deliver is called with every change, in order, when it is durable; by one goroutine, which may be late but never holds up a commit
 	// unless it falls far behind.
-	Deliver func(notify.Notification)
+	Deliver func(notify.Change)
 
 	Metrics Metrics
 }
@@ -57,7 +56,7 @@ const (
 // Run runs.
 type Local struct {
 	machine Machine
-	deliver func(notify.Notification)
+	deliver func(notify.Change)
 	metrics Metrics
 
 	durable atomic.Uint64
@@ -78,9 +77,9 @@ type pending struct {
 	done     chan struct{} // closed when verdicts are set
 }
 
-// delivery is what a group has published.
+// delivery is what a group has changed.
 type delivery struct {
-	told  []notify.Notification
+	told  []notify.Change
 	bytes int64
 }
 
@@ -175,8 +174,8 @@ func (j *Local) Run(ctx context.Context) error {
 	var deliverer sync.WaitGroup
 	deliverer.Go(func() {
 		for d := range j.applied {
-			for _, n := range d.told {
-				j.deliver(n)
+			for _, c := range d.told {
+				j.deliver(c)
 			}
 			j.behind.Release(d.bytes)
 		}
@@ -253,7 +252,7 @@ func (j *Local) commit(group []*pending) error {
 	if len(told) > 0 {
 		bytes = min(bytes, behindBytes)
 		if err := j.behind.Acquire(context.Background(), bytes); err != nil {
-			return fmt.Errorf("hand on %d notifications: %w", len(told), err)
+			return fmt.Errorf("hand on %d changes: %w", len(told), err)
 		}
 		j.applied <- delivery{told, bytes}
 	}

@@ -12,7 +12,7 @@ import (
 // instant is a machine whose disk takes no time.
 type instant struct{}
 
-func (instant) Apply(first notify.Sequence, _ time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Notification, error) {
+func (instant) Apply(first notify.Sequence, _ time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
 	verdicts := make([]notify.Verdict, len(entries))
 	for i := range verdicts {
 		verdicts[i].Sequence = first + notify.Sequence(i)

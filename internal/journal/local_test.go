@@ -25,7 +25,7 @@ type machine struct {
 	err    error
 }
 
-func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Notification, error) {
+func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
 	time.Sleep(m.syncs) // in a synctest bubble: the fsync
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,12 +35,13 @@ func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.En
 	m.groups = append(m.groups, entries)
 	m.first = append(m.first, first)
 	verdicts := make([]notify.Verdict, len(entries))
-	var told []notify.Notification
+	var told []notify.Change
 	for i, e := range entries {
 		seq := first + notify.Sequence(i)
 		verdicts[i].Sequence = seq
 		if p, ok := e.(notify.Publish); ok {
-			told = append(told, p.Notification(seq, at))
+			n := p.Notification(seq, at)
+			told = append(told, &n)
 		}
 	}
 	return verdicts, told, nil
@@ -51,10 +52,10 @@ type noMetrics struct{}
 func (noMetrics) Committed(int, float64) {}
 
 // run starts a journal in the bubble and returns what ends it.
-func run(t *testing.T, m *machine, deliver func(notify.Notification)) (*journal.Local, func() error) {
+func run(t *testing.T, m *machine, deliver func(notify.Change)) (*journal.Local, func() error) {
 	t.Helper()
 	if deliver == nil {
-		deliver = func(notify.Notification) {}
+		deliver = func(notify.Change) {}
 	}
 	j := journal.NewLocal(journal.Options{Machine: m, Last: 7, Deliver: deliver, Metrics: noMetrics{}})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -97,9 +98,9 @@ func TestEntriesOfOneAppendStandTogether(t *testing.T) {
 func TestDeliveryIsBehindAndInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []notify.Sequence
-		deliver := func(n notify.Notification) {
+		deliver := func(c notify.Change) {
 			time.Sleep(time.Second)
-			order = append(order, n.Sequence)
+			order = append(order, c.(*notify.Notification).Sequence)
 		}
 		j, stop := run(t, &machine{}, deliver)
 		start := time.Now()
@@ -115,11 +116,11 @@ func TestDeliveryIsBehindAndInOrder(t *testing.T) {
 func TestNothingIsDeliveredBeforeItIsDurable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j *journal.Local
-		deliver := func(n notify.Notification) {
-			assert.LessOrEqual(t, n.Sequence, j.Durable())
+		deliver := func(c notify.Change) {
+			assert.LessOrEqual(t, c.(*notify.Notification).Sequence, j.Durable())
 		}
 		var stop func() error
-		j, stop = run(t, &machine{syncs: time.Millisecond}, func(n notify.Notification) { deliver(n) })
+		j, stop = run(t, &machine{syncs: time.Millisecond}, func(c notify.Change) { deliver(c) })
 		for range 3 {
 			require.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
 		}

@@ -27,6 +27,7 @@ var (
 	CloseOverloaded   = Close{Code: 1013, Reason: "overloaded", Reconnect: true}
 	CloseExpired      = Close{Code: 4401, Reason: "token-expired", Reconnect: true}
 	CloseRevoked      = Close{Code: 4403, Reason: "token-revoked"}
+	CloseOtherUser    = Close{Code: 4403, Reason: "token-of-another-user"}
 	CloseSlow         = Close{Code: 4408, Reason: "too-slow", Reconnect: true}
 	CloseReplaced     = Close{Code: 4409, Reason: "replaced"}
 	CloseDisconnected = Close{Code: 4410, Reason: "disconnected", Reconnect: true}

@@ -38,6 +38,14 @@ type Error struct {
 	Detail     string
 	Faults     []Fault       // with ErrInvalid
 	RetryAfter time.Duration // with ErrLimit
+	Rate       Rate          // with ErrLimit, if it is a rate that was exceeded
+}
+
+// Rate is how often something may be done.
+type Rate struct {
+	Name   string // what is counted, such as "broadcasts"
+	Quota  int    // how many in a window
+	Window time.Duration
 }
 
 // Fault is one thing wrong with a body.

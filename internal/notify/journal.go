@@ -19,7 +19,8 @@ type Journal interface {
 	Durable() Sequence
 }
 
-// Entry is one step of the journal: a Publish, a Sweep or a Generation.
+// Entry is one step of the journal: a Publish, a Sweep, a Generation, a
+// Revocation, a Ticket or a Redemption.
 // Applying one depends on nothing but the entry, its sequence, its time and
 // the entries before it; so it carries the limits that it is subject to.
 type Entry interface{ entry() }
@@ -78,12 +79,24 @@ type Generation struct {
 // Verdict is what applying an entry came to. Whatever may be decided only once
 // is decided there.
 type Verdict struct {
-	Sequence Sequence
-	Receipt  Receipt // of a Publish
-	More     bool    // of a Sweep: call again
-	Err      error   // ErrKeyReused, ErrUnavailable, ErrOutcomeUnknown, or nil
+	Sequence  Sequence
+	Receipt   Receipt   // of a Publish
+	More      bool      // of a Sweep: call again
+	Principal Principal // of a Redemption
+	Err       error     // ErrKeyReused, ErrTokenInvalid, ErrUnavailable, ErrOutcomeUnknown, or nil
 }
 
 func (Publish) entry()    {}
 func (Sweep) entry()      {}
 func (Generation) entry() {}
+func (Revocation) entry() {}
+func (Ticket) entry()     {}
+func (Redemption) entry() {}
+
+// Change is what those who are connected should hear of an entry that was
+// applied: a *Notification or a Revocation. Changes are passed on in the
+// journal's order.
+type Change interface{ change() }
+
+func (*Notification) change() {}
+func (Revocation) change()    {}

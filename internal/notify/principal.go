@@ -16,7 +16,11 @@ type Principal struct {
 
 	Scopes  []Scope
 	Since   time.Time // broadcasts from before are hidden; zero: none are
-	Expires time.Time // of the token
+	Expires time.Time // of the token; zero: never, as of an API key
+
+	// What a Revocation goes by.
+	Issued  time.Time // the token's iat; zero: it does not say
+	TokenID string    // its jti; empty: it has none
 }
 
 // Scope is a permission that a token grants.

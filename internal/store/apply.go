@@ -13,31 +13,28 @@ import (
 
 // Apply applies entries as the sequences from first on, all at the time at, and
 // returns when no power cut can take them back: a verdict for each, and the
-// notifications to deliver, in order. An error means that it is not known
+// changes to pass on, in order. An error means that it is not known
 // whether they are durable, and that no more may be applied.
-func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Notification, error) {
+func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
 	g := &group{
-		batch: s.db.NewIndexedBatch(),
-		at:    at.UTC().Truncate(time.Millisecond), // as finely as it is stored
-		state: s.state,
+		batch:     s.db.NewIndexedBatch(),
+		at:        at.UTC().Truncate(time.Millisecond), // as finely as it is stored
+		state:     s.state,
+		histories: &s.histories,
+		buffer:    s.buffer,
 	}
 	defer g.batch.Close()
-	verdicts := make([]notify.Verdict, 0, len(entries))
-	for i, e := range entries {
-		v, err := g.apply(first+notify.Sequence(i), e)
-		if err != nil {
-			return nil, nil, fmt.Errorf("apply entry %d: %w", first+notify.Sequence(i), err)
-		}
-		verdicts = append(verdicts, v)
+	verdicts, err := g.applyAll(first, entries)
+	if err == nil {
+		err = g.batch.Commit(pebble.Sync)
 	}
-	g.set([]byte{kindState}, g.state.append(nil))
-	if g.err != nil {
-		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, g.err)
+	if err != nil {
+		s.histories = histories{}
+		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
 	}
-	if err := g.batch.Commit(pebble.Sync); err != nil {
-		return nil, nil, fmt.Errorf("commit entries from %d: %w", first, err)
-	}
-	s.state = g.state
+	s.state, s.buffer = g.state, g.buffer
+	s.histories.turn()
+	s.revocations.apply(g.revoked)
 	return verdicts, g.told, nil
 }
 
@@ -47,8 +44,30 @@ type group struct {
 	batch *pebble.Batch
 	at    time.Time
 	state state
-	told  []notify.Notification
+	told  []notify.Change
 	err   error // the first write that failed
+
+	histories *histories // of the store
+	changed   []*known   // of them, and not in the batch yet
+	buffer    []byte     // for a value on its way to the batch
+
+	revoked []revoked // for memory, once all is durable
+}
+
+// applyAll applies entries, and leaves all that they change in the batch.
+func (g *group) applyAll(first notify.Sequence, entries []notify.Entry) ([]notify.Verdict, error) {
+	g.told = make([]notify.Change, 0, len(entries))
+	verdicts := make([]notify.Verdict, 0, len(entries))
+	for i, e := range entries {
+		v, err := g.apply(first+notify.Sequence(i), e)
+		if err != nil {
+			return nil, fmt.Errorf("apply entry %d: %w", v.Sequence, err)
+		}
+		verdicts = append(verdicts, v)
+	}
+	g.setHistories()
+	g.setValue([]byte{kindState}, g.state)
+	return verdicts, g.err
 }
 
 func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
@@ -62,10 +81,16 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 		v.More, err = g.sweep(e)
 	case notify.Generation:
 		g.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
+	case notify.Revocation:
+		err = g.revoke(e)
+	case notify.Ticket:
+		g.ticket(e)
+	case notify.Redemption:
+		v.Principal, err = g.redeem(e)
 	default:
 		return v, fmt.Errorf("unknown entry %T", e)
 	}
-	if errors.Is(err, notify.ErrKeyReused) {
+	if errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) {
 		v.Err, err = err, nil
 	}
 	return v, err
@@ -84,7 +109,7 @@ func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, 
 		g.useKey(e.Key, receipt)
 	}
 	n := e.Notification(seq, g.at)
-	g.told = append(g.told, n)
+	g.told = append(g.told, &n)
 	if e.Ephemeral {
 		return receipt, nil
 	}
@@ -113,15 +138,15 @@ func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err erro
 }
 
 func (g *group) useKey(k notify.Key, r notify.Receipt) {
-	g.set(idempotencyKey(k.Name), usedKey{g.at, k.Fingerprint, r}.append(nil))
+	g.setValue(idempotencyKey(k.Name), usedKey{g.at, k.Fingerprint, r})
 	g.set(endKey(g.at.Add(notify.KeyLifetime), kindKey, k.Name[:]), nil)
 }
 
 // keep stores n and puts it into the histories that it belongs to.
 func (g *group) keep(n *notify.Notification, most int) error {
-	record := appendNotification(nil, n)
-	g.state.bytes += size(n, record)
-	g.set(sequenceKey(kindNotification, n.Sequence), record)
+	g.buffer = appendNotification(g.buffer[:0], n)
+	g.state.bytes += size(n, g.buffer)
+	g.set(sequenceKey(kindNotification, n.Sequence), g.buffer)
 	if !n.Expires.IsZero() {
 		g.set(endOfNotification(n), nil)
 	}
@@ -148,98 +173,6 @@ func size(n *notify.Notification, record []byte) uint64 {
 
 func endOfNotification(n *notify.Notification) []byte {
 	return endKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
-}
-
-// owner is whose history something is in.
-type owner struct {
-	user notify.UserID
-	all  bool
-}
-
-func everyone() owner { return owner{all: true} }
-
-func ofUser(u notify.UserID) owner { return owner{user: u} }
-
-func (o owner) historyKey() []byte {
-	if o.all {
-		return []byte{kindHistoryAll}
-	}
-	return historyKey(o.user)
-}
-
-func (o owner) toldKey(seq notify.Sequence) []byte {
-	if o.all {
-		return sequenceKey(kindToldAll, seq)
-	}
-	return toldKey(o.user, seq)
-}
-
-// dropMost is how many notifications one publish drops from a history. It is
-// one at a time, unless fewer are kept than before.
-const dropMost = 100
-
-// extend puts seq at the end of a history, which keeps the newest ones only.
-func (g *group) extend(o owner, seq notify.Sequence, most int) error {
-	h, err := readHistoryOf(g.batch, o)
-	if err != nil {
-		return err
-	}
-	h.kept++
-	g.set(o.toldKey(seq), nil)
-	for range dropMost {
-		if most <= 0 || h.kept <= uint64(most) {
-			break
-		}
-		if err := g.dropOldest(o, &h); err != nil {
-			return err
-		}
-	}
-	g.setHistory(o, h)
-	return nil
-}
-
-// setHistory writes h, unless there is nothing to remember.
-func (g *group) setHistory(o owner, h history) {
-	if h == (history{}) {
-		g.remove(o.historyKey())
-		return
-	}
-	g.set(o.historyKey(), h.append(nil))
-}
-
-// dropOldest takes the oldest notification out of a history that is full.
-func (g *group) dropOldest(o owner, h *history) error {
-	seq, err := g.oldest(o, h.removed)
-	if err != nil {
-		return err
-	}
-	n, bytes, err := g.notification(seq)
-	if err != nil {
-		return err
-	}
-	g.remove(o.toldKey(seq))
-	h.kept--
-	if !n.Expired(g.at) {
-		h.note(&n)
-	}
-	return g.release(&n, bytes)
-}
-
-// oldest returns the oldest in a history that is not empty. Below what was
-// removed there is nothing but the traces of that.
-func (g *group) oldest(o owner, removed notify.Sequence) (notify.Sequence, error) {
-	it, err := g.batch.NewIter(&pebble.IterOptions{
-		LowerBound: o.toldKey(removed + 1),
-		UpperBound: o.toldKey(^notify.Sequence(0)),
-	})
-	if err != nil {
-		return 0, fmt.Errorf("read the store: %w", err)
-	}
-	defer it.Close()
-	if !it.First() {
-		return 0, errors.Join(errCorrupt, it.Error())
-	}
-	return sequenceOf(it.Key()), nil
 }
 
 // release tells n that one of its owners has let go of it, and removes it when
@@ -284,6 +217,12 @@ func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, 
 	return n, size(&n, b), err
 }
 
+// setValue is set, for what can write itself.
+func (g *group) setValue(key []byte, v interface{ append(dst []byte) []byte }) {
+	g.buffer = v.append(g.buffer[:0])
+	g.set(key, g.buffer)
+}
+
 // set and remove write to the batch; a failure stays in g.err, which Apply
 // looks at before it commits.
 func (g *group) set(key, value []byte) {
@@ -301,12 +240,4 @@ func (g *group) remove(key []byte) {
 func (g *group) has(key []byte) (bool, error) {
 	b, err := get(g.batch, key)
 	return b != nil, err
-}
-
-func readHistoryOf(r pebble.Reader, o owner) (history, error) {
-	b, err := get(r, o.historyKey())
-	if err != nil || b == nil {
-		return history{}, err
-	}
-	return readHistory(b)
 }

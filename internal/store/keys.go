@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"time"
 
@@ -17,7 +18,10 @@ import (
 //	m user           history: what is kept for the user, and what was removed
 //	M                the history of everyone
 //	k hash           an idempotency key: what it was used for
-//	x ms kind ref    what ends at a time: kind n seq, or kind k hash (no value)
+//	t hash           a ticket, whose SHA-256 the hash is
+//	q u user         a revocation of a user's tokens
+//	q j hash         a revocation of one token, by the SHA-256 of its ID
+//	x ms kind ref    what ends at a time: the key kind ref, of n, k, t or q (no value)
 //	g seq            a generation
 //	s                the state as a whole
 //	v                the format of all this
@@ -29,6 +33,8 @@ const (
 	kindHistory      = 'm'
 	kindHistoryAll   = 'M'
 	kindKey          = 'k'
+	kindTicket       = 't'
+	kindRevocation   = 'q'
 	kindEnd          = 'x'
 	kindGeneration   = 'g'
 	kindState        = 's'
@@ -36,7 +42,7 @@ const (
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {
-	return binary.BigEndian.AppendUint64([]byte{kind}, uint64(seq))
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 1+8), kind), uint64(seq))
 }
 
 // sequenceOf returns the sequence that a key ends with.
@@ -55,16 +61,44 @@ func toldKey(u notify.UserID, seq notify.Sequence) []byte {
 }
 
 func historyKey(u notify.UserID) []byte {
-	return append([]byte{kindHistory}, u...)
+	return append(append(make([]byte, 0, 1+len(u)), kindHistory), u...)
 }
 
 func idempotencyKey(name [32]byte) []byte {
-	return append([]byte{kindKey}, name[:]...)
+	return append(append(make([]byte, 0, 1+len(name)), kindKey), name[:]...)
+}
+
+func ticketKey(hash [32]byte) []byte {
+	return append([]byte{kindTicket}, hash[:]...)
+}
+
+// What the second letter of a revocation's key says of the rest.
+const (
+	revokedUser  = 'u'
+	revokedToken = 'j'
+)
+
+func revocationKey(e notify.Revocation) []byte {
+	if e.User != "" {
+		return append([]byte{kindRevocation, revokedUser}, e.User...)
+	}
+	hash := sha256.Sum256([]byte(e.TokenID)) // which may be long
+	return append([]byte{kindRevocation, revokedToken}, hash[:]...)
+}
+
+// revokedBy takes the key of a revocation apart: a user, or a token if there is
+// no user.
+func revokedBy(key []byte) (user notify.UserID, token [32]byte) {
+	if key[1] == revokedUser {
+		return notify.UserID(key[2:]), token
+	}
+	return "", [32]byte(key[2:])
 }
 
 // endKey places ref, of the kind given, where the sweep finds it at t.
 func endKey(t time.Time, kind byte, ref []byte) []byte {
-	k := binary.BigEndian.AppendUint64([]byte{kindEnd}, uint64(t.UnixMilli()))
+	k := append(make([]byte, 0, 1+8+1+len(ref)), kindEnd)
+	k = binary.BigEndian.AppendUint64(k, uint64(t.UnixMilli()))
 	return append(append(k, kind), ref...)
 }
 

@@ -25,6 +25,7 @@ type model struct {
 	histories map[string][]notify.Sequence // by user, "" is everyone
 	removed   map[string]notify.Sequence
 	keys      map[[32]byte]modelKey
+	access    modelAccess
 }
 
 type modelKey struct {
@@ -39,6 +40,7 @@ func newModel() *model {
 		histories: map[string][]notify.Sequence{},
 		removed:   map[string]notify.Sequence{},
 		keys:      map[[32]byte]modelKey{},
+		access:    newModelAccess(),
 	}
 }
 
@@ -50,6 +52,13 @@ func (m *model) apply(at time.Time, e notify.Entry) notify.Verdict {
 		m.publish(at, e, &v)
 	case notify.Sweep:
 		m.sweep(at, e)
+		m.access.sweep(at)
+	case notify.Ticket:
+		m.access.tickets[e.Hash] = modelTicket{at, e.Principal}
+	case notify.Redemption:
+		v.Principal, v.Err = m.access.redeem(at, e)
+	case notify.Revocation:
+		m.access.revoke(at, e)
 	}
 	return v
 }
@@ -182,7 +191,10 @@ func (m *machine) open(t *rapid.T) {
 var users = []notify.UserID{"a", "aa", "b", "\u00e9", "a/b"}
 
 func (m *machine) entry(t *rapid.T) notify.Entry {
-	if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
+	switch rapid.IntRange(0, 12).Draw(t, "kind") {
+	case 10, 11, 12:
+		return m.accessEntry(t)
+	case 0:
 		return notify.Sweep{Retention: time.Duration(rapid.IntRange(1, 48).Draw(t, "retention")) * time.Hour}
 	}
 	m.ids++
@@ -209,7 +221,7 @@ func (m *machine) entry(t *rapid.T) notify.Entry {
 
 // apply applies a group of entries, which share one time.
 func (m *machine) apply(t *rapid.T) {
-	m.now = m.now.Add(time.Duration(rapid.IntRange(-3600, 6*3600).Draw(t, "seconds")) * time.Second)
+	m.now = m.now.Add(step(t))
 	entries := make([]notify.Entry, rapid.IntRange(1, 6).Draw(t, "entries"))
 	for i := range entries {
 		entries[i] = m.entry(t)
@@ -232,6 +244,12 @@ func (m *machine) apply(t *rapid.T) {
 		if _, publish := e.(notify.Publish); publish && want.Receipt.ID != "" && !want.Receipt.Duplicate {
 			deliveries++
 		}
+		if r, ok := e.(notify.Revocation); ok {
+			if d := cmp.Diff(notify.Change(r), told[deliveries]); d != "" {
+				t.Fatalf("told (-want +got):\n%s", d)
+			}
+			deliveries++
+		}
 	}
 	if len(told) != deliveries {
 		t.Fatalf("%d to deliver, want %d", len(told), deliveries)
@@ -240,6 +258,7 @@ func (m *machine) apply(t *rapid.T) {
 
 // check compares every history, from a place picked at random.
 func (m *machine) check(t *rapid.T) {
+	m.checkRevoked(t)
 	after := notify.Sequence(rapid.IntRange(0, int(m.model.last)).Draw(t, "after"))
 	limit := rapid.IntRange(1, 10).Draw(t, "limit")
 	for _, u := range users {

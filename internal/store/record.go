@@ -24,29 +24,18 @@ func appendNotification(dst []byte, n *notify.Notification) []byte {
 	return append(dst, n.Content...)
 }
 
-// readNotification is the reverse. The result shares no memory with b.
+// readNotification is the reverse. Its Content is a part of b.
 func readNotification(seq notify.Sequence, b []byte) (notify.Notification, error) {
-	return readAs(seq, b, func(r *record, users uint64) []notify.UserID {
-		all := make([]notify.UserID, 0, users)
-		for range users {
-			all = append(all, notify.UserID(r.bytes(r.uvarint())))
-		}
-		return all
-	})
+	return readAs(seq, b, true)
 }
 
 // readForReader leaves out who else was told, which may be a thousand users
 // and is none of a reader's business.
 func readForReader(seq notify.Sequence, b []byte) (notify.Notification, error) {
-	return readAs(seq, b, func(r *record, users uint64) []notify.UserID {
-		for range users {
-			r.bytes(r.uvarint())
-		}
-		return nil
-	})
+	return readAs(seq, b, false)
 }
 
-func readAs(seq notify.Sequence, b []byte, readUsers func(*record, uint64) []notify.UserID) (notify.Notification, error) {
+func readAs(seq notify.Sequence, b []byte, withUsers bool) (notify.Notification, error) {
 	r := record{b: b}
 	n := notify.Notification{Sequence: seq, Audience: notify.AudienceAll}
 	n.Time, n.Expires = r.time(), r.time()
@@ -56,9 +45,16 @@ func readAs(seq notify.Sequence, b []byte, readUsers func(*record, uint64) []not
 	}
 	if users > 0 {
 		n.Audience = notify.AudienceUser
-		n.Users = readUsers(&r, users)
 	}
-	n.Content = append([]byte(nil), r.b...)
+	if withUsers && users > 0 {
+		n.Users = make([]notify.UserID, 0, users)
+	}
+	for range users {
+		if u := r.bytes(r.uvarint()); withUsers {
+			n.Users = append(n.Users, notify.UserID(u))
+		}
+	}
+	n.Content = r.b
 	return n, r.err
 }
 

@@ -1,5 +1,5 @@
 // Package store keeps the state that the journal's entries add up to: each
-// user's history, idempotency keys, generations. It applies entries in the
+// user's history, idempotency keys, generations, tickets, revocations. It applies entries in the
 // order it is given, atomically and durably, and answers reads. It promises
 // that what Apply has returned survives a power cut, and leaves the order of
 // entries and the rules of publishing to others. Pebble lives here only.
@@ -20,8 +20,13 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// formatVersion is raised when the meaning of keys or values changes.
-const formatVersion = 1
+// formatVersion is raised when an earlier version would misread keys or values.
+// Format 1 has no tickets and revocations, and is read as it is; but what reads
+// only that would let revoked tokens in, and must refuse a store that has any.
+const (
+	formatVersion = 2
+	formatOldest  = 1
+)
 
 // Memory that the store may take, whatever it holds. Pebble takes the memory of
 // its memtables, of which there are two, out of the cache's.
@@ -29,6 +34,10 @@ const (
 	memTableBytes = 16 << 20
 	cacheBytes    = 64<<20 + 2*memTableBytes
 )
+
+// filesMost is how many tables are held open: the rest of what a process may
+// have open is for connections.
+const filesMost = 400
 
 // Options say how to open a store.
 type Options struct {
@@ -56,7 +65,11 @@ type Store struct {
 	corrupt atomic.Pointer[error]
 
 	// Touched by Apply alone.
-	state state
+	state     state
+	histories histories
+	buffer    []byte
+
+	revocations revocations
 }
 
 // ErrInUse says that another process has the directory open.
@@ -134,6 +147,7 @@ func (s *Store) options(o Options) *pebble.Options {
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          cacheBytes,
 		MemTableSize:       memTableBytes,
+		MaxOpenFiles:       filesMost,
 		Logger:             log,
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
@@ -165,11 +179,16 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	if format == nil {
-		return s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync)
+	if format != nil && (len(format) != 1 || format[0] < formatOldest || format[0] > formatVersion) {
+		return fmt.Errorf("it has format %v; this version reads %d to %d", format, formatOldest, formatVersion)
 	}
-	if len(format) != 1 || format[0] != formatVersion {
-		return fmt.Errorf("it has format %v; this version reads %d", format, formatVersion)
+	if format == nil || format[0] != formatVersion {
+		if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
+			return fmt.Errorf("write the format: %w", err)
+		}
+	}
+	if err := s.revocations.load(s.db); err != nil {
+		return err
 	}
 	b, err := get(s.db, []byte{kindState})
 	if err != nil || b == nil {

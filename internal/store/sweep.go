@@ -127,6 +127,10 @@ func (g *group) end(key []byte) (users int, err error) {
 			g.remove(name)
 		}
 		return 0, nil
+	case kindTicket:
+		return 0, g.endTicket(t, ref)
+	case kindRevocation:
+		return 0, g.endRevocation(t, ref)
 	}
 	return 0, errCorrupt
 }
@@ -155,16 +159,16 @@ func (g *group) takeOut(o owner, n *notify.Notification, retention bool) error {
 	if err != nil || !held { // the history was full and has dropped it
 		return err
 	}
-	h, err := readHistoryOf(g.batch, o)
+	h, err := g.history(o)
 	if err != nil {
 		return err
 	}
+	g.change(h)
 	h.kept--
 	if retention {
 		h.note(n)
 	}
 	g.remove(o.toldKey(n.Sequence))
-	g.setHistory(o, h)
 	return nil
 }
 
@@ -177,7 +181,7 @@ func eachEnd(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) e
 }
 
 // eachNotification calls f with what is kept, oldest first, until f returns
-// false.
+// false. The content may not be kept.
 func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, error)) error {
 	return each(r, []byte{kindNotification}, after(kindNotification), func(k, v []byte) (bool, error) {
 		n, err := readForReader(sequenceOf(k), v)

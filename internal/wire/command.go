@@ -67,6 +67,25 @@ func ReadCommand(frame []byte) (Command, error) {
 	return c, nil
 }
 
+// Refresh reads the data of a refresh command, which has passed ReadCommand: a
+// token. No error quotes it.
+func Refresh(data []byte) (token string, err error) {
+	var r reader
+	r.members(data, func(name string) read {
+		if name == "token" {
+			return r.text(&token)
+		}
+		return nil
+	})
+	if token == "" && len(r.faults) == 0 {
+		r.within("token", func(jsontext.Value) { r.fault("is required") }, nil)
+	}
+	if len(r.faults) > 0 {
+		return "", notify.Invalid(r.faults...)
+	}
+	return token, nil
+}
+
 // refOf returns the ref of a command that is otherwise unreadable, if it has one.
 func refOf(v jsontext.Value) string {
 	for name, member := range membersOf(v) {

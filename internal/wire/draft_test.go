@@ -164,40 +164,6 @@ func TestBatchBounds(t *testing.T) {
 	}
 }
 
-// FuzzDraft holds reading against what it promises: a draft that passes its
-// check becomes a notification that is strict JSON and fits a frame.
-func FuzzDraft(f *testing.F) {
-	for _, s := range []string{
-		`{"to":{"users":["ada"]},"type":"t","title":"x","body":"y","data":{"a":[1,2.50]},"ttl":60,"priority":"low"}`,
-		`{"to":{"all":true},"type":"t","ephemeral":true}`,
-		`{"to":{"users":["a","a"]},"type":"","data":{"\u2028":"\u0000"}}`,
-		`{"type":"t","type":"t"}`, "\xef\xbb\xbf{}", `{"data":{"a":{"a":{}}}} `,
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		d, err := wire.Draft(body)
-		if err != nil {
-			if !errors.Is(err, notify.ErrMalformed) && !errors.Is(err, notify.ErrInvalid) {
-				t.Fatalf("an error of no kind: %v", err)
-			}
-			return
-		}
-		if len(d.Check(time.Hour)) > 0 {
-			return
-		}
-		n := notify.Notification{Content: wire.AppendContent(nil, "id", &d), Audience: notify.AudienceUser}
-		frame := wire.AppendFrame(nil, "notification", []byte("cursor"), "", wire.AppendNotification(nil, &n))
-		if len(frame) > wire.MaxFrame {
-			t.Fatalf("a frame of %d bytes", len(frame))
-		}
-		again, err := wire.ReadCommand(frame) // our own frames are strict JSON too, if no commands
-		if errors.Is(err, wire.ErrNoObject) || errors.Is(err, notify.ErrMalformed) {
-			t.Fatalf("%v: %s (%v)", err, frame, again)
-		}
-	})
-}
-
 func TestWholeNumbersOfSeconds(t *testing.T) {
 	for text, want := range map[string]time.Duration{"60": time.Minute, "60.0": time.Minute, "6e1": time.Minute, "1e300": 200 * 365 * 24 * time.Hour} {
 		d, err := wire.Draft([]byte(`{"to":{"all":true},"type":"t","ttl":` + text + `}`))

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -47,6 +49,8 @@ func AppendFrame(dst []byte, event string, cursor []byte, ref string, data []byt
 // AppendContent appends those members of a notification that do not depend on
 // the journal: what notify.Notification keeps as its Content.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
+	const names = 96 // what is beside the values, about
+	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.Priority))
 	dst = append(dst, `"id":"`...)
 	dst = append(dst, id...)
 	dst = append(dst, `","type":"`...)
@@ -96,16 +100,23 @@ func appendString(dst []byte, s string) []byte {
 	return dst
 }
 
-// Receipt is the answer to a publish as its publisher reads it. Status is set
-// inside the answer to a batch alone.
-type Receipt struct {
-	Status     int    `json:"status,omitempty"`
-	ID         string `json:"id"`
-	Recipients int    `json:"recipients,omitempty"` // absent for everyone
-	Duplicate  bool   `json:"duplicate"`
-}
-
-// ReceiptOf returns r as it is read.
-func ReceiptOf(r notify.Receipt) Receipt {
-	return Receipt{ID: r.ID, Recipients: r.Recipients, Duplicate: r.Duplicate}
+// AppendReceipt appends the answer to a publish as its publisher reads it. The
+// status is 0, and left out, but inside the answer to a batch.
+func AppendReceipt(dst []byte, status int, r notify.Receipt) []byte {
+	dst = append(dst, '{')
+	if status != 0 {
+		dst = append(dst, `"status":`...)
+		dst = strconv.AppendInt(dst, int64(status), 10)
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"id":"`...)
+	dst = append(dst, r.ID...)
+	dst = append(dst, '"')
+	if r.Recipients != 0 { // absent for everyone
+		dst = append(dst, `,"recipients":`...)
+		dst = strconv.AppendInt(dst, int64(r.Recipients), 10)
+	}
+	dst = append(dst, `,"duplicate":`...)
+	dst = strconv.AppendBool(dst, r.Duplicate)
+	return append(dst, '}')
 }

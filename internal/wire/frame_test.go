@@ -96,22 +96,6 @@ func TestReadCommand(t *testing.T) {
 	assert.Equal(t, "8", c.Ref)
 }
 
-func FuzzReadCommand(f *testing.F) {
-	for _, s := range []string{`{"event":"ping"}`, `{"event":"publish","ref":"7","key":"k","data":{}}`, `[]`, `{"a":1,"a":2}`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, frame []byte) {
-		c, err := wire.ReadCommand(frame)
-		known := errors.Is(err, wire.ErrNoObject) || errors.Is(err, notify.ErrMalformed) || errors.Is(err, notify.ErrInvalid)
-		if err != nil && !known {
-			t.Fatalf("an error of no kind: %v", err)
-		}
-		if err == nil && c.Event == "" {
-			t.Fatal("a command without an event")
-		}
-	})
-}
-
 // Every kind of error has a name and a status, and nothing else tells anything.
 func TestProblems(t *testing.T) {
 	for kind, want := range map[error]string{

@@ -77,6 +77,9 @@ func (r *reader) fault(format string, args ...any) {
 
 // within reads v, which is at name within the value that is read.
 func (r *reader) within(name string, read read, v jsontext.Value) {
+	if r.path == nil {
+		r.path = make([]string, 0, 4) // as deep as drafts go, once
+	}
 	r.path = append(r.path, name)
 	read(v)
 	r.path = r.path[:len(r.path)-1]

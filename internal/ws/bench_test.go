@@ -36,9 +36,7 @@ func BenchmarkDeliver(b *testing.B) {
 	defer here.Close()
 	peer := sink{there, make(chan int, 4), new(atomic.Int64)}
 	go s.as(hijackable{httptest.NewRecorder(), peer}, upgradeRequest("/ws"))
-	for range 3 { // handshake, welcome, live
-		<-peer.wrote
-	}
+	<-peer.wrote // handshake, welcome, live
 	f := note(2, `{"id":"`+strings.Repeat("x", 250)+`"}`)
 	b.ReportAllocs()
 	for b.Loop() {

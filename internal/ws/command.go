@@ -2,7 +2,6 @@ package ws
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -21,6 +20,7 @@ const commandTimeout = 10 * time.Second
 var commands = map[string]func(context.Context, *socket, wire.Command) ([]byte, error){
 	"ping":    ping,
 	"publish": publish,
+	"refresh": refresh,
 }
 
 // answer does what a frame asks for and tells the client what came of it. It
@@ -82,7 +82,7 @@ func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 		call.Key = key
 	}
 	if cmd.Data == nil {
-		return nil, notify.Invalid(notify.Fault{Pointer: "/data", Detail: "is required"})
+		return nil, errNoData
 	}
 	draft, err := wire.Draft(cmd.Data)
 	if err != nil {
@@ -92,8 +92,10 @@ func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 	if err != nil {
 		return nil, within("/data", err)
 	}
-	return json.Marshal(wire.ReceiptOf(receipt))
+	return wire.AppendReceipt(nil, 0, receipt), nil
 }
+
+var errNoData = notify.Invalid(notify.Fault{Pointer: "/data", Detail: "is required"})
 
 // within returns err with its faults as those of a member of the frame.
 func within(member string, err error) error {

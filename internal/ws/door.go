@@ -2,9 +2,11 @@ package ws
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -26,10 +28,10 @@ type door struct {
 	open bool // the handshake is over
 
 	// Touched by the reader alone.
-	ahead []byte // what the poller has read: it comes first
 	heads heads
-	bad   error // the peer broke the protocol in a way that gorilla lets pass
-	lost  bool  // reading from the network failed
+	bad   error   // the peer broke the protocol in a way that gorilla lets pass
+	lost  bool    // reading from the network failed
+	in    *inward // nil: nothing was read
 
 	raw syscall.RawConn // to write without waiting; nil: that cannot be done
 
@@ -41,6 +43,19 @@ type door struct {
 	behind   []byte     // whole frames of those who came while somebody else wrote
 }
 
+// inward is what a door has of a peer that has sent something. Most never do.
+type inward struct {
+	ahead []byte // what others have read: it comes first
+	last  glimpse
+}
+
+func (d *door) inward() *inward {
+	if d.in == nil {
+		d.in = new(inward)
+	}
+	return d.in
+}
+
 // Read is gorilla's way in.
 func (d *door) Read(p []byte) (int, error) {
 	if d.bad != nil {
@@ -48,14 +63,15 @@ func (d *door) Read(p []byte) (int, error) {
 	}
 	var n int
 	var err error
-	if len(d.ahead) > 0 {
-		n = copy(p, d.ahead)
-		d.ahead = d.ahead[n:]
+	if d.in != nil && len(d.in.ahead) > 0 {
+		n = copy(p, d.in.ahead)
+		d.in.ahead = d.in.ahead[n:]
 	} else {
 		n, err = d.Conn.Read(p)
 	}
 	if n > 0 {
 		d.conn.Heard()
+		d.inward().last.take(p[:n])
 		if d.bad = d.heads.scan(p[:n]); d.bad != nil { // nothing of it is to act
 			return 0, d.bad
 		}
@@ -64,13 +80,13 @@ func (d *door) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write is gorilla's way out: for the handshake alone.
+// Write is gorilla's way out: for the answer to the handshake alone, which is
+// kept, to go out with the first that is told.
 func (d *door) Write(p []byte) (int, error) {
-	if d.open {
-		return len(p), nil
-	}
-	if err := d.send(p, false); err != nil {
-		return 0, err
+	if !d.open {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.rest = append(d.rest, p...)
 	}
 	return len(p), nil
 }
@@ -142,14 +158,15 @@ func (d *door) trySend(b *buffer) (done bool, err error) {
 	return len(d.rest) == 0, nil
 }
 
-// inTurn returns what is to be written before p, and p. The caller holds mu.
+// inTurn returns what is to be written before p, and p, whose memory it may use.
+// The caller holds mu.
 func (d *door) inTurn(p []byte) []byte {
 	d.behindMu.Lock()
 	defer d.behindMu.Unlock()
 	if len(d.rest) == 0 && len(d.behind) == 0 {
 		return p
 	}
-	all := append(append(d.rest, d.behind...), p...)
+	all := slices.Insert(slices.Insert(p, 0, d.behind...), 0, d.rest...)
 	d.rest, d.behind = nil, nil
 	return all
 }
@@ -175,6 +192,13 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, fmt.Errorf("take over the connection: %w", err)
 	}
 	h.door.Conn = conn
+	if early := rw.Reader.Buffered(); early > 0 {
+		// Frames that came with the request. gorilla would drop the connection
+		// without a word, after we have counted it as one.
+		head, _ := rw.Reader.Peek(early) // which are there
+		h.door.inward().ahead = bytes.Clone(head)
+		rw.Reader = new(bufio.Reader)
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok { // not under TLS, where no raw write may be
 		h.door.raw, _ = tcp.SyscallConn() // without it, writes wait
 	}

@@ -2,6 +2,7 @@ package ws_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -42,6 +43,23 @@ type desk struct {
 	panics    bool
 }
 
+// JoinAtOnce leaves to Join what a test has an eye on.
+func (d *desk) JoinAtOnce(c *hub.Conn, cursor string) bool {
+	if d.joined != nil || d.joinFails != nil || d.past != nil {
+		return false
+	}
+	d.mu.Lock()
+	d.cursors = append(d.cursors, cursor)
+	d.mu.Unlock()
+	return d.hub.GoLive(c, 1, d.welcome(c), live)
+}
+
+func (*desk) welcome(c *hub.Conn) *hub.Frame {
+	return &hub.Frame{Event: "welcome", Sequence: 1, Data: []byte(`{"user":"` + string(c.Principal().User) + `"}`)}
+}
+
+var live = &hub.Frame{Event: "live", Sequence: 1, Data: []byte("{}")}
+
 func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	d.mu.Lock()
 	d.cursors = append(d.cursors, cursor)
@@ -52,7 +70,7 @@ func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed fu
 	if d.joinFails != nil {
 		return d.joinFails
 	}
-	if err := c.Write(&hub.Frame{Event: "welcome", Sequence: 1, Data: []byte(`{"user":"` + string(c.Principal().User) + `"}`)}); err != nil {
+	if err := c.Write(d.welcome(c)); err != nil {
 		return err
 	}
 	welcomed()
@@ -61,7 +79,7 @@ func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed fu
 			return err
 		}
 	}
-	d.hub.GoLive(c, 1, &hub.Frame{Event: "live", Sequence: 1, Data: []byte("{}")})
+	d.hub.GoLive(c, 1, live)
 	return nil
 }
 
@@ -91,10 +109,10 @@ type service struct {
 }
 
 // start returns a service that stops with the test.
-func start(t *testing.T) *service {
+func start(t *testing.T, change ...func(*ws.Options)) *service {
 	t.Helper()
-	h := hub.New(hub.Options{})
-	s := newService(h)
+	h := hub.New(hub.Options{PerAddress: 3})
+	s := newService(h, change...)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { h.Run(ctx) })
@@ -107,12 +125,16 @@ func start(t *testing.T) *service {
 	return s
 }
 
-func newService(h *hub.Hub) *service {
+func newService(h *hub.Hub, change ...func(*ws.Options)) *service {
 	s := &service{hub: h, desk: &desk{hub: h}}
-	s.Handler = ws.New(ws.Options{
+	o := ws.Options{
 		Inbox: s.desk, Hub: h,
 		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	s.Handler = ws.New(o)
 	return s
 }
 
@@ -179,14 +201,21 @@ func upgradeRequest(target string) *http.Request {
 // pipe connects over a pipe, so that time can be the bubble's.
 func (s *service) pipe(t *testing.T) *stranger {
 	t.Helper()
+	return s.pipeAs(t, nil)
+}
+
+// pipeAs does so with a seat.
+func (s *service) pipeAs(t *testing.T, seat *hub.Seat) *stranger {
+	t.Helper()
 	here, there := net.Pipe()
 	t.Cleanup(func() { here.Close() })
-	go s.as(unwrapping{hijackable{httptest.NewRecorder(), there}}, upgradeRequest("/ws"))
+	r := upgradeRequest("/ws")
+	go s.as(unwrapping{hijackable{httptest.NewRecorder(), there}}, r.WithContext(hub.WithSeat(r.Context(), seat)))
 	return handshake(t, here)
 }
 
-// tcp connects over TCP.
-func (s *service) tcp(t *testing.T) *stranger {
+// tcp connects over TCP, and sends what is early with the request.
+func (s *service) tcp(t *testing.T, early ...byte) *stranger {
 	t.Helper()
 	small := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
@@ -198,7 +227,11 @@ func (s *service) tcp(t *testing.T) *stranger {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := upgradeRequest("/ws").Write(conn); err != nil {
+	var first bytes.Buffer
+	if err := upgradeRequest("/ws").Write(&first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(append(first.Bytes(), early...)); err != nil {
 		t.Fatal(err)
 	}
 	return handshake(t, conn)

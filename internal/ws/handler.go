@@ -27,9 +27,17 @@ const readBuffer = 256
 
 // Inbox is what a connection needs of package inbox, whose Inbox it is.
 type Inbox interface {
+	JoinAtOnce(c *hub.Conn, cursor string) bool
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
 	Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error)
 	AppendCursor(dst []byte, tag inbox.CursorTag, seq notify.Sequence) []byte
+}
+
+// Verifier knows whose a token is; package auth's is one.
+type Verifier interface {
+	// Verify returns an error of a kind that clients are told if the token is
+	// not good, or not any more.
+	Verify(ctx context.Context, token string) (notify.Principal, error)
 }
 
 // Metrics counts the commands of clients.
@@ -49,6 +57,10 @@ type Options struct {
 	Inbox       Inbox
 	Hub         *hub.Hub
 	CheckOrigin func(*http.Request) bool
+
+	// Verifier is asked for the principals of the tokens that refresh brings;
+	// nil: there is no refresh.
+	Verifier Verifier
 
 	// Commands is how many commands a connection may send in 10 s before it is
 	// closed with 4429; 0: 100.
@@ -78,7 +90,8 @@ type Handler struct {
 
 // New returns a Handler. Its requests come with the principal in their context
 // (auth.WithPrincipal), and were found to ask for our WebSocket; one without a
-// principal is refused.
+// principal is refused. The connection takes the seat that the context has
+// (hub.WithSeat); if none comes of the request, it stays with whoever admitted it.
 func New(opts Options) *Handler {
 	if opts.Commands == 0 {
 		opts.Commands = 100
@@ -128,7 +141,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it was answered, or there is nobody to answer
 	}
-	s.start(clone(p), cursor)
+	s.start(clone(p), hub.SeatOf(r.Context()), cursor)
 }
 
 // check returns who connects and from where. The rest of what precedes an
@@ -163,6 +176,7 @@ func cursorOf(query string) (string, error) {
 func clone(p notify.Principal) notify.Principal {
 	p.User = notify.UserID(strings.Clone(string(p.User)))
 	p.Name = strings.Clone(p.Name)
+	p.TokenID = strings.Clone(p.TokenID)
 	p.Scopes = slices.Clone(p.Scopes)
 	for i, s := range p.Scopes {
 		p.Scopes[i] = notify.Scope(strings.Clone(string(s)))

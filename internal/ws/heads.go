@@ -26,7 +26,8 @@ var errHead = errors.New("malformed frame")
 
 // heads follows the heads of a peer's frames for what gorilla does not look
 // at: a close of one byte, lengths not in their shortest form, and messages of
-// endlessly many empty fragments. The rest of the protocol is gorilla's.
+// endlessly many empty fragments. The rest of the protocol is gorilla's. What
+// comes after a close is nobody's: a peer discards it (RFC 6455, section 1.4).
 type heads struct {
 	left  uint64 // of mask and payload
 	size  uint64 // of the payload, as far as it was read
@@ -44,11 +45,12 @@ const (
 	atLength
 	atLongLength
 	atPayload
+	atEnd // past the head of a close: what follows it is not looked at
 )
 
 // scan takes the next bytes of the stream.
 func (h *heads) scan(p []byte) error {
-	for len(p) > 0 {
+	for len(p) > 0 && h.state != atEnd {
 		if h.state == atPayload {
 			n := min(h.left, uint64(len(p)))
 			p = p[n:]
@@ -101,6 +103,8 @@ func (h *heads) done() error {
 	switch op := h.first & opBits; {
 	case op == opClose && h.size == 1:
 		return errHead
+	case op == opClose:
+		h.state = atEnd
 	case op >= opClose: // control frames come between fragments
 	case h.size > 0 || h.first&fin != 0:
 		h.empty = 0

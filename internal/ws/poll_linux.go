@@ -142,7 +142,7 @@ func (s *socket) woken(buf []byte) {
 		if s.parked.CompareAndSwap(true, false) {
 			s.handler.poller.forget(s)
 			if closed == nil && err == nil {
-				s.door.ahead = append([]byte(nil), buf[:n]...)
+				s.door.inward().ahead = append([]byte(nil), buf[:n]...)
 			}
 			go s.read()
 		}

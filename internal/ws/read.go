@@ -41,7 +41,7 @@ func (s *socket) serve() notify.Close {
 			return notify.CloseFlood
 		}
 		if !s.answer(frame) {
-			return notify.CloseNoObject
+			return *s.breach(notify.CloseNoObject, frame, nil)
 		}
 	}
 }
@@ -53,14 +53,14 @@ func (s *socket) receive() ([]byte, *notify.Close) {
 		return nil, s.fault(err)
 	}
 	if kind != websocket.TextMessage {
-		return nil, &notify.CloseBinary
+		return nil, s.breach(notify.CloseBinary, nil, nil)
 	}
 	frame, err := io.ReadAll(r)
 	if err != nil {
 		return nil, s.fault(err)
 	}
 	if !utf8.Valid(frame) { // gorilla does not look
-		return nil, &notify.CloseNotUTF8
+		return nil, s.breach(notify.CloseNotUTF8, fromInvalid(frame), nil)
 	}
 	return frame, nil
 }
@@ -71,16 +71,16 @@ func (s *socket) fault(err error) *notify.Close {
 	var closed *websocket.CloseError
 	switch {
 	case s.door.bad != nil:
-		return &notify.CloseProtocol
+		return s.breach(notify.CloseProtocol, nil, s.door.bad)
 	case errors.Is(err, websocket.ErrReadLimit):
-		return &notify.CloseTooBig
+		return s.breach(notify.CloseTooBig, nil, nil)
 	case s.door.lost:
 		return &notify.CloseLost
 	case errors.As(err, &closed):
 		s.peerCode.Store(int32(closed.Code))
 		return &notify.CloseNormal
 	default:
-		return &notify.CloseProtocol
+		return s.breach(notify.CloseProtocol, nil, err)
 	}
 }
 

@@ -43,31 +43,45 @@ type socket struct {
 	peerCode atomic.Int32                       // of the close that the peer sent; 0: none
 }
 
-// start makes the socket a connection of p and lets it join.
-func (s *socket) start(p notify.Principal, cursor string) {
+// start makes the socket a connection of p, which takes the seat, and lets it
+// join: here, if that is soon done, else in a goroutine that has no hold on the
+// request's memory.
+func (s *socket) start(p notify.Principal, seat *hub.Seat, cursor string) {
 	h := s.handler
 	s.tag = inbox.TagOf(p.User)
-	s.conn = h.opts.Hub.NewConn(p, newID(), s)
+	s.conn = h.opts.Hub.NewConn(p, newID(), seat, s)
 	s.door.conn, s.door.open = s.conn, true
 	s.ws.SetReadLimit(maxCommand)
 	s.ws.SetPingHandler(s.pong)
 
 	h.tasks.Add(1)
-	ctx, cancel := context.WithCancel(context.Background()) // the request's ends too early
-	s.joining.Store(&cancel)
 	if err := h.opts.Hub.Register(s.conn); err != nil {
-		cancel()
 		go s.turnAway()
 		return
 	}
+	if s.joinAtOnce(cursor) {
+		s.listen()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background()) // the request's ends too early
+	s.joining.Store(&cancel)
+	if s.conn.Ended() { // and Close may have found nothing to cancel
+		cancel()
+	}
 	go s.join(ctx, cancel, cursor)
+}
+
+func (s *socket) joinAtOnce(cursor string) bool {
+	defer s.rescue()
+	return s.handler.opts.Inbox.JoinAtOnce(s.conn, cursor)
 }
 
 // listen sees to it that what the peer sends is read: by the poller while there
 // are but pongs, else by a reader of its own.
 func (s *socket) listen() {
+	early := s.door.in != nil // it came with the request: no poll would tell of it
 	s.parked.Store(true)
-	if s.door.raw == nil || !s.handler.polling().add(s) || s.conn.Ended() {
+	if s.door.raw == nil || early || !s.handler.polling().add(s) || s.conn.Ended() {
 		s.unpark()
 	}
 }
@@ -104,6 +118,7 @@ func (s *socket) join(ctx context.Context, cancel context.CancelFunc, cursor str
 	defer s.rescue()
 	defer s.joining.Store(nil)
 	defer cancel()
+	_ = s.door.send(nil, false) // the handshake's answer, if it is still kept; Join finds out what is wrong
 	err := s.handler.opts.Inbox.Join(ctx, s.conn, cursor, func() {
 		welcomed = true
 		s.handler.tasks.Add(1)
@@ -123,6 +138,10 @@ func (s *socket) join(ctx context.Context, cancel context.CancelFunc, cursor str
 // it was told last, and lets the socket go. The connection has ended, so Close
 // bounds the time.
 func (s *socket) release() {
+	defer s.door.Close()
+	if s.door.lost {
+		return
+	}
 	buf := make([]byte, readBuffer)
 	for read := 0; read < mostForgotten; {
 		n, err := s.door.Conn.Read(buf)
@@ -131,11 +150,16 @@ func (s *socket) release() {
 		}
 		read += n
 	}
-	s.door.Close()
 }
 
 // mostForgotten is how much a peer may send that does not listen any more.
 const mostForgotten = 1 << 20
+
+// Name is of hub.Transport.
+func (*socket) Name() string { return "websocket" }
+
+// Tries is of hub.Transport.
+func (*socket) Tries() bool { return true }
 
 // Write is of hub.Transport.
 func (s *socket) Write(frames []*hub.Frame, wait bool) (done bool, err error) {

@@ -109,7 +109,7 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})}
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},
-		Deliver: func(n notify.Notification) { r.inbox.Deliver(n) },
+		Deliver: func(c notify.Change) { r.inbox.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
@@ -159,7 +159,7 @@ type device struct {
 func (r *road) connect(t *testing.T, cursor string) *device {
 	t.Helper()
 	d := &device{road: r}
-	c := r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", d)
+	c := r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
 	require.NoError(t, r.hub.Register(c))
 	require.NoError(t, r.inbox.Join(t.Context(), c, cursor, func() {}))
 	return d
@@ -188,6 +188,10 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	}
 	return true, nil
 }
+
+// Name implements hub.Transport.
+func (*device) Name() string { return "test" }
+func (*device) Tries() bool  { return true }
 
 // Ping implements hub.Transport.
 func (d *device) Ping() (bool, error) { return true, nil }

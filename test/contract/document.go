@@ -47,19 +47,26 @@ func Load(file string) (*Document, error) {
 	}}, nil
 }
 
-// operation returns the operation of path that r asks for, or nil.
-func (d *Document) operation(r *http.Request, path string) *routers.Route {
+// operation is one that a request asks for, with what the path says.
+type operation struct {
+	*routers.Route
+	params map[string]string
+}
+
+// operation returns the operation of path, which is escaped, that r asks for,
+// or nil.
+func (d *Document) operation(r *http.Request, path string) *operation {
 	u := *r.URL
 	u.Path, u.RawPath = path, ""
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet // which is what it asks about
 	}
-	route, _, err := d.router.FindRoute(&http.Request{Method: method, URL: &u, Host: r.Host})
+	route, params, err := d.router.FindRoute(&http.Request{Method: method, URL: &u, Host: r.Host})
 	if err != nil || strings.HasSuffix(route.Path, "/") != strings.HasSuffix(path, "/") {
 		return nil // the library thinks little of a slash at the end; the service does not
 	}
-	return route
+	return &operation{route, params}
 }
 
 // has reports whether the document knows path, with any method.
@@ -73,25 +80,25 @@ func (d *Document) has(r *http.Request, path string) bool {
 }
 
 // request returns what is wrong with r and its body as a request for op.
-func (d *Document) request(op *routers.Route, r *http.Request, body []byte) error {
+func (d *Document) request(op *operation, r *http.Request, body []byte) error {
 	r = r.Clone(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
-		Request: r, Route: op, Options: d.options,
+		Request: r, Route: op.Route, PathParams: op.params, Options: d.options,
 	})
 }
 
 // response returns what is wrong with an answer to r as one of op.
-func (d *Document) response(op *routers.Route, r *http.Request, status int, h http.Header, body []byte) error {
+func (d *Document) response(op *operation, r *http.Request, status int, h http.Header, body []byte) error {
 	options := *d.options
-	options.ExcludeResponseBody = r.Method == http.MethodHead || status == http.StatusSwitchingProtocols
+	options.ExcludeResponseBody = r.Method == http.MethodHead || status == http.StatusSwitchingProtocols || isStream(h)
 	if r.Method == http.MethodHead {
 		// The library passes these unseen; but for the body, HEAD is GET.
 		r = r.Clone(r.Context())
 		r.Method = http.MethodGet
 	}
 	in := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: op},
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: op.Route, PathParams: op.params},
 		Status:                 status,
 		Header:                 h,
 		Options:                &options,
@@ -125,16 +132,23 @@ func (d *Document) checkProblem(status int, h http.Header, body []byte) error {
 // authenticated holds a request against a security scheme: a token must be
 // there; whether it is a good one is the service's to say.
 func authenticated(_ context.Context, in *openapi3filter.AuthenticationInput) error {
-	h := in.RequestValidationInput.Request.Header
-	switch in.SecurityScheme.Type {
-	case "http":
-		if strings.HasPrefix(h.Get("Authorization"), "Bearer ") {
-			return nil
-		}
-	case "apiKey":
-		if strings.Contains(h.Get(in.SecurityScheme.Name), "bearer.") {
-			return nil
-		}
+	r, scheme := in.RequestValidationInput.Request, in.SecurityScheme
+	var there bool
+	switch {
+	case scheme.Type == "http":
+		there = strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ")
+	case scheme.In == "query":
+		there = r.URL.Query().Has(scheme.Name)
+	case scheme.Name == "Sec-WebSocket-Protocol":
+		there = strings.Contains(r.Header.Get(scheme.Name), "bearer.")
+	default:
+		there = r.Header.Get(scheme.Name) != ""
 	}
-	return errors.New("no token for " + in.SecuritySchemeName)
+	if !there {
+		return errors.New("no token for " + in.SecuritySchemeName)
+	}
+	return nil
 }
+
+// isStream reports whether an answer with this head may have no end.
+func isStream(h http.Header) bool { return h.Get("Content-Type") == "text/event-stream" }

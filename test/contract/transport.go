@@ -21,7 +21,7 @@ import (
 //     accepted ones may be marked with Meant.
 //
 // The body of an answer is read in full before it is passed on, but for that of
-// a protocol switch.
+// a protocol switch and an event stream.
 type Transport struct {
 	Document *Document
 	TB       testing.TB
@@ -49,7 +49,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	path, ours := strings.CutPrefix(r.URL.Path, t.BasePath)
+	path, ours := strings.CutPrefix(r.URL.EscapedPath(), t.BasePath)
 	if !ours || t.Undocumented != nil && t.Undocumented(path) {
 		return next.RoundTrip(r)
 	}
@@ -62,7 +62,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var got []byte
-	if resp.StatusCode != http.StatusSwitchingProtocols {
+	if resp.StatusCode != http.StatusSwitchingProtocols && !isStream(resp.Header) {
 		if got, err = io.ReadAll(resp.Body); err != nil {
 			return nil, fmt.Errorf("read the answer: %w", err)
 		}

@@ -206,7 +206,7 @@ func TestPublishOverTheSocket(t *testing.T) {
 
 // A burst larger than a queue is no reason to let somebody go who reads.
 func TestABatchLargerThanAQueue(t *testing.T) {
-	s := start(t)
+	s := start(t, func(c *config.Config) { c.Broadcasts = 1000 })
 	ada, grace := s.live("ada"), s.live("grace")
 	items := make([]string, 1000)
 	for i := range items {

@@ -62,9 +62,9 @@ func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
 	return s, nil
 }
 
-// StartService starts `bellhop serve` with its defaults, keeping its data and
-// its log in dir, and with further settings, as they stand in the environment.
-// The caller must Stop it.
+// StartService starts `bellhop serve` with its defaults and with all limits on,
+// so high that none is reached. It keeps its data and its log in dir. Further
+// settings are as they stand in the environment. The caller must Stop it.
 func StartService(ctx context.Context, program, dir string, settings ...string) (*Server, error) {
 	address, err1 := free()
 	admin, err2 := free()
@@ -80,6 +80,11 @@ func StartService(ctx context.Context, program, dir string, settings ...string) 
 		"BELLHOP_JWT_SECRET="+Secret,
 		"BELLHOP_LOG_LEVEL=warn",
 		"BELLHOP_DRAIN_WINDOW=1",
+		"BELLHOP_TRUSTED_PROXIES=none",
+		"BELLHOP_HANDSHAKES_PER_ADDRESS=1000000",
+		"BELLHOP_BROADCASTS_PER_SECOND=1000000",
+		"BELLHOP_PUBLISHES_PER_SECOND=1000000",
+		"BELLHOP_REQUESTS_PER_SECOND=1000000",
 	)
 	serve.Env = append(serve.Env, settings...) // of two values the later counts
 	s := &Server{Address: address, admin: admin, process: serve}

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/limit"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// openGate reads the keys of those who may come in, and from which pages.
+func (s *service) openGate(ctx context.Context) (err error) {
+	secrets := make([][]byte, len(s.cfg.JWTSecret))
+	for i, secret := range s.cfg.JWTSecret {
+		secrets[i] = []byte(secret)
+	}
+	s.verifier, err = auth.New(ctx, auth.Options{
+		Secrets:       secrets,
+		PublicKeyFile: s.cfg.JWTPublicKeyFile,
+		JWKS:          s.cfg.JWKS,
+		Issuer:        s.cfg.JWTIssuer,
+		Audience:      s.cfg.JWTAudience,
+		Algorithms:    s.cfg.JWTAlgorithms,
+		IssuersFile:   s.cfg.IssuersFile,
+		APIKeysFile:   s.cfg.APIKeysFile,
+		WebhooksFile:  s.cfg.WebhooksFile,
+		MaxBytes:      s.cfg.TokenBytes,
+		Revoked:       func(p notify.Principal) bool { return s.store.Revoked(p) }, // nobody asks before there is one
+		Logger:        s.logger,
+	})
+	_, originsErr := auth.ParseOrigins(s.cfg.AllowedOrigins)
+	if err != nil {
+		err = fmt.Errorf("keys of tokens: %w", err)
+	}
+	if originsErr != nil {
+		originsErr = fmt.Errorf("BELLHOP_ALLOWED_ORIGINS: %w", originsErr)
+	}
+	if err := errors.Join(err, originsErr); err != nil {
+		return usageError{err.Error()}
+	}
+	return nil
+}
+
+func (s *service) allowOrigins(public net.Addr, o Options) (err error) {
+	list := s.cfg.AllowedOrigins
+	if o.Origins != nil {
+		list = slices.Concat(list, o.Origins(public))
+	}
+	if s.origins, err = auth.ParseOrigins(list); err != nil {
+		return fmt.Errorf("allowed origins: %w", err)
+	}
+	return nil
+}
+
+func (s *service) checkOrigin(r *http.Request) bool {
+	origins := r.Header.Values("Origin")
+	return len(origins) == 0 || len(origins) == 1 && s.origins.Allows(origins[0])
+}
+
+// perSecond returns what holds each key to a number of things a second; nil if
+// that is 0, which is no limit.
+func perSecond(what string, most int) *limit.Limiter {
+	return limit.New(notify.Rate{Name: what, Quota: most, Window: time.Second}, 0)
+}
+
+// ticketsMost is how many tickets a principal may ask for in a second: one for
+// each of twenty connections, as often as a person can reload them.
+const ticketsMost = 20
+
+// Open files that are kept for others than WebSockets and event streams: those
+// of the store, which has some 400 at most, and besides them requests.
+const (
+	storeFiles  = 450
+	sparedFiles = 800
+)
+
+// connectionsMost is how many connections there may be; 0: any number.
+func (s *service) connectionsMost() int {
+	most := openFilesMost()
+	if s.cfg.Connections > 0 || most == 0 {
+		return s.cfg.Connections
+	}
+	return max(1, most-min(sparedFiles, most/2))
+}
+
+// networkMost is how many network connections there may be, of whatever kind;
+// 0: any number.
+func (s *service) networkMost() int {
+	most := openFilesMost()
+	if most == 0 {
+		return 0
+	}
+	return max(1, most-min(storeFiles, most/3))
+}
+
+// nodeName is what operators know this process by.
+func (s *service) nodeName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		s.logger.Warn("this machine does not tell its name", "error", err)
+		return "unknown"
+	}
+	return name
+}

@@ -1,0 +1,45 @@
+package app
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// plain counts the connections of the public listener that are not WebSockets,
+// and refuses those for which there is no open file to spare: the store must
+// find one when it needs it, whoever knocks.
+type plain struct {
+	most   int        // with others; 0: any number
+	others func() int // the WebSockets that are open
+	logger *slog.Logger
+
+	open   atomic.Int64
+	warned atomic.Int64 // when last, in seconds since 1970
+}
+
+// warnEvery is how often it is logged that connections are refused, in seconds.
+const warnEvery = 10
+
+// state is of http.Server.ConnState.
+func (p *plain) state(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		if open := p.open.Add(1); p.most > 0 && int(open)+p.others() > p.most {
+			p.warn()
+			_ = c.Close() // it is told nothing: an answer would take as long as serving it
+		}
+	case http.StateHijacked, http.StateClosed:
+		p.open.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+func (p *plain) warn() {
+	now, last := time.Now().Unix(), p.warned.Load()
+	if now-last >= warnEvery && p.warned.CompareAndSwap(last, now) {
+		p.logger.Warn("connections are refused: too many files are open", "most", p.most)
+	}
+}

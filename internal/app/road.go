@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/telemetry"
+)
+
+// openRoad opens the store, the journal, the hub and the inbox, in this order,
+// and returns what closes them in reverse.
+func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
+	s.store, err = store.Open(s.cfg.DataDir, store.Options{Logger: s.logger, Fatal: s.die})
+	if err != nil {
+		return nil, err
+	}
+	s.metrics.Observe(s.storeSamples)
+	s.hub = hub.New(hub.Options{
+		Connections: s.connectionsMost(),
+		PerAddress:  s.cfg.ConnectionsPerAddress,
+		PerUser:     s.cfg.ConnectionsPerUser,
+		QueueLen:    s.cfg.QueueLength,
+		QueueBytes:  int(s.cfg.QueueBytes),
+		QueuedBytes: int(s.cfg.QueuedBytes),
+		PingEvery:   pingEvery,
+		Leeway:      auth.Leeway,
+		Fresh:       func(_ *hub.Conn, at notify.Sequence) *hub.Frame { return inbox.LiveFrame(at) },
+		Metrics:     s.metrics,
+		Logger:      s.logger,
+	})
+	s.journal = journal.NewLocal(journal.Options{
+		Machine: s.store,
+		Last:    s.store.Last(),
+		Deliver: func(c notify.Change) { s.inbox.Deliver(c) }, // nothing is published before there is one
+		Metrics: s.metrics,
+	})
+	// The journal outlives ctx: what is published until the last request is
+	// answered must still be committed.
+	committing, stopCommits := context.WithCancel(context.WithoutCancel(ctx))
+	s.commits.Go(func() {
+		if err := s.journal.Run(committing); err != nil {
+			s.failed <- err
+		}
+	})
+	stop = func() error {
+		stopCommits()
+		s.commits.Wait()
+		return s.store.Close()
+	}
+	s.inbox, err = inbox.Open(ctx, inbox.Options{
+		Journal:    s.journal,
+		Store:      s.store,
+		Hub:        s.hub,
+		Logger:     s.logger,
+		Metrics:    s.metrics,
+		Retention:  s.cfg.Retention,
+		Keep:       s.cfg.PerUser,
+		Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
+		Publishes:  perSecond("publishes", s.cfg.Publishes),
+		MaxBytes:   s.cfg.MaxBytes,
+		Reserve:    uint64(s.cfg.MinFree),
+		PingEvery:  pingEvery,
+	})
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	return stop, nil
+}
+
+// die ends the process when its disk cannot be trusted: what is in memory may
+// not be what is stored, and a restart reads what is.
+func (s *service) die(err error) {
+	s.logger.Error("ending at once", "error", err)
+	os.Exit(exitFailure) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
+}
+
+func (s *service) storeSamples() []telemetry.Sample {
+	stats := s.store.Stats()
+	return []telemetry.Sample{
+		{Name: "bellhop_store_disk_bytes", Help: "Size of the store on the disk.", Value: float64(stats.DiskBytes)},
+		{Name: "bellhop_store_memtable_bytes", Help: "Size of what is not flushed yet.", Value: float64(stats.MemTableBytes)},
+		{Name: "bellhop_store_cache_bytes", Help: "Size of the block cache.", Value: float64(stats.CacheBytes)},
+		{Name: "bellhop_store_cache_hits_total", Help: "Blocks found in the cache.", Value: float64(stats.CacheHits), Counter: true},
+		{Name: "bellhop_store_cache_misses_total", Help: "Blocks read from the disk.", Value: float64(stats.CacheMisses), Counter: true},
+		{Name: "bellhop_store_log_bytes_total", Help: "Bytes written to the write-ahead log.", Value: float64(stats.WALBytes), Counter: true},
+		{Name: "bellhop_store_compactions_total", Help: "Compactions done.", Value: float64(stats.Compactions), Counter: true},
+		{Name: "bellhop_store_read_amplification", Help: "Levels that a read may have to look at.", Value: float64(stats.ReadAmplification)},
+		{Name: "bellhop_journal_sequence", Help: "The last durable sequence.", Value: float64(s.journal.Durable())},
+	}
+}

@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/big"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// An API key is keyPrefix, 256 random bits in base 62, and a checksum over both.
+// The prefix lets scanners find a key that was committed or logged by mistake,
+// the checksum lets them be sure, and tells a typo from a key that was removed.
+const (
+	keyPrefix     = "bhk_"
+	keyDigits     = 43 // 62^43 > 2^256
+	keyCheck      = 6  // 62^6 > 2^32
+	keyLength     = len(keyPrefix) + keyDigits + keyCheck
+	base62        = 62
+	maxAPIKeys    = 1_000 // each is compared with every key that comes
+	keyRandomness = 32    // bytes
+)
+
+// apiKey is a key of the API keys file, which has its hash alone. One hash is
+// enough: nobody guesses 256 bits, so there is nothing for a slow one to slow.
+type apiKey struct {
+	hash      [sha256.Size]byte
+	principal notify.Principal
+}
+
+// NewAPIKey returns an API key for a backend, which is kept nowhere, and its
+// entry for the API keys file.
+func NewAPIKey(name string, scopes []notify.Scope) (key, entry string, err error) {
+	if len(scopes) == 0 {
+		err = errors.New("a key needs one scope at least")
+	}
+	if err := errors.Join(checkName(name), checkScopes(scopes), err); err != nil {
+		return "", "", err
+	}
+	random := make([]byte, keyRandomness)
+	_, _ = rand.Read(random) // never fails
+	key = keyPrefix + digits(new(big.Int).SetBytes(random), keyDigits)
+	key += checksum(key)
+	hash := sha256.Sum256([]byte(key))
+	text, err := yaml.Marshal([]struct {
+		Name   string         `yaml:"name"`
+		SHA256 string         `yaml:"sha256"`
+		Scopes []notify.Scope `yaml:"scopes,flow"`
+	}{{name, hex.EncodeToString(hash[:]), scopes}})
+	return key, string(text), err
+}
+
+// digits returns n in base 62, with zeros in front.
+func digits(n *big.Int, length int) string {
+	s := n.Text(base62)
+	return strings.Repeat("0", length-len(s)) + s
+}
+
+func checksum(s string) string {
+	return digits(big.NewInt(int64(crc32.ChecksumIEEE([]byte(s)))), keyCheck)
+}
+
+// isAPIKey reports whether s is meant to be an API key: no JWT begins so.
+func isAPIKey(s string) bool { return strings.HasPrefix(s, keyPrefix) }
+
+// isWholeAPIKey reports whether s is an API key, of here or of elsewhere.
+func isWholeAPIKey(s string) bool {
+	if len(s) != keyLength || !isAPIKey(s) {
+		return false
+	}
+	for i := len(keyPrefix); i < len(s); i++ {
+		if !isLetter(s[i]) && !isDigit(s[i]) {
+			return false
+		}
+	}
+	end := len(s) - keyCheck
+	return checksum(s[:end]) == s[end:]
+}
+
+// verifyAPIKey returns the principal of key. It is looked up anew each time, so
+// that a key which was removed from the file is refused from then on.
+func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
+	if !isWholeAPIKey(key) {
+		return notify.Principal{}, invalid("the API key is cut off, or a character of it is wrong")
+	}
+	var keys []apiKey
+	if v.apiKeys != nil {
+		keys = v.apiKeys.current()
+	}
+	hash, found := sha256.Sum256([]byte(key)), -1
+	for i := range keys { // all of them, so that the time tells nothing
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], keys[i].hash[:]), i, found)
+	}
+	if found < 0 {
+		return notify.Principal{}, invalid("the API key is not one that is accepted here")
+	}
+	return keys[found].principal, nil
+}
+
+func apiKeysFile(o *Options) *source[[]apiKey] {
+	return fileSource("API keys", o.APIKeysFile, o, func(_ context.Context, data []byte) ([]apiKey, error) {
+		return parseAPIKeys(data)
+	})
+}
+
+func parseAPIKeys(data []byte) ([]apiKey, error) {
+	names, hashes := map[string]bool{}, map[[sha256.Size]byte]bool{}
+	return parseList(data, maxAPIKeys, []string{"name", "sha256", "scopes"}, func(e entry) apiKey {
+		name := e.backendName()
+		k := apiKey{principal: notify.Principal{Name: "key:" + name, Scopes: e.scopes()}}
+		if err := k.readHash(e.text("sha256")); err != nil {
+			e.mistake("%w", err)
+		}
+		switch {
+		case e.wrong():
+		case names[name]:
+			e.mistake("the name %s is there twice", name)
+		case hashes[k.hash]:
+			e.mistake("the key is there twice")
+		}
+		names[name], hashes[k.hash] = true, true
+		return k
+	})
+}
+
+// readHash takes in the SHA-256 of a key, in hexadecimal digits.
+func (k *apiKey) readHash(text string) error {
+	switch hash, err := hex.DecodeString(text); {
+	case isAPIKey(text):
+		return errors.New("sha256 is the key itself, which is to be known to its backend alone: make a new one with bellhop key new")
+	case err != nil || len(hash) != len(k.hash):
+		return fmt.Errorf("sha256 must be %d hexadecimal digits", 2*len(k.hash))
+	default:
+		k.hash = [sha256.Size]byte(hash)
+		return nil
+	}
+}

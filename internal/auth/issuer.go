@@ -1,0 +1,201 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// issuer is one who signs tokens: its keys, which verify no other's tokens, and
+// what its tokens must say.
+type issuer struct {
+	entry     issuerEntry // in the issuers file; zero: that of the settings
+	userClaim string
+	now       func() time.Time
+	validator *jwt.Validator
+
+	secrets []key
+	sources []*source[[]key] // of public keys
+	remote  *source[[]key]   // that of sources to ask for unknown keys, or nil
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// defaultUserClaim is the claim that is the user where none other is said to be.
+const defaultUserClaim = "sub"
+
+// newIssuer returns the issuer that o describes, with no public keys yet, or
+// every mistake in it.
+func newIssuer(o *Options, audiences []string, userClaim string) (*issuer, error) {
+	i := &issuer{
+		userClaim: userClaim,
+		now:       o.Now,
+		validator: jwt.NewValidator(
+			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+			expect([]string{o.Issuer}, func(want ...string) jwt.ParserOption { return jwt.WithIssuer(want[0]) }),
+			expect(audiences, jwt.WithAudience),
+		),
+	}
+	return i, errors.Join(i.addSecrets(o), i.addSources(o))
+}
+
+// expect returns the option that has one of want checked, or one that does
+// nothing if want is nothing or Any.
+func expect(want []string, option func(...string) jwt.ParserOption) jwt.ParserOption {
+	if len(want) == 0 || want[0] == "" || want[0] == Any {
+		return func(*jwt.Parser) {}
+	}
+	return option(want...)
+}
+
+func (i *issuer) addSecrets(o *Options) error {
+	var errs []error
+	for n, secret := range o.Secrets {
+		k, err := newKey("", secret, "", o.Algorithms)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("secret %d: %w", n+1, err)) // by its place, for it must not be shown
+			continue
+		}
+		i.secrets = append(i.secrets, k)
+	}
+	return errors.Join(errs...)
+}
+
+func (i *issuer) addSources(o *Options) error {
+	if o.PublicKeyFile != "" {
+		i.sources = append(i.sources, pemFile(o))
+	}
+	switch {
+	case o.JWKS == "":
+	case isURL(o.JWKS):
+		s, err := jwksURL(o)
+		if err != nil {
+			return err
+		}
+		i.remote = s
+		i.sources = append(i.sources, s)
+	default:
+		i.sources = append(i.sources, jwksFile(o))
+	}
+	return nil
+}
+
+// start reads the keys that are in files, which must be good.
+func (i *issuer) start(ctx context.Context) error {
+	var errs []error
+	for _, s := range i.sources {
+		if s != i.remote {
+			errs = append(errs, s.start(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// fetch asks the JWKS URLs of all for the first time, at once. What does not
+// answer has no keys until it does.
+func fetch(ctx context.Context, all []*issuer) {
+	var fetches sync.WaitGroup
+	for _, i := range all {
+		if i.remote != nil {
+			fetches.Go(func() { i.remote.refresh(ctx) })
+		}
+	}
+	fetches.Wait()
+}
+
+// follow lets the keys be read again when they change, until ctx ends or leave
+// is called.
+func (i *issuer) follow(ctx context.Context) {
+	ctx, i.stop = context.WithCancel(ctx)
+	for _, s := range i.sources {
+		i.running.Go(func() { s.run(ctx) })
+	}
+}
+
+// leave ends what follow began and waits for it. The keys stay as they are.
+func (i *issuer) leave() {
+	i.stop()
+	i.running.Wait()
+}
+
+// verifySignature checks that of t with every key that fits it, having the
+// issuer asked for new keys if it has published none that does.
+func (i *issuer) verifySignature(ctx context.Context, t *token) error {
+	mayBeNew := i.mayBeNew(t) // asked first: a key that comes between the two is not missed
+	fits, ok := i.try(t)
+	if !ok && mayBeNew {
+		if err := i.remote.lookAgain(ctx); err != nil && !anyFits(i.remote.current(), t) {
+			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
+		}
+		fits, ok = i.try(t)
+	}
+	switch {
+	case ok:
+		return nil
+	case fits:
+		return invalid("the token's signature does not match")
+	default:
+		return invalid("the token's key or algorithm is not one that is accepted here")
+	}
+}
+
+// try reports whether there is a key that fits t and whether one verified it.
+func (i *issuer) try(t *token) (fits, ok bool) {
+	fits, ok = verifyWith(i.secrets, t)
+	for _, s := range i.sources {
+		if ok {
+			break
+		}
+		var f bool
+		f, ok = verifyWith(s.current(), t)
+		fits = fits || f
+	}
+	return fits, ok
+}
+
+// mayBeNew reports whether t may have been signed with a key that the issuer
+// has published since it was last asked: one that names no key fits any.
+func (i *issuer) mayBeNew(t *token) bool {
+	return i.remote != nil && !isHMAC(t.alg) && (t.kid == "" || !anyFits(i.remote.current(), t))
+}
+
+// validate checks what depends on the time and the configuration. A token that
+// is wrong and expired is wrong: a new one like it would be no better.
+//
+// A token lasts 31 days from its iat too, and not only from now: a revocation
+// of all that was issued before a time can then be forgotten 31 days after it,
+// since by then the last token that it concerns has expired.
+func (i *issuer) validate(c *claims) error {
+	switch {
+	case c.ExpiresAt.After(i.now().Add(MaxLifetime + Leeway)):
+		return invalid("the token's exp is more than 31 days ahead")
+	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+Leeway:
+		return invalid("the token's exp is more than 31 days after its iat")
+	}
+	err := i.validator.Validate(c.RegisteredClaims)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
+		return invalid("the token is of another issuer")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return invalid("the token is for another audience")
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return invalid("the token has no iss or no aud, and both are required here")
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return invalid("the token's nbf is in the future")
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return invalid("the token's iat is in the future")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return &notify.Error{Kind: notify.ErrTokenExpired, Detail: "the token's exp has passed"}
+	default:
+		return invalid("the token's claims are not valid")
+	}
+}

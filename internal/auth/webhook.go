@@ -1,0 +1,213 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// What Standard Webhooks 1.0 asks for, and bounds of our own.
+const (
+	WebhookTolerance = 5 * time.Minute // between webhook-timestamp and now
+
+	headerWebhookID        = "Webhook-Id"
+	headerWebhookTimestamp = "Webhook-Timestamp"
+	headerWebhookSignature = "Webhook-Signature"
+
+	webhookSecretPrefix = "whsec_"
+	minWebhookSecret    = 24 // bytes
+	maxWebhookSecret    = 64
+	maxWebhookSecrets   = 32 // of all hooks: each is tried on every body that comes
+	maxSignatures       = 16 // in a request
+	maxTimestampDigits  = 11 // past the year 5000
+)
+
+// hook is a webhook of the webhooks file.
+type hook struct {
+	secrets   [][]byte
+	principal notify.Principal
+}
+
+// IsWebhook reports whether a request with the headers h is signed as Standard
+// Webhooks has it, or is meant to be.
+func IsWebhook(h http.Header) bool {
+	return len(h.Values(headerWebhookID))+len(h.Values(headerWebhookTimestamp))+len(h.Values(headerWebhookSignature)) > 0
+}
+
+// CheckWebhook returns an error unless h may be of a signed request, so that
+// the body of others is not read. Its kind is ErrUnauthenticated if a header is
+// not there, ErrMalformed if one is there twice or is none of Standard Webhooks,
+// and ErrTokenInvalid if it is not of now or no webhook is accepted at all.
+func (v *Verifier) CheckWebhook(h http.Header) error {
+	_, err := v.readWebhook(h)
+	if err == nil && len(v.hooks()) == 0 {
+		err = invalid("no webhook is accepted here")
+	}
+	return err
+}
+
+// VerifyWebhook returns the principal whose Standard Webhooks signature in h
+// is over body, and the webhook-id: printable ASCII, 1 to 255 characters, for
+// an idempotency key. Its errors are those of CheckWebhook, and ErrTokenInvalid
+// if no secret made the signature.
+//
+// The signature is made here and not by the library of the standard, which the
+// tests hold this against: that copies the body twice for each secret, takes
+// the first of two headers, and looks at the clock itself.
+func (v *Verifier) VerifyWebhook(h http.Header, body []byte) (p notify.Principal, id string, err error) {
+	w, err := v.readWebhook(h)
+	if err != nil {
+		return notify.Principal{}, "", err
+	}
+	hooks := v.hooks()
+	found := -1
+	for i := range hooks { // all of them, so that the time tells nothing
+		for _, secret := range hooks[i].secrets {
+			found = subtle.ConstantTimeSelect(w.signedWith(secret, body), i, found)
+		}
+	}
+	if found < 0 {
+		return notify.Principal{}, "", invalid("the webhook-signature is of no secret that is accepted here")
+	}
+	return hooks[found].principal, w.id, nil
+}
+
+// webhook is what the headers of a signed request say.
+type webhook struct {
+	id         string
+	timestamp  string // as it is signed
+	at         time.Time
+	signatures []string // of version 1
+}
+
+func (v *Verifier) hooks() []hook {
+	if v.webhooks == nil {
+		return nil
+	}
+	return v.webhooks.current()
+}
+
+func (v *Verifier) readWebhook(h http.Header) (webhook, error) {
+	w, err := readWebhook(h)
+	if err != nil {
+		return webhook{}, err
+	}
+	if apart := v.now().Sub(w.at); apart.Abs() > WebhookTolerance {
+		return webhook{}, invalid("the webhook-timestamp is more than 5 minutes from now")
+	}
+	return w, nil
+}
+
+func readWebhook(h http.Header) (w webhook, err error) {
+	if w.id, err = only(h, headerWebhookID); err != nil {
+		return webhook{}, err
+	}
+	if w.timestamp, err = only(h, headerWebhookTimestamp); err != nil {
+		return webhook{}, err
+	}
+	signatures, err := only(h, headerWebhookSignature)
+	if err != nil {
+		return webhook{}, err
+	}
+	// What is signed is the id, the timestamp and the body with dots between
+	// them. A dot within would let one signature pass for other parts.
+	if id, err := notify.ParseKey(w.id); err != nil || len(id) != len(w.id) || strings.Contains(id, ".") {
+		return webhook{}, malformed("webhook-id must be 1 to 255 printable ASCII characters without a dot, and not in quotes")
+	}
+	seconds, err := strconv.ParseUint(w.timestamp, 10, 63)
+	if err != nil || len(w.timestamp) > maxTimestampDigits || strconv.FormatUint(seconds, 10) != w.timestamp {
+		return webhook{}, malformed("webhook-timestamp must be the seconds since 1970 in plain decimal digits")
+	}
+	w.at = time.Unix(int64(seconds), 0)
+	for signature := range strings.SplitSeq(signatures, " ") {
+		if len(w.signatures) == maxSignatures {
+			return webhook{}, malformed("webhook-signature has more than " + strconv.Itoa(maxSignatures) + " signatures")
+		}
+		if mac, ok := strings.CutPrefix(signature, "v1,"); ok { // others are of secrets that we have not
+			w.signatures = append(w.signatures, mac)
+		}
+	}
+	return w, nil
+}
+
+// only returns the value of a header that must be there once.
+func only(h http.Header, name string) (string, error) {
+	switch values := h.Values(name); len(values) {
+	case 0:
+		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs webhook-id, webhook-timestamp and webhook-signature: there is no %s", lowerASCII(name))
+	case 1:
+		return values[0], nil
+	default:
+		return "", malformed("there are two " + lowerASCII(name) + " headers")
+	}
+}
+
+// signedWith returns 1 if secret made one of the signatures over body, else 0.
+func (w *webhook) signedWith(secret, body []byte) int {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(w.id + "." + w.timestamp + "."))
+	mac.Write(body)
+	want := base64.StdEncoding.AppendEncode(nil, mac.Sum(nil))
+	ok := 0
+	for _, signature := range w.signatures {
+		ok |= subtle.ConstantTimeCompare([]byte(signature), want)
+	}
+	return ok
+}
+
+func webhooksFile(o *Options) *source[[]hook] {
+	return fileSource("webhook secrets", o.WebhooksFile, o, func(_ context.Context, data []byte) ([]hook, error) {
+		return parseWebhooks(data)
+	})
+}
+
+func parseWebhooks(data []byte) ([]hook, error) {
+	names, known := map[string]bool{}, map[string]bool{}
+	return parseList(data, maxWebhookSecrets, []string{"name", "secrets", "scopes"}, func(e entry) hook {
+		name := e.backendName()
+		read := hook{principal: notify.Principal{Name: "webhook:" + name, Scopes: e.scopes()}}
+		for i, text := range e.texts("secrets") {
+			secret, err := webhookSecret(text)
+			switch {
+			case err != nil:
+				e.mistake("secret %d %w", i+1, err) // by its place, for it must not be shown
+			case known[string(secret)]:
+				e.mistake("secret %d is there twice", i+1)
+			case len(known) == maxWebhookSecrets:
+				e.mistake("there are more than %d secrets", maxWebhookSecrets)
+			}
+			known[string(secret)] = true
+			read.secrets = append(read.secrets, secret)
+		}
+		if names[name] {
+			e.mistake("the name %s is there twice", name)
+		}
+		names[name] = true
+		return read
+	})
+}
+
+func webhookSecret(text string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(text, webhookSecretPrefix)
+	if !ok {
+		return nil, errors.New("does not begin with " + webhookSecretPrefix)
+	}
+	secret, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not base64 behind " + webhookSecretPrefix)
+	case len(secret) < minWebhookSecret || len(secret) > maxWebhookSecret:
+		return nil, fmt.Errorf("has %d bytes, and %d to %d are needed", len(secret), minWebhookSecret, maxWebhookSecret)
+	}
+	return secret, nil
+}

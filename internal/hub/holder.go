@@ -1,0 +1,69 @@
+package hub
+
+import (
+	"math"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// holder is a notify.Principal in less room.
+type holder struct {
+	user    notify.UserID
+	name    string
+	tokenID string
+	scopes  []notify.Scope
+	since   moment
+	expires moment
+	issued  moment
+}
+
+func holderOf(p notify.Principal) holder {
+	return holder{
+		user: p.User, name: p.Name, tokenID: p.TokenID, scopes: p.Scopes,
+		since: momentOf(p.Since), expires: momentOf(p.Expires), issued: momentOf(p.Issued),
+	}
+}
+
+func (h *holder) principal() notify.Principal {
+	return notify.Principal{
+		User: h.user, Name: h.name, TokenID: h.tokenID, Scopes: h.scopes,
+		Since: h.since.time(), Expires: h.expires.time(), Issued: h.issued.time(),
+	}
+}
+
+// isOf reports whether r refuses the token of h, without making a principal of
+// h first: to find one token, all connections are looked at.
+func (h *holder) isOf(r notify.Revocation) bool {
+	if r.TokenID != "" {
+		return h.tokenID == r.TokenID
+	}
+	return r.Concerns(h.principal())
+}
+
+// moment is a time in nanoseconds since 1970, as far as they reach; 0 is the
+// zero time.
+type moment int64
+
+func momentOf(t time.Time) moment {
+	const reach = math.MaxInt64 / int64(time.Second) // seconds
+	switch s := t.Unix(); {
+	case t.IsZero():
+		return 0
+	case s >= reach:
+		return math.MaxInt64
+	case s <= -reach:
+		return math.MinInt64
+	case t.UnixNano() == 0:
+		return 1 // which nobody can tell from it
+	default:
+		return moment(t.UnixNano())
+	}
+}
+
+func (m moment) time() time.Time {
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(m)).UTC()
+}

@@ -1,0 +1,39 @@
+package hub
+
+import (
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func TestHolderIsThePrincipal(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	for _, p := range []notify.Principal{
+		{},
+		{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopeAdmin}, TokenID: "t"},
+		{Since: at, Expires: at.Add(time.Hour), Issued: at.Add(-time.Hour)},
+	} {
+		h := holderOf(p)
+		if got := h.principal(); !reflect.DeepEqual(got, p) {
+			t.Errorf("%+v became %+v", p, got)
+		}
+	}
+}
+
+// What a token says may be any number: those out of reach stay on their side.
+func TestMomentsOutOfReach(t *testing.T) {
+	for at, want := range map[time.Time]moment{
+		time.Unix(math.MaxInt64/4, 0):  math.MaxInt64,
+		time.Unix(-math.MaxInt64/4, 0): math.MinInt64,
+		time.Unix(0, 0):                1,
+		time.Unix(-1, 0):               -1e9,
+		{}:                             0,
+	} {
+		if got := momentOf(at); got != want {
+			t.Errorf("%v is %d, want %d", at, got, want)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package hub
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Connection is what an operator is told of a connection.
+type Connection struct {
+	ID        string
+	Transport string // "websocket" or "events"
+	Since     time.Time
+	Address   netip.Addr // the zero one if it took no seat
+}
+
+// Connections returns the connections that u has on this node, oldest first.
+func (h *Hub) Connections(u notify.UserID) []Connection {
+	s := h.shardOf(u)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]Connection, 0, len(s.users[u]))
+	for _, c := range s.users[u] {
+		all = append(all, Connection{
+			ID: c.id, Transport: c.transport.Name(), Since: sinceOf(c.id), Address: c.seat.from(),
+		})
+	}
+	return all
+}
+
+// sinceOf returns when a connection began: a UUIDv7 says it to the millisecond.
+// It returns the zero time if id is none.
+func sinceOf(id string) time.Time {
+	u, err := uuid.Parse(id)
+	if err != nil || u.Version() != 7 {
+		return time.Time{}
+	}
+	return time.Unix(u.Time().UnixTime())
+}
+
+// Disconnect ends the connections that u has on this node, and returns how many
+// there were.
+func (h *Hub) Disconnect(u notify.UserID, why notify.Close) int {
+	s := h.shardOf(u)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.users[u])
+	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
+		s.end(c, why)
+	}
+	return n
+}
+
+// Revoke ends the connections whose tokens r refuses. Whoever lets a connection
+// in, or renews one, asks after that whether its token was refused meanwhile.
+func (h *Hub) Revoke(r notify.Revocation) {
+	if r.TokenID == "" {
+		h.shardOf(r.User).revoke(r, r.User)
+		return
+	}
+	for i := range h.shards { // whose token it is, only the token says
+		h.shards[i].revokeToken(r)
+	}
+}
+
+func (s *shard) revokeToken(r notify.Revocation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u := range s.users {
+		s.revokeOf(u, r)
+	}
+}
+
+func (s *shard) revoke(r notify.Revocation, u notify.UserID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revokeOf(u, r)
+}
+
+// revokeOf ends those connections of u that r concerns. The lock is held.
+func (s *shard) revokeOf(u notify.UserID, r notify.Revocation) {
+	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
+		if c.holder.isOf(r) {
+			s.end(c, notify.CloseRevoked)
+		}
+	}
+}
+
+// Renew gives c the principal of a newer token of its user, by which it is
+// held from now on. It reports false, and changes nothing, if c has ended or
+// p is another user.
+func (c *Conn) Renew(p notify.Principal) bool {
+	s := c.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.User != c.holder.user || c.phase != joining && c.phase != live {
+		return false
+	}
+	c.holder = holderOf(p)
+	c.unlink() // it may expire sooner than it would have been looked at
+	s.wheel.put(c, s.hub.since(), &s.hub.opts)
+	return true
+}

@@ -1,0 +1,125 @@
+package inbox
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A ticket is 32 bytes in base64url: 16 random ones, which nobody guesses, and a
+// MAC over them under the secret of the generation in which it was issued. All
+// nodes have that from the journal, so that each can tell what is no ticket; the
+// journal alone decides whether one is good.
+const (
+	ticketBytes  = 32
+	ticketRandom = 16
+
+	// ticketGenerations is of how many of the newest generations a ticket may
+	// be: within its 30 seconds nothing starts more often.
+	ticketGenerations = 32
+)
+
+// IssueTicket returns a ticket with which whoever bears it may connect as p,
+// once and within notify.TicketLifetime, but not for longer than the token of p
+// is good. Its errors are of the kinds ErrScope, if p is no user, and
+// ErrUnavailable.
+func (b *Inbox) IssueTicket(ctx context.Context, p notify.Principal) (string, error) {
+	if p.User == "" {
+		return "", notify.Errorf(notify.ErrScope, "a ticket is for the token of a user")
+	}
+	if err := b.Ready(); err != nil {
+		return "", err
+	}
+	var raw [ticketBytes]byte
+	rand.Read(raw[:ticketRandom]) // never fails: crypto/rand
+	copy(raw[ticketRandom:], b.cursors.ticketMAC(raw[:ticketRandom], len(b.cursors.generations)-1))
+	shown := base64.RawURLEncoding.EncodeToString(raw[:])
+	err := b.opts.Journal.Append(ctx, notify.Ticket{Hash: sha256.Sum256([]byte(shown)), Principal: p})[0].Err
+	if errors.Is(err, notify.ErrOutcomeUnknown) { // nobody has what may have been stored
+		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time")
+	}
+	return shown, err
+}
+
+// RedeemTicket uses a ticket up and returns whom it was issued to. Its errors
+// are of the kinds ErrTokenInvalid, and ErrTokenExpired and ErrTokenRevoked if
+// the token that it was issued for is so by now, ErrUnavailable, and
+// ErrOutcomeUnknown, after which the ticket may be used up.
+func (b *Inbox) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
+	if !b.isTicket(ticket) {
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
+	}
+	v := b.opts.Journal.Append(ctx, notify.Redemption{Hash: sha256.Sum256([]byte(ticket))})[0]
+	switch {
+	case errors.Is(v.Err, notify.ErrOutcomeUnknown):
+		return notify.Principal{}, notify.Errorf(notify.ErrOutcomeUnknown, "the ticket may have been used; take another")
+	case v.Err != nil:
+		return notify.Principal{}, v.Err
+	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(auth.Leeway)):
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
+	case b.Revoked(v.Principal):
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenRevoked, "the token that the ticket was issued for has been revoked")
+	}
+	return v.Principal, nil
+}
+
+// isTicket keeps what is no ticket out of the journal: whoever has no token must
+// not be able to make the disk sync.
+func (b *Inbox) isTicket(shown string) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(shown)
+	if err != nil || len(raw) != ticketBytes {
+		return false
+	}
+	last := len(b.cursors.generations)
+	for i := max(0, last-ticketGenerations); i < last; i++ {
+		if hmac.Equal(raw[ticketRandom:], b.cursors.ticketMAC(raw[:ticketRandom], i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Revoke refuses the tokens that r concerns from its return on, and ends the
+// connections that they opened. A full disk does not hinder it. Its errors are
+// of the kinds ErrInvalid, ErrUnavailable, and ErrOutcomeUnknown, after which
+// it does no harm to revoke again.
+func (b *Inbox) Revoke(ctx context.Context, r notify.Revocation) error {
+	switch {
+	case (r.User == "") == (r.TokenID == ""):
+		return notify.Invalid(notify.Fault{Detail: "must hold exactly one of user and jti"})
+	case r.User != "" && r.Before.IsZero():
+		return notify.Invalid(notify.Fault{Pointer: "/issued_before", Detail: "is required with user"})
+	case r.Before.After(time.Now().Add(auth.Leeway)): // it could not be taken back
+		return notify.Invalid(notify.Fault{Pointer: "/issued_before", Detail: "must not be in the future"})
+	case r.TokenID != "" && !r.Before.IsZero():
+		return notify.Invalid(notify.Fault{Pointer: "/issued_before", Detail: "goes with user, not with jti"})
+	}
+	err := b.opts.Journal.Append(ctx, r)[0].Err
+	if errors.Is(err, notify.ErrOutcomeUnknown) {
+		return notify.Errorf(notify.ErrOutcomeUnknown, "the revocation did not become durable in time; it does no harm to try again")
+	}
+	return err
+}
+
+// Connections returns the open connections of u, oldest first.
+func (b *Inbox) Connections(_ context.Context, u notify.UserID) ([]hub.Connection, error) {
+	return b.opts.Hub.Connections(u), nil
+}
+
+// Disconnect ends the open connections of u, which may come back.
+func (b *Inbox) Disconnect(_ context.Context, u notify.UserID) error {
+	b.opts.Hub.Disconnect(u, notify.CloseDisconnected)
+	return nil
+}
+
+// Revoked reports whether the token of p is revoked. It is fast: every request
+// asks.
+func (b *Inbox) Revoked(p notify.Principal) bool { return b.opts.Store.Revoked(p) }

@@ -1,0 +1,182 @@
+package inbox_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// ada is the user of a token with an ID, issued at a whole second and not
+// revoked.
+func ada() notify.Principal {
+	now := time.Now().UTC().Truncate(time.Second)
+	return notify.Principal{User: "ada", Name: "user:ada", Issued: now, Expires: now.Add(time.Hour), TokenID: "one"}
+}
+
+func (r *rig) ticket(p notify.Principal) string {
+	r.t.Helper()
+	ticket, err := r.inbox.IssueTicket(r.t.Context(), p)
+	require.NoError(r.t, err)
+	return ticket
+}
+
+func TestTicketIsGoodOnce(t *testing.T) {
+	r := newRig(t)
+	ticket := r.ticket(ada())
+	assert.Regexp(t, `^[A-Za-z0-9_-]{43}$`, ticket)
+	assert.NotEqual(t, ticket, r.ticket(ada()))
+	r.restart()
+
+	var redeemed atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			p, err := r.inbox.RedeemTicket(t.Context(), ticket)
+			if err == nil {
+				redeemed.Add(1)
+				assert.Equal(t, ada().User, p.User)
+				assert.Equal(t, "one", p.TokenID)
+				assert.False(t, p.Expires.IsZero())
+				return
+			}
+			assert.ErrorIs(t, err, notify.ErrTokenInvalid)
+		})
+	}
+	all.Wait()
+	assert.EqualValues(t, 1, redeemed.Load())
+}
+
+// What is no ticket writes nothing: a stranger cannot make the disk sync.
+func TestNoTicket(t *testing.T) {
+	r := newRig(t)
+	good := r.ticket(ada())
+	before := r.store.Stats().WALBytes
+	for _, ticket := range []string{"", "x", good + "x", good[:42], good[:42] + "!", strings.Repeat("A", 43), strings.Repeat("A", 1<<20)} {
+		p, err := r.inbox.RedeemTicket(t.Context(), ticket)
+		require.ErrorIs(t, err, notify.ErrTokenInvalid)
+		assert.Zero(t, p)
+		assert.Equal(t, "token invalid: the ticket is not one that this service gave out", err.Error(), "no byte of what was shown")
+	}
+	assert.Equal(t, before, r.store.Stats().WALBytes)
+}
+
+func TestTicketIsNoBetterThanItsToken(t *testing.T) {
+	r := newRig(t)
+	_, err := r.inbox.IssueTicket(t.Context(), backend())
+	require.ErrorIs(t, err, notify.ErrScope)
+
+	expired := ada()
+	expired.Expires = time.Now().Add(-auth.Leeway - time.Millisecond)
+	_, err = r.inbox.RedeemTicket(t.Context(), r.ticket(expired))
+	require.ErrorIs(t, err, notify.ErrTokenExpired)
+
+	ticket := r.ticket(ada())
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{TokenID: "one"}))
+	_, err = r.inbox.RedeemTicket(t.Context(), ticket)
+	require.ErrorIs(t, err, notify.ErrTokenRevoked)
+}
+
+func TestRevokedConnectionsEnd(t *testing.T) {
+	r := newRig(t)
+	other := ada()
+	other.TokenID = "two"
+	one, two, grace := r.connectAs(ada(), ""), r.connectAs(other, ""), r.connect("grace", "")
+
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{TokenID: "one"}))
+	r.publish("still here", "ada", "grace") // behind the revocation, in one order
+	assert.Equal(t, []string{"welcome", "live", "still here"}, two.told(3))
+	assert.Equal(t, []string{"welcome", "live", "still here"}, grace.told(3))
+	assert.True(t, one.conn.Ended())
+	assert.False(t, two.conn.Ended())
+	assert.True(t, r.inbox.Revoked(ada()))
+	assert.False(t, r.inbox.Revoked(other))
+
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{User: "ada", Before: other.Issued.Add(time.Second)}))
+	r.publish("alone", "ada", "grace")
+	assert.Equal(t, []string{"welcome", "live", "still here", "alone"}, grace.told(4))
+	assert.True(t, two.conn.Ended())
+	assert.True(t, r.inbox.Revoked(other))
+
+	r.restart()
+	assert.True(t, r.inbox.Revoked(ada()))
+	assert.True(t, r.inbox.Revoked(other))
+	later := other
+	later.Issued = later.Issued.Add(time.Second)
+	assert.False(t, r.inbox.Revoked(later), "a token of that very second stays good")
+}
+
+// A token can be revoked after it was checked and before its connection is
+// known to the hub, which then was told too early.
+func TestRevokedWhileConnecting(t *testing.T) {
+	r := newRig(t)
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{TokenID: "one"}))
+	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
+	d.conn = r.hub.NewConn(ada(), "c", nil, d)
+	require.NoError(t, r.hub.Register(d.conn))
+	err := r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() { t.Error("it was welcomed") })
+	require.ErrorIs(t, err, hub.ErrEnded)
+	r.stop() // waits for what is still to be written
+	r.start()
+	assert.Empty(t, d.all())
+	require.NotNil(t, d.closed)
+	assert.Equal(t, notify.CloseRevoked, *d.closed)
+}
+
+func TestRevokeWhat(t *testing.T) {
+	r := newRig(t)
+	for _, e := range []notify.Revocation{
+		{},
+		{User: "ada"},
+		{User: "ada", Before: time.Now(), TokenID: "one"},
+		{TokenID: "one", Before: time.Now()},
+		{Before: time.Now()},
+		{User: "ada", Before: time.Now().Add(time.Hour)}, // which nobody could take back
+	} {
+		require.ErrorIs(t, r.inbox.Revoke(t.Context(), e), notify.ErrInvalid, "%+v", e)
+	}
+	require.NoError(t, r.inbox.Ready())
+	assert.False(t, r.inbox.Revoked(ada()))
+}
+
+func TestPublishingIsHeldToARate(t *testing.T) {
+	two := func(name string) *limit.Limiter {
+		return limit.New(notify.Rate{Name: name, Quota: 2, Window: time.Hour}, 2)
+	}
+	r := newRig(t, func(r *rig) { r.broadcasts, r.publishes = two("broadcasts"), two("publishes") })
+	invalid := draft("no type")
+	invalid.Type = ""
+	items := []wire.BatchItem{
+		{Draft: invalid},
+		{Draft: draft("a")},
+		{Draft: draft("b")},
+		{Draft: draft("c")},
+		{Draft: draft("d", "ada")},
+		{Draft: draft("e", "ada", "grace")},
+		{Draft: draft("f", "ada")},
+	}
+	results := r.inbox.PublishBatch(t.Context(), backend(), inbox.Call{Key: "k"}, items)
+	for i, want := range []error{notify.ErrInvalid, nil, nil, notify.ErrLimit, nil, nil, notify.ErrLimit} {
+		require.ErrorIs(t, results[i].Err, want, "item %d", i)
+	}
+	var e *notify.Error
+	require.ErrorAs(t, results[3].Err, &e)
+	assert.Equal(t, "broadcasts", e.Rate.Name)
+	assert.Positive(t, e.RetryAfter)
+
+	other := backend()
+	other.Name = "user:another"
+	_, err := r.inbox.Publish(t.Context(), other, inbox.Call{}, draft("g"))
+	require.NoError(t, err, "another principal's rate")
+}

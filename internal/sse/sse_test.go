@@ -1,0 +1,246 @@
+package sse_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/sse"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// desk is an inbox without a history.
+type desk struct {
+	hub *hub.Hub
+
+	mu      sync.Mutex
+	cursors []string // that clients came with
+}
+
+func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+	d.mu.Lock()
+	d.cursors = append(d.cursors, cursor)
+	d.mu.Unlock()
+	if cursor == "broken" {
+		return io.ErrUnexpectedEOF
+	}
+	if err := c.Write(&hub.Frame{Event: "welcome", Sequence: 1, Data: []byte(`{"user":"` + string(c.Principal().User) + `"}`)}); err != nil {
+		return err
+	}
+	welcomed()
+	d.hub.GoLive(c, 1, &hub.Frame{Event: "live", Sequence: 1, Data: []byte("{}")})
+	return nil
+}
+
+func (d *desk) AppendCursor(dst []byte, _ inbox.CursorTag, seq notify.Sequence) []byte {
+	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
+}
+
+// service serves event streams to ada until the test ends.
+type service struct {
+	hub  *hub.Hub
+	desk *desk
+	url  string
+}
+
+func start(t *testing.T, o hub.Options) *service {
+	t.Helper()
+	h := hub.New(o)
+	s := &service{hub: h, desk: &desk{hub: h}}
+	streams := sse.New(sse.Options{Inbox: s.desk, Hub: h})
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("nobody") {
+			p := notify.Principal{User: "ada", Name: "user:ada", Expires: time.Now().Add(time.Hour)}
+			r = r.WithContext(auth.WithPrincipal(r.Context(), p))
+		}
+		streams.ServeHTTP(w, r)
+	}))
+	srv.Config.ReadTimeout = 100 * time.Millisecond // which must not end a stream, nor must this
+	srv.Config.WriteTimeout = 100 * time.Millisecond
+	srv.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
+			_ = tcp.SetWriteBuffer(4 << 10) // so that a peer which does not read soon stalls it
+		}
+	}
+	srv.Start()
+	s.url = srv.URL
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { h.Run(ctx) })
+	t.Cleanup(func() {
+		h.Drain(context.Background(), 0)
+		srv.Close()
+		stop()
+		running.Wait()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return s
+}
+
+// listener is a client, line by line.
+type listener struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	body  io.Closer
+}
+
+func (s *service) listen(t *testing.T, query, lastEventID string) *listener {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/events"+query, nil)
+	require.NoError(t, err)
+	if lastEventID != "" {
+		r.Header.Set("Last-Event-ID", lastEventID)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { answer.Body.Close() })
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	assert.Equal(t, "text/event-stream", answer.Header.Get("Content-Type"))
+	assert.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
+	assert.Equal(t, "no", answer.Header.Get("X-Accel-Buffering"))
+	return &listener{t: t, lines: bufio.NewScanner(answer.Body), body: answer.Body}
+}
+
+// event returns the next event as its lines, joined by "|".
+func (l *listener) event() string {
+	l.t.Helper()
+	var lines []string
+	for l.lines.Scan() {
+		if l.lines.Text() == "" {
+			return strings.Join(lines, "|")
+		}
+		lines = append(lines, l.lines.Text())
+	}
+	l.t.Fatalf("the stream ended within an event: %v, %v", lines, l.lines.Err())
+	return ""
+}
+
+const (
+	welcome = `id: c1|event: welcome|data: {"user":"ada"}`
+	live    = `id: c1|event: live|data: {}`
+)
+
+func (s *service) deliver(seq notify.Sequence, data string) {
+	n := notify.Notification{Sequence: seq, Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}}
+	s.hub.Deliver(n, &hub.Frame{Event: "notification", Sequence: seq, Data: []byte(data)})
+}
+
+func TestAStreamHearsWhatASocketWould(t *testing.T) {
+	s := start(t, hub.Options{})
+	l := s.listen(t, "", "")
+	assert.Equal(t, welcome, l.event())
+	assert.Equal(t, live, l.event())
+	s.deliver(2, `{"id":"two"}`)
+	s.deliver(0, `{"id":"ephemeral"}`)
+	assert.Equal(t, `id: c2|event: notification|data: {"id":"two"}`, l.event())
+	assert.Equal(t, `event: notification|data: {"id":"ephemeral"}`, l.event(), "the last id stays")
+	assert.Equal(t, "events", s.hub.Connections("ada")[0].Transport)
+}
+
+func TestWhereAStreamStarts(t *testing.T) {
+	s := start(t, hub.Options{})
+	s.listen(t, "?cursor=q", "").event()
+	s.listen(t, "?cursor=q", "header").event()
+	s.listen(t, "", "header").event()
+	assert.Equal(t, []string{"q", "header", "header"}, s.desk.cursors)
+}
+
+func TestAHeartbeatIsAComment(t *testing.T) {
+	s := start(t, hub.Options{PingEvery: time.Second, Silence: 3 * time.Second})
+	l := s.listen(t, "", "")
+	assert.Equal(t, welcome, l.event())
+	assert.Equal(t, live, l.event())
+	for range 4 { // past Silence: that a comment is taken counts as a sign of life
+		assert.Equal(t, ": ping", l.event())
+	}
+}
+
+func TestADrainSaysWhenToComeBack(t *testing.T) {
+	s := start(t, hub.Options{})
+	l := s.listen(t, "", "")
+	l.event()
+	l.event()
+	ctx, now := context.WithCancel(t.Context())
+	now()
+	s.hub.Drain(ctx, 20*time.Second)
+	retry, event, _ := strings.Cut(l.event(), "|")
+	millis, err := strconv.Atoi(strings.TrimPrefix(retry, "retry: "))
+	require.NoError(t, err)
+	assert.Less(t, millis, 20_000)
+	assert.Equal(t, `event: close|data: {"code":1012,"reason":"restart window=20","reconnect":true,"after":20}`, event)
+	assert.False(t, l.lines.Scan(), "that was the end")
+	assert.NoError(t, l.lines.Err(), "a whole one")
+
+	late := s.listen(t, "", "")
+	assert.Contains(t, late.event(), "event: close")
+}
+
+func TestAPeerThatLeavesIsForgotten(t *testing.T) {
+	s := start(t, hub.Options{})
+	l := s.listen(t, "", "")
+	l.event()
+	l.event()
+	l.body.Close()
+	assert.Eventually(t, func() bool { return s.hub.Count() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+func TestASlowPeerIsLetGo(t *testing.T) {
+	s := start(t, hub.Options{QueueLen: 8})
+	l := s.listen(t, "", "")
+	l.event()
+	l.event()
+	text := `"` + strings.Repeat("x", 60_000) + `"`
+	for seq := notify.Sequence(2); s.hub.Count() > 0; seq++ {
+		require.Less(t, seq, notify.Sequence(10_000), "memory is bounded")
+		s.deliver(seq, text)
+	}
+}
+
+func TestWhatCannotJoinEnds(t *testing.T) {
+	s := start(t, hub.Options{})
+	l := s.listen(t, "?cursor=broken", "")
+	assert.Contains(t, l.event(), `event: close|data: {"code":1011`)
+	assert.False(t, l.lines.Scan())
+}
+
+func TestNobodyIsServedWithoutAPrincipal(t *testing.T) {
+	s := start(t, hub.Options{})
+	answer, err := http.Get(s.url + "/events?nobody")
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+}
+
+// A burst is no reason to call somebody slow who reads.
+func TestABurstIsTaken(t *testing.T) {
+	s := start(t, hub.Options{QueueLen: 8})
+	l := s.listen(t, "", "")
+	l.event()
+	l.event()
+	const many = 1000
+	go func() {
+		for seq := range notify.Sequence(many) {
+			s.deliver(seq+2, `{"id":"x"}`)
+		}
+	}()
+	for seq := range many {
+		assert.Contains(t, l.event(), "id: c"+strconv.Itoa(seq+2)+"|")
+	}
+}

@@ -1,0 +1,255 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// errNoTicket tells nothing of what was shown.
+var errNoTicket = notify.Errorf(notify.ErrTokenInvalid, "no such ticket: it may have been used, or be older than %d s",
+	int(notify.TicketLifetime/time.Second))
+
+// ticket keeps a ticket until it is redeemed or ends.
+func (g *group) ticket(e notify.Ticket) {
+	t := ticket{at: g.at, principal: e.Principal}
+	g.set(ticketKey(e.Hash), t.append(nil))
+	g.set(endKey(t.end(), kindTicket, e.Hash[:]), nil)
+}
+
+// redeem uses a ticket up. One that should have been swept is none any more.
+func (g *group) redeem(e notify.Redemption) (notify.Principal, error) {
+	key := ticketKey(e.Hash)
+	b, err := get(g.batch, key)
+	if err != nil {
+		return notify.Principal{}, err
+	}
+	if b == nil {
+		return notify.Principal{}, errNoTicket
+	}
+	t, err := readTicket(b)
+	if err != nil {
+		return notify.Principal{}, err
+	}
+	g.remove(key)
+	g.remove(endKey(t.end(), kindTicket, e.Hash[:]))
+	if !t.isGood(g.at) {
+		return notify.Principal{}, errNoTicket
+	}
+	return t.principal, nil
+}
+
+// ticket is a ticket as it is kept.
+type ticket struct {
+	at        time.Time // applied
+	principal notify.Principal
+}
+
+func (t ticket) end() time.Time { return t.at.Add(notify.TicketLifetime) }
+
+// isGood reports whether t can be redeemed. If the clock was set far back, it
+// was issued in the future, and would be good for as long again.
+func (t ticket) isGood(now time.Time) bool {
+	return now.Before(t.end()) && !now.Before(t.at.Add(-notify.TicketLifetime))
+}
+
+func (t ticket) append(dst []byte) []byte {
+	p := &t.principal
+	dst = appendTime(dst, t.at)
+	dst = appendString(dst, string(p.User))
+	dst = appendString(dst, p.Name)
+	dst = appendString(dst, p.TokenID)
+	dst = appendTime(dst, p.Since)
+	dst = appendTime(dst, p.Expires)
+	dst = appendTime(dst, p.Issued)
+	for _, s := range p.Scopes {
+		dst = appendString(dst, string(s))
+	}
+	return dst
+}
+
+func readTicket(b []byte) (ticket, error) {
+	r := record{b: b}
+	t := ticket{at: r.time()}
+	p := &t.principal
+	p.User = notify.UserID(r.string())
+	p.Name = r.string()
+	p.TokenID = r.string()
+	p.Since, p.Expires, p.Issued = r.time(), r.time(), r.time()
+	for len(r.b) > 0 {
+		p.Scopes = append(p.Scopes, notify.Scope(r.string()))
+	}
+	return t, r.err
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func (r *record) string() string { return string(r.bytes(r.uvarint())) }
+
+// revocation is a revocation as it is kept.
+type revocation struct {
+	before time.Time // of a user's
+	until  time.Time // when the last token that it concerns has expired
+}
+
+func (v revocation) append(dst []byte) []byte {
+	return appendTime(appendTime(dst, v.before), v.until)
+}
+
+func readRevocation(b []byte) (revocation, error) {
+	r := record{b: b}
+	v := revocation{before: r.time(), until: r.time()}
+	return v, r.err
+}
+
+// revoke keeps e, and passes it on. For one user the latest Before counts: an
+// older one has nothing to add.
+func (g *group) revoke(e notify.Revocation) error {
+	if (e.User == "") == (e.TokenID == "") || (e.User == "") != e.Before.IsZero() {
+		return errors.New("a revocation of neither a user's tokens before a time, nor one token")
+	}
+	e.Before = toStored(e.Before)
+	key := revocationKey(e)
+	kept, err := g.revocation(key)
+	if err != nil {
+		return err
+	}
+	kept.before = latest(kept.before, e.Before)
+	kept.until = latest(kept.until, latest(g.at, e.Before).Add(notify.TokenLifetimeMost))
+	g.set(key, kept.append(nil))
+	g.set(endKey(kept.until, kindRevocation, key[1:]), nil)
+	g.revoked = append(g.revoked, revoked{key, kept.before, true})
+	g.told = append(g.told, e)
+	return nil
+}
+
+// revocation returns what is kept at key, zero if nothing is.
+func (g *group) revocation(key []byte) (revocation, error) {
+	b, err := get(g.batch, key)
+	if err != nil || b == nil {
+		return revocation{}, err
+	}
+	return readRevocation(b)
+}
+
+// endTicket removes a ticket whose end is at t.
+func (g *group) endTicket(t time.Time, ref []byte) error {
+	key := ticketKey([32]byte(ref))
+	b, err := get(g.batch, key)
+	if err != nil || b == nil {
+		return err
+	}
+	kept, err := readTicket(b)
+	if err == nil && !kept.end().After(t) {
+		g.remove(key)
+	}
+	return err
+}
+
+// endRevocation removes a revocation whose end is at t, unless it was made anew
+// since and ends later.
+func (g *group) endRevocation(t time.Time, ref []byte) error {
+	key := append([]byte{kindRevocation}, ref...)
+	kept, err := g.revocation(key)
+	if err != nil || kept.until.After(t) {
+		return err
+	}
+	g.remove(key)
+	g.revoked = append(g.revoked, revoked{key: key})
+	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// toStored returns t as it is read back.
+func toStored(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}
+
+// revoked is a step in what is revoked, as memory has it.
+type revoked struct {
+	key    []byte
+	before time.Time
+	is     bool // no longer, if not
+}
+
+// revocations is what is revoked: what the store keeps, in memory, since every
+// request asks. It is changed when the change is durable.
+type revocations struct {
+	mu     sync.RWMutex
+	users  map[notify.UserID]time.Time // tokens from before
+	tokens map[[32]byte]struct{}       // by the SHA-256 of their ID
+}
+
+// Revoked reports whether a revocation that was applied concerns the token of
+// p. It is fast, and waits for no disk.
+func (s *Store) Revoked(p notify.Principal) bool {
+	r := &s.revocations
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if before, ok := r.users[p.User]; ok && (notify.Revocation{User: p.User, Before: before}).Concerns(p) {
+		return true
+	}
+	if p.TokenID == "" || len(r.tokens) == 0 {
+		return false
+	}
+	_, ok := r.tokens[sha256.Sum256([]byte(p.TokenID))]
+	return ok
+}
+
+// apply takes steps in, in order.
+func (r *revocations) apply(steps []revoked) {
+	if len(steps) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range steps {
+		r.step(s)
+	}
+}
+
+func (r *revocations) step(s revoked) {
+	user, token := revokedBy(s.key)
+	switch {
+	case user != "" && s.is:
+		r.users[user] = s.before
+	case user != "":
+		delete(r.users, user)
+	case s.is:
+		r.tokens[token] = struct{}{}
+	default:
+		delete(r.tokens, token)
+	}
+}
+
+// load reads all that is revoked.
+func (r *revocations) load(db pebble.Reader) error {
+	r.users, r.tokens = map[notify.UserID]time.Time{}, map[[32]byte]struct{}{}
+	err := each(db, []byte{kindRevocation}, after(kindRevocation), func(k, b []byte) (bool, error) {
+		v, err := readRevocation(b)
+		r.step(revoked{k, v.before, true})
+		return true, err
+	})
+	if err != nil {
+		return fmt.Errorf("read revocations: %w", err)
+	}
+	return nil
+}

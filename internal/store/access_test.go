@@ -1,0 +1,262 @@
+package store_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// modelAccess is what the store should know of tickets and revocations.
+type modelAccess struct {
+	tickets map[[32]byte]modelTicket
+	users   map[notify.UserID]modelRevocation
+	tokens  map[string]modelRevocation
+}
+
+type modelTicket struct {
+	at        time.Time
+	principal notify.Principal
+}
+
+type modelRevocation struct{ before, until time.Time }
+
+func newModelAccess() modelAccess {
+	return modelAccess{
+		tickets: map[[32]byte]modelTicket{},
+		users:   map[notify.UserID]modelRevocation{},
+		tokens:  map[string]modelRevocation{},
+	}
+}
+
+func (m *modelAccess) redeem(at time.Time, e notify.Redemption) (notify.Principal, error) {
+	t, ok := m.tickets[e.Hash]
+	delete(m.tickets, e.Hash)
+	if age := at.Sub(t.at); !ok || age >= notify.TicketLifetime || age < -notify.TicketLifetime {
+		return notify.Principal{}, notify.ErrTokenInvalid
+	}
+	return t.principal, nil
+}
+
+func (m *modelAccess) revoke(at time.Time, e notify.Revocation) {
+	end := at
+	if e.Before.After(end) {
+		end = e.Before
+	}
+	fresh := modelRevocation{e.Before, end.Add(notify.TokenLifetimeMost)}
+	if e.TokenID != "" {
+		m.tokens[e.TokenID] = m.tokens[e.TokenID].or(fresh)
+		return
+	}
+	m.users[e.User] = m.users[e.User].or(fresh)
+}
+
+// or returns the later of both, in each respect.
+func (m modelRevocation) or(o modelRevocation) modelRevocation {
+	if m.before.After(o.before) {
+		o.before = m.before
+	}
+	if m.until.After(o.until) {
+		o.until = m.until
+	}
+	return o
+}
+
+func (m *modelAccess) sweep(at time.Time) {
+	maps.DeleteFunc(m.tickets, func(_ [32]byte, t modelTicket) bool { return at.Sub(t.at) >= notify.TicketLifetime })
+	maps.DeleteFunc(m.users, func(_ notify.UserID, r modelRevocation) bool { return !r.until.After(at) })
+	maps.DeleteFunc(m.tokens, func(_ string, r modelRevocation) bool { return !r.until.After(at) })
+}
+
+func (m *modelAccess) revoked(p notify.Principal) bool {
+	_, byToken := m.tokens[p.TokenID]
+	r, byUser := m.users[p.User]
+	return byToken || byUser && p.Issued.Before(r.before)
+}
+
+// step is the time from one group to the next: often of the order of a
+// ticket's, and now and then of a revocation's.
+func step(t *rapid.T) time.Duration {
+	switch rapid.IntRange(0, 9).Draw(t, "step") {
+	case 0:
+		return notify.TokenLifetimeMost - time.Duration(rapid.IntRange(0, 2).Draw(t, "hours"))*time.Hour
+	case 1, 2, 3:
+		return time.Duration(rapid.IntRange(-40_000, 40_000).Draw(t, "milliseconds")) * time.Millisecond
+	}
+	return time.Duration(rapid.IntRange(-3600, 6*3600).Draw(t, "seconds")) * time.Second
+}
+
+func (m *machine) accessEntry(t *rapid.T) notify.Entry {
+	var hash [32]byte
+	hash[0] = byte(rapid.IntRange(1, 4).Draw(t, "hash"))
+	user := rapid.SampledFrom(users).Draw(t, "user")
+	switch rapid.IntRange(0, 4).Draw(t, "access") {
+	case 0:
+		return notify.Ticket{Hash: hash, Principal: notify.Principal{User: user, Name: "user:" + string(user), Expires: m.now}}
+	case 1, 2:
+		return notify.Redemption{Hash: hash}
+	case 3:
+		before := m.now.Add(time.Duration(rapid.IntRange(-48, 48).Draw(t, "hours")) * time.Hour)
+		return notify.Revocation{User: user, Before: before}
+	}
+	return notify.Revocation{TokenID: rapid.SampledFrom(tokenIDs).Draw(t, "jti")}
+}
+
+var tokenIDs = []string{"1", "a", strings.Repeat("x", 5000)}
+
+// checkRevoked asks after tokens with and without an ID, some of which a
+// revocation concerns only just.
+func (m *machine) checkRevoked(t *rapid.T) {
+	asked := []notify.Principal{{Name: "key:backend"}}
+	for _, u := range users {
+		before := m.model.access.users[u].before
+		for _, issued := range []time.Time{{}, m.now, before, before.Add(-time.Millisecond)} {
+			asked = append(asked, notify.Principal{User: u, Issued: issued})
+		}
+	}
+	for _, id := range tokenIDs {
+		asked = append(asked, notify.Principal{User: "nobody", Issued: m.now, TokenID: id})
+	}
+	for _, p := range asked {
+		if got, want := m.store.Revoked(p), m.model.access.revoked(p); got != want {
+			t.Fatalf("revoked: %t, want %t for %.100v", got, want, p)
+		}
+	}
+}
+
+func openIn(t *testing.T, fs vfs.FS) *store.Store {
+	t.Helper()
+	s, err := store.Open("data", store.Options{
+		FS: fs, Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) },
+	})
+	require.NoError(t, err)
+	return s
+}
+
+func noon() time.Time { return time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC) }
+
+// apply applies entries as one group, behind all others.
+func apply(t *testing.T, s *store.Store, at time.Time, entries ...notify.Entry) []notify.Verdict {
+	t.Helper()
+	verdicts, _, err := s.Apply(s.Last()+1, at, entries)
+	require.NoError(t, err)
+	return verdicts
+}
+
+// A field that is added to Principal and not to the store's ticket fails here.
+func TestTicketKeepsThePrincipal(t *testing.T) {
+	p := notify.Principal{
+		User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeAdmin},
+		Since: noon(), Expires: noon().Add(time.Millisecond), Issued: noon().Add(-time.Hour), TokenID: "id",
+	}
+	v := reflect.ValueOf(p)
+	for i := range v.NumField() {
+		require.False(t, v.Field(i).IsZero(), "%s is not tried", v.Type().Field(i).Name)
+	}
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	hash := sha256.Sum256([]byte("ticket"))
+	apply(t, s, noon(), notify.Ticket{Hash: hash, Principal: p})
+	require.NoError(t, s.Close())
+
+	s = openIn(t, fs)
+	defer s.Close()
+	verdicts := apply(t, s, noon().Add(notify.TicketLifetime-time.Millisecond), notify.Redemption{Hash: hash}, notify.Redemption{Hash: hash})
+	require.NoError(t, verdicts[0].Err)
+	assert.Equal(t, p, verdicts[0].Principal)
+	require.ErrorIs(t, verdicts[1].Err, notify.ErrTokenInvalid)
+	assert.Zero(t, verdicts[1].Principal)
+}
+
+func TestTicketEnds(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	var late, swept [32]byte
+	late[0], swept[0] = 1, 2
+	end := noon().Add(notify.TicketLifetime)
+	apply(t, s, noon(), notify.Ticket{Hash: late}, notify.Ticket{Hash: swept})
+	err := apply(t, s, end, notify.Redemption{Hash: late})[0].Err
+	require.ErrorIs(t, err, notify.ErrTokenInvalid)
+	assert.EqualError(t, err, "token invalid: no such ticket: it may have been used, or be older than 30 s")
+
+	due, err := s.Due(end, notify.Sweep{Retention: time.Hour})
+	require.NoError(t, err)
+	assert.True(t, due)
+	apply(t, s, end, notify.Sweep{Retention: time.Hour})
+	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: swept})[0].Err, notify.ErrTokenInvalid)
+	due, err = s.Due(end, notify.Sweep{Retention: time.Hour})
+	require.NoError(t, err)
+	assert.False(t, due, "nothing is left behind")
+}
+
+func TestRevocationOfNothingIsRefused(t *testing.T) {
+	for _, e := range []notify.Revocation{
+		{}, {User: "ada"}, {Before: noon()}, {User: "ada", Before: noon(), TokenID: "id"}, {TokenID: "id", Before: noon()},
+	} {
+		s := openIn(t, vfs.NewMem())
+		_, _, err := s.Apply(1, noon(), []notify.Entry{e})
+		assert.Error(t, err, "%+v", e)
+		assert.False(t, s.Revoked(notify.Principal{}))
+		require.NoError(t, s.Close())
+	}
+}
+
+// A store of before there were tickets and revocations opens, with all that is
+// in it; then an earlier version, which would let revoked tokens in, refuses it.
+func TestEarlierFormat(t *testing.T) {
+	for format, opens := range map[byte]bool{0: false, 1: true, 2: true, 3: false} {
+		t.Run(fmt.Sprint(format), func(t *testing.T) {
+			fs := vfs.NewMem()
+			s := openIn(t, fs)
+			apply(t, s, noon(), notify.Publish{ID: "kept", Audience: notify.AudienceAll})
+			require.NoError(t, s.Close())
+			mark(t, fs, format)
+
+			s, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
+			if !opens {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err)
+			page, err := s.History(store.Reader{User: "ada"}, 0, s.Last(), 10)
+			require.NoError(t, err)
+			assert.Len(t, page.Notifications, 1)
+			require.NoError(t, s.Close())
+			assert.Equal(t, []byte{2}, mark(t, fs, 2))
+		})
+	}
+}
+
+// mark writes the format of a store, and returns what it was.
+func mark(t *testing.T, fs vfs.FS, format byte) []byte {
+	t.Helper()
+	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
+	require.NoError(t, err)
+	was, closer, err := db.Get([]byte("v"))
+	require.NoError(t, err)
+	was = append([]byte(nil), was...)
+	require.NoError(t, closer.Close())
+	require.NoError(t, db.Set([]byte("v"), []byte{format}, pebble.Sync))
+	require.NoError(t, db.Close())
+	return was
+}
+
+// quiet is a pebble.Logger.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)         {}
+func (quiet) Errorf(string, ...any)        {}
+func (quiet) Fatalf(f string, args ...any) { panic(fmt.Sprintf(f, args...)) }

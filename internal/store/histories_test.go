@@ -1,0 +1,44 @@
+package store_test
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// More users are told in turn than a store has histories of in memory; each
+// keeps the newest two.
+func TestApplyToManyUsers(t *testing.T) {
+	const users, rounds, group = 40_000, 3, 4_000
+	s := openIn(t, vfs.NewMem())
+	for n := 0; n < users*rounds; n += group {
+		entries := make([]notify.Entry, group)
+		for i := range entries {
+			to := notify.UserID(strconv.Itoa((n + i) % users))
+			entries[i] = notify.Publish{Audience: notify.AudienceUser, Users: []notify.UserID{to}, Keep: 2}
+		}
+		if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for u := 0; u < users; u += 997 {
+		page, err := s.History(store.Reader{User: notify.UserID(strconv.Itoa(u))}, 0, users*rounds, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []notify.Sequence
+		for _, n := range page.Notifications {
+			got = append(got, n.Sequence)
+		}
+		first := notify.Sequence(u + 1)
+		if want := []notify.Sequence{first + users, first + 2*users}; !slices.Equal(got, want) || page.Removed != first {
+			t.Errorf("user %d has %v after %d, want %v after %d", u, got, page.Removed, want, first)
+		}
+	}
+}

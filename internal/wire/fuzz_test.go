@@ -1,0 +1,130 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// FuzzDraft holds that a body is refused as malformed or invalid, or means what
+// another reader takes it to mean; that what it says can be told to clients in
+// one frame; and that it can be read again from what is kept of it.
+func FuzzDraft(f *testing.F) {
+	for _, s := range []string{
+		`{"to":{"users":["ada","grace"]},"type":"comment.created","title":"Grace commented","body":"ok","data":{"issue":42,"n":1.0e400},"ttl":86400,"priority":"high","ephemeral":false}`,
+		`{"to":{"all":true},"type":"t","title":null,"ttl":6e1}`, `{"to":{"users":[],"all":false}}`, `{"to":{"topics":["x"]}}`,
+		`{"type":"t","type":"u"}`, `{"type":"t","\u0074ype":"u"}`, `{"title":"\ud800"}`, `{"title":"\ud83d\ude00\u0000"}`,
+		"\xef\xbb\xbf{}", "{\"type\":\"\xff\"}", `{}{}`, `[]`, `null`, ``, `{"ttl":1e999}`, `{"ttl":-0}`, `{"a/b~":{}}`,
+		`{"to":{"all":true},"type":"t","data":` + strings.Repeat(`{"a":`, 33) + `1` + strings.Repeat(`}`, 34),
+		` { "to" : { "all" : true } , "type" : "t" , "data" : { } } `,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := wire.Draft(body)
+		if err != nil {
+			requireRefusal(t, err)
+			return
+		}
+		var other struct {
+			Type, Title, Body string
+			Data              json.RawMessage
+			Ephemeral         bool
+			To                struct {
+				Users []notify.UserID
+				All   bool
+			}
+		}
+		require.NoError(t, json.Unmarshal(body, &other))
+		require.Equal(t, []any{other.Type, other.Title, other.Body, other.Ephemeral, other.To.All},
+			[]any{d.Type, d.Title, d.Body, d.Ephemeral, d.All})
+		require.Equal(t, append([]notify.UserID{}, other.To.Users...), append([]notify.UserID{}, d.Users...))
+
+		again, err := wire.Draft(d.Source)
+		require.NoError(t, err)
+		require.Equal(t, d, again)
+		require.Equal(t, wire.Fingerprint(d.Source), wire.Fingerprint(again.Source))
+
+		if len(d.Check(30*24*time.Hour)) > 0 {
+			return
+		}
+		n := notify.Notification{Time: time.Unix(0, 0), Audience: notify.AudienceUser, Content: wire.AppendContent(nil, "id", &d)}
+		frame := wire.AppendFrame(nil, "notification", bytes.Repeat([]byte("c"), 128), "", wire.AppendNotification(nil, &n))
+		require.LessOrEqual(t, len(frame), wire.MaxFrame)
+		_, err = wire.ReadCommand(frame) // strict JSON too, if no command
+		require.ErrorIs(t, err, notify.ErrInvalid)
+		var told struct {
+			Data struct{ Type, Title, Body string }
+		}
+		require.NoError(t, json.Unmarshal(frame, &told), "%s", frame)
+		require.Equal(t, []string{d.Type, d.Title, d.Body}, []string{told.Data.Type, told.Data.Title, told.Data.Body})
+	})
+}
+
+// FuzzReadCommand holds that a frame is no object, or a command to refuse, or
+// one that means what another reader takes it to mean, and that it can always be
+// answered: its ref is within bounds and comes back as it was.
+func FuzzReadCommand(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.json")
+	require.NoError(f, err)
+	for _, name := range files {
+		frame, err := os.ReadFile(name)
+		require.NoError(f, err)
+		f.Add(frame)
+	}
+	for _, s := range []string{
+		`{"event":"ping","ref":"1"}`, `{"event":"read","ref":"7","data":{"ids":["x"]}}`, `{"event":"publish","key":"k","data":{"to":{"all":true},"type":"t"}}`,
+		`{"ref":"7","event":"ping","event":"publish"}`, `{"ref":7}`, `{"ref":"` + strings.Repeat("é", 65) + `"}`, `{"event":"\u0070ing","ref":"\"\\\u2028"}`,
+		`[]`, `"ping"`, `null`, ``, ` `, "\xef\xbb\xbf{}", "{\"ref\":\"\xff\"}", `{}{}`, `{"event":"ping"`, strings.Repeat("[", 100), `{"a":` + strings.Repeat(`[`, 33) + strings.Repeat(`]`, 33) + `,"ref":"7"}`,
+		`{"data":{"a":1,"a":2},"ref":"7"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		cmd, err := wire.ReadCommand(frame)
+		require.LessOrEqual(t, utf8.RuneCountInString(cmd.Ref), wire.MaxRef)
+		if errors.Is(err, wire.ErrNoObject) {
+			require.Equal(t, wire.Command{}, cmd)
+			return
+		}
+		answer := wire.AppendFrame(nil, "reply", nil, cmd.Ref, nil)
+		var back struct{ Ref string }
+		require.NoError(t, json.Unmarshal(answer, &back), "%s", answer)
+		require.Equal(t, cmd.Ref, back.Ref)
+		if err != nil {
+			requireRefusal(t, err)
+			return
+		}
+		var other struct {
+			Event, Ref, Key string
+			Data            json.RawMessage
+		}
+		require.NoError(t, json.Unmarshal(frame, &other))
+		require.NotEmpty(t, cmd.Event)
+		require.Equal(t, []string{other.Event, other.Ref, other.Key}, []string{cmd.Event, cmd.Ref, cmd.Key})
+		require.Equal(t, cmd.Data != nil, len(other.Data) > 0 && string(other.Data) != "null")
+	})
+}
+
+// requireRefusal holds that the caller of something malformed or invalid can be
+// told so, in a frame too, with no more than a few faults.
+func requireRefusal(t *testing.T, err error) {
+	t.Helper()
+	p := wire.ProblemOf(err)
+	require.Contains(t, []int{400, 422}, p.Status, "%v", err)
+	require.Equal(t, p.Status == 422, len(p.Errors) > 0)
+	require.LessOrEqual(t, len(p.Errors), 16)
+	require.True(t, json.Valid(p.JSON()) && utf8.Valid(p.JSON()))
+	require.LessOrEqual(t, len(p.JSON()), wire.MaxFrame/2)
+}

@@ -1,0 +1,59 @@
+package ws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// refresh lets the connection go on with a newer token of its user. A bad token
+// changes nothing; another user's ends the connection.
+func refresh(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
+	verifier := s.handler.opts.Verifier
+	if verifier == nil {
+		return nil, notify.Errorf(notify.ErrUnavailable, "this node cannot verify tokens")
+	}
+	if cmd.Data == nil {
+		return nil, errNoData
+	}
+	token, err := wire.Refresh(cmd.Data)
+	if err != nil {
+		return nil, within("/data", err)
+	}
+	p, err := verifier.Verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if p.User != s.conn.Principal().User { // an API key's is nobody
+		s.conn.End(notify.CloseOtherUser)
+		return nil, notify.Errorf(notify.ErrTokenInvalid, "the token is another user's")
+	}
+	s.conn.Renew(clone(p)) // one that has ended hears no reply either
+	// A revocation in the meantime looked at the token before this one, and
+	// found nothing to end.
+	if _, err := verifier.Verify(ctx, token); errors.Is(err, notify.ErrTokenRevoked) {
+		s.conn.End(notify.CloseRevoked)
+		return nil, err
+	}
+	return expiresIn(p), nil
+}
+
+// expiresIn is the reply to a refresh.
+func expiresIn(p notify.Principal) []byte {
+	var reply struct {
+		ExpiresIn *int64 `json:"expires_in,omitempty"` // seconds; absent: never
+	}
+	if !p.Expires.IsZero() {
+		seconds := max(0, int64(time.Until(p.Expires).Seconds()))
+		reply.ExpiresIn = &seconds
+	}
+	data, err := json.Marshal(reply)
+	if err != nil { // a number always can be
+		panic(err)
+	}
+	return data
+}

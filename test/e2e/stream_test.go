@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"bufio"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// listener is a client of the service: one event stream of a user.
+type listener struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	drop  func()
+}
+
+// event is one of a stream.
+type event struct{ id, event, data string }
+
+// listen opens a stream with a query, and with a token if that is not empty.
+// Headers are given as name, value, name, value …
+func (s *service) listen(query, token string, headers ...string) *listener {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url("/events"+query), nil)
+	require.NoError(s.t, err)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := s.client.Do(r)
+	require.NoError(s.t, err)
+	drop := func() { resp.Body.Close() }
+	s.t.Cleanup(drop)
+	require.Equal(s.t, http.StatusOK, resp.StatusCode)
+	return &listener{s.t, bufio.NewScanner(resp.Body), drop}
+}
+
+// next returns the next event; comments do not count. Its fields are empty at
+// the end of the stream.
+func (l *listener) next() event {
+	l.t.Helper()
+	var e event
+	for l.lines.Scan() {
+		name, value, _ := strings.Cut(l.lines.Text(), ": ")
+		switch name {
+		case "id":
+			e.id = value
+		case "event":
+			e.event = value
+		case "data":
+			e.data = value
+		case "":
+			if e.event != "" {
+				return e
+			}
+		}
+	}
+	require.NoError(l.t, l.lines.Err())
+	return event{}
+}
+
+// last reads on to the end and returns the last event.
+func (l *listener) last() (last event) {
+	l.t.Helper()
+	for e := l.next(); e != (event{}); e = l.next() {
+		last = e
+	}
+	return last
+}
+
+func TestAnEventStreamMissesNothing(t *testing.T) {
+	s := start(t)
+	l := s.listen("", token(t, "ada"))
+	assert.Equal(t, "welcome", l.next().event)
+	assert.Equal(t, "live", l.next().event)
+	s.publish("one", "ada")
+	one := l.next()
+	assert.Equal(t, "notification", one.event)
+	assert.Contains(t, one.data, `"title":"one"`)
+	l.drop()
+
+	s.publish("two", "ada")
+	again := s.listen("?cursor=earliest", token(t, "ada"), "Last-Event-ID", one.id)
+	assert.Contains(t, again.next().data, `"resumed":true`)
+	assert.Contains(t, again.next().data, `"title":"two"`)
+	assert.Equal(t, "live", again.next().event)
+
+	// A socket goes on where a stream was, for they are of one order.
+	s.publish("three", "ada")
+	three := again.next()
+	s.publish("four", "ada")
+	s.connect("ada", three.id).expect("four", "live")
+
+	lost := s.listen("?cursor=none-of-ours", token(t, "ada"))
+	lost.next()
+	assert.Equal(t, `{"reason":"unknown"}`, lost.next().data, "a gap is told")
+}
