@@ -26,7 +26,7 @@ import (
 // Store is what the inbox reads: the state that the journal's entries have come
 // to on this node.
 type Store interface {
-	History(r store.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
+	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
 	Generations() ([]notify.Generation, error)
 	Due(now time.Time, s notify.Sweep) (bool, error)
 	Revoked(p notify.Principal) bool

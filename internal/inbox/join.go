@@ -52,7 +52,7 @@ func LiveFrame(at notify.Sequence) *hub.Frame {
 type joining struct {
 	inbox  *Inbox
 	conn   *hub.Conn
-	reader store.Reader
+	reader notify.Reader
 
 	upTo  notify.Sequence // what was durable when the first page was read
 	at    notify.Sequence // up to here everything was written
@@ -77,7 +77,7 @@ func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
 
 func (b *Inbox) joining(c *hub.Conn) *joining {
 	p := c.Principal()
-	return &joining{inbox: b, conn: c, reader: store.Reader{User: p.User, Since: p.Since}}
+	return &joining{inbox: b, conn: c, reader: p.Reader()}
 }
 
 // Join writes welcome, reset where it is due, and then everything that the

@@ -12,6 +12,9 @@ import (
 const (
 	MaxUserBytes       = 256
 	MaxUsers           = 1_000
+	MaxTopics          = 10
+	MaxCollapseKey     = 128 // characters
+	MaxMarks           = 100 // IDs in one mark
 	MaxTypeLength      = 128
 	MaxTitleCharacters = 256
 	MaxBodyCharacters  = 4_096
@@ -47,23 +50,17 @@ func ParseKey(s string) (string, error) {
 	return s, nil
 }
 
-// Check returns what is wrong with d, nothing if it may be published by one
-// who has the scope. No notification may outlive retention.
-func (d *Draft) Check(retention time.Duration) []Fault {
+// DeferMost is how far ahead a notification may be published.
+const DeferMost = 366 * 24 * time.Hour
+
+// Check returns what is wrong with d at now, nothing if it may be published by
+// one who has the scope. No notification may outlive retention.
+func (d *Draft) Check(now time.Time, retention time.Duration) []Fault {
 	var c checker
-	switch {
-	case d.All && len(d.Users) > 0, !d.All && len(d.Users) == 0:
-		c.fault("/to", "must hold exactly one of users and all")
-	case len(d.Users) > MaxUsers:
-		c.fault("/to/users", "must have at most %d items", MaxUsers)
-	}
-	for i, u := range d.Users {
-		if why := userFault(string(u)); why != "" {
-			c.fault("/to/users/"+strconv.Itoa(i), "%s", why)
-			break // one is enough to learn from; a thousand are noise
-		}
-	}
+	c.to(d)
 	c.typeName(d.Type)
+	c.text("/collapse_key", d.CollapseKey, MaxCollapseKey)
+	c.when(d, now)
 	c.text("/title", d.Title, MaxTitleCharacters)
 	c.text("/body", d.Body, MaxBodyCharacters)
 	if len(d.Data) > MaxDataBytes {
@@ -81,6 +78,45 @@ func (d *Draft) Check(retention time.Duration) []Fault {
 }
 
 type checker struct{ faults []Fault }
+
+func (c *checker) to(d *Draft) {
+	given := 0
+	for _, is := range []bool{len(d.Users) > 0, len(d.Topics) > 0, d.All} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		c.fault("/to", "must hold exactly one of users, topics and all")
+	}
+	eachOf(c, "/to/users", d.Users, MaxUsers, userFault)
+	eachOf(c, "/to/topics", d.Topics, MaxTopics, topicFault)
+}
+
+// eachOf looks at names, and tells of the first that is none: one is enough to
+// learn from; a thousand are noise.
+func eachOf[T ~string](c *checker, pointer string, names []T, most int, faultOf func(string) string) {
+	if len(names) > most {
+		c.fault(pointer, "must have at most %d items", most)
+	}
+	for i, name := range names {
+		if why := faultOf(string(name)); why != "" {
+			c.fault(pointer+"/"+strconv.Itoa(i), "%s", why)
+			return
+		}
+	}
+}
+
+// when looks at what depends on time.
+func (c *checker) when(d *Draft, now time.Time) {
+	switch {
+	case d.DeliverAt.IsZero():
+	case d.Ephemeral:
+		c.fault("/deliver_at", "must be absent from what is ephemeral: that is not kept until then")
+	case d.DeliverAt.Sub(now) > DeferMost:
+		c.fault("/deliver_at", "must be at most %d days ahead", int64(DeferMost.Hours())/24)
+	}
+}
 
 func (c *checker) fault(pointer, format string, args ...any) {
 	c.faults = append(c.faults, Fault{pointer, fmt.Sprintf(format, args...)})

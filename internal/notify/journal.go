@@ -19,28 +19,34 @@ type Journal interface {
 	Durable() Sequence
 }
 
-// Entry is one step of the journal: a Publish, a Sweep, a Generation, a
-// Revocation, a Ticket or a Redemption.
+// Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a
+// Sweep, a Generation, a Revocation, a Ticket or a Redemption.
 // Applying one depends on nothing but the entry, its sequence, its time and
 // the entries before it; so it carries the limits that it is subject to.
 type Entry interface{ entry() }
 
 // Publish tells users something.
 type Publish struct {
-	ID        string // what the notification is to be called
-	Audience  Audience
-	Users     []UserID // distinct, at least one, with AudienceUser
-	Content   []byte   // see Notification
-	TTL       time.Duration
-	Ephemeral bool // pass on, do not store
-	Key       Key  // zero: none
-	Keep      int  // how many notifications a history keeps: the newest
+	ID          string // what the notification is to be called
+	Audience    Audience
+	Users       []UserID // distinct, at least one, with AudienceUser
+	Topics      []Topic  // distinct, at least one, with AudienceTopic
+	CollapseKey string   // see Notification
+	Content     []byte   // see Notification
+	TTL         time.Duration
+	Ephemeral   bool      // pass on, do not store
+	DeliverAt   time.Time // if that is later than the entry: keep until a Release
+	Key         Key       // zero: none
+	Keep        int       // how many notifications a history keeps: the newest
 }
 
 // Notification returns what e tells users, if it is applied at a place and a
 // time. An ephemeral one has no place.
 func (e Publish) Notification(seq Sequence, at time.Time) Notification {
-	n := Notification{Sequence: seq, Time: at, Audience: e.Audience, Users: e.Users, Content: e.Content}
+	n := Notification{
+		Sequence: seq, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics,
+		CollapseKey: e.CollapseKey, Content: e.Content,
+	}
 	if e.TTL > 0 {
 		n.Expires = at.Add(e.TTL)
 	}
@@ -81,12 +87,15 @@ type Generation struct {
 type Verdict struct {
 	Sequence  Sequence
 	Receipt   Receipt   // of a Publish
-	More      bool      // of a Sweep: call again
+	More      bool      // of a Sweep or Mark: append it again
 	Principal Principal // of a Redemption
-	Err       error     // ErrKeyReused, ErrTokenInvalid, ErrUnavailable, ErrOutcomeUnknown, or nil
+	Err       error     // ErrKeyReused, ErrTokenInvalid, ErrNotFound, ErrUnavailable, ErrOutcomeUnknown, or nil
 }
 
 func (Publish) entry()    {}
+func (Release) entry()    {}
+func (Mark) entry()       {}
+func (Recall) entry()     {}
 func (Sweep) entry()      {}
 func (Generation) entry() {}
 func (Revocation) entry() {}
@@ -94,9 +103,11 @@ func (Ticket) entry()     {}
 func (Redemption) entry() {}
 
 // Change is what those who are connected should hear of an entry that was
-// applied: a *Notification or a Revocation. Changes are passed on in the
-// journal's order.
+// applied: a *Notification, an InboxChange, a Recount or a Revocation. Changes
+// are passed on in the journal's order.
 type Change interface{ change() }
 
 func (*Notification) change() {}
+func (InboxChange) change()   {}
+func (Recount) change()       {}
 func (Revocation) change()    {}

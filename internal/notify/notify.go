@@ -29,23 +29,29 @@ type Audience string
 
 // The audiences.
 const (
-	AudienceUser Audience = "user" // to users by name
-	AudienceAll  Audience = "all"  // to everyone
+	AudienceUser  Audience = "user"  // to users by name
+	AudienceTopic Audience = "topic" // to those whose tokens name one of its topics
+	AudienceAll   Audience = "all"   // to everyone
 )
 
 // Draft is a notification as its publisher asks for it: the body of
 // POST /notify, decoded. Check says whether it may be published.
 type Draft struct {
-	Users []UserID // empty with All; one named twice is told once
-	All   bool
+	// One of these says to whom. What is named twice is told once.
+	Users  []UserID
+	Topics []Topic // names, no patterns
+	All    bool
 
 	Type      string
 	Title     string
 	Body      string
-	Data      []byte // a JSON object as it was sent, or nil
-	TTL       time.Duration
+	Data      []byte        // a JSON object as it was sent, or nil
+	TTL       time.Duration // from when it is delivered
 	Priority  Priority
 	Ephemeral bool
+
+	CollapseKey string    // it takes the place of the one before it with this key; empty: none
+	DeliverAt   time.Time // zero, or past: at once
 
 	// Source is the body, compact: what an idempotency key is compared by.
 	Source []byte
@@ -59,10 +65,38 @@ type Notification struct {
 	Expires  time.Time // zero: never by itself
 	Audience Audience
 	Users    []UserID // to whom, with AudienceUser; one read from a history does not say
+	Topics   []Topic  // likewise, with AudienceTopic
+
+	// CollapseKey is how a newer one finds the one it replaces, for each user,
+	// each topic and everyone apart.
+	CollapseKey string
 
 	// Content holds the members that do not depend on the journal, as JSON
-	// without the braces. Package wire writes and completes it.
+	// without the braces; the id is the first. Package wire writes and completes
+	// it.
 	Content []byte
+
+	View
+}
+
+// View is how one reader finds a notification.
+type View struct {
+	Topic    Topic  // by which the reader hears it, with AudienceTopic
+	Replaces string // the ID of the one whose place it took; empty: none
+
+	Read, Archived time.Time // zero: it is not
+}
+
+// Unread reports whether the reader still has to look at it.
+func (v *View) Unread() bool { return v.Read.IsZero() && v.Archived.IsZero() }
+
+// ID returns what n is called, a UUID.
+func (n *Notification) ID() string {
+	const before, length = len(`"id":"`), 36
+	if len(n.Content) < before+length {
+		return ""
+	}
+	return string(n.Content[before : before+length])
 }
 
 // Expired reports whether n is past its time to live at now.
@@ -73,6 +107,6 @@ func (n *Notification) Expired(now time.Time) bool {
 // Receipt is the answer to a publish.
 type Receipt struct {
 	ID         string // the notification's, a UUID
-	Recipients int    // 0 for everyone: nobody is counted
+	Recipients int    // 0 for topics and everyone: nobody is counted
 	Duplicate  bool   // the idempotency key had been used: this is the first answer
 }

@@ -15,8 +15,9 @@ type Principal struct {
 	Name string
 
 	Scopes  []Scope
-	Since   time.Time // broadcasts from before are hidden; zero: none are
-	Expires time.Time // of the token; zero: never, as of an API key
+	Topics  []TopicPattern // what it hears of besides its own
+	Since   time.Time      // broadcasts from before are hidden; zero: none are
+	Expires time.Time      // of the token; zero: never, as of an API key
 
 	// What a Revocation goes by.
 	Issued  time.Time // the token's iat; zero: it does not say

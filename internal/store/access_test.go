@@ -231,7 +231,7 @@ func TestEarlierFormat(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			page, err := s.History(store.Reader{User: "ada"}, 0, s.Last(), 10)
+			page, err := s.History(notify.Reader{User: "ada"}, 0, s.Last(), 10)
 			require.NoError(t, err)
 			assert.Len(t, page.Notifications, 1)
 			require.NoError(t, s.Close())

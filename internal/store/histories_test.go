@@ -9,7 +9,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/store"
 )
 
 // More users are told in turn than a store has histories of in memory; each
@@ -28,7 +27,7 @@ func TestApplyToManyUsers(t *testing.T) {
 		}
 	}
 	for u := 0; u < users; u += 997 {
-		page, err := s.History(store.Reader{User: notify.UserID(strconv.Itoa(u))}, 0, users*rounds, 10)
+		page, err := s.History(notify.Reader{User: notify.UserID(strconv.Itoa(u))}, 0, users*rounds, 10)
 		if err != nil {
 			t.Fatal(err)
 		}

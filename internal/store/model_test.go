@@ -264,7 +264,7 @@ func (m *machine) check(t *rapid.T) {
 	for _, u := range users {
 		var got []notify.Sequence
 		for at := after; at < m.model.last; {
-			page, err := m.store.History(store.Reader{User: u}, at, m.model.last, limit)
+			page, err := m.store.History(notify.Reader{User: u}, at, m.model.last, limit)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,19 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
-
-// Reader says whose history is read. Broadcasts from before Since are none of
-// the user's.
-type Reader struct {
-	User  notify.UserID
-	Since time.Time
-}
 
 // Page is a stretch of a user's history: what the user and everyone was told,
 // in the one order of the journal.
@@ -39,7 +31,7 @@ const pageBytes = 64 << 10
 // History returns what the reader was told after one sequence and up to
 // another, oldest first. The page is full at limit notifications. It shows the
 // state of one moment. The caller bounds upTo by the journal's durable mark.
-func (s *Store) History(r Reader, after, upTo notify.Sequence, limit int) (Page, error) {
+func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int) (Page, error) {
 	snap := s.db.NewSnapshot()
 	defer snap.Close()
 	page := Page{End: upTo}
@@ -73,7 +65,7 @@ func (s *Store) History(r Reader, after, upTo notify.Sequence, limit int) (Page,
 }
 
 // removed returns the highest sequence that retention took from the reader.
-func removed(r pebble.Reader, who Reader) (notify.Sequence, error) {
+func removed(r pebble.Reader, who notify.Reader) (notify.Sequence, error) {
 	own, err := readHistoryOf(r, ofUser(who.User))
 	if err != nil {
 		return 0, err

@@ -79,7 +79,7 @@ func BenchmarkHistory(b *testing.B) {
 	user := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		who := store.Reader{User: notify.UserID(fmt.Sprintf("user-%08d", user%benchUsers))}
+		who := notify.Reader{User: notify.UserID(fmt.Sprintf("user-%08d", user%benchUsers))}
 		page, err := s.History(who, 0, each*benchUsers, 100)
 		if err != nil || len(page.Notifications) != each {
 			b.Fatalf("%d notifications, %v", len(page.Notifications), err)

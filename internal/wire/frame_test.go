@@ -61,7 +61,7 @@ func TestLargestNotificationFitsAFrame(t *testing.T) {
 		Data:     []byte(`{"a":"` + strings.Repeat("x", notify.MaxDataBytes-8) + `"}`),
 		Priority: notify.PriorityNormal, TTL: time.Hour,
 	}
-	require.Empty(t, d.Check(time.Hour))
+	require.Empty(t, d.Check(time.Now(), time.Hour))
 	n := notify.Notification{Content: wire.AppendContent(nil, strings.Repeat("i", 36), &d), Time: time.Now(), Expires: time.Now()}
 	frame := wire.AppendFrame(nil, "notification", make([]byte, 128), "", wire.AppendNotification(nil, &n))
 	assert.LessOrEqual(t, len(frame), wire.MaxFrame)

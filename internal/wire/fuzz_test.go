@@ -56,7 +56,7 @@ func FuzzDraft(f *testing.F) {
 		require.Equal(t, d, again)
 		require.Equal(t, wire.Fingerprint(d.Source), wire.Fingerprint(again.Source))
 
-		if len(d.Check(30*24*time.Hour)) > 0 {
+		if len(d.Check(time.Now(), 30*24*time.Hour)) > 0 {
 			return
 		}
 		n := notify.Notification{Time: time.Unix(0, 0), Audience: notify.AudienceUser, Content: wire.AppendContent(nil, "id", &d)}

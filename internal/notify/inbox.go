@@ -1,0 +1,109 @@
+package notify
+
+import "time"
+
+// Verb is what a Mark does to notifications.
+type Verb string
+
+// The verbs. Unread takes an archived notification back into the inbox.
+const (
+	VerbRead    Verb = "read"
+	VerbUnread  Verb = "unread"
+	VerbArchive Verb = "archive"
+)
+
+// Mark changes the state that notifications have for a user: those with IDs,
+// or all that the user was told up to Through. It changes a bounded number;
+// Verdict.More says that there are more.
+type Mark struct {
+	Reader  Reader
+	Verb    Verb
+	IDs     []string // of which those that the user does not have are ignored
+	Through Sequence // instead of IDs
+	Keep    int      // how many changes of state a history keeps, at least
+}
+
+// Recall takes a notification back, or keeps one from being released. The
+// error of its Verdict is of kind ErrNotFound if there is none with this ID.
+type Recall struct {
+	ID   string
+	Keep int // as in Mark
+}
+
+// Release delivers what a Publish has deferred, if it is still there. Nothing
+// is released before its time.
+type Release struct {
+	Ref Deferred
+}
+
+// Deferred is the place of what is to be delivered later.
+type Deferred struct {
+	At       time.Time // when it is due
+	Sequence Sequence  // of its Publish
+}
+
+// Reader says whose inbox is read, and what is in it besides the user's own:
+// what was told to one of Topics, and broadcasts from Since on.
+type Reader struct {
+	User   UserID
+	Since  time.Time
+	Topics []TopicPattern
+}
+
+// Reader returns whose inbox p reads.
+func (p *Principal) Reader() Reader {
+	return Reader{User: p.User, Since: p.Since, Topics: p.Topics}
+}
+
+// InboxState says which notifications of an inbox are listed.
+type InboxState string
+
+// The states.
+const (
+	StateUnread   InboxState = "unread"
+	StateRead     InboxState = "read" // and not archived
+	StateArchived InboxState = "archived"
+	StateAll      InboxState = "all"
+	StateInbox    InboxState = "" // what is not archived
+)
+
+// Has reports whether a notification that is found as v is in state s.
+func (s InboxState) Has(v *View) bool {
+	switch s {
+	case StateUnread:
+		return v.Unread()
+	case StateRead:
+		return !v.Read.IsZero() && v.Archived.IsZero()
+	case StateArchived:
+		return !v.Archived.IsZero()
+	case StateAll:
+		return true
+	case StateInbox:
+		return v.Archived.IsZero()
+	}
+	return false
+}
+
+// InboxChange says that notifications have another state for a user, or were
+// recalled. It has a place in the order of what its readers are told.
+type InboxChange struct {
+	Sequence Sequence
+	To       Readers
+
+	// IDs of notifications.
+	Read, Unread, Archived, Recalled []string
+}
+
+// Recount says that readers have another number of unread notifications than
+// they can tell by what they heard: some have expired, were dropped or replaced.
+type Recount struct {
+	To Readers
+}
+
+// Readers are those who are told: users by name, or else those who hear one of
+// the topics, or everyone.
+type Readers struct {
+	Users  []UserID
+	Topics []Topic
+	All    bool
+}

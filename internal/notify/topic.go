@@ -1,0 +1,82 @@
+package notify
+
+import (
+	"slices"
+	"strings"
+)
+
+// Topic is something that users hear of if their tokens name it. It has the
+// form of a UserID, without a "*".
+type Topic string
+
+// TopicPattern is what a token names: a topic, or "project.*", which stands for
+// all topics that begin with "project.".
+type TopicPattern string
+
+// patternRest is what a pattern ends with that stands for more than one topic.
+const patternRest = ".*"
+
+// Prefix returns what the topics begin with that p stands for; ok is false if
+// p is the name of one.
+func (p TopicPattern) Prefix() (prefix string, ok bool) {
+	prefix, ok = strings.CutSuffix(string(p), "*")
+	return prefix, ok
+}
+
+// Matches reports whether p stands for t.
+func (p TopicPattern) Matches(t Topic) bool {
+	if prefix, ok := p.Prefix(); ok {
+		return strings.HasPrefix(string(t), prefix)
+	}
+	return string(t) == string(p)
+}
+
+// Patterns returns all that stand for t: its name, and a pattern for each of
+// its dots.
+func (t Topic) Patterns() []TopicPattern {
+	all := []TopicPattern{TopicPattern(t)}
+	for i := range len(t) {
+		if t[i] == '.' {
+			all = append(all, TopicPattern(t[:i])+patternRest)
+		}
+	}
+	return all
+}
+
+// Heard returns the first of topics that one of patterns stands for.
+func Heard(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
+	for _, t := range topics {
+		if slices.ContainsFunc(patterns, func(p TopicPattern) bool { return p.Matches(t) }) {
+			return t, true
+		}
+	}
+	return "", false
+}
+
+// ParseTopic returns s as a Topic, or an error of kind ErrInvalid that says why
+// it is none.
+func ParseTopic(s string) (Topic, error) {
+	if why := topicFault(s); why != "" {
+		return "", Errorf(ErrInvalid, "a topic %s", why)
+	}
+	return Topic(s), nil
+}
+
+// ParsePattern returns s as a TopicPattern, or an error of kind ErrInvalid that
+// says why it is none.
+func ParsePattern(s string) (TopicPattern, error) {
+	if len(s) > MaxUserBytes {
+		return "", Errorf(ErrInvalid, "a topic must have at most %d bytes", MaxUserBytes)
+	}
+	if why := topicFault(strings.TrimSuffix(s, patternRest)); why != "" {
+		return "", Errorf(ErrInvalid, "a topic %s", why)
+	}
+	return TopicPattern(s), nil
+}
+
+func topicFault(s string) string {
+	if strings.Contains(s, "*") {
+		return "must not have a *"
+	}
+	return userFault(s)
+}
