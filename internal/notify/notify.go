@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"time"
 )
 
@@ -92,11 +93,12 @@ func (v *View) Unread() bool { return v.Read.IsZero() && v.Archived.IsZero() }
 
 // ID returns what n is called, a UUID.
 func (n *Notification) ID() string {
-	const before, length = len(`"id":"`), 36
-	if len(n.Content) < before+length {
+	rest, ok := bytes.CutPrefix(n.Content, []byte(`"id":"`))
+	if !ok {
 		return ""
 	}
-	return string(n.Content[before : before+length])
+	id, _, _ := bytes.Cut(rest, []byte(`"`))
+	return string(id)
 }
 
 // Expired reports whether n is past its time to live at now.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -69,10 +68,8 @@ func (t ticket) append(dst []byte) []byte {
 	dst = appendTime(dst, p.Since)
 	dst = appendTime(dst, p.Expires)
 	dst = appendTime(dst, p.Issued)
-	for _, s := range p.Scopes {
-		dst = appendString(dst, string(s))
-	}
-	return dst
+	dst = appendNames(dst, p.Scopes)
+	return appendNames(dst, p.Topics)
 }
 
 func readTicket(b []byte) (ticket, error) {
@@ -83,17 +80,10 @@ func readTicket(b []byte) (ticket, error) {
 	p.Name = r.string()
 	p.TokenID = r.string()
 	p.Since, p.Expires, p.Issued = r.time(), r.time(), r.time()
-	for len(r.b) > 0 {
-		p.Scopes = append(p.Scopes, notify.Scope(r.string()))
-	}
+	p.Scopes, _ = readNames[notify.Scope](&r, true)
+	p.Topics, _ = readNames[notify.TopicPattern](&r, true)
 	return t, r.err
 }
-
-func appendString(dst []byte, s string) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
-}
-
-func (r *record) string() string { return string(r.bytes(r.uvarint())) }
 
 // revocation is a revocation as it is kept.
 type revocation struct {

@@ -160,7 +160,8 @@ func apply(t *testing.T, s *store.Store, at time.Time, entries ...notify.Entry) 
 func TestTicketKeepsThePrincipal(t *testing.T) {
 	p := notify.Principal{
 		User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeAdmin},
-		Since: noon(), Expires: noon().Add(time.Millisecond), Issued: noon().Add(-time.Hour), TokenID: "id",
+		Topics: []notify.TopicPattern{"team-42", "project.*"},
+		Since:  noon(), Expires: noon().Add(time.Millisecond), Issued: noon().Add(-time.Hour), TokenID: "id",
 	}
 	v := reflect.ValueOf(p)
 	for i := range v.NumField() {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -35,6 +36,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	s.state, s.buffer = g.state, g.buffer
 	s.histories.turn()
 	s.revocations.apply(g.revoked)
+	s.shared.apply(g.steps)
 	return verdicts, g.told, nil
 }
 
@@ -51,7 +53,11 @@ type group struct {
 	changed   []*known   // of them, and not in the batch yet
 	buffer    []byte     // for a value on its way to the batch
 
-	revoked []revoked // for memory, once all is durable
+	// For memory, once all is durable.
+	revoked []revoked
+	steps   []step
+
+	recount []owner // whose readers have lost what they may have counted, in the entry
 }
 
 // applyAll applies entries, and leaves all that they change in the batch.
@@ -72,11 +78,18 @@ func (g *group) applyAll(first notify.Sequence, entries []notify.Entry) ([]notif
 
 func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
 	g.state.last = seq
+	g.recount = g.recount[:0]
 	v := notify.Verdict{Sequence: seq}
 	var err error
 	switch e := e.(type) {
 	case notify.Publish:
 		v.Receipt, err = g.publish(seq, e)
+	case notify.Release:
+		err = g.releaseDeferred(seq, e)
+	case notify.Mark:
+		v.More, err = g.mark(seq, e)
+	case notify.Recall:
+		err = g.recall(seq, e)
 	case notify.Sweep:
 		v.More, err = g.sweep(e)
 	case notify.Generation:
@@ -90,15 +103,39 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 	default:
 		return v, fmt.Errorf("unknown entry %T", e)
 	}
-	if errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) {
+	if isVerdict(err) {
 		v.Err, err = err, nil
 	}
+	g.tellRecounts()
 	return v, err
 }
 
+// isVerdict reports whether err is what was decided, and no failure.
+func isVerdict(err error) bool {
+	return errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound)
+}
+
+// tellRecounts has the readers of what has lost something count anew.
+func (g *group) tellRecounts() {
+	var to notify.Readers
+	for _, o := range g.recount {
+		r := o.readers()
+		to.Users = append(to.Users, r.Users...)
+		to.Topics = append(to.Topics, r.Topics...)
+		to.All = to.All || r.All
+	}
+	if len(g.recount) == 0 {
+		return
+	}
+	slices.Sort(to.Users)
+	slices.Sort(to.Topics)
+	to.Users, to.Topics = slices.Compact(to.Users), slices.Compact(to.Topics)
+	g.told = append(g.told, notify.Recount{To: to})
+}
+
 func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
-	if (e.Audience == notify.AudienceUser) != (len(e.Users) > 0) {
-		return notify.Receipt{}, fmt.Errorf("a publish to %q with %d users", e.Audience, len(e.Users))
+	if (e.Audience == notify.AudienceUser) != (len(e.Users) > 0) || (e.Audience == notify.AudienceTopic) != (len(e.Topics) > 0) {
+		return notify.Receipt{}, fmt.Errorf("a publish to %q with %d users and %d topics", e.Audience, len(e.Users), len(e.Topics))
 	}
 	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
 	if e.Key != (notify.Key{}) {
@@ -108,12 +145,21 @@ func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, 
 		}
 		g.useKey(e.Key, receipt)
 	}
-	n := e.Notification(seq, g.at)
-	g.told = append(g.told, &n)
-	if e.Ephemeral {
+	if e.DeliverAt.After(g.at) && !e.Ephemeral {
+		g.deferUntil(seq, e)
 		return receipt, nil
 	}
-	return receipt, g.keep(&n, e.Keep)
+	return receipt, g.tell(seq, e)
+}
+
+// tell tells users what e says, now.
+func (g *group) tell(seq notify.Sequence, e notify.Publish) error {
+	n := e.Notification(seq, g.at)
+	if e.Ephemeral {
+		g.told = append(g.told, &n)
+		return nil
+	}
+	return g.keep(&n, e)
 }
 
 // usedKey returns the first answer under k, if k was used for the same thing,
@@ -142,31 +188,45 @@ func (g *group) useKey(k notify.Key, r notify.Receipt) {
 	g.set(endKey(g.at.Add(notify.KeyLifetime), kindKey, k.Name[:]), nil)
 }
 
-// keep stores n and puts it into the histories that it belongs to.
-func (g *group) keep(n *notify.Notification, most int) error {
+// keep stores n, puts it into the histories that it belongs to, and tells it.
+func (g *group) keep(n *notify.Notification, e notify.Publish) error {
 	g.buffer = appendNotification(g.buffer[:0], n)
 	g.state.bytes += size(n, g.buffer)
 	g.set(sequenceKey(kindNotification, n.Sequence), g.buffer)
+	g.set(idKey(n.ID()), binary.BigEndian.AppendUint64(g.buffer[:0], uint64(n.Sequence)))
 	if !n.Expires.IsZero() {
 		g.set(endOfNotification(n), nil)
 	}
-	if n.Audience == notify.AudienceAll {
-		return g.extend(everyone(), n.Sequence, most)
+	if n.CollapseKey != "" {
+		return g.keepCollapsing(n, e.Keep)
 	}
-	for _, u := range n.Users {
-		if err := g.extend(ofUser(u), n.Sequence, most); err != nil {
+	g.told = append(g.told, n)
+	if n.Audience == notify.AudienceUser { // nearly all are
+		for _, u := range n.Users {
+			if err := g.extend(ofUser(u), n, told{}, e.Keep); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, o := range ownersOf(n) {
+		if err := g.extend(o, n, told{}, e.Keep); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// size is what a notification takes: its record, and a key in each history.
+// size is what a notification takes: its record, its place, and a key in each
+// history.
 func size(n *notify.Notification, record []byte) uint64 {
-	const key, perUser = 1 + 8, 2
-	total := uint64(len(record) + key)
+	const key, perName = 1 + 8, 2
+	total := uint64(len(record) + key + placeBytes)
 	for _, u := range n.Users {
-		total += uint64(key + perUser + len(u))
+		total += uint64(key + perName + len(u))
+	}
+	for _, t := range n.Topics {
+		total += uint64(key + perName + len(t))
 	}
 	return total
 }
@@ -178,13 +238,13 @@ func endOfNotification(n *notify.Notification) []byte {
 // release tells n that one of its owners has let go of it, and removes it when
 // it was the last.
 func (g *group) release(n *notify.Notification, bytes uint64) error {
-	if n.Audience == notify.AudienceUser && len(n.Users) > 1 {
+	if owners := len(n.Users) + len(n.Topics); owners > 1 {
 		key := sequenceKey(kindHolders, n.Sequence)
 		b, err := get(g.batch, key)
 		if err != nil {
 			return err
 		}
-		holders := uint64(len(n.Users))
+		holders := uint64(owners)
 		if b != nil {
 			holders = binary.BigEndian.Uint64(b)
 		}
@@ -201,6 +261,7 @@ func (g *group) release(n *notify.Notification, bytes uint64) error {
 func (g *group) forget(n *notify.Notification, bytes uint64) {
 	g.remove(sequenceKey(kindNotification, n.Sequence))
 	g.remove(sequenceKey(kindHolders, n.Sequence))
+	g.remove(idKey(n.ID()))
 	if !n.Expires.IsZero() {
 		g.remove(endOfNotification(n))
 	}
@@ -235,9 +296,4 @@ func (g *group) remove(key []byte) {
 	if err := g.batch.Delete(key, nil); err != nil && g.err == nil {
 		g.err = err
 	}
-}
-
-func (g *group) has(key []byte) (bool, error) {
-	b, err := get(g.batch, key)
-	return b != nil, err
 }

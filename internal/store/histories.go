@@ -2,36 +2,11 @@ package store
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
-
-// owner is whose history something is in.
-type owner struct {
-	user notify.UserID
-	all  bool
-}
-
-func everyone() owner { return owner{all: true} }
-
-func ofUser(u notify.UserID) owner { return owner{user: u} }
-
-func (o owner) historyKey() []byte {
-	if o.all {
-		return []byte{kindHistoryAll}
-	}
-	return historyKey(o.user)
-}
-
-func (o owner) toldKey(seq notify.Sequence) []byte {
-	if o.all {
-		return sequenceKey(kindToldAll, seq)
-	}
-	return toldKey(o.user, seq)
-}
 
 // knownMost is how many histories are known once a group has been applied,
 // twice over at most.
@@ -84,8 +59,7 @@ func (g *group) history(o owner) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.user = notify.UserID(strings.Clone(string(o.user))) // it may be a part of something large
-	h := &known{history: read, owner: o}
+	h := &known{history: read, owner: o.clone()}
 	g.histories.put(h)
 	return h, nil
 }
@@ -114,15 +88,20 @@ func (g *group) setHistories() {
 // one at a time, unless fewer are kept than before.
 const dropMost = 100
 
-// extend puts seq at the end of a history, which keeps the newest ones only.
-func (g *group) extend(o owner, seq notify.Sequence, most int) error {
+// extend puts n at the end of a history, which keeps the newest ones only.
+func (g *group) extend(o owner, n *notify.Notification, t told, most int) error {
 	h, err := g.history(o)
 	if err != nil {
 		return err
 	}
 	g.change(h)
 	h.kept++
-	g.set(o.toldKey(seq), nil)
+	if o.isShared() {
+		g.steps = append(g.steps, step{owner: h.owner, item: itemOf(n, t.replaces)})
+	} else {
+		h.unread++
+	}
+	g.set(o.toldKey(n.Sequence), t.append(g.buffer[:0]))
 	for range dropMost {
 		if most <= 0 || h.kept <= uint64(most) {
 			break
@@ -144,12 +123,44 @@ func (g *group) dropOldest(h *known) error {
 	if err != nil {
 		return err
 	}
-	g.remove(h.owner.toldKey(seq))
-	h.kept--
-	if !n.Expired(g.at) {
-		h.note(&n)
+	if _, err := g.takeOut(h.owner, &n, !n.Expired(g.at)); err != nil {
+		return err
 	}
 	return g.release(&n, bytes)
+}
+
+// takeOut takes n out of a history, if that has it still. What retention
+// removes leaves a hole that is announced. Readers who cannot tell are to count
+// anew.
+func (g *group) takeOut(o owner, n *notify.Notification, retention bool) (held bool, err error) {
+	key := o.toldKey(n.Sequence)
+	v, err := get(g.batch, key)
+	if err != nil || v == nil {
+		return false, err
+	}
+	t, err := readTold(v)
+	if err != nil {
+		return false, err
+	}
+	h, err := g.history(o)
+	if err != nil {
+		return false, err
+	}
+	g.change(h)
+	h.kept--
+	if retention {
+		h.note(n)
+	}
+	g.remove(key)
+	switch {
+	case o.isShared():
+		g.steps = append(g.steps, step{owner: h.owner, item: item{sequence: n.Sequence}, gone: true})
+		g.recount = append(g.recount, h.owner)
+	case t.unread():
+		h.unread--
+		g.recount = append(g.recount, h.owner)
+	}
+	return true, g.forgetCollapse(o, n)
 }
 
 // oldest returns the oldest in a history that is not empty. Below what was

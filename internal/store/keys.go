@@ -5,33 +5,51 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // The key space. A key starts with the letter of its kind; numbers are
-// big-endian, so that keys of a kind are in the order of their numbers.
+// big-endian, so that keys of a kind are in the order of their numbers. An owner
+// is a user (u len name), a topic (p len name) or everyone (a): whose history
+// something is in.
 //
 //	n seq            a notification
-//	u len user seq   it was told to the user, who still has it (no value)
-//	a seq            it was told to everyone (no value)
-//	r seq            how many of its users still have it, if fewer than at first
+//	d id             where the notification with an ID is
+//	u len user seq   it was told to the user, who still has it: how it is found there
+//	p len topic seq  it was told to the topic: what it replaced
+//	a seq            it was told to everyone: what it replaced
+//	r seq            how many of its owners still have it, if fewer than at first
 //	m user           history: what is kept for the user, and what was removed
-//	M                the history of everyone
+//	P topic          history of the topic
+//	M                history of everyone
+//	b user           what the user has marked of what is told to others, too
+//	i owner seq      a change of state, or a recall, that the owner was told
+//	c owner key      the notification with a collapse key
+//	w ms seq         a publish to be released at a time
 //	k hash           an idempotency key: what it was used for
 //	t hash           a ticket, whose SHA-256 the hash is
 //	q u user         a revocation of a user's tokens
 //	q j hash         a revocation of one token, by the SHA-256 of its ID
-//	x ms kind ref    what ends at a time: the key kind ref, of n, k, t or q (no value)
+//	x ms kind ref    what ends at a time: the key kind ref, of n, i, k, t or q (no value)
 //	g seq            a generation
 //	s                the state as a whole
 //	v                the format of all this
 const (
 	kindNotification = 'n'
+	kindID           = 'd'
 	kindTold         = 'u'
+	kindToldTopic    = 'p'
 	kindToldAll      = 'a'
 	kindHolders      = 'r'
 	kindHistory      = 'm'
+	kindHistoryTopic = 'P'
 	kindHistoryAll   = 'M'
+	kindMarks        = 'b'
+	kindChange       = 'i'
+	kindCollapse     = 'c'
+	kindDeferred     = 'w'
 	kindKey          = 'k'
 	kindTicket       = 't'
 	kindRevocation   = 'q'
@@ -50,18 +68,28 @@ func sequenceOf(key []byte) notify.Sequence {
 	return notify.Sequence(binary.BigEndian.Uint64(key[len(key)-8:]))
 }
 
-// toldKey has the user's length before the name, so that no user's range
-// reaches into another's.
-func toldKey(u notify.UserID, seq notify.Sequence) []byte {
-	k := make([]byte, 0, 1+2+len(u)+8)
-	k = append(k, kindTold)
-	k = binary.BigEndian.AppendUint16(k, uint16(len(u)))
-	k = append(k, u...)
-	return binary.BigEndian.AppendUint64(k, uint64(seq))
+// idKey is short for what IDs are, UUIDs.
+func idKey(id string) []byte {
+	if u, err := uuid.Parse(id); err == nil && len(id) == 36 {
+		return append([]byte{kindID}, u[:]...)
+	}
+	return append([]byte{kindID}, id...)
 }
 
-func historyKey(u notify.UserID) []byte {
-	return append(append(make([]byte, 0, 1+len(u)), kindHistory), u...)
+func marksKey(u notify.UserID) []byte {
+	return append(append(make([]byte, 0, 1+len(u)), kindMarks), u...)
+}
+
+func deferredKey(d notify.Deferred) []byte {
+	k := append(make([]byte, 0, 1+8+8), kindDeferred)
+	k = binary.BigEndian.AppendUint64(k, uint64(d.At.UnixMilli()))
+	return binary.BigEndian.AppendUint64(k, uint64(d.Sequence))
+}
+
+// deferredOf takes the key of a deferred publish apart.
+func deferredOf(key []byte) notify.Deferred {
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC()
+	return notify.Deferred{At: at, Sequence: sequenceOf(key)}
 }
 
 func idempotencyKey(name [32]byte) []byte {

@@ -12,15 +12,20 @@ import (
 // Pebble's checksums find what the disk did.
 var errCorrupt = errors.New("the store holds a record that cannot be read")
 
+// extended is what a notification begins with that has a collapse key or
+// topics: no other begins with the zero time.
+const extended = 0
+
 // appendNotification writes n but for its sequence, which is in its key.
 func appendNotification(dst []byte, n *notify.Notification) []byte {
+	if n.CollapseKey != "" || len(n.Topics) > 0 {
+		dst = append(dst, extended)
+		dst = appendString(dst, n.CollapseKey)
+		dst = appendNames(dst, n.Topics)
+	}
 	dst = appendTime(dst, n.Time)
 	dst = appendTime(dst, n.Expires)
-	dst = binary.AppendUvarint(dst, uint64(len(n.Users))) // none: everyone
-	for _, u := range n.Users {
-		dst = binary.AppendUvarint(dst, uint64(len(u)))
-		dst = append(dst, u...)
-	}
+	dst = appendNames(dst, n.Users) // without topics, none: everyone
 	return append(dst, n.Content...)
 }
 
@@ -38,34 +43,102 @@ func readForReader(seq notify.Sequence, b []byte) (notify.Notification, error) {
 func readAs(seq notify.Sequence, b []byte, withUsers bool) (notify.Notification, error) {
 	r := record{b: b}
 	n := notify.Notification{Sequence: seq, Audience: notify.AudienceAll}
+	if len(b) > 0 && b[0] == extended {
+		r.uvarint()
+		n.CollapseKey = r.string()
+		n.Topics, _ = readNames[notify.Topic](&r, true)
+	}
 	n.Time, n.Expires = r.time(), r.time()
-	users := r.uvarint()
-	if users > uint64(len(r.b)) {
-		return n, errCorrupt
-	}
-	if users > 0 {
+	var users uint64
+	n.Users, users = readNames[notify.UserID](&r, withUsers)
+	switch {
+	case users > 0:
 		n.Audience = notify.AudienceUser
-	}
-	if withUsers && users > 0 {
-		n.Users = make([]notify.UserID, 0, users)
-	}
-	for range users {
-		if u := r.bytes(r.uvarint()); withUsers {
-			n.Users = append(n.Users, notify.UserID(u))
-		}
+	case len(n.Topics) > 0:
+		n.Audience = notify.AudienceTopic
 	}
 	n.Content = r.b
 	return n, r.err
 }
 
-// history says what is kept for a user, or for everyone, and what was removed.
+func appendNames[T ~string](dst []byte, names []T) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(names)))
+	for _, name := range names {
+		dst = appendString(dst, string(name))
+	}
+	return dst
+}
+
+// readNames reads names, or only how many there are.
+func readNames[T ~string](r *record, keep bool) (names []T, count uint64) {
+	count = r.uvarint()
+	if count > uint64(len(r.b)) {
+		r.b, r.err = nil, errCorrupt
+		return nil, 0
+	}
+	if keep && count > 0 {
+		names = make([]T, 0, count)
+	}
+	for range count {
+		if name := r.bytes(r.uvarint()); keep {
+			names = append(names, T(name))
+		}
+	}
+	return names, count
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func (r *record) string() string { return string(r.bytes(r.uvarint())) }
+
+// told is how a history has a notification. That of a topic or of everyone
+// says only what it replaced: its readers' marks are their own.
+type told struct {
+	read, archived time.Time
+	replaces       string
+}
+
+func (t told) append(dst []byte) []byte {
+	if t == (told{}) {
+		return dst
+	}
+	dst = appendTime(dst, t.read)
+	dst = appendTime(dst, t.archived)
+	return append(dst, t.replaces...)
+}
+
+func readTold(b []byte) (told, error) {
+	if len(b) == 0 {
+		return told{}, nil
+	}
+	r := record{b: b}
+	t := told{read: r.time(), archived: r.time()}
+	t.replaces = string(r.b)
+	return t, r.err
+}
+
+func (t told) view() notify.View {
+	return notify.View{Read: t.read, Archived: t.archived, Replaces: t.replaces}
+}
+
+func (t told) unread() bool { return t.read.IsZero() && t.archived.IsZero() }
+
+// history says what is kept for a user, a topic or everyone, and what was
+// removed.
 type history struct {
-	kept uint64 // how many notifications
+	kept   uint64 // how many notifications
+	unread uint64 // of them, if they are a user's
 
 	// removed is the highest sequence that retention took: a cursor before it has
 	// a hole after it. removedTime is the latest time of what it took.
 	removed     notify.Sequence
 	removedTime time.Time
+
+	// The same for changes of state, by how many notifications they are about.
+	changes        uint64
+	removedChanges notify.Sequence
 }
 
 // note remembers that retention has taken n. Its time may be before that of
@@ -77,15 +150,26 @@ func (h *history) note(n *notify.Notification) {
 	}
 }
 
+// hole is the highest sequence of anything that retention took.
+func (h *history) hole() notify.Sequence { return max(h.removed, h.removedChanges) }
+
 func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.kept)
 	dst = binary.AppendUvarint(dst, uint64(h.removed))
-	return appendTime(dst, h.removedTime)
+	dst = appendTime(dst, h.removedTime)
+	dst = binary.AppendUvarint(dst, h.unread)
+	dst = binary.AppendUvarint(dst, h.changes)
+	return binary.AppendUvarint(dst, uint64(h.removedChanges))
 }
 
 func readHistory(b []byte) (history, error) {
 	r := record{b: b}
 	h := history{kept: r.uvarint(), removed: notify.Sequence(r.uvarint()), removedTime: r.time()}
+	if len(r.b) == 0 { // of format 1, where nothing could be read or changed
+		h.unread = h.kept
+		return h, r.err
+	}
+	h.unread, h.changes, h.removedChanges = r.uvarint(), r.uvarint(), notify.Sequence(r.uvarint())
 	return h, r.err
 }
 

@@ -1,6 +1,6 @@
-// Package store keeps the state that the journal's entries add up to: each
-// user's history, idempotency keys, generations, tickets, revocations. It applies entries in the
-// order it is given, atomically and durably, and answers reads. It promises
+// Package store keeps the state that the journal's entries add up to: what each
+// user, topic and everyone was told and who has read it, idempotency keys,
+// generations, tickets, revocations. It applies entries in the order it is given, atomically and durably, and answers reads. It promises
 // that what Apply has returned survives a power cut, and leaves the order of
 // entries and the rules of publishing to others. Pebble lives here only.
 package store
@@ -21,8 +21,9 @@ import (
 )
 
 // formatVersion is raised when an earlier version would misread keys or values.
-// Format 1 has no tickets and revocations, and is read as it is; but what reads
-// only that would let revoked tokens in, and must refuse a store that has any.
+// Format 1 has no inbox, topics, tickets and revocations, and is brought to
+// format 2 when it is opened; what reads only that would let revoked tokens in,
+// and must refuse a store that has any.
 const (
 	formatVersion = 2
 	formatOldest  = 1
@@ -70,6 +71,7 @@ type Store struct {
 	buffer    []byte
 
 	revocations revocations
+	shared      shared
 }
 
 // ErrInUse says that another process has the directory open.
@@ -182,20 +184,29 @@ func (s *Store) load() error {
 	if format != nil && (len(format) != 1 || format[0] < formatOldest || format[0] > formatVersion) {
 		return fmt.Errorf("it has format %v; this version reads %d to %d", format, formatOldest, formatVersion)
 	}
-	if format == nil || format[0] != formatVersion {
-		if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
-			return fmt.Errorf("write the format: %w", err)
-		}
+	switch {
+	case format == nil:
+		err = s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync)
+	case format[0] != formatVersion:
+		err = s.migrate()
+	}
+	if err != nil {
+		return fmt.Errorf("write the format: %w", err)
 	}
 	if err := s.revocations.load(s.db); err != nil {
 		return err
 	}
+	s.state, err = s.readState()
+	return err
+}
+
+// readState returns what is known of the store as a whole.
+func (s *Store) readState() (state, error) {
 	b, err := get(s.db, []byte{kindState})
 	if err != nil || b == nil {
-		return err
+		return state{}, err
 	}
-	s.state, err = readState(b)
-	return err
+	return readState(b)
 }
 
 // Last returns the sequence of the last entry applied. It is to be called

@@ -93,7 +93,8 @@ func (g *group) removeOld(seq notify.Sequence) (users int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(n.Users), g.removeAll(&n, bytes, true)
+	_, err = g.removeAll(&n, bytes, true)
+	return len(n.Users), err
 }
 
 // isAhead reports whether n is from the future: the clock was set back since, and
@@ -112,7 +113,8 @@ func (g *group) end(key []byte) (users int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		return len(n.Users), g.removeAll(&n, bytes, false)
+		_, err = g.removeAll(&n, bytes, false)
+		return len(n.Users), err
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
 		b, err := get(g.batch, name)
@@ -127,6 +129,8 @@ func (g *group) end(key []byte) (users int, err error) {
 			g.remove(name)
 		}
 		return 0, nil
+	case kindChange:
+		return 0, g.endChange(ref)
 	case kindTicket:
 		return 0, g.endTicket(t, ref)
 	case kindRevocation:
@@ -135,41 +139,21 @@ func (g *group) end(key []byte) (users int, err error) {
 	return 0, errCorrupt
 }
 
-// removeAll takes n out of every history that still has it. What retention
-// removes leaves a hole that is announced; what expired is gone on purpose.
-func (g *group) removeAll(n *notify.Notification, bytes uint64, retention bool) error {
-	owners := make([]owner, 0, max(1, len(n.Users)))
-	for _, u := range n.Users {
-		owners = append(owners, ofUser(u))
-	}
-	if n.Audience == notify.AudienceAll {
-		owners = append(owners, everyone())
-	}
-	for _, o := range owners {
-		if err := g.takeOut(o, n, retention); err != nil {
-			return err
+// removeAll takes n out of every history that still has it, and returns which
+// those were. What retention removes leaves a hole that is announced; what
+// expired is gone on purpose.
+func (g *group) removeAll(n *notify.Notification, bytes uint64, retention bool) (holders []owner, err error) {
+	for _, o := range ownersOf(n) {
+		held, err := g.takeOut(o, n, retention)
+		if err != nil {
+			return nil, err
+		}
+		if held { // else the history was full and has dropped it
+			holders = append(holders, o)
 		}
 	}
 	g.forget(n, bytes)
-	return nil
-}
-
-func (g *group) takeOut(o owner, n *notify.Notification, retention bool) error {
-	held, err := g.has(o.toldKey(n.Sequence))
-	if err != nil || !held { // the history was full and has dropped it
-		return err
-	}
-	h, err := g.history(o)
-	if err != nil {
-		return err
-	}
-	g.change(h)
-	h.kept--
-	if retention {
-		h.note(n)
-	}
-	g.remove(o.toldKey(n.Sequence))
-	return nil
+	return holders, nil
 }
 
 // eachEnd calls f with the keys of what has ended by now, oldest first, until f

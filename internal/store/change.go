@@ -1,0 +1,125 @@
+package store
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// changeLifetime is for how long a change of state is kept at most, so that
+// whoever was away hears of it: a cursor from before is too old for it.
+const changeLifetime = 31 * 24 * time.Hour
+
+// keepChange puts c into the history of o, which keeps the newest ones: as many
+// as are about most notifications, and that one.
+func (g *group) keepChange(o owner, c *notify.InboxChange, most int) error {
+	h, err := g.history(o)
+	if err != nil {
+		return err
+	}
+	g.change(h)
+	h.changes += weight(c)
+	key := o.changeKey(c.Sequence)
+	g.set(key, appendChange(g.buffer[:0], c))
+	g.set(endKey(g.at.Add(changeLifetime), kindChange, key[1:]), nil)
+	for most > 0 && h.changes > uint64(most)+weight(c) {
+		if err := g.dropOldestChange(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weight is how many notifications c is about.
+func weight(c *notify.InboxChange) uint64 {
+	return uint64(len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled))
+}
+
+func (g *group) dropOldestChange(h *known) error {
+	it, err := g.batch.NewIter(&pebble.IterOptions{
+		LowerBound: h.owner.changeKey(h.removedChanges + 1),
+		UpperBound: h.owner.changeKey(^notify.Sequence(0)),
+	})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	if !it.First() {
+		h.changes = 0
+		return it.Error()
+	}
+	return g.dropChange(h, it.Key())
+}
+
+// dropChange removes a change, which leaves a hole.
+func (g *group) dropChange(h *known, key []byte) error {
+	seq := sequenceOf(key)
+	b, err := get(g.batch, key)
+	if err != nil || b == nil {
+		return err
+	}
+	c, err := readChange(seq, b)
+	if err != nil {
+		return err
+	}
+	g.change(h)
+	h.changes -= min(h.changes, weight(&c))
+	h.removedChanges = max(h.removedChanges, seq)
+	g.remove(append([]byte(nil), key...))
+	return nil
+}
+
+// endChange removes a change that has been kept for long enough.
+func (g *group) endChange(ref []byte) error {
+	o, err := ownerOf(ref)
+	if err != nil {
+		return err
+	}
+	h, err := g.history(o)
+	if err != nil {
+		return err
+	}
+	return g.dropChange(h, append([]byte{kindChange}, ref...))
+}
+
+func appendChange(dst []byte, c *notify.InboxChange) []byte {
+	for _, ids := range [][]string{c.Read, c.Unread, c.Archived, c.Recalled} {
+		dst = binary.AppendUvarint(dst, uint64(len(ids)))
+		for _, id := range ids {
+			dst = appendString(dst, shortID(id))
+		}
+	}
+	return dst
+}
+
+func readChange(seq notify.Sequence, b []byte) (notify.InboxChange, error) {
+	c := notify.InboxChange{Sequence: seq}
+	r := record{b: b}
+	for _, ids := range []*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled} {
+		*ids, _ = readNames[string](&r, true)
+		for i, id := range *ids {
+			(*ids)[i] = longID(id)
+		}
+	}
+	return c, r.err
+}
+
+// shortID is how an ID is kept: the bytes of a UUID, whatever else as it is.
+func shortID(id string) string {
+	if u, err := uuid.Parse(id); err == nil && u.String() == id {
+		return string(u[:])
+	}
+	return id
+}
+
+// longID is the reverse.
+func longID(short string) string {
+	if len(short) != len(uuid.UUID{}) {
+		return short
+	}
+	return uuid.UUID([]byte(short)).String()
+}

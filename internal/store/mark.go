@@ -1,0 +1,304 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// markMost is how many of a user's own notifications one Mark changes, so that a
+// publish never waits for long behind one.
+const markMost = 1000
+
+// mark changes the state of notifications and tells their reader which.
+func (g *group) mark(seq notify.Sequence, e notify.Mark) (more bool, err error) {
+	if e.Reader.User == "" {
+		return false, errors.New("a mark of no user")
+	}
+	m := &marking{group: g, Mark: e}
+	if m.marks, err = readMarks(g.batch, e.Reader.User); err != nil {
+		return false, err
+	}
+	had := len(m.marks)
+	if e.IDs != nil {
+		err = m.byID()
+	} else {
+		more, err = m.through()
+	}
+	if err != nil || len(m.changed) == 0 && !m.stretched {
+		return more, err
+	}
+	if m.stretched {
+		if err := g.setMarks(e.Reader.User, m.marks, had); err != nil {
+			return more, err
+		}
+	}
+	if len(m.changed) == 0 {
+		return more, nil
+	}
+	c := notify.InboxChange{Sequence: seq, To: ofUser(e.Reader.User).readers()}
+	switch e.Verb {
+	case notify.VerbRead:
+		c.Read = m.changed
+	case notify.VerbUnread:
+		c.Unread = m.changed
+	case notify.VerbArchive:
+		c.Archived = m.changed
+	default:
+		return false, fmt.Errorf("a mark that does %q", e.Verb)
+	}
+	g.told = append(g.told, c)
+	return more, g.keepChange(ofUser(e.Reader.User), &c, e.Keep)
+}
+
+// marking is a Mark while it is applied.
+type marking struct {
+	*group
+	notify.Mark
+
+	marks     marks    // of what is shared
+	stretched bool     // they have changed
+	changed   []string // IDs
+}
+
+// byID marks those that the reader has.
+func (m *marking) byID() error {
+	for _, id := range m.IDs {
+		p, ok, err := placeOf(m.batch, id)
+		if err != nil {
+			return err
+		}
+		if !ok || p.deferred != nil {
+			continue
+		}
+		b, err := get(m.batch, sequenceKey(kindNotification, p.sequence))
+		if err != nil || b == nil {
+			return errors.Join(errCorrupt, err)
+		}
+		n, err := readForReader(p.sequence, b)
+		if err != nil {
+			return err
+		}
+		if n.Expired(m.at) {
+			continue
+		}
+		if n.Audience == notify.AudienceUser {
+			err = m.own(id, p.sequence)
+		} else {
+			err = m.one(&n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own marks one of the reader's own, if it is.
+func (m *marking) own(id string, seq notify.Sequence) error {
+	key := ofUser(m.Reader.User).toldKey(seq)
+	b, err := get(m.batch, key)
+	if err != nil || b == nil {
+		return err
+	}
+	return m.ownAt(id, key, b)
+}
+
+func (m *marking) ownAt(id string, key, value []byte) error {
+	before, err := readTold(value)
+	if err != nil {
+		return err
+	}
+	t := before.after(m.Verb, m.at)
+	if t == before {
+		return nil
+	}
+	h, err := m.history(ofUser(m.Reader.User))
+	if err != nil {
+		return err
+	}
+	switch {
+	case before.unread() && !t.unread():
+		m.change(h)
+		h.unread--
+	case !before.unread() && t.unread():
+		m.change(h)
+		h.unread++
+	}
+	m.setValue(key, t)
+	m.changed = append(m.changed, id)
+	return nil
+}
+
+// one marks one that others are told, too, if the reader is.
+func (m *marking) one(n *notify.Notification) error {
+	held, err := m.hears(n)
+	if err != nil || !held {
+		return err
+	}
+	before := m.marks.at(n.Sequence)
+	if before.after(m.Verb, m.at) == before {
+		return nil
+	}
+	m.marks, m.stretched = m.marks.mark(n.Sequence, n.Sequence, m.Verb, m.at), true
+	m.changed = append(m.changed, n.ID())
+	return nil
+}
+
+// hears reports whether the reader finds n, which is not the reader's own.
+func (m *marking) hears(n *notify.Notification) (bool, error) {
+	if n.Audience == notify.AudienceAll {
+		b, err := get(m.batch, everyone().toldKey(n.Sequence))
+		return b != nil && !n.Time.Before(m.Reader.Since), err
+	}
+	for _, t := range n.Topics {
+		if _, ok := notify.Heard(m.Reader.Topics, []notify.Topic{t}); !ok {
+			continue
+		}
+		b, err := get(m.batch, ofTopic(t).toldKey(n.Sequence))
+		if err != nil || b != nil {
+			return b != nil, err
+		}
+	}
+	return false, nil
+}
+
+// through marks all that the reader was told up to a place: first the reader's
+// own, then the rest at once.
+func (m *marking) through() (more bool, err error) {
+	through := min(m.Through, m.state.last)
+	if through == 0 {
+		return false, nil
+	}
+	more, err = m.throughOwn(through)
+	if err != nil || more {
+		return more, err
+	}
+	if err := m.tellShared(through); err != nil {
+		return false, err
+	}
+	m.marks, m.stretched = m.marks.mark(1, through, m.Verb, m.at), true
+	return false, nil
+}
+
+func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
+	o := ofUser(m.Reader.User)
+	type one struct{ key, value []byte }
+	var all []one // since what is iterated must not be changed
+	err = each(m.batch, o.toldKey(0), o.toldKey(through+1), func(k, v []byte) (bool, error) {
+		t, err := readTold(v)
+		if err != nil || t.after(m.Verb, m.at) == t {
+			return err == nil, err
+		}
+		if more = len(all) == markMost; more {
+			return false, nil
+		}
+		all = append(all, one{append([]byte(nil), k...), append([]byte(nil), v...)})
+		return true, nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, t := range all {
+		n, _, err := m.notification(sequenceOf(t.key))
+		if err != nil {
+			return false, err
+		}
+		if err := m.ownAt(n.ID(), t.key, t.value); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// tellShared notes which of what is shared will be found otherwise.
+func (m *marking) tellShared(through notify.Sequence) error {
+	owners := []owner{everyone()}
+	topics, err := m.heard(m.Reader.Topics)
+	if err != nil {
+		return err
+	}
+	for _, t := range topics {
+		owners = append(owners, ofTopic(t))
+	}
+	seen := map[notify.Sequence]bool{}
+	for _, o := range owners {
+		err := each(m.batch, o.toldKey(0), o.toldKey(through+1), func(k, _ []byte) (bool, error) {
+			seq := sequenceOf(k)
+			before := m.marks.at(seq)
+			if seen[seq] || before.after(m.Verb, m.at) == before {
+				return true, nil
+			}
+			seen[seq] = true
+			n, _, err := m.notification(seq)
+			if err != nil || n.Expired(m.at) || o == everyone() && n.Time.Before(m.Reader.Since) {
+				return err == nil, err
+			}
+			m.changed = append(m.changed, n.ID())
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heard is heard, with the topics whose histories are not in the batch yet.
+func (g *group) heard(patterns []notify.TopicPattern) ([]notify.Topic, error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	topics, err := heard(g.batch, patterns)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range g.changed {
+		t := notify.Topic(h.owner.name)
+		if h.owner.kind != kindToldTopic {
+			continue
+		}
+		if _, ok := notify.Heard(patterns, []notify.Topic{t}); ok {
+			topics = append(topics, t) // perhaps a second time
+		}
+	}
+	return topics, nil
+}
+
+// recall takes a notification out of every history, and tells those who had
+// it. One that was deferred nobody knows of.
+func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
+	p, ok, err := placeOf(g.batch, e.ID)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return notify.Errorf(notify.ErrNotFound, "there is no notification with this id, any more or yet")
+	case p.deferred != nil:
+		g.remove(deferredKey(*p.deferred))
+		g.remove(idKey(e.ID))
+		return nil
+	}
+	n, bytes, err := g.notification(p.sequence)
+	if err != nil {
+		return err
+	}
+	holders, err := g.removeAll(&n, bytes, false)
+	if err != nil {
+		return err
+	}
+	g.recount = g.recount[:0] // they hear it
+	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
+	for _, o := range holders {
+		r := o.readers()
+		c.To.Users = append(c.To.Users, r.Users...)
+		c.To.Topics = append(c.To.Topics, r.Topics...)
+		c.To.All = c.To.All || r.All
+		if err := g.keepChange(o, &c, e.Keep); err != nil {
+			return err
+		}
+	}
+	g.told = append(g.told, c)
+	return nil
+}

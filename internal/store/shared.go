@@ -1,0 +1,145 @@
+package store
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// sharedMost is how many topics' lists are in memory, twice over at most.
+const sharedMost = 1 << 10
+
+// shared is what everyone and the topics that are read have in their histories,
+// in memory: what is unread of it is counted for each of very many readers.
+type shared struct {
+	mu         sync.Mutex
+	young, old map[owner][]item // old is young as it was when it was full
+}
+
+// item is one that a history holds. A list of them is in order, and what it
+// holds never changes: a newer one takes its place.
+type item struct {
+	sequence notify.Sequence
+	time     int64 // milliseconds since 1970, as is expires
+	expires  int64 // 0: never by itself
+	replaces string
+}
+
+// step is a change of a list that was applied.
+type step struct {
+	owner owner
+	item  item
+	gone  bool
+}
+
+// list returns what o has, as far as it was durable when it is called.
+func (c *shared) list(r pebble.Reader, o owner) ([]item, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if list, ok := c.find(o); ok {
+		return list, nil
+	}
+	list, err := readItems(r, o)
+	if err != nil {
+		return nil, err
+	}
+	c.put(o.clone(), list)
+	return list, nil
+}
+
+func (c *shared) find(o owner) (list []item, ok bool) {
+	if list, ok = c.young[o]; ok {
+		return list, true
+	}
+	if list, ok = c.old[o]; ok {
+		c.put(o, list)
+	}
+	return list, ok
+}
+
+func (c *shared) put(o owner, list []item) {
+	if c.young == nil || len(c.young) >= sharedMost {
+		c.young, c.old = make(map[owner][]item), c.young
+	}
+	c.young[o] = list
+}
+
+// apply takes steps in, of those lists that are in memory.
+func (c *shared) apply(steps []step) {
+	if len(steps) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range steps {
+		if list, ok := c.find(s.owner); ok {
+			c.put(s.owner, s.applyTo(list))
+		}
+	}
+}
+
+// applyTo returns list after s. A list that was read when s was committed
+// already may hold it.
+func (s step) applyTo(list []item) []item {
+	i, found := slices.BinarySearchFunc(list, s.item.sequence, compareItems)
+	switch {
+	case s.gone && !found, !s.gone && found:
+		return list
+	case s.gone && i == 0:
+		return list[1:]
+	case s.gone:
+		return slices.Delete(slices.Clone(list), i, i+1)
+	case i == len(list):
+		return append(list, s.item) // readers of list do not look behind its end
+	}
+	return slices.Insert(slices.Clone(list), i, s.item)
+}
+
+func compareItems(i item, seq notify.Sequence) int {
+	switch {
+	case i.sequence < seq:
+		return -1
+	case i.sequence > seq:
+		return 1
+	}
+	return 0
+}
+
+// upTo returns those of list that are not behind seq.
+func upTo(list []item, seq notify.Sequence) []item {
+	i, _ := slices.BinarySearchFunc(list, seq+1, compareItems)
+	return list[:i]
+}
+
+// after returns those of list that are behind seq.
+func behind(list []item, seq notify.Sequence) []item {
+	i, _ := slices.BinarySearchFunc(list, seq+1, compareItems)
+	return list[i:]
+}
+
+// readItems reads what o has.
+func readItems(r pebble.Reader, o owner) ([]item, error) {
+	var list []item
+	err := each(r, o.toldKey(0), o.toldKey(^notify.Sequence(0)), func(k, v []byte) (bool, error) {
+		seq := sequenceOf(k)
+		t, err := readTold(v)
+		if err != nil {
+			return false, err
+		}
+		b, err := get(r, sequenceKey(kindNotification, seq))
+		if err != nil || b == nil {
+			return err == nil, err // it goes at this moment
+		}
+		n, err := readForReader(seq, b)
+		list = append(list, itemOf(&n, t.replaces))
+		return true, err
+	})
+	return list, err
+}
+
+func itemOf(n *notify.Notification, replaces string) item {
+	return item{sequence: n.Sequence, time: toMillis(n.Time), expires: toMillis(n.Expires), replaces: replaces}
+}

@@ -1,0 +1,259 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// timeline merges what one reader was told for itself and with others, at one
+// moment.
+type timeline struct {
+	reader   notify.Reader
+	after    notify.Sequence // what it is made for
+	upTo     notify.Sequence // inclusive
+	backward bool            // the newest come first
+
+	snap      *pebble.Snapshot
+	owners    []owner   // the user, everyone and the topics that the reader hears
+	histories []history // of the owners
+	marks     marks     // of what is shared
+	hasMarks  bool      // they were read
+
+	// What was not taken yet: of the user, of the other owners, and changes of
+	// state.
+	own     *pebble.Iterator
+	shared  [][]item
+	changes []notify.InboxChange
+
+	records  *pebble.Iterator // of all notifications: seeking forward costs half of what getting does
+	key      [1 + 8]byte      // of the one that is sought
+	contents []byte           // of those that were read, in one piece
+}
+
+// timeline returns what r was told after one sequence and up to another.
+func (s *Store) timeline(r notify.Reader, after, last notify.Sequence) (*timeline, error) {
+	t := &timeline{reader: r, after: after, upTo: last, owners: make([]owner, 0, 2)}
+	t.owners = append(t.owners, ofUser(r.User), everyone())
+	topics, err := heard(s.db, r.Topics)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range topics {
+		t.owners = append(t.owners, ofTopic(topic))
+	}
+	// The lists first: what goes between them and the snapshot is found to be gone.
+	for _, o := range t.owners[1:] {
+		list, err := s.shared.list(s.db, o)
+		if err != nil {
+			return nil, err
+		}
+		list = behind(upTo(list, last), after)
+		if o == everyone() && !r.Since.IsZero() {
+			list = slices.DeleteFunc(slices.Clone(list), func(i item) bool { return i.time < r.Since.UnixMilli() })
+		}
+		t.shared = append(t.shared, list)
+	}
+	t.snap = s.db.NewSnapshot()
+	t.histories = make([]history, 0, len(t.owners))
+	for _, o := range t.owners {
+		h, err := readHistoryOf(t.snap, o)
+		if err != nil {
+			t.close()
+			return nil, err
+		}
+		t.histories = append(t.histories, h)
+	}
+	return t, nil
+}
+
+// removed returns the highest sequence that retention took from the reader.
+func (t *timeline) removed() (highest notify.Sequence) {
+	for i, h := range t.histories {
+		if t.owners[i] == everyone() && h.removedTime.Before(t.reader.Since) {
+			h.removed = 0
+		}
+		highest = max(highest, h.hole())
+	}
+	return highest
+}
+
+// readChanges reads the first changes of state, at most so many of an owner.
+func (t *timeline) readChanges(most int) error {
+	for i, h := range t.histories {
+		if h.changes == 0 {
+			continue
+		}
+		left := most
+		o := t.owners[i]
+		err := each(t.snap, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
+			c, err := readChange(sequenceOf(k), v)
+			t.changes = append(t.changes, c)
+			left--
+			return left > 0, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(t.changes, func(a, b notify.InboxChange) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	t.changes = slices.CompactFunc(t.changes, func(a, b notify.InboxChange) bool { return a.Sequence == b.Sequence })
+	return nil
+}
+
+// begin opens what next and take read from.
+func (t *timeline) begin() (err error) {
+	o := ofUser(t.reader.User)
+	if t.own, err = t.iterate(o.toldKey(t.after+1), o.toldKey(t.upTo+1)); err != nil {
+		return err
+	}
+	t.records, err = t.iterate(sequenceKey(kindNotification, t.after+1), sequenceKey(kindNotification, t.upTo+1))
+	if t.backward {
+		t.own.Last()
+	} else {
+		t.own.First()
+	}
+	return err
+}
+
+func (t *timeline) iterate(lower, upper []byte) (*pebble.Iterator, error) {
+	it, err := t.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	return it, nil
+}
+
+// next returns the sequence of the next that was not taken yet.
+func (t *timeline) next() (seq notify.Sequence, ok bool) {
+	consider := func(s notify.Sequence) {
+		if !ok || (s > seq) == t.backward {
+			seq, ok = s, true
+		}
+	}
+	if t.own.Valid() {
+		consider(sequenceOf(t.own.Key()))
+	}
+	for _, list := range t.shared {
+		if len(list) > 0 {
+			consider(t.head(list).sequence)
+		}
+	}
+	if len(t.changes) > 0 {
+		consider(t.changes[0].Sequence)
+	}
+	return seq, ok
+}
+
+func (t *timeline) head(list []item) item {
+	if t.backward {
+		return list[len(list)-1]
+	}
+	return list[0]
+}
+
+// takeChange takes the change at seq, which next has returned, if it is one.
+func (t *timeline) takeChange(seq notify.Sequence) (c notify.InboxChange, ok bool) {
+	if len(t.changes) == 0 || t.changes[0].Sequence != seq {
+		return c, false
+	}
+	c, t.changes = t.changes[0], t.changes[1:]
+	return c, true
+}
+
+// take takes the notification at seq, which next has returned. It reports false
+// if that is gone at this moment.
+func (t *timeline) take(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
+	view, err := t.takeView(seq)
+	if err != nil {
+		return n, false, err
+	}
+	if n, ok, err = t.read(seq); !ok || err != nil {
+		return n, false, err
+	}
+	n.View = view
+	n.Topic, _ = notify.Heard(t.reader.Topics, n.Topics)
+	return n, true, nil
+}
+
+// takeView returns how the reader finds what is at seq, but for the topic, and
+// moves on.
+func (t *timeline) takeView(seq notify.Sequence) (v notify.View, err error) {
+	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
+		value, err := t.own.ValueAndErr()
+		if err != nil {
+			return v, fmt.Errorf("read the store: %w", err)
+		}
+		had, err := readTold(value)
+		if t.backward {
+			t.own.Prev()
+		} else {
+			t.own.Next()
+		}
+		return had.view(), err
+	}
+	if !t.hasMarks {
+		if t.marks, err = readMarks(t.snap, t.reader.User); err != nil {
+			return v, err
+		}
+		t.hasMarks = true
+	}
+	v = t.marks.at(seq).view()
+	for i, list := range t.shared {
+		if len(list) == 0 || t.head(list).sequence != seq {
+			continue
+		}
+		if v.Replaces == "" {
+			v.Replaces = t.head(list).replaces
+		}
+		if t.backward {
+			t.shared[i] = list[:len(list)-1]
+		} else {
+			t.shared[i] = list[1:]
+		}
+	}
+	return v, nil
+}
+
+// read returns the record at seq, whose content lives as long as what is read
+// later.
+func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
+	t.key[0] = kindNotification
+	binary.BigEndian.PutUint64(t.key[1:], uint64(seq))
+	if !t.records.SeekGE(t.key[:]) || sequenceOf(t.records.Key()) != seq {
+		return n, false, t.records.Error()
+	}
+	v, err := t.records.ValueAndErr()
+	if err != nil {
+		return n, false, fmt.Errorf("read the store: %w", err)
+	}
+	if n, err = readForReader(seq, v); err != nil {
+		return n, false, err
+	}
+	at := len(t.contents)
+	t.contents = append(t.contents, n.Content...)
+	n.Content = t.contents[at:len(t.contents):len(t.contents)]
+	return n, true, nil
+}
+
+func (t *timeline) err() error {
+	if err := errors.Join(t.own.Error(), t.records.Error()); err != nil {
+		return fmt.Errorf("read the store: %w", err)
+	}
+	return nil
+}
+
+func (t *timeline) close() {
+	for _, it := range []*pebble.Iterator{t.own, t.records} {
+		if it != nil {
+			it.Close()
+		}
+	}
+	t.snap.Close()
+}
