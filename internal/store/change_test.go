@@ -1,0 +1,194 @@
+package store_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+func idOf(n int) string { return fmt.Sprintf("00000000-0000-7000-8000-%012d", n) }
+
+// toUsers is a publish called idOf(n).
+func toUsers(n int, collapse string, users ...notify.UserID) notify.Publish {
+	return notify.Publish{
+		ID: idOf(n), Audience: notify.AudienceUser, Users: users, CollapseKey: collapse,
+		Content: []byte(`"id":"` + idOf(n) + `","type":"t"`), Keep: 3,
+	}
+}
+
+func toTopics(n int, topics ...notify.Topic) notify.Publish {
+	e := toUsers(n, "")
+	e.Audience, e.Topics = notify.AudienceTopic, topics
+	return e
+}
+
+func markBy(user notify.UserID, verb notify.Verb, ids ...string) notify.Mark {
+	return notify.Mark{Reader: notify.Reader{User: user}, Verb: verb, IDs: ids, Keep: 3}
+}
+
+// told applies entries as one group and returns what is to be passed on.
+func told(t *testing.T, s *store.Store, first notify.Sequence, entries ...notify.Entry) []notify.Change {
+	t.Helper()
+	_, changes, err := s.Apply(first, noon(), entries)
+	require.NoError(t, err)
+	return changes
+}
+
+// changes returns what ada is told of the state of her inbox after a place.
+func changes(t *testing.T, s *store.Store, after, upTo notify.Sequence) (of []notify.InboxChange, removed notify.Sequence) {
+	t.Helper()
+	page, err := s.History(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}, after, upTo, 100)
+	require.NoError(t, err)
+	require.Equal(t, upTo, page.End)
+	return page.Changes, page.Removed
+}
+
+func TestChangesAreReplayed(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	told(t, s, 1,
+		toUsers(1, "", "ada"), toTopics(2, "team.a", "team.b"), // 1, 2
+		markBy("ada", notify.VerbRead, idOf(1), idOf(9)), // 3
+		notify.Mark{ // 4
+			Reader: notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}, Verb: notify.VerbArchive, Through: 4, Keep: 3,
+		},
+		markBy("grace", notify.VerbRead, idOf(1)),                              // 5: not hers
+		notify.Recall{ID: idOf(2), Keep: 3},                                    // 6
+		notify.Recall{ID: idOf(1), Keep: 3},                                    // 7
+		markBy("ada", notify.VerbUnread, idOf(1)), toUsers(10, "", "grace"), // 8, 9
+	)
+	got, removed := changes(t, s, 0, 9)
+	assert.Zero(t, removed)
+	assert.Equal(t, []notify.InboxChange{
+		{Sequence: 3, Read: []string{idOf(1)}},
+		{Sequence: 4, Archived: []string{idOf(1), idOf(2)}},
+		{Sequence: 6, Recalled: []string{idOf(2)}},
+		{Sequence: 7, Recalled: []string{idOf(1)}},
+	}, got)
+	got, _ = changes(t, s, 3, 6)
+	assert.Len(t, got, 2)
+}
+
+// The newest changes are kept; a cursor from before the others has a hole.
+func TestChangesAreBounded(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	told(t, s, 1, toUsers(1, "", "ada"))
+	for seq := notify.Sequence(2); seq <= 9; seq++ {
+		verb := notify.VerbRead
+		if seq%2 == 1 {
+			verb = notify.VerbUnread
+		}
+		told(t, s, seq, markBy("ada", verb, idOf(1)))
+	}
+	got, removed := changes(t, s, 0, 9)
+	assert.Len(t, got, 4) // as many as are kept, and the last
+	assert.Equal(t, notify.Sequence(5), removed)
+
+	_, _, err := s.Apply(10, noon().Add(32*24*time.Hour), []notify.Entry{notify.Sweep{Retention: 1000 * 24 * time.Hour}})
+	require.NoError(t, err)
+	got, removed = changes(t, s, 0, 10)
+	assert.Empty(t, got)
+	assert.Equal(t, notify.Sequence(9), removed)
+	n, err := s.Unread(notify.Reader{User: "ada"}, 10)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+}
+
+func TestCollapsingIsToldApart(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	got := told(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "k", "grace"), markBy("grace", notify.VerbRead, idOf(2)), toUsers(3, "k", "ada", "grace", "eve"))
+	parts := map[string][]notify.UserID{}
+	var recounts []notify.Change
+	for _, c := range got[3:] {
+		if n, ok := c.(*notify.Notification); ok {
+			require.Equal(t, notify.Sequence(4), n.Sequence)
+			parts[n.Replaces] = n.Users
+		} else {
+			recounts = append(recounts, c)
+		}
+	}
+	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}, "": {"eve"}}, parts)
+	// Hers was read, and what took its place is not.
+	assert.Equal(t, []notify.Change{notify.Recount{To: notify.Readers{Users: []notify.UserID{"grace"}}}}, recounts)
+}
+
+// What falls out of a full history was counted by those who heard it.
+func TestWhatIsDroppedIsCountedAnew(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	got := told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"), toUsers(3, "", "ada"))
+	require.Len(t, got, 3)
+	got = told(t, s, 4, toUsers(4, "", "ada"), markBy("ada", notify.VerbRead, idOf(2)), toUsers(5, "", "ada"))
+	require.Len(t, got, 4) // 2 was read: nothing to count
+	assert.Equal(t, notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}}, got[1])
+}
+
+func TestDeferred(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	late, soon := toUsers(1, "", "ada"), toUsers(2, "", "ada")
+	late.DeliverAt, soon.DeliverAt = noon().Add(2*time.Hour), noon().Add(time.Hour)
+	soon.TTL = time.Minute
+	assert.Empty(t, told(t, s, 1, late, soon))
+	require.NoError(t, s.Close())
+
+	s = openIn(t, fs)
+	defer s.Close()
+	due, next, err := s.DueDeferred(noon(), 10)
+	require.NoError(t, err)
+	assert.Empty(t, due)
+	assert.True(t, soon.DeliverAt.Equal(next))
+	due, next, err = s.DueDeferred(noon().Add(3*time.Hour), 10)
+	require.NoError(t, err)
+	assert.Zero(t, next)
+	require.Len(t, due, 2)
+	assert.Equal(t, notify.Sequence(2), due[0].Sequence)
+
+	assert.Empty(t, told(t, s, 3, notify.Release{Ref: due[0]}), "before its time")
+	_, got, err := s.Apply(4, noon().Add(time.Hour), []notify.Entry{
+		notify.Release{Ref: due[0]}, notify.Release{Ref: due[0]}, notify.Recall{ID: idOf(1)}, notify.Release{Ref: due[1]},
+	})
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	n, ok := got[0].(*notify.Notification)
+	require.True(t, ok)
+	assert.Equal(t, notify.Sequence(4), n.Sequence)
+	assert.True(t, n.Expires.Equal(noon().Add(time.Hour+time.Minute)), "it lives from when it is delivered")
+}
+
+// A store of format 1 knows no IDs and no counts.
+func TestFormat1IsMigrated(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"))
+	require.NoError(t, s.Close())
+	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
+	require.NoError(t, err)
+	require.NoError(t, db.DeleteRange([]byte("d"), []byte("e"), pebble.Sync))
+	require.NoError(t, db.Set([]byte("mada"), []byte{2, 0, 0}, pebble.Sync)) // kept, removed, and when
+	require.NoError(t, db.Set([]byte("v"), []byte{1}, pebble.Sync))
+	require.NoError(t, db.Close())
+
+	s, err = store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	defer s.Close()
+	n, err := s.Unread(notify.Reader{User: "ada"}, 2)
+	require.NoError(t, err)
+	assert.Equal(t, 2, n)
+	got := told(t, s, 3, markBy("ada", notify.VerbRead, idOf(1)))
+	assert.Len(t, got, 1)
+	n, err = s.Unread(notify.Reader{User: "ada"}, 3)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// TestMarks holds stretches against a map of places.
+func TestMarks(t *testing.T) {
+	const places = 20
+	rapid.Check(t, func(t *rapid.T) {
+		var m marks
+		want := map[notify.Sequence]told{}
+		now := time.UnixMilli(1_000_000).UTC()
+		t.Repeat(map[string]func(*rapid.T){
+			"mark": func(t *rapid.T) {
+				from := notify.Sequence(rapid.IntRange(1, places).Draw(t, "from"))
+				to := notify.Sequence(rapid.IntRange(int(from), places).Draw(t, "to"))
+				verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
+				now = now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "later")) * time.Second)
+				before := m.append(nil)
+				next := m.mark(from, to, verb, now)
+				if string(m.append(nil)) != string(before) {
+					t.Fatal("marking has changed what was marked before")
+				}
+				m = next
+				for seq := from; seq <= to; seq++ {
+					want[seq] = want[seq].after(verb, now)
+				}
+				maps.DeleteFunc(want, func(_ notify.Sequence, v told) bool { return v == told{} })
+			},
+			"": func(t *rapid.T) {
+				var list []item
+				for seq := notify.Sequence(1); seq <= places+1; seq++ {
+					if got := m.at(seq); got != want[seq] {
+						t.Fatalf("at %d: %v, want %v", seq, got, want[seq])
+					}
+					list = append(list, item{sequence: seq})
+				}
+				if got := m.unreadOf(list); got != places+1-len(want) {
+					t.Fatalf("%d unread, want %d", got, places+1-len(want))
+				}
+				for i, s := range m {
+					if s.from > s.to || i > 0 && s.from <= m[i-1].to {
+						t.Fatalf("stretches are not apart: %v", m)
+					}
+				}
+			},
+		})
+	})
+}
