@@ -52,6 +52,7 @@ type group struct {
 	histories *histories // of the store
 	changed   []*known   // of them, and not in the batch yet
 	buffer    []byte     // for a value on its way to the batch
+	key       []byte     // likewise
 
 	// For memory, once all is durable.
 	revoked []revoked
@@ -193,7 +194,8 @@ func (g *group) keep(n *notify.Notification, e notify.Publish) error {
 	g.buffer = appendNotification(g.buffer[:0], n)
 	g.state.bytes += size(n, g.buffer)
 	g.set(sequenceKey(kindNotification, n.Sequence), g.buffer)
-	g.set(idKey(n.ID()), binary.BigEndian.AppendUint64(g.buffer[:0], uint64(n.Sequence)))
+	g.key = appendIDKey(g.key[:0], e.ID)
+	g.set(g.key, binary.BigEndian.AppendUint64(g.buffer[:0], uint64(n.Sequence)))
 	if !n.Expires.IsZero() {
 		g.set(endOfNotification(n), nil)
 	}

@@ -61,9 +61,9 @@ func TestChangesAreReplayed(t *testing.T) {
 		notify.Mark{ // 4
 			Reader: notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}, Verb: notify.VerbArchive, Through: 4, Keep: 3,
 		},
-		markBy("grace", notify.VerbRead, idOf(1)),                              // 5: not hers
-		notify.Recall{ID: idOf(2), Keep: 3},                                    // 6
-		notify.Recall{ID: idOf(1), Keep: 3},                                    // 7
+		markBy("grace", notify.VerbRead, idOf(1)),                           // 5: not hers
+		notify.Recall{ID: idOf(2), Keep: 3},                                 // 6
+		notify.Recall{ID: idOf(1), Keep: 3},                                 // 7
 		markBy("ada", notify.VerbUnread, idOf(1)), toUsers(10, "", "grace"), // 8, 9
 	)
 	got, removed := changes(t, s, 0, 9)

@@ -76,10 +76,12 @@ func (g *group) change(h *known) {
 func (g *group) setHistories() {
 	for _, h := range g.changed {
 		h.changed = false
+		g.key = h.owner.appendHistoryKey(g.key[:0])
 		if h.history == (history{}) {
-			g.remove(h.owner.historyKey())
+			g.remove(g.key)
 		} else {
-			g.setValue(h.owner.historyKey(), h.history)
+			g.buffer = h.history.append(g.buffer[:0])
+			g.set(g.key, g.buffer)
 		}
 	}
 }

@@ -68,12 +68,15 @@ func sequenceOf(key []byte) notify.Sequence {
 	return notify.Sequence(binary.BigEndian.Uint64(key[len(key)-8:]))
 }
 
-// idKey is short for what IDs are, UUIDs.
-func idKey(id string) []byte {
+func idKey(id string) []byte { return appendIDKey(nil, id) }
+
+// appendIDKey is short for what IDs are, UUIDs.
+func appendIDKey(dst []byte, id string) []byte {
+	dst = append(dst, kindID)
 	if u, err := uuid.Parse(id); err == nil && len(id) == 36 {
-		return append([]byte{kindID}, u[:]...)
+		return append(dst, u[:]...)
 	}
-	return append([]byte{kindID}, id...)
+	return append(dst, id...)
 }
 
 func marksKey(u notify.UserID) []byte {

@@ -72,15 +72,18 @@ func (o owner) size() int {
 	return 1 + 2 + len(o.name)
 }
 
-func (o owner) historyKey() []byte {
+func (o owner) historyKey() []byte { return o.appendHistoryKey(make([]byte, 0, 1+len(o.name))) }
+
+func (o owner) appendHistoryKey(dst []byte) []byte {
 	switch o.kind {
 	case kindTold:
-		return append([]byte{kindHistory}, o.name...)
+		dst = append(dst, kindHistory)
 	case kindToldTopic:
-		return append([]byte{kindHistoryTopic}, o.name...)
+		dst = append(dst, kindHistoryTopic)
 	default:
-		return []byte{kindHistoryAll}
+		dst = append(dst, kindHistoryAll)
 	}
+	return append(dst, o.name...)
 }
 
 func (o owner) toldKey(seq notify.Sequence) []byte {

@@ -35,12 +35,13 @@ func open(b *testing.B) *store.Store {
 // publishes are so many entries to users in turn, the first of which is the
 // nth in all.
 func publishes(n, count int) []notify.Entry {
-	const content = `"id":"0193b3c8-0000-7000-8000-000000000000","type":"comment.created","data":{"issue":42},"priority":"normal"`
 	entries := make([]notify.Entry, count)
 	for i := range entries {
 		user := notify.UserID(fmt.Sprintf("user-%08d", (n+i)%benchUsers))
+		id := idOf(n + i)
+		content := `"id":"` + id + `","type":"comment.created","data":{"issue":42},"priority":"normal"`
 		entries[i] = notify.Publish{
-			ID: "0193b3c8-0000-7000-8000-000000000000", Content: []byte(content),
+			ID: id, Content: []byte(content),
 			Audience: notify.AudienceUser, Users: []notify.UserID{user}, Keep: 1_000,
 		}
 	}
