@@ -77,6 +77,7 @@ func (t *modelTold) isExpired(at time.Time) bool { return !t.expires.IsZero() &&
 
 func (m *inboxModel) publish(seq notify.Sequence, at time.Time, e notify.Publish) {
 	replaced := ""
+	var added []*modelTold
 	for _, o := range modelOwners(e) {
 		t := &modelTold{owner: o, seq: seq, id: e.ID, key: e.CollapseKey, time: at}
 		if e.TTL > 0 {
@@ -91,14 +92,15 @@ func (m *inboxModel) publish(seq notify.Sequence, at time.Time, e notify.Publish
 			return same
 		})
 		m.told = append(m.told, t)
-		defer func() {
-			if e.Audience != notify.AudienceUser {
-				t.replaces = replaced // in any of the topics
-			}
-		}()
+		added = append(added, t)
 		for m.count(o) > m.keep {
 			i := slices.IndexFunc(m.told, func(old *modelTold) bool { return old.owner == o })
 			m.told = slices.Delete(m.told, i, i+1)
+		}
+	}
+	if e.Audience != notify.AudienceUser {
+		for _, t := range added {
+			t.replaces = replaced // in any of the topics
 		}
 	}
 }

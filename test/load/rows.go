@@ -26,7 +26,7 @@ const ofThePublish = 0.01
 // targets are the rows of `all` and `quick`, in the order of the targets that
 // were set. Microseconds per unit are seconds per million.
 func targets() []row {
-	return slices.Concat(connecting(), broadcasting(), publishing(), comingBack(), growing())
+	return slices.Concat(connecting(), broadcasting(), publishing(), comingBack(), looking(), growing())
 }
 
 func connecting() []row {
@@ -86,6 +86,17 @@ func comingBack() []row {
 		{"… CPU per client", "µs", "storm cpu", "", noted()},
 		{"all come back at once, each missed some", "s", "storm missed seconds", "storm seconds", ratioAtMost(2)},
 		{"… CPU per client", "µs", "storm missed cpu", "storm cpu", noted()},
+	}
+}
+
+func looking() []row {
+	return []row{
+		{"list 50 of an inbox of 1,000, CPU", "µs", "list cpu", none, noted()},
+		{"… p50", "ms", "list p50", none, noted()},
+		{"mark one read or unread, of 1,000, stored, CPU", "µs", "mark cpu", none, noted()},
+		{"… p50", "ms", "mark p50", none, noted()},
+		{"mark one, of 50, CPU", "µs", "mark few cpu", none, noted()},
+		{"… growth from 50 to 1,000", "×", "growth of mark", none, atMost(1.15, "")},
 	}
 }
 

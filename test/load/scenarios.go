@@ -29,6 +29,7 @@ func listeners(s sizes) int { return s.clients }
 func everything() []scenario {
 	return append(basics(),
 		scenario{name: "growth", alone: growth},
+		scenario{name: "inbox", alone: inboxes},
 		scenario{name: "history", alone: histories},
 	)
 }

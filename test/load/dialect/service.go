@@ -44,10 +44,11 @@ func (s *Service) Upgrade(dst []byte, user uint32, cursor []byte) []byte {
 	if len(cursor) > 0 {
 		target = append(append(target, "?cursor="...), cursor...)
 	}
-	return appendUpgrade(dst, target, s.tokenOf(user))
+	return appendUpgrade(dst, target, s.Token(user))
 }
 
-func (s *Service) tokenOf(user uint32) string {
+// Token returns a token of user.
+func (s *Service) Token(user uint32) string {
 	if s.users != nil {
 		return s.users[user]
 	}
