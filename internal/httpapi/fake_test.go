@@ -307,6 +307,7 @@ func (s *service) doContext(ctx context.Context, method, path, body string, head
 	resp, err := s.client.Do(r)
 	require.NoError(s.t, err)
 	defer resp.Body.Close()
+	require.Equal(s.t, "nosniff", resp.Header.Get("X-Content-Type-Options"), "of every answer")
 	got, err := io.ReadAll(resp.Body)
 	require.NoError(s.t, err)
 	return answer{resp, got}

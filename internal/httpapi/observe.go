@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -25,12 +23,17 @@ func (a *api) around(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// noSniff keeps browsers from taking an answer for something else than it says.
+var noSniff = []string{"nosniff"}
+
 // observe gives a request its id, answers its error or panic, and tells metrics
 // and, at debug level, the log what came of it. The log has the route and not
 // the URL: a URL may hold what is secret.
 func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 	start := time.Now()
-	c.Response().Header()[echo.HeaderXRequestID] = []string{newID()}
+	h := c.Response().Header()
+	h[echo.HeaderXRequestID] = []string{newID()}
+	h[echo.HeaderXContentTypeOptions] = noSniff
 	if err := a.guarded(c, next); err != nil {
 		c.Error(err)
 	}
@@ -90,32 +93,4 @@ func (a *api) route(c echo.Context) string {
 
 func requestID(c echo.Context) string {
 	return c.Response().Header().Get(echo.HeaderXRequestID)
-}
-
-// address returns the address of who asks, the zero one if it cannot be told.
-func address(c echo.Context) netip.Addr {
-	a, err := netip.ParseAddr(c.RealIP())
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Unmap().WithZone("")
-}
-
-// clientAddress returns how to find who asks: the peer, or, if the peer is a
-// trusted proxy, the right-most hop of X-Forwarded-For that is none.
-func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
-	if len(trusted) == 0 {
-		return echo.ExtractIPDirect()
-	}
-	options := []echo.TrustOption{
-		echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false),
-	}
-	for _, p := range trusted {
-		p = p.Masked()
-		options = append(options, echo.TrustIPRange(&net.IPNet{
-			IP:   p.Addr().AsSlice(),
-			Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-		}))
-	}
-	return echo.ExtractIPFromXFFHeader(options...)
 }

@@ -49,7 +49,7 @@ func TestAdmin(t *testing.T) {
 
 // TestAddress reads from the debug log who is taken to have asked.
 func TestAddress(t *testing.T) {
-	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8")}
+	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::ffff:172.16.0.0/108")}
 	for name, test := range map[string]struct {
 		trusted   []netip.Prefix
 		peer      string
@@ -62,7 +62,16 @@ func TestAddress(t *testing.T) {
 		"right-most untrusted":  {trusted, "192.0.2.1:1", []string{"1.1.1.1, 198.51.100.7, 10.1.2.3"}, "198.51.100.7"},
 		"over several lines":    {trusted, "192.0.2.1:1", []string{"1.1.1.1", "198.51.100.7"}, "198.51.100.7"},
 		"not an address":        {trusted, "192.0.2.1:1", []string{"unknown"}, "192.0.2.1"},
-		"a hop with a port":     {trusted, "192.0.2.1:1", []string{"198.51.100.7:99"}, "192.0.2.1"},
+		"a hop with a port":     {trusted, "192.0.2.1:1", []string{"1.1.1.1, 198.51.100.7:99,10.0.0.1:80"}, "198.51.100.7"},
+		"IPv6 with a port":      {trusted, "192.0.2.1:1", []string{"[2001:db8::7]:99"}, "2001:db8::7"},
+		"IPv6 in brackets":      {trusted, "[::ffff:192.0.2.1]:1", []string{"[2001:db8::7]"}, "2001:db8::7"},
+		"IPv4 as IPv6":          {trusted, "192.0.2.1:1", []string{"::ffff:198.51.100.7, ::ffff:10.0.0.1"}, "198.51.100.7"},
+		"a network as IPv6":     {trusted, "172.16.3.4:1", []string{"198.51.100.7"}, "198.51.100.7"},
+		"a zone":                {trusted, "192.0.2.1:1", []string{"fe80::7%eth0"}, "fe80::7"},
+		"an empty hop":          {trusted, "192.0.2.1:1", []string{"198.51.100.7,"}, "192.0.2.1"},
+		"an empty line":         {trusted, "192.0.2.1:1", []string{"198.51.100.7", ""}, "192.0.2.1"},
+		"garbage behind one":    {trusted, "192.0.2.1:1", []string{"198.51.100.7, unknown, 10.0.0.1"}, "10.0.0.1"},
+		"half a bracket":        {trusted, "192.0.2.1:1", []string{"[198.51.100.7:99"}, "192.0.2.1"},
 		"garbage on the left":   {trusted, "192.0.2.1:1", []string{"<script>, 198.51.100.7"}, "198.51.100.7"},
 		"garbage on the right":  {trusted, "192.0.2.1:1", []string{"198.51.100.7, <script>"}, "192.0.2.1"},
 		"IPv6":                  {trusted, "192.0.2.1:1", []string{"2001:db8::7"}, "2001:db8::7"},
