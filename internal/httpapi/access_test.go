@@ -177,7 +177,7 @@ func TestSeats(t *testing.T) {
 	require.NoError(t, err)
 	a := s.do("GET", "/ws", "", "Authorization", "Bearer good")
 	s.problem(a, 429, "limit")
-	require.Equal(t, `"connections";q=1`, a.Header.Get("RateLimit-Policy"))
+	require.Equal(t, `"connections";q=1;qu="concurrent-requests"`, a.Header.Get("RateLimit-Policy"))
 	seat.Release()
 
 	for _, from := range []string{"192.0.2.1", "192.0.2.2"} {

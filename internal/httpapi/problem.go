@@ -92,17 +92,19 @@ func explain(h http.Header, err error, status, protoMajor int) {
 	}
 }
 
-// explainRate says which limit was reached, as revision 10 of
+// explainRate says which limit was reached, as revision 11 of
 // draft-ietf-httpapi-ratelimit-headers has it: of quota q in a window of w
-// seconds r is left, and there is more in t seconds.
+// seconds, or at a time, r is left, and there is more in t seconds.
 func explainRate(h http.Header, err error) {
 	var e *notify.Error
 	if !errors.As(err, &e) || e.Rate.Name == "" {
 		return
 	}
 	policy := fmt.Sprintf("%q;q=%d", e.Rate.Name, e.Rate.Quota)
-	if e.Rate.Window > 0 { // a number of things at a time has none
+	if e.Rate.Window > 0 {
 		policy += fmt.Sprintf(";w=%d", int64(e.Rate.Window/time.Second))
+	} else {
+		policy += `;qu="concurrent-requests"`
 	}
 	h.Set("RateLimit-Policy", policy)
 	h.Set("RateLimit", fmt.Sprintf("%q;r=0;t=%d", e.Rate.Name, wait(err)))
