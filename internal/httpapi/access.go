@@ -97,7 +97,7 @@ func (a *api) issueTicket(c echo.Context, by notify.Principal) error {
 	if err := a.Tickets.Allow(by.Name, 1); err != nil { // each is an entry of the journal
 		return err
 	}
-	if err := noBody(c); err != nil {
+	if err := a.noBody(c); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
@@ -114,11 +114,11 @@ func (a *api) issueTicket(c echo.Context, by notify.Principal) error {
 
 // noBody returns an error if c brings more than an empty object, as some
 // clients cannot but do.
-func noBody(c echo.Context) error {
+func (a *api) noBody(c echo.Context) error {
 	if r := c.Request(); r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	body, err := readJSON(c, maxOtherBody)
+	body, err := readJSON(c, maxOtherBody, &a.rooms.others)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
@@ -53,8 +52,8 @@ type Metrics interface {
 	RequestDone(route string, status int, seconds float64)
 }
 
-// Options are what the API stands on. All are needed but the limiters, Pages,
-// Node, BasePath and TrustedProxies.
+// Options are what the API stands on. All are needed but the limiters,
+// BodyBytes, Pages, Node, BasePath and TrustedProxies.
 type Options struct {
 	Verifier  Verifier
 	Access    Access
@@ -73,6 +72,10 @@ type Options struct {
 	Requests   *limit.Limiter // of a principal; nil: any number
 	Tickets    *limit.Limiter // of a principal; nil: any number
 	Handshakes *limit.Limiter // of an address, by limit.AddressKey; nil: any number
+
+	// BodyBytes is how much memory bodies may take while they come, all together;
+	// 0: 128 MiB. Beyond it who sends more is told to come back.
+	BodyBytes int64
 
 	// Pages are served at their paths, to GET and HEAD, without a token. A path
 	// that ends in "/*" stands for all below it. Handlers see paths without
@@ -95,13 +98,14 @@ type Options struct {
 type api struct {
 	Options
 	patience patience
-	unsigned *semaphore.Weighted // in bytes: unsignedBytes
+	rooms    rooms
 }
 
 // New returns the handler of the public listener.
 func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
-	a := &api{Options: o, unsigned: semaphore.NewWeighted(unsignedBytes)}
+	a := &api{Options: o}
+	a.rooms.share(o.BodyBytes)
 	e := newEcho(o.Logger)
 	e.IPExtractor = clientAddress(o.TrustedProxies)
 	e.Use(a.around)

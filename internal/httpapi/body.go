@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -29,8 +28,7 @@ const mostForgotten = 8 << 20
 // limits of its own, which apply once the caller is known.
 func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) (err error) {
 	r := c.Request()
-	body := r.Body
-	if body == nil || body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody {
 		return next(c)
 	}
 	route := a.route(c)
@@ -38,20 +36,26 @@ func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) (err error) {
 	if !publishes && r.ContentLength > maxOtherBody {
 		err = tooLarge(maxOtherBody)
 	} else {
-		if !publishes {
-			r.Body = http.MaxBytesReader(c.Response().Writer, body, maxOtherBody)
-		}
 		err = next(c)
 	}
-	if err != nil {
-		_, _ = io.CopyN(io.Discard, body, mostForgotten) // what is wrong is known
+	if err != nil && !isHeldBack(c) {
+		_, _ = io.CopyN(io.Discard, r.Body, mostForgotten) // what is wrong is known
 	}
 	return err
 }
 
+// bodyAsked marks a request whose body was read.
+const bodyAsked = "body asked for"
+
+// isHeldBack reports whether a client sends its body once it is asked for it, as
+// reading does (RFC 9110, section 10.1.1), and nobody has.
+func isHeldBack(c echo.Context) bool {
+	return c.Request().Header.Get("Expect") != "" && c.Get(bodyAsked) == nil
+}
+
 // readJSON returns the body of c, if it says that it is JSON and has at most
-// most bytes.
-func readJSON(c echo.Context, most int64) ([]byte, error) {
+// most bytes. While it comes it takes room of in.
+func readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
 	if err := isJSON(c); err != nil {
 		return nil, err
 	}
@@ -59,11 +63,20 @@ func readJSON(c echo.Context, most int64) ([]byte, error) {
 	if r.ContentLength > most {
 		return nil, tooLarge(most)
 	}
-	body, err := readBody(w, r, most)
+	if isHeldBack(c) {
+		c.Set(bodyAsked, true)
+	}
+	from := r.Body
+	if r.ContentLength < 0 { // else no more than that comes
+		from = http.MaxBytesReader(w, from, most)
+	}
+	body, err := readBody(from, r.ContentLength, in)
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
 		return body, nil
+	case errors.Is(err, errNoRoom):
+		return nil, err
 	case errors.As(err, &over):
 		return nil, tooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -72,19 +85,37 @@ func readJSON(c echo.Context, most int64) ([]byte, error) {
 	return nil, notify.Errorf(notify.ErrMalformed, "the body broke off")
 }
 
-// mostClaimed is how much memory a claim alone is worth: more is for bytes that
-// have come.
-const mostClaimed = 16 << 10
+// leastTaken is how much memory is taken for a body at first. Of a larger one
+// its claim alone is worth no more: more is for bytes that have come.
+const leastTaken = 1 << 10
 
-func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
-	if n := r.ContentLength; n >= 0 && n <= mostClaimed { // there is no more to read, as net/http has it
-		body := make([]byte, n)
-		_, err := io.ReadFull(r.Body, body)
-		return body, err
+// readBody reads what has length bytes, or an unknown number if that is less
+// than 0.
+func readBody(from io.Reader, length int64, in *room) (body []byte, err error) {
+	held := int64(0)
+	defer func() { in.giveBack(held) }()
+	for int64(len(body)) != length { // then there is no more to read, as net/http has it
+		if len(body) == cap(body) {
+			more := max(leastTaken, 3*int64(len(body)))
+			if length >= 0 {
+				more = min(more, length-int64(len(body)))
+			}
+			if !in.take(more) {
+				return nil, errNoRoom
+			}
+			held += more
+			body = append(make([]byte, 0, held), body...)
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		}
 	}
-	body := bytes.NewBuffer(make([]byte, 0, mostClaimed))
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, most))
-	return body.Bytes(), err
+	return body, nil
 }
 
 // isJSON returns an error unless c claims to bring uncompressed JSON in UTF-8.

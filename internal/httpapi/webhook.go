@@ -8,10 +8,6 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// unsignedBytes is how much of bodies may be held whose signature has not been
-// looked at: anybody can send one.
-const unsignedBytes = 32 << 20
-
 // orSigned lets a signature stand for a token: what is signed as Standard
 // Webhooks has it is served as a webhook's, all else by h.
 func (a *api) orSigned(h echo.HandlerFunc) echo.HandlerFunc {
@@ -53,18 +49,9 @@ func (a *api) publishSigned(c echo.Context) error {
 
 // readSigned reads a body and finds out whose it is.
 func (a *api) readSigned(c echo.Context) (by notify.Principal, id string, body []byte, err error) {
-	r := c.Request()
-	room := int64(maxNotifyBody)
-	if 0 <= r.ContentLength && r.ContentLength < room {
-		room = r.ContentLength
-	}
-	if !a.unsigned.TryAcquire(room) {
-		return by, "", nil, notify.Errorf(notify.ErrUnavailable, "too much is read whose sender is not known yet")
-	}
-	defer a.unsigned.Release(room)
-	if body, err = readJSON(c, maxNotifyBody); err != nil {
+	if body, err = readJSON(c, maxNotifyBody, &a.rooms.unsigned); err != nil {
 		return by, "", nil, err
 	}
-	by, id, err = a.Verifier.VerifyWebhook(r.Header, body)
+	by, id, err = a.Verifier.VerifyWebhook(c.Request().Header, body)
 	return by, id, body, err
 }
