@@ -13,7 +13,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 )
 
@@ -52,7 +51,7 @@ func (*serveCommand) Help() string {
 
 // Run serves until it is told to stop.
 func (*serveCommand) Run(t *terminal) error {
-	cfg, err := t.settings(true)
+	cfg, err := t.settings(forService)
 	if err != nil {
 		return err
 	}
@@ -148,25 +147,6 @@ func (t *terminal) getenv(name string) string {
 		}
 	}
 	return value
-}
-
-// settings returns the effective settings, or every mistake in them.
-func (t *terminal) settings(needKey bool) (*config.Config, error) {
-	cfg, err := config.Load(config.Sources{Flags: t.flags, Environ: t.environ, NeedKey: needKey})
-	var mistakes config.Mistakes
-	if err != nil && !errors.As(err, &mistakes) {
-		return nil, err
-	}
-	if _, err := auth.ParseOrigins(cfg.AllowedOrigins); err != nil {
-		mistakes = append(mistakes, config.Mistake{
-			Name:   config.Variable("allowed-origins"),
-			Detail: strings.ReplaceAll(err.Error(), "\n", "; "),
-		})
-	}
-	if len(mistakes) > 0 {
-		return cfg, mistakes
-	}
-	return cfg, nil
 }
 
 // settingMapper leaves the flags that are settings to package config: it notes

@@ -68,6 +68,36 @@ func TestServeReportsEveryMistakeFirst(t *testing.T) {
 	}
 }
 
+// Files that can be opened are read too, before anything is begun.
+func TestServeReportsWhatIsWrongInFiles(t *testing.T) {
+	dir := t.TempDir()
+	environ := []string{
+		"BELLHOP_JWT_SECRET=" + secret, "BELLHOP_DRAIN_WINDOW=x", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*",
+		"BELLHOP_DATA_DIR=" + filepath.Join(dir, "data"), "BELLHOP_WEBHOOKS_FILE=" + filepath.Join(dir, "gone"),
+	}
+	for variable, content := range map[string]string{
+		"TLS_CERT_FILE": "no certificate", "TLS_KEY_FILE": "no key", "JWT_PUBLIC_KEY_FILE": "no key", "JWKS": "{}",
+		"ISSUERS_FILE": "- issuer: x\n", "API_KEYS_FILE": "- name: shop\n  sha256: short\n  scopes: [all]\n",
+	} {
+		file := filepath.Join(dir, variable)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		environ = append(environ, "BELLHOP_"+variable+"="+file)
+	}
+	want := []string{
+		"BELLHOP_DRAIN_WINDOW: ", "BELLHOP_TLS_CERT_FILE: ", "BELLHOP_JWT_PUBLIC_KEY_FILE: ", "BELLHOP_JWKS: ", "BELLHOP_ISSUERS_FILE: ",
+		"BELLHOP_API_KEYS_FILE: ", "line 1: sha256 must be 64 hexadecimal digits", "BELLHOP_WEBHOOKS_FILE: ",
+	}
+	bellhop(t, environ, "serve").want(t, 2, want...)
+	bellhop(t, environ, "config").want(t, 2, want...)
+	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
+		t.Error("the store was opened")
+	}
+	clients := append(environ, "BELLHOP_DRAIN_WINDOW=5") // who do without them
+	bellhop(t, clients, "token", "--user", "ada").want(t, 0)
+}
+
 func TestConfigShowsOrigins(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bellhop.yaml")
 	if err := os.WriteFile(file, []byte("drain_window: 5\n"), 0o600); err != nil {

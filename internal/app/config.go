@@ -21,7 +21,7 @@ func (c *configCommand) Run(t *terminal) error {
 		_, err := io.WriteString(t.stdout, config.Markdown())
 		return err
 	}
-	cfg, mistakes := t.settings(false)
+	cfg, mistakes := t.settings(forShow)
 	if cfg == nil {
 		return mistakes
 	}

@@ -15,26 +15,13 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// openGate reads the keys of those who may come in, and from which pages.
+// openGate reads the keys of those who may come in, from which pages, and the
+// certificate that they are shown.
 func (s *service) openGate(ctx context.Context) (err error) {
-	secrets := make([][]byte, len(s.cfg.JWTSecret))
-	for i, secret := range s.cfg.JWTSecret {
-		secrets[i] = []byte(secret)
-	}
-	s.verifier, err = auth.New(ctx, auth.Options{
-		Secrets:       secrets,
-		PublicKeyFile: s.cfg.JWTPublicKeyFile,
-		JWKS:          s.cfg.JWKS,
-		Issuer:        s.cfg.JWTIssuer,
-		Audience:      s.cfg.JWTAudience,
-		Algorithms:    s.cfg.JWTAlgorithms,
-		IssuersFile:   s.cfg.IssuersFile,
-		APIKeysFile:   s.cfg.APIKeysFile,
-		WebhooksFile:  s.cfg.WebhooksFile,
-		MaxBytes:      s.cfg.TokenBytes,
-		Revoked:       func(p notify.Principal) bool { return s.store.Revoked(p) }, // nobody asks before there is one
-		Logger:        s.logger,
-	})
+	o := keysOf(s.cfg)
+	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // nobody asks before there is one
+	o.Logger = s.logger
+	s.verifier, err = auth.New(ctx, o)
 	_, originsErr := auth.ParseOrigins(s.cfg.AllowedOrigins)
 	if err != nil {
 		err = fmt.Errorf("keys of tokens: %w", err)
@@ -42,7 +29,14 @@ func (s *service) openGate(ctx context.Context) (err error) {
 	if originsErr != nil {
 		originsErr = fmt.Errorf("BELLHOP_ALLOWED_ORIGINS: %w", originsErr)
 	}
-	if err := errors.Join(err, originsErr); err != nil {
+	var tlsErr error
+	if s.cfg.TLSCertFile != "" {
+		s.certificate, tlsErr = openCertificate(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.logger)
+	}
+	if err := errors.Join(err, originsErr, tlsErr); err != nil {
+		if s.verifier != nil {
+			s.verifier.Close()
+		}
 		return usageError{err.Error()}
 	}
 	return nil

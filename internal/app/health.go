@@ -31,7 +31,7 @@ func (c *healthCommand) Run(t *terminal) error {
 	client := &http.Client{CheckRedirect: refuseRedirect}
 	base := c.URL
 	if base == "" {
-		cfg, err := t.settings(false)
+		cfg, err := t.settings(forClient)
 		if err != nil {
 			return fmt.Errorf("settings: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}

@@ -53,11 +53,14 @@ type service struct {
 
 	origins  auth.Origins
 	verifier *auth.Verifier
-	store    *store.Store
-	journal  *journal.Local
-	hub      *hub.Hub
-	inbox    *inbox.Inbox
-	sockets  *ws.Handler
+
+	certificate *certificate // nil: no TLS
+
+	store   *store.Store
+	journal *journal.Local
+	hub     *hub.Hub
+	inbox   *inbox.Inbox
+	sockets *ws.Handler
 
 	commits sync.WaitGroup // the journal's goroutine, which outlives the others
 	running sync.WaitGroup
@@ -191,10 +194,8 @@ func (s *service) listen(ctx context.Context) (public, admin net.Listener, err e
 	if admin, err = l.Listen(ctx, "tcp", s.cfg.AdminListen); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("listen for the admin: %w", err), public.Close())
 	}
-	if s.cfg.TLSCertFile != "" {
-		if public, err = listenTLS(public, s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.logger); err != nil {
-			return nil, nil, errors.Join(err, public.Close(), admin.Close())
-		}
+	if s.certificate != nil {
+		public = s.certificate.listen(public)
 	}
 	return public, admin, nil
 }

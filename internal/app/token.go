@@ -29,7 +29,7 @@ func (*tokenCommand) Help() string {
 
 // Run prints a token.
 func (c *tokenCommand) Run(t *terminal) error {
-	cfg, err := t.settings(false)
+	cfg, err := t.settings(forClient)
 	if err != nil {
 		return err
 	}

@@ -144,16 +144,7 @@ type Verifier struct {
 // unreachable JWKS URL is none: until it answers, Verify has no keys of it.
 // ctx bounds New alone; the Verifier follows its keys until Close.
 func New(ctx context.Context, o Options) (*Verifier, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Revoked == nil {
-		o.Revoked = func(notify.Principal) bool { return false }
-	}
-	o.version = new(atomic.Uint64)
+	o.setDefaults()
 	v := &Verifier{
 		now:      o.Now,
 		revoked:  o.Revoked,
@@ -167,6 +158,19 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 	fetch(ctx, v.everyIssuer())
 	v.follow(context.WithoutCancel(ctx))
 	return v, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Revoked == nil {
+		o.Revoked = func(notify.Principal) bool { return false }
+	}
+	o.version = new(atomic.Uint64)
 }
 
 func (o *Options) hasKeys() bool {

@@ -36,6 +36,12 @@ func (l *loader) refuse(name, why string) {
 	}
 }
 
+func (l *loader) checkFile(name, path string) {
+	if !l.noFiles {
+		l.refuse(name, fileFault(path))
+	}
+}
+
 func (l *loader) checkTLS() {
 	cert, key := l.cfg.TLSCertFile, l.cfg.TLSKeyFile
 	switch {
@@ -44,21 +50,21 @@ func (l *loader) checkTLS() {
 	case cert == "" && key != "":
 		l.mistake(Variable("tls-cert-file"), "is required with %s", Variable("tls-key-file"))
 	}
-	l.refuse("tls-cert-file", fileFault(cert))
-	l.refuse("tls-key-file", fileFault(key))
+	l.checkFile("tls-cert-file", cert)
+	l.checkFile("tls-key-file", key)
 }
 
 func (l *loader) checkKeys(needKey bool) {
 	c := l.cfg
-	l.refuse("jwt-public-key-file", fileFault(c.JWTPublicKeyFile))
+	l.checkFile("jwt-public-key-file", c.JWTPublicKeyFile)
 	if strings.Contains(c.JWKS, "://") {
 		l.refuse("jwks", urlFault(c.JWKS))
 	} else {
-		l.refuse("jwks", fileFault(c.JWKS))
+		l.checkFile("jwks", c.JWKS)
 	}
-	l.refuse("issuers-file", fileFault(c.IssuersFile))
-	l.refuse("api-keys-file", fileFault(c.APIKeysFile))
-	l.refuse("webhooks-file", fileFault(c.WebhooksFile))
+	l.checkFile("issuers-file", c.IssuersFile)
+	l.checkFile("api-keys-file", c.APIKeysFile)
+	l.checkFile("webhooks-file", c.WebhooksFile)
 	for _, a := range c.JWTAlgorithms {
 		if !slices.Contains(algorithms, a) {
 			l.mistake(Variable("jwt-algorithms"), "%q is not one of %s", a, strings.Join(algorithms, ", "))

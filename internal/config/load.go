@@ -15,6 +15,10 @@ type Sources struct {
 
 	// NeedKey makes it a mistake to have nothing to check tokens with.
 	NeedKey bool
+
+	// NoFiles leaves aside whether the files that settings name can be read, but
+	// for those with settings in them.
+	NoFiles bool
 }
 
 // Mistake is one setting that is wrong.
@@ -39,7 +43,7 @@ func (m Mistakes) Error() string {
 // Load returns the effective settings. Its error is of type Mistakes and holds
 // all of them; what could be read is returned with it.
 func Load(from Sources) (*Config, error) {
-	l := loader{cfg: Default(), given: map[string]given{}}
+	l := loader{cfg: Default(), given: map[string]given{}, noFiles: from.NoFiles}
 	l.cfg.origins = map[string]Origin{}
 	l.fields = fieldsOf(l.cfg)
 
@@ -69,6 +73,7 @@ type loader struct {
 	cfg      *Config
 	fields   []field
 	given    map[string]given // by name; a later source overwrites
+	noFiles  bool
 	mistakes Mistakes
 }
 
