@@ -75,23 +75,39 @@ const (
 	sparedFiles = 800
 )
 
-// connectionsMost is how many connections there may be; 0: any number.
+// connectionsMost is how many WebSockets and event streams there may be; 0: any
+// number.
 func (s *service) connectionsMost() int {
-	most := openFilesMost()
-	if s.cfg.Connections > 0 || most == 0 {
+	if s.cfg.Connections > 0 {
 		return s.cfg.Connections
 	}
-	return max(1, most-min(sparedFiles, most/2))
+	files := openFilesMost()
+	if files > 0 {
+		files = max(1, files-min(sparedFiles, files/2))
+	}
+	return lesser(files, s.memory.connections(s.certificate != nil))
 }
 
 // networkMost is how many network connections there may be, of whatever kind;
 // 0: any number.
 func (s *service) networkMost() int {
-	most := openFilesMost()
-	if most == 0 {
-		return 0
+	files := openFilesMost()
+	if files > 0 {
+		files = max(1, files-min(storeFiles, files/3))
 	}
-	return max(1, most-min(storeFiles, most/3))
+	room := 0
+	if connections := s.connectionsMost(); s.memory > 0 && connections > 0 {
+		room = connections + s.memory.plain()
+	}
+	return lesser(files, room)
+}
+
+// lesser returns the lesser of two limits, of which 0 is none.
+func lesser(a, b int) int {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // nodeName is what operators know this process by.

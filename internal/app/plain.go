@@ -9,8 +9,8 @@ import (
 )
 
 // plain counts the connections of the public listener that are not WebSockets,
-// and refuses those for which there is no open file to spare: the store must
-// find one when it needs it, whoever knocks.
+// and refuses those for which there is no open file or memory to spare: the
+// store must find some when it needs it, whoever knocks.
 type plain struct {
 	most   int        // with others; 0: any number
 	others func() int // the WebSockets that are open
@@ -40,6 +40,6 @@ func (p *plain) state(c net.Conn, state http.ConnState) {
 func (p *plain) warn() {
 	now, last := time.Now().Unix(), p.warned.Load()
 	if now-last >= warnEvery && p.warned.CompareAndSwap(last, now) {
-		p.logger.Warn("connections are refused: too many files are open", "most", p.most)
+		p.logger.Warn("connections are refused: no file or memory is left for them", "most", p.most)
 	}
 }

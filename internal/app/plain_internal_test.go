@@ -28,7 +28,7 @@ func TestPlainConnectionsAreBounded(t *testing.T) {
 	refused, third := connect()
 	assert.True(t, refused)
 	p.state(third, http.StateClosed)
-	assert.Equal(t, 1, strings.Count(log.String(), "too many files"))
+	assert.Equal(t, 1, strings.Count(log.String(), "connections are refused"))
 
 	p.state(first, http.StateHijacked) // it is a socket now
 	sockets++
@@ -38,5 +38,5 @@ func TestPlainConnectionsAreBounded(t *testing.T) {
 	sockets--
 	refused, _ = connect()
 	assert.False(t, refused)
-	assert.Equal(t, 1, strings.Count(log.String(), "too many files"), "once in a while")
+	assert.Equal(t, 1, strings.Count(log.String(), "connections are refused"), "once in a while")
 }

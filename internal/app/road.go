@@ -28,7 +28,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		PerUser:     s.cfg.ConnectionsPerUser,
 		QueueLen:    s.cfg.QueueLength,
 		QueueBytes:  int(s.cfg.QueueBytes),
-		QueuedBytes: int(s.cfg.QueuedBytes),
+		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
 		PingEvery:   pingEvery,
 		Leeway:      auth.Leeway,
 		Fresh:       func(_ *hub.Conn, at notify.Sequence) *hub.Frame { return inbox.LiveFrame(at) },

@@ -10,5 +10,7 @@ import (
 
 // Serve runs the service until ctx ends. It logs to stderr.
 func Serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
-	return Run(ctx, cfg, Options{Logger: telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat)})
+	logger := telemetry.NewLogger(stderr, cfg.LogLevel, cfg.LogFormat)
+	limitHeap(logger)
+	return Run(ctx, cfg, Options{Logger: logger})
 }

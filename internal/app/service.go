@@ -55,6 +55,7 @@ type service struct {
 	verifier *auth.Verifier
 
 	certificate *certificate // nil: no TLS
+	memory      memory
 
 	store   *store.Store
 	journal *journal.Local
@@ -80,6 +81,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		metrics: telemetry.New(build()),
 		failed:  make(chan error, 3), // as many as there are senders: the journal and two servers
 	}
+	s.memory = findMemory(s.logger)
 	if err := s.openGate(ctx); err != nil {
 		return err
 	}
@@ -164,6 +166,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		Tickets:        perSecond("tickets", ticketsMost),
 		Requests:       perSecond("requests", s.cfg.Requests),
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
+		BodyBytes:      s.memory.bodies(),
 		Node:           s.nodeName(),
 		Pages:          withClient(pages),
 		BasePath:       s.cfg.BasePath,
