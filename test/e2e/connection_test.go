@@ -11,12 +11,15 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/contract"
 )
 
 // connection is a client of the service: one WebSocket of a user.
 type connection struct {
 	s      *service
 	ws     *websocket.Conn
+	frames *contract.Frames
 	cursor string
 }
 
@@ -61,7 +64,7 @@ func (s *service) dial(token, cursor string, headers ...string) (*connection, *h
 		return nil, resp, err
 	}
 	ws.SetReadLimit(64 << 10)
-	c := &connection{s: s, ws: ws}
+	c := &connection{s: s, ws: ws, frames: frames(s.t)}
 	s.t.Cleanup(c.drop)
 	return c, resp, nil
 }
@@ -107,6 +110,7 @@ func (c *connection) tryRead() (frame, error) {
 	}
 	require.Equal(c.s.t, websocket.MessageText, kind)
 	require.NoError(c.s.t, json.Unmarshal(b, &f), "%s", b)
+	c.frames.Received(b)
 	if f.Cursor != "" {
 		c.cursor = f.Cursor
 	}
@@ -132,6 +136,7 @@ func (c *connection) expect(words ...string) {
 // send sends a command.
 func (c *connection) send(command string) {
 	c.s.t.Helper()
+	c.frames.Sent([]byte(command))
 	require.NoError(c.s.t, c.ws.Write(c.s.t.Context(), websocket.MessageText, []byte(command)))
 }
 

@@ -1,6 +1,6 @@
 // Package e2e tells what the service does as stories over the wire, with a
 // client library that the service does not use itself. Every request and
-// response is held against openapi.yaml.
+// response is held against openapi.yaml, and every frame against asyncapi.yaml.
 package e2e
 
 import (
@@ -33,6 +33,18 @@ const patience = 20 * time.Second
 var loadDocument = sync.OnceValues(func() (*contract.Document, error) {
 	return contract.Load("../../openapi.yaml")
 })
+
+var loadAsyncAPI = sync.OnceValues(func() (*contract.AsyncAPI, error) {
+	return contract.LoadAsyncAPI("../../internal/webui/client/asyncapi.yaml")
+})
+
+// frames returns what holds one connection's frames against asyncapi.yaml.
+func frames(t *testing.T) *contract.Frames {
+	t.Helper()
+	document, err := loadAsyncAPI()
+	require.NoError(t, err)
+	return &contract.Frames{Document: document, TB: t}
+}
 
 // service is a bellhop of the test's own, in its process, on ports of its own.
 type service struct {

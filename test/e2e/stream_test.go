@@ -8,13 +8,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/contract"
 )
 
 // listener is a client of the service: one event stream of a user.
 type listener struct {
-	t     *testing.T
-	lines *bufio.Scanner
-	drop  func()
+	t      *testing.T
+	lines  *bufio.Scanner
+	frames *contract.Frames
+	drop   func()
 }
 
 // event is one of a stream.
@@ -37,7 +40,7 @@ func (s *service) listen(query, token string, headers ...string) *listener {
 	drop := func() { resp.Body.Close() }
 	s.t.Cleanup(drop)
 	require.Equal(s.t, http.StatusOK, resp.StatusCode)
-	return &listener{s.t, bufio.NewScanner(resp.Body), drop}
+	return &listener{s.t, bufio.NewScanner(resp.Body), frames(s.t), drop}
 }
 
 // next returns the next event; comments do not count. Its fields are empty at
@@ -56,6 +59,7 @@ func (l *listener) next() event {
 			e.data = value
 		case "":
 			if e.event != "" {
+				l.frames.Streamed(e.event, e.data)
 				return e
 			}
 		}

@@ -1,0 +1,180 @@
+package contract_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/contract"
+)
+
+// later is what the document has and the service does not yet.
+var later = struct{ events, commands []string }{
+	events:   []string{"inbox"},
+	commands: []string{"archive", "read", "unread"},
+}
+
+// The names of events and commands in the sources are those of the document:
+// no more, no fewer.
+func TestNames(t *testing.T) {
+	doc, err := contract.LoadAsyncAPI(asyncapi)
+	require.NoError(t, err)
+	var events, commands []string
+	walk(t, "", func(node ast.Node) {
+		switch node := node.(type) {
+		case *ast.CompositeLit:
+			if named(node.Type) == "Frame" {
+				events = append(events, text(field(node, "Event"))...)
+			}
+		case *ast.ValueSpec:
+			if node.Names[0].Name == "commands" && len(node.Values) == 1 {
+				commands = append(commands, keys(node.Values[0])...)
+			}
+		}
+	})
+	events = slices.DeleteFunc(events, func(event string) bool { return event == "reply" || event == "error" })
+	const mended = "if the service has it now, take it out of later"
+	socket, stream := doc.Events()
+	assert.Equal(t, socket, sorted(append(events, later.events...)), mended)
+	assert.Equal(t, socket, stream, "an event stream hears the same")
+	assert.Equal(t, doc.Commands(), sorted(append(commands, later.commands...)), mended)
+}
+
+// The close codes, with their reasons and whether to come back, too.
+func TestCloseCodes(t *testing.T) {
+	doc, err := contract.LoadAsyncAPI(asyncapi)
+	require.NoError(t, err)
+	type why struct {
+		code      string
+		reason    string
+		reconnect bool
+	}
+	var here []why
+	walk(t, "notify", func(node ast.Node) { // which has the whole list
+		lit, ok := node.(*ast.CompositeLit)
+		if !ok || named(lit.Type) != "Close" || len(lit.Elts) == 0 {
+			return
+		}
+		code, ok := field(lit, "Code").(*ast.BasicLit)
+		require.True(t, ok, "a Close without a code that is a number")
+		reason := "restart window=20" // the one that is made
+		if texts := text(field(lit, "Reason")); len(texts) > 0 {
+			reason = texts[0]
+		}
+		reconnect, _ := field(lit, "Reconnect").(*ast.Ident)
+		here = append(here, why{code.Value, reason, reconnect != nil && reconnect.Name == "true"})
+	})
+	var there []why
+	for _, c := range doc.CloseCodes {
+		assert.Equal(t, c.Code != 1001 && c.Code != 1005 && c.Code != 1006, c.Sent, "%d", c.Code)
+		if !c.Sent {
+			assert.True(t, c.Reconnect, "%d", c.Code)
+		}
+		for _, reason := range c.Reasons {
+			there = append(there, why{strconv.Itoa(c.Code), reason, c.Reconnect})
+		}
+	}
+	assert.NotEmpty(t, here)
+	assert.ElementsMatch(t, here, there)
+}
+
+// walk shows every node of the sources below a directory of internal/ to see.
+func walk(t *testing.T, dir string, see func(ast.Node)) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join("../../internal", dir), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			if outer, ok := node.(*ast.CompositeLit); ok {
+				inherit(outer)
+			}
+			if node != nil {
+				see(node)
+			}
+			return true
+		})
+		return nil
+	})
+	require.NoError(t, err)
+}
+
+// inherit gives the elements of a list literal, which may leave out their type,
+// the list's.
+func inherit(list *ast.CompositeLit) {
+	array, ok := list.Type.(*ast.ArrayType)
+	if !ok {
+		return
+	}
+	for _, element := range list.Elts {
+		if inner, ok := element.(*ast.CompositeLit); ok && inner.Type == nil {
+			inner.Type = array.Elt
+		}
+	}
+}
+
+// named is the name of a type without its package, or of what it points to.
+func named(expr ast.Expr) string {
+	switch expr := expr.(type) {
+	case *ast.Ident:
+		return expr.Name
+	case *ast.SelectorExpr:
+		return expr.Sel.Name
+	case *ast.StarExpr:
+		return named(expr.X)
+	default:
+		return ""
+	}
+}
+
+// field is the value of a field in a literal, or nil.
+func field(lit *ast.CompositeLit, name string) ast.Expr {
+	for _, element := range lit.Elts {
+		if pair, ok := element.(*ast.KeyValueExpr); ok && named(pair.Key) == name {
+			return pair.Value
+		}
+	}
+	return nil
+}
+
+// text is the one string that expr is, if it is one.
+func text(expr ast.Expr) []string {
+	lit, ok := expr.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return nil
+	}
+	s, err := strconv.Unquote(lit.Value)
+	if err != nil {
+		return nil
+	}
+	return []string{s}
+}
+
+// keys are the strings that a map literal has as keys.
+func keys(expr ast.Expr) (all []string) {
+	lit, ok := expr.(*ast.CompositeLit)
+	if !ok {
+		return nil
+	}
+	for _, element := range lit.Elts {
+		if pair, ok := element.(*ast.KeyValueExpr); ok {
+			all = append(all, text(pair.Key)...)
+		}
+	}
+	return all
+}
+
+func sorted(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
