@@ -168,7 +168,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
 		BodyBytes:      s.memory.bodies(),
 		Node:           s.nodeName(),
-		Pages:          withClient(pages),
+		Pages:          withOurs(pages),
 		BasePath:       s.cfg.BasePath,
 		TrustedProxies: s.cfg.TrustedProxies,
 		Alive:          s.store.Corrupt,
@@ -179,10 +179,14 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 	})
 }
 
-// withClient adds the browser client to the pages.
-func withClient(pages map[string]http.Handler) map[string]http.Handler {
-	client := webui.Client()
-	all := map[string]http.Handler{"/client.js": client, "/client.d.ts": client}
+// withOurs adds to the pages what every service has: the browser client and the
+// documents.
+func withOurs(pages map[string]http.Handler) map[string]http.Handler {
+	client, docs := webui.Client(), webui.Docs()
+	all := map[string]http.Handler{
+		"/client.js": client, "/client.d.ts": client,
+		"/docs": docs, "/docs/*": docs,
+	}
 	maps.Copy(all, pages)
 	return all
 }

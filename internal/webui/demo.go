@@ -43,6 +43,7 @@ var contentTypes = map[string]string{
 	".js":    "text/javascript; charset=utf-8",
 	".ts":    "text/plain; charset=utf-8",
 	".svg":   "image/svg+xml; charset=utf-8",
+	".yaml":  "application/yaml",
 	".txt":   "text/plain; charset=utf-8",
 	".woff2": "font/woff2",
 }
@@ -151,5 +152,9 @@ func problem(w http.ResponseWriter, status int, name, title string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"type":"urn:bellhop:problem:%s","title":%q,"status":%d}`, name, title, status)
+	instance := ""
+	if id := w.Header().Get("X-Request-Id"); id != "" { // by whoever passed the request on
+		instance = `,"instance":"urn:uuid:` + id + `"`
+	}
+	_, _ = fmt.Fprintf(w, `{"type":"urn:bellhop:problem:%s","title":%q,"status":%d%s}`, name, title, status, instance)
 }

@@ -17,9 +17,9 @@ export class Service {
   #metrics;
   #env;
 
-  constructor(bin, data, home) {
+  constructor(bin, data, home, base = "") {
     this.home = home; // of the page
-    this.#env = { BELLHOP_JWT_SECRET: SECRET, BELLHOP_ALLOWED_ORIGINS: home, BELLHOP_DRAIN_WINDOW: "1" };
+    this.#env = { BELLHOP_JWT_SECRET: SECRET, BELLHOP_ALLOWED_ORIGINS: home, BELLHOP_DRAIN_WINDOW: "1", BELLHOP_BASE_PATH: base };
     this.#bin = bin;
     this.#data = data;
   }

@@ -69,7 +69,7 @@ export function startBrowser() {
  * Opens the page and notes whatever it does that it should not: an error on
  * the console, a breach of its policy, a request to another host.
  */
-export async function openPage(browser, origin, options = {}) {
+export async function openPage(browser, origin, { path = "/", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
   const wrongs = [];
@@ -88,6 +88,6 @@ export async function openPage(browser, origin, options = {}) {
   };
   context.on("request", (request) => check(request.url()));
   page.on("websocket", (socket) => check(socket.url()));
-  await page.goto(`${origin}/`);
+  await page.goto(origin + path);
   return { page, wrongs, close: () => context.close() };
 }

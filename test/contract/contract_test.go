@@ -48,6 +48,10 @@ func TestTransport(t *testing.T) {
 		missing = `{"type":"urn:bellhop:problem:not-found","title":"t","status":404,"instance":"urn:uuid:` + uuid + `"}`
 	)
 	json := map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}
+	page := map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache", "ETag": `"1"`,
+		"Content-Security-Policy": "default-src 'self'; object-src 'none'",
+	}
 	problem := map[string]string{"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
 	for name, test := range map[string]struct {
 		method, path, sent string
@@ -59,6 +63,8 @@ func TestTransport(t *testing.T) {
 		"all well":            {"POST", "/notify", good, 202, json, receipt, ""},
 		"wrong answer":        {"POST", "/notify", good, 202, json, `{"id":"1"}`, "duplicate"},
 		"wrong type":          {"POST", "/notify", good, 202, map[string]string{"Content-Type": "text/html", "Cache-Control": "no-store"}, receipt, "Content-Type"},
+		"a page":              {"GET", "/docs", "", 200, page, "<!doctype html>", ""},
+		"a page of no kind":   {"GET", "/openapi.yaml", "", 200, page, "<!doctype html>", "Content-Type"},
 		"missing header":      {"POST", "/notify", good, 202, map[string]string{"Content-Type": "application/json"}, receipt, "Cache-Control"},
 		"undocumented status": {"POST", "/notify", good, 201, json, receipt, "status is not supported"},
 		"accepted wrongly":    {"POST", "/notify", `{"to":{"users":[]},"type":"t"}`, 202, json, receipt, "accepted"},

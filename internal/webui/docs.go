@@ -1,0 +1,133 @@
+package webui
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The page, swagger-ui as npm has it, and the document that no other path has.
+//
+//go:embed docs client/asyncapi.yaml
+var docsFiles embed.FS
+
+// docsPolicy lets the page load what this service has and ask it, and no more,
+// but for the arrows and locks that swagger-ui.css has in data URLs. Unlike the
+// demo page's it cannot require trusted types: swagger-ui renders Markdown.
+const docsPolicy = "default-src 'self'; img-src 'self' data:; " +
+	"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Docs serves the page that shows /openapi.yaml, at /docs, and its files and
+// /docs/asyncapi.yaml below it. It expects paths without the service's base
+// path.
+func Docs() http.Handler {
+	files := docsAssets()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", docsPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		if packed, ok := files.packed[r.URL.Path]; ok {
+			servePacked(w, r, packed)
+			return
+		}
+		serveAsset(w, r, files.plain)
+	})
+}
+
+// docsSet is the files by request path.
+type docsSet struct {
+	plain  map[string]asset
+	packed map[string]asset // compressed; etag and type are of what is inside
+}
+
+func docsAssets() docsSet {
+	set := docsSet{plain: make(map[string]asset), packed: make(map[string]asset)}
+	err := fs.WalkDir(docsFiles, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := docsFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		place := "/docs/" + path.Base(name)
+		if path.Base(name) == "index.html" {
+			place = "/docs"
+		}
+		to := set.plain
+		place, packed := strings.CutSuffix(place, ".gz")
+		if packed {
+			to = set.packed
+		}
+		sum := sha256.Sum256(content)
+		to[place] = asset{content, docsType(place), `"` + hex.EncodeToString(sum[:8]) + `"`}
+		return nil
+	})
+	if err != nil {
+		panic(fmt.Errorf("read embedded files: %w", err)) // they are in memory
+	}
+	return set
+}
+
+func docsType(place string) string {
+	if t, ok := contentTypes[path.Ext(place)]; ok {
+		return t
+	}
+	if place == "/docs" {
+		return contentTypes[".html"]
+	}
+	return contentTypes[".txt"] // LICENSE and NOTICE
+}
+
+// servePacked serves a compressed file to who takes it so, and to others what
+// is inside.
+func servePacked(w http.ResponseWriter, r *http.Request, a asset) {
+	h := w.Header()
+	h.Add("Vary", "Accept-Encoding")
+	if takesGzip(r.Header) {
+		h.Set("Content-Encoding", "gzip")
+		a.etag = strings.TrimSuffix(a.etag, `"`) + `-gzip"` // another representation
+	} else {
+		a.content = unpack(a.content)
+	}
+	h.Set("Content-Type", a.contentType)
+	h.Set("Cache-Control", "no-cache") // ask each time; mostly 304
+	h.Set("ETag", a.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+}
+
+// takesGzip reports whether h accepts gzip (RFC 9110, section 12.5.3).
+func takesGzip(h http.Header) bool {
+	for coding := range strings.SplitSeq(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
+		name, weight, weighted := strings.Cut(coding, ";")
+		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			continue
+		}
+		q, err := strconv.ParseFloat(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(weight)), "q="), 64)
+		return !weighted || err == nil && q > 0
+	}
+	return false
+}
+
+func unpack(packed []byte) []byte {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		panic(fmt.Errorf("unpack an embedded file: %w", err)) // a test reads them all
+	}
+	content, err := io.ReadAll(r)
+	if err != nil {
+		panic(fmt.Errorf("unpack an embedded file: %w", err))
+	}
+	return content
+}
