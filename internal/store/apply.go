@@ -27,6 +27,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	defer g.batch.Close()
 	verdicts, err := g.applyAll(first, entries)
 	if err == nil {
+		s.applied.Store(uint64(g.state.last)) // before it can be read
 		err = g.batch.Commit(pebble.Sync)
 	}
 	if err != nil {

@@ -2,7 +2,10 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -50,41 +53,42 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 }
 
 // Unread returns how many of those that r was told up to a sequence are neither
-// read nor archived. What is past its time counts until it is swept.
+// read nor archived. What is past its time counts until it is swept. No history
+// is scanned: every connection asks.
 func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
-	t, err := s.timeline(r, 0, upTo)
+	_, lists, err := s.sharedWith(r, 0, upTo)
 	if err != nil {
 		return 0, err
 	}
-	defer t.close()
-	count := int(t.histories[0].unread)
-	later, err := t.ownUnreadAfter(upTo)
+	snap := s.db.NewSnapshot()
+	defer snap.Close()
+	h, err := readHistoryOf(snap, ofUser(r.User))
 	if err != nil {
 		return 0, err
 	}
-	count -= later
-	if t.marks, err = readMarks(t.snap, r.User); err != nil {
-		return 0, err
+	count := int(h.unread)
+	if count > 0 && s.applied.Load() > uint64(upTo) {
+		later, err := unreadAfter(snap, ofUser(r.User), upTo)
+		if err != nil {
+			return 0, err
+		}
+		count -= later
 	}
-	for _, list := range t.distinct() {
-		count += t.marks.unreadOf(list)
+	lists = slices.DeleteFunc(distinct(lists), func(list []item) bool { return len(list) == 0 })
+	if len(lists) == 0 {
+		return count, nil
 	}
-	return count, nil
+	m, err := readMarks(snap, r.User)
+	for _, list := range lists {
+		count += m.unreadOf(list)
+	}
+	return count, err
 }
 
-// ownUnreadAfter counts what the user has unread behind seq, of which there is
+// unreadAfter counts what a user has unread behind seq, of which there is
 // something only for a moment.
-func (t *timeline) ownUnreadAfter(seq notify.Sequence) (count int, err error) {
-	b, err := get(t.snap, []byte{kindState})
-	if err != nil || b == nil {
-		return 0, err
-	}
-	st, err := readState(b)
-	if err != nil || st.last <= seq {
-		return 0, err
-	}
-	o := ofUser(t.reader.User)
-	err = each(t.snap, o.toldKey(seq+1), o.toldKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
+func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, err error) {
+	err = each(from, o.toldKey(seq+1), o.toldKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
 		had, err := readTold(v)
 		if had.unread() {
 			count++
@@ -96,12 +100,11 @@ func (t *timeline) ownUnreadAfter(seq notify.Sequence) (count int, err error) {
 
 // distinct returns the shared lists such that none has what another has: one
 // may have been told to several topics.
-func (t *timeline) distinct() [][]item {
-	if len(t.shared) <= 2 { // everyone, and one topic
-		return t.shared
+func distinct(shared [][]item) [][]item {
+	if len(shared) <= 2 { // everyone, and one topic
+		return shared
 	}
-	topics := merged(t.shared[1:])
-	return [][]item{t.shared[0], topics}
+	return [][]item{shared[0], merged(shared[1:])}
 }
 
 // merged returns what the lists have, each once.

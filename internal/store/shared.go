@@ -108,16 +108,11 @@ func compareItems(i item, seq notify.Sequence) int {
 	return 0
 }
 
-// upTo returns those of list that are not behind seq.
-func upTo(list []item, seq notify.Sequence) []item {
-	i, _ := slices.BinarySearchFunc(list, seq+1, compareItems)
-	return list[:i]
-}
-
-// after returns those of list that are behind seq.
-func behind(list []item, seq notify.Sequence) []item {
-	i, _ := slices.BinarySearchFunc(list, seq+1, compareItems)
-	return list[i:]
+// between returns those of list that are behind after and not behind upTo.
+func between(list []item, after, upTo notify.Sequence) []item {
+	end, _ := slices.BinarySearchFunc(list, upTo+1, compareItems)
+	begin, _ := slices.BinarySearchFunc(list[:end], after+1, compareItems)
+	return list[begin:end]
 }
 
 // readItems reads what o has.

@@ -72,6 +72,7 @@ type Store struct {
 
 	revocations revocations
 	shared      shared
+	applied     atomic.Uint64 // nothing behind this sequence can be read
 }
 
 // ErrInUse says that another process has the directory open.
@@ -197,6 +198,7 @@ func (s *Store) load() error {
 		return err
 	}
 	s.state, err = s.readState()
+	s.applied.Store(uint64(s.state.last))
 	return err
 }
 

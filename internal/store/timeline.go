@@ -38,29 +38,13 @@ type timeline struct {
 }
 
 // timeline returns what r was told after one sequence and up to another.
-func (s *Store) timeline(r notify.Reader, after, last notify.Sequence) (*timeline, error) {
-	t := &timeline{reader: r, after: after, upTo: last, owners: make([]owner, 0, 2)}
-	t.owners = append(t.owners, ofUser(r.User), everyone())
-	topics, err := heard(s.db, r.Topics)
+func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timeline, error) {
+	owners, lists, err := s.sharedWith(r, after, upTo)
 	if err != nil {
 		return nil, err
 	}
-	for _, topic := range topics {
-		t.owners = append(t.owners, ofTopic(topic))
-	}
 	// The lists first: what goes between them and the snapshot is found to be gone.
-	for _, o := range t.owners[1:] {
-		list, err := s.shared.list(s.db, o)
-		if err != nil {
-			return nil, err
-		}
-		list = behind(upTo(list, last), after)
-		if o == everyone() && !r.Since.IsZero() {
-			list = slices.DeleteFunc(slices.Clone(list), func(i item) bool { return i.time < r.Since.UnixMilli() })
-		}
-		t.shared = append(t.shared, list)
-	}
-	t.snap = s.db.NewSnapshot()
+	t := &timeline{reader: r, after: after, upTo: upTo, owners: owners, shared: lists, snap: s.db.NewSnapshot()}
 	t.histories = make([]history, 0, len(t.owners))
 	for _, o := range t.owners {
 		h, err := readHistoryOf(t.snap, o)
@@ -71,6 +55,32 @@ func (s *Store) timeline(r notify.Reader, after, last notify.Sequence) (*timelin
 		t.histories = append(t.histories, h)
 	}
 	return t, nil
+}
+
+// sharedWith returns what r has of what everyone and the topics that r hears
+// were told after one sequence and up to another. The first of the owners is the
+// user, of whom there is no list.
+func (s *Store) sharedWith(r notify.Reader, after, upTo notify.Sequence) (owners []owner, lists [][]item, err error) {
+	owners = append(make([]owner, 0, 2), ofUser(r.User), everyone())
+	topics, err := heard(s.db, r.Topics)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, topic := range topics {
+		owners = append(owners, ofTopic(topic))
+	}
+	for _, o := range owners[1:] {
+		list, err := s.shared.list(s.db, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = between(list, after, upTo)
+		if o == everyone() && !r.Since.IsZero() {
+			list = slices.DeleteFunc(slices.Clone(list), func(i item) bool { return i.time < r.Since.UnixMilli() })
+		}
+		lists = append(lists, list)
+	}
+	return owners, lists, nil
 }
 
 // removed returns the highest sequence that retention took from the reader.
