@@ -130,7 +130,8 @@ func TestConfigShowsOrigins(t *testing.T) {
 
 func TestTokenSignsClaims(t *testing.T) {
 	environ := []string{"BELLHOP_JWT_SECRET=" + secret, "BELLHOP_JWT_ISSUER=https://login.example", "BELLHOP_JWT_AUDIENCE=*"}
-	got := bellhop(t, environ, "token", "--user", "ada", "--scope", "notify:publish", "--scope", "notify:broadcast", "--ttl", "2h")
+	got := bellhop(t, environ, "token", "--user", "ada", "--scope", "notify:publish", "--scope", "notify:broadcast",
+		"--topic", "news", "--topic", "project.*", "--ttl", "2h")
 	got.want(t, 0)
 	parts := strings.Split(strings.TrimSpace(got.stdout), ".")
 	if len(parts) != 3 {
@@ -143,13 +144,14 @@ func TestTokenSignsClaims(t *testing.T) {
 	var claims struct {
 		Sub, Iss, Scope string
 		Aud             any
+		Topics          []string
 		Iat, Exp        int64
 	}
 	if err := json.Unmarshal(text, &claims); err != nil {
 		t.Fatal(err)
 	}
 	if claims.Sub != "ada" || claims.Scope != "notify:publish notify:broadcast" || claims.Iss != "https://login.example" ||
-		claims.Aud != nil || claims.Exp-claims.Iat != int64((2*time.Hour).Seconds()) {
+		claims.Aud != nil || !slices.Equal(claims.Topics, []string{"news", "project.*"}) || claims.Exp-claims.Iat != int64((2*time.Hour).Seconds()) {
 		t.Errorf("claims %s", text)
 	}
 }
@@ -160,6 +162,7 @@ func TestTokenMistakes(t *testing.T) {
 	bellhop(t, environ, "token").want(t, 2, "--user")
 	bellhop(t, environ, "token", "--user", "two words").want(t, 2, "white space")
 	bellhop(t, environ, "token", "--user", "ada", "--ttl", "9999h").want(t, 2, "31 days")
+	bellhop(t, environ, "token", "--user", "ada", "--topic", "*.x").want(t, 2, "a topic must not have a *")
 	bellhop(t, environ, "token", "--user", "ada", "--scope", "root").want(t, 2, `"root" is not one of`)
 }
 

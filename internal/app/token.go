@@ -14,6 +14,7 @@ import (
 type tokenCommand struct {
 	User     string        `required:"" placeholder:"USER" help:"whom the token is for"`
 	Scope    []string      `placeholder:"SCOPE" help:"what it allows besides receiving: notify:publish, notify:broadcast, notify:admin; may be given more than once"`
+	Topic    []string      `placeholder:"TOPIC" help:"what the user hears of besides its own: a name, or a pattern like project.*; may be given more than once"`
 	TTL      time.Duration `default:"1h" help:"how long it is good for, at most 744h"`
 	Issuer   string        `placeholder:"ISSUER" help:"issuer to name (default: BELLHOP_JWT_ISSUER)"`
 	Audience string        `placeholder:"AUDIENCE" help:"audience to name (default: BELLHOP_JWT_AUDIENCE)"`
@@ -49,6 +50,9 @@ func (c *tokenCommand) Run(t *terminal) error {
 			return usagef("--scope: %q is not one of %s, %s, %s", s, known[0], known[1], known[2])
 		}
 		claims.Scopes = append(claims.Scopes, notify.Scope(s))
+	}
+	for _, topic := range strings.Fields(strings.Join(c.Topic, " ")) {
+		claims.Topics = append(claims.Topics, notify.TopicPattern(topic))
 	}
 	token, err := auth.Sign([]byte(cfg.JWTSecret[0]), claims)
 	if err != nil {

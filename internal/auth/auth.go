@@ -33,6 +33,7 @@ import (
 // The bounds on tokens and keys; that on a token's size is the default.
 const (
 	MaxTokenBytes  = 8 << 10
+	MaxTopics      = 100                 // in a token: a pattern stands for any number
 	MaxLifetime    = 31 * 24 * time.Hour // from now to a token's exp
 	Leeway         = 30 * time.Second    // between the clock here and the issuer's
 	MinSecretBytes = 32                  // RFC 7518, section 3.2

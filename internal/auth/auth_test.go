@@ -27,6 +27,11 @@ func TestVerifyAccepts(t *testing.T) {
 		p.Scopes = scopes
 		return p
 	}
+	hearing := func(topics ...notify.TopicPattern) notify.Principal {
+		p := ada
+		p.Topics = topics
+		return p
+	}
 	tests := map[string]struct {
 		header, claims string
 		want           notify.Principal
@@ -53,7 +58,8 @@ func TestVerifyAccepts(t *testing.T) {
 		"a scope's prefix":       {header, claimsWith(`"scope":"notify notify:publish:x"`), ada},
 		"a list is not split":    {header, claimsWith(`"scope":["notify:publish notify:admin"]`), ada},
 		"no topics":              {header, claimsWith(`"topics":[]`), ada},
-		"topics":                 {header, claimsWith(`"topics":["news","project.7","project.*","ä.*"]`), ada},
+		"topics":                 {header, claimsWith(`"topics":["news","project.7","project.*","ä.*","news"]`), hearing("news", "project.7", "project.*", "ä.*")},
+		"as many topics as may":  {header, claimsWith(topicsClaim(auth.MaxTopics)), hearing(numbered(auth.MaxTopics)...)},
 		"31 levels within":       {header, claimsWith(`"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31)), ada},
 		"brackets in strings":    {header, claimsWith(`"x":"\\\"` + strings.Repeat("[{", 50) + `"`), ada},
 		"since":                  {header, claimsWith(fmt.Sprintf(`"since":%d`, at(-time.Hour))), notify.Principal{User: "ada", Name: "user:ada", Expires: expires, Since: noon().Add(-time.Hour)}},
@@ -65,6 +71,7 @@ func TestVerifyAccepts(t *testing.T) {
 			assert.True(t, test.want.Expires.Equal(got.Expires), "expires %v", got.Expires)
 			assert.True(t, test.want.Since.Equal(got.Since), "since %v", got.Since)
 			assert.Equal(t, test.want.Scopes, got.Scopes)
+			assert.Equal(t, test.want.Topics, got.Topics)
 			assert.Equal(t, test.want.User, got.User)
 			assert.Equal(t, test.want.Name, got.Name)
 		})
@@ -171,6 +178,7 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		"topic a.*.*":           claimsWith(`"topics":["a.*.*"]`),
 		"topic with a space":    claimsWith(`"topics":["a b"]`),
 		"topic too long":        claimsWith(`"topics":["` + strings.Repeat("a", 256) + `.*"]`),
+		"too many topics":       claimsWith(topicsClaim(auth.MaxTopics + 1)),
 		"a list":                `[]`,
 		"null":                  `null`,
 		"no JSON":               `sub`,

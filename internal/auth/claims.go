@@ -24,6 +24,7 @@ type claims struct {
 
 	user   notify.UserID
 	scopes []notify.Scope
+	topics []notify.TopicPattern
 	since  time.Time
 }
 
@@ -78,7 +79,7 @@ func (c *claims) read(name string, v jsontext.Value) (err error) {
 	case "scope", "scp":
 		err = c.readScopes(name, v)
 	case "topics":
-		err = checkTopics(v)
+		err = c.readTopics(v)
 	}
 	return err
 }
@@ -88,6 +89,7 @@ func (c *claims) principal() notify.Principal {
 		User:    c.user,
 		Name:    "user:" + string(c.user),
 		Scopes:  c.scopes,
+		Topics:  c.topics,
 		Since:   c.since,
 		Expires: c.ExpiresAt.Time,
 		TokenID: c.ID,
@@ -157,9 +159,9 @@ func (c *claims) readScopes(name string, v jsontext.Value) error {
 	return nil
 }
 
-// checkTopics refuses a list that is not one of topics. What is in it is of no
-// use yet.
-func checkTopics(v jsontext.Value) error {
+// readTopics takes in what the user hears of besides its own. What is there
+// twice counts once.
+func (c *claims) readTopics(v jsontext.Value) error {
 	bad := invalid("the token's topics are not a list of names or patterns like project.*")
 	if v.Kind() != '[' {
 		return bad
@@ -168,13 +170,16 @@ func checkTopics(v jsontext.Value) error {
 	if err != nil {
 		return bad
 	}
-	for _, topic := range list {
-		name := strings.TrimSuffix(topic, ".*")
-		if strings.Contains(name, "*") {
+	if len(list) > MaxTopics {
+		return invalid("the token has more than " + strconv.Itoa(MaxTopics) + " topics")
+	}
+	for _, s := range list {
+		topic, err := notify.ParsePattern(s)
+		if err != nil {
 			return bad
 		}
-		if _, err := notify.ParseUser(name); err != nil || len(topic) > notify.MaxUserBytes { // a name has the same form
-			return bad
+		if !slices.Contains(c.topics, topic) {
+			c.topics = append(c.topics, topic)
 		}
 	}
 	return nil

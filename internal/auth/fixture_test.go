@@ -238,3 +238,20 @@ func newClock() *clock {
 
 func (c *clock) now() time.Time       { return time.Unix(0, c.ns.Load()) }
 func (c *clock) pass(d time.Duration) { c.ns.Add(int64(d)) }
+
+// numbered returns n topics, and topicsClaim the claim that names them.
+func numbered(n int) []notify.TopicPattern {
+	topics := make([]notify.TopicPattern, n)
+	for i := range topics {
+		topics[i] = notify.TopicPattern(fmt.Sprintf("project.%d", i))
+	}
+	return topics
+}
+
+func topicsClaim(n int) string {
+	names := make([]string, n)
+	for i, topic := range numbered(n) {
+		names[i] = string(topic)
+	}
+	return `"topics":["` + strings.Join(names, `","`) + `"]`
+}

@@ -156,12 +156,14 @@ func TestSign(t *testing.T) {
 	token, err := auth.Sign(secret(), auth.Claims{
 		User: "ada", TTL: time.Minute, Issuer: "me", Audience: "you", Since: since,
 		Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast},
+		Topics: []notify.TopicPattern{"news", "project.*"},
 	})
 	require.NoError(t, err)
 	p, err := v.Verify(t.Context(), token)
 	require.NoError(t, err)
 	require.Equal(t, notify.UserID("ada"), p.User)
 	require.Equal(t, []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast}, p.Scopes)
+	require.Equal(t, []notify.TopicPattern{"news", "project.*"}, p.Topics)
 	require.True(t, since.Equal(p.Since))
 
 	token, err = auth.Sign(secret(), auth.Claims{User: "ada", Expires: time.Now().Add(-time.Hour), Issuer: "me", Audience: "you"})
@@ -178,6 +180,8 @@ func TestSign(t *testing.T) {
 		"no user's":    {secret(), auth.Claims{User: "a b", TTL: time.Hour}},
 		"no time":      {secret(), auth.Claims{User: "ada"}},
 		"too long":     {secret(), auth.Claims{User: "ada", TTL: auth.MaxLifetime + 1}},
+		"no topic":     {secret(), auth.Claims{User: "ada", TTL: time.Hour, Topics: []notify.TopicPattern{"*.x"}}},
+		"many topics":  {secret(), auth.Claims{User: "ada", TTL: time.Hour, Topics: numbered(auth.MaxTopics + 1)}},
 	} {
 		_, err := auth.Sign(test.secret, test.claims)
 		require.Error(t, err, name)

@@ -15,6 +15,7 @@ import (
 type Claims struct {
 	User     notify.UserID
 	Scopes   []notify.Scope
+	Topics   []notify.TopicPattern
 	Issuer   string // left out if empty or Any
 	Audience string // left out if empty or Any
 	Since    time.Time
@@ -34,6 +35,9 @@ func Sign(secret []byte, c Claims) (string, error) {
 	if _, err := notify.ParseUser(string(c.User)); err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
+	if err := checkTopics(c.Topics); err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
 	now := time.Now()
 	expires := c.Expires
 	if expires.IsZero() {
@@ -45,6 +49,9 @@ func Sign(secret []byte, c Claims) (string, error) {
 	claims := jwt.MapClaims{"sub": string(c.User), "iat": now.Unix(), "exp": expires.Unix()}
 	if len(c.Scopes) > 0 {
 		claims["scope"] = joinScopes(c.Scopes)
+	}
+	if len(c.Topics) > 0 {
+		claims["topics"] = c.Topics
 	}
 	if c.Issuer != "" && c.Issuer != Any {
 		claims["iss"] = c.Issuer
@@ -64,4 +71,16 @@ func joinScopes(scopes []notify.Scope) string {
 		names[i] = string(s)
 	}
 	return strings.Join(names, " ")
+}
+
+func checkTopics(topics []notify.TopicPattern) error {
+	if len(topics) > MaxTopics {
+		return fmt.Errorf("it may have %d topics at most", MaxTopics)
+	}
+	for _, p := range topics {
+		if _, err := notify.ParsePattern(string(p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -181,6 +181,10 @@ func clone(p notify.Principal) notify.Principal {
 	for i, s := range p.Scopes {
 		p.Scopes[i] = notify.Scope(strings.Clone(string(s)))
 	}
+	p.Topics = slices.Clone(p.Topics)
+	for i, t := range p.Topics {
+		p.Topics[i] = notify.TopicPattern(strings.Clone(string(t)))
+	}
 	return p
 }
 
