@@ -1,0 +1,66 @@
+package notify_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func TestPatternsMatch(t *testing.T) {
+	for _, c := range []struct {
+		pattern notify.TopicPattern
+		topic   notify.Topic
+		matches bool
+	}{
+		{"news", "news", true},
+		{"news", "news.today", false},
+		{"news.*", "news", false},
+		{"news.*", "news.", true},
+		{"news.*", "news.today", true},
+		{"news.*", "news.today.late", true},
+		{"news.today.*", "news.today.late", true},
+		{"news.today.*", "news.yesterday", false},
+		{"news.*", "newsletter", false},
+		{"new", "news", false},
+		{"ä.*", "ä.ö", true},
+	} {
+		if got := c.pattern.Matches(c.topic); got != c.matches {
+			t.Errorf("%s matches %s: %t", c.pattern, c.topic, got)
+		}
+		listed := false
+		for _, p := range c.topic.Patterns() {
+			listed = listed || p == c.pattern
+		}
+		if listed != c.matches {
+			t.Errorf("%s is among the patterns of %s: %t", c.pattern, c.topic, listed)
+		}
+	}
+}
+
+func TestHeardIsTheFirstOfTheTopics(t *testing.T) {
+	patterns := []notify.TopicPattern{"b", "a.*"}
+	if got, ok := notify.Heard(patterns, []notify.Topic{"c", "a.1", "b"}); got != "a.1" || !ok {
+		t.Errorf("heard %q, %t", got, ok)
+	}
+	if got, ok := notify.Heard(patterns, []notify.Topic{"c", "a"}); got != "" || ok {
+		t.Errorf("heard %q, %t", got, ok)
+	}
+}
+
+func TestParsePattern(t *testing.T) {
+	for _, s := range []string{"news", "project.7", "project.*", "a.b.*", "ä.*", strings.Repeat("a", 254) + ".*"} {
+		if p, err := notify.ParsePattern(s); string(p) != s || err != nil {
+			t.Errorf("%q is %q, %v", s, p, err)
+		}
+	}
+	for _, s := range []string{"", "*", ".*", "a*", "*.a", "a.*.*", "a.*.b", "a b", "a\x00", "\xff", strings.Repeat("a", 255) + ".*"} {
+		if _, err := notify.ParsePattern(s); !errors.Is(err, notify.ErrInvalid) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	if _, err := notify.ParseTopic("project.*"); !errors.Is(err, notify.ErrInvalid) {
+		t.Errorf("a pattern is a topic: %v", err)
+	}
+}
