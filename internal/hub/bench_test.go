@@ -33,26 +33,53 @@ func BenchmarkDeliver(b *testing.B) {
 	for _, conns := range []int{1, 10_000} {
 		b.Run(strconv.Itoa(conns), func(b *testing.B) {
 			h := hub.New(hub.Options{})
-			to := sink{new(atomic.Int64), make(chan struct{}, 1), int64(conns)}
+			peers := sink{new(atomic.Int64), make(chan struct{}, 1), int64(conns)}
 			for i := range conns {
-				c := h.NewConn(user(strconv.Itoa(i)), "c", nil, to)
+				c := h.NewConn(user(strconv.Itoa(i)), "c", nil, peers)
 				if err := h.Register(c); err != nil {
 					b.Fatal(err)
 				}
 				h.GoLive(c, 0, nil)
 			}
 			f := ephemeral("hello")
-			n := notify.Notification{Time: time.Now(), Audience: notify.AudienceAll}
+			to, at := everyone, time.Now()
 			if conns == 1 {
-				n = notify.Notification{Audience: notify.AudienceUser, Users: []notify.UserID{"0"}}
+				to = notify.Readers{Users: []notify.UserID{"0"}}
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				h.Deliver(n, f)
-				<-to.all
+				h.Deliver(to, at, f)
+				<-peers.all
 			}
 			b.StopTimer()
 			h.Drain(b.Context(), 0)
 		})
 	}
+}
+
+// What is told to a topic that all hear, half of them by a pattern.
+func BenchmarkDeliverTopics(b *testing.B) {
+	const conns = 10_000
+	h := hub.New(hub.Options{})
+	peers := sink{new(atomic.Int64), make(chan struct{}, 1), conns}
+	for i := range conns {
+		p := user(strconv.Itoa(i))
+		if p.Topics = []notify.TopicPattern{"project.7"}; i%2 == 0 {
+			p.Topics = []notify.TopicPattern{"news", "project.*"}
+		}
+		c := h.NewConn(p, "c", nil, peers)
+		if err := h.Register(c); err != nil {
+			b.Fatal(err)
+		}
+		h.GoLive(c, 0, nil)
+	}
+	f := ephemeral("hello")
+	topics := []notify.Topic{"project.7"}
+	b.ReportAllocs()
+	for b.Loop() {
+		h.DeliverTopics(topics, func(notify.Topic) *hub.Frame { return f })
+		<-peers.all
+	}
+	b.StopTimer()
+	h.Drain(b.Context(), 0)
 }

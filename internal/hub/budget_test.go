@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -83,7 +84,7 @@ func TestQueuedBytesReturnToZero(t *testing.T) {
 				}
 				resume := to.stall()
 				for range 3 {
-					h.Deliver(notify.Notification{Audience: notify.AudienceAll}, sized(100))
+					h.Deliver(everyone, time.Time{}, sized(100))
 					synctest.Wait()
 				}
 				wantQueued(t, h, 300)
@@ -105,7 +106,7 @@ func TestHeldBytesCount(t *testing.T) {
 		h := hub.New(hub.Options{QueuedBytes: 300, Metrics: m})
 		c, to := join(t, h, user("ada"))
 		for range 3 {
-			h.Deliver(notify.Notification{Audience: notify.AudienceAll}, sized(100))
+			h.Deliver(everyone, time.Time{}, sized(100))
 		}
 		wantQueued(t, h, 200)
 		if m.dropped[hub.DropJoining] != 1 {
@@ -129,7 +130,7 @@ func TestQueuedBytesUnderLoad(t *testing.T) {
 		conns = append(conns, c)
 	}
 	for i := range 500 {
-		h.Deliver(notify.Notification{Audience: notify.AudienceAll}, sized(i))
+		h.Deliver(everyone, time.Time{}, sized(i))
 		if i%50 == 0 {
 			conns[i/50].End(notify.CloseLost)
 		}

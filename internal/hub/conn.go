@@ -61,6 +61,7 @@ type Conn struct {
 	blocked bool // the writer waits for the peer
 	ping    bool // the writer is to ping
 	told    bool // a cursor since the wheel last looked
+	recount bool // it is in the shard's list of those to be given a fresh count
 	closing bool // Transport.Close was called or is about to be
 }
 
@@ -296,6 +297,7 @@ func (s *shard) remove(c *Conn) {
 		s.users[user] = slices.Delete(conns, i, i+1)
 	}
 	c.unlink()
+	s.unsubscribe(c)
 	s.hub.count.Add(-1)
 }
 

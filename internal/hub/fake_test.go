@@ -217,9 +217,13 @@ func ephemeral(data string) *hub.Frame {
 }
 
 func tell(h *hub.Hub, seq int, users ...notify.UserID) {
-	h.Deliver(notify.Notification{Sequence: notify.Sequence(seq), Audience: notify.AudienceUser, Users: users}, frame(seq))
+	h.Deliver(notify.Readers{Users: users}, time.Time{}, frame(seq))
+	h.Reached(notify.Sequence(seq))
 }
 
+var everyone = notify.Readers{All: true}
+
 func tellAll(h *hub.Hub, seq int, at time.Time) {
-	h.Deliver(notify.Notification{Sequence: notify.Sequence(seq), Time: at, Audience: notify.AudienceAll}, frame(seq))
+	h.Deliver(everyone, at, frame(seq))
+	h.Reached(notify.Sequence(seq))
 }

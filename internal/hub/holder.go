@@ -12,24 +12,46 @@ type holder struct {
 	user    notify.UserID
 	name    string
 	tokenID string
-	scopes  []notify.Scope
+	rights  *rights // nil: none, as of most
 	since   moment
 	expires moment
 	issued  moment
 }
 
+// rights are what few tokens give.
+type rights struct {
+	scopes []notify.Scope
+	topics []notify.TopicPattern
+}
+
 func holderOf(p notify.Principal) holder {
-	return holder{
-		user: p.User, name: p.Name, tokenID: p.TokenID, scopes: p.Scopes,
+	h := holder{
+		user: p.User, name: p.Name, tokenID: p.TokenID,
 		since: momentOf(p.Since), expires: momentOf(p.Expires), issued: momentOf(p.Issued),
 	}
+	if len(p.Scopes) > 0 || len(p.Topics) > 0 {
+		h.rights = &rights{p.Scopes, p.Topics}
+	}
+	return h
 }
 
 func (h *holder) principal() notify.Principal {
-	return notify.Principal{
-		User: h.user, Name: h.name, TokenID: h.tokenID, Scopes: h.scopes,
+	p := notify.Principal{
+		User: h.user, Name: h.name, TokenID: h.tokenID, Topics: h.topics(),
 		Since: h.since.time(), Expires: h.expires.time(), Issued: h.issued.time(),
 	}
+	if h.rights != nil {
+		p.Scopes = h.rights.scopes
+	}
+	return p
+}
+
+// topics returns what is heard besides what is told to the user and to everyone.
+func (h *holder) topics() []notify.TopicPattern {
+	if h.rights == nil {
+		return nil
+	}
+	return h.rights.topics
 }
 
 // isOf reports whether r refuses the token of h, without making a principal of

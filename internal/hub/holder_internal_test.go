@@ -14,6 +14,7 @@ func TestHolderIsThePrincipal(t *testing.T) {
 	for _, p := range []notify.Principal{
 		{},
 		{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopeAdmin}, TokenID: "t"},
+		{User: "ada", Topics: []notify.TopicPattern{"news", "project.*"}},
 		{Since: at, Expires: at.Add(time.Hour), Issued: at.Add(-time.Hour)},
 	} {
 		h := holderOf(p)

@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +34,11 @@ type Options struct {
 	// wheel calls it and waits.
 	Fresh      func(c *Conn, at notify.Sequence) *Frame
 	FreshEvery time.Duration
+
+	// Recounted makes the frame that tells a live connection how much is unread,
+	// after a Recount: it has been told everything up to at. nil stands for none,
+	// and a nil Recounted for never. The wheel calls it and waits.
+	Recounted func(c *Conn, at notify.Sequence) *Frame
 
 	Metrics   Metrics          // nil: none
 	Logger    *slog.Logger     // nil: none
@@ -82,7 +86,7 @@ type Hub struct {
 
 	batches   sync.Pool
 	count     atomic.Int64
-	delivered atomic.Uint64                 // every connection was offered all up to this sequence
+	delivered atomic.Uint64                 // what Reached was told
 	draining  atomic.Pointer[time.Duration] // the window, once Drain was called
 
 	// tasks holds one for each registered connection, one for each that has a
@@ -96,10 +100,12 @@ type Hub struct {
 type shard struct {
 	hub *Hub
 
-	mu    sync.Mutex
-	users map[notify.UserID][]*Conn // oldest first
-	wheel wheel
-	taken sync.Cond // on mu: a long queue was taken, or its connection is blocked
+	mu      sync.Mutex
+	users   map[notify.UserID][]*Conn       // oldest first
+	topics  map[notify.TopicPattern][]*Conn // those that hear of it; no list is empty
+	recount recount
+	wheel   wheel
+	taken   sync.Cond // on mu: a long queue was taken, or its connection is blocked
 }
 
 // New returns a hub without connections. Run and Drain go with it.
@@ -110,6 +116,7 @@ func New(opts Options) *Hub {
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.hub, s.users, s.wheel = h, make(map[notify.UserID][]*Conn), newWheel(&h.opts)
+		s.topics = make(map[notify.TopicPattern][]*Conn)
 		s.taken.L = &s.mu
 	}
 	return h
@@ -149,65 +156,11 @@ func (h *Hub) Register(c *Conn) error {
 	h.count.Add(1)
 	h.opts.Metrics.Opened()
 	s.users[user] = append(s.users[user], c)
+	s.subscribe(c)
 	c.phase = joining
 	c.Heard()
 	s.wheel.enter(c, h.since(), &h.opts)
 	return nil
-}
-
-// Deliver offers f, which is n encoded, to every connection that n is for, and
-// waits for no peer. What has a sequence comes from one goroutine alone, in the
-// journal's order; what has none may come from any. Deliver leaves no queue
-// longer than half, as far as its peer takes what it is sent: a burst is no
-// reason to call somebody slow.
-func (h *Hub) Deliver(n notify.Notification, f *Frame) {
-	var long []*Conn
-	if n.Audience == notify.AudienceAll {
-		for i := range h.shards {
-			long = h.shards[i].broadcast(n.Time, f, long)
-		}
-	} else {
-		for _, u := range n.Users {
-			long = h.shardOf(u).deliver(u, f, long)
-		}
-	}
-	if f.Sequence != 0 {
-		h.delivered.Store(uint64(f.Sequence))
-	}
-	for _, c := range long {
-		c.awaitTaken()
-	}
-}
-
-// broadcast offers f to all connections, and appends those to long whose queue
-// is long.
-func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	from := momentOf(at)
-	for _, conns := range s.users {
-		for _, c := range slices.Backward(conns) { // backward: offering may remove c
-			if c.holder.since > from {
-				continue
-			}
-			if c.offer(f); c.isLong() {
-				long = append(long, c)
-			}
-		}
-	}
-	return long
-}
-
-// deliver does the same for the connections of a user.
-func (s *shard) deliver(u notify.UserID, f *Frame, long []*Conn) []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range slices.Backward(s.users[u]) {
-		if c.offer(f); c.isLong() {
-			long = append(long, c)
-		}
-	}
-	return long
 }
 
 // GoLive lets c, which with first is told everything up to at, go live, unless

@@ -62,7 +62,7 @@ func TestJoining(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
 		tell(h, 7, "ada")
-		h.Deliver(notify.Notification{Audience: notify.AudienceAll}, ephemeral("typing"))
+		h.Deliver(everyone, time.Time{}, ephemeral("typing"))
 		c.Offer(ephemeral("reply"))
 		synctest.Wait()
 		ada.want(t, "reply")
@@ -91,7 +91,7 @@ func TestGoingLiveWithAllThatIsToldFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 6})
 		c, ada := join(t, h, user("ada"))
-		h.Deliver(notify.Notification{Audience: notify.AudienceAll}, ephemeral("typing"))
+		h.Deliver(everyone, time.Time{}, ephemeral("typing"))
 		if h.GoLive(c, 4, frame(1), frame(2), frame(3), frame(4)) {
 			t.Fatal("it went live with more than half of what may be queued")
 		}
@@ -109,7 +109,7 @@ func TestJoiningHoldsABoundedNumberOfEphemerals(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 4, Metrics: m})
 		c, ada := join(t, h, user("ada"))
 		for i := range 10 {
-			h.Deliver(notify.Notification{Audience: notify.AudienceAll}, ephemeral(strconv.Itoa(i)))
+			h.Deliver(everyone, time.Time{}, ephemeral(strconv.Itoa(i)))
 		}
 		h.GoLive(c, 0, nil)
 		synctest.Wait()
@@ -338,7 +338,7 @@ func TestNewestReplacesOldest(t *testing.T) {
 
 // There may be a million.
 func TestConnIsSmall(t *testing.T) {
-	if size := unsafe.Sizeof(hub.Conn{}); size > 240 {
+	if size := unsafe.Sizeof(hub.Conn{}); size > 208 {
 		t.Errorf("%d bytes", size)
 	}
 }

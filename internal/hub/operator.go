@@ -100,7 +100,9 @@ func (c *Conn) Renew(p notify.Principal) bool {
 	if p.User != c.holder.user || c.phase != joining && c.phase != live {
 		return false
 	}
+	s.unsubscribe(c)
 	c.holder = holderOf(p)
+	s.subscribe(c)
 	c.unlink() // it may expire sooner than it would have been looked at
 	s.wheel.put(c, s.hub.since(), &s.hub.opts)
 	return true

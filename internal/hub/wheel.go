@@ -65,7 +65,7 @@ func (c *Conn) unlink() {
 }
 
 // Run pings the connections, ends those that are silent or whose tokens have
-// expired, and refreshes cursors. It returns when ctx has ended.
+// expired, and refreshes cursors and counts. It returns when ctx has ended.
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -102,6 +102,7 @@ func (h *Hub) turn(all bool) {
 				c.refresh(f)
 			}
 		}
+		h.shards[i].tellCounts(at)
 	}
 }
 

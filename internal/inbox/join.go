@@ -28,7 +28,9 @@ const pageMost = 64
 func (b *Inbox) Deliver(c notify.Change) {
 	switch c := c.(type) {
 	case *notify.Notification:
-		b.opts.Hub.Deliver(*c, frameOf(c))
+		to := notify.Readers{Users: c.Users, Topics: c.Topics, All: c.Audience == notify.AudienceAll}
+		b.opts.Hub.Deliver(to, c.Time, frameOf(c))
+		b.opts.Hub.Reached(c.Sequence)
 	case notify.Revocation:
 		b.opts.Hub.Revoke(c)
 	}

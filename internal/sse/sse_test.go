@@ -138,8 +138,7 @@ const (
 )
 
 func (s *service) deliver(seq notify.Sequence, data string) {
-	n := notify.Notification{Sequence: seq, Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}}
-	s.hub.Deliver(n, &hub.Frame{Event: "notification", Sequence: seq, Data: []byte(data)})
+	s.hub.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, time.Time{}, &hub.Frame{Event: "notification", Sequence: seq, Data: []byte(data)})
 }
 
 func TestAStreamHearsWhatASocketWould(t *testing.T) {

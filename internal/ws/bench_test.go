@@ -41,7 +41,7 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		f.Sequence++ // nobody else has it
-		s.hub.Deliver(broadcast, f)
+		s.hub.Deliver(broadcast, time.Time{}, f)
 		<-peer.wrote
 	}
 	b.StopTimer()

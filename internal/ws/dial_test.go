@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -44,7 +45,7 @@ func TestClientReads(t *testing.T) {
 	if got := s.desk.cursors; got[0] != "c7" {
 		t.Errorf("came with %q", got)
 	}
-	s.hub.Deliver(broadcast, &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`{"id":"x"}`)})
+	s.hub.Deliver(broadcast, time.Time{}, &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`{"id":"x"}`)})
 	if m := next(t, c); m.Event != "notification" || m.Cursor != "c2" {
 		t.Errorf("%+v", m)
 	}

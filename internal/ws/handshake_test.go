@@ -161,7 +161,7 @@ func TestAnotherClient(t *testing.T) {
 	if got := read(); got != `{"event":"reply","ref":"2","data":{}}` {
 		t.Error(got)
 	}
-	s.hub.Deliver(broadcast, &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`{"id":"x"}`)})
+	s.hub.Deliver(broadcast, time.Time{}, &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`{"id":"x"}`)})
 	if got := read(); got != `{"event":"notification","cursor":"c2","data":{"id":"x"}}` {
 		t.Error(got)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-var broadcast = notify.Notification{Audience: notify.AudienceAll}
+var broadcast = notify.Readers{All: true}
 
 func note(seq int, data string) *hub.Frame {
 	return &hub.Frame{Event: "notification", Sequence: notify.Sequence(seq), Data: []byte(data)}
@@ -125,12 +125,12 @@ func TestStalledReaderSeesOnlyTheEnd(t *testing.T) {
 	w := s.tcp(t)
 	w.expect(welcome, isLive)
 	data := `"` + strings.Repeat("x", 60_000) + `"`
-	s.hub.Deliver(broadcast, note(2, data))
+	s.hub.Deliver(broadcast, time.Time{}, note(2, data))
 	if _, err := w.r.Peek(1); err != nil { // it is being written, and is more than buffers hold
 		t.Fatal(err)
 	}
 	for seq := 3; s.hub.Count() > 0; seq++ {
-		s.hub.Deliver(broadcast, note(seq, data))
+		s.hub.Deliver(broadcast, time.Time{}, note(seq, data))
 	}
 	s.hub.Drain(t.Context(), 0)
 	s.Wait()
@@ -152,7 +152,7 @@ func TestSlowReaderIsTold(t *testing.T) {
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		for seq := 2; seq < 300; seq++ {
-			s.hub.Deliver(broadcast, note(seq, `{"id":"x"}`))
+			s.hub.Deliver(broadcast, time.Time{}, note(seq, `{"id":"x"}`))
 		}
 		w.expectEnd(4408, "too-slow")
 	})
@@ -192,15 +192,15 @@ func TestLengths(t *testing.T) {
 		const around = len(`{"event":"notification","cursor":"c2","data":}`)
 		for _, size := range []int{around + 2, 125, 126, 127, 1000, 65535} {
 			data := `"` + strings.Repeat("x", size-around-2) + `"`
-			s.hub.Deliver(broadcast, note(0, `"between"`))
+			s.hub.Deliver(broadcast, time.Time{}, note(0, `"between"`))
 			w.expect(`{"event":"notification","data":"between"}`)
 			c := *note(2, data)
 			c.Sequence = 0
 			c.Event = `notification","cursor":"c2` // as long as with a cursor
-			s.hub.Deliver(broadcast, &c)
+			s.hub.Deliver(broadcast, time.Time{}, &c)
 			w.expect(`{"event":"notification","cursor":"c2","data":` + data + `}`)
 		}
-		s.hub.Deliver(broadcast, note(3, strings.Repeat(" ", 65536)))
+		s.hub.Deliver(broadcast, time.Time{}, note(3, strings.Repeat(" ", 65536)))
 		w.expectEnd(1011, "internal")
 	})
 }

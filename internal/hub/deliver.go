@@ -1,0 +1,178 @@
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Deliver offers f to every connection that hears what was told to some at a
+// time, and waits for no peer. What has a sequence comes from one goroutine
+// alone, in the journal's order; what has none may come from any. Whoever
+// delivers leaves no queue longer than half, as far as its peer takes what it is
+// sent: a burst is no reason to call somebody slow.
+func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Frame) {
+	var long []*Conn
+	switch {
+	case to.All:
+		for i := range h.shards {
+			long = h.shards[i].broadcast(at, f, long)
+		}
+	case len(to.Topics) > 0:
+		h.DeliverTopics(to.Topics, func(notify.Topic) *Frame { return f })
+	default:
+		for _, u := range to.Users {
+			long = h.shardOf(u).deliver(u, f, long)
+		}
+	}
+	awaitTaken(long)
+}
+
+// DeliverTopics does what Deliver does for topics, when what is told names the
+// topic: a connection that hears several is offered the frame of the first of
+// them, once.
+func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Frame) {
+	all := spelled(topics)
+	frames := make([]*Frame, len(topics))
+	for i, t := range topics {
+		frames[i] = frame(t)
+	}
+	var long []*Conn
+	for i := range h.shards {
+		long = h.shards[i].deliverTopics(all, frames, long)
+	}
+	awaitTaken(long)
+}
+
+// DeliverEach offers each connection that to names frames of its own, of which
+// the last alone has a sequence. No lock is held while frames makes them: none
+// says that there is nothing to tell. A connection that is joining is not told,
+// but must reach the sequence.
+func (h *Hub) DeliverEach(to notify.Readers, frames func(c *Conn) []*Frame) {
+	var long []*Conn
+	h.gather(to, func(conns []*Conn) {
+		for _, c := range conns {
+			if own := frames(c); len(own) > 0 && c.offerAll(own) {
+				long = append(long, c)
+			}
+		}
+	})
+	awaitTaken(long)
+}
+
+// Reached notes that every connection was offered everything up to seq that it
+// hears: whoever delivers says so behind the last of it.
+func (h *Hub) Reached(seq notify.Sequence) { h.delivered.Store(uint64(seq)) }
+
+func awaitTaken(long []*Conn) {
+	for _, c := range long {
+		c.awaitTaken()
+	}
+}
+
+// broadcast offers f to all connections, and appends those to long whose queue
+// is long.
+func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := momentOf(at)
+	for _, conns := range s.users {
+		for _, c := range slices.Backward(conns) { // backward: offering may remove c
+			if c.holder.since > from {
+				continue
+			}
+			if c.offer(f); c.isLong() {
+				long = append(long, c)
+			}
+		}
+	}
+	return long
+}
+
+// deliver does the same for the connections of a user.
+func (s *shard) deliver(u notify.UserID, f *Frame, long []*Conn) []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range slices.Backward(s.users[u]) {
+		if c.offer(f); c.isLong() {
+			long = append(long, c)
+		}
+	}
+	return long
+}
+
+// deliverTopics does the same for those who hear topics, each of which has a
+// frame.
+func (s *shard) deliverTopics(topics []spelling, frames []*Frame, long []*Conn) []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.eachHearer(topics, func(c *Conn, i int) {
+		if c.offer(frames[i]); c.isLong() {
+			long = append(long, c)
+		}
+	})
+	return long
+}
+
+// offerAll is offer for several frames that are told together, and reports
+// whether c's queue is long now.
+func (c *Conn) offerAll(frames []*Frame) (long bool) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	last := frames[len(frames)-1]
+	if last.Sequence <= c.seen {
+		return false
+	}
+	c.seen = last.Sequence
+	if c.phase != live {
+		return false
+	}
+	for _, f := range frames {
+		c.enqueue(f)
+	}
+	return c.isLong()
+}
+
+// gather calls do with the connections that to names, each once, those of a
+// user or of a shard at a time. No lock is held then.
+func (h *Hub) gather(to notify.Readers, do func([]*Conn)) {
+	for _, u := range to.Users {
+		do(h.shardOf(u).connsOf(u))
+	}
+	if !to.All && len(to.Topics) == 0 {
+		return
+	}
+	topics := spelled(to.Topics)
+	for i := range h.shards {
+		if s := &h.shards[i]; to.All {
+			do(s.conns())
+		} else {
+			do(s.hearers(topics))
+		}
+	}
+}
+
+func (s *shard) connsOf(u notify.UserID) []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.users[u])
+}
+
+func (s *shard) conns() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*Conn
+	for _, conns := range s.users {
+		all = append(all, conns...)
+	}
+	return all
+}
+
+func (s *shard) hearers(topics []spelling) []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*Conn
+	s.eachHearer(topics, func(c *Conn, _ int) { all = append(all, c) })
+	return all
+}

@@ -1,0 +1,116 @@
+package hub
+
+import "github.com/bellhop/bellhop/internal/notify"
+
+// recountMost is how many connections of a shard are given a fresh count at a
+// tick: the wheel must go on.
+const recountMost = 256
+
+// recount is who of a shard is to be given a fresh count. The shard's lock
+// guards it.
+type recount struct {
+	conns []*Conn // each once; some may have ended
+	all   bool
+}
+
+// Recount has every connection that to names told how much is unread, at the
+// wheel's next tick if it is live then: however often it is asked for, at most
+// once a second.
+func (h *Hub) Recount(to notify.Readers) {
+	if h.opts.Recounted == nil {
+		return
+	}
+	if to.All {
+		for i := range h.shards {
+			h.shards[i].recountAll()
+		}
+		return
+	}
+	h.gather(to, func(conns []*Conn) {
+		for _, c := range conns {
+			c.askForCount()
+		}
+	})
+}
+
+func (s *shard) recountAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recount.all = true
+}
+
+func (c *Conn) askForCount() {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	c.shard.noteCount(c)
+}
+
+// noteCount puts c among those that want a count. The lock is held.
+func (s *shard) noteCount(c *Conn) {
+	if !c.recount && (c.phase == joining || c.phase == live) {
+		c.recount = true
+		s.recount.conns = append(s.recount.conns, c)
+	}
+}
+
+// counting is a connection that is about to be told a count, and up to where it
+// has been told everything.
+type counting struct {
+	conn *Conn
+	at   notify.Sequence
+}
+
+// tellCounts gives those a fresh count who want one, now that all connections
+// were told everything up to at.
+func (s *shard) tellCounts(at notify.Sequence) {
+	for _, c := range s.takeCounts(at) {
+		if f := s.hub.opts.Recounted(c.conn, c.at); f != nil {
+			c.conn.tellCount(f)
+		}
+	}
+}
+
+// takeCounts returns who is to be told next. Who is joining waits: what it is
+// told when it goes live may have been counted before.
+func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recount.all {
+		s.recount.all = false
+		for _, conns := range s.users {
+			for _, c := range conns {
+				s.noteCount(c)
+			}
+		}
+	}
+	rest := s.recount.conns[:0]
+	for _, c := range s.recount.conns {
+		switch {
+		case c.phase == joining || c.phase == live && len(next) == recountMost:
+			rest = append(rest, c)
+		case c.phase == live: // what it was offered last had all before it offered, too
+			c.recount = false
+			next = append(next, counting{c, max(at, c.seen)})
+		}
+	}
+	clear(s.recount.conns[len(rest):])
+	if s.recount.conns = rest; len(rest) == 0 {
+		s.recount.conns = nil
+	}
+	return next
+}
+
+// tellCount tells c a count, unless something newer was offered meanwhile: then
+// it is told at the next tick.
+func (c *Conn) tellCount(f *Frame) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	switch {
+	case c.phase != live:
+	case f.Sequence < c.seen:
+		c.shard.noteCount(c)
+	default:
+		c.seen = f.Sequence
+		c.enqueue(f)
+	}
+}

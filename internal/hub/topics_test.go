@@ -1,0 +1,193 @@
+package hub_test
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func hearing(u string, topics ...notify.TopicPattern) notify.Principal {
+	p := user(u)
+	p.Topics = topics
+	return p
+}
+
+// tellTopics delivers a frame that says its sequence and by which topic it is
+// heard.
+func tellTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
+	h.DeliverTopics(topics, func(t notify.Topic) *hub.Frame {
+		return &hub.Frame{Event: "notification", Sequence: notify.Sequence(seq), Data: []byte(strconv.Itoa(seq) + " " + string(t))}
+	})
+}
+
+func TestTopicsReachWhoHearsThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		_, ada := connect(t, h, hearing("ada", "news"))
+		_, laptop := connect(t, h, hearing("ada"))
+		_, grace := connect(t, h, hearing("grace", "project.*"))
+		_, edsger := connect(t, h, hearing("edsger", "project.7.*", "news"))
+
+		tellTopics(h, 1, "news")
+		tellTopics(h, 2, "project.7")
+		tellTopics(h, 3, "project.7.builds")
+		tellTopics(h, 4, "project")
+		tellTopics(h, 5, "new")
+		h.Deliver(notify.Readers{Topics: []notify.Topic{"news"}}, time.Time{}, frame(6))
+		synctest.Wait()
+
+		ada.want(t, "1 news", "6")
+		laptop.want(t) // a topic is heard by a token, not by its user
+		grace.want(t, "2 project.7", "3 project.7.builds")
+		edsger.want(t, "1 news", "3 project.7.builds", "6")
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// However often a connection hears of something, it is told once, of the first
+// topic; and so it is of what has no sequence to tell a repeat by.
+func TestHeardTwiceIsToldOnce(t *testing.T) {
+	for _, seq := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			h := hub.New(hub.Options{})
+			_, ada := connect(t, h, hearing("ada", "project.*", "project.7", "project.7.*", "news"))
+			_, grace := connect(t, h, hearing("grace", "news", "project.*"))
+			joining, edsger := join(t, h, hearing("edsger", "project.7.*", "project.*"))
+
+			tellTopics(h, seq, "project.7.builds", "news", "project.7")
+			if seq == 0 && !h.GoLive(joining, 0) {
+				t.Error("it did not go live")
+			}
+			synctest.Wait()
+			want := strconv.Itoa(seq) + " project.7.builds"
+			ada.want(t, want)
+			grace.want(t, want)
+			if seq == 0 {
+				edsger.want(t, want)
+			}
+
+			tellTopics(h, 2*seq, "other", "news", "project.7.builds")
+			synctest.Wait()
+			grace.want(t, want, strconv.Itoa(2*seq)+" news")
+			h.Drain(t.Context(), 0)
+		})
+	}
+}
+
+// One entry may come to several changes for different topics.
+func TestOneSequenceIsToldOnceOverSeveralDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		_, ada := connect(t, h, hearing("ada", "a", "b"))
+		_, grace := connect(t, h, hearing("grace", "b"))
+		tellTopics(h, 1, "a")
+		tellTopics(h, 1, "b")
+		synctest.Wait()
+		ada.want(t, "1 a")
+		grace.want(t, "1 b")
+		h.Drain(t.Context(), 0)
+	})
+}
+
+func TestATopicRaisesTheMarkOfWhoIsJoining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		c, ada := join(t, h, hearing("ada", "project.*"))
+		tellTopics(h, 7, "project.7")
+		tellTopics(h, 8, "news")
+		if h.GoLive(c, 6) {
+			t.Error("it went live although 7 had been offered")
+		}
+		if !h.GoLive(c, 7) {
+			t.Error("it did not go live although 8 is not for it")
+		}
+		synctest.Wait()
+		ada.want(t)
+		h.Drain(t.Context(), 0)
+	})
+}
+
+func TestRenewChangesTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		c, ada := connect(t, h, hearing("ada", "news", "project.*"))
+		_, laptop := connect(t, h, hearing("ada", "news"))
+		if !c.Renew(hearing("ada", "project.*", "weather")) {
+			t.Fatal("it was not renewed")
+		}
+		tellTopics(h, 1, "news")
+		tellTopics(h, 2, "weather")
+		tellTopics(h, 3, "project.7")
+		synctest.Wait()
+		ada.want(t, "2 weather", "3 project.7")
+		laptop.want(t, "1 news")
+
+		if !c.Renew(user("ada")) {
+			t.Fatal("it was not renewed")
+		}
+		tellTopics(h, 4, "weather")
+		synctest.Wait()
+		ada.want(t, "2 weather", "3 project.7")
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// Whoever is too slow for a topic leaves while it is told to the others.
+func TestSlowHearersLeaveTheOthersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{QueueLen: 2, PerUser: 100})
+		var stalled, others []*peer
+		for i := range 20 {
+			_, p := connect(t, h, hearing("ada", "news", "other"))
+			if i%3 == 0 {
+				p.stall()
+				stalled = append(stalled, p)
+			} else {
+				others = append(others, p)
+			}
+		}
+		var want []string
+		for seq := 1; seq <= 4; seq++ {
+			tellTopics(h, seq, "news")
+			synctest.Wait()
+			want = append(want, strconv.Itoa(seq)+" news")
+		}
+		for _, p := range stalled {
+			p.wantEnd(t, notify.CloseSlow)
+		}
+		for _, p := range others {
+			p.want(t, want...)
+		}
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// Topics are renewed while they are told.
+func TestTopicsAreNoRace(t *testing.T) {
+	h := hub.New(hub.Options{QueueLen: 10_000, PerUser: 10_000})
+	var tasks sync.WaitGroup
+	for range 2 {
+		tasks.Go(func() {
+			for i := range 200 {
+				c, _ := connect(t, h, hearing("ada", "news", "project.*"))
+				c.Renew(hearing("ada", "project.7"))
+				if i%2 == 0 {
+					c.End(notify.CloseNormal)
+				}
+			}
+		})
+	}
+	tasks.Go(func() {
+		for range 500 {
+			tellTopics(h, 0, "news", "project.7")
+			h.DeliverEach(notify.Readers{Topics: []notify.Topic{"news"}}, func(*hub.Conn) []*hub.Frame { return nil })
+		}
+	})
+	tasks.Wait()
+	h.Drain(t.Context(), 0)
+}
