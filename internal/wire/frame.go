@@ -50,7 +50,7 @@ func AppendFrame(dst []byte, event string, cursor []byte, ref string, data []byt
 // the journal: what notify.Notification keeps as its Content.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	const names = 96 // what is beside the values, about
-	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.Priority))
+	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.Priority)+len(d.CollapseKey))
 	dst = append(dst, `"id":"`...)
 	dst = append(dst, id...)
 	dst = append(dst, `","type":"`...)
@@ -67,6 +67,10 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	if len(d.Data) > 0 {
 		dst = append(dst, `,"data":`...)
 		dst = append(dst, d.Data...)
+	}
+	if d.CollapseKey != "" {
+		dst = append(dst, `,"collapse_key":`...)
+		dst = appendString(dst, d.CollapseKey)
 	}
 	dst = append(dst, `,"priority":"`...)
 	dst = append(dst, d.Priority...)
@@ -86,12 +90,28 @@ func AppendNotification(dst []byte, n *notify.Notification) []byte {
 	dst = append(dst, `","audience":"`...)
 	dst = append(dst, n.Audience...)
 	dst = append(dst, '"')
-	if !n.Expires.IsZero() {
-		dst = append(dst, `,"expires_at":"`...)
-		dst = AppendTime(dst, n.Expires)
+	if n.Topic != "" {
+		dst = append(dst, `,"topic":`...)
+		dst = appendString(dst, string(n.Topic))
+	}
+	dst = appendMoment(dst, "expires_at", n.Expires)
+	if n.Replaces != "" {
+		dst = append(dst, `,"replaces":"`...)
+		dst = append(dst, n.Replaces...)
 		dst = append(dst, '"')
 	}
+	dst = appendMoment(dst, "read_at", n.Read)
+	dst = appendMoment(dst, "archived_at", n.Archived)
 	return append(dst, '}')
+}
+
+// appendMoment appends a member that is a time, unless it is zero.
+func appendMoment(dst []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return dst
+	}
+	dst = append(appendName(dst, name), '"')
+	return append(AppendTime(dst, t), '"')
 }
 
 // appendString appends s, which is valid UTF-8, as a JSON string.

@@ -1,8 +1,10 @@
 package wire_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,11 +34,28 @@ func TestGolden(t *testing.T) {
 	ephemeral := notify.Notification{Time: at, Audience: notify.AudienceAll, Content: wire.AppendContent(nil, "id", &notify.Draft{
 		Type: "t", Priority: notify.PriorityHigh, Ephemeral: true,
 	})}
+	heard := notify.Notification{
+		Sequence: 9, Time: at, Expires: at.Add(time.Hour), Audience: notify.AudienceTopic,
+		Content: wire.AppendContent(nil, "0193b3c8-0000-7000-8000-000000000000", &notify.Draft{
+			Type: "t", Priority: notify.PriorityNormal, CollapseKey: `issue "42"`,
+		}),
+		View: notify.View{
+			Topic: `a"b`, Replaces: "0193b3c8-0000-7000-8000-000000000001",
+			Read: at.Add(time.Minute), Archived: at.Add(2 * time.Minute),
+		},
+	}
+	changed := notify.InboxChange{
+		Read: []string{"a", "b"}, Unread: []string{"c"}, Archived: []string{"d"}, Recalled: []string{"e"},
+	}
 	cursor := []byte("AAAA")
 	for name, frame := range map[string][]byte{
 		"notification": wire.AppendFrame(nil, "notification", cursor, "", wire.AppendNotification(nil, &n)),
 		"expiring":     wire.AppendFrame(nil, "notification", cursor, "", wire.AppendNotification(nil, &expiring)),
 		"ephemeral":    wire.AppendFrame(nil, "notification", nil, "", wire.AppendNotification(nil, &ephemeral)),
+		"heard":        wire.AppendFrame(nil, "notification", cursor, "", wire.AppendNotification(nil, &heard)),
+		"inbox":        wire.AppendFrame(nil, "inbox", cursor, "", wire.AppendChange(nil, &changed, 7)),
+		"recalled":     wire.AppendFrame(nil, "inbox", cursor, "", wire.AppendChange(nil, &notify.InboxChange{Recalled: []string{"e"}}, wire.NoCount)),
+		"live":         wire.AppendFrame(nil, "live", cursor, "", wire.AppendChange(nil, &notify.InboxChange{}, 0)),
 		"reply":        wire.AppendFrame(nil, "reply", nil, `7"`, []byte(`{}`)),
 		"bare":         wire.AppendFrame(nil, "reply", nil, "", nil),
 		"close":        wire.AppendFrame(nil, "close", nil, "", wire.CloseData(notify.CloseExpired)),
@@ -59,12 +78,27 @@ func TestLargestNotificationFitsAFrame(t *testing.T) {
 		Users: []notify.UserID{"ada"}, Type: strings.Repeat("t", notify.MaxTypeLength),
 		Title: strings.Repeat("\x01", notify.MaxTitleCharacters), Body: strings.Repeat("\x01", notify.MaxBodyCharacters),
 		Data:     []byte(`{"a":"` + strings.Repeat("x", notify.MaxDataBytes-8) + `"}`),
-		Priority: notify.PriorityNormal, TTL: time.Hour,
+		Priority: notify.PriorityNormal, TTL: time.Hour, CollapseKey: strings.Repeat("\x01", notify.MaxCollapseKey),
 	}
 	require.Empty(t, d.Check(time.Now(), time.Hour))
 	n := notify.Notification{Content: wire.AppendContent(nil, strings.Repeat("i", 36), &d), Time: time.Now(), Expires: time.Now()}
+	n.View = notify.View{
+		Topic: notify.Topic(strings.Repeat(`"`, notify.MaxUserBytes)), Replaces: strings.Repeat("i", 36),
+		Read: time.Now(), Archived: time.Now(),
+	}
 	frame := wire.AppendFrame(nil, "notification", make([]byte, 128), "", wire.AppendNotification(nil, &n))
 	assert.LessOrEqual(t, len(frame), wire.MaxFrame)
+}
+
+// So does the largest part of a change.
+func TestLargestChangeFitsAFrame(t *testing.T) {
+	ids := make([]string, wire.MaxChanged)
+	for i := range ids {
+		ids[i] = strings.Repeat("i", 36)
+	}
+	data := wire.AppendChange(nil, &notify.InboxChange{Read: ids}, math.MaxInt)
+	assert.LessOrEqual(t, len(wire.AppendFrame(nil, "inbox", make([]byte, 128), "", data)), wire.MaxFrame)
+	assert.True(t, json.Valid(data))
 }
 
 func TestReadCommand(t *testing.T) {
