@@ -31,7 +31,8 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
 		PingEvery:   pingEvery,
 		Leeway:      auth.Leeway,
-		Fresh:       func(_ *hub.Conn, at notify.Sequence) *hub.Frame { return inbox.LiveFrame(at) },
+		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.LiveFrame(c, at) },
+		Recounted:   func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.RecountFrame(c, at) },
 		Metrics:     s.metrics,
 		Logger:      s.logger,
 	})

@@ -1,7 +1,7 @@
 // Package inbox holds the rules: who may publish what and how often, whose
 // ticket or token is good no more, how a connection takes
-// up its user's history and joins the live road, what a cursor is, and when
-// what is past its time is swept. It leaves the order of entries to the
+// up its user's history and joins the live road, what a cursor is, when what was
+// deferred is delivered, and when what is past its time is swept. It leaves the order of entries to the
 // journal, their keeping to the store, and sockets to others.
 package inbox
 
@@ -28,7 +28,9 @@ import (
 type Store interface {
 	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
 	Generations() ([]notify.Generation, error)
+	Unread(r notify.Reader, upTo notify.Sequence) (int, error)
 	Due(now time.Time, s notify.Sweep) (bool, error)
+	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool
 	Free() (uint64, error)
 	Err() error
@@ -37,7 +39,7 @@ type Store interface {
 // Metrics hears of what is published.
 type Metrics interface {
 	// Published is called once for each notification asked for. The outcome is
-	// stored, ephemeral, duplicate or refused.
+	// stored, deferred, ephemeral, duplicate or refused.
 	Published(audience notify.Audience, outcome string)
 }
 
@@ -55,7 +57,8 @@ type Options struct {
 	Reserve   uint64        // free bytes on the disk below which nothing is published
 	PingEvery time.Duration // told to clients
 
-	// What a principal may publish, to everyone and to users; nil: no limit.
+	// What a principal may publish, to everyone, and to users and topics; nil: no
+	// limit.
 	Broadcasts, Publishes *limit.Limiter
 }
 
@@ -68,7 +71,8 @@ type Inbox struct {
 	// thousand may come back at once.
 	reading *semaphore.Weighted
 
-	full atomic.Bool // the disk has less than the reserve
+	full   atomic.Bool   // the disk has less than the reserve
+	sooner chan struct{} // has room for one: something is due sooner than release would look
 
 	mu         sync.Mutex
 	inProgress map[[32]byte]struct{} // idempotency keys whose first use is not done
@@ -88,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
-	b := &Inbox{opts: o, reading: semaphore.NewWeighted(readersMost), inProgress: map[[32]byte]struct{}{}}
+	b := &Inbox{opts: o, reading: semaphore.NewWeighted(readersMost), inProgress: map[[32]byte]struct{}{}, sooner: make(chan struct{}, 1)}
 	if b.cursors, err = newCursors(all); err != nil {
 		return nil, err
 	}
@@ -104,8 +108,12 @@ const readersMost = 256
 // looked for.
 const upkeepEvery = time.Second
 
-// Run keeps house until ctx ends: it sweeps, and watches the disk.
+// Run keeps house until ctx ends: it sweeps, watches the disk, and delivers what
+// was deferred when it is due.
 func (b *Inbox) Run(ctx context.Context) {
+	var releasing sync.WaitGroup
+	defer releasing.Wait()
+	releasing.Go(func() { b.release(ctx) })
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	for {

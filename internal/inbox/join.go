@@ -23,38 +23,11 @@ const beginning notify.Sequence = 1
 // connection catches up.
 const pageMost = 64
 
-// Deliver tells the open connections on this node of c, or ends those that it
-// revokes. It waits for none.
-func (b *Inbox) Deliver(c notify.Change) {
-	switch c := c.(type) {
-	case *notify.Notification:
-		to := notify.Readers{Users: c.Users, Topics: c.Topics, All: c.Audience == notify.AudienceAll}
-		b.opts.Hub.Deliver(to, c.Time, frameOf(c))
-		b.opts.Hub.Reached(c.Sequence)
-	case notify.Revocation:
-		b.opts.Hub.Revoke(c)
-	}
-}
-
-// envelope is room for what a notification has beside its content.
-const envelope = 128
-
-func frameOf(n *notify.Notification) *hub.Frame {
-	data := make([]byte, 0, len(n.Content)+envelope)
-	return &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: wire.AppendNotification(data, n)}
-}
-
-// LiveFrame tells a connection that it has been told everything up to at, and
-// that what comes from now on is live.
-func LiveFrame(at notify.Sequence) *hub.Frame {
-	return &hub.Frame{Event: "live", Sequence: at, Data: []byte("{}")}
-}
-
 // joining is a connection on its way from its cursor to the live road.
 type joining struct {
-	inbox  *Inbox
-	conn   *hub.Conn
-	reader notify.Reader
+	inbox *Inbox
+	conn  *hub.Conn
+	user  notify.UserID
 
 	upTo  notify.Sequence // what was durable when the first page was read
 	at    notify.Sequence // up to here everything was written
@@ -74,12 +47,15 @@ func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if err != nil || page.End < j.upTo { // Join says what is wrong
 		return false
 	}
-	return b.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), LiveFrame(page.End))...)
+	live := b.LiveFrame(c, page.End)
+	if live == nil {
+		return false
+	}
+	return b.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...)
 }
 
 func (b *Inbox) joining(c *hub.Conn) *joining {
-	p := c.Principal()
-	return &joining{inbox: b, conn: c, reader: p.Reader()}
+	return &joining{inbox: b, conn: c, user: c.Principal().User}
 }
 
 // Join writes welcome, reset where it is due, and then everything that the
@@ -103,7 +79,11 @@ func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed f
 		}
 		// What became durable meanwhile was either offered, and GoLive says no,
 		// or will be offered once c is live.
-		if b.opts.Hub.GoLive(c, j.at, LiveFrame(j.at)) {
+		live := b.LiveFrame(c, j.at)
+		if live == nil {
+			return fmt.Errorf("join %s: %w: the store has failed", c.ID(), hub.ErrEnded)
+		}
+		if b.opts.Hub.GoLive(c, j.at, live) {
 			return nil
 		}
 	}
@@ -145,7 +125,7 @@ func (j *joining) begin(cursor string) (reset string, page store.Page, err error
 	case Earliest:
 		j.at = beginning
 	default:
-		j.at, err = j.inbox.cursors.open(TagOf(j.reader.User), cursor)
+		j.at, err = j.inbox.cursors.open(TagOf(j.user), cursor)
 		if err != nil || j.at > durable {
 			j.at, reset = beginning, "unknown"
 		}
@@ -191,25 +171,40 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 		return fmt.Errorf("%w: retention has passed it at %d", hub.ErrEnded, j.at)
 	}
 	j.at = page.End
-	if len(page.Notifications) == 0 {
+	fs := frames(page)
+	if len(fs) == 0 {
 		return nil
 	}
-	return j.conn.Write(frames(page)...)
+	return j.conn.Write(fs...)
 }
 
+// page reads on. What the token of the connection says may change meanwhile.
 func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
-	return j.inbox.opts.Store.History(j.reader, j.at, upTo, pageMost)
+	p := j.conn.Principal()
+	return j.inbox.opts.Store.History(p.Reader(), j.at, upTo, pageMost)
 }
 
-// frames returns the notifications of a page that have not expired.
+// frames returns the notifications of a page that have not expired, and what
+// has changed in the inbox, in their one order. How much is unread comes with
+// what follows the past.
 func frames(p store.Page) []*hub.Frame {
 	now := time.Now()
-	fs := make([]*hub.Frame, 0, len(p.Notifications))
+	fs := make([]*hub.Frame, 0, len(p.Notifications)+len(p.Changes))
+	changes := p.Changes
+	changesUpTo := func(seq notify.Sequence) {
+		for len(changes) > 0 && changes[0].Sequence <= seq {
+			fs = append(fs, changeFrames(partsOf(&changes[0]), wire.NoCount)...)
+			changes = changes[1:]
+		}
+	}
 	for i := range p.Notifications {
-		if n := &p.Notifications[i]; !n.Expired(now) {
+		n := &p.Notifications[i]
+		changesUpTo(n.Sequence)
+		if !n.Expired(now) {
 			fs = append(fs, frameOf(n))
 		}
 	}
+	changesUpTo(p.End)
 	return fs
 }
 

@@ -30,7 +30,7 @@ func (b *Inbox) Publish(ctx context.Context, by notify.Principal, call Call, d n
 		r = Result{v.Receipt, v.Err}
 		b.end(e.Key)
 	}
-	b.opts.Metrics.Published(audience(&d), outcome(&d, r))
+	b.note(&d, r)
 	return r.Receipt, r.Err
 }
 
@@ -65,7 +65,7 @@ func (b *Inbox) PublishBatch(ctx context.Context, by notify.Principal, call Call
 		}
 	}
 	for i := range results {
-		b.opts.Metrics.Published(audience(&items[i].Draft), outcome(&items[i].Draft, results[i]))
+		b.note(&items[i].Draft, results[i])
 	}
 	return results
 }
@@ -113,13 +113,16 @@ func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, err
 	}
 	id := uuid.Must(uuid.NewV7()).String()
 	return notify.Publish{
-		ID:        id,
-		Audience:  audience(d),
-		Users:     distinct(d.Users),
-		Content:   wire.AppendContent(nil, id, d),
-		TTL:       d.TTL,
-		Ephemeral: d.Ephemeral,
-		Keep:      b.opts.Keep,
+		ID:          id,
+		Audience:    audience(d),
+		Users:       distinct(d.Users),
+		Topics:      distinct(d.Topics),
+		CollapseKey: d.CollapseKey,
+		Content:     wire.AppendContent(nil, id, d),
+		TTL:         d.TTL,
+		Ephemeral:   d.Ephemeral,
+		DeliverAt:   d.DeliverAt,
+		Keep:        b.opts.Keep,
 	}, nil
 }
 
@@ -132,14 +135,14 @@ func (b *Inbox) withinRate(by notify.Principal, d *notify.Draft) error {
 	return b.opts.Publishes.Allow(by.Name, 1)
 }
 
-func distinct(users []notify.UserID) []notify.UserID {
-	if len(users) < 2 {
-		return users
+func distinct[T ~string](names []T) []T {
+	if len(names) < 2 {
+		return names
 	}
-	seen := make(map[notify.UserID]bool, len(users))
-	return slices.DeleteFunc(slices.Clone(users), func(u notify.UserID) bool {
-		again := seen[u]
-		seen[u] = true
+	seen := make(map[T]bool, len(names))
+	return slices.DeleteFunc(slices.Clone(names), func(name T) bool {
+		again := seen[name]
+		seen[name] = true
 		return again
 	})
 }
@@ -180,9 +183,20 @@ func (b *Inbox) end(k notify.Key) {
 	delete(b.inProgress, k.Name)
 }
 
+// note counts what became of d.
+func (b *Inbox) note(d *notify.Draft, r Result) {
+	if r.Err == nil && !d.DeliverAt.IsZero() {
+		b.deferred(d.DeliverAt)
+	}
+	b.opts.Metrics.Published(audience(d), outcome(d, r))
+}
+
 func audience(d *notify.Draft) notify.Audience {
-	if d.All {
+	switch {
+	case d.All:
 		return notify.AudienceAll
+	case len(d.Topics) > 0:
+		return notify.AudienceTopic
 	}
 	return notify.AudienceUser
 }
@@ -195,6 +209,8 @@ func outcome(d *notify.Draft, r Result) string {
 		return "duplicate"
 	case d.Ephemeral:
 		return "ephemeral"
+	case d.DeliverAt.After(time.Now()):
+		return "deferred"
 	}
 	return "stored"
 }

@@ -26,6 +26,9 @@ func TestScopes(t *testing.T) {
 		{crier, draft("x"), nil},
 		{crier, draft("x", "ada"), notify.ErrScope},
 		{notify.Principal{}, draft("x", "ada"), notify.ErrScope},
+		{publisher, toTopics("x", "news"), nil},
+		{crier, toTopics("x", "news"), notify.ErrScope},
+		{notify.Principal{}, toTopics("x", "news"), notify.ErrScope},
 	} {
 		_, err := r.inbox.Publish(t.Context(), c.by, inbox.Call{}, c.d)
 		assert.ErrorIs(t, err, c.err)

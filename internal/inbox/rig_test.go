@@ -21,13 +21,15 @@ import (
 
 // rig is the road from inbox to hub, with a real store in memory.
 type rig struct {
-	t     *testing.T
-	fs    *vfs.MemFS
-	keep  int
-	inbox *inbox.Inbox
-	hub   *hub.Hub
-	store *store.Store
-	stop  func()
+	t       *testing.T
+	fs      *vfs.MemFS
+	keep    int
+	inbox   *inbox.Inbox
+	wrap    func(*store.Store) inbox.Store // nil: the store as it is
+	hub     *hub.Hub
+	journal *journal.Local
+	store   *store.Store
+	stop    func()
 
 	broadcasts, publishes *limit.Limiter
 }
@@ -48,8 +50,8 @@ func (r *rig) start() {
 	quiet := slog.New(slog.DiscardHandler)
 	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
 	require.NoError(r.t, err)
-	h := hub.New(hub.Options{})
 	var b *inbox.Inbox
+	h := hub.New(hub.Options{Recounted: func(c *hub.Conn, at notify.Sequence) *hub.Frame { return b.RecountFrame(c, at) }})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},
@@ -62,14 +64,18 @@ func (r *rig) start() {
 			r.t.Error(err)
 		}
 	})
+	var seen inbox.Store = s
+	if r.wrap != nil {
+		seen = r.wrap(s)
+	}
 	b, err = inbox.Open(ctx, inbox.Options{
-		Journal: j, Store: s, Hub: h, Logger: quiet, Metrics: noMetrics{},
+		Journal: j, Store: seen, Hub: h, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes,
 	})
 	require.NoError(r.t, err)
 	close(opened)
-	r.inbox, r.hub, r.store = b, h, s
+	r.inbox, r.hub, r.journal, r.store = b, h, j, s
 	r.stop = func() {
 		h.Drain(context.Background(), 0)
 		cancel()
@@ -101,11 +107,28 @@ func draft(title string, users ...notify.UserID) notify.Draft {
 	}
 }
 
-func (r *rig) publish(title string, users ...notify.UserID) notify.Receipt {
+func toTopics(title string, topics ...notify.Topic) notify.Draft {
+	d := draft(title)
+	d.All, d.Topics = false, topics
+	return d
+}
+
+// hears is a user whose token names topics.
+func hears(user notify.UserID, topics ...notify.TopicPattern) notify.Principal {
+	return notify.Principal{User: user, Name: "user:" + string(user), Topics: topics, Expires: time.Now().Add(time.Hour)}
+}
+
+// submit publishes d as a backend.
+func (r *rig) submit(d notify.Draft) notify.Receipt {
 	r.t.Helper()
-	receipt, err := r.inbox.Publish(r.t.Context(), backend(), inbox.Call{Path: "/notify"}, draft(title, users...))
+	receipt, err := r.inbox.Publish(r.t.Context(), backend(), inbox.Call{Path: "/notify"}, d)
 	require.NoError(r.t, err)
 	return receipt
+}
+
+func (r *rig) publish(title string, users ...notify.UserID) notify.Receipt {
+	r.t.Helper()
+	return r.submit(draft(title, users...))
 }
 
 // device is a connection that notes what it is told.

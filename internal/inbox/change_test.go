@@ -1,0 +1,143 @@
+package inbox_test
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// append puts an entry into the journal.
+func (r *rig) append(e notify.Entry) {
+	r.t.Helper()
+	require.NoError(r.t, r.journal.Append(r.t.Context(), e)[0].Err)
+}
+
+func (r *rig) mark(p notify.Principal, verb notify.Verb, ids ...string) {
+	r.t.Helper()
+	r.append(notify.Mark{Reader: p.Reader(), Verb: verb, IDs: ids, Keep: r.keep})
+}
+
+// All devices hear what happens to an inbox in the one order of what is told,
+// live as afterwards; and how much is unread is right wherever it is said.
+func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
+	r := newRig(t)
+	p := hears("ada", "news")
+	phone, laptop := r.connectAs(p, ""), r.connectAs(p, "")
+	start := phone.cursor()
+
+	one := r.publish("one", "ada").ID
+	two := r.submit(toTopics("two", "news")).ID
+	r.mark(p, notify.VerbRead, one)
+	three := r.publish("three").ID
+	r.mark(p, notify.VerbArchive, two, three)
+	r.mark(p, notify.VerbUnread, one, two)
+	r.append(notify.Recall{ID: three, Keep: r.keep})
+	r.append(notify.Recall{ID: two, Keep: r.keep})
+	r.publish("four", "ada")
+
+	words := []string{"one", "two", "inbox", "three", "inbox", "inbox", "inbox", "inbox", "four"}
+	counts := []string{
+		`{"read":["` + one + `"],"unread_count":1}`,
+		`{"archived":["` + two + `","` + three + `"],"unread_count":0}`,
+		`{"unread":["` + one + `","` + two + `"],"unread_count":2}`,
+		`{"recalled":["` + three + `"],"unread_count":2}`,
+		`{"recalled":["` + two + `"],"unread_count":1}`,
+	}
+	for _, d := range []*device{phone, laptop} {
+		assert.Equal(t, append([]string{"welcome", "live"}, words...), d.told(2+len(words)))
+		live := data(d, "live", "inbox")
+		assert.Equal(t, `{"unread_count":0}`, live[0])
+		assert.Equal(t, len(counts), len(live)-1)
+		assert.Equal(t, counts[len(counts)-1], live[len(live)-1])
+		assert.Equal(t, ids(counts), ids(live[1:]))
+	}
+
+	for _, atOnce := range []bool{true, false} {
+		late := r.register(p)
+		if !atOnce {
+			late.join(start)
+		} else {
+			require.True(t, r.inbox.JoinAtOnce(late.conn, start))
+		}
+		want := []string{"welcome", "one", "inbox", "inbox", "inbox", "inbox", "inbox", "four", "live"}
+		assert.Equal(t, want, late.caughtUp(), "what was recalled is not told, but that it was")
+		assert.Equal(t, ids(counts), data(late, "inbox"), "without a count, which would be of now")
+		assert.Equal(t, []string{`{"unread_count":2}`}, data(late, "live"))
+		assert.NotContains(t, string(late.all()[1].data), "read_at", "it is unread again")
+	}
+	r.mark(p, notify.VerbRead, one)
+	again := r.connectAs(p, inbox.Earliest)
+	again.caughtUp()
+	assert.Contains(t, string(again.all()[1].data), `"read_at":"`)
+}
+
+var uncounted = regexp.MustCompile(`,"unread_count":\d+`)
+
+// ids returns data without how much is unread.
+func ids(data []string) []string {
+	all := make([]string, len(data))
+	for i, s := range data {
+		all[i] = uncounted.ReplaceAllString(s, "")
+	}
+	return all
+}
+
+// A client that comes back with the cursor of a change has heard of it.
+func TestResumingFromAChange(t *testing.T) {
+	r := newRig(t)
+	d := r.connect("ada", "")
+	one := r.publish("one", "ada").ID
+	r.mark(hears("ada"), notify.VerbRead, one)
+	d.told(4)
+	cursor := d.cursor()
+	r.mark(hears("ada"), notify.VerbUnread, one)
+	d.told(5)
+	late := r.connect("ada", cursor)
+	assert.Equal(t, []string{"welcome", "inbox", "live"}, late.caughtUp())
+	assert.Equal(t, []string{`{"unread":["` + one + `"]}`}, data(late, "inbox"))
+	assert.Equal(t, []string{"welcome", "live"}, r.connect("ada", late.cursor()).caughtUp())
+	assert.Equal(t, []string{"welcome", "live"}, r.connect("grace", "").caughtUp())
+}
+
+func TestCollapsingIsToldApartForWhomItReplacesAnother(t *testing.T) {
+	r := newRig(t)
+	ada, grace := r.connect("ada", ""), r.connect("grace", "")
+	older := draft("older", "ada")
+	older.CollapseKey = "k"
+	id := r.submit(older).ID
+	newer := draft("newer", "grace", "ada")
+	newer.CollapseKey = "k"
+	r.submit(newer)
+	assert.Equal(t, []string{"welcome", "live", "older", "newer"}, ada.told(4))
+	assert.Equal(t, []string{"welcome", "live", "newer"}, grace.told(3))
+	assert.Contains(t, string(ada.all()[3].data), `"replaces":"`+id+`"`)
+	assert.NotContains(t, string(grace.all()[2].data), `"replaces"`)
+	assert.Equal(t, []string{"welcome", "newer", "live"}, r.connect("ada", inbox.Earliest).caughtUp())
+}
+
+// What is deferred is released by Run, in time and in order.
+func TestDeferred(t *testing.T) {
+	r := newRig(t)
+	d := r.connect("ada", "")
+	begin := time.Now()
+	for title, after := range map[string]time.Duration{"two": 250 * time.Millisecond, "one": 200 * time.Millisecond, "never": time.Hour} {
+		later := draft(title, "ada")
+		later.DeliverAt = begin.Add(after)
+		r.submit(later)
+	}
+	ctx, stop := contextOf(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.inbox.Run(ctx)
+	}()
+	assert.Equal(t, []string{"welcome", "live", "one", "two"}, d.told(4))
+	stop()
+	<-done
+}

@@ -1,0 +1,132 @@
+package inbox
+
+import (
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// Deliver tells the open connections on this node of c, or ends those that it
+// revokes. It waits for none.
+func (b *Inbox) Deliver(c notify.Change) {
+	switch c := c.(type) {
+	case *notify.Notification:
+		b.reaches(c.Sequence)
+		b.tell(c)
+	case notify.InboxChange:
+		b.reaches(c.Sequence)
+		b.tellChange(&c)
+	case notify.Recount:
+		b.opts.Hub.Recount(c.To)
+	case notify.Revocation:
+		b.opts.Hub.Revoke(c)
+	}
+}
+
+// reaches notes that all before seq was delivered. Whether all of seq itself
+// was shows when the next comes: one entry may come to several changes.
+func (b *Inbox) reaches(seq notify.Sequence) {
+	if seq > 0 {
+		b.opts.Hub.Reached(seq - 1)
+	}
+}
+
+func (b *Inbox) tell(n *notify.Notification) {
+	if n.Audience != notify.AudienceTopic {
+		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll}
+		b.opts.Hub.Deliver(to, n.Time, frameOf(n))
+		return
+	}
+	b.opts.Hub.DeliverTopics(n.Topics, func(t notify.Topic) *hub.Frame {
+		heard := *n
+		heard.Topic = t
+		return frameOf(&heard)
+	})
+}
+
+// envelope is room for what a notification has beside its content.
+const envelope = 128
+
+func frameOf(n *notify.Notification) *hub.Frame {
+	data := make([]byte, 0, len(n.Content)+envelope)
+	return &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: wire.AppendNotification(data, n)}
+}
+
+// tellChange tells each connection what has changed and how much is unread now.
+func (b *Inbox) tellChange(c *notify.InboxChange) {
+	parts := partsOf(c)
+	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
+	last := parts[len(parts)-1:]
+	b.opts.Hub.DeliverEach(c.To, func(conn *hub.Conn) []*hub.Frame {
+		unread, ok := b.unread(conn, c.Sequence)
+		if !ok {
+			return nil
+		}
+		return append(first[:len(first):len(first)], changeFrames(last, unread)...)
+	})
+}
+
+// partsOf splits c so that each part fits a frame. The last alone has the
+// sequence.
+func partsOf(c *notify.InboxChange) []notify.InboxChange {
+	parts := []notify.InboxChange{{}}
+	room := wire.MaxChanged
+	for i, ids := range idsOf(c) {
+		for rest := *ids; len(rest) > 0; {
+			if room == 0 {
+				parts, room = append(parts, notify.InboxChange{}), wire.MaxChanged
+			}
+			n := min(room, len(rest))
+			*idsOf(&parts[len(parts)-1])[i] = rest[:n]
+			rest, room = rest[n:], room-n
+		}
+	}
+	parts[len(parts)-1].Sequence = c.Sequence
+	return parts
+}
+
+func idsOf(c *notify.InboxChange) [4]*[]string {
+	return [...]*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled}
+}
+
+func changeFrames(parts []notify.InboxChange, unread int) []*hub.Frame {
+	fs := make([]*hub.Frame, len(parts))
+	for i := range parts {
+		c := &parts[i]
+		fs[i] = &hub.Frame{Event: "inbox", Sequence: c.Sequence, Data: wire.AppendChange(nil, c, unread)}
+	}
+	return fs
+}
+
+// LiveFrame tells c that it has been told everything up to at, that what comes
+// from now on is live, and how much is unread. It is nil if that cannot be
+// counted, and then c ends.
+func (b *Inbox) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
+	return b.countFrame("live", c, at)
+}
+
+// RecountFrame tells c how much is unread, now that it has been told everything
+// up to at. It is nil if that cannot be counted, and then c ends.
+func (b *Inbox) RecountFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
+	return b.countFrame("inbox", c, at)
+}
+
+func (b *Inbox) countFrame(event string, c *hub.Conn, at notify.Sequence) *hub.Frame {
+	unread, ok := b.unread(c, at)
+	if !ok {
+		return nil
+	}
+	return &hub.Frame{Event: event, Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}
+}
+
+// unread counts what c has been told up to a sequence and its user has not
+// looked at. If the store fails, c ends.
+func (b *Inbox) unread(c *hub.Conn, upTo notify.Sequence) (n int, ok bool) {
+	p := c.Principal()
+	n, err := b.opts.Store.Unread(p.Reader(), upTo)
+	if err != nil {
+		b.opts.Logger.Error("counting what is unread failed", "connection", c.ID(), "error", err)
+		c.End(notify.CloseInternal)
+	}
+	return n, err == nil
+}

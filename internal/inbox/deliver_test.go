@@ -1,0 +1,186 @@
+package inbox_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+func TestTopicsAreHeardByWhoseTokenNamesThem(t *testing.T) {
+	r := newRig(t)
+	ada, grace, edsger := r.connectAs(hears("ada", "news"), ""), r.connectAs(hears("grace", "project.*", "news"), ""), r.connect("edsger", "")
+	for _, ephemeral := range []bool{false, true} {
+		d := toTopics("one", "project.7", "news", "project.7")
+		d.Ephemeral = ephemeral
+		assert.Zero(t, r.submit(d).Recipients, "nobody is counted")
+		ada.told(3) // what is ephemeral might overtake it
+		grace.told(3)
+	}
+	r.submit(toTopics("two", "project"))
+	r.publish("all")
+	assert.Equal(t, []string{"welcome", "live", "one", "one", "all"}, ada.told(5))
+	assert.Equal(t, []string{"welcome", "live", "one", "one", "all"}, grace.told(5))
+	assert.Equal(t, []string{"welcome", "live", "all"}, edsger.told(3))
+	assert.Contains(t, string(ada.all()[2].data), `"audience":"topic","topic":"news"`)
+	assert.Contains(t, string(grace.all()[2].data), `"audience":"topic","topic":"project.7"`)
+	assert.Contains(t, string(grace.all()[3].data), `"ephemeral":true`)
+	assert.NotEmpty(t, grace.all()[2].cursor)
+	assert.Empty(t, grace.all()[3].cursor)
+}
+
+// counted is a store that counts as a test wants it.
+type counted struct {
+	*store.Store
+	count func(r notify.Reader, upTo notify.Sequence) (int, error)
+}
+
+func (c counted) Unread(r notify.Reader, upTo notify.Sequence) (int, error) { return c.count(r, upTo) }
+
+func counting(count func(r notify.Reader, upTo notify.Sequence) (int, error)) func(*rig) {
+	return func(r *rig) {
+		r.wrap = func(s *store.Store) inbox.Store { return counted{s, count} }
+	}
+}
+
+// later is a place after all that these tests put into the journal.
+const later notify.Sequence = 1 << 40
+
+func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
+	r := newRig(t, counting(func(r notify.Reader, upTo notify.Sequence) (int, error) {
+		switch {
+		case upTo < later:
+			return 0, nil
+		case len(r.Topics) > 0:
+			return 9, nil
+		}
+		return len(r.User), nil
+	}))
+	phone, laptop, grace := r.connect("ada", ""), r.connectAs(hears("ada", "news"), ""), r.connect("grace", "")
+	r.inbox.Deliver(notify.InboxChange{
+		Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}, Unread: []string{"y"},
+	})
+	r.inbox.Deliver(notify.InboxChange{
+		Sequence: later + 1, To: notify.Readers{All: true}, Recalled: []string{"z"},
+	})
+	want := []string{`{"unread_count":0}`, `{"read":["x"],"unread":["y"],"unread_count":3}`, `{"recalled":["z"],"unread_count":3}`}
+	assert.Equal(t, want, data(phone, "live", "inbox"))
+	assert.Equal(t, strings.ReplaceAll(strings.Join(want, " "), "count\":3", "count\":9"), strings.Join(data(laptop, "live", "inbox"), " "))
+	assert.Equal(t, []string{`{"unread_count":0}`, `{"recalled":["z"],"unread_count":5}`}, data(grace, "live", "inbox"))
+	assert.Equal(t, string(r.inbox.AppendCursor(nil, inbox.TagOf("ada"), later+1)), phone.cursor())
+}
+
+// data returns what was told with these events, once all that was queued is
+// written.
+func data(d *device, events ...string) []string {
+	d.r.t.Helper()
+	d.conn.Offer(endOfTest)
+	var all []string
+	for _, f := range d.wait(func(fs []frame) bool { return fs[len(fs)-1].event == endOfTest.Event }) {
+		for _, event := range events {
+			if f.event == event {
+				all = append(all, string(f.data))
+			}
+		}
+	}
+	return all
+}
+
+func TestALargeChangeIsToldInParts(t *testing.T) {
+	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) { return 7, nil }))
+	d := r.connect("ada", "")
+	var all []string
+	for i := range 2_500 {
+		all = append(all, fmt.Sprintf("%036d", i))
+	}
+	r.inbox.Deliver(notify.InboxChange{
+		Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: all[:900], Archived: all[900:2_300], Recalled: all[2_300:],
+	})
+	d.told(5)
+	var got []string
+	for i, f := range d.all()[2:] {
+		var change struct {
+			Read, Archived, Recalled []string
+			Count                    *int `json:"unread_count"`
+		}
+		require.NoError(t, json.Unmarshal(f.data, &change))
+		got = append(append(append(got, change.Read...), change.Archived...), change.Recalled...)
+		assert.LessOrEqual(t, len(change.Read)+len(change.Archived)+len(change.Recalled), 1_000)
+		last := i == 2
+		assert.Equal(t, last, change.Count != nil, "the last has the count")
+		assert.Equal(t, last, f.cursor != "", "and the cursor")
+	}
+	assert.Equal(t, all, got)
+}
+
+func TestACountThatFailsEndsTheConnection(t *testing.T) {
+	var broken atomic.Bool
+	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) {
+		if broken.Load() {
+			return 0, errors.New("the disk is gone")
+		}
+		return 0, nil
+	}))
+	d := r.connect("ada", "")
+	broken.Store(true)
+	r.inbox.Deliver(notify.InboxChange{Sequence: later, To: notify.Readers{All: true}, Read: []string{"x"}})
+	assert.Eventually(t, func() bool { return d.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
+
+	late := r.register(hears("ada"))
+	require.False(t, r.inbox.JoinAtOnce(late.conn, ""))
+	require.Error(t, r.inbox.Join(t.Context(), late.conn, "", func() {}))
+	assert.Eventually(t, func() bool { return late.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
+}
+
+func (d *device) reason() notify.Close {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed == nil {
+		return notify.Close{}
+	}
+	return *d.closed
+}
+
+func TestARecountIsToldWithACursor(t *testing.T) {
+	var unread atomic.Int64
+	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) { return int(unread.Load()), nil }))
+	d := r.connect("ada", "")
+	r.publish("one", "ada")
+	d.told(3)
+	cursor := d.cursor()
+	unread.Store(5)
+	r.inbox.Deliver(notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}})
+	ctx, stop := contextOf(t)
+	defer stop()
+	go r.hub.Run(ctx)
+	d.told(4)
+	last := d.all()[3]
+	assert.Equal(t, []string{"inbox", `{"unread_count":5}`, cursor}, []string{last.event, string(last.data), last.cursor})
+}
+
+// What is told on a topic that a token names from now on is not missed, be it
+// that the connection is still reading its past.
+func TestTopicsOfATokenThatIsRenewedWhileJoining(t *testing.T) {
+	r := newRig(t)
+	r.publish("old", "ada")
+	d := r.register(hears("ada"))
+	require.NoError(t, r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() {
+		require.True(t, d.conn.Renew(hears("ada", "news")))
+		r.submit(toTopics("new", "news"))
+	}))
+	assert.Equal(t, []string{"welcome", "old", "new", "live"}, d.told(4))
+}
+
+// endOfTest is told after all that a test waits for.
+var endOfTest = &hub.Frame{Event: "end", Data: []byte("{}")}

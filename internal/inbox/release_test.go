@@ -1,0 +1,222 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// ledger is a journal and its store, as far as deferring needs them: it notes
+// what is released, and when.
+type ledger struct {
+	mu       sync.Mutex
+	last     notify.Sequence
+	waiting  []notify.Deferred // by time
+	groups   [][]notify.Deferred
+	at       []time.Duration // of the groups, since the beginning
+	start    time.Time
+	failures []error // of the next appends of releases
+	stuck    bool    // it is too early for everything
+}
+
+func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	verdicts := make([]notify.Verdict, len(entries))
+	var group []notify.Deferred
+	for i, e := range entries {
+		l.last++
+		verdicts[i].Sequence = l.last
+		switch e := e.(type) {
+		case notify.Publish:
+			l.wait(e.DeliverAt)
+		case notify.Release:
+			group = append(group, e.Ref)
+		}
+	}
+	if len(group) == 0 {
+		return verdicts
+	}
+	l.groups, l.at = append(l.groups, group), append(l.at, time.Since(l.start))
+	var failure error
+	if len(l.failures) > 0 {
+		failure, l.failures = l.failures[0], l.failures[1:]
+	}
+	for i := range verdicts {
+		verdicts[i].Err = failure
+	}
+	if !l.stuck && (failure == nil || errors.Is(failure, notify.ErrNotFound)) {
+		l.waiting = slices.DeleteFunc(l.waiting, func(d notify.Deferred) bool { return slices.Contains(group, d) })
+	}
+	return verdicts
+}
+
+func (l *ledger) wait(at time.Time) {
+	l.waiting = append(l.waiting, notify.Deferred{At: at, Sequence: l.last})
+	slices.SortStableFunc(l.waiting, func(a, b notify.Deferred) int { return a.At.Compare(b.At) })
+}
+
+func (l *ledger) DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, d := range l.waiting {
+		switch {
+		case d.At.After(now):
+			return due, d.At, nil
+		case len(due) == most:
+			return due, d.At, nil
+		}
+		due = append(due, d)
+	}
+	return due, time.Time{}, nil
+}
+
+func (l *ledger) Durable() notify.Sequence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+func (*ledger) History(notify.Reader, notify.Sequence, notify.Sequence, int) (store.Page, error) {
+	return store.Page{}, nil
+}
+func (*ledger) Unread(notify.Reader, notify.Sequence) (int, error) { return 0, nil }
+func (*ledger) Generations() ([]notify.Generation, error) {
+	return []notify.Generation{{First: 1}}, nil
+}
+func (*ledger) Due(time.Time, notify.Sweep) (bool, error) { return false, nil }
+func (*ledger) Revoked(notify.Principal) bool             { return false }
+func (*ledger) Free() (uint64, error)                     { return 0, nil } // a full disk hinders nobody
+func (*ledger) Err() error                                { return nil }
+
+// run runs an inbox over l in a bubble until the test ends.
+func (l *ledger) run(t *testing.T) *inbox.Inbox {
+	t.Helper()
+	l.start = time.Now()
+	h := hub.New(hub.Options{})
+	b, err := inbox.Open(t.Context(), inbox.Options{
+		Journal: l, Store: l, Hub: h, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Retention: time.Hour, Keep: 10,
+	})
+	require.NoError(t, err)
+	ctx, stop := contextOf(t)
+	var running sync.WaitGroup
+	running.Go(func() { b.Run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	return b
+}
+
+func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}
+
+// released returns when how many were released together.
+func (l *ledger) released() (at []time.Duration, sizes []int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, group := range l.groups {
+		sizes = append(sizes, len(group))
+	}
+	return slices.Clone(l.at), sizes
+}
+
+// pass lets d of the bubble's time pass, and what comes of it happen.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func TestReleasesComeOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(ledger)
+		for _, d := range []time.Duration{-time.Hour, 300 * time.Millisecond, 300 * time.Millisecond, 5 * time.Second} {
+			l.wait(time.Now().Add(d))
+		}
+		l.run(t)
+		pass(10 * time.Second)
+		at, sizes := l.released()
+		assert.Equal(t, []time.Duration{0, 300 * time.Millisecond, 5 * time.Second}, at)
+		assert.Equal(t, []int{1, 2, 1}, sizes)
+	})
+}
+
+// What is published while nothing is due for long comes no later.
+func TestSoonerIsNotTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(ledger)
+		b := l.run(t)
+		pass(10*time.Second + 500*time.Millisecond)
+		for _, d := range []time.Duration{1700 * time.Millisecond, 200 * time.Millisecond, 100 * time.Millisecond} {
+			later := draft("later", "ada")
+			later.DeliverAt = time.Now().Add(d)
+			_, err := b.Publish(t.Context(), backend(), inbox.Call{}, later)
+			require.NoError(t, err)
+		}
+		items := make([]wire.BatchItem, 1)
+		items[0].Draft = draft("in a batch", "ada")
+		items[0].Draft.DeliverAt = time.Now().Add(300 * time.Millisecond)
+		b.PublishBatch(t.Context(), backend(), inbox.Call{}, items)
+		pass(10 * time.Second)
+		at, _ := l.released()
+		var after []time.Duration
+		for _, d := range at {
+			after = append(after, d-10*time.Second-500*time.Millisecond)
+		}
+		assert.Equal(t, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond, 1700 * time.Millisecond}, after)
+	})
+}
+
+func TestManyAreReleasedInTheOrderOfTimeAFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := new(ledger)
+		for i := range 250 {
+			l.wait(time.Now().Add(-time.Duration(i) * time.Second))
+		}
+		want := slices.Clone(l.waiting)
+		l.run(t)
+		synctest.Wait()
+		_, sizes := l.released()
+		assert.Equal(t, []int{100, 100, 50}, sizes)
+		assert.Equal(t, want, slices.Concat(l.groups...))
+	})
+}
+
+// While the journal takes nothing, what is due waits and is tried again.
+func TestReleasesAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{failures: []error{notify.ErrUnavailable, notify.ErrOutcomeUnknown, notify.ErrNotFound}}
+		l.wait(time.Now())
+		l.run(t)
+		pass(10 * time.Second)
+		at, _ := l.released()
+		assert.Equal(t, []time.Duration{0, time.Second, 2 * time.Second}, at, "what is gone is no failure")
+	})
+}
+
+// A clock that is set back does not fill the journal.
+func TestReleasesThatAreTooEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{stuck: true}
+		l.wait(time.Now())
+		l.run(t)
+		pass(3500 * time.Millisecond)
+		at, _ := l.released()
+		assert.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}, at)
+	})
+}
