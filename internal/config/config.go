@@ -73,7 +73,7 @@ type Config struct {
 	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"connections that an address may try to open in a second; needs trusted-proxies; 0: no limit"`
 	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for all slow connections together, and at most a quarter of the memory; at least queue-bytes"`
 	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to everyone that a principal may publish in a second; 0: no limit"`
-	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to users that a principal may publish in a second; 0: no limit"`
+	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to users and topics that a principal may publish in a second; 0: no limit"`
 	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"requests that a principal may make in a second; 0: no limit"`
 
 	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"debug, info, warn or error"`

@@ -95,8 +95,10 @@ func draft(v jsontext.Value) (notify.Draft, error) {
 			return r.text((*string)(&d.Priority))
 		case "ephemeral":
 			return r.truth(&d.Ephemeral)
-		case "collapse_key", "deliver_at":
-			return r.later
+		case "collapse_key":
+			return r.filled(&d.CollapseKey)
+		case "deliver_at":
+			return r.moment(&d.DeliverAt)
 		}
 		return nil
 	})
@@ -110,7 +112,7 @@ func (r *reader) to(d *notify.Draft, v jsontext.Value) {
 	r.members(v, func(name string) read {
 		switch name {
 		case "users":
-			return func(v jsontext.Value) { r.users(d, v) }
+			return names(r, &d.Users, notify.MaxUsers)
 		case "all":
 			return func(v jsontext.Value) {
 				if d.All = v.Kind() == 't'; !d.All {
@@ -118,24 +120,43 @@ func (r *reader) to(d *notify.Draft, v jsontext.Value) {
 				}
 			}
 		case "topics":
-			return r.later
+			return names(r, &d.Topics, notify.MaxTopics)
 		}
 		return nil
 	})
-	if v.Kind() == '{' && len(r.faults) == 0 && d.All == (d.Users != nil) {
-		r.fault("must hold exactly one of users and all")
+	given := 0
+	for _, is := range []bool{d.Users != nil, d.Topics != nil, d.All} {
+		if is {
+			given++
+		}
+	}
+	if v.Kind() == '{' && len(r.faults) == 0 && given != 1 {
+		r.fault("must hold exactly one of users, topics and all")
 	}
 }
 
-func (r *reader) users(d *notify.Draft, v jsontext.Value) {
-	d.Users = []notify.UserID{}
-	r.items(v, func(v jsontext.Value) {
-		if len(d.Users) <= notify.MaxUsers && len(r.faults) == 0 { // else it is known what is wrong
-			var u notify.UserID
-			r.text((*string)(&u))(v)
-			d.Users = append(d.Users, u)
+// names returns what reads a list of names into to: not nil, even if it is
+// empty.
+func names[T ~string](r *reader, to *[]T, most int) read {
+	return func(v jsontext.Value) {
+		*to = []T{}
+		r.items(v, func(v jsontext.Value) {
+			if len(*to) <= most && len(r.faults) == 0 { // else it is known what is wrong
+				var name string
+				r.text(&name)(v)
+				*to = append(*to, T(name))
+			}
+		})
+	}
+}
+
+// filled reads a string that says nothing if it is empty.
+func (r *reader) filled(to *string) read {
+	return func(v jsontext.Value) {
+		if r.text(to)(v); v.Kind() == '"' && *to == "" {
+			r.fault("must not be empty")
 		}
-	})
+	}
 }
 
 // longest is as good as any longer duration: no retention is so long.

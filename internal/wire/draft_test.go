@@ -28,8 +28,20 @@ func TestDraft(t *testing.T) {
 	}, d)
 }
 
+func TestDraftToTopics(t *testing.T) {
+	d, err := wire.Draft([]byte(`{
+		"to": {"topics": ["news", "project.7"]}, "type": "t",
+		"collapse_key": "issue-\u0034", "deliver_at": "2026-12-01t10:00:00.5+01:00"}`))
+	require.NoError(t, err)
+	assert.Equal(t, time.Date(2026, 12, 1, 9, 0, 0, 5e8, time.UTC), d.DeliverAt.UTC())
+	d.Source, d.DeliverAt = nil, time.Time{}
+	assert.Equal(t, notify.Draft{
+		Topics: []notify.Topic{"news", "project.7"}, Type: "t", Priority: notify.PriorityNormal, CollapseKey: "issue-4",
+	}, d)
+}
+
 func TestNullMeansAbsent(t *testing.T) {
-	with, err := wire.Draft([]byte(`{"to":{"users":null,"all":true},"type":"t","title":null,"ttl":null,"priority":null,"collapse_key":null}`))
+	with, err := wire.Draft([]byte(`{"to":{"users":null,"topics":null,"all":true},"type":"t","title":null,"ttl":null,"priority":null,"collapse_key":null,"deliver_at":null}`))
 	require.NoError(t, err)
 	without, err := wire.Draft([]byte(`{"type":"t","to":{"all":true}}`))
 	require.NoError(t, err)
@@ -76,11 +88,16 @@ func TestInvalid(t *testing.T) {
 		`{"to":{"users":["ada"],"all":true}}`:           {"/to"},
 		`{"to":{}}`:                                     {"/to"},
 		`{"to":{"all":false}}`:                          {"/to/all"},
-		`{"to":{"topics":["x"]}}`:                       {"/to/topics"},
+		`{"to":{"topics":"x"}}`:                         {"/to/topics"},
+		`{"to":{"topics":["x",1]}}`:                     {"/to/topics/1"},
+		`{"to":{"topics":["x"],"all":true}}`:            {"/to"},
+		`{"to":{"topics":["x"],"users":["ada"]}}`:       {"/to"},
 		`{"to":{"all":true},"ttl":1.5}`:                 {"/ttl"},
 		`{"to":{"all":true},"ttl":"60"}`:                {"/ttl"},
 		`{"to":{"all":true},"ephemeral":"yes"}`:         {"/ephemeral"},
-		`{"to":{"all":true},"collapse_key":"k"}`:        {"/collapse_key"},
+		`{"to":{"all":true},"collapse_key":1}`:          {"/collapse_key"},
+		`{"to":{"all":true},"collapse_key":""}`:         {"/collapse_key"},
+		`{"to":{"all":true},"deliver_at":1764579600}`:   {"/deliver_at"},
 		`{"to":{"all":true},"deliver_at":"2026-12-01"}`: {"/deliver_at"},
 		`{"to":{"all":true},"colour":null}`:             {"/colour"},
 		`{"to":{"all":true},"Type":"t"}`:                {"/Type"},

@@ -24,6 +24,8 @@ func FuzzDraft(f *testing.F) {
 	for _, s := range []string{
 		`{"to":{"users":["ada","grace"]},"type":"comment.created","title":"Grace commented","body":"ok","data":{"issue":42,"n":1.0e400},"ttl":86400,"priority":"high","ephemeral":false}`,
 		`{"to":{"all":true},"type":"t","title":null,"ttl":6e1}`, `{"to":{"users":[],"all":false}}`, `{"to":{"topics":["x"]}}`,
+		`{"to":{"topics":["news","project.7"]},"type":"t","collapse_key":"\u0000é","deliver_at":"2026-12-01T09:00:00Z"}`,
+		`{"to":{"topics":[]},"collapse_key":"","deliver_at":"2026-12-01t9:00:00z"}`,
 		`{"type":"t","type":"u"}`, `{"type":"t","\u0074ype":"u"}`, `{"title":"\ud800"}`, `{"title":"\ud83d\ude00\u0000"}`,
 		"\xef\xbb\xbf{}", "{\"type\":\"\xff\"}", `{}{}`, `[]`, `null`, ``, `{"ttl":1e999}`, `{"ttl":-0}`, `{"a/b~":{}}`,
 		`{"to":{"all":true},"type":"t","data":` + strings.Repeat(`{"a":`, 33) + `1` + strings.Repeat(`}`, 34),
@@ -42,14 +44,23 @@ func FuzzDraft(f *testing.F) {
 			Data              json.RawMessage
 			Ephemeral         bool
 			To                struct {
-				Users []notify.UserID
-				All   bool
+				Users  []notify.UserID
+				Topics []notify.Topic
+				All    bool
 			}
+			CollapseKey string `json:"collapse_key"`
+			DeliverAt   string `json:"deliver_at"`
 		}
 		require.NoError(t, json.Unmarshal(body, &other))
-		require.Equal(t, []any{other.Type, other.Title, other.Body, other.Ephemeral, other.To.All},
-			[]any{d.Type, d.Title, d.Body, d.Ephemeral, d.All})
+		require.Equal(t, []any{other.Type, other.Title, other.Body, other.Ephemeral, other.To.All, other.CollapseKey},
+			[]any{d.Type, d.Title, d.Body, d.Ephemeral, d.All, d.CollapseKey})
 		require.Equal(t, append([]notify.UserID{}, other.To.Users...), append([]notify.UserID{}, d.Users...))
+		require.Equal(t, append([]notify.Topic{}, other.To.Topics...), append([]notify.Topic{}, d.Topics...))
+		if other.DeliverAt != "" {
+			at, err := time.Parse(time.RFC3339, strings.ToUpper(other.DeliverAt))
+			require.NoError(t, err)
+			require.True(t, at.Equal(d.DeliverAt))
+		}
 
 		again, err := wire.Draft(d.Source)
 		require.NoError(t, err)
@@ -60,15 +71,22 @@ func FuzzDraft(f *testing.F) {
 			return
 		}
 		n := notify.Notification{Time: time.Unix(0, 0), Audience: notify.AudienceUser, Content: wire.AppendContent(nil, "id", &d)}
+		if len(d.Topics) > 0 {
+			n.Audience, n.Topic = notify.AudienceTopic, d.Topics[0]
+		}
 		frame := wire.AppendFrame(nil, "notification", bytes.Repeat([]byte("c"), 128), "", wire.AppendNotification(nil, &n))
 		require.LessOrEqual(t, len(frame), wire.MaxFrame)
 		_, err = wire.ReadCommand(frame) // strict JSON too, if no command
 		require.ErrorIs(t, err, notify.ErrInvalid)
 		var told struct {
-			Data struct{ Type, Title, Body string }
+			Data struct {
+				Type, Title, Body, Topic string
+				CollapseKey              string `json:"collapse_key"`
+			}
 		}
 		require.NoError(t, json.Unmarshal(frame, &told), "%s", frame)
-		require.Equal(t, []string{d.Type, d.Title, d.Body}, []string{told.Data.Type, told.Data.Title, told.Data.Body})
+		require.Equal(t, []string{d.Type, d.Title, d.Body, d.CollapseKey, string(n.Topic)},
+			[]string{told.Data.Type, told.Data.Title, told.Data.Body, told.Data.CollapseKey, told.Data.Topic})
 	})
 }
 

@@ -117,10 +117,6 @@ func (r *reader) items(v jsontext.Value, read read) {
 // unknown refuses a member that has no meaning here.
 func (r *reader) unknown(jsontext.Value) { r.fault("is not a known member") }
 
-// later refuses a member that the contract has and this service does not do
-// yet, by name rather than ignoring it.
-func (r *reader) later(jsontext.Value) { r.fault("is not supported yet") }
-
 // text, truth and object return what reads a value of their type into to.
 func (r *reader) text(to *string) read {
 	return func(v jsontext.Value) {

@@ -62,9 +62,15 @@ func TestNotifyRefuses(t *testing.T) {
 		"ttl 0":           {`{"to":{"all":true},"type":"t","ttl":0}`, 422, "invalid", "/ttl"},
 		"ttl past keep":   {`{"to":{"all":true},"type":"t","ttl":2592001}`, 422, "invalid", "/ttl"},
 		"priority":        {`{"to":{"all":true},"type":"t","priority":"urgent"}`, 422, "invalid", "/priority"},
-		"topics, not yet": {`{"to":{"topics":["x"]},"type":"t"}`, 422, "invalid", "/to/topics"},
-		"collapse_key":    {`{"to":{"all":true},"type":"t","collapse_key":"k"}`, 422, "invalid", "/collapse_key"},
-		"deliver_at":      {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01T09:00:00Z"}`, 422, "invalid", "/deliver_at"},
+		"no topics":       {`{"to":{"topics":[]},"type":"t"}`, 422, "invalid", "/to"},
+		"a pattern":       {`{"to":{"topics":["ok","x.*"]},"type":"t"}`, 422, "invalid", "/to/topics/1"},
+		"many topics":     {`{"to":{"topics":[` + strings.Repeat(`"a",`, 10) + `"a"]},"type":"t"}`, 422, "invalid", "/to/topics"},
+		"topics and all":  {`{"to":{"topics":["a"],"all":true},"type":"t"}`, 422, "invalid", "/to"},
+		"no collapse_key": {`{"to":{"all":true},"type":"t","collapse_key":""}`, 422, "invalid", "/collapse_key"},
+		"long key":        {`{"to":{"all":true},"type":"t","collapse_key":"` + strings.Repeat("é", 129) + `"}`, 422, "invalid", "/collapse_key"},
+		"deliver_at":      {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01"}`, 422, "invalid", "/deliver_at"},
+		"too far ahead":   {`{"to":{"all":true},"type":"t","deliver_at":"2999-12-01T09:00:00Z"}`, 422, "invalid", "/deliver_at"},
+		"never kept":      {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01T09:00:00Z","ephemeral":true}`, 422, "invalid", "/deliver_at"},
 		"too large":       {`{"to":{"all":true},"type":"t","body":"` + strings.Repeat("x", 512<<10) + `"}`, 413, "too-large", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
