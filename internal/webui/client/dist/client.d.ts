@@ -28,6 +28,27 @@ interface InboxChange {
   recalled?: string[];
   unread_count?: number;
 }
+/** Which part of the inbox to list. */
+interface InboxQuery {
+  /** At most so many: 1 to 100, else 50. */
+  limit?: number;
+  /** The `next` of the page before. */
+  before?: string | undefined;
+  state?: "unread" | "read" | "archived" | "all";
+}
+interface InboxItem extends Notification {
+  /** Where it stands: `through` of a mark, or where to resume. */
+  cursor: string;
+}
+interface InboxPage {
+  /** The newest first. */
+  items: InboxItem[];
+  unread_count: number;
+  /** Connecting with it misses nothing that is not in the list. */
+  cursor: string;
+  /** Absent at the end. */
+  next?: string;
+}
 /** The first that a connection says. */
 interface Welcome {
   connection: string;
@@ -127,6 +148,8 @@ declare class Bell implements AsyncIterable<Notification> {
   read(ids: string | string[]): Promise<void>;
   unread(ids: string | string[]): Promise<void>;
   archive(ids: string | string[]): Promise<void>;
+  /** Lists the inbox, the newest first; without a state, all that is not archived. */
+  inbox(query?: InboxQuery): Promise<InboxPage>;
   /** Marks all that has come so far. */
   readAll(): Promise<void>;
   archiveAll(): Promise<void>;
@@ -145,4 +168,4 @@ declare class Bell implements AsyncIterable<Notification> {
  */
 declare function connect(options: Options): Bell;
 //#endregion
-export { type Bell, Close, Events, Frame, InboxChange, Notification, Options, State, Status, Welcome, connect };
+export { type Bell, Close, Events, Frame, InboxChange, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, Welcome, connect };

@@ -2,8 +2,8 @@ import { Line } from "./line.js";
 import { Marks, type Verb, type Which } from "./marks.js";
 import { backoff } from "./closing.js";
 import { online, Pause } from "./pause.js";
-import { NoToken, Tokens } from "./tokens.js";
-import type { Events, Frame, Notification, Options, State, Status } from "./types.js";
+import { at, NoToken, Tokens } from "./tokens.js";
+import type { Events, Frame, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
 
 const REMEMBERED = 1_000; // ids, for dropping repeats
 const MOST_IDS = 100; // in one mark
@@ -13,6 +13,7 @@ type Handler = (value: any) => unknown;
 
 /** What a page holds: it hears, and marks what was read. */
 export class Bell implements AsyncIterable<Notification> {
+  #base: URL;
   #tokens: Tokens;
   #marks: Marks;
   #line: Line | undefined;
@@ -22,12 +23,13 @@ export class Bell implements AsyncIterable<Notification> {
   #seen = new Set<string>();
   #live = false;
   #unread: number | undefined;
+  #counted: Notification[] = []; // in the unread count already, though they may yet come
   #cursor: string | undefined; // of the last frame that came
   #handled = Promise.resolve(); // by the page, in order
   #over = new AbortController();
 
   constructor(options: Options) {
-    const base = new URL(options.url, globalThis.location?.href);
+    const base = (this.#base = new URL(options.url, globalThis.location?.href));
     base.protocol = base.protocol.replace("ws", "http");
     base.pathname = base.pathname.replace(/\/*$/, "/");
     this.#tokens = new Tokens((ask) => options.token(ask));
@@ -37,7 +39,7 @@ export class Bell implements AsyncIterable<Notification> {
       names.forEach((name) => target?.addEventListener?.(name, () => this.#wake(name), { signal: this.#over.signal }));
     on(globalThis, "online", "offline", "pointerdown", "keydown");
     on(globalThis.document, "visibilitychange");
-    this.#begin(base, options);
+    this.#begin(options);
   }
 
   get state(): State {
@@ -96,6 +98,20 @@ export class Bell implements AsyncIterable<Notification> {
     return this.#mark("archive", ids);
   }
 
+  /** Lists the inbox, the newest first; without a state, all that is not archived. */
+  async inbox(query: InboxQuery = {}): Promise<InboxPage> {
+    const from = this.#cursor;
+    const answer = await this.#tokens.fetch(at(this.#base, "inbox", query), { cache: "no-store" });
+    if (!answer.ok) throw new Error(`inbox: ${answer.status}`);
+    const page: InboxPage = await answer.json();
+    // What was heard meanwhile may or may not be in this count.
+    if (!query.before && from === this.#cursor) {
+      this.#unread = page.unread_count;
+      this.#counted = page.items;
+    }
+    return page;
+  }
+
   /** Marks all that has come so far. */
   readAll(): Promise<void> {
     return this.#marks.add("read", this.#all());
@@ -121,7 +137,7 @@ export class Bell implements AsyncIterable<Notification> {
   }
 
   /** Finds out who the user is, with whose other tabs a connection is shared. */
-  async #begin(base: URL, { storage, share = true }: Options): Promise<void> {
+  async #begin({ storage, share = true }: Options): Promise<void> {
     for (let failures = 0; ; failures++) {
       let left;
       try {
@@ -138,10 +154,10 @@ export class Bell implements AsyncIterable<Notification> {
     }
     if (this.#over.signal.aborted) return;
     const { user = "" } = this.#tokens;
-    const key = `bellhop/1 ${base} ${user} cursor`;
+    const key = `bellhop/1 ${this.#base} ${user} cursor`;
     this.#cursor ??= storage?.getItem(key) ?? undefined;
     this.#marks.keep(user);
-    this.#line = new Line(base, this.#tokens, share, {
+    this.#line = new Line(this.#base, this.#tokens, share, {
       cursor: () => this.#cursor,
       stand: (cursor) => (this.#cursor = cursor),
       live: () => (this.#live ? { event: "live", cursor: this.#cursor, data: { unread_count: this.#unread } } : undefined),
@@ -185,8 +201,9 @@ export class Bell implements AsyncIterable<Notification> {
     if (this.#seen.has(data.id)) return false;
     this.#seen.add(data.id);
     if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
-    // The count of the past is told at its end.
-    if (this.#live && this.#unread !== undefined && !(data.ephemeral || data.read_at || data.archived_at || data.replaces)) this.#unread++;
+    // The count of the past is told at its end, and after what replaces another.
+    const counted = data.ephemeral || data.read_at || data.archived_at || data.replaces || this.#counted.some(({ id }) => id === data.id);
+    if (this.#live && this.#unread !== undefined && !counted) this.#unread++;
     return true;
   }
 

@@ -1,6 +1,6 @@
 import { backoff } from "./closing.js";
 import { online } from "./pause.js";
-import { at, bearer, type Tokens } from "./tokens.js";
+import { at, type Tokens } from "./tokens.js";
 
 /** What a mark does, as the paths below /inbox name it. */
 export type Verb = "read" | "unread" | "archive";
@@ -99,14 +99,13 @@ export class Marks {
 
   /** Returns why the service will never take it; throws if it may later. */
   async #post({ verb, which }: Mark): Promise<Error | void> {
-    const answer = await fetch(at(this.#base, `inbox/${verb}`), {
+    const answer = await this.#tokens.fetch(at(this.#base, `inbox/${verb}`), {
       method: "POST",
-      headers: { ...bearer(await this.#tokens.get()), "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json" },
       body: JSON.stringify(which),
       keepalive: true, // a page may mark and leave
     });
     const { status } = answer;
-    if (status === 401) this.#tokens.refused();
     if (status === 401 || status === 429 || status > 499) throw status;
     if (!answer.ok) return new Error(`${verb}: ${status}`);
   }

@@ -22,7 +22,7 @@ export interface Transport {
 
 /** Opens a WebSocket. */
 export function openSocket({ base, token, cursor, frame, end }: Course): Transport {
-  const url = at(base, "ws", cursor);
+  const url = at(base, "ws", { cursor });
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url, ["bellhop.v1", `bearer.${token}`]);
   socket.onmessage = ({ data }) => frame(JSON.parse(data));

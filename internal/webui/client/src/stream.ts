@@ -13,7 +13,7 @@ export function openStream(course: Course): Transport {
 // fetch and not EventSource: it can send the token in a header, tells a refusal
 // from a lost network, and leaves coming back to us.
 async function follow({ base, token, cursor, frame, heard, end }: Course, signal: AbortSignal): Promise<void> {
-  const answer = await fetch(at(base, "events", cursor), { headers: bearer(token), cache: "no-store", signal });
+  const answer = await fetch(at(base, "events", { cursor }), { headers: bearer(token), cache: "no-store", signal });
   if (!answer.ok) return end(refusal(answer));
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
   const read = parser(frame);

@@ -43,6 +43,16 @@ export class Tokens {
     }
     return this.#held.token;
   }
+
+  /** Asks the service, and once more with a new token if it does not want this one. */
+  async fetch(url: URL, init: RequestInit = {}): Promise<Response> {
+    for (let last = false; ; last = true) {
+      const answer = await fetch(url, { ...init, headers: { ...init.headers, ...bearer(await this.get()) } });
+      if (answer.status !== 401) return answer;
+      this.refused();
+      if (last) return answer;
+    }
+  }
 }
 
 function claims(token: string): { sub?: string; exp?: number } {
@@ -55,10 +65,10 @@ function claims(token: string): { sub?: string; exp?: number } {
   }
 }
 
-/** Returns an address of the service, with the cursor where there is one. */
-export function at(base: URL, path: string, cursor?: string): URL {
+/** Returns an address of the service, with those parameters that have a value. */
+export function at(base: URL, path: string, query: object = {}): URL {
   const url = new URL(path, base);
-  if (cursor) url.searchParams.set("cursor", cursor);
+  for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
   return url;
 }
 

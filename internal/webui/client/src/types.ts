@@ -31,6 +31,30 @@ export interface InboxChange {
   unread_count?: number;
 }
 
+/** Which part of the inbox to list. */
+export interface InboxQuery {
+  /** At most so many: 1 to 100, else 50. */
+  limit?: number;
+  /** The `next` of the page before. */
+  before?: string | undefined;
+  state?: "unread" | "read" | "archived" | "all";
+}
+
+export interface InboxItem extends Notification {
+  /** Where it stands: `through` of a mark, or where to resume. */
+  cursor: string;
+}
+
+export interface InboxPage {
+  /** The newest first. */
+  items: InboxItem[];
+  unread_count: number;
+  /** Connecting with it misses nothing that is not in the list. */
+  cursor: string;
+  /** Absent at the end. */
+  next?: string;
+}
+
 /** The first that a connection says. */
 export interface Welcome {
   connection: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { browser, live, open, pass, settled, socket, told, welcome } from "./stage.js";
+import { browser, live, open, pass, settled, socket, told, tokens, welcome } from "./stage.js";
 
 const alone = (options = {}) => open({ share: false, ...options });
 const stored = () => browser.storage.items.get("bellhop/1 https://bell.test/base/ ada cursor");
@@ -86,6 +86,75 @@ describe("the unread count", () => {
     expect(bell.unreadCount).toBe(2);
     await socket().hears(live("c5"), { event: "live", cursor: "c6", data: {} });
     expect(bell.unreadCount).toBe(0);
+  });
+
+  it("of what replaces another, or was recalled, is told by the service", async () => {
+    const { bell } = await alone();
+    const count = (unread_count: number, data = {}) => ({ event: "inbox", cursor: "c9", data: { unread_count, ...data } });
+    await socket().hears(welcome("c1"), live("c1"), told("a", "c2"));
+    expect(bell.unreadCount).toBe(1);
+    await socket().hears(told("b", "c3", { replaces: "a" }));
+    expect(bell.unreadCount).toBe(1);
+    await socket().hears(count(2), told("c", "c4"), count(1, { recalled: ["a", "b"] }));
+    expect(bell.unreadCount).toBe(1);
+  });
+});
+
+describe("the inbox", () => {
+  const page = (unread_count: number, ...ids: string[]) => ({ items: ids.map((id) => ({ id, cursor: `at-${id}` })), unread_count, cursor: "c9", next: "n1" });
+
+  it("is listed as the service has it, by page and state", async () => {
+    const { token, nth } = tokens();
+    const { bell } = await alone({ token });
+    browser.fetch.mockImplementation(async () => Response.json(page(2, "b", "a")));
+    expect(await bell.inbox()).toEqual(page(2, "b", "a"));
+    await bell.inbox({ limit: 20, before: "n1", state: "unread" });
+    const asked = browser.fetch.mock.calls.map(([url, init]) => [url.href, init.method, (init.headers as any).Authorization]);
+    expect(asked).toEqual([
+      ["https://bell.test/base/inbox", undefined, `Bearer ${nth(1)}`],
+      ["https://bell.test/base/inbox?limit=20&before=n1&state=unread", undefined, `Bearer ${nth(1)}`],
+    ]);
+  });
+
+  it("is asked for once more with a new token, and once only", async () => {
+    const { token, asked } = tokens();
+    const { bell } = await alone({ token });
+    const statuses = [401, 200, 401, 401];
+    browser.fetch.mockImplementation(async () => Response.json(page(0), { status: statuses.shift()! }));
+    expect((await bell.inbox()).unread_count).toBe(0);
+    await expect(bell.inbox()).rejects.toThrow("inbox: 401");
+    expect(statuses).toEqual([]);
+    expect(asked).toEqual([false, true, true]);
+  });
+
+  it("brings the unread count, in which what it lists is counted once", async () => {
+    const { bell } = await alone();
+    await socket().hears(welcome("c1"), live("c2", 1));
+    browser.fetch.mockImplementation(async () => Response.json(page(2, "b", "a")));
+    await bell.inbox();
+    expect(bell.unreadCount).toBe(2);
+    await socket().hears(told("b", "c3")); // was on its way
+    expect(bell.unreadCount).toBe(2);
+    await socket().hears(told("c", "c4"));
+    expect(bell.unreadCount).toBe(3);
+    browser.fetch.mockImplementation(async () => Response.json(page(9, "z")));
+    await bell.inbox({ before: "n1" });
+    expect(bell.unreadCount).toBe(3); // of a moment that may be long past
+  });
+
+  it("brings no unread count that was overtaken", async () => {
+    const { bell } = await alone();
+    await socket().hears(welcome("c1"), live("c2", 1));
+    let answer = (_: Response) => {};
+    browser.fetch.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
+    const listed = bell.inbox();
+    await settled();
+    await socket().hears({ event: "inbox", cursor: "c3", data: { read: ["a"], unread_count: 0 } });
+    answer(Response.json(page(1, "a")));
+    await listed;
+    expect(bell.unreadCount).toBe(0);
+    await socket().hears(told("a", "c4"));
+    expect(bell.unreadCount).toBe(1);
   });
 });
 
