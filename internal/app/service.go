@@ -184,7 +184,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 func withOurs(pages map[string]http.Handler) map[string]http.Handler {
 	client, docs := webui.Client(), webui.Docs()
 	all := map[string]http.Handler{
-		"/client.js": client, "/client.d.ts": client,
+		"/client.js": client, "/client.d.ts": client, "/inbox.js": client, "/inbox.d.ts": client,
 		"/docs": docs, "/docs/*": docs,
 	}
 	maps.Copy(all, pages)

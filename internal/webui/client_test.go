@@ -16,6 +16,8 @@ func TestClient(t *testing.T) {
 	for path, contentType := range map[string]string{
 		"/client.js":   "text/javascript; charset=utf-8",
 		"/client.d.ts": "text/plain; charset=utf-8",
+		"/inbox.js":    "text/javascript; charset=utf-8",
+		"/inbox.d.ts":  "text/plain; charset=utf-8",
 	} {
 		want, err := os.ReadFile("client/dist" + path)
 		require.NoError(t, err)

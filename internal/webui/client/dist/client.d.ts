@@ -159,6 +159,10 @@ declare class Bell implements AsyncIterable<Notification> {
   close(): void;
 }
 //#endregion
+//#region src/marks.d.ts
+/** What a mark does, as the paths below /inbox name it. */
+type Verb = "read" | "unread" | "archive";
+//#endregion
 //#region src/index.d.ts
 /**
  * Connects a page to bellhop, and stays connected:
@@ -168,4 +172,4 @@ declare class Bell implements AsyncIterable<Notification> {
  */
 declare function connect(options: Options): Bell;
 //#endregion
-export { type Bell, Close, Events, Frame, InboxChange, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, Welcome, connect };
+export { type Bell, Close, Events, Frame, InboxChange, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, type Verb, Welcome, connect };

@@ -2,6 +2,7 @@ import { Bell } from "./bell.js";
 import type { Options } from "./types.js";
 
 export type { Bell };
+export type { Verb } from "./marks.js";
 export type * from "./types.js";
 
 /**

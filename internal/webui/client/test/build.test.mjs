@@ -1,31 +1,41 @@
 // What is committed in dist is what the sources make, and small.
 
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "tsdown";
 import { expect, it } from "vitest";
-import config from "../tsdown.config.ts";
+import configs from "../tsdown.config.ts";
 
-const MOST = 5_000; // bytes, gzipped
+const FILES = ["client.d.ts", "client.js", "inbox.d.ts", "inbox.js"];
+const MOST = { "client.js": 5_000, "inbox.js": 6_000 }; // bytes, gzipped
 
-const committed = (name) => readFile(new URL(`../dist/${name}`, import.meta.url), "utf8");
+const dist = new URL("../dist/", import.meta.url);
+const committed = (name) => readFile(new URL(name, dist), "utf8");
 
 it("dist is as fresh from the sources: run npm run build", async () => {
   const outDir = await mkdtemp(join(tmpdir(), "bellhop-client-"));
   try {
-    await build({ ...config, outDir, logLevel: "silent" });
-    for (const name of ["client.js", "client.d.ts"]) {
-      expect(await readFile(join(outDir, name), "utf8"), name).toBe(await committed(name));
-    }
+    for (const config of configs) await build({ ...config, outDir, logLevel: "silent" });
+    expect((await readdir(outDir)).sort()).toEqual(FILES);
+    expect((await readdir(dist)).sort()).toEqual(FILES);
+    for (const name of FILES) expect(await readFile(join(outDir, name), "utf8"), name).toBe(await committed(name));
   } finally {
     await rm(outDir, { recursive: true });
   }
 });
 
-it("client.js is small", async () => {
-  const bytes = gzipSync(await committed("client.js"), { level: 9 }).length;
-  console.info(`client.js: ${bytes} bytes gzipped, of ${MOST}`);
-  expect(bytes).toBeLessThanOrEqual(MOST);
+for (const [name, most] of Object.entries(MOST)) {
+  it(`${name} is small`, async () => {
+    const bytes = gzipSync(await committed(name), { level: 9 }).length;
+    console.info(`${name}: ${bytes} bytes gzipped, of ${most}`);
+    expect(bytes).toBeLessThanOrEqual(most);
+  });
+}
+
+it("the element imports the client, and no other module", async () => {
+  const imports = [...(await committed("inbox.js")).matchAll(/import\s*[^;]*?from\s*"([^"]+)"/g)].map(([, from]) => from);
+  expect(imports).toEqual(["./client.js"]);
+  expect(await committed("client.js")).not.toMatch(/\bimport\b/);
 });

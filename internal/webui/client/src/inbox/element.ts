@@ -1,0 +1,181 @@
+import { connect, type Bell, type InboxItem, type Notification, type Options, type Verb } from "../index.js";
+import { List } from "./list.js";
+import { View } from "./view.js";
+import { english, type Labels } from "./words.js";
+
+/** What is to be marked: these, or without ids all that has come. */
+export interface Marking {
+  verb: Verb;
+  ids?: string[] | undefined;
+}
+
+interface Details {
+  select: InboxItem;
+  mark: Marking;
+  notification: Notification;
+  count: number;
+  toggle: boolean;
+}
+
+/** What a page can listen to. Those that say so can be cancelled with preventDefault(). */
+export interface InboxEvents {
+  /** An item was chosen. Cancelled, a link is not followed: the page goes there in its own way. */
+  "bellhop-select": CustomEvent<InboxItem>;
+  /** The user marks something. Cancelled, it stays as it was. */
+  "bellhop-mark": CustomEvent<Marking>;
+  /** Something new came. Cancelled, the bell does not ring and nothing is said to screen readers. */
+  "bellhop-notification": CustomEvent<Notification>;
+  /** The unread count changed. */
+  "bellhop-count": CustomEvent<number>;
+  /** The panel was opened or closed. */
+  "bellhop-toggle": CustomEvent<boolean>;
+}
+
+declare global {
+  interface HTMLElementEventMap extends InboxEvents {}
+  interface HTMLElementTagNameMap {
+    "bellhop-inbox": BellhopInbox;
+  }
+}
+
+// Where pages are made on a server this module is loaded too.
+const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+/**
+ * A bell with its badge, and what was told in a panel below it:
+ *
+ *     <bellhop-inbox url="https://bell.example.com"></bellhop-inbox>
+ *     document.querySelector("bellhop-inbox").token = async () => (await fetch("/my/token")).text();
+ *
+ * A page that has a connection gives it instead: `inbox.bell = connect(…)`.
+ *
+ * Attributes: `url`; `inline` for the list without a bell; `theme`, which is
+ * `light`, `dark` or `auto` (as the system has it), else as the page's color-scheme.
+ */
+export class BellhopInbox extends Base {
+  static observedAttributes = ["url", "inline"];
+
+  #view: View | undefined;
+  #list: List | undefined;
+  #given: Bell | undefined;
+  #own: Bell | undefined; // made here, and ends here
+  #token: Options["token"] | undefined;
+  #labels: Partial<Labels> = {};
+  #count = 0;
+  #renew = false; // what is connected is not what was asked for
+  #drawing = false;
+
+  /** The connection: the one that the page gave, else the one made of url and token. */
+  get bell(): Bell | undefined {
+    return this.#given ?? this.#own;
+  }
+
+  set bell(bell: Bell | undefined) {
+    this.#given = bell;
+    this.#draw(true);
+  }
+
+  /** As in connect(). */
+  get token(): Options["token"] | undefined {
+    return this.#token;
+  }
+
+  set token(token: Options["token"] | undefined) {
+    this.#token = token;
+    this.#draw(true);
+  }
+
+  /** Texts that take the place of the English ones. */
+  get labels(): Partial<Labels> {
+    return this.#labels;
+  }
+
+  set labels(labels: Partial<Labels>) {
+    this.#labels = labels;
+    this.#view?.forget();
+    this.#draw();
+  }
+
+  get url(): string | null {
+    return this.getAttribute("url");
+  }
+
+  set url(url: string) {
+    this.setAttribute("url", url);
+  }
+
+  /** Opens the panel. */
+  show(): void {
+    this.#view?.show();
+  }
+
+  hide(): void {
+    this.#view?.hide();
+  }
+
+  connectedCallback(): void {
+    this.#view ??= new View(this, {
+      select: (item) => this.#says("select", item),
+      mark: (verb, ids) => this.#says("mark", { verb, ids }) && this.#list?.mark(verb, ids),
+      more: () => this.#list?.more(),
+      toggle: (open) => {
+        this.#says("toggle", open);
+        this.#draw();
+      },
+      redraw: () => this.#draw(),
+    });
+    // What was set before the element was defined hides what it should have set.
+    for (const name of ["url", "token", "labels", "bell"] as const) {
+      const value = this[name];
+      if (Object.hasOwn(this, name) && delete this[name]) Object.assign(this, { [name]: value });
+    }
+    this.#draw();
+  }
+
+  disconnectedCallback(): void {
+    this.#draw();
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (name === "inline") this.#view?.shape();
+    this.#draw(name === "url" && !this.#given);
+  }
+
+  // Once for all that happens in one go, such as a move to another place.
+  #draw(renew = false): void {
+    this.#renew ||= renew;
+    if (this.#drawing) return;
+    this.#drawing = true;
+    queueMicrotask(() => {
+      this.#drawing = false;
+      this.#connect();
+      const { state, unreadCount = 0 } = this.bell ?? {};
+      this.#view?.draw(this.#list, unreadCount, state === "offline" || state === "waiting", this.#words());
+      if (unreadCount !== this.#count) this.#says("count", (this.#count = unreadCount));
+    });
+  }
+
+  #connect(): void {
+    if (this.#renew || !this.isConnected) {
+      this.#renew = false;
+      this.#list?.close();
+      this.#own?.close();
+      this.#list = this.#own = undefined;
+    }
+    if (!this.isConnected) return;
+    if (!this.bell && this.url && this.#token) this.#own = connect({ url: this.url, token: this.#token });
+    if (this.bell) this.#list ??= new List(this.bell, () => this.#draw(), (notification) => {
+      if (this.#says("notification", notification)) this.#view!.ring(notification, this.#words());
+    });
+    if (this.#view?.open) this.#list?.want();
+  }
+
+  /** Returns false if the page cancelled it. */
+  #says<E extends string & keyof Details>(name: E, detail: Details[E]): boolean {
+    return this.dispatchEvent(new CustomEvent(`bellhop-${name}`, { detail, bubbles: true, composed: true, cancelable: true }));
+  }
+
+  #words(): Labels {
+    return { ...english, ...this.#labels };
+  }
+}

@@ -1,0 +1,172 @@
+import type { Bell, InboxChange, InboxItem, Notification, Verb } from "../index.js";
+
+const PAGE = 20;
+const LONGEST_TIMER = 2 ** 31 - 1; // beyond which browsers fire at once
+
+type Change = (list: List) => void;
+
+/**
+ * The newest part of an inbox, as the service has it: listed once it is wanted,
+ * and from then on kept up to date by what the Bell hears. What the user marks
+ * shows at once, even if the service hears of it later.
+ */
+export class List {
+  /** The newest first. */
+  items: InboxItem[] = [];
+  /** There are older ones, for more(). */
+  next: string | undefined;
+  /** The first page is here, though it may be of before a break. */
+  loaded = false;
+  loading = false;
+  failed = false;
+
+  #bell: Bell;
+  #changed: () => void;
+  #wanted = false;
+  #fresh = false; // nothing was missed since the first page came
+  #breaks = 0; // how often something may have been
+  #live = false;
+  #meanwhile: Change[] | undefined; // what was heard while a page was on its way
+  #pending = new Set<Change>(); // marks that the service does not have yet
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+  #offs: (() => void)[];
+
+  /** Calls changed when something is not as it was, and arrived with what came just now and not from the past. */
+  constructor(bell: Bell, changed: () => void, arrived: (notification: Notification) => void) {
+    this.#bell = bell;
+    this.#changed = changed;
+    this.#live = bell.state === "open" && bell.unreadCount !== undefined;
+    this.#offs = [
+      bell.on("welcome", ({ resumed }) => {
+        this.#live = false;
+        if (!resumed) this.#break();
+      }),
+      bell.on("reset", () => this.#break()),
+      bell.on("live", () => {
+        this.#live = true;
+        this.failed = false;
+        if (this.#wanted) this.want();
+        changed();
+      }),
+      bell.on("notification", (notification) => {
+        this.#hear(notification);
+        if (this.#live) arrived(notification);
+      }),
+      bell.on("inbox", (change) => this.#note(change)),
+      bell.on("state", changed),
+    ];
+  }
+
+  /** Somebody looks: it is listed, once the past is over. */
+  want(): void {
+    this.#wanted = true;
+    if (this.#live && !this.#fresh && !this.failed) this.load();
+  }
+
+  /** Lists the first page anew. */
+  async load(): Promise<void> {
+    const breaks = this.#breaks;
+    await this.#page(undefined, (items) => {
+      this.items = items;
+      this.loaded = true;
+      this.#fresh = breaks === this.#breaks;
+    });
+    if (breaks !== this.#breaks) this.want();
+  }
+
+  /** Adds the next page; or gets the first, if that failed. */
+  async more(): Promise<void> {
+    if (!this.#fresh) return this.load();
+    const ids = this.items.map(({ id }) => id);
+    await this.#page(this.next, (items) => (this.items = this.items.concat(items.filter(({ id }) => !ids.includes(id)))));
+  }
+
+  /** Marks these, or all that has come. */
+  async mark(verb: Verb, ids?: string[]): Promise<void> {
+    const all = ids ?? this.items.map(({ id }) => id);
+    const change = effects[verb](all);
+    this.#pending.add(change);
+    this.#apply(change);
+    const marked = ids ? this.#bell[verb](ids) : verb === "archive" ? this.#bell.archiveAll() : this.#bell.readAll();
+    const refused = await marked.then(() => false, () => true);
+    this.#pending.delete(change);
+    if (refused) await this.load(); // it is not so
+  }
+
+  close(): void {
+    this.#over = true;
+    clearTimeout(this.#expiry);
+    this.#offs.forEach((off) => off());
+  }
+
+  #break(): void {
+    this.#breaks++;
+    this.#fresh = this.#live = false;
+  }
+
+  #hear(notification: Notification): void {
+    const { id, replaces, ephemeral, archived_at } = notification;
+    this.#apply((list) => {
+      list.items = list.items.filter((item) => item.id !== replaces && item.id !== id);
+      if (!ephemeral && !archived_at && list.#fresh) list.items.unshift(notification as InboxItem);
+    });
+  }
+
+  #note({ read = [], unread = [], archived = [], recalled = [] }: InboxChange): void {
+    this.#apply(effects.read(read), effects.unread(unread), effects.archive([...archived, ...recalled]));
+  }
+
+  async #page(before: string | undefined, take: (items: InboxItem[]) => unknown): Promise<void> {
+    if (this.loading || this.#over) return;
+    const meanwhile: Change[] = (this.#meanwhile = []);
+    this.loading = true;
+    this.failed = false;
+    this.#changed();
+    try {
+      const { items, next } = await this.#bell.inbox({ limit: PAGE, before });
+      take(items);
+      this.next = next;
+      for (const change of [...meanwhile, ...this.#pending]) change(this);
+    } catch {
+      this.failed = true;
+    }
+    this.#meanwhile = undefined;
+    this.loading = false;
+    this.#apply();
+  }
+
+  #apply(...changes: Change[]): void {
+    if (this.#over) return;
+    for (const change of changes) change(this);
+    this.#meanwhile?.push(...changes);
+    this.#watchExpiry();
+    this.#changed();
+  }
+
+  // The service counts an expired one no more, and says so only when asked.
+  #watchExpiry(): void {
+    clearTimeout(this.#expiry);
+    const ends = this.items.flatMap(({ expires_at }) => (expires_at ? [Date.parse(expires_at)] : []));
+    if (ends.length === 0) return;
+    const wait = Math.max(0, Math.min(...ends) - Date.now());
+    this.#expiry = setTimeout(async () => {
+      const expired = this.items.filter(({ expires_at }) => Date.parse(expires_at!) <= Date.now());
+      this.#apply(effects.archive(expired.map(({ id }) => id)));
+      if (!expired.some(({ read_at }) => !read_at)) return;
+      await this.#bell.inbox({ limit: PAGE }).catch(() => {});
+      this.#changed();
+    }, Math.min(wait, LONGEST_TIMER));
+  }
+}
+
+/** What a mark does to the list. */
+const effects: Record<Verb, (ids: string[]) => Change> = {
+  read: (ids) => each(ids, (item) => ({ ...item, read_at: item.read_at ?? new Date().toISOString() })),
+  unread: (ids) => each(ids, ({ read_at, ...item }) => item),
+  archive: (ids) => (list) => void (list.items = list.items.filter(({ id }) => !ids.includes(id))),
+};
+
+function each(ids: string[], change: (item: InboxItem) => InboxItem): Change {
+  return (list) => void (list.items = list.items.map((item) => (ids.includes(item.id) ? change(item) : item)));
+}
