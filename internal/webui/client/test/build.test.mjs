@@ -1,5 +1,6 @@
 // What is committed in dist is what the sources make, and small.
 
+import { execFileSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,4 +39,12 @@ it("the element imports the client, and no other module", async () => {
   const imports = [...(await committed("inbox.js")).matchAll(/import\s*[^;]*?from\s*"([^"]+)"/g)].map(([, from]) => from);
   expect(imports).toEqual(["./client.js"]);
   expect(await committed("client.js")).not.toMatch(/\bimport\b/);
+});
+
+it("is imported by its name, also where pages are made on a server", () => {
+  const script = `const names = async (module) => Object.keys(await import(module));
+    console.log(JSON.stringify([await names("@bellhop/client"), await names("@bellhop/client/inbox")]))`;
+  const cwd = new URL("..", import.meta.url);
+  const said = execFileSync(process.execPath, ["--input-type=module", "--eval", script], { cwd, encoding: "utf8" });
+  expect(JSON.parse(said)).toEqual([["connect"], ["BellhopInbox"]]);
 });

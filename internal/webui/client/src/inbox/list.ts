@@ -24,7 +24,6 @@ export class List {
   #changed: () => void;
   #wanted = false;
   #fresh = false; // nothing was missed since the first page came
-  #breaks = 0; // how often something may have been
   #live = false;
   #meanwhile: Change[] | undefined; // what was heard while a page was on its way
   #pending = new Set<Change>(); // marks that the service does not have yet
@@ -66,13 +65,10 @@ export class List {
 
   /** Lists the first page anew. */
   async load(): Promise<void> {
-    const breaks = this.#breaks;
     await this.#page(undefined, (items) => {
       this.items = items;
-      this.loaded = true;
-      this.#fresh = breaks === this.#breaks;
+      this.loaded = this.#fresh = true;
     });
-    if (breaks !== this.#breaks) this.want();
   }
 
   /** Adds the next page; or gets the first, if that failed. */
@@ -101,7 +97,7 @@ export class List {
   }
 
   #break(): void {
-    this.#breaks++;
+    this.#meanwhile = undefined;
     this.#fresh = this.#live = false;
   }
 
@@ -115,6 +111,9 @@ export class List {
 
   #note({ read = [], unread = [], archived = [], recalled = [] }: InboxChange): void {
     this.#apply(effects.read(read), effects.unread(unread), effects.archive([...archived, ...recalled]));
+    if (!this.#fresh || unread.every((id) => this.items.some((item) => item.id === id))) return;
+    this.#fresh = false; // one may be back from the archive
+    this.want();
   }
 
   async #page(before: string | undefined, take: (items: InboxItem[]) => unknown): Promise<void> {
@@ -128,12 +127,14 @@ export class List {
       take(items);
       this.next = next;
       for (const change of [...meanwhile, ...this.#pending]) change(this);
+      if (!this.#meanwhile) this.#fresh = false; // the page may be of before the break
     } catch {
       this.failed = true;
     }
     this.#meanwhile = undefined;
     this.loading = false;
     this.#apply();
+    if (this.#wanted) this.want();
   }
 
   #apply(...changes: Change[]): void {
@@ -144,18 +145,15 @@ export class List {
     this.#changed();
   }
 
-  // The service counts an expired one no more, and says so only when asked.
+  // That they count no more, the service says.
   #watchExpiry(): void {
     clearTimeout(this.#expiry);
     const ends = this.items.flatMap(({ expires_at }) => (expires_at ? [Date.parse(expires_at)] : []));
     if (ends.length === 0) return;
     const wait = Math.max(0, Math.min(...ends) - Date.now());
-    this.#expiry = setTimeout(async () => {
+    this.#expiry = setTimeout(() => {
       const expired = this.items.filter(({ expires_at }) => Date.parse(expires_at!) <= Date.now());
       this.#apply(effects.archive(expired.map(({ id }) => id)));
-      if (!expired.some(({ read_at }) => !read_at)) return;
-      await this.#bell.inbox({ limit: PAGE }).catch(() => {});
-      this.#changed();
     }, Math.min(wait, LONGEST_TIMER));
   }
 }

@@ -31,7 +31,7 @@ svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-wi
 [part=bell]:is(:hover, [aria-expanded=true]) { background: #8883 }
 [part=bell] svg { width: 1.5rem; transform-origin: 50% 10% }
 .rings svg { animation: ring 0.7s }
-@keyframes ring { 20% { rotate: 14deg } 45% { rotate: -11deg } 70% { rotate: 6deg } }
+@keyframes ring { 25% { rotate: 14deg } 60% { rotate: -11deg } }
 
 [part=badge] { min-width: 1.25rem; padding: 0 0.35rem; border-radius: 99px; background: var(--bellhop-badge); color: var(--bellhop-on-badge); font-size: 0.75rem; font-weight: 650; line-height: 1.25rem; text-align: center }
 [part=bell] [part=badge] { position: absolute; top: 0; inset-inline-start: 52% }
@@ -68,7 +68,7 @@ a:hover [part=item-title] { text-decoration: underline }
 [part=priority] { color: var(--bellhop-badge); font-weight: 600 }
 [part=actions] { display: flex; padding-inline: 0.25rem 0.35rem }
 [part=action] { display: grid; place-items: center; width: 2.5rem; height: 2.75rem; border-radius: 8px; color: var(--bellhop-muted) }
-[part=action]:hover { color: var(--bellhop-text); background: #8882 }
+[part=action]:hover { background: #8883 }
 li:not([part~=unread]) [part=action]:first-child { opacity: 0.5 }
 
 @media (hover: hover) {
