@@ -27,6 +27,7 @@ export class Marks {
   #stored = false;
   #waiting = new Map<string, { resolve(): void; reject(error: Error): void }>();
   #delivering = false;
+  #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
 
@@ -55,7 +56,7 @@ export class Marks {
 
   /** Delivers what waits, if that can be done now. */
   async deliver(): Promise<void> {
-    if (this.#delivering || !this.#key || !online()) return;
+    if (this.#delivering || this.#closed || !this.#key || !online()) return;
     clearTimeout(this.#timer);
     this.#delivering = true;
     const locks = globalThis.navigator?.locks;
@@ -65,9 +66,9 @@ export class Marks {
     else if (this.#load().length) this.deliver(); // added in the meantime
   }
 
-  /** Stops; what is stored stays. */
+  /** Stops; what is stored stays, and is added to. */
   close(): void {
-    this.#key = undefined;
+    this.#closed = true;
     clearTimeout(this.#timer);
   }
 
@@ -76,7 +77,7 @@ export class Marks {
       const list = this.#load();
       this.#settle(list);
       const mark = list[0];
-      if (!mark || !this.#key) return true;
+      if (!mark || this.#closed) return true;
       try {
         const refused = await this.#post(mark);
         if (refused) this.#waiting.get(mark.id)?.reject(refused);

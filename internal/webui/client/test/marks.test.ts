@@ -74,6 +74,16 @@ describe("marks", () => {
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }]]);
   });
 
+  it("made after close wait for the next page too", async () => {
+    const { bell } = await connected();
+    bell.close();
+    void bell.read("a");
+    await settled();
+    expect([posted, kept().length, browser.storage.items.has("undefined")]).toEqual([[], 1, false]);
+    await open();
+    expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }]]);
+  });
+
   it("of one user are not delivered for another", async () => {
     const { bell } = await connected();
     await goes(false);
