@@ -93,9 +93,9 @@ export class View {
 
   draw(list: List | undefined, count: number, offline: boolean, labels: Labels): void {
     const { items = [], loaded, loading, failed, next } = list ?? {};
-    const words = (name: keyof Labels, when: unknown = true) => (when ? say(labels[name], count) : "");
-    write(this.#name, `${words("title")} `);
-    write(this.#title, words("title"));
+    const words = (name: keyof Labels, when: unknown) => (when ? say(labels[name], count) : "");
+    write(this.#name, `${words("title", 1)} `);
+    write(this.#title, words("title", 1));
     write(this.#badge, count ? badge(count) : "");
     write(this.#count, words("unread", count));
     write(this.#readAll, words("readAll", count));
