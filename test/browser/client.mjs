@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 
@@ -56,26 +57,42 @@ export class Service {
     return execFileSync(this.#bin, args, { env: this.#env, encoding: "utf8" }).trim();
   }
 
-  async publish(title) {
-    const answer = await fetch(`${this.origin}/notify`, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${this.token("backend", "1h", "notify:publish")}`, "Content-Type": "application/json" },
-      body: JSON.stringify({ to: { users: ["ada"] }, type: "test", title }),
-    });
-    assert.equal(answer.status, 202);
+  /** Returns Ada's token that ends in so many seconds, or ended before. */
+  tokenEnding(seconds) {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "ada", exp: Math.floor(Date.now() / 1000) + seconds })}`;
+    return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
   }
 
-  connections = async () => {
-    const text = await (await fetch(this.#metrics)).text();
-    return Number(/^bellhop_connections (\d+)$/m.exec(text)[1]);
-  };
+  /** Tells Ada each of these, with whatever else. */
+  async publish(titles, members = {}) {
+    const notifications = [titles].flat().map((title) => ({ to: { users: ["ada"] }, type: "test", title, ...members }));
+    const answer = await this.ask("POST", "/notify/batch", { notifications }, this.token("backend", "1h", "notify:publish"));
+    assert.deepEqual(answer.results.map(({ status }) => status), notifications.map(() => 202));
+    return answer.results.map(({ id }) => id);
+  }
+
+  async ask(method, path, body, token = this.token("ada", "1h")) {
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+    const answer = await fetch(this.origin + path, { method, headers, body: body && JSON.stringify(body) });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? undefined : answer.json();
+  }
+
+  /** Returns the value of a metric, with its labels as they are written; 0 if there is none yet. */
+  async metric(name) {
+    const lines = (await (await fetch(this.#metrics)).text()).split("\n");
+    return Number(lines.find((line) => line.startsWith(`${name} `))?.split(" ").at(-1) ?? 0);
+  }
+
+  connections = () => this.metric("bellhop_connections");
 }
 
 /** Opens a tab that connects as Ada, and returns once it is live. */
-export async function open(context, service, origin = service.origin, ttl = "1h") {
+export async function open(context, service, origin = service.origin, token = () => service.token("ada", "1h")) {
   const page = await context.newPage();
   const wrongs = [];
-  await page.exposeFunction("makeToken", () => service.token("ada", ttl));
+  await page.exposeFunction("makeToken", token);
   page.on("pageerror", (error) => wrongs.push(error.message));
   await page.goto(service.home);
   await page.evaluate(

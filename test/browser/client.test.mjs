@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
+import { connect, createServer as createTcpServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { open, Service } from "./client.mjs";
 import { eventually } from "./demo.mjs";
@@ -91,6 +92,51 @@ describe("the browser client", { timeout: 300_000 }, () => {
     assert.equal(await tab.page.evaluate(() => window.resets), 0);
   });
 
+  it("comes back with a new token when the old one has ended", async (t) => {
+    const { service, context } = await start(t);
+    let ended = true; // by a clock that is 26 seconds ahead, which the service forgives for 4 more
+    const tab = await open(context, service, service.origin, () => service.tokenEnding(ended ? -26 : 3600));
+    await service.publish("before");
+    await eventually(tab.titles, ["before"]);
+    await eventually(async () => (await tab.closes()).map(({ code, reconnect }) => [code, reconnect])[0], [4401, true]);
+    ended = false;
+    await service.publish("meanwhile");
+    await eventually(tab.titles, ["before", "meanwhile"]);
+    assert.equal(await tab.state(), "open");
+    assert.equal(await tab.page.evaluate(() => window.resets), 0);
+  });
+
+  it("is let go when it falls behind, and misses nothing", async (t) => {
+    const { service, context } = await start(t);
+    const ways = []; // from the service, which can be stopped up
+    const way = createTcpServer((tab) => {
+      const onward = connect(new URL(service.origin).port, "127.0.0.1");
+      ways.push(onward);
+      tab.on("error", () => onward.destroy()).pipe(onward);
+      onward.on("error", () => {}).on("close", () => tab.destroy()).pipe(tab);
+    });
+    await once(way.listen(0, "127.0.0.1"), "listening");
+    t.after(() => way.close());
+
+    const tab = await open(context, service, `http://127.0.0.1:${way.address().port}`);
+    await service.publish("before");
+    await eventually(tab.titles, ["before"]);
+    ways.forEach((onward) => onward.unpipe().pause());
+    const titles = ["before"];
+    const slow = () => service.metric('bellhop_connections_closed_total{code="4408",reason="too-slow"}');
+    while ((await slow()) === 0) {
+      assert.ok(titles.length < 900, "a client that does not read is kept");
+      const more = Array.from({ length: 16 }, (_, i) => `${titles.length + i}`);
+      await service.publish(more, { data: { heavy: "x".repeat(16_000) } });
+      titles.push(...more);
+    }
+    ways.forEach((onward) => onward.destroy());
+    await eventually(tab.titles, titles);
+    assert.equal(await tab.page.evaluate(() => window.resets), 0);
+    await service.publish("after");
+    await eventually(tab.titles, [...titles, "after"]);
+  });
+
   it("hears by event stream where something on the way lets no socket through", async (t) => {
     const { service, context } = await start(t);
     const way = createServer((asked, answer) => {
@@ -129,7 +175,7 @@ describe("the browser client", { timeout: 300_000 }, () => {
 
   it("refreshes its token on the open connection", async (t) => {
     const { service, context } = await start(t);
-    const tab = await open(context, service, service.origin, "4s");
+    const tab = await open(context, service, service.origin, () => service.token("ada", "4s"));
     await eventually(() => tab.page.evaluate(() => window.asked.length > 2), true);
     assert.equal(await tab.page.evaluate(() => window.asked[1]), true);
     await service.publish("still here");
