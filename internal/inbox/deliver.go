@@ -102,21 +102,26 @@ func changeFrames(parts []notify.InboxChange, unread int) []*hub.Frame {
 // from now on is live, and how much is unread. It is nil if that cannot be
 // counted, and then c ends.
 func (b *Inbox) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
-	return b.countFrame("live", c, at)
+	data, ok := b.count(c, at)
+	if !ok {
+		return nil
+	}
+	return &hub.Frame{Event: "live", Sequence: at, Data: data}
 }
 
 // RecountFrame tells c how much is unread, now that it has been told everything
 // up to at. It is nil if that cannot be counted, and then c ends.
 func (b *Inbox) RecountFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
-	return b.countFrame("inbox", c, at)
-}
-
-func (b *Inbox) countFrame(event string, c *hub.Conn, at notify.Sequence) *hub.Frame {
-	unread, ok := b.unread(c, at)
+	data, ok := b.count(c, at)
 	if !ok {
 		return nil
 	}
-	return &hub.Frame{Event: event, Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}
+	return &hub.Frame{Event: "inbox", Sequence: at, Data: data}
+}
+
+func (b *Inbox) count(c *hub.Conn, at notify.Sequence) (data []byte, ok bool) {
+	unread, ok := b.unread(c, at)
+	return wire.AppendChange(nil, &notify.InboxChange{}, unread), ok
 }
 
 // unread counts what c has been told up to a sequence and its user has not

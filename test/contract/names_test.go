@@ -19,7 +19,6 @@ import (
 
 // later is what the document has and the service does not yet.
 var later = struct{ events, commands []string }{
-	events:   []string{"inbox"},
 	commands: []string{"archive", "read", "unread"},
 }
 
