@@ -25,7 +25,7 @@ type memory int64
 // findMemory returns the limit of the heap, or of the container, or what the
 // machine has: the least of them.
 func findMemory(logger *slog.Logger) memory {
-	heap := uint64(debug.SetMemoryLimit(-1)) // which changes nothing
+	heap := uint64(debug.SetMemoryLimit(-1)) //nolint:gosec // never negative; the call changes nothing
 	limit, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)()
 	if err != nil {
 		logger.Warn("nobody says how much memory there is", "error", err)

@@ -66,7 +66,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
 		Publishes:  perSecond("publishes", s.cfg.Publishes),
 		MaxBytes:   s.cfg.MaxBytes,
-		Reserve:    uint64(s.cfg.MinFree),
+		Reserve:    uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
 		PingEvery:  pingEvery,
 	})
 	if err != nil {

@@ -161,7 +161,7 @@ func fileFault(path string) string {
 	if path == "" {
 		return ""
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the operator's settings name it
 	if err != nil {
 		return err.Error()
 	}

@@ -22,7 +22,7 @@ func (l *loader) readFile(environ, flags map[string]string) {
 	if path == "" {
 		return
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
 		l.mistake(variable, "%v", err)
 		return

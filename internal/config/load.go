@@ -157,7 +157,7 @@ func (l *loader) readSecretFile() {
 		return
 	}
 	const name = "jwt-secret-file"
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the operator's settings name it
 	if err != nil {
 		l.mistake(Variable(name), "%v", err)
 		return

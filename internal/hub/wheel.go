@@ -25,14 +25,16 @@ func newWheel(opts *Options) wheel {
 }
 
 // ticks returns d in ticks, rounded up, at least one.
-func ticks(d time.Duration) int32 { return int32(max(1, (d+tick-1)/tick)) }
+func ticks(d time.Duration) int32 {
+	return int32(max(1, (d+tick-1)/tick)) //nolint:gosec // 68 years of seconds
+}
 
 // enter takes a new connection in. Its first ping comes somewhere within the
 // first interval, lest all who came together be pinged together.
 func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
-	at := int32(now / tick)
-	c.pingAt = at + 1 + rand.Int32N(ticks(opts.PingEvery))
-	c.freshAt = at + ticks(opts.FreshEvery) + rand.Int32N(ticks(opts.FreshEvery))
+	at := int32(now / tick)                                                       //nolint:gosec // 68 years of seconds
+	c.pingAt = at + 1 + rand.Int32N(ticks(opts.PingEvery))                        //nolint:gosec // jitter: nobody gains by guessing
+	c.freshAt = at + ticks(opts.FreshEvery) + rand.Int32N(ticks(opts.FreshEvery)) //nolint:gosec // jitter, too
 	w.put(c, now, opts)
 }
 
@@ -43,7 +45,7 @@ func (w *wheel) put(c *Conn, now time.Duration, opts *Options) {
 	if ends := c.holder.expires; ends != 0 {
 		at = min(at, now+max(0, ends.time().Add(opts.Leeway).Sub(opts.WallClock())))
 	}
-	n := int32(len(w.slots))
+	n := int32(len(w.slots)) //nolint:gosec // a few more than the seconds between two pings
 	slot := &w.slots[min(max(ticks(at), w.tick+1), w.tick+n-1)%n]
 	c.next, c.at = *slot, slot
 	if c.next != nil {
@@ -113,8 +115,8 @@ func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := &s.wheel
-	n := int32(len(w.slots))
-	last, upTo := w.tick, int32(now/tick)
+	n := int32(len(w.slots))              //nolint:gosec // a few more than the seconds between two pings
+	last, upTo := w.tick, int32(now/tick) //nolint:gosec // 68 years of seconds
 	if all || upTo-last > n {
 		last = upTo - n
 	}

@@ -217,7 +217,7 @@ func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 			defer c.shard.taken.Broadcast()
 		}
 		b, c.queue = c.queue, nil
-		c.flight, c.flightBytes = int32(len(b.frames)), int32(b.bytes)
+		c.flight, c.flightBytes = int32(len(b.frames)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
 		return b, false, nil
 	case c.phase == ended:
 		c.closing = true

@@ -157,7 +157,7 @@ func idempotencyKey(by notify.Principal, call Call, place int, d *notify.Draft) 
 		h.Write([]byte(s))
 	}
 	if place != alone {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(place)))
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(place))) //nolint:gosec // of at most notify.MaxBatch
 	}
 	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: wire.Fingerprint(d.Source)}
 }

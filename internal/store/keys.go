@@ -135,7 +135,7 @@ func endKey(t time.Time, kind byte, ref []byte) []byte {
 
 // endOf takes an end key apart.
 func endOf(key []byte) (t time.Time, kind byte, ref []byte) {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:]
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what endKey has put there
 }
 
 // after returns the first key that is greater than all keys that start with

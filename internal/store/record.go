@@ -183,7 +183,7 @@ type usedKey struct {
 func (k usedKey) append(dst []byte) []byte {
 	dst = appendTime(dst, k.at)
 	dst = append(dst, k.fingerprint[:]...)
-	dst = binary.AppendUvarint(dst, uint64(k.receipt.Recipients))
+	dst = binary.AppendUvarint(dst, uint64(k.receipt.Recipients)) //nolint:gosec // a number of people
 	return append(dst, k.receipt.ID...)
 }
 
@@ -191,7 +191,7 @@ func readUsedKey(b []byte) (usedKey, error) {
 	r := record{b: b}
 	k := usedKey{at: r.time()}
 	copy(k.fingerprint[:], r.bytes(32))
-	k.receipt = notify.Receipt{Recipients: int(r.uvarint()), ID: string(r.b)}
+	k.receipt = notify.Receipt{Recipients: int(r.uvarint()), ID: string(r.b)} //nolint:gosec // what append has put there
 	return k, r.err
 }
 
@@ -268,5 +268,5 @@ func (r *record) time() time.Time {
 	if ms == 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(int64(ms)).UTC()
+	return time.UnixMilli(int64(ms)).UTC() //nolint:gosec // what appendTime has put there
 }

@@ -18,7 +18,9 @@ type glimpse struct {
 	bytes [mostShown]byte
 }
 
-func (g *glimpse) take(p []byte) { g.n = uint8(copy(g.bytes[:], p)) }
+func (g *glimpse) take(p []byte) {
+	g.n = uint8(copy(g.bytes[:], p)) //nolint:gosec // at most mostShown
+}
 
 // breach logs that the peer has broken the protocol, and with which bytes:
 // those given, or else how the last began that were read. It returns why the

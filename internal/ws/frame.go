@@ -63,7 +63,7 @@ func (b *buffer) addText(f *hub.Frame, cursor []byte) bool {
 
 // addControl adds a control frame, whose payload has 125 bytes at most.
 func (b *buffer) addControl(op byte, payload string) {
-	b.out = append(b.out, fin|op, byte(len(payload)))
+	b.out = append(b.out, fin|op, byte(len(payload))) //nolint:gosec // at most 125, as said above
 	b.out = append(b.out, payload...)
 }
 
@@ -71,8 +71,8 @@ func (b *buffer) addControl(op byte, payload string) {
 // close frame.
 func (b *buffer) addClose(why notify.Close) {
 	b.addText(&hub.Frame{Event: "close", Data: wire.CloseData(why)}, nil)
-	b.out = append(b.out, fin|opClose, byte(2+len(why.Reason)))
-	b.out = binary.BigEndian.AppendUint16(b.out, uint16(why.Code))
+	b.out = append(b.out, fin|opClose, byte(2+len(why.Reason)))    //nolint:gosec // at most 125, see notify.Close
+	b.out = binary.BigEndian.AppendUint16(b.out, uint16(why.Code)) //nolint:gosec // of the list in package notify
 	b.out = append(b.out, why.Reason...)
 }
 
@@ -83,5 +83,5 @@ func (b *buffer) addCloseAnswer(code int) {
 		return
 	}
 	b.out = append(b.out, fin|opClose, 2)
-	b.out = binary.BigEndian.AppendUint16(b.out, uint16(code))
+	b.out = binary.BigEndian.AppendUint16(b.out, uint16(code)) //nolint:gosec // came as 16 bits
 }

@@ -36,7 +36,8 @@ func newPoller(logger *slog.Logger) *poller {
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err == nil {
-		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)})
+		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)} //nolint:gosec // a file descriptor
+		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &event)
 	}
 	if err != nil {
 		logger.Warn("no epoll: every connection takes a goroutine", "error", err)
@@ -58,8 +59,8 @@ func (p *poller) add(s *socket) bool {
 		for len(p.sockets) <= int(fd) {
 			p.sockets = append(p.sockets, nil)
 		}
-		p.sockets[fd], s.fd = s, int32(fd)
-		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(fd)}
+		p.sockets[fd], s.fd = s, int32(fd) //nolint:gosec // a file descriptor
+		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: s.fd}
 		added = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, int(fd), &event) == nil
 		if !added {
 			p.sockets[fd] = nil

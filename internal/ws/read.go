@@ -77,7 +77,7 @@ func (s *socket) fault(err error) *notify.Close {
 	case s.door.lost:
 		return &notify.CloseLost
 	case errors.As(err, &closed):
-		s.peerCode.Store(int32(closed.Code))
+		s.peerCode.Store(int32(closed.Code)) //nolint:gosec // came as 16 bits
 		return &notify.CloseNormal
 	default:
 		return s.breach(notify.CloseProtocol, nil, err)
