@@ -81,6 +81,33 @@ func (s *service) shows(p pair) bool {
 	return conn.Close() == nil
 }
 
+// TestTLS holds that nothing older than TLS 1.2 is spoken, and nothing but
+// HTTP/1.1 over it: a WebSocket's upgrade is that one's.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	p := newPair(t, "one")
+	p.write(t, cert, key)
+	s := start(t, func(c *config.Config) { c.TLSCertFile, c.TLSKeyFile = cert, key })
+	for version, want := range map[uint16]bool{
+		tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true,
+	} {
+		conn, err := tls.Dial("tcp", s.public, &tls.Config{
+			RootCAs: p.trust, MinVersion: version, MaxVersion: version, NextProtos: []string{"h2", "http/1.1"},
+		})
+		require.Equal(t, want, err == nil, "%s: %v", tls.VersionName(version), err)
+		if err != nil {
+			continue
+		}
+		assert.Equal(t, "http/1.1", conn.ConnectionState().NegotiatedProtocol)
+		require.NoError(t, conn.Close())
+	}
+	resp, err := http.Get("http://" + s.public + "/livez")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "not in the clear")
+}
+
 func TestCertificateIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
