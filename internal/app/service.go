@@ -118,6 +118,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 		Verifier:    s.verifier,
 		CheckOrigin: s.checkOrigin,
 		Commands:    s.cfg.Commands,
+		Depth:       s.cfg.JSONDepth,
 		Logger:      s.logger,
 		Metrics:     s.metrics,
 	})
@@ -166,6 +167,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		Tickets:        perSecond("tickets", ticketsMost),
 		Requests:       perSecond("requests", s.cfg.Requests),
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
+		Depth:          s.cfg.JSONDepth,
 		BodyBytes:      s.memory.bodies(),
 		Node:           s.nodeName(),
 		Pages:          withOurs(pages),

@@ -114,7 +114,7 @@ var errNoObject = errors.New("not a JSON object")
 // is strict: duplicate names at any depth, invalid UTF-8, a BOM, trailing data
 // and more than wire.MaxDepth levels make it no object.
 func readObject(data []byte, member func(name string, v jsontext.Value) error) error {
-	if tooDeep(data) {
+	if wire.CheckDepth(data, wire.MaxDepth) != nil {
 		return errNoObject
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(data))
@@ -142,28 +142,6 @@ func readObject(data []byte, member func(name string, v jsontext.Value) error) e
 		return errNoObject
 	}
 	return nil
-}
-
-// tooDeep reports whether data, valid JSON or not yet known to be, nests more
-// than wire.MaxDepth levels.
-func tooDeep(data []byte) bool {
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch b := data[i]; {
-		case b == '"':
-			quoted = !quoted
-		case quoted && b == '\\':
-			i++ // what is escaped ends no string
-		case quoted:
-		case b == '{', b == '[':
-			if depth++; depth > wire.MaxDepth {
-				return true
-			}
-		case b == '}', b == ']':
-			depth--
-		}
-	}
-	return false
 }
 
 // readString returns the string that v is. name is of our own words.

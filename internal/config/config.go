@@ -63,6 +63,7 @@ type Config struct {
 
 	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"size of a token"`
 	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"1024" help:"size of a request's line and headers"`
+	JSONDepth          int   `name:"json-depth" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"how deep JSON in bodies and commands may nest"`
 	ConnectionsPerUser int   `name:"connections-per-user" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"open connections of a user; one more takes the place of the oldest"`
 	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"notifications that wait for a slow connection before it is closed"`
 	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for a slow connection before it is closed"`
@@ -94,6 +95,7 @@ func Default() *Config {
 		MinFree:            256 << 20,
 		TokenBytes:         8 << 10,
 		HeadBytes:          16 << 10,
+		JSONDepth:          32,
 		ConnectionsPerUser: 20,
 		QueueLength:        256,
 		QueueBytes:         1 << 20,

@@ -118,7 +118,7 @@ func (a *api) noBody(c echo.Context) error {
 	if r := c.Request(); r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	body, err := readJSON(c, maxOtherBody, &a.rooms.others)
+	body, err := a.readJSON(c, maxOtherBody, &a.rooms.others)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -53,7 +54,7 @@ type Metrics interface {
 }
 
 // Options are what the API stands on. All are needed but the limiters,
-// BodyBytes, Pages, Node, BasePath and TrustedProxies.
+// Depth, BodyBytes, Pages, Node, BasePath and TrustedProxies.
 type Options struct {
 	Verifier  Verifier
 	Access    Access
@@ -72,6 +73,8 @@ type Options struct {
 	Requests   *limit.Limiter // of a principal; nil: any number
 	Tickets    *limit.Limiter // of a principal; nil: any number
 	Handshakes *limit.Limiter // of an address, by limit.AddressKey; nil: any number
+
+	Depth int // how deep JSON may nest; 0: wire.MaxDepth
 
 	// BodyBytes is how much memory bodies may take while they come, all together;
 	// 0: 128 MiB. Beyond it who sends more is told to come back.
@@ -104,6 +107,7 @@ type api struct {
 // New returns the handler of the public listener.
 func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
+	o.Depth = cmp.Or(o.Depth, wire.MaxDepth)
 	a := &api{Options: o}
 	a.rooms.share(o.BodyBytes)
 	e := newEcho(o.Logger)

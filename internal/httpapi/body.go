@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // How large a body may be, in bytes.
@@ -53,9 +54,9 @@ func isHeldBack(c echo.Context) bool {
 	return c.Request().Header.Get("Expect") != "" && c.Get(bodyAsked) == nil
 }
 
-// readJSON returns the body of c, if it says that it is JSON and has at most
-// most bytes. While it comes it takes room of in.
-func readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
+// readJSON returns the body of c, if it says that it is JSON, has at most most
+// bytes, and does not nest too deep. While it comes it takes room of in.
+func (a *api) readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
 	if err := isJSON(c); err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
-		return body, nil
+		return body, wire.CheckDepth(body, a.Depth)
 	case errors.Is(err, errNoRoom):
 		return nil, err
 	case errors.As(err, &over):

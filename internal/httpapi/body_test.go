@@ -133,3 +133,14 @@ func TestRoomForBodies(t *testing.T) {
 		})
 	}
 }
+
+// TestDepth nests a body as deep as may be, and one level deeper.
+func TestDepth(t *testing.T) {
+	for depth, s := range map[int]*service{32: start(t), 40: start(t, func(o *httpapi.Options) { o.Depth = 40 })} {
+		body := func(levels int) string { // of which the body itself is one
+			return `{"to":{"users":["ada"]},"type":"t","data":` + strings.Repeat(`{"{":`, levels-1) + `"[\"["` + strings.Repeat("}", levels)
+		}
+		require.Equal(t, 202, s.do("POST", "/notify", body(depth)).StatusCode)
+		s.problem(s.do("POST", "/notify", body(depth+1)), 400, "malformed")
+	}
+}

@@ -96,7 +96,7 @@ func userOf(c echo.Context) (notify.UserID, error) {
 
 // revoke serves POST /revocations.
 func (a *api) revoke(c echo.Context) error {
-	body, err := readJSON(c, maxOtherBody, &a.rooms.others)
+	body, err := a.readJSON(c, maxOtherBody, &a.rooms.others)
 	if err != nil {
 		return err
 	}

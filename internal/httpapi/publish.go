@@ -36,7 +36,7 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	body, err := readJSON(c, maxNotifyBody, &a.rooms.publishing)
+	body, err := a.readJSON(c, maxNotifyBody, &a.rooms.publishing)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	body, err := readJSON(c, maxBatchBody, &a.rooms.publishing)
+	body, err := a.readJSON(c, maxBatchBody, &a.rooms.publishing)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (s *Store) DueDeferred(now time.Time, most int) (due []notify.Deferred, nex
 type deferred notify.Publish
 
 func (d deferred) append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(d.TTL/time.Millisecond))
+	dst = binary.AppendUvarint(dst, uint64(d.TTL/time.Millisecond)) //nolint:gosec // never negative
 	dst = binary.AppendUvarint(dst, uint64(max(0, d.Keep)))
 	n := notify.Publish(d).Notification(0, time.UnixMilli(1)) // which time is settled later
 	n.Expires = time.Time{}
@@ -62,7 +62,7 @@ func (d deferred) append(dst []byte) []byte {
 
 func readDeferred(b []byte) (notify.Publish, error) {
 	r := record{b: b}
-	e := notify.Publish{TTL: time.Duration(r.uvarint()) * time.Millisecond, Keep: int(r.uvarint()), ID: r.string()}
+	e := notify.Publish{TTL: time.Duration(r.uvarint()) * time.Millisecond, Keep: int(r.uvarint()), ID: r.string()} //nolint:gosec // what append has put there
 	if r.err != nil {
 		return e, r.err
 	}

@@ -66,7 +66,7 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	count := int(h.unread)
+	count := int(h.unread) //nolint:gosec // a number of notifications
 	if count > 0 && s.applied.Load() > uint64(upTo) {
 		later, err := unreadAfter(snap, ofUser(r.User), upTo)
 		if err != nil {

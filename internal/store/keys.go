@@ -91,7 +91,7 @@ func deferredKey(d notify.Deferred) []byte {
 
 // deferredOf takes the key of a deferred publish apart.
 func deferredOf(key []byte) notify.Deferred {
-	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC()
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC() //nolint:gosec // what deferredKey has put there
 	return notify.Deferred{At: at, Sequence: sequenceOf(key)}
 }
 

@@ -136,8 +136,8 @@ func (m marks) append(dst []byte) []byte {
 	for _, s := range m {
 		dst = binary.AppendUvarint(dst, uint64(s.from-last))
 		dst = binary.AppendUvarint(dst, uint64(s.to-s.from))
-		dst = binary.AppendUvarint(dst, uint64(s.read))
-		dst = binary.AppendUvarint(dst, uint64(s.archived))
+		dst = binary.AppendUvarint(dst, uint64(s.read))     //nolint:gosec // a time since 1970
+		dst = binary.AppendUvarint(dst, uint64(s.archived)) //nolint:gosec // a time since 1970
 		last = s.to
 	}
 	return dst
@@ -154,7 +154,7 @@ func readMarks(from pebble.Reader, u notify.UserID) (marks, error) {
 	for r := (record{b: b}); len(r.b) > 0; {
 		s := stretch{from: last + notify.Sequence(r.uvarint())}
 		s.to = s.from + notify.Sequence(r.uvarint())
-		s.read, s.archived = int64(r.uvarint()), int64(r.uvarint())
+		s.read, s.archived = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what append has put there
 		if r.err != nil {
 			return nil, r.err
 		}

@@ -60,7 +60,7 @@ func (o owner) appendTo(dst []byte) []byte {
 	if o.kind == kindToldAll {
 		return dst
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(o.name)))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(o.name))) //nolint:gosec // at most notify.MaxUserBytes
 	return append(dst, o.name...)
 }
 

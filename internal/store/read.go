@@ -63,7 +63,7 @@ func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int)
 func (p *Page) changeBytes() (n int) {
 	const id = 64
 	for i := range p.Changes {
-		n += id * int(weight(&p.Changes[i]))
+		n += id * int(weight(&p.Changes[i])) //nolint:gosec // a number of IDs
 	}
 	return n
 }

@@ -62,7 +62,7 @@ func TestMalformed(t *testing.T) {
 		"duplicate inside data": `{"data":{"a":{"b":1,"b":2}}}`,
 		"invalid UTF-8":         "{\"type\":\"\xff\"}",
 		"lone surrogate":        `{"type":"\ud800"}`,
-		"too deep":              `{"data":` + strings.Repeat(`{"a":`, 32) + `1` + strings.Repeat(`}`, 33),
+		"too deep":              `{"data":` + strings.Repeat(`{"a":`, wire.DepthMost) + `1` + strings.Repeat(`}`, wire.DepthMost+1),
 		"comment":               `{/**/}`,
 		"single quotes":         `{'type':'t'}`,
 		"NaN":                   `{"ttl":NaN}`,

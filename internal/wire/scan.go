@@ -9,24 +9,6 @@ import (
 // What is in this file takes apart JSON that strict has passed: it is valid and
 // compact, so that a value ends where its brackets close.
 
-// deeperThan reports whether v nests more than most levels.
-func deeperThan(v []byte, most int) bool {
-	depth := 0
-	for i := 0; i < len(v); i++ {
-		switch v[i] {
-		case '"':
-			i += stringEnd(v[i:]) - 1
-		case '{', '[':
-			if depth++; depth > most {
-				return true
-			}
-		case '}', ']':
-			depth--
-		}
-	}
-	return false
-}
-
 // membersOf returns the members of an object.
 func membersOf(v jsontext.Value) iter.Seq2[string, jsontext.Value] {
 	return func(yield func(string, jsontext.Value) bool) {

@@ -11,22 +11,48 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// MaxDepth is how deep JSON that strangers send may nest.
-const MaxDepth = 32
+// MaxDepth is how deep JSON that strangers send may nest, unless a setting says
+// otherwise; DepthMost is what it may say at most.
+const (
+	MaxDepth  = 32
+	DepthMost = 256
+)
 
 // strict returns body as one JSON value, compact. Duplicate names, trailing
 // data, a byte order mark and invalid UTF-8 are refused, as RFC 8259 allows and
-// RFC 7493 asks; so is nesting deeper than MaxDepth.
+// RFC 7493 asks; so is nesting deeper than DepthMost.
 func strict(body []byte) (jsontext.Value, error) {
 	v, err := jsontext.AppendFormat(nil, body,
 		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false), jsontext.PreserveRawStrings(true))
 	if err != nil {
 		return nil, syntax(err)
 	}
-	if deeperThan(v, MaxDepth) {
-		return nil, notify.Errorf(notify.ErrMalformed, "JSON may nest %d levels", MaxDepth)
+	if err := CheckDepth(v, DepthMost); err != nil {
+		return nil, err
 	}
 	return v, nil
+}
+
+// CheckDepth returns an error of kind ErrMalformed if text nests more than most
+// levels. It need not be valid JSON, or not be known to be.
+func CheckDepth(text []byte, most int) error {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; {
+		case b == '"':
+			quoted = !quoted
+		case quoted && b == '\\':
+			i++ // what is escaped ends no string
+		case quoted:
+		case b == '{', b == '[':
+			if depth++; depth > most {
+				return notify.Errorf(notify.ErrMalformed, "JSON may nest %d levels", most)
+			}
+		case b == '}', b == ']':
+			depth--
+		}
+	}
+	return nil
 }
 
 // syntax tells what is wrong without quoting what was sent.

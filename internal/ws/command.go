@@ -30,6 +30,9 @@ func (s *socket) answer(frame []byte) bool {
 	if errors.Is(err, wire.ErrNoObject) {
 		return false
 	}
+	if err == nil {
+		err = wire.CheckDepth(frame, s.handler.opts.Depth)
+	}
 	do, known := commands[cmd.Event]
 	name := cmd.Event
 	if !known {

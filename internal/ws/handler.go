@@ -66,6 +66,8 @@ type Options struct {
 	// closed with 4429; 0: 100.
 	Commands int
 
+	Depth int // how deep the JSON of a command may nest; 0: wire.MaxDepth
+
 	Metrics Metrics      // nil: none
 	Logger  *slog.Logger // nil: none
 }
@@ -95,6 +97,9 @@ type Handler struct {
 func New(opts Options) *Handler {
 	if opts.Commands == 0 {
 		opts.Commands = 100
+	}
+	if opts.Depth == 0 {
+		opts.Depth = wire.MaxDepth
 	}
 	if opts.Metrics == nil {
 		opts.Metrics = noMetrics{}
