@@ -47,7 +47,7 @@ type Options struct {
 // Bounds, so that a group takes a fraction of a second and memory is bounded
 // however slow the disk is.
 const (
-	groupMost   = 4 << 10  // entries and users told in a group, after which it is full
+	groupMost   = 4 << 10  // entries, users told and notifications marked in a group, after which it is full
 	waitBytes   = 64 << 20 // waiting to be committed; who brings more waits with it
 	behindBytes = 64 << 20 // committed and not delivered; past that, commits wait
 )
@@ -71,7 +71,7 @@ type Local struct {
 // pending are the entries of one Append on their way through the committer.
 type pending struct {
 	entries  []notify.Entry
-	weight   int   // entries and users
+	weight   int   // entries, users and what is marked
 	bytes    int64 // in memory, at most waitBytes
 	verdicts []notify.Verdict
 	done     chan struct{} // closed when verdicts are set
@@ -83,19 +83,52 @@ type delivery struct {
 	bytes int64
 }
 
+// What things take in memory, about.
+const (
+	overhead = 256 // of an entry or a change
+	perName  = 32  // of a user or topic, or an ID
+)
+
+// markThrough is how many notifications a Mark through a place changes, about.
+const markThrough = 1_000
+
 func newPending(entries []notify.Entry) *pending {
-	const overhead, perUser = 256, 32 // what a notification and a user's name take, about
 	p := &pending{entries: entries, done: make(chan struct{})}
 	for _, e := range entries {
 		p.weight++
 		p.bytes += overhead
-		if e, ok := e.(notify.Publish); ok {
-			p.weight += len(e.Users)
-			p.bytes += int64(len(e.Content) + perUser*len(e.Users))
+		switch e := e.(type) {
+		case notify.Publish:
+			p.weight += len(e.Users) + len(e.Topics)
+			p.bytes += int64(len(e.Content) + perName*(len(e.Users)+len(e.Topics)))
+		case notify.Mark:
+			p.weight += len(e.IDs)
+			p.bytes += int64(perName * len(e.IDs))
+			if e.IDs == nil {
+				p.weight += markThrough
+			}
 		}
 	}
 	p.bytes = min(p.bytes, waitBytes) // one that is larger waits for all the room
 	return p
+}
+
+// newDelivery returns told with what it takes: an entry may say little of it.
+func newDelivery(told []notify.Change) delivery {
+	d := delivery{told: told}
+	for _, c := range told {
+		d.bytes += overhead
+		switch c := c.(type) {
+		case *notify.Notification:
+			d.bytes += int64(len(c.Content) + perName*(len(c.Users)+len(c.Topics)))
+		case notify.InboxChange:
+			d.bytes += int64(perName * (len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled)))
+		case notify.Recount:
+			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics)))
+		}
+	}
+	d.bytes = min(d.bytes, behindBytes)
+	return d
 }
 
 // NewLocal returns a journal that goes on after o.Last.
@@ -250,11 +283,11 @@ func (j *Local) commit(group []*pending) error {
 		return fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}
 	if len(told) > 0 {
-		bytes = min(bytes, behindBytes)
-		if err := j.behind.Acquire(context.Background(), bytes); err != nil {
+		d := newDelivery(told)
+		if err := j.behind.Acquire(context.Background(), d.bytes); err != nil {
 			return fmt.Errorf("hand on %d changes: %w", len(told), err)
 		}
-		j.applied <- delivery{told, bytes}
+		j.applied <- d
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type machine struct {
 	groups [][]notify.Entry
 	first  []notify.Sequence
 	syncs  time.Duration // how long a commit takes
+	tells  []byte        // what a release says
 	err    error
 }
 
@@ -39,9 +40,12 @@ func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.En
 	for i, e := range entries {
 		seq := first + notify.Sequence(i)
 		verdicts[i].Sequence = seq
-		if p, ok := e.(notify.Publish); ok {
-			n := p.Notification(seq, at)
+		switch e := e.(type) {
+		case notify.Publish:
+			n := e.Notification(seq, at)
 			told = append(told, &n)
+		case notify.Release:
+			told = append(told, &notify.Notification{Sequence: seq, Content: m.tells})
 		}
 	}
 	return verdicts, told, nil
@@ -125,6 +129,60 @@ func TestNothingIsDeliveredBeforeItIsDurable(t *testing.T) {
 			require.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
 		}
 		require.NoError(t, stop())
+	})
+}
+
+// However little an entry says, what it tells others is bounded while it waits
+// to be delivered.
+func TestCommitsWaitForDeliveryThatFallsFarBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stalled := make(chan struct{})
+		j, stop := run(t, &machine{tells: make([]byte, 1<<20)}, func(notify.Change) { <-stalled })
+		const all = 100 // MiB
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for range all {
+				assert.NoError(t, j.Append(t.Context(), notify.Release{})[0].Err)
+			}
+		}()
+		synctest.Wait()
+		committed := j.Durable() - 7
+		assert.Greater(t, committed, notify.Sequence(60))
+		assert.Less(t, committed, notify.Sequence(70))
+		close(stalled)
+		<-ended
+		require.NoError(t, stop())
+		assert.Equal(t, notify.Sequence(7+all), j.Durable())
+	})
+}
+
+// A group is small enough to be applied soon: what an entry may change counts.
+func TestMarksOfMuchShareNoGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{syncs: time.Second}
+		j, stop := run(t, m, nil)
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() {
+				mark := notify.Mark{Through: 7}
+				if i >= 20 {
+					mark = notify.Mark{IDs: []string{"x"}}
+				}
+				assert.NoError(t, j.Append(t.Context(), mark)[0].Err)
+			})
+		}
+		all.Wait()
+		require.NoError(t, stop())
+		for _, group := range m.groups {
+			through := 0
+			for _, e := range group {
+				if e.(notify.Mark).IDs == nil {
+					through++
+				}
+			}
+			assert.LessOrEqual(t, through, 5)
+		}
 	})
 }
 
