@@ -1,0 +1,128 @@
+// The recipes for pages, in a browser, on a site that is not the service's.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { build } from "esbuild";
+import { compileScript, parse } from "vue/compiler-sfc";
+import { Service } from "../browser/client.mjs";
+import { eventually } from "../browser/demo.mjs";
+import { binary, openPage, scratch, startBrowser } from "../browser/service.mjs";
+import { blocks, readme, recipe, Site, workshop } from "./recipes.mjs";
+
+// The service is another host; and while it is started anew, the browser says
+// that it does not get through.
+const FORGIVEN = /^another host: |WebSocket connection to .* failed|the server responded with a status of 503|ERR_CONNECTION_REFUSED/;
+
+describe("recipes for pages", { timeout: 300_000 }, () => {
+  let dir, browser, site, service;
+  before(async () => {
+    dir = scratch();
+    site = new Site();
+    await site.open();
+    service = new Service(binary(dir.path), dir.path, site.origin);
+    await service.start();
+    site.token = () => service.token("ada", "1h");
+    browser = await startBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    await service?.stop();
+    site?.close();
+    dir?.remove();
+  });
+
+  /** Opens a page of the site, and holds it to be without errors. */
+  async function open(t, path, html) {
+    site.pages.set(path, `<!doctype html><title>A page</title><link rel="icon" href="data:,">${html}`);
+    const { page, wrongs, close } = await openPage(browser, site.origin, { path });
+    t.after(async () => {
+      await close();
+      assert.deepEqual(wrongs.filter((wrong) => !FORGIVEN.test(wrong)), []);
+    });
+    return page;
+  }
+
+  const titles = (page) => page.locator("li").allTextContents();
+
+  it("a plain page", async (t) => {
+    const page = await open(t, "/plain", recipe("html page.html", service));
+    await eventually(service.connections, 1);
+    await service.publish("one");
+    await service.publish("<b>two</b>");
+    await eventually(() => titles(page), ["<b>two</b>", "one"]);
+    await page.goto("about:blank");
+    await service.publish("three");
+    await page.goto(`${site.origin}/plain`); // goes on where it was
+    await eventually(() => titles(page), ["three"]);
+  });
+
+  it("the snippet of the README", async (t) => {
+    const [snippet] = blocks(readme, "js").map((code) => code.replaceAll("https://bell.example.com", service.origin));
+    const page = await open(t, "/snippet", `<ul></ul><script type="module">
+      const show = ({ title }) => (document.querySelector("ul").innerHTML += "<li>" + title);
+      ${snippet}</script>`);
+    await eventually(service.connections, 1);
+    await service.publish("in three lines");
+    await eventually(() => titles(page), ["in three lines"]);
+  });
+
+  /** Bundles files and puts them on the site. */
+  async function bundle(name, files) {
+    const place = workshop(dir.path, name, files);
+    const { outputFiles } = await build({
+      entryPoints: [join(place, "main.jsx")], bundle: true, format: "esm", write: false, jsx: "automatic",
+      define: { "process.env.NODE_ENV": '"development"', __VUE_OPTIONS_API__: "false", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" },
+    });
+    site.pages.set(`/${name}.js`, outputFiles[0].text);
+    return `<div id="root"></div><script type="module" src="/${name}.js"></script>`;
+  }
+
+  /** What the components of both frameworks show. */
+  async function shows(t, name, html) {
+    const before = `before ${name}`;
+    await service.publish(before);
+    const page = await open(t, `/${name}`, html);
+    await eventually(async () => (await titles(page))[0], before);
+    await eventually(service.connections, 1);
+    const all = await titles(page);
+    await service.publish(`after ${name}`);
+    await eventually(() => titles(page), [`after ${name}`, ...all]);
+
+    assert.equal(await service.stop(), 0);
+    await service.start();
+    await service.publish(`restarted ${name}`);
+    await eventually(() => titles(page), [`restarted ${name}`, `after ${name}`, ...all]);
+    await eventually(() => page.getByRole("button").textContent(), `${all.length + 2} unread`);
+
+    await page.evaluate(() => window.unmount());
+    await eventually(service.connections, 0);
+  }
+
+  it("React", async (t) => {
+    const main = `
+      import { StrictMode } from "react";
+      import { createRoot } from "react-dom/client";
+      import { Bell } from "./Bell.jsx";
+      const root = createRoot(document.querySelector("#root"));
+      root.render(<StrictMode><Bell /></StrictMode>); // which mounts everything twice
+      window.unmount = () => root.unmount();`;
+    const files = { "main.jsx": main, "useBell.jsx": recipe("jsx useBell.jsx"), "Bell.jsx": recipe("jsx Bell.jsx", service) };
+    await shows(t, "react", await bundle("react", files));
+  });
+
+  it("Vue", async (t) => {
+    const { descriptor, errors } = parse(recipe("vue Bell.vue", service), { filename: "Bell.vue" });
+    assert.deepEqual(errors, []);
+    const { content } = compileScript(descriptor, { id: "bell", inlineTemplate: true });
+    const main = `
+      import { createApp } from "vue";
+      import Bell from "./Bell.js";
+      const app = createApp(Bell);
+      app.config.warnHandler = (warning) => console.error(warning);
+      app.mount("#root");
+      window.unmount = () => app.unmount();`;
+    const files = { "main.jsx": main, "useBell.js": recipe("js useBell.js"), "Bell.js": content };
+    await shows(t, "vue", await bundle("vue", files));
+  });
+});
