@@ -31,6 +31,7 @@ type ledger struct {
 	start    time.Time
 	failures []error // of the next appends of releases
 	stuck    bool    // it is too early for everything
+	free     uint64  // bytes on the disk, which is full without any
 }
 
 func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
@@ -100,7 +101,7 @@ func (*ledger) Generations() ([]notify.Generation, error) {
 }
 func (*ledger) Due(time.Time, notify.Sweep) (bool, error) { return false, nil }
 func (*ledger) Revoked(notify.Principal) bool             { return false }
-func (*ledger) Free() (uint64, error)                     { return 0, nil } // a full disk hinders nobody
+func (l *ledger) Free() (uint64, error)                   { return l.free, nil }
 func (*ledger) Err() error                                { return nil }
 
 // run runs an inbox over l in a bubble until the test ends.
@@ -109,7 +110,7 @@ func (l *ledger) run(t *testing.T) *inbox.Inbox {
 	l.start = time.Now()
 	h := hub.New(hub.Options{})
 	b, err := inbox.Open(t.Context(), inbox.Options{
-		Journal: l, Store: l, Hub: h, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Retention: time.Hour, Keep: 10,
+		Journal: l, Store: l, Hub: h, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
 	})
 	require.NoError(t, err)
 	ctx, stop := contextOf(t)
@@ -142,13 +143,15 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// What was accepted is delivered, on a full disk too.
 func TestReleasesComeOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(ledger)
 		for _, d := range []time.Duration{-time.Hour, 300 * time.Millisecond, 300 * time.Millisecond, 5 * time.Second} {
 			l.wait(time.Now().Add(d))
 		}
-		l.run(t)
+		b := l.run(t)
+		require.ErrorIs(t, b.Ready(), notify.ErrUnavailable)
 		pass(10 * time.Second)
 		at, sizes := l.released()
 		assert.Equal(t, []time.Duration{0, 300 * time.Millisecond, 5 * time.Second}, at)
@@ -159,7 +162,7 @@ func TestReleasesComeOnTime(t *testing.T) {
 // What is published while nothing is due for long comes no later.
 func TestSoonerIsNotTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := new(ledger)
+		l := &ledger{free: 1}
 		b := l.run(t)
 		pass(10*time.Second + 500*time.Millisecond)
 		for _, d := range []time.Duration{1700 * time.Millisecond, 200 * time.Millisecond, 100 * time.Millisecond} {
