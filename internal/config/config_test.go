@@ -267,3 +267,23 @@ func TestEnvironmentOfOthersIsNoMistake(t *testing.T) {
 		"BELLHOP_ADMIN_SERVICE_HOST=10.0.0.2", "BELLHOP_ADMIN_PORT_9090_TCP_PROTO=tcp",
 	}})
 }
+
+// A URL may hold a password, and bellhop config prints all settings.
+func TestSettingsHidePasswords(t *testing.T) {
+	c := load(t, config.Sources{Environ: []string{
+		"BELLHOP_JWKS=https://ada:pass-word@login.example.com/keys?a=b", "BELLHOP_JWT_ISSUER=https://login.example.com", "BELLHOP_JWT_AUDIENCE=*",
+	}})
+	for _, s := range c.Settings() {
+		switch {
+		case strings.Contains(s.Value, "pass-word"):
+			t.Errorf("%s shows %s", s.Name, s.Value)
+		case s.Name == "BELLHOP_JWKS" && s.Value != "https://(hidden)@login.example.com/keys?a=b":
+			t.Errorf("the URL shows as %s", s.Value)
+		case s.Name == "BELLHOP_JWT_ISSUER" && s.Value != "https://login.example.com":
+			t.Errorf("the issuer shows as %s", s.Value)
+		}
+	}
+	if c.JWKS != "https://ada:pass-word@login.example.com/keys?a=b" {
+		t.Error("what is used is another")
+	}
+}

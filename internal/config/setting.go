@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -112,6 +113,8 @@ func show(v reflect.Value) string {
 			return ""
 		}
 		return hidden
+	case string:
+		return withoutPassword(x)
 	case []string:
 		return strings.Join(x, ",")
 	case []netip.Prefix:
@@ -133,4 +136,18 @@ func show(v reflect.Value) string {
 	default:
 		return fmt.Sprint(x)
 	}
+}
+
+// withoutPassword returns text with a placeholder for the password, if it is a
+// URL with one.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	if _, has := u.User.Password(); !has {
+		return text
+	}
+	u.User = nil
+	return strings.Replace(u.String(), "://", "://"+hidden+"@", 1)
 }
