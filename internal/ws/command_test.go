@@ -11,6 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/ws"
 )
 
 func TestPublish(t *testing.T) {
@@ -159,4 +160,24 @@ func TestCommandsAreAnsweredWhileCatchingUp(t *testing.T) {
 		close(more)
 		w.expect(`{"event":"notification","cursor":"c1","data":{"id":"old"}}`, isLive)
 	})
+}
+
+func TestDepthOfCommands(t *testing.T) {
+	for depth, change := range map[int]func(*ws.Options){
+		32: func(*ws.Options) {},
+		40: func(o *ws.Options) { o.Depth = 40 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := start(t, change).pipe(t)
+			w.expect(welcome, isLive)
+			say := func(levels int) { // of which the command itself is one
+				w.say(`{"event":"ping","ref":"7","data":` + strings.Repeat(`{"a":`, levels-1) + `1` + strings.Repeat(`}`, levels))
+			}
+			say(depth)
+			w.expect(`{"event":"reply","ref":"7","data":{}}`)
+			say(depth + 1)
+			w.expect(`{"event":"error","ref":"7","data":{"type":"urn:bellhop:problem:malformed","title":"The request cannot be read",` +
+				`"status":400,"detail":"JSON may nest ` + strconv.Itoa(depth) + ` levels"}}`)
+		})
+	}
 }
