@@ -45,7 +45,7 @@ var problems = []struct {
 	{notify.ErrUpgrade, "upgrade", http.StatusUpgradeRequired, "This is a WebSocket: ask for an upgrade"},
 	{notify.ErrLimit, "limit", http.StatusTooManyRequests, "Too many requests"},
 	{notify.ErrDraining, "draining", http.StatusServiceUnavailable, "This node is about to stop"},
-	{notify.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "The service cannot store anything now"},
+	{notify.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "The service cannot do this now"},
 	{notify.ErrOutcomeUnknown, "outcome-unknown", http.StatusServiceUnavailable, "It may have been stored: retry with the same key"},
 }
 
