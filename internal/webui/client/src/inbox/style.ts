@@ -37,9 +37,9 @@ svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-wi
 [part=bell] [part=badge] { position: absolute; top: 0; inset-inline-start: 52% }
 
 [part=panel] { display: flex; flex-direction: column; overflow: hidden; height: 100%; outline: 0; color: var(--bellhop-text); font-size: 0.9375rem; text-align: start }
-[popover] { position: fixed; inset: 4rem 8px auto auto; max-height: calc(100% - 16px); width: min(var(--bellhop-width), 100vw - 16px); height: auto; border: 1px solid var(--bellhop-line); border-radius: var(--bellhop-radius); background: var(--bellhop-surface); box-shadow: 0 2px 6px #0002, 0 12px 36px #0003 }
+[popover] { position: fixed; inset: 4rem 8px auto auto; min-height: 14rem; max-height: calc(100% - 16px); width: min(var(--bellhop-width), 100vw - 16px); height: auto; border: 1px solid var(--bellhop-line); border-radius: var(--bellhop-radius); background: var(--bellhop-surface); box-shadow: 0 2px 6px #0002, 0 12px 36px #0003 }
 @supports (position-area: end) {
-  [popover] { inset: auto; margin: 8px 0; position-area: block-end span-inline-start; position-try: most-height flip-block, flip-inline }
+  [popover] { inset: auto; margin: 8px 0; position-area: block-end span-inline-start; position-try: flip-block, flip-inline, flip-block flip-inline }
 }
 [popover]:not(:popover-open) { display: none }
 :popover-open { animation: open 0.14s }
