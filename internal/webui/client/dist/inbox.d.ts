@@ -78,8 +78,6 @@ declare class BellhopInbox extends Base {
   /** Texts that take the place of the English ones. */
   get labels(): Partial<Labels>;
   set labels(labels: Partial<Labels>);
-  get url(): string | null;
-  set url(url: string);
   /** Opens the panel. */
   show(): void;
   hide(): void;

@@ -96,14 +96,6 @@ export class BellhopInbox extends Base {
     this.#draw();
   }
 
-  get url(): string | null {
-    return this.getAttribute("url");
-  }
-
-  set url(url: string) {
-    this.setAttribute("url", url);
-  }
-
   /** Opens the panel. */
   show(): void {
     this.#view?.show();
@@ -125,7 +117,7 @@ export class BellhopInbox extends Base {
       redraw: () => this.#draw(),
     });
     // What was set before the element was defined hides what it should have set.
-    for (const name of ["url", "token", "labels", "bell"] as const) {
+    for (const name of ["token", "labels", "bell"] as const) {
       const value = this[name];
       if (Object.hasOwn(this, name) && delete this[name]) Object.assign(this, { [name]: value });
     }
@@ -163,7 +155,8 @@ export class BellhopInbox extends Base {
       this.#list = this.#own = undefined;
     }
     if (!this.isConnected) return;
-    if (!this.bell && this.url && this.#token) this.#own = connect({ url: this.url, token: this.#token });
+    const url = this.getAttribute("url");
+    if (!this.bell && url && this.#token) this.#own = connect({ url, token: this.#token });
     if (this.bell) this.#list ??= new List(this.bell, () => this.#draw(), (notification) => {
       if (this.#says("notification", notification)) this.#view!.ring(notification, this.#words());
     });

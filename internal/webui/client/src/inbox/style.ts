@@ -37,7 +37,7 @@ svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-wi
 [part=bell] [part=badge] { position: absolute; top: 0; inset-inline-start: 52% }
 
 [part=panel] { display: flex; flex-direction: column; overflow: hidden; height: 100%; outline: 0; color: var(--bellhop-text); font-size: 0.9375rem; text-align: start }
-[popover] { position: fixed; inset: 4rem 8px auto auto; min-height: 14rem; max-height: calc(100% - 16px); width: min(var(--bellhop-width), 100vw - 16px); height: auto; border: 1px solid var(--bellhop-line); border-radius: var(--bellhop-radius); background: var(--bellhop-surface); box-shadow: 0 2px 6px #0002, 0 12px 36px #0003 }
+[popover] { position: fixed; inset: 4rem 8px auto auto; min-height: 14rem; max-height: calc(100% - 16px); width: min(var(--bellhop-width), 100% - 8px); min-width: min(18rem, 100vw - 16px); height: auto; border: 1px solid var(--bellhop-line); border-radius: var(--bellhop-radius); background: var(--bellhop-surface); box-shadow: 0 2px 6px #0002, 0 12px 36px #0003 }
 @supports (position-area: end) {
   [popover] { inset: auto; margin: 8px 0; position-area: block-end span-inline-start; position-try: flip-block, flip-inline, flip-block flip-inline }
 }
@@ -62,7 +62,7 @@ li:is(:hover, :focus-within) { background: var(--bellhop-hover) }
 [part=link] > * { display: block }
 [part~=unread] [part=link]::before { content: ""; position: absolute; inset-inline-start: 0.75rem; top: 1.2rem; border: 0.25rem solid var(--bellhop-accent); border-radius: 50% }
 [part~=unread] [part=item-title] { font-weight: 650 }
-a:hover [part=item-title] { text-decoration: underline }
+a:hover { text-decoration: underline }
 [part=item-body], [part=meta] { color: var(--bellhop-muted); font-size: 0.875rem; white-space: pre-line }
 [part=link] [part=meta] { display: flex; flex-wrap: wrap; gap: 0 0.5rem; font-size: 0.8125rem }
 [part=priority] { color: var(--bellhop-badge); font-weight: 600 }

@@ -53,6 +53,9 @@ export class View {
     this.#panel.append(make("div", { part: "header" }, this.#title, this.#readAll), this.#note, this.#ul, this.#more);
     this.#bell.ariaHasPopup = "dialog";
     this.#panel.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
+    this.#panel.addEventListener("beforetoggle", ({ newState }) => {
+      if (newState === "closed" && this.#panel.contains(this.#root.activeElement)) this.#bell.focus();
+    });
     this.#panel.addEventListener("keydown", (event) => this.#key(event));
     this.#ul.addEventListener("focusin", () => {
       this.#current = this.#focused();
