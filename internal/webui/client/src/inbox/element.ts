@@ -116,6 +116,7 @@ export class BellhopInbox extends Base {
       },
       redraw: () => this.#draw(),
     });
+    this.#view.shape();
     // What was set before the element was defined hides what it should have set.
     for (const name of ["token", "labels", "bell"] as const) {
       const value = this[name];

@@ -61,7 +61,6 @@ export class View {
       this.#current = this.#focused();
       actions.redraw();
     });
-    this.shape();
   }
 
   get open(): boolean {

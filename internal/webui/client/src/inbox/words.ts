@@ -35,7 +35,7 @@ export const english: Labels = {
   loading: "Loading…",
   failed: "Could not be loaded.",
   retry: "Try again",
-  offline: "You are offline. Marks are kept until you are back.",
+  offline: "No connection. Marks are kept until it is back.",
   more: "Show older",
   readAll: "Mark all as read",
   markRead: "Mark as read: {}",
