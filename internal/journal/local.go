@@ -37,19 +37,19 @@ type Options struct {
 	Machine Machine
 	Last    notify.Sequence // of the machine: where the journal goes on
 
-	// Deliver is called with every change, in order, when it is durable; by one goroutine, which may be late but never holds up a commit
-	// unless it falls far behind.
+	// Deliver is called with every change, in order, when it is durable; by one
+	// goroutine, which may be late but never holds up a commit unless it falls
+	// far behind.
 	Deliver func(notify.Change)
 
 	Metrics Metrics
 }
 
-// Bounds, so that a group takes a fraction of a second and memory is bounded
-// however slow the disk is.
+// Bounds, so that memory is bounded however slow the disk is.
 const (
-	groupMost   = 4 << 10  // entries, users told and notifications marked in a group, after which it is full
 	waitBytes   = 64 << 20 // waiting to be committed; who brings more waits with it
 	behindBytes = 64 << 20 // committed and not delivered; past that, commits wait
+	behindMost  = 4 << 10  // groups of the same
 )
 
 // Local is a notify.Journal of this process alone. Entries are committed while
@@ -62,55 +62,15 @@ type Local struct {
 	durable atomic.Uint64
 
 	room    *semaphore.Weighted // in bytes, for what waits
-	waiting chan *pending       // to the committer
+	queue   *queue              // to the committer
 	behind  *semaphore.Weighted // in bytes, for what is to be delivered
 	applied chan delivery       // from the committer to the deliverer
-	done    chan struct{}       // closed when the committer takes no more
-}
-
-// pending are the entries of one Append on their way through the committer.
-type pending struct {
-	entries  []notify.Entry
-	weight   int   // entries, users and what is marked
-	bytes    int64 // in memory, at most waitBytes
-	verdicts []notify.Verdict
-	done     chan struct{} // closed when verdicts are set
 }
 
 // delivery is what a group has changed.
 type delivery struct {
 	told  []notify.Change
 	bytes int64
-}
-
-// What things take in memory, about.
-const (
-	overhead = 256 // of an entry or a change
-	perName  = 32  // of a user or topic, or an ID
-)
-
-// markThrough is how many notifications a Mark through a place changes, about.
-const markThrough = 1_000
-
-func newPending(entries []notify.Entry) *pending {
-	p := &pending{entries: entries, done: make(chan struct{})}
-	for _, e := range entries {
-		p.weight++
-		p.bytes += overhead
-		switch e := e.(type) {
-		case notify.Publish:
-			p.weight += len(e.Users) + len(e.Topics)
-			p.bytes += int64(len(e.Content) + perName*(len(e.Users)+len(e.Topics)))
-		case notify.Mark:
-			p.weight += len(e.IDs)
-			p.bytes += int64(perName * len(e.IDs))
-			if e.IDs == nil {
-				p.weight += markThrough
-			}
-		}
-	}
-	p.bytes = min(p.bytes, waitBytes) // one that is larger waits for all the room
-	return p
 }
 
 // newDelivery returns told with what it takes: an entry may say little of it.
@@ -138,10 +98,9 @@ func NewLocal(o Options) *Local {
 		deliver: o.Deliver,
 		metrics: o.Metrics,
 		room:    semaphore.NewWeighted(waitBytes),
-		waiting: make(chan *pending, groupMost),
+		queue:   newQueue(),
 		behind:  semaphore.NewWeighted(behindBytes),
-		applied: make(chan delivery, groupMost),
-		done:    make(chan struct{}),
+		applied: make(chan delivery, behindMost),
 	}
 	j.durable.Store(uint64(o.Last))
 	return j
@@ -157,15 +116,14 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	if j.room.Acquire(ctx, p.bytes) != nil {
 		return failed(entries, notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
 	}
-	if err := j.enqueue(ctx, p); err != nil {
+	if !j.queue.put(p) {
 		j.room.Release(p.bytes)
-		return failed(entries, err)
+		return failed(entries, closed())
 	}
 	select {
 	case <-p.done:
 		return p.verdicts
 	case <-ctx.Done():
-	case <-j.done:
 	}
 	select {
 	case <-p.done: // both were ready
@@ -175,21 +133,7 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	}
 }
 
-func (j *Local) enqueue(ctx context.Context, p *pending) error {
-	select {
-	case <-j.done: // even if there is room
-		return notify.Errorf(notify.ErrUnavailable, "the journal is closed")
-	default:
-	}
-	select {
-	case j.waiting <- p:
-		return nil
-	case <-ctx.Done():
-		return notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored")
-	case <-j.done:
-		return notify.Errorf(notify.ErrUnavailable, "the journal is closed")
-	}
-}
+func closed() error { return notify.Errorf(notify.ErrUnavailable, "the journal is closed") }
 
 // failed returns the verdicts on entries that all share one error.
 func failed(entries []notify.Entry, err error) []notify.Verdict {
@@ -214,51 +158,36 @@ func (j *Local) Run(ctx context.Context) error {
 		}
 	})
 	err := j.commitAll(ctx)
-	close(j.done)
 	close(j.applied)
 	deliverer.Wait()
 	return err
 }
 
-func (j *Local) commitAll(ctx context.Context) error {
-	for {
-		select {
-		case p := <-j.waiting:
-			if err := j.commit(j.gather(p)); err != nil {
-				return err
-			}
-			continue
-		case <-ctx.Done():
-		}
-		select {
-		case p := <-j.waiting: // appended before the end
-			if err := j.commit(j.gather(p)); err != nil {
-				return err
-			}
-		default:
+// commitAll commits group by group, and leaves nobody who waits without an
+// answer.
+func (j *Local) commitAll(ctx context.Context) (err error) {
+	answered, took := 0, time.Duration(0)
+	for err == nil {
+		group := j.queue.next(ctx, answered, took)
+		if len(group) == 0 {
 			return nil
 		}
+		answered = len(group)
+		took, err = j.commit(group)
 	}
-}
-
-// gather returns first and what waits behind it.
-func (j *Local) gather(first *pending) []*pending {
-	group := []*pending{first}
-	for weight := first.weight; weight < groupMost; {
-		select {
-		case p := <-j.waiting:
-			group = append(group, p)
-			weight += p.weight
-		default:
-			return group
+	j.queue.close()
+	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
+		for _, p := range group {
+			p.answer(failed(p.entries, closed()))
+			j.room.Release(p.bytes)
 		}
 	}
-	return group
+	return err
 }
 
 // commit gives a group its sequences and its time, applies it, answers those
-// who wait and hands on what is to be delivered.
-func (j *Local) commit(group []*pending) error {
+// who wait and hands on what is to be delivered. Applying it took so long.
+func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 	var entries []notify.Entry
 	var bytes int64
 	for _, p := range group {
@@ -268,26 +197,34 @@ func (j *Local) commit(group []*pending) error {
 	start := time.Now()
 	last := j.durable.Load()
 	verdicts, told, err := j.machine.Apply(notify.Sequence(last+1), start, entries)
+	took = time.Since(start)
 	if err != nil {
 		verdicts = failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "the store failed"))
 	} else {
 		j.durable.Store(last + uint64(len(entries)))
-		j.metrics.Committed(len(entries), time.Since(start).Seconds())
+		j.metrics.Committed(len(entries), took.Seconds())
 	}
 	for _, p := range group {
-		p.verdicts, verdicts = verdicts[:len(p.entries)], verdicts[len(p.entries):]
-		close(p.done)
+		p.answer(verdicts[:len(p.entries)])
+		verdicts = verdicts[len(p.entries):]
 	}
 	j.room.Release(bytes)
 	if err != nil {
-		return fmt.Errorf("commit %d entries: %w", len(entries), err)
+		return took, fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}
-	if len(told) > 0 {
-		d := newDelivery(told)
-		if err := j.behind.Acquire(context.Background(), d.bytes); err != nil {
-			return fmt.Errorf("hand on %d changes: %w", len(told), err)
-		}
-		j.applied <- d
+	return took, j.handOn(told)
+}
+
+// handOn has the deliverer deliver what was told, and waits while it is far
+// behind.
+func (j *Local) handOn(told []notify.Change) error {
+	if len(told) == 0 {
+		return nil
 	}
+	d := newDelivery(told)
+	if err := j.behind.Acquire(context.Background(), d.bytes); err != nil {
+		return fmt.Errorf("hand on %d changes: %w", len(told), err)
+	}
+	j.applied <- d
 	return nil
 }

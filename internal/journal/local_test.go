@@ -224,3 +224,54 @@ func TestStopCommitsWhatWaits(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// publishers has so many publish so often, each again as soon as it is
+// answered, and returns when they have.
+func publishers(t *testing.T, j *journal.Local, many, often int) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range many {
+		all.Go(func() {
+			for range often {
+				assert.NoError(t, j.Append(t.Context(), notify.Publish{})[0].Err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Without that, one half would wait while the other is committed, and there
+// would be twice as many commits.
+func TestThoseWhoComeAgainShareACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const often = 20
+		m := &machine{syncs: time.Millisecond}
+		j, stop := run(t, m, nil)
+		publishers(t, j, 16, often)
+		require.NoError(t, stop())
+		assert.LessOrEqual(t, len(m.groups), often+2)
+	})
+}
+
+func TestNobodyIsLongWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const syncs = time.Millisecond
+		j, stop := run(t, &machine{syncs: syncs}, nil)
+		publishers(t, j, 16, 3)
+		start := time.Now()
+		publishers(t, j, 1, 1)
+		assert.LessOrEqual(t, time.Since(start), 2*syncs, "as long as a commit takes, and a commit")
+		start = time.Now()
+		publishers(t, j, 1, 10)
+		assert.Equal(t, 10*syncs, time.Since(start), "nobody was with it")
+		require.NoError(t, stop())
+	})
+}
+
+func TestClosedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, stop := run(t, &machine{}, nil)
+		require.NoError(t, stop())
+		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
+	})
+}

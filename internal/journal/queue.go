@@ -1,0 +1,161 @@
+package journal
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// groupMost is how many entries, users told and notifications marked are in a
+// group, after which it is full, so that it takes a fraction of a second.
+const groupMost = 4 << 10
+
+// A group waits for those who were answered just now, if they are not few, for
+// as long as the last commit took, and not for longer than that.
+const (
+	fewest       = 4
+	patienceMost = 2 * time.Millisecond
+)
+
+// pending are the entries of one Append on their way through the committer.
+type pending struct {
+	entries  []notify.Entry
+	weight   int   // entries, users and what is marked
+	bytes    int64 // in memory, at most waitBytes
+	verdicts []notify.Verdict
+	done     chan struct{} // closed when verdicts are set
+}
+
+// What things take in memory, about.
+const (
+	overhead = 256 // of an entry or a change
+	perName  = 32  // of a user or topic, or an ID
+)
+
+// markThrough is how many notifications a Mark through a place changes, about.
+const markThrough = 1_000
+
+func newPending(entries []notify.Entry) *pending {
+	p := &pending{entries: entries, done: make(chan struct{})}
+	for _, e := range entries {
+		p.weigh(e)
+	}
+	p.bytes = min(p.bytes, waitBytes) // one that is larger waits for all the room
+	return p
+}
+
+func (p *pending) weigh(e notify.Entry) {
+	p.weight++
+	p.bytes += overhead
+	switch e := e.(type) {
+	case notify.Publish:
+		p.weight += len(e.Users) + len(e.Topics)
+		p.bytes += int64(len(e.Content) + perName*(len(e.Users)+len(e.Topics)))
+	case notify.Mark:
+		p.weight += len(e.IDs)
+		p.bytes += int64(perName * len(e.IDs))
+		if e.IDs == nil {
+			p.weight += markThrough
+		}
+	}
+}
+
+// answer tells who waits what came of it.
+func (p *pending) answer(verdicts []notify.Verdict) {
+	p.verdicts = verdicts
+	close(p.done)
+}
+
+// queue is what waits for the committer.
+type queue struct {
+	wake chan struct{} // has one when enough wait
+
+	mu      sync.Mutex
+	waiting []*pending
+	enough  int // for the committer to be woken
+	closed  bool
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+// put puts p behind all others. It reports false if the queue is closed.
+func (q *queue) put(p *pending) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.waiting = append(q.waiting, p)
+	if len(q.waiting) == q.enough {
+		q.wake <- struct{}{} // has room: await has emptied it, and enough is reached once
+	}
+	return true
+}
+
+// close has the queue take no more.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+}
+
+// next returns the next group, and nothing once ctx has ended and all was
+// taken. Of the last group so many were answered, after it took so long.
+//
+// They are likely to come again in a moment. A commit costs the same for many as
+// for few, so it is worth waiting until all are there; but for no longer than it
+// took, so that nobody waits twice as long as without.
+func (q *queue) next(ctx context.Context, answered int, took time.Duration) []*pending {
+	if all := answered + q.len(); all >= fewest && !q.await(all) {
+		patience := time.NewTimer(min(took, patienceMost))
+		defer patience.Stop()
+		select {
+		case <-q.wake:
+		case <-patience.C:
+		case <-ctx.Done():
+		}
+	}
+	if !q.await(1) {
+		select {
+		case <-q.wake:
+		case <-ctx.Done():
+			q.close()
+		}
+	}
+	return q.take()
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
+// await reports whether enough wait. If not, wake will have one when they do.
+func (q *queue) await(enough int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	select {
+	case <-q.wake: // of an earlier call
+	default:
+	}
+	q.enough = enough
+	return len(q.waiting) >= enough
+}
+
+// take takes what waits, or as much of it as a group may have.
+func (q *queue) take() []*pending {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for weight := 0; n < len(q.waiting) && weight < groupMost; n++ {
+		weight += q.waiting[n].weight
+	}
+	group, rest := q.waiting[:n], q.waiting[n:]
+	q.waiting = append(make([]*pending, 0, n+len(rest)), rest...)
+	q.enough = 0 // nobody is to be woken
+	return slices.Clip(group)
+}
