@@ -122,20 +122,22 @@ func (c *Conn) End(why notify.Close) {
 }
 
 // offer tells c of f, if it has not seen it: now if it is live, else when it
-// has caught up.
-func (c *Conn) offer(f *Frame) {
+// has caught up. It reports whether f was queued, for its caller to see to it
+// that somebody writes it.
+func (c *Conn) offer(f *Frame) bool {
 	switch {
 	case f.Sequence == 0 && c.phase == joining:
 		c.hold(f)
 	case f.Sequence == 0:
-		c.enqueue(f)
+		return c.put(f)
 	case f.Sequence <= c.seen:
 	case c.phase == joining:
 		c.seen = f.Sequence
 	default:
 		c.seen = f.Sequence
-		c.enqueue(f)
+		return c.put(f)
 	}
+	return false
 }
 
 // hold keeps an ephemeral frame until c is live. Half of the queue's bounds are
@@ -192,9 +194,18 @@ func (c *Conn) isMuch(frames []*Frame) bool {
 	return len(frames) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.budget.has(bytes)
 }
 
-// enqueue queues f and sees to it that somebody writes it. If that is too much
-// for the queue, c ends at once, so that nothing later slips in.
+// enqueue queues f and sees to it that somebody writes it.
 func (c *Conn) enqueue(f *Frame) bool {
+	if !c.put(f) {
+		return false
+	}
+	c.wake()
+	return true
+}
+
+// put queues f. If that is too much for the queue, c ends at once, so that
+// nothing later slips in.
+func (c *Conn) put(f *Frame) bool {
 	if c.phase != joining && c.phase != live {
 		return false
 	}
@@ -214,7 +225,6 @@ func (c *Conn) enqueue(f *Frame) bool {
 	}
 	c.queue.add(f)
 	c.told = c.told || f.Sequence != 0
-	c.wake()
 	return true
 }
 

@@ -12,7 +12,11 @@ import (
 // alone, in the journal's order; what has none may come from any. Whoever
 // delivers leaves no queue longer than half, as far as its peer takes what it is
 // sent: a burst is no reason to call somebody slow.
+//
+// What is told to few users, Deliver itself writes, as far as the network takes
+// it at once: waking somebody who does would cost as much as the write.
 func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Frame) {
+	var own own
 	var long []*Conn
 	switch {
 	case to.All:
@@ -23,10 +27,34 @@ func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Frame) {
 		h.DeliverTopics(to.Topics, func(notify.Topic) *Frame { return f })
 	default:
 		for _, u := range to.Users {
-			long = h.shardOf(u).deliver(u, f, long)
+			long = h.shardOf(u).deliver(u, f, &own, long)
 		}
 	}
+	own.write()
 	awaitTaken(long)
+}
+
+// own is the connections that whoever delivers writes to, when it holds no lock.
+type own struct {
+	conns [workerShare]*Conn
+	n     int
+}
+
+// take takes c, which has something to be written, or leaves it to a worker.
+// The shard's lock is held.
+func (o *own) take(c *Conn) {
+	if o.n == len(o.conns) || !c.transport.Tries() {
+		c.wake()
+	} else if c.takeUp() {
+		o.conns[o.n] = c
+		o.n++
+	}
+}
+
+func (o *own) write() {
+	for _, c := range o.conns[:o.n] {
+		c.writeSome()
+	}
 }
 
 // DeliverTopics does what Deliver does for topics, when what is told names the
@@ -82,7 +110,10 @@ func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
 			if c.holder.since > from {
 				continue
 			}
-			if c.offer(f); c.isLong() {
+			if c.offer(f) {
+				c.wake()
+			}
+			if c.isLong() {
 				long = append(long, c)
 			}
 		}
@@ -90,25 +121,32 @@ func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
 	return long
 }
 
-// deliver does the same for the connections of a user.
-func (s *shard) deliver(u notify.UserID, f *Frame, long []*Conn) []*Conn {
+// deliver does the same for the connections of a user, and leaves some of them
+// to whoever delivers.
+func (s *shard) deliver(u notify.UserID, f *Frame, own *own, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) {
-		if c.offer(f); c.isLong() {
+		if c.offer(f) {
+			own.take(c)
+		}
+		if c.isLong() {
 			long = append(long, c)
 		}
 	}
 	return long
 }
 
-// deliverTopics does the same for those who hear topics, each of which has a
-// frame.
+// deliverTopics does what broadcast does for those who hear topics, each of
+// which has a frame.
 func (s *shard) deliverTopics(topics []spelling, frames []*Frame, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eachHearer(topics, func(c *Conn, i int) {
-		if c.offer(frames[i]); c.isLong() {
+		if c.offer(frames[i]) {
+			c.wake()
+		}
+		if c.isLong() {
 			long = append(long, c)
 		}
 	})

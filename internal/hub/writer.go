@@ -65,9 +65,13 @@ func (c *Conn) takeUp() bool {
 // wake sees to it that somebody writes, unless somebody does: who will find
 // what there is to do. The shard's lock is held.
 func (c *Conn) wake() {
-	if !c.takeUp() {
-		return
+	if c.takeUp() {
+		c.getReady()
 	}
+}
+
+// getReady leaves writing to a worker.
+func (c *Conn) getReady() {
 	h := c.shard.hub
 	if h.ready.add(c, h.workers) {
 		h.tasks.Add(1)
@@ -95,18 +99,21 @@ func (h *Hub) work() {
 // ended meanwhile, the last it writes is why. It leaves it to a goroutine of c's
 // own to wait for the peer. It counts as one of the hub's tasks.
 func (c *Conn) write() {
-	for {
-		switch c.writeOnce() {
-		case again:
-		case blocked:
-			c.setBlocked(c.transport.Tries())
-			go c.writeRest()
-			return
-		case over:
-			c.shard.hub.tasks.Done()
+	for over := false; !over; {
+		over = c.writeOnce()
+	}
+}
+
+// writeSome is write for whoever has more to do than to write to c: while others
+// go on queueing, it leaves that to a worker.
+func (c *Conn) writeSome() {
+	const most = 2 // what is queued, and to find that there is no more
+	for range most {
+		if c.writeOnce() {
 			return
 		}
 	}
+	c.getReady()
 }
 
 // unsure is for how long a write may wait before the peer counts as one that is
@@ -152,17 +159,9 @@ func (c *Conn) flush() {
 	}
 }
 
-// progress is what came of writing once.
-type progress uint8
-
-const (
-	again   progress = iota // there may be more; also after a panic
-	blocked                 // the peer has not taken all
-	over                    // there is no more, or somebody else goes on
-)
-
-// writeOnce writes the next that is to be written.
-func (c *Conn) writeOnce() (came progress) {
+// writeOnce writes the next that is to be written. It reports whether that was
+// all: its caller is not c's writer any more. After a panic there is more.
+func (c *Conn) writeOnce() (over bool) {
 	defer c.rescue()
 	h := c.shard.hub
 	b, ping, bye := c.take()
@@ -177,19 +176,21 @@ func (c *Conn) writeOnce() (came progress) {
 	case ping:
 		done, err = c.transport.Ping()
 	case bye != nil:
-		h.tasks.Add(1)
 		go c.sayBye(*bye)
-		return over
+		return true
 	default:
-		return over
+		h.tasks.Done()
+		return true
 	}
 	switch {
 	case err != nil:
 		c.lost(err)
 	case !done:
-		return blocked
+		c.setBlocked(c.transport.Tries())
+		go c.writeRest()
+		return true
 	}
-	return again
+	return false
 }
 
 func (c *Conn) sayBye(why notify.Close) {

@@ -1,0 +1,78 @@
+package hub_test
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	"github.com/bellhop/bellhop/internal/hub"
+)
+
+// fountain is a peer that is told something more with each write, until a
+// hundred times.
+type fountain struct {
+	*peer
+	conn  *hub.Conn
+	first chan struct{} // closed when Deliver has returned
+}
+
+func (f *fountain) Write(frames []*hub.Frame, wait bool) (bool, error) {
+	done, err := f.peer.Write(frames, wait)
+	if n := len(f.heard()); n < 100 {
+		f.conn.Offer(ephemeral(strconv.Itoa(n)))
+	}
+	if len(f.heard()) == 3 {
+		<-f.first // whoever writes this has to wait: it must not be Deliver
+	}
+	return done, err
+}
+
+func TestDeliverWritesWhatItDelivers(t *testing.T) {
+	h := hub.New(hub.Options{})
+	_, ada := connect(t, h, user("ada"))
+	tell(h, 1, "ada")
+	ada.want(t, "1") // at once
+	h.Drain(t.Context(), 0)
+}
+
+func TestDeliverLeavesOtherWorkToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		f := &fountain{peer: newPeer(), first: make(chan struct{})}
+		f.conn = h.NewConn(user("ada"), "c", nil, f)
+		if err := h.Register(f.conn); err != nil {
+			t.Fatal(err)
+		}
+		h.GoLive(f.conn, 0, nil)
+
+		tell(h, 1, "ada")
+		close(f.first)
+		synctest.Wait()
+		heard := f.heard()
+		if len(heard) != 100 || heard[0] != "1" || !slices.Equal(heard[1:3], []string{"1", "2"}) {
+			t.Errorf("heard %q", heard)
+		}
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// Whoever is one of too many to be written to by Deliver is told, too.
+func TestDeliverToMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{PerUser: 100})
+		var peers []*peer
+		for range 100 {
+			_, p := connect(t, h, user("ada"))
+			peers = append(peers, p)
+		}
+		for seq := 1; seq <= 3; seq++ {
+			tell(h, seq, "ada")
+		}
+		synctest.Wait()
+		for _, p := range peers {
+			p.want(t, "1", "2", "3")
+		}
+		h.Drain(t.Context(), 0)
+	})
+}
