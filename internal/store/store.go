@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -217,10 +218,33 @@ func (s *Store) Last() notify.Sequence { return s.state.last }
 
 // Close writes out what is in memory and gives the directory back.
 func (s *Store) Close() error {
+	s.flush()
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil
+}
+
+// flushMost is how long Close waits for a flush, which is tried again and again
+// while it fails.
+const flushMost = 5 * time.Second
+
+// flush has what only the log holds sorted into tables, so that the next start
+// need not read it again. If it fails, nothing is lost: the next start does.
+func (s *Store) flush() {
+	if s.Err() != nil {
+		return
+	}
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return
+	}
+	timer := time.NewTimer(flushMost)
+	defer timer.Stop()
+	select {
+	case <-flushed:
+	case <-timer.C:
+	}
 }
 
 // settled notes that what failed in the background was managed after all.

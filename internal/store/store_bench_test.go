@@ -17,19 +17,28 @@ const benchUsers = 10_000
 // open opens a store on the disk until the benchmark has ended.
 func open(b *testing.B) *store.Store {
 	b.Helper()
-	s, err := store.Open(b.TempDir(), store.Options{
+	s := openDir(b, b.TempDir())
+	b.Cleanup(func() { closeStore(b, s) })
+	return s
+}
+
+func openDir(b *testing.B, dir string) *store.Store {
+	b.Helper()
+	s, err := store.Open(dir, store.Options{
 		Logger: slog.New(slog.DiscardHandler),
 		Fatal:  func(err error) { panic(err) },
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			b.Error(err)
-		}
-	})
 	return s
+}
+
+func closeStore(b *testing.B, s *store.Store) {
+	b.Helper()
+	if err := s.Close(); err != nil {
+		b.Error(err)
+	}
 }
 
 // publishes are so many entries to users in turn, the first of which is the
@@ -65,6 +74,24 @@ func BenchmarkApply(b *testing.B) {
 			}
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "entries/s")
 		})
+	}
+}
+
+// A start after a stop, with what was published before.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	s := openDir(b, dir)
+	for n := 0; n < 5*benchUsers; n += benchUsers {
+		if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), publishes(n, benchUsers)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	closeStore(b, s)
+	for b.Loop() {
+		s := openDir(b, dir)
+		b.StopTimer()
+		closeStore(b, s)
+		b.StartTimer()
 	}
 }
 
