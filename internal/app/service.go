@@ -17,6 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
@@ -200,6 +201,7 @@ func (s *service) listen(ctx context.Context) (public, admin net.Listener, err e
 	if public, err = l.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
 		return nil, nil, fmt.Errorf("listen: %w", err)
 	}
+	public = nowait.Listen(public)
 	if admin, err = l.Listen(ctx, "tcp", s.cfg.AdminListen); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("listen for the admin: %w", err), public.Close())
 	}

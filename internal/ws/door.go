@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/nowait"
 )
 
 // writeTimeout is how long one write may take.
@@ -149,7 +150,7 @@ func (d *door) trySend(b *buffer) (done bool, err error) {
 		d.rest = append(d.rest, b.out...)
 		return len(d.rest) == 0, nil
 	}
-	n, err := b.tryWrite(d.raw)
+	n, err := b.writer.Write(d.raw, b.out)
 	if err != nil {
 		d.shut = true
 		return true, fmt.Errorf("write: %w", err)
@@ -191,6 +192,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("take over the connection: %w", err)
 	}
+	conn = nowait.TCP(conn)
 	h.door.Conn = conn
 	if early := rw.Reader.Buffered(); early > 0 {
 		// Frames that came with the request. gorilla would drop the connection

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -20,10 +21,7 @@ type buffer struct {
 	out    []byte
 	cursor []byte
 
-	// For tryWrite: what writes out, and what came of it.
-	try func(fd uintptr) bool
-	n   int
-	err error
+	writer nowait.Writer // that writes out
 }
 
 func (h *Handler) newBuffer() *buffer {

@@ -12,7 +12,7 @@ var floors = [][]string{
 	{"ws", "sse"},
 	{"inbox"},
 	{"hub", "journal", "store", "auth", "limit"},
-	{"wire"},
+	{"wire", "nowait"},
 	{"notify"},
 }
 
