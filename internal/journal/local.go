@@ -65,6 +65,8 @@ type Local struct {
 	queue   *queue              // to the committer
 	behind  *semaphore.Weighted // in bytes, for what is to be delivered
 	applied chan delivery       // from the committer to the deliverer
+
+	spare sync.Pool // of *pending that nobody waits for
 }
 
 // delivery is what a group has changed.
@@ -112,7 +114,7 @@ func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Loa
 // Append puts entries behind all others and returns what applying each came to.
 // If ctx ends first, the outcome is unknown.
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
-	p := newPending(entries)
+	p := j.newPending(entries)
 	if j.room.Acquire(ctx, p.bytes) != nil {
 		return failed(entries, notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
 	}
@@ -122,12 +124,12 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	}
 	select {
 	case <-p.done:
-		return p.verdicts
+		return j.verdictsOf(p)
 	case <-ctx.Done():
 	}
 	select {
 	case <-p.done: // both were ready
-		return p.verdicts
+		return j.verdictsOf(p)
 	default:
 		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
 	}
@@ -178,8 +180,8 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 	j.queue.close()
 	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
 		for _, p := range group {
-			p.answer(failed(p.entries, closed()))
 			j.room.Release(p.bytes)
+			p.answer(failed(p.entries, closed()))
 		}
 	}
 	return err
@@ -205,8 +207,7 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 		j.metrics.Committed(len(entries), took.Seconds())
 	}
 	for _, p := range group {
-		p.answer(verdicts[:len(p.entries)])
-		verdicts = verdicts[len(p.entries):]
+		verdicts = p.answer(verdicts)
 	}
 	j.room.Release(bytes)
 	if err != nil {

@@ -26,7 +26,7 @@ type pending struct {
 	weight   int   // entries, users and what is marked
 	bytes    int64 // in memory, at most waitBytes
 	verdicts []notify.Verdict
-	done     chan struct{} // closed when verdicts are set
+	done     chan struct{} // has one when verdicts are set
 }
 
 // What things take in memory, about.
@@ -38,8 +38,14 @@ const (
 // markThrough is how many notifications a Mark through a place changes, about.
 const markThrough = 1_000
 
-func newPending(entries []notify.Entry) *pending {
-	p := &pending{entries: entries, done: make(chan struct{})}
+// newPending returns entries as they wait, in room that was used before if there
+// is any.
+func (j *Local) newPending(entries []notify.Entry) *pending {
+	p, ok := j.spare.Get().(*pending)
+	if !ok {
+		p = &pending{done: make(chan struct{}, 1)}
+	}
+	*p = pending{entries: entries, done: p.done}
 	for _, e := range entries {
 		p.weigh(e)
 	}
@@ -63,10 +69,20 @@ func (p *pending) weigh(e notify.Entry) {
 	}
 }
 
-// answer tells who waits what came of it.
-func (p *pending) answer(verdicts []notify.Verdict) {
-	p.verdicts = verdicts
-	close(p.done)
+// answer gives p the first of verdicts, one for each of its entries, and returns
+// the rest. From then on p is another's.
+func (p *pending) answer(verdicts []notify.Verdict) (rest []notify.Verdict) {
+	p.verdicts, rest = verdicts[:len(p.entries)], verdicts[len(p.entries):]
+	p.done <- struct{}{}
+	return rest
+}
+
+// verdictsOf returns what p was answered, and lets its room be used again.
+func (j *Local) verdictsOf(p *pending) []notify.Verdict {
+	verdicts := p.verdicts
+	*p = pending{done: p.done}
+	j.spare.Put(p)
+	return verdicts
 }
 
 // queue is what waits for the committer.
