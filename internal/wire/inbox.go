@@ -1,0 +1,146 @@
+package wire
+
+import (
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Selection says which notifications a mark is about, by one of its members.
+type Selection struct {
+	IDs     []string // nil: not by ids
+	Through string   // a cursor: all up to there
+	All     bool
+}
+
+// maxCursor is how many characters a cursor has at most.
+const maxCursor = 128
+
+// Marks reads the body of POST /inbox/read and its like, or the data of the
+// command. The error is of kind ErrMalformed or ErrInvalid, as that of Draft.
+// Ids are left out that can be none of ours, as all that are unknown count for
+// nothing.
+func Marks(body []byte) (Selection, error) {
+	v, err := strict(body)
+	if err != nil {
+		return Selection{}, err
+	}
+	var r reader
+	var s Selection
+	given := 0
+	r.members(v, func(name string) read {
+		var read read
+		switch name {
+		case "ids":
+			read = func(v jsontext.Value) { r.ids(&s.IDs, v) }
+		case "through":
+			read = func(v jsontext.Value) { r.cursor(&s.Through, v) }
+		case "all":
+			read = func(v jsontext.Value) {
+				if s.All = v.Kind() == 't'; !s.All {
+					r.fault("must be true or absent")
+				}
+			}
+		default:
+			return nil
+		}
+		return func(v jsontext.Value) { given++; read(v) } // not called for null
+	})
+	if given != 1 && len(r.faults) == 0 {
+		r.fault("must hold exactly one of ids, through and all")
+	}
+	if len(r.faults) > 0 {
+		return Selection{}, notify.Invalid(r.faults...)
+	}
+	return s, nil
+}
+
+func (r *reader) ids(to *[]string, v jsontext.Value) {
+	*to = []string{}
+	seen := 0
+	r.items(v, func(v jsontext.Value) {
+		if seen++; seen > notify.MaxMarks {
+			return // enough to know that they are too many
+		}
+		var id string
+		if r.text(&id)(v); IsID(id) {
+			*to = append(*to, id)
+		}
+	})
+	if v.Kind() == '[' && (seen == 0 || seen > notify.MaxMarks) {
+		r.fault("must have 1 to %d items", notify.MaxMarks)
+	}
+}
+
+func (r *reader) cursor(to *string, v jsontext.Value) {
+	if r.text(to)(v); v.Kind() == '"' && (*to == "" || len(*to) > maxCursor) {
+		r.fault("must be a cursor, of 1 to %d characters", maxCursor)
+	}
+}
+
+// IsID reports whether s has the form of the ids that notifications are given.
+// What has not is unknown, wherever it turns up.
+func IsID(s string) bool {
+	const length = 36 // of a UUID
+	if len(s) != length {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// InboxPage is a stretch of an inbox, newest first, as the answer to GET /inbox
+// tells it.
+type InboxPage struct {
+	Items  []InboxItem
+	Unread int
+	Cursor string // who connects with it misses nothing of what came since
+	Next   string // before which the next page is; empty: this is the last
+}
+
+// InboxItem is a notification with its place.
+type InboxItem struct {
+	notify.Notification
+	Cursor string
+}
+
+// AppendInboxPage appends p as its reader is told it.
+func AppendInboxPage(dst []byte, p *InboxPage) []byte {
+	dst = append(dst, `{"items":[`...)
+	for i := range p.Items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendNotification(dst, &p.Items[i].Notification)
+		dst = dst[:len(dst)-len("}")]
+		dst = appendText(dst, `,"cursor":"`, p.Items[i].Cursor)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `],"unread_count":`...)
+	dst = strconv.AppendInt(dst, int64(p.Unread), 10)
+	dst = appendText(dst, `,"cursor":"`, p.Cursor)
+	if p.Next != "" {
+		dst = appendText(dst, `,"next":"`, p.Next)
+	}
+	return append(dst, '}')
+}
+
+// AppendUnread appends the answer to a mark: how many are unread now.
+func AppendUnread(dst []byte, n int) []byte {
+	dst = append(dst, `{"unread_count":`...)
+	dst = strconv.AppendInt(dst, int64(n), 10)
+	return append(dst, '}')
+}
+
+// appendText appends a member whose value is as it is in JSON.
+func appendText(dst []byte, opening, value string) []byte {
+	dst = append(dst, opening...)
+	dst = append(dst, value...)
+	return append(dst, '"')
+}
