@@ -1,8 +1,9 @@
 // Package inbox holds the rules: who may publish what and how often, whose
-// ticket or token is good no more, how a connection takes
+// ticket or token is good no more, what a user has read, how a connection takes
 // up its user's history and joins the live road, what a cursor is, when what was
-// deferred is delivered, and when what is past its time is swept. It leaves the order of entries to the
-// journal, their keeping to the store, and sockets to others.
+// deferred is delivered, and when what is past its time is swept. It leaves the
+// order of entries to the journal, their keeping to the store, and sockets to
+// others.
 package inbox
 
 import (
@@ -27,8 +28,9 @@ import (
 // to on this node.
 type Store interface {
 	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
-	Generations() ([]notify.Generation, error)
+	List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (store.List, error)
 	Unread(r notify.Reader, upTo notify.Sequence) (int, error)
+	Generations() ([]notify.Generation, error)
 	Due(now time.Time, s notify.Sweep) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool

@@ -16,13 +16,14 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // ledger is a journal and its store, as far as deferring needs them: it notes
 // what is released, and when.
 type ledger struct {
+	inbox.Store // nil: what is not here is not called
+
 	mu       sync.Mutex
 	last     notify.Sequence
 	waiting  []notify.Deferred // by time
@@ -92,10 +93,6 @@ func (l *ledger) Durable() notify.Sequence {
 	return l.last
 }
 
-func (*ledger) History(notify.Reader, notify.Sequence, notify.Sequence, int) (store.Page, error) {
-	return store.Page{}, nil
-}
-func (*ledger) Unread(notify.Reader, notify.Sequence) (int, error) { return 0, nil }
 func (*ledger) Generations() ([]notify.Generation, error) {
 	return []notify.Generation{{First: 1}}, nil
 }

@@ -1,0 +1,152 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// errNoInbox says that who asks is nobody's user.
+func errNoInbox() error {
+	return notify.Errorf(notify.ErrScope, "an inbox is for the token of a user")
+}
+
+// Mark changes the state that notifications have for the user of by, and
+// returns how many are unread then. Every connection of the user is told. Its
+// errors are of the kinds ErrScope, if by is no user, ErrInvalid, ErrUnavailable,
+// and ErrOutcomeUnknown, after which some may be marked, and it does no harm to
+// mark again.
+func (b *Inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
+	if by.User == "" {
+		return 0, errNoInbox()
+	}
+	e := notify.Mark{Reader: by.Reader(), Verb: verb, IDs: which.IDs, Keep: b.opts.Keep}
+	if which.IDs == nil {
+		if e.Through, err = b.through(by.User, which); err != nil {
+			return 0, err
+		}
+	}
+	if err := b.Ready(); err != nil {
+		return 0, err
+	}
+	at, err := b.appendMark(ctx, e)
+	if err != nil {
+		return 0, err
+	}
+	if unread, err = b.opts.Store.Unread(e.Reader, at); err != nil {
+		return 0, fmt.Errorf("count what is unread: %w", err)
+	}
+	return unread, nil
+}
+
+// through returns up to where which reaches: a place that the user was told of,
+// or all that is durable now.
+func (b *Inbox) through(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
+	durable := b.opts.Journal.Durable()
+	if which.All {
+		return durable, nil
+	}
+	seq, err := b.cursors.open(TagOf(u), which.Through)
+	if err != nil || seq > durable {
+		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor that this user was given"})
+	}
+	return seq, nil
+}
+
+// appendMark appends e until nothing is left to mark, and returns the place
+// where that is so. A mark of no notification at all takes no place.
+func (b *Inbox) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+	if e.IDs != nil && len(e.IDs) == 0 {
+		return b.opts.Journal.Durable(), nil
+	}
+	for {
+		v := b.opts.Journal.Append(ctx, e)[0]
+		switch {
+		case errors.Is(v.Err, notify.ErrOutcomeUnknown):
+			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "the mark did not become durable in time; it does no harm to try again")
+		case v.Err != nil:
+			return 0, v.Err
+		case !v.More:
+			return v.Sequence, nil
+		}
+	}
+}
+
+// Recall takes a notification back: open connections are told, and no inbox and
+// no replay has it any more. A full disk does not hinder it. Its errors are of
+// the kinds ErrNotFound, if there is none with this id, ErrUnavailable, and
+// ErrOutcomeUnknown, after which it does no harm to recall again.
+func (b *Inbox) Recall(ctx context.Context, id string) error {
+	if !wire.IsID(id) {
+		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
+	}
+	err := b.opts.Journal.Append(ctx, notify.Recall{ID: id, Keep: b.opts.Keep})[0].Err
+	if errors.Is(err, notify.ErrOutcomeUnknown) {
+		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; it does no harm to try again")
+	}
+	return err
+}
+
+// Query says which stretch of an inbox to list.
+type Query struct {
+	State  notify.InboxState
+	Before string // the Next of another page; empty: from the newest on
+	Limit  int    // how many at most
+}
+
+// listedMost is how many notifications, be they as large as can be, take the
+// room of one who reads a page of history.
+const listedMost = 4
+
+// List returns what is in the inbox of the user of by, newest first. A page may
+// have fewer than q.Limit and still not be the last. Its errors are of the kinds
+// ErrScope, if by is no user, ErrMalformed, if q.Before is not for this user, and
+// ErrUnavailable.
+func (b *Inbox) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
+	if by.User == "" {
+		return wire.InboxPage{}, errNoInbox()
+	}
+	tag := TagOf(by.User)
+	var before notify.Sequence
+	if q.Before != "" {
+		var err error
+		if before, err = b.cursors.open(tag, q.Before); err != nil {
+			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "before is no cursor that this user was given")
+		}
+	}
+	room := int64(1 + q.Limit/listedMost)
+	if b.reading.Acquire(ctx, room) != nil {
+		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many are reading")
+	}
+	defer b.reading.Release(room)
+	upTo := b.opts.Journal.Durable()
+	list, err := b.opts.Store.List(by.Reader(), before, upTo, q.State, q.Limit, time.Now())
+	if err != nil {
+		return wire.InboxPage{}, fmt.Errorf("list an inbox: %w", err)
+	}
+	unread, err := b.opts.Store.Unread(by.Reader(), upTo)
+	if err != nil {
+		return wire.InboxPage{}, fmt.Errorf("count what is unread: %w", err)
+	}
+	page := wire.InboxPage{Items: b.items(tag, list.Notifications), Unread: unread, Cursor: b.cursor(tag, upTo)}
+	if list.More && len(page.Items) > 0 {
+		page.Next = page.Items[len(page.Items)-1].Cursor
+	}
+	return page, nil
+}
+
+func (b *Inbox) items(tag CursorTag, all []notify.Notification) []wire.InboxItem {
+	items := make([]wire.InboxItem, len(all))
+	for i, n := range all {
+		items[i] = wire.InboxItem{Notification: n, Cursor: b.cursor(tag, n.Sequence)}
+	}
+	return items
+}
+
+func (b *Inbox) cursor(tag CursorTag, seq notify.Sequence) string {
+	return string(b.AppendCursor(nil, tag, seq))
+}

@@ -1,0 +1,218 @@
+package inbox_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+const one = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10" // an id
+
+// book is a journal and a store that answer as a test wants them to, and keep
+// what they were asked.
+type book struct {
+	inbox.Store // nil: what is not here is not called
+
+	durable  notify.Sequence
+	verdicts []notify.Verdict // of what is appended next
+	appended []notify.Entry
+
+	free        uint64
+	generations []notify.Generation
+	list        store.List
+	asked       []question
+}
+
+// question is what the store was asked.
+type question struct {
+	reader       notify.Reader
+	before, upTo notify.Sequence
+	state        notify.InboxState
+	limit        int
+}
+
+func (b *book) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
+	if g, ok := entries[0].(notify.Generation); ok {
+		g.First = 1
+		b.generations = append(b.generations, g)
+		return make([]notify.Verdict, 1)
+	}
+	b.appended = append(b.appended, entries...)
+	v := b.verdicts[0]
+	b.verdicts = b.verdicts[1:]
+	return []notify.Verdict{v}
+}
+
+func (b *book) Durable() notify.Sequence                  { return b.durable }
+func (b *book) Generations() ([]notify.Generation, error) { return b.generations, nil }
+func (b *book) Free() (uint64, error)                     { return b.free, nil }
+func (*book) Err() error                                  { return nil }
+func (b *book) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
+	b.asked = append(b.asked, question{reader: r, upTo: upTo})
+	return int(upTo), nil // told apart by where it was asked for
+}
+
+func (b *book) List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (store.List, error) {
+	b.asked = append(b.asked, question{r, before, upTo, state, limit})
+	if time.Since(now) > time.Minute {
+		panic("it is later")
+	}
+	return b.list, nil
+}
+
+func newBook(t *testing.T) (*book, *inbox.Inbox) {
+	t.Helper()
+	b := &book{durable: 9, free: 100}
+	i, err := inbox.Open(t.Context(), inbox.Options{
+		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{},
+		Keep: 7, Reserve: 50,
+	})
+	require.NoError(t, err)
+	return b, i
+}
+
+// listener is ada with all that a token can say of whose inbox it reads.
+func listener() notify.Principal {
+	p := ada()
+	p.Topics, p.Since = []notify.TopicPattern{"team"}, time.Unix(5, 0)
+	return p
+}
+
+func cursorAt(i *inbox.Inbox, u notify.UserID, seq notify.Sequence) string {
+	return string(i.AppendCursor(nil, inbox.TagOf(u), seq))
+}
+
+func TestMarking(t *testing.T) {
+	b, i := newBook(t)
+	for _, c := range []struct {
+		which wire.Selection
+		want  notify.Mark
+	}{
+		{wire.Selection{IDs: []string{one}}, notify.Mark{IDs: []string{one}}},
+		{wire.Selection{Through: cursorAt(i, "ada", 4)}, notify.Mark{Through: 4}},
+		{wire.Selection{Through: cursorAt(i, "ada", 9)}, notify.Mark{Through: 9}},
+		{wire.Selection{All: true}, notify.Mark{Through: 9}},
+	} {
+		b.verdicts, b.appended, b.asked = []notify.Verdict{{Sequence: 12}}, nil, nil
+		unread, err := i.Mark(t.Context(), listener(), notify.VerbArchive, c.which)
+		require.NoError(t, err)
+		assert.Equal(t, 12, unread, "counted where it was marked")
+		c.want.Reader, c.want.Verb, c.want.Keep = notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}, notify.VerbArchive, 7
+		assert.Equal(t, []notify.Entry{c.want}, b.appended)
+		assert.Equal(t, c.want.Reader, b.asked[0].reader)
+	}
+}
+
+func TestAMarkIsAppendedUntilNothingIsLeft(t *testing.T) {
+	b, i := newBook(t)
+	b.verdicts = []notify.Verdict{{Sequence: 10, More: true}, {Sequence: 20, More: true}, {Sequence: 30}}
+	unread, err := i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+	require.NoError(t, err)
+	assert.Equal(t, 30, unread)
+	require.Len(t, b.appended, 3)
+	assert.Equal(t, b.appended[0], b.appended[2], "what was told meanwhile is not marked")
+}
+
+func TestAMarkOfNothingTakesNoPlace(t *testing.T) {
+	b, i := newBook(t)
+	unread, err := i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{IDs: []string{}})
+	require.NoError(t, err)
+	assert.Equal(t, 9, unread)
+	assert.Empty(t, b.appended)
+}
+
+func TestRefusedMarks(t *testing.T) {
+	b, i := newBook(t)
+	mark := func(which wire.Selection) error {
+		_, err := i.Mark(t.Context(), ada(), notify.VerbRead, which)
+		return err
+	}
+	for _, through := range []string{
+		inbox.Earliest, "nonsense", strings.Repeat("A", 32), cursorAt(i, "grace", 4), cursorAt(i, "ada", 4) + "A",
+		cursorAt(i, "ada", 10), // not reached
+	} {
+		err := mark(wire.Selection{Through: through})
+		var e *notify.Error
+		require.ErrorAs(t, err, &e, through)
+		require.ErrorIs(t, err, notify.ErrInvalid, through)
+		assert.Equal(t, "/through", e.Faults[0].Pointer)
+	}
+	_, err := i.Mark(t.Context(), backend(), notify.VerbRead, wire.Selection{All: true})
+	require.ErrorIs(t, err, notify.ErrScope)
+	assert.Empty(t, b.appended)
+
+	b.verdicts = []notify.Verdict{{Err: notify.ErrUnavailable}, {More: true}, {Err: notify.Errorf(notify.ErrOutcomeUnknown, "with a key")}}
+	require.ErrorIs(t, mark(wire.Selection{All: true}), notify.ErrUnavailable)
+	err = mark(wire.Selection{All: true})
+	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
+	assert.NotContains(t, err.Error(), "key", "there is none")
+}
+
+func TestRecalling(t *testing.T) {
+	b, i := newBook(t)
+	b.verdicts = []notify.Verdict{{}, {Err: notify.ErrNotFound}, {Err: notify.ErrOutcomeUnknown}}
+	require.NoError(t, i.Recall(t.Context(), one))
+	assert.Equal(t, []notify.Entry{notify.Recall{ID: one, Keep: 7}}, b.appended)
+	require.ErrorIs(t, i.Recall(t.Context(), one), notify.ErrNotFound)
+	require.ErrorIs(t, i.Recall(t.Context(), one), notify.ErrOutcomeUnknown)
+	for _, id := range []string{"", "x", strings.ToUpper(one), one + "/x"} {
+		require.ErrorIs(t, i.Recall(t.Context(), id), notify.ErrNotFound, id)
+	}
+	assert.Len(t, b.appended, 3, "what can be no id is not looked for")
+}
+
+func TestListing(t *testing.T) {
+	b, i := newBook(t)
+	b.list = store.List{Notifications: []notify.Notification{{Sequence: 8}, {Sequence: 5}}, More: true}
+	page, err := i.List(t.Context(), listener(), inbox.Query{State: notify.StateRead, Limit: 2})
+	require.NoError(t, err)
+	reader := notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}
+	assert.Equal(t, []question{{reader, 0, 9, notify.StateRead, 2}, {reader: reader, upTo: 9}}, b.asked)
+	assert.Equal(t, 9, page.Unread)
+	assert.Equal(t, cursorAt(i, "ada", 9), page.Cursor)
+	require.Len(t, page.Items, 2)
+	assert.Equal(t, cursorAt(i, "ada", 8), page.Items[0].Cursor)
+	assert.Equal(t, cursorAt(i, "ada", 5), page.Items[1].Cursor)
+
+	b.list.More = false
+	page, err = i.List(t.Context(), listener(), inbox.Query{Before: page.Items[1].Cursor, Limit: 2})
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, b.asked[2].before)
+	assert.Empty(t, page.Next)
+
+	b.list = store.List{}
+	page, err = i.List(t.Context(), listener(), inbox.Query{Limit: 2})
+	require.NoError(t, err)
+	assert.NotNil(t, page.Items)
+	for _, before := range []string{"nonsense", inbox.Earliest, cursorAt(i, "grace", 5)} {
+		_, err = i.List(t.Context(), listener(), inbox.Query{Before: before, Limit: 2})
+		require.ErrorIs(t, err, notify.ErrMalformed)
+	}
+	_, err = i.List(t.Context(), backend(), inbox.Query{Limit: 2})
+	require.ErrorIs(t, err, notify.ErrScope)
+}
+
+// What takes something back, and reading, must be possible when nothing else is.
+func TestAFullDiskHindersMarksAlone(t *testing.T) {
+	b := &book{durable: 9, free: 1, verdicts: []notify.Verdict{{}}}
+	i, err := inbox.Open(t.Context(), inbox.Options{
+		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
+	})
+	require.NoError(t, err)
+	_, err = i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+	require.ErrorIs(t, err, notify.ErrUnavailable)
+	require.NoError(t, i.Recall(t.Context(), one))
+	_, err = i.List(t.Context(), ada(), inbox.Query{Limit: 1})
+	require.NoError(t, err)
+}
