@@ -161,6 +161,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		Access:         s.inbox,
 		Origins:        s.origins,
 		Publisher:      s.inbox,
+		Inbox:          s.inbox,
 		Seats:          s.hub,
 		Operators:      s.inbox,
 		WebSocket:      s.sockets,

@@ -47,6 +47,13 @@ type Publisher interface {
 	PublishBatch(ctx context.Context, by notify.Principal, call inbox.Call, items []wire.BatchItem) []inbox.Result
 }
 
+// Inbox lists and marks what users were told, and takes it back: package inbox.
+type Inbox interface {
+	List(ctx context.Context, by notify.Principal, q inbox.Query) (wire.InboxPage, error)
+	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
+	Recall(ctx context.Context, id string) error
+}
+
 // Metrics hears of every request once it is answered; of a WebSocket, once it
 // is open. The route is a path of openapi.yaml or of a page, or "other".
 type Metrics interface {
@@ -60,6 +67,7 @@ type Options struct {
 	Access    Access
 	Origins   Origins
 	Publisher Publisher
+	Inbox     Inbox
 	Seats     Seats
 	Operators Operators
 
@@ -119,6 +127,11 @@ func New(o Options) http.Handler {
 	g.POST(batchPath, a.publishing(a.publishBatch))
 	g.GET("/ws", a.admitted(a.connect))
 	g.GET(eventsPath, a.stream)
+	g.GET("/inbox", a.authenticated(a.list))
+	for _, verb := range []notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive} {
+		g.POST("/inbox/"+string(verb), a.authenticated(a.marking(verb)))
+	}
+	g.DELETE("/notifications/:id", a.operating(a.recall))
 	g.POST("/tickets", a.authenticated(a.issueTicket))
 	g.POST("/revocations", a.operating(a.revoke))
 	g.GET("/users/:user/connections", a.operating(a.connectionsOf))

@@ -206,6 +206,7 @@ type service struct {
 	client    *http.Client
 	publisher *publisher
 	desk      *desk
+	drawer    *drawer
 	lobby     *lobby
 	metrics   *metrics
 	logs      *logs
@@ -225,6 +226,7 @@ func (s *service) options() httpapi.Options {
 		Access:    s.desk,
 		Origins:   origins{page},
 		Publisher: s.publisher,
+		Inbox:     s.drawer,
 		Seats:     s.lobby,
 		Operators: s.lobby,
 		WebSocket: http.HandlerFunc(accept),
@@ -251,6 +253,7 @@ func start(t *testing.T, change ...func(*httpapi.Options)) *service {
 		t:         t,
 		publisher: &publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
 		desk:      &desk{},
+		drawer:    &drawer{},
 		lobby:     &lobby{hub: hub.New(hub.Options{})},
 		metrics:   &metrics{},
 		logs:      &logs{},

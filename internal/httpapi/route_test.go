@@ -13,7 +13,7 @@ import (
 
 func TestUnknownPaths(t *testing.T) {
 	s := start(t)
-	for _, path := range []string{"/", "/users/ada", "/inbox", "/tickets/1", "/notify/", "/notify/other", "/notifications/1", "/metrics", "/debug/pprof/", "/LIVEZ"} {
+	for _, path := range []string{"/", "/users/ada", "/inbox/", "/inbox/recall", "/tickets/1", "/notify/", "/notify/other", "/notification/1", "/metrics", "/debug/pprof/", "/LIVEZ"} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			s.problem(s.do(method, path, ""), 404, "not-found")
 		}
@@ -29,6 +29,8 @@ func TestOtherMethods(t *testing.T) {
 		"/notify":       "OPTIONS, POST",
 		"/notify/batch": "OPTIONS, POST",
 		"/ws":           "OPTIONS, GET",
+		"/inbox":        "OPTIONS, GET",
+		"/inbox/unread": "OPTIONS, POST",
 		"/livez":        "OPTIONS, GET, HEAD",
 		"/readyz":       "OPTIONS, GET, HEAD",
 		"/openapi.yaml": "OPTIONS, GET, HEAD",

@@ -1,0 +1,219 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// drawer is an inbox that answers every question alike and keeps what it was
+// asked.
+type drawer struct {
+	page   wire.InboxPage
+	unread int
+	err    error
+	wait   bool // Mark waits for its context's end
+
+	mu       sync.Mutex
+	by       []notify.UserID
+	queries  []inbox.Query
+	verbs    []notify.Verb
+	marks    []wire.Selection
+	recalled []string
+}
+
+func (d *drawer) List(_ context.Context, by notify.Principal, q inbox.Query) (wire.InboxPage, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.by, d.queries = append(d.by, by.User), append(d.queries, q)
+	return d.page, d.refusal(by)
+}
+
+func (d *drawer) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.by, d.verbs, d.marks = append(d.by, by.User), append(d.verbs, verb), append(d.marks, which)
+	if d.wait {
+		<-ctx.Done()
+		return 0, notify.Errorf(notify.ErrOutcomeUnknown, "late")
+	}
+	return d.unread, d.refusal(by)
+}
+
+func (d *drawer) refusal(by notify.Principal) error {
+	if by.User == "" {
+		return notify.Errorf(notify.ErrScope, "an inbox is for a user")
+	}
+	return d.err
+}
+
+func (d *drawer) Recall(_ context.Context, id string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.recalled = append(d.recalled, id)
+	return d.err
+}
+
+var asAda = []string{"Authorization", "Bearer good"}
+
+func TestListingAnInbox(t *testing.T) {
+	s := start(t)
+	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	s.drawer.page = wire.InboxPage{
+		Items: []wire.InboxItem{{
+			Notification: notify.Notification{
+				Time: at, Audience: notify.AudienceAll, Expires: at.Add(time.Hour),
+				Content: []byte(`"id":"` + id + `","type":"t","priority":"low"`),
+			},
+			Cursor: "c1",
+		}},
+		Unread: 7, Cursor: "c2", Next: "c1",
+	}
+	a := s.do("GET", "/inbox", "", asAda...)
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+	require.JSONEq(t, `{"items":[{"id":"`+id+`","type":"t","priority":"low","time":"2026-12-01T09:00:00.000Z","audience":"all",`+
+		`"expires_at":"2026-12-01T10:00:00.000Z","cursor":"c1"}],"unread_count":7,"cursor":"c2","next":"c1"}`, string(a.body))
+	require.Equal(t, []notify.UserID{"ada"}, s.drawer.by)
+
+	s.drawer.page = wire.InboxPage{Cursor: "c"}
+	a = s.do("GET", "/inbox", "", asAda...)
+	require.Equal(t, `{"items":[],"unread_count":0,"cursor":"c"}`, string(a.body))
+}
+
+func TestInboxQueries(t *testing.T) {
+	s := start(t)
+	for query, want := range map[string]inbox.Query{
+		"":                                {Limit: 50},
+		"?limit=1":                        {Limit: 1},
+		"?limit=100&before=c-_9":          {Limit: 100, Before: "c-_9"},
+		"?state=unread":                   {Limit: 50, State: notify.StateUnread},
+		"?state=read":                     {Limit: 50, State: notify.StateRead},
+		"?state=archived":                 {Limit: 50, State: notify.StateArchived},
+		"?state=all":                      {Limit: 50, State: notify.StateAll},
+		"?state=all&before=&colour=green": {Limit: 50, State: notify.StateAll},
+	} {
+		s.drawer.page.Cursor = "c"
+		a := s.do("GET", "/inbox"+query, "", asAda...)
+		require.Equal(t, 200, a.StatusCode, "%s: %s", query, a.body)
+		require.Equal(t, want, s.drawer.queries[len(s.drawer.queries)-1], query)
+	}
+	asked := len(s.drawer.queries)
+	for _, query := range []string{
+		"limit=0", "limit=101", "limit=-1", "limit=1.5", "limit=1e1", "limit=%2B1", "limit=ten", "limit=99999999999999999999", "limit=1&limit=1",
+		"state=inbox", "state=Unread", "state=unread&state=read", "before=a&before=a", "state=%zz", "a;b",
+	} {
+		s.problem(s.do("GET", "/inbox?"+query, "", asAda...), 400, "malformed")
+	}
+	require.Len(t, s.drawer.queries, asked)
+}
+
+func TestMarking(t *testing.T) {
+	s := start(t)
+	s.drawer.unread = 3
+	for body, want := range map[string]wire.Selection{
+		`{"ids":["` + id + `","none of ours"]}`: {IDs: []string{id}},
+		`{"through":"c-_9"}`:                    {Through: "c-_9"},
+		`{"all":true}`:                          {All: true},
+	} {
+		for path, verb := range map[string]notify.Verb{
+			"/inbox/read": notify.VerbRead, "/inbox/unread": notify.VerbUnread, "/inbox/archive": notify.VerbArchive,
+		} {
+			a := s.do("POST", path, body)
+			require.Equal(t, 200, a.StatusCode, "%s", a.body)
+			require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+			require.Equal(t, `{"unread_count":3}`, string(a.body))
+			last := len(s.drawer.marks) - 1
+			require.Equal(t, want, s.drawer.marks[last])
+			require.Equal(t, verb, s.drawer.verbs[last])
+			require.Equal(t, notify.UserID("ada"), s.drawer.by[last])
+		}
+	}
+	asked := len(s.drawer.marks)
+	for body, pointer := range map[string]string{`{}`: "", `{"ids":[]}`: "/ids", `{"ids":[1]}`: "/ids/0", `{"all":false}`: "/all", `{"user":"grace"}`: "/user"} {
+		p := s.problem(s.do("POST", "/inbox/read", body), 422, "invalid")
+		require.Equal(t, pointer, p.Errors[0].Pointer, body)
+	}
+	s.problem(s.do("POST", "/inbox/read", `{"all":true,"all":true}`), 400, "malformed")
+	s.problem(s.do("POST", "/inbox/read", `{"all":true}`, "Content-Type", "text/plain"), 415, "media-type")
+	s.problem(s.do("POST", "/inbox/read", `{"through":"`+strings.Repeat("x", 64<<10)+`"}`), 413, "too-large")
+	require.Len(t, s.drawer.marks, asked)
+
+	s.drawer.err = notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor"})
+	require.Equal(t, "/through", s.problem(s.do("POST", "/inbox/read", `{"through":"x"}`), 422, "invalid").Errors[0].Pointer)
+	s.drawer.err = notify.ErrUnavailable
+	require.NotEmpty(t, s.do("POST", "/inbox/read", `{"all":true}`).Header.Get("Retry-After"))
+}
+
+// A page may mark and leave: the mark is under way, for ten seconds at most.
+func TestMarkingOutlivesItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{publisher: &publisher{}, desk: &desk{}, drawer: &drawer{wait: true}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
+		h := httpapi.New(s.options())
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		r := httptest.NewRequestWithContext(gone, "POST", "/inbox/read", strings.NewReader(`{"all":true}`))
+		r.Header.Set("Authorization", "Bearer good")
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		begun := time.Now()
+		h.ServeHTTP(w, r)
+		require.Equal(t, 10*time.Second, time.Since(begun)) // of the bubble's clock
+		require.Contains(t, w.Body.String(), "urn:bellhop:problem:outcome-unknown")
+	})
+}
+
+func TestWhoHasAnInbox(t *testing.T) {
+	s := start(t)
+	s.drawer.page.Cursor = "c"
+	for _, do := range []func(...string) answer{
+		func(h ...string) answer { return s.do("GET", "/inbox", "", h...) },
+		func(h ...string) answer { return s.do("POST", "/inbox/archive", `{"all":true}`, h...) },
+	} {
+		s.problem(do("Authorization", ""), 401, "unauthenticated")
+		s.problem(do("Authorization", "Bearer expired"), 401, "token-expired")
+		s.problem(do("Authorization", "Bearer bhk_key"), 403, "scope")
+		require.Equal(t, page, do("Authorization", "Bearer good", "Origin", page).Header.Get("Access-Control-Allow-Origin"))
+	}
+	s.drawer.err = errors.New("secret")
+	a := s.do("GET", "/inbox", "", asAda...)
+	s.problem(a, 500, "internal")
+	require.NotContains(t, string(a.body), "secret")
+}
+
+func TestInboxIsHeldToTheRateOfRequests(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) {
+		o.Requests = limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 1)
+	})
+	s.drawer.page.Cursor = "c"
+	require.Equal(t, 200, s.do("GET", "/inbox", "", asAda...).StatusCode)
+	s.problem(s.do("POST", "/inbox/read", `{"all":true}`), 429, "limit")
+}
+
+func TestRecall(t *testing.T) {
+	s := start(t)
+	admin := []string{"Authorization", "Bearer admin"}
+	require.Equal(t, 204, s.do("DELETE", "/notifications/"+id, "", admin...).StatusCode)
+	require.Equal(t, []string{id}, s.drawer.recalled)
+	s.problem(s.do("DELETE", "/notifications/"+id, "", asAda...), 403, "scope")
+	s.problem(s.do("DELETE", "/notifications/"+id, ""), 401, "unauthenticated")
+	require.Len(t, s.drawer.recalled, 1)
+	s.drawer.err = notify.Errorf(notify.ErrNotFound, "no such notification")
+	s.problem(s.do("DELETE", "/notifications/"+id, "", admin...), 404, "not-found")
+	s.drawer.err = notify.Errorf(notify.ErrOutcomeUnknown, "late")
+	s.problem(s.do("DELETE", "/notifications/"+id, "", admin...), 503, "outcome-unknown")
+	s.problem(s.do("DELETE", "/notifications/", "", admin...), 404, "not-found")
+}
