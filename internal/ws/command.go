@@ -21,6 +21,9 @@ var commands = map[string]func(context.Context, *socket, wire.Command) ([]byte, 
 	"ping":    ping,
 	"publish": publish,
 	"refresh": refresh,
+	"read":    mark(notify.VerbRead),
+	"unread":  mark(notify.VerbUnread),
+	"archive": mark(notify.VerbArchive),
 }
 
 // answer does what a frame asks for and tells the client what came of it. It
@@ -96,6 +99,24 @@ func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 		return nil, within("/data", err)
 	}
 	return wire.AppendReceipt(nil, 0, receipt), nil
+}
+
+// mark takes the same road as POST /inbox/read and its like.
+func mark(verb notify.Verb) func(context.Context, *socket, wire.Command) ([]byte, error) {
+	return func(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
+		if cmd.Data == nil {
+			return nil, errNoData
+		}
+		which, err := wire.Marks(cmd.Data)
+		if err != nil {
+			return nil, within("/data", err)
+		}
+		unread, err := s.handler.opts.Inbox.Mark(ctx, s.conn.Principal(), verb, which)
+		if err != nil {
+			return nil, within("/data", err)
+		}
+		return wire.AppendUnread(nil, unread), nil
+	}
 }
 
 var errNoData = notify.Invalid(notify.Fault{Pointer: "/data", Detail: "is required"})

@@ -35,7 +35,8 @@ type desk struct {
 	published []notify.Draft
 	calls     []inbox.Call
 	receipt   notify.Receipt
-	refusal   error                 // of Publish
+	marked    []marking
+	refusal   error                 // of Publish and Mark
 	late      bool                  // Publish waits for its context's end
 	joinFails error                 // instead of a welcome
 	past      func(*hub.Conn) error // between welcome and live

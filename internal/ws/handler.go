@@ -30,6 +30,7 @@ type Inbox interface {
 	JoinAtOnce(c *hub.Conn, cursor string) bool
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
 	Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error)
+	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
 	AppendCursor(dst []byte, tag inbox.CursorTag, seq notify.Sequence) []byte
 }
 
