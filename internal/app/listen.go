@@ -126,9 +126,37 @@ func (l *listener) print(m *ws.Message) error {
 		return err
 	case "welcome":
 		l.t.tell("connected as %s", printable(data.User))
+	case "inbox":
+		return l.printChange(m.Data)
 	case "reset":
 		l.t.tell("what came after the cursor cannot be told in full (%s); what is kept follows", printable(data.Reason))
 	}
+	return nil
+}
+
+// printChange says what was done to notifications, here or elsewhere.
+func (l *listener) printChange(data []byte) error {
+	var change struct {
+		Read, Unread, Archived, Recalled []string
+
+		Count *int `json:"unread_count"`
+	}
+	if err := json.Unmarshal(data, &change); err != nil {
+		return fmt.Errorf("read a frame: %w", err)
+	}
+	var done []string
+	for _, did := range []struct {
+		what string
+		ids  []string
+	}{{"read", change.Read}, {"unread again", change.Unread}, {"archived", change.Archived}, {"recalled", change.Recalled}} {
+		if len(did.ids) > 0 {
+			done = append(done, fmt.Sprintf("%d %s", len(did.ids), did.what))
+		}
+	}
+	if change.Count != nil {
+		done = append(done, fmt.Sprintf("%d unread in all", *change.Count))
+	}
+	l.t.tell("inbox: %s", strings.Join(done, ", "))
 	return nil
 }
 

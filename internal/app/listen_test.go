@@ -108,6 +108,20 @@ func TestListenResumesFromItsCursor(t *testing.T) {
 	}
 }
 
+func TestListenTellsWhatWasRead(t *testing.T) {
+	s := listenTo(t, visit{frames: []string{
+		`{"event":"live","cursor":"c1","data":{"unread_count":5}}`,
+		`{"event":"inbox","cursor":"c2","data":{"read":["1","2"],"archived":["3"],"unread_count":2}}`,
+		`{"event":"inbox","cursor":"c3","data":{"recalled":["4"],"unread":["5"]}}`,
+		`{"event":"inbox","cursor":"c4","data":{"unread_count":7}}`,
+	}, code: 4401, reason: "token-expired"})
+	got := bellhop(t, nil, "listen", "--url", s.URL, "--token", "tok.e.n")
+	got.want(t, 1, "inbox: 2 read, 1 archived, 2 unread in all\n", "inbox: 1 unread again, 1 recalled\n", "inbox: 7 unread in all\n")
+	if got.stdout != "" {
+		t.Errorf("printed %q as notifications", got.stdout)
+	}
+}
+
 func TestListenStaysAwayWhereItMust(t *testing.T) {
 	for code, again := range map[websocket.StatusCode]bool{
 		1000: true, 1001: true, 1011: true, 1012: true, 1013: true, 4408: true, 4410: true, 4429: true, 4999: true,
