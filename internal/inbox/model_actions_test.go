@@ -1,0 +1,207 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+func (w *world) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"publish":          w.act(w.publishOne),
+		"publish another":  w.act(w.publishOne),
+		"publish several":  w.act(func(t *rapid.T) { w.publishOne(t); w.publishOne(t); w.publishOne(t) }),
+		"mark":             w.act(w.mark),
+		"mark more":        w.act(w.mark),
+		"recall":           w.act(w.recallOne),
+		"let time pass":    w.act(func(*rapid.T) {}),
+		"lose connections": w.act(w.lose),
+		"resume":           w.act(w.resume),
+		"save":             w.act(w.save),
+		"crash":            w.act(w.crash),
+		"list":             w.act(w.open),
+		"restart":          w.act(func(*rapid.T) { w.restartWith(func() {}) }),
+		"power cut": w.act(func(*rapid.T) {
+			after := w.fs.CrashClone(synced())
+			w.restartWith(func() { w.fs = after })
+		}),
+		"": w.check,
+	}
+}
+
+func (w *world) publishOne(t *rapid.T) {
+	w.titles++
+	d := draft(fmt.Sprint("n", w.titles), "ada")
+	d.Users = nil
+	switch rapid.IntRange(0, 4).Draw(t, "to") {
+	case 0:
+		d.All = true
+	case 1:
+		d.Topics = []notify.Topic{rapid.SampledFrom([]notify.Topic{"team", "project.a", "project.b", "other"}).Draw(t, "topic")}
+	default:
+		d.Users = rapid.SampledFrom([][]notify.UserID{{"ada"}, {"ada", "grace"}, {"grace", "ada"}, {"grace"}}).Draw(t, "users")
+	}
+	d.CollapseKey = rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(t, "collapse key")
+	if d.CollapseKey == "" && d.Topics != nil && rapid.Bool().Draw(t, "to several topics") {
+		d.Topics = []notify.Topic{"project.b", "other", "team"}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "expires") == 0 {
+		d.TTL = time.Duration(rapid.IntRange(1, 4).Draw(t, "ttl")) * time.Second
+	}
+	switch rapid.IntRange(0, 9).Draw(t, "how") {
+	case 0:
+		d.Ephemeral = true
+	case 1:
+		// At 200 ms, while nothing else is done.
+		d.DeliverAt = time.Now().Add(time.Duration(rapid.IntRange(1, 3).Draw(t, "deferred"))*time.Second + 100*time.Millisecond)
+	}
+	now := time.Now()
+	receipt, err := w.inbox.Publish(context.Background(), backend(), inbox.Call{}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.model.publish(now, receipt.ID, d)
+}
+
+// mark marks as one of the users, by a random choice of what the contract has.
+func (w *world) mark(t *rapid.T) {
+	c := drawn(t, w.clients)
+	r, now := c.by.Reader(), time.Now()
+	verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
+	var s wire.Selection
+	var picked func(*note) bool
+	switch rapid.IntRange(0, 3).Draw(t, "which") {
+	case 0:
+		s.All = true
+		picked = func(*note) bool { return true }
+	case 1:
+		page := listed(t, w.rig, c.by, inbox.Query{State: notify.StateAll, Limit: 100})
+		if len(page.Items) == 0 {
+			return
+		}
+		i := rapid.IntRange(0, len(page.Items)-1).Draw(t, "through")
+		s.Through = page.Items[i].Cursor
+		last := slices.IndexFunc(w.model.notes, func(n *note) bool { return n.id == page.Items[i].ID() })
+		through := slices.Clone(w.model.notes[:last+1])
+		picked = func(n *note) bool { return slices.Contains(through, n) }
+	default:
+		s.IDs = []string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"} // which nobody has
+		for range rapid.IntRange(1, 3).Draw(t, "ids") {
+			s.IDs = append(s.IDs, w.anyID(t)) // be it another's
+		}
+		picked = func(n *note) bool { return slices.Contains(s.IDs, n.id) && !n.expired(now) }
+	}
+	unread, err := w.inbox.Mark(context.Background(), c.by, verb, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.model.mark(now, r, verb, picked)
+	if want := w.model.unread(r); unread != want {
+		t.Fatalf("%s has %d unread after %s of %+v, want %d", c.by.User, unread, verb, s, want)
+	}
+}
+
+// anyID returns the id of some notification, be it deferred or no longer there.
+func (w *world) anyID(t *rapid.T) string {
+	ids := []string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c11"}
+	for _, n := range slices.Concat(w.model.notes, w.model.deferred) {
+		ids = append(ids, n.id)
+	}
+	for _, i := range w.clients[0].items {
+		ids = append(ids, i.ID)
+	}
+	return rapid.SampledFrom(ids).Draw(t, "id")
+}
+
+func (w *world) recallOne(t *rapid.T) {
+	id := w.anyID(t)
+	err := w.inbox.Recall(context.Background(), id)
+	if err != nil && !errors.Is(err, notify.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if was := w.model.recall(id); was != (err == nil) {
+		t.Fatalf("recall %s: %v, though it was there: %v", id, err, was)
+	}
+	if again := w.inbox.Recall(context.Background(), id); !errors.Is(again, notify.ErrNotFound) {
+		t.Fatalf("recall %s a second time: %v", id, again)
+	}
+}
+
+func (w *world) someone(t *rapid.T, connected bool) *client {
+	all := slices.DeleteFunc(slices.Clone(w.clients), func(c *client) bool { return (c.device != nil) != connected })
+	if len(all) == 0 {
+		return nil
+	}
+	return drawn(t, all)
+}
+
+func drawn(t *rapid.T, from []*client) *client {
+	var names []string
+	for _, c := range from {
+		names = append(names, c.name)
+	}
+	name := rapid.SampledFrom(names).Draw(t, "device")
+	return from[slices.Index(names, name)]
+}
+
+func (w *world) lose(t *rapid.T) {
+	if c := w.someone(t, true); c != nil {
+		c.leave()
+	}
+}
+
+func (w *world) resume(t *rapid.T) {
+	if c := w.someone(t, false); c != nil {
+		c.connect(w.rig)
+	}
+}
+
+// save keeps what a device shows for a crash.
+func (w *world) save(t *rapid.T) {
+	if c := w.someone(t, true); c != nil {
+		c.saved = c.clone()
+	}
+}
+
+// crash has a device forget what it has not saved.
+func (w *world) crash(t *rapid.T) {
+	if c := w.someone(t, true); c != nil {
+		c.leave()
+		c.shown = c.saved.clone()
+	}
+}
+
+func (w *world) open(t *rapid.T) {
+	if c := w.someone(t, false); c != nil {
+		c.open(t, w.rig)
+	}
+}
+
+// restartWith stops the service, does something and starts it again. Who was
+// connected comes back.
+func (w *world) restartWith(between func()) {
+	w.stopRun()
+	var back []*client
+	for _, c := range w.clients {
+		if c.device != nil {
+			c.leave()
+			back = append(back, c)
+		}
+	}
+	w.stop()
+	between()
+	w.start()
+	for _, c := range back {
+		c.connect(w.rig)
+	}
+	w.boot()
+	w.next() // another second passes, since the inbox sweeps from then on
+}
