@@ -29,7 +29,8 @@ const (
 
 // Bad tokens, half of them of keys that nobody knows, are all refused. They
 // have the issuer asked for its keys twice at most, at the start and for the
-// first unknown one, and those who have a good token are served meanwhile.
+// first unknown one of 30 s, and those who have a good token are served
+// meanwhile.
 func TestAttackBadTokens(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -79,7 +80,8 @@ func TestAttackBadTokens(t *testing.T) {
 	took := time.Since(began)
 
 	require.EqualValues(t, flooders*volleys*volley, refused.Load())
-	require.LessOrEqual(t, fetches.Load(), int32(2))
+	windows := int32(took / (30 * time.Second)) // on a busy machine, 20 s may take longer
+	require.LessOrEqual(t, fetches.Load(), 2+windows)
 	s.hears(t)
 	figure(t, fmt.Sprintf("%d bad tokens a second for %d s, with a JWKS URL", rate, seconds),
 		"%.0f/s refused, all with 401; keys fetched %d times; 202 to good publishes, from when they were due: p50 %.1f ms, p99 %.1f ms, longest %.1f ms, %d times",
