@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { audit } from "./audit.mjs";
 import { DemoPage, eventually } from "./demo.mjs";
 import { binary, openPage, scratch, startBrowser, startService } from "./service.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PHONE = { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true };
 
 describe("the demo page", { timeout: 600_000 }, () => {
@@ -272,15 +270,6 @@ async function tellTheStory(demo) {
 
 function unmarked(title) {
   return title.replace("replayed: ", "");
-}
-
-async function audit(page) {
-  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
-    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
-  });
-  assert.deepEqual(found, []);
 }
 
 async function publish(origin, draft) {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Service } from "./client.mjs";
 import { eventually } from "./demo.mjs";
-import { binary, openPage, scratch, startBrowser, startService } from "./service.mjs";
+import { binary, openPage, scratch, startBrowser } from "./service.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const DOCUMENT = readFileSync(new URL("../../openapi.yaml", import.meta.url), "utf8");
@@ -63,19 +63,6 @@ describe("/docs", { timeout: 300_000 }, () => {
     const links = await page.locator(".top nav a").evaluateAll((all) => all.map((one) => one.href));
     for (const link of links) assert.equal((await page.request.get(link)).status(), 200, link);
     assert.equal(links.length, 2);
-  });
-
-  it("is a click away from the demo page, and fits a phone", async (t) => {
-    const service = await startService(bin);
-    t.after(() => service.stop());
-    const { page, wrongs, close } = await openPage(browser, service.origin, { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true });
-    t.after(close);
-    await page.getByRole("link", { name: "Docs", exact: true }).click();
-    await eventually(() => page.locator(".opblock:visible").count(), OPERATIONS);
-    const { width, inner } = await page.evaluate(() => ({ width: document.documentElement.scrollWidth, inner: innerWidth }));
-    assert.ok(width <= inner, `${width} px wide on a screen of ${inner}`);
-    await page.screenshot({ path: join(process.env.DOCS_SHOTS ?? dir.path, "docs-phone.png") });
-    assert.deepEqual(wrongs, []);
   });
 
   for (const colorScheme of ["light", "dark"]) {

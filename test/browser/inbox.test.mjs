@@ -1,0 +1,295 @@
+// <bellhop-inbox> against the real service: one list and one badge on all of a
+// user's devices, for everyone who uses them.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { audit } from "./audit.mjs";
+import { Service } from "./client.mjs";
+import { eventually } from "./demo.mjs";
+import { openDevice, startSite } from "./inbox.mjs";
+import { binary, scratch, startBrowser } from "./service.mjs";
+
+describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
+  let dir, bin, browser, site;
+  before(async () => {
+    dir = scratch();
+    bin = binary(dir.path);
+    browser = await startBrowser();
+    site = await startSite();
+  });
+  after(async () => {
+    await browser?.close();
+    site?.close();
+    dir?.remove();
+  });
+
+  /** Starts a service, and returns how to open devices; all of it ends with the test. */
+  async function start(t) {
+    const data = scratch();
+    const undo = [data.remove]; // to be done backwards
+    t.after(async () => {
+      for (const step of undo.reverse()) await step();
+    });
+    const service = new Service(bin, data.path, site.home);
+    undo.push(() => service.stop());
+    await service.start();
+    const device = async (options = {}) => {
+      const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+      undo.push(() => context.close());
+      return Object.assign(await openDevice(context, service), { context });
+    };
+    return { service, device };
+  }
+
+  it("shows the same on two devices", async (t) => {
+    const { service, device } = await start(t);
+    const phone = await device();
+    const desk = await device();
+    await service.publish(["one", "two"]);
+    for (const { badge } of [phone, desk]) await eventually(badge, "2");
+    await phone.open();
+    await desk.open();
+    for (const { titles } of [phone, desk]) await eventually(titles, ["two*", "one*"]);
+
+    await phone.item("one").getByRole("button").first().click();
+    for (const { titles, badge } of [phone, desk]) {
+      await eventually(titles, ["two*", "one"]);
+      await eventually(badge, "1");
+    }
+    await desk.does("Mark as unread", "one");
+    await eventually(phone.titles, ["two*", "one*"]);
+    await phone.does("Archive", "two");
+    for (const { titles, badge } of [phone, desk]) {
+      await eventually(titles, ["one*"]);
+      await eventually(badge, "1");
+    }
+    await service.publish("three");
+    await eventually(desk.titles, ["three*", "one*"]);
+    await desk.panel.getByRole("button", { name: "Mark all as read" }).click();
+    for (const { titles, badge } of [phone, desk]) {
+      await eventually(titles, ["three", "one"]);
+      await eventually(badge, "");
+    }
+    assert.deepEqual([phone.wrongs, desk.wrongs], [[], []]);
+  });
+
+  it("is the same in two tabs, which share a connection", async (t) => {
+    const { service, device } = await start(t);
+    const tab = await device();
+    await service.publish("one");
+    await eventually(tab.badge, "1");
+    const second = await openDevice(tab.context, service);
+    await eventually(second.badge, "1");
+    assert.equal(await service.connections(), 1);
+    await second.open();
+    await service.publish("two");
+    await eventually(second.titles, ["two*", "one*"]);
+    await second.does("Mark as read", "one");
+    await eventually(tab.badge, "1");
+    await tab.page.close(); // which had the connection
+    await service.publish("three");
+    await eventually(second.titles, ["three*", "two*", "one"]);
+    await eventually(second.badge, "2");
+    await eventually(service.connections, 1);
+  });
+
+  it("delivers what was marked offline, also by the next page", async (t) => {
+    const { service, device } = await start(t);
+    const phone = await device();
+    const desk = await device();
+    await service.publish(["one", "two", "three"]);
+    await desk.open();
+    await phone.open();
+    await eventually(phone.titles, ["three*", "two*", "one*"]);
+    await phone.context.setOffline(true);
+    await phone.panel.getByText("No connection.").waitFor();
+    await phone.does("Mark as read", "one");
+    await phone.does("Archive", "two");
+    assert.deepEqual(await phone.titles(), ["three*", "one"]);
+    await service.publish("four");
+    await eventually(desk.titles, ["four*", "three*", "two*", "one*"]);
+    await phone.context.setOffline(false);
+    for (const { titles, badge } of [phone, desk]) {
+      await eventually(titles, ["four*", "three*", "one"]);
+      await eventually(badge, "2");
+    }
+
+    await phone.context.setOffline(true);
+    await phone.panel.getByText("No connection.").waitFor();
+    await phone.does("Mark as read", "three");
+    await phone.page.close();
+    await phone.context.setOffline(false);
+    await openDevice(phone.context, service);
+    await eventually(desk.titles, ["four*", "three", "one"]);
+  });
+
+  it("shows what was missed, though the connection went", async (t) => {
+    const { service, device } = await start(t);
+    const desk = await device();
+    await service.publish("before");
+    await desk.open();
+    await eventually(desk.titles, ["before*"]);
+    await service.stop();
+    await eventually(() => desk.page.evaluate(() => document.querySelector("bellhop-inbox").bell.state), "waiting");
+    await service.start();
+    await service.publish("after");
+    await eventually(desk.titles, ["after*", "before*"]);
+    await eventually(desk.badge, "2");
+  });
+
+  it("forgets what was replaced, recalled or has expired", async (t) => {
+    const { service, device } = await start(t);
+    const desk = await device();
+    await desk.open();
+    await service.publish("1 comment", { collapse_key: "comments" });
+    await service.publish("2 comments", { collapse_key: "comments" });
+    const [id] = await service.publish("a mistake");
+    await service.publish("soon over", { ttl: 3 });
+    await eventually(desk.titles, ["soon over*", "a mistake*", "2 comments*"]);
+    await eventually(desk.badge, "3");
+    await service.ask("DELETE", `/notifications/${id}`, undefined, service.token("operator", "1h", "notify:admin"));
+    await eventually(desk.titles, ["2 comments*"]);
+    await eventually(desk.badge, "1");
+    await desk.page.reload();
+    await desk.open();
+    await eventually(desk.titles, ["2 comments*"]);
+    await eventually(desk.badge, "1");
+  });
+
+  it("has more than one page, and a badge of two digits", async (t) => {
+    const { service, device } = await start(t);
+    await service.publish(Array.from({ length: 120 }, (_, i) => `n${i}`));
+    const desk = await device();
+    await eventually(desk.badge, "99+");
+    await desk.open();
+    await eventually(async () => (await desk.titles()).length, 20);
+    const more = desk.panel.getByRole("button", { name: "Show older" });
+    for (const length of [40, 60, 80, 100, 120]) {
+      await more.click();
+      await eventually(async () => (await desk.titles()).length, length);
+    }
+    await more.waitFor({ state: "hidden" });
+    assert.deepEqual(await desk.titles(), Array.from({ length: 120 }, (_, i) => `n${119 - i}*`));
+  });
+
+  it("is walked by keyboard", async (t) => {
+    const { service, device } = await start(t);
+    const desk = await device();
+    await service.publish(["three", "two", "one"]);
+    await eventually(desk.badge, "3");
+    const press = (...keys) => keys.reduce((before, key) => before.then(() => desk.page.keyboard.press(key)), Promise.resolve());
+    await press("Tab");
+    assert.equal(await desk.focus(), "bell");
+    assert.equal(await desk.bell.getAttribute("aria-expanded"), "false");
+    await press("Enter");
+    await eventually(desk.titles, ["one*", "two*", "three*"]);
+    assert.equal(await desk.bell.getAttribute("aria-expanded"), "true");
+    await press("ArrowDown");
+    await eventually(desk.focus, "one");
+    for (const [key, title] of [["ArrowDown", "two"], ["End", "three"], ["ArrowDown", "three"], ["Home", "one"], ["ArrowUp", "one"], ["ArrowDown", "two"]]) {
+      await press(key);
+      assert.equal(await desk.focus(), title, key);
+    }
+    await press("Tab");
+    await eventually(desk.focus, "Mark as read: two");
+    await press("Enter");
+    await eventually(desk.titles, ["one*", "two", "three*"]);
+    await press("Tab");
+    assert.equal(await desk.focus(), "Archive: two");
+    await press("Enter");
+    await eventually(desk.titles, ["one*", "three*"]);
+    assert.equal(await desk.focus(), "three"); // which took its place
+    await press("Enter");
+    await eventually(desk.titles, ["one*", "three"]);
+    assert.deepEqual(await desk.told("select"), ["three"]);
+    await press("Escape");
+    await eventually(desk.focus, "bell");
+    assert.equal(await desk.bell.getAttribute("aria-expanded"), "false");
+    assert.deepEqual(await desk.told("toggle"), [true, false]);
+  });
+
+  it("tells screen readers of what is new, and the page before", async (t) => {
+    const { service, device } = await start(t);
+    await service.publish("from before");
+    const desk = await device();
+    await eventually(desk.badge, "1");
+    await desk.page.getByRole("button", { name: "Notifications 1 unread" }).waitFor();
+    assert.equal(await desk.page.getByRole("status").textContent(), "");
+    await service.publish("now");
+    await desk.page.getByText("New notification: now").waitFor();
+    await desk.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-notification", (event) => event.preventDefault()));
+    await service.publish("unsaid");
+    await eventually(desk.badge, "3");
+    assert.equal(await desk.page.getByRole("status").textContent(), "New notification: now");
+    assert.deepEqual(await desk.told("notification"), ["now", "unsaid"]);
+    assert.deepEqual(await desk.told("count"), [1, 2, 3]);
+  });
+
+  it("sets text as text, and leads only to pages", async (t) => {
+    const { service, device } = await start(t);
+    const desk = await device();
+    const title = `<img src=x onerror="alert(1)"> & {} مرحبا`;
+    await service.publish(title, { body: "<b>not bold</b>", data: { url: "javascript:alert(1)" } });
+    await service.publish("a page", { data: { url: "/elsewhere" } });
+    await desk.open();
+    await eventually(desk.titles, ["a page*", `${title}*`]);
+    assert.equal(await desk.panel.getByRole("link").count(), 1);
+
+    await desk.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-select", (event) => event.preventDefault(), { once: true }));
+    await desk.panel.getByRole("link", { name: "a page" }).click();
+    await eventually(desk.badge, "1");
+    assert.equal(new URL(desk.page.url()).pathname, "/");
+    await desk.open();
+    await desk.panel.getByRole("link", { name: "a page" }).click();
+    await desk.page.waitForURL("**/elsewhere");
+    assert.deepEqual(desk.wrongs, []);
+  });
+
+  it("speaks the page's language, and goes from right to left", async (t) => {
+    const { service, device } = await start(t);
+    const desk = await device({ viewport: { width: 900, height: 600 } });
+    await service.publish("شكرا");
+    await desk.page.evaluate(() => {
+      document.documentElement.dir = "rtl";
+      document.documentElement.lang = "ar";
+      const plural = new Intl.PluralRules("ar");
+      document.querySelector("bellhop-inbox").labels = { title: "الإشعارات", unread: (n) => `${n} (${plural.select(n)})` };
+    });
+    await desk.page.getByRole("button", { name: "الإشعارات 1 (one)" }).click();
+    const panel = desk.page.getByRole("dialog", { name: "الإشعارات" });
+    await eventually(() => panel.locator("time").allTextContents(), [new Intl.RelativeTimeFormat("ar", { numeric: "auto" }).format(0, "second")]);
+    const [bell, box, item, action] = await Promise.all(
+      [desk.bell, panel, panel.locator("[part=link]"), panel.locator("[part=action]").last()].map((one) => one.boundingBox()),
+    );
+    assert.ok(Math.abs(bell.x - box.x) < 2 && box.y > bell.y + bell.height, "the panel begins below the bell");
+    assert.ok(action.x < item.x, "what can be done stands at the end, on the left");
+    await audit(desk.page);
+  });
+
+  for (const [name, options] of Object.entries({
+    light: { colorScheme: "light" },
+    dark: { colorScheme: "dark" },
+    phone: { colorScheme: "light", viewport: { width: 360, height: 700 }, hasTouch: true, isMobile: true },
+  })) {
+    it(`is accessible, ${name}`, async (t) => {
+      const { service, device } = await start(t);
+      const desk = await device({ viewport: { width: 760, height: 620 }, ...options });
+      await service.publish("Edith commented on your draft", { body: "“Lovely. Ship it before lunch?”", data: { url: "/drafts/7" } });
+      await service.publish("Disk on db-2 is 91 % full", { body: "At this pace it is full by 18:40.", priority: "high" });
+      await service.publish("The lobby bar opens at six", { priority: "low" });
+      await eventually(desk.badge, "3");
+      await audit(desk.page);
+      await desk.open();
+      await desk.item("The lobby bar").getByRole("button").first().click();
+      await eventually(desk.badge, "2");
+      await audit(desk.page);
+      const { left, right, width } = await desk.panel.evaluate((panel) => {
+        const { left, right } = panel.getBoundingClientRect();
+        return { left, right, width: innerWidth };
+      });
+      assert.ok(left >= 8 && right <= width - 8, `the panel stands from ${left} to ${right} of ${width}`);
+      await desk.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-${name}.png`) });
+    });
+  }
+});
