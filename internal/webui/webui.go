@@ -1,12 +1,12 @@
-// Package webui is what the service has for browsers: the client, which pages
-// load from it, and the demo page.
+// Package webui is what the service has for browsers: the client and the element
+// that shows an inbox, which pages load from it, the documents, and the demo page.
 //
-// The client is TypeScript, in client; what is served is the module that is
-// built of it and committed.
+// Client and element are TypeScript, in client; what is served are the modules
+// that are built of it and committed.
 //
-// The demo page is two users side by side, each with a
-// connection of its own, and a form that publishes to them. The page is a
-// client like any other; its files are embedded and need nothing from outside.
+// The demo page is two users side by side, each with a connection of its own and
+// that element, and a form that publishes to them. The page is a client like any
+// other; its files are embedded and need nothing from outside.
 //
 // It promises that the page runs under a strict Content-Security-Policy and
 // that only its own session ever holds tokens. Making those tokens, and the

@@ -74,25 +74,20 @@ class DevicePart {
     await this.is("live");
   }
 
-  look() {
-    return this.element.locator(".bell").click();
+  /** Marks all as read, and returns once the service has it. */
+  async look() {
+    await this.element.getByRole("button", { name: "Mark all as read" }).click();
+    await eventually(() => this.badge(), 0);
   }
 
-  /** The titles on the screen, newest first; those that were replayed are marked with "replayed: ". */
+  /** The titles on the screen, newest first. */
   titles() {
-    return this.element.locator(".notification").evaluateAll((items) =>
-      items.map((item) => {
-        const replayed = item.querySelector(".replayed").hidden ? "" : "replayed: ";
-        return replayed + item.querySelector(".title").textContent;
-      }),
-    );
+    return this.element.locator("[part=item-title]").allTextContents();
   }
 
-  /** All that the list holds, dividers too, newest first. */
-  entries() {
-    return this.element.locator(".list > li").evaluateAll((items) =>
-      items.map((item) => (item.querySelector(".title") ?? item).textContent.replace(/\d+:\d+:\d+/, "…")),
-    );
+  /** What the device says of its absence. */
+  async story() {
+    return (await this.element.locator(".story").textContent()).replace(/\d+:\d+:\d+/, "…");
   }
 
   shows(titles) {
@@ -100,7 +95,7 @@ class DevicePart {
   }
 
   badge() {
-    return this.element.locator(".badge").evaluate((badge) => (badge.hidden ? 0 : Number(badge.textContent)));
+    return this.element.locator("[part=badge]").evaluate((badge) => (badge.hidden ? 0 : Number(badge.textContent)));
   }
 
   cursor() {

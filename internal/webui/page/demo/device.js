@@ -1,131 +1,103 @@
-// One user's device: its connection, its list, its bell. The list and the
-// cursor are kept together, so that a reload resumes exactly where it was.
+// One user's device: its connection, and the element that shows the inbox.
 
-import { Connection } from "./connection.js";
-import { divider, notification } from "./entries.js";
-import { recall, remember } from "./memory.js";
-
-const SHOWN = 60;
+import { connect } from "../client.js";
+import { clock } from "./draw.js";
 
 export class Device {
   element;
-  #id;
+  #options;
   #name;
-  #announce;
-  #connection;
+  #bell;
   #parts;
-  #state; // {cursor, entries: newest first, looked: ids, when a reset brings them again}
+  #cursor; // kept while the device is away, as a phone would
   #replayed = 0; // since the last welcome
-  #first; // this tab has not heard from the service before
+  #away = false; // it left, and was not live since
   #retry = 0;
 
-  constructor({ id, name, url, token, onFrame, announce }) {
-    this.#id = id;
+  constructor({ id, name, url, token }) {
     this.#name = name;
-    this.#announce = announce;
-    this.#state = recall(id);
-    this.#first = !this.#state.cursor;
-    this.#build();
-    this.#connection = new Connection({
-      url,
-      token,
-      cursor: this.#state.cursor ?? "earliest", // a new tab shows what is kept
-      onNotification: (n, how) => this.#arrived(n, how),
-      onCursor: (cursor) => this.#moved(cursor),
-      onReset: ({ reason }) => this.#reset(reason),
-      onState: (state) => this.#became(state),
-      onFrame,
-    });
+    // A connection of its own: another tab shows its own frames.
+    this.#options = { url, token, share: false, storage: { getItem: () => this.#cursor, setItem: (_, cursor) => this.#moved(cursor) } };
+    this.#build(id);
   }
 
   open() {
-    this.#connection.open();
+    this.#bell = connect(this.#options);
+    this.#parts.inbox.bell = this.#bell;
+    this.#bell.on("state", (status) => this.#became(status));
+    this.#bell.on("welcome", () => (this.#replayed = 0));
+    this.#bell.on("notification", () => this.#replayed++);
+    this.#bell.on("reset", ({ reason }) => this.#says(reason === "truncated" ? "Some of the missed are no longer kept" : "Started over: the service did not know the cursor"));
+    this.#bell.on("live", () => this.#live());
+    this.#became({ state: this.#bell.state });
   }
 
-  check() {
-    this.#connection.check();
-  }
-
-  #build() {
-    const fragment = document.getElementById("device").content.cloneNode(true);
-    this.element = fragment.querySelector(".device");
+  #build(id) {
+    this.element = document.getElementById("device").content.cloneNode(true).querySelector(".device");
     const part = (selector) => this.element.querySelector(selector);
     this.#parts = {
-      says: part(".says"), cursor: part(".cursor"), list: part(".list"),
-      bell: part(".bell"), badge: part(".badge"), label: part(".bell .label"),
+      says: part(".says"), cursor: part(".cursor"), story: part(".story"), inbox: part("bellhop-inbox"),
       toggle: part(".toggle span"), plug: part(".toggle use"),
     };
-    this.element.classList.add(this.#id);
-    this.element.dataset.user = this.#id;
+    this.element.classList.add(id);
+    this.element.dataset.user = id;
     this.element.setAttribute("aria-label", `${this.#name}’s device`);
     part("h2").textContent = this.#name;
     part(".avatar").textContent = this.#name[0];
-    this.#parts.list.setAttribute("aria-label", `${this.#name}’s notifications, newest first`);
-    this.#parts.bell.addEventListener("click", () => this.#look());
-    part(".toggle").addEventListener("click", () => this.#toggle());
-    this.#parts.list.append(...this.#state.entries.map((entry) => this.#draw(entry)));
-    this.#count();
-  }
-
-  #toggle() {
-    if (this.#isAway()) {
-      this.#connection.open();
-      return;
-    }
-    this.#connection.close();
-    this.#add({ kind: "left", time: new Date().toISOString() });
-    this.#save();
-    this.#announce(`${this.#name} is offline`);
+    this.#parts.inbox.labels = {
+      title: `${this.#name}’s inbox`,
+      empty: "Nothing yet. The first notification rings here.",
+      arrived: `${this.#name}: {}`,
+    };
+    part(".toggle").addEventListener("click", () => (this.#isAway() ? this.#comeBack() : this.#leave()));
   }
 
   #isAway() {
-    return this.#connection.phase === "offline" || this.#connection.phase === "ended";
+    return this.#bell.state === "closed";
   }
 
-  #arrived(n, { replayed }) {
-    if (replayed) this.#replayed++;
-    this.#add({ kind: "notification", notification: pick(n), replayed, isNew: !this.#state.looked.includes(n.id) }, true);
-    this.#count();
-    animate(this.#parts.bell, "rings");
-    if (!replayed) this.#announce(`${this.#name}: ${n.title ?? n.type}`);
+  #leave() {
+    this.#away = true;
+    this.#bell.close();
+    this.#says(`Went offline at ${clock(Date.now())}`);
   }
 
-  // The frame is handled and on the screen: now its cursor may be kept.
+  #comeBack() {
+    if (this.#away) this.open();
+    else this.#bell.open(); // the service had said not to
+  }
+
+  // The frame is handled: now its cursor may be kept.
   #moved(cursor) {
-    this.#state.cursor = cursor;
-    this.#save();
+    this.#cursor = cursor;
+    this.#parts.cursor.hidden = false;
     this.#parts.cursor.textContent = `…${cursor.slice(-6)}`;
-    animate(this.#parts.cursor, "moved");
+    this.#parts.cursor.classList.remove("moved");
+    void this.#parts.cursor.offsetWidth; // lest the animation not begin anew
+    this.#parts.cursor.classList.add("moved");
   }
 
-  #reset(reason) {
-    const seen = this.#state.entries.filter((entry) => entry.kind === "notification" && !entry.isNew);
-    this.#state.looked = seen.map((entry) => entry.notification.id);
-    this.#state.entries = [];
-    this.#parts.list.replaceChildren();
-    this.#add({ kind: "reset", reason });
-    this.#count();
-  }
-
-  #became({ phase, wait, code, reason }) {
+  #became({ state, wait, code, reason }) {
     clearInterval(this.#retry);
-    this.element.dataset.phase = phase;
+    this.#phase(state === "open" ? "catching-up" : state === "closed" && this.#away ? "offline" : state);
     this.#parts.toggle.textContent = this.#isAway() ? "Come back" : "Go offline";
     this.#parts.plug.setAttribute("href", this.#isAway() ? "#icon-plug" : "#icon-unplug");
-    this.#parts.cursor.hidden = !this.#state.cursor;
-    if (phase === "catching-up") this.#replayed = 0;
-    if (phase === "live") this.#caughtUp();
-    if (phase === "waiting") this.#countDown(wait, code);
-    else this.#parts.says.textContent = sayings[phase] ?? `Ended: ${reason || code}`;
+    if (state === "waiting") this.#countDown(wait, code);
+    if (state === "closed" && !this.#away) this.#parts.says.textContent = `Ended: ${reason || code}`;
   }
 
-  #caughtUp() {
-    const newest = this.#state.entries.at(0)?.kind;
-    if (this.#replayed > 0 || newest === "left") {
-      this.#add({ kind: "back", count: this.#replayed, first: this.#first });
-      this.#announce(`${this.#name} is back: ${this.#replayed} replayed`);
-    }
-    this.#first = false;
+  #live() {
+    if (this.element.dataset.phase === "live") return; // said again on a quiet connection
+    this.#phase("live");
+    const count = this.#replayed;
+    if (count > 0) this.#says(`Back, ${count} replayed in order`);
+    else if (this.#away) this.#says("Back, nothing was missed");
+    this.#away = false;
+  }
+
+  #phase(phase) {
+    this.element.dataset.phase = phase;
+    this.#parts.says.textContent = sayings[phase] ?? "";
   }
 
   #countDown(wait, code) {
@@ -138,54 +110,14 @@ export class Device {
     this.#retry = setInterval(show, 1000);
   }
 
-  #look() {
-    for (const entry of this.#state.entries) entry.isNew = false;
-    for (const item of this.#parts.list.children) item.classList.remove("new");
-    this.#count();
-    this.#save();
-  }
-
-  #add(entry, arrives = false) {
-    this.#state.entries.unshift(entry);
-    const item = this.#draw(entry);
-    if (arrives) item.classList.add("arrives");
-    this.#parts.list.prepend(item);
-    this.#parts.list.scrollTop = 0;
-    this.#state.entries.length = Math.min(this.#state.entries.length, SHOWN);
-    while (this.#parts.list.children.length > SHOWN) this.#parts.list.lastElementChild.remove();
-  }
-
-  #draw(entry) {
-    return entry.kind === "notification" ? notification(entry) : divider(entry);
-  }
-
-  #count() {
-    const count = this.#state.entries.filter((entry) => entry.isNew).length;
-    this.#parts.badge.textContent = count;
-    this.#parts.badge.hidden = count === 0;
-    this.#parts.label.textContent = count === 0 ? `${this.#name} has seen everything` : `${count} new for ${this.#name}: mark as seen`;
-  }
-
-  #save() {
-    remember(this.#id, this.#state);
+  #says(story) {
+    this.#parts.story.textContent = story;
   }
 }
 
 const sayings = {
-  offline: "Offline, resumes after",
+  offline: "Offline",
   connecting: "Connecting",
   "catching-up": "Catching up",
   live: "Live",
 };
-
-// What the page shows of a notification, and so what it keeps of it.
-function pick({ id, type, title, body, priority, time, audience }) {
-  return { id, type, title, body, priority, time, audience };
-}
-
-// Starts the animation of a class anew, even while it runs.
-function animate(element, name) {
-  element.classList.remove(name);
-  void element.offsetWidth;
-  element.classList.add(name);
-}

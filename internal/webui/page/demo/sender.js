@@ -1,6 +1,6 @@
 // The form that publishes: POST /notify, and what came of it.
 
-import { icon } from "./entries.js";
+import { icon } from "./draw.js";
 
 const EXAMPLES = [
   { name: "Bar", type: "bar.opens", title: "The lobby bar opens at six", body: "The first drink is on the house.", priority: "low" },

@@ -22,8 +22,6 @@ async function load() {
 }
 
 /** Returns the address of a path of the service, which may stand under a base path. */
-export function address(base, path, scheme = "http") {
-  const url = new URL(base + path, location.origin);
-  url.protocol = url.protocol.replace("http", scheme);
-  return url.href;
+export function address(base, path) {
+  return new URL(base + path, location.origin).href.replace(/\/$/, "");
 }

@@ -1,4 +1,4 @@
-// Code to take along, ready to run: a curl line and ten lines of JavaScript.
+// Code to take along, ready to run: a curl line and three lines of JavaScript.
 // Tokens are shown shortened by the style sheet alone, so they copy whole.
 
 export class Snippets {
@@ -19,25 +19,18 @@ export class Snippets {
     const members = Object.entries(draft).map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
     const body = `{\n${members.join(",\n")}\n  }`.replaceAll("'", `'\\''`);
     this.#curl.replaceChildren(
-      `curl ${url} \\\n  -H 'Content-Type: application/json' \\\n  -H 'Authorization: Bearer `,
+      `curl ${url}/notify \\\n  -H 'Content-Type: application/json' \\\n  -H 'Authorization: Bearer `,
       span("token", publisher),
       `' \\\n  -d '${body}'`,
     );
   }
 }
 
-function listen({ socket, user }) {
+function listen({ url, user }) {
   return [
-    `const url = new URL("${socket}");\n`,
-    `const token = "`, span("token", user), `";\n`,
-    `const cursor = localStorage.getItem("cursor");\n`,
-    `if (cursor) url.searchParams.set("cursor", cursor);\n`,
-    `const socket = new WebSocket(url, ["bellhop.v1", "bearer." + token]);\n`,
-    `socket.onmessage = ({ data: text }) => {\n`,
-    `  const { event, cursor, data } = JSON.parse(text);\n`,
-    `  if (event === "notification") console.log(data.title);\n`,
-    `  if (cursor) localStorage.setItem("cursor", cursor); `, span("remark", "// once handled"), `\n`,
-    `};`,
+    `const { connect } = await import("${url}/client.js");\n`,
+    `const bell = connect({ url: "${url}", token: () => "`, span("token", user), `" });\n`,
+    `for await (const { title } of bell) console.log(title); `, span("remark", "// each once, in order"),
   ];
 }
 

@@ -1,7 +1,7 @@
 // The last frames and requests, as they were. No token is among them: those
 // travel in headers.
 
-import { clock } from "./entries.js";
+import { clock } from "./draw.js";
 
 const SHOWN = 40;
 const COLLAPSED_BELOW = "(max-width: 40rem)";

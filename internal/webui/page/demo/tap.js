@@ -1,0 +1,21 @@
+/**
+ * Calls onFrame with whatever the page's WebSockets hear and say from now on,
+ * and with the user whose socket it is. No token is among it.
+ */
+export function tap(onFrame) {
+  globalThis.WebSocket = class extends WebSocket {
+    #user;
+
+    constructor(url, protocols) {
+      super(url, protocols);
+      const token = protocols.find((name) => name.startsWith("bearer."));
+      this.#user = JSON.parse(atob(token.split(".")[2].replace(/-/g, "+").replace(/_/g, "/"))).sub;
+      this.addEventListener("message", ({ data }) => onFrame(this.#user, "in", data));
+    }
+
+    send(text) {
+      super.send(text);
+      onFrame(this.#user, "out", text.replace(/"token":"[^"]*"/, '"token":"…"'));
+    }
+  };
+}
