@@ -215,10 +215,10 @@ func TestRevocationOfNothingIsRefused(t *testing.T) {
 	}
 }
 
-// A store of before there were tickets and revocations opens, with all that is
-// in it; then an earlier version, which would let revoked tokens in, refuses it.
+// A store of an earlier format opens, with all that is
+// in it; then an earlier version, which would misread it, refuses it.
 func TestEarlierFormat(t *testing.T) {
-	for format, opens := range map[byte]bool{0: false, 1: true, 2: true, 3: false} {
+	for format, opens := range map[byte]bool{0: false, 1: true, 2: true, 3: true, 4: false} {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			fs := vfs.NewMem()
 			s := openIn(t, fs)
@@ -236,7 +236,7 @@ func TestEarlierFormat(t *testing.T) {
 			require.NoError(t, err)
 			assert.Len(t, page.Notifications, 1)
 			require.NoError(t, s.Close())
-			assert.Equal(t, []byte{2}, mark(t, fs, 2))
+			assert.Equal(t, []byte{3}, mark(t, fs, 3))
 		})
 	}
 }

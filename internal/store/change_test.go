@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,27 +170,68 @@ func TestDeferred(t *testing.T) {
 }
 
 // A store of format 1 knows no IDs and no counts.
-func TestFormat1IsMigrated(t *testing.T) {
-	fs := vfs.NewMem()
-	s := openIn(t, fs)
-	told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"))
-	require.NoError(t, s.Close())
+// rewritten opens the closed store in fs as it never was: change has its keys.
+func rewritten(t *testing.T, fs vfs.FS, change func(set func(key, value string), db *pebble.DB)) *store.Store {
+	t.Helper()
 	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
 	require.NoError(t, err)
-	require.NoError(t, db.DeleteRange([]byte("d"), []byte("e"), pebble.Sync))
-	require.NoError(t, db.Set([]byte("mada"), []byte{2, 0, 0}, pebble.Sync)) // kept, removed, and when
-	require.NoError(t, db.Set([]byte("v"), []byte{1}, pebble.Sync))
+	change(func(key, value string) { require.NoError(t, db.Set([]byte(key), []byte(value), pebble.Sync)) }, db)
 	require.NoError(t, db.Close())
+	s, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return s
+}
 
-	s, err = store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
+func TestEarlierFormatsAreMigrated(t *testing.T) {
+	for _, format := range []string{"\x01", "\x02"} {
+		fs := vfs.NewMem()
+		s := openIn(t, fs)
+		told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"))
+		require.NoError(t, s.Close())
+		s = rewritten(t, fs, func(set func(key, value string), db *pebble.DB) {
+			require.NoError(t, db.DeleteRange([]byte("d"), []byte("e"), pebble.Sync))
+			set("mada", "\x02\x00\x00") // kept, removed, and when
+			set("v", format)
+		})
+		n, err := s.Unread(notify.Reader{User: "ada"}, 2)
+		require.NoError(t, err)
+		assert.Equal(t, 2, n)
+		got := told(t, s, 3, markBy("ada", notify.VerbRead, idOf(1)))
+		assert.Len(t, got, 1)
+		n, err = s.Unread(notify.Reader{User: "ada"}, 3)
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+		require.NoError(t, s.Close())
+	}
+}
+
+// Format 2 knew tickets without topics, and counted bytes without places.
+func TestFormat2KeptTicketsOtherwise(t *testing.T) {
+	const least = 1000 // more than is kept
+	hash := strings.Repeat("h", 32)
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	told(t, s, 1, toUsers(1, "", "ada"))
+	require.NoError(t, s.Close())
+	s = rewritten(t, fs, func(set func(key, value string), _ *pebble.DB) {
+		at := binary.AppendUvarint(nil, uint64(noon().UnixMilli()))
+		set("t"+hash, string(at)+"\x03ada\x08user:ada\x00\x00\x00\x00\x0enotify:publish")
+		end := binary.BigEndian.AppendUint64([]byte("x"), uint64(noon().Add(notify.TicketLifetime).UnixMilli()))
+		set(string(end)+"t"+hash, "")
+		set("s", "\x01\x01") // last, and bytes: fewer than with a place
+		set("v", "\x02")
+	})
 	defer s.Close()
-	n, err := s.Unread(notify.Reader{User: "ada"}, 2)
+	verdicts, _, err := s.Apply(2, noon(), []notify.Entry{
+		notify.Redemption{Hash: [32]byte([]byte(hash))}, notify.Recall{ID: idOf(1)}, toUsers(2, "", "ada"),
+	})
 	require.NoError(t, err)
-	assert.Equal(t, 2, n)
-	got := told(t, s, 3, markBy("ada", notify.VerbRead, idOf(1)))
-	assert.Len(t, got, 1)
-	n, err = s.Unread(notify.Reader{User: "ada"}, 3)
+	assert.ErrorIs(t, verdicts[0].Err, notify.ErrTokenInvalid)
+	assert.NoError(t, verdicts[1].Err)
+	sweep := notify.Sweep{Retention: time.Hour, MaxBytes: least}
+	_, _, err = s.Apply(5, noon().Add(time.Minute), []notify.Entry{sweep})
 	require.NoError(t, err)
-	assert.Equal(t, 1, n)
+	n, err := s.Unread(notify.Reader{User: "ada"}, 5)
+	require.NoError(t, err)
+	assert.Equal(t, 1, n, "the bytes of what is recalled were never counted, and all that is kept seems too much")
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -42,23 +43,33 @@ func placeOf(r pebble.Reader, id string) (p place, ok bool, err error) {
 // placeBytes is what a place takes in the store, with its key.
 const placeBytes = 1 + 16 + 8
 
-// migrated is how many notifications are given a place at a time.
+// migratedMost is how many keys a migration writes at a time.
 const migratedMost = 10_000
 
-// migrate gives the notifications of a store of format 1 their places.
+// migrate brings a store of an earlier format to this one: it gives each
+// notification its place, counts what all take anew, and drops tickets, which
+// last for seconds and are read otherwise now.
 func (s *Store) migrate() error {
 	b := s.db.NewBatch()
 	defer func() { b.Close() }()
-	count := uint64(0)
-	err := eachNotification(s.db, func(n *notify.Notification) (bool, error) {
-		count++
+	st, err := s.readState()
+	if err != nil {
+		return err
+	}
+	st.bytes = 0
+	err = each(s.db, []byte{kindNotification}, after(kindNotification), func(k, v []byte) (bool, error) {
+		n, err := readNotification(sequenceOf(k), v)
+		if err != nil {
+			return false, err
+		}
+		st.bytes += size(&n, v)
 		if err := b.Set(idKey(n.ID()), place{sequence: n.Sequence}.append(nil), nil); err != nil {
 			return false, err
 		}
 		if b.Count() < migratedMost {
 			return true, nil
 		}
-		err := b.Commit(pebble.NoSync)
+		err = b.Commit(pebble.NoSync)
 		b.Close()
 		b = s.db.NewBatch()
 		return true, err
@@ -66,15 +77,12 @@ func (s *Store) migrate() error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	st, err := s.readState()
+	err = errors.Join(
+		b.DeleteRange([]byte{kindTicket}, after(kindTicket), nil),
+		b.Set([]byte{kindState}, st.append(nil), nil),
+		b.Set([]byte{kindFormat}, []byte{formatVersion}, nil),
+	)
 	if err != nil {
-		return err
-	}
-	st.bytes += count * placeBytes
-	if err := b.Set([]byte{kindState}, st.append(nil), nil); err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	if err := b.Set([]byte{kindFormat}, []byte{formatVersion}, nil); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return b.Commit(pebble.Sync)

@@ -22,11 +22,12 @@ import (
 )
 
 // formatVersion is raised when an earlier version would misread keys or values.
-// Format 1 has no inbox, topics, tickets and revocations, and is brought to
-// format 2 when it is opened; what reads only that would let revoked tokens in,
-// and must refuse a store that has any.
+// Format 1 has no tickets and revocations: what reads only that would let
+// revoked tokens in. Format 2 has no inbox and topics, so that nothing is found
+// by its ID, and its tickets are read otherwise. Both are brought to format 3
+// when they are opened.
 const (
-	formatVersion = 2
+	formatVersion = 3
 	formatOldest  = 1
 )
 
