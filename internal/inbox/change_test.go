@@ -141,3 +141,31 @@ func TestDeferred(t *testing.T) {
 	stop()
 	<-done
 }
+
+// How much is unread is counted from what the store holds, which may be ahead of
+// what is told: what a count has left out, a later one brings.
+func TestCountsWhileAnotherIsReplaced(t *testing.T) {
+	r := newRig(t)
+	older := draft("older", "ada")
+	older.CollapseKey = "k"
+	r.submit(older)
+	one := r.publish("one", "ada").ID
+	d := r.connect("ada", "")
+	ctx, stop := contextOf(t)
+	done := make(chan struct{})
+	go func() { defer close(done); r.hub.Run(ctx) }()
+	newer := notify.Publish{
+		ID: "00000000-0000-7000-8000-000000000001", Audience: notify.AudienceUser, Users: []notify.UserID{"ada"},
+		CollapseKey: "k", Keep: r.keep, Content: []byte(`"id":"00000000-0000-7000-8000-000000000001","title":"newer"`),
+	}
+	for _, v := range r.journal.Append(t.Context(), // one group: the count at the mark is made after it
+		notify.Mark{Reader: notify.Reader{User: "ada"}, Verb: notify.VerbRead, IDs: []string{one}, Keep: r.keep}, newer) {
+		require.NoError(t, v.Err)
+	}
+	assert.Equal(t, []string{"welcome", "live", "inbox", "newer", "inbox"}, d.told(5))
+	counts := data(d, "inbox")
+	assert.Contains(t, counts[0], `"unread_count":0`) // with neither of them
+	assert.Equal(t, `{"unread_count":1}`, counts[1])
+	stop()
+	<-done
+}

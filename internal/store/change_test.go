@@ -121,8 +121,7 @@ func TestCollapsingIsToldApart(t *testing.T) {
 		}
 	}
 	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}, "": {"eve"}}, parts)
-	// Hers was read, and what took its place is not.
-	assert.Equal(t, []notify.Change{notify.Recount{To: notify.Readers{Users: []notify.UserID{"grace"}}}}, recounts)
+	assert.Equal(t, []notify.Change{notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada", "grace"}}}}, recounts)
 }
 
 // What falls out of a full history was counted by those who heard it.

@@ -75,18 +75,13 @@ func (g *group) replaceAt(o owner, seq notify.Sequence) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
-	before := len(g.recount)
 	held, err := g.takeOut(o, &old, false)
 	if err != nil || !held {
 		return "", err
 	}
-	switch {
-	case o.isShared():
-	case len(g.recount) > before: // it was unread, and what takes its place is
-		g.recount = g.recount[:before]
-	default: // it was not, and now one more is
-		g.recount = append(g.recount, o)
-	}
+	// Whether one more is unread, they cannot tell; and a count that they are told
+	// of now may have left out what takes its place.
+	g.recount = append(g.recount, o)
 	if err := g.release(&old, bytes); err != nil || old.Expired(g.at) {
 		return "", err
 	}
