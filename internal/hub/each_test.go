@@ -244,3 +244,24 @@ func TestNobodyCountsNothing(t *testing.T) {
 		ada.want(t)
 	})
 }
+
+// Another token of the user may say that there is more in the inbox, or less.
+func TestAnotherTokenIsCountedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, k := counting(t)
+		c, ada := connect(t, h, hearing("ada", "news"))
+		c.Renew(hearing("ada", "news"))
+		pass(time.Second)
+		ada.want(t)
+		c.Renew(hearing("ada", "news", "project.*"))
+		pass(time.Second)
+		ada.want(t, "count at 0")
+		late := hearing("ada", "news", "project.*")
+		late.Since = time.Now()
+		c.Renew(late)
+		pass(2 * time.Second)
+		if n := k.count(); n != 2 {
+			t.Errorf("counted %d times", n)
+		}
+	})
+}

@@ -101,8 +101,12 @@ func (c *Conn) Renew(p notify.Principal) bool {
 		return false
 	}
 	s.unsubscribe(c)
+	was := c.holder
 	c.holder = holderOf(p)
 	s.subscribe(c)
+	if was.since != c.holder.since || !slices.Equal(was.topics(), c.holder.topics()) {
+		s.noteCount(c) // there is more or less in its inbox now
+	}
 	c.unlink() // it may expire sooner than it would have been looked at
 	s.wheel.put(c, s.hub.since(), &s.hub.opts)
 	return true

@@ -17,9 +17,6 @@ type recount struct {
 // wheel's next tick if it is live then: however often it is asked for, at most
 // once a second.
 func (h *Hub) Recount(to notify.Readers) {
-	if h.opts.Recounted == nil {
-		return
-	}
 	if to.All {
 		for i := range h.shards {
 			h.shards[i].recountAll()
@@ -45,9 +42,10 @@ func (c *Conn) askForCount() {
 	c.shard.noteCount(c)
 }
 
-// noteCount puts c among those that want a count. The lock is held.
+// noteCount puts c among those that want a count, if there is anybody to count.
+// The lock is held.
 func (s *shard) noteCount(c *Conn) {
-	if !c.recount && (c.phase == joining || c.phase == live) {
+	if s.hub.opts.Recounted != nil && !c.recount && (c.phase == joining || c.phase == live) {
 		c.recount = true
 		s.recount.conns = append(s.recount.conns, c)
 	}
