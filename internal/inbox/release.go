@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -76,7 +75,7 @@ func (b *Inbox) releaseAll(ctx context.Context, due []notify.Deferred) error {
 		entries[i] = notify.Release{Ref: due[i]}
 	}
 	for _, v := range b.opts.Journal.Append(ctx, entries...) {
-		if v.Err != nil && !errors.Is(v.Err, notify.ErrNotFound) { // recalled meanwhile
+		if v.Err != nil { // that one was recalled meanwhile is no error
 			return fmt.Errorf("append a release: %w", v.Err)
 		}
 	}

@@ -23,8 +23,7 @@ type shared struct {
 // holds never changes: a newer one takes its place.
 type item struct {
 	sequence notify.Sequence
-	time     int64 // milliseconds since 1970, as is expires
-	expires  int64 // 0: never by itself
+	time     int64 // milliseconds since 1970
 	replaces string
 }
 
@@ -136,5 +135,5 @@ func readItems(r pebble.Reader, o owner) ([]item, error) {
 }
 
 func itemOf(n *notify.Notification, replaces string) item {
-	return item{sequence: n.Sequence, time: toMillis(n.Time), expires: toMillis(n.Expires), replaces: replaces}
+	return item{sequence: n.Sequence, time: toMillis(n.Time), replaces: replaces}
 }
