@@ -281,6 +281,15 @@ func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, 
 	return n, size(&n, b), err
 }
 
+// forReader reads a record but for who else was told. There must be one.
+func (g *group) forReader(seq notify.Sequence) (notify.Notification, error) {
+	b, err := get(g.batch, sequenceKey(kindNotification, seq))
+	if err != nil {
+		return notify.Notification{}, err
+	}
+	return readForReader(seq, b)
+}
+
 // setValue is set, for what can write itself.
 func (g *group) setValue(key []byte, v interface{ append(dst []byte) []byte }) {
 	g.buffer = v.append(g.buffer[:0])

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -233,4 +234,50 @@ func TestFormat2KeptTicketsOtherwise(t *testing.T) {
 	n, err := s.Unread(notify.Reader{User: "ada"}, 5)
 	require.NoError(t, err)
 	assert.Equal(t, 1, n, "the bytes of what is recalled were never counted, and all that is kept seems too much")
+}
+
+// One mark changes a bounded number of what is shared, too: what it comes to must
+// fit what a connection can be told, and publishes wait for it.
+func TestMarkingMuchThatIsShared(t *testing.T) {
+	const topics, each = 3, 500
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	reader := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}
+	var all []notify.Entry
+	for n := range topics * each {
+		e := toTopics(n, notify.Topic(fmt.Sprintf("team.%d", n%topics)), "team.all")
+		e.Keep = topics * each
+		all = append(all, e)
+	}
+	told(t, s, 1, all...)
+	last := notify.Sequence(len(all))
+	unread := func() int {
+		n, err := s.Unread(reader, last)
+		require.NoError(t, err)
+		return n
+	}
+	for _, verb := range []notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive} {
+		mark := notify.Mark{Reader: reader, Verb: verb, Through: notify.Sequence(topics*each - 1), Keep: 10_000}
+		var changed []string
+		for more := true; more; {
+			last++
+			verdicts, changes, err := s.Apply(last, noon(), []notify.Entry{mark})
+			require.NoError(t, err)
+			require.Len(t, changes, 1)
+			c := changes[0].(notify.InboxChange)
+			ids := slices.Concat(c.Read, c.Unread, c.Archived)
+			require.LessOrEqual(t, len(ids), 1000)
+			changed, more = append(changed, ids...), verdicts[0].More
+		}
+		var want []string
+		for n := range topics*each - 1 {
+			want = append(want, idOf(n))
+		}
+		assert.Equal(t, want, changed, verb)
+		if verb == notify.VerbUnread {
+			assert.Equal(t, topics*each, unread())
+		} else {
+			assert.Equal(t, 1, unread())
+		}
+	}
 }

@@ -3,12 +3,14 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markMost is how many of a user's own notifications one Mark changes, so that a
-// publish never waits for long behind one.
+// markMost is how many of a user's own notifications one Mark changes, and of
+// those that others are told, too, so that a publish never waits for long behind
+// one, and what it comes to can be told.
 const markMost = 1000
 
 // mark changes the state of notifications and tells their reader which.
@@ -72,11 +74,7 @@ func (m *marking) byID() error {
 		if !ok || p.deferred != nil {
 			continue
 		}
-		b, err := get(m.batch, sequenceKey(kindNotification, p.sequence))
-		if err != nil || b == nil {
-			return errors.Join(errCorrupt, err)
-		}
-		n, err := readForReader(p.sequence, b)
+		n, err := m.forReader(p.sequence)
 		if err != nil {
 			return err
 		}
@@ -175,11 +173,7 @@ func (m *marking) through() (more bool, err error) {
 	if err != nil || more {
 		return more, err
 	}
-	if err := m.tellShared(through); err != nil {
-		return false, err
-	}
-	m.marks, m.stretched = m.marks.mark(1, through, m.Verb, m.at), true
-	return false, nil
+	return m.throughShared(through)
 }
 
 func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
@@ -201,7 +195,7 @@ func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
 		return false, err
 	}
 	for _, t := range all {
-		n, _, err := m.notification(sequenceOf(t.key))
+		n, err := m.forReader(sequenceOf(t.key))
 		if err != nil {
 			return false, err
 		}
@@ -212,37 +206,59 @@ func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
 	return more, nil
 }
 
-// tellShared notes which of what is shared will be found otherwise.
-func (m *marking) tellShared(through notify.Sequence) error {
-	owners := []owner{everyone()}
+// throughShared marks the rest: all that is before the place, or before the first
+// that is too much, and notes which of it will be found otherwise.
+func (m *marking) throughShared(through notify.Sequence) (more bool, err error) {
+	all, err := m.otherwise(through)
+	if err != nil {
+		return false, err
+	}
+	if more = len(all) > markMost; more {
+		all = all[:markMost]
+		through = all[markMost-1]
+	}
+	for _, seq := range all {
+		n, err := m.forReader(seq)
+		if err != nil {
+			return false, err
+		}
+		hidden := n.Audience == notify.AudienceAll && n.Time.Before(m.Reader.Since)
+		if !hidden && !n.Expired(m.at) {
+			m.changed = append(m.changed, n.ID())
+		}
+	}
+	m.marks, m.stretched = m.marks.mark(1, through, m.Verb, m.at), true
+	return more, nil
+}
+
+// otherwise returns where what is shared up to a place will be found otherwise,
+// in order. If it is more than markMost, the first of it are enough.
+func (m *marking) otherwise(through notify.Sequence) (all []notify.Sequence, err error) {
 	topics, err := m.heard(m.Reader.Topics)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	owners := []owner{everyone()}
 	for _, t := range topics {
 		owners = append(owners, ofTopic(t))
 	}
-	seen := map[notify.Sequence]bool{}
+	from := m.marks.beginOf(m.Verb, m.at)
 	for _, o := range owners {
-		err := each(m.batch, o.toldKey(0), o.toldKey(through+1), func(k, _ []byte) (bool, error) {
-			seq := sequenceOf(k)
-			before := m.marks.at(seq)
-			if seen[seq] || before.after(m.Verb, m.at) == before {
-				return true, nil
+		left := markMost + 1
+		err := each(m.batch, o.toldKey(from), o.toldKey(max(from, through+1)), func(k, _ []byte) (bool, error) {
+			before := m.marks.at(sequenceOf(k))
+			if before.after(m.Verb, m.at) != before {
+				all = append(all, sequenceOf(k))
+				left--
 			}
-			seen[seq] = true
-			n, _, err := m.notification(seq)
-			if err != nil || n.Expired(m.at) || o == everyone() && n.Time.Before(m.Reader.Since) {
-				return err == nil, err
-			}
-			m.changed = append(m.changed, n.ID())
-			return true, nil
+			return left > 0, nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // heard is heard, with the topics whose histories are not in the batch yet.

@@ -72,6 +72,15 @@ func (m marks) mark(from, to notify.Sequence, verb notify.Verb, at time.Time) ma
 	return next
 }
 
+// beginOf returns the first place where verb may change something: those who mark
+// all have done so before.
+func (m marks) beginOf(verb notify.Verb, at time.Time) notify.Sequence {
+	if len(m) > 0 && m[0].from <= 1 && m[0].after(verb, at) == m[0] {
+		return m[0].to + 1
+	}
+	return 1
+}
+
 // with returns m with s behind it, joined to what it goes on from.
 func (m marks) with(s stretch) marks {
 	if s.read == 0 && s.archived == 0 {
