@@ -66,6 +66,8 @@ func (p *pending) weigh(e notify.Entry) {
 		if e.IDs == nil {
 			p.weight += markThrough
 		}
+	case notify.Recall:
+		p.weight += notify.MaxUsers // so many may have it
 	}
 }
 
