@@ -17,7 +17,7 @@ func membersOf(v jsontext.Value) iter.Seq2[string, jsontext.Value] {
 				at++
 			}
 			end := at + stringEnd(v[at:])
-			name := unquote(v[at:end])
+			name := nameOf(v[at:end])
 			at = end + len(":")
 			end = at + valueEnd(v[at:])
 			if !yield(name, v[at:end]) {
@@ -26,6 +26,19 @@ func membersOf(v jsontext.Value) iter.Seq2[string, jsontext.Value] {
 			at = end
 		}
 	}
+}
+
+// common are the names that nearly all bodies have: they are no garbage.
+var common = [...]string{"to", "users", "topics", "type", "title", "body", "data", "ttl", "ephemeral"}
+
+// nameOf is unquote for the name of a member.
+func nameOf(v jsontext.Value) string {
+	for _, name := range common {
+		if string(v[1:len(v)-1]) == name {
+			return name
+		}
+	}
+	return unquote(v)
 }
 
 // itemsOf returns the items of an array.
