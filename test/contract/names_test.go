@@ -17,11 +17,6 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-// later is what the document has and the service does not yet.
-var later = struct{ events, commands []string }{
-	commands: []string{"archive", "read", "unread"},
-}
-
 // The names of events and commands in the sources are those of the document:
 // no more, no fewer.
 func TestNames(t *testing.T) {
@@ -41,11 +36,10 @@ func TestNames(t *testing.T) {
 		}
 	})
 	events = slices.DeleteFunc(events, func(event string) bool { return event == "reply" || event == "error" })
-	const mended = "if the service has it now, take it out of later"
 	socket, stream := doc.Events()
-	assert.Equal(t, socket, sorted(append(events, later.events...)), mended)
+	assert.Equal(t, socket, sorted(events))
 	assert.Equal(t, socket, stream, "an event stream hears the same")
-	assert.Equal(t, doc.Commands(), sorted(append(commands, later.commands...)), mended)
+	assert.Equal(t, doc.Commands(), sorted(commands))
 }
 
 // The close codes, with their reasons and whether to come back, too.

@@ -94,6 +94,8 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
     await service.publish(`restarted ${name}`);
     await eventually(() => titles(page), [`restarted ${name}`, `after ${name}`, ...all]);
     await eventually(() => page.getByRole("button").textContent(), `${all.length + 2} unread`);
+    await page.getByRole("button").click();
+    await eventually(() => page.getByRole("button").textContent(), "0 unread");
 
     await page.evaluate(() => window.unmount());
     await eventually(service.connections, 0);
