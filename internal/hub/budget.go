@@ -43,10 +43,8 @@ func (h *Hub) Queued() int64 { return h.budget.queued.Load() }
 // queued returns how many bytes wait to be written on c, or to be queued, or
 // are being written. The shard's lock is held.
 func (c *Conn) queued() int {
-	n := int(c.flightBytes)
-	if c.queue != nil {
-		n += c.queue.bytes
-	}
+	_, n := c.queue.size()
+	n += int(c.flightBytes)
 	if c.held != nil {
 		n += c.held.bytes
 	}

@@ -44,7 +44,7 @@ type Conn struct {
 	// mark that it must reach before it can go live.
 	seen notify.Sequence
 
-	queue       *batch // what the writer has not yet taken; nil: nothing
+	queue       queue  // what the writer has not yet taken
 	held        *batch // ephemeral frames for when c goes live; nil: none
 	flight      int32  // frames that the writer is writing
 	flightBytes int32
@@ -220,10 +220,7 @@ func (c *Conn) put(f *Frame) bool {
 		c.shard.end(c, notify.CloseOverloaded)
 		return false
 	}
-	if c.queue == nil {
-		c.queue = h.newBatch()
-	}
-	c.queue.add(f)
+	c.queue.add(h, f)
 	c.told = c.told || f.Sequence != 0
 	return true
 }
@@ -232,8 +229,8 @@ func (c *Conn) put(f *Frame) bool {
 // what it is sent.
 func (c *Conn) isLong() bool {
 	opts := &c.shard.hub.opts
-	return c.queue != nil && !c.blocked &&
-		(2*len(c.queue.frames) >= opts.QueueLen-1 || 2*c.queue.bytes >= opts.QueueBytes)
+	n, bytes := c.queue.size()
+	return n > 0 && !c.blocked && (2*n >= opts.QueueLen-1 || 2*bytes >= opts.QueueBytes)
 }
 
 // awaitTaken returns when a worker has taken a long queue, or has found that the
@@ -248,10 +245,8 @@ func (c *Conn) awaitTaken() {
 
 // isFull reports whether f is too much for what is queued and in flight.
 func (c *Conn) isFull(f *Frame) bool {
-	n, bytes := int(c.flight)+1, int(c.flightBytes)+f.size()
-	if c.queue != nil {
-		n, bytes = n+len(c.queue.frames), bytes+c.queue.bytes
-	}
+	n, bytes := c.queue.size()
+	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+f.size()
 	return n > c.shard.hub.opts.QueueLen || bytes > c.shard.hub.opts.QueueBytes
 }
 
@@ -320,4 +315,11 @@ func (c *Conn) drop(b *batch) *batch {
 	c.shard.hub.budget.giveBack(b.bytes)
 	c.shard.hub.freeBatch(b)
 	return nil
+}
+
+// dropQueue drops what is queued.
+func (c *Conn) dropQueue() {
+	if !c.queue.isEmpty() {
+		c.drop(c.queue.take(c.shard.hub))
+	}
 }

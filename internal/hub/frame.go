@@ -39,7 +39,52 @@ type Transport interface {
 	Close(why notify.Close)
 }
 
-// batch is the queue of a connection, and what its writer has in flight.
+// queue is what a connection has queued. Most have one frame at a time, for which
+// there is room here: were it a batch, a broadcast that is queued faster than it
+// is written would make one for each connection.
+type queue struct {
+	only  *Frame // nil: none, or more than one
+	batch *batch
+}
+
+func (q *queue) isEmpty() bool { return q.only == nil && q.batch == nil }
+
+// size returns how many frames are queued, and their bytes.
+func (q *queue) size() (n, bytes int) {
+	switch {
+	case q.only != nil:
+		return 1, q.only.size()
+	case q.batch != nil:
+		return len(q.batch.frames), q.batch.bytes
+	}
+	return 0, 0
+}
+
+func (q *queue) add(h *Hub, f *Frame) {
+	switch {
+	case q.isEmpty():
+		q.only = f
+		return
+	case q.batch == nil:
+		q.batch = h.newBatch()
+		q.batch.add(q.only)
+		q.only = nil
+	}
+	q.batch.add(f)
+}
+
+// take empties the queue, which is not empty.
+func (q *queue) take(h *Hub) *batch {
+	b := q.batch
+	if b == nil {
+		b = h.newBatch()
+		b.add(q.only)
+	}
+	*q = queue{}
+	return b
+}
+
+// batch is several frames that wait, or what a writer has in flight.
 type batch struct {
 	frames []*Frame
 	bytes  int

@@ -213,11 +213,11 @@ func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 	c.flight, c.flightBytes = 0, 0
 	switch {
 	case c.closing: // somebody else closes
-	case c.queue != nil:
+	case !c.queue.isEmpty():
 		if c.isLong() {
 			defer c.shard.taken.Broadcast()
 		}
-		b, c.queue = c.queue, nil
+		b = c.queue.take(c.shard.hub)
 		c.flight, c.flightBytes = int32(len(b.frames)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
 		return b, false, nil
 	case c.phase == ended:
@@ -244,7 +244,7 @@ func (c *Conn) cut() {
 // closeNow closes the transport beside the writer, if there is one, which then
 // finds that it cannot write. The shard's lock is held, and c has ended.
 func (c *Conn) closeNow() {
-	c.queue = c.drop(c.queue)
+	c.dropQueue()
 	c.shard.taken.Broadcast()
 	c.closing = true
 	c.shard.hub.tasks.Add(1)
@@ -263,6 +263,6 @@ func (c *Conn) rescue() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.end(c, notify.CloseInternal)
-	c.queue = c.drop(c.queue) // which might be what it panics at
+	c.dropQueue() // which might be what it panics at
 	c.shard.taken.Broadcast()
 }
