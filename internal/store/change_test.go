@@ -281,3 +281,30 @@ func TestMarkingMuchThatIsShared(t *testing.T) {
 		}
 	}
 }
+
+// However large notifications are, a page of them is not; and there is always
+// another while there are more.
+func TestPagesOfAListAreBounded(t *testing.T) {
+	const all, bytes = 100, 16 << 10
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	for n := range all {
+		e := toUsers(n, "", "ada")
+		e.Keep, e.Content = all, append(e.Content, `,"body":"`+strings.Repeat("b", bytes)+`"`...)
+		told(t, s, notify.Sequence(n+1), e)
+	}
+	told(t, s, all+1, markBy("ada", notify.VerbArchive, idOf(all/2), idOf(1)))
+	for state, want := range map[notify.InboxState]int{notify.StateAll: all, notify.StateArchived: 2, notify.StateInbox: all - 2} {
+		got := 0
+		before := notify.Sequence(0)
+		for more := true; more; {
+			list, err := s.List(notify.Reader{User: "ada"}, before, all+1, state, 100, noon())
+			require.NoError(t, err)
+			require.NotEmpty(t, list.Notifications)
+			require.LessOrEqual(t, len(list.Notifications), 17)
+			got += len(list.Notifications)
+			before, more = list.Notifications[len(list.Notifications)-1].Sequence, list.More
+		}
+		assert.Equal(t, want, got, state)
+	}
+}

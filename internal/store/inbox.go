@@ -16,6 +16,11 @@ type List struct {
 	More          bool                  // there are more behind the last
 }
 
+// listBytes is how much content a page of an inbox holds, give or take a
+// notification: hundreds may be reading at once, and a hundred large ones are
+// megabytes.
+const listBytes = 256 << 10
+
 // List returns what r was told and has in a state: at most limit, newest first,
 // before a sequence (0: from the end) and up to another, by which the caller
 // bounds it as in History. What has expired by now is left out.
@@ -33,22 +38,25 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 		return List{}, err
 	}
 	var list List
+	bytes := 0
 	for {
 		seq, ok := t.next()
 		if !ok {
 			return list, t.err()
 		}
-		n, ok, err := t.take(seq)
+		full := len(list.Notifications) == limit || bytes >= listBytes
+		n, ok, err := t.take(seq, state)
 		if err != nil {
 			return list, fmt.Errorf("notification %d: %w", seq, err)
 		}
-		if !ok || n.Expired(now) || !state.Has(&n.View) {
+		if !ok || n.Expired(now) {
 			continue
 		}
-		if list.More = len(list.Notifications) == limit; list.More {
+		if list.More = full; full {
 			return list, nil
 		}
 		list.Notifications = append(list.Notifications, n)
+		bytes += len(n.Content)
 	}
 }
 

@@ -74,7 +74,7 @@ func (p *Page) take(t *timeline, seq notify.Sequence, limit int) error {
 		p.Changes = append(p.Changes, c)
 		return nil
 	}
-	n, ok, err := t.take(seq)
+	n, ok, err := t.take(seq, notify.StateAll)
 	if !ok || err != nil {
 		return err
 	}

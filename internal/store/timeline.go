@@ -178,10 +178,10 @@ func (t *timeline) takeChange(seq notify.Sequence) (c notify.InboxChange, ok boo
 }
 
 // take takes the notification at seq, which next has returned. It reports false
-// if that is gone at this moment.
-func (t *timeline) take(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
+// if that is gone at this moment, or has another state.
+func (t *timeline) take(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	view, err := t.takeView(seq)
-	if err != nil {
+	if err != nil || !state.Has(&view) {
 		return n, false, err
 	}
 	if n, ok, err = t.read(seq); !ok || err != nil {
