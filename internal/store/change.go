@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -24,14 +25,20 @@ func (g *group) keepChange(o owner, c *notify.InboxChange, most int) error {
 	g.change(h)
 	h.changes += weight(c)
 	key := o.changeKey(c.Sequence)
-	g.set(key, appendChange(g.buffer[:0], c))
-	g.set(endKey(g.at.Add(changeLifetime), kindChange, key[1:]), nil)
+	g.buffer = appendTime(appendChange(g.buffer[:0], c), g.at)
+	g.set(key, g.buffer)
+	g.set(endOfChange(g.at, key), nil)
 	for most > 0 && h.changes > uint64(most)+weight(c) {
 		if err := g.dropOldestChange(h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// endOfChange is the end key of the change at key, which was kept at a time.
+func endOfChange(at time.Time, key []byte) []byte {
+	return endKey(at.Add(changeLifetime), kindChange, key[1:])
 }
 
 // weight is how many notifications c is about.
@@ -52,7 +59,7 @@ func (g *group) dropOldestChange(h *known) error {
 		h.changes = 0
 		return it.Error()
 	}
-	return g.dropChange(h, it.Key())
+	return g.dropChange(h, slices.Clone(it.Key()))
 }
 
 // dropChange removes a change, which leaves a hole.
@@ -62,14 +69,15 @@ func (g *group) dropChange(h *known, key []byte) error {
 	if err != nil || b == nil {
 		return err
 	}
-	c, err := readChange(seq, b)
+	c, at, err := readChangeAt(seq, b)
 	if err != nil {
 		return err
 	}
 	g.change(h)
 	h.changes -= min(h.changes, weight(&c))
 	h.removedChanges = max(h.removedChanges, seq)
-	g.remove(append([]byte(nil), key...))
+	g.remove(key)
+	g.remove(endOfChange(at, key))
 	return nil
 }
 
@@ -97,6 +105,12 @@ func appendChange(dst []byte, c *notify.InboxChange) []byte {
 }
 
 func readChange(seq notify.Sequence, b []byte) (notify.InboxChange, error) {
+	c, _, err := readChangeAt(seq, b)
+	return c, err
+}
+
+// readChangeAt reads a change, and when it was kept.
+func readChangeAt(seq notify.Sequence, b []byte) (notify.InboxChange, time.Time, error) {
 	c := notify.InboxChange{Sequence: seq}
 	r := record{b: b}
 	for _, ids := range []*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled} {
@@ -105,7 +119,8 @@ func readChange(seq notify.Sequence, b []byte) (notify.InboxChange, error) {
 			(*ids)[i] = longID(id)
 		}
 	}
-	return c, r.err
+	at := r.time()
+	return c, at, r.err
 }
 
 // shortID is how an ID is kept: the bytes of a UUID, whatever else as it is.

@@ -308,3 +308,24 @@ func TestPagesOfAListAreBounded(t *testing.T) {
 		assert.Equal(t, want, got, state)
 	}
 }
+
+// Of a change that is dropped nothing is left, else whoever marks all day would
+// fill the disk.
+func TestADroppedChangeLeavesNothing(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	told(t, s, 1, toUsers(1, "", "ada"), markBy("ada", notify.VerbRead, idOf(1)))
+	_, _, err := s.Apply(3, noon().Add(time.Hour), []notify.Entry{
+		markBy("ada", notify.VerbUnread, idOf(1)), markBy("ada", notify.VerbRead, idOf(1)),
+		markBy("ada", notify.VerbUnread, idOf(1)), markBy("ada", notify.VerbRead, idOf(1)),
+	})
+	require.NoError(t, err)
+	_, removed := changes(t, s, 0, 6)
+	require.Equal(t, notify.Sequence(2), removed)
+	due, err := s.Due(noon().Add(31*24*time.Hour+time.Minute), notify.Sweep{Retention: 1000 * 24 * time.Hour})
+	require.NoError(t, err)
+	assert.False(t, due)
+	due, err = s.Due(noon().Add(31*24*time.Hour+time.Hour), notify.Sweep{Retention: 1000 * 24 * time.Hour})
+	require.NoError(t, err)
+	assert.True(t, due)
+}
