@@ -329,3 +329,45 @@ func TestADroppedChangeLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, due)
 }
+
+// What a user has marked goes with what is dropped, sooner or later.
+func TestMarksOfWhatIsDroppedAreForgotten(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	last := notify.Sequence(0)
+	for n := range 500 {
+		e := toUsers(n, "")
+		e.Audience = notify.AudienceAll
+		told(t, s, last+1, e, markBy("ada", notify.VerbRead, idOf(n)))
+		last += 2
+	}
+	unread, err := s.Unread(notify.Reader{User: "ada"}, last)
+	require.NoError(t, err)
+	assert.Zero(t, unread)
+	require.NoError(t, s.Close())
+	s = rewritten(t, fs, func(_ func(key, value string), db *pebble.DB) {
+		marks, closer, err := db.Get([]byte("bada"))
+		require.NoError(t, err)
+		defer closer.Close()
+		assert.Less(t, len(marks), 500) // ten bytes for each of 50
+	})
+	require.NoError(t, s.Close())
+}
+
+// A broadcast from before a token's since is hidden wherever it would be found,
+// however finely that is said.
+func TestSinceWithinAMillisecond(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	e := toUsers(1, "")
+	e.Audience = notify.AudienceAll
+	reader := notify.Reader{User: "ada", Since: noon().Add(time.Microsecond)}
+	got := told(t, s, 1, e, notify.Mark{Reader: reader, Verb: notify.VerbRead, IDs: []string{idOf(1)}, Keep: 3})
+	assert.Len(t, got, 1) // it cannot be marked
+	n, err := s.Unread(reader, 2)
+	require.NoError(t, err)
+	assert.Zero(t, n)
+	list, err := s.List(reader, 0, 2, notify.StateAll, 10, noon())
+	require.NoError(t, err)
+	assert.Empty(t, list.Notifications)
+}

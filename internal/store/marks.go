@@ -121,9 +121,9 @@ func (t told) after(verb notify.Verb, at time.Time) told {
 	return t
 }
 
-// pruneFrom is how many stretches there may be before it is looked which of
-// them still have something in them.
-const pruneFrom = 32
+// pruneEvery is how many stretches come to be before it is looked which of all
+// still have something in them: looking takes a seek for each.
+const pruneEvery = 32
 
 // prune drops the stretches of which nothing is kept.
 func (m marks) prune(r pebble.Reader) (marks, error) {
@@ -174,7 +174,7 @@ func readMarks(from pebble.Reader, u notify.UserID) (marks, error) {
 
 // setMarks writes what u has marked.
 func (g *group) setMarks(u notify.UserID, m marks, had int) (err error) {
-	if len(m) > had && len(m) > pruneFrom {
+	if len(m)/pruneEvery > had/pruneEvery {
 		if m, err = m.prune(g.batch); err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func (s *Store) sharedWith(r notify.Reader, after, upTo notify.Sequence) (owners
 		}
 		list = between(list, after, upTo)
 		if o == everyone() && !r.Since.IsZero() {
-			list = slices.DeleteFunc(slices.Clone(list), func(i item) bool { return i.time < r.Since.UnixMilli() })
+			list = slices.DeleteFunc(slices.Clone(list), func(i item) bool { return fromMillis(i.time).Before(r.Since) })
 		}
 		lists = append(lists, list)
 	}
