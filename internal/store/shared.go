@@ -9,14 +9,20 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sharedMost is how many topics' lists are in memory, twice over at most.
-const sharedMost = 1 << 10
+// sharedMost is how many items of lists are in memory, of some 40 bytes, twice
+// over at most and give or take a list. A list counts as some more: there may be
+// none of what a token names.
+const (
+	sharedMost   = 1 << 18
+	listOverhead = 8
+)
 
 // shared is what everyone and the topics that are read have in their histories,
 // in memory: what is unread of it is counted for each of very many readers.
 type shared struct {
 	mu         sync.Mutex
 	young, old map[owner][]item // old is young as it was when it was full
+	items      int              // in young
 }
 
 // item is one that a history holds. A list of them is in order, and what it
@@ -60,9 +66,13 @@ func (c *shared) find(o owner) (list []item, ok bool) {
 }
 
 func (c *shared) put(o owner, list []item) {
-	if c.young == nil || len(c.young) >= sharedMost {
-		c.young, c.old = make(map[owner][]item), c.young
+	if c.young == nil || c.items >= sharedMost {
+		c.young, c.old, c.items = make(map[owner][]item), c.young, 0
 	}
+	if had, ok := c.young[o]; ok {
+		c.items -= len(had) + listOverhead
+	}
+	c.items += len(list) + listOverhead
 	c.young[o] = list
 }
 
