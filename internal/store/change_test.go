@@ -169,7 +169,6 @@ func TestDeferred(t *testing.T) {
 	assert.True(t, n.Expires.Equal(noon().Add(time.Hour+time.Minute)), "it lives from when it is delivered")
 }
 
-// A store of format 1 knows no IDs and no counts.
 // rewritten opens the closed store in fs as it never was: change has its keys.
 func rewritten(t *testing.T, fs vfs.FS, change func(set func(key, value string), db *pebble.DB)) *store.Store {
 	t.Helper()
@@ -182,6 +181,7 @@ func rewritten(t *testing.T, fs vfs.FS, change func(set func(key, value string),
 	return s
 }
 
+// Stores of earlier formats know no IDs and no counts.
 func TestEarlierFormatsAreMigrated(t *testing.T) {
 	for _, format := range []string{"\x01", "\x02"} {
 		fs := vfs.NewMem()
