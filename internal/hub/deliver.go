@@ -73,15 +73,15 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Fra
 	awaitTaken(long)
 }
 
-// DeliverEach offers each connection that to names frames of its own, of which
-// the last alone has a sequence. No lock is held while frames makes them: none
-// says that there is nothing to tell. A connection that is joining is not told,
-// but must reach the sequence.
-func (h *Hub) DeliverEach(to notify.Readers, frames func(c *Conn) []*Frame) {
+// DeliverEach offers each connection that to names frames of its own, all of the
+// sequence seq, which the last may bear; if it does not, more of seq comes. No
+// lock is held while frames makes them: none says that there is nothing to tell.
+// A connection that is joining is not told, but must reach the sequence.
+func (h *Hub) DeliverEach(to notify.Readers, seq notify.Sequence, frames func(c *Conn) []*Frame) {
 	var long []*Conn
 	h.gather(to, func(conns []*Conn) {
 		for _, c := range conns {
-			if own := frames(c); len(own) > 0 && c.offerAll(own) {
+			if own := frames(c); len(own) > 0 && c.offerAll(own, seq) {
 				long = append(long, c)
 			}
 		}
@@ -155,17 +155,17 @@ func (s *shard) deliverTopics(topics []spelling, frames []*Frame, long []*Conn) 
 
 // offerAll is offer for several frames that are told together, and reports
 // whether c's queue is long now.
-func (c *Conn) offerAll(frames []*Frame) (long bool) {
+func (c *Conn) offerAll(frames []*Frame, seq notify.Sequence) (long bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	last := frames[len(frames)-1]
-	if last.Sequence <= c.seen {
+	if seq <= c.seen {
 		return false
 	}
-	c.seen = last.Sequence
 	if c.phase != live {
+		c.seen = seq
 		return false
 	}
+	c.seen = max(c.seen, frames[len(frames)-1].Sequence)
 	for _, f := range frames {
 		c.enqueue(f)
 	}

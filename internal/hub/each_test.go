@@ -22,11 +22,11 @@ func TestDeliverEachReachesWhomItIsFor(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, hearing("ada", "project.*", "project.7"))
 		_, grace := connect(t, h, user("grace"))
-		h.DeliverEach(notify.Readers{Users: []notify.UserID{"ada", "nobody"}}, own(1))
-		h.DeliverEach(notify.Readers{Topics: []notify.Topic{"project.7"}}, own(2))
-		h.DeliverEach(everyone, own(3))
-		h.DeliverEach(everyone, func(*hub.Conn) []*hub.Frame { return nil })
-		h.DeliverEach(everyone, own(3)) // seen
+		h.DeliverEach(notify.Readers{Users: []notify.UserID{"ada", "nobody"}}, 1, own(1))
+		h.DeliverEach(notify.Readers{Topics: []notify.Topic{"project.7"}}, 2, own(2))
+		h.DeliverEach(everyone, 3, own(3))
+		h.DeliverEach(everyone, 3, func(*hub.Conn) []*hub.Frame { return nil })
+		h.DeliverEach(everyone, 3, own(3)) // seen
 		tell(h, 4, "ada")
 		synctest.Wait()
 		ada.want(t, "for c-ada", "1", "for c-ada", "2", "for c-ada", "3", "4")
@@ -42,7 +42,7 @@ func TestDeliverEachHoldsNoLock(t *testing.T) {
 		h := hub.New(hub.Options{})
 		joining, late := join(t, h, user("ada"))
 		_, gone := connect(t, h, user("ada"))
-		h.DeliverEach(notify.Readers{Users: []notify.UserID{"ada"}}, func(c *hub.Conn) []*hub.Frame {
+		h.DeliverEach(notify.Readers{Users: []notify.UserID{"ada"}}, 5, func(c *hub.Conn) []*hub.Frame {
 			c.Principal()
 			if c == joining {
 				h.GoLive(c, 4)
@@ -63,7 +63,7 @@ func TestDeliverEachRaisesTheMarkOfWhoIsJoining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
-		h.DeliverEach(everyone, own(7))
+		h.DeliverEach(everyone, 7, own(7))
 		if h.GoLive(c, 6) {
 			t.Error("it went live although 7 had been offered")
 		}
@@ -81,7 +81,7 @@ func TestDeliverEachLeavesNoLongQueue(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 8})
 		_, ada := connect(t, h, user("ada"))
 		for seq := 1; seq <= 100; seq++ {
-			h.DeliverEach(everyone, own(seq))
+			h.DeliverEach(everyone, notify.Sequence(seq), own(seq))
 		}
 		synctest.Wait()
 		if n := len(ada.heard()); n != 200 {
@@ -263,5 +263,26 @@ func TestAnotherTokenIsCountedAnew(t *testing.T) {
 		if n := k.count(); n != 2 {
 			t.Errorf("counted %d times", n)
 		}
+	})
+}
+
+// Frames without a sequence precede what bears it: who is told them now is told
+// that, too, and who is joining finds both in its past.
+func TestDeliverEachBeforeMoreOfTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		_, ada := connect(t, h, user("ada"))
+		late, joining := join(t, h, user("grace"))
+		h.DeliverEach(everyone, 7, func(*hub.Conn) []*hub.Frame { return []*hub.Frame{ephemeral("before 7")} })
+		if h.GoLive(late, 6) {
+			t.Error("it went live although some of 7 had been offered")
+		}
+		tell(h, 7, "ada")
+		tell(h, 7, "grace")
+		h.DeliverEach(everyone, 7, func(*hub.Conn) []*hub.Frame { return []*hub.Frame{ephemeral("seen")} })
+		synctest.Wait()
+		ada.want(t, "before 7", "7")
+		joining.want(t)
+		h.Drain(t.Context(), 0)
 	})
 }

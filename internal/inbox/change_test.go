@@ -114,11 +114,14 @@ func TestCollapsingIsToldApartForWhomItReplacesAnother(t *testing.T) {
 	newer := draft("newer", "grace", "ada")
 	newer.CollapseKey = "k"
 	r.submit(newer)
-	assert.Equal(t, []string{"welcome", "live", "older", "newer"}, ada.told(4))
+	assert.Equal(t, []string{"welcome", "live", "older", "inbox", "newer"}, ada.told(5))
 	assert.Equal(t, []string{"welcome", "live", "newer"}, grace.told(3))
-	assert.Contains(t, string(ada.all()[3].data), `"replaces":"`+id+`"`)
+	gone := ada.all()[3]
+	assert.Equal(t, `{"recalled":["`+id+`"],"unread_count":1}`, string(gone.data))
+	assert.Empty(t, gone.cursor, "that comes with what has taken its place")
+	assert.Contains(t, string(ada.all()[4].data), `"replaces":"`+id+`"`)
 	assert.NotContains(t, string(grace.all()[2].data), `"replaces"`)
-	assert.Equal(t, []string{"welcome", "newer", "live"}, r.connect("ada", inbox.Earliest).caughtUp())
+	assert.Equal(t, []string{"welcome", "inbox", "newer", "live"}, r.connect("ada", inbox.Earliest).caughtUp())
 }
 
 // What is deferred is released by Run, in time and in order.
@@ -162,10 +165,11 @@ func TestCountsWhileAnotherIsReplaced(t *testing.T) {
 		notify.Mark{Reader: notify.Reader{User: "ada"}, Verb: notify.VerbRead, IDs: []string{one}, Keep: r.keep}, newer) {
 		require.NoError(t, v.Err)
 	}
-	assert.Equal(t, []string{"welcome", "live", "inbox", "newer", "inbox"}, d.told(5))
+	assert.Equal(t, []string{"welcome", "live", "inbox", "inbox", "newer"}, d.told(5))
 	counts := data(d, "inbox")
 	assert.Contains(t, counts[0], `"unread_count":0`) // with neither of them
-	assert.Equal(t, `{"unread_count":1}`, counts[1])
+	assert.Contains(t, counts[1], `"recalled":[`)
+	assert.Contains(t, counts[1], `"unread_count":1`) // with what comes next
 	stop()
 	<-done
 }

@@ -57,7 +57,10 @@ func (b *Inbox) tellChange(c *notify.InboxChange) {
 	parts := partsOf(c)
 	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
 	last := parts[len(parts)-1:]
-	b.opts.Hub.DeliverEach(c.To, func(conn *hub.Conn) []*hub.Frame {
+	if c.Replaced {
+		last[0].Sequence = 0 // the cursor comes with what has taken the place
+	}
+	b.opts.Hub.DeliverEach(c.To, c.Sequence, func(conn *hub.Conn) []*hub.Frame {
 		unread, ok := b.unread(conn, c.Sequence)
 		if !ok {
 			return nil

@@ -199,10 +199,15 @@ func frames(p store.Page) []*hub.Frame {
 	}
 	for i := range p.Notifications {
 		n := &p.Notifications[i]
-		changesUpTo(n.Sequence)
-		if !n.Expired(now) {
-			fs = append(fs, frameOf(n))
+		if n.Expired(now) {
+			continue
 		}
+		changesUpTo(n.Sequence - 1)
+		if len(changes) > 0 && changes[0].Sequence == n.Sequence {
+			changes[0].Sequence = 0 // the cursor comes with n, which has replaced what is gone
+			changesUpTo(n.Sequence)
+		}
+		fs = append(fs, frameOf(n))
 	}
 	changesUpTo(p.End)
 	return fs

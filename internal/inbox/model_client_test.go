@@ -26,7 +26,6 @@ type client struct {
 
 	shown        // what it shows now
 	saved shown  // what it showed when it saved that
-	away  bool   // it was, since it listed; or has forgotten something
 	told  orders // what the user is told, by place
 }
 
@@ -74,7 +73,7 @@ func (c *client) open(t *rapid.T, r *rig) {
 		before = page.Next
 	}
 	slices.Reverse(c.items)
-	c.away, c.saved = false, c.clone()
+	c.saved = c.clone()
 	c.connect(r)
 }
 
@@ -93,7 +92,7 @@ func (c *client) connect(r *rig) {
 // leave ends the connection.
 func (c *client) leave() {
 	c.device.conn.End(notify.CloseLost)
-	c.device, c.away = nil, true
+	c.device = nil
 }
 
 // handle handles what has come since it was called last.
@@ -129,7 +128,7 @@ func placeOf(t *rapid.T, cursor string) uint64 {
 func (c *client) note(t *rapid.T, f frame) {
 	switch f.event {
 	case "reset": // what is kept is told again
-		c.items, c.away = nil, false
+		c.items = nil
 	case "live":
 		c.live = true
 		c.change(t, f)
@@ -153,8 +152,7 @@ func (c *client) add(t *rapid.T, f frame) {
 		if i.ID == n.ID {
 			t.Fatalf("%s is told %q again", c.name, n.Title)
 		}
-		same := n.CollapseKey != "" && i.CollapseKey == n.CollapseKey && i.Audience == n.Audience && i.Topic == n.Topic
-		return same || i.ID == n.Replaces
+		return i.ID == n.Replaces
 	})
 	c.items = append(c.items, n)
 }
@@ -179,7 +177,7 @@ func (c *client) change(t *rapid.T, f frame) {
 	if change.Count != nil {
 		c.unread = *change.Count
 	}
-	ids := slices.Concat(change.Read, change.Unread, change.Archived, change.Recalled)
+	ids := slices.Concat(change.Read, change.Unread, change.Archived) // what was recalled may have been replaced there
 	if len(ids) > 0 && f.cursor != "" {
 		c.agree(t, f, strings.Join(ids, " "))
 	}

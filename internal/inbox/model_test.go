@@ -15,8 +15,7 @@ type model struct {
 	deferred []*note // in the order in which they are due
 	marks    map[notify.UserID]map[string]notify.View
 
-	// Those that another took the place of, or that a full history has dropped:
-	// nothing tells that to a device which was away meanwhile, or to any.
+	// Those that a full history has dropped, which nothing tells to a device.
 	gone map[string]bool
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	releaseEvery = time.Second      // what is due is looked for at least so often
 	releaseSoon  = time.Millisecond // and at most so often, but for what comes to be due sooner
-	releaseMost  = 16               // deferred notifications that are released together
+	releaseMost  = 100              // deferred notifications that are released together
 )
 
 // release delivers what was deferred when it is due, until ctx ends. It does so

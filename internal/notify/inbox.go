@@ -92,6 +92,10 @@ type InboxChange struct {
 
 	// IDs of notifications.
 	Read, Unread, Archived, Recalled []string
+
+	// Replaced says that the notification at Sequence, which comes next, has taken
+	// the place of what was recalled.
+	Replaced bool
 }
 
 // Recount says that readers have another number of unread notifications than

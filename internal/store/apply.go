@@ -119,16 +119,10 @@ func isVerdict(err error) bool {
 
 // tellRecounts has the readers of what has lost something count anew.
 func (g *group) tellRecounts() {
-	var to notify.Readers
-	for _, o := range g.recount {
-		r := o.readers()
-		to.Users = append(to.Users, r.Users...)
-		to.Topics = append(to.Topics, r.Topics...)
-		to.All = to.All || r.All
-	}
 	if len(g.recount) == 0 {
 		return
 	}
+	to := readersOf(g.recount)
 	slices.Sort(to.Users)
 	slices.Sort(to.Topics)
 	to.Users, to.Topics = slices.Compact(to.Users), slices.Compact(to.Topics)

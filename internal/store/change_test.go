@@ -107,24 +107,6 @@ func TestChangesAreBounded(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
-func TestCollapsingIsToldApart(t *testing.T) {
-	s := openIn(t, vfs.NewMem())
-	defer s.Close()
-	got := told(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "k", "grace"), markBy("grace", notify.VerbRead, idOf(2)), toUsers(3, "k", "ada", "grace", "eve"))
-	parts := map[string][]notify.UserID{}
-	var recounts []notify.Change
-	for _, c := range got[3:] {
-		if n, ok := c.(*notify.Notification); ok {
-			require.Equal(t, notify.Sequence(4), n.Sequence)
-			parts[n.Replaces] = n.Users
-		} else {
-			recounts = append(recounts, c)
-		}
-	}
-	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}, "": {"eve"}}, parts)
-	assert.Equal(t, []notify.Change{notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada", "grace"}}}}, recounts)
-}
-
 // What falls out of a full history was counted by those who heard it.
 func TestWhatIsDroppedIsCountedAnew(t *testing.T) {
 	s := openIn(t, vfs.NewMem())

@@ -1,91 +1,136 @@
 package store
 
 import (
-	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // keepCollapsing puts n into its histories in the place of what they have with
-// its collapse key, and tells it: to users apart for whom it replaces another.
-// Who hears one of several topics is told of the first that it replaces in any.
+// its collapse key. It tells readers first what is gone, which those who are away
+// find in their history whatever becomes of n, and then n: apart those for whom
+// it replaces another.
 func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 	owners := ownersOf(n)
-	replaces := make([]string, len(owners))
-	for i, o := range owners {
-		id, err := g.replace(o, n)
+	replaced := replacements{}
+	for _, o := range owners {
+		id, holders, err := g.replace(o, n)
 		if err != nil {
 			return err
 		}
-		replaces[i] = id
-	}
-	if n.Audience != notify.AudienceUser {
-		n.Replaces = cmp.Or(replaces...)
-		for i := range replaces {
-			replaces[i] = n.Replaces
+		if id != "" {
+			replaced.add(id, holders)
+			g.told = append(g.told, notify.InboxChange{
+				Sequence: n.Sequence, To: readersOf(holders), Recalled: []string{id}, Replaced: true,
+			})
 		}
-		g.told = append(g.told, n)
-	} else {
-		g.tellParts(n, replaces)
 	}
-	for i, o := range owners {
-		if err := g.extend(o, n, told{replaces: replaces[i]}, most); err != nil {
+	for _, o := range replaced.holders {
+		c := notify.InboxChange{Sequence: n.Sequence, Recalled: replaced.of[o]}
+		if err := g.keepChange(o, &c, most); err != nil {
+			return err
+		}
+	}
+	g.tellParts(n, owners, replaced)
+	for _, o := range owners {
+		if err := g.extend(o, n, told{replaces: replaced.first(o)}, most); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tellParts tells n to its users, together those for whom it replaces the same.
-func (g *group) tellParts(n *notify.Notification, replaces []string) {
-	parts := map[string]*notify.Notification{}
-	for i, u := range n.Users {
-		part, ok := parts[replaces[i]]
-		if !ok {
-			alike := *n
-			alike.Users, alike.Replaces = nil, replaces[i]
-			part = &alike
-			parts[replaces[i]] = part
-			g.told = append(g.told, part)
+// replacements are the IDs of what a notification replaces, by who had it.
+type replacements struct {
+	holders []owner // in the order in which they were found
+	of      map[owner][]string
+}
+
+func (r *replacements) add(id string, holders []owner) {
+	if r.of == nil {
+		r.of = map[owner][]string{}
+	}
+	for _, o := range holders {
+		if len(r.of[o]) == 0 {
+			r.holders = append(r.holders, o)
 		}
-		part.Users = append(part.Users, u)
+		r.of[o] = append(r.of[o], id)
 	}
 }
 
-// replace takes out of a history what has the collapse key of n, and returns
-// its ID, or nothing if there is none that the reader may still show.
-func (g *group) replace(o owner, n *notify.Notification) (id string, err error) {
+// first returns the first of what o had; nothing if it had none.
+func (r *replacements) first(o owner) string {
+	if ids := r.of[o]; len(ids) > 0 {
+		return ids[0]
+	}
+	return ""
+}
+
+// tellParts tells n to its owners, together those for whom it replaces the same.
+// Those for whom it replaces nothing come last: who hears another topic, too, has
+// counted n when it was told what is gone.
+func (g *group) tellParts(n *notify.Notification, owners []owner, replaced replacements) {
+	var ids []string
+	for _, o := range owners {
+		if id := replaced.first(o); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	for _, id := range ids {
+		part := *n
+		to := readersOf(slices.DeleteFunc(slices.Clone(owners), func(o owner) bool { return replaced.first(o) != id }))
+		part.Users, part.Topics, part.Replaces = to.Users, to.Topics, id
+		g.told = append(g.told, &part)
+	}
+}
+
+// replace takes out of a history what has the collapse key of n. It returns the
+// ID of that, and who had it, or nothing if there is none that a reader may still
+// show.
+func (g *group) replace(o owner, n *notify.Notification) (id string, holders []owner, err error) {
 	key := o.collapseKey(n.CollapseKey)
 	b, err := get(g.batch, key)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if b != nil {
-		if id, err = g.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
-			return "", err
+		if id, holders, err = g.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
+			return "", nil, err
 		}
 	}
 	g.set(key, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
-	return id, nil
+	return id, holders, nil
 }
 
-func (g *group) replaceAt(o owner, seq notify.Sequence) (id string, err error) {
+func (g *group) replaceAt(o owner, seq notify.Sequence) (id string, holders []owner, err error) {
 	old, bytes, err := g.notification(seq)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	held, err := g.takeOut(o, &old, false)
+	before := len(g.recount)
+	holders, err = g.takeOutReplaced(o, &old, bytes)
+	if err != nil || len(holders) == 0 || old.Expired(g.at) { // readers let go of that themselves
+		return "", nil, err
+	}
+	g.recount = g.recount[:before] // they hear it
+	return old.ID(), holders, nil
+}
+
+// takeOutReplaced takes old out of a user's history, where the others whom it was
+// told to keep it; but out of those of all its topics, for it is one thing to
+// those who hear several.
+func (g *group) takeOutReplaced(o owner, old *notify.Notification, bytes uint64) (holders []owner, err error) {
+	if o.isShared() {
+		return g.removeAll(old, bytes, false)
+	}
+	held, err := g.takeOut(o, old, false)
 	if err != nil || !held {
-		return "", err
+		return nil, err
 	}
-	// Whether one more is unread, they cannot tell; and a count that they are told
-	// of now may have left out what takes its place.
-	g.recount = append(g.recount, o)
-	if err := g.release(&old, bytes); err != nil || old.Expired(g.at) {
-		return "", err
-	}
-	return old.ID(), nil
+	return []owner{o}, g.release(old, bytes)
 }
 
 // forgetCollapse forgets that n has its collapse key in a history, which it was

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -82,15 +81,17 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 		}
 		count -= later
 	}
-	lists = slices.DeleteFunc(distinct(lists), func(list []item) bool { return len(list) == 0 })
-	if len(lists) == 0 {
-		return count, nil
-	}
-	m, err := readMarks(snap, r.User)
-	for _, list := range lists {
+	for i, list := range distinct(lists) {
+		if len(list) == 0 {
+			continue
+		}
+		m, err := readMarks(snap, marksKinds()[i], r.User)
+		if err != nil {
+			return 0, err
+		}
 		count += m.unreadOf(list)
 	}
-	return count, err
+	return count, nil
 }
 
 // unreadAfter counts what a user has unread behind seq, of which there is
@@ -106,8 +107,8 @@ func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, e
 	return count, err
 }
 
-// distinct returns the shared lists such that none has what another has: one
-// may have been told to several topics.
+// distinct returns the list of everyone and, if there are topics, one of all of
+// them: one notification may have been told to several.
 func distinct(shared [][]item) [][]item {
 	if len(shared) <= 2 { // everyone, and one topic
 		return shared

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,31 +77,30 @@ func (m *inboxModel) apply(seq notify.Sequence, at time.Time, e notify.Entry) er
 func (t *modelTold) isExpired(at time.Time) bool { return !t.expires.IsZero() && !at.Before(t.expires) }
 
 func (m *inboxModel) publish(seq notify.Sequence, at time.Time, e notify.Publish) {
-	replaced := ""
-	var added []*modelTold
+	replaced := map[string]string{} // by owner
 	for _, o := range modelOwners(e) {
-		t := &modelTold{owner: o, seq: seq, id: e.ID, key: e.CollapseKey, time: at}
+		i := slices.IndexFunc(m.told, func(t *modelTold) bool { return t.owner == o && t.key == e.CollapseKey && t.key != "" })
+		if i < 0 {
+			continue
+		}
+		old := *m.told[i]
+		m.told = slices.DeleteFunc(m.told, func(t *modelTold) bool {
+			gone := t.id == old.id && (t.owner == o || strings.HasPrefix(o, "t:"))
+			if gone && !old.isExpired(at) {
+				replaced[t.owner] = cmp.Or(replaced[t.owner], old.id)
+			}
+			return gone
+		})
+	}
+	for _, o := range modelOwners(e) {
+		t := &modelTold{owner: o, seq: seq, id: e.ID, key: e.CollapseKey, time: at, replaces: replaced[o]}
 		if e.TTL > 0 {
 			t.expires = at.Add(e.TTL)
 		}
-		m.told = slices.DeleteFunc(m.told, func(old *modelTold) bool {
-			same := old.owner == o && old.key == e.CollapseKey && old.key != ""
-			if same && !old.isExpired(at) {
-				t.replaces = old.id
-				replaced = cmp.Or(replaced, old.id)
-			}
-			return same
-		})
 		m.told = append(m.told, t)
-		added = append(added, t)
 		for m.count(o) > m.keep {
 			i := slices.IndexFunc(m.told, func(old *modelTold) bool { return old.owner == o })
 			m.told = slices.Delete(m.told, i, i+1)
-		}
-	}
-	if e.Audience != notify.AudienceUser {
-		for _, t := range added {
-			t.replaces = replaced // in any of the topics
 		}
 	}
 }
@@ -141,7 +141,10 @@ func (m *inboxModel) of(r notify.Reader) (list []*modelTold) {
 			list = append(list, t)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *modelTold) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(list, func(a, b *modelTold) int { // of several topics, the first that replaces something
+		replaces := func(t *modelTold) int { return min(1, len(t.replaces)) }
+		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(replaces(b), replaces(a)), cmp.Compare(a.owner, b.owner))
+	})
 	return slices.CompactFunc(list, func(a, b *modelTold) bool { return a.seq == b.seq })
 }
 
@@ -183,6 +186,7 @@ var readers = []notify.Reader{
 	{User: "ada", Topics: []notify.TopicPattern{"team", "project.*"}},
 	{User: "grace", Topics: []notify.TopicPattern{"project.x"}, Since: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)},
 	{User: "eve"},
+	{User: "ada", Topics: []notify.TopicPattern{"team"}, Since: time.Date(2026, 12, 1, 11, 0, 0, 0, time.UTC)}, // another token
 }
 
 func (m *inboxMachine) open(t *rapid.T) {

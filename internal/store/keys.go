@@ -24,7 +24,8 @@ import (
 //	m user           history: what is kept for the user, and what was removed
 //	P topic          history of the topic
 //	M                history of everyone
-//	b user           what the user has marked of what is told to others, too
+//	b user           what the user has marked of what everyone was told
+//	e user           the same of what topics were told
 //	i owner seq      a change of state, or a recall, that the owner was told
 //	c owner key      the notification with a collapse key
 //	w ms seq         a publish to be released at a time
@@ -47,6 +48,7 @@ const (
 	kindHistoryTopic = 'P'
 	kindHistoryAll   = 'M'
 	kindMarks        = 'b'
+	kindMarksTopics  = 'e'
 	kindChange       = 'i'
 	kindCollapse     = 'c'
 	kindDeferred     = 'w'
@@ -79,8 +81,11 @@ func appendIDKey(dst []byte, id string) []byte {
 	return append(dst, id...)
 }
 
-func marksKey(u notify.UserID) []byte {
-	return append(append(make([]byte, 0, 1+len(u)), kindMarks), u...)
+// marksKinds are those of the marks of everyone's and of topics'.
+func marksKinds() [2]byte { return [...]byte{marksOfAll: kindMarks, marksOfTopics: kindMarksTopics} }
+
+func marksKey(kind byte, u notify.UserID) []byte {
+	return append(append(make([]byte, 0, 1+len(u)), kind), u...)
 }
 
 func deferredKey(d notify.Deferred) []byte {

@@ -19,20 +19,25 @@ func (g *group) mark(seq notify.Sequence, e notify.Mark) (more bool, err error) 
 		return false, errors.New("a mark of no user")
 	}
 	m := &marking{group: g, Mark: e}
-	if m.marks, err = readMarks(g.batch, e.Reader.User); err != nil {
-		return false, err
+	for i, kind := range marksKinds() {
+		if m.marks[i], err = readMarks(g.batch, kind, e.Reader.User); err != nil {
+			return false, err
+		}
 	}
-	had := len(m.marks)
+	before := m.marks
 	if e.IDs != nil {
 		err = m.byID()
 	} else {
 		more, err = m.through()
 	}
-	if err != nil || len(m.changed) == 0 && !m.stretched {
+	if err != nil {
 		return more, err
 	}
-	if m.stretched {
-		if err := g.setMarks(e.Reader.User, m.marks, had); err != nil {
+	for i, kind := range marksKinds() {
+		if !m.stretched[i] {
+			continue
+		}
+		if err := g.setMarks(kind, e.Reader.User, m.marks[i], len(before[i])); err != nil {
 			return more, err
 		}
 	}
@@ -59,9 +64,14 @@ type marking struct {
 	*group
 	notify.Mark
 
-	marks     marks    // of what is shared
-	stretched bool     // they have changed
+	marks     [2]marks // of what is shared, by marksKinds
+	stretched [2]bool  // they have changed
 	changed   []string // IDs
+}
+
+// stretch marks what is shared, from one place to another.
+func (m *marking) stretch(i int, from, to notify.Sequence) {
+	m.marks[i], m.stretched[i] = m.marks[i].mark(from, to, m.Verb, m.at), true
 }
 
 // byID marks those that the reader has.
@@ -135,11 +145,15 @@ func (m *marking) one(n *notify.Notification) error {
 	if err != nil || !held {
 		return err
 	}
-	before := m.marks.at(n.Sequence)
+	i := marksOfAll
+	if n.Audience == notify.AudienceTopic {
+		i = marksOfTopics
+	}
+	before := m.marks[i].at(n.Sequence)
 	if before.after(m.Verb, m.at) == before {
 		return nil
 	}
-	m.marks, m.stretched = m.marks.mark(n.Sequence, n.Sequence, m.Verb, m.at), true
+	m.stretch(i, n.Sequence, n.Sequence)
 	m.changed = append(m.changed, n.ID())
 	return nil
 }
@@ -207,7 +221,8 @@ func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
 }
 
 // throughShared marks the rest: all that is before the place, or before the first
-// that is too much, and notes which of it will be found otherwise.
+// that is too much, and notes which of it will be found otherwise. Of topics it
+// marks just what the reader hears: another token of the user may name others.
 func (m *marking) throughShared(through notify.Sequence) (more bool, err error) {
 	all, err := m.otherwise(through)
 	if err != nil {
@@ -222,12 +237,21 @@ func (m *marking) throughShared(through notify.Sequence) (more bool, err error) 
 		if err != nil {
 			return false, err
 		}
-		hidden := n.Audience == notify.AudienceAll && n.Time.Before(m.Reader.Since)
-		if !hidden && !n.Expired(m.at) {
+		if n.Audience == notify.AudienceAll && n.Time.Before(m.Reader.Since) {
+			continue // it is hidden
+		}
+		if !n.Expired(m.at) { // else it counts until it is swept
 			m.changed = append(m.changed, n.ID())
 		}
+		if n.Audience == notify.AudienceTopic {
+			m.stretch(marksOfTopics, seq, seq)
+		} else if !m.Reader.Since.IsZero() { // before that is another token's business, too
+			m.stretch(marksOfAll, seq, seq)
+		}
 	}
-	m.marks, m.stretched = m.marks.mark(1, through, m.Verb, m.at), true
+	if m.Reader.Since.IsZero() {
+		m.stretch(marksOfAll, 1, through)
+	}
 	return more, nil
 }
 
@@ -238,27 +262,29 @@ func (m *marking) otherwise(through notify.Sequence) (all []notify.Sequence, err
 	if err != nil {
 		return nil, err
 	}
-	owners := []owner{everyone()}
+	all, err = m.otherwiseIn(everyone(), marksOfAll, through, nil)
 	for _, t := range topics {
-		owners = append(owners, ofTopic(t))
-	}
-	from := m.marks.beginOf(m.Verb, m.at)
-	for _, o := range owners {
-		left := markMost + 1
-		err := each(m.batch, o.toldKey(from), o.toldKey(max(from, through+1)), func(k, _ []byte) (bool, error) {
-			before := m.marks.at(sequenceOf(k))
-			if before.after(m.Verb, m.at) != before {
-				all = append(all, sequenceOf(k))
-				left--
-			}
-			return left > 0, nil
-		})
-		if err != nil {
-			return nil, err
+		if err == nil {
+			all, err = m.otherwiseIn(ofTopic(t), marksOfTopics, through, all)
 		}
 	}
 	slices.Sort(all)
-	return slices.Compact(all), nil
+	return slices.Compact(all), err
+}
+
+// otherwiseIn appends those of one history.
+func (m *marking) otherwiseIn(o owner, i int, through notify.Sequence, all []notify.Sequence) ([]notify.Sequence, error) {
+	from := m.marks[i].beginOf(m.Verb, m.at)
+	left := markMost + 1
+	err := each(m.batch, o.toldKey(from), o.toldKey(max(from, through+1)), func(k, _ []byte) (bool, error) {
+		before := m.marks[i].at(sequenceOf(k))
+		if before.after(m.Verb, m.at) != before {
+			all = append(all, sequenceOf(k))
+			left--
+		}
+		return left > 0, nil
+	})
+	return all, err
 }
 
 // heard is heard, with the topics whose histories are not in the batch yet.
@@ -305,16 +331,12 @@ func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
 		return err
 	}
 	g.recount = g.recount[:0] // they hear it
-	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
+	c := notify.InboxChange{Sequence: seq, To: readersOf(holders), Recalled: []string{n.ID()}}
+	g.told = append(g.told, c)
 	for _, o := range holders {
-		r := o.readers()
-		c.To.Users = append(c.To.Users, r.Users...)
-		c.To.Topics = append(c.To.Topics, r.Topics...)
-		c.To.All = c.To.All || r.All
 		if err := g.keepChange(o, &c, e.Keep); err != nil {
 			return err
 		}
 	}
-	g.told = append(g.told, c)
 	return nil
 }

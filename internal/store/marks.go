@@ -13,9 +13,17 @@ import (
 
 // marks is what a user has read and archived of what is told to others, too:
 // stretches of the journal's order, ascending and apart, outside of which
-// nothing is. To mark all that was told so far is one stretch, whatever it holds,
-// so that a broadcast takes nothing for those who are told it.
+// nothing is. To mark all broadcasts so far is one stretch, whatever it holds,
+// so that a broadcast takes nothing for those who are told it. Marks of what
+// topics were told are apart from those, each in a stretch of its own, since
+// which topics a user hears is another matter with each token.
 type marks []stretch
+
+// The marks of a user: places in what marksKinds returns.
+const (
+	marksOfAll = iota
+	marksOfTopics
+)
 
 type stretch struct {
 	from, to       notify.Sequence // inclusive
@@ -152,9 +160,9 @@ func (m marks) append(dst []byte) []byte {
 	return dst
 }
 
-// readMarks returns what u has marked.
-func readMarks(from pebble.Reader, u notify.UserID) (marks, error) {
-	b, err := get(from, marksKey(u))
+// readMarks returns what u has marked, of a kind.
+func readMarks(from pebble.Reader, kind byte, u notify.UserID) (marks, error) {
+	b, err := get(from, marksKey(kind, u))
 	if err != nil || b == nil {
 		return nil, err
 	}
@@ -173,16 +181,16 @@ func readMarks(from pebble.Reader, u notify.UserID) (marks, error) {
 }
 
 // setMarks writes what u has marked.
-func (g *group) setMarks(u notify.UserID, m marks, had int) (err error) {
+func (g *group) setMarks(kind byte, u notify.UserID, m marks, had int) (err error) {
 	if len(m)/pruneEvery > had/pruneEvery {
 		if m, err = m.prune(g.batch); err != nil {
 			return err
 		}
 	}
 	if len(m) == 0 {
-		g.remove(marksKey(u))
+		g.remove(marksKey(kind, u))
 		return g.err
 	}
-	g.setValue(marksKey(u), m)
+	g.setValue(marksKey(kind, u), m)
 	return nil
 }

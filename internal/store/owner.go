@@ -53,6 +53,17 @@ func (o owner) readers() notify.Readers {
 	}
 }
 
+// readersOf are those who hear what owners are told.
+func readersOf(owners []owner) (all notify.Readers) {
+	for _, o := range owners {
+		r := o.readers()
+		all.Users = append(all.Users, r.Users...)
+		all.Topics = append(all.Topics, r.Topics...)
+		all.All = all.All || r.All
+	}
+	return all
+}
+
 // appendTo appends o with its name's length before the name, so that no
 // owner's range reaches into another's.
 func (o owner) appendTo(dst []byte) []byte {

@@ -68,11 +68,14 @@ func (p *Page) changeBytes() (n int) {
 	return n
 }
 
-// take puts what is at seq, which is next in t, at the end of the page.
+// take puts what is at seq, which is next in t, at the end of the page: a change,
+// a notification, or one that has replaced what the change tells of.
 func (p *Page) take(t *timeline, seq notify.Sequence, limit int) error {
 	if c, ok := t.takeChange(seq); ok {
 		p.Changes = append(p.Changes, c)
-		return nil
+		if next, ok := t.next(); !ok || next != seq {
+			return nil
+		}
 	}
 	n, ok, err := t.take(seq, notify.StateAll)
 	if !ok || err != nil {

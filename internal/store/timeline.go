@@ -23,8 +23,7 @@ type timeline struct {
 	snap      *pebble.Snapshot
 	owners    []owner   // the user, everyone and the topics that the reader hears
 	histories []history // of the owners
-	marks     marks     // of what is shared
-	hasMarks  bool      // they were read
+	marks     [2]*marks // of what is shared, by marksKinds; nil: not read yet
 
 	// What was not taken yet: of the user, of the other owners, and changes of
 	// state.
@@ -112,9 +111,28 @@ func (t *timeline) readChanges(most int) error {
 			return err
 		}
 	}
-	slices.SortFunc(t.changes, func(a, b notify.InboxChange) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	t.changes = slices.CompactFunc(t.changes, func(a, b notify.InboxChange) bool { return a.Sequence == b.Sequence })
+	slices.SortStableFunc(t.changes, func(a, b notify.InboxChange) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	t.changes = joined(t.changes)
 	return nil
+}
+
+// joined returns changes with those at one place as one: recalls and what was
+// replaced, which several owners were told.
+func joined(changes []notify.InboxChange) []notify.InboxChange {
+	all := changes[:0]
+	for _, c := range changes {
+		last := len(all) - 1
+		if last < 0 || all[last].Sequence != c.Sequence {
+			all = append(all, c)
+			continue
+		}
+		for _, id := range c.Recalled {
+			if !slices.Contains(all[last].Recalled, id) {
+				all[last].Recalled = append(all[last].Recalled, id)
+			}
+		}
+	}
+	return all
 }
 
 // begin opens what next and take read from.
@@ -208,26 +226,39 @@ func (t *timeline) takeView(seq notify.Sequence) (v notify.View, err error) {
 		}
 		return had.view(), err
 	}
-	if !t.hasMarks {
-		if t.marks, err = readMarks(t.snap, t.reader.User); err != nil {
-			return v, err
-		}
-		t.hasMarks = true
-	}
-	v = t.marks.at(seq).view()
 	for i, list := range t.shared {
 		if len(list) == 0 || t.head(list).sequence != seq {
 			continue
 		}
-		if v.Replaces == "" {
-			v.Replaces = t.head(list).replaces
+		replaces := v.Replaces
+		if v, err = t.sharedView(i, t.head(list)); err != nil {
+			return v, err
 		}
+		v.Replaces = cmp.Or(replaces, v.Replaces)
 		if t.backward {
 			t.shared[i] = list[:len(list)-1]
 		} else {
 			t.shared[i] = list[1:]
 		}
 	}
+	return v, nil
+}
+
+// sharedView returns how the reader finds what is in the shared list at i.
+func (t *timeline) sharedView(i int, is item) (v notify.View, err error) {
+	which := marksOfAll
+	if i > 0 {
+		which = marksOfTopics
+	}
+	if t.marks[which] == nil {
+		m, err := readMarks(t.snap, marksKinds()[which], t.reader.User)
+		if err != nil {
+			return v, err
+		}
+		t.marks[which] = &m
+	}
+	v = t.marks[which].at(is.sequence).view()
+	v.Replaces = is.replaces
 	return v, nil
 }
 

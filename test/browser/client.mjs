@@ -6,7 +6,7 @@ import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 
-const SECRET = "a-secret-of-thirty-two-bytes-or-more";
+export const SECRET = "a-secret-of-thirty-two-bytes-or-more";
 
 /** Runs `bellhop serve`, again and again on the same address and store. */
 export class Service {

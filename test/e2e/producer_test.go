@@ -157,6 +157,10 @@ func TestCollapsing(t *testing.T) {
 	assert.NotContains(t, f.Data, "replaces")
 	ada.expect("another key", "no key")
 	f = ada.read()
+	assert.Equal(t, []any{first}, f.Data["recalled"])
+	assert.EqualValues(t, 3, f.Data["unread_count"], "with what comes next")
+	assert.Empty(t, f.Cursor, "that comes with it")
+	f = ada.read()
 	assert.Equal(t, "two", f.text("title"))
 	assert.Equal(t, first, f.text("replaces"))
 
@@ -164,8 +168,11 @@ func TestCollapsing(t *testing.T) {
 	late := s.connect("ada", "earliest")
 	late.expect("another key", "no key")
 	f = late.read()
+	assert.Equal(t, []any{first}, f.Data["recalled"], "who has shown it must take it away")
+	assert.Empty(t, f.Cursor)
+	f = late.read()
 	assert.Equal(t, "two", f.text("title"))
-	assert.Equal(t, first, f.text("replaces"), "who has shown it must take it away")
+	assert.Equal(t, first, f.text("replaces"))
 	f = late.read()
 	assert.Equal(t, "live", f.Event)
 	assert.EqualValues(t, 3, f.Data["unread_count"])
@@ -177,6 +184,7 @@ func TestCollapsing(t *testing.T) {
 	f = edsger.read()
 	assert.Equal(t, "three", f.text("title"))
 	assert.NotContains(t, f.Data, "replaces")
+	assert.Equal(t, []any{second}, late.read().Data["recalled"])
 	assert.Equal(t, second, late.read().text("replaces"))
 
 	// For topics and for everyone, it is apart.
@@ -189,11 +197,12 @@ func TestCollapsing(t *testing.T) {
 		f := ada.read()
 		assert.Equal(t, older, f.text("id"))
 		assert.NotContains(t, f.Data, "replaces")
+		assert.Equal(t, []any{older}, ada.read().Data["recalled"])
 		f = ada.read()
 		assert.Equal(t, newer, f.text("id"))
 		assert.Equal(t, older, f.text("replaces"))
 	}
-	s.hears("ada", "earliest", "news").expect("another key", "no key", "three", "newer", "newer", "live")
+	s.hears("ada", "earliest", "news").expect("another key", "no key", "inbox", "inbox", "three", "inbox", "newer", "inbox", "newer", "live")
 }
 
 // What is deferred comes when it is due, in the order of time, whatever happens

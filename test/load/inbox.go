@@ -76,6 +76,9 @@ type page struct {
 // measure lists and marks for a while each.
 func (r *reader) measure(ctx context.Context, full bool) error {
 	var first page
+	if err := r.ask(ctx, http.MethodPost, "/inbox/unread", []byte(`{"all":true}`), &first); err != nil {
+		return err
+	}
 	list := func() error { return r.ask(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
 	if err := list(); err != nil {
 		return err

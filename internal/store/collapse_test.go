@@ -1,0 +1,95 @@
+package store_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func TestCollapsingIsToldApart(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	got := told(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "k", "grace"), toUsers(3, "k", "ada", "grace", "eve"))
+	parts := map[string][]notify.UserID{}
+	gone := map[string][]notify.UserID{}
+	for _, c := range got[2:] {
+		switch c := c.(type) {
+		case *notify.Notification:
+			require.Equal(t, notify.Sequence(3), c.Sequence)
+			parts[c.Replaces] = c.Users
+		case notify.InboxChange:
+			require.Equal(t, notify.Sequence(3), c.Sequence)
+			require.True(t, c.Replaced)
+			require.Empty(t, parts, "what is gone is told first")
+			gone[c.Recalled[0]] = c.To.Users
+		default:
+			t.Errorf("%T", c)
+		}
+	}
+	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}, "": {"eve"}}, parts)
+	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}}, gone)
+}
+
+// Who hears but some of the topics is told of what it had, and of nothing else;
+// what is replaced in one topic is gone in all.
+func TestCollapsingInTopics(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	collapsing := func(n int, topics ...notify.Topic) notify.Publish {
+		e := toTopics(n, topics...)
+		e.CollapseKey = "k"
+		return e
+	}
+	told(t, s, 1, collapsing(1, "x", "z"), collapsing(2, "y"))
+	got := told(t, s, 3, collapsing(3, "y", "x", "w"))
+	require.Len(t, got, 5)
+	assert.Equal(t, notify.InboxChange{
+		Sequence: 3, To: notify.Readers{Topics: []notify.Topic{"y"}}, Recalled: []string{idOf(2)}, Replaced: true,
+	}, got[0])
+	assert.Equal(t, notify.InboxChange{
+		Sequence: 3, To: notify.Readers{Topics: []notify.Topic{"x", "z"}}, Recalled: []string{idOf(1)}, Replaced: true,
+	}, got[1])
+	last, ok := got[4].(*notify.Notification)
+	require.True(t, ok)
+	assert.Equal(t, []notify.Topic{"w"}, last.Topics)
+	assert.Empty(t, last.Replaces)
+
+	for topics, want := range map[string][]string{"x": {idOf(1)}, "z": {idOf(1)}, "y": {idOf(2)}, "w": nil, "x y": {idOf(1), idOf(2)}} {
+		var r notify.Reader
+		for name := range strings.FieldsSeq(topics) {
+			r.Topics = append(r.Topics, notify.TopicPattern(name))
+		}
+		page, err := s.History(r, 2, 3, 1) // both come, though one would do
+		require.NoError(t, err)
+		var recalled []string
+		for _, c := range page.Changes {
+			recalled = append(recalled, c.Recalled...)
+		}
+		slices.Sort(recalled)
+		assert.Equal(t, want, recalled, topics)
+		if topics != "z" {
+			require.Len(t, page.Notifications, 1, topics)
+			assert.Equal(t, want == nil, page.Notifications[0].Replaces == "", topics)
+		}
+	}
+}
+
+// A device that was away hears that what it shows is gone, whatever became of
+// what took its place.
+func TestWhatWasReplacedIsGoneForWhoWasAway(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	brief := toUsers(2, "k", "ada")
+	brief.TTL = time.Second
+	told(t, s, 1, toUsers(1, "k", "ada"), brief, notify.Recall{ID: idOf(2), Keep: 3})
+	got, removed := changes(t, s, 1, 3)
+	assert.Zero(t, removed)
+	assert.Equal(t, []notify.InboxChange{{Sequence: 2, Recalled: []string{idOf(1)}}, {Sequence: 3, Recalled: []string{idOf(2)}}}, got)
+}
