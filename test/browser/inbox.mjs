@@ -30,7 +30,12 @@ const POLICY = "default-src 'none'; style-src 'self'; script-src 'self' http://1
 export async function startSite() {
   const site = createServer((asked, answer) => {
     answer.setHeader("Content-Security-Policy", POLICY);
-    const [type, body] = { "/page.js": ["text/javascript", SCRIPT], "/page.css": ["text/css", STYLE] }[asked.url] ?? ["text/html", PAGE];
+    const others = {
+      "/page.js": ["text/javascript", SCRIPT],
+      "/page.css": ["text/css", STYLE],
+      "/elsewhere": ["text/html", "<!doctype html><title>Elsewhere</title>"],
+    };
+    const [type, body] = others[asked.url] ?? ["text/html", PAGE];
     answer.setHeader("Content-Type", type).end(body);
   });
   await once(site.listen(0, "127.0.0.1"), "listening");
