@@ -13,7 +13,7 @@ const (
 )
 
 // Mark changes the state that notifications have for a user: those with IDs,
-// or all that the user was told up to Through. It changes a bounded number;
+// or all that Reader finds up to Through. It changes a bounded number;
 // Verdict.More says that there are more.
 type Mark struct {
 	Reader  Reader
@@ -99,7 +99,7 @@ type InboxChange struct {
 }
 
 // Recount says that readers have another number of unread notifications than
-// they can tell by what they heard: some have expired, were dropped or replaced.
+// they can tell by what they heard: some have expired or were dropped.
 type Recount struct {
 	To Readers
 }

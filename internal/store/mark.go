@@ -177,7 +177,7 @@ func (m *marking) hears(n *notify.Notification) (bool, error) {
 }
 
 // through marks all that the reader was told up to a place: first the reader's
-// own, then the rest at once.
+// own, then the rest.
 func (m *marking) through() (more bool, err error) {
 	through := min(m.Through, m.state.last)
 	if through == 0 {
