@@ -27,7 +27,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	defer g.batch.Close()
 	verdicts, err := g.applyAll(first, entries)
 	if err == nil {
-		s.applied.Store(uint64(g.state.last)) // before it can be read
+		s.views.applied.Store(uint64(g.state.last)) // before it can be read
 		err = g.batch.Commit(pebble.Sync)
 	}
 	if err != nil {
@@ -37,7 +37,8 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	s.state, s.buffer = g.state, g.buffer
 	s.histories.turn()
 	s.revocations.apply(g.revoked)
-	s.shared.apply(g.steps)
+	s.views.turn()
+	s.shared.apply(g.steps) // readers look at this first
 	return verdicts, g.told, nil
 }
 

@@ -67,15 +67,15 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	snap := s.db.NewSnapshot()
-	defer snap.Close()
-	h, err := readHistoryOf(snap, ofUser(r.User))
+	v := s.views.take()
+	defer v.leave()
+	h, err := readHistoryOf(v, ofUser(r.User))
 	if err != nil {
 		return 0, err
 	}
 	count := int(h.unread) //nolint:gosec // a number of notifications
-	if count > 0 && s.applied.Load() > uint64(upTo) {
-		later, err := unreadAfter(snap, ofUser(r.User), upTo)
+	if count > 0 && v.applied > upTo {
+		later, err := unreadAfter(v, ofUser(r.User), upTo)
 		if err != nil {
 			return 0, err
 		}
@@ -85,7 +85,7 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 		if len(list) == 0 {
 			continue
 		}
-		m, err := readMarks(snap, marksKinds()[i], r.User)
+		m, err := readMarks(v, marksKinds()[i], r.User)
 		if err != nil {
 			return 0, err
 		}

@@ -74,7 +74,7 @@ type Store struct {
 
 	revocations revocations
 	shared      shared
-	applied     atomic.Uint64 // nothing behind this sequence can be read
+	views       views
 }
 
 // ErrInUse says that another process has the directory open.
@@ -100,7 +100,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), s.lock.Close())
 	}
-	s.db = db
+	s.db, s.views.db = db, db
 	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), db.Close(), s.lock.Close())
 	}
@@ -200,7 +200,7 @@ func (s *Store) load() error {
 		return err
 	}
 	s.state, err = s.readState()
-	s.applied.Store(uint64(s.state.last))
+	s.views.applied.Store(uint64(s.state.last))
 	return err
 }
 
@@ -219,6 +219,7 @@ func (s *Store) Last() notify.Sequence { return s.state.last }
 
 // Close writes out what is in memory and gives the directory back.
 func (s *Store) Close() error {
+	s.views.turn()
 	s.flush()
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close the store: %w", err)

@@ -17,9 +17,9 @@ const sweepMost = 500
 
 // Due reports whether a Sweep applied now would find something to remove.
 func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
-	snap := s.db.NewSnapshot()
-	defer snap.Close()
-	b, err := get(snap, []byte{kindState})
+	v := s.views.take()
+	defer v.leave()
+	b, err := get(v, []byte{kindState})
 	if err != nil || b == nil {
 		return false, err
 	}
@@ -31,11 +31,11 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 		return true, nil
 	}
 	due := false
-	err = eachEnd(snap, now, func([]byte) (bool, error) { due = true; return false, nil })
+	err = eachEnd(v, now, func([]byte) (bool, error) { due = true; return false, nil })
 	if due || err != nil {
 		return due, err
 	}
-	err = eachNotification(snap, func(n *notify.Notification) (bool, error) {
+	err = eachNotification(v, func(n *notify.Notification) (bool, error) {
 		due = now.Sub(n.Time) >= e.Retention
 		return !due && isAhead(n, now), nil
 	})

@@ -20,7 +20,7 @@ type timeline struct {
 	upTo     notify.Sequence // inclusive
 	backward bool            // the newest come first
 
-	snap      *pebble.Snapshot
+	view      *view
 	owners    []owner   // the user, everyone and the topics that the reader hears
 	histories []history // of the owners
 	marks     [2]*marks // of what is shared, by marksKinds; nil: not read yet
@@ -42,11 +42,11 @@ func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timelin
 	if err != nil {
 		return nil, err
 	}
-	// The lists first: what goes between them and the snapshot is found to be gone.
-	t := &timeline{reader: r, after: after, upTo: upTo, owners: owners, shared: lists, snap: s.db.NewSnapshot()}
+	// The lists first: what goes between them and the view is found to be gone.
+	t := &timeline{reader: r, after: after, upTo: upTo, owners: owners, shared: lists, view: s.views.take()}
 	t.histories = make([]history, 0, len(t.owners))
 	for _, o := range t.owners {
-		h, err := readHistoryOf(t.snap, o)
+		h, err := readHistoryOf(t.view, o)
 		if err != nil {
 			t.close()
 			return nil, err
@@ -101,7 +101,7 @@ func (t *timeline) readChanges(most int) error {
 		}
 		left := most
 		o := t.owners[i]
-		err := each(t.snap, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
+		err := each(t.view, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
 			c, err := readChange(sequenceOf(k), v)
 			t.changes = append(t.changes, c)
 			left--
@@ -151,7 +151,7 @@ func (t *timeline) begin() (err error) {
 }
 
 func (t *timeline) iterate(lower, upper []byte) (*pebble.Iterator, error) {
-	it, err := t.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	it, err := t.view.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
@@ -251,7 +251,7 @@ func (t *timeline) sharedView(i int, is item) (v notify.View, err error) {
 		which = marksOfTopics
 	}
 	if t.marks[which] == nil {
-		m, err := readMarks(t.snap, marksKinds()[which], t.reader.User)
+		m, err := readMarks(t.view, marksKinds()[which], t.reader.User)
 		if err != nil {
 			return v, err
 		}
@@ -296,5 +296,5 @@ func (t *timeline) close() {
 			it.Close()
 		}
 	}
-	t.snap.Close()
+	t.view.leave()
 }
