@@ -73,6 +73,10 @@ type Inbox struct {
 	// thousand may come back at once.
 	reading *semaphore.Weighted
 
+	// atOnce has room for those of them who wait for no peer meanwhile, and so not
+	// behind one who does.
+	atOnce chan struct{}
+
 	full   atomic.Bool   // the disk has less than the reserve
 	sooner chan struct{} // has room for one: something is due sooner than release would look
 
@@ -94,7 +98,13 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
-	b := &Inbox{opts: o, reading: semaphore.NewWeighted(readersMost), inProgress: map[[32]byte]struct{}{}, sooner: make(chan struct{}, 1)}
+	b := &Inbox{
+		opts:       o,
+		reading:    semaphore.NewWeighted(readersMost),
+		atOnce:     make(chan struct{}, atOnceMost),
+		inProgress: map[[32]byte]struct{}{},
+		sooner:     make(chan struct{}, 1),
+	}
 	if b.cursors, err = newCursors(all); err != nil {
 		return nil, err
 	}
@@ -105,6 +115,10 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 // readersMost is how many connections may hold a page of history at a time, of
 // up to some 150 kB with what it is written as.
 const readersMost = 256
+
+// atOnceMost is how many read a page and write it without waiting. What they
+// wait for is the disk: more of them would take memory, and be no faster.
+const atOnceMost = 64
 
 // upkeepEvery is how often the disk is looked at and what is past its time is
 // looked for.

@@ -38,10 +38,11 @@ type joining struct {
 // that waits for nobody, as it mostly does. Otherwise it reports false and has
 // told c nothing: it takes a Join.
 func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
-	if b.Revoked(c.Principal()) || !b.reading.TryAcquire(1) {
+	if b.Revoked(c.Principal()) {
 		return false
 	}
-	defer b.reading.Release(1)
+	b.atOnce <- struct{}{}
+	defer func() { <-b.atOnce }()
 	j := b.joining(c)
 	reset, page, err := j.begin(cursor)
 	if err != nil || page.End < j.upTo { // Join says what is wrong
