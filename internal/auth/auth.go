@@ -136,6 +136,7 @@ type Verifier struct {
 	webhooks *source[[]hook]             // nil: none
 	version  *atomic.Uint64              // one more whenever any of them changes
 	cache    cache
+	header   atomic.Pointer[knownHeader] // of the last token
 
 	stop    context.CancelFunc
 	running sync.WaitGroup

@@ -9,11 +9,11 @@ import (
 )
 
 // cacheMost is how many verified tokens are remembered, twice over at most.
-const cacheMost = 4 << 10
+const cacheMost = 16 << 10
 
 // cache remembers the principals of tokens that were verified a moment ago: a
-// backend sends the same one with each request, and checking it costs more than
-// reading what it sends. Tokens themselves are not kept, only their hashes.
+// backend sends the same one with each request, and so does a client that comes
+// back, and checking it costs more than reading what it sends. Tokens themselves are not kept, only their hashes.
 type cache struct {
 	mu         sync.Mutex
 	young, old map[[sha256.Size]byte]verified // old is young as it was when it was full

@@ -28,18 +28,42 @@ func (v *Verifier) split(s string) (token, error) {
 	}
 	dot := strings.LastIndexByte(s, '.')
 	header, payload, _ := strings.Cut(s[:dot], ".")
-	t := token{signed: s[:dot]}
-	raw, err := v.segments.DecodeSegment(header)
+	t, err := v.readHeader(header)
 	if err != nil {
-		return token{}, invalid("the token's header is not base64url as RFC 7515 has it")
+		return token{}, err
 	}
+	t.signed = s[:dot]
 	if t.payload, err = v.segments.DecodeSegment(payload); err != nil {
 		return token{}, invalid("the token's claims are not base64url as RFC 7515 has it")
 	}
 	if t.signature, err = v.segments.DecodeSegment(s[dot+1:]); err != nil {
 		return token{}, invalid("the token's signature is not base64url as RFC 7515 has it")
 	}
-	return t, t.readHeader(raw)
+	return t, nil
+}
+
+// knownHeader is the header of a token as it is written, and read.
+type knownHeader struct {
+	segment string
+	token   token
+}
+
+// readHeader returns a token of which the header alone is read. Those of one
+// issuer begin with the same one as a rule.
+func (v *Verifier) readHeader(segment string) (token, error) {
+	if known := v.header.Load(); known != nil && known.segment == segment {
+		return known.token, nil
+	}
+	raw, err := v.segments.DecodeSegment(segment)
+	if err != nil {
+		return token{}, invalid("the token's header is not base64url as RFC 7515 has it")
+	}
+	var t token
+	if err := t.readHeader(raw); err != nil {
+		return token{}, err
+	}
+	v.header.Store(&knownHeader{strings.Clone(segment), t})
+	return t, nil
 }
 
 // checkShape refuses what cannot be a JWT before anything is decoded.
