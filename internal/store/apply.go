@@ -55,6 +55,7 @@ type group struct {
 	changed   []*known   // of them, and not in the batch yet
 	buffer    []byte     // for a value on its way to the batch
 	key       []byte     // likewise
+	record    []byte     // of the notification that is being kept
 
 	// For memory, once all is durable.
 	revoked []revoked
@@ -187,9 +188,14 @@ func (g *group) useKey(k notify.Key, r notify.Receipt) {
 
 // keep stores n, puts it into the histories that it belongs to, and tells it.
 func (g *group) keep(n *notify.Notification, e notify.Publish) error {
-	g.buffer = appendNotification(g.buffer[:0], n)
-	g.state.bytes += size(n, g.buffer)
-	g.set(sequenceKey(kindNotification, n.Sequence), g.buffer)
+	g.record = appendNotification(g.record[:0], n)
+	g.state.bytes += size(n, g.record)
+	if isOwn(n) { // extend writes it
+		g.buffer = appendOwner(g.buffer[:0], n.Users[0])
+		g.set(sequenceKey(kindNotification, n.Sequence), g.buffer)
+	} else {
+		g.set(sequenceKey(kindNotification, n.Sequence), g.record)
+	}
 	g.key = appendIDKey(g.key[:0], e.ID)
 	g.set(g.key, binary.BigEndian.AppendUint64(g.buffer[:0], uint64(n.Sequence)))
 	if !n.Expires.IsZero() {
@@ -268,7 +274,7 @@ func (g *group) forget(n *notify.Notification, bytes uint64) {
 
 // notification reads a record, and how many bytes it takes.
 func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
-	b, err := get(g.batch, sequenceKey(kindNotification, seq))
+	b, err := recordOf(g.batch, seq)
 	if err != nil {
 		return notify.Notification{}, 0, err
 	}
@@ -278,7 +284,7 @@ func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, 
 
 // forReader reads a record but for who else was told. There must be one.
 func (g *group) forReader(seq notify.Sequence) (notify.Notification, error) {
-	b, err := get(g.batch, sequenceKey(kindNotification, seq))
+	b, err := recordOf(g.batch, seq)
 	if err != nil {
 		return notify.Notification{}, err
 	}

@@ -156,24 +156,55 @@ func rewritten(t *testing.T, fs vfs.FS, change func(set func(key, value string),
 	t.Helper()
 	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
 	require.NoError(t, err)
-	change(func(key, value string) { require.NoError(t, db.Set([]byte(key), []byte(value), pebble.Sync)) }, db)
+	set := func(key, value string) { require.NoError(t, db.Set([]byte(key), []byte(value), pebble.Sync)) }
+	placeRecords(t, db, set)
+	change(set, db)
 	require.NoError(t, db.Close())
 	s, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	return s
 }
 
-// Stores of earlier formats know no IDs and no counts.
+// placeRecords puts the records of what users were told alone where formats before
+// 4 had them. Nothing may be marked yet, or have replaced anything.
+func placeRecords(t *testing.T, db *pebble.DB, set func(key, value string)) {
+	t.Helper()
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte("n"), UpperBound: []byte("o")})
+	require.NoError(t, err)
+	moved := map[string]string{}
+	for ok := it.First(); ok; ok = it.Next() {
+		if user, ok := strings.CutPrefix(string(it.Value()), "\x80\x00"); ok {
+			key := binary.BigEndian.AppendUint16([]byte("u"), uint16(len(user)))
+			moved[string(it.Key())] = string(key) + user + string(it.Key()[1:])
+		}
+	}
+	require.NoError(t, it.Close())
+	for record, told := range moved {
+		v, closer, err := db.Get([]byte(told))
+		require.NoError(t, err)
+		itself, ok := strings.CutPrefix(string(v), "\x80\x00\x00\x00\x00")
+		require.NoError(t, closer.Close())
+		require.True(t, ok)
+		set(record, itself)
+		set(told, "")
+	}
+}
+
+// Stores of earlier formats have all records in one place; the earliest know no
+// IDs and no counts.
 func TestEarlierFormatsAreMigrated(t *testing.T) {
-	for _, format := range []string{"\x01", "\x02"} {
+	for _, format := range []string{"\x01", "\x02", "\x03"} {
 		fs := vfs.NewMem()
 		s := openIn(t, fs)
 		told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"))
 		require.NoError(t, s.Close())
 		s = rewritten(t, fs, func(set func(key, value string), db *pebble.DB) {
+			set("v", format)
+			if format == "\x03" {
+				return
+			}
 			require.NoError(t, db.DeleteRange([]byte("d"), []byte("e"), pebble.Sync))
 			set("mada", "\x02\x00\x00") // kept, removed, and when
-			set("v", format)
 		})
 		n, err := s.Unread(notify.Reader{User: "ada"}, 2)
 		require.NoError(t, err)
@@ -183,6 +214,14 @@ func TestEarlierFormatsAreMigrated(t *testing.T) {
 		n, err = s.Unread(notify.Reader{User: "ada"}, 3)
 		require.NoError(t, err)
 		assert.Equal(t, 1, n)
+		told(t, s, 4, toUsers(3, "", "ada"))
+		list, err := s.List(notify.Reader{User: "ada"}, 0, 4, notify.StateAll, 10, noon())
+		require.NoError(t, err)
+		require.Len(t, list.Notifications, 3)
+		for i, n := range list.Notifications {
+			assert.Equal(t, idOf(3-i), n.ID())
+			assert.Equal(t, i == 2, !n.Read.IsZero())
+		}
 		require.NoError(t, s.Close())
 	}
 }

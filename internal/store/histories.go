@@ -103,7 +103,12 @@ func (g *group) extend(o owner, n *notify.Notification, t told, most int) error 
 	} else {
 		h.unread++
 	}
-	g.set(o.toldKey(n.Sequence), t.append(g.buffer[:0]))
+	var record []byte
+	if isOwn(n) {
+		record = g.record
+	}
+	g.buffer = appendTold(g.buffer[:0], t, record)
+	g.set(o.toldKey(n.Sequence), g.buffer)
 	for range dropMost {
 		if most <= 0 || h.kept <= uint64(most) {
 			break
@@ -140,7 +145,7 @@ func (g *group) takeOut(o owner, n *notify.Notification, retention bool) (held b
 	if err != nil || v == nil {
 		return false, err
 	}
-	t, err := readTold(v)
+	t, _, err := readTold(v)
 	if err != nil {
 		return false, err
 	}

@@ -98,7 +98,7 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 // something only for a moment.
 func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, err error) {
 	err = each(from, o.toldKey(seq+1), o.toldKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
-		had, err := readTold(v)
+		had, _, err := readTold(v)
 		if had.unread() {
 			count++
 		}

@@ -15,9 +15,10 @@ import (
 // is a user (u len name), a topic (p len name) or everyone (a): whose history
 // something is in.
 //
-//	n seq            a notification
+//	n seq            a notification, or whose it is
 //	d id             where the notification with an ID is
-//	u len user seq   it was told to the user, who still has it: how it is found there
+//	u len user seq   it was told to the user, who still has it: how it is found there,
+//	                 and itself if nobody else was told
 //	p len topic seq  it was told to the topic: what it replaced
 //	a seq            it was told to everyone: what it replaced
 //	r seq            how many of its owners still have it, if fewer than at first

@@ -114,7 +114,7 @@ func (m *marking) own(id string, seq notify.Sequence) error {
 }
 
 func (m *marking) ownAt(id string, key, value []byte) error {
-	before, err := readTold(value)
+	before, record, err := readTold(value)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,8 @@ func (m *marking) ownAt(id string, key, value []byte) error {
 		m.change(h)
 		h.unread++
 	}
-	m.setValue(key, t)
+	m.buffer = appendTold(m.buffer[:0], t, record)
+	m.set(key, m.buffer)
 	m.changed = append(m.changed, id)
 	return nil
 }
@@ -195,7 +196,7 @@ func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
 	type one struct{ key, value []byte }
 	var all []one // since what is iterated must not be changed
 	err = each(m.batch, o.toldKey(0), o.toldKey(through+1), func(k, v []byte) (bool, error) {
-		t, err := readTold(v)
+		t, _, err := readTold(v)
 		if err != nil || t.after(m.Verb, m.at) == t {
 			return err == nil, err
 		}

@@ -93,38 +93,6 @@ func appendString(dst []byte, s string) []byte {
 
 func (r *record) string() string { return string(r.bytes(r.uvarint())) }
 
-// told is how a history has a notification. That of a topic or of everyone
-// says only what it replaced: its readers' marks are their own.
-type told struct {
-	read, archived time.Time
-	replaces       string
-}
-
-func (t told) append(dst []byte) []byte {
-	if t == (told{}) {
-		return dst
-	}
-	dst = appendTime(dst, t.read)
-	dst = appendTime(dst, t.archived)
-	return append(dst, t.replaces...)
-}
-
-func readTold(b []byte) (told, error) {
-	if len(b) == 0 {
-		return told{}, nil
-	}
-	r := record{b: b}
-	t := told{read: r.time(), archived: r.time()}
-	t.replaces = string(r.b)
-	return t, r.err
-}
-
-func (t told) view() notify.View {
-	return notify.View{Read: t.read, Archived: t.archived, Replaces: t.replaces}
-}
-
-func (t told) unread() bool { return t.read.IsZero() && t.archived.IsZero() }
-
 // history says what is kept for a user, a topic or everyone, and what was
 // removed.
 type history struct {

@@ -129,7 +129,7 @@ func readItems(r pebble.Reader, o owner) ([]item, error) {
 	var list []item
 	err := each(r, o.toldKey(0), o.toldKey(^notify.Sequence(0)), func(k, v []byte) (bool, error) {
 		seq := sequenceOf(k)
-		t, err := readTold(v)
+		t, _, err := readTold(v)
 		if err != nil {
 			return false, err
 		}

@@ -24,10 +24,12 @@ import (
 // formatVersion is raised when an earlier version would misread keys or values.
 // Format 1 has no tickets and revocations: what reads only that would let
 // revoked tokens in. Format 2 has no inbox and topics, so that nothing is found
-// by its ID, and its tickets are read otherwise. Both are brought to format 3
+// by its ID, and its tickets are read otherwise. Format 3 has every record under
+// its sequence, where this version finds it, too. All are brought to format 4
 // when they are opened.
 const (
-	formatVersion = 3
+	formatVersion = 4
+	formatNoIDs   = 2
 	formatOldest  = 1
 )
 
@@ -188,10 +190,10 @@ func (s *Store) load() error {
 		return fmt.Errorf("it has format %v; this version reads %d to %d", format, formatOldest, formatVersion)
 	}
 	switch {
-	case format == nil:
-		err = s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync)
-	case format[0] != formatVersion:
+	case format != nil && format[0] <= formatNoIDs:
 		err = s.migrate()
+	case format == nil || format[0] != formatVersion:
+		err = s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync)
 	}
 	if err != nil {
 		return fmt.Errorf("write the format: %w", err)

@@ -168,7 +168,11 @@ func eachEnd(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) e
 // false. The content may not be kept.
 func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, error)) error {
 	return each(r, []byte{kindNotification}, after(kindNotification), func(k, v []byte) (bool, error) {
-		n, err := readForReader(sequenceOf(k), v)
+		b, err := recordAt(r, sequenceOf(k), v)
+		if err != nil {
+			return false, err
+		}
+		n, err := readForReader(sequenceOf(k), b)
 		if err != nil {
 			return false, err
 		}

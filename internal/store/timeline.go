@@ -31,9 +31,11 @@ type timeline struct {
 	shared  [][]item
 	changes []notify.InboxChange
 
-	records  *pebble.Iterator // of all notifications: seeking forward costs half of what getting does
-	key      [1 + 8]byte      // of the one that is sought
-	contents []byte           // of those that were read, in one piece
+	// Of all notifications, for those that are not the user's own: seeking forward
+	// costs half of what getting does. It is nil until there is one.
+	records  *pebble.Iterator
+	key      [1 + 8]byte // of the one that is sought
+	contents []byte      // of those that were read, in one piece
 }
 
 // timeline returns what r was told after one sequence and up to another.
@@ -141,13 +143,12 @@ func (t *timeline) begin() (err error) {
 	if t.own, err = t.iterate(o.toldKey(t.after+1), o.toldKey(t.upTo+1)); err != nil {
 		return err
 	}
-	t.records, err = t.iterate(sequenceKey(kindNotification, t.after+1), sequenceKey(kindNotification, t.upTo+1))
 	if t.backward {
 		t.own.Last()
 	} else {
 		t.own.First()
 	}
-	return err
+	return nil
 }
 
 func (t *timeline) iterate(lower, upper []byte) (*pebble.Iterator, error) {
@@ -198,34 +199,53 @@ func (t *timeline) takeChange(seq notify.Sequence) (c notify.InboxChange, ok boo
 // take takes the notification at seq, which next has returned. It reports false
 // if that is gone at this moment, or has another state.
 func (t *timeline) take(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
+		n, ok, err = t.takeOwn(seq, state)
+	} else {
+		n, ok, err = t.takeShared(seq, state)
+	}
+	n.Topic, _ = notify.Heard(t.reader.Topics, n.Topics)
+	return n, ok, err
+}
+
+func (t *timeline) takeOwn(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+	value, err := t.own.ValueAndErr()
+	if err != nil {
+		return n, false, fmt.Errorf("read the store: %w", err)
+	}
+	had, record, err := readTold(value)
+	view := had.view()
+	switch {
+	case err != nil:
+	case !state.Has(&view):
+	case record == nil:
+		n, ok, err = t.read(seq)
+	default:
+		n, err = t.decode(seq, record)
+		ok = err == nil
+	}
+	n.View = view
+	if t.backward {
+		t.own.Prev()
+	} else {
+		t.own.Next()
+	}
+	return n, ok, err
+}
+
+func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	view, err := t.takeView(seq)
 	if err != nil || !state.Has(&view) {
 		return n, false, err
 	}
-	if n, ok, err = t.read(seq); !ok || err != nil {
-		return n, false, err
-	}
+	n, ok, err = t.read(seq)
 	n.View = view
-	n.Topic, _ = notify.Heard(t.reader.Topics, n.Topics)
-	return n, true, nil
+	return n, ok, err
 }
 
-// takeView returns how the reader finds what is at seq, but for the topic, and
-// moves on.
+// takeView returns how the reader finds what others were told at seq, too, but
+// for the topic, and moves on.
 func (t *timeline) takeView(seq notify.Sequence) (v notify.View, err error) {
-	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
-		value, err := t.own.ValueAndErr()
-		if err != nil {
-			return v, fmt.Errorf("read the store: %w", err)
-		}
-		had, err := readTold(value)
-		if t.backward {
-			t.own.Prev()
-		} else {
-			t.own.Next()
-		}
-		return had.view(), err
-	}
 	for i, list := range t.shared {
 		if len(list) == 0 || t.head(list).sequence != seq {
 			continue
@@ -262,9 +282,14 @@ func (t *timeline) sharedView(i int, is item) (v notify.View, err error) {
 	return v, nil
 }
 
-// read returns the record at seq, whose content lives as long as what is read
-// later.
+// read returns what was told at seq to others, too.
 func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
+	if t.records == nil {
+		t.records, err = t.iterate(sequenceKey(kindNotification, t.after+1), sequenceKey(kindNotification, t.upTo+1))
+		if err != nil {
+			return n, false, err
+		}
+	}
 	t.key[0] = kindNotification
 	binary.BigEndian.PutUint64(t.key[1:], uint64(seq))
 	if !t.records.SeekGE(t.key[:]) || sequenceOf(t.records.Key()) != seq {
@@ -274,17 +299,26 @@ func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, er
 	if err != nil {
 		return n, false, fmt.Errorf("read the store: %w", err)
 	}
-	if n, err = readForReader(seq, v); err != nil {
-		return n, false, err
-	}
+	n, err = t.decode(seq, v)
+	return n, err == nil, err
+}
+
+// decode returns what a record says, whose content lives as long as what is read
+// later.
+func (t *timeline) decode(seq notify.Sequence, record []byte) (notify.Notification, error) {
+	n, err := readForReader(seq, record)
 	at := len(t.contents)
 	t.contents = append(t.contents, n.Content...)
 	n.Content = t.contents[at:len(t.contents):len(t.contents)]
-	return n, true, nil
+	return n, err
 }
 
 func (t *timeline) err() error {
-	if err := errors.Join(t.own.Error(), t.records.Error()); err != nil {
+	err := t.own.Error()
+	if t.records != nil {
+		err = errors.Join(err, t.records.Error())
+	}
+	if err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}
 	return nil

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// told is how a history has a notification. That of a topic or of everyone
+// says only what it replaced: its readers' marks are their own.
+type told struct {
+	read, archived time.Time
+	replaces       string
+}
+
+// inside begins what a history has of a notification if the record follows, and
+// what stands in the place of the record then, before the user in whose history it
+// is. Neither begins so otherwise: no number is written with an empty last byte.
+func inside() []byte { return []byte{0x80, 0} }
+
+// appendTold writes t, and the record of what was told to one user alone: so that
+// who reads a history need not look for each in another place.
+func appendTold(dst []byte, t told, record []byte) []byte {
+	if record != nil {
+		dst = append(dst, inside()...)
+	} else if t == (told{}) {
+		return dst
+	}
+	dst = appendTime(dst, t.read)
+	dst = appendTime(dst, t.archived)
+	if record == nil {
+		return append(dst, t.replaces...)
+	}
+	return append(appendString(dst, t.replaces), record...)
+}
+
+// readTold is the reverse. The record itself is a part of b, and nil if it is
+// elsewhere.
+func readTold(b []byte) (t told, itself []byte, err error) {
+	if len(b) == 0 {
+		return told{}, nil, nil
+	}
+	rest, isInside := bytes.CutPrefix(b, inside())
+	r := record{b: rest}
+	t = told{read: r.time(), archived: r.time()}
+	if !isInside {
+		t.replaces = string(r.b)
+		return t, nil, r.err
+	}
+	t.replaces = r.string()
+	return t, r.b, r.err
+}
+
+func (t told) view() notify.View {
+	return notify.View{Read: t.read, Archived: t.archived, Replaces: t.replaces}
+}
+
+func (t told) unread() bool { return t.read.IsZero() && t.archived.IsZero() }
+
+// isOwn reports whether the record of n is in the history of the one user to
+// whom it was told.
+func isOwn(n *notify.Notification) bool {
+	return n.Audience == notify.AudienceUser && len(n.Users) == 1
+}
+
+// appendOwner is what stands in the place of the record of what is u's own.
+func appendOwner(dst []byte, u notify.UserID) []byte { return append(append(dst, inside()...), u...) }
+
+// recordOf returns the record of what was told at seq, nil if nothing was.
+func recordOf(r pebble.Reader, seq notify.Sequence) ([]byte, error) {
+	b, err := get(r, sequenceKey(kindNotification, seq))
+	if err != nil {
+		return nil, err
+	}
+	return recordAt(r, seq, b)
+}
+
+// recordAt returns the record of what was told at seq: b, or what b says the
+// owner of.
+func recordAt(r pebble.Reader, seq notify.Sequence, b []byte) ([]byte, error) {
+	user, isElsewhere := bytes.CutPrefix(b, inside())
+	if !isElsewhere {
+		return b, nil
+	}
+	b, err := get(r, ofUser(notify.UserID(user)).toldKey(seq))
+	if err != nil {
+		return nil, err
+	}
+	_, record, err := readTold(b)
+	if err == nil && record == nil {
+		err = errCorrupt
+	}
+	return record, err
+}
