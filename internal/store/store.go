@@ -40,6 +40,14 @@ const (
 	cacheBytes    = 64<<20 + 2*memTableBytes
 )
 
+// How many tables, as they were flushed, may have a key before they are sorted into
+// the rest, and before writes wait until they are: twice as many as Pebble has it,
+// since a history is read in one place.
+const (
+	flushedMost = 8
+	flushedStop = 24
+)
+
 // filesMost is how many tables are held open: the rest of what a process may
 // have open is for connections.
 const filesMost = 400
@@ -156,6 +164,10 @@ func (s *Store) options(o Options) *pebble.Options {
 		MemTableSize:       memTableBytes,
 		MaxOpenFiles:       filesMost,
 		Logger:             log,
+
+		L0CompactionThreshold: flushedMost,
+		L0StopWritesThreshold: flushedStop,
+
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
 				if s.failing.Swap(&err) == nil { // it tries again at once, and may fail for long
