@@ -37,6 +37,12 @@ func pair(t *testing.T) (accepted, peer net.Conn) {
 // much is more than a connection's buffers take.
 func much() []byte { return bytes.Repeat([]byte("0123456789abcdef"), 1<<20) }
 
+func TestAConnectionKnowsItsPeer(t *testing.T) {
+	accepted, peer := pair(t)
+	assert.Equal(t, peer.LocalAddr().String(), accepted.RemoteAddr().String())
+	assert.Equal(t, peer.RemoteAddr().String(), accepted.LocalAddr().String())
+}
+
 func TestAllIsWritten(t *testing.T) {
 	accepted, peer := pair(t)
 	want := append([]byte("a little, then "), much()...)
