@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -84,13 +85,16 @@ func valueEnd(v []byte) int {
 	return len(v)
 }
 
-// stringEnd returns how long the string is that v begins with, with its quotes.
+// stringEnd returns how long the string is that v begins with, with its quotes;
+// if it does not end, how long v is.
 func stringEnd(v []byte) int {
 	for i := 1; ; i++ {
-		switch v[i] {
-		case '\\':
-			i++
-		case '"':
+		next := bytes.IndexByte(v[i:], '"')
+		if next < 0 {
+			return len(v)
+		}
+		i += next
+		if escapes := len(v[1:i]) - len(bytes.TrimRight(v[1:i], `\`)); escapes%2 == 0 {
 			return i + 1
 		}
 	}

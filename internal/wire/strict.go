@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -22,7 +23,7 @@ const (
 // data, a byte order mark and invalid UTF-8 are refused, as RFC 8259 allows and
 // RFC 7493 asks; so is nesting deeper than DepthMost.
 func strict(body []byte) (jsontext.Value, error) {
-	v, err := jsontext.AppendFormat(nil, body,
+	v, err := jsontext.AppendFormat(make([]byte, 0, len(body)), body,
 		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false), jsontext.PreserveRawStrings(true))
 	if err != nil {
 		return nil, syntax(err)
@@ -36,19 +37,19 @@ func strict(body []byte) (jsontext.Value, error) {
 // CheckDepth returns an error of kind ErrMalformed if text nests more than most
 // levels. It need not be valid JSON, or not be known to be.
 func CheckDepth(text []byte, most int) error {
-	depth, quoted := 0, false
+	if bytes.Count(text, []byte("{"))+bytes.Count(text, []byte("[")) <= most {
+		return nil // as of nearly all
+	}
+	depth := 0
 	for i := 0; i < len(text); i++ {
-		switch b := text[i]; {
-		case b == '"':
-			quoted = !quoted
-		case quoted && b == '\\':
-			i++ // what is escaped ends no string
-		case quoted:
-		case b == '{', b == '[':
+		switch text[i] {
+		case '"':
+			i += stringEnd(text[i:]) - 1
+		case '{', '[':
 			if depth++; depth > most {
 				return notify.Errorf(notify.ErrMalformed, "JSON may nest %d levels", most)
 			}
-		case b == '}', b == ']':
+		case '}', ']':
 			depth--
 		}
 	}
