@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -217,23 +216,12 @@ func frames(p store.Page) []*hub.Frame {
 // welcome is the data of the first frame.
 func (b *Inbox) welcome(c *hub.Conn, cursor, reset string) []byte {
 	p := c.Principal()
-	data, err := json.Marshal(struct {
-		Connection   string        `json:"connection"`
-		User         notify.UserID `json:"user"`
-		Resumed      bool          `json:"resumed"`
-		Ping         int64         `json:"ping"`
-		TokenExpires string        `json:"token_expires"`
-		ExpiresIn    int64         `json:"expires_in"`
-	}{
-		Connection:   c.ID(),
-		User:         p.User,
-		Resumed:      reset == "" && cursor != "" && cursor != Earliest,
-		Ping:         int64(b.opts.PingEvery.Seconds()),
-		TokenExpires: wire.Time(p.Expires),
-		ExpiresIn:    max(0, int64(time.Until(p.Expires).Seconds())),
+	return wire.AppendWelcome(nil, &wire.Welcome{
+		Connection: c.ID(),
+		User:       p.User,
+		Resumed:    reset == "" && cursor != "" && cursor != Earliest,
+		Ping:       b.opts.PingEvery,
+		Expires:    p.Expires,
+		ExpiresIn:  max(0, time.Until(p.Expires)),
 	})
-	if err != nil { // strings and numbers always can be
-		panic(err)
-	}
-	return data
 }

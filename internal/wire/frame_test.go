@@ -47,6 +47,10 @@ func TestGolden(t *testing.T) {
 	changed := notify.InboxChange{
 		Read: []string{"a", "b"}, Unread: []string{"c"}, Archived: []string{"d"}, Recalled: []string{"e"},
 	}
+	welcome := wire.Welcome{
+		Connection: "0193b3c8-0000-7000-8000-000000000002", User: `ada"`, Resumed: true,
+		Ping: 25 * time.Second, Expires: at, ExpiresIn: time.Hour - time.Millisecond,
+	}
 	cursor := []byte("AAAA")
 	for name, frame := range map[string][]byte{
 		"notification": wire.AppendFrame(nil, "notification", cursor, "", wire.AppendNotification(nil, &n)),
@@ -56,6 +60,7 @@ func TestGolden(t *testing.T) {
 		"inbox":        wire.AppendFrame(nil, "inbox", cursor, "", wire.AppendChange(nil, &changed, 7)),
 		"recalled":     wire.AppendFrame(nil, "inbox", cursor, "", wire.AppendChange(nil, &notify.InboxChange{Recalled: []string{"e"}}, wire.NoCount)),
 		"live":         wire.AppendFrame(nil, "live", cursor, "", wire.AppendChange(nil, &notify.InboxChange{}, 0)),
+		"welcome":      wire.AppendFrame(nil, "welcome", cursor, "", wire.AppendWelcome(nil, &welcome)),
 		"reply":        wire.AppendFrame(nil, "reply", nil, `7"`, []byte(`{}`)),
 		"bare":         wire.AppendFrame(nil, "reply", nil, "", nil),
 		"close":        wire.AppendFrame(nil, "close", nil, "", wire.CloseData(notify.CloseExpired)),
@@ -69,6 +74,16 @@ func TestGolden(t *testing.T) {
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
 		assert.Equal(t, strings.TrimSpace(string(want)), string(frame), name)
+	}
+}
+
+// Milliseconds are cut off, not rounded, whatever the time.
+func TestTime(t *testing.T) {
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 0), time.Date(2026, 1, 2, 3, 4, 5, 7_999_999, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(2026, 12, 31, 23, 59, 59, 60_000_000, time.FixedZone("", -3600)),
+	} {
+		assert.Equal(t, at.UTC().Format("2006-01-02T15:04:05.000Z"), wire.Time(at))
 	}
 }
 
