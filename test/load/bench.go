@@ -30,6 +30,8 @@ type bench struct {
 	results  *results
 	progress io.Writer
 	rs256    *rs256 // nil until it is needed
+	profiles string // directory for profiles of the service; empty: none are taken
+	profiled int    // how many are there
 }
 
 // rs256 is what a service with a public key is spoken to and started with.
@@ -116,6 +118,9 @@ func (b *bench) runOne(ctx context.Context, sc scenario, which side) (err error)
 	}
 	defer func() { err = errors.Join(err, s.server.Stop()) }()
 
+	if b.profiles != "" && which == service {
+		defer b.profile(ctx, s.server, sc.name)()
+	}
 	s.crowd, err = crowd.New(crowd.Options{
 		Server:      s.server.Address,
 		Size:        s.clients,

@@ -77,7 +77,7 @@ func commands() map[string]command {
 	}
 }
 
-var errUsage = errors.New("usage: go run ./test/load quick|all|report [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program]")
+var errUsage = errors.New("usage: go run ./test/load quick|all|report [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -91,6 +91,7 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("only", "", "scenarios to run, separated by commas; the table is then only printed")
 	data := flags.String("data", ".", "directory for the service's data, on a real disk")
 	program := flags.String("service", "", "a service that is built already")
+	profiles := flags.String("profile", "", "directory to put profiles of the service into, which cost it a little")
 	flags.IntVar(&c.sizes.rounds, "rounds", c.sizes.rounds, "how often floor and service take turns")
 	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that are told something")
 	flags.IntVar(&c.sizes.idle, "idle", c.sizes.idle, "connections that do nothing")
@@ -105,12 +106,12 @@ func run(ctx context.Context, args []string) error {
 		}
 		c.scenarios, c.section = chosen, ""
 	}
-	return c.measure(ctx, "go run ./test/load "+strings.Join(args, " "), *data, *program)
+	return c.measure(ctx, "go run ./test/load "+strings.Join(args, " "), *data, *program, *profiles)
 }
 
 // measure runs the command and prints its table, and writes it if the command
 // says where.
-func (c command) measure(ctx context.Context, line, data, program string) (err error) {
+func (c command) measure(ctx context.Context, line, data, program, profiles string) (err error) {
 	// Every loop has a processor of its own as far as Go is concerned, so that
 	// the kernel alone decides who runs: a loop must never wait for another's
 	// time slice.
@@ -130,7 +131,7 @@ func (c command) measure(ctx context.Context, line, data, program string) (err e
 		return err
 	}
 
-	b := &bench{sizes: c.sizes, dir: dir, results: newResults(), progress: os.Stderr}
+	b := &bench{sizes: c.sizes, dir: dir, results: newResults(), progress: os.Stderr, profiles: profiles}
 	b.results.add(anFsync, floor, milliseconds(sync.Quantile(0.5)))
 	b.say("%s", where)
 	if err := b.build(ctx, program); err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // What the tool asks a service for.
@@ -21,20 +22,38 @@ const (
 
 // Metric returns one of a service's own metrics, as it is now.
 func (s *Server) Metric(ctx context.Context, name string) (value float64, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin.String()+"/metrics", nil)
+	text, err := s.ask(ctx, "/metrics")
 	if err != nil {
 		return 0, err
+	}
+	return find(string(text), name)
+}
+
+// Profile returns where a service's processor time goes from now on, for so long,
+// as pprof has it.
+func (s *Server) Profile(ctx context.Context, lasts time.Duration) ([]byte, error) {
+	return s.ask(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(lasts.Seconds())))
+}
+
+// ask returns what the admin listener of a service answers.
+func (s *Server) ask(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin.String()+path, nil)
+	if err != nil {
+		return nil, err
 	}
 	request.Close = true
 	answer, err := (&http.Client{}).Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("ask for metrics: %w", err)
+		return nil, fmt.Errorf("ask for %s: %w", path, err)
 	}
-	text, err := io.ReadAll(answer.Body)
+	body, err := io.ReadAll(answer.Body)
 	if err := errors.Join(err, answer.Body.Close()); err != nil {
-		return 0, fmt.Errorf("read metrics: %w", err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	return find(string(text), name)
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask for %s: %s: %.300q", path, answer.Status, body)
+	}
+	return body, nil
 }
 
 // find returns the value of a metric without labels in Prometheus' text format.
