@@ -75,6 +75,27 @@ func TestCursorThatCannotBeHonoured(t *testing.T) {
 	}
 }
 
+// Whoever takes what it is told joins at once, however many do not.
+func TestSlowPeersHoldUpNoOthers(t *testing.T) {
+	const slow = 300 // more than may read in steps at a time
+	r := newRig(t)
+	r.publish("one")
+	hold := make(chan struct{})
+	var joining sync.WaitGroup
+	for n := range slow {
+		d := r.register(hears(notify.UserID(strconv.Itoa(n))))
+		d.hold = hold
+		joining.Go(func() { d.join(inbox.Earliest) })
+	}
+	for n := range slow {
+		d := r.register(hears(notify.UserID("ada" + strconv.Itoa(n))))
+		require.True(t, r.inbox.JoinAtOnce(d.conn, inbox.Earliest))
+		assert.Equal(t, []string{"welcome", "one", "live"}, d.told(3))
+	}
+	close(hold)
+	joining.Wait()
+}
+
 func TestJoiningInStepsTellsTheSame(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")

@@ -136,6 +136,7 @@ type device struct {
 	r    *rig
 	user notify.UserID
 	conn *hub.Conn
+	hold chan struct{} // nil: what is written is taken at once, else when this is closed
 
 	mu     sync.Mutex
 	frames []frame
@@ -149,6 +150,9 @@ type frame struct {
 }
 
 func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
+	if d.hold != nil {
+		<-d.hold
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, f := range frames {

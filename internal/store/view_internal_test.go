@@ -1,0 +1,46 @@
+package store
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Readers share a view until something is applied; who has one then keeps what it
+// shows, and lets go of it.
+func TestViews(t *testing.T) {
+	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	publish := func(seq notify.Sequence) {
+		_, _, err := s.Apply(seq, time.UnixMilli(1), []notify.Entry{notify.Publish{ID: "x", Audience: notify.AudienceAll}})
+		require.NoError(t, err)
+	}
+	shows := func(v *view, seq notify.Sequence) bool {
+		b, err := recordOf(v, seq)
+		require.NoError(t, err)
+		return b != nil
+	}
+	publish(1)
+	first, second := s.views.take(), s.views.take()
+	assert.Same(t, first, second)
+	second.leave()
+	publish(2)
+	third := s.views.take()
+	assert.True(t, shows(first, 1))
+	assert.False(t, shows(first, 2))
+	assert.True(t, shows(third, 2))
+	assert.EqualValues(t, 2, third.applied)
+	first.leave()
+	assert.Zero(t, first.holders)
+	third.leave()
+	assert.Equal(t, 1, third.holders, "it is current")
+	publish(3)
+	assert.Zero(t, third.holders)
+	require.NoError(t, s.Close(), "which fails if there is a snapshot")
+}
