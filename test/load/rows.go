@@ -104,10 +104,10 @@ func growing() []row {
 	return []row{
 		{"broadcast, CPU per delivery, few connections", "µs", "few broadcast cpu", "", noted()},
 		{"… many connections", "µs", "many broadcast cpu", "", noted()},
-		{"… growth", "×", "growth of broadcast", "", atMost(1.15, "")},
+		{"… growth", "×", "growth of broadcast", "", ratioAtMost(1.15)},
 		{"publish, stored, CPU, few connections", "µs", "few stored cpu", "", noted()},
 		{"… many connections", "µs", "many stored cpu", "", noted()},
-		{"… growth", "×", "growth of stored", "", atMost(1.15, "")},
+		{"… growth", "×", "growth of stored", "", ratioAtMost(1.15)},
 		{"publish, stored, CPU, few users with history", "µs", "few users cpu", none, noted()},
 		{"… many users with history", "µs", "many users cpu", none, noted()},
 		{"… growth", "×", "growth by users", none, atMost(1.15, "")},
