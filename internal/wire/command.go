@@ -40,26 +40,23 @@ func ReadCommand(frame []byte) (Command, error) {
 	}
 	var c Command
 	var r reader
-	r.members(v, func(name string) read {
+	r.members(v, func(name string, v jsontext.Value) bool {
 		switch name {
 		case "event":
-			return r.text(&c.Event)
+			r.text(&c.Event, v)
 		case "ref":
-			return func(v jsontext.Value) {
-				if r.text(&c.Ref)(v); utf8.RuneCountInString(c.Ref) > MaxRef {
-					c.Ref = ""
-					r.fault("must have at most %d characters", MaxRef)
-				}
-			}
+			r.ref(&c.Ref, v)
 		case "key":
-			return r.text(&c.Key)
+			r.text(&c.Key, v)
 		case "data":
-			return r.object(&c.Data)
+			r.object(&c.Data, v)
+		default:
+			return false
 		}
-		return nil
+		return true
 	})
 	if c.Event == "" && len(r.faults) == 0 {
-		r.within("event", func(jsontext.Value) { r.fault("is required") }, nil)
+		r.faultAt("event", "is required")
 	}
 	if len(r.faults) > 0 {
 		return c, notify.Invalid(r.faults...)
@@ -71,19 +68,26 @@ func ReadCommand(frame []byte) (Command, error) {
 // token. No error quotes it.
 func Refresh(data []byte) (token string, err error) {
 	var r reader
-	r.members(data, func(name string) read {
+	r.members(data, func(name string, v jsontext.Value) bool {
 		if name == "token" {
-			return r.text(&token)
+			r.text(&token, v)
 		}
-		return nil
+		return name == "token"
 	})
 	if token == "" && len(r.faults) == 0 {
-		r.within("token", func(jsontext.Value) { r.fault("is required") }, nil)
+		r.faultAt("token", "is required")
 	}
 	if len(r.faults) > 0 {
 		return "", notify.Invalid(r.faults...)
 	}
 	return token, nil
+}
+
+func (r *reader) ref(to *string, v jsontext.Value) {
+	if r.text(to, v); utf8.RuneCountInString(*to) > MaxRef {
+		*to = ""
+		r.fault("must have at most %d characters", MaxRef)
+	}
 }
 
 // refOf returns the ref of a command that is otherwise unreadable, if it has one.

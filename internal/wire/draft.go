@@ -48,14 +48,14 @@ func Batch(body []byte) ([]BatchItem, error) {
 		recipients += len(d.Users)
 		batch = append(batch, BatchItem{d, err})
 	}
-	r.members(v, func(name string) read {
-		if name == "notifications" {
-			return func(v jsontext.Value) { r.items(v, item) }
+	r.members(v, func(name string, v jsontext.Value) bool {
+		if name == "notifications" && v != nil {
+			r.items(v, item)
 		}
-		return nil
+		return name == "notifications"
 	})
 	if len(r.faults) == 0 {
-		r.within("notifications", func(jsontext.Value) { r.batchBounds(len(batch), recipients) }, nil)
+		r.batchBounds(len(batch), recipients)
 	}
 	if len(r.faults) > 0 {
 		return nil, notify.Invalid(r.faults...)
@@ -64,43 +64,46 @@ func Batch(body []byte) ([]BatchItem, error) {
 }
 
 func (r *reader) batchBounds(items, recipients int) {
+	const at = "notifications"
 	switch {
 	case items == 0:
-		r.fault("must have at least one item")
+		r.faultAt(at, "must have at least one item")
 	case items > notify.MaxBatch:
-		r.fault("must have at most %d items", notify.MaxBatch)
+		r.faultAt(at, "must have at most %d items", notify.MaxBatch)
 	case recipients > notify.MaxBatchRecipients:
-		r.fault("must have at most %d recipients in all", notify.MaxBatchRecipients)
+		r.faultAt(at, "must have at most %d recipients in all", notify.MaxBatchRecipients)
 	}
 }
 
 func draft(v jsontext.Value) (notify.Draft, error) {
 	var r reader
 	d := notify.Draft{Priority: notify.PriorityNormal, Source: v}
-	r.members(v, func(name string) read {
+	r.members(v, func(name string, v jsontext.Value) bool {
 		switch name {
 		case "to":
-			return func(v jsontext.Value) { r.to(&d, v) }
+			r.to(&d, v)
 		case "type":
-			return r.text(&d.Type)
+			r.text(&d.Type, v)
 		case "title":
-			return r.text(&d.Title)
+			r.text(&d.Title, v)
 		case "body":
-			return r.text(&d.Body)
+			r.text(&d.Body, v)
 		case "data":
-			return r.object(&d.Data)
+			r.object(&d.Data, v)
 		case "ttl":
-			return r.seconds(&d.TTL)
+			r.seconds(&d.TTL, v)
 		case "priority":
-			return r.text((*string)(&d.Priority))
+			r.text((*string)(&d.Priority), v)
 		case "ephemeral":
-			return r.truth(&d.Ephemeral)
+			r.truth(&d.Ephemeral, v)
 		case "collapse_key":
-			return r.filled(&d.CollapseKey)
+			r.filled(&d.CollapseKey, v)
 		case "deliver_at":
-			return r.moment(&d.DeliverAt)
+			r.moment(&d.DeliverAt, v)
+		default:
+			return false
 		}
-		return nil
+		return true
 	})
 	if len(r.faults) > 0 {
 		return d, notify.Invalid(r.faults...)
@@ -109,23 +112,24 @@ func draft(v jsontext.Value) (notify.Draft, error) {
 }
 
 func (r *reader) to(d *notify.Draft, v jsontext.Value) {
-	r.members(v, func(name string) read {
+	if v == nil {
+		return
+	}
+	r.members(v, func(name string, v jsontext.Value) bool {
 		switch name {
 		case "users":
-			return names(r, &d.Users, notify.MaxUsers)
+			names(r, &d.Users, notify.MaxUsers, v)
 		case "all":
-			return func(v jsontext.Value) {
-				if d.All = v.Kind() == 't'; !d.All {
-					r.fault("must be true or absent")
-				}
-			}
+			r.affirmed(&d.All, v)
 		case "topics":
-			return names(r, &d.Topics, notify.MaxTopics)
+			names(r, &d.Topics, notify.MaxTopics, v)
+		default:
+			return false
 		}
-		return nil
+		return true
 	})
 	given := 0
-	for _, is := range []bool{d.Users != nil, d.Topics != nil, d.All} {
+	for _, is := range [...]bool{d.Users != nil, d.Topics != nil, d.All} {
 		if is {
 			given++
 		}
@@ -135,27 +139,25 @@ func (r *reader) to(d *notify.Draft, v jsontext.Value) {
 	}
 }
 
-// names returns what reads a list of names into to: not nil, even if it is
-// empty.
-func names[T ~string](r *reader, to *[]T, most int) read {
-	return func(v jsontext.Value) {
-		*to = []T{}
-		r.items(v, func(v jsontext.Value) {
-			if len(*to) <= most && len(r.faults) == 0 { // else it is known what is wrong
-				var name string
-				r.text(&name)(v)
-				*to = append(*to, T(name))
-			}
-		})
+// names reads a list of names into to: not nil, even if it is empty.
+func names[T ~string](r *reader, to *[]T, most int, v jsontext.Value) {
+	if v == nil {
+		return
 	}
+	*to = []T{}
+	r.items(v, func(v jsontext.Value) {
+		if len(*to) <= most && len(r.faults) == 0 { // else it is known what is wrong
+			var name string
+			r.text(&name, v)
+			*to = append(*to, T(name))
+		}
+	})
 }
 
 // filled reads a string that says nothing if it is empty.
-func (r *reader) filled(to *string) read {
-	return func(v jsontext.Value) {
-		if r.text(to)(v); v.Kind() == '"' && *to == "" {
-			r.fault("must not be empty")
-		}
+func (r *reader) filled(to *string, v jsontext.Value) {
+	if r.text(to, v); v.Kind() == '"' && *to == "" {
+		r.fault("must not be empty")
 	}
 }
 
@@ -163,17 +165,18 @@ func (r *reader) filled(to *string) read {
 const longest = 200 * 365 * 24 * time.Hour
 
 // seconds reads a duration. Nothing shorter than a second passes Draft.Check.
-func (r *reader) seconds(to *time.Duration) read {
-	return func(v jsontext.Value) {
-		n, err := strconv.ParseFloat(string(v), 64)
-		switch {
-		case v.Kind() != '0' || err != nil || n != math.Trunc(n): // 60.0 and 6e1 are whole
-			r.fault("must be a whole number")
-		case n < 1:
-			*to = -1 // told from an absent one, which is 0
-		default:
-			*to = time.Duration(min(n, longest.Seconds())) * time.Second
-		}
+func (r *reader) seconds(to *time.Duration, v jsontext.Value) {
+	if v == nil {
+		return
+	}
+	n, err := strconv.ParseFloat(string(v), 64)
+	switch {
+	case v.Kind() != '0' || err != nil || n != math.Trunc(n): // 60.0 and 6e1 are whole
+		r.fault("must be a whole number")
+	case n < 1:
+		*to = -1 // told from an absent one, which is 0
+	default:
+		*to = time.Duration(min(n, longest.Seconds())) * time.Second
 	}
 }
 

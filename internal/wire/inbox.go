@@ -30,23 +30,21 @@ func Marks(body []byte) (Selection, error) {
 	var r reader
 	var s Selection
 	given := 0
-	r.members(v, func(name string) read {
-		var read read
+	r.members(v, func(name string, v jsontext.Value) bool {
 		switch name {
 		case "ids":
-			read = func(v jsontext.Value) { r.ids(&s.IDs, v) }
+			r.ids(&s.IDs, v)
 		case "through":
-			read = func(v jsontext.Value) { r.cursor(&s.Through, v) }
+			r.cursor(&s.Through, v)
 		case "all":
-			read = func(v jsontext.Value) {
-				if s.All = v.Kind() == 't'; !s.All {
-					r.fault("must be true or absent")
-				}
-			}
+			r.affirmed(&s.All, v)
 		default:
-			return nil
+			return false
 		}
-		return func(v jsontext.Value) { given++; read(v) } // not called for null
+		if v != nil {
+			given++
+		}
+		return true
 	})
 	if given != 1 && len(r.faults) == 0 {
 		r.fault("must hold exactly one of ids, through and all")
@@ -58,6 +56,9 @@ func Marks(body []byte) (Selection, error) {
 }
 
 func (r *reader) ids(to *[]string, v jsontext.Value) {
+	if v == nil {
+		return
+	}
 	*to = []string{}
 	seen := 0
 	r.items(v, func(v jsontext.Value) {
@@ -65,7 +66,7 @@ func (r *reader) ids(to *[]string, v jsontext.Value) {
 			return // enough to know that they are too many
 		}
 		var id string
-		if r.text(&id)(v); IsID(id) {
+		if r.text(&id, v); IsID(id) {
 			*to = append(*to, id)
 		}
 	})
@@ -75,7 +76,7 @@ func (r *reader) ids(to *[]string, v jsontext.Value) {
 }
 
 func (r *reader) cursor(to *string, v jsontext.Value) {
-	if r.text(to)(v); v.Kind() == '"' && (*to == "" || len(*to) > maxCursor) {
+	if r.text(to, v); v.Kind() == '"' && (*to == "" || len(*to) > maxCursor) {
 		r.fault("must be a cursor, of 1 to %d characters", maxCursor)
 	}
 }

@@ -19,21 +19,18 @@ func Revocation(body []byte) (notify.Revocation, error) {
 	}
 	var r reader
 	var to notify.Revocation
-	r.members(v, func(name string) read {
+	r.members(v, func(name string, v jsontext.Value) bool {
 		switch name {
 		case "user":
-			return func(v jsontext.Value) { r.user(&to.User, v) }
+			r.user(&to.User, v)
 		case "issued_before":
-			return r.moment(&to.Before)
+			r.moment(&to.Before, v)
 		case "jti":
-			return func(v jsontext.Value) {
-				r.text(&to.TokenID)(v)
-				if n := len(to.TokenID); v.Kind() == '"' && (n == 0 || n > notify.MaxTokenIDBytes) {
-					r.fault("must have 1 to %d bytes", notify.MaxTokenIDBytes)
-				}
-			}
+			r.tokenID(&to.TokenID, v)
+		default:
+			return false
 		}
-		return nil
+		return true
 	})
 	if len(r.faults) > 0 {
 		return notify.Revocation{}, notify.Invalid(r.faults...)
@@ -51,7 +48,7 @@ func Nothing(body []byte) error {
 		return err
 	}
 	var r reader
-	r.members(v, func(string) read { return nil })
+	r.members(v, func(string, jsontext.Value) bool { return false })
 	if len(r.faults) > 0 {
 		return notify.Invalid(r.faults...)
 	}
@@ -59,7 +56,7 @@ func Nothing(body []byte) error {
 }
 
 func (r *reader) user(to *notify.UserID, v jsontext.Value) {
-	if r.text((*string)(to))(v); v.Kind() != '"' {
+	if r.text((*string)(to), v); v.Kind() != '"' {
 		return
 	}
 	if _, err := notify.ParseUser(string(*to)); err != nil {
@@ -67,17 +64,22 @@ func (r *reader) user(to *notify.UserID, v jsontext.Value) {
 	}
 }
 
-// moment reads a time of RFC 3339.
-func (r *reader) moment(to *time.Time) read {
-	return func(v jsontext.Value) {
-		var text string
-		r.text(&text)(v)
-		text = strings.ToUpper(text) // RFC 3339 lets t and z be small
-		t, err := time.Parse(time.RFC3339, text)
-		// Parse takes more than RFC 3339 has: an hour of one digit, a comma.
-		if v.Kind() == '"' && (err != nil || text[13] != ':' || strings.Contains(text, ",")) {
-			r.fault("must be a time of RFC 3339")
-		}
-		*to = t
+func (r *reader) tokenID(to *string, v jsontext.Value) {
+	r.text(to, v)
+	if n := len(*to); v.Kind() == '"' && (n == 0 || n > notify.MaxTokenIDBytes) {
+		r.fault("must have 1 to %d bytes", notify.MaxTokenIDBytes)
 	}
+}
+
+// moment reads a time of RFC 3339.
+func (r *reader) moment(to *time.Time, v jsontext.Value) {
+	var text string
+	r.text(&text, v)
+	text = strings.ToUpper(text) // RFC 3339 lets t and z be small
+	t, err := time.Parse(time.RFC3339, text)
+	// Parse takes more than RFC 3339 has: an hour of one digit, a comma.
+	if v.Kind() == '"' && (err != nil || text[13] != ':' || strings.Contains(text, ",")) {
+		r.fault("must be a time of RFC 3339")
+	}
+	*to = t
 }

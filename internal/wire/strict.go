@@ -76,8 +76,9 @@ type reader struct {
 	faults []notify.Fault
 }
 
-// read reads one value.
-type read func(v jsontext.Value)
+// read reads one member of an object, and reports whether it knows the name. There
+// is no value if that is null, which means absent.
+type read func(name string, v jsontext.Value) (known bool)
 
 // What a caller is told of at most: enough to learn from, and no echo chamber.
 const (
@@ -102,74 +103,90 @@ func (r *reader) fault(format string, args ...any) {
 	})
 }
 
-// within reads v, which is at name within the value that is read.
-func (r *reader) within(name string, read read, v jsontext.Value) {
+// enter and leave are called around reading what is at name within the value that
+// is read.
+func (r *reader) enter(name string) {
 	if r.path == nil {
 		r.path = make([]string, 0, 4) // as deep as drafts go, once
 	}
 	r.path = append(r.path, name)
-	read(v)
-	r.path = r.path[:len(r.path)-1]
 }
 
-// members reads each member of an object with what of returns for its name. A
-// name that it returns nil for is unknown, and null means absent. There is a
-// fault if v is no object.
-func (r *reader) members(v jsontext.Value, of func(name string) read) {
+func (r *reader) leave() { r.path = r.path[:len(r.path)-1] }
+
+// faultAt notes what is wrong with what is, or is not, at name.
+func (r *reader) faultAt(name, format string, args ...any) {
+	r.enter(name)
+	r.fault(format, args...)
+	r.leave()
+}
+
+// members reads each member of an object. There is a fault if v is no object, or
+// has a member that has no meaning here.
+func (r *reader) members(v jsontext.Value, read read) {
 	if v.Kind() != '{' {
 		r.fault("must be an object")
 		return
 	}
 	for name, member := range membersOf(v) {
-		switch read := of(name); {
-		case read == nil:
-			r.within(name, r.unknown, member)
-		case member.Kind() != 'n':
-			r.within(name, read, member)
+		if member.Kind() == 'n' {
+			member = nil
 		}
+		r.enter(name)
+		if !read(name, member) {
+			r.fault("is not a known member")
+		}
+		r.leave()
 	}
 }
 
-// items reads each item of an array with read.
-func (r *reader) items(v jsontext.Value, read read) {
+// items reads each item of an array.
+func (r *reader) items(v jsontext.Value, read func(v jsontext.Value)) {
 	if v.Kind() != '[' {
 		r.fault("must be an array")
 		return
 	}
 	for i, item := range itemsOf(v) {
-		r.within(strconv.Itoa(i), read, item)
+		r.enter(strconv.Itoa(i))
+		read(item)
+		r.leave()
 	}
 }
 
-// unknown refuses a member that has no meaning here.
-func (r *reader) unknown(jsontext.Value) { r.fault("is not a known member") }
-
-// text, truth and object return what reads a value of their type into to.
-func (r *reader) text(to *string) read {
-	return func(v jsontext.Value) {
-		if v.Kind() != '"' {
-			r.fault("must be a string")
-			return
-		}
+// text, truth and object read a value of their type into to.
+func (r *reader) text(to *string, v jsontext.Value) {
+	switch {
+	case v == nil:
+	case v.Kind() != '"':
+		r.fault("must be a string")
+	default:
 		*to = unquote(v)
 	}
 }
 
-func (r *reader) truth(to *bool) read {
-	return func(v jsontext.Value) {
-		if k := v.Kind(); k != 't' && k != 'f' {
-			r.fault("must be true or false")
-		}
+func (r *reader) truth(to *bool, v jsontext.Value) {
+	switch {
+	case v == nil:
+	case v.Kind() != 't' && v.Kind() != 'f':
+		r.fault("must be true or false")
+	default:
 		*to = v.Kind() == 't'
 	}
 }
 
-func (r *reader) object(to *[]byte) read {
-	return func(v jsontext.Value) {
-		if v.Kind() != '{' {
-			r.fault("must be an object")
-			return
-		}
+func (r *reader) object(to *[]byte, v jsontext.Value) {
+	switch {
+	case v == nil:
+	case v.Kind() != '{':
+		r.fault("must be an object")
+	default:
 		*to = v
+	}
+}
+
+// affirmed reads what says something only by being there.
+func (r *reader) affirmed(to *bool, v jsontext.Value) {
+	if *to = v.Kind() == 't'; v != nil && !*to {
+		r.fault("must be true or absent")
 	}
 }
