@@ -45,9 +45,9 @@ type Result struct {
 // failed.
 func (b *Inbox) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
 	results := make([]Result, len(items))
-	var entries []notify.Entry
-	var keys []notify.Key // of the entries
-	var places []int      // of the entries in results
+	entries := make([]notify.Entry, 0, len(items))
+	keys := make([]notify.Key, 0, len(items)) // of the entries
+	places := make([]int, 0, len(items))      // of the entries in results
 	for i := range items {
 		if err := items[i].Err; err != nil {
 			results[i].Err = err

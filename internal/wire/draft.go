@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"math"
 	"slices"
@@ -38,7 +39,7 @@ func Batch(body []byte) ([]BatchItem, error) {
 		return nil, err
 	}
 	var r reader
-	var batch []BatchItem
+	batch := make([]BatchItem, 0, min(bytes.Count(v, []byte(`"to":`)), notify.MaxBatch)) // about
 	recipients := 0
 	item := func(v jsontext.Value) {
 		if len(batch) > notify.MaxBatch {
