@@ -13,10 +13,11 @@ import (
 // group, after which it is full, so that it takes a fraction of a second.
 const groupMost = 4 << 10
 
-// A group waits for those who were answered just now, if they are not few, for
-// as long as the last commit took, and not for longer than that.
+// A group waits for those who were answered just now, if they are not few, for so
+// many times as long as the last commit took, and not for longer than that.
 const (
 	fewest       = 4
+	patience     = 2
 	patienceMost = 2 * time.Millisecond
 )
 
@@ -123,16 +124,17 @@ func (q *queue) close() {
 // next returns the next group, and nothing once ctx has ended and all was
 // taken. Of the last group so many were answered, after it took so long.
 //
-// They are likely to come again in a moment. A commit costs the same for many as
-// for few, so it is worth waiting until all are there; but for no longer than it
-// took, so that nobody waits twice as long as without.
+// They are likely to come again in a moment, each as soon as it has had a turn on
+// a processor. A commit costs the same for many as for few, so it is worth waiting
+// until all are there: on a fast disk that takes longer than the commit. On a slow
+// one the wait is next to nothing.
 func (q *queue) next(ctx context.Context, answered int, took time.Duration) []*pending {
 	if all := answered + q.len(); all >= fewest && !q.await(all) {
-		patience := time.NewTimer(min(took, patienceMost))
-		defer patience.Stop()
+		timer := time.NewTimer(min(patience*took, patienceMost))
+		defer timer.Stop()
 		select {
 		case <-q.wake:
-		case <-patience.C:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
 	}
