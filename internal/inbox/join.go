@@ -190,6 +190,11 @@ func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
 func frames(p store.Page) []*hub.Frame {
 	now := time.Now()
 	fs := make([]*hub.Frame, 0, len(p.Notifications)+len(p.Changes))
+	room := 0
+	for i := range p.Notifications {
+		room += len(p.Notifications[i].Content) + envelope
+	}
+	data := make([]byte, 0, room) // of all, in one piece
 	changes := p.Changes
 	changesUpTo := func(seq notify.Sequence) {
 		for len(changes) > 0 && changes[0].Sequence <= seq {
@@ -207,7 +212,9 @@ func frames(p store.Page) []*hub.Frame {
 			changes[0].Sequence = 0 // the cursor comes with n, which has replaced what is gone
 			changesUpTo(n.Sequence)
 		}
-		fs = append(fs, frameOf(n))
+		at := len(data)
+		data = wire.AppendNotification(data, n)
+		fs = append(fs, &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: data[at:len(data):len(data)]})
 	}
 	changesUpTo(p.End)
 	return fs

@@ -303,10 +303,16 @@ func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, er
 	return n, err == nil, err
 }
 
+// likely is for how many there is room at first.
+const likely = 8
+
 // decode returns what a record says, whose content lives as long as what is read
 // later.
 func (t *timeline) decode(seq notify.Sequence, record []byte) (notify.Notification, error) {
 	n, err := readForReader(seq, record)
+	if t.contents == nil {
+		t.contents = make([]byte, 0, min(likely*len(n.Content), pageBytes))
+	}
 	at := len(t.contents)
 	t.contents = append(t.contents, n.Content...)
 	n.Content = t.contents[at:len(t.contents):len(t.contents)]
