@@ -8,12 +8,17 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// cacheMost is how many verified tokens are remembered, twice over at most.
-const cacheMost = 16 << 10
+// What is remembered: so many verified tokens, twice over at most, of principals
+// that take no more than so many bytes beside what all take.
+const (
+	cacheMost     = 16 << 10
+	principalMost = 1 << 10
+)
 
 // cache remembers the principals of tokens that were verified a moment ago: a
 // backend sends the same one with each request, and so does a client that comes
-// back, and checking it costs more than reading what it sends. Tokens themselves are not kept, only their hashes.
+// back, and checking it costs more than reading what it sends. Tokens themselves
+// are not kept, only their hashes.
 type cache struct {
 	mu         sync.Mutex
 	young, old map[[sha256.Size]byte]verified // old is young as it was when it was full
@@ -40,10 +45,25 @@ func (c *cache) get(token [sha256.Size]byte, keys uint64, now time.Time) (notify
 }
 
 func (c *cache) put(token [sha256.Size]byte, keys uint64, p notify.Principal) {
+	if size(&p) > principalMost {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.young == nil || len(c.young) >= cacheMost {
 		c.young, c.old = make(map[[sha256.Size]byte]verified), c.young
 	}
 	c.young[token] = verified{p, keys}
+}
+
+// size is how many bytes the names in p have.
+func size(p *notify.Principal) int {
+	n := len(p.User) + len(p.Name) + len(p.TokenID)
+	for _, s := range p.Scopes {
+		n += len(s)
+	}
+	for _, t := range p.Topics {
+		n += len(t)
+	}
+	return n
 }

@@ -45,11 +45,18 @@ func (b *Inbox) tell(n *notify.Notification) {
 }
 
 // envelope is room for what a notification has beside its content.
-const envelope = 128
+const envelope = 192
 
 func frameOf(n *notify.Notification) *hub.Frame {
-	data := make([]byte, 0, len(n.Content)+envelope)
-	return &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: wire.AppendNotification(data, n)}
+	_, f := appendFrame(make([]byte, 0, len(n.Content)+envelope), n)
+	return f
+}
+
+// appendFrame writes n behind what is in data, and returns all that and the frame.
+func appendFrame(data []byte, n *notify.Notification) ([]byte, *hub.Frame) {
+	at := len(data)
+	data = wire.AppendNotification(data, n)
+	return data, &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: data[at:len(data):len(data)]}
 }
 
 // tellChange tells each connection what has changed and how much is unread now.

@@ -73,8 +73,8 @@ type Inbox struct {
 	// thousand may come back at once.
 	reading *semaphore.Weighted
 
-	// atOnce has room for those of them who wait for no peer meanwhile, and so not
-	// behind one who does.
+	// atOnce has room for those who hold one and wait for no peer meanwhile, beside
+	// the others: who waits for a place there waits for none either.
 	atOnce chan struct{}
 
 	full   atomic.Bool   // the disk has less than the reserve

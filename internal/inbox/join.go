@@ -34,8 +34,8 @@ type joining struct {
 }
 
 // JoinAtOnce does what Join does if it takes one page of history and one write
-// that waits for nobody, as it mostly does. Otherwise it reports false and has
-// told c nothing: it takes a Join.
+// that waits for no peer, as it mostly does; it waits for others who read. Otherwise
+// it reports false and has told c nothing: it takes a Join.
 func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if b.Revoked(c.Principal()) {
 		return false
@@ -212,9 +212,9 @@ func frames(p store.Page) []*hub.Frame {
 			changes[0].Sequence = 0 // the cursor comes with n, which has replaced what is gone
 			changesUpTo(n.Sequence)
 		}
-		at := len(data)
-		data = wire.AppendNotification(data, n)
-		fs = append(fs, &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: data[at:len(data):len(data)]})
+		var f *hub.Frame
+		data, f = appendFrame(data, n)
+		fs = append(fs, f)
 	}
 	changesUpTo(p.End)
 	return fs

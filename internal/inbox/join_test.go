@@ -82,6 +82,8 @@ func TestSlowPeersHoldUpNoOthers(t *testing.T) {
 	r.publish("one")
 	hold := make(chan struct{})
 	var joining sync.WaitGroup
+	defer joining.Wait()
+	defer close(hold)
 	for n := range slow {
 		d := r.register(hears(notify.UserID(strconv.Itoa(n))))
 		d.hold = hold
@@ -92,8 +94,6 @@ func TestSlowPeersHoldUpNoOthers(t *testing.T) {
 		require.True(t, r.inbox.JoinAtOnce(d.conn, inbox.Earliest))
 		assert.Equal(t, []string{"welcome", "one", "live"}, d.told(3))
 	}
-	close(hold)
-	joining.Wait()
 }
 
 func TestJoiningInStepsTellsTheSame(t *testing.T) {

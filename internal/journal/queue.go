@@ -14,7 +14,7 @@ import (
 const groupMost = 4 << 10
 
 // A group waits for those who were answered just now, if they are not few, for so
-// many times as long as the last commit took, and not for longer than that.
+// many times as long as the last commit took, and never for longer than patienceMost.
 const (
 	fewest       = 4
 	patience     = 2

@@ -7,6 +7,8 @@
 // write to a socket does not wait and should never last as long; but it wakes
 // whoever reads, and on a busy machine that is who runs next. Moving processors
 // to and fro then costs more than the write.
+//
+// What it accepts is also served on a stack that need not grow.
 package nowait
 
 import (

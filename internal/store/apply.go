@@ -23,6 +23,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 		state:     s.state,
 		histories: &s.histories,
 		buffer:    s.buffer,
+		record:    s.record,
 	}
 	defer g.batch.Close()
 	verdicts, err := g.applyAll(first, entries)
@@ -34,7 +35,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 		s.histories = histories{}
 		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
 	}
-	s.state, s.buffer = g.state, g.buffer
+	s.state, s.buffer, s.record = g.state, g.buffer, g.record
 	s.histories.turn()
 	s.revocations.apply(g.revoked)
 	s.views.turn()

@@ -210,7 +210,7 @@ func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
 		return false, err
 	}
 	for _, t := range all {
-		n, err := m.forReader(sequenceOf(t.key))
+		n, err := m.ofOwn(t.key, t.value)
 		if err != nil {
 			return false, err
 		}
@@ -219,6 +219,18 @@ func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
 		}
 	}
 	return more, nil
+}
+
+// ofOwn returns what a history of a user has at key, be it there or elsewhere.
+func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
+	_, record, err := readTold(value)
+	switch {
+	case err != nil:
+		return notify.Notification{}, err
+	case record == nil:
+		return m.forReader(sequenceOf(key))
+	}
+	return readForReader(sequenceOf(key), record)
 }
 
 // throughShared marks the rest: all that is before the place, or before the first

@@ -40,8 +40,9 @@ type step struct {
 	gone  bool
 }
 
-// list returns what o has, as far as it was durable when it is called.
-func (c *shared) list(r pebble.Reader, o owner) ([]item, error) {
+// list returns what o has, as far as it was durable when it is called. A view that
+// is taken later shows all that the list does.
+func (c *shared) list(r pebble.Reader, views *views, o owner) ([]item, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if list, ok := c.find(o); ok {
@@ -51,6 +52,9 @@ func (c *shared) list(r pebble.Reader, o owner) ([]item, error) {
 	if err != nil {
 		return nil, err
 	}
+	// It may show a group that is not durable yet, and the current view be from
+	// before that: what the group dropped would be in neither, and be missed by nobody.
+	views.turn()
 	c.put(o.clone(), list)
 	return list, nil
 }

@@ -81,6 +81,7 @@ type Store struct {
 	state     state
 	histories histories
 	buffer    []byte
+	record    []byte
 
 	revocations revocations
 	shared      shared

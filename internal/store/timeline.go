@@ -31,8 +31,8 @@ type timeline struct {
 	shared  [][]item
 	changes []notify.InboxChange
 
-	// Of all notifications, for those that are not the user's own: seeking forward
-	// costs half of what getting does. It is nil until there is one.
+	// Of all notifications, for those whose record is not in the history: seeking
+	// forward costs half of what getting does. It is nil until there is one.
 	records  *pebble.Iterator
 	key      [1 + 8]byte // of the one that is sought
 	contents []byte      // of those that were read, in one piece
@@ -44,7 +44,8 @@ func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timelin
 	if err != nil {
 		return nil, err
 	}
-	// The lists first: what goes between them and the view is found to be gone.
+	// The lists first: what goes between them and the view is found to be gone, and
+	// what the view lacks would be no hole to it.
 	t := &timeline{reader: r, after: after, upTo: upTo, owners: owners, shared: lists, view: s.views.take()}
 	t.histories = make([]history, 0, len(t.owners))
 	for _, o := range t.owners {
@@ -71,7 +72,7 @@ func (s *Store) sharedWith(r notify.Reader, after, upTo notify.Sequence) (owners
 		owners = append(owners, ofTopic(topic))
 	}
 	for _, o := range owners[1:] {
-		list, err := s.shared.list(s.db, o)
+		list, err := s.shared.list(s.db, &s.views, o)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -282,7 +283,7 @@ func (t *timeline) sharedView(i int, is item) (v notify.View, err error) {
 	return v, nil
 }
 
-// read returns what was told at seq to others, too.
+// read returns what was told at seq and has its record there.
 func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
 	if t.records == nil {
 		t.records, err = t.iterate(sequenceKey(kindNotification, t.after+1), sequenceKey(kindNotification, t.upTo+1))

@@ -60,8 +60,8 @@ func (t told) view() notify.View {
 
 func (t told) unread() bool { return t.read.IsZero() && t.archived.IsZero() }
 
-// isOwn reports whether the record of n is in the history of the one user to
-// whom it was told.
+// isOwn reports whether the record of n is to be in the history of the one user to
+// whom it is told.
 func isOwn(n *notify.Notification) bool {
 	return n.Audience == notify.AudienceUser && len(n.Users) == 1
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // What is in this file takes apart JSON that strict has passed: it is valid and
-// compact, so that a value ends where its brackets close.
+// compact, so that a value ends where its brackets close. stringEnd alone takes
+// whatever comes.
 
 // membersOf returns the members of an object.
 func membersOf(v jsontext.Value) iter.Seq2[string, jsontext.Value] {

@@ -76,9 +76,9 @@ type reader struct {
 	faults []notify.Fault
 }
 
-// read reads one member of an object, and reports whether it knows the name. There
+// member reads one member of an object, and reports whether it knows the name. There
 // is no value if that is null, which means absent.
-type read func(name string, v jsontext.Value) (known bool)
+type member func(name string, v jsontext.Value) (known bool)
 
 // What a caller is told of at most: enough to learn from, and no echo chamber.
 const (
@@ -123,17 +123,17 @@ func (r *reader) faultAt(name, format string, args ...any) {
 
 // members reads each member of an object. There is a fault if v is no object, or
 // has a member that has no meaning here.
-func (r *reader) members(v jsontext.Value, read read) {
+func (r *reader) members(v jsontext.Value, read member) {
 	if v.Kind() != '{' {
 		r.fault("must be an object")
 		return
 	}
-	for name, member := range membersOf(v) {
-		if member.Kind() == 'n' {
-			member = nil
+	for name, v := range membersOf(v) {
+		if v.Kind() == 'n' {
+			v = nil
 		}
 		r.enter(name)
-		if !read(name, member) {
+		if !read(name, v) {
 			r.fault("is not a known member")
 		}
 		r.leave()

@@ -131,6 +131,11 @@ func (c command) measure(ctx context.Context, line, data, program, profiles stri
 		return err
 	}
 
+	if profiles != "" {
+		if err := os.MkdirAll(profiles, 0o755); err != nil { //nolint:gosec // as whoever runs this has it
+			return fmt.Errorf("make the directory for profiles: %w", err)
+		}
+	}
 	b := &bench{sizes: c.sizes, dir: dir, results: newResults(), progress: os.Stderr, profiles: profiles}
 	b.results.add(anFsync, floor, milliseconds(sync.Quantile(0.5)))
 	b.say("%s", where)

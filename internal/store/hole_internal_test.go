@@ -1,0 +1,54 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// What a group drops, which can be read already and is not durable yet, is either
+// still there for a reader or a hole that is announced: also if the list that
+// lacks it is read anew and a view was taken before.
+func TestWhatIsDroppedMeanwhileIsAHole(t *testing.T) {
+	var holds atomic.Bool
+	syncing, release := make(chan struct{}, 1), make(chan struct{})
+	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) && holds.CompareAndSwap(true, false) {
+			syncing <- struct{}{}
+			<-release
+		}
+		return nil
+	})
+	s, err := Open("data", Options{FS: errorfs.Wrap(vfs.NewMem(), slow), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	publish := func(seq notify.Sequence) error {
+		_, _, err := s.Apply(seq, time.UnixMilli(1), []notify.Entry{notify.Publish{
+			ID: fmt.Sprint(seq), Audience: notify.AudienceTopic, Topics: []notify.Topic{"t"}, Keep: 2,
+		}})
+		return err
+	}
+	require.NoError(t, publish(1))
+	require.NoError(t, publish(2))
+	_, err = s.History(notify.Reader{User: "grace"}, 0, 2, 10) // takes a view, and reads no topic's list
+	require.NoError(t, err)
+
+	holds.Store(true)
+	applied := make(chan error)
+	go func() { applied <- publish(3) }()
+	<-syncing
+	page, err := s.History(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"t"}}, 0, 2, 10)
+	require.NoError(t, err)
+	assert.True(t, len(page.Notifications) == 2 || page.Removed == 1, "%d and no hole", len(page.Notifications))
+	close(release)
+	require.NoError(t, <-applied)
+	require.NoError(t, s.Close())
+}
