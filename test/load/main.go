@@ -132,7 +132,7 @@ func (c command) measure(ctx context.Context, line, data, program, profiles stri
 	}
 
 	if profiles != "" {
-		if err := os.MkdirAll(profiles, 0o755); err != nil { //nolint:gosec // as whoever runs this has it
+		if err := os.MkdirAll(profiles, 0o755); err != nil {
 			return fmt.Errorf("make the directory for profiles: %w", err)
 		}
 	}
