@@ -77,8 +77,8 @@ func (r *reader) moment(to *time.Time, v jsontext.Value) {
 	r.text(&text, v)
 	text = strings.ToUpper(text) // RFC 3339 lets t and z be small
 	t, err := time.Parse(time.RFC3339, text)
-	// Parse takes more than RFC 3339 has: an hour of one digit, a comma.
-	if v.Kind() == '"' && (err != nil || text[13] != ':' || strings.Contains(text, ",")) {
+	// Parse takes more than RFC 3339 has: an hour of one digit, a comma, a day's offset.
+	if v.Kind() == '"' && (err != nil || text[13] != ':' || strings.Contains(text, ",") || strings.Contains(text[19:], "24:")) {
 		r.fault("must be a time of RFC 3339")
 	}
 	*to = t
