@@ -266,7 +266,7 @@ func TestNobodyIsLongWaitedFor(t *testing.T) {
 			publishers(t, j, 16, 3)
 			start := time.Now()
 			publishers(t, j, 1, 1)
-			assert.Equal(t, longest+syncs, time.Since(start), "the longest wait, and a commit")
+			assert.LessOrEqual(t, time.Since(start), longest+syncs, "the longest wait, and a commit")
 			start = time.Now()
 			publishers(t, j, 1, 10)
 			assert.Equal(t, 10*syncs, time.Since(start), "nobody was with it")
