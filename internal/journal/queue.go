@@ -126,8 +126,8 @@ func (q *queue) close() {
 //
 // They are likely to come again in a moment, each as soon as it has had a turn on
 // a processor. A commit costs the same for many as for few, so it is worth waiting
-// until all are there: on a fast disk that takes longer than the commit. On a slow
-// one the wait is next to nothing.
+// until all are there: on a fast disk that takes longer than the commit. Beside a
+// commit on a slow one, patienceMost is little.
 func (q *queue) next(ctx context.Context, answered int, took time.Duration) []*pending {
 	if all := answered + q.len(); all >= fewest && !q.await(all) {
 		timer := time.NewTimer(min(patience*took, patienceMost))

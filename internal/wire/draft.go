@@ -39,7 +39,7 @@ func Batch(body []byte) ([]BatchItem, error) {
 		return nil, err
 	}
 	var r reader
-	batch := make([]BatchItem, 0, min(bytes.Count(v, []byte(`"to":`)), notify.MaxBatch)) // about
+	batch := make([]BatchItem, 0, min(bytes.Count(v, []byte(`"to":`)), notify.MaxBatch)) // room for about all
 	recipients := 0
 	item := func(v jsontext.Value) {
 		if len(batch) > notify.MaxBatch {
