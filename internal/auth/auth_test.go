@@ -139,6 +139,8 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		"sub with a line end":   `{"sub":"ada\n",` + exp + `}`,
 		"sub with a NUL":        `{"sub":"ada\u0000",` + exp + `}`,
 		"sub too long":          `{"sub":"` + strings.Repeat("a", 257) + `",` + exp + `}`,
+		"sub a dot":             `{"sub":".",` + exp + `}`,
+		"sub two dots":          `{"sub":"..",` + exp + `}`,
 		"sub not UTF-8":         "{\"sub\":\"\xff\"," + exp + `}`,
 		"no exp":                `{"sub":"ada"}`,
 		"EXP for exp":           `{"sub":"ada","EXP":` + fmt.Sprint(at(time.Hour)) + `}`,

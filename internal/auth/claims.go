@@ -107,7 +107,7 @@ func readUser(name string, v jsontext.Value) (notify.UserID, error) {
 	}
 	user, err := notify.ParseUser(s)
 	if err != nil {
-		return "", invalid("the token's " + name + " is not a user: 1 to 256 bytes without white space or control characters")
+		return "", invalid("the token's " + name + " is not a user: 1 to 256 bytes without white space or control characters, and not . or ..")
 	}
 	return user, nil
 }

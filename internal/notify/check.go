@@ -148,7 +148,16 @@ func (c *checker) text(pointer, s string, most int) {
 	}
 }
 
+// userFault says why s is no user, empty if it is one. A path cannot name "." or
+// "..": URLs resolve them, escaped or not.
 func userFault(s string) string {
+	if s == "." || s == ".." {
+		return `must not be "." or "..", which no URL can name`
+	}
+	return nameFault(s)
+}
+
+func nameFault(s string) string {
 	switch {
 	case s == "":
 		return "must not be empty"

@@ -46,6 +46,10 @@ func TestCheckToWhom(t *testing.T) {
 		"a star":           {topics("*"), "/to/topics/0"},
 		"an empty topic":   {topics(""), "/to/topics/0"},
 		"a space":          {topics("a b"), "/to/topics/0"},
+		"dots in a path":   {topics("...", ".a", ".."), "/to/topics/2"},
+		"a dot as a topic": {topics("."), "/to/topics/0"},
+		"a dot as a user":  {func(d *notify.Draft) { d.Users = []notify.UserID{"a:.", "."} }, "/to/users/1"},
+		"two dots":         {func(d *notify.Draft) { d.Users = []notify.UserID{".a", "..."}; d.Users = append(d.Users, "..") }, "/to/users/2"},
 		"a long topic":     {topics(notify.Topic(strings.Repeat("a", notify.MaxUserBytes+1))), "/to/topics/0"},
 	} {
 		var want []string

@@ -7,7 +7,7 @@ import (
 
 // UserID names a user: the subject of a token and the address of a
 // notification. It is 1 to 256 bytes of UTF-8 without white space or control
-// characters; ParseUser makes one of a string.
+// characters, and neither "." nor ".."; ParseUser makes one of a string.
 type UserID string
 
 // Sequence is the place of an entry in the journal. The first is 1; 0 is the

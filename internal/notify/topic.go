@@ -68,7 +68,12 @@ func ParsePattern(s string) (TopicPattern, error) {
 	if len(s) > MaxUserBytes {
 		return "", Errorf(ErrInvalid, "a topic must have at most %d bytes", MaxUserBytes)
 	}
-	if why := topicFault(strings.TrimSuffix(s, patternRest)); why != "" {
+	fault := topicFault
+	stem, many := strings.CutSuffix(s, patternRest)
+	if many {
+		fault = stemFault
+	}
+	if why := fault(stem); why != "" {
 		return "", Errorf(ErrInvalid, "a topic %s", why)
 	}
 	return TopicPattern(s), nil
@@ -79,4 +84,13 @@ func topicFault(s string) string {
 		return "must not have a *"
 	}
 	return userFault(s)
+}
+
+// stemFault is topicFault for the part of a pattern before its end. No path names
+// a pattern.
+func stemFault(s string) string {
+	if strings.Contains(s, "*") {
+		return "must not have a *"
+	}
+	return nameFault(s)
 }

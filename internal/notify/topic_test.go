@@ -50,12 +50,12 @@ func TestHeardIsTheFirstOfTheTopics(t *testing.T) {
 }
 
 func TestParsePattern(t *testing.T) {
-	for _, s := range []string{"news", "project.7", "project.*", "a.b.*", "ä.*", strings.Repeat("a", 254) + ".*"} {
+	for _, s := range []string{"news", "project.7", "project.*", "a.b.*", "ä.*", "..*", "...*", strings.Repeat("a", 254) + ".*"} {
 		if p, err := notify.ParsePattern(s); string(p) != s || err != nil {
 			t.Errorf("%q is %q, %v", s, p, err)
 		}
 	}
-	for _, s := range []string{"", "*", ".*", "a*", "*.a", "a.*.*", "a.*.b", "a b", "a\x00", "\xff", strings.Repeat("a", 255) + ".*"} {
+	for _, s := range []string{"", "*", ".*", ".", "..", "a*", "*.a", "a.*.*", "a.*.b", "a b", "a\x00", "\xff", strings.Repeat("a", 255) + ".*"} {
 		if _, err := notify.ParsePattern(s); !errors.Is(err, notify.ErrInvalid) {
 			t.Errorf("%q: %v", s, err)
 		}

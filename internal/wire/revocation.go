@@ -60,7 +60,7 @@ func (r *reader) user(to *notify.UserID, v jsontext.Value) {
 		return
 	}
 	if _, err := notify.ParseUser(string(*to)); err != nil {
-		r.fault("must be a user: 1 to %d bytes without white space or control characters", notify.MaxUserBytes)
+		r.fault(`must be a user: 1 to %d bytes without white space or control characters, and not "." or ".."`, notify.MaxUserBytes)
 	}
 }
 

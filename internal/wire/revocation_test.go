@@ -34,6 +34,7 @@ func TestRefusedRevocations(t *testing.T) {
 		`[]`:                             "",
 		`{"user":""}`:                    "/user",
 		`{"user":"a b"}`:                 "/user",
+		`{"user":".."}`:                  "/user",
 		`{"user":["ada"]}`:               "/user",
 		`{"issued_before":"2026-12-01"}`: "/issued_before",
 		`{"issued_before":1}`:            "/issued_before",

@@ -53,6 +53,8 @@ func TestNotifyRefuses(t *testing.T) {
 		"no users":        {`{"to":{"users":[]},"type":"t"}`, 422, "invalid", "/to"},
 		"both":            {`{"to":{"users":["a"],"all":true},"type":"t"}`, 422, "invalid", "/to"},
 		"bad user":        {`{"to":{"users":["ok","a b"]},"type":"t"}`, 422, "invalid", "/to/users/1"},
+		"dot as user":     {`{"to":{"users":["ok","."]},"type":"t"}`, 422, "invalid", "/to/users/1"},
+		"dots as topic":   {`{"to":{"topics":[".."]},"type":"t"}`, 422, "invalid", "/to/topics/0"},
 		"long user":       {`{"to":{"users":["` + strings.Repeat("é", 129) + `"]},"type":"t"}`, 422, "invalid", "/to/users/0"},
 		"many users":      {`{"to":{"users":[` + strings.Repeat(`"a",`, 1000) + `"a"]},"type":"t"}`, 422, "invalid", "/to/users"},
 		"long title":      {`{"to":{"all":true},"type":"t","title":"` + strings.Repeat("é", 257) + `"}`, 422, "invalid", "/title"},
