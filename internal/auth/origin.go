@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // Origins is the list of those that browsers may call from; the zero Origins
@@ -25,7 +27,9 @@ type origin struct {
 // ParseOrigins returns the Origins that list names, or every mistake in it. An
 // entry is scheme://host or scheme://host:port with any scheme, where the host
 // may be *. and a domain, which stands for its subdomains and not for itself;
-// or null, which browsers say of pages from nowhere.
+// or null, which browsers send for sandboxed pages. The host of a scheme that is
+// not of the web may be empty or no domain, since apps send file:// or app://. as
+// their origin.
 func ParseOrigins(list []string) (Origins, error) {
 	o := Origins{exact: map[origin]struct{}{}, below: map[origin]struct{}{}}
 	var errs []error
@@ -57,6 +61,9 @@ func (o *Origins) add(entry string) error {
 		if parsed.isAddress() {
 			return errors.New("an address has no subdomains")
 		}
+		if !parsed.isDomain() {
+			return errors.New("a domain must stand after the *., as in https://*.example.com")
+		}
 		if !parsed.mayBeOwned() {
 			return errors.New("a whole top-level domain belongs to no one: at least two labels must stand after the *., as in https://*.example.com")
 		}
@@ -85,7 +92,26 @@ func (o Origins) Allows(value string) bool {
 	if _, ok := o.exact[parsed]; ok {
 		return true
 	}
-	return len(o.below) > 0 && !parsed.isAddress() && o.allowsAbove(parsed)
+	return len(o.below) > 0 && parsed.isDomain() && !parsed.isAddress() && o.allowsAbove(parsed)
+}
+
+// originShown is how many bytes of an Origin header an error repeats.
+const originShown = 100
+
+// RefusedOrigin returns the error for a request whose Origin header, all lines of
+// it, is not allowed. Its detail names the origin that was sent and the setting
+// that allows origins: the sender may be a program whose library sends an Origin
+// unasked.
+func RefusedOrigin(lines []string) error {
+	if len(lines) > 1 {
+		return notify.Errorf(notify.ErrOrigin, "there must be one Origin header at most")
+	}
+	sent, cut := strings.Join(lines, ""), ""
+	if len(sent) > originShown {
+		sent, cut = sent[:originShown], "…"
+	}
+	return notify.Errorf(notify.ErrOrigin, "the origin %s%s is not in BELLHOP_ALLOWED_ORIGINS: list it there, or send no Origin if this is no browser",
+		strconv.QuoteToASCII(sent), cut)
 }
 
 // allowsAbove reports whether a domain above that of p is listed for its
@@ -118,7 +144,11 @@ func parseOrigin(s string) (origin, error) {
 		return origin{}, err
 	}
 	o := origin{scheme: lowerASCII(scheme), port: port}
-	if o.host, err = foldHost(host); err != nil {
+	fold := foldHost
+	if !isWeb(o.scheme) {
+		fold = foldName
+	}
+	if o.host, err = fold(host); err != nil {
 		return origin{}, err
 	}
 	if port == defaultPort(o.scheme) {
@@ -152,6 +182,10 @@ func splitPort(s string) (host string, port uint16, err error) {
 	}
 	return s[:i], uint16(n), nil
 }
+
+// isWeb reports whether the hosts of a scheme are domains and addresses. Those of
+// other schemes are names that an app has chosen, or empty.
+func isWeb(scheme string) bool { return defaultPort(scheme) != 0 }
 
 func defaultPort(scheme string) uint16 {
 	switch scheme {
@@ -194,6 +228,23 @@ func foldHost(s string) (string, error) {
 		return "", errors.New("it has no host")
 	}
 	return lowerASCII(s), nil
+}
+
+// foldName returns the host of a scheme that is not of the web in lower case. It
+// may be empty, as in file://, or a dot, as in app://. .
+func foldName(s string) (string, error) {
+	for i := range len(s) {
+		if b := s[i]; !isLetter(b) && !isDigit(b) && !strings.Contains("-._~", string(rune(b))) {
+			return foldHost(s) // an IPv6 address, or the error that says which byte is wrong
+		}
+	}
+	return lowerASCII(s), nil
+}
+
+// isDomain reports whether the host has the form of a domain or an address.
+func (o origin) isDomain() bool {
+	_, err := foldHost(o.host)
+	return err == nil
 }
 
 // isAddress reports whether the host is an IP address and not a domain.

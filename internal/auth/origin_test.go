@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/notify"
 )
 
 func TestOrigins(t *testing.T) {
@@ -37,6 +38,11 @@ func TestOrigins(t *testing.T) {
 		"folding is ASCII": {[]string{"https://kk.com"}, []string{"https://KK.com"}, []string{"https://\u212ak.com"}},
 		"port":             {[]string{"http://localhost:3000", "http://a.com:80"}, []string{"http://localhost:3000", "http://a.com"}, []string{"http://localhost", "http://localhost:3001", "https://localhost:3000", "https://a.com"}},
 		"any scheme":       {[]string{"capacitor://localhost", "chrome-extension://abcdef"}, []string{"capacitor://localhost", "chrome-extension://abcdef"}, []string{"ionic://localhost", "https://localhost", "capacitor://localhost:80"}},
+		"apps": {
+			[]string{"app://.", "file://", "capacitor://localhost", "tauri://localhost", "app://*.example.com", "safari-web-extension://0A1B", "null"},
+			[]string{"app://.", "file://", "FILE://", "capacitor://localhost", "tauri://localhost", "app://a.example.com", "safari-web-extension://0A1B", "null"},
+			[]string{"app://", "app://..", "app://./", "file:///", "file://.", "file://x", "file:", "://", "https://", "http://.", "app://a..example.com", "app://.example.com", "app://example.com"},
+		},
 		"addresses": {
 			[]string{"http://127.0.0.1", "http://[::1]:8080", "http://[2001:DB8:0::1]"},
 			[]string{"http://127.0.0.1:80", "http://[::1]:8080", "http://[0:0::1]:8080", "http://[2001:db8::1]"},
@@ -86,6 +92,14 @@ func TestOriginsRefused(t *testing.T) {
 		"https://*.com":                "at least two labels",
 		"HTTPS://*.COM.:444":           "at least two labels",
 		"app://*.x":                    "at least two labels",
+		"app://*.":                     "a domain must stand",
+		"app://*..":                    "a domain must stand",
+		"app://*.a..b":                 "a domain must stand",
+		"app://*":                      "first label",
+		"app://a.*":                    "first label",
+		"app://a b":                    "domain",
+		"file:///":                     "not even a slash",
+		"http://.":                     "domain",
 		"https://*.[::1]":              "no subdomains",
 		"https://*.10.0.0.1":           "no subdomains",
 		"https://a.com/":               "not even a slash",
@@ -112,10 +126,27 @@ func TestOriginsRefused(t *testing.T) {
 	require.ErrorContains(t, err, `"*"`)
 }
 
+func TestARefusedOriginIsNamedWithItsSetting(t *testing.T) {
+	for sent, want := range map[string]string{
+		"https://bell.example.com": `the origin "https://bell.example.com" is not in BELLHOP_ALLOWED_ORIGINS`,
+		"":                         `the origin "" is not in`,
+		"a\"\x00\n\u202e":          `the origin "a\"\x00\n\u202e" is not in`,
+		strings.Repeat("x", 5000):  `the origin "` + strings.Repeat("x", 100) + `"… is not in`,
+	} {
+		err := auth.RefusedOrigin([]string{sent})
+		require.ErrorIs(t, err, notify.ErrOrigin)
+		require.Contains(t, err.Error(), want)
+	}
+	err := auth.RefusedOrigin([]string{"https://a.com", "https://a.com"})
+	require.ErrorIs(t, err, notify.ErrOrigin)
+	require.Contains(t, err.Error(), "one Origin header")
+}
+
 func FuzzOrigin(f *testing.F) {
 	for _, s := range []string{
 		"https://a.com", "https://*.example.com", "null", "http://[::1]:8080", "capacitor://localhost",
 		"https://a.com:443", "https://u@a.com", "https://a.com\\@b.com", "HTTPS://A.COM", "https://x.y.example.com", "https://\u212a",
+		"app://.", "file://", "app://*.x..y", "app://*.", "app://~",
 	} {
 		f.Add(s)
 	}

@@ -38,7 +38,7 @@ type Config struct {
 	Listen         string         `name:"listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the public listener"`
 	AdminListen    string         `name:"admin-listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the admin listener: metrics and profiles, without a token"`
 	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"what precedes all public paths, such as /bellhop"`
-	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins whose pages may connect, such as https://app.example.com or https://*.example.com; without a list none may"`
+	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins whose pages and apps may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; without a list none may"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For counts, or none"`
 	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
 	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate"`
