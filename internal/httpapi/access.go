@@ -50,7 +50,10 @@ func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		if _, allowed := a.origin(r); !allowed {
-			return notify.Errorf(notify.ErrOrigin, "the origin is not among those allowed to connect")
+			return auth.RefusedOrigin(r.Header[echo.HeaderOrigin])
+		}
+		if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
+			return err
 		}
 		seat, err := a.admit(address(c))
 		if err != nil {

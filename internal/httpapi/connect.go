@@ -35,9 +35,6 @@ const eventsPath = "/events"
 func (a *api) stream(c echo.Context) error {
 	start := time.Now()
 	return a.admitted(func(c echo.Context) error {
-		if len(c.QueryParams()["cursor"]) > 1 {
-			return notify.Errorf(notify.ErrMalformed, "there must be one cursor at most")
-		}
 		a.Metrics.RequestDone(eventsPath, http.StatusOK, time.Since(start).Seconds())
 		a.Events.ServeHTTP(c.Response(), c.Request())
 		return nil

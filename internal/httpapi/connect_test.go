@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func accept(w http.ResponseWriter, r *http.Request) {
 func events(w http.ResponseWriter, r *http.Request) {
 	by, _ := auth.PrincipalOf(r.Context())
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.Header().Set("X-Accel-Buffering", "no")
 	_, _ = io.WriteString(w, "event: welcome\ndata: "+string(by.User)+"\n\n")
 }
@@ -83,7 +84,9 @@ func TestOrderOfChecks(t *testing.T) {
 			s.problem(ask("Origin", stranger), 401, "unauthenticated")
 			s.problem(ask("Origin", stranger, "Authorization", "Bearer bad"), 401, "token-invalid")
 		}
-		s.problem(ask("Origin", stranger, "Authorization", "Bearer good"), 403, "origin")
+		p := s.problem(ask("Origin", stranger, "Authorization", "Bearer good"), 403, "origin")
+		require.Contains(t, p.Detail, strconv.Quote(stranger))
+		require.Contains(t, p.Detail, "BELLHOP_ALLOWED_ORIGINS")
 		a := ask("Authorization", "Bearer good")
 		s.problem(a, 503, "draining")
 		require.Equal(t, "1", a.Header.Get("Retry-After"))
@@ -94,6 +97,46 @@ func TestOrderOfChecks(t *testing.T) {
 	require.Equal(t, "websocket", a.Header.Get("Upgrade"))
 	require.Equal(t, "Upgrade", a.Header.Get("Connection"))
 	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+}
+
+// A parameter that means nothing here would change nothing without its caller
+// noticing. It is refused after token and origin and before what passes by itself,
+// limits and draining.
+func TestUnknownParameters(t *testing.T) {
+	draining := true
+	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return draining } })
+	long := strings.Repeat("x", 300)
+	for query, want := range map[string]string{
+		"lastEventId=c7":              `"lastEventId" is unknown; allowed are: cursor, ticket`,
+		"cursor=a&zebra=1&yak=2":      `"yak"`,
+		"Cursor=a":                    `"Cursor"`,
+		"limit=1":                     `"limit"`,
+		"%22%0a%E2%80%AE=1":           `"\"\n\u202e"`,
+		long + "=1":                   `"` + long[:40] + `"…`,
+		"cursor=a&cursor=a":           "cursor must be there once",
+		"cursor=a&cursor=b&cursor=":   "cursor must be there once",
+		"cursor":                      "",
+		"cursor=":                     "",
+		"cursor=that+cannot+be+known": "",
+	} {
+		for _, path := range []string{"/ws", "/events"} {
+			s.problem(s.do("GET", path+"?"+query, "", "Authorization", ""), 401, "unauthenticated")
+			s.problem(s.do("GET", path+"?"+query, "", "Authorization", "Bearer good", "Origin", stranger), 403, "origin")
+			a := s.do("GET", path+"?"+query, "", "Authorization", "Bearer good")
+			if want == "" {
+				s.problem(a, 503, "draining")
+				continue
+			}
+			require.Contains(t, s.problem(a, 400, "malformed").Detail, want)
+			require.NotContains(t, string(a.body), long[:41])
+		}
+		if want != "" {
+			a := s.do("GET", "/ws?"+query, "", handshake()...)
+			require.Contains(t, s.problem(a, 400, "malformed").Detail, want)
+		}
+	}
+	require.Equal(t, `the query parameter "cursor" is unknown; allowed are: limit, before, state`,
+		s.problem(s.do("GET", "/inbox?cursor=a", "", asAda...), 400, "malformed").Detail)
 }
 
 func TestRefusedHandshakes(t *testing.T) {

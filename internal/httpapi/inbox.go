@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -32,17 +31,11 @@ func (a *api) list(c echo.Context, by notify.Principal) error {
 	return answerJSON(c, http.StatusOK, wire.AppendInboxPage(nil, &page))
 }
 
-// inboxQuery reads what is asked for. As on all paths, names without a meaning
-// are passed over, and a parameter that is empty is absent.
+// inboxQuery reads the parameters of GET /inbox. An empty one is absent.
 func inboxQuery(query string) (q inbox.Query, err error) {
-	values, err := url.ParseQuery(query)
+	values, err := readQuery(query, "limit", "before", "state")
 	if err != nil {
-		return q, notify.Errorf(notify.ErrMalformed, "the query cannot be read")
-	}
-	for _, name := range []string{"limit", "before", "state"} {
-		if len(values[name]) > 1 {
-			return q, notify.Errorf(notify.ErrMalformed, "there must be one %s at most", name)
-		}
+		return q, err
 	}
 	q.Before, q.Limit = values.Get("before"), pageDefault
 	if limit := values.Get("limit"); limit != "" {

@@ -96,14 +96,14 @@ func cursorOf(r *http.Request) string {
 	return r.URL.Query().Get("cursor")
 }
 
-// begin sends the head of the answer. Its headers keep caches from storing and
-// proxies from withholding what comes.
+// begin sends the head of the answer. Its headers keep caches from storing the
+// stream, and proxies from compressing or withholding its events.
 func (s *stream) begin() {
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's are for requests that end
 	_ = s.control.SetWriteDeadline(time.Time{})
 	head := s.w.Header()
 	head.Set("Content-Type", "text/event-stream")
-	head.Set("Cache-Control", "no-store")
+	head.Set("Cache-Control", "no-store, no-transform")
 	head.Set("X-Accel-Buffering", "no") // nginx, and those who have it from there
 	s.w.WriteHeader(http.StatusOK)
 }

@@ -113,7 +113,7 @@ func (s *service) listen(t *testing.T, query, lastEventID string) *listener {
 	t.Cleanup(func() { answer.Body.Close() })
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	assert.Equal(t, "text/event-stream", answer.Header.Get("Content-Type"))
-	assert.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
+	assert.Equal(t, "no-store, no-transform", answer.Header.Get("Cache-Control"))
 	assert.Equal(t, "no", answer.Header.Get("X-Accel-Buffering"))
 	return &listener{t: t, lines: bufio.NewScanner(answer.Body), body: answer.Body}
 }

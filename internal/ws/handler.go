@@ -113,10 +113,10 @@ func New(opts Options) *Handler {
 		ReadBufferSize:  readBuffer,
 		WriteBufferPool: &sync.Pool{}, // so that connections own none: gorilla does not write
 		CheckOrigin:     opts.CheckOrigin,
-		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
 			switch {
 			case status == http.StatusForbidden:
-				reason = notify.Errorf(notify.ErrOrigin, "pages of this origin may not connect")
+				reason = auth.RefusedOrigin(r.Header["Origin"])
 			case status < http.StatusInternalServerError:
 				reason = notify.Errorf(notify.ErrMalformed, "%v", reason)
 			}

@@ -290,6 +290,39 @@ func TestCORS(t *testing.T) {
 	assert.Empty(t, evil.Header.Get("Access-Control-Allow-Origin"))
 }
 
+// Apps send origins that are none of the web's.
+func TestOriginsOfApps(t *testing.T) {
+	apps := []string{"app://.", "file://", "capacitor://localhost", "tauri://localhost", "null"}
+	s := start(t, func(c *config.Config) { c.AllowedOrigins = apps })
+	ada := token(t, "ada")
+	for _, app := range apps {
+		c, _, err := s.dial(ada, "", "Origin", app)
+		require.NoError(t, err, app)
+		c.expect("welcome", "live")
+		inbox := s.do(http.MethodGet, "/inbox", "", "Authorization", "Bearer "+ada, "Origin", app)
+		assert.Equal(t, app, inbox.Header.Get("Access-Control-Allow-Origin"))
+		pre := s.do(http.MethodOptions, "/events", "", "Origin", app, "Access-Control-Request-Method", "GET")
+		assert.Equal(t, app, pre.Header.Get("Access-Control-Allow-Origin"))
+	}
+	a := s.do(http.MethodGet, "/ws", "", "Authorization", "Bearer "+ada, "Origin", "http://bell.example.com")
+	assert.Equal(t, 403, a.StatusCode)
+	assert.Contains(t, string(a.body), "BELLHOP_ALLOWED_ORIGINS")
+	assert.Contains(t, string(a.body), "http://bell.example.com")
+}
+
+// A polyfill of EventSource sends its cursor by a name of its own: it must learn
+// that nobody reads it.
+func TestUnknownParameterOfAStream(t *testing.T) {
+	s := start(t)
+	ada := "Bearer " + token(t, "ada")
+	for _, path := range []string{"/events", "/ws", "/inbox"} {
+		a := s.do(http.MethodGet, path+"?lastEventId=c7", "", "Authorization", ada)
+		assert.Equal(t, 400, a.StatusCode, path)
+		assert.Equal(t, "malformed", a.problem(t))
+		assert.Contains(t, string(a.body), "lastEventId")
+	}
+}
+
 func TestPlainPaths(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.BasePath = "/bell" })
 	assert.Equal(t, 200, s.do(http.MethodGet, "/livez", "").StatusCode)
