@@ -21,28 +21,16 @@ const (
 	maxOtherBody  = 64 << 10
 )
 
-// mostForgotten is how much of a body is read for nothing after a request was
-// refused: a client that writes all before it reads would not learn why.
-const mostForgotten = 8 << 20
-
-// limitBody refuses bodies that are too large for where they go. Publishing has
-// limits of its own, which apply once the caller is known.
-func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) (err error) {
+// limitBody refuses bodies that are too large for their route, before they are
+// read. Publishing has limits of its own, which apply once the caller is known.
+func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) error {
 	r := c.Request()
-	if r.Body == nil || r.Body == http.NoBody {
-		return next(c)
-	}
 	route := a.route(c)
 	publishes := r.Method == http.MethodPost && (route == notifyPath || route == batchPath)
 	if !publishes && r.ContentLength > maxOtherBody {
-		err = tooLarge(maxOtherBody)
-	} else {
-		err = next(c)
+		return tooLarge(maxOtherBody)
 	}
-	if err != nil && !isHeldBack(c) {
-		_, _ = io.CopyN(io.Discard, r.Body, mostForgotten) // what is wrong is known
-	}
-	return err
+	return next(c)
 }
 
 // bodyAsked marks a request whose body was read.
@@ -75,6 +63,7 @@ func (a *api) readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
+		r.Body = http.NoBody // so that dismissBody has nothing to do
 		return body, wire.CheckDepth(body, a.Depth)
 	case errors.Is(err, errNoRoom):
 		return nil, err

@@ -20,10 +20,7 @@ import (
 // that yet.
 func begin(t *testing.T, s *service, path string, length int, headers ...string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second))) // or a failure would last
+	conn := s.dial(t)
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n", path, length)
 	if !slices.Contains(headers, "Content-Type") {
 		headers = append(headers, "Content-Type", "application/json")
@@ -31,8 +28,18 @@ func begin(t *testing.T, s *service, path string, length int, headers ...string)
 	for i := 0; i < len(headers); i += 2 {
 		head += headers[i] + ": " + headers[i+1] + "\r\n"
 	}
-	_, err = io.WriteString(conn, head+"\r\n")
+	_, err := io.WriteString(conn, head+"\r\n")
 	require.NoError(t, err)
+	return conn
+}
+
+// dial opens a connection to the service.
+func (s *service) dial(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second))) // or a failure would last
 	return conn
 }
 

@@ -35,6 +35,7 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 	h[echo.HeaderXRequestID] = []string{newID()}
 	h[echo.HeaderXContentTypeOptions] = noSniff
 	if err := a.guarded(c, next); err != nil {
+		dismissBody(c)
 		c.Error(err)
 	}
 	route, status := a.route(c), c.Response().Status
@@ -49,6 +50,7 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 			slog.String("route", route), slog.Int("status", status),
 			slog.String("address", c.RealIP()), slog.Duration("took", took))
 	}
+	lingerOn(c)
 }
 
 // guarded calls next for who may ask for it with such a body, and makes an error
@@ -59,7 +61,11 @@ func (a *api) guarded(c echo.Context, next echo.HandlerFunc) (err error) {
 			err = panicked(p)
 		}
 	}()
-	if a.cors(c) {
+	preflight := a.cors(c)
+	if c.Request().Method != http.MethodPost { // no handler of another method reads a body
+		dismissBody(c)
+	}
+	if preflight {
 		return c.NoContent(http.StatusNoContent)
 	}
 	return a.limitBody(c, next)

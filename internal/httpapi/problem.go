@@ -28,7 +28,9 @@ func answerProblem(logger *slog.Logger) echo.HTTPErrorHandler {
 		}
 		explain(c.Response().Header(), err, p.Status, c.Request().ProtoMajor)
 		// A caller that has left is not told, and nobody else cares.
-		_ = c.Blob(p.Status, problemJSON, p.JSON())
+		body := p.JSON()
+		c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(body))) // it may be flushed early
+		_ = c.Blob(p.Status, problemJSON, body)
 	}
 }
 
