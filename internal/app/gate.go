@@ -31,7 +31,7 @@ func (s *service) openGate(ctx context.Context) (err error) {
 	}
 	var tlsErr error
 	if s.cfg.TLSCertFile != "" {
-		s.certificate, tlsErr = openCertificate(s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.logger)
+		s.certificate, tlsErr = openCertificate(ctx, s.cfg.TLSCertFile, s.cfg.TLSKeyFile, s.logger)
 	}
 	if err := errors.Join(err, originsErr, tlsErr); err != nil {
 		if s.verifier != nil {

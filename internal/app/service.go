@@ -112,6 +112,9 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.inbox.Run(upkeep) })
 	s.running.Go(func() { s.hub.Run(upkeep) })
+	if s.certificate != nil {
+		s.running.Go(func() { s.certificate.Run(upkeep) })
+	}
 
 	s.sockets = ws.New(ws.Options{
 		Inbox:       s.inbox,

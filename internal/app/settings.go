@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/tls"
 	"errors"
 	"slices"
 	"strings"
@@ -52,7 +51,7 @@ func (t *terminal) settings(what purpose) (*config.Config, error) {
 // checkFiles notes what is wrong with the contents of files.
 func (t *terminal) checkFiles(cfg *config.Config, note func(flag string, err error)) {
 	if cfg.TLSCertFile != "" && cfg.TLSKeyFile != "" {
-		_, err := tls.LoadX509KeyPair(cfg.TLSCertFile, cfg.TLSKeyFile)
+		_, err := openCertificate(t.ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
 		note("tls-cert-file", err)
 	}
 	wrong := auth.CheckFiles(t.ctx, keysOf(cfg))

@@ -1,41 +1,46 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"sync"
-	"time"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// certificate is a key pair in files that may be replaced while the service
-// runs, as certificate managers do.
+// certificate is a key pair in two files that may be replaced while the service
+// runs, as certificate managers do. A pair that cannot be used, such as one of
+// which only one file has been replaced yet, leaves the last good pair in force
+// and is tried again until it can be used.
 type certificate struct {
-	certFile, keyFile string
-
-	logger *slog.Logger
-
-	mu      sync.Mutex
-	pair    *tls.Certificate
-	changed [2]time.Time // when the files were modified that were read last; zero: read them again
-	looked  time.Time
-	wrong   string // with what was read last; it is told once
+	pair *watch.Source[*tls.Certificate]
 }
 
-// lookEvery is how often a handshake looks whether the files have changed.
-const lookEvery = time.Second
+// maxPairBytes bounds each file of a pair; a long chain has some 20 kB.
+const maxPairBytes = 1 << 20
 
-// openCertificate reads a pair, which must be good. If the files cannot be read
-// later on, the pair that was read last stays.
-func openCertificate(certFile, keyFile string, logger *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, logger: logger}
-	if err := c.read(); err != nil {
-		return nil, err
-	}
-	return c, nil
+// openCertificate reads a pair, which must be good. Changes are followed by Run.
+func openCertificate(ctx context.Context, certFile, keyFile string, logger *slog.Logger) (*certificate, error) {
+	c := &certificate{watch.New(watch.Options[*tls.Certificate]{
+		What:   "TLS certificate",
+		Name:   certFile,
+		Load:   watch.Files(maxPairBytes, parsePair, certFile, keyFile),
+		Logger: logger,
+	})}
+	return c, c.pair.Start(ctx)
 }
+
+func parsePair(_ context.Context, files [][]byte) (*tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(files[0], files[1])
+	return &pair, err
+}
+
+// Run follows the files until ctx ends.
+func (c *certificate) Run(ctx context.Context) { c.pair.Run(ctx) }
+
+// Reload reads the files now.
+func (c *certificate) Reload(ctx context.Context) error { return c.pair.Reload(ctx) }
 
 // listen serves TLS 1.2 and later on l.
 func (c *certificate) listen(l net.Listener) net.Listener {
@@ -43,50 +48,7 @@ func (c *certificate) listen(l net.Listener) net.Listener {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"}, // a WebSocket's upgrade is HTTP/1.1's
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return c.current(), nil
+			return c.pair.Current(), nil
 		},
 	})
-}
-
-func (c *certificate) current() *tls.Certificate {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if time.Since(c.looked) < lookEvery {
-		return c.pair
-	}
-	c.looked = time.Now()
-	if c.modified() == c.changed {
-		return c.pair
-	}
-	err := c.read()
-	if err == nil {
-		c.wrong = ""
-	} else if c.wrong != err.Error() {
-		c.wrong = err.Error()
-		c.logger.Error("the changed certificate cannot be used: the last one stays", "error", err)
-	}
-	return c.pair
-}
-
-// read takes the pair from the files. The caller holds mu, if there are others.
-func (c *certificate) read() error {
-	// What cannot be used may be half written, and the rest come so soon that
-	// its time is the same.
-	modified := c.modified()
-	c.changed = [2]time.Time{}
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return fmt.Errorf("certificate: %w", err)
-	}
-	c.pair, c.changed = &pair, modified
-	return nil
-}
-
-func (c *certificate) modified() (times [2]time.Time) {
-	for i, name := range []string{c.certFile, c.keyFile} {
-		if info, err := os.Stat(name); err == nil {
-			times[i] = info.ModTime()
-		}
-	}
-	return times
 }

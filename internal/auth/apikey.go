@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // An API key is keyPrefix, 256 random bits in base 62, and a checksum over both.
@@ -94,7 +95,7 @@ func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
 	}
 	var keys []apiKey
 	if v.apiKeys != nil {
-		keys = v.apiKeys.current()
+		keys = v.apiKeys.Current()
 	}
 	hash, found := sha256.Sum256([]byte(key)), -1
 	for i := range keys { // all of them, so that the time tells nothing
@@ -106,7 +107,7 @@ func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
 	return keys[found].principal, nil
 }
 
-func apiKeysFile(o *Options) *source[[]apiKey] {
+func apiKeysFile(o *Options) *watch.Source[[]apiKey] {
 	return fileSource("API keys", o.APIKeysFile, o, func(_ context.Context, data []byte) ([]apiKey, error) {
 		return parseAPIKeys(data)
 	})

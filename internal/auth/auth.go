@@ -28,6 +28,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // The bounds on tokens and keys; that on a token's size is the default.
@@ -130,11 +131,11 @@ type Verifier struct {
 	maxBytes int
 	segments *jwt.Parser
 
-	settings *issuer                     // that of the options; nil: they have no key
-	issuers  *source[map[string]*issuer] // those of the issuers file; nil: there is none
-	apiKeys  *source[[]apiKey]           // nil: none
-	webhooks *source[[]hook]             // nil: none
-	version  *atomic.Uint64              // one more whenever any of them changes
+	settings *issuer                           // that of the options; nil: they have no key
+	issuers  *watch.Source[map[string]*issuer] // those of the issuers file; nil: there is none
+	apiKeys  *watch.Source[[]apiKey]           // nil: none
+	webhooks *watch.Source[[]hook]             // nil: none
+	version  *atomic.Uint64                    // one more whenever any of them changes
 	cache    cache
 	header   atomic.Pointer[knownHeader] // of the last token
 
@@ -203,18 +204,18 @@ func (v *Verifier) readFiles(ctx context.Context, o *Options) error {
 	var errs []error
 	if o.IssuersFile != "" {
 		v.issuers = issuersFile(o)
-		errs = append(errs, v.issuers.start(ctx))
-		if v.settings == nil && len(v.issuers.current()) == 0 {
+		errs = append(errs, v.issuers.Start(ctx))
+		if v.settings == nil && len(v.issuers.Current()) == 0 {
 			errs = append(errs, errors.New("no key to verify tokens with: the issuers file has no issuer"))
 		}
 	}
 	if o.APIKeysFile != "" {
 		v.apiKeys = apiKeysFile(o)
-		errs = append(errs, v.apiKeys.start(ctx))
+		errs = append(errs, v.apiKeys.Start(ctx))
 	}
 	if o.WebhooksFile != "" {
 		v.webhooks = webhooksFile(o)
-		errs = append(errs, v.webhooks.start(ctx))
+		errs = append(errs, v.webhooks.Start(ctx))
 	}
 	return errors.Join(errs...)
 }
@@ -226,7 +227,7 @@ func (v *Verifier) everyIssuer() []*issuer {
 		all = append(all, v.settings)
 	}
 	if v.issuers != nil {
-		all = slices.AppendSeq(all, maps.Values(v.issuers.current()))
+		all = slices.AppendSeq(all, maps.Values(v.issuers.Current()))
 	}
 	return all
 }
@@ -238,13 +239,13 @@ func (v *Verifier) follow(ctx context.Context) {
 		i.follow(ctx)
 	}
 	if v.issuers != nil {
-		v.running.Go(func() { v.issuers.run(ctx) })
+		v.running.Go(func() { v.issuers.Run(ctx) })
 	}
 	if v.apiKeys != nil {
-		v.running.Go(func() { v.apiKeys.run(ctx) })
+		v.running.Go(func() { v.apiKeys.Run(ctx) })
 	}
 	if v.webhooks != nil {
-		v.running.Go(func() { v.webhooks.run(ctx) })
+		v.running.Go(func() { v.webhooks.Run(ctx) })
 	}
 }
 

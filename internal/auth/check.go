@@ -12,19 +12,19 @@ type FileMistakes struct{ PublicKey, JWKS, Issuers, APIKeys, Webhooks error }
 func CheckFiles(ctx context.Context, o Options) (wrong FileMistakes) {
 	o.setDefaults()
 	if o.PublicKeyFile != "" {
-		wrong.PublicKey = pemFile(&o).start(ctx)
+		wrong.PublicKey = pemFile(&o).Start(ctx)
 	}
 	if o.JWKS != "" && !isURL(o.JWKS) {
-		wrong.JWKS = jwksFile(&o).start(ctx)
+		wrong.JWKS = jwksFile(&o).Start(ctx)
 	}
 	if o.IssuersFile != "" {
-		wrong.Issuers = issuersFile(&o).start(ctx)
+		wrong.Issuers = issuersFile(&o).Start(ctx)
 	}
 	if o.APIKeysFile != "" {
-		wrong.APIKeys = apiKeysFile(&o).start(ctx)
+		wrong.APIKeys = apiKeysFile(&o).Start(ctx)
 	}
 	if o.WebhooksFile != "" {
-		wrong.Webhooks = webhooksFile(&o).start(ctx)
+		wrong.Webhooks = webhooksFile(&o).Start(ctx)
 	}
 	return wrong
 }

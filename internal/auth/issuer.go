@@ -10,6 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // issuer is one who signs tokens: its keys, which verify no other's tokens, and
@@ -21,8 +22,8 @@ type issuer struct {
 	validator *jwt.Validator
 
 	secrets []key
-	sources []*source[[]key] // of public keys
-	remote  *source[[]key]   // that of sources to ask for unknown keys, or nil
+	sources []*watch.Source[[]key] // of public keys
+	remote  *watch.Source[[]key]   // that of sources to ask for unknown keys, or nil
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -92,7 +93,7 @@ func (i *issuer) start(ctx context.Context) error {
 	var errs []error
 	for _, s := range i.sources {
 		if s != i.remote {
-			errs = append(errs, s.start(ctx))
+			errs = append(errs, s.Start(ctx))
 		}
 	}
 	return errors.Join(errs...)
@@ -104,7 +105,7 @@ func fetch(ctx context.Context, all []*issuer) {
 	var fetches sync.WaitGroup
 	for _, i := range all {
 		if i.remote != nil {
-			fetches.Go(func() { i.remote.refresh(ctx) })
+			fetches.Go(func() { i.remote.Try(ctx) })
 		}
 	}
 	fetches.Wait()
@@ -115,7 +116,7 @@ func fetch(ctx context.Context, all []*issuer) {
 func (i *issuer) follow(ctx context.Context) {
 	ctx, i.stop = context.WithCancel(ctx)
 	for _, s := range i.sources {
-		i.running.Go(func() { s.run(ctx) })
+		i.running.Go(func() { s.Run(ctx) })
 	}
 }
 
@@ -131,7 +132,7 @@ func (i *issuer) verifySignature(ctx context.Context, t *token) error {
 	mayBeNew := i.mayBeNew(t) // asked first: a key that comes between the two is not missed
 	fits, ok := i.try(t)
 	if !ok && mayBeNew {
-		if err := i.remote.lookAgain(ctx); err != nil && !anyFits(i.remote.current(), t) {
+		if err := i.remote.Ask(ctx); err != nil && !anyFits(i.remote.Current(), t) {
 			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
 		}
 		fits, ok = i.try(t)
@@ -154,7 +155,7 @@ func (i *issuer) try(t *token) (fits, ok bool) {
 			break
 		}
 		var f bool
-		f, ok = verifyWith(s.current(), t)
+		f, ok = verifyWith(s.Current(), t)
 		fits = fits || f
 	}
 	return fits, ok
@@ -163,7 +164,7 @@ func (i *issuer) try(t *token) (fits, ok bool) {
 // mayBeNew reports whether t may have been signed with a key that the issuer
 // has published since it was last asked: one that names no key fits any.
 func (i *issuer) mayBeNew(t *token) bool {
-	return i.remote != nil && !isHMAC(t.alg) && (t.kid == "" || !anyFits(i.remote.current(), t))
+	return i.remote != nil && !isHMAC(t.alg) && (t.kid == "" || !anyFits(i.remote.Current(), t))
 }
 
 // validate checks what depends on the time and the configuration. A token that

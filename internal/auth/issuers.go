@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // maxIssuers bounds the issuers file: each issuer is followed by a goroutine.
@@ -23,23 +25,25 @@ type issuerEntry struct {
 // issuersFile follows the issuers file. An issuer whose entry stays as it was
 // keeps its keys; one that is new is asked for them before its first token is
 // looked at; one that is gone is left after its last.
-func issuersFile(o *Options) *source[map[string]*issuer] {
-	var f *source[map[string]*issuer]
-	f = fileSource("issuers", o.IssuersFile, o, func(ctx context.Context, data []byte) (map[string]*issuer, error) {
-		return parseIssuers(ctx, data, o, f.current())
+func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
+	var f *watch.Source[map[string]*issuer]
+	s := sourceOptions[map[string]*issuer](o, "issuers", o.IssuersFile)
+	s.Load = fileLoad(o.IssuersFile, func(ctx context.Context, data []byte) (map[string]*issuer, error) {
+		return parseIssuers(ctx, data, o, f.Current())
 	})
-	f.take = func(ctx context.Context, after map[string]*issuer) {
-		before := f.current()
+	s.Take = func(ctx context.Context, after map[string]*issuer) {
+		before := f.Current()
 		added, removed := without(after, before), without(before, after)
 		fetch(ctx, added)
 		for _, i := range added {
 			i.follow(ctx)
 		}
-		f.set(after)
+		f.Set(after)
 		for _, i := range removed {
 			i.leave()
 		}
 	}
+	f = watch.New(s)
 	return f
 }
 
@@ -138,7 +142,7 @@ func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 	if err != nil {
 		return nil, claimsError(err)
 	}
-	if i := v.issuers.current()[name]; i != nil {
+	if i := v.issuers.Current()[name]; i != nil {
 		return i, nil
 	}
 	if v.settings == nil {

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/MicahParks/jwkset"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 func isURL(s string) bool {
@@ -26,7 +28,7 @@ func checks() jwkset.JWKValidateOptions {
 	return jwkset.JWKValidateOptions{SkipUse: true, SkipKeyOps: true, SkipX5UScheme: true}
 }
 
-func jwksFile(o *Options) *source[[]key] {
+func jwksFile(o *Options) *watch.Source[[]key] {
 	return fileSource(tokenKeys, o.JWKS, o, func(_ context.Context, data []byte) ([]key, error) {
 		set, err := parseSet(data)
 		if err != nil {
@@ -60,22 +62,22 @@ func parseSet(data []byte) ([]jwkset.JWK, error) {
 // is given up spends the window's one fetch, those that come meanwhile are
 // refused, an empty answer takes the good keys' place, and a token without a
 // kid is tried with every key, whatever its algorithm.
-func jwksURL(o *Options) (*source[[]key], error) {
+func jwksURL(o *Options) (*watch.Source[[]key], error) {
 	u, err := url.Parse(o.JWKS)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the JWKS is not a URL with a host") // its text may hold a password
 	}
 	client := jwksClient(o.Transport)
-	s := newSource[[]key](tokenKeys, u.Scheme+"://"+u.Host+u.EscapedPath(), o)
-	s.every, s.retry = urlRefresh, unknownWindow
-	s.load = func(ctx context.Context) ([]key, error) {
+	s := sourceOptions[[]key](o, tokenKeys, u.Scheme+"://"+u.Host+u.EscapedPath())
+	s.Every, s.Retry, s.Window = urlRefresh, unknownWindow, unknownWindow
+	s.Load = func(ctx context.Context) ([]key, error) {
 		set, err := fetchSet(ctx, client, o.JWKS)
 		if err != nil {
 			return nil, err
 		}
 		return usable(set, o.Algorithms, o.Logger)
 	}
-	return s, nil
+	return watch.New(s), nil
 }
 
 // fetchSet asks once.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // What Standard Webhooks 1.0 asks for, and bounds of our own.
@@ -94,7 +95,7 @@ func (v *Verifier) hooks() []hook {
 	if v.webhooks == nil {
 		return nil
 	}
-	return v.webhooks.current()
+	return v.webhooks.Current()
 }
 
 func (v *Verifier) readWebhook(h http.Header) (webhook, error) {
@@ -165,7 +166,7 @@ func (w *webhook) signedWith(secret, body []byte) int {
 	return ok
 }
 
-func webhooksFile(o *Options) *source[[]hook] {
+func webhooksFile(o *Options) *watch.Source[[]hook] {
 	return fileSource("webhook secrets", o.WebhooksFile, o, func(_ context.Context, data []byte) ([]hook, error) {
 		return parseWebhooks(data)
 	})

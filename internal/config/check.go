@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // algorithms are the signature algorithms that a token may be signed with.
@@ -155,21 +156,17 @@ func urlFault(text string) string {
 	return ""
 }
 
+// maxFileBytes bounds every file that a setting names.
+const maxFileBytes = 1 << 20
+
 // fileFault says why a file cannot be read, so that it is known before the
 // service listens. An empty path is unset.
 func fileFault(path string) string {
 	if path == "" {
 		return ""
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator's settings name it
-	if err != nil {
-		return err.Error()
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return err.Error()
-	} else if info.IsDir() {
-		return path + " is a directory"
+	if _, err := watch.Read(path, maxFileBytes); err != nil {
+		return path + ": " + err.Error()
 	}
 	return ""
 }

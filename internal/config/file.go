@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // readFile takes the values of the YAML file that a flag or the environment
@@ -22,9 +23,9 @@ func (l *loader) readFile(environ, flags map[string]string) {
 	if path == "" {
 		return
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	text, err := watch.Read(path, maxFileBytes)
 	if err != nil {
-		l.mistake(variable, "%v", err)
+		l.mistake(variable, "%s: %v", path, err)
 		return
 	}
 	members, err := mapping(text)

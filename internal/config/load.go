@@ -2,10 +2,11 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // Sources is what Load reads besides the file that they name.
@@ -157,9 +158,9 @@ func (l *loader) readSecretFile() {
 		return
 	}
 	const name = "jwt-secret-file"
-	text, err := os.ReadFile(path) //nolint:gosec // the operator's settings name it
+	text, err := watch.Read(path, maxFileBytes)
 	if err != nil {
-		l.mistake(Variable(name), "%v", err)
+		l.mistake(Variable(name), "%s: %v", path, err)
 		return
 	}
 	for _, f := range l.fields {

@@ -92,7 +92,7 @@ func mayImport(s source, to string) bool {
 	case strings.HasPrefix(from, "cmd/"):
 		return to == "app"
 	case slices.Contains(leaves, from):
-		return to == "notify"
+		return slices.Contains(ground, to)
 	case slices.Contains(leaves, to):
 		return from == "app"
 	case s.isTest():

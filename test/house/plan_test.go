@@ -12,12 +12,15 @@ var floors = [][]string{
 	{"ws", "sse"},
 	{"inbox"},
 	{"hub", "journal", "store", "auth", "limit"},
-	{"wire", "nowait"},
+	{"wire", "nowait", "watch"},
 	{"notify"},
 }
 
-// leaves are what app alone hands to the others. They import notify at most.
+// leaves are what app alone hands to the others. They import the ground at most.
 var leaves = []string{"config", "telemetry", "webui"}
+
+// ground is what leaves may import: the words, and how files are read safely.
+var ground = []string{"notify", "watch"}
 
 // Places beside the packages of internal/ at which a library may enter.
 const (

@@ -1,0 +1,123 @@
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Read returns the content of the regular file at path, of most bytes or fewer.
+// It never waits: a FIFO, a device, a socket or a directory is refused. Errors
+// do not repeat path.
+func Read(path string, most int64) ([]byte, error) {
+	if err := Check(path); err != nil { // first, since opening a device may do something
+		return nil, err
+	}
+	// O_NONBLOCK, since the file may have become a FIFO meanwhile.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator's settings name it
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if err := regular(info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("the file has more than %d bytes", most)
+	}
+	return data, nil
+}
+
+// Check returns an error unless there is a regular file at path.
+func Check(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return withoutPath(err)
+	}
+	return regular(info)
+}
+
+func regular(info fs.FileInfo) error {
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		return errors.New("it is a directory, and must be a regular file")
+	case mode&fs.ModeNamedPipe != 0:
+		return errors.New("it is a named pipe (FIFO), and must be a regular file")
+	default:
+		return errors.New("it is not a regular file")
+	}
+}
+
+// withoutPath returns what a system call reported, without the file's name,
+// which the caller adds.
+func withoutPath(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// Files returns a Load that parses the contents of the files at paths, of most
+// bytes each, and returns ErrUnchanged while all of them are what they were when
+// they were last good. After a failure they are parsed again, since what they
+// depend on besides themselves may have changed.
+func Files[T any](most int64, parse func(context.Context, [][]byte) (T, error), paths ...string) func(context.Context) (T, error) {
+	var good Seen
+	return func(ctx context.Context) (v T, err error) {
+		contents := make([][]byte, len(paths))
+		for i, path := range paths {
+			if contents[i], err = Read(path, most); err != nil {
+				good.Forget()
+				if len(paths) > 1 {
+					err = fmt.Errorf("%s: %w", path, err)
+				}
+				return v, err
+			}
+		}
+		if good.Same(contents...) {
+			return v, ErrUnchanged
+		}
+		if v, err = parse(ctx, contents); err != nil {
+			good.Forget()
+		}
+		return v, err
+	}
+}
+
+// Seen remembers, by a hash, what was last read.
+type Seen struct {
+	sum   [sha256.Size]byte
+	known bool
+}
+
+// Same reports whether contents are those of the last call, and remembers them.
+func (s *Seen) Same(contents ...[]byte) bool {
+	var sums []byte
+	for _, c := range contents {
+		sum := sha256.Sum256(c)
+		sums = append(sums, sum[:]...)
+	}
+	sum := sha256.Sum256(sums)
+	same := s.known && s.sum == sum
+	s.sum, s.known = sum, true
+	return same
+}
+
+// Forget makes the next call of Same return false.
+func (s *Seen) Forget() { s.known = false }
