@@ -85,7 +85,7 @@ func FuzzWebhook(f *testing.F) {
 	f.Add(vectorID+".1614265330", "1614265330", "v1,", "")
 	f.Add(`"7"`, "+1614265330", "v1,v1,  ,", "\xff")
 	f.Add("", "01614265330", strings.Repeat("v1,x ", 20), "{}")
-	v := start(f, atVector(f, hookEntry("github", vectorSecret)))
+	v := start(f, atVector(f, hookEntry("shop", vectorSecret)))
 	reference, err := standardwebhooks.NewWebhook(vectorSecret)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, id, timestamp, signature, body string) {

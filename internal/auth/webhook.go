@@ -25,6 +25,10 @@ const (
 	headerWebhookTimestamp = "Webhook-Timestamp"
 	headerWebhookSignature = "Webhook-Signature"
 
+	// Svix, from which the standard comes, still sends svix-id for webhook-id, and
+	// so on.
+	standardPrefix, svixPrefix = "Webhook-", "Svix-"
+
 	webhookSecretPrefix = "whsec_"
 	minWebhookSecret    = 24 // bytes
 	maxWebhookSecret    = 64
@@ -42,8 +46,16 @@ type hook struct {
 // IsWebhook reports whether a request with the headers h is signed as Standard
 // Webhooks has it, or is meant to be.
 func IsWebhook(h http.Header) bool {
-	return len(h.Values(headerWebhookID))+len(h.Values(headerWebhookTimestamp))+len(h.Values(headerWebhookSignature)) > 0
+	for _, name := range [...]string{headerWebhookID, headerWebhookTimestamp, headerWebhookSignature} {
+		if len(h[name])+len(h[svixName(name)]) > 0 {
+			return true
+		}
+	}
+	return false
 }
+
+// svixName returns what Svix calls a header of the standard.
+func svixName(name string) string { return svixPrefix + strings.TrimPrefix(name, standardPrefix) }
 
 // CheckWebhook returns an error unless h may be of a signed request, so that
 // the body of others is not read. Its kind is ErrUnauthenticated if a header is
@@ -141,16 +153,21 @@ func readWebhook(h http.Header) (w webhook, err error) {
 	return w, nil
 }
 
-// only returns the value of a header that must be there once.
+// only returns the value of a header that must be there once. It may be there
+// under both of its names, if the values are equal.
 func only(h http.Header, name string) (string, error) {
-	switch values := h.Values(name); len(values) {
-	case 0:
-		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs webhook-id, webhook-timestamp and webhook-signature: there is no %s", lowerASCII(name))
-	case 1:
-		return values[0], nil
-	default:
+	standard, svix := h[name], h[svixName(name)]
+	switch {
+	case len(standard) > 1 || len(svix) > 1:
 		return "", malformed("there are two " + lowerASCII(name) + " headers")
+	case len(standard)+len(svix) == 0:
+		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs webhook-id, webhook-timestamp and webhook-signature: there is no %s", lowerASCII(name))
+	case len(standard) == 0:
+		return svix[0], nil
+	case len(svix) == 1 && standard[0] != svix[0]:
+		return "", malformed(lowerASCII(name) + " and " + lowerASCII(svixName(name)) + " differ: send one of them")
 	}
+	return standard[0], nil
 }
 
 // signedWith returns 1 if secret made one of the signatures over body, else 0.

@@ -59,6 +59,14 @@ func signedHeader(id, timestamp, signature string) http.Header {
 
 func vector() http.Header { return signedHeader(vectorID, strconv.Itoa(vectorTime), vectorSignature) }
 
+// rename gives headers of the standard the names that Svix has for them.
+func rename(h http.Header, names ...string) {
+	for _, name := range names {
+		h.Set("svix-"+name, h.Get("webhook-"+name))
+		h.Del("webhook-" + name)
+	}
+}
+
 // signHook signs as the reference library does.
 func signHook(t testing.TB, secret, id string, at int64, body string) string {
 	t.Helper()
@@ -70,7 +78,7 @@ func signHook(t testing.TB, secret, id string, at int64, body string) string {
 }
 
 func TestWebhookVectors(t *testing.T) {
-	v := start(t, atVector(t, hookEntry("other", hookSecret('o', 24)), hookEntry("github", hookSecret('n', 64), vectorSecret)))
+	v := start(t, atVector(t, hookEntry("other", hookSecret('o', 24)), hookEntry("shop", hookSecret('n', 64), vectorSecret)))
 	at := func(d time.Duration) int64 { return vectorTime + int64(d.Seconds()) }
 	tests := map[string]struct {
 		change func(h http.Header)
@@ -98,6 +106,21 @@ func TestWebhookVectors(t *testing.T) {
 		"17 signatures": {func(h http.Header) {
 			h.Set("webhook-signature", strings.Repeat(otherSignature+" ", 16)+vectorSignature)
 		}, "", notify.ErrMalformed},
+		"names of Svix":            {func(h http.Header) { rename(h, "id", "timestamp", "signature") }, "", nil},
+		"one name of Svix":         {func(h http.Header) { rename(h, "timestamp") }, "", nil},
+		"both names, equal":        {func(h http.Header) { h.Set("svix-id", vectorID) }, "", nil},
+		"both names, ids differ":   {func(h http.Header) { h.Set("svix-id", "msg_1") }, "", notify.ErrMalformed},
+		"both names, other secret": {func(h http.Header) { h.Set("svix-signature", otherSignature) }, "", notify.ErrMalformed},
+		"both names, no value":     {func(h http.Header) { h.Set("svix-timestamp", "") }, "", notify.ErrMalformed},
+		"two ids of Svix": {func(h http.Header) {
+			rename(h, "id")
+			h.Add("svix-id", vectorID)
+		}, "", notify.ErrMalformed},
+		"no id, names of Svix": {func(h http.Header) {
+			rename(h, "id", "timestamp", "signature")
+			h.Del("svix-id")
+		}, "", notify.ErrUnauthenticated},
+
 		"another id":         {func(h http.Header) { h.Set("webhook-id", "msg_1") }, "", notify.ErrTokenInvalid},
 		"another timestamp":  {func(h http.Header) { h.Set("webhook-timestamp", strconv.Itoa(vectorTime+1)) }, "", notify.ErrTokenInvalid},
 		"another body":       {nil, vectorBody + " ", notify.ErrTokenInvalid},
@@ -147,7 +170,7 @@ func TestWebhookVectors(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, vectorID, id)
-			require.Equal(t, notify.Principal{Name: "webhook:github", Scopes: []notify.Scope{notify.ScopePublish}}, p)
+			require.Equal(t, notify.Principal{Name: "webhook:shop", Scopes: []notify.Scope{notify.ScopePublish}}, p)
 		})
 	}
 	_, _, err := start(t, auth.Options{Secrets: [][]byte{secret()}, Now: func() time.Time { return time.Unix(vectorTime, 0) }}).
