@@ -14,8 +14,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	// SIGHUP is what a terminal that closes sends.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal kills at once
 	return app.Main(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)

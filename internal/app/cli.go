@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 // The exit codes of the program.
@@ -49,13 +50,15 @@ func (*serveCommand) Help() string {
 		"BELLHOP_JWT_SECRET is never a flag."
 }
 
-// Run serves until it is told to stop.
+// Run serves until it is asked to stop.
 func (*serveCommand) Run(t *terminal) error {
+	t.detach()
+	hangups := catchHangups()
 	cfg, err := t.settings(forService)
 	if err != nil {
 		return err
 	}
-	return Serve(t.ctx, cfg, t.stderr)
+	return Serve(t.ctx, cfg, t.log, hangups)
 }
 
 type demoCommand struct {
@@ -63,9 +66,11 @@ type demoCommand struct {
 	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address to listen on"`
 }
 
-// Run shows the service until it is told to stop.
+// Run shows the service until it is asked to stop.
 func (c *demoCommand) Run(t *terminal) error {
-	return Demo(t.ctx, DemoOptions{DataDir: c.DataDir, Listen: c.Listen, Stdout: t.stdout, Stderr: t.stderr})
+	t.detach()
+	catchHangups() // there is no file to read again
+	return Demo(t.ctx, DemoOptions{DataDir: c.DataDir, Listen: c.Listen, Stdout: t.stdout, Log: t.log})
 }
 
 // terminal is what a command is given of the world.
@@ -76,12 +81,33 @@ type terminal struct {
 	stderr  io.Writer
 
 	flags map[string]string // those that are settings, as they were typed
+
+	log   *telemetry.Output   // stderr of a command that serves
+	queue []*telemetry.Output // what detach has put before stdout and stderr
+}
+
+// detach puts a queue before stdout and stderr, for a command that serves: a pipe
+// or terminal that nobody reads neither ends nor blocks it.
+func (t *terminal) detach() {
+	survivePipes()
+	stdout := telemetry.NewOutput(t.stdout)
+	t.log = telemetry.NewOutput(t.stderr)
+	t.stdout, t.stderr = stdout, t.log
+	t.queue = append(t.queue, stdout, t.log)
+}
+
+// flush writes what is queued, within bounds of time.
+func (t *terminal) flush() {
+	for _, q := range t.queue {
+		q.Close()
+	}
 }
 
 // Main runs the command that args name and returns the exit code of the
 // program: 0, 1 for a failure, 2 for a mistake in args or the settings.
 func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	t := &terminal{ctx: ctx, environ: environ, stdout: stdout, stderr: stderr, flags: map[string]string{}}
+	defer t.flush()
 	exited := -1 // by --help or --version, which answer while args are parsed
 	parser, err := kong.New(&commands{},
 		kong.Name("bellhop"),

@@ -31,7 +31,7 @@ type DemoOptions struct {
 	DataDir string // empty: a temporary one, removed at the end
 	Listen  string
 	Stdout  io.Writer
-	Stderr  io.Writer
+	Log     *telemetry.Output
 }
 
 // Demo runs the service with a secret of its own until ctx ends, with a page to
@@ -50,10 +50,11 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	secret := rand.Text() + rand.Text() // 52 characters, 256 bits
 	cfg.JWTSecret = []config.Secret{config.Secret(secret)}
 	d := &demo{secret: []byte(secret), o: o}
-	logger := telemetry.NewLogger(o.Stderr, slog.LevelWarn, cfg.LogFormat)
-	page := d.atHome(webui.Demo(d.session, logger))
+	log := telemetry.NewLog(o.Log, slog.LevelWarn, cfg.LogFormat)
+	defer log.Close()
+	page := d.atHome(webui.Demo(d.session, log.Logger))
 	err = Run(ctx, cfg, Options{
-		Logger:    logger,
+		Log:       log,
 		Pages:     map[string]http.Handler{"/": page, "/demo/*": page},
 		Origins:   d.findHome,
 		Listening: func(public, _ net.Addr) { d.greet(public) },
@@ -136,7 +137,7 @@ func (d *demo) greet(public net.Addr) {
 	ada, err := d.token("ada")
 	backend, err2 := d.token("demo", notify.ScopePublish, notify.ScopeBroadcast)
 	if err != nil || err2 != nil {
-		fmt.Fprintln(d.o.Stderr, "bellhop: no token could be signed:", err, err2)
+		fmt.Fprintln(d.o.Log, "bellhop: no token could be signed:", err, err2)
 		return
 	}
 	url := strings.Replace(d.home[1], "127.0.0.1", "localhost", 1)

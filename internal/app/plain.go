@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
-	"time"
 )
 
 // plain counts the connections of the public listener that are not WebSockets,
@@ -16,30 +15,19 @@ type plain struct {
 	others func() int // the WebSockets that are open
 	logger *slog.Logger
 
-	open   atomic.Int64
-	warned atomic.Int64 // when last, in seconds since 1970
+	open atomic.Int64
 }
-
-// warnEvery is how often it is logged that connections are refused, in seconds.
-const warnEvery = 10
 
 // state is of http.Server.ConnState.
 func (p *plain) state(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if open := p.open.Add(1); p.most > 0 && int(open)+p.others() > p.most {
-			p.warn()
+			p.logger.Warn("connections are refused: no file or memory is left for them", "most", p.most)
 			_ = c.Close() // it is told nothing: an answer would take as long as serving it
 		}
 	case http.StateHijacked, http.StateClosed:
 		p.open.Add(-1)
 	case http.StateActive, http.StateIdle:
-	}
-}
-
-func (p *plain) warn() {
-	now, last := time.Now().Unix(), p.warned.Load()
-	if now-last >= warnEvery && p.warned.CompareAndSwap(last, now) {
-		p.logger.Warn("connections are refused: no file or memory is left for them", "most", p.most)
 	}
 }

@@ -22,6 +22,9 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		return nil, err
 	}
 	s.metrics.Observe(s.storeSamples)
+	if s.log != nil {
+		s.metrics.Observe(s.log.Samples)
+	}
 	s.hub = hub.New(hub.Options{
 		Connections: s.connectionsMost(),
 		PerAddress:  s.cfg.ConnectionsPerAddress,
@@ -79,6 +82,9 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 // not be what is stored, and a restart reads what is.
 func (s *service) die(err error) {
 	s.logger.Error("ending at once", "error", err)
+	if s.log != nil {
+		s.log.Flush()
+	}
 	os.Exit(exitFailure) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
 }
 

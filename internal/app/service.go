@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -35,12 +36,16 @@ const shutdownMost = 12 * time.Second // more than an append may take
 
 // Options are what Run needs besides the settings. All may be left out.
 type Options struct {
-	Logger *slog.Logger
+	Log    *telemetry.Log          // whose metrics are shown, too
+	Logger *slog.Logger            // used if there is no Log
 	Pages  map[string]http.Handler // served beside the API, by path
 
 	// Origins returns origins to allow besides those of the settings, once it is
 	// known where the service listens; nil: none.
 	Origins func(public net.Addr) []string
+
+	// Hangups has the files read again, each time that one arrives.
+	Hangups <-chan os.Signal
 
 	// Listening is called once, when requests are answered.
 	Listening func(public, admin net.Addr)
@@ -49,6 +54,7 @@ type Options struct {
 // service is the whole of bellhop in one process.
 type service struct {
 	cfg     *config.Config
+	log     *telemetry.Log // nil: the log is its caller's business
 	logger  *slog.Logger
 	metrics *telemetry.Metrics
 
@@ -73,11 +79,15 @@ type service struct {
 // what was begun and returns nil. An error means that it could not start, or
 // could not go on.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
-	if o.Logger == nil {
+	switch {
+	case o.Log != nil:
+		o.Logger = o.Log.Logger
+	case o.Logger == nil:
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &service{
 		cfg:     cfg,
+		log:     o.Log,
 		logger:  o.Logger,
 		metrics: telemetry.New(build()),
 		failed:  make(chan error, 3), // as many as there are senders: the journal and two servers

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
@@ -29,8 +30,19 @@ func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server 
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headBytes,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(serverErrors{logger.Handler()}, slog.LevelWarn),
 	}
+}
+
+// serverErrors gives what net/http logs one message, so that lines which strangers
+// cause, such as those about failed TLS handshakes, can be counted as one kind.
+type serverErrors struct{ slog.Handler }
+
+// Handle is of slog.Handler.
+func (h serverErrors) Handle(ctx context.Context, r slog.Record) error {
+	line := slog.NewRecord(r.Time, r.Level, "the HTTP server reported an error", r.PC)
+	line.AddAttrs(slog.String("error", r.Message))
+	return h.Handler.Handle(ctx, line)
 }
 
 // NewAdminServer returns a server for Admin, which bounds less: a profile takes

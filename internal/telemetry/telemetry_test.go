@@ -1,8 +1,6 @@
 package telemetry_test
 
 import (
-	"encoding/json"
-	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -86,24 +84,5 @@ func TestHandlerServesTwoServices(t *testing.T) {
 				t.Errorf("metrics lack %s", line)
 			}
 		}
-	}
-}
-
-func TestLogger(t *testing.T) {
-	var out strings.Builder
-	log := telemetry.NewLogger(&out, slog.LevelWarn, "json")
-	log.Info("not this")
-	log.Warn("this", "n", 1)
-	var line struct {
-		Msg string
-		N   int
-	}
-	if err := json.Unmarshal([]byte(out.String()), &line); err != nil || line.Msg != "this" || line.N != 1 {
-		t.Errorf("logged %q (%v)", out.String(), err)
-	}
-	out.Reset()
-	telemetry.NewLogger(&out, slog.LevelInfo, "text").Info("that")
-	if !strings.Contains(out.String(), "msg=that") {
-		t.Errorf("logged %q", out.String())
 	}
 }

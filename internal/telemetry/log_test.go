@@ -1,0 +1,242 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/telemetry"
+)
+
+// line is a log line in JSON.
+type line struct {
+	Level, Msg, Error string
+	N, Repeated       int
+	Lines             int
+}
+
+func lines(t *testing.T, text string) []line {
+	t.Helper()
+	var all []line
+	for _, l := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		var decoded line
+		if err := json.Unmarshal([]byte(l), &decoded); err != nil {
+			t.Fatalf("%q: %v", l, err)
+		}
+		all = append(all, decoded)
+	}
+	return all
+}
+
+// logged returns what log writes that all has to do with.
+func logged(format string, level slog.Level, use func(l *telemetry.Log)) string {
+	var w bytes.Buffer
+	out := telemetry.NewOutput(&w)
+	l := telemetry.NewLog(out, level, format)
+	use(l)
+	l.Close()
+	out.Close()
+	return w.String()
+}
+
+func TestLog(t *testing.T) {
+	text := logged("json", slog.LevelWarn, func(l *telemetry.Log) {
+		l.Info("not this")
+		l.Warn("this", "n", 1)
+	})
+	if got := lines(t, text); len(got) != 1 || got[0].Msg != "this" || got[0].N != 1 {
+		t.Errorf("logged %q", text)
+	}
+	text = logged("text", slog.LevelInfo, func(l *telemetry.Log) { l.Info("that") })
+	if !strings.Contains(text, "msg=that") {
+		t.Errorf("logged %q", text)
+	}
+}
+
+// blockedWriter is a pipe that nobody reads until it is opened.
+type blockedWriter struct {
+	bytes.Buffer
+	began chan struct{} // gets one for each write that begins
+	open  chan struct{}
+}
+
+func newBlockedWriter() *blockedWriter {
+	return &blockedWriter{began: make(chan struct{}, 1<<20), open: make(chan struct{})}
+}
+
+func (w *blockedWriter) Write(p []byte) (int, error) {
+	w.began <- struct{}{}
+	<-w.open
+	return w.Buffer.Write(p)
+}
+
+func TestAWriterThatBlocksHoldsUpNobody(t *testing.T) {
+	w := newBlockedWriter()
+	out := telemetry.NewOutput(w)
+	l := telemetry.NewLog(out, slog.LevelDebug, "json")
+	l.Debug("first", "n", 0)
+	<-w.began
+	const most = 100_000
+	for n := 1; n <= most; n++ { // returns, though nothing is written
+		l.Debug("another", "n", n)
+	}
+	dropped := out.Dropped()
+	if dropped == 0 || dropped >= most {
+		t.Fatalf("%d of %d lines were dropped: the queue is unbounded, or there is none", dropped, most)
+	}
+	close(w.open)
+	out.Close()
+	all := lines(t, w.String())
+	reported, written := uint64(0), uint64(0)
+	for i, got := range all {
+		switch got.Msg {
+		case "log lines were dropped":
+			reported += uint64(got.Lines)
+		case "another":
+			if written++; got.N != int(written) {
+				t.Fatalf("line %d has n %d: lines are out of order", i, got.N)
+			}
+		}
+	}
+	if written+dropped != most || reported != dropped {
+		t.Errorf("%d lines were written, %d dropped, and %d reported", written, dropped, reported)
+	}
+}
+
+func TestCloseDoesNotWaitForAWriterThatBlocks(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		w := newBlockedWriter()
+		out := telemetry.NewOutput(w)
+		fmt.Fprintln(out, "nobody reads this")
+		out.Close() // or the bubble is deadlocked
+		out.Close()
+		close(w.open)
+	})
+}
+
+// brokenWriter fails while err is not nil, having written part of what it was
+// given.
+type brokenWriter struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	err  error
+	part int
+}
+
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err != nil {
+		n := min(w.part, len(p))
+		w.part = 0
+		w.text.Write(p[:n])
+		return n, w.err
+	}
+	return w.text.Write(p)
+}
+
+func (w *brokenWriter) fail(err error, part int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err, w.part = err, part
+}
+
+func TestAWriterThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &brokenWriter{}
+		out := telemetry.NewOutput(w)
+		l := telemetry.NewLog(out, slog.LevelInfo, "json")
+		defer l.Close()
+		l.Info("before")
+		synctest.Wait()
+		w.fail(errors.New("no space left on device"), 5)
+		l.Info("dropped")
+		l.Info("dropped, too")
+		synctest.Wait()
+		if out.Dropped() != 2 {
+			t.Errorf("%d lines were dropped, want 2", out.Dropped())
+		}
+		w.fail(nil, 0)
+		l.Info("after")
+		out.Close()
+		text := w.text.String()
+		_, rest, torn := strings.Cut(text, "{\"tim\n")
+		if !torn {
+			t.Fatalf("a line does not begin on its own after one that was written in part: %q", text)
+		}
+		all := lines(t, rest)
+		if len(all) != 2 || all[0].Msg != "log lines were dropped" || all[0].Lines != 2 || all[1].Msg != "after" {
+			t.Errorf("logged %q", text)
+		}
+	})
+}
+
+func TestRepeatedLinesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := logged("json", slog.LevelDebug, func(l *telemetry.Log) {
+			for n := range 1000 {
+				l.Info("peer broke the protocol", "connection", n, "error", io.ErrUnexpectedEOF)
+				l.Debug("request")
+			}
+			l.Info("peer broke the protocol", "connection", 1, "error", io.ErrClosedPipe)
+			time.Sleep(time.Minute)
+			l.Info("peer broke the protocol", "connection", 2, "error", io.ErrUnexpectedEOF)
+			if got := sample(l, "bellhop_log_lines_repeated_total"); got != 999 {
+				t.Errorf("%v lines were counted, want 999", got)
+			}
+		})
+		var got []line
+		debug := 0
+		for _, l := range lines(t, text) {
+			if l.Level == "DEBUG" {
+				debug++
+			} else {
+				got = append(got, l)
+			}
+		}
+		if debug != 1000 {
+			t.Errorf("%d lines at debug level were written, want all", debug)
+		}
+		if len(got) != 4 || got[0].Repeated != 0 || got[1].Error != io.ErrClosedPipe.Error() || got[2].Repeated != 999 || got[3].Repeated != 0 {
+			t.Errorf("logged %+v, want a line for each error, their count, and a line in the next period", got)
+		}
+	})
+}
+
+func TestAMessageThatIsAlwaysDifferentIsCounted(t *testing.T) {
+	const most = 5000
+	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
+		for n := range most {
+			l.Warn("request failed", "error", fmt.Errorf("number %d", n))
+		}
+		l.Warn("the store stalls writes")
+	})
+	all := lines(t, text)
+	other, repeated := 0, 0
+	for _, l := range all {
+		repeated += l.Repeated
+		if l.Msg == "the store stalls writes" {
+			other++
+		}
+	}
+	if written := len(all) - 2; written > 50 || written+repeated != most || other != 1 {
+		t.Errorf("%d lines were written, %d counted, and %d of another message", written, repeated, other)
+	}
+}
+
+func sample(l *telemetry.Log, name string) float64 {
+	for _, s := range l.Samples() {
+		if s.Name == name {
+			return s.Value
+		}
+	}
+	return -1
+}

@@ -1,0 +1,182 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds of the lines that one message may have. Requests and frames of
+// strangers cause log lines, and nobody may fill a log with them.
+const (
+	repeatPeriod = 10 * time.Second
+	linesMost    = 20  // of one message in a period
+	messagesMost = 256 // that are told apart in a period; all others share one count
+)
+
+const otherMessages = "other messages"
+
+// passing reports whether an attribute says which of several equal cases a line
+// is about, rather than which case it is.
+func passing(key string) bool {
+	switch key {
+	case "id", "connection", "user", "address", "sent", "stack", "took":
+		return true
+	}
+	return false
+}
+
+// repeats is a slog.Handler that writes equal lines once in a period, and a
+// message with ever different attributes a few times; it counts the rest. At the
+// end of the period it writes the first of the lines that were counted, with their
+// number in the attribute "repeated". Lines at debug level are all written.
+type repeats struct {
+	next   slog.Handler
+	counts *counts
+}
+
+func newRepeats(next slog.Handler) repeats {
+	return repeats{next, &counts{messages: map[string]*count{}}}
+}
+
+// counts is what was logged in this period, by message.
+type counts struct {
+	mu       sync.Mutex
+	messages map[string]*count
+	timer    *time.Timer // ends the period; nil: none has begun
+	total    uint64      // lines that were counted instead of written
+	closed   bool
+}
+
+// count is what was logged with one message.
+type count struct {
+	written  int
+	kinds    map[string]struct{} // of the lines that were written
+	repeated uint64
+	first    slog.Record  // of the repeated lines
+	handler  slog.Handler // of first
+}
+
+// Enabled is of slog.Handler.
+func (r repeats) Enabled(ctx context.Context, l slog.Level) bool { return r.next.Enabled(ctx, l) }
+
+// WithAttrs is of slog.Handler.
+func (r repeats) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return repeats{r.next.WithAttrs(attrs), r.counts}
+}
+
+// WithGroup is of slog.Handler.
+func (r repeats) WithGroup(name string) slog.Handler {
+	return repeats{r.next.WithGroup(name), r.counts}
+}
+
+// Handle is of slog.Handler.
+func (r repeats) Handle(ctx context.Context, record slog.Record) error {
+	if record.Level >= slog.LevelInfo && r.counts.isRepeated(record, r.next) {
+		return nil
+	}
+	return r.next.Handle(ctx, record)
+}
+
+// isRepeated reports whether the line is to be counted only.
+func (c *counts) isRepeated(record slog.Record, handler slog.Handler) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	if c.timer == nil {
+		c.timer = time.AfterFunc(repeatPeriod, c.endPeriod)
+	}
+	n := c.ofLocked(record.Message)
+	if n.written < linesMost {
+		kind := kindOf(record)
+		if _, known := n.kinds[kind]; !known {
+			n.kinds[kind] = struct{}{}
+			n.written++
+			return false
+		}
+	}
+	if n.repeated == 0 {
+		n.first, n.handler = frozen(record), handler
+	}
+	n.repeated++
+	c.total++
+	return true
+}
+
+func (c *counts) ofLocked(message string) *count {
+	if c.messages[message] == nil && len(c.messages) >= messagesMost {
+		message = otherMessages
+	}
+	n := c.messages[message]
+	if n == nil {
+		n = &count{kinds: map[string]struct{}{}}
+		c.messages[message] = n
+	}
+	return n
+}
+
+// frozen returns a copy of the record that stays as it is, whatever becomes of the
+// errors that it holds.
+func frozen(record slog.Record) slog.Record {
+	c := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	record.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.StringValue(err.Error())
+		}
+		c.AddAttrs(a)
+		return true
+	})
+	return c
+}
+
+// kindOf returns what two lines about the same case have in common.
+func kindOf(record slog.Record) string {
+	var kind strings.Builder
+	kind.WriteString(record.Level.String())
+	record.Attrs(func(a slog.Attr) bool {
+		if !passing(a.Key) {
+			kind.WriteString("\x00" + a.Key + "\x00" + a.Value.String())
+		}
+		return true
+	})
+	return kind.String()
+}
+
+// endPeriod writes a line for each message that had more than were written.
+func (c *counts) endPeriod() {
+	for _, n := range c.take() {
+		if n.repeated > 0 {
+			n.first.AddAttrs(slog.Uint64("repeated", n.repeated))
+			_ = n.handler.Handle(context.Background(), n.first) // an Output never fails
+		}
+	}
+}
+
+func (c *counts) take() map[string]*count {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	messages := c.messages
+	c.messages, c.timer = map[string]*count{}, nil
+	return messages
+}
+
+// close ends the period and has all further lines written.
+func (c *counts) close() {
+	c.mu.Lock()
+	c.closed = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.mu.Unlock()
+	c.endPeriod()
+}
+
+func (c *counts) repeated() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total
+}

@@ -1,0 +1,172 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+)
+
+// A log that nobody reads, or that cannot be written, neither ends the process nor
+// holds it up.
+
+// startOn starts the process with its stderr at w, reads r, the other end, until
+// the process says where it listens, and returns the URL of the admin listener.
+func (p *process) startOn(w *os.File, r io.Reader) (admin string) {
+	p.t.Helper()
+	cmd := p.serve()
+	cmd.Stderr = w
+	require.NoError(p.t, cmd.Start())
+	p.running = &running{cmd: cmd, exited: make(chan struct{})}
+	go func() {
+		defer close(p.exited)
+		_ = cmd.Wait() // ProcessState has it
+	}()
+	p.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // unless it has exited
+		<-p.exited
+	})
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadBytes('\n')
+		require.NoError(p.t, err)
+		var said struct{ Msg, Public, Admin string }
+		if json.Unmarshal(line, &said) == nil && said.Msg == "listening" {
+			p.url = "http://" + said.Public
+			return "http://" + said.Admin
+		}
+	}
+}
+
+// breach has a client break the protocol, which is logged.
+func (p *process) breach() {
+	p.t.Helper()
+	w := p.watch("")
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	require.NoError(p.t, w.ws.Write(ctx, websocket.MessageBinary, []byte{0xff, 0}))
+	require.Equal(p.t, 1003, w.closed())
+}
+
+var droppedLines = regexp.MustCompile(`(?m)^bellhop_log_lines_dropped_total (\S+)$`)
+
+// dropped returns how many log lines were dropped.
+func (p *process) dropped(admin string) float64 {
+	p.t.Helper()
+	resp, err := http.Get(admin + "/metrics")
+	a := read(p.t, resp, err)
+	found := droppedLines.FindStringSubmatch(a.body)
+	require.NotNil(p.t, found, a.body)
+	n, err := strconv.ParseFloat(found[1], 64)
+	require.NoError(p.t, err)
+	return n
+}
+
+func TestTheReaderOfTheLogIsGone(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
+	admin := p.startOn(w, r)
+	require.NoError(t, w.Close())
+	require.NoError(t, r.Close())
+
+	p.breach()
+	require.Eventually(t, func() bool { return p.dropped(admin) > 0 }, patience, 10*time.Millisecond, "no line is counted")
+	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
+	code, _ := p.end(t, syscall.SIGTERM)
+	require.Zero(t, code)
+}
+
+func TestTheLogIsAFullPipe(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "log")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	filler, err := syscall.Open(fifo, syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer syscall.Close(filler)
+	r, err := os.Open(fifo)
+	require.NoError(t, err)
+	defer r.Close()
+	blocking, err := syscall.Open(fifo, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	w := os.NewFile(uintptr(blocking), fifo)
+	defer w.Close()
+
+	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
+	admin := p.startOn(w, r)
+	for fill := make([]byte, 4096); err == nil; {
+		if _, err = syscall.Write(filler, fill); err != nil && len(fill) > 1 {
+			fill, err = fill[:1], nil
+		}
+	}
+	require.ErrorIs(t, err, syscall.EAGAIN)
+
+	p.breach()
+	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
+	require.Zero(t, p.dropped(admin), "the queue has places left")
+	code, _ := p.end(t, syscall.SIGTERM)
+	require.Zero(t, code)
+}
+
+// The disk of the log is full, and it has mistakes to report as well.
+func TestTheLogCannotBeWritten(t *testing.T) {
+	for name, open := range map[string]func() (*os.File, error){
+		"full disk": func() (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) },
+		"closed pipe": func() (*os.File, error) {
+			r, w, err := os.Pipe()
+			if err == nil {
+				r.Close()
+			}
+			return w, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := open()
+			require.NoError(t, err)
+			defer w.Close()
+			p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_JWT_SECRET=short"}}
+			cmd := p.serve()
+			cmd.Stderr = w
+			require.Error(t, cmd.Run())
+			require.Equal(t, 2, cmd.ProcessState.ExitCode(), cmd.ProcessState)
+		})
+	}
+}
+
+// A command that prints for others ends when nobody reads its output any more, as
+// tools do in a shell.
+func TestListenEndsWithItsReader(t *testing.T) {
+	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
+	p.start()
+	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := exec.Command(p.binary, "listen", "--url", p.url, "--token", token(t, "ada"), "--cursor", "earliest", "--json")
+	cmd.Stdout = w
+	listening := run(t, cmd, cmd.StderrPipe, func([]byte) {})
+	require.NoError(t, w.Close())
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		var f frame
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &f))
+		if f.Event == "live" {
+			break
+		}
+	}
+	require.NoError(t, r.Close())
+	require.Equal(t, http.StatusAccepted, p.tell(1).StatusCode)
+	_, said := listening.wait(t)
+	require.NotContains(t, said, "panic")
+	require.NotContains(t, said, "bellhop:")
+}
