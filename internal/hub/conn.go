@@ -302,7 +302,7 @@ func (s *shard) remove(c *Conn) {
 		s.users[user] = slices.Delete(conns, i, i+1)
 	}
 	c.unlink()
-	s.unsubscribe(c)
+	s.unsubscribeLocked(c)
 	s.hub.count.Add(-1)
 }
 

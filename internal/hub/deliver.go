@@ -61,14 +61,20 @@ func (o *own) write() {
 // topic: a connection that hears several is offered the frame of the first of
 // them, once.
 func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Frame) {
-	all := spelled(topics)
+	hits := h.subscriptions.find(topics)
+	if len(hits) == 0 {
+		return
+	}
 	frames := make([]*Frame, len(topics))
 	for i, t := range topics {
 		frames[i] = frame(t)
 	}
 	var long []*Conn
+	shards := shardsOf(hits)
 	for i := range h.shards {
-		long = h.shards[i].deliverTopics(all, frames, long)
+		if shards.has(i) {
+			long = h.shards[i].deliverTopics(hits, frames, long)
+		}
 	}
 	awaitTaken(long)
 }
@@ -139,10 +145,10 @@ func (s *shard) deliver(u notify.UserID, f *Frame, own *own, long []*Conn) []*Co
 
 // deliverTopics does what broadcast does for those who hear topics, each of
 // which has a frame.
-func (s *shard) deliverTopics(topics []spelling, frames []*Frame, long []*Conn) []*Conn {
+func (s *shard) deliverTopics(hits []hit, frames []*Frame, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachHearer(topics, func(c *Conn, i int) {
+	s.eachHearerLocked(hits, func(c *Conn, i int) {
 		if c.offer(frames[i]) {
 			c.wake()
 		}
@@ -181,12 +187,13 @@ func (h *Hub) gather(to notify.Readers, do func([]*Conn)) {
 	if !to.All && len(to.Topics) == 0 {
 		return
 	}
-	topics := spelled(to.Topics)
+	hits := h.subscriptions.find(to.Topics)
+	shards := shardsOf(hits)
 	for i := range h.shards {
 		if s := &h.shards[i]; to.All {
 			do(s.conns())
-		} else {
-			do(s.hearers(topics))
+		} else if shards.has(i) {
+			do(s.hearers(hits))
 		}
 	}
 }
@@ -207,10 +214,10 @@ func (s *shard) conns() []*Conn {
 	return all
 }
 
-func (s *shard) hearers(topics []spelling) []*Conn {
+func (s *shard) hearers(hits []hit) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []*Conn
-	s.eachHearer(topics, func(c *Conn, _ int) { all = append(all, c) })
+	s.eachHearerLocked(hits, func(c *Conn, _ int) { all = append(all, c) })
 	return all
 }

@@ -78,6 +78,8 @@ type Hub struct {
 	start  time.Time // ticks and silence are counted from here, on the monotonic clock
 	shards [shardCount]shard
 
+	subscriptions subscriptions // of all shards
+
 	seats  seats
 	budget budget
 
@@ -98,7 +100,8 @@ type Hub struct {
 // shard is the connections of some users. Its lock guards them, and is never
 // held while a socket is written or closed.
 type shard struct {
-	hub *Hub
+	hub    *Hub
+	number int
 
 	mu      sync.Mutex
 	users   map[notify.UserID][]*Conn       // oldest first
@@ -112,10 +115,12 @@ type shard struct {
 func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
+	h.subscriptions = newSubscriptions()
 	h.budget.most = int64(h.opts.QueuedBytes)
 	for i := range h.shards {
 		s := &h.shards[i]
-		s.hub, s.users, s.wheel = h, make(map[notify.UserID][]*Conn), newWheel(&h.opts)
+		s.hub, s.number = h, i
+		s.users, s.wheel = make(map[notify.UserID][]*Conn), newWheel(&h.opts)
 		s.topics = make(map[notify.TopicPattern][]*Conn)
 		s.taken.L = &s.mu
 	}
@@ -156,7 +161,7 @@ func (h *Hub) Register(c *Conn) error {
 	h.count.Add(1)
 	h.opts.Metrics.Opened()
 	s.users[user] = append(s.users[user], c)
-	s.subscribe(c)
+	s.subscribeLocked(c)
 	c.phase = joining
 	c.Heard()
 	s.wheel.enter(c, h.since(), &h.opts)

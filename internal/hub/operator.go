@@ -100,10 +100,9 @@ func (c *Conn) Renew(p notify.Principal) bool {
 	if p.User != c.holder.user || c.phase != joining && c.phase != live {
 		return false
 	}
-	s.unsubscribe(c)
 	was := c.holder
 	c.holder = holderOf(p)
-	s.subscribe(c)
+	s.resubscribeLocked(c, was.topics())
 	if was.since != c.holder.since || !slices.Equal(was.topics(), c.holder.topics()) {
 		s.noteCount(c) // there is more or less in its inbox now
 	}

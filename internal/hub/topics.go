@@ -6,70 +6,89 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// spelling is a topic with all the patterns that stand for it, its name first.
-type spelling struct {
-	topic    notify.Topic
-	patterns []notify.TopicPattern
-}
-
-func spelled(topics []notify.Topic) []spelling {
-	all := make([]spelling, len(topics))
-	for i, t := range topics {
-		all[i] = spelling{t, t.Patterns()}
-	}
-	return all
-}
-
-// subscribe puts c where those are who hear the topics of its token, which are
-// distinct. The lock is held.
-func (s *shard) subscribe(c *Conn) {
+// subscribeLocked puts c where those are who hear the topics of its token, which are
+// distinct.
+func (s *shard) subscribeLocked(c *Conn) {
 	for _, p := range c.holder.topics() {
-		s.topics[p] = append(s.topics[p], c)
+		s.hearLocked(c, p)
 	}
 }
 
-// unsubscribe takes c out again. The lock is held.
-func (s *shard) unsubscribe(c *Conn) {
+// unsubscribeLocked takes c out again.
+func (s *shard) unsubscribeLocked(c *Conn) {
 	for _, p := range c.holder.topics() {
-		conns := s.topics[p]
-		i := slices.Index(conns, c)
-		switch last := len(conns) - 1; {
-		case i < 0:
-		case last == 0:
-			delete(s.topics, p)
-		default: // the last takes its place: eachHearer has been there
-			conns[i], conns[last] = conns[last], nil
-			s.topics[p] = conns[:last]
+		s.unhearLocked(c, p)
+	}
+}
+
+// resubscribeLocked changes what c hears from was to the topics of its token. A
+// topic that is in both is heard without a break.
+func (s *shard) resubscribeLocked(c *Conn, was []notify.TopicPattern) {
+	is := c.holder.topics()
+	for _, p := range is {
+		if !slices.Contains(was, p) {
+			s.hearLocked(c, p)
+		}
+	}
+	for _, p := range was {
+		if !slices.Contains(is, p) {
+			s.unhearLocked(c, p)
 		}
 	}
 }
 
-// eachHearer calls do for each connection that hears one of topics, once, with
-// the place of the first that it hears. do may remove the connection. The lock
-// is held.
-func (s *shard) eachHearer(topics []spelling, do func(c *Conn, topic int)) {
-	if len(s.topics) == 0 {
-		return
+func (s *shard) hearLocked(c *Conn, p notify.TopicPattern) {
+	conns := s.topics[p]
+	if len(conns) == 0 {
+		s.hub.subscriptions.add(p, s.number)
 	}
-	for i := range topics {
-		for k, p := range topics[i].patterns {
-			for _, c := range slices.Backward(s.topics[p]) { // backward: see unsubscribe
-				if !c.hears(topics[:i], topics[i].patterns[:k]) {
-					do(c, i)
-				}
+	s.topics[p] = append(conns, c)
+}
+
+func (s *shard) unhearLocked(c *Conn, p notify.TopicPattern) {
+	conns := s.topics[p]
+	i := slices.Index(conns, c)
+	switch last := len(conns) - 1; {
+	case i < 0:
+	case last == 0:
+		delete(s.topics, p)
+		s.hub.subscriptions.remove(p, s.number)
+	default: // the last takes its place: eachHearerLocked has been there
+		conns[i], conns[last] = conns[last], nil
+		s.topics[p] = conns[:last]
+	}
+}
+
+// eachHearerLocked calls do for each connection that hears one of hits, once, with
+// the place of the first topic that it hears. do may remove the connection.
+func (s *shard) eachHearerLocked(hits []hit, do func(c *Conn, topic int)) {
+	var called map[*Conn]bool
+	if s.hasSeveral(hits) {
+		called = make(map[*Conn]bool)
+	}
+	for i := range hits {
+		if !hits[i].shards.has(s.number) {
+			continue
+		}
+		for _, c := range slices.Backward(s.topics[hits[i].pattern]) { // backward: see unhearLocked
+			if called[c] {
+				continue
 			}
+			if called != nil {
+				called[c] = true
+			}
+			do(c, hits[i].topic)
 		}
 	}
 }
 
-// hears reports whether c hears one of topics, or its token names one of
-// patterns.
-func (c *Conn) hears(topics []spelling, patterns []notify.TopicPattern) bool {
-	if len(topics) == 0 && len(patterns) == 0 {
-		return false
+// hasSeveral reports whether a connection of s may hear more than one of hits.
+func (s *shard) hasSeveral(hits []hit) bool {
+	n := 0
+	for i := range hits {
+		if hits[i].shards.has(s.number) {
+			n++
+		}
 	}
-	return slices.ContainsFunc(c.holder.topics(), func(p notify.TopicPattern) bool {
-		return slices.Contains(patterns, p) ||
-			slices.ContainsFunc(topics, func(t spelling) bool { return p.Matches(t.topic) })
-	})
+	return n > 1
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -45,7 +46,69 @@ func TestNoTopicOutlivesItsConnections(t *testing.T) {
 			t.Errorf("left: %v", left)
 		}
 	}
+	if left := h.subscriptions.byHash; len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
 	h.Drain(context.Background(), 0)
+}
+
+// What finds the patterns that stand for a topic agrees with the patterns
+// themselves, also where all have the same hash.
+func TestSubscriptionsAreFound(t *testing.T) {
+	patterns := []notify.TopicPattern{"news", "news.*", "news.today", "news.today.*", "a.*", "a..*", "a.", "..*", "ä.*"}
+	topics := []notify.Topic{"news", "news.", "news.today", "news.today.late", "newsletter", "new", "a", "a.", "a..", "a..b", ".", "..", "ä.ö"}
+	for _, base := range []uint64{0, 1, newSubscriptions().base} { // 0: a hash of the last byte alone
+		s := newSubscriptions()
+		s.base = base
+		for i, p := range patterns {
+			s.add(p, i)
+			s.add(p, i+64)
+		}
+		for _, topic := range topics {
+			found := map[notify.TopicPattern]bool{}
+			for _, h := range s.find([]notify.Topic{"other", topic}) {
+				if h.topic != 1 || found[h.pattern] {
+					t.Errorf("%s: %v", topic, h)
+				}
+				found[h.pattern] = true
+			}
+			for i, p := range patterns {
+				if found[p] != p.Matches(topic) {
+					t.Errorf("base %d: %s is found for %s: %t", base, p, topic, found[p])
+				}
+				if all := shardsOf(s.find([]notify.Topic{topic})); all.has(i) != found[p] || all.has(i+64) != found[p] {
+					t.Errorf("%s: %v", topic, all)
+				}
+			}
+		}
+		for i, p := range patterns {
+			s.remove(p, i)
+			s.remove(p, i+64)
+		}
+		if len(s.byHash) > 0 {
+			t.Errorf("left: %v", s.byHash)
+		}
+	}
+}
+
+// A topic costs no memory that grows with its dots, and without anybody who hears
+// it nothing at all.
+func TestATopicOfDotsCostsWhatAPlainOneDoes(t *testing.T) {
+	h := New(Options{})
+	s := &h.subscriptions
+	s.add("plain", 1)
+	s.add(notify.TopicPattern(strings.Repeat(".", 100)+".*"), 1)
+	one := testing.AllocsPerRun(10, func() { s.find([]notify.Topic{"plain"}) })
+	dots := notify.Topic(strings.Repeat(".", notify.MaxUserBytes))
+	if n := testing.AllocsPerRun(10, func() { s.find([]notify.Topic{dots}) }); n > one {
+		t.Errorf("%v allocations, and %v for a plain name", n, one)
+	}
+	deaf := notify.Topic(strings.Repeat("a.", notify.MaxUserBytes/2))
+	if n := testing.AllocsPerRun(10, func() {
+		h.DeliverTopics([]notify.Topic{deaf}, func(notify.Topic) *Frame { panic("nobody hears it") })
+	}); n > 0 {
+		t.Errorf("%v allocations for nobody", n)
+	}
 }
 
 // heard returns how many connections name p.

@@ -31,18 +31,6 @@ func (p TopicPattern) Matches(t Topic) bool {
 	return string(t) == string(p)
 }
 
-// Patterns returns all that stand for t: its name, and a pattern for each of
-// its dots.
-func (t Topic) Patterns() []TopicPattern {
-	all := []TopicPattern{TopicPattern(t)}
-	for i := range len(t) {
-		if t[i] == '.' {
-			all = append(all, TopicPattern(t[:i])+patternRest)
-		}
-	}
-	return all
-}
-
 // Heard returns the first of topics that one of patterns stands for.
 func Heard(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
 	for _, t := range topics {
