@@ -118,3 +118,27 @@ func (h *Hub) heard(p notify.TopicPattern) (n int) {
 	}
 	return n
 }
+
+// A topic that a renewed token still names is heard without a break: the test
+// holds the lock that unsubscribing would wait for.
+func TestARenewedTokenKeepsWhatItHears(t *testing.T) {
+	h := New(Options{})
+	p := notify.Principal{User: "ada", Topics: []notify.TopicPattern{"news", "project.*"}}
+	c := h.NewConn(p, "c", nil, deaf{})
+	if err := h.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	h.subscriptions.mu.RLock()
+	p.Topics = []notify.TopicPattern{"project.*", "news"}
+	if !c.Renew(p) {
+		t.Error("it was not renewed")
+	}
+	h.subscriptions.mu.RUnlock()
+	p.Topics = []notify.TopicPattern{"news", "weather"}
+	c.Renew(p)
+	if h.heard("news") != 1 || h.heard("weather") != 1 || h.heard("project.*") != 0 || len(h.subscriptions.byHash) != 2 {
+		t.Errorf("heard: %v", h.subscriptions.byHash)
+	}
+	c.End(notify.CloseNormal)
+	h.Drain(context.Background(), 0)
+}

@@ -191,31 +191,3 @@ func TestTopicsAreNoRace(t *testing.T) {
 	tasks.Wait()
 	h.Drain(t.Context(), 0)
 }
-
-// Every delivery reaches a connection while its token is renewed again and again:
-// it hears the topic by the old token and by the new one.
-func TestATopicIsHeardWhileATokenIsRenewed(t *testing.T) {
-	h := hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})
-	c, ada := connect(t, h, hearing("ada", "news", "a.*"))
-	stop := make(chan struct{})
-	var renewing sync.WaitGroup
-	renewing.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-				c.Renew(hearing("ada", "news", notify.TopicPattern(strconv.Itoa(i%3))))
-			}
-		}
-	})
-	var want []string
-	for seq := 1; seq <= 1_000; seq++ {
-		tellTopics(h, seq, "news")
-		want = append(want, strconv.Itoa(seq)+" news")
-	}
-	close(stop)
-	renewing.Wait()
-	h.Drain(t.Context(), 0)
-	ada.want(t, want...)
-}
