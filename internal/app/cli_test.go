@@ -163,6 +163,7 @@ func TestTokenMistakes(t *testing.T) {
 	bellhop(t, environ, "token", "--user", "two words").want(t, 2, "white space")
 	bellhop(t, environ, "token", "--user", "ada", "--ttl", "9999h").want(t, 2, "31 days")
 	bellhop(t, environ, "token", "--user", "ada", "--topic", "*.x").want(t, 2, "a topic must not have a *")
+	bellhop(t, append(environ, "BELLHOP_JWT_USER_PREFIX=me:"), "token", "--user", "ada").want(t, 2, "must begin with the user prefix me:")
 	bellhop(t, environ, "token", "--user", "ada", "--scope", "root").want(t, 2, `"root" is not one of`)
 }
 

@@ -28,6 +28,21 @@ func (*tokenCommand) Help() string {
 	return "The secret is BELLHOP_JWT_SECRET; of several, the first signs. Example: bellhop token --user ada --scope notify:publish"
 }
 
+// claimsOf returns what every token says that the issuer of the settings signs.
+func claimsOf(cfg *config.Config) auth.Claims {
+	c := auth.Claims{
+		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, UserClaim: cfg.JWTUserClaim, UserPrefix: cfg.JWTUserPrefix,
+		ScopePrefix: cfg.JWTScopePrefix, TopicsClaim: cfg.JWTTopicsClaim,
+	}
+	if len(cfg.JWTScopeClaims) > 0 {
+		c.ScopeClaim = cfg.JWTScopeClaims[0]
+	}
+	if len(cfg.JWTClients) > 0 {
+		c.Client = cfg.JWTClients[0]
+	}
+	return c
+}
+
 // Run prints a token.
 func (c *tokenCommand) Run(t *terminal) error {
 	cfg, err := t.settings(forClient)
@@ -37,7 +52,8 @@ func (c *tokenCommand) Run(t *terminal) error {
 	if len(cfg.JWTSecret) == 0 {
 		return config.Mistakes{{Name: config.Variable("jwt-secret"), Detail: "is needed to sign a token"}}
 	}
-	claims := auth.Claims{User: notify.UserID(c.User), TTL: c.TTL, Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience}
+	claims := claimsOf(cfg)
+	claims.User, claims.TTL = notify.UserID(c.User), c.TTL
 	if c.Issuer != "" {
 		claims.Issuer = c.Issuer
 	}

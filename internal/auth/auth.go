@@ -74,18 +74,39 @@ type Options struct {
 	// secret, RS256 for an RSA key, and what the curve says for others.
 	Algorithms []string
 
+	// Clients are those that may have asked for a token: one of its claims azp,
+	// client_id and appid must be there, and each that is there must be one of
+	// Clients. Empty: any may have.
+	Clients []string
+
+	// How claims are read. A claim is named, or pointed to (RFC 6901) by what begins
+	// with a slash.
+	UserClaim   string   // that is the user; empty: sub
+	UserPrefix  string   // put before it; NoPrefix: none, and so said
+	ScopeClaims []string // all of which are read; empty: scope and scp
+	ScopePrefix string   // taken off scopes; those without it are ignored
+	TopicsClaim string   // empty: topics
+
 	// IssuersFile is a YAML list of issuers with their own keys, beside that of
 	// the options above, which then need no keys. A token that names one of them
 	// is verified with the keys of that one alone, any other as the options above
-	// say; a user of one issuer is the user of that name of all others. The file
-	// is read again when it changes: a new issuer is accepted, and one that is
-	// gone refused, within seconds. One with a mistake changes nothing.
+	// say. With more than one issuer each has a prefix, which no other's begins with,
+	// or none has, and they share their users. The file is read again when it changes:
+	// a new issuer is accepted, and one that is gone refused, within seconds. One with
+	// a mistake changes nothing.
 	//
 	//	- issuer: https://login.example.com
+	//	  jwks: https://login.example.com/.well-known/jwks.json # or public_key_file, secret_file
+	//	  algorithms: [RS256]     # may be left out, as all that follows but audiences
 	//	  audiences: [bellhop]    # one of them must be the token's; * alone: any
-	//	  jwks: https://login.example.com/.well-known/jwks.json
-	//	  algorithms: [RS256]     # may be left out, as Algorithms may
-	//	  user_claim: sub         # the claim that is the user; may be left out
+	//	  clients: [spa-7]        # see Clients; required if audiences is *
+	//	  user_claim: sub
+	//	  user_prefix: "acme:"
+	//	  scope_claims: [scope, scp]
+	//	  scope_prefix: bell/
+	//	  topics_claim: topics
+	//	  scopes: [notify:publish] # that its tokens may have; left out: none
+	//	  topics: ["acme.*"]       # that they may name; left out: none behind a prefix, else all
 	IssuersFile string
 
 	// APIKeysFile is a YAML list of API keys, as NewAPIKey writes it, which Verify
@@ -196,7 +217,10 @@ func (v *Verifier) readSettings(ctx context.Context, o *Options) (err error) {
 	if !o.hasKeys() {
 		return nil
 	}
-	v.settings, err = newIssuer(o, []string{o.Audience}, defaultUserClaim)
+	if o.Audience == Any && len(o.Clients) == 0 {
+		o.Logger.Warn("tokens for any audience are accepted: the issuer's tokens for other services pass too; name an audience or clients")
+	}
+	v.settings, err = newIssuer(o, settingsEntry(o))
 	return errors.Join(err, v.settings.start(ctx))
 }
 
@@ -309,14 +333,14 @@ func (v *Verifier) verify(ctx context.Context, token string) (notify.Principal, 
 	if err := i.verifySignature(ctx, &t); err != nil {
 		return notify.Principal{}, err
 	}
-	c, err := readClaims(t.payload, i.userClaim)
+	c, err := readClaims(t.payload, i.terms)
 	if err != nil {
 		return notify.Principal{}, err
 	}
 	if err := i.validate(&c); err != nil {
 		return notify.Principal{}, err
 	}
-	return c.principal(), nil
+	return c.principal(i.identity), nil
 }
 
 func invalid(detail string) error {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -20,22 +21,24 @@ const lastSecond = 253_402_300_799
 // claims are those of a token that mean something here, read strictly.
 type claims struct {
 	jwt.RegisteredClaims
-	userClaim string // the name of that which is the user
+	terms *terms
 
-	user   notify.UserID
-	scopes []notify.Scope
-	topics []notify.TopicPattern
-	since  time.Time
+	user    notify.UserID // prefix included
+	clients []string      // that asked for the token
+	scopes  []notify.Scope
+	topics  []notify.TopicPattern
+	ignored int // topics
+	since   time.Time
 }
 
-func readClaims(payload []byte, userClaim string) (claims, error) {
-	c := claims{userClaim: userClaim}
+func readClaims(payload []byte, t *terms) (claims, error) {
+	c := claims{terms: t}
 	err := readObject(payload, c.read)
 	switch {
 	case err != nil:
 		return claims{}, claimsError(err)
 	case c.user == "":
-		return claims{}, invalid("the token has no " + userClaim)
+		return claims{}, invalid("the token has no " + t.user.text)
 	case c.ExpiresAt == nil:
 		return claims{}, invalid("the token has no exp")
 	}
@@ -49,11 +52,20 @@ func claimsError(err error) error {
 	return err
 }
 
-// read takes one claim in. Names count only as they are written here.
-func (c *claims) read(name string, v jsontext.Value) (err error) {
+// read takes one claim in. Names count only as they are written here, and a null
+// counts as absent.
+func (c *claims) read(name string, v jsontext.Value) error {
+	if v.Kind() == 'n' {
+		return nil
+	}
+	if err := c.readRegistered(name, v); err != nil {
+		return err
+	}
+	return c.readMapped(name, v)
+}
+
+func (c *claims) readRegistered(name string, v jsontext.Value) (err error) {
 	switch name {
-	case c.userClaim:
-		c.user, err = readUser(name, v)
 	case "iss":
 		c.Issuer, err = readString(name, v)
 	case "aud":
@@ -76,23 +88,49 @@ func (c *claims) read(name string, v jsontext.Value) (err error) {
 		if date, err = readDate(name, v); err == nil {
 			c.since = date.Time
 		}
-	case "scope", "scp":
-		err = c.readScopes(name, v)
-	case "topics":
-		err = c.readTopics(v)
 	}
 	return err
 }
 
-func (c *claims) principal() notify.Principal {
+// readMapped takes in what the issuer's terms make of a claim.
+func (c *claims) readMapped(name string, v jsontext.Value) (err error) {
+	t := c.terms
+	if user, ok := t.user.in(name, v); ok {
+		if c.user, err = t.readUser(user); err != nil {
+			return err
+		}
+	}
+	for i := range t.scopes {
+		if scopes, ok := t.scopes[i].in(name, v); ok {
+			c.readScopes(scopes)
+		}
+	}
+	if topics, ok := t.topics.in(name, v); ok {
+		c.readTopics(topics)
+	}
+	switch name {
+	case "azp", "client_id", "appid":
+		if len(t.entry.clients) == 0 {
+			break
+		}
+		var client string
+		client, err = readString(name, v)
+		c.clients = append(c.clients, client)
+	}
+	return err
+}
+
+func (c *claims) principal(of *notify.Issuer) notify.Principal {
 	p := notify.Principal{
-		User:    c.user,
-		Name:    "user:" + string(c.user),
-		Scopes:  c.scopes,
-		Topics:  c.topics,
-		Since:   c.since,
-		Expires: c.ExpiresAt.Time,
-		TokenID: c.ID,
+		User:          c.user,
+		Issuer:        of,
+		Name:          "user:" + string(c.user),
+		Scopes:        c.scopes,
+		Topics:        c.topics,
+		TopicsIgnored: c.ignored,
+		Since:         c.since,
+		Expires:       c.ExpiresAt.Time,
+		TokenID:       c.ID,
 	}
 	if c.IssuedAt != nil {
 		p.Issued = c.IssuedAt.Time
@@ -100,14 +138,26 @@ func (c *claims) principal() notify.Principal {
 	return p
 }
 
-func readUser(name string, v jsontext.Value) (notify.UserID, error) {
-	s, err := readString(name, v)
+// isFromClient reports whether the token says who asked for it, and says nobody
+// but those that are allowed.
+func (c *claims) isFromClient(allowed []string) bool {
+	others := slices.ContainsFunc(c.clients, func(client string) bool { return !slices.Contains(allowed, client) })
+	return len(c.clients) > 0 && !others
+}
+
+// readUser returns the user whom v names, with the issuer's prefix.
+func (t *terms) readUser(v jsontext.Value) (notify.UserID, error) {
+	s, err := readString(t.user.text, v)
 	if err != nil {
 		return "", err
 	}
-	user, err := notify.ParseUser(s)
-	if err != nil {
-		return "", invalid("the token's " + name + " is not a user: 1 to 256 bytes without white space or control characters, and not . or ..")
+	user, err := notify.ParseUser(t.entry.userPrefix + s)
+	if err != nil || s == "" {
+		detail := "the token's " + t.user.text + " is not a user: 1 to 256 bytes without white space or control characters, and not . or .."
+		if t.entry.userPrefix != "" {
+			detail += "; the prefix counts"
+		}
+		return "", invalid(detail)
 	}
 	return user, nil
 }
@@ -140,49 +190,59 @@ func readStrings(name string, v jsontext.Value) ([]string, error) {
 	return list, err
 }
 
-// readScopes adds those of our own: an issuer's other scopes say nothing here,
-// and a connection keeps its principal in memory.
-func (c *claims) readScopes(name string, v jsontext.Value) error {
-	list, err := readStrings(name, v)
-	if err != nil {
-		return err
-	}
-	if v.Kind() == '"' {
-		list = strings.Fields(list[0])
-	}
-	for _, s := range list {
-		scope := notify.Scope(s)
-		if isScope(scope) && !slices.Contains(c.scopes, scope) {
+// readScopes adds those of our own that the issuer may give: its other scopes say
+// nothing here, and a connection keeps its principal in memory. Whatever is no
+// text gives no scope.
+func (c *claims) readScopes(v jsontext.Value) {
+	for s := range texts(v) {
+		name, ok := strings.CutPrefix(s, c.terms.entry.scopePrefix)
+		scope := notify.Scope(name)
+		if ok && c.terms.givesScope(scope) && !slices.Contains(c.scopes, scope) {
 			c.scopes = append(c.scopes, scope)
 		}
 	}
-	return nil
 }
 
-// readTopics takes in what the user hears of besides its own. What is there
-// twice counts once.
-func (c *claims) readTopics(v jsontext.Value) error {
-	bad := invalid("the token's topics are not a list of names or patterns like project.*")
-	if v.Kind() != '[' {
-		return bad
-	}
-	list, err := readStrings("topics", v)
-	if err != nil {
-		return bad
-	}
-	if len(list) > MaxTopics {
-		return invalid("the token has more than " + strconv.Itoa(MaxTopics) + " topics")
-	}
-	for _, s := range list {
+// readTopics takes in what the user hears of besides its own. A topic that is
+// there twice counts once; one that cannot be heard is counted and ignored, since
+// a token without it is still good for everything else.
+func (c *claims) readTopics(v jsontext.Value) {
+	for s := range texts(v) {
 		topic, err := notify.ParsePattern(s)
-		if err != nil {
-			return bad
-		}
-		if !slices.Contains(c.topics, topic) {
+		switch {
+		case slices.Contains(c.topics, topic) && err == nil:
+		case err != nil, len(c.topics) >= MaxTopics, !c.terms.givesTopic(topic):
+			c.ignored++
+		default:
 			c.topics = append(c.topics, topic)
 		}
 	}
-	return nil
+}
+
+// texts returns the words of a string, or the items of a list, of which one that
+// is no string counts as an empty text. Any other value counts as one empty text.
+func texts(v jsontext.Value) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		switch v.Kind() {
+		case '"':
+			s, _ := readString("", v) // valid JSON
+			for word := range strings.FieldsSeq(s) {
+				if !yield(word) {
+					return
+				}
+			}
+		case '[':
+			_ = readArray(v, func(item jsontext.Value) error { // valid JSON
+				s, _ := readString("", item)
+				if !yield(s) {
+					return errNoObject
+				}
+				return nil
+			})
+		default:
+			yield("")
+		}
+	}
 }
 
 // readArray calls item for each value in the JSON array that v is.

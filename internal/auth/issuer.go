@@ -16,8 +16,8 @@ import (
 // issuer is one who signs tokens: its keys, which verify no other's tokens, and
 // what its tokens must say.
 type issuer struct {
-	entry     issuerEntry // in the issuers file; zero: that of the settings
-	userClaim string
+	terms     *terms
+	identity  *notify.Issuer // what principals of its tokens point to
 	now       func() time.Time
 	validator *jwt.Validator
 
@@ -29,22 +29,21 @@ type issuer struct {
 	running sync.WaitGroup
 }
 
-// defaultUserClaim is the claim that is the user where none other is said to be.
-const defaultUserClaim = "sub"
-
-// newIssuer returns the issuer that o describes, with no public keys yet, or
-// every mistake in it.
-func newIssuer(o *Options, audiences []string, userClaim string) (*issuer, error) {
+// newIssuer returns the issuer that e describes with the keys that o names, of
+// which the public ones are not read yet, or every mistake in it.
+func newIssuer(o *Options, e issuerEntry) (*issuer, error) {
+	t, err := newTerms(e)
 	i := &issuer{
-		userClaim: userClaim,
-		now:       o.Now,
+		terms:    t,
+		identity: t.issuer(),
+		now:      o.Now,
 		validator: jwt.NewValidator(
 			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-			expect([]string{o.Issuer}, func(want ...string) jwt.ParserOption { return jwt.WithIssuer(want[0]) }),
-			expect(audiences, jwt.WithAudience),
+			expect([]string{e.issuer}, func(want ...string) jwt.ParserOption { return jwt.WithIssuer(want[0]) }),
+			expect(e.audiences, jwt.WithAudience),
 		),
 	}
-	return i, errors.Join(i.addSecrets(o), i.addSources(o))
+	return i, errors.Join(err, i.addSecrets(o), i.addSources(o))
 }
 
 // expect returns the option that has one of want checked, or one that does
@@ -179,6 +178,8 @@ func (i *issuer) validate(c *claims) error {
 		return invalid("the token's exp is more than 31 days ahead")
 	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+Leeway:
 		return invalid("the token's exp is more than 31 days after its iat")
+	case len(i.terms.entry.clients) > 0 && !c.isFromClient(i.terms.entry.clients):
+		return invalid("the token is of another client: its azp, client_id or appid is not one that is accepted here")
 	}
 	err := i.validator.Validate(c.RegisteredClaims)
 	switch {

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -12,15 +14,6 @@ import (
 
 // maxIssuers bounds the issuers file: each issuer is followed by a goroutine.
 const maxIssuers = 100
-
-// issuerEntry is an issuer as the issuers file has it.
-type issuerEntry struct {
-	issuer     string
-	audiences  []string
-	jwks       string
-	algorithms []string
-	userClaim  string
-}
 
 // issuersFile follows the issuers file. An issuer whose entry stays as it was
 // keeps its keys; one that is new is asked for them before its first token is
@@ -58,12 +51,22 @@ func without(all, others map[string]*issuer) []*issuer {
 	return rest
 }
 
+// issuerMembers are those of an entry of the issuers file.
+var issuerMembers = []string{
+	"issuer", "jwks?", "public_key_file?", "secret_file?", "algorithms?", "audiences", "clients?",
+	"user_claim?", "user_prefix?", "scope_claims?", "scope_prefix?", "topics_claim?", "scopes?", "topics?",
+}
+
 // parseIssuers returns the issuers in data by their names, with the keys that
 // are in files, or every mistake in it. Those of old that did not change are
 // taken over as they are.
 func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*issuer) (map[string]*issuer, error) {
 	issuers := map[string]*issuer{}
-	_, err := parseList(data, maxIssuers, []string{"issuer", "audiences", "jwks", "algorithms?", "user_claim?"}, func(e entry) issuerEntry {
+	var all prefixes
+	if o.hasKeys() {
+		all.add("the issuer of the settings", settingsEntry(o))
+	}
+	_, err := parseList(data, maxIssuers, issuerMembers, func(e entry) issuerEntry {
 		read := readIssuerEntry(e)
 		switch {
 		case issuers[read.issuer] != nil:
@@ -72,57 +75,114 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 			e.mistake("the issuer is that of the settings, and must be set in one place")
 		}
 		i := old[read.issuer]
-		if i == nil || !reflect.DeepEqual(i.entry, read) {
+		if i == nil || !reflect.DeepEqual(i.terms.entry, read) {
 			i = startIssuer(ctx, e, o, read)
 		}
 		issuers[read.issuer] = i
+		all.add(fmt.Sprintf("line %d", e.line), read)
 		return read
 	})
-	return issuers, err
+	return issuers, errors.Join(err, all.check())
 }
 
 // startIssuer returns the issuer that read describes, its mistakes noted in e.
 func startIssuer(ctx context.Context, e entry, o *Options, read issuerEntry) *issuer {
 	own := *o
-	own.Secrets, own.PublicKeyFile = nil, ""
-	own.Issuer, own.JWKS, own.Algorithms = read.issuer, read.jwks, read.algorithms
-	i, err := newIssuer(&own, read.audiences, read.userClaim)
+	own.Secrets, own.PublicKeyFile, own.JWKS, own.Algorithms = nil, read.publicKeyFile, read.jwks, read.algorithms
+	i, err := newIssuer(&own, read)
+	if read.secretFile != "" {
+		i.sources = append(i.sources, secretFile(read.secretFile, &own))
+	}
 	if err == nil && !e.wrong() {
 		err = i.start(ctx)
 	}
 	if err != nil {
 		e.mistake("%w", err)
 	}
-	i.entry = read
 	return i
 }
 
 func readIssuerEntry(e entry) issuerEntry {
 	read := issuerEntry{
-		issuer:     e.text("issuer"),
-		audiences:  e.texts("audiences"),
-		jwks:       e.text("jwks"),
-		algorithms: e.texts("algorithms"),
-		userClaim:  e.text("user_claim"),
+		issuer:        e.text("issuer"),
+		jwks:          e.text("jwks"),
+		publicKeyFile: e.text("public_key_file"),
+		secretFile:    e.text("secret_file"),
+		algorithms:    e.texts("algorithms"),
+		audiences:     e.audiences(),
+		clients:       e.texts("clients"),
+		userClaim:     e.text("user_claim"),
+		scopeClaims:   e.texts("scope_claims"),
+		scopePrefix:   e.text("scope_prefix"),
+		topicsClaim:   e.text("topics_claim"),
+		fromFile:      true,
 	}
+	read.userPrefix, read.hasPrefix = e.optionalText("user_prefix")
+	if e.has("scopes") {
+		read.scopes = e.scopes()
+	}
+	if e.has("topics") {
+		read.topics = e.patterns("topics")
+	}
+	read.withTopics = e.members["topics"] != nil
+	read.setDefaults()
+	checkIssuerEntry(e, &read)
+	return read
+}
+
+func checkIssuerEntry(e entry, read *issuerEntry) {
 	if read.issuer == Any {
 		e.mistake("issuer must be one: any other may be that of the settings")
 	}
-	if len(read.audiences) > 1 && slices.Contains(read.audiences, Any) {
+	if e.members["jwks"] == nil && e.members["public_key_file"] == nil && e.members["secret_file"] == nil {
+		e.mistake("it has no key: jwks, public_key_file or secret_file is needed")
+	}
+	isAny := slices.Contains(read.audiences, Any)
+	if len(read.audiences) > 1 && isAny {
 		e.mistake("audiences has * beside others: it stands alone, for any")
+	}
+	if isAny && len(read.clients) == 0 {
+		e.mistake("clients is required where audiences is *: else tokens that the issuer gave to others would be accepted")
+	}
+	if slices.Contains(read.clients, Any) {
+		e.mistake("clients has *, and must name each")
 	}
 	if err := checkAlgorithms(read.algorithms); err != nil {
 		e.mistake("%w", err)
-	} else if slices.ContainsFunc(read.algorithms, isHMAC) {
-		e.mistake("algorithms has one for shared secrets, and the keys of a JWKS are public")
+	} else if slices.ContainsFunc(read.algorithms, isHMAC) && read.secretFile == "" {
+		e.mistake("algorithms has one for shared secrets, and there is no secret_file")
 	}
-	switch read.userClaim {
-	case "":
-		read.userClaim = defaultUserClaim
-	case "iss", "aud", "exp", "nbf", "iat", "jti", "since", "scope", "scp", "topics":
-		e.mistake("user_claim names a claim with another meaning")
+}
+
+// prefixes are those of the users of all issuers.
+type prefixes struct {
+	places  []string // of entries, for people
+	entries []issuerEntry
+}
+
+func (p *prefixes) add(place string, e issuerEntry) {
+	p.places, p.entries = append(p.places, place), append(p.entries, e)
+}
+
+// check returns an error unless no user can be that of two issuers, or it was said
+// of all that they share their users.
+func (p *prefixes) check() error {
+	if len(p.entries) < 2 {
+		return nil
 	}
-	return read
+	var errs []error
+	for i := range p.entries {
+		if !p.entries[i].hasPrefix {
+			errs = append(errs, fmt.Errorf("%s: with more than one issuer a user prefix is required for each, or none for all, which then share their users", p.places[i]))
+			continue
+		}
+		for k := range p.entries[:i] {
+			if why := overlap(&p.entries[i], &p.entries[k]); why != "" && p.entries[k].hasPrefix {
+				errs = append(errs, fmt.Errorf("%s: the user prefix %s %s", p.places[i], why, p.places[k]))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // issuerOf returns the issuer that t must be verified with: that of the file
@@ -134,7 +194,7 @@ func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 	}
 	name := ""
 	err := readObject(t.payload, func(member string, value jsontext.Value) (err error) {
-		if member == "iss" {
+		if member == "iss" && value.Kind() != 'n' {
 			name, err = readString(member, value)
 		}
 		return err

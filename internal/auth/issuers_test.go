@@ -21,9 +21,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// entryOf returns an item of an issuers file.
+// entryOf returns an item of an issuers file, whose users begin with its name.
 func entryOf(issuer, jwks, more string) string {
-	return fmt.Sprintf("- issuer: %s\n  audiences: [bellhop]\n  jwks: %s\n%s", issuer, jwks, more)
+	return fmt.Sprintf("- issuer: %s\n  audiences: [bellhop]\n  jwks: %s\n%s  user_prefix: '%s:'\n", issuer, jwks, more, strings.Trim(issuer, `"`))
 }
 
 // signOf returns a token with these claims beside an exp of an hour.
@@ -43,7 +43,8 @@ func TestIssuersKeepApart(t *testing.T) {
 	k := keys(t)
 	one, two := newIssuer(t, set(t, jwk(t, k.ec256, "kid", "1"))), newIssuer(t, set(t, jwk(t, k.ec384, "kid", "1")))
 	v := start(t, auth.Options{
-		Secrets: [][]byte{secret()},
+		Secrets:    [][]byte{secret()},
+		UserPrefix: "me:",
 		IssuersFile: write(t, "issuers.yaml", []byte(
 			entryOf("one", one.URL, "")+entryOf("two", two.URL, "  algorithms: [ES384]\n  user_claim: email\n"))),
 	})
@@ -53,9 +54,9 @@ func TestIssuersKeepApart(t *testing.T) {
 		claims jwt.MapClaims
 		user   notify.UserID // empty: refused
 	}{
-		"one":                            {"ES256", k.ec256, jwt.MapClaims{"iss": "one", "aud": "bellhop", "sub": "ada"}, "ada"},
-		"one of its audiences":           {"ES256", k.ec256, jwt.MapClaims{"iss": "one", "aud": []string{"x", "bellhop"}, "sub": "ada"}, "ada"},
-		"two, with a claim of its own":   {"ES384", k.ec384, jwt.MapClaims{"iss": "two", "aud": "bellhop", "sub": "7 7", "email": "ada@x"}, "ada@x"},
+		"one":                            {"ES256", k.ec256, jwt.MapClaims{"iss": "one", "aud": "bellhop", "sub": "ada"}, "one:ada"},
+		"one of its audiences":           {"ES256", k.ec256, jwt.MapClaims{"iss": "one", "aud": []string{"x", "bellhop"}, "sub": "ada"}, "one:ada"},
+		"two, with a claim of its own":   {"ES384", k.ec384, jwt.MapClaims{"iss": "two", "aud": "bellhop", "sub": "7 7", "email": "ada@x"}, "two:ada@x"},
 		"two, without it":                {"ES384", k.ec384, jwt.MapClaims{"iss": "two", "aud": "bellhop", "sub": "ada"}, ""},
 		"one, the other's claim":         {"ES256", k.ec256, jwt.MapClaims{"iss": "one", "aud": "bellhop", "email": "ada@x"}, ""},
 		"one with the key of two":        {"ES384", k.ec384, jwt.MapClaims{"iss": "one", "aud": "bellhop", "sub": "ada"}, ""},
@@ -66,8 +67,8 @@ func TestIssuersKeepApart(t *testing.T) {
 		"an unknown issuer, a known key": {"ES256", k.ec256, jwt.MapClaims{"iss": "three", "aud": "bellhop", "sub": "ada"}, ""},
 		"no issuer, a known key":         {"ES256", k.ec256, jwt.MapClaims{"aud": "bellhop", "sub": "ada"}, ""},
 		"an issuer that is no string":    {"ES256", k.ec256, jwt.MapClaims{"iss": []string{"one"}, "aud": "bellhop", "sub": "ada"}, ""},
-		"the settings' secret":           {"HS256", secret(), jwt.MapClaims{"iss": "three", "sub": "ada"}, "ada"},
-		"the settings' secret, no iss":   {"HS256", secret(), jwt.MapClaims{"sub": "ada"}, "ada"},
+		"the settings' secret":           {"HS256", secret(), jwt.MapClaims{"iss": "three", "sub": "ada"}, "me:ada"},
+		"the settings' secret, no iss":   {"HS256", secret(), jwt.MapClaims{"sub": "ada"}, "me:ada"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -133,12 +134,12 @@ func TestIssuersFileReportsMistakes(t *testing.T) {
 		"no YAML":              {"- issuer: [\n", []string{"line 1"}},
 		"two documents":        {"[]\n---\n[]\n", []string{"one document"}},
 		"an alias":             {"- issuer: *whsec_secret\n", []string{"alias"}},
-		"nothing in it":        {"- {}\n", []string{"no issuer", "no audiences", "no jwks"}},
+		"nothing in it":        {"- {}\n", []string{"no issuer", "no audiences", "no key"}},
 		"an unknown member":    {entryOf("one", good, "  secret: x\n"), []string{"line 4", `"secret"`, "user_claim"}},
 		"a long unknown one":   {entryOf("one", good, "  whsec_secretwhsec_secretwhsec_secret: x\n"), []string{"line 4", "a member"}},
 		"a member twice":       {entryOf("one", good, "  jwks: x\n"), []string{"line 4", "twice"}},
 		"a merge":              {entryOf("one", good, "  <<: {issuer: x}\n"), []string{"line 4", `"<<"`}},
-		"an issuer twice":      {entryOf("one", good, "") + entryOf("one", good, ""), []string{"line 4", "twice"}},
+		"an issuer twice":      {entryOf("one", good, "") + entryOf("one", good, ""), []string{"line 5", "twice"}},
 		"any issuer":           {entryOf(`"*"`, good, ""), []string{"issuer must be one"}},
 		"the settings' issuer": {entryOf("me", good, ""), []string{"that of the settings"}},
 		"no audience":          {strings.Replace(entryOf("one", good, ""), "[bellhop]", "[]", 1), []string{"audiences must be a list"}},
@@ -147,18 +148,34 @@ func TestIssuersFileReportsMistakes(t *testing.T) {
 		"audiences as text":    {strings.Replace(entryOf("one", good, ""), "[bellhop]", "bellhop", 1), []string{"audiences must be a list"}},
 		"an unknown algorithm": {entryOf("one", good, "  algorithms: [none]\n"), []string{`"none"`}},
 		"one for secrets":      {entryOf("one", good, "  algorithms: [ES256, HS256]\n"), []string{"shared secrets"}},
+		"no client":            {strings.Replace(entryOf("one", good, ""), "bellhop", `"*"`, 1), []string{"clients is required"}},
+		"any as text":          {strings.Replace(entryOf("one", good, ""), "[bellhop]", `"*"`, 1), []string{"clients is required"}},
+		"any client":           {entryOf("one", good, "  clients: ['*']\n"), []string{"clients has *"}},
+		"a pointer to our own": {entryOf("one", good, "  user_claim: /exp/x\n"), []string{"another meaning"}},
+		"no pointer":           {entryOf("one", good, "  user_claim: /a~2b\n"), []string{"~0"}},
+		"a claim for two":      {entryOf("one", good, "  user_claim: scp\n"), []string{"different claims"}},
+		"a prefix of spaces":   {strings.Replace(entryOf("one", good, ""), "one:", "one ", 1), []string{"user_prefix must have"}},
+		"a long prefix":        {strings.Replace(entryOf("one", good, ""), "one:", strings.Repeat("x", 129), 1), []string{"user_prefix must have"}},
+		"no prefix":            {strings.Replace(entryOf("one", good, ""), "  user_prefix: 'one:'\n", "", 1), []string{"line 1", "user prefix is required"}},
+		"a prefix twice":       {entryOf("one", good, "") + strings.Replace(entryOf("two", good, ""), "two:", "one:", 1), []string{"line 5", "prefix is that of line 1"}},
+		"the settings' prefix": {strings.Replace(entryOf("one", good, ""), "one:", "me:", 1), []string{"that of the issuer of the settings"}},
+		"a prefix of a prefix": {entryOf("one", good, "") + strings.Replace(entryOf("two", good, ""), "two:", "one:two:", 1), []string{"line 5", "begins with that of line 1"}},
+		"and the other way":    {strings.Replace(entryOf("one", good, ""), "one:", "me:one:", 1), []string{"line 1", "begins with that of the issuer"}},
+		"none beside others":   {strings.Replace(entryOf("one", good, ""), "one:", "none", 1), []string{"line 1", "begins that of the issuer"}},
+		"a scope of others":    {entryOf("one", good, "  scopes: [email]\n"), []string{"line 4", "scope 1"}},
+		"a topic that is none": {entryOf("one", good, "  topics: ['*']\n"), []string{"line 4", "topics must be"}},
 		"one that fits none":   {entryOf("one", good, "  algorithms: [RS256]\n"), []string{"no public key"}},
 		"a claim of our own":   {entryOf("one", good, "  user_claim: exp\n"), []string{"another meaning"}},
 		"an empty claim":       {entryOf("one", good, "  user_claim: ''\n"), []string{"user_claim must be plain text"}},
 		"no such file":         {entryOf("one", good+"x", ""), []string{"line 1", good + "x"}},
 		"no host":              {entryOf("one", "https://", ""), []string{"line 1", "host"}},
-		"all at once":          {entryOf("one", good+"x", "") + entryOf("two", good, "  x: y\n") + "- 7\n", []string{good + "x", "line 7", "line 8"}},
+		"all at once":          {entryOf("one", good+"x", "") + entryOf("two", good, "  x: y\n") + "- 7\n", []string{good + "x", "line 8", "line 10"}},
 		"too many":             {strings.Repeat("- {}\n", 101), []string{"101 items"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, "issuers.yaml", []byte(test.file))
-			_, err := auth.New(t.Context(), auth.Options{Secrets: [][]byte{secret()}, Issuer: "me", IssuersFile: path})
+			_, err := auth.New(t.Context(), auth.Options{Secrets: [][]byte{secret()}, Issuer: "me", UserPrefix: "me:", IssuersFile: path})
 			require.ErrorContains(t, err, path)
 			for _, want := range test.want {
 				assert.ErrorContains(t, err, want)

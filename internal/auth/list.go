@@ -137,6 +137,46 @@ func (e entry) text(name string) string {
 	return node.Value
 }
 
+// optionalText returns the plain text of a member, which may be empty, and whether
+// the member is there.
+func (e entry) optionalText(name string) (text string, ok bool) {
+	node := e.members[name]
+	if node == nil {
+		return "", false
+	}
+	if !isText(node) && (node.Kind != yaml.ScalarNode || node.Tag != "!!str") {
+		e.mistakes.add(node.Line, "%s must be plain text", name)
+	}
+	return node.Value, true
+}
+
+// has reports whether a member is there and is not an empty list.
+func (e entry) has(name string) bool {
+	node := e.members[name]
+	return node != nil && (node.Kind != yaml.SequenceNode || len(node.Content) > 0)
+}
+
+// audiences returns the list of audiences, which may be a * without the brackets.
+func (e entry) audiences() []string {
+	if node := e.members["audiences"]; node != nil && node.Kind == yaml.ScalarNode && node.Value == Any {
+		return []string{Any}
+	}
+	return e.texts("audiences")
+}
+
+// patterns returns the list of topics and patterns of a member.
+func (e entry) patterns(name string) []notify.TopicPattern {
+	var patterns []notify.TopicPattern
+	for _, s := range e.texts(name) {
+		p, err := notify.ParsePattern(s)
+		if err != nil {
+			e.mistakes.add(e.members[name].Line, "%s must be names of topics, or patterns such as project.*", name)
+		}
+		patterns = append(patterns, p)
+	}
+	return patterns
+}
+
 // texts returns the list of plain texts of a member.
 func (e entry) texts(name string) []string {
 	node := e.member(name)

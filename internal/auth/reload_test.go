@@ -24,6 +24,7 @@ func TestReloadLooksAtEverythingNow(t *testing.T) {
 	key, entry, err := auth.NewAPIKey("billing", []notify.Scope{notify.ScopePublish})
 	require.NoError(t, err)
 	o := anyone()
+	o.UserPrefix = "me:"
 	o.PublicKeyFile = write(t, "key.pem", pemOf(t, k.ec256))
 	o.IssuersFile = write(t, "issuers.yaml", []byte(entryOf("one", i.URL, "")))
 	o.APIKeysFile = write(t, "keys.yaml", []byte("[]"))
@@ -55,6 +56,7 @@ func TestReloadLooksAtEverythingNow(t *testing.T) {
 func TestAFileThatBecomesAFIFOHangsNothing(t *testing.T) {
 	k := keys(t)
 	o := anyone()
+	o.UserPrefix = "me:"
 	o.PublicKeyFile = write(t, "key.pem", pemOf(t, k.ec256))
 	o.JWKS = write(t, "jwks.json", set(t, jwk(t, k.ec384)))
 	o.IssuersFile = write(t, "issuers.yaml", []byte(entryOf("one", write(t, "one.json", set(t, jwk(t, k.ed))), "")))

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,15 @@ type Claims struct {
 	Issuer   string // left out if empty or Any
 	Audience string // left out if empty or Any
 	Since    time.Time
+
+	// Where the verifier looks for them, as in Options. Empty: its defaults. The
+	// user's name includes the prefix.
+	UserClaim   string
+	UserPrefix  string
+	ScopeClaim  string
+	ScopePrefix string
+	TopicsClaim string
+	Client      string // named as azp; left out if empty
 
 	// TTL is from now to the token's exp. Expires, if set, is the exp itself
 	// and may be in the past, as tests of expiry need it.
@@ -46,12 +56,9 @@ func Sign(secret []byte, c Claims) (string, error) {
 		}
 		expires = now.Add(c.TTL)
 	}
-	claims := jwt.MapClaims{"sub": string(c.User), "iat": now.Unix(), "exp": expires.Unix()}
-	if len(c.Scopes) > 0 {
-		claims["scope"] = joinScopes(c.Scopes)
-	}
-	if len(c.Topics) > 0 {
-		claims["topics"] = c.Topics
+	claims := jwt.MapClaims{"iat": now.Unix(), "exp": expires.Unix()}
+	if err := c.addMapped(claims); err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
 	}
 	if c.Issuer != "" && c.Issuer != Any {
 		claims["iss"] = c.Issuer
@@ -65,10 +72,52 @@ func Sign(secret []byte, c Claims) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
 }
 
-func joinScopes(scopes []notify.Scope) string {
+// addMapped adds the claims whose names are configured.
+func (c *Claims) addMapped(claims jwt.MapClaims) error {
+	prefix := c.UserPrefix
+	if prefix == NoPrefix {
+		prefix = ""
+	}
+	user, ok := strings.CutPrefix(string(c.User), prefix)
+	if !ok || user == "" {
+		return fmt.Errorf("the user must begin with the user prefix %s", prefix)
+	}
+	if c.Client != "" {
+		claims["azp"] = c.Client
+	}
+	err := addClaim(claims, cmp.Or(c.UserClaim, defaultUserClaim), user)
+	if len(c.Scopes) > 0 {
+		err = errors.Join(err, addClaim(claims, cmp.Or(c.ScopeClaim, defaultScopeClaims()[0]), joinScopes(c.Scopes, c.ScopePrefix)))
+	}
+	if len(c.Topics) > 0 {
+		err = errors.Join(err, addClaim(claims, cmp.Or(c.TopicsClaim, defaultTopicsClaim), c.Topics))
+	}
+	return err
+}
+
+// addClaim sets the claim that text names, with the objects that it is in.
+func addClaim(claims map[string]any, text string, value any) error {
+	ref, err := parseClaim(text)
+	if err != nil {
+		return fmt.Errorf("%s %w", text, err)
+	}
+	path := append([]string{ref.name}, ref.path...)
+	for _, name := range path[:len(path)-1] {
+		inner, ok := claims[name].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			claims[name] = inner
+		}
+		claims = inner
+	}
+	claims[path[len(path)-1]] = value
+	return nil
+}
+
+func joinScopes(scopes []notify.Scope, prefix string) string {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
-		names[i] = string(s)
+		names[i] = prefix + string(s)
 	}
 	return strings.Join(names, " ")
 }

@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/watch"
@@ -44,4 +47,25 @@ func fileLoad[T any](path string, parse func(context.Context, []byte) (T, error)
 
 func pemFile(o *Options) *watch.Source[[]key] {
 	return fileSource(tokenKeys, o.PublicKeyFile, o, func(_ context.Context, data []byte) ([]key, error) { return parsePEM(data, o.Algorithms) })
+}
+
+// secretFile follows a file of shared secrets, separated by commas or lines.
+func secretFile(path string, o *Options) *watch.Source[[]key] {
+	return fileSource(tokenKeys, path, o, func(_ context.Context, data []byte) ([]key, error) { return parseSecrets(data, o.Algorithms) })
+}
+
+// parseSecrets returns the shared secrets in data, of which there must be one.
+func parseSecrets(data []byte, allowed []string) ([]key, error) {
+	var keys []key
+	for i, secret := range strings.FieldsFunc(string(data), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		k, err := newKey("", []byte(strings.TrimSpace(secret)), "", allowed)
+		if err != nil {
+			return nil, fmt.Errorf("secret %d: %w", i+1, err) // by its place, for it must not be shown
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("no secret in it")
+	}
+	return keys, nil
 }

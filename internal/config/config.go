@@ -51,7 +51,13 @@ type Config struct {
 	JWTIssuer        string   `name:"jwt-issuer" type:"setting" group:"Tokens" placeholder:"ISSUER" help:"issuer that tokens must name; required with public keys; * accepts any"`
 	JWTAudience      string   `name:"jwt-audience" type:"setting" group:"Tokens" placeholder:"AUDIENCE" help:"audience that tokens must name; required with public keys; * accepts any"`
 	JWTAlgorithms    []string `name:"jwt-algorithms" type:"setting" group:"Tokens" placeholder:"ALGORITHM,…" help:"signature algorithms that are accepted, such as RS256; empty: what the keys are for"`
-	IssuersFile      string   `name:"issuers-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of further issuers, each with its own keys, audiences and algorithms"`
+	JWTClients       []string `name:"jwt-clients" type:"setting" group:"Tokens" placeholder:"CLIENT,…" help:"clients that tokens may have been given to: each of azp, client_id and appid that a token has must be one of these, and one must be there; empty: any"`
+	JWTUserClaim     string   `name:"jwt-user-claim" type:"setting" group:"Tokens" placeholder:"CLAIM" help:"claim that is the user: its name, or a JSON pointer such as /realm_access/user"`
+	JWTUserPrefix    string   `name:"jwt-user-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"put before the claim to make the user; required with an issuers file; none: no prefix"`
+	JWTScopeClaims   []string `name:"jwt-scope-claims" type:"setting" group:"Tokens" placeholder:"CLAIM,…" help:"claims that scopes are read from, such as scope, scp, permissions, roles, /realm_access/roles"`
+	JWTScopePrefix   string   `name:"jwt-scope-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"taken off scopes; those without it are ignored"`
+	JWTTopicsClaim   string   `name:"jwt-topics-claim" type:"setting" group:"Tokens" placeholder:"CLAIM" help:"claim that topics are read from"`
+	IssuersFile      string   `name:"issuers-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of further issuers, each with its own keys, claims and bounds; read again when it changes"`
 	APIKeysFile      string   `name:"api-keys-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of API keys, as bellhop key new prints them; read again when it changes"`
 	WebhooksFile     string   `name:"webhooks-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of Standard Webhooks secrets that POST /notify may be signed with; read again when it changes"`
 
@@ -89,6 +95,9 @@ func Default() *Config {
 		Listen:             ":8080",
 		AdminListen:        "127.0.0.1:9090",
 		DrainWindow:        20 * time.Second,
+		JWTUserClaim:       "sub",
+		JWTScopeClaims:     []string{"scope", "scp"},
+		JWTTopicsClaim:     "topics",
 		DataDir:            "./data",
 		Retention:          30 * 24 * time.Hour,
 		PerUser:            1_000,

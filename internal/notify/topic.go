@@ -31,6 +31,14 @@ func (p TopicPattern) Matches(t Topic) bool {
 	return string(t) == string(p)
 }
 
+// Covers reports whether p stands for every topic that q stands for.
+func (p TopicPattern) Covers(q TopicPattern) bool {
+	if prefix, ok := p.Prefix(); ok {
+		return strings.HasPrefix(string(q), prefix)
+	}
+	return q == p
+}
+
 // Heard returns the first of topics that one of patterns stands for.
 func Heard(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
 	for _, t := range topics {

@@ -32,6 +32,27 @@ func TestPatternsMatch(t *testing.T) {
 	}
 }
 
+func TestPatternsCover(t *testing.T) {
+	for _, c := range []struct {
+		wide, narrow notify.TopicPattern
+		covers       bool
+	}{
+		{"acme.*", "acme.*", true},
+		{"acme.*", "acme.news", true},
+		{"acme.*", "acme.news.*", true},
+		{"acme.*", "acme", false},
+		{"acme.*", "acme2.*", false},
+		{"acme.news.*", "acme.*", false},
+		{"acme.news", "acme.news", true},
+		{"acme.news", "acme.news.*", false},
+		{"acme.news", "acme.news.late", false},
+	} {
+		if got := c.wide.Covers(c.narrow); got != c.covers {
+			t.Errorf("%s covers %s: %t", c.wide, c.narrow, got)
+		}
+	}
+}
+
 func TestHeardIsTheFirstOfTheTopics(t *testing.T) {
 	patterns := []notify.TopicPattern{"b", "a.*"}
 	if got, ok := notify.Heard(patterns, []notify.Topic{"c", "a.1", "b"}); got != "a.1" || !ok {

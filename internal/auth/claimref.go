@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// claimRef names a claim: a member of a token's payload or, as a JSON pointer
+// (RFC 6901), a value inside of one.
+type claimRef struct {
+	text string   // as it is configured
+	name string   // of the member
+	path []string // from the member to the value
+}
+
+// registered are the claims that mean the same for every issuer.
+var registered = []string{"iss", "aud", "exp", "nbf", "iat", "jti", "since"}
+
+// parseClaim reads a claim name, or a JSON pointer if text begins with a slash.
+func parseClaim(text string) (claimRef, error) {
+	ref := claimRef{text: text, name: text}
+	if pointer, ok := strings.CutPrefix(text, "/"); ok {
+		tokens := strings.Split(pointer, "/")
+		for i, t := range tokens {
+			plain, err := unescapePointer(t)
+			if err != nil {
+				return ref, err
+			}
+			tokens[i] = plain
+		}
+		ref.name, ref.path = tokens[0], tokens[1:]
+	}
+	switch {
+	case ref.name == "":
+		return ref, errors.New("names no claim")
+	case slices.Contains(registered, ref.name):
+		return ref, errors.New("names a claim with another meaning")
+	}
+	return ref, nil
+}
+
+func unescapePointer(token string) (string, error) {
+	rest := strings.ReplaceAll(strings.ReplaceAll(token, "~0", ""), "~1", "")
+	if strings.Contains(rest, "~") {
+		return "", errors.New("is no JSON pointer: ~ must be written ~0, and / inside a name ~1")
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~"), nil
+}
+
+// in returns the value that r names, given a member of the payload. A null is no
+// value.
+func (r *claimRef) in(name string, v jsontext.Value) (jsontext.Value, bool) {
+	if name != r.name {
+		return nil, false
+	}
+	for _, token := range r.path {
+		if v = child(v, token); v == nil {
+			return nil, false
+		}
+	}
+	return v, v.Kind() != 'n'
+}
+
+// child returns the member or item of v that a token of a pointer names, nil if
+// there is none. v is valid JSON.
+func child(v jsontext.Value, token string) jsontext.Value {
+	d := jsontext.NewDecoder(bytes.NewReader(v))
+	start, err := d.ReadToken()
+	if err != nil || start.Kind() != '{' && start.Kind() != '[' {
+		return nil
+	}
+	for i := 0; d.PeekKind() != '}' && d.PeekKind() != ']'; i++ {
+		name := strconv.Itoa(i)
+		if start.Kind() == '{' {
+			member, err := d.ReadToken()
+			if err != nil {
+				return nil
+			}
+			name = member.String()
+		}
+		item, err := d.ReadValue()
+		if err != nil {
+			return nil
+		}
+		if name == token {
+			return item.Clone()
+		}
+	}
+	return nil
+}
