@@ -99,6 +99,7 @@ func (s *service) storeSamples() []telemetry.Sample {
 		{Name: "bellhop_store_log_bytes_total", Help: "Bytes written to the write-ahead log.", Value: float64(stats.WALBytes), Counter: true},
 		{Name: "bellhop_store_compactions_total", Help: "Compactions done.", Value: float64(stats.Compactions), Counter: true},
 		{Name: "bellhop_store_read_amplification", Help: "Levels that a read may have to look at.", Value: float64(stats.ReadAmplification)},
+		{Name: "bellhop_store_lost_entries", Help: "Entries that were stored once and were found missing at a start.", Value: float64(s.store.Lost())},
 		{Name: "bellhop_journal_sequence", Help: "The last durable sequence.", Value: float64(s.journal.Durable())},
 	}
 }

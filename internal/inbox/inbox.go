@@ -35,6 +35,7 @@ type Store interface {
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool
 	Free() (uint64, error)
+	SyncWatermark() error
 	Err() error
 }
 
@@ -138,6 +139,9 @@ func (b *Inbox) Run(ctx context.Context) {
 			return
 		case now := <-tick.C:
 			b.watchDisk()
+			if err := b.opts.Store.SyncWatermark(); err != nil {
+				b.opts.Logger.Warn("syncing the watermark failed", "error", err)
+			}
 			if err := b.sweep(ctx, now); err != nil && ctx.Err() == nil {
 				b.opts.Logger.Error("sweeping failed", "error", err)
 			}

@@ -100,6 +100,7 @@ func (*ledger) Due(time.Time, notify.Sweep) (bool, error) { return false, nil }
 func (*ledger) Revoked(notify.Principal) bool             { return false }
 func (l *ledger) Free() (uint64, error)                   { return l.free, nil }
 func (*ledger) Err() error                                { return nil }
+func (*ledger) SyncWatermark() error                      { return nil }
 
 // run runs an inbox over l in a bubble until the test ends.
 func (l *ledger) run(t *testing.T) *inbox.Inbox {

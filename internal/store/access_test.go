@@ -218,7 +218,7 @@ func TestRevocationOfNothingIsRefused(t *testing.T) {
 // A store of an earlier format opens, with all that is
 // in it; then an earlier version, which would misread it, refuses it.
 func TestEarlierFormat(t *testing.T) {
-	for format, opens := range map[byte]bool{0: false, 1: true, 2: true, 3: true, 4: true, 5: false} {
+	for format, opens := range map[byte]bool{0: false, 1: true, 2: true, 3: true, 4: true, 5: true, 6: false} {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			fs := vfs.NewMem()
 			s := openIn(t, fs)
@@ -236,7 +236,7 @@ func TestEarlierFormat(t *testing.T) {
 			require.NoError(t, err)
 			assert.Len(t, page.Notifications, 1)
 			require.NoError(t, s.Close())
-			assert.Equal(t, []byte{4}, mark(t, fs, 4))
+			assert.Equal(t, []byte{5}, mark(t, fs, 5))
 		})
 	}
 }

@@ -35,6 +35,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 		s.histories = histories{}
 		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
 	}
+	s.watermark.raise(g.state.last) // before anybody hears of it
 	s.state, s.buffer, s.record = g.state, g.buffer, g.record
 	s.histories.turn()
 	s.revocations.apply(g.revoked)
@@ -69,6 +70,7 @@ type group struct {
 func (g *group) applyAll(first notify.Sequence, entries []notify.Entry) ([]notify.Verdict, error) {
 	g.told = make([]notify.Change, 0, len(entries))
 	verdicts := make([]notify.Verdict, 0, len(entries))
+	before := g.state.last
 	for i, e := range entries {
 		v, err := g.apply(first+notify.Sequence(i), e)
 		if err != nil {
@@ -78,6 +80,7 @@ func (g *group) applyAll(first notify.Sequence, entries []notify.Entry) ([]notif
 	}
 	g.setHistories()
 	g.setValue([]byte{kindState}, g.state)
+	g.mergeSpan(before)
 	return verdicts, g.err
 }
 
@@ -290,6 +293,17 @@ func (g *group) forReader(seq notify.Sequence) (notify.Notification, error) {
 		return notify.Notification{}, err
 	}
 	return readForReader(seq, b)
+}
+
+// mergeSpan notes that the sequences after before were applied.
+func (g *group) mergeSpan(before notify.Sequence) {
+	if g.state.last <= before {
+		return
+	}
+	g.buffer = spans{{before + 1, g.state.last}}.append(g.buffer[:0])
+	if err := g.batch.Merge([]byte{kindSpans}, g.buffer, nil); err != nil && g.err == nil {
+		g.err = err
+	}
 }
 
 // setValue is set, for what can write itself.

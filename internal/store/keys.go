@@ -37,6 +37,9 @@ import (
 //	x ms kind ref    what ends at a time: the key kind ref, of n, i, k, t or q (no value)
 //	g seq            a generation
 //	s                the state as a whole
+//	y                the spans of sequences that were applied
+//	o                the identity of the store
+//	l seq            a loss that was noticed, which ends at the sequence: how many entries
 //	v                the format of all this
 const (
 	kindNotification = 'n'
@@ -60,6 +63,9 @@ const (
 	kindGeneration   = 'g'
 	kindState        = 's'
 	kindFormat       = 'v'
+	kindSpans        = 'y'
+	kindIdentity     = 'o'
+	kindLoss         = 'l'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

@@ -80,7 +80,7 @@ func (s *Store) migrate() error {
 	err = errors.Join(
 		b.DeleteRange([]byte{kindTicket}, after(kindTicket), nil),
 		b.Set([]byte{kindState}, st.append(nil), nil),
-		b.Set([]byte{kindFormat}, []byte{formatVersion}, nil),
+		setFormat(b, st.last),
 	)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)

@@ -25,10 +25,11 @@ import (
 // Format 1 has no tickets and revocations: what reads only that would let
 // revoked tokens in. Format 2 has no inbox and topics, so that nothing is found
 // by its ID, and its tickets are read otherwise. Format 3 has every record under
-// its sequence, where this version finds it, too. All are brought to format 4
-// when they are opened.
+// its sequence, where this version finds it, too. Format 4 does not say which
+// sequences were applied: a version that reads only that would leave a gap. All are
+// brought to format 5 when they are opened.
 const (
-	formatVersion = 4
+	formatVersion = 5
 	formatNoIDs   = 2
 	formatOldest  = 1
 )
@@ -71,6 +72,8 @@ type Store struct {
 	fs   vfs.FS
 	dir  string
 	lock *pebble.Lock
+	log  *slog.Logger
+	lost uint64 // entries that were durable once and are gone
 
 	// What Pebble failed to do by itself: what it may manage next time, and what
 	// it never will.
@@ -82,6 +85,7 @@ type Store struct {
 	histories histories
 	buffer    []byte
 	record    []byte
+	watermark *watermark
 
 	revocations revocations
 	shared      shared
@@ -94,7 +98,7 @@ var ErrInUse = errors.New("another process is using the data directory")
 // Open opens the store in dir and makes it if it is not there. Only one process
 // can: for a second one the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{fs: o.FS, dir: dir}
+	s := &Store{fs: o.FS, dir: dir, log: o.Logger}
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
@@ -107,16 +111,29 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.makeRoom(o.Logger); err != nil {
 		return nil, errors.Join(err, s.lock.Close())
 	}
-	db, err := pebble.Open(s.path(), s.options(o))
-	if err != nil {
+	if err := s.open(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), s.lock.Close())
-	}
-	s.db, s.views.db = db, db
-	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), db.Close(), s.lock.Close())
 	}
 	s.keepBallast(o.Logger)
 	return s, nil
+}
+
+// open opens Pebble's files, once they have been found to be whole, and loads the
+// state.
+func (s *Store) open(o Options) error {
+	opts := s.options(o)
+	if err := s.inspect(opts); err != nil {
+		return err
+	}
+	db, err := pebble.Open(s.path(), opts)
+	if err != nil {
+		return s.advise(err)
+	}
+	s.db, s.views.db = db, db
+	if err := s.load(); err != nil {
+		return errors.Join(s.advise(err), db.Close())
+	}
+	return nil
 }
 
 // makeDir makes the directory so that a power cut does not take it back: what
@@ -125,16 +142,15 @@ func (s *Store) makeDir() error {
 	if err := s.fs.MkdirAll(s.path(), 0o700); err != nil {
 		return err
 	}
-	for _, dir := range []string{s.dir, filepath.Dir(filepath.Clean(s.dir))} {
-		d, err := s.fs.OpenDir(dir)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(d.Sync(), d.Close()); err != nil {
-			return err
-		}
+	return errors.Join(syncDir(s.fs, s.dir), syncDir(s.fs, filepath.Dir(filepath.Clean(s.dir))))
+}
+
+func syncDir(disk vfs.FS, dir string) error {
+	d, err := disk.OpenDir(dir)
+	if err != nil {
+		return err
 	}
-	return nil
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // path is where Pebble keeps its files: the rest of the directory is left to
@@ -161,6 +177,7 @@ func (s *Store) options(o Options) *pebble.Options {
 		FS:                 s.fs,
 		Lock:               s.lock,
 		FormatMajorVersion: pebble.FormatNewest,
+		Merger:             merger(),
 		CacheSize:          cacheBytes,
 		MemTableSize:       memTableBytes,
 		MaxOpenFiles:       filesMost,
@@ -206,22 +223,23 @@ func (s *Store) load() error {
 	case format != nil && format[0] <= formatNoIDs:
 		err = s.migrate()
 	case format == nil || format[0] != formatVersion:
-		err = s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync)
+		err = s.raiseFormat()
 	}
 	if err != nil {
 		return fmt.Errorf("write the format: %w", err)
 	}
-	if err := s.revocations.load(s.db); err != nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
-	s.state, err = s.readState()
 	s.views.applied.Store(uint64(s.state.last))
-	return err
+	return s.revocations.load(s.db)
 }
 
 // readState returns what is known of the store as a whole.
-func (s *Store) readState() (state, error) {
-	b, err := get(s.db, []byte{kindState})
+func (s *Store) readState() (state, error) { return readStateOf(s.db) }
+
+func readStateOf(r pebble.Reader) (state, error) {
+	b, err := get(r, []byte{kindState})
 	if err != nil || b == nil {
 		return state{}, err
 	}
@@ -236,7 +254,7 @@ func (s *Store) Last() notify.Sequence { return s.state.last }
 func (s *Store) Close() error {
 	s.views.turn()
 	s.flush()
-	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
+	if err := errors.Join(s.watermark.close(), s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil

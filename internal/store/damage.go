@@ -1,0 +1,209 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// errDamaged says that entries which were durable are gone, and that what is left
+// does not fit together.
+var errDamaged = errors.New("the store is damaged")
+
+// advise adds to an error of damaged files what an operator can do.
+func (s *Store) advise(err error) error {
+	damaged := errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) ||
+		pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
+	if !damaged {
+		return err
+	}
+	return fmt.Errorf("%w. Restore the data directory from a backup. To go on without what is in it, move %s away and leave %s "+
+		"in its place: the store then begins empty, and every client is told that it has missed something",
+		err, s.path(), watermarkPath(s.dir))
+}
+
+// inspect refuses files of which something in the middle is gone. It changes
+// nothing, so that files which are found again can be put back.
+func (s *Store) inspect(opts *pebble.Options) error {
+	desc, err := pebble.Peek(s.path(), s.fs)
+	if err != nil {
+		return s.advise(err)
+	}
+	if !desc.Exists {
+		return s.advise(s.noData("the marker of its MANIFEST is missing", ".sst", ".blob", ".log"))
+	}
+	opts = opts.Clone()
+	opts.ReadOnly = true
+	opts.EventListener = nil // what is wrong is returned
+	db, err := pebble.Open(s.path(), opts)
+	if err != nil {
+		return s.advise(err)
+	}
+	return s.advise(errors.Join(s.check(db), db.Close()))
+}
+
+// check reads what the store says of itself. It refuses one without a state that
+// has tables, and one that has lost entries before its last.
+func (s *Store) check(db *pebble.DB) error {
+	format, err := get(db, []byte{kindFormat})
+	if err != nil {
+		return err
+	}
+	if format == nil {
+		return s.noData("its MANIFEST names no tables", ".sst", ".blob") // of a lost log, the watermark tells
+	}
+	if len(format) != 1 || format[0] < formatVersion {
+		return nil // it does not say which sequences were applied
+	}
+	st, err := readStateOf(db)
+	if err != nil {
+		return err
+	}
+	b, err := get(db, []byte{kindSpans})
+	if err != nil {
+		return err
+	}
+	applied, err := readSpans(b)
+	if err != nil {
+		return err
+	}
+	if missing := applied.gaps(st.last); len(missing) > 0 {
+		return fmt.Errorf("%w: it has entries up to %d, but those from %s are gone. "+
+			"A log or the MANIFEST may be an older copy, cut short, or missing", errDamaged, st.last, missing)
+	}
+	return nil
+}
+
+// noData returns nil if the directory has no files with these endings, and otherwise
+// an error that says why their data cannot be found.
+func (s *Store) noData(why string, endings ...string) error {
+	files, err := s.fs.List(s.path())
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if slices.Contains(endings, filepath.Ext(name)) {
+			return fmt.Errorf("%w: %s, but there is %s", errDamaged, why, name)
+		}
+	}
+	return nil
+}
+
+// setFormat writes the format, and that all sequences up to last were applied.
+func setFormat(b *pebble.Batch, last notify.Sequence) error {
+	err := b.Set([]byte{kindFormat}, []byte{formatVersion}, nil)
+	if last > 0 {
+		err = errors.Join(err, b.Set([]byte{kindSpans}, spans{{1, last}}.append(nil), nil))
+	}
+	return err
+}
+
+// raiseFormat brings a store to this format in which nothing else is to be changed.
+func (s *Store) raiseFormat() error {
+	st, err := s.readState()
+	if err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	if err := setFormat(b, st.last); err != nil {
+		return err
+	}
+	return b.Commit(pebble.Sync)
+}
+
+// settle compares the store with its watermark. Entries that were durable and are
+// gone are announced, and no sequence of theirs is used again.
+func (s *Store) settle() error {
+	var err error
+	if s.state, err = s.readState(); err != nil {
+		return err
+	}
+	marked := readWatermark(s.fs, watermarkPath(s.dir), s.log)
+	own, err := s.identify(marked)
+	if err != nil {
+		return err
+	}
+	switch {
+	case marked == nil && s.state.last > 0:
+		s.log.Warn("the store has no watermark yet: a loss before this start cannot be noticed", "dir", s.dir)
+	case marked == nil:
+	case marked.store != own:
+		s.log.Warn("the watermark belongs to another store; it is replaced, and a loss before this start cannot be noticed", "dir", s.dir)
+	case marked.last > s.state.last:
+		if err := s.lose(span{s.state.last + 1, marked.last}); err != nil {
+			return fmt.Errorf("note a loss: %w", err)
+		}
+	}
+	now := slot{store: own, last: s.state.last}
+	if marked != nil {
+		now.turn = marked.turn
+	}
+	s.watermark = openWatermark(s.fs, s.dir, now, s.log)
+	return s.countLosses()
+}
+
+// identify returns the identity of the store. One that has none yet, or has lost
+// it with all else, takes that of its watermark.
+func (s *Store) identify(marked *slot) (own identity, err error) {
+	b, err := get(s.db, []byte{kindIdentity})
+	switch {
+	case err != nil:
+		return own, err
+	case len(b) == len(own):
+		return identity(b), nil
+	case b != nil:
+		return own, errCorrupt
+	case marked != nil:
+		own = marked.store
+	default:
+		rand.Read(own[:]) // never fails: crypto/rand
+	}
+	return own, s.db.Set([]byte{kindIdentity}, own[:], pebble.Sync)
+}
+
+// lose announces that entries are gone, and goes on after them. No cursor from
+// before the end of the loss is honoured any more, since its generation is gone:
+// what is lost may have been for whoever holds it.
+func (s *Store) lose(gone span) error {
+	s.log.Error("stored entries are missing: the newest part of the store was lost since the service ran last; every client is reset",
+		"missing", gone.count(), "from", uint64(gone.from), "to", uint64(gone.to), "dir", s.dir)
+	b := s.db.NewBatch()
+	defer b.Close()
+	s.state.last = gone.to
+	err := errors.Join(
+		b.Set([]byte{kindState}, s.state.append(nil), nil),
+		b.Merge([]byte{kindSpans}, spans{gone}.append(nil), nil),
+		b.Set(sequenceKey(kindLoss, gone.to), binary.BigEndian.AppendUint64(nil, gone.count()), nil),
+		b.DeleteRange([]byte{kindGeneration}, after(kindGeneration), nil),
+	)
+	if err != nil {
+		return err
+	}
+	return b.Commit(pebble.Sync)
+}
+
+func (s *Store) countLosses() error {
+	return each(s.db, []byte{kindLoss}, after(kindLoss), func(_, v []byte) (bool, error) {
+		if len(v) != 8 {
+			return false, errCorrupt
+		}
+		s.lost += binary.BigEndian.Uint64(v)
+		return true, nil
+	})
+}
+
+// Lost returns how many entries were durable once and are gone, since the store was
+// made.
+func (s *Store) Lost() uint64 { return s.lost }
+
+// SyncWatermark has the watermark survive a power cut. To be called now and then.
+func (s *Store) SyncWatermark() error { return s.watermark.sync() }

@@ -1,0 +1,305 @@
+package store_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+const storeDir = "data/store"
+
+// large is a publish that is as large as one can be, about.
+func large(n int) notify.Publish {
+	e := toUsers(n, "", "ada")
+	e.Content = fmt.Appendf(nil, `"id":"%s","data":"%s"`, idOf(n), strings.Repeat(string(rune('a'+n%26)), 120<<10))
+	e.Keep = 0
+	return e
+}
+
+// image is what a store has left on the disk, and how many entries it had answered.
+type image struct {
+	fs    *vfs.MemFS
+	older *vfs.MemFS // the same a while before
+	last  int
+}
+
+// clone returns the files as the end of the process leaves them.
+func clone(fs *vfs.MemFS) *vfs.MemFS {
+	return fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
+}
+
+// killed returns the image of a store that was started again after most of n
+// entries, and was killed after the rest.
+func killed(t *testing.T, n int) image {
+	t.Helper()
+	fs := vfs.NewCrashableMem()
+	s := openIn(t, fs)
+	half := n * 2 / 3
+	storeLarge(t, s, 1, half)
+	require.NoError(t, s.Close())
+	older := clone(fs)
+	s = openIn(t, fs)
+	storeLarge(t, s, half+1, n)
+	left := clone(fs)
+	require.NoError(t, s.Close())
+	return image{left, older, n}
+}
+
+// stopped is the same of one that was stopped.
+func stopped(t *testing.T, n int) image {
+	t.Helper()
+	i := killed(t, n)
+	s := openIn(t, i.fs)
+	storeLarge(t, s, n+1, n+2)
+	require.NoError(t, s.Close())
+	return image{clone(i.fs), i.older, n + 2}
+}
+
+func storeLarge(t *testing.T, s *store.Store, from, to int) {
+	t.Helper()
+	for n := from; n <= to; n++ {
+		_, _, err := s.Apply(notify.Sequence(n), noon(), []notify.Entry{large(n)})
+		require.NoError(t, err)
+	}
+}
+
+// files returns the names of Pebble's files that begin or end so, in order.
+func files(t *testing.T, fs vfs.FS, begin, end string) (names []string) {
+	t.Helper()
+	all, err := fs.List(storeDir)
+	require.NoError(t, err)
+	for _, name := range all {
+		if strings.HasPrefix(name, begin) && strings.HasSuffix(name, end) {
+			names = append(names, filepath.Join(storeDir, name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func content(t *testing.T, fs vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fs.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	require.NoError(t, err)
+	return b
+}
+
+func write(t *testing.T, fs vfs.FS, name string, b []byte) {
+	t.Helper()
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	require.NoError(t, err)
+	_, err = f.Write(b)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+}
+
+func flip(t *testing.T, fs vfs.FS, name string, random *rand.Rand) {
+	t.Helper()
+	b := content(t, fs, name)
+	if len(b) == 0 {
+		return
+	}
+	b[random.IntN(len(b))] ^= 1 << random.IntN(8)
+	write(t, fs, name, b)
+}
+
+func cut(t *testing.T, fs vfs.FS, name string, random *rand.Rand) {
+	t.Helper()
+	b := content(t, fs, name)
+	write(t, fs, name, b[:random.IntN(len(b)+1)])
+}
+
+func last[T any](all []T) T { return all[len(all)-1] }
+
+// damages are ways in which files come to harm. The name says which image they are
+// for.
+func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
+	remove := func(t *testing.T, fs vfs.FS, name string) { require.NoError(t, fs.Remove(name)) }
+	return map[string]func(t *testing.T, fs, older *vfs.MemFS, random *rand.Rand){
+		"killed, no harm": func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {},
+		"killed, a bit of the newest log": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			flip(t, fs, last(files(t, fs, "", ".log")), random)
+		},
+		"killed, a bit of any log": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			logs := files(t, fs, "", ".log")
+			flip(t, fs, logs[random.IntN(len(logs))], random)
+		},
+		"killed, the newest log is cut": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			cut(t, fs, last(files(t, fs, "", ".log")), random)
+		},
+		"killed, a log is removed": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			logs := files(t, fs, "", ".log")
+			remove(t, fs, logs[random.IntN(len(logs))])
+		},
+		"killed, all logs are removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			for _, name := range files(t, fs, "", ".log") {
+				remove(t, fs, name)
+			}
+		},
+		"killed, the MANIFEST is cut": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			cut(t, fs, last(files(t, fs, "MANIFEST-", "")), random)
+		},
+		"stopped, the MANIFEST is cut": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			cut(t, fs, last(files(t, fs, "MANIFEST-", "")), random)
+		},
+		"stopped, the marker of the MANIFEST is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			remove(t, fs, last(files(t, fs, "marker.manifest.", "")))
+		},
+		"killed, the marker of the MANIFEST is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			remove(t, fs, last(files(t, fs, "marker.manifest.", "")))
+		},
+		"stopped, a table is removed": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			tables := files(t, fs, "", ".sst")
+			remove(t, fs, tables[random.IntN(len(tables))])
+		},
+		"stopped, all of the store is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			require.NoError(t, fs.RemoveAll(storeDir))
+		},
+		"killed, the store is of a while before": func(t *testing.T, fs, older *vfs.MemFS, _ *rand.Rand) {
+			require.NoError(t, fs.RemoveAll(storeDir))
+			require.NoError(t, fs.MkdirAll(storeDir, 0o700))
+			for _, name := range files(t, older, "", "") {
+				write(t, fs, name, content(t, older, name))
+			}
+		},
+		"killed, a file is of a while before": func(t *testing.T, fs, older *vfs.MemFS, random *rand.Rand) {
+			names := files(t, older, "", "")
+			name := names[random.IntN(len(names))]
+			write(t, fs, name, content(t, older, name))
+		},
+		"killed, a bit of any file": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			names := files(t, fs, "", "")
+			flip(t, fs, names[random.IntN(len(names))], random)
+		},
+		"stopped, a bit of any file": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			names := files(t, fs, "", "")
+			flip(t, fs, names[random.IntN(len(names))], random)
+		},
+		"killed, a bit of the watermark": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			flip(t, fs, "data/watermark", random)
+		},
+	}
+}
+
+// However files come to harm, the store says what is missing, or refuses to start
+// and says what to do, or nothing is missing.
+func TestDamageIsNeverSilent(t *testing.T) {
+	images := map[string][]image{}
+	for _, n := range []int{3, 20, 41} {
+		images["killed"] = append(images["killed"], killed(t, n))
+		images["stopped"] = append(images["stopped"], stopped(t, n))
+	}
+	for name, harm := range damages() {
+		t.Run(name, func(t *testing.T) {
+			kind, _, _ := strings.Cut(name, ",")
+			outcomes := map[string]int{}
+			for seed := range uint64(6) {
+				i := images[kind][seed%3]
+				fs := clone(i.fs)
+				harm(t, fs, i.older, rand.New(rand.NewPCG(seed, seed)))
+				outcomes[judge(t, fs, i.last)]++
+			}
+			t.Log(outcomes)
+		})
+	}
+}
+
+// record is a line of the log.
+type record struct {
+	Level    string
+	Msg      string
+	Missing  int
+	From, To int
+}
+
+func openLogged(fs vfs.FS) (*store.Store, []record, error) {
+	var out bytes.Buffer
+	s, err := store.Open("data", store.Options{
+		FS: fs, Logger: slog.New(slog.NewJSONHandler(&out, nil)), Fatal: func(err error) { panic(err) },
+	})
+	var records []record
+	for d := json.NewDecoder(&out); ; {
+		var r record
+		if d.Decode(&r) != nil {
+			return s, records, err
+		}
+		records = append(records, r)
+	}
+}
+
+// judge opens a store that had answered so many entries, and returns what became of
+// it.
+func judge(t *testing.T, fs vfs.FS, answered int) string {
+	t.Helper()
+	s, records, err := openLogged(fs)
+	if err != nil {
+		require.ErrorContains(t, err, "backup")
+		return "refused"
+	}
+	lost := slices.DeleteFunc(records, func(r record) bool { return r.Level != "ERROR" || r.Missing == 0 })
+	if !isServed(t, s, answered-int(s.Lost())) {
+		require.Error(t, s.Corrupt(), "it neither serves what it has nor says that it cannot")
+		require.NoError(t, s.Close())
+		return "failed"
+	}
+	require.Equal(t, notify.Sequence(answered), s.Last(), "no sequence is used twice")
+	if s.Lost() == 0 {
+		require.Empty(t, lost)
+		require.NoError(t, s.Close())
+		return "whole"
+	}
+	require.Equal(t, []record{{
+		Level: "ERROR", Msg: lost[0].Msg, Missing: int(s.Lost()), From: answered - int(s.Lost()) + 1, To: answered,
+	}}, lost)
+	generations, err := s.Generations()
+	require.NoError(t, err)
+	require.Empty(t, generations, "no cursor of before is honoured")
+	was := s.Lost()
+	_, _, err = s.Apply(s.Last()+1, noon(), []notify.Entry{large(answered + 1)})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+
+	s, records, err = openLogged(fs)
+	require.NoError(t, err)
+	require.Empty(t, records, "a loss is announced once")
+	require.Equal(t, was, s.Lost())
+	require.NoError(t, s.Close())
+	return "announced"
+}
+
+// isServed reports whether exactly the first n are served, as they were stored.
+func isServed(t *testing.T, s *store.Store, n int) bool {
+	t.Helper()
+	at := notify.Sequence(0)
+	for served := 0; at < s.Last(); {
+		page, err := s.History(notify.Reader{User: "ada"}, at, s.Last(), 8)
+		if err != nil {
+			return false
+		}
+		for _, got := range page.Notifications {
+			served++
+			require.Equal(t, string(large(served).Content), string(got.Content))
+		}
+		if at = page.End; at == s.Last() {
+			require.Equal(t, n, served, "answered, and neither served nor said to be missing")
+		}
+	}
+	return true
+}

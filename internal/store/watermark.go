@@ -1,0 +1,191 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// identity is what tells one store from another. It is random.
+type identity [16]byte
+
+// slot is what the watermark file says: the last sequence that was durable, and of
+// which store.
+type slot struct {
+	store identity
+	last  notify.Sequence
+	turn  uint64 // how often the file was written: the higher of two is the newer
+}
+
+// The watermark file has two slots in pages of their own, which are written in turn,
+// so that one that is torn leaves the other.
+const (
+	slotMagic = "BELLMARK"
+	slotBytes = len(slotMagic) + 16 + 8 + 8 + 4
+	slotEvery = 4096
+	slots     = 2
+	fileBytes = slots * slotEvery
+)
+
+func (s slot) append(dst []byte) []byte {
+	at := len(dst)
+	dst = append(dst, slotMagic...)
+	dst = append(dst, s.store[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, s.turn)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(s.last))
+	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[at:], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// readSlot reads a slot, and reports whether it is whole.
+func readSlot(b []byte) (s slot, ok bool) {
+	copy(s.store[:], b[len(slotMagic):])
+	s.turn = binary.BigEndian.Uint64(b[len(slotMagic)+16:])
+	s.last = notify.Sequence(binary.BigEndian.Uint64(b[len(slotMagic)+16+8:]))
+	return s, string(s.append(nil)) == string(b[:slotBytes])
+}
+
+// watermark is the file beside Pebble's that says which sequence was durable last.
+// A start compares it with what the store has, and so notices that the store has
+// lost its newest entries, which Pebble takes for a write that was cut short.
+//
+// It is written once a group has been synced, without a sync of its own: the page
+// cache survives the end of the process, and after a power cut an older watermark
+// than the store is right, only less strict. It is written in place, into a file
+// that has its blocks, so that a full disk does no harm.
+type watermark struct {
+	logger *slog.Logger
+	file   vfs.File // nil: it could not be opened
+
+	// Touched by Open and Apply alone.
+	now    slot
+	buffer []byte
+	failed bool
+
+	unsynced atomic.Bool
+}
+
+// readWatermark returns what the file in dir says, nil if it says nothing.
+func readWatermark(disk vfs.FS, path string, logger *slog.Logger) *slot {
+	f, err := disk.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	b := make([]byte, fileBytes)
+	if err == nil {
+		_, err = io.ReadFull(f, b)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		logger.Warn("the watermark cannot be read; it is replaced, and a loss before this start cannot be noticed",
+			"path", path, "error", err)
+		return nil
+	}
+	return newest(b, path, logger)
+}
+
+// newest returns the newer of the slots in b, and warns if one is damaged.
+func newest(b []byte, path string, logger *slog.Logger) (found *slot) {
+	damaged := 0
+	for ; len(b) > 0; b = b[slotEvery:] {
+		one, ok := readSlot(b)
+		switch {
+		case !ok:
+			damaged++
+		case found == nil || one.turn > found.turn:
+			found = &one
+		}
+	}
+	switch {
+	case damaged == slots:
+		logger.Warn("the watermark is damaged; it is replaced, and a loss before this start cannot be noticed", "path", path)
+	case damaged > 0:
+		logger.Warn("one of the two copies of the watermark is damaged; the other one is used", "path", path)
+	}
+	return found
+}
+
+// openWatermark writes the whole file anew and keeps it open. A failure is logged,
+// and the store goes on without: it holds nothing that anybody reads.
+func openWatermark(disk vfs.FS, dir string, now slot, logger *slog.Logger) *watermark {
+	w := &watermark{logger: logger, now: now}
+	if err := w.open(disk, dir); err != nil {
+		logger.Warn("the watermark cannot be written; a loss of stored entries may go unnoticed", "error", err)
+	}
+	return w
+}
+
+func watermarkPath(dir string) string { return filepath.Join(dir, "watermark") }
+
+func (w *watermark) open(disk vfs.FS, dir string) error {
+	whole := make([]byte, fileBytes)
+	for i := range slots {
+		w.now.turn++
+		w.now.append(whole[:i*slotEvery])
+	}
+	f, err := disk.OpenReadWrite(watermarkPath(dir), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(whole, 0); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = syncDir(disk, dir)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	w.file = f
+	return nil
+}
+
+// raise notes that last is durable.
+func (w *watermark) raise(last notify.Sequence) {
+	if w.file == nil {
+		return
+	}
+	w.now.last = last
+	w.now.turn++
+	w.buffer = w.now.append(w.buffer[:0])
+	_, err := w.file.WriteAt(w.buffer, int64(w.now.turn%slots)*slotEvery)
+	w.note(err)
+	w.unsynced.Store(true)
+}
+
+// note logs that writing fails, once until it succeeds.
+func (w *watermark) note(err error) {
+	if failed := err != nil; failed != w.failed {
+		w.failed = failed
+		if failed {
+			w.logger.Warn("the watermark cannot be written; a loss of stored entries may go unnoticed", "error", err)
+		}
+	}
+}
+
+// sync makes the watermark survive a power cut. Any goroutine may call it.
+func (w *watermark) sync() error {
+	if w.file == nil || !w.unsynced.Swap(false) {
+		return nil
+	}
+	if err := w.file.SyncData(); err != nil {
+		return fmt.Errorf("sync the watermark: %w", err)
+	}
+	return nil
+}
+
+func (w *watermark) close() error {
+	if w.file == nil {
+		return nil
+	}
+	return errors.Join(w.sync(), w.file.Close())
+}
