@@ -148,7 +148,7 @@ func (c *Conn) hold(f *Frame) {
 		c.held = h.newBatch()
 	}
 	if len(c.held.frames) >= h.opts.QueueLen/2 || c.held.bytes+f.size() > h.opts.QueueBytes/2 ||
-		!h.budget.take(f.size(), c.queued()) {
+		!h.budget.Take(int64(f.size()), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, DropJoining)
 		return
 	}
@@ -174,7 +174,7 @@ func (c *Conn) goLive(at notify.Sequence, first []*Frame) (gone, writes bool) {
 	}
 	if held := c.held; held != nil {
 		c.held = nil
-		c.shard.hub.budget.giveBack(held.bytes)
+		c.shard.hub.budget.Give(int64(held.bytes))
 		for _, f := range held.frames {
 			c.enqueue(f)
 		}
@@ -191,7 +191,7 @@ func (c *Conn) isMuch(frames []*Frame) bool {
 		bytes += f.size()
 	}
 	h := c.shard.hub
-	return len(frames) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.budget.has(bytes)
+	return len(frames) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasRoomFor(bytes)
 }
 
 // enqueue queues f and sees to it that somebody writes it.
@@ -215,7 +215,7 @@ func (c *Conn) put(f *Frame) bool {
 		c.shard.end(c, notify.CloseSlow)
 		return false
 	}
-	if !h.budget.take(f.size(), c.queued()) {
+	if !h.budget.Take(int64(f.size()), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, notify.CloseOverloaded.Reason)
 		c.shard.end(c, notify.CloseOverloaded)
 		return false
@@ -312,7 +312,7 @@ func (c *Conn) drop(b *batch) *batch {
 		return nil
 	}
 	c.shard.hub.opts.Metrics.Dropped(len(b.frames), c.why.Reason)
-	c.shard.hub.budget.giveBack(b.bytes)
+	c.shard.hub.budget.Give(int64(b.bytes))
 	c.shard.hub.freeBatch(b)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -81,7 +82,7 @@ type Hub struct {
 	subscriptions subscriptions // of all shards
 
 	seats  seats
-	budget budget
+	budget *limit.Budget // of bytes queued for all connections; frames that they share count once for each
 
 	ready   ready
 	workers int // at most
@@ -116,7 +117,7 @@ func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
 	h.subscriptions = newSubscriptions()
-	h.budget.most = int64(h.opts.QueuedBytes)
+	h.budget = limit.NewBudget(int64(h.opts.QueuedBytes))
 	for i := range h.shards {
 		s := &h.shards[i]
 		s.hub, s.number = h, i

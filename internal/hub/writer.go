@@ -209,7 +209,7 @@ func (c *Conn) lost(err error) {
 func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	c.shard.hub.budget.giveBack(int(c.flightBytes))
+	c.shard.hub.budget.Give(int64(c.flightBytes))
 	c.flight, c.flightBytes = 0, 0
 	switch {
 	case c.closing: // somebody else closes

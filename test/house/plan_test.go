@@ -11,8 +11,8 @@ var floors = [][]string{
 	{"httpapi"},
 	{"ws", "sse"},
 	{"inbox"},
-	{"hub", "journal", "store", "auth", "limit"},
-	{"wire", "nowait", "watch"},
+	{"hub", "journal", "store", "auth"},
+	{"wire", "nowait", "watch", "limit"},
 	{"notify"},
 }
 

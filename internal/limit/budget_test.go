@@ -1,0 +1,77 @@
+package limit_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/limit"
+)
+
+// greedy takes one by one for a holder until it is refused, and returns how often.
+func greedy(s *limit.Shares, h limit.Holder) (n int64) {
+	for s.Take(h, 1, 0) {
+		n++
+	}
+	return n
+}
+
+func TestABudgetLeavesSomethingForTheNext(t *testing.T) {
+	b := limit.NewBudget(1_024)
+	left := int64(1_024)
+	for k := int64(0); k < 8; k++ { // each has nothing, and wants all
+		had := int64(0)
+		for b.Take(1, had) {
+			had++
+		}
+		require.Equal(t, left/2, had)
+		left -= had
+	}
+	b.Give(b.Taken())
+	require.True(t, b.Take(1_024, 0), "all of it at once, for one that has nothing")
+	require.False(t, b.Take(1, 0))
+	var none *limit.Budget
+	require.True(t, none.Take(1<<60, 0))
+	require.Nil(t, limit.NewBudget(0))
+}
+
+// One principal, or one address with however many principals, leaves something
+// for others, also for those at its own address.
+func TestSharesAreOfAddressesAndOfPrincipals(t *testing.T) {
+	s := limit.NewShares(1_024)
+	mallory := limit.Holder{Address: "a", Principal: "mallory"}
+	require.EqualValues(t, 256, greedy(s, mallory), "half of what an address may have")
+	require.EqualValues(t, 0, greedy(s, mallory))
+	require.EqualValues(t, 128, greedy(s, limit.Holder{Address: "a", Principal: "ada"}), "of the same address")
+	for i := range 1_000 {
+		greedy(s, limit.Holder{Address: "a", Principal: fmt.Sprint(i)})
+	}
+	require.LessOrEqual(t, s.Taken(), int64(512), "of an address with very many principals")
+	require.NotZero(t, greedy(s, limit.Holder{Address: "b", Principal: "grace"}))
+	require.NotZero(t, greedy(s, limit.Holder{Address: "c"}), "whose principal is not known")
+}
+
+func TestAPrincipalOfManyAddressesHasHalf(t *testing.T) {
+	s := limit.NewShares(1_024)
+	for i := range 1_000 {
+		greedy(s, limit.Holder{Address: fmt.Sprint(i), Principal: "mallory"})
+	}
+	require.LessOrEqual(t, s.Taken(), int64(512))
+	require.NotZero(t, greedy(s, limit.Holder{Address: "a", Principal: "ada"}))
+}
+
+// What takes step by step may have all that nobody else has, and gives it back.
+func TestSharesHaveRoomForOneLargeTake(t *testing.T) {
+	s := limit.NewShares(1_024)
+	h := limit.Holder{Address: "a", Principal: "ada"}
+	own := int64(0)
+	for s.Take(h, 1, own) {
+		own++
+	}
+	require.EqualValues(t, 1_024, own)
+	require.False(t, s.Take(limit.Holder{Address: "b"}, 1, 0))
+	s.Give(h, own)
+	require.Zero(t, s.Taken())
+	require.EqualValues(t, 256, greedy(s, h), "nothing is remembered of what was given back")
+}
