@@ -33,8 +33,8 @@ ENV BELLHOP_DATA_DIR=/data \
 VOLUME /data
 EXPOSE 8080
 USER 65532:65532
-# SIGTERM, docker stop's own, drains: give it more than BELLHOP_DRAIN_WINDOW, as
-# in docker stop --time 40.
+# At SIGTERM, which docker stop sends, the service drains: allow it 25 seconds and
+# BELLHOP_DRAIN_DELAY, as in docker stop --time 30.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/bellhop", "health"]
 ENTRYPOINT ["/bellhop"]

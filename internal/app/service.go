@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
@@ -29,10 +30,6 @@ import (
 // pingEvery is how often a connection is asked for a sign of life, as the
 // contract has it.
 const pingEvery = 25 * time.Second
-
-// shutdownMost is how long requests under way may take once the connections
-// have gone.
-const shutdownMost = 12 * time.Second // more than an append may take
 
 // Options are what Run needs besides the settings. All may be left out.
 type Options struct {
@@ -69,6 +66,8 @@ type service struct {
 	hub     *hub.Hub
 	inbox   *inbox.Inbox
 	sockets *ws.Handler
+
+	stopping atomic.Bool // no new work is wanted
 
 	commits sync.WaitGroup // the journal's goroutine, which outlives the others
 	running sync.WaitGroup
@@ -122,6 +121,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.inbox.Run(upkeep) })
 	s.running.Go(func() { s.hub.Run(upkeep) })
+	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	if s.certificate != nil {
 		s.running.Go(func() { s.certificate.Run(upkeep) })
 	}
@@ -154,15 +154,13 @@ func (s *service) serve(ctx context.Context, o Options) error {
 
 	select {
 	case <-ctx.Done():
-		s.logger.Info("stopping", "connections", s.hub.Count(), "window", s.cfg.DrainWindow)
-		s.hub.Drain(context.Background(), s.cfg.DrainWindow)
+		err = s.announceStop()
 	case err = <-s.failed: // which whoever called Run is told
-		s.hub.Drain(context.Background(), 0)
 	}
+	s.stopping.Store(true)
+	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
 	s.sockets.Wait()
-	for _, server := range servers {
-		err = errors.Join(err, s.shutdown(server))
-	}
+	err = errors.Join(err, s.shutdown(servers))
 	stopUpkeep()
 	s.running.Wait()
 	return err
@@ -189,7 +187,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		BasePath:       s.cfg.BasePath,
 		TrustedProxies: s.cfg.TrustedProxies,
 		Alive:          s.store.Corrupt,
-		Ready:          s.inbox.Ready,
+		Ready:          s.ready,
 		Draining:       func() bool { _, draining := s.hub.Draining(); return draining },
 		Metrics:        s.metrics,
 		Logger:         s.logger,
@@ -233,17 +231,4 @@ func (s *service) start(l net.Listener, server *http.Server) *http.Server {
 		}
 	})
 	return server
-}
-
-// shutdown lets requests under way finish, within bounds: one whose body never
-// comes keeps nobody.
-func (s *service) shutdown(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownMost)
-	defer cancel()
-	err := server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.logger.Warn("requests are cut off that did not end", "after", shutdownMost)
-		return server.Close()
-	}
-	return err
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,4 +20,29 @@ func catchHangups() <-chan os.Signal {
 	hangups := make(chan os.Signal, 1) // one that waits stands for all that come meanwhile
 	signal.Notify(hangups, syscall.SIGHUP)
 	return hangups
+}
+
+// followHangups reads the files again at each hangup, until ctx ends.
+func (s *service) followHangups(ctx context.Context, hangups <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			s.reload(ctx)
+		}
+	}
+}
+
+// reload reads all files of keys and the certificate now.
+func (s *service) reload(ctx context.Context) {
+	err := s.verifier.Reload(ctx)
+	if s.certificate != nil {
+		err = errors.Join(err, s.certificate.Reload(ctx))
+	}
+	if err != nil {
+		s.logger.Error("files were reloaded in part; the last good version of the others stays in force", "error", err)
+		return
+	}
+	s.logger.Info("files were reloaded")
 }

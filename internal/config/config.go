@@ -42,7 +42,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For counts, or none"`
 	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
 	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate"`
-	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds over which a stop spreads the closing of connections"`
+	DrainDelay     time.Duration  `name:"drain-delay" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds for which a stop serves on with /readyz at 503, so that load balancers notice, before it closes connections"`
+	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds over which clients are asked to spread their return when a stop closes their connections"`
 
 	JWTSecret        []Secret `kong:"-" name:"jwt-secret" group:"Tokens" help:"shared secrets of HS tokens, 32 bytes or more each; several, so that they can rotate; the first signs"`
 	JWTSecretFile    string   `name:"jwt-secret-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"file of the shared secrets, separated by commas or lines"`

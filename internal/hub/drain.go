@@ -9,15 +9,21 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// drainStep is how often a drain ends some more connections.
-const drainStep = 20 * time.Millisecond
+// A drain ends connections in steps over a second, so that closing very many does
+// not take the processors away from requests.
+const (
+	drainSpread = time.Second
+	drainStep   = 20 * time.Millisecond
+)
 
-// Drain lets every connection go, spread evenly over window, and takes no more.
-// It returns when the last has gone and its writer with it. When ctx ends, all
-// that are left are ended at once; to say why takes them a second or two.
+// Drain ends every connection within about a second and takes no more. Clients are
+// asked to spread their return over window, so the window costs no time here; if
+// it is less than a second, connections are ended within the window. Drain returns
+// when the last writer has ended, which a peer that does not read delays by three
+// seconds at most. When ctx ends, all that are left are ended at once.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(&window)
-	h.endAll(ctx, h.conns(), window)
+	h.endAll(ctx, h.conns(), min(window, drainSpread), notify.CloseRestart(window))
 	h.tasks.Wait()
 }
 
@@ -45,16 +51,15 @@ func (h *Hub) conns() []*Conn {
 	return all
 }
 
-// endAll ends conns evenly over window, so that they do not come back together.
-func (h *Hub) endAll(ctx context.Context, conns []*Conn, window time.Duration) {
-	why := notify.CloseRestart(window)
+// endAll ends conns evenly over a time.
+func (h *Hub) endAll(ctx context.Context, conns []*Conn, over time.Duration, why notify.Close) {
 	start := time.Now()
 	ticker := time.NewTicker(drainStep)
 	defer ticker.Stop()
 	for done := 0; done < len(conns) && h.Count() > 0; {
 		upTo := len(conns)
-		if ctx.Err() == nil && window > 0 {
-			share := float64(time.Since(start)+drainStep) / float64(window)
+		if ctx.Err() == nil && over > 0 {
+			share := float64(time.Since(start)+drainStep) / float64(over)
 			upTo = min(upTo, int(math.Ceil(share*float64(len(conns)))))
 		}
 		for ; done < upTo; done++ {

@@ -89,28 +89,49 @@ func TestTheReaderOfTheLogIsGone(t *testing.T) {
 	require.Zero(t, code)
 }
 
-func TestTheLogIsAFullPipe(t *testing.T) {
+// pipe is a named pipe, which the test can fill.
+type pipe struct {
+	t      *testing.T
+	r, w   *os.File
+	filler int // a file descriptor for writing, which does not block
+}
+
+func newPipe(t *testing.T) *pipe {
+	t.Helper()
 	fifo := filepath.Join(t.TempDir(), "log")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	filler, err := syscall.Open(fifo, syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	require.NoError(t, err)
-	defer syscall.Close(filler)
 	r, err := os.Open(fifo)
 	require.NoError(t, err)
-	defer r.Close()
-	blocking, err := syscall.Open(fifo, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	w, err := syscall.Open(fifo, syscall.O_WRONLY|syscall.O_CLOEXEC, 0) // blocks, as most programs' stderr does
 	require.NoError(t, err)
-	w := os.NewFile(uintptr(blocking), fifo)
-	defer w.Close()
+	p := &pipe{t, r, os.NewFile(uintptr(w), fifo), filler}
+	t.Cleanup(func() {
+		p.r.Close()
+		p.w.Close()
+		_ = syscall.Close(p.filler)
+	})
+	return p
+}
 
-	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
-	admin := p.startOn(w, r)
-	for fill := make([]byte, 4096); err == nil; {
-		if _, err = syscall.Write(filler, fill); err != nil && len(fill) > 1 {
-			fill, err = fill[:1], nil
+// fill writes until the pipe takes no more.
+func (p *pipe) fill() {
+	p.t.Helper()
+	for _, size := range []int{4096, 1} {
+		var err error
+		for err == nil {
+			_, err = syscall.Write(p.filler, make([]byte, size))
 		}
+		require.ErrorIs(p.t, err, syscall.EAGAIN)
 	}
-	require.ErrorIs(t, err, syscall.EAGAIN)
+}
+
+func TestTheLogIsAFullPipe(t *testing.T) {
+	pipe := newPipe(t)
+	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
+	admin := p.startOn(pipe.w, pipe.r)
+	pipe.fill()
 
 	p.breach()
 	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
@@ -119,7 +140,7 @@ func TestTheLogIsAFullPipe(t *testing.T) {
 	require.Zero(t, code)
 }
 
-// The disk of the log is full, and it has mistakes to report as well.
+// The process has mistakes in its settings to report, and no log to report them to.
 func TestTheLogCannotBeWritten(t *testing.T) {
 	for name, open := range map[string]func() (*os.File, error){
 		"full disk": func() (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) },

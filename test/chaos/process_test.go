@@ -88,7 +88,8 @@ type process struct {
 	t      *testing.T
 	binary string
 	dir    string
-	env    []string // besides the usual
+	env    []string         // besides the usual
+	heard  func(msg string) // is given the message of each log line; nil: nobody is
 	url    string
 	*running
 	cursor string // of the last frame that a watcher has read
@@ -143,8 +144,14 @@ func (p *process) start() {
 	cmd := p.serve()
 	p.running = run(p.t, cmd, cmd.StderrPipe, func(line []byte) {
 		var said struct{ Msg, Public string }
-		if json.Unmarshal(line, &said) == nil && said.Msg == "listening" {
+		if json.Unmarshal(line, &said) != nil {
+			return
+		}
+		if said.Msg == "listening" {
 			listening <- said.Public
+		}
+		if p.heard != nil {
+			p.heard(said.Msg)
 		}
 	})
 	select {
@@ -217,12 +224,7 @@ func (p *process) get(path string) answer {
 // tell publishes number n, as publisher 0, to ada.
 func (p *process) tell(n int) answer {
 	p.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, p.url+"/notify", strings.NewReader(note(n)))
-	require.NoError(p.t, err)
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+token(p.t, "backend", notify.ScopePublish))
-	resp, err := http.DefaultClient.Do(r)
-	return read(p.t, resp, err)
+	return p.post(note(n))
 }
 
 func note(n int) string {

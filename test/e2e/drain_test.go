@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"regexp"
-	"strconv"
 	"testing"
 	"time"
 
@@ -84,53 +82,21 @@ func TestStopFinishesRequests(t *testing.T) {
 	assert.Equal(t, a.json(t)["id"], f.Data["id"])
 }
 
-// The clients of a service that stops do not all come to the next at once.
-func TestDrainIsSpread(t *testing.T) {
+// The window says when clients are to return, and does not delay the stop.
+func TestDrainDoesNotLastForTheWindow(t *testing.T) {
 	const most = 30
-	s := start(t, func(c *config.Config) { c.DrainWindow, c.ConnectionsPerUser = 3*time.Second, most })
+	s := start(t, func(c *config.Config) { c.DrainWindow, c.ConnectionsPerUser = time.Hour, most })
 	conns := make([]*connection, most)
 	for i := range conns {
 		conns[i] = s.live("ada")
 	}
-	n, err := s.connections()
-	require.NoError(t, err)
-	require.Equal(t, most, n)
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()
-
-	between := map[int]bool{} // readings while some had gone and some had not
-	require.Eventually(t, func() bool {
-		n, err := s.connections()
-		if err == nil && 0 < n && n < most {
-			between[n] = true
-		}
-		return err != nil || n == 0
-	}, patience, 10*time.Millisecond)
-	assert.GreaterOrEqual(t, len(between), 2, "all went together: %v", between)
 	for _, c := range conns {
-		code, _, _ := c.closed()
+		code, reason, event := c.closed()
 		assert.Equal(t, 1012, code)
+		assert.Equal(t, "restart window=3600", reason)
+		assert.EqualValues(t, 3600, event.Data["after"])
 	}
 	assert.NoError(t, <-stopped)
-}
-
-var openConnections = regexp.MustCompile(`(?m)^bellhop_connections (\d+)$`)
-
-// connections returns how many connections /metrics counts. The error is that
-// nobody answers.
-func (s *service) connections() (int, error) {
-	resp, err := http.Get("http://" + s.admin + "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err
-	}
-	m := openConnections.FindSubmatch(b)
-	if m == nil {
-		return 0, fmt.Errorf("no bellhop_connections in %s", b)
-	}
-	return strconv.Atoi(string(m[1]))
 }

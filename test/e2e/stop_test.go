@@ -37,29 +37,6 @@ func TestDrain(t *testing.T) {
 	assert.NoError(t, <-stopped)
 }
 
-// While connections are let go one by one, requests are still answered, but
-// nobody new comes in.
-func TestDrainingAnswers(t *testing.T) {
-	s := start(t, func(c *config.Config) { c.DrainWindow = time.Minute })
-	first, second := s.live("ada"), s.live("ada")
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.stop() }()
-
-	require.Eventually(t, func() bool {
-		return s.do(http.MethodGet, "/readyz", "").StatusCode == http.StatusServiceUnavailable
-	}, patience, 10*time.Millisecond)
-	a := s.do(http.MethodGet, "/readyz", "")
-	assert.Equal(t, "draining", a.problem(t))
-	assert.NotEmpty(t, a.Header.Get("Retry-After"))
-	assert.Equal(t, http.StatusOK, s.do(http.MethodGet, "/livez", "").StatusCode)
-	_, resp, err := s.dial(token(t, "ada"), "")
-	refused(t, resp, err, http.StatusServiceUnavailable)
-	s.publish("still stored", "ada")
-	first.drop()
-	second.drop()
-	assert.NoError(t, <-stopped)
-}
-
 func TestTokenEndsTheConnection(t *testing.T) {
 	s := start(t)
 	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(5*time.Second - auth.Leeway)}), "")
