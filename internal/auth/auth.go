@@ -39,6 +39,7 @@ const (
 	Leeway         = 30 * time.Second    // between the clock here and the issuer's
 	MinSecretBytes = 32                  // RFC 7518, section 3.2
 	MinRSABits     = 2048                // RFC 7518, section 3.3
+	MaxRSABits     = 8192                // so that a signature costs a bounded time
 )
 
 // Any as an issuer or audience accepts every one, and its absence.
@@ -58,9 +59,9 @@ type Options struct {
 
 	// JWKS is the http or https URL of a JSON Web Key Set, or the path of a
 	// file with one. The file is read again when it changes, the URL every five
-	// minutes and when a token names an unknown key, for that reason once in
-	// thirty seconds at most. The last good keys stay. Symmetric keys in it are
-	// ignored: what is published is no secret.
+	// minutes and when no key verifies a token, for that reason once in thirty
+	// seconds at most. The last good keys stay. Each key of a set is judged alone;
+	// one that cannot be used, such as a symmetric one, is skipped with a warning.
 	JWKS string
 
 	// Issuer and Audience must be those of the token. Empty, they are not

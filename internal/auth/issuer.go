@@ -125,12 +125,12 @@ func (i *issuer) leave() {
 	i.running.Wait()
 }
 
-// verifySignature checks that of t with every key that fits it, having the
-// issuer asked for new keys if it has published none that does.
+// verifySignature checks that of t with every key that fits it. If none verifies
+// it, the issuer is asked for its keys again: an issuer may replace a key under
+// the kid that it had.
 func (i *issuer) verifySignature(ctx context.Context, t *token) error {
-	mayBeNew := i.mayBeNew(t) // asked first: a key that comes between the two is not missed
 	fits, ok := i.try(t)
-	if !ok && mayBeNew {
+	if !ok && i.mayBeNew(t) {
 		if err := i.remote.Ask(ctx); err != nil && !anyFits(i.remote.Current(), t) {
 			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
 		}
@@ -161,10 +161,8 @@ func (i *issuer) try(t *token) (fits, ok bool) {
 }
 
 // mayBeNew reports whether t may have been signed with a key that the issuer
-// has published since it was last asked: one that names no key fits any.
-func (i *issuer) mayBeNew(t *token) bool {
-	return i.remote != nil && !isHMAC(t.alg) && (t.kid == "" || !anyFits(i.remote.Current(), t))
-}
+// has published since it was last asked. Shared secrets are not published.
+func (i *issuer) mayBeNew(t *token) bool { return i.remote != nil && !isHMAC(t.alg) }
 
 // validate checks what depends on the time and the configuration. A token that
 // is wrong and expired is wrong: a new one like it would be no better.

@@ -2,18 +2,14 @@ package auth
 
 import (
 	"context"
-	"crypto"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
-	"github.com/MicahParks/jwkset"
-
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -22,80 +18,85 @@ func isURL(s string) bool {
 	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
 }
 
-// checks are what jwkset must see in a key. Its use is our own to judge: a key
-// for something unheard of is skipped, not a reason to refuse all others.
-func checks() jwkset.JWKValidateOptions {
-	return jwkset.JWKValidateOptions{SkipUse: true, SkipKeyOps: true, SkipX5UScheme: true}
-}
-
 func jwksFile(o *Options) *watch.Source[[]key] {
-	return fileSource(tokenKeys, o.JWKS, o, func(_ context.Context, data []byte) ([]key, error) {
-		set, err := parseSet(data)
-		if err != nil {
-			return nil, err
-		}
-		return usable(set, o.Algorithms, o.Logger)
-	})
+	r := newSetReader(o, o.JWKS)
+	return fileSource(tokenKeys, o.JWKS, o, func(_ context.Context, data []byte) ([]key, error) { return r.read(data) })
 }
 
-func parseSet(data []byte) ([]jwkset.JWK, error) {
-	var raw jwkset.JWKSMarshal
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("not a JWK Set: %w", err)
-	}
-	var set []jwkset.JWK
-	for i, m := range raw.Keys {
-		jwk, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{Private: true}, checks())
-		switch {
-		case errors.Is(err, jwkset.ErrUnsupportedKey):
-		case err != nil:
-			return nil, fmt.Errorf("key %d: %w", i+1, err)
-		default:
-			set = append(set, jwk)
-		}
-	}
-	return set, nil
-}
-
-// jwksURL fetches with jwkset and decides in source when to. The client of
-// jwkset decides that too, and keyfunc stands on it; but there a request that
-// is given up spends the window's one fetch, those that come meanwhile are
-// refused, an empty answer takes the good keys' place, and a token without a
-// kid is tried with every key, whatever its algorithm.
+// jwksURL fetches a key set by itself. The client of jwkset decides when to, and
+// keyfunc stands on it; but there one entry that cannot be read loses the whole
+// set, a request that is given up spends the window's one fetch, those that come
+// meanwhile are refused, an empty answer takes the good keys' place, and a token
+// without a kid is tried with every key, whatever its algorithm.
 func jwksURL(o *Options) (*watch.Source[[]key], error) {
 	u, err := url.Parse(o.JWKS)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the JWKS is not a URL with a host") // its text may hold a password
 	}
 	client := jwksClient(o.Transport)
-	s := sourceOptions[[]key](o, tokenKeys, u.Scheme+"://"+u.Host+u.EscapedPath())
+	s := sourceOptions[[]key](o, tokenKeys, text.HideURL(o.JWKS))
 	s.Every, s.Retry, s.Window = urlRefresh, unknownWindow, unknownWindow
+	s.Advice = "check that the URL of the key set is right and can be reached from here; until it answers, tokens of the issuer are refused with 503"
+	r := newSetReader(o, s.Name)
+	var good watch.Seen
 	s.Load = func(ctx context.Context) ([]key, error) {
-		set, err := fetchSet(ctx, client, o.JWKS)
-		if err != nil {
-			return nil, err
+		var keys []key
+		data, err := fetchSet(ctx, client, o.JWKS)
+		if err == nil && good.Same(data) {
+			return nil, watch.ErrUnchanged
 		}
-		return usable(set, o.Algorithms, o.Logger)
+		if err == nil {
+			keys, err = r.read(data)
+		}
+		if err != nil {
+			good.Forget()
+		}
+		return keys, err
 	}
 	return watch.New(s), nil
 }
 
-// fetchSet asks once.
-func fetchSet(ctx context.Context, client *http.Client, from string) ([]jwkset.JWK, error) {
-	store, err := jwkset.NewStorageFromHTTP(from, jwkset.HTTPClientStorageOptions{
-		Client:          client,
-		Ctx:             ctx,
-		HTTPTimeout:     fetchTimeout, // for the whole of it
-		ValidateOptions: checks(),
-	})
+// fetchSet asks once. The text of its errors does not hold the URL.
+func fetchSet(ctx context.Context, client *http.Client, from string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout) // for the whole of it
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, http.NoBody)
 	if err != nil {
-		var at *url.Error // it repeats the URL, password and all
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return nil, err
+		return nil, errors.New("the JWKS is not a URL")
 	}
-	return store.KeyReadAll(ctx)
+	req.Header.Set("Accept", "application/jwk-set+json, application/json;q=0.9, */*;q=0.1")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fetchError(err)
+	}
+	defer resp.Body.Close()
+	switch status := resp.StatusCode; {
+	case status >= 300 && status < 400:
+		return nil, fmt.Errorf("it answers with status %d, and redirects are not followed: set the URL to which it leads", status)
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("it answers with status %d, not 200", status)
+	}
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fetchError(err)
+	}
+	return data, nil
+}
+
+func fetchError(err error) error {
+	var at *url.Error // it repeats the URL, password and all
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return fmt.Errorf("it has more than %d bytes", maxSetBytes)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %s", fetchTimeout)
+	default:
+		return err
+	}
 }
 
 // jwksClient follows no redirect, keeps no connection, and reads no more than
@@ -124,43 +125,4 @@ func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, maxSetBytes)
 	return resp, nil
-}
-
-// usable returns the keys of a set that tokens may be signed with. A set
-// without any is an error, so that it takes no good keys' place.
-func usable(set []jwkset.JWK, allowed []string, logger *slog.Logger) ([]key, error) {
-	var keys []key
-	for i, jwk := range set {
-		k, err := fromJWK(jwk, allowed)
-		if err != nil {
-			logger.Debug("a key of the JWK Set is not used", "place", i+1, "reason", err)
-			continue
-		}
-		keys = append(keys, k)
-	}
-	switch {
-	case len(keys) == 0:
-		return nil, fmt.Errorf("no public key in it that a token may be signed with, of %d", len(set))
-	case len(keys) > maxSetKeys:
-		return nil, fmt.Errorf("it has %d keys, and %d are the most", len(keys), maxSetKeys)
-	}
-	return keys, nil
-}
-
-func fromJWK(jwk jwkset.JWK, allowed []string) (key, error) {
-	m := jwk.Marshal()
-	if m.USE != "" && m.USE != jwkset.UseSig {
-		return key{}, errors.New("its use is not sig")
-	}
-	if len(m.KEYOPS) > 0 && !slices.Contains(m.KEYOPS, jwkset.KeyOpsVerify) && !slices.Contains(m.KEYOPS, jwkset.KeyOpsSign) {
-		return key{}, errors.New("its key_ops do not have verify")
-	}
-	material := jwk.Key()
-	if private, ok := material.(crypto.Signer); ok {
-		material = private.Public()
-	}
-	if _, ok := material.([]byte); ok {
-		return key{}, errors.New("it is symmetric")
-	}
-	return newKey(m.KID, material, string(m.ALG), allowed)
 }

@@ -81,6 +81,9 @@ func algorithmsOf(material any) ([]string, error) {
 		if bits := m.N.BitLen(); bits < MinRSABits {
 			return nil, fmt.Errorf("an RSA key of %d bits: it needs %d or more", bits, MinRSABits)
 		}
+		if m.N.BitLen() > MaxRSABits || m.N.Bit(0) == 0 {
+			return nil, fmt.Errorf("an RSA key whose modulus is even or has more than %d bits", MaxRSABits)
+		}
 		return algorithms[3:9], nil
 	case *ecdsa.PublicKey:
 		switch m.Curve {

@@ -31,6 +31,9 @@ type Options[T any] struct {
 	Name string // where it comes from; holds no credentials
 	Load func(context.Context) (T, error)
 
+	// Advice says what an operator can do about a failure; it is logged with it.
+	Advice string
+
 	// Take is called with what was loaded after the first load and must call Set.
 	// nil: Set alone.
 	Take func(context.Context, T)
@@ -225,6 +228,9 @@ func (s *Source[T]) refresh(ctx context.Context) {
 	before, first := s.err, !s.Loaded()
 	s.err = err
 	log := s.o.Logger.With("what", s.o.What, "source", s.o.Name)
+	if err != nil && s.o.Advice != "" {
+		log = log.With("advice", s.o.Advice)
+	}
 	switch {
 	case err == nil:
 		s.o.Take(ctx, v)

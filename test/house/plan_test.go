@@ -12,15 +12,16 @@ var floors = [][]string{
 	{"ws", "sse"},
 	{"inbox"},
 	{"hub", "journal", "store", "auth"},
-	{"wire", "nowait", "watch", "limit"},
+	{"wire", "nowait", "watch", "limit", "text"},
 	{"notify"},
 }
 
 // leaves are what app alone hands to the others. They import the ground at most.
 var leaves = []string{"config", "telemetry", "webui"}
 
-// ground is what leaves may import: the words, and how files are read safely.
-var ground = []string{"notify", "watch"}
+// ground is what leaves may import: the words, and how files and settings are
+// read safely.
+var ground = []string{"notify", "watch", "text"}
 
 // Places beside the packages of internal/ at which a library may enter.
 const (

@@ -1,0 +1,264 @@
+package auth
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// jwk holds those members of a JSON Web Key that verification needs. All others,
+// such as certificates and their thumbprints, decide nothing.
+type jwk struct {
+	kty, crv, n, e, x, y string // the key
+	alg, use, kid        string
+	ops                  []string // key_ops
+
+	private bool // d is there, too
+}
+
+// readJWK returns the entry of a key set that raw is. A member that is null or
+// empty counts as absent. With an error, what could be read is returned too.
+func readJWK(raw jsontext.Value) (j jwk, err error) {
+	if raw.Kind() != '{' {
+		return j, errors.New("it is not a JSON object")
+	}
+	seen := map[string]bool{}
+	invalid := members(raw, func(name string, v jsontext.Value) {
+		if wrong := j.read(name, v, seen); err == nil {
+			err = wrong
+		}
+	})
+	return j, cmp.Or(invalid, err)
+}
+
+// read takes one member in. seen are those that were read before.
+func (j *jwk) read(name string, v jsontext.Value, seen map[string]bool) (err error) {
+	to := j.member(name)
+	isNull := v.Kind() == 'n'
+	switch {
+	case name == "d":
+		j.private = !isNull
+		return nil
+	case to == nil && name != "key_ops":
+		return nil
+	case seen[name]:
+		return fmt.Errorf("it has %s twice", name)
+	case isNull:
+	case to == nil:
+		j.ops, err = keyOps(v)
+	case v.Kind() != '"':
+		err = fmt.Errorf("its %s is not a string", name)
+	default:
+		*to = unquote(v)
+	}
+	seen[name] = true
+	return err
+}
+
+// member returns where the member of that name belongs, nil for one that decides
+// nothing.
+func (j *jwk) member(name string) *string {
+	switch name {
+	case "kty":
+		return &j.kty
+	case "crv":
+		return &j.crv
+	case "n":
+		return &j.n
+	case "e":
+		return &j.e
+	case "x":
+		return &j.x
+	case "y":
+		return &j.y
+	case "alg":
+		return &j.alg
+	case "use":
+		return &j.use
+	case "kid":
+		return &j.kid
+	}
+	return nil
+}
+
+// key returns the key that tokens are verified with, or why there is none.
+func (j *jwk) key(allowed []string) (key, error) {
+	switch {
+	case j.use != "" && j.use != string(jwkset.UseSig):
+		return key{}, errors.New("its use is not sig")
+	case len(j.ops) > 0 && !slices.Contains(j.ops, string(jwkset.KeyOpsVerify)):
+		return key{}, errors.New("its key_ops do not have verify")
+	}
+	stripped, err := j.stripped()
+	if err != nil {
+		return key{}, err
+	}
+	read, err := jwkset.NewJWKFromMarshal(stripped, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipUse: true})
+	if err != nil {
+		return key{}, errors.New("its parameters are not those of a public key") // the library's words may hold them
+	}
+	return newKey(j.kid, read.Key(), j.alg, allowed)
+}
+
+// stripped returns the key alone, in its canonical form.
+func (j *jwk) stripped() (m jwkset.JWKMarshal, err error) {
+	m.KTY, m.CRV = jwkset.KTY(j.kty), jwkset.CRV(j.crv)
+	switch m.KTY {
+	case jwkset.KtyRSA:
+		return m, j.stripRSA(&m)
+	case jwkset.KtyEC:
+		return m, j.stripEC(&m)
+	case jwkset.KtyOKP:
+		if m.CRV != jwkset.CrvEd25519 {
+			return m, errors.New("its crv is not Ed25519")
+		}
+		point, err := decode("x", j.x)
+		m.X = base64.RawURLEncoding.EncodeToString(point)
+		return m, err
+	case jwkset.KtyOct:
+		return m, errors.New("it is symmetric: what is published is no secret")
+	case "":
+		return m, errors.New("it has no kty")
+	default:
+		return m, errors.New("its kty is not RSA, EC or OKP")
+	}
+}
+
+// stripRSA writes n and e, of which zeros in front change nothing: issuers that
+// take numbers for signed ones write some.
+func (j *jwk) stripRSA(m *jwkset.JWKMarshal) error {
+	n, err := decode("n", j.n)
+	if err != nil {
+		return err
+	}
+	e, err := decode("e", j.e)
+	if err != nil {
+		return err
+	}
+	number := new(big.Int).SetBytes(e)
+	if number.Bit(0) == 0 || number.Cmp(big.NewInt(3)) < 0 || number.Cmp(big.NewInt(math.MaxInt32)) > 0 {
+		return errors.New("its e is not an odd number from 3 to 2147483647") // the library would cut it to an int
+	}
+	m.N = base64.RawURLEncoding.EncodeToString(bytes.TrimLeft(n, "\x00"))
+	m.E = base64.RawURLEncoding.EncodeToString(number.Bytes())
+	return nil
+}
+
+// stripEC writes x and y with as many bytes as the curve has, since some issuers
+// leave out zeros in front and others add one.
+func (j *jwk) stripEC(m *jwkset.JWKMarshal) error {
+	size, ok := map[jwkset.CRV]int{jwkset.CrvP256: 32, jwkset.CrvP384: 48, jwkset.CrvP521: 66}[m.CRV]
+	if !ok {
+		return errors.New("its crv is not P-256, P-384 or P-521")
+	}
+	for _, c := range []struct {
+		name, text string
+		to         *string
+	}{{"x", j.x, &m.X}, {"y", j.y, &m.Y}} {
+		number, err := decode(c.name, c.text)
+		if err != nil {
+			return err
+		}
+		number = bytes.TrimLeft(number, "\x00")
+		if len(number) > size {
+			return fmt.Errorf("its %s has more than %d bytes", c.name, size)
+		}
+		*c.to = base64.RawURLEncoding.EncodeToString(append(make([]byte, size-len(number)), number...))
+	}
+	return nil
+}
+
+// decode returns the bytes that text stands for. Both alphabets of base64, with
+// padding and without, stand for the same bytes.
+func decode(name, text string) ([]byte, error) {
+	plain := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	if plain == "" {
+		return nil, fmt.Errorf("it has no %s", name)
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(plain)
+	if err != nil {
+		return nil, fmt.Errorf("its %s is not base64url", name)
+	}
+	return decoded, nil
+}
+
+// members calls member for each member of an object, at the top alone. Unlike
+// readObject it lets pass what is doubtful within members that decide nothing.
+func members(raw []byte, member func(name string, v jsontext.Value)) error {
+	d := lenient(raw)
+	if _, err := d.ReadToken(); err != nil {
+		return errNoObject
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return errNoObject
+		}
+		key := name.String()
+		v, err := d.ReadValue()
+		if err != nil {
+			return errNoObject
+		}
+		member(key, v)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return errNoObject
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errNoObject
+	}
+	return nil
+}
+
+func lenient(raw []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// unquote returns the string that v, which is one, stands for.
+func unquote(v jsontext.Value) string {
+	s, _ := jsontext.AppendUnquote(nil, v) // invalid UTF-8 is replaced, and fits no kid of a token
+	return string(s)
+}
+
+// keyOps returns the list of strings that the key_ops v are.
+func keyOps(v jsontext.Value) ([]string, error) {
+	items, err := elements(v)
+	if err != nil || slices.ContainsFunc(items, func(item jsontext.Value) bool { return item.Kind() != '"' }) {
+		return nil, errors.New("its key_ops are not a list of strings")
+	}
+	list := make([]string, len(items))
+	for i, item := range items {
+		list[i] = unquote(item)
+	}
+	return list, nil
+}
+
+// elements returns the values of the array that v is.
+func elements(v jsontext.Value) ([]jsontext.Value, error) {
+	if v.Kind() != '[' {
+		return nil, errors.New("it is not a list")
+	}
+	var list []jsontext.Value
+	d := lenient(v)
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	for d.PeekKind() != ']' {
+		item, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, item.Clone())
+	}
+	return list, nil
+}

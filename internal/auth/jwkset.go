@@ -1,0 +1,182 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bellhop/bellhop/internal/text"
+)
+
+// Bounds on what the log says of a key set.
+const (
+	maxSetWarnings = 20 // entries that are named
+	maxShownKID    = 64 // bytes of a kid
+)
+
+// setReader reads the key sets of one source. Each entry is judged alone, so
+// that nothing in one decides whether another can be used. A warning is given
+// once for as long as its entry stays as it is. It must not be used
+// concurrently.
+type setReader struct {
+	name    string
+	allowed []string // algorithms
+	logger  *slog.Logger
+	warned  map[[sha256.Size]byte]bool // by the hash of the entry, of the last set
+	many    bool                       // more entries were skipped than are named
+}
+
+func newSetReader(o *Options, name string) *setReader {
+	return &setReader{name: name, allowed: o.Algorithms, logger: o.Logger}
+}
+
+// read returns the keys of a set that tokens may be signed with. A set without
+// any is an error, so that it takes no good keys' place.
+func (r *setReader) read(data []byte) ([]key, error) {
+	entries, err := entriesOf(data)
+	if err != nil {
+		return nil, err
+	}
+	var keys []key
+	var first error // why an entry was skipped
+	w := warnings{reader: r, given: map[[sha256.Size]byte]bool{}}
+	for i, raw := range entries {
+		j, err := readJWK(raw)
+		var k key
+		if err == nil {
+			k, err = j.key(r.allowed)
+		}
+		if err != nil {
+			w.skipped(i, j.kid, raw, err)
+			if first == nil {
+				first = fmt.Errorf("key %d: %w", i, err)
+			}
+			continue
+		}
+		if j.private {
+			w.add(i, j.kid, raw, "a key set holds a private key; it must be replaced, since whoever read the set can sign with it", nil)
+		}
+		keys = append(keys, k)
+	}
+	w.finish()
+	switch {
+	case len(entries) == 0:
+		return nil, errors.New("the key set is empty")
+	case len(keys) == 0:
+		return nil, fmt.Errorf("no public key in it can verify tokens, of %d; %w", len(entries), first)
+	case len(keys) > maxSetKeys:
+		return nil, fmt.Errorf("it has %d keys, and %d are the most", len(keys), maxSetKeys)
+	}
+	return keys, nil
+}
+
+// warnings are those of one reading.
+type warnings struct {
+	reader *setReader
+	given  map[[sha256.Size]byte]bool
+	more   int // that were not given, since there are too many
+}
+
+func (w *warnings) skipped(index int, kid string, raw []byte, reason error) {
+	w.add(index, kid, raw, "a key of a key set cannot be used and is skipped", reason)
+}
+
+func (w *warnings) add(index int, kid string, raw []byte, message string, reason error) {
+	hash := sha256.Sum256(raw)
+	if w.given[hash] {
+		return // an equal entry
+	}
+	if len(w.given) == maxSetWarnings {
+		w.more++
+		return
+	}
+	w.given[hash] = true
+	if w.reader.warned[hash] {
+		return
+	}
+	if len(kid) > maxShownKID {
+		kid = strings.ToValidUTF8(kid[:maxShownKID], "") + "…"
+	}
+	attributes := []any{"source", w.reader.name, "index", index, "kid", kid}
+	if reason != nil {
+		attributes = append(attributes, "reason", reason)
+	}
+	w.reader.logger.Warn(message, attributes...)
+}
+
+func (w *warnings) finish() {
+	if w.more > 0 && !w.reader.many {
+		w.reader.logger.Warn("further keys of a key set cannot be used and are skipped", "source", w.reader.name, "keys", w.more)
+	}
+	w.reader.warned, w.reader.many = w.given, w.more > 0
+}
+
+// entriesOf returns the entries of the JWK Set that data is, or what it seems to
+// be instead.
+func entriesOf(data []byte) ([]jsontext.Value, error) {
+	data, err := text.Clean(data)
+	if err != nil {
+		return nil, err
+	}
+	switch start := bytes.TrimLeft(data, " \t\r\n"); {
+	case len(start) == 0:
+		return nil, errors.New("not a JWK Set: it is empty")
+	case start[0] == '<':
+		return nil, errors.New("not a JWK Set: it is a page in HTML or XML")
+	case start[0] == '-':
+		return nil, errors.New("not a JWK Set: it seems to be PEM, which belongs into a public key file")
+	case start[0] != '{':
+		return nil, errors.New(`not a JWK Set: it must be a JSON object with a list of keys in its member "keys"`)
+	}
+	var found topMembers
+	if err := members(data, found.read); err != nil {
+		return nil, errors.New("not a JWK Set: it is not valid JSON, or was cut off")
+	}
+	return found.entries()
+}
+
+// topMembers are those of what may be a key set.
+type topMembers struct {
+	keys []jsontext.Value // the members of that name; one is right
+
+	isConfiguration, isKey, hasCertificate bool
+}
+
+func (t *topMembers) read(name string, v jsontext.Value) {
+	switch name {
+	case "keys":
+		t.keys = append(t.keys, v.Clone())
+	case "jwks_uri":
+		t.isConfiguration = true
+	case "kty":
+		t.isKey = true
+	}
+	t.hasCertificate = t.hasCertificate || bytes.HasPrefix(v, []byte(`"-----BEGIN CERTIFICATE`))
+}
+
+func (t *topMembers) entries() ([]jsontext.Value, error) {
+	switch {
+	case len(t.keys) > 1:
+		return nil, errors.New(`not a JWK Set: it has the member "keys" twice`)
+	case len(t.keys) == 1:
+		list, err := elements(t.keys[0])
+		if err != nil {
+			return nil, errors.New(`not a JWK Set: its member "keys" is not a list`)
+		}
+		return list, nil
+	case t.isConfiguration:
+		return nil, errors.New("not a JWK Set: it is an OpenID configuration; the URL of the key set is the value of its jwks_uri")
+	case t.isKey:
+		return nil, errors.New(`not a JWK Set: it is a single key; a set is {"keys": [ … ]} with the key in the list`)
+	case t.hasCertificate:
+		return nil, errors.New("not a JWK Set: it is a map of X.509 certificates, as Google and Firebase publish beside their key sets; " +
+			"that of Firebase is at https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com")
+	default:
+		return nil, errors.New(`not a JWK Set: it has no member "keys"`)
+	}
+}
