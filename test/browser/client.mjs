@@ -18,9 +18,9 @@ export class Service {
   #metrics;
   #env;
 
-  constructor(bin, data, home, base = "") {
+  constructor(bin, data, home, base = "", env = {}) {
     this.home = home; // of the page
-    this.#env = { BELLHOP_JWT_SECRET: SECRET, BELLHOP_ALLOWED_ORIGINS: home, BELLHOP_DRAIN_WINDOW: "1", BELLHOP_BASE_PATH: base };
+    this.#env = { BELLHOP_JWT_SECRET: SECRET, BELLHOP_ALLOWED_ORIGINS: home, BELLHOP_DRAIN_WINDOW: "1", BELLHOP_BASE_PATH: base, ...env };
     this.#bin = bin;
     this.#data = data;
   }

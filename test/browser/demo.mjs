@@ -5,8 +5,8 @@ import { deepStrictEqual } from "node:assert/strict";
 const PATIENCE = 15_000;
 
 /** Waits until what read returns is want, and fails with the difference if it never is. */
-export async function eventually(read, want) {
-  const end = Date.now() + PATIENCE;
+export async function eventually(read, want, patience = PATIENCE) {
+  const end = Date.now() + patience;
   for (;;) {
     const got = await read();
     try {

@@ -1,0 +1,67 @@
+// The three families of browsers behind one interface: an engine has devices,
+// each with a profile of its own, and a device has tabs.
+
+import puppeteer from "puppeteer-core";
+import { startBrowser } from "./service.mjs";
+import { Session, startScreen } from "./webdriver.mjs";
+
+/** What starts each engine. */
+export const ENGINES = { Chromium: startChromium, Firefox: startFirefox, WebKit: startWebKit };
+
+/** Returns the expression that calls fn with these arguments in a page. */
+const call = (fn, args) => `(${fn})(...${JSON.stringify(args)})`;
+
+/** A tab of a browser: run calls a function in its page and returns what that resolves to. */
+const tab = (evaluate, go, close) => ({ run: (fn, ...args) => evaluate(call(fn, args)), go, close });
+
+async function startChromium() {
+  const browser = await startBrowser();
+  return {
+    async device() {
+      const context = await browser.newContext();
+      const open = async (url) => {
+        const page = await context.newPage();
+        await page.goto(url);
+        return tab((text) => page.evaluate(text), (to) => page.goto(to), () => page.close());
+      };
+      return { open, close: () => context.close() };
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function startFirefox() {
+  const browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
+    headless: true,
+    extraPrefsFirefox: { "network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false },
+  });
+  return {
+    async device() {
+      const context = await browser.createBrowserContext();
+      const open = async (url) => {
+        const page = await context.newPage();
+        await page.goto(url);
+        return tab((text) => page.evaluate(text), (to) => page.goto(to), () => page.close());
+      };
+      return { open, close: () => context.close() };
+    },
+    close: () => browser.close(),
+  };
+}
+
+async function startWebKit() {
+  const screen = await startScreen();
+  return {
+    async device() {
+      const session = await Session.start(screen);
+      const open = async (url) => {
+        const handle = await session.open(url);
+        return tab((text) => session.evaluate(handle, text), (to) => session.go(handle, to), () => session.closeWindow(handle));
+      };
+      return { open, close: () => session.close() };
+    },
+    close: () => screen.stop(),
+  };
+}

@@ -1,0 +1,144 @@
+// A site of somebody else's, whose pages have the browser client: its pages, and
+// the endpoint that signs their tokens, which can be broken.
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { eventually } from "./demo.mjs";
+
+const HEAD = `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,">
+<script>
+  window.errors = [];
+  addEventListener("error", ({ message }) => errors.push(message));
+  addEventListener("unhandledrejection", ({ reason }) => errors.push(String(reason)));
+</script>`;
+
+/** The page of the client: begin connects as a user, and notes what is heard. */
+const CLIENT = `<script>
+  async function askToken(user = "ada") {
+    const answer = await fetch("/my/token?user=" + user);
+    if (!answer.ok) throw new Error("token: " + answer.status);
+    return answer.text();
+  }
+  async function begin(origin, { user, ...options } = {}) {
+    const { connect } = await import(origin + "/client.js");
+    Object.assign(window, { titles: [], states: [], closes: [], resets: 0 });
+    const bell = (window.bell = connect({ url: origin, token: () => askToken(user), ...options }));
+    bell.on("state", ({ state }) => states.push(state));
+    bell.on("close", (close) => closes.push(close));
+    bell.on("reset", () => resets++);
+    void (async () => {
+      for await (const { title } of bell) titles.push(title);
+    })();
+  }
+</script>`;
+
+/** The page of the element, as a stranger would write it. */
+const ELEMENT = `<script type="module">
+  const inbox = document.querySelector("bellhop-inbox");
+  const origin = decodeURIComponent(location.search.slice(1));
+  inbox.token = async () => {
+    const answer = await fetch("/my/token?user=ada");
+    if (!answer.ok) throw new Error("token: " + answer.status);
+    return answer.text();
+  };
+  inbox.setAttribute("url", origin);
+  await import(origin + "/inbox.js");
+</script>
+<bellhop-inbox></bellhop-inbox>`;
+
+/** The faults of a token endpoint, by name: each answers a request in its way. */
+export const BROKEN = {
+  "502 in HTML": (answer) => answer.writeHead(502, { "Content-Type": "text/html" }).end("<h1>Bad gateway</h1>"),
+  "a login page": (answer) => answer.setHeader("Content-Type", "text/html").end("<!doctype html><title>Log in</title><form>…</form>"),
+  "an empty answer": (answer) => answer.end(),
+  "no answer": () => {},
+  "a lost connection": (answer) => answer.destroy(),
+};
+
+export class Site {
+  /** Signs a token of a user. */
+  sign;
+  /** Answers a request for a token instead of sign, if it is set. */
+  broken;
+  /** How often a token was asked for. */
+  asked = 0;
+  /** Pages and scripts of a test's own, by path. */
+  pages = new Map([["/", HEAD + CLIENT], ["/element", HEAD + ELEMENT]]);
+
+  #server = createServer((request, answer) => {
+    const { pathname, searchParams } = new URL(request.url, "http://site");
+    if (pathname === "/my/token") return this.#token(searchParams.get("user") ?? "ada", answer);
+    const page = this.pages.get(pathname);
+    if (page === undefined) return answer.writeHead(404).end();
+    const type = pathname.endsWith(".js") ? "text/javascript" : "text/html";
+    answer.setHeader("Content-Type", `${type}; charset=utf-8`).end(page);
+  });
+
+  static async open() {
+    const site = new Site();
+    await once(site.#server.listen(0, "127.0.0.1"), "listening");
+    site.home = `http://127.0.0.1:${site.#server.address().port}`;
+    return site;
+  }
+
+  close() {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  /** Puts a page on the site, with a head that notes its errors. */
+  put(path, html) {
+    this.pages.set(path, HEAD + html);
+  }
+
+  #token(user, answer) {
+    this.asked++;
+    answer.setHeader("Cache-Control", "no-store");
+    if (this.broken) return this.broken(answer, user);
+    answer.end(this.sign(user));
+  }
+}
+
+/** Opens a tab with the client and waits until it is open and live. */
+export async function openClient(device, site, origin, options) {
+  const heard = await startClient(device, site, origin, options);
+  await eventually(heard.state, "open");
+  return heard;
+}
+
+/** Opens a tab with the client. */
+export async function startClient(device, site, origin, options = {}) {
+  const tab = await device.open(site.home);
+  await tab.run((origin, options) => begin(origin, options), origin, options);
+  return {
+    tab,
+    state: () => tab.run(() => bell.state),
+    titles: () => tab.run(() => titles),
+    closes: () => tab.run(() => closes.map(({ code }) => code)),
+    resets: () => tab.run(() => resets),
+    errors: () => tab.run(() => errors),
+    unread: () => tab.run(() => bell.unreadCount),
+    listed: () => tab.run(async () => (await bell.inbox()).items.map(({ title, read_at }) => title + (read_at ? "" : "*"))),
+  };
+}
+
+/** Opens a tab with the element and waits until it is connected. */
+export async function openElement(device, site, origin) {
+  const tab = await device.open(`${site.home}/element?${encodeURIComponent(origin)}`);
+  await eventually(() => tab.run(() => document.querySelector("bellhop-inbox").bell?.state), "open");
+  return elementIn(tab);
+}
+
+/** What the users of a page see of its element, and what they do with it. */
+export const elementIn = (tab) => ({
+  tab,
+  badge: () => tab.run(() => document.querySelector("bellhop-inbox").shadowRoot?.querySelector("[part=badge]:not([hidden])")?.textContent ?? ""),
+  titles: () =>
+    tab.run(() =>
+      [...document.querySelector("bellhop-inbox").shadowRoot.querySelectorAll("[part~=item]")].map(
+        (item) => item.querySelector("[part=item-title]").textContent + (item.part.contains("unread") ? "*" : ""),
+      ),
+    ),
+  click: (selector) => tab.run((selector) => document.querySelector("bellhop-inbox").shadowRoot.querySelector(selector).click(), selector),
+  errors: () => tab.run(() => errors),
+});
