@@ -26,10 +26,10 @@ FROM ${BASE_IMAGE}
 COPY --from=build /out/bellhop /bellhop
 # A new volume takes its owner from the directory it covers.
 COPY --from=build --chown=65532:65532 /out/data /data
-# The admin listener, with its profiles, is for this container alone unless its
-# operator says otherwise.
+# The admin listener can be reached from inside this container alone, unless its
+# operator sets another address.
 ENV BELLHOP_DATA_DIR=/data \
-    BELLHOP_ADMIN_LISTEN=127.0.0.1:9090
+    BELLHOP_ADMIN_LISTEN=127.0.0.1:8081
 VOLUME /data
 EXPOSE 8080
 USER 65532:65532

@@ -145,7 +145,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	server.ConnState = bound.state
 	servers := []*http.Server{
 		s.start(public, server),
-		s.start(admin, httpapi.NewAdminServer(httpapi.Admin(s.metrics.Handler(), s.logger), s.cfg.HeadBytes, s.logger)),
+		s.start(admin, httpapi.NewAdminServer(s.adminHandler(), s.cfg.HeadBytes, s.logger)),
 	}
 	s.logger.Info("listening", "public", public.Addr().String(), "admin", admin.Addr().String())
 	if o.Listening != nil {
@@ -191,6 +191,16 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		Draining:       func() bool { _, draining := s.hub.Draining(); return draining },
 		Metrics:        s.metrics,
 		Logger:         s.logger,
+	})
+}
+
+func (s *service) adminHandler() http.Handler {
+	return httpapi.Admin(httpapi.AdminOptions{
+		Metrics:  s.metrics.Handler(),
+		Profiles: s.cfg.Profiles == "on",
+		Listen:   s.cfg.AdminListen,
+		Hosts:    s.cfg.AdminHosts,
+		Logger:   s.logger,
 	})
 }
 

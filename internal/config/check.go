@@ -25,6 +25,9 @@ func (l *loader) check(needKey bool) {
 	if c.Listen == c.AdminListen && !strings.HasSuffix(c.Listen, ":0") {
 		l.mistake(Variable("admin-listen"), "is the address of the public listener, too")
 	}
+	for _, host := range c.AdminHosts {
+		l.refuse("admin-hosts", hostFault(host))
+	}
 	l.refuse("base-path", pathFault(c.BasePath))
 	l.checkTLS()
 	l.checkKeys(needKey)
@@ -123,6 +126,23 @@ func addressFault(address string) string {
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Sprintf("%q does not end in a port from 0 to 65535", address)
+	}
+	return ""
+}
+
+// hostFault returns what is wrong with a host as a Host header names it, with a
+// port or without one.
+func hostFault(host string) string {
+	const form = "%q is not a host such as bellhop.internal or bellhop-0:8081"
+	name := host
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		name = h
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return fmt.Sprintf(form, host)
+		}
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/*@?#,\"", r) }) {
+		return fmt.Sprintf(form, host)
 	}
 	return ""
 }

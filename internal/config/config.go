@@ -36,7 +36,9 @@ type Config struct {
 	File string `name:"config" type:"setting" group:"Settings" placeholder:"PATH" help:"YAML file of settings"`
 
 	Listen         string         `name:"listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the public listener"`
-	AdminListen    string         `name:"admin-listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the admin listener: metrics and profiles, without a token"`
+	AdminListen    string         `name:"admin-listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the admin listener, which asks for no token: metrics and profiles"`
+	AdminHosts     []string       `name:"admin-hosts" type:"setting" group:"Listeners" placeholder:"HOST,…" help:"hosts by which the admin listener is asked, besides its own addresses, such as bellhop.internal or bellhop-0:8081"`
+	Profiles       string         `name:"profiles" type:"setting" group:"Listeners" placeholder:"on|off" oneof:"on,off" help:"on: serve /debug/pprof/ on the admin listener"`
 	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"what precedes all public paths, such as /bellhop"`
 	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins whose pages and apps may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; without a list none may"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For counts, or none"`
@@ -94,7 +96,8 @@ type Config struct {
 func Default() *Config {
 	return &Config{
 		Listen:             ":8080",
-		AdminListen:        "127.0.0.1:9090",
+		AdminListen:        "127.0.0.1:8081",
+		Profiles:           "off",
 		DrainWindow:        20 * time.Second,
 		JWTUserClaim:       "sub",
 		JWTScopeClaims:     []string{"scope", "scp"},

@@ -65,7 +65,7 @@ func origin(t *testing.T, c *config.Config, name string) string {
 
 func TestDefaults(t *testing.T) {
 	c := load(t, config.Sources{})
-	if c.Listen != ":8080" || c.AdminListen != "127.0.0.1:9090" || c.DataDir != "./data" ||
+	if c.Listen != ":8080" || c.AdminListen != "127.0.0.1:8081" || c.Profiles != "off" || c.DataDir != "./data" ||
 		c.DrainWindow != 20*time.Second || c.Retention != 30*24*time.Hour || c.PerUser != 1000 {
 		t.Errorf("defaults are not the contract's: %+v", c)
 	}
@@ -155,7 +155,9 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 			"BELLHOP_CONFIG=" + file,
 			"BELLHOP_LOG_FORMT=json",
 			"BELLHOP_NATS_URL=nats://localhost",
-			"BELLHOP_ADMIN_LISTEN=9090",
+			"BELLHOP_ADMIN_LISTEN=8081",
+			"BELLHOP_ADMIN_HOSTS=bellhop:8081,http://bellhop",
+			"BELLHOP_PROFILES=yes",
 			"BELLHOP_BASE_PATH=/bell/",
 			"BELLHOP_QUEUE_NOTIFICATIONS=0",
 			"BELLHOP_RETENTION=soon",
@@ -165,9 +167,9 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		},
 		Flags: map[string]string{"log-format": "xml", "min-free-bytes": "-1"},
 	})
-	want := "BELLHOP_ADMIN_LISTEN BELLHOP_ALLOWED_ORIGINS BELLHOP_BASE_PATH BELLHOP_CONFIG BELLHOP_CONFIG " +
+	want := "BELLHOP_ADMIN_HOSTS BELLHOP_ADMIN_LISTEN BELLHOP_ALLOWED_ORIGINS BELLHOP_BASE_PATH BELLHOP_CONFIG BELLHOP_CONFIG " +
 		"BELLHOP_CONFIG BELLHOP_CONFIG BELLHOP_DRAIN_WINDOW BELLHOP_JWT_ALGORITHMS BELLHOP_JWT_SECRET BELLHOP_LISTEN " +
-		"BELLHOP_LOG_FORMAT BELLHOP_LOG_FORMT BELLHOP_MIN_FREE_BYTES BELLHOP_NATS_URL BELLHOP_QUEUE_NOTIFICATIONS " +
+		"BELLHOP_LOG_FORMAT BELLHOP_LOG_FORMT BELLHOP_MIN_FREE_BYTES BELLHOP_NATS_URL BELLHOP_PROFILES BELLHOP_QUEUE_NOTIFICATIONS " +
 		"BELLHOP_RETENTION BELLHOP_TLS_KEY_FILE BELLHOP_TRUSTED_PROXIES"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("mistakes in\n%s\nwant\n%s\n%s", got, want, text)

@@ -25,28 +25,6 @@ func TestServerBoundsWhatStrangersHold(t *testing.T) {
 	require.NotNil(t, server.ErrorLog)
 }
 
-func TestAdmin(t *testing.T) {
-	h := httpapi.Admin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("figures"))
-	}), slog.New(slog.DiscardHandler))
-	for path, want := range map[string]string{
-		"/metrics":                       "figures",
-		"/debug/pprof/":                  "goroutine",
-		"/debug/pprof/goroutine?debug=1": "goroutine profile",
-		"/debug/pprof/cmdline":           "httpapi",
-	} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		require.Equal(t, http.StatusOK, w.Code, path)
-		require.Contains(t, w.Body.String(), want)
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/notify", nil))
-	require.Equal(t, http.StatusNotFound, w.Code)
-	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
-	require.Contains(t, w.Body.String(), w.Header().Get("X-Request-Id"))
-}
-
 // TestAddress reads from the debug log who is taken to have asked.
 func TestAddress(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::ffff:172.16.0.0/108")}

@@ -17,6 +17,7 @@ var (
 	ErrTokenRevoked    = errors.New("token revoked")
 	ErrScope           = errors.New("scope missing")
 	ErrOrigin          = errors.New("origin not allowed")
+	ErrMisdirected     = errors.New("misdirected") // the request is for another host
 	ErrNotFound        = errors.New("not found")
 	ErrMethod          = errors.New("method not allowed")
 	ErrInProgress      = errors.New("in progress") // the first request with this key

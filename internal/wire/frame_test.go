@@ -152,7 +152,7 @@ func TestProblems(t *testing.T) {
 		notify.ErrMalformed: "malformed 400", notify.ErrUnauthenticated: "unauthenticated 401",
 		notify.ErrTokenInvalid: "token-invalid 401", notify.ErrTokenExpired: "token-expired 401",
 		notify.ErrTokenRevoked: "token-revoked 401", notify.ErrScope: "scope 403", notify.ErrOrigin: "origin 403",
-		notify.ErrNotFound: "not-found 404", notify.ErrMethod: "method 405", notify.ErrInProgress: "in-progress 409",
+		notify.ErrMisdirected: "misdirected 421", notify.ErrNotFound: "not-found 404", notify.ErrMethod: "method 405", notify.ErrInProgress: "in-progress 409",
 		notify.ErrTooLarge: "too-large 413", notify.ErrMediaType: "media-type 415", notify.ErrInvalid: "invalid 422",
 		notify.ErrKeyReused: "key-reused 422", notify.ErrUpgrade: "upgrade 426", notify.ErrLimit: "limit 429",
 		notify.ErrDraining: "draining 503", notify.ErrUnavailable: "unavailable 503",

@@ -35,6 +35,7 @@ var problems = []struct {
 	{notify.ErrTokenRevoked, "token-revoked", http.StatusUnauthorized, "The token was revoked"},
 	{notify.ErrScope, "scope", http.StatusForbidden, "The token does not allow this"},
 	{notify.ErrOrigin, "origin", http.StatusForbidden, "The origin is not allowed"},
+	{notify.ErrMisdirected, "misdirected", http.StatusMisdirectedRequest, "This listener is not known by that host"},
 	{notify.ErrNotFound, "not-found", http.StatusNotFound, "There is nothing here"},
 	{notify.ErrMethod, "method", http.StatusMethodNotAllowed, "The method is not allowed here"},
 	{notify.ErrInProgress, "in-progress", http.StatusConflict, "The first request with this key is not done"},

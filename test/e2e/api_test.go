@@ -361,9 +361,18 @@ func TestMetrics(t *testing.T) {
 		assert.Contains(t, m, name)
 	}
 	assert.NotContains(t, m, "Rumpel", "no user is a label")
+	for path, want := range map[string]int{"/metrics": 421, "/debug/pprof/heap": 421} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+s.admin+path, nil)
+		require.NoError(t, err)
+		r.Host = "rebound.example"
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		assert.Equal(t, want, resp.StatusCode, path)
+		require.NoError(t, resp.Body.Close())
+	}
 	resp, err := http.Get("http://" + s.admin + "/debug/pprof/")
 	require.NoError(t, err)
-	assert.Equal(t, 200, resp.StatusCode)
+	assert.Equal(t, 404, resp.StatusCode, "profiles are off unless they are asked for")
 	require.NoError(t, resp.Body.Close())
 	assert.Equal(t, 404, s.do(http.MethodGet, "/metrics", "").StatusCode, "the public listener has none")
 }

@@ -78,6 +78,7 @@ func StartService(ctx context.Context, program, dir string, settings ...string) 
 		"BELLHOP_ADMIN_LISTEN="+admin.String(),
 		"BELLHOP_DATA_DIR="+filepath.Join(dir, "data"),
 		"BELLHOP_JWT_SECRET="+Secret,
+		"BELLHOP_PROFILES=on",
 		"BELLHOP_LOG_LEVEL=warn",
 		"BELLHOP_DRAIN_WINDOW=1",
 		"BELLHOP_TRUSTED_PROXIES=none",
