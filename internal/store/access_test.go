@@ -215,37 +215,26 @@ func TestRevocationOfNothingIsRefused(t *testing.T) {
 	}
 }
 
-// A store of an earlier format opens, with all that is
-// in it; then an earlier version, which would misread it, refuses it.
-func TestEarlierFormat(t *testing.T) {
-	for format, opens := range map[byte]bool{0: false, 1: true, 2: true, 3: true, 4: true, 5: true, 6: false} {
-		t.Run(fmt.Sprint(format), func(t *testing.T) {
-			fs := vfs.NewMem()
-			s := openIn(t, fs)
-			apply(t, s, noon(), notify.Publish{ID: "kept", Audience: notify.AudienceAll})
-			require.NoError(t, s.Close())
-			mark(t, fs, format)
-
-			s, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
-			if !opens {
-				require.Error(t, err)
-				return
-			}
-			require.NoError(t, err)
-			page, err := s.History(notify.Reader{User: "ada"}, 0, s.Last(), 10)
-			require.NoError(t, err)
-			assert.Len(t, page.Notifications, 1)
-			require.NoError(t, s.Close())
-			assert.Equal(t, []byte{5}, mark(t, fs, 5))
-		})
+// A store of another format is refused: this version would misread it.
+func TestAnotherFormatIsRefused(t *testing.T) {
+	fs := vfs.NewMem()
+	require.NoError(t, openIn(t, fs).Close())
+	own := mark(t, fs, 0)[0]
+	for _, format := range []byte{0, 1, own - 1, own + 1} {
+		mark(t, fs, format)
+		_, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
+		require.ErrorIs(t, err, store.ErrFormat)
+		assert.ErrorContains(t, err, fmt.Sprintf("found format [%d]", format))
+		assert.ErrorContains(t, err, fmt.Sprintf("reads format %d", own))
+		assert.Equal(t, []byte{format}, mark(t, fs, own), "it is left as it was")
+		require.NoError(t, openIn(t, fs).Close())
 	}
 }
 
 // mark writes the format of a store, and returns what it was.
 func mark(t *testing.T, fs vfs.FS, format byte) []byte {
 	t.Helper()
-	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
-	require.NoError(t, err)
+	db := openPebble(t, fs)
 	was, closer, err := db.Get([]byte("v"))
 	require.NoError(t, err)
 	was = append([]byte(nil), was...)

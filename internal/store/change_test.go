@@ -1,9 +1,7 @@
 package store_test
 
 import (
-	"encoding/binary"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -151,112 +149,6 @@ func TestDeferred(t *testing.T) {
 	assert.True(t, n.Expires.Equal(noon().Add(time.Hour+time.Minute)), "it lives from when it is delivered")
 }
 
-// rewritten opens the closed store in fs as it never was: change has its keys.
-func rewritten(t *testing.T, fs vfs.FS, change func(set func(key, value string), db *pebble.DB)) *store.Store {
-	t.Helper()
-	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
-	require.NoError(t, err)
-	set := func(key, value string) { require.NoError(t, db.Set([]byte(key), []byte(value), pebble.Sync)) }
-	placeRecords(t, db, set)
-	change(set, db)
-	require.NoError(t, db.Close())
-	s, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	return s
-}
-
-// placeRecords puts the records of what users were told alone where formats before
-// 4 had them. Nothing may be marked yet, or have replaced anything.
-func placeRecords(t *testing.T, db *pebble.DB, set func(key, value string)) {
-	t.Helper()
-	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte("n"), UpperBound: []byte("o")})
-	require.NoError(t, err)
-	moved := map[string]string{}
-	for ok := it.First(); ok; ok = it.Next() {
-		if user, ok := strings.CutPrefix(string(it.Value()), "\x80\x00"); ok {
-			key := binary.BigEndian.AppendUint16([]byte("u"), uint16(len(user)))
-			moved[string(it.Key())] = string(key) + user + string(it.Key()[1:])
-		}
-	}
-	require.NoError(t, it.Close())
-	for record, told := range moved {
-		v, closer, err := db.Get([]byte(told))
-		require.NoError(t, err)
-		itself, ok := strings.CutPrefix(string(v), "\x80\x00\x00\x00\x00")
-		require.NoError(t, closer.Close())
-		require.True(t, ok)
-		set(record, itself)
-		set(told, "")
-	}
-}
-
-// Stores of earlier formats have all records in one place; the earliest know no
-// IDs and no counts.
-func TestEarlierFormatsAreMigrated(t *testing.T) {
-	for _, format := range []string{"\x01", "\x02", "\x03"} {
-		fs := vfs.NewMem()
-		s := openIn(t, fs)
-		told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"))
-		require.NoError(t, s.Close())
-		s = rewritten(t, fs, func(set func(key, value string), db *pebble.DB) {
-			set("v", format)
-			if format == "\x03" {
-				return
-			}
-			require.NoError(t, db.DeleteRange([]byte("d"), []byte("e"), pebble.Sync))
-			set("mada", "\x02\x00\x00") // kept, removed, and when
-		})
-		n, err := s.Unread(notify.Reader{User: "ada"}, 2)
-		require.NoError(t, err)
-		assert.Equal(t, 2, n)
-		got := told(t, s, 3, markBy("ada", notify.VerbRead, idOf(1)))
-		assert.Len(t, got, 1)
-		n, err = s.Unread(notify.Reader{User: "ada"}, 3)
-		require.NoError(t, err)
-		assert.Equal(t, 1, n)
-		told(t, s, 4, toUsers(3, "", "ada"))
-		list, err := s.List(notify.Reader{User: "ada"}, 0, 4, notify.StateAll, 10, noon())
-		require.NoError(t, err)
-		require.Len(t, list.Notifications, 3)
-		for i, n := range list.Notifications {
-			assert.Equal(t, idOf(3-i), n.ID())
-			assert.Equal(t, i == 2, !n.Read.IsZero())
-		}
-		require.NoError(t, s.Close())
-	}
-}
-
-// Format 2 knew tickets without topics, and counted bytes without places.
-func TestFormat2KeptTicketsOtherwise(t *testing.T) {
-	const least = 1000 // more than is kept
-	hash := strings.Repeat("h", 32)
-	fs := vfs.NewMem()
-	s := openIn(t, fs)
-	told(t, s, 1, toUsers(1, "", "ada"))
-	require.NoError(t, s.Close())
-	s = rewritten(t, fs, func(set func(key, value string), _ *pebble.DB) {
-		at := binary.AppendUvarint(nil, uint64(noon().UnixMilli()))
-		set("t"+hash, string(at)+"\x03ada\x08user:ada\x00\x00\x00\x00\x0enotify:publish")
-		end := binary.BigEndian.AppendUint64([]byte("x"), uint64(noon().Add(notify.TicketLifetime).UnixMilli()))
-		set(string(end)+"t"+hash, "")
-		set("s", "\x01\x01") // last, and bytes: fewer than with a place
-		set("v", "\x02")
-	})
-	defer s.Close()
-	verdicts, _, err := s.Apply(2, noon(), []notify.Entry{
-		notify.Redemption{Hash: [32]byte([]byte(hash))}, notify.Recall{ID: idOf(1)}, toUsers(2, "", "ada"),
-	})
-	require.NoError(t, err)
-	assert.ErrorIs(t, verdicts[0].Err, notify.ErrTokenInvalid)
-	assert.NoError(t, verdicts[1].Err)
-	sweep := notify.Sweep{Retention: time.Hour, MaxBytes: least}
-	_, _, err = s.Apply(5, noon().Add(time.Minute), []notify.Entry{sweep})
-	require.NoError(t, err)
-	n, err := s.Unread(notify.Reader{User: "ada"}, 5)
-	require.NoError(t, err)
-	assert.Equal(t, 1, n, "the bytes of what is recalled were never counted, and all that is kept seems too much")
-}
-
 // One mark changes a bounded number of what is shared, too: what it comes to must
 // fit what a connection can be told, and publishes wait for it.
 func TestMarkingMuchThatIsShared(t *testing.T) {
@@ -366,13 +258,20 @@ func TestMarksOfWhatIsDroppedAreForgotten(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, unread)
 	require.NoError(t, s.Close())
-	s = rewritten(t, fs, func(_ func(key, value string), db *pebble.DB) {
-		marks, closer, err := db.Get([]byte("bada"))
-		require.NoError(t, err)
-		defer closer.Close()
-		assert.Less(t, len(marks), 500) // ten bytes for each of 50
-	})
-	require.NoError(t, s.Close())
+	db := openPebble(t, fs)
+	marks, closer, err := db.Get([]byte("bada"))
+	require.NoError(t, err)
+	assert.Less(t, len(marks), 500) // ten bytes for each of 50
+	require.NoError(t, closer.Close())
+	require.NoError(t, db.Close())
+}
+
+// openPebble opens what a closed store has written.
+func openPebble(t *testing.T, fs vfs.FS) *pebble.DB {
+	t.Helper()
+	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
+	require.NoError(t, err)
+	return db
 }
 
 // A broadcast from before a token's since is hidden wherever it would be found,

@@ -10,8 +10,6 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // errDamaged says that entries which were durable are gone, and that what is left
@@ -60,8 +58,8 @@ func (s *Store) check(db *pebble.DB) error {
 	if format == nil {
 		return s.noData("its MANIFEST names no tables", ".sst", ".blob") // of a lost log, the watermark tells
 	}
-	if len(format) != 1 || format[0] < formatVersion {
-		return nil // it does not say which sequences were applied
+	if len(format) != 1 || format[0] != formatVersion {
+		return nil // load refuses it
 	}
 	st, err := readStateOf(db)
 	if err != nil {
@@ -95,29 +93,6 @@ func (s *Store) noData(why string, endings ...string) error {
 		}
 	}
 	return nil
-}
-
-// setFormat writes the format, and that all sequences up to last were applied.
-func setFormat(b *pebble.Batch, last notify.Sequence) error {
-	err := b.Set([]byte{kindFormat}, []byte{formatVersion}, nil)
-	if last > 0 {
-		err = errors.Join(err, b.Set([]byte{kindSpans}, spans{{1, last}}.append(nil), nil))
-	}
-	return err
-}
-
-// raiseFormat brings a store to this format in which nothing else is to be changed.
-func (s *Store) raiseFormat() error {
-	st, err := s.readState()
-	if err != nil {
-		return err
-	}
-	b := s.db.NewBatch()
-	defer b.Close()
-	if err := setFormat(b, st.last); err != nil {
-		return err
-	}
-	return b.Commit(pebble.Sync)
 }
 
 // settle compares the store with its watermark. Entries that were durable and are

@@ -133,10 +133,6 @@ func (h history) append(dst []byte) []byte {
 func readHistory(b []byte) (history, error) {
 	r := record{b: b}
 	h := history{kept: r.uvarint(), removed: notify.Sequence(r.uvarint()), removedTime: r.time()}
-	if len(r.b) == 0 { // of format 1, where nothing could be read or changed
-		h.unread = h.kept
-		return h, r.err
-	}
 	h.unread, h.changes, h.removedChanges = r.uvarint(), r.uvarint(), notify.Sequence(r.uvarint())
 	return h, r.err
 }

@@ -21,18 +21,10 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// formatVersion is raised when an earlier version would misread keys or values.
-// Format 1 has no tickets and revocations: what reads only that would let
-// revoked tokens in. Format 2 has no inbox and topics, so that nothing is found
-// by its ID, and its tickets are read otherwise. Format 3 has every record under
-// its sequence, where this version finds it, too. Format 4 does not say which
-// sequences were applied: a version that reads only that would leave a gap. All are
-// brought to format 5 when they are opened.
-const (
-	formatVersion = 5
-	formatNoIDs   = 2
-	formatOldest  = 1
-)
+// formatVersion is raised whenever keys or values are written in another way.
+// No release has written an earlier format, so a store of any other format is
+// refused rather than migrated.
+const formatVersion = 5
 
 // Memory that the store may take, whatever it holds. Pebble takes the memory of
 // its memtables, of which there are two, out of the cache's.
@@ -210,29 +202,38 @@ func (s *Store) options(o Options) *pebble.Options {
 	return opts
 }
 
-// load reads the state, and refuses a store that a later version has written.
+// load reads the state, and refuses a store of another format.
 func (s *Store) load() error {
-	format, err := get(s.db, []byte{kindFormat})
-	if err != nil {
+	if err := s.checkFormat(); err != nil {
 		return err
-	}
-	if format != nil && (len(format) != 1 || format[0] < formatOldest || format[0] > formatVersion) {
-		return fmt.Errorf("it has format %v; this version reads %d to %d", format, formatOldest, formatVersion)
-	}
-	switch {
-	case format != nil && format[0] <= formatNoIDs:
-		err = s.migrate()
-	case format == nil || format[0] != formatVersion:
-		err = s.raiseFormat()
-	}
-	if err != nil {
-		return fmt.Errorf("write the format: %w", err)
 	}
 	if err := s.settle(); err != nil {
 		return err
 	}
 	s.views.applied.Store(uint64(s.state.last))
 	return s.revocations.load(s.db)
+}
+
+// ErrFormat says that the store was written by another version, in a format that
+// this one does not read.
+var ErrFormat = errors.New("the store has another format")
+
+// checkFormat writes the format into a new store, and refuses another one.
+func (s *Store) checkFormat() error {
+	format, err := get(s.db, []byte{kindFormat})
+	switch {
+	case err != nil:
+		return err
+	case format == nil:
+		if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
+			return fmt.Errorf("write the format: %w", err)
+		}
+		return nil
+	case len(format) != 1 || format[0] != formatVersion:
+		return fmt.Errorf("%w: found format %v, and this version reads format %d only; "+
+			"start the version that wrote it, or give this one an empty data directory", ErrFormat, format, formatVersion)
+	}
+	return nil
 }
 
 // readState returns what is known of the store as a whole.
