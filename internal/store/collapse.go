@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -13,7 +14,7 @@ import (
 // it replaces another.
 func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 	owners := ownersOf(n)
-	replaced := replacements{}
+	replaced := replacements{of: map[owner][]string{}, by: map[string][]owner{}}
 	for _, o := range owners {
 		id, holders, err := g.replace(o, n)
 		if err != nil {
@@ -21,10 +22,12 @@ func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 		}
 		if id != "" {
 			replaced.add(id, holders)
-			g.told = append(g.told, notify.InboxChange{
-				Sequence: n.Sequence, To: readersOf(holders), Recalled: []string{id}, Replaced: true,
-			})
 		}
+	}
+	for _, id := range replaced.ids {
+		g.told = append(g.told, notify.InboxChange{
+			Sequence: n.Sequence, To: readersOf(replaced.by[id]), Recalled: []string{id}, Replaced: true,
+		})
 	}
 	for _, o := range replaced.holders {
 		c := notify.InboxChange{Sequence: n.Sequence, Recalled: replaced.of[o]}
@@ -41,16 +44,19 @@ func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 	return nil
 }
 
-// replacements are the IDs of what a notification replaces, by who had it.
+// replacements are the IDs of what a notification replaces, and who had each.
 type replacements struct {
+	ids     []string // in the order in which they were found
+	by      map[string][]owner
 	holders []owner // in the order in which they were found
 	of      map[owner][]string
 }
 
 func (r *replacements) add(id string, holders []owner) {
-	if r.of == nil {
-		r.of = map[owner][]string{}
+	if len(r.by[id]) == 0 {
+		r.ids = append(r.ids, id)
 	}
+	r.by[id] = append(r.by[id], holders...)
 	for _, o := range holders {
 		if len(r.of[o]) == 0 {
 			r.holders = append(r.holders, o)
@@ -68,20 +74,17 @@ func (r *replacements) first(o owner) string {
 }
 
 // tellParts tells n to its owners, together those for whom it replaces the same.
-// Those for whom it replaces nothing come last: who hears another topic, too, has
-// counted n when it was told what is gone.
+// Those for whom it replaces nothing come last: a reader of another topic, too,
+// must be told first that n replaces something.
 func (g *group) tellParts(n *notify.Notification, owners []owner, replaced replacements) {
-	var ids []string
+	parts := map[string][]owner{}
 	for _, o := range owners {
-		if id := replaced.first(o); !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
+		id := replaced.first(o)
+		parts[id] = append(parts[id], o)
 	}
-	slices.Sort(ids)
-	slices.Reverse(ids)
-	for _, id := range ids {
+	for _, id := range slices.Backward(slices.Sorted(maps.Keys(parts))) {
 		part := *n
-		to := readersOf(slices.DeleteFunc(slices.Clone(owners), func(o owner) bool { return replaced.first(o) != id }))
+		to := readersOf(parts[id])
 		part.Users, part.Topics, part.Replaces = to.Users, to.Topics, id
 		g.told = append(g.told, &part)
 	}

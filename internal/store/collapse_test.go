@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,36 @@ func TestCollapsingIsToldApart(t *testing.T) {
 	}
 	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}, "": {"eve"}}, parts)
 	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}}, gone)
+}
+
+// One event says to all who had the same notification that it is gone, however
+// many they are, and a publish to many users with something else to replace for
+// each comes to one event and one part each.
+func TestCollapsingForManyUsers(t *testing.T) {
+	const many = 200
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	var users []notify.UserID
+	var first []notify.Entry
+	for i := range many {
+		users = append(users, notify.UserID(fmt.Sprintf("user-%03d", i)))
+		first = append(first, toUsers(i, "each", users[i]))
+	}
+	told(t, s, 1, append(first, toUsers(many, "all", users...))...)
+	got := told(t, s, many+2, toUsers(many+1, "all", users...))
+	require.Len(t, got, 2)
+	assert.Equal(t, notify.InboxChange{
+		Sequence: many + 2, To: notify.Readers{Users: users}, Recalled: []string{idOf(many)}, Replaced: true,
+	}, got[0])
+	assert.Equal(t, users, got[1].(*notify.Notification).Users)
+
+	got = told(t, s, many+3, toUsers(many+2, "each", users...))
+	require.Len(t, got, 2*many)
+	for i, c := range got[many:] {
+		n := c.(*notify.Notification)
+		assert.Equal(t, idOf(many-1-i), n.Replaces)
+		assert.Equal(t, []notify.UserID{users[many-1-i]}, n.Users)
+	}
 }
 
 // Who hears but some of the topics is told of what it had, and of nothing else;
