@@ -35,7 +35,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		PingEvery:   pingEvery,
 		Leeway:      auth.Leeway,
 		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.LiveFrame(c, at) },
-		Recounted:   func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.RecountFrame(c, at) },
+		Recounted:   func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return s.inbox.RecountFrame(r, at) },
 		Metrics:     s.metrics,
 		Logger:      s.logger,
 	})

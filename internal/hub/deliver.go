@@ -79,20 +79,61 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Fra
 	awaitTaken(long)
 }
 
-// DeliverEach offers each connection that to names frames of its own, all of the
-// sequence seq, which the last may bear; if it does not, more of seq comes. No
-// lock is held while frames makes them: none says that there is nothing to tell.
-// A connection that is joining is not told, but must reach the sequence.
-func (h *Hub) DeliverEach(to notify.Readers, seq notify.Sequence, frames func(c *Conn) []*Frame) {
+// DeliverShared offers every connection that to names the same frames, which are
+// told together: all of the sequence seq, which the last may bear; if it does not,
+// more of seq comes. A connection that is joining is not told, but must reach the
+// sequence.
+func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Frame) {
 	var long []*Conn
-	h.gather(to, func(conns []*Conn) {
-		for _, c := range conns {
-			if own := frames(c); len(own) > 0 && c.offerAll(own, seq) {
-				long = append(long, c)
-			}
+	offer := func(c *Conn) {
+		if c.offerAllLocked(frames, seq) {
+			long = append(long, c)
 		}
-	})
+	}
+	h.eachLocked(to, offer)
 	awaitTaken(long)
+}
+
+// DeliverUser does what DeliverShared does for the connections of one user, each of
+// which is offered the frames that are made for its reader. frames is called once
+// for each reader that differs from the others, and no lock is held then. A
+// connection for which it reports false ends.
+func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Frame, ok bool)) {
+	var long []*Conn
+	made := byReader[[]*Frame]{}
+	for _, c := range h.shardOf(u).connsOf(u) {
+		fs, ok := made.get(c, frames)
+		switch {
+		case !ok:
+			c.End(notify.CloseInternal)
+		case c.offerAll(fs, seq):
+			long = append(long, c)
+		}
+	}
+	awaitTaken(long)
+}
+
+// byReader keeps what was made for the readers of one user.
+type byReader[T any] []madeFor[T]
+
+type madeFor[T any] struct {
+	reader notify.Reader
+	made   T
+	ok     bool
+}
+
+// get returns what was made for a reader such as that of c, or makes it.
+func (all *byReader[T]) get(c *Conn, mk func(notify.Reader) (T, bool)) (T, bool) {
+	p := c.Principal()
+	r := p.Reader()
+	for _, m := range *all {
+		if m.reader.User == r.User && m.reader.Since.Equal(r.Since) && slices.Equal(m.reader.Topics, r.Topics) {
+			return m.made, m.ok
+		}
+	}
+	made, ok := mk(r)
+	*all = append(*all, madeFor[T]{r, made, ok})
+	return made, ok
 }
 
 // Reached notes that every connection was offered everything up to seq that it
@@ -159,11 +200,15 @@ func (s *shard) deliverTopics(hits []hit, frames []*Frame, long []*Conn) []*Conn
 	return long
 }
 
-// offerAll is offer for several frames that are told together, and reports
-// whether c's queue is long now.
 func (c *Conn) offerAll(frames []*Frame, seq notify.Sequence) (long bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
+	return c.offerAllLocked(frames, seq)
+}
+
+// offerAllLocked is offer for several frames that are told together, and reports
+// whether c's queue is long now.
+func (c *Conn) offerAllLocked(frames []*Frame, seq notify.Sequence) (long bool) {
 	if seq <= c.seen {
 		return false
 	}
@@ -178,11 +223,11 @@ func (c *Conn) offerAll(frames []*Frame, seq notify.Sequence) (long bool) {
 	return c.isLong()
 }
 
-// gather calls do with the connections that to names, each once, those of a
-// user or of a shard at a time. No lock is held then.
-func (h *Hub) gather(to notify.Readers, do func([]*Conn)) {
+// eachLocked calls do with each connection that to names, once, with its shard
+// locked. do may end the connection.
+func (h *Hub) eachLocked(to notify.Readers, do func(*Conn)) {
 	for _, u := range to.Users {
-		do(h.shardOf(u).connsOf(u))
+		h.shardOf(u).eachOf(u, do)
 	}
 	if !to.All && len(to.Topics) == 0 {
 		return
@@ -191,33 +236,39 @@ func (h *Hub) gather(to notify.Readers, do func([]*Conn)) {
 	shards := shardsOf(hits)
 	for i := range h.shards {
 		if s := &h.shards[i]; to.All {
-			do(s.conns())
+			s.each(do)
 		} else if shards.has(i) {
-			do(s.hearers(hits))
+			s.eachHearing(hits, do)
 		}
 	}
+}
+
+func (s *shard) eachOf(u notify.UserID, do func(*Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range slices.Backward(s.users[u]) { // backward: do may remove c
+		do(c)
+	}
+}
+
+func (s *shard) each(do func(*Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conns := range s.users {
+		for _, c := range slices.Backward(conns) {
+			do(c)
+		}
+	}
+}
+
+func (s *shard) eachHearing(hits []hit, do func(*Conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.eachHearerLocked(hits, func(c *Conn, _ int) { do(c) })
 }
 
 func (s *shard) connsOf(u notify.UserID) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.users[u])
-}
-
-func (s *shard) conns() []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*Conn
-	for _, conns := range s.users {
-		all = append(all, conns...)
-	}
-	return all
-}
-
-func (s *shard) hearers(hits []hit) []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*Conn
-	s.eachHearerLocked(hits, func(c *Conn, _ int) { all = append(all, c) })
-	return all
 }

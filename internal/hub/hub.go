@@ -36,10 +36,11 @@ type Options struct {
 	Fresh      func(c *Conn, at notify.Sequence) *Frame
 	FreshEvery time.Duration
 
-	// Recounted makes the frame that tells a live connection how much is unread,
-	// after a Recount: it has been told everything up to at. nil stands for none,
-	// and a nil Recounted for never. The wheel calls it and waits.
-	Recounted func(c *Conn, at notify.Sequence) *Frame
+	// Recounted makes the frame that tells live connections of r how much is unread,
+	// after a Recount: they have been told everything up to at. Connections for which
+	// it reports false end. A nil Recounted stands for never. The wheel calls it and
+	// waits.
+	Recounted func(r notify.Reader, at notify.Sequence) (f *Frame, ok bool)
 
 	Metrics   Metrics          // nil: none
 	Logger    *slog.Logger     // nil: none

@@ -104,7 +104,7 @@ func (c *Conn) Renew(p notify.Principal) bool {
 	c.holder = holderOf(p)
 	s.resubscribeLocked(c, was.topics())
 	if was.since != c.holder.since || !slices.Equal(was.topics(), c.holder.topics()) {
-		s.noteCount(c) // there is more or less in its inbox now
+		s.noteCountLocked(c) // there is more or less in its inbox now
 	}
 	c.unlink() // it may expire sooner than it would have been looked at
 	s.wheel.put(c, s.hub.since(), &s.hub.opts)

@@ -1,6 +1,12 @@
 package hub
 
-import "github.com/bellhop/bellhop/internal/notify"
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
 
 // recountMost is how many connections of a shard are given a fresh count at a
 // tick: the wheel must go on.
@@ -23,11 +29,7 @@ func (h *Hub) Recount(to notify.Readers) {
 		}
 		return
 	}
-	h.gather(to, func(conns []*Conn) {
-		for _, c := range conns {
-			c.askForCount()
-		}
-	})
+	h.eachLocked(to, func(c *Conn) { c.shard.noteCountLocked(c) })
 }
 
 func (s *shard) recountAll() {
@@ -36,15 +38,8 @@ func (s *shard) recountAll() {
 	s.recount.all = true
 }
 
-func (c *Conn) askForCount() {
-	c.shard.mu.Lock()
-	defer c.shard.mu.Unlock()
-	c.shard.noteCount(c)
-}
-
-// noteCount puts c among those that want a count, if there is anybody to count.
-// The lock is held.
-func (s *shard) noteCount(c *Conn) {
+// noteCountLocked puts c among those that want a count, if there is anybody to count.
+func (s *shard) noteCountLocked(c *Conn) {
 	if s.hub.opts.Recounted != nil && !c.recount && (c.phase == joining || c.phase == live) {
 		c.recount = true
 		s.recount.conns = append(s.recount.conns, c)
@@ -59,12 +54,24 @@ type counting struct {
 }
 
 // tellCounts gives those a fresh count who want one, now that all connections
-// were told everything up to at.
+// were told everything up to at. Connections of a user that read the same are
+// counted once.
 func (s *shard) tellCounts(at notify.Sequence) {
-	for _, c := range s.takeCounts(at) {
-		if f := s.hub.opts.Recounted(c.conn, c.at); f != nil {
-			c.conn.tellCount(f)
+	next := s.takeCounts(at)
+	slices.SortFunc(next, func(a, b counting) int {
+		return cmp.Or(strings.Compare(string(a.conn.holder.user), string(b.conn.holder.user)), cmp.Compare(a.at, b.at))
+	})
+	var made byReader[*Frame]
+	for i, c := range next {
+		if i > 0 && (next[i-1].at != c.at || next[i-1].conn.holder.user != c.conn.holder.user) {
+			made = made[:0]
 		}
+		f, ok := made.get(c.conn, func(r notify.Reader) (*Frame, bool) { return s.hub.opts.Recounted(r, c.at) })
+		if !ok {
+			c.conn.End(notify.CloseInternal)
+			continue
+		}
+		c.conn.tellCount(f)
 	}
 }
 
@@ -77,7 +84,7 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 		s.recount.all = false
 		for _, conns := range s.users {
 			for _, c := range conns {
-				s.noteCount(c)
+				s.noteCountLocked(c)
 			}
 		}
 	}
@@ -106,7 +113,7 @@ func (c *Conn) tellCount(f *Frame) {
 	switch {
 	case c.phase != live:
 	case f.Sequence < c.seen:
-		c.shard.noteCount(c)
+		c.shard.noteCountLocked(c)
 	default:
 		c.seen = f.Sequence
 		c.enqueue(f)

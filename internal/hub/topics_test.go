@@ -185,7 +185,7 @@ func TestTopicsAreNoRace(t *testing.T) {
 	tasks.Go(func() {
 		for range 500 {
 			tellTopics(h, 0, "news", "project.7")
-			h.DeliverEach(notify.Readers{Topics: []notify.Topic{"news"}}, 1, func(*hub.Conn) []*hub.Frame { return nil })
+			h.DeliverShared(notify.Readers{Topics: []notify.Topic{"news"}}, 1, pair(1))
 		}
 	})
 	tasks.Wait()

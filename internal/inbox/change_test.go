@@ -46,8 +46,8 @@ func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 		`{"read":["` + one + `"],"unread_count":1}`,
 		`{"archived":["` + two + `","` + three + `"],"unread_count":0}`,
 		`{"unread":["` + one + `","` + two + `"],"unread_count":2}`,
-		`{"recalled":["` + three + `"],"unread_count":2}`,
-		`{"recalled":["` + two + `"],"unread_count":1}`,
+		`{"recalled":["` + three + `"]}`, // the count follows, for many at a time
+		`{"recalled":["` + two + `"]}`,
 	}
 	for _, d := range []*device{phone, laptop} {
 		assert.Equal(t, append([]string{"welcome", "live"}, words...), d.told(2+len(words)))

@@ -59,20 +59,25 @@ func appendFrame(data []byte, n *notify.Notification) ([]byte, *hub.Frame) {
 	return data, &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: data[at:len(data):len(data)]}
 }
 
-// tellChange tells each connection what has changed and how much is unread now.
+// tellChange tells connections what has changed. A change that concerns one user
+// comes with what is unread then, which is counted once for all connections that
+// read the same. To many it is one event for all, without a count: the Recount that
+// follows has the wheel count for them, a bounded number at a tick.
 func (b *Inbox) tellChange(c *notify.InboxChange) {
 	parts := partsOf(c)
-	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
 	last := parts[len(parts)-1:]
 	if c.Replaced {
 		last[0].Sequence = 0 // the cursor comes with what has taken the place
 	}
-	b.opts.Hub.DeliverEach(c.To, c.Sequence, func(conn *hub.Conn) []*hub.Frame {
-		unread, ok := b.unread(conn, c.Sequence)
-		if !ok {
-			return nil
-		}
-		return append(first[:len(first):len(first)], changeFrames(last, unread)...)
+	user, ok := c.User()
+	if !ok {
+		b.opts.Hub.DeliverShared(c.To, c.Sequence, changeFrames(parts, wire.NoCount))
+		return
+	}
+	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
+	b.opts.Hub.DeliverUser(user, c.Sequence, func(r notify.Reader) ([]*hub.Frame, bool) {
+		unread, ok := b.unread(r, c.Sequence)
+		return append(first[:len(first):len(first)], changeFrames(last, unread)...), ok
 	})
 }
 
@@ -112,36 +117,28 @@ func changeFrames(parts []notify.InboxChange, unread int) []*hub.Frame {
 // from now on is live, and how much is unread. It is nil if that cannot be
 // counted, and then c ends.
 func (b *Inbox) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
-	data, ok := b.count(c, at)
-	if !ok {
-		return nil
-	}
-	return &hub.Frame{Event: "live", Sequence: at, Data: data}
-}
-
-// RecountFrame tells c how much is unread, now that it has been told everything
-// up to at. It is nil if that cannot be counted, and then c ends.
-func (b *Inbox) RecountFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
-	data, ok := b.count(c, at)
-	if !ok {
-		return nil
-	}
-	return &hub.Frame{Event: "inbox", Sequence: at, Data: data}
-}
-
-func (b *Inbox) count(c *hub.Conn, at notify.Sequence) (data []byte, ok bool) {
-	unread, ok := b.unread(c, at)
-	return wire.AppendChange(nil, &notify.InboxChange{}, unread), ok
-}
-
-// unread counts what c has been told up to a sequence and its user has not
-// looked at. If the store fails, c ends.
-func (b *Inbox) unread(c *hub.Conn, upTo notify.Sequence) (n int, ok bool) {
 	p := c.Principal()
-	n, err := b.opts.Store.Unread(p.Reader(), upTo)
-	if err != nil {
-		b.opts.Logger.Error("counting what is unread failed", "connection", c.ID(), "error", err)
+	unread, ok := b.unread(p.Reader(), at)
+	if !ok {
 		c.End(notify.CloseInternal)
+		return nil
+	}
+	return &hub.Frame{Event: "live", Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}
+}
+
+// RecountFrame tells connections of r how much is unread, now that they have been
+// told everything up to at. It reports false if that cannot be counted.
+func (b *Inbox) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame, ok bool) {
+	unread, ok := b.unread(r, at)
+	return &hub.Frame{Event: "inbox", Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}, ok
+}
+
+// unread counts what r was told up to a sequence and its user has not looked at.
+// It reports false if the store fails.
+func (b *Inbox) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
+	n, err := b.opts.Store.Unread(r, upTo)
+	if err != nil {
+		b.opts.Logger.Error("counting what is unread failed", "error", err)
 	}
 	return n, err == nil
 }

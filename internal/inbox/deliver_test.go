@@ -74,11 +74,20 @@ func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
 	r.inbox.Deliver(notify.InboxChange{
 		Sequence: later + 1, To: notify.Readers{All: true}, Recalled: []string{"z"},
 	})
-	want := []string{`{"unread_count":0}`, `{"read":["x"],"unread":["y"],"unread_count":3}`, `{"recalled":["z"],"unread_count":3}`}
+	r.inbox.Deliver(notify.Recount{To: notify.Readers{All: true}})
+	want := []string{`{"unread_count":0}`, `{"read":["x"],"unread":["y"],"unread_count":3}`, `{"recalled":["z"]}`}
 	assert.Equal(t, want, data(phone, "live", "inbox"))
 	assert.Equal(t, strings.ReplaceAll(strings.Join(want, " "), "count\":3", "count\":9"), strings.Join(data(laptop, "live", "inbox"), " "))
-	assert.Equal(t, []string{`{"unread_count":0}`, `{"recalled":["z"],"unread_count":5}`}, data(grace, "live", "inbox"))
+	assert.Equal(t, []string{`{"unread_count":0}`, `{"recalled":["z"]}`}, data(grace, "live", "inbox"))
 	assert.Equal(t, string(r.inbox.AppendCursor(nil, inbox.TagOf("ada"), later+1)), phone.cursor())
+
+	ctx, stop := contextOf(t)
+	defer stop()
+	go r.hub.Run(ctx) // the count follows at a tick
+	phone.told(6)
+	grace.told(5)
+	assert.Equal(t, append(want, `{"unread_count":3}`), data(phone, "live", "inbox"))
+	assert.Equal(t, `{"unread_count":5}`, data(grace, "inbox")[1])
 }
 
 // data returns what was told with these events, once all that was queued is
@@ -134,7 +143,7 @@ func TestACountThatFailsEndsTheConnection(t *testing.T) {
 	}))
 	d := r.connect("ada", "")
 	broken.Store(true)
-	r.inbox.Deliver(notify.InboxChange{Sequence: later, To: notify.Readers{All: true}, Read: []string{"x"}})
+	r.inbox.Deliver(notify.InboxChange{Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}})
 	assert.Eventually(t, func() bool { return d.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
 
 	late := r.register(hears("ada"))

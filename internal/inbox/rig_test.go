@@ -51,7 +51,7 @@ func (r *rig) start() {
 	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
 	require.NoError(r.t, err)
 	var b *inbox.Inbox
-	h := hub.New(hub.Options{Recounted: func(c *hub.Conn, at notify.Sequence) *hub.Frame { return b.RecountFrame(c, at) }})
+	h := hub.New(hub.Options{Recounted: func(who notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return b.RecountFrame(who, at) }})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},

@@ -98,8 +98,19 @@ type InboxChange struct {
 	Replaced bool
 }
 
+// User returns the one user whom c concerns; ok is false if it concerns several or
+// is shared. Connections of one user are told how much is unread with c; for all
+// others a Recount follows.
+func (c *InboxChange) User() (u UserID, ok bool) {
+	if c.To.All || len(c.To.Topics) > 0 || len(c.To.Users) != 1 {
+		return "", false
+	}
+	return c.To.Users[0], true
+}
+
 // Recount says that readers have another number of unread notifications than
-// they can tell by what they heard: some have expired or were dropped.
+// they can tell by what they heard: some have expired, or were dropped, replaced or
+// recalled.
 type Recount struct {
 	To Readers
 }

@@ -129,6 +129,9 @@ func (g *group) tellRecounts() {
 		return
 	}
 	to := readersOf(g.recount)
+	if to.All {
+		to = notify.Readers{All: true}
+	}
 	slices.Sort(to.Users)
 	slices.Sort(to.Topics)
 	to.Users, to.Topics = slices.Compact(to.Users), slices.Compact(to.Topics)

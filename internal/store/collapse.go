@@ -25,9 +25,7 @@ func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 		}
 	}
 	for _, id := range replaced.ids {
-		g.told = append(g.told, notify.InboxChange{
-			Sequence: n.Sequence, To: readersOf(replaced.by[id]), Recalled: []string{id}, Replaced: true,
-		})
+		g.tellGone(notify.InboxChange{Sequence: n.Sequence, Recalled: []string{id}, Replaced: true}, replaced.by[id])
 	}
 	for _, o := range replaced.holders {
 		c := notify.InboxChange{Sequence: n.Sequence, Recalled: replaced.of[o]}
@@ -118,8 +116,18 @@ func (g *group) replaceAt(o owner, seq notify.Sequence) (id string, holders []ow
 	if err != nil || len(holders) == 0 || old.Expired(g.at) { // readers let go of that themselves
 		return "", nil, err
 	}
-	g.recount = g.recount[:before] // they hear it
+	g.recount = g.recount[:before] // tellGone sees to it
 	return old.ID(), holders, nil
+}
+
+// tellGone tells c to those who had what is gone, and has them count anew at the end
+// of the entry unless they are told a count with c.
+func (g *group) tellGone(c notify.InboxChange, holders []owner) {
+	c.To = readersOf(holders)
+	g.told = append(g.told, c)
+	if _, ok := c.User(); !ok {
+		g.recount = append(g.recount, holders...)
+	}
 }
 
 // takeOutReplaced takes old out of a user's history, where the others whom it was

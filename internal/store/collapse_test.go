@@ -53,7 +53,8 @@ func TestCollapsingForManyUsers(t *testing.T) {
 	}
 	told(t, s, 1, append(first, toUsers(many, "all", users...))...)
 	got := told(t, s, many+2, toUsers(many+1, "all", users...))
-	require.Len(t, got, 2)
+	require.Len(t, got, 3)
+	assert.Equal(t, notify.Recount{To: notify.Readers{Users: users}}, got[2])
 	assert.Equal(t, notify.InboxChange{
 		Sequence: many + 2, To: notify.Readers{Users: users}, Recalled: []string{idOf(many)}, Replaced: true,
 	}, got[0])
@@ -80,7 +81,8 @@ func TestCollapsingInTopics(t *testing.T) {
 	}
 	told(t, s, 1, collapsing(1, "x", "z"), collapsing(2, "y"))
 	got := told(t, s, 3, collapsing(3, "y", "x", "w"))
-	require.Len(t, got, 5)
+	require.Len(t, got, 6)
+	assert.Equal(t, notify.Recount{To: notify.Readers{Topics: []notify.Topic{"x", "y", "z"}}}, got[5])
 	assert.Equal(t, notify.InboxChange{
 		Sequence: 3, To: notify.Readers{Topics: []notify.Topic{"y"}}, Recalled: []string{idOf(2)}, Replaced: true,
 	}, got[0])

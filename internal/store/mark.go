@@ -343,9 +343,9 @@ func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
 	if err != nil {
 		return err
 	}
-	g.recount = g.recount[:0] // they hear it
-	c := notify.InboxChange{Sequence: seq, To: readersOf(holders), Recalled: []string{n.ID()}}
-	g.told = append(g.told, c)
+	g.recount = g.recount[:0] // tellGone sees to it
+	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
+	g.tellGone(c, holders)
 	for _, o := range holders {
 		if err := g.keepChange(o, &c, e.Keep); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,60 +11,85 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// own returns frames for a connection, of which the last has a sequence.
-func own(seq int) func(*hub.Conn) []*hub.Frame {
-	return func(c *hub.Conn) []*hub.Frame {
-		return []*hub.Frame{ephemeral("for " + c.ID()), frame(seq)}
-	}
-}
+// pair is two frames that are told together, of which the last has a sequence.
+func pair(seq int) []*hub.Frame { return []*hub.Frame{ephemeral("with"), frame(seq)} }
 
-func TestDeliverEachReachesWhomItIsFor(t *testing.T) {
+func TestDeliverSharedReachesWhomItIsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, hearing("ada", "project.*", "project.7"))
 		_, grace := connect(t, h, user("grace"))
-		h.DeliverEach(notify.Readers{Users: []notify.UserID{"ada", "nobody"}}, 1, own(1))
-		h.DeliverEach(notify.Readers{Topics: []notify.Topic{"project.7"}}, 2, own(2))
-		h.DeliverEach(everyone, 3, own(3))
-		h.DeliverEach(everyone, 3, func(*hub.Conn) []*hub.Frame { return nil })
-		h.DeliverEach(everyone, 3, own(3)) // seen
+		h.DeliverShared(notify.Readers{Users: []notify.UserID{"ada", "nobody"}}, 1, pair(1))
+		h.DeliverShared(notify.Readers{Topics: []notify.Topic{"project.7"}}, 2, pair(2))
+		h.DeliverShared(everyone, 3, pair(3))
+		h.DeliverShared(everyone, 3, pair(3)) // seen
 		tell(h, 4, "ada")
 		synctest.Wait()
-		ada.want(t, "for c-ada", "1", "for c-ada", "2", "for c-ada", "3", "4")
-		grace.want(t, "for c-grace", "3")
+		ada.want(t, "with", "1", "with", "2", "with", "3", "4")
+		grace.want(t, "with", "3")
 		h.Drain(t.Context(), 0)
 	})
 }
 
 // No lock is held while the frames are made: what makes them may ask the hub,
 // and be overtaken.
-func TestDeliverEachHoldsNoLock(t *testing.T) {
+func TestDeliverUserHoldsNoLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		joining, late := join(t, h, user("ada"))
-		_, gone := connect(t, h, user("ada"))
-		h.DeliverEach(notify.Readers{Users: []notify.UserID{"ada"}}, 5, func(c *hub.Conn) []*hub.Frame {
-			c.Principal()
-			if c == joining {
-				h.GoLive(c, 4)
+		other, gone := connect(t, h, hearing("ada", "news"))
+		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Frame, bool) {
+			if len(r.Topics) == 0 {
+				h.GoLive(joining, 4)
 			} else {
-				c.End(notify.CloseRevoked)
+				other.End(notify.CloseRevoked)
 			}
-			return own(5)(c)
+			return pair(5), true
 		})
 		synctest.Wait()
-		late.want(t, "for c-ada", "5") // it went live before it was offered
+		late.want(t, "with", "5") // it went live before it was offered
 		gone.want(t)
 		gone.wantEnd(t, notify.CloseRevoked)
 		h.Drain(t.Context(), 0)
 	})
 }
 
-func TestDeliverEachRaisesTheMarkOfWhoIsJoining(t *testing.T) {
+// What connections of a user are told is made once for those that read the same,
+// and where it cannot be made, those end.
+func TestDeliverUserMakesFramesOncePerReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		_, plain := connect(t, h, user("ada"))
+		_, same := connect(t, h, user("ada"))
+		_, news := connect(t, h, hearing("ada", "news"))
+		late := user("ada")
+		late.Since = time.Now()
+		_, since := connect(t, h, late)
+		_, grace := connect(t, h, user("grace"))
+		made := 0
+		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Frame, bool) {
+			made++
+			return pair(5), r.Since.IsZero()
+		})
+		synctest.Wait()
+		if made != 3 {
+			t.Errorf("made %d times", made)
+		}
+		plain.want(t, "with", "5")
+		same.want(t, "with", "5")
+		news.want(t, "with", "5")
+		since.want(t)
+		since.wantEnd(t, notify.CloseInternal)
+		grace.want(t)
+		h.Drain(t.Context(), 0)
+	})
+}
+
+func TestDeliverSharedRaisesTheMarkOfWhoIsJoining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
-		h.DeliverEach(everyone, 7, own(7))
+		h.DeliverShared(everyone, 7, pair(7))
 		if h.GoLive(c, 6) {
 			t.Error("it went live although 7 had been offered")
 		}
@@ -76,12 +102,12 @@ func TestDeliverEachRaisesTheMarkOfWhoIsJoining(t *testing.T) {
 	})
 }
 
-func TestDeliverEachLeavesNoLongQueue(t *testing.T) {
+func TestDeliverSharedLeavesNoLongQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 8})
 		_, ada := connect(t, h, user("ada"))
 		for seq := 1; seq <= 100; seq++ {
-			h.DeliverEach(everyone, notify.Sequence(seq), own(seq))
+			h.DeliverShared(everyone, notify.Sequence(seq), pair(seq))
 		}
 		synctest.Wait()
 		if n := len(ada.heard()); n != 200 {
@@ -113,13 +139,13 @@ func (k *counter) count() int {
 	return len(k.asks)
 }
 
-func (k *counter) frame(_ *hub.Conn, at notify.Sequence) *hub.Frame {
+func (k *counter) frame(_ notify.Reader, at notify.Sequence) (*hub.Frame, bool) {
 	k.mu.Lock()
 	k.asks = append(k.asks, at)
 	k.mu.Unlock()
 	f := frame(int(at))
 	f.Data = append([]byte("count at "), f.Data...)
-	return f
+	return f, true
 }
 
 func TestRecount(t *testing.T) {
@@ -195,11 +221,11 @@ func TestRecountThatIsOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := new(counter)
 		var h *hub.Hub
-		h = hub.New(hub.Options{Silence: time.Hour, Recounted: func(c *hub.Conn, at notify.Sequence) *hub.Frame {
+		h = hub.New(hub.Options{Silence: time.Hour, Recounted: func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) {
 			if k.count() == 0 {
 				tell(h, 2, "ada")
 			}
-			return k.frame(c, at)
+			return k.frame(r, at)
 		}})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))
@@ -219,8 +245,8 @@ func TestACrowdIsCountedOverSeveralTicks(t *testing.T) {
 		k := new(counter)
 		h := hub.New(hub.Options{Silence: time.Hour, PerUser: many, Recounted: k.frame})
 		run(t, h)
-		for range many { // one user's are in one shard
-			connect(t, h, user("ada"))
+		for i := range many { // one user's are in one shard, and each reads something else
+			connect(t, h, hearing("ada", notify.TopicPattern(fmt.Sprintf("topic-%d", i))))
 		}
 		h.Recount(everyone)
 		var counts []int
@@ -231,6 +257,39 @@ func TestACrowdIsCountedOverSeveralTicks(t *testing.T) {
 		if counts[0] >= many || counts[3] != many {
 			t.Errorf("counted %v of %d", counts, many)
 		}
+	})
+}
+
+// Connections of a user that read the same are counted once.
+func TestDevicesAreCountedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, k := counting(t)
+		_, phone := connect(t, h, user("ada"))
+		_, laptop := connect(t, h, user("ada"))
+		_, grace := connect(t, h, user("grace"))
+		h.Reached(5)
+		h.Recount(everyone)
+		pass(time.Second)
+		phone.want(t, "count at 5")
+		laptop.want(t, "count at 5")
+		grace.want(t, "count at 5")
+		if n := k.count(); n != 2 {
+			t.Errorf("counted %d times", n)
+		}
+	})
+}
+
+// A connection whose count fails ends.
+func TestARecountThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{Silence: time.Hour, Recounted: func(notify.Reader, notify.Sequence) (*hub.Frame, bool) {
+			return nil, false
+		}})
+		run(t, h)
+		_, ada := connect(t, h, user("ada"))
+		h.Recount(everyone)
+		pass(time.Second)
+		ada.wantEnd(t, notify.CloseInternal)
 	})
 }
 
@@ -268,18 +327,18 @@ func TestAnotherTokenIsCountedAnew(t *testing.T) {
 
 // Frames without a sequence precede what bears it: who is told them now is told
 // that, too, and who is joining finds both in its past.
-func TestDeliverEachBeforeMoreOfTheSame(t *testing.T) {
+func TestDeliverSharedBeforeMoreOfTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, user("ada"))
 		late, joining := join(t, h, user("grace"))
-		h.DeliverEach(everyone, 7, func(*hub.Conn) []*hub.Frame { return []*hub.Frame{ephemeral("before 7")} })
+		h.DeliverShared(everyone, 7, []*hub.Frame{ephemeral("before 7")})
 		if h.GoLive(late, 6) {
 			t.Error("it went live although some of 7 had been offered")
 		}
 		tell(h, 7, "ada")
 		tell(h, 7, "grace")
-		h.DeliverEach(everyone, 7, func(*hub.Conn) []*hub.Frame { return []*hub.Frame{ephemeral("seen")} })
+		h.DeliverShared(everyone, 7, []*hub.Frame{ephemeral("seen")})
 		synctest.Wait()
 		ada.want(t, "before 7", "7")
 		joining.want(t)
