@@ -91,6 +91,7 @@ type process struct {
 	env    []string         // besides the usual
 	heard  func(msg string) // is given the message of each log line; nil: nobody is
 	url    string
+	admin  string
 	*running
 	cursor string // of the last frame that a watcher has read
 }
@@ -140,27 +141,39 @@ func (p *process) serve() *exec.Cmd {
 // start starts the process and waits until it says where it listens.
 func (p *process) start() {
 	p.t.Helper()
-	listening := make(chan string, 1)
+	if !p.startOrExit() {
+		p.t.Fatalf("it has exited (%v): %s", p.cmd.ProcessState, p.said.String())
+	}
+}
+
+// startOrExit is start for a process that may refuse to. It reports whether it
+// listens.
+func (p *process) startOrExit() bool {
+	p.t.Helper()
+	type addresses struct{ Msg, Public, Admin string }
+	listening := make(chan addresses, 1)
 	cmd := p.serve()
 	p.running = run(p.t, cmd, cmd.StderrPipe, func(line []byte) {
-		var said struct{ Msg, Public string }
+		var said addresses
 		if json.Unmarshal(line, &said) != nil {
 			return
 		}
 		if said.Msg == "listening" {
-			listening <- said.Public
+			listening <- said
 		}
 		if p.heard != nil {
 			p.heard(said.Msg)
 		}
 	})
 	select {
-	case address := <-listening:
-		p.url = "http://" + address
+	case at := <-listening:
+		p.url, p.admin = "http://"+at.Public, "http://"+at.Admin
+		return true
 	case <-p.exited:
-		p.t.Fatalf("it has exited (%v): %s", p.cmd.ProcessState, p.said.String())
+		return false
 	case <-time.After(patience):
 		p.t.Fatal("it does not listen")
+		return false
 	}
 }
 

@@ -1,0 +1,226 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// damages are ways in which the files of a store come to harm while the service is
+// stopped.
+func damages() map[string]func(t *testing.T, dir string, random *rand.Rand) {
+	return map[string]func(t *testing.T, dir string, random *rand.Rand){
+		"no harm": func(*testing.T, string, *rand.Rand) {},
+		"a bit of the newest log": func(t *testing.T, dir string, random *rand.Rand) {
+			change(t, newest(t, dir, "*.log"), random, flipped)
+		},
+		"the newest log is cut": func(t *testing.T, dir string, random *rand.Rand) {
+			change(t, newest(t, dir, "*.log"), random, cutShort)
+		},
+		"the newest log is removed": func(t *testing.T, dir string, _ *rand.Rand) {
+			require.NoError(t, os.Remove(newest(t, dir, "*.log")))
+		},
+		"the MANIFEST is cut": func(t *testing.T, dir string, random *rand.Rand) {
+			change(t, newest(t, dir, "MANIFEST-*"), random, cutShort)
+		},
+		"the marker of the MANIFEST is removed": func(t *testing.T, dir string, _ *rand.Rand) {
+			require.NoError(t, os.Remove(newest(t, dir, "marker.manifest.*")))
+		},
+		"a bit of any file": func(t *testing.T, dir string, random *rand.Rand) {
+			all, err := filepath.Glob(filepath.Join(dir, "store", "*"))
+			require.NoError(t, err)
+			change(t, all[random.IntN(len(all))], random, flipped)
+		},
+		"the store is of a while before": func(t *testing.T, dir string, _ *rand.Rand) {
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "store")))
+			require.NoError(t, os.Rename(filepath.Join(dir, "before", "store"), filepath.Join(dir, "store")))
+		},
+		"all is of a while before": func(t *testing.T, dir string, _ *rand.Rand) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "watermark")))
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "store")))
+			for _, name := range []string{"watermark", "store"} {
+				require.NoError(t, os.Rename(filepath.Join(dir, "before", name), filepath.Join(dir, name)))
+			}
+		},
+		"the store is removed": func(t *testing.T, dir string, _ *rand.Rand) {
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "store")))
+		},
+	}
+}
+
+func newest(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "store", pattern))
+	require.NoError(t, err)
+	require.NotEmpty(t, all)
+	return slices.Max(all)
+}
+
+func flipped(b []byte, random *rand.Rand) []byte {
+	b[random.IntN(len(b))] ^= 1 << random.IntN(8)
+	return b
+}
+
+func cutShort(b []byte, random *rand.Rand) []byte { return b[:random.IntN(len(b))] }
+
+func change(t *testing.T, name string, random *rand.Rand, how func([]byte, *rand.Rand) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	require.NoError(t, err)
+	if len(b) > 0 {
+		require.NoError(t, os.WriteFile(name, how(b, random), 0o600))
+	}
+}
+
+// TestDamageIsNeverSilent harms the files of a store after kill -9, and starts the
+// service on them. Promise 4: either all that was answered 202 is there, or the
+// service refuses to start and says what to do, or it says how much is missing and
+// resets the cursors of before.
+func TestDamageIsNeverSilent(t *testing.T) {
+	const before, after = 30, 25
+	p := &process{t: t, binary: build(t), dir: t.TempDir()}
+	p.start()
+	p.publishLarge(0, before)
+	p.end(t, syscall.SIGTERM)
+	older := t.TempDir()
+	require.NoError(t, os.CopyFS(older, os.DirFS(p.dir)))
+	p.start()
+	p.publishLarge(before, before+after)
+	p.history() // leaves the cursor behind all of it
+	p.kill()
+	require.NoError(t, os.CopyFS(filepath.Join(p.dir, "before"), os.DirFS(older)))
+
+	for name, harm := range damages() {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(3) {
+				dir := t.TempDir()
+				require.NoError(t, os.CopyFS(dir, os.DirFS(p.dir)))
+				harm(t, dir, rand.New(rand.NewPCG(seed, 1)))
+				harmed := &process{t: t, binary: p.binary, dir: dir, cursor: p.cursor}
+				outcome := harmed.judge(before + after)
+				if name == "all is of a while before" { // which is whole in itself: a backup
+					require.Equal(t, "reset, without a loss", outcome)
+					continue
+				}
+				require.NotEqual(t, "reset, without a loss", outcome)
+				t.Log(outcome)
+			}
+		})
+	}
+}
+
+// publishLarge publishes numbers to ada and so many others that each record has
+// 127 kB.
+func (p *process) publishLarge(from, to int) {
+	p.t.Helper()
+	others := ""
+	for i := range 999 {
+		others += fmt.Sprintf(`,"%0125d"`, i)
+	}
+	for n := from; n < to; n++ {
+		body := strings.Replace(note(n), `"ada"`, `"ada"`+others, 1)
+		r, err := http.NewRequest(http.MethodPost, p.url+"/notify", strings.NewReader(body))
+		require.NoError(p.t, err)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token(p.t, "backend", notify.ScopePublish))
+		resp, err := http.DefaultClient.Do(r)
+		require.Equal(p.t, http.StatusAccepted, read(p.t, resp, err).StatusCode)
+	}
+}
+
+// judge starts the process, which has answered so many publishes, and returns what
+// became of it.
+func (p *process) judge(answered int) string {
+	t := p.t
+	t.Helper()
+	if !p.startOrExit() {
+		require.Contains(t, p.said.String(), "backup")
+		require.NotZero(t, p.cmd.ProcessState.ExitCode())
+		return "refused"
+	}
+	reset, _, _, err := p.receive(p.cursor)
+	_, served, fresh, all := p.receive("earliest")
+	if err != nil || all != nil {
+		require.Equal(t, http.StatusServiceUnavailable, p.get("/livez").StatusCode, "%v, %v", err, all)
+		p.kill()
+		return "it runs and says that it is corrupt"
+	}
+	for i, n := range served {
+		require.Equal(t, i, n)
+	}
+	metrics, err := http.Get(p.admin + "/metrics")
+	if strings.Contains(read(t, metrics, err).body, "bellhop_store_lost_entries 0\n") {
+		p.kill()
+		if reset {
+			return "reset, without a loss"
+		}
+		require.Len(t, served, answered)
+		return "whole"
+	}
+	require.True(t, reset)
+	again, _, _, err := p.receive(fresh)
+	require.NoError(t, err)
+	require.False(t, again, "a cursor from after the loss is honoured")
+	require.Equal(t, http.StatusOK, p.get("/readyz").StatusCode)
+	p.kill() // so that all of the log is read
+	missing := p.missing()
+	require.GreaterOrEqual(t, missing, answered-len(served))
+	return fmt.Sprintf("%d of %d are served, %d entries are said to be missing", len(served), answered, missing)
+}
+
+// receive connects with a cursor and reads what comes before the connection is live:
+// whether it is told that it has missed something, and numbers. It returns the last
+// cursor.
+func (p *process) receive(cursor string) (reset bool, numbers []int, last string, err error) {
+	p.t.Helper()
+	w := p.watch(cursor)
+	defer w.ws.CloseNow()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	for {
+		_, b, err := w.ws.Read(ctx)
+		if err != nil {
+			return reset, numbers, last, err
+		}
+		var f frame
+		require.NoError(p.t, json.Unmarshal(b, &f))
+		last = f.Cursor
+		switch f.Event {
+		case "reset":
+			reset = true
+		case "notification":
+			numbers = append(numbers, f.Data.Data.N)
+		case "live":
+			return reset, numbers, last, nil
+		}
+	}
+}
+
+// missing returns how many entries the log says are missing.
+func (p *process) missing() int {
+	p.t.Helper()
+	for line := range strings.Lines(p.said.String()) {
+		var said struct {
+			Level   string
+			Missing int
+		}
+		if json.Unmarshal([]byte(line), &said) == nil && said.Missing > 0 {
+			require.Equal(p.t, "ERROR", said.Level)
+			return said.Missing
+		}
+	}
+	p.t.Fatal("nothing is said to be missing")
+	return 0
+}
