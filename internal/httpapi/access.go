@@ -100,7 +100,7 @@ func (a *api) issueTicket(c echo.Context, by notify.Principal) error {
 	if err := a.Tickets.Allow(by.Name, 1); err != nil { // each is an entry of the journal
 		return err
 	}
-	if err := a.noBody(c); err != nil {
+	if err := a.noBody(c, by); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
@@ -117,11 +117,11 @@ func (a *api) issueTicket(c echo.Context, by notify.Principal) error {
 
 // noBody returns an error if c brings more than an empty object, as some
 // clients cannot but do.
-func (a *api) noBody(c echo.Context) error {
+func (a *api) noBody(c echo.Context, by notify.Principal) error {
 	if r := c.Request(); r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	body, err := a.readJSON(c, maxOtherBody, &a.rooms.others)
+	body, err := a.readJSON(c, by.Name, maxOtherBody, &a.pools.others)
 	if err != nil {
 		return err
 	}

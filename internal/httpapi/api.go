@@ -84,8 +84,9 @@ type Options struct {
 
 	Depth int // how deep JSON may nest; 0: wire.MaxDepth
 
-	// BodyBytes is how much memory bodies may take while they come, all together;
-	// 0: 128 MiB. Beyond it who sends more is told to come back.
+	// BodyBytes is how much memory bodies may take while they arrive, all together;
+	// 0: 128 MiB. It is shared by address and principal, and a body beyond its share
+	// is answered 503.
 	BodyBytes int64
 
 	// Pages are served at their paths, to GET and HEAD, without a token. A path
@@ -109,7 +110,7 @@ type Options struct {
 type api struct {
 	Options
 	patience patience
-	rooms    rooms
+	pools    pools
 }
 
 // New returns the handler of the public listener.
@@ -117,7 +118,7 @@ func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
 	o.Depth = cmp.Or(o.Depth, wire.MaxDepth)
 	a := &api{Options: o}
-	a.rooms.share(o.BodyBytes)
+	a.pools.shareOut(o.BodyBytes)
 	e := newEcho(o.Logger)
 	e.IPExtractor = clientAddress(o.TrustedProxies)
 	e.Use(a.around)

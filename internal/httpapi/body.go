@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -43,8 +44,9 @@ func isHeldBack(c echo.Context) bool {
 }
 
 // readJSON returns the body of c, if it says that it is JSON, has at most most
-// bytes, and does not nest too deep. While it comes it takes room of in.
-func (a *api) readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
+// bytes, and does not nest too deep. While it arrives it takes memory of from, in
+// the share of a principal; empty: it is not known who that is.
+func (a *api) readJSON(c echo.Context, principal string, most int64, from *pool) ([]byte, error) {
 	if err := isJSON(c); err != nil {
 		return nil, err
 	}
@@ -55,57 +57,109 @@ func (a *api) readJSON(c echo.Context, most int64, in *room) ([]byte, error) {
 	if isHeldBack(c) {
 		c.Set(bodyAsked, true)
 	}
-	from := r.Body
+	b := body{Reader: r.Body, c: c, length: r.ContentLength, principal: principal, pool: from}
 	if r.ContentLength < 0 { // else no more than that comes
-		from = http.MaxBytesReader(w, from, most)
+		b.Reader = http.MaxBytesReader(w, r.Body, most)
 	}
-	body, err := readBody(from, r.ContentLength, in)
+	read, err := b.read()
+	if err == nil {
+		r.Body = http.NoBody // so that dismissBody has nothing to do
+		return read, wire.CheckDepth(read, a.Depth)
+	}
+	closeAfter(c)
 	var over *http.MaxBytesError
 	switch {
-	case err == nil:
-		r.Body = http.NoBody // so that dismissBody has nothing to do
-		return body, wire.CheckDepth(body, a.Depth)
-	case errors.Is(err, errNoRoom):
+	case errors.Is(err, errNoMemory), errors.Is(err, errDisplaced):
 		return nil, err
 	case errors.As(err, &over):
 		return nil, tooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, notify.Errorf(notify.ErrMalformed, "the body did not arrive within %d seconds", int(readTimeout.Seconds()))
+		return nil, notify.Errorf(notify.ErrMalformed, "the body arrived too slowly: at least %d KiB must arrive in a second", leastRate>>10)
 	}
 	return nil, notify.Errorf(notify.ErrMalformed, "the body broke off")
 }
 
-// leastTaken is how much memory is taken for a body at first. Of a larger one
-// its claim alone is worth no more: more is for bytes that have come.
-const leastTaken = 1 << 10
+// How slowly a body may arrive. Its first bytes must be there within readTimeout;
+// then it has bodyGrace, and longer the more of it has arrived.
+const (
+	bodyGrace = 10 * time.Second
+	leastRate = 16 << 10 // bytes in a second
+	bodyMost  = 30 * time.Second
+)
 
-// readBody reads what has length bytes, or an unknown number if that is less
-// than 0.
-func readBody(from io.Reader, length int64, in *room) (body []byte, err error) {
-	held := int64(0)
-	defer func() { in.giveBack(held) }()
-	for int64(len(body)) != length { // then there is no more to read, as net/http has it
-		if len(body) == cap(body) {
-			more := max(leastTaken, 3*int64(len(body)))
-			if length >= 0 {
-				more = min(more, length-int64(len(body)))
-			}
-			if !in.take(more) {
-				return nil, errNoRoom
-			}
-			held += more
-			body = append(make([]byte, 0, held), body...)
+// unpooled is how many bytes of a body are counted with its connection. The claim
+// of a larger one is worth no more: memory is for bytes that have arrived.
+const unpooled = 1 << 10
+
+// body is a body that is read.
+type body struct {
+	io.Reader
+
+	c         echo.Context
+	length    int64 // less than 0: unknown
+	principal string
+	pool      *pool
+
+	arrival *arrival // nil: it has taken nothing of the pool
+	began   time.Time
+}
+
+// read returns all of the body.
+func (b *body) read() (read []byte, err error) {
+	defer func() {
+		if b.arrival != nil && b.arrival.leave() {
+			read, err = nil, errDisplaced
 		}
-		n, err := from.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
+		if err == nil && !b.began.IsZero() { // or it would pass while net/http waits for the next request
+			_ = http.NewResponseController(b.c.Response()).SetReadDeadline(time.Time{})
+		}
+	}()
+	for int64(len(read)) != b.length { // then there is no more to read, as net/http has it
+		if len(read) == cap(read) {
+			if read, err = b.grow(read); err != nil {
+				return nil, err
+			}
+		}
+		n, err := b.Read(read[len(read):cap(read)])
+		read = read[:len(read)+n]
 		switch {
 		case errors.Is(err, io.EOF):
-			return body, nil
+			return read, nil
 		case err != nil:
 			return nil, err
 		}
+		if int64(len(read)) != b.length {
+			b.extend(len(read))
+		}
 	}
-	return body, nil
+	return read, nil
+}
+
+// grow returns read with memory for three times as much again.
+func (b *body) grow(read []byte) ([]byte, error) {
+	more := max(unpooled, 3*int64(len(read)))
+	if b.length >= 0 {
+		more = min(more, b.length-int64(len(read)))
+	}
+	if len(read) > 0 || more > unpooled {
+		if b.arrival == nil {
+			b.arrival = b.pool.newArrival(b.c, b.principal)
+		}
+		if err := b.arrival.take(more); err != nil {
+			return nil, err
+		}
+	}
+	return append(make([]byte, 0, int64(len(read))+more), read...), nil
+}
+
+// extend lets the rest of a body arrive for as long as what has arrived allows.
+func (b *body) extend(arrived int) {
+	now := time.Now()
+	if b.began.IsZero() {
+		b.began = now
+	}
+	allowed := min(bodyMost, bodyGrace+time.Duration(arrived)*time.Second/leastRate)
+	_ = http.NewResponseController(b.c.Response()).SetReadDeadline(b.began.Add(allowed)) // else that of the server holds
 }
 
 // isJSON returns an error unless c claims to bring uncompressed JSON in UTF-8.

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // begin sends the head of a request whose body has length bytes, and nothing of
@@ -109,59 +111,80 @@ func TestABodyThatIsHeldBack(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, answer.StatusCode)
 }
 
-// TestRoomForBodies holds that bodies which never end take no more room than
-// there is, and none from others: what is signed but not known, a user's own,
-// and a publisher's.
-func TestRoomForBodies(t *testing.T) {
-	signed := []string{"webhook-id", "good", "webhook-timestamp", "1", "webhook-signature", "v1,x"}
-	admin, good := []string{"Authorization", "Bearer admin"}, []string{"Authorization", "Bearer good"}
+// padded returns a body with white space behind it, length bytes in all.
+func padded(body string, length int) string { return body + strings.Repeat(" ", length-len(body)) }
+
+// Bodies of one principal that never end take its share of the memory, and nothing
+// of the shares of others at the same address. Bodies of strangers give way to
+// newer ones.
+func TestMemoryForBodiesIsShared(t *testing.T) {
+	signed := []string{"Authorization", "", "webhook-id", "good", "webhook-timestamp", "1", "webhook-signature", "v1,x"}
+	stranger := []string{"webhook-id", "bad", "webhook-timestamp", "1", "webhook-signature", "v1,x"}
 	for name, test := range map[string]struct {
 		path    string
 		headers []string
 		length  int
-		slow    int // of so many bodies the last byte never comes: then there is no room for one more
+		again   int // the answer to one more complete body of the same principal
 	}{
-		"signed":     {"/notify", signed, 512 << 10, 2},
-		"publishing": {"/notify/batch", good, 4 << 20, 1},
-		"others":     {"/revocations", admin, 64 << 10, 2},
+		"strangers":   {"/notify", stranger, 512 << 10, 401},
+		"a publisher": {"/notify/batch", []string{"Authorization", "Bearer good"}, 4 << 20, 503},
+		"a user":      {"/inbox/read", []string{"Authorization", "Bearer good"}, 64 << 10, 503},
+		"an operator": {"/revocations", []string{"Authorization", "Bearer admin"}, 64 << 10, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
-			post := func(path, body string, headers []string) int {
-				return s.do("POST", path, body, append([]string{"Authorization", ""}, headers...)...).StatusCode
+			s := start(t, func(o *httpapi.Options) { o.BodyBytes = 32 << 20 })
+			s.publisher.results = []inbox.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
+			post := func(path, body string, headers ...string) int {
+				return s.do("POST", path, padded(body, 4<<10), headers...).StatusCode
 			}
-			var slow []net.Conn
-			for range 50 { // a claim takes hardly any room
-				slow = append(slow, begin(t, s, test.path, test.length, test.headers...))
+			bodies := map[string]string{"/notify": toAda, "/notify/batch": `{"notifications":[` + toAda + `]}`, "/inbox/read": `{"all":true}`, "/revocations": `{"jti":"a"}`}
+			again := func() int {
+				headers := append([]string{"Authorization", ""}, test.headers...)
+				return s.do("POST", test.path, padded(bodies[test.path], test.length), headers...).StatusCode
 			}
-			ones := map[string]func() int{
-				"signed":     func() int { return post("/notify", toAda, signed) },
-				"publishing": func() int { return post("/notify", toAda, good) },
-				"others":     func() int { return post("/revocations", `{"jti":"a"}`, admin) },
-			}
-			for _, one := range ones {
-				require.Less(t, one(), 300)
-			}
+			slow := fill(t, s, test.path, test.length, 300<<20/8/test.length, test.headers...)
+			eventually(t, func() bool { return again() == test.again })
+			require.Equal(t, 202, post("/notify", toAda, signed...))
+			require.Equal(t, 202, post("/notify", toAda, "Authorization", "Bearer bhk_key"))
+			require.Equal(t, 200, post("/inbox/read", `{"all":true}`, "Authorization", "Bearer grace"))
+			require.Equal(t, 204, post("/revocations", `{"jti":"a"}`, "Authorization", "Bearer admin2"))
 			hangUp(slow)
-			eventually(t, func() bool { return len(s.metrics.all()) == 50+len(ones) }) // they have given it back
-			slow = nil
-			tries := 0
-			eventually(t, func() bool {
-				if tries%200 == 0 { // again, for one of ours may have been in the way
-					hangUp(slow)
-					slow = fill(t, s, test.path, test.length, test.slow, test.headers...)
-				}
-				tries++
-				return ones[name]() == 503
-			})
-			for other, one := range ones {
-				if other != name {
-					require.Less(t, one(), 300, other)
-				}
-			}
-			hangUp(slow)
-			eventually(t, func() bool { return ones[name]() < 300 })
+			eventually(t, func() bool { return again() < 300 || test.again == 401 })
 		})
+	}
+}
+
+// A claim takes no memory of others: it is for bytes that have arrived.
+func TestAClaimTakesNoMemory(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
+	s.publisher.results = []inbox.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
+	for range 50 {
+		begin(t, s, "/notify/batch", 4<<20, "Authorization", "Bearer good")
+	}
+	require.Equal(t, 202, s.do("POST", "/notify/batch", `{"notifications":[`+toAda+`]}`+strings.Repeat(" ", 3<<20)).StatusCode)
+}
+
+// A stranger's body that gives way to a newer one is answered, and closed.
+func TestADisplacedBodyIsAnswered(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
+	stranger := []string{"webhook-id", "bad", "webhook-timestamp", "1", "webhook-signature", "v1,x"}
+	oldest := fill(t, s, "/notify", 512<<10, 1, stranger...)[0]
+	answered := make(chan int, 1)
+	go func() {
+		defer close(answered)
+		if answer, err := http.ReadResponse(bufio.NewReader(oldest), nil); err == nil {
+			answered <- answer.StatusCode
+			answer.Body.Close()
+		}
+	}()
+	for {
+		select {
+		case status := <-answered:
+			require.Equal(t, 503, status)
+			return
+		default:
+			fill(t, s, "/notify", 512<<10, 1, stranger...)
+		}
 	}
 }
 

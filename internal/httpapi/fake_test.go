@@ -218,6 +218,8 @@ func (s *service) options() httpapi.Options {
 		Verifier: tokens{
 			"good":    notify.Principal{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish}},
 			"admin":   notify.Principal{User: "root", Name: "user:root", Scopes: []notify.Scope{notify.ScopeAdmin}},
+			"admin2":  notify.Principal{User: "root2", Name: "user:root2", Scopes: []notify.Scope{notify.ScopeAdmin}},
+			"grace":   notify.Principal{User: "grace", Name: "user:grace"},
 			"bhk_key": notify.Principal{Name: "key:shop", Scopes: []notify.Scope{notify.ScopePublish}},
 			"expired": notify.Errorf(notify.ErrTokenExpired, "it expired"),
 			"revoked": notify.Errorf(notify.ErrTokenRevoked, "it was revoked"),

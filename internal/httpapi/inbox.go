@@ -57,7 +57,7 @@ func inboxQuery(query string) (q inbox.Query, err error) {
 // leaves ends nothing: a page may mark and leave.
 func (a *api) marking(verb notify.Verb) func(echo.Context, notify.Principal) error {
 	return func(c echo.Context, by notify.Principal) error {
-		body, err := a.readJSON(c, maxOtherBody, &a.rooms.others)
+		body, err := a.readJSON(c, by.Name, maxOtherBody, &a.pools.others)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (a *api) marking(verb notify.Verb) func(echo.Context, notify.Principal) err
 }
 
 // recall serves DELETE /notifications/{id}.
-func (a *api) recall(c echo.Context) error {
+func (a *api) recall(c echo.Context, _ notify.Principal) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
 	if err := a.Inbox.Recall(ctx, c.Param("id")); err != nil {

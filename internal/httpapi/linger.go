@@ -34,6 +34,12 @@ func dismissBody(c echo.Context) {
 	if hasArrived(http.NewResponseController(c.Response()), r.Body) {
 		return
 	}
+	closeAfter(c)
+}
+
+// closeAfter has the connection closed after the answer, which does not wait for
+// the rest of the body.
+func closeAfter(c echo.Context) {
 	c.Set(unreadBody, true)
 	c.Response().Header().Set(echo.HeaderConnection, "close") // then net/http does not read before it answers
 }

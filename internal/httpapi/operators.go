@@ -25,12 +25,12 @@ type Operators interface {
 }
 
 // operating lets h serve operators.
-func (a *api) operating(h echo.HandlerFunc) echo.HandlerFunc {
+func (a *api) operating(h func(echo.Context, notify.Principal) error) echo.HandlerFunc {
 	return a.authenticated(func(c echo.Context, by notify.Principal) error {
 		if err := by.May(notify.ScopeAdmin); err != nil {
 			return err
 		}
-		return h(c)
+		return h(c, by)
 	})
 }
 
@@ -44,7 +44,7 @@ type connection struct {
 }
 
 // connectionsOf serves GET /users/{user}/connections.
-func (a *api) connectionsOf(c echo.Context) error {
+func (a *api) connectionsOf(c echo.Context, _ notify.Principal) error {
 	user, err := userOf(c)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (a *api) connectionsOf(c echo.Context) error {
 }
 
 // disconnect serves DELETE /users/{user}/connections.
-func (a *api) disconnect(c echo.Context) error {
+func (a *api) disconnect(c echo.Context, _ notify.Principal) error {
 	user, err := userOf(c)
 	if err != nil {
 		return err
@@ -95,8 +95,8 @@ func userOf(c echo.Context) (notify.UserID, error) {
 }
 
 // revoke serves POST /revocations.
-func (a *api) revoke(c echo.Context) error {
-	body, err := a.readJSON(c, maxOtherBody, &a.rooms.others)
+func (a *api) revoke(c echo.Context, by notify.Principal) error {
+	body, err := a.readJSON(c, by.Name, maxOtherBody, &a.pools.operators)
 	if err != nil {
 		return err
 	}

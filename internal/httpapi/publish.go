@@ -36,7 +36,7 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	body, err := a.readJSON(c, maxNotifyBody, &a.rooms.publishing)
+	body, err := a.readJSON(c, by.Name, maxNotifyBody, &a.pools.publishing)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	body, err := a.readJSON(c, maxBatchBody, &a.rooms.publishing)
+	body, err := a.readJSON(c, by.Name, maxBatchBody, &a.pools.publishing)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 // set no such limits by themselves.
 const (
 	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second // with the body: who sends a byte now and then holds nothing for longer
+	readTimeout       = 15 * time.Second // with the first bytes of the body; body.extend allows more
 	idleTimeout       = 2 * time.Minute
 	writeTimeout      = time.Minute // from the head to the end of the answer; sockets and streams have their own
 )

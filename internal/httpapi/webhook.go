@@ -49,7 +49,7 @@ func (a *api) publishSigned(c echo.Context) error {
 
 // readSigned reads a body and finds out whose it is.
 func (a *api) readSigned(c echo.Context) (by notify.Principal, id string, body []byte, err error) {
-	if body, err = a.readJSON(c, maxNotifyBody, &a.rooms.unsigned); err != nil {
+	if body, err = a.readJSON(c, "", maxNotifyBody, &a.pools.unsigned); err != nil {
 		return by, "", nil, err
 	}
 	by, id, err = a.Verifier.VerifyWebhook(c.Request().Header, body)
