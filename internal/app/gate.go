@@ -21,7 +21,9 @@ func (s *service) openGate(ctx context.Context) (err error) {
 	o := keysOf(s.cfg)
 	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // nobody asks before there is one
 	o.Logger = s.logger
-	s.verifier, err = auth.New(ctx, o)
+	if s.verifier, err = auth.New(ctx, o); err == nil {
+		s.metrics.Observe(s.issuerSamples)
+	}
 	_, originsErr := auth.ParseOrigins(s.cfg.AllowedOrigins)
 	if err != nil {
 		err = fmt.Errorf("keys of tokens: %w", err)

@@ -34,6 +34,9 @@ func (s *service) ready() error {
 	if s.stopping.Load() {
 		return notify.Errorf(notify.ErrDraining, "this node is about to stop")
 	}
+	if err := s.verifier.Ready(); err != nil {
+		return err
+	}
 	return s.inbox.Ready()
 }
 

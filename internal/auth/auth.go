@@ -160,6 +160,7 @@ type Verifier struct {
 	version  *atomic.Uint64                    // one more whenever any of them changes
 	cache    cache
 	header   atomic.Pointer[knownHeader] // of the last token
+	ready    atomic.Bool                 // the keys of every issuer have been loaded once
 
 	stop    context.CancelFunc
 	running sync.WaitGroup

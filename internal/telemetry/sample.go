@@ -8,6 +8,10 @@ type Sample struct {
 	Help    string
 	Value   float64
 	Counter bool // only ever grows; else a gauge
+
+	// Label tells samples of one name apart; empty: there is one sample. Its values
+	// must be bounded by the configuration.
+	Label, LabelValue string
 }
 
 // Observe has read called for each scrape and shows what it returns. It must be
@@ -29,6 +33,10 @@ func (r reader) Collect(to chan<- prometheus.Metric) {
 		if s.Counter {
 			kind = prometheus.CounterValue
 		}
-		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(s.Name, s.Help, nil, nil), kind, s.Value)
+		var labels prometheus.Labels
+		if s.Label != "" {
+			labels = prometheus.Labels{s.Label: s.LabelValue}
+		}
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(s.Name, s.Help, nil, labels), kind, s.Value)
 	}
 }

@@ -1,0 +1,92 @@
+package auth
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/text"
+)
+
+// maxMissing bounds how many issuers Ready names.
+const maxMissing = 3
+
+// IssuerStatus says how the loads of an issuer's keys have gone.
+type IssuerStatus struct {
+	Issuer string // as it is configured, without credentials; * for any
+	Keys   int    // in force
+
+	// Of all that the keys come from: the last load, the oldest of the last loads
+	// that succeeded, which is zero if one never did, and how many failed. Both
+	// times are zero if the keys are in the settings themselves.
+	Attempted, Loaded time.Time
+	Failures          uint64
+}
+
+// Issuers returns the status of each issuer that is configured now, by name.
+func (v *Verifier) Issuers() []IssuerStatus {
+	var all []IssuerStatus
+	for _, i := range v.everyIssuer() {
+		all = append(all, i.status())
+	}
+	slices.SortFunc(all, func(a, b IssuerStatus) int { return cmp.Compare(a.Issuer, b.Issuer) })
+	return all
+}
+
+func (i *issuer) status() IssuerStatus {
+	all := IssuerStatus{Issuer: i.label(), Keys: len(i.secrets)}
+	for n, source := range i.sources {
+		one := source.Status()
+		all.Keys += len(source.Current())
+		all.Failures += one.Failures
+		if n == 0 || one.Loaded.Before(all.Loaded) {
+			all.Loaded = one.Loaded
+		}
+		if one.Attempted.After(all.Attempted) {
+			all.Attempted = one.Attempted
+		}
+	}
+	return all
+}
+
+// label returns the issuer's name for people.
+func (i *issuer) label() string { return text.HideURL(cmp.Or(i.terms.entry.issuer, Any)) }
+
+// Ready returns nil once the keys of every configured issuer have been loaded,
+// and from then on for good: an issuer that is added later and cannot be loaded
+// is reported by the log and by Issuers, but does not take the service from the
+// users of all others. Until then it returns an error of kind ErrUnavailable that
+// names the issuers that are missing.
+func (v *Verifier) Ready() error {
+	if v.ready.Load() {
+		return nil
+	}
+	var missing []string
+	for _, i := range v.everyIssuer() {
+		if !i.loaded() {
+			missing = append(missing, i.label())
+		}
+	}
+	if len(missing) == 0 {
+		v.ready.Store(true)
+		return nil
+	}
+	slices.Sort(missing)
+	names := strings.Join(missing[:min(maxMissing, len(missing))], ", ")
+	if len(missing) > maxMissing {
+		names += " and others"
+	}
+	return notify.Errorf(notify.ErrUnavailable, "the keys of these issuers have not been loaded yet: %s", names)
+}
+
+// loaded reports whether all that the keys come from has been loaded once.
+func (i *issuer) loaded() bool {
+	for _, source := range i.sources {
+		if !source.Loaded() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,107 @@
+package auth_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// TestReadyOnceEveryIssuerWasLoaded starts with two issuers out of reach.
+func TestReadyOnceEveryIssuerWasLoaded(t *testing.T) {
+	k := keys(t)
+	good := set(t, jwk(t, k.ec256, "kid", "1"))
+	one, two, three := newIssuer(t, good), newIssuer(t, good), newIssuer(t, good)
+	for _, i := range []*issuer{one, two, three} {
+		i.fail(http.StatusNotFound)
+	}
+	var log bytes.Buffer
+	c := newClock()
+	path := write(t, "issuers.yaml", []byte(entryOf("https://one.example/?apikey=hunter2", one.URL, "")+entryOf("two", two.URL, "")))
+	v := start(t, auth.Options{IssuersFile: path, Now: c.now, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	err := v.Ready()
+	require.ErrorIs(t, err, notify.ErrUnavailable)
+	require.ErrorContains(t, err, "https://one.example/?apikey=(hidden), two")
+	require.Contains(t, log.String(), "status 404")
+	require.Contains(t, log.String(), "check that the URL of the key set is right")
+	require.NotContains(t, log.String(), "hunter")
+	for _, i := range v.Issuers() {
+		require.Zero(t, i.Keys)
+		require.Zero(t, i.Loaded)
+		require.EqualValues(t, 1, i.Failures)
+		require.Equal(t, c.now(), i.Attempted)
+	}
+
+	one.serve(good)
+	require.Error(t, v.Reload(t.Context()))
+	require.EqualError(t, v.Ready(), strings.Replace(err.Error(), "https://one.example/?apikey=(hidden), two", "two", 1))
+	two.serve(good)
+	require.NoError(t, v.Reload(t.Context()))
+	require.NoError(t, v.Ready())
+
+	// From then on neither a failure nor an issuer that is added makes it unready.
+	two.fail(http.StatusBadGateway)
+	require.NoError(t, os.WriteFile(path, []byte(entryOf("one", one.URL, "")+entryOf("two", two.URL, "")+entryOf("three", three.URL, "")), 0o600))
+	require.Error(t, v.Reload(t.Context()))
+	require.NoError(t, v.Ready())
+	all := v.Issuers()
+	require.Len(t, all, 3)
+	require.Equal(t, []string{"one", "three", "two"}, []string{all[0].Issuer, all[1].Issuer, all[2].Issuer})
+	require.Equal(t, []int{1, 0, 1}, []int{all[0].Keys, all[1].Keys, all[2].Keys})
+	require.Equal(t, c.now(), all[0].Loaded)
+	require.Zero(t, all[1].Loaded)
+}
+
+// TestAWrongIssuerCanBeReplaced corrects a URL in the issuers file of a service
+// that is not ready yet.
+func TestAWrongIssuerCanBeReplaced(t *testing.T) {
+	k := keys(t)
+	good := newIssuer(t, set(t, jwk(t, k.ec256)))
+	wrong := newIssuer(t, nil)
+	wrong.fail(http.StatusNotFound)
+	path := write(t, "issuers.yaml", []byte(entryOf("one", wrong.URL, "")))
+	v := start(t, auth.Options{IssuersFile: path})
+	require.Error(t, v.Ready())
+	require.NoError(t, os.WriteFile(path, []byte(entryOf("one", good.URL, "")), 0o600))
+	require.NoError(t, v.Reload(t.Context()))
+	require.NoError(t, v.Ready())
+}
+
+// TestSettingsAreAnIssuerToo has secrets alone, whose keys need no load.
+func TestSettingsAreAnIssuerToo(t *testing.T) {
+	v := start(t, auth.Options{Secrets: [][]byte{secret(), []byte(strings.Repeat("x", 32))}})
+	require.NoError(t, v.Ready())
+	require.Equal(t, []auth.IssuerStatus{{Issuer: "*", Keys: 2}}, v.Issuers())
+}
+
+// TestAnIssuerIsTriedUntilItAnswers becomes ready without a token that asks.
+func TestAnIssuerIsTriedUntilItAnswers(t *testing.T) {
+	k := keys(t)
+	good := set(t, jwk(t, k.ec256))
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		o := anyone()
+		o.Issuer, o.JWKS = "https://issuer.example", "https://issuer.example/jwks"
+		o.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+			if tries++; tries < 4 {
+				return nil, http.ErrServerClosed
+			}
+			return answer(good)
+		})
+		v := start(t, o)
+		require.ErrorContains(t, v.Ready(), "https://issuer.example")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.NoError(t, v.Ready())
+		require.EqualValues(t, 3, v.Issuers()[0].Failures)
+	})
+}
