@@ -3,9 +3,7 @@ package wire
 import (
 	"bytes"
 	"crypto/sha256"
-	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -165,25 +163,37 @@ func (r *reader) filled(to *string, v jsontext.Value) {
 // longest is as good as any longer duration: no retention is so long.
 const longest = 200 * 365 * 24 * time.Hour
 
-// seconds reads a duration. Nothing shorter than a second passes Draft.Check.
+// seconds reads a duration in whole seconds. Nothing shorter than a second passes
+// Draft.Check.
 func (r *reader) seconds(to *time.Duration, v jsontext.Value) {
 	if v == nil {
 		return
 	}
-	n, err := strconv.ParseFloat(string(v), 64)
+	n, whole := r.whole(v)
 	switch {
-	case v.Kind() != '0' || err != nil || n != math.Trunc(n): // 60.0 and 6e1 are whole
-		r.fault("must be a whole number")
+	case !whole:
 	case n < 1:
 		*to = -1 // told from an absent one, which is 0
 	default:
-		*to = time.Duration(min(n, longest.Seconds())) * time.Second
+		*to = time.Duration(min(n, int64(longest/time.Second))) * time.Second
 	}
+}
+
+// whole reads an integer as JSON Schema defines it: a number without a fraction,
+// whatever its spelling. What is beyond an int64 becomes the nearest one.
+func (r *reader) whole(v jsontext.Value) (whole int64, ok bool) {
+	if v.Kind() == '0' {
+		if n := readNumber(v); n.isWhole() {
+			return n.int64(), true
+		}
+	}
+	r.fault("must be a whole number")
+	return 0, false
 }
 
 // Fingerprint hashes what the source of a draft says: the order of members,
 // white space, the spelling of strings and of numbers, and nulls that mean absent
-// make no difference.
+// make no difference. Numbers are exact: 1 equals 1.0, and 1e400 differs from 1e401.
 func Fingerprint(source []byte) [sha256.Size]byte {
 	var said []string
 	var say func(prefix string, members jsontext.Value)
@@ -196,9 +206,8 @@ func Fingerprint(source []byte) [sha256.Size]byte {
 			default:
 				c := v.Clone()
 				// Cannot fail: strict has passed it.
-				_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false),
-					jsontext.CanonicalizeRawFloats(true))
-				said = append(said, prefix+name+"\x00"+string(c)+"\x00")
+				_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
+				said = append(said, prefix+name+"\x00"+string(numbersOf(c))+"\x00")
 			}
 		}
 	}

@@ -93,6 +93,8 @@ func TestInvalid(t *testing.T) {
 		`{"to":{"topics":["x"],"all":true}}`:                           {"/to"},
 		`{"to":{"topics":["x"],"users":["ada"]}}`:                      {"/to"},
 		`{"to":{"all":true},"ttl":1.5}`:                                {"/ttl"},
+		`{"to":{"all":true},"ttl":60.00000000000000000001}`:            {"/ttl"},
+		`{"to":{"all":true},"ttl":1e-400}`:                             {"/ttl"},
 		`{"to":{"all":true},"ttl":"60"}`:                               {"/ttl"},
 		`{"to":{"all":true},"ephemeral":"yes"}`:                        {"/ephemeral"},
 		`{"to":{"all":true},"collapse_key":1}`:                         {"/collapse_key"},
@@ -134,7 +136,22 @@ func TestFingerprintIsOfTheDecodedJSON(t *testing.T) {
 	} {
 		assert.Equal(t, fingerprint(body), fingerprint(same), same)
 	}
-	assert.NotEqual(t, fingerprint(large), fingerprint(strings.Replace(large, "993", "992", 1)), "to the last digit")
+	number := func(n string) [32]byte { return fingerprint(strings.Replace(large, "9007199254740993", n, 1)) }
+	for _, pair := range [][2]string{
+		{"9007199254740993", "9007199254740992"},
+		{"1e400", "1e401"},
+		{"-1e400", "1e400"},
+		{"1e-400", "0"},
+		{"0.1", "0.1000000000000000055511151231257827"},
+		{"1e1000000000", "1e1000000001"},
+	} {
+		assert.NotEqual(t, number(pair[0]), number(pair[1]), "%v: to the last digit", pair)
+	}
+	for _, pair := range [][2]string{
+		{"1e400", "10e399"}, {"1", "1.0"}, {"1", "1e0"}, {"0", "-0.0"}, {"1e30", "1" + strings.Repeat("0", 30)}, {"12.50", "125E-1"},
+	} {
+		assert.Equal(t, number(pair[0]), number(pair[1]), "%v: the same number", pair)
+	}
 	for _, other := range []string{
 		`{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"d":[1,2]}}}`,
 		`{"to":{"users":["ada"]},"type":"t","data":{"a":1,"b":{"c":null,"d":[2,1]}}}`,
@@ -183,7 +200,10 @@ func TestBatchBounds(t *testing.T) {
 }
 
 func TestWholeNumbersOfSeconds(t *testing.T) {
-	for text, want := range map[string]time.Duration{"60": time.Minute, "60.0": time.Minute, "6e1": time.Minute, "1e300": 200 * 365 * 24 * time.Hour} {
+	for text, want := range map[string]time.Duration{
+		"60": time.Minute, "60.0": time.Minute, "6e1": time.Minute, "1e300": 200 * 365 * 24 * time.Hour,
+		"1e400": 200 * 365 * 24 * time.Hour, "-1e400": -1, "0.0": -1, "600e-1": time.Minute, "1e99999999999999999999": 200 * 365 * 24 * time.Hour,
+	} {
 		d, err := wire.Draft([]byte(`{"to":{"all":true},"type":"t","ttl":` + text + `}`))
 		require.NoError(t, err)
 		assert.Equal(t, want, d.TTL, text)
