@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
@@ -68,6 +70,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		Keep:       s.cfg.PerUser,
 		Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
 		Publishes:  perSecond("publishes", s.cfg.Publishes),
+		Marks:      limit.New(notify.Rate{Name: "notifications marked", Quota: s.cfg.Marks, Window: 10 * time.Second}, 0),
 		MaxBytes:   s.cfg.MaxBytes,
 		Reserve:    uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
 		PingEvery:  pingEvery,

@@ -77,6 +77,7 @@ type Config struct {
 	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"notifications that wait for a slow connection before it is closed"`
 	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for a slow connection before it is closed"`
 	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"commands that a connection may send in ten seconds"`
+	Marks              int   `name:"marks-per-10s" type:"setting" group:"Limits" placeholder:"N" help:"notifications that a user may mark in ten seconds; a mark of more is carried out, and the next waits; 0: no limit"`
 
 	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"open connections of this process; 0: as many as its limit on open files and half of the memory leave room for"`
 	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"open connections of an address, an IPv6 /64 being one; needs trusted-proxies, and is 5000 once that is set; 0: no limit"`
@@ -113,6 +114,7 @@ func Default() *Config {
 		QueueLength:        256,
 		QueueBytes:         1 << 20,
 		Commands:           100,
+		Marks:              50_000,
 		QueuedBytes:        256 << 20,
 		Broadcasts:         100,
 		LogLevel:           slog.LevelInfo,

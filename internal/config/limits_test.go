@@ -11,7 +11,7 @@ import (
 func TestLimitDefaults(t *testing.T) {
 	c := load(t, config.Sources{})
 	if c.Connections != 0 || c.ConnectionsPerAddress != 0 || c.HandshakesPerAddress != 0 ||
-		c.QueuedBytes != 256<<20 || c.Broadcasts != 100 || c.Publishes != 0 || c.Requests != 0 {
+		c.QueuedBytes != 256<<20 || c.Broadcasts != 100 || c.Publishes != 0 || c.Requests != 0 || c.Marks != 50_000 {
 		t.Errorf("limits are not the contract's: %+v", c)
 	}
 }
@@ -20,10 +20,10 @@ func TestLimitsAreSet(t *testing.T) {
 	c := load(t, config.Sources{Environ: []string{
 		"BELLHOP_CONNECTIONS=1", "BELLHOP_CONNECTIONS_PER_ADDRESS=2", "BELLHOP_HANDSHAKES_PER_ADDRESS=3",
 		"BELLHOP_QUEUED_BYTES=4000000", "BELLHOP_BROADCASTS_PER_SECOND=5", "BELLHOP_PUBLISHES_PER_SECOND=6",
-		"BELLHOP_REQUESTS_PER_SECOND=7", "BELLHOP_TRUSTED_PROXIES=none",
+		"BELLHOP_REQUESTS_PER_SECOND=7", "BELLHOP_MARKS_PER_10S=8", "BELLHOP_TRUSTED_PROXIES=none",
 	}})
-	got := []int{c.Connections, c.ConnectionsPerAddress, c.HandshakesPerAddress, int(c.QueuedBytes), c.Broadcasts, c.Publishes, c.Requests}
-	if fmt.Sprint(got) != "[1 2 3 4000000 5 6 7]" {
+	got := []int{c.Connections, c.ConnectionsPerAddress, c.HandshakesPerAddress, int(c.QueuedBytes), c.Broadcasts, c.Publishes, c.Requests, c.Marks}
+	if fmt.Sprint(got) != "[1 2 3 4000000 5 6 7 8]" {
 		t.Errorf("limits are %v", got)
 	}
 }

@@ -63,6 +63,9 @@ type Options struct {
 	// What a principal may publish, to everyone, and to users and topics; nil: no
 	// limit.
 	Broadcasts, Publishes *limit.Limiter
+
+	// How many notifications a user may mark; nil: no limit.
+	Marks *limit.Limiter
 }
 
 // Inbox is the one way to publish and to receive.
@@ -77,6 +80,8 @@ type Inbox struct {
 	// atOnce has room for those who hold one and wait for no peer meanwhile, beside
 	// the others: who waits for a place there waits for none either.
 	atOnce chan struct{}
+
+	marking turns // of users who mark
 
 	full   atomic.Bool   // the disk has less than the reserve
 	sooner chan struct{} // has room for one: something is due sooner than release would look

@@ -17,9 +17,9 @@ func errNoInbox() error {
 
 // Mark changes the state that notifications have for the user of by, and
 // returns how many are unread then. Every connection of the user is told. Its
-// errors are of the kinds ErrScope, if by is no user, ErrInvalid, ErrUnavailable,
-// and ErrOutcomeUnknown, after which some may be marked, and it does no harm to
-// mark again.
+// errors are of the kinds ErrScope, if by is no user, ErrInvalid, ErrLimit, if the
+// user has marked too many lately, ErrUnavailable, and ErrOutcomeUnknown, after which
+// some may be marked, and it does no harm to mark again.
 func (b *Inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
 	if by.User == "" {
 		return 0, errNoInbox()
@@ -33,7 +33,7 @@ func (b *Inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb,
 	if err := b.Ready(); err != nil {
 		return 0, err
 	}
-	at, err := b.appendMark(ctx, e)
+	at, err := b.markInTurn(ctx, e)
 	if err != nil {
 		return 0, err
 	}
@@ -57,14 +57,33 @@ func (b *Inbox) through(u notify.UserID, which wire.Selection) (notify.Sequence,
 	return seq, nil
 }
 
+// markInTurn appends e when no other mark of its user is under way, so that each is
+// paid for before the next begins, be it on another connection.
+func (b *Inbox) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+	done, err := b.marking.take(ctx, e.Reader.User)
+	if err != nil {
+		return 0, notify.Errorf(notify.ErrUnavailable, "other marks of this user take too long")
+	}
+	defer done()
+	if err := b.opts.Marks.Allow(string(e.Reader.User), 1); err != nil {
+		return 0, err
+	}
+	return b.appendMark(ctx, e)
+}
+
+// An ID that is looked up and changes nothing costs a fraction of one that does.
+const lookupsPerMark = 8
+
 // appendMark appends e until nothing is left to mark, and returns the place
-// where that is so. A mark of no notification at all takes no place.
+// where that is so. Each time, it waits behind what others have appended meanwhile.
+// A mark of no notification at all takes no place.
 func (b *Inbox) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	if e.IDs != nil && len(e.IDs) == 0 {
 		return b.opts.Journal.Durable(), nil
 	}
 	for {
 		v := b.opts.Journal.Append(ctx, e)[0]
+		b.opts.Marks.Charge(string(e.Reader.User), max(1, v.Changed, len(e.IDs)/lookupsPerMark))
 		switch {
 		case errors.Is(v.Err, notify.ErrOutcomeUnknown):
 			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "the mark did not become durable in time; it does no harm to try again")

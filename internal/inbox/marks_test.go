@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
@@ -71,13 +73,17 @@ func (b *book) List(r notify.Reader, before, upTo notify.Sequence, state notify.
 	return b.list, nil
 }
 
-func newBook(t *testing.T) (*book, *inbox.Inbox) {
+func newBook(t *testing.T, sets ...func(*inbox.Options)) (*book, *inbox.Inbox) {
 	t.Helper()
 	b := &book{durable: 9, free: 100}
-	i, err := inbox.Open(t.Context(), inbox.Options{
+	o := inbox.Options{
 		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{},
 		Keep: 7, Reserve: 50,
-	})
+	}
+	for _, set := range sets {
+		set(&o)
+	}
+	i, err := inbox.Open(t.Context(), o)
 	require.NoError(t, err)
 	return b, i
 }
@@ -122,6 +128,41 @@ func TestAMarkIsAppendedUntilNothingIsLeft(t *testing.T) {
 	assert.Equal(t, 30, unread)
 	require.Len(t, b.appended, 3)
 	assert.Equal(t, b.appended[0], b.appended[2], "what was told meanwhile is not marked")
+}
+
+// A user who has marked much waits before marking more. One mark is carried out
+// whole, whatever it comes to, and IDs that change nothing count for little.
+func TestMarksAreLimitedByWhatTheyChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, i := newBook(t, func(o *inbox.Options) {
+			o.Marks = limit.New(notify.Rate{Name: "notifications marked", Quota: 100, Window: 10 * time.Second}, 0)
+		})
+		mark := func(by notify.Principal, which wire.Selection, verdicts ...notify.Verdict) error {
+			b.verdicts = verdicts
+			_, err := i.Mark(t.Context(), by, notify.VerbRead, which)
+			return err
+		}
+		all := wire.Selection{All: true}
+		require.NoError(t, mark(ada(), all, notify.Verdict{Sequence: 10, Changed: 80, More: true}, notify.Verdict{Sequence: 11, Changed: 80}))
+		var e *notify.Error
+		require.ErrorAs(t, mark(ada(), all), &e)
+		require.ErrorIs(t, e, notify.ErrLimit)
+		assert.Equal(t, 6200*time.Millisecond, e.RetryAfter)
+		require.NoError(t, mark(hears("grace"), all, notify.Verdict{Sequence: 12, Changed: 1}), "another user")
+
+		time.Sleep(e.RetryAfter)
+		require.NoError(t, mark(ada(), all, notify.Verdict{Sequence: 13}))
+		require.Error(t, mark(ada(), all))
+		time.Sleep(10 * time.Second)
+		var ids []string
+		for range 80 {
+			ids = append(ids, one)
+		}
+		for n := range 9 {
+			require.NoError(t, mark(ada(), wire.Selection{IDs: ids}, notify.Verdict{Sequence: 14}), n)
+		}
+		require.Error(t, mark(ada(), wire.Selection{IDs: ids}))
+	})
 }
 
 func TestAMarkOfNothingTakesNoPlace(t *testing.T) {

@@ -36,7 +36,8 @@ const (
 	perName  = 32  // of a user or topic, or an ID
 )
 
-// markThrough is how many notifications a Mark through a place changes, about.
+// markThrough is what a Mark through a place weighs. It changes a quarter of so many
+// notifications, each of which takes several times as long as a publish.
 const markThrough = 1_000
 
 // newPending returns entries as they wait, in room that was used before if there

@@ -95,6 +95,25 @@ func (l *Limiter) Allow(key string, n int) error {
 	}
 }
 
+// Charge takes n from the bucket of key for work that is done, whatever is in it:
+// Allow refuses until that is made up for. A bucket owes one burst at most, so that
+// a single large piece of work blocks nobody for long.
+func (l *Limiter) Charge(key string, n int) {
+	if l == nil {
+		return
+	}
+	now := time.Now()
+	bucket := l.bucket(key, now)
+	left := int(bucket.TokensAt(now)) + l.burst
+	if n = min(n, left, 2*l.burst); n > l.burst {
+		bucket.ReserveN(now, l.burst)
+		n -= l.burst
+	}
+	if n > 0 {
+		bucket.ReserveN(now, n)
+	}
+}
+
 func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
 	s := &l.shards[maphash.String(l.seed, key)%shardCount]
 	s.mu.Lock()

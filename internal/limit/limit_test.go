@@ -45,6 +45,30 @@ func TestBucket(t *testing.T) {
 	})
 }
 
+// What is charged for work that is done is made up for before more is allowed; one
+// key owes a burst at most.
+func TestCharge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.New(perSecond(10), 0)
+		l.Charge("ada", 4)
+		require.NoError(t, l.Allow("ada", 6))
+		l.Charge("ada", 5)
+		var e *notify.Error
+		require.ErrorAs(t, l.Allow("ada", 1), &e)
+		assert.Equal(t, 600*time.Millisecond, e.RetryAfter)
+		time.Sleep(e.RetryAfter)
+		require.NoError(t, l.Allow("ada", 1))
+		for range 3 {
+			l.Charge("ada", 1_000)
+		}
+		require.ErrorAs(t, l.Allow("ada", 1), &e)
+		assert.LessOrEqual(t, e.RetryAfter, 1100*time.Millisecond)
+		assert.Greater(t, e.RetryAfter, time.Second)
+		require.NoError(t, l.Allow("grace", 10), "another key's bucket")
+		(*limit.Limiter)(nil).Charge("ada", 1)
+	})
+}
+
 // Whoever comes back after RetryAfter is let in, whatever the rate.
 func TestRetryAfterIsEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -88,6 +88,7 @@ type Verdict struct {
 	Sequence  Sequence
 	Receipt   Receipt   // of a Publish
 	More      bool      // of a Sweep or Mark: append it again
+	Changed   int       // by a Mark: how many notifications
 	Principal Principal // of a Redemption
 	Err       error     // ErrKeyReused, ErrTokenInvalid, ErrNotFound, ErrUnavailable, ErrOutcomeUnknown, or nil
 }

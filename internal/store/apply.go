@@ -95,7 +95,7 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 	case notify.Release:
 		err = g.releaseDeferred(seq, e)
 	case notify.Mark:
-		v.More, err = g.mark(seq, e)
+		v.Changed, v.More, err = g.mark(seq, e)
 	case notify.Recall:
 		err = g.recall(seq, e)
 	case notify.Sweep:

@@ -11,17 +11,17 @@ import (
 // markMost is how many of a user's own notifications one Mark changes, and of
 // those that others are told, too, so that a publish never waits for long behind
 // one, and what it comes to can be told.
-const markMost = 1000
+const markMost = 250
 
 // mark changes the state of notifications and tells their reader which.
-func (g *group) mark(seq notify.Sequence, e notify.Mark) (more bool, err error) {
+func (g *group) mark(seq notify.Sequence, e notify.Mark) (changed int, more bool, err error) {
 	if e.Reader.User == "" {
-		return false, errors.New("a mark of no user")
+		return 0, false, errors.New("a mark of no user")
 	}
 	m := &marking{group: g, Mark: e}
 	for i, kind := range marksKinds() {
 		if m.marks[i], err = readMarks(g.batch, kind, e.Reader.User); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
 	before := m.marks
@@ -31,18 +31,18 @@ func (g *group) mark(seq notify.Sequence, e notify.Mark) (more bool, err error) 
 		more, err = m.through()
 	}
 	if err != nil {
-		return more, err
+		return 0, more, err
 	}
 	for i, kind := range marksKinds() {
 		if !m.stretched[i] {
 			continue
 		}
 		if err := g.setMarks(kind, e.Reader.User, m.marks[i], len(before[i])); err != nil {
-			return more, err
+			return 0, more, err
 		}
 	}
 	if len(m.changed) == 0 {
-		return more, nil
+		return 0, more, nil
 	}
 	c := notify.InboxChange{Sequence: seq, To: ofUser(e.Reader.User).readers()}
 	switch e.Verb {
@@ -53,10 +53,10 @@ func (g *group) mark(seq notify.Sequence, e notify.Mark) (more bool, err error) 
 	case notify.VerbArchive:
 		c.Archived = m.changed
 	default:
-		return false, fmt.Errorf("a mark that does %q", e.Verb)
+		return 0, false, fmt.Errorf("a mark that does %q", e.Verb)
 	}
 	g.told = append(g.told, c)
-	return more, g.keepChange(ofUser(e.Reader.User), &c, e.Keep)
+	return len(m.changed), more, g.keepChange(ofUser(e.Reader.User), &c, e.Keep)
 }
 
 // marking is a Mark while it is applied.
