@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -74,6 +75,10 @@ func (c *Conn) Principal() notify.Principal {
 
 // ID returns what c is called.
 func (c *Conn) ID() string { return c.id }
+
+// Address returns the address that c was admitted from, the zero one if it is not
+// known.
+func (c *Conn) Address() netip.Addr { return c.seat.from() }
 
 // Heard notes that the peer is alive.
 func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }

@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -73,13 +71,15 @@ type Inbox struct {
 	opts    Options
 	cursors *cursors
 
-	// reading has room for those who may hold a page of history at a time: ten
-	// thousand may come back at once.
-	reading *semaphore.Weighted
+	// joins and lists limit how many pages of history are read at a time, for
+	// connections that join and for GET /inbox, apart from each other and shared by
+	// principal. Nobody waits for a peer while it holds one.
+	joins, lists *limit.Slots
 
-	// atOnce has room for those who hold one and wait for no peer meanwhile, beside
-	// the others: who waits for a place there waits for none either.
-	atOnce chan struct{}
+	// pagesOf and pages limit how many connections that join hold a page in memory
+	// until their peer has taken it, of a principal and, by address, in all: ten
+	// thousand may come back at once. Whoever acquires both acquires pagesOf first.
+	pagesOf, pages *limit.Slots
 
 	marking turns // of users who mark
 
@@ -106,8 +106,10 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	}
 	b := &Inbox{
 		opts:       o,
-		reading:    semaphore.NewWeighted(readersMost),
-		atOnce:     make(chan struct{}, atOnceMost),
+		joins:      limit.NewSlots(readersMost, readersEach),
+		lists:      limit.NewSlots(readersMost, readersEach),
+		pagesOf:    limit.NewSlots(0, pagesEach),
+		pages:      limit.NewSlots(pagesMost, pagesMost/2),
 		inProgress: map[[32]byte]struct{}{},
 		sooner:     make(chan struct{}, 1),
 	}
@@ -118,13 +120,20 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	return b, nil
 }
 
-// readersMost is how many connections may hold a page of history at a time, of
-// up to some 150 kB with what it is written as.
-const readersMost = 256
+// How many pages of history are read at a time, in all and for one principal. They
+// wait for the disk: more of them would take memory, and be no faster.
+const (
+	readersMost = 16
+	readersEach = 4
+)
 
-// atOnceMost is how many read a page and write it without waiting. What they
-// wait for is the disk: more of them would take memory, and be no faster.
-const atOnceMost = 64
+// How many connections that join hold a page at a time, of up to some 150 kB with
+// the frames that are made of it, in all and of one principal. Those of one address
+// hold half at most.
+const (
+	pagesMost = 256
+	pagesEach = 4
+)
 
 // upkeepEvery is how often the disk is looked at and what is past its time is
 // looked for.

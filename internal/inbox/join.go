@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
@@ -27,6 +28,7 @@ type joining struct {
 	inbox *Inbox
 	conn  *hub.Conn
 	user  notify.UserID
+	name  string // of the principal
 
 	upTo  notify.Sequence // what was durable when the first page was read
 	at    notify.Sequence // up to here everything was written
@@ -34,15 +36,17 @@ type joining struct {
 }
 
 // JoinAtOnce does what Join does if it takes one page of history and one write
-// that waits for no peer, as it mostly does; it waits for others who read. Otherwise
-// it reports false and has told c nothing: it takes a Join.
+// that waits for no peer, as it mostly does; it may wait for a slot to read.
+// Otherwise it reports false and has told c nothing: it takes a Join.
 func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if b.Revoked(c.Principal()) {
 		return false
 	}
-	b.atOnce <- struct{}{}
-	defer func() { <-b.atOnce }()
 	j := b.joining(c)
+	if b.joins.Acquire(context.Background(), j.name) != nil { // which has no end
+		return false
+	}
+	defer b.joins.Release(j.name)
 	reset, page, err := j.begin(cursor)
 	if err != nil || page.End < j.upTo { // Join says what is wrong
 		return false
@@ -55,7 +59,8 @@ func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
 }
 
 func (b *Inbox) joining(c *hub.Conn) *joining {
-	return &joining{inbox: b, conn: c, user: c.Principal().User}
+	p := c.Principal()
+	return &joining{inbox: b, conn: c, user: p.User, name: p.Name}
 }
 
 // Join writes welcome, reset where it is due, and then everything that the
@@ -92,11 +97,17 @@ func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed f
 // welcome decides where the connection starts, and writes that and the first
 // page from there.
 func (j *joining) welcome(ctx context.Context, cursor string) error {
-	if err := j.inbox.reading.Acquire(ctx, 1); err != nil {
+	release, err := j.acquirePage(ctx)
+	if err != nil {
 		return err
 	}
-	defer j.inbox.reading.Release(1)
-	reset, page, err := j.begin(cursor)
+	defer release()
+	var reset string
+	var page store.Page
+	err = j.read(ctx, func() (err error) {
+		reset, page, err = j.begin(cursor)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -156,11 +167,16 @@ func (j *joining) catchUp(ctx context.Context) error {
 }
 
 func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
-	if err := j.inbox.reading.Acquire(ctx, 1); err != nil {
+	release, err := j.acquirePage(ctx)
+	if err != nil {
 		return err
 	}
-	defer j.inbox.reading.Release(1)
-	page, err := j.page(upTo)
+	defer release()
+	var page store.Page
+	err = j.read(ctx, func() (err error) {
+		page, err = j.page(upTo)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -176,6 +192,32 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 		return nil
 	}
 	return j.conn.Write(fs...)
+}
+
+// acquirePage waits until j may hold a page in memory, and returns how to give that
+// back when the peer has taken it.
+func (j *joining) acquirePage(ctx context.Context) (release func(), err error) {
+	b, address := j.inbox, limit.AddressKey(j.conn.Address())
+	if err := b.pagesOf.Acquire(ctx, j.name); err != nil {
+		return nil, err
+	}
+	if err := b.pages.Acquire(ctx, address); err != nil {
+		b.pagesOf.Release(j.name)
+		return nil, err
+	}
+	return func() {
+		b.pages.Release(address)
+		b.pagesOf.Release(j.name)
+	}, nil
+}
+
+// read calls do, which reads from the store, when it is the turn of j.
+func (j *joining) read(ctx context.Context, do func() error) error {
+	if err := j.inbox.joins.Acquire(ctx, j.name); err != nil {
+		return err
+	}
+	defer j.inbox.joins.Release(j.name)
+	return do()
 }
 
 // page reads on. What the token of the connection says may change meanwhile.

@@ -232,3 +232,34 @@ func TestJoinAtTheCap(t *testing.T) {
 	assert.Equal(t, "late", titles(got)[r.keep])
 	assert.NotContains(t, events(got), "reset truncated")
 }
+
+// Users whose many connections read nothing hold a few pages each: others join,
+// and read their inboxes, meanwhile.
+func TestStalledReadersHoldNothingThatOthersNeed(t *testing.T) {
+	const users, each = 14, 19
+	r := newRig(t)
+	for i := range 3 * 64 { // several pages, for everyone
+		r.publish(strconv.Itoa(i))
+	}
+	hold := make(chan struct{})
+	var joining sync.WaitGroup
+	for i := range users {
+		for range each {
+			d := r.register(hears(notify.UserID("mallory " + strconv.Itoa(i))))
+			d.hold = hold
+			joining.Go(func() { _ = r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() {}) })
+		}
+	}
+	r.connectAs(hears("ada"), inbox.Earliest).caughtUp()
+	ada := r.register(hears("ada"))
+	ada.join(inbox.Earliest)
+	ada.caughtUp()
+	page, err := r.inbox.List(t.Context(), hears("ada"), inbox.Query{Limit: 100})
+	require.NoError(t, err)
+	assert.Len(t, page.Items, 100)
+	page, err = r.inbox.List(t.Context(), hears("mallory 1"), inbox.Query{Limit: 100})
+	require.NoError(t, err)
+	assert.Len(t, page.Items, 100, "not even their own")
+	close(hold)
+	joining.Wait()
+}

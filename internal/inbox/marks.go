@@ -117,10 +117,6 @@ type Query struct {
 	Limit  int    // how many at most
 }
 
-// listedMost is how many notifications, be they as large as can be, take the
-// room of one who reads a page of history.
-const listedMost = 4
-
 // List returns what is in the inbox of the user of by, newest first. A page may
 // have fewer than q.Limit and still not be the last. Its errors are of the kinds
 // ErrScope, if by is no user, ErrMalformed, if q.Before is not for this user, and
@@ -137,11 +133,10 @@ func (b *Inbox) List(ctx context.Context, by notify.Principal, q Query) (wire.In
 			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "before is no cursor that this user was given")
 		}
 	}
-	room := int64(1 + q.Limit/listedMost)
-	if b.reading.Acquire(ctx, room) != nil {
-		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many are reading")
+	if b.lists.Acquire(ctx, by.Name) != nil {
+		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read")
 	}
-	defer b.reading.Release(room)
+	defer b.lists.Release(by.Name)
 	upTo := b.opts.Journal.Durable()
 	list, err := b.opts.Store.List(by.Reader(), before, upTo, q.State, q.Limit, time.Now())
 	if err != nil {
