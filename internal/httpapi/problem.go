@@ -89,7 +89,7 @@ func explain(h http.Header, err error, status, protoMajor int) {
 		h.Set("Sec-WebSocket-Version", webSocketVersion)
 		if protoMajor == 1 { // HTTP/2 forbids both
 			h.Set(echo.HeaderUpgrade, "websocket")
-			h.Set(echo.HeaderConnection, "Upgrade")
+			h.Add(echo.HeaderConnection, "Upgrade") // beside "close", which must stay
 		}
 	}
 }

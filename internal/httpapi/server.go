@@ -21,13 +21,18 @@ const (
 // by up to 4 KiB.
 func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           closing(h),
+		ConnContext:       withLengths,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headBytes,
-		ErrorLog:          slog.NewLogLogger(serverErrors{logger.Handler()}, slog.LevelWarn),
+
+		// It would answer OPTIONS * without the handler.
+		DisableGeneralOptionsHandler: true,
+
+		ErrorLog: slog.NewLogLogger(serverErrors{logger.Handler()}, slog.LevelWarn),
 	}
 }
 

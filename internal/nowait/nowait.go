@@ -8,7 +8,8 @@
 // whoever reads, and on a busy machine that is who runs next. Moving processors
 // to and fro then costs more than the write.
 //
-// What it accepts is also served on a stack that need not grow.
+// What it accepts is also served on a stack that need not grow, and counts the
+// Content-Length lines that it receives.
 package nowait
 
 import (
@@ -84,6 +85,7 @@ type conn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	writers *sync.Pool
+	lengths LengthLines // touched by who reads, but for what is atomic and known
 }
 
 // Write implements net.Conn. It waits where the network does not take all at

@@ -1,0 +1,74 @@
+package nowait
+
+import (
+	"bytes"
+	"net"
+	"sync/atomic"
+)
+
+// Lengths returns what counts the Content-Length lines that c has received, or nil
+// if c is not one of Listen's.
+func Lengths(c net.Conn) *LengthLines {
+	if c, ok := c.(*conn); ok {
+		return &c.lengths
+	}
+	return nil
+}
+
+// LengthLines counts the lines of a byte stream that begin with "Content-Length:"
+// in any case. net/http hides the Content-Length of a request that has a
+// Transfer-Encoding too, as if there were none.
+type LengthLines struct {
+	seen    atomic.Uint64
+	known   uint64 // of those seen, as many as requests were found to have
+	matched int    // bytes of lengthLine that the stream ends with
+}
+
+const lengthLine = "\ncontent-length:"
+
+// Account says how many lines the next request has, as far as net/http shows it,
+// and reports whether more have been received. More may be of a later request that
+// has been read ahead. Requests are to be accounted for in their order.
+func (l *LengthLines) Account(lines int) (more bool) {
+	l.known += uint64(lines) //nolint:gosec // a number of lines
+	return l.seen.Load() > l.known
+}
+
+// scan takes the next bytes of the stream. The line's first byte is nowhere else
+// in it, so a match that fails can begin anew only at the byte that failed.
+func (l *LengthLines) scan(p []byte) {
+	for len(p) > 0 {
+		if l.matched == 0 {
+			at := bytes.IndexByte(p, '\n')
+			if at < 0 {
+				return
+			}
+			p, l.matched = p[at+1:], 1
+			continue
+		}
+		switch b := p[0]; {
+		case lower(b) == lengthLine[l.matched]:
+			p = p[1:]
+			if l.matched++; l.matched == len(lengthLine) {
+				l.seen.Add(1)
+				l.matched = 0
+			}
+		default:
+			l.matched = 0 // and b is looked at again: it may be a line's end
+		}
+	}
+}
+
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		return b + 'a' - 'A'
+	}
+	return b
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	c.lengths.scan(p[:n])
+	return n, err //nolint:wrapcheck // net/http tells by it what has happened
+}
