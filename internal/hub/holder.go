@@ -10,6 +10,7 @@ import (
 // holder is a notify.Principal in less room.
 type holder struct {
 	user    notify.UserID
+	issuer  *notify.Issuer
 	name    string
 	tokenID string
 	rights  *rights // nil: none, as of most
@@ -20,28 +21,29 @@ type holder struct {
 
 // rights are what few tokens give.
 type rights struct {
-	scopes []notify.Scope
-	topics []notify.TopicPattern
+	scopes  []notify.Scope
+	topics  []notify.TopicPattern
+	ignored int // topics
 }
 
 func holderOf(p notify.Principal) holder {
 	h := holder{
-		user: p.User, name: p.Name, tokenID: p.TokenID,
+		user: p.User, issuer: p.Issuer, name: p.Name, tokenID: p.TokenID,
 		since: momentOf(p.Since), expires: momentOf(p.Expires), issued: momentOf(p.Issued),
 	}
-	if len(p.Scopes) > 0 || len(p.Topics) > 0 {
-		h.rights = &rights{p.Scopes, p.Topics}
+	if len(p.Scopes) > 0 || len(p.Topics) > 0 || p.TopicsIgnored > 0 {
+		h.rights = &rights{p.Scopes, p.Topics, p.TopicsIgnored}
 	}
 	return h
 }
 
 func (h *holder) principal() notify.Principal {
 	p := notify.Principal{
-		User: h.user, Name: h.name, TokenID: h.tokenID, Topics: h.topics(),
+		User: h.user, Issuer: h.issuer, Name: h.name, TokenID: h.tokenID, Topics: h.topics(),
 		Since: h.since.time(), Expires: h.expires.time(), Issued: h.issued.time(),
 	}
 	if h.rights != nil {
-		p.Scopes = h.rights.scopes
+		p.Scopes, p.TopicsIgnored = h.rights.scopes, h.rights.ignored
 	}
 	return p
 }
@@ -58,7 +60,7 @@ func (h *holder) topics() []notify.TopicPattern {
 // h first: to find one token, all connections are looked at.
 func (h *holder) isOf(r notify.Revocation) bool {
 	if r.TokenID != "" {
-		return h.tokenID == r.TokenID
+		return h.tokenID == r.TokenID && r.IsOf(h.issuer)
 	}
 	return r.Concerns(h.principal())
 }

@@ -15,6 +15,7 @@ func TestHolderIsThePrincipal(t *testing.T) {
 		{},
 		{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopeAdmin}, TokenID: "t"},
 		{User: "ada", Topics: []notify.TopicPattern{"news", "project.*"}},
+		{User: "ada", Issuer: &notify.Issuer{Name: "one"}, TopicsIgnored: 1},
 		{Since: at, Expires: at.Add(time.Hour), Issued: at.Add(-time.Hour)},
 	} {
 		h := holderOf(p)

@@ -14,14 +14,21 @@ type Revocation struct {
 	Before time.Time // a token whose iat is this very moment stays good
 
 	TokenID string // the jti; instead of User and Before
+	Issuer  string // of the token with that ID, by name; empty: any
 }
 
 // Concerns reports whether r refuses the token of p.
 func (r Revocation) Concerns(p Principal) bool {
 	if r.TokenID != "" {
-		return r.TokenID == p.TokenID
+		return r.TokenID == p.TokenID && r.IsOf(p.Issuer)
 	}
 	return r.User == p.User && p.Issued.Before(r.Before)
+}
+
+// IsOf reports whether r concerns tokens of i by their IDs: two issuers may give
+// the same ID to different tokens.
+func (r Revocation) IsOf(i *Issuer) bool {
+	return r.Issuer == "" || i != nil && i.Name == r.Issuer
 }
 
 // MaxTokenIDBytes is how long a token's jti may be.

@@ -26,8 +26,9 @@ type Mark struct {
 // Recall takes a notification back, or keeps one from being released. The
 // error of its Verdict is of kind ErrNotFound if there is none with this ID.
 type Recall struct {
-	ID   string
-	Keep int // as in Mark
+	ID     string
+	Within *Bound // what reaches anybody beyond it is not found; nil: everyone is within
+	Keep   int    // as in Mark
 }
 
 // Release delivers what a Publish has deferred, if it is still there. Nothing

@@ -1,7 +1,8 @@
 package store
 
 import (
-	"crypto/sha256"
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -33,11 +34,11 @@ func (g *group) redeem(e notify.Redemption) (notify.Principal, error) {
 	if b == nil {
 		return notify.Principal{}, errNoTicket
 	}
-	t, err := readTicket(b)
-	if err != nil {
-		return notify.Principal{}, err
-	}
 	g.remove(key)
+	t, err := readTicket(b)
+	if err != nil { // of an earlier version, which kept less of a principal
+		return notify.Principal{}, errNoTicket
+	}
 	g.remove(endKey(t.end(), kindTicket, e.Hash[:]))
 	if !t.isGood(g.at) {
 		return notify.Principal{}, errNoTicket
@@ -59,27 +60,59 @@ func (t ticket) isGood(now time.Time) bool {
 	return now.Before(t.end()) && !now.Before(t.at.Add(-notify.TicketLifetime))
 }
 
+// ticketForm begins the record of a ticket. The zero was never the first byte of
+// what earlier versions wrote.
+const ticketForm = "\x00\x02"
+
 func (t ticket) append(dst []byte) []byte {
 	p := &t.principal
+	dst = append(dst, ticketForm...)
 	dst = appendTime(dst, t.at)
+	dst = appendIssuer(dst, p.Issuer)
 	dst = appendString(dst, string(p.User))
 	dst = appendString(dst, p.Name)
 	dst = appendString(dst, p.TokenID)
 	dst = appendTime(dst, p.Since)
 	dst = appendTime(dst, p.Expires)
 	dst = appendTime(dst, p.Issued)
+	dst = binary.AppendUvarint(dst, uint64(p.TopicsIgnored)) //nolint:gosec // never negative
 	dst = appendNames(dst, p.Scopes)
 	return appendNames(dst, p.Topics)
 }
 
+// appendIssuer appends by what an issuer is found again. Its bound is that of its
+// configuration.
+func appendIssuer(dst []byte, i *notify.Issuer) []byte {
+	if i == nil {
+		return appendString(dst, "")
+	}
+	return append(appendString(dst, i.Name), i.Version[:]...)
+}
+
+func (r *record) issuer() *notify.Issuer {
+	name := r.string()
+	if name == "" {
+		return nil
+	}
+	i := &notify.Issuer{Name: name}
+	copy(i.Version[:], r.bytes(uint64(len(i.Version))))
+	return i
+}
+
 func readTicket(b []byte) (ticket, error) {
+	b, ok := bytes.CutPrefix(b, []byte(ticketForm))
+	if !ok {
+		return ticket{}, errCorrupt
+	}
 	r := record{b: b}
 	t := ticket{at: r.time()}
 	p := &t.principal
+	p.Issuer = r.issuer()
 	p.User = notify.UserID(r.string())
 	p.Name = r.string()
 	p.TokenID = r.string()
 	p.Since, p.Expires, p.Issued = r.time(), r.time(), r.time()
+	p.TopicsIgnored = int(r.uvarint()) //nolint:gosec // what append has put there
 	p.Scopes, _ = readNames[notify.Scope](&r, true)
 	p.Topics, _ = readNames[notify.TopicPattern](&r, true)
 	return t, r.err
@@ -104,7 +137,7 @@ func readRevocation(b []byte) (revocation, error) {
 // revoke keeps e, and passes it on. For one user the latest Before counts: an
 // older one has nothing to add.
 func (g *group) revoke(e notify.Revocation) error {
-	if (e.User == "") == (e.TokenID == "") || (e.User == "") != e.Before.IsZero() {
+	if (e.User == "") == (e.TokenID == "") || e.Issuer != "" && e.TokenID == "" || (e.User == "") != e.Before.IsZero() {
 		return errors.New("a revocation of neither a user's tokens before a time, nor one token")
 	}
 	e.Before = toStored(e.Before)
@@ -139,10 +172,10 @@ func (g *group) endTicket(t time.Time, ref []byte) error {
 		return err
 	}
 	kept, err := readTicket(b)
-	if err == nil && !kept.end().After(t) {
+	if err != nil || !kept.end().After(t) {
 		g.remove(key)
 	}
-	return err
+	return nil
 }
 
 // endRevocation removes a revocation whose end is at t, unless it was made anew
@@ -185,7 +218,7 @@ type revoked struct {
 type revocations struct {
 	mu     sync.RWMutex
 	users  map[notify.UserID]time.Time // tokens from before
-	tokens map[[32]byte]struct{}       // by the SHA-256 of their ID
+	tokens map[revokedID]struct{}
 }
 
 // Revoked reports whether a revocation that was applied concerns the token of
@@ -200,7 +233,10 @@ func (s *Store) Revoked(p notify.Principal) bool {
 	if p.TokenID == "" || len(r.tokens) == 0 {
 		return false
 	}
-	_, ok := r.tokens[sha256.Sum256([]byte(p.TokenID))]
+	if _, ok := r.tokens[revokedIDOf("", p.TokenID)]; ok || p.Issuer == nil {
+		return ok
+	}
+	_, ok := r.tokens[revokedIDOf(p.Issuer.Name, p.TokenID)]
 	return ok
 }
 
@@ -232,7 +268,7 @@ func (r *revocations) step(s revoked) {
 
 // load reads all that is revoked.
 func (r *revocations) load(db pebble.Reader) error {
-	r.users, r.tokens = map[notify.UserID]time.Time{}, map[[32]byte]struct{}{}
+	r.users, r.tokens = map[notify.UserID]time.Time{}, map[revokedID]struct{}{}
 	err := each(db, []byte{kindRevocation}, after(kindRevocation), func(k, b []byte) (bool, error) {
 		v, err := readRevocation(b)
 		r.step(revoked{k, v.before, true})

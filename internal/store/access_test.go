@@ -24,8 +24,10 @@ import (
 type modelAccess struct {
 	tickets map[[32]byte]modelTicket
 	users   map[notify.UserID]modelRevocation
-	tokens  map[string]modelRevocation
+	tokens  map[modelToken]modelRevocation
 }
+
+type modelToken struct{ issuer, id string }
 
 type modelTicket struct {
 	at        time.Time
@@ -38,7 +40,7 @@ func newModelAccess() modelAccess {
 	return modelAccess{
 		tickets: map[[32]byte]modelTicket{},
 		users:   map[notify.UserID]modelRevocation{},
-		tokens:  map[string]modelRevocation{},
+		tokens:  map[modelToken]modelRevocation{},
 	}
 }
 
@@ -58,7 +60,8 @@ func (m *modelAccess) revoke(at time.Time, e notify.Revocation) {
 	}
 	fresh := modelRevocation{e.Before, end.Add(notify.TokenLifetimeMost)}
 	if e.TokenID != "" {
-		m.tokens[e.TokenID] = m.tokens[e.TokenID].or(fresh)
+		token := modelToken{e.Issuer, e.TokenID}
+		m.tokens[token] = m.tokens[token].or(fresh)
 		return
 	}
 	m.users[e.User] = m.users[e.User].or(fresh)
@@ -78,13 +81,21 @@ func (m modelRevocation) or(o modelRevocation) modelRevocation {
 func (m *modelAccess) sweep(at time.Time) {
 	maps.DeleteFunc(m.tickets, func(_ [32]byte, t modelTicket) bool { return at.Sub(t.at) >= notify.TicketLifetime })
 	maps.DeleteFunc(m.users, func(_ notify.UserID, r modelRevocation) bool { return !r.until.After(at) })
-	maps.DeleteFunc(m.tokens, func(_ string, r modelRevocation) bool { return !r.until.After(at) })
+	maps.DeleteFunc(m.tokens, func(_ modelToken, r modelRevocation) bool { return !r.until.After(at) })
 }
 
 func (m *modelAccess) revoked(p notify.Principal) bool {
-	_, byToken := m.tokens[p.TokenID]
+	_, byAny := m.tokens[modelToken{"", p.TokenID}]
+	byToken := false
+	if p.Issuer != nil {
+		_, byToken = m.tokens[modelToken{p.Issuer.Name, p.TokenID}]
+	}
 	r, byUser := m.users[p.User]
-	return byToken || byUser && p.Issued.Before(r.before)
+	return byAny || byToken || byUser && p.Issued.Before(r.before)
+}
+
+func sameIssuer(a, b *notify.Issuer) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Name == b.Name && a.Version == b.Version
 }
 
 // step is the time from one group to the next: often of the order of a
@@ -105,17 +116,32 @@ func (m *machine) accessEntry(t *rapid.T) notify.Entry {
 	user := rapid.SampledFrom(users).Draw(t, "user")
 	switch rapid.IntRange(0, 4).Draw(t, "access") {
 	case 0:
-		return notify.Ticket{Hash: hash, Principal: notify.Principal{User: user, Name: "user:" + string(user), Expires: m.now}}
+		return notify.Ticket{Hash: hash, Principal: notify.Principal{
+			User: user, Name: "user:" + string(user), Expires: m.now,
+			Issuer: issuerOf(rapid.SampledFrom(issuerNames).Draw(t, "issuer")), TopicsIgnored: rapid.IntRange(0, 1000).Draw(t, "ignored"),
+		}}
 	case 1, 2:
 		return notify.Redemption{Hash: hash}
 	case 3:
 		before := m.now.Add(time.Duration(rapid.IntRange(-48, 48).Draw(t, "hours")) * time.Hour)
 		return notify.Revocation{User: user, Before: before}
 	}
-	return notify.Revocation{TokenID: rapid.SampledFrom(tokenIDs).Draw(t, "jti")}
+	return notify.Revocation{TokenID: rapid.SampledFrom(tokenIDs).Draw(t, "jti"), Issuer: rapid.SampledFrom(issuerNames).Draw(t, "issuer")}
 }
 
-var tokenIDs = []string{"1", "a", strings.Repeat("x", 5000)}
+// issuerNames has some of which the name and the ID of a token together are alike,
+// and none.
+var issuerNames = []string{"", "a", "aa", "*"}
+
+// issuerOf returns an issuer with a name, nil if it is empty.
+func issuerOf(name string) *notify.Issuer {
+	if name == "" {
+		return nil
+	}
+	return &notify.Issuer{Name: name, Version: [16]byte{1, 2, 3}}
+}
+
+var tokenIDs = []string{"1", "a", "aa", "\x01a1", strings.Repeat("x", 5000)}
 
 // checkRevoked asks after tokens with and without an ID, some of which a
 // revocation concerns only just.
@@ -128,7 +154,9 @@ func (m *machine) checkRevoked(t *rapid.T) {
 		}
 	}
 	for _, id := range tokenIDs {
-		asked = append(asked, notify.Principal{User: "nobody", Issued: m.now, TokenID: id})
+		for _, issuer := range issuerNames {
+			asked = append(asked, notify.Principal{User: "nobody", Issued: m.now, TokenID: id, Issuer: issuerOf(issuer)})
+		}
 	}
 	for _, p := range asked {
 		if got, want := m.store.Revoked(p), m.model.access.revoked(p); got != want {
@@ -162,6 +190,7 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 		User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeAdmin},
 		Topics: []notify.TopicPattern{"team-42", "project.*"},
 		Since:  noon(), Expires: noon().Add(time.Millisecond), Issued: noon().Add(-time.Hour), TokenID: "id",
+		Issuer: issuerOf("https://login.example.com"), TopicsIgnored: 3,
 	}
 	v := reflect.ValueOf(p)
 	for i := range v.NumField() {
@@ -180,6 +209,33 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 	assert.Equal(t, p, verdicts[0].Principal)
 	require.ErrorIs(t, verdicts[1].Err, notify.ErrTokenInvalid)
 	assert.Zero(t, verdicts[1].Principal)
+}
+
+// A ticket that an earlier version wrote is none, and hinders neither whoever shows
+// it nor the sweep.
+func TestTicketOfAnEarlierVersion(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	var shown, swept [32]byte
+	shown[0], swept[0] = 1, 2
+	apply(t, s, noon(), notify.Ticket{Hash: shown}, notify.Ticket{Hash: swept})
+	require.NoError(t, s.Close())
+	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
+	require.NoError(t, err)
+	for _, hash := range [][32]byte{shown, swept} {
+		require.NoError(t, db.Set(append([]byte{'t'}, hash[:]...), []byte("\x80\xb4\xc4\xc1\xad3\x03ada"), pebble.Sync))
+	}
+	require.NoError(t, db.Close())
+
+	s = openIn(t, fs)
+	defer s.Close()
+	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: shown})[0].Err, notify.ErrTokenInvalid)
+	end := noon().Add(notify.TicketLifetime)
+	apply(t, s, end, notify.Sweep{Retention: time.Hour})
+	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: swept})[0].Err, notify.ErrTokenInvalid)
+	due, err := s.Due(end, notify.Sweep{Retention: time.Hour})
+	require.NoError(t, err)
+	assert.False(t, due, "nothing is left behind")
 }
 
 func TestTicketEnds(t *testing.T) {
@@ -206,6 +262,7 @@ func TestTicketEnds(t *testing.T) {
 func TestRevocationOfNothingIsRefused(t *testing.T) {
 	for _, e := range []notify.Revocation{
 		{}, {User: "ada"}, {Before: noon()}, {User: "ada", Before: noon(), TokenID: "id"}, {TokenID: "id", Before: noon()},
+		{User: "ada", Before: noon(), Issuer: "one"},
 	} {
 		s := openIn(t, vfs.NewMem())
 		_, _, err := s.Apply(1, noon(), []notify.Entry{e})

@@ -118,24 +118,43 @@ func ticketKey(hash [32]byte) []byte {
 // What the second letter of a revocation's key says of the rest.
 const (
 	revokedUser  = 'u'
-	revokedToken = 'j'
+	revokedToken = 'j' // of any issuer, as earlier versions had it
+	revokedOf    = 'i' // a token of one issuer
 )
+
+// revokedID stands for a token in memory and in the key of its revocation:
+// revokedToken or revokedOf, and a hash, since names may be long.
+type revokedID [1 + sha256.Size]byte
+
+// revokedIDOf returns the ID of the token that an issuer gave this jti; of any
+// token with the jti if the issuer is empty.
+func revokedIDOf(issuer, jti string) (id revokedID) {
+	id[0] = revokedToken
+	named := make([]byte, 0, 128)
+	if issuer != "" {
+		id[0] = revokedOf
+		named = appendString(named, issuer)
+	}
+	hash := sha256.Sum256(append(named, jti...))
+	copy(id[1:], hash[:])
+	return id
+}
 
 func revocationKey(e notify.Revocation) []byte {
 	if e.User != "" {
 		return append([]byte{kindRevocation, revokedUser}, e.User...)
 	}
-	hash := sha256.Sum256([]byte(e.TokenID)) // which may be long
-	return append([]byte{kindRevocation, revokedToken}, hash[:]...)
+	id := revokedIDOf(e.Issuer, e.TokenID)
+	return append([]byte{kindRevocation}, id[:]...)
 }
 
 // revokedBy takes the key of a revocation apart: a user, or a token if there is
 // no user.
-func revokedBy(key []byte) (user notify.UserID, token [32]byte) {
+func revokedBy(key []byte) (user notify.UserID, token revokedID) {
 	if key[1] == revokedUser {
 		return notify.UserID(key[2:]), token
 	}
-	return "", [32]byte(key[2:])
+	return "", revokedID(key[1:])
 }
 
 // endKey places ref, of the kind given, where the sweep finds it at t.

@@ -322,9 +322,13 @@ func (g *group) heard(patterns []notify.TopicPattern) ([]notify.Topic, error) {
 }
 
 // recall takes a notification out of every history, and tells those who had
-// it. One that was deferred nobody knows of.
+// it. One that was deferred nobody knows of. One that reaches anybody beyond the
+// bound of the recall does not exist for whoever recalls.
 func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
 	p, ok, err := placeOf(g.batch, e.ID)
+	if err == nil && ok {
+		ok, err = g.isWithin(e.Within, p)
+	}
 	switch {
 	case err != nil:
 		return err

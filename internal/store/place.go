@@ -38,5 +38,23 @@ func placeOf(r pebble.Reader, id string) (p place, ok bool, err error) {
 	return p, false, errCorrupt
 }
 
+// isWithin reports whether all whom the notification at p is for are within b.
+func (g *group) isWithin(b *notify.Bound, p place) (bool, error) {
+	if b == nil {
+		return true, nil
+	}
+	if p.deferred == nil {
+		n, _, err := g.notification(p.sequence)
+		return err == nil && b.Reaches(&n), err
+	}
+	record, err := get(g.batch, deferredKey(*p.deferred))
+	if err != nil || record == nil {
+		return false, err
+	}
+	e, err := readDeferred(record)
+	n := e.Notification(0, g.at)
+	return err == nil && b.Reaches(&n), err
+}
+
 // placeBytes is what a place takes in the store, with its key.
 const placeBytes = 1 + 16 + 8
