@@ -38,6 +38,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		Leeway:      auth.Leeway,
 		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.LiveFrame(c, at) },
 		Recounted:   func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return s.inbox.RecountFrame(r, at) },
+		Withdrawals: s.verifier.Withdrawals,
 		Metrics:     s.metrics,
 		Logger:      s.logger,
 	})
@@ -64,6 +65,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		Journal:    s.journal,
 		Store:      s.store,
 		Hub:        s.hub,
+		Issuers:    s.verifier,
 		Logger:     s.logger,
 		Metrics:    s.metrics,
 		Retention:  s.cfg.Retention,

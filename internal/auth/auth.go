@@ -142,7 +142,8 @@ type Options struct {
 	Now       func() time.Time  // nil: time.Now
 	Transport http.RoundTripper // for the JWKS; nil: one like http.DefaultTransport
 
-	version *atomic.Uint64 // of all that is loaded
+	version     *atomic.Uint64 // of all that is loaded
+	withdrawals *atomic.Uint64
 }
 
 // Verifier verifies tokens, API keys and signatures. Its methods may be called
@@ -162,6 +163,8 @@ type Verifier struct {
 	header   atomic.Pointer[knownHeader] // of the last token
 	ready    atomic.Bool                 // the keys of every issuer have been loaded once
 
+	withdrawals *atomic.Uint64 // see Withdrawals
+
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
@@ -177,6 +180,8 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 		maxBytes: cmp.Or(o.MaxBytes, MaxTokenBytes),
 		segments: jwt.NewParser(jwt.WithStrictDecoding()),
 		version:  o.version,
+
+		withdrawals: o.withdrawals,
 	}
 	if err := errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o)); err != nil {
 		return nil, err
@@ -196,7 +201,7 @@ func (o *Options) setDefaults() {
 	if o.Revoked == nil {
 		o.Revoked = func(notify.Principal) bool { return false }
 	}
-	o.version = new(atomic.Uint64)
+	o.version, o.withdrawals = new(atomic.Uint64), new(atomic.Uint64)
 }
 
 func (o *Options) hasKeys() bool {
@@ -293,10 +298,16 @@ func (v *Verifier) Close() {
 // and does not expire.
 func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, error) {
 	p, err := v.principalOf(ctx, token)
-	if err == nil && v.revoked(p) {
+	if err != nil {
+		return p, err
+	}
+	if _, withdrawn := p.Issuer.Withdrawn(); withdrawn { // while it was verified
+		return notify.Principal{}, invalid("the token's issuer is not accepted any more")
+	}
+	if v.revoked(p) {
 		return notify.Principal{}, &notify.Error{Kind: notify.ErrTokenRevoked, Detail: "the token was revoked"}
 	}
-	return p, err
+	return p, nil
 }
 
 func (v *Verifier) principalOf(ctx context.Context, token string) (notify.Principal, error) {

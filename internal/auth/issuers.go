@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -32,12 +33,56 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 			i.follow(ctx)
 		}
 		f.Set(after)
+		withdraw(removed, after)
+		if len(removed) > 0 {
+			o.withdrawals.Add(1) // afterwards: whoever sees it finds them withdrawn
+		}
 		for _, i := range removed {
 			i.leave()
 		}
 	}
 	f = watch.New(s)
 	return f
+}
+
+// withdraw says of issuers that are not accepted any more how their connections end.
+// Where the entry of one has changed they come back, to be judged by the new one.
+func withdraw(removed []*issuer, after map[string]*issuer) {
+	for _, i := range removed {
+		why := notify.CloseRevoked
+		if after[i.identity.Name] != nil {
+			why = notify.CloseDisconnected
+		}
+		i.identity.Withdraw(why)
+	}
+}
+
+// Withdrawals counts the times that issuers were withdrawn. Those were withdrawn
+// before it is one more.
+func (v *Verifier) Withdrawals() uint64 { return v.withdrawals.Load() }
+
+// Issuer returns the issuer with a name whose tokens are accepted now, nil if
+// there is none.
+func (v *Verifier) Issuer(name string) *notify.Issuer {
+	if v.issuers != nil {
+		if i := v.issuers.Current()[name]; i != nil {
+			return i.identity
+		}
+	}
+	if v.settings != nil && v.settings.identity.Name == name {
+		return v.settings.identity
+	}
+	return nil
+}
+
+// OnlyIssuer returns the issuer whose tokens are accepted if there is only one,
+// else nil.
+func (v *Verifier) OnlyIssuer() *notify.Issuer {
+	all := v.everyIssuer()
+	if len(all) != 1 {
+		return nil
+	}
+	return all[0].identity
 }
 
 // without returns the issuers in all that are not in others.

@@ -70,6 +70,7 @@ func TestRevocations(t *testing.T) {
 	for body, want := range map[string]notify.Revocation{
 		`{"user":"ada","issued_before":"2026-12-01T10:00:00+01:00"}`: {User: "ada", Before: at},
 		`{"jti":"one"}`: {TokenID: "one"},
+		`{"jti":"one","issuer":"https://login.example.com"}`: {TokenID: "one", Issuer: "https://login.example.com"},
 	} {
 		a := s.do("POST", "/revocations", body, admin...)
 		require.Equal(t, 204, a.StatusCode, "%s", a.body)
@@ -83,9 +84,10 @@ func TestRevocations(t *testing.T) {
 		`{"user":7,"issued_before":"2026-12-01T09:00:00Z"}`:     "/user",
 		`{"user":"ada","issued_before":"yesterday"}`:            "/issued_before",
 		`{"user":"ada","issued_before":1764579600}`:             "/issued_before",
-		`{"jti":""}`:             "/jti",
-		`{"jti":["a","b"]}`:      "/jti",
-		`{"jti":"a","all":true}`: "/all",
+		`{"jti":""}`:              "/jti",
+		`{"jti":"a","issuer":""}`: "/issuer",
+		`{"jti":["a","b"]}`:       "/jti",
+		`{"jti":"a","all":true}`:  "/all",
 	} {
 		p := s.problem(s.do("POST", "/revocations", body, admin...), 422, "invalid")
 		require.Equal(t, pointer, p.Errors[0].Pointer, body)

@@ -33,7 +33,7 @@ type Verifier interface {
 type Access interface {
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
-	Revoke(ctx context.Context, r notify.Revocation) error
+	Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error
 }
 
 // Origins is the list of origins whose pages may use the service.
@@ -51,7 +51,7 @@ type Publisher interface {
 type Inbox interface {
 	List(ctx context.Context, by notify.Principal, q inbox.Query) (wire.InboxPage, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
-	Recall(ctx context.Context, id string) error
+	Recall(ctx context.Context, by notify.Principal, id string) error
 }
 
 // Metrics hears of every request once it is answered; of a WebSocket, once it

@@ -84,12 +84,18 @@ func (d *desk) RedeemTicket(_ context.Context, shown string) (notify.Principal, 
 	return notify.Principal{User: "grace", Name: "user:grace"}, d.err
 }
 
-func (d *desk) Revoke(_ context.Context, r notify.Revocation) error {
+func (d *desk) Revoke(_ context.Context, by notify.Principal, r notify.Revocation) error {
+	if err := isOperator(by); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.revoked = append(d.revoked, r)
 	return d.err
 }
+
+// isOperator fails unless by is the principal of an operator's token.
+func isOperator(by notify.Principal) error { return by.May(notify.ScopeAdmin) }
 
 // lobby is a hub that notes whom it was asked about.
 type lobby struct {
@@ -102,13 +108,19 @@ type lobby struct {
 
 func (l *lobby) Admit(from netip.Addr) (*hub.Seat, error) { return l.hub.Admit(from) }
 
-func (l *lobby) Connections(_ context.Context, u notify.UserID) ([]hub.Connection, error) {
+func (l *lobby) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
+	if err := isOperator(by); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.open[u], nil
 }
 
-func (l *lobby) Disconnect(_ context.Context, u notify.UserID) error {
+func (l *lobby) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
+	if err := isOperator(by); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = append(l.ended, u)

@@ -74,10 +74,10 @@ func (a *api) marking(verb notify.Verb) func(echo.Context, notify.Principal) err
 }
 
 // recall serves DELETE /notifications/{id}.
-func (a *api) recall(c echo.Context, _ notify.Principal) error {
+func (a *api) recall(c echo.Context, by notify.Principal) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
-	if err := a.Inbox.Recall(ctx, c.Param("id")); err != nil {
+	if err := a.Inbox.Recall(ctx, by, c.Param("id")); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -60,7 +60,10 @@ func (d *drawer) refusal(by notify.Principal) error {
 	return d.err
 }
 
-func (d *drawer) Recall(_ context.Context, id string) error {
+func (d *drawer) Recall(_ context.Context, by notify.Principal, id string) error {
+	if err := isOperator(by); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.recalled = append(d.recalled, id)

@@ -20,8 +20,8 @@ type Seats interface {
 
 // Operators are shown who is connected, and end connections: package inbox.
 type Operators interface {
-	Connections(ctx context.Context, u notify.UserID) ([]hub.Connection, error)
-	Disconnect(ctx context.Context, u notify.UserID) error
+	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error)
+	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error
 }
 
 // operating lets h serve operators.
@@ -44,12 +44,12 @@ type connection struct {
 }
 
 // connectionsOf serves GET /users/{user}/connections.
-func (a *api) connectionsOf(c echo.Context, _ notify.Principal) error {
+func (a *api) connectionsOf(c echo.Context, by notify.Principal) error {
 	user, err := userOf(c)
 	if err != nil {
 		return err
 	}
-	open, err := a.Operators.Connections(c.Request().Context(), user)
+	open, err := a.Operators.Connections(c.Request().Context(), by, user)
 	if err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ func (a *api) connectionsOf(c echo.Context, _ notify.Principal) error {
 }
 
 // disconnect serves DELETE /users/{user}/connections.
-func (a *api) disconnect(c echo.Context, _ notify.Principal) error {
+func (a *api) disconnect(c echo.Context, by notify.Principal) error {
 	user, err := userOf(c)
 	if err != nil {
 		return err
 	}
-	if err := a.Operators.Disconnect(c.Request().Context(), user); err != nil {
+	if err := a.Operators.Disconnect(c.Request().Context(), by, user); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
@@ -106,7 +106,7 @@ func (a *api) revoke(c echo.Context, by notify.Principal) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
-	if err := a.Access.Revoke(ctx, revocation); err != nil {
+	if err := a.Access.Revoke(ctx, by, revocation); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -42,6 +42,10 @@ type Options struct {
 	// waits.
 	Recounted func(r notify.Reader, at notify.Sequence) (f *Frame, ok bool)
 
+	// Withdrawals counts the times that issuers were withdrawn (notify.Issuer). When
+	// it has grown, the wheel ends the connections of those; nil: none ever is.
+	Withdrawals func() uint64
+
 	Metrics   Metrics          // nil: none
 	Logger    *slog.Logger     // nil: none
 	WallClock func() time.Time // what token expiry is held against: time.Now
@@ -54,6 +58,9 @@ func (o *Options) setDefaults() {
 	setDefault(&o.PingEvery, 25*time.Second)
 	setDefault(&o.Silence, time.Minute)
 	setDefault(&o.FreshEvery, 10*time.Minute)
+	if o.Withdrawals == nil {
+		o.Withdrawals = func() uint64 { return 0 }
+	}
 	if o.Metrics == nil {
 		o.Metrics = noMetrics{}
 	}

@@ -90,6 +90,27 @@ func (s *shard) revokeOf(u notify.UserID, r notify.Revocation) {
 	}
 }
 
+// endWithdrawn ends the connections whose issuer was withdrawn. Whoever lets a
+// connection in, or renews one, asks after that whether its issuer was withdrawn
+// meanwhile.
+func (h *Hub) endWithdrawn() {
+	for i := range h.shards {
+		h.shards[i].endWithdrawn()
+	}
+}
+
+func (s *shard) endWithdrawn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conns := range s.users {
+		for _, c := range slices.Backward(conns) { // backward: ending removes c
+			if why, yes := c.holder.issuer.Withdrawn(); yes {
+				s.end(c, why)
+			}
+		}
+	}
+}
+
 // Renew gives c the principal of a newer token of its user, by which it is
 // held from now on. It reports false, and changes nothing, if c has ended or
 // p is another user.

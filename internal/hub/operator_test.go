@@ -79,20 +79,27 @@ func TestRevoke(t *testing.T) {
 		p.TokenID, p.Issued = id, issued
 		return p
 	}
+	of := func(issuer string, p notify.Principal) notify.Principal {
+		p.Issuer = &notify.Issuer{Name: issuer}
+		return p
+	}
 	tokens := []notify.Principal{
 		token("ada", "1", at.Add(-time.Second)),
 		token("ada", "2", at),
 		token("ada", "3", time.Time{}),
 		token("grace", "2", at.Add(-time.Second)),
 		token("grace", "", time.Time{}),
+		of("one", token("one:ada", "2", at)),
+		of("two", token("two:ada", "2", at)),
 	}
 	for name, c := range map[string]struct {
 		r    notify.Revocation
-		ends [5]bool
+		ends [7]bool
 	}{
-		"by user":  {notify.Revocation{User: "ada", Before: at}, [5]bool{0: true, 2: true}},
-		"by token": {notify.Revocation{TokenID: "2"}, [5]bool{1: true, 3: true}},
-		"of none":  {notify.Revocation{User: "nobody", Before: at}, [5]bool{}},
+		"by user":  {notify.Revocation{User: "ada", Before: at}, [7]bool{0: true, 2: true}},
+		"by token": {notify.Revocation{TokenID: "2"}, [7]bool{1: true, 3: true, 5: true, 6: true}},
+		"of one":   {notify.Revocation{TokenID: "2", Issuer: "one"}, [7]bool{5: true}},
+		"of none":  {notify.Revocation{User: "nobody", Before: at}, [7]bool{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -220,5 +227,46 @@ func TestExpiryWhenTheClockIsSetBack(t *testing.T) {
 		ahead.Store(0) // an hour forward
 		pass(time.Second)
 		again.wantEnd(t, notify.CloseExpired)
+	})
+}
+
+// The connections of an issuer that was withdrawn end within a second of the
+// count's growing, all others stay.
+func TestWithdrawnIssuersConnectionsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var withdrawals atomic.Uint64
+		h := hub.New(hub.Options{Withdrawals: withdrawals.Load})
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { h.Run(ctx) })
+		gone, changed, other := &notify.Issuer{Name: "gone"}, &notify.Issuer{Name: "changed"}, &notify.Issuer{Name: "other"}
+		of := func(i *notify.Issuer, name string) notify.Principal {
+			p := user(name)
+			p.Issuer = i
+			return p
+		}
+		var peers []*peer
+		for _, p := range []notify.Principal{of(gone, "ada"), of(gone, "ada"), of(changed, "grace"), of(other, "eve"), user("bob")} {
+			_, to := connect(t, h, p)
+			peers = append(peers, to)
+		}
+		_, joining := join(t, h, of(gone, "zoe"))
+		renewed, to := connect(t, h, of(gone, "kim"))
+		renewed.Renew(of(other, "kim"))
+		gone.Withdraw(notify.CloseRevoked)
+		changed.Withdraw(notify.CloseDisconnected)
+		time.Sleep(2 * time.Second)
+		peers[0].wantEnd(t, notify.Close{}) // nobody has said so
+		withdrawals.Add(1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		for i, want := range []notify.Close{notify.CloseRevoked, notify.CloseRevoked, notify.CloseDisconnected, {}, {}} {
+			peers[i].wantEnd(t, want)
+		}
+		joining.wantEnd(t, notify.CloseRevoked)
+		to.wantEnd(t, notify.Close{})
+		stop()
+		running.Wait()
+		h.Drain(context.Background(), 0)
 	})
 }

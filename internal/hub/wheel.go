@@ -72,6 +72,7 @@ func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	offset := h.wallOffset()
+	withdrawn := uint64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -84,6 +85,10 @@ func (h *Hub) Run(ctx context.Context) {
 		jumped := (now - offset).Abs() > tick
 		if jumped {
 			offset = now
+		}
+		if n := h.opts.Withdrawals(); n != withdrawn {
+			withdrawn = n
+			h.endWithdrawn()
 		}
 		h.turn(jumped)
 	}

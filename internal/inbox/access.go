@@ -58,11 +58,15 @@ func (b *Inbox) RedeemTicket(ctx context.Context, ticket string) (notify.Princip
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
 	}
 	v := b.opts.Journal.Append(ctx, notify.Redemption{Hash: sha256.Sum256([]byte(ticket))})[0]
+	known := b.findIssuer(&v.Principal)
 	switch {
 	case errors.Is(v.Err, notify.ErrOutcomeUnknown):
 		return notify.Principal{}, notify.Errorf(notify.ErrOutcomeUnknown, "the ticket may have been used; take another")
 	case v.Err != nil:
 		return notify.Principal{}, v.Err
+	case !known:
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid,
+			"the issuer of the token that the ticket was issued for is not accepted any more, or its configuration has changed; take another")
 	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(auth.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
 	case b.Revoked(v.Principal):
@@ -87,35 +91,99 @@ func (b *Inbox) isTicket(shown string) bool {
 	return false
 }
 
-// Revoke refuses the tokens that r concerns from its return on, and ends the
-// connections that they opened. A full disk does not hinder it. Its errors are
-// of the kinds ErrInvalid, ErrUnavailable, and ErrOutcomeUnknown, after which
-// it does no harm to revoke again.
-func (b *Inbox) Revoke(ctx context.Context, r notify.Revocation) error {
-	switch {
-	case (r.User == "") == (r.TokenID == ""):
-		return notify.Invalid(notify.Fault{Detail: "must hold exactly one of user and jti"})
-	case r.User != "" && r.Before.IsZero():
-		return notify.Invalid(notify.Fault{Pointer: "/issued_before", Detail: "is required with user"})
-	case r.Before.After(time.Now().Add(auth.Leeway)): // it could not be taken back
-		return notify.Invalid(notify.Fault{Pointer: "/issued_before", Detail: "must not be in the future"})
-	case r.TokenID != "" && !r.Before.IsZero():
-		return notify.Invalid(notify.Fault{Pointer: "/issued_before", Detail: "goes with user, not with jti"})
+// findIssuer replaces the issuer that p was stored with by the one that is
+// accepted now. It reports false if there is none, or none that is configured as
+// that one was.
+func (b *Inbox) findIssuer(p *notify.Principal) bool {
+	if p.Issuer == nil || b.opts.Issuers == nil {
+		return true
 	}
-	err := b.opts.Journal.Append(ctx, r)[0].Err
+	now := b.opts.Issuers.Issuer(p.Issuer.Name)
+	if now == nil || now.Version != p.Issuer.Version {
+		return false
+	}
+	p.Issuer = now
+	return true
+}
+
+// Revoke refuses the tokens that r concerns from its return on, and ends the
+// connections that they opened, if by may do so. A jti without an issuer is of the
+// issuer of by's token, or of the only one. A full disk does not hinder it. Its
+// errors are of the kinds ErrScope, ErrInvalid, ErrUnavailable, and
+// ErrOutcomeUnknown, after which it does no harm to revoke again.
+func (b *Inbox) Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error {
+	if faults := revocationFaults(&r); len(faults) > 0 {
+		return notify.Invalid(faults...)
+	}
+	var err error
+	if r.TokenID != "" {
+		r.Issuer, err = b.revocable(&by, r.Issuer)
+	} else {
+		err = by.MayAdminister(r.User)
+	}
+	if err != nil {
+		return err
+	}
+	err = b.opts.Journal.Append(ctx, r)[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) {
 		return notify.Errorf(notify.ErrOutcomeUnknown, "the revocation did not become durable in time; it does no harm to try again")
 	}
 	return err
 }
 
-// Connections returns the open connections of u, oldest first.
-func (b *Inbox) Connections(_ context.Context, u notify.UserID) ([]hub.Connection, error) {
+func revocationFaults(r *notify.Revocation) []notify.Fault {
+	switch {
+	case (r.User == "") == (r.TokenID == ""):
+		return []notify.Fault{{Detail: "must hold exactly one of user and jti"}}
+	case r.User != "" && r.Before.IsZero():
+		return []notify.Fault{{Pointer: "/issued_before", Detail: "is required with user"}}
+	case r.User != "" && r.Issuer != "":
+		return []notify.Fault{{Pointer: "/issuer", Detail: "goes with jti, not with user"}}
+	case r.Before.After(time.Now().Add(auth.Leeway)): // it could not be taken back
+		return []notify.Fault{{Pointer: "/issued_before", Detail: "must not be in the future"}}
+	case r.TokenID != "" && !r.Before.IsZero():
+		return []notify.Fault{{Pointer: "/issued_before", Detail: "goes with user, not with jti"}}
+	}
+	return nil
+}
+
+// revocable returns the name of the issuer whose tokens by revokes if it names
+// issuer. Whether there is such an issuer shows only to those who may revoke its
+// tokens.
+func (b *Inbox) revocable(by *notify.Principal, issuer string) (string, error) {
+	switch {
+	case issuer == "" && by.Issuer != nil:
+		return by.Issuer.Name, nil
+	case by.Bound() != nil && issuer != by.Issuer.Name:
+		return "", notify.Errorf(notify.ErrScope, "the token's issuer may revoke its own tokens alone")
+	case b.opts.Issuers == nil:
+		return issuer, nil
+	case issuer == "":
+		if only := b.opts.Issuers.OnlyIssuer(); only != nil {
+			return only.Name, nil
+		}
+		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "is required: there are several issuers, and each may have given this jti"})
+	case b.opts.Issuers.Issuer(issuer) == nil:
+		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "is no issuer whose tokens are accepted here"})
+	}
+	return issuer, nil
+}
+
+// Connections returns the open connections of u, oldest first. Its error is of
+// kind ErrScope if by may not administer such a user.
+func (b *Inbox) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
+	if err := by.MayAdminister(u); err != nil {
+		return nil, err
+	}
 	return b.opts.Hub.Connections(u), nil
 }
 
-// Disconnect ends the open connections of u, which may come back.
-func (b *Inbox) Disconnect(_ context.Context, u notify.UserID) error {
+// Disconnect ends the open connections of u, which may come back. Its error is of
+// kind ErrScope if by may not administer such a user.
+func (b *Inbox) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
+	if err := by.MayAdminister(u); err != nil {
+		return err
+	}
 	b.opts.Hub.Disconnect(u, notify.CloseDisconnected)
 	return nil
 }
@@ -123,3 +191,12 @@ func (b *Inbox) Disconnect(_ context.Context, u notify.UserID) error {
 // Revoked reports whether the token of p is revoked. It is fast: every request
 // asks.
 func (b *Inbox) Revoked(p notify.Principal) bool { return b.opts.Store.Revoked(p) }
+
+// refused returns how a connection must end whose token was accepted and is not any
+// more, since it was revoked or its issuer withdrawn.
+func (b *Inbox) refused(p notify.Principal) (why notify.Close, yes bool) {
+	if why, yes = p.Issuer.Withdrawn(); yes {
+		return why, true
+	}
+	return notify.CloseRevoked, b.Revoked(p)
+}

@@ -83,7 +83,7 @@ func TestTicketIsNoBetterThanItsToken(t *testing.T) {
 	require.ErrorIs(t, err, notify.ErrTokenExpired)
 
 	ticket := r.ticket(ada())
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{TokenID: "one"}))
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
 	_, err = r.inbox.RedeemTicket(t.Context(), ticket)
 	require.ErrorIs(t, err, notify.ErrTokenRevoked)
 }
@@ -94,7 +94,7 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 	other.TokenID = "two"
 	one, two, grace := r.connectAs(ada(), ""), r.connectAs(other, ""), r.connect("grace", "")
 
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{TokenID: "one"}))
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
 	r.publish("still here", "ada", "grace") // behind the revocation, in one order
 	assert.Equal(t, []string{"welcome", "live", "still here"}, two.told(3))
 	assert.Equal(t, []string{"welcome", "live", "still here"}, grace.told(3))
@@ -103,7 +103,7 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 	assert.True(t, r.inbox.Revoked(ada()))
 	assert.False(t, r.inbox.Revoked(other))
 
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{User: "ada", Before: other.Issued.Add(time.Second)}))
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{User: "ada", Before: other.Issued.Add(time.Second)}))
 	r.publish("alone", "ada", "grace")
 	assert.Equal(t, []string{"welcome", "live", "still here", "alone"}, grace.told(4))
 	assert.True(t, two.conn.Ended())
@@ -121,7 +121,7 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 // known to the hub, which then was told too early.
 func TestRevokedWhileConnecting(t *testing.T) {
 	r := newRig(t)
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Revocation{TokenID: "one"}))
+	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
 	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
 	d.conn = r.hub.NewConn(ada(), "c", nil, d)
 	require.NoError(t, r.hub.Register(d.conn))
@@ -144,7 +144,7 @@ func TestRevokeWhat(t *testing.T) {
 		{Before: time.Now()},
 		{User: "ada", Before: time.Now().Add(time.Hour)}, // which nobody could take back
 	} {
-		require.ErrorIs(t, r.inbox.Revoke(t.Context(), e), notify.ErrInvalid, "%+v", e)
+		require.ErrorIs(t, r.inbox.Revoke(t.Context(), notify.Principal{}, e), notify.ErrInvalid, "%+v", e)
 	}
 	require.NoError(t, r.inbox.Ready())
 	assert.False(t, r.inbox.Revoked(ada()))

@@ -37,6 +37,15 @@ type Store interface {
 	Err() error
 }
 
+// Issuers knows the issuers whose tokens are accepted now: package auth.
+type Issuers interface {
+	// Issuer returns the issuer with a name, nil if there is none.
+	Issuer(name string) *notify.Issuer
+
+	// OnlyIssuer returns the issuer if there is only one, else nil.
+	OnlyIssuer() *notify.Issuer
+}
+
 // Metrics hears of what is published.
 type Metrics interface {
 	// Published is called once for each notification asked for. The outcome is
@@ -49,6 +58,7 @@ type Options struct {
 	Journal notify.Journal
 	Store   Store
 	Hub     *hub.Hub
+	Issuers Issuers // nil: any
 	Logger  *slog.Logger
 	Metrics Metrics
 

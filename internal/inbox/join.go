@@ -39,7 +39,7 @@ type joining struct {
 // that waits for no peer, as it mostly does; it may wait for a slot to read.
 // Otherwise it reports false and has told c nothing: it takes a Join.
 func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
-	if b.Revoked(c.Principal()) {
+	if _, yes := b.refused(c.Principal()); yes {
 		return false
 	}
 	j := b.joining(c)
@@ -70,9 +70,9 @@ func (b *Inbox) joining(c *hub.Conn) *joining {
 // A slow c makes Join slow; it returns early when c or ctx ends.
 func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	j := b.joining(c)
-	if b.Revoked(c.Principal()) { // since its token was checked; from now on Deliver would end it
-		c.End(notify.CloseRevoked)
-		return fmt.Errorf("join %s: %w: its token is revoked", c.ID(), hub.ErrEnded)
+	if why, yes := b.refused(c.Principal()); yes { // since its token was checked; from now on the hub would end it
+		c.End(why)
+		return fmt.Errorf("join %s: %w: its token is not accepted any more", c.ID(), hub.ErrEnded)
 	}
 	if err := j.welcome(ctx, cursor); err != nil {
 		return fmt.Errorf("join %s: %w", c.ID(), err)

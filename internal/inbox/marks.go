@@ -97,13 +97,14 @@ func (b *Inbox) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence,
 
 // Recall takes a notification back: open connections are told, and no inbox and
 // no replay has it any more. A full disk does not hinder it. Its errors are of
-// the kinds ErrNotFound, if there is none with this id, ErrUnavailable, and
-// ErrOutcomeUnknown, after which it does no harm to recall again.
-func (b *Inbox) Recall(ctx context.Context, id string) error {
+// the kinds ErrNotFound, if there is none with this id or it reaches anybody whom
+// by may not administer, ErrUnavailable, and ErrOutcomeUnknown, after which it
+// does no harm to recall again.
+func (b *Inbox) Recall(ctx context.Context, by notify.Principal, id string) error {
 	if !wire.IsID(id) {
 		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
 	}
-	err := b.opts.Journal.Append(ctx, notify.Recall{ID: id, Keep: b.opts.Keep})[0].Err
+	err := b.opts.Journal.Append(ctx, notify.Recall{ID: id, Within: by.Bound(), Keep: b.opts.Keep})[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) {
 		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; it does no harm to try again")
 	}

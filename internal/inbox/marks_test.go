@@ -203,12 +203,12 @@ func TestRefusedMarks(t *testing.T) {
 func TestRecalling(t *testing.T) {
 	b, i := newBook(t)
 	b.verdicts = []notify.Verdict{{}, {Err: notify.ErrNotFound}, {Err: notify.ErrOutcomeUnknown}}
-	require.NoError(t, i.Recall(t.Context(), one))
+	require.NoError(t, i.Recall(t.Context(), notify.Principal{}, one))
 	assert.Equal(t, []notify.Entry{notify.Recall{ID: one, Keep: 7}}, b.appended)
-	require.ErrorIs(t, i.Recall(t.Context(), one), notify.ErrNotFound)
-	require.ErrorIs(t, i.Recall(t.Context(), one), notify.ErrOutcomeUnknown)
+	require.ErrorIs(t, i.Recall(t.Context(), notify.Principal{}, one), notify.ErrNotFound)
+	require.ErrorIs(t, i.Recall(t.Context(), notify.Principal{}, one), notify.ErrOutcomeUnknown)
 	for _, id := range []string{"", "x", strings.ToUpper(one), one + "/x"} {
-		require.ErrorIs(t, i.Recall(t.Context(), id), notify.ErrNotFound, id)
+		require.ErrorIs(t, i.Recall(t.Context(), notify.Principal{}, id), notify.ErrNotFound, id)
 	}
 	assert.Len(t, b.appended, 3, "what can be no id is not looked for")
 }
@@ -253,7 +253,7 @@ func TestAFullDiskHindersMarksAlone(t *testing.T) {
 	require.NoError(t, err)
 	_, err = i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
 	require.ErrorIs(t, err, notify.ErrUnavailable)
-	require.NoError(t, i.Recall(t.Context(), one))
+	require.NoError(t, i.Recall(t.Context(), notify.Principal{}, one))
 	_, err = i.List(t.Context(), ada(), inbox.Query{Limit: 1})
 	require.NoError(t, err)
 }

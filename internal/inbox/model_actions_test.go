@@ -123,14 +123,14 @@ func (w *world) anyID(t *rapid.T) string {
 
 func (w *world) recallOne(t *rapid.T) {
 	id := w.anyID(t)
-	err := w.inbox.Recall(context.Background(), id)
+	err := w.inbox.Recall(context.Background(), notify.Principal{}, id)
 	if err != nil && !errors.Is(err, notify.ErrNotFound) {
 		t.Fatal(err)
 	}
 	if was := w.model.recall(id); was != (err == nil) {
 		t.Fatalf("recall %s: %v, though it was there: %v", id, err, was)
 	}
-	if again := w.inbox.Recall(context.Background(), id); !errors.Is(again, notify.ErrNotFound) {
+	if again := w.inbox.Recall(context.Background(), notify.Principal{}, id); !errors.Is(again, notify.ErrNotFound) {
 		t.Fatalf("recall %s a second time: %v", id, again)
 	}
 }

@@ -102,6 +102,9 @@ func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, err
 	if err := by.May(scope); err != nil {
 		return notify.Publish{}, err
 	}
+	if err := by.MayReach(d); err != nil {
+		return notify.Publish{}, err
+	}
 	if faults := d.Check(time.Now(), b.opts.Retention); len(faults) > 0 {
 		return notify.Publish{}, notify.Invalid(faults...)
 	}

@@ -32,6 +32,7 @@ type rig struct {
 	stop    func()
 
 	broadcasts, publishes *limit.Limiter
+	issuers               inbox.Issuers
 }
 
 func newRig(t *testing.T, sets ...func(*rig)) *rig {
@@ -71,7 +72,7 @@ func (r *rig) start() {
 	b, err = inbox.Open(ctx, inbox.Options{
 		Journal: j, Store: seen, Hub: h, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
-		Broadcasts: r.broadcasts, Publishes: r.publishes,
+		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
 	})
 	require.NoError(r.t, err)
 	close(opened)

@@ -261,7 +261,11 @@ func TestTicketEnds(t *testing.T) {
 
 func TestRevocationOfNothingIsRefused(t *testing.T) {
 	for _, e := range []notify.Revocation{
-		{}, {User: "ada"}, {Before: noon()}, {User: "ada", Before: noon(), TokenID: "id"}, {TokenID: "id", Before: noon()},
+		{},
+		{User: "ada"},
+		{Before: noon()},
+		{User: "ada", Before: noon(), TokenID: "id"},
+		{TokenID: "id", Before: noon()},
 		{User: "ada", Before: noon(), Issuer: "one"},
 	} {
 		s := openIn(t, vfs.NewMem())

@@ -27,6 +27,8 @@ func Revocation(body []byte) (notify.Revocation, error) {
 			r.moment(&to.Before, v)
 		case "jti":
 			r.tokenID(&to.TokenID, v)
+		case "issuer":
+			r.filled(&to.Issuer, v)
 		default:
 			return false
 		}

@@ -34,7 +34,11 @@ func refresh(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 	}
 	s.conn.Renew(clone(p)) // one that has ended hears no reply either
 	// A revocation in the meantime looked at the token before this one, and
-	// found nothing to end.
+	// found nothing to end. So did whoever withdrew the issuer.
+	if why, yes := p.Issuer.Withdrawn(); yes {
+		s.conn.End(why)
+		return nil, notify.Errorf(notify.ErrTokenInvalid, "the token's issuer is not accepted any more")
+	}
 	if _, err := verifier.Verify(ctx, token); errors.Is(err, notify.ErrTokenRevoked) {
 		s.conn.End(notify.CloseRevoked)
 		return nil, err

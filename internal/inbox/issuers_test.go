@@ -1,0 +1,217 @@
+package inbox_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// accepted are the issuers whose tokens are accepted, by name.
+type accepted map[string]*notify.Issuer
+
+func (a accepted) Issuer(name string) *notify.Issuer { return a[name] }
+
+func (a accepted) OnlyIssuer() *notify.Issuer {
+	for _, i := range a {
+		if len(a) == 1 {
+			return i
+		}
+	}
+	return nil
+}
+
+// tenants are two issuers with prefixes, and one without bounds.
+func tenants() accepted {
+	all := accepted{"operator": {Name: "operator"}}
+	for _, name := range []string{"acme", "bank"} {
+		all[name] = &notify.Issuer{Name: name, Bound: &notify.Bound{
+			Prefix: name + ":", Topics: []notify.TopicPattern{notify.TopicPattern(name) + ".*"},
+		}}
+	}
+	return all
+}
+
+// everything is what a token may do that has all scopes.
+var everything = []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin}
+
+// userOf is a user of an issuer who has all scopes.
+func (a accepted) userOf(issuer, name string) notify.Principal {
+	p := ada()
+	p.Issuer, p.User, p.Scopes = a[issuer], notify.UserID(name), everything
+	p.Name = "user:" + name
+	return p
+}
+
+func TestPublishWithinABound(t *testing.T) {
+	r := newRig(t)
+	by := tenants().userOf("acme", "acme:ada")
+	for name, test := range map[string]struct {
+		draft notify.Draft
+		ok    bool
+	}{
+		"own users":                {draft("a", "acme:ada", "acme:new"), true},
+		"own topics":               {toTopics("a", "acme.x", "acme.y.z"), true},
+		"a user of another":        {draft("a", "acme:ada", "bank:ada"), false},
+		"a user of nobody":         {draft("a", "acme:ada", "acme"), false},
+		"a topic of another":       {toTopics("a", "acme.x", "bank.x"), false},
+		"a topic that looks alike": {toTopics("a", "acme"), false},
+		"everyone":                 {draft("a"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := r.inbox.Publish(t.Context(), by, inbox.Call{}, test.draft)
+			results := r.inbox.PublishBatch(t.Context(), by, inbox.Call{}, []wire.BatchItem{{Draft: test.draft}, {Draft: draft("b", "acme:ada")}})
+			require.NoError(t, results[1].Err, "of an item that is within")
+			if test.ok {
+				require.NoError(t, err)
+				require.NoError(t, results[0].Err)
+				return
+			}
+			require.ErrorIs(t, err, notify.ErrScope)
+			require.ErrorIs(t, results[0].Err, notify.ErrScope)
+		})
+	}
+	_, err := r.inbox.Publish(t.Context(), backend(), inbox.Call{}, draft("a", "acme:ada", "bank:ada"))
+	require.NoError(t, err, "an API key has no bound")
+}
+
+// An idempotency key counts for the users of one issuer, whatever the users are
+// called there.
+func TestIdempotencyKeysOfIssuersAreApart(t *testing.T) {
+	r := newRig(t)
+	all, call := tenants(), inbox.Call{Path: "/notify", Key: "k"}
+	for _, issuer := range []string{"acme", "bank"} {
+		user := notify.UserID(issuer + ":42")
+		got, err := r.inbox.Publish(t.Context(), all.userOf(issuer, string(user)), call, draft("a", user))
+		require.NoError(t, err)
+		assert.False(t, got.Duplicate)
+	}
+}
+
+func TestAdministerWithinABound(t *testing.T) {
+	r := newRig(t)
+	by := tenants().userOf("acme", "acme:ada")
+	own, other := r.connect("acme:ada", ""), r.connect("bank:ada", "")
+	for _, user := range []notify.UserID{"bank:ada", "bank:nobody", "acme", "ada"} { // be they there or not
+		_, err := r.inbox.Connections(t.Context(), by, user)
+		require.ErrorIs(t, err, notify.ErrScope)
+		require.Equal(t, err, r.inbox.Disconnect(t.Context(), by, user))
+		require.Equal(t, err, r.inbox.Revoke(t.Context(), by, notify.Revocation{User: user, Before: by.Issued}))
+	}
+	open, err := r.inbox.Connections(t.Context(), by, "acme:ada")
+	require.NoError(t, err)
+	assert.Len(t, open, 1)
+	require.NoError(t, r.inbox.Disconnect(t.Context(), by, "acme:ada"))
+	assert.True(t, own.conn.Ended())
+	assert.False(t, other.conn.Ended())
+	require.NoError(t, r.inbox.Revoke(t.Context(), by, notify.Revocation{User: "acme:grace", Before: by.Issued}))
+}
+
+func TestRecallWithinABound(t *testing.T) {
+	r := newRig(t)
+	by := tenants().userOf("acme", "acme:ada")
+	none := r.inbox.Recall(t.Context(), by, "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10")
+	require.ErrorIs(t, none, notify.ErrNotFound)
+	for _, d := range []notify.Draft{draft("a", "acme:ada", "bank:ada"), toTopics("a", "bank.x"), draft("a")} {
+		id := r.submit(d).ID
+		require.Equal(t, none, r.inbox.Recall(t.Context(), by, id), "as if there were none")
+		require.NoError(t, r.inbox.Recall(t.Context(), backend(), id))
+	}
+	require.NoError(t, r.inbox.Recall(t.Context(), by, r.submit(draft("a", "acme:ada")).ID))
+}
+
+// A jti is of the issuer that gave it: the caller's own, the one that is named, or
+// the only one.
+func TestRevokeByIssuer(t *testing.T) {
+	all := tenants()
+	acme, bank, operator := all.userOf("acme", "acme:ada"), all.userOf("bank", "bank:ada"), all.userOf("operator", "root")
+	key := notify.Principal{Name: "key:ops", Scopes: everything}
+	for name, test := range map[string]struct {
+		by      notify.Principal
+		issuer  string
+		kind    error
+		revoked string // whose token
+	}{
+		"its own by default":           {acme, "", nil, "acme"},
+		"its own by name":              {acme, "acme", nil, "acme"},
+		"another's":                    {acme, "bank", notify.ErrScope, ""},
+		"nobody's, with a bound":       {acme, "nobody", notify.ErrScope, ""},
+		"another's, without a bound":   {operator, "bank", nil, "bank"},
+		"nobody's, without a bound":    {operator, "nobody", notify.ErrInvalid, ""},
+		"by default, without a bound":  {operator, "", nil, "operator"},
+		"an API key":                   {key, "bank", nil, "bank"},
+		"an API key that does not say": {key, "", notify.ErrInvalid, ""},
+		"an API key, nobody's":         {key, "nobody", notify.ErrInvalid, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(r *rig) { r.issuers = all })
+			err := r.inbox.Revoke(t.Context(), test.by, notify.Revocation{TokenID: "one", Issuer: test.issuer})
+			if test.kind == nil {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, test.kind)
+			}
+			r.restart()
+			for _, p := range []notify.Principal{acme, bank, operator} {
+				assert.Equal(t, p.Issuer.Name == test.revoked, r.inbox.Revoked(p), p.Issuer.Name)
+			}
+		})
+	}
+	t.Run("the only one", func(t *testing.T) {
+		r := newRig(t, func(r *rig) { r.issuers = accepted{"bank": all["bank"]} })
+		require.NoError(t, r.inbox.Revoke(t.Context(), key, notify.Revocation{TokenID: "one"}))
+		assert.True(t, r.inbox.Revoked(bank))
+		assert.False(t, r.inbox.Revoked(acme))
+	})
+	t.Run("a user's", func(t *testing.T) {
+		r := newRig(t)
+		err := r.inbox.Revoke(t.Context(), key, notify.Revocation{User: "ada", Before: acme.Issued, Issuer: "acme"})
+		require.ErrorContains(t, err, "/issuer")
+	})
+}
+
+// A ticket is for the issuer as it was when the ticket was given out.
+func TestTicketOfAnIssuerThatIsGone(t *testing.T) {
+	all := tenants()
+	r := newRig(t, func(r *rig) { r.issuers = all })
+	by := all.userOf("acme", "acme:ada")
+	by.TopicsIgnored = 2
+	good, gone, changed := r.ticket(by), r.ticket(by), r.ticket(by)
+
+	now := &notify.Issuer{Name: "acme", Bound: all["acme"].Bound} // the same, read again
+	all["acme"] = now
+	p, err := r.inbox.RedeemTicket(t.Context(), good)
+	require.NoError(t, err)
+	assert.Same(t, now, p.Issuer)
+	assert.Equal(t, 2, p.TopicsIgnored)
+
+	delete(all, "acme")
+	_, err = r.inbox.RedeemTicket(t.Context(), gone)
+	require.ErrorIs(t, err, notify.ErrTokenInvalid)
+	all["acme"] = &notify.Issuer{Name: "acme", Version: [16]byte{1}}
+	_, err = r.inbox.RedeemTicket(t.Context(), changed)
+	require.ErrorIs(t, err, notify.ErrTokenInvalid)
+}
+
+// An issuer can be withdrawn after a token was checked and before its connection
+// is known to the hub, which then was told too early.
+func TestIssuerWithdrawnWhileConnecting(t *testing.T) {
+	r := newRig(t)
+	all := tenants()
+	d := &device{r: r, user: "acme:ada", more: make(chan struct{}, 1)}
+	d.conn = r.hub.NewConn(all.userOf("acme", "acme:ada"), "c", nil, d)
+	require.NoError(t, r.hub.Register(d.conn))
+	all["acme"].Withdraw(notify.CloseDisconnected)
+	assert.False(t, r.inbox.JoinAtOnce(d.conn, ""))
+	err := r.inbox.Join(t.Context(), d.conn, "", func() { t.Error("it was welcomed") })
+	require.ErrorIs(t, err, hub.ErrEnded)
+	r.stop() // waits for what is still to be written
+	r.start()
+	require.NotNil(t, d.closed)
+	assert.Equal(t, notify.CloseDisconnected, *d.closed)
+}
