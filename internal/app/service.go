@@ -19,6 +19,8 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/limit"
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
@@ -66,6 +68,8 @@ type service struct {
 	hub     *hub.Hub
 	inbox   *inbox.Inbox
 	sockets *ws.Handler
+
+	requests *limit.Principals // by requests and by commands on sockets
 
 	stopping atomic.Bool // no new work is wanted
 
@@ -126,12 +130,17 @@ func (s *service) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.certificate.Run(upkeep) })
 	}
 
+	s.requests = &limit.Principals{
+		Users:    limit.New(notify.Rate{Name: "requests", Quota: s.cfg.Requests, Window: time.Second}, 2*s.cfg.Requests),
+		Backends: perSecond("requests", s.cfg.BackendRequests),
+	}
 	s.sockets = ws.New(ws.Options{
 		Inbox:       s.inbox,
 		Hub:         s.hub,
 		Verifier:    s.verifier,
 		CheckOrigin: s.checkOrigin,
 		Commands:    s.cfg.Commands,
+		Requests:    s.requests,
 		Depth:       s.cfg.JSONDepth,
 		Logger:      s.logger,
 		Metrics:     s.metrics,
@@ -178,7 +187,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 		WebSocket:      s.sockets,
 		Events:         streams,
 		Tickets:        perSecond("tickets", ticketsMost),
-		Requests:       perSecond("requests", s.cfg.Requests),
+		Requests:       s.requests,
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
 		Depth:          s.cfg.JSONDepth,
 		BodyBytes:      s.memory.bodies(),

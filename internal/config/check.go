@@ -90,7 +90,7 @@ func (l *loader) checkKeys(needKey bool) {
 	}
 }
 
-// checkLimits also sets the limit that depends on another setting. Where nobody
+// checkLimits also sets the limits that depend on another setting. Where nobody
 // has said whether there are proxies, every client may have the address of one,
 // and a limit on addresses would be a limit on all together.
 func (l *loader) checkLimits() {
@@ -98,9 +98,12 @@ func (l *loader) checkLimits() {
 	if c.QueuedBytes < c.QueueBytes {
 		l.mistake(Variable("queued-bytes"), "is less than %s, which one connection may take", Variable("queue-bytes"))
 	}
-	const known, connections = "trusted-proxies", "connections-per-address"
+	const known, connections, handshakes = "trusted-proxies", "connections-per-address", "handshakes-per-address"
 	if c.TrustedProxies != nil && !l.wasGiven(connections) { // none is known, and not nil
 		c.ConnectionsPerAddress = perAddress
+	}
+	if c.TrustedProxies != nil && !l.wasGiven(handshakes) {
+		c.HandshakesPerAddress = handshakesPerAddress
 	}
 	if l.wasGiven(known) { // if it is wrong, that has been reported
 		return
@@ -110,7 +113,7 @@ func (l *loader) checkLimits() {
 		l.mistake(Variable(connections), why, Variable(known), noProxies)
 	}
 	if c.HandshakesPerAddress > 0 {
-		l.mistake(Variable("handshakes-per-address"), why, Variable(known), noProxies)
+		l.mistake(Variable(handshakes), why, Variable(known), noProxies)
 	}
 }
 

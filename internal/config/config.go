@@ -81,11 +81,12 @@ type Config struct {
 
 	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"open connections of this process; 0: as many as its limit on open files and half of the memory leave room for"`
 	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"open connections of an address, an IPv6 /64 being one; needs trusted-proxies, and is 5000 once that is set; 0: no limit"`
-	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"connections that an address may try to open in a second; needs trusted-proxies; 0: no limit"`
+	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"connections that an address may try to open in a second; needs trusted-proxies, and is 500 once that is set; 0: no limit"`
 	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for all slow connections together, and at most a quarter of the memory; at least queue-bytes"`
 	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to everyone that a principal may publish in a second; 0: no limit"`
 	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"notifications to users and topics that a principal may publish in a second; 0: no limit"`
-	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"requests that a principal may make in a second; 0: no limit"`
+	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"requests and socket commands of a user in a second, and twice as many at once, for tokens without notify:publish, notify:broadcast and notify:admin; 0: no limit"`
+	BackendRequests       int   `name:"backend-requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"the same for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
 
 	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"debug, info, warn or error"`
 	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"text or json"`
@@ -117,14 +118,18 @@ func Default() *Config {
 		Marks:              50_000,
 		QueuedBytes:        256 << 20,
 		Broadcasts:         100,
+		Requests:           100,
 		LogLevel:           slog.LevelInfo,
 		LogFormat:          "text",
 	}
 }
 
-// perAddress is how many connections an address may have when addresses are
-// known, and nobody has said otherwise.
-const perAddress = 5_000
+// How many connections an address may have, and may try to open in a second, when
+// addresses are known and no other limit is set.
+const (
+	perAddress           = 5_000
+	handshakesPerAddress = 500
+)
 
 // HasKey reports whether there is anything to check tokens with. API keys and
 // webhooks are for backends: with these alone nobody could connect.

@@ -11,7 +11,7 @@ import (
 func TestLimitDefaults(t *testing.T) {
 	c := load(t, config.Sources{})
 	if c.Connections != 0 || c.ConnectionsPerAddress != 0 || c.HandshakesPerAddress != 0 ||
-		c.QueuedBytes != 256<<20 || c.Broadcasts != 100 || c.Publishes != 0 || c.Requests != 0 || c.Marks != 50_000 {
+		c.QueuedBytes != 256<<20 || c.Broadcasts != 100 || c.Publishes != 0 || c.Requests != 100 || c.BackendRequests != 0 || c.Marks != 50_000 {
 		t.Errorf("limits are not the contract's: %+v", c)
 	}
 }
@@ -20,10 +20,10 @@ func TestLimitsAreSet(t *testing.T) {
 	c := load(t, config.Sources{Environ: []string{
 		"BELLHOP_CONNECTIONS=1", "BELLHOP_CONNECTIONS_PER_ADDRESS=2", "BELLHOP_HANDSHAKES_PER_ADDRESS=3",
 		"BELLHOP_QUEUED_BYTES=4000000", "BELLHOP_BROADCASTS_PER_SECOND=5", "BELLHOP_PUBLISHES_PER_SECOND=6",
-		"BELLHOP_REQUESTS_PER_SECOND=7", "BELLHOP_MARKS_PER_10S=8", "BELLHOP_TRUSTED_PROXIES=none",
+		"BELLHOP_REQUESTS_PER_SECOND=7", "BELLHOP_BACKEND_REQUESTS_PER_SECOND=9", "BELLHOP_MARKS_PER_10S=8", "BELLHOP_TRUSTED_PROXIES=none",
 	}})
-	got := []int{c.Connections, c.ConnectionsPerAddress, c.HandshakesPerAddress, int(c.QueuedBytes), c.Broadcasts, c.Publishes, c.Requests, c.Marks}
-	if fmt.Sprint(got) != "[1 2 3 4000000 5 6 7 8]" {
+	got := []int{c.Connections, c.ConnectionsPerAddress, c.HandshakesPerAddress, int(c.QueuedBytes), c.Broadcasts, c.Publishes, c.Requests, c.Marks, c.BackendRequests}
+	if fmt.Sprint(got) != "[1 2 3 4000000 5 6 7 8 9]" {
 		t.Errorf("limits are %v", got)
 	}
 }
@@ -81,5 +81,15 @@ func TestFilesOfTheTrustBoundary(t *testing.T) {
 	}})
 	if fmt.Sprint(names) != "[BELLHOP_JWT_SECRET]" {
 		t.Errorf("mistakes in %v: without a key for tokens nobody can connect", names)
+	}
+}
+
+func TestHandshakesAreLimitedOnceAddressesAreKnown(t *testing.T) {
+	for environ, want := range map[string]int{
+		"": 0, "BELLHOP_TRUSTED_PROXIES=none": 500, "BELLHOP_TRUSTED_PROXIES=none BELLHOP_HANDSHAKES_PER_ADDRESS=0": 0,
+	} {
+		if got := load(t, config.Sources{Environ: strings.Fields(environ)}).HandshakesPerAddress; got != want {
+			t.Errorf("%q: %d handshakes per address, want %d", environ, got, want)
+		}
 	}
 }

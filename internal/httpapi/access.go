@@ -31,7 +31,7 @@ func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.H
 		if err != nil {
 			return err
 		}
-		if err := a.Requests.Allow(by.Name, 1); err != nil {
+		if err := a.Requests.Allow(by); err != nil {
 			return err
 		}
 		return h(c, by)
@@ -55,7 +55,7 @@ func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
 		if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
 			return err
 		}
-		seat, err := a.admit(address(c))
+		seat, err := a.admit(by, address(c))
 		if err != nil {
 			return err
 		}
@@ -87,9 +87,13 @@ func (a *api) identify(r *http.Request) (notify.Principal, error) {
 	return by, err
 }
 
-// admit holds an address to its limits and this process to its own.
-func (a *api) admit(from netip.Addr) (*hub.Seat, error) {
+// admit holds an address and a principal to their limits, and this process to its
+// own.
+func (a *api) admit(by notify.Principal, from netip.Addr) (*hub.Seat, error) {
 	if err := a.Handshakes.Allow(limit.AddressKey(from), 1); err != nil {
+		return nil, err
+	}
+	if err := a.Requests.Allow(by); err != nil {
 		return nil, err
 	}
 	return a.Seats.Admit(from)

@@ -148,10 +148,13 @@ func TestWebhooks(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	often := func(name string) *limit.Limiter {
-		return limit.New(notify.Rate{Name: name, Quota: 2, Window: time.Hour}, 0)
+	often := func(name string, quota int) *limit.Limiter {
+		return limit.New(notify.Rate{Name: name, Quota: quota, Window: time.Hour}, 0)
 	}
-	s := start(t, func(o *httpapi.Options) { o.Requests, o.Handshakes = often("requests"), often("handshakes") })
+	s := start(t, func(o *httpapi.Options) {
+		o.Requests = &limit.Principals{Users: often("requests", 1), Backends: often("requests", 4)}
+		o.Handshakes = often("handshakes", 3)
+	})
 	told := func(a answer, policy string) {
 		s.problem(a, 429, "limit")
 		require.Equal(t, policy, a.Header.Get("RateLimit-Policy"))
@@ -161,8 +164,9 @@ func TestLimits(t *testing.T) {
 		require.Equal(t, 202, s.do("POST", "/notify", toAda).StatusCode)
 		s.problem(s.do("GET", "/ws", "", "Authorization", "Bearer good"), 426, "upgrade")
 	}
-	told(s.do("POST", "/notify", toAda), `"requests";q=2;w=3600`)
-	told(s.do("GET", "/ws", "", "Authorization", "Bearer good"), `"handshakes";q=2;w=3600`)
+	told(s.do("POST", "/notify", toAda), `"requests";q=4;w=3600`)
+	told(s.do("GET", "/ws", "", "Authorization", "Bearer good"), `"requests";q=4;w=3600`)
+	told(s.do("GET", "/ws", "", "Authorization", "Bearer good"), `"handshakes";q=3;w=3600`)
 	s.problem(s.do("GET", "/ws", "", "Authorization", "Bearer bad"), 401, "token-invalid")
 	require.Equal(t, 200, s.do("GET", "/users/ada/connections", "", "Authorization", "Bearer admin").StatusCode, "another principal")
 }

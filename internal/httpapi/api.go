@@ -78,9 +78,9 @@ type Options struct {
 	WebSocket http.Handler
 	Events    http.Handler
 
-	Requests   *limit.Limiter // of a principal; nil: any number
-	Tickets    *limit.Limiter // of a principal; nil: any number
-	Handshakes *limit.Limiter // of an address, by limit.AddressKey; nil: any number
+	Requests   *limit.Principals // nil: any number
+	Tickets    *limit.Limiter    // of a principal; nil: any number
+	Handshakes *limit.Limiter    // of an address, by limit.AddressKey; nil: any number
 
 	Depth int // how deep JSON may nest; 0: wire.MaxDepth
 

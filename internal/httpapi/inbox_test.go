@@ -200,7 +200,8 @@ func TestWhoHasAnInbox(t *testing.T) {
 
 func TestInboxIsHeldToTheRateOfRequests(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) {
-		o.Requests = limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 1)
+		once := limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 1)
+		o.Requests = &limit.Principals{Users: once, Backends: once}
 	})
 	s.drawer.page.Cursor = "c"
 	require.Equal(t, 200, s.do("GET", "/inbox", "", asAda...).StatusCode)

@@ -38,7 +38,7 @@ func (a *api) publishSigned(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Requests.Allow(by.Name, 1); err != nil {
+	if err := a.Requests.Allow(by); err != nil {
 		return err
 	}
 	if err := by.MayPublish(); err != nil {

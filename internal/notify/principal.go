@@ -47,6 +47,12 @@ func (p Principal) MayPublish() error {
 	return p.May(ScopePublish)
 }
 
+// IsBackend reports whether p acts for others than itself: it is no user, or has a
+// scope to publish or to operate.
+func (p Principal) IsBackend() bool {
+	return p.User == "" || p.May(ScopePublish) == nil || p.May(ScopeBroadcast) == nil || p.May(ScopeAdmin) == nil
+}
+
 // May returns an error of kind ErrScope unless p has the scope.
 func (p Principal) May(s Scope) error {
 	if slices.Contains(p.Scopes, s) {

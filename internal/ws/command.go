@@ -47,9 +47,7 @@ func (s *socket) answer(frame []byte) bool {
 	case !known:
 		err = notify.Invalid(notify.Fault{Pointer: "/event", Detail: "is none that is known here"})
 	default:
-		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
-		data, err = do(ctx, s, cmd)
-		cancel()
+		data, err = s.do(do, cmd)
 	}
 	if err != nil {
 		s.refuse(name, cmd.Ref, err)
@@ -58,6 +56,19 @@ func (s *socket) answer(frame []byte) bool {
 	s.handler.opts.Metrics.Answered(name, http.StatusOK)
 	s.conn.Offer(&hub.Frame{Event: "reply", Ref: cmd.Ref, Data: data})
 	return true
+}
+
+// do carries out a command within the rate of the principal. The one command that
+// costs nothing, ping, is counted by the connection alone.
+func (s *socket) do(command func(context.Context, *socket, wire.Command) ([]byte, error), cmd wire.Command) ([]byte, error) {
+	if cmd.Event != "ping" {
+		if err := s.handler.opts.Requests.Allow(s.conn.Principal()); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	return command(ctx, s, cmd)
 }
 
 // refuse tells the client why its command failed.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/ws"
 )
@@ -180,4 +181,30 @@ func TestDepthOfCommands(t *testing.T) {
 				`"status":400,"detail":"JSON may nest ` + strconv.Itoa(depth) + ` levels"}}`)
 		})
 	}
+}
+
+// Commands count as requests of the principal, whatever connection they come
+// over; a refused one is answered, and the connection stays.
+func TestCommandsAreHeldToTheRateOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		twice := limit.New(notify.Rate{Name: "requests", Quota: 2, Window: 10 * time.Second}, 0)
+		s := start(t, func(o *ws.Options) { o.Requests = &limit.Principals{Backends: twice} })
+		const read = `{"event":"read","data":{"all":true}}`
+		w, other := s.pipe(t), s.pipe(t)
+		w.expect(welcome, isLive)
+		other.expect(welcome, isLive)
+		w.say(read)
+		w.expect(`{"event":"reply","data":{"unread_count":1}}`)
+		other.say(read)
+		other.expect(`{"event":"reply","data":{"unread_count":1}}`)
+		w.say(`{"event":"read","ref":"r","data":{"all":true}}`)
+		if _, got, err := w.read(); err != nil || !strings.Contains(string(got), `"ref":"r"`) || !strings.Contains(string(got), `urn:bellhop:problem:limit`) {
+			t.Errorf("heard %s, %v", got, err)
+		}
+		w.say(`{"event":"ping"}`)
+		w.expect(`{"event":"reply","data":{}}`)
+		time.Sleep(10 * time.Second)
+		w.say(read)
+		w.expect(`{"event":"reply","data":{"unread_count":1}}`)
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -66,6 +67,8 @@ type Options struct {
 	// Commands is how many commands a connection may send in 10 s before it is
 	// closed with 4429; 0: 100.
 	Commands int
+
+	Requests *limit.Principals // how many commands a principal may send; nil: any number
 
 	Depth int // how deep the JSON of a command may nest; 0: wire.MaxDepth
 
