@@ -272,5 +272,7 @@ func (b *Inbox) welcome(c *hub.Conn, cursor, reset string) []byte {
 		Ping:       b.opts.PingEvery,
 		Expires:    p.Expires,
 		ExpiresIn:  max(0, time.Until(p.Expires)),
+		Topics:     p.Topics,
+		Ignored:    p.TopicsIgnored,
 	})
 }

@@ -132,6 +132,8 @@ type Welcome struct {
 	Ping       time.Duration // between two
 	Expires    time.Time     // its token
 	ExpiresIn  time.Duration
+	Topics     []notify.TopicPattern // that it hears
+	Ignored    int                   // topics that its token names besides those
 }
 
 // AppendWelcome appends w as the JSON object that clients read.
@@ -149,7 +151,25 @@ func AppendWelcome(dst []byte, w *Welcome) []byte {
 	dst = AppendTime(dst, w.Expires)
 	dst = append(dst, `","expires_in":`...)
 	dst = strconv.AppendInt(dst, int64(w.ExpiresIn.Seconds()), 10)
-	return append(dst, '}')
+	return append(AppendTopics(append(dst, ','), w.Topics, w.Ignored), '}')
+}
+
+// AppendTopics appends the members that say which topics are in force, and how
+// many a token names besides those.
+func AppendTopics(dst []byte, topics []notify.TopicPattern, ignored int) []byte {
+	dst = append(dst, `"topics":[`...)
+	for i, t := range topics {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, string(t))
+	}
+	dst = append(dst, ']')
+	if ignored > 0 {
+		dst = append(dst, `,"topics_ignored":`...)
+		dst = strconv.AppendInt(dst, int64(ignored), 10)
+	}
+	return dst
 }
 
 // AppendReceipt appends the answer to a publish as its publisher reads it. The

@@ -50,6 +50,7 @@ func TestGolden(t *testing.T) {
 	welcome := wire.Welcome{
 		Connection: "0193b3c8-0000-7000-8000-000000000002", User: `ada"`, Resumed: true,
 		Ping: 25 * time.Second, Expires: at, ExpiresIn: time.Hour - time.Millisecond,
+		Topics: []notify.TopicPattern{"news", `a"b.*`}, Ignored: 2,
 	}
 	cursor := []byte("AAAA")
 	for name, frame := range map[string][]byte{

@@ -2,8 +2,8 @@ package ws
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -43,21 +43,15 @@ func refresh(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 		s.conn.End(notify.CloseRevoked)
 		return nil, err
 	}
-	return expiresIn(p), nil
+	return refreshed(&p), nil
 }
 
-// expiresIn is the reply to a refresh.
-func expiresIn(p notify.Principal) []byte {
-	var reply struct {
-		ExpiresIn *int64 `json:"expires_in,omitempty"` // seconds; absent: never
+// refreshed is the reply to a refresh.
+func refreshed(p *notify.Principal) []byte {
+	reply := []byte{'{'}
+	if !p.Expires.IsZero() { // absent: never
+		reply = append(reply, `"expires_in":`...)
+		reply = append(strconv.AppendInt(reply, int64(max(0, time.Until(p.Expires).Seconds())), 10), ',')
 	}
-	if !p.Expires.IsZero() {
-		seconds := max(0, int64(time.Until(p.Expires).Seconds()))
-		reply.ExpiresIn = &seconds
-	}
-	data, err := json.Marshal(reply)
-	if err != nil { // a number always can be
-		panic(err)
-	}
-	return data
+	return append(wire.AppendTopics(reply, p.Topics, p.TopicsIgnored), '}')
 }

@@ -62,15 +62,15 @@ func TestRefresh(t *testing.T) {
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		w.say(`{"event":"refresh","ref":"1","data":{"token":"good"}}`)
-		w.expect(`{"event":"reply","ref":"1","data":{"expires_in":3600}}`)
+		w.expect(`{"event":"reply","ref":"1","data":{"expires_in":3600,"topics":[]}}`)
 		w.say(publishing) // its scopes are those of the new token
 		if _, payload, _ := w.read(); !strings.Contains(string(payload), `"urn:bellhop:problem:scope"`) {
 			t.Errorf("heard %s", payload)
 		}
 		w.say(`{"event":"refresh","ref":"2","data":{"token":"forever"}}`)
-		w.expect(`{"event":"reply","ref":"2","data":{}}`)
+		w.expect(`{"event":"reply","ref":"2","data":{"topics":[]}}`)
 		w.say(`{"event":"refresh","ref":"3","data":{"token":"good"}}`)
-		w.expect(`{"event":"reply","ref":"3","data":{"expires_in":3600}}`)
+		w.expect(`{"event":"reply","ref":"3","data":{"expires_in":3600,"topics":[]}}`)
 		s.hub.Revoke(notify.Revocation{TokenID: "2"}) // it goes by the new token
 		w.expectEnd(4403, "token-revoked")
 	})
@@ -147,7 +147,7 @@ func TestRefreshesAreCommandsToo(t *testing.T) {
 		w.expect(welcome, isLive)
 		for range 2 {
 			w.say(`{"event":"refresh","data":{"token":"good"}}`)
-			w.expect(`{"event":"reply","data":{"expires_in":3600}}`)
+			w.expect(`{"event":"reply","data":{"expires_in":3600,"topics":[]}}`)
 		}
 		go w.say(`{"event":"refresh","data":{"token":"good"}}`)
 		w.expectEnd(4429, "too-many-commands")
@@ -162,5 +162,31 @@ func TestNoVerifierNoRefresh(t *testing.T) {
 		if _, payload, _ := w.read(); !strings.Contains(string(payload), `"status":503`) {
 			t.Errorf("heard %s", payload)
 		}
+	})
+}
+
+// An issuer that is withdrawn while its token is looked at: whoever ends its
+// connections finds this one with the old token.
+func TestIssuerWithdrawnDuringARefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		withdrawn := &notify.Issuer{Name: "one"}
+		g.tokens["good"] = notify.Principal{User: "ada", Name: "user:ada", Issuer: withdrawn}
+		g.between = func() { withdrawn.Withdraw(notify.CloseDisconnected) }
+		w := start(t, g.into(new(lines))).pipe(t)
+		w.expect(welcome, isLive)
+		w.say(`{"event":"refresh","ref":"1","data":{"token":"good"}}`)
+		w.expectEnd(4410, "disconnected")
+	})
+}
+
+func TestRefreshTellsWhichTopicsAreInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		g.tokens["good"] = notify.Principal{User: "ada", Name: "user:ada", Topics: []notify.TopicPattern{"news", "a.*"}, TopicsIgnored: 3}
+		w := start(t, g.into(new(lines))).pipe(t)
+		w.expect(welcome, isLive)
+		w.say(`{"event":"refresh","data":{"token":"good"}}`)
+		w.expect(`{"event":"reply","data":{"topics":["news","a.*"],"topics_ignored":3}}`)
 	})
 }

@@ -60,6 +60,10 @@ interface Welcome {
   token_expires?: string;
   /** Seconds for which the token is still good. */
   expires_in?: number;
+  /** Names and patterns of the topics that the connection hears. */
+  topics?: string[];
+  /** How many topics the token names besides those in force. */
+  topics_ignored?: number;
 }
 /** Why a connection ended: a close code of the contract, or the HTTP status of its refusal. */
 interface Close {
