@@ -98,6 +98,26 @@ func TestServeReportsWhatIsWrongInFiles(t *testing.T) {
 	bellhop(t, clients, "token", "--user", "ada").want(t, 0)
 }
 
+// TestServeRefusesWhatWasCopiedByMistake starts with values that look right to
+// people.
+func TestServeRefusesWhatWasCopiedByMistake(t *testing.T) {
+	dir := t.TempDir()
+	const pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
+	environ := []string{"BELLHOP_JWT_SECRET=" + pem, `BELLHOP_DATA_DIR="` + dir + `/data"`, "BELLHOP_ALLOWED_ORIGINS='https://a.example'"}
+	for _, command := range []string{"serve", "config"} {
+		got := bellhop(t, environ, command)
+		got.want(t, 2, "BELLHOP_JWT_SECRET: is a key or certificate in PEM form", "BELLHOP_DATA_DIR: has quotes", "BELLHOP_ALLOWED_ORIGINS: has quotes")
+		if strings.Contains(got.stdout+got.stderr, "MCowBQYDK2Vw") {
+			t.Error("the secret shows")
+		}
+	}
+	got := bellhop(t, []string{"BELLHOP_JWKS=https://ada:hunter2@a.example/keys?apikey=hunter2", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*"}, "config")
+	got.want(t, 0, "https://(hidden)@a.example/keys?apikey=(hidden)")
+	if strings.Contains(got.stdout+got.stderr, "hunter2") {
+		t.Error("the password shows")
+	}
+}
+
 func TestConfigShowsOrigins(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bellhop.yaml")
 	if err := os.WriteFile(file, []byte("drain_window: 5\n"), 0o600); err != nil {

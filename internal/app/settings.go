@@ -55,6 +55,7 @@ func (t *terminal) checkFiles(cfg *config.Config, note func(flag string, err err
 		note("tls-cert-file", err)
 	}
 	wrong := auth.CheckFiles(t.ctx, keysOf(cfg))
+	note("jwt-secret-file", wrong.Secrets)
 	note("jwt-public-key-file", wrong.PublicKey)
 	note("jwks", wrong.JWKS)
 	note("issuers-file", wrong.Issuers)
@@ -64,12 +65,15 @@ func (t *terminal) checkFiles(cfg *config.Config, note func(flag string, err err
 
 // keysOf returns what tokens, API keys and signatures are verified with.
 func keysOf(cfg *config.Config) auth.Options {
-	secrets := make([][]byte, len(cfg.JWTSecret))
-	for i, secret := range cfg.JWTSecret {
-		secrets[i] = []byte(secret)
+	var secrets [][]byte
+	if cfg.JWTSecretFile == "" { // else they are those of the file, which is followed
+		for _, secret := range cfg.JWTSecret {
+			secrets = append(secrets, []byte(secret))
+		}
 	}
 	return auth.Options{
 		Secrets:       secrets,
+		SecretsFile:   cfg.JWTSecretFile,
 		PublicKeyFile: cfg.JWTPublicKeyFile,
 		JWKS:          cfg.JWKS,
 		Issuer:        cfg.JWTIssuer,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -32,6 +33,12 @@ func openCertificate(ctx context.Context, certFile, keyFile string, logger *slog
 }
 
 func parsePair(_ context.Context, files [][]byte) (*tls.Certificate, error) {
+	for i := range files {
+		var err error
+		if files[i], err = text.Clean(files[i]); err != nil {
+			return nil, err
+		}
+	}
 	pair, err := tls.X509KeyPair(files[0], files[1])
 	return &pair, err
 }

@@ -53,6 +53,10 @@ type Options struct {
 	// any of them is accepted, so that they can rotate.
 	Secrets [][]byte
 
+	// SecretsFile is a file of more secrets, separated by commas or lines. It is
+	// read again when it changes.
+	SecretsFile string
+
 	// PublicKeyFile is a PEM file of public keys or certificates, of which the
 	// key alone counts. It is read again when it changes.
 	PublicKeyFile string
@@ -205,7 +209,7 @@ func (o *Options) setDefaults() {
 }
 
 func (o *Options) hasKeys() bool {
-	return len(o.Secrets) > 0 || o.PublicKeyFile != "" || o.JWKS != ""
+	return len(o.Secrets) > 0 || o.SecretsFile != "" || o.PublicKeyFile != "" || o.JWKS != ""
 }
 
 func (o *Options) check() error {

@@ -22,7 +22,7 @@ type issuer struct {
 	validator *jwt.Validator
 
 	secrets []key
-	sources []*watch.Source[[]key] // of public keys
+	sources []*watch.Source[[]key] // of secrets and public keys
 	remote  *watch.Source[[]key]   // that of sources to ask for unknown keys, or nil
 
 	stop    context.CancelFunc
@@ -69,6 +69,9 @@ func (i *issuer) addSecrets(o *Options) error {
 }
 
 func (i *issuer) addSources(o *Options) error {
+	if o.SecretsFile != "" {
+		i.sources = append(i.sources, secretFile(o))
+	}
 	if o.PublicKeyFile != "" {
 		i.sources = append(i.sources, pemFile(o))
 	}

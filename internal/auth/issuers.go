@@ -133,11 +133,9 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 // startIssuer returns the issuer that read describes, its mistakes noted in e.
 func startIssuer(ctx context.Context, e entry, o *Options, read issuerEntry) *issuer {
 	own := *o
-	own.Secrets, own.PublicKeyFile, own.JWKS, own.Algorithms = nil, read.publicKeyFile, read.jwks, read.algorithms
+	own.Secrets, own.SecretsFile = nil, read.secretFile
+	own.PublicKeyFile, own.JWKS, own.Algorithms = read.publicKeyFile, read.jwks, read.algorithms
 	i, err := newIssuer(&own, read)
-	if read.secretFile != "" {
-		i.sources = append(i.sources, secretFile(read.secretFile, &own))
-	}
 	if err == nil && !e.wrong() {
 		err = i.start(ctx)
 	}

@@ -19,7 +19,7 @@ func isURL(s string) bool {
 }
 
 func jwksFile(o *Options) *watch.Source[[]key] {
-	r := newSetReader(o, o.JWKS)
+	r := newSetReader(o, text.HideURL(o.JWKS))
 	return fileSource(tokenKeys, o.JWKS, o, func(_ context.Context, data []byte) ([]key, error) { return r.read(data) })
 }
 
@@ -34,7 +34,7 @@ func jwksURL(o *Options) (*watch.Source[[]key], error) {
 		return nil, errors.New("the JWKS is not a URL with a host") // its text may hold a password
 	}
 	client := jwksClient(o.Transport)
-	s := sourceOptions[[]key](o, tokenKeys, text.HideURL(o.JWKS))
+	s := sourceOptions[[]key](o, tokenKeys, o.JWKS)
 	s.Every, s.Retry, s.Window = urlRefresh, unknownWindow, unknownWindow
 	s.Advice = "check that the URL of the key set is right and can be reached from here; until it answers, tokens of the issuer are refused with 503"
 	r := newSetReader(o, s.Name)

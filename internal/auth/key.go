@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // key verifies signatures of one algorithm.
@@ -76,6 +78,9 @@ func algorithmsOf(material any) ([]string, error) {
 		if len(m) < MinSecretBytes {
 			return nil, fmt.Errorf("it has %d bytes and needs %d or more", len(m), MinSecretBytes)
 		}
+		if err := text.CheckSecret(string(m)); err != nil {
+			return nil, fmt.Errorf("it %w", err)
+		}
 		return algorithms[0:3], nil
 	case *rsa.PublicKey:
 		if bits := m.N.BitLen(); bits < MinRSABits {
@@ -128,6 +133,10 @@ func verifyWith(keys []key, t *token) (fits, ok bool) {
 
 // parsePEM returns the public keys in data, of which there must be one.
 func parsePEM(data []byte, allowed []string) ([]key, error) {
+	data, err := text.Clean(data)
+	if err != nil {
+		return nil, err
+	}
 	var keys []key
 	for {
 		var block *pem.Block

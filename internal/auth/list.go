@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // maxShown is the longest name of an unknown member that a mistake shows: what
@@ -133,6 +134,8 @@ func (e entry) text(name string) string {
 	}
 	if !isText(node) {
 		e.mistakes.add(node.Line, "%s must be plain text", name)
+	} else if err := text.Check(node.Value); err != nil {
+		e.mistakes.add(node.Line, "%s %w", name, err)
 	}
 	return node.Value
 }
@@ -190,6 +193,9 @@ func (e entry) texts(name string) []string {
 	list := make([]string, len(node.Content))
 	for i, item := range node.Content {
 		list[i] = item.Value
+		if err := text.Check(item.Value); err != nil {
+			e.mistakes.add(item.Line, "%s %w", name, err)
+		}
 	}
 	return list
 }

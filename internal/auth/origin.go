@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // Origins is the list of those that browsers may call from; the zero Origins
@@ -35,7 +36,7 @@ func ParseOrigins(list []string) (Origins, error) {
 	var errs []error
 	for _, entry := range list {
 		if err := o.add(entry); err != nil {
-			errs = append(errs, fmt.Errorf("origin %q: %w", entry, err))
+			errs = append(errs, fmt.Errorf("origin %q: %w", text.HideURL(entry), err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -2,11 +2,10 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -25,7 +24,7 @@ const tokenKeys = "token keys"
 func sourceOptions[T any](o *Options, what, name string) watch.Options[T] {
 	return watch.Options[T]{
 		What:    what,
-		Name:    name,
+		Name:    text.HideURL(name),
 		Changed: func() { o.version.Add(1) }, // tokens that were verified before count for the old version
 		Now:     o.Now,
 		Logger:  o.Logger,
@@ -50,22 +49,21 @@ func pemFile(o *Options) *watch.Source[[]key] {
 }
 
 // secretFile follows a file of shared secrets, separated by commas or lines.
-func secretFile(path string, o *Options) *watch.Source[[]key] {
-	return fileSource(tokenKeys, path, o, func(_ context.Context, data []byte) ([]key, error) { return parseSecrets(data, o.Algorithms) })
+func secretFile(o *Options) *watch.Source[[]key] {
+	return fileSource(tokenKeys, o.SecretsFile, o, func(_ context.Context, data []byte) ([]key, error) { return parseSecrets(data, o.Algorithms) })
 }
 
 // parseSecrets returns the shared secrets in data, of which there must be one.
 func parseSecrets(data []byte, allowed []string) ([]key, error) {
-	var keys []key
-	for i, secret := range strings.FieldsFunc(string(data), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
-		k, err := newKey("", []byte(strings.TrimSpace(secret)), "", allowed)
-		if err != nil {
+	secrets, err := text.Secrets(data)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]key, len(secrets))
+	for i, secret := range secrets {
+		if keys[i], err = newKey("", []byte(secret), "", allowed); err != nil {
 			return nil, fmt.Errorf("secret %d: %w", i+1, err) // by its place, for it must not be shown
 		}
-		keys = append(keys, k)
-	}
-	if len(keys) == 0 {
-		return nil, errors.New("no secret in it")
 	}
 	return keys, nil
 }

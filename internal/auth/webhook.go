@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -215,8 +216,8 @@ func parseWebhooks(data []byte) ([]hook, error) {
 	})
 }
 
-func webhookSecret(text string) ([]byte, error) {
-	encoded, ok := strings.CutPrefix(text, webhookSecretPrefix)
+func webhookSecret(given string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(given, webhookSecretPrefix)
 	if !ok {
 		return nil, errors.New("does not begin with " + webhookSecretPrefix)
 	}
@@ -224,6 +225,8 @@ func webhookSecret(text string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, errors.New("is not base64 behind " + webhookSecretPrefix)
+	case text.IsKey(secret):
+		return nil, errors.New("is a key in DER form, and must be random")
 	case len(secret) < minWebhookSecret || len(secret) > maxWebhookSecret:
 		return nil, fmt.Errorf("has %d bytes, and %d to %d are needed", len(secret), minWebhookSecret, maxWebhookSecret)
 	}

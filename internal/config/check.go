@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -189,7 +190,7 @@ func fileFault(path string) string {
 		return ""
 	}
 	if _, err := watch.Read(path, maxFileBytes); err != nil {
-		return path + ": " + err.Error()
+		return text.HideURL(path) + ": " + err.Error()
 	}
 	return ""
 }

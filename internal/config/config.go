@@ -12,13 +12,15 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // Secret is a value that is not shown: printing or logging one gives a
 // placeholder. Convert it to use it.
 type Secret string
 
-const hidden = "(hidden)"
+const hidden = text.Hidden
 
 // String returns a placeholder.
 func (Secret) String() string { return hidden }
@@ -43,14 +45,14 @@ type Config struct {
 	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins whose pages and apps may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; without a list none may"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For counts, or none"`
 	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
-	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate"`
+	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate; read again when it changes"`
 	DrainDelay     time.Duration  `name:"drain-delay" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds for which a stop serves on with /readyz at 503, so that load balancers notice, before it closes connections"`
 	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds over which clients are asked to spread their return when a stop closes their connections"`
 
 	JWTSecret        []Secret `kong:"-" name:"jwt-secret" group:"Tokens" help:"shared secrets of HS tokens, 32 bytes or more each; several, so that they can rotate; the first signs"`
-	JWTSecretFile    string   `name:"jwt-secret-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"file of the shared secrets, separated by commas or lines"`
-	JWTPublicKeyFile string   `name:"jwt-public-key-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"public key (PEM) that tokens are checked with"`
-	JWKS             string   `name:"jwks" type:"setting" group:"Tokens" placeholder:"PATH|URL" help:"JSON Web Key Set that tokens are checked with: a file or a URL"`
+	JWTSecretFile    string   `name:"jwt-secret-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"file of the shared secrets, separated by commas or lines; read again when it changes"`
+	JWTPublicKeyFile string   `name:"jwt-public-key-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"public keys or certificates (PEM) that tokens are checked with; read again when it changes"`
+	JWKS             string   `name:"jwks" type:"setting" group:"Tokens" placeholder:"PATH|URL" help:"JSON Web Key Set that tokens are checked with: a file, read again when it changes, or a URL"`
 	JWTIssuer        string   `name:"jwt-issuer" type:"setting" group:"Tokens" placeholder:"ISSUER" help:"issuer that tokens must name; required with public keys; * accepts any"`
 	JWTAudience      string   `name:"jwt-audience" type:"setting" group:"Tokens" placeholder:"AUDIENCE" help:"audience that tokens must name; required with public keys; * accepts any"`
 	JWTAlgorithms    []string `name:"jwt-algorithms" type:"setting" group:"Tokens" placeholder:"ALGORITHM,…" help:"signature algorithms that are accepted, such as RS256; empty: what the keys are for"`

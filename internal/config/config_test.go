@@ -279,7 +279,7 @@ func TestSettingsHidePasswords(t *testing.T) {
 		switch {
 		case strings.Contains(s.Value, "pass-word"):
 			t.Errorf("%s shows %s", s.Name, s.Value)
-		case s.Name == "BELLHOP_JWKS" && s.Value != "https://(hidden)@login.example.com/keys?a=b":
+		case s.Name == "BELLHOP_JWKS" && s.Value != "https://(hidden)@login.example.com/keys?a=(hidden)":
 			t.Errorf("the URL shows as %s", s.Value)
 		case s.Name == "BELLHOP_JWT_ISSUER" && s.Value != "https://login.example.com":
 			t.Errorf("the issuer shows as %s", s.Value)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -16,19 +18,16 @@ import (
 // names, if one does.
 func (l *loader) readFile(environ, flags map[string]string) {
 	const variable = "BELLHOP_CONFIG"
-	path := flags["config"]
-	if path == "" {
-		path = environ[variable]
-	}
-	if path == "" {
+	path := text.Value(cmp.Or(flags["config"], environ[variable]))
+	if path == "" || text.Check(path) != nil { // which set reports
 		return
 	}
-	text, err := watch.Read(path, maxFileBytes)
+	content, err := watch.Read(path, maxFileBytes)
 	if err != nil {
 		l.mistake(variable, "%s: %v", path, err)
 		return
 	}
-	members, err := mapping(text)
+	members, err := mapping(content)
 	if err != nil {
 		l.mistake(variable, "%s: %v", path, err)
 		return

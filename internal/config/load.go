@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -137,14 +138,7 @@ func (l *loader) set() {
 		if !ok {
 			continue
 		}
-		items := g.items
-		if items == nil {
-			items = []string{g.text}
-			if f.list() {
-				items = split(g.text, ",")
-			}
-		}
-		if err := parse(f, items); err != nil {
+		if err := parse(f, g); err != nil {
 			l.mistake(Variable(f.name), "%v (%s)", err, g.origin)
 			continue
 		}
@@ -158,7 +152,11 @@ func (l *loader) readSecretFile() {
 		return
 	}
 	const name = "jwt-secret-file"
-	text, err := watch.Read(path, maxFileBytes)
+	file, err := watch.Read(path, maxFileBytes)
+	var secrets []string
+	if err == nil {
+		secrets, err = text.Secrets(file)
+	}
 	if err != nil {
 		l.mistake(Variable(name), "%s: %v", path, err)
 		return
@@ -167,24 +165,11 @@ func (l *loader) readSecretFile() {
 		if f.name != "jwt-secret" {
 			continue
 		}
-		if err := parse(f, split(strings.TrimRight(string(text), "\r\n"), ",\n")); err != nil {
+		if err := parse(f, given{items: secrets}); err != nil {
 			l.mistake(Variable(name), "%v (%s)", err, path)
 			return
 		}
 		l.cfg.origins[f.name] = Origin{SourceSecretFile, path}
-	}
-}
-
-// split cuts a list at any of the separators and trims white space.
-func split(text, separators string) []string {
-	var items []string
-	for {
-		i := strings.IndexAny(text, separators)
-		if i < 0 {
-			return append(items, strings.TrimSpace(text))
-		}
-		items = append(items, strings.TrimSpace(text[:i]))
-		text = text[i+1:]
 	}
 }
 
@@ -193,7 +178,7 @@ func variables(environ []string) map[string]string {
 	ours := map[string]string{}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, "BELLHOP_") && value != "" {
+		if strings.HasPrefix(name, "BELLHOP_") && text.Value(value) != "" {
 			ours[name] = value
 		}
 	}

@@ -9,17 +9,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // noProxies is the value that says that there are no proxies, as opposed to
 // nobody having said.
 const noProxies = "none"
 
-// parse sets f to what was given: one item, or several for a list. The error
-// does not hold a secret.
-func parse(f field, items []string) error {
-	if f.list() && slices.Contains(items, "") {
-		return errors.New("holds an empty item")
+// parse sets f to what was given. The error does not hold a secret.
+func parse(f field, g given) error {
+	items, err := itemsOf(f, g)
+	if err != nil {
+		return err
 	}
 	switch p := f.value.Addr().Interface().(type) {
 	case *string:
@@ -51,6 +53,41 @@ func parse(f field, items []string) error {
 		return fmt.Errorf("has no parser for %T", p) // a mistake of ours, found by any test that sets it
 	}
 	return nil
+}
+
+// itemsOf returns one item, or several for a list, without the white space and
+// the byte order mark around them. It refuses what no value has, such as quotes
+// around it: a shell would have taken them away, but a file of variables or a
+// unit of systemd may not.
+func itemsOf(f field, g given) ([]string, error) {
+	_, isSecret := f.value.Interface().([]Secret)
+	items := slices.Clone(g.items)
+	switch whole := text.Value(g.text); {
+	case items != nil:
+	case isSecret:
+		if err := text.CheckSecret(whole); err != nil { // before commas cut it in pieces
+			return nil, err
+		}
+		items = strings.Split(whole, ",")
+	case f.list():
+		items = strings.Split(whole, ",")
+	default:
+		items = []string{whole}
+	}
+	check := text.Check
+	if isSecret {
+		check = text.CheckSecret
+	}
+	for i := range items {
+		items[i] = text.Value(items[i])
+		if f.list() && items[i] == "" {
+			return nil, errors.New("holds an empty item")
+		}
+		if err := check(items[i]); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
 }
 
 // number returns the number that text holds, within the bounds of f.

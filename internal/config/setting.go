@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // Source is one of the places that a value comes from.
@@ -114,9 +115,13 @@ func show(v reflect.Value) string {
 		}
 		return hidden
 	case string:
-		return withoutPassword(x)
+		return text.HideURL(x)
 	case []string:
-		return strings.Join(x, ",")
+		shown := make([]string, len(x))
+		for i := range x {
+			shown[i] = text.HideURL(x[i])
+		}
+		return strings.Join(shown, ",")
 	case []netip.Prefix:
 		if x == nil {
 			return ""
@@ -136,18 +141,4 @@ func show(v reflect.Value) string {
 	default:
 		return fmt.Sprint(x)
 	}
-}
-
-// withoutPassword returns text with a placeholder for the password, if it is a
-// URL with one.
-func withoutPassword(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.User == nil {
-		return text
-	}
-	if _, has := u.User.Password(); !has {
-		return text
-	}
-	u.User = nil
-	return strings.Replace(u.String(), "://", "://"+hidden+"@", 1)
 }

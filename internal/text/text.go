@@ -63,10 +63,14 @@ const Hidden = "(hidden)"
 
 // HideURL returns s without what may be a credential in it, if it is a URL: the
 // user and the password, the values of the query, and the fragment. Text that
-// has a scheme and is no URL is hidden as a whole.
+// has a scheme and is no URL is hidden as a whole. A query is hidden without a
+// scheme, too, since it may have been forgotten.
 func HideURL(s string) string {
 	scheme, _, found := strings.Cut(s, "://")
 	if !found {
+		if path, query, hasQuery := strings.Cut(s, "?"); hasQuery && strings.Contains(query, "=") {
+			return path + "?" + hideQuery(query)
+		}
 		return s
 	}
 	u, err := url.Parse(s)

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/test/idp"
 )
@@ -66,4 +69,28 @@ func TestNotReadyBeforeKeysAreLoaded(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.inboxWith(i, key), "the first token has the keys fetched")
 	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
 	assert.Contains(t, s.metrics(), "bellhop_issuer_keys"+label+"1\n")
+}
+
+// TestASecretIsReplaced rewrites the file of the shared secret while the service
+// runs.
+func TestASecretIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	put := func(content string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+	put(secret + "\n")
+	s := start(t, func(c *config.Config) { c.JWTSecret, c.JWTSecretFile = nil, path })
+	held := token(t, "ada")
+	status := func(token string) int {
+		t.Helper()
+		return s.do(http.MethodGet, "/inbox", "", "Authorization", "Bearer "+token).StatusCode
+	}
+	require.Equal(t, http.StatusOK, status(held))
+	const next = "another e2e secret of 32 bytes or more"
+	put("\ufeff" + next + "\r\n")
+	fresh, err := auth.Sign([]byte(next), auth.Claims{User: "ada", TTL: time.Hour})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return status(fresh) == http.StatusOK }, patience, 50*time.Millisecond)
+	require.Equal(t, http.StatusUnauthorized, status(held))
 }

@@ -1,0 +1,97 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/config"
+)
+
+// TestNoSettingTakesQuotes holds every setting there is, and will be, to refusing
+// a value in quotes, in each place where one can be given.
+func TestNoSettingTakesQuotes(t *testing.T) {
+	for _, s := range config.Default().Settings() {
+		value := s.Value
+		if value == "" {
+			value = "/data/a"
+		}
+		for _, quoted := range []string{`"` + value + `"`, "'" + value + "'", value + "\x01b"} {
+			_, err := config.Load(config.Sources{Environ: []string{s.Name + "=" + quoted}})
+			var wrong config.Mistakes
+			require.ErrorAs(t, err, &wrong, "%s=%s", s.Name, quoted)
+			require.Equal(t, s.Name, wrong[0].Name, "%v", err)
+		}
+		name := strings.ToLower(strings.TrimPrefix(s.Name, "BELLHOP_"))
+		if name == "config" {
+			continue
+		}
+		for _, member := range []string{`'"` + value + `"'`, `"a\0b"`} {
+			_, err := config.Load(config.Sources{Flags: map[string]string{"config": write(t, name+": "+member+"\n")}})
+			require.ErrorContains(t, err, s.Name, "%s: %s", name, member)
+		}
+	}
+}
+
+// TestLinesOfDOSChangeNothing gives values as files of variables with CRLF and
+// editors with byte order marks do.
+func TestLinesOfDOSChangeNothing(t *testing.T) {
+	c := load(t, config.Sources{Environ: []string{
+		"BELLHOP_DATA_DIR=/data\r", "BELLHOP_LISTEN=\ufeff:8081\r", "BELLHOP_JWT_SECRET=" + secretOne + "," + secretTwo + "\r\n",
+		"BELLHOP_ALLOWED_ORIGINS=https://a.example, https://b.example\r", "BELLHOP_JWT_ALGORITHMS=HS256,HS384\r",
+		"BELLHOP_JWT_AUDIENCE= bellhop\r", "BELLHOP_QUEUE_NOTIFICATIONS=7\r", "BELLHOP_TRUSTED_PROXIES=10.0.0.0/8\r", "BELLHOP_LOG_FORMAT=json\r",
+		"BELLHOP_API_KEYS_FILE= \r",
+	}})
+	assert.Equal(t, "/data", c.DataDir)
+	assert.Equal(t, ":8081", c.Listen)
+	assert.Equal(t, []config.Secret{secretOne, secretTwo}, c.JWTSecret)
+	assert.Equal(t, []string{"https://a.example", "https://b.example"}, c.AllowedOrigins)
+	assert.Equal(t, []string{"HS256", "HS384"}, c.JWTAlgorithms)
+	assert.Equal(t, "bellhop", c.JWTAudience)
+	assert.Equal(t, 7, c.QueueLength)
+	assert.Equal(t, "json", c.LogFormat)
+	assert.Empty(t, c.APIKeysFile, "white space is no value")
+}
+
+// TestSettingsFileOfAnyEditor reads one with a byte order mark, with lines of
+// DOS, and in UTF-16.
+func TestSettingsFileOfAnyEditor(t *testing.T) {
+	const file = "data_dir: /data\r\njwt_algorithms:\r\n- HS256\r\n- HS384\r\n"
+	var wide []byte
+	for _, unit := range utf16.Encode([]rune("\ufeff" + file)) {
+		wide = append(wide, byte(unit), byte(unit>>8))
+	}
+	for _, content := range []string{file, "\ufeff" + file, string(wide)} {
+		c := load(t, config.Sources{Flags: map[string]string{"config": write(t, content)}})
+		assert.Equal(t, "/data", c.DataDir)
+		assert.Equal(t, []string{"HS256", "HS384"}, c.JWTAlgorithms)
+	}
+}
+
+// TestAKeyIsNoSecret gives a public key wherever a secret can be given.
+func TestAKeyIsNoSecret(t *testing.T) {
+	const (
+		body = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+		pem  = "-----BEGIN PUBLIC KEY-----\n" + body + "\n-----END PUBLIC KEY-----\n"
+		jwk  = `{"kty":"OKP","crv":"Ed25519","x":"` + body + `"}`
+	)
+	for _, key := range []string{pem, body, jwk, `{"keys":[` + jwk + `]}`, `"` + secretOne + `"`} {
+		for name, from := range map[string]config.Sources{
+			"environment": {Environ: []string{"BELLHOP_JWT_SECRET=" + key}},
+			"in quotes":   {Environ: []string{`BELLHOP_JWT_SECRET="` + secretOne + "," + key + `"`}},
+			"beside":      {Environ: []string{"BELLHOP_JWT_SECRET=" + secretOne + "," + key}},
+			"file":        {Flags: map[string]string{"config": write(t, "jwt_secret:\n- "+secretOne+"\n- '"+strings.ReplaceAll(key, "\n", "\n\n  ")+"'\n")}},
+			"secret file": {Environ: []string{"BELLHOP_JWT_SECRET_FILE=" + write(t, key)}},
+		} {
+			from.NeedKey = true
+			names, text := mistakes(t, from)
+			require.Len(t, names, 1, name)
+			require.True(t, strings.HasPrefix(names[0], "BELLHOP_JWT_SECRET"), name)
+			require.NotContains(t, text, body[:20])
+			require.NotContains(t, text, secretOne)
+		}
+	}
+}
