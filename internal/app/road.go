@@ -23,6 +23,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.checkReserve()
 	s.metrics.Observe(s.storeSamples)
 	if s.log != nil {
 		s.metrics.Observe(s.log.Samples)
@@ -81,6 +82,15 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
+}
+
+// checkReserve says so if the disk could never have as much free as publishing needs.
+func (s *service) checkReserve() {
+	size, err := s.store.DiskSize()
+	if err == nil && uint64(s.cfg.MinFree) >= size { //nolint:gosec // config refuses a negative one
+		s.logger.Error("BELLHOP_MIN_FREE_BYTES is more than the whole disk: nothing can be published",
+			"data_dir", s.cfg.DataDir, "disk_bytes", size, "min_free_bytes", s.cfg.MinFree)
+	}
 }
 
 // die ends the process when its disk cannot be trusted: what is in memory may

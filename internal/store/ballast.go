@@ -15,37 +15,36 @@ import (
 // read its log, to remove what is past its time and to answer reads.
 // CockroachDB does the same.
 const (
-	ballastBytes = 64 << 20
-	startBytes   = 32 << 20 // free, without which Pebble should not be started
+	ballastBytes    = 64 << 20
+	startBytes      = 32 << 20 // free, without which Pebble should not be started
+	smallStartBytes = 1 << 20  // likewise, on a small disk
+	smallBytes      = 4 * ballastBytes
 )
 
 func (s *Store) ballast() string { return filepath.Join(s.dir, "ballast") }
 
 // makeRoom gives up the ballast if the disk is too full to start, and fails if
-// it still is.
+// it still is: Pebble would try for ever to write what it finds in its log.
 func (s *Store) makeRoom(logger *slog.Logger) error {
-	free, err := s.Free()
-	if err != nil || free >= startBytes {
-		return nil //nolint:nilerr // if it cannot be told, Pebble will
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return nil //nolint:nilerr // the free space is unknown; if there is none, Pebble fails
 	}
-	err = s.fs.Remove(s.ballast())
-	if err == nil {
+	need := uint64(startBytes)
+	if usage.TotalBytes < smallBytes { // a disk that was never large need not have as much free
+		need = smallStartBytes
+	}
+	free := usage.AvailBytes
+	if free >= need {
+		return nil
+	}
+	if err = s.fs.Remove(s.ballast()); err == nil {
 		logger.Warn("the disk is full: the ballast is given up", "free", free, "ballast", ballastBytes)
-		if free, err = s.Free(); err == nil && free >= startBytes {
+		if free, err = s.Free(); err == nil && free >= need {
 			return nil
 		}
 	}
-	if s.isSmall() { // of a disk that was never larger
-		return nil
-	}
-	return fmt.Errorf("the disk of %s has %d bytes free, and %d are needed to start: make room", s.dir, free, startBytes)
-}
-
-// isSmall reports whether the whole disk is so small that what a start should
-// have is no measure.
-func (s *Store) isSmall() bool {
-	usage, err := s.fs.GetDiskUsage(s.dir)
-	return err == nil && usage.TotalBytes < 4*ballastBytes
+	return fmt.Errorf("the disk of %s has %d bytes free, and %d are needed to start: free some space", s.dir, free, need)
 }
 
 // keepBallast makes the ballast, if it is not there and the disk has plenty of

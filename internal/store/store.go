@@ -50,7 +50,8 @@ type Options struct {
 	Logger *slog.Logger
 
 	// Fatal ends the process: a write to the log failed, and what a later one
-	// would say of the disk cannot be trusted. It must not return.
+	// would say of the disk cannot be trusted; or a write failed while Open reads
+	// the log, and Pebble repeats it without end. It must not return.
 	Fatal func(error)
 
 	// FS stands in for the disk in tests; nil is the disk.
@@ -69,6 +70,7 @@ type Store struct {
 
 	// What Pebble failed to do by itself: what it may manage next time, and what
 	// it never will.
+	opening atomic.Bool // Pebble is reading its log
 	failing atomic.Pointer[error]
 	corrupt atomic.Pointer[error]
 
@@ -95,7 +97,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.fs = vfs.Default
 	}
 	if err := s.makeDir(); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+		return nil, fmt.Errorf("make the data directory %s: %w", dir, err)
 	}
 	if err := s.takeLock(); err != nil {
 		return nil, err
@@ -117,7 +119,9 @@ func (s *Store) open(o Options) error {
 	if err := s.inspect(opts); err != nil {
 		return err
 	}
+	s.opening.Store(true)
 	db, err := pebble.Open(s.path(), opts)
+	s.opening.Store(false)
 	if err != nil {
 		return s.advise(err)
 	}
@@ -180,6 +184,9 @@ func (s *Store) options(o Options) *pebble.Options {
 
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
+				if s.opening.Load() { // Pebble would try for ever, and Open would never return
+					o.Fatal(fmt.Errorf("open the store in %s: %w", s.dir, err))
+				}
 				if s.failing.Swap(&err) == nil { // it tries again at once, and may fail for long
 					o.Logger.Error("the store failed in the background, and tries again", "error", err.Error())
 				}
@@ -314,6 +321,15 @@ func (s *Store) Free() (uint64, error) {
 		return 0, fmt.Errorf("free space of %s: %w", s.dir, err)
 	}
 	return usage.AvailBytes, nil
+}
+
+// DiskSize returns how many bytes the disk of the store has in all.
+func (s *Store) DiskSize() (uint64, error) {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return 0, fmt.Errorf("size of the disk of %s: %w", s.dir, err)
+	}
+	return usage.TotalBytes, nil
 }
 
 // Stats are the store's own figures.
