@@ -78,7 +78,7 @@ interface Close {
  * - `connecting`: a connection is being opened
  * - `open`: it is open, and what was missed comes or has come
  * - `waiting`: it was lost; the next attempt is in `wait` milliseconds
- * - `offline`: the browser has no network; the next attempt is when it has
+ * - `offline`: the same, and the browser says that it has no network: waits are longer, at most a minute
  * - `closed`: it will not come back by itself: `close()` was called, or the service said so
  */
 type State = "connecting" | "open" | "waiting" | "offline" | "closed";
@@ -86,9 +86,11 @@ interface Status {
   state: State;
   /** Milliseconds until the next attempt, when waiting. */
   wait?: number;
-  /** Why it is closed or waits. */
+  /** Why it is closed or waits: `no-token` if nobody is logged in, `token-failed` if token() failed. */
   code?: number;
   reason?: string;
+  /** Why token() failed: what it threw, that what it returned is no JWT, or that it took too long. */
+  error?: Error | undefined;
 }
 /** What `on` can listen to. */
 interface Events {
@@ -114,17 +116,22 @@ interface Options {
   /** Where the service is, its base path included: `https://bell.example.com`. */
   url: string | URL;
   /**
-   * Returns a token of the user. It is asked again, with `fresh`, when the last
-   * one was refused or expires soon. A null means that nobody is logged in: the
-   * client stays away until `open()`. If it throws, it is asked again later.
+   * Returns a JWT of the user; null or undefined if nobody is logged in: then
+   * the client stays away until `open()`. It is called again, with `fresh`, when
+   * the last token was refused or ends soon. If it throws, returns anything
+   * else, or takes longer than 30 s, it is called again later: see `Status.error`.
    */
   token(ask: {
     fresh: boolean;
-  }): string | null | Promise<string | null>;
+  }): string | null | undefined | Promise<string | null | undefined>;
   /** Where to resume, such as the cursor of the inbox. `earliest`: all that is kept. None: from now. */
   cursor?: string;
-  /** Keeps the cursor from one page to the next, such as `localStorage`. */
-  storage?: Pick<Storage, "getItem" | "setItem">;
+  /**
+   * Keeps the cursor from one page to the next, such as `localStorage`. Where
+   * reading `localStorage` itself may fail, as where cookies are blocked, give a
+   * getter: `get storage() { return localStorage; }`.
+   */
+  storage?: Pick<Storage, "getItem" | "setItem"> | undefined;
   /** False: this tab has a connection of its own. */
   share?: boolean;
 }
@@ -138,42 +145,44 @@ interface Frame {
 //#endregion
 //#region src/bell.d.ts
 /** What a page holds: it hears, and marks what was read. */
-declare class Bell implements AsyncIterable<Notification> {
-  #private;
-  constructor(options: Options);
-  get state(): State;
+interface Bell extends AsyncIterable<Notification> {
+  readonly state: State;
   /** How many are unread; undefined until the service has said it. */
-  get unreadCount(): number | undefined;
+  readonly unreadCount: number | undefined;
+  /** Returns the time at the service as Date.now() would, whatever the device's clock says. */
+  now(): number;
   /** Calls handler at every such event, until what it returns is called. What handler returns is awaited before the cursor is stored. */
   on<E extends keyof Events>(event: E, handler: (value: Events[E]) => unknown): () => void;
-  /** Yields each notification once and in order, until close(). One is handled when the next is asked for. */
+  /**
+   * Yields each notification once and in order, until close(). One is handled
+   * when the next is asked for. A loop that is left has not handled its last:
+   * a further loop begins after it, but the next page hears from it on again.
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
   /** Marks as read, on every device. Resolves once the service has it, which offline is later. */
   read(ids: string | string[]): Promise<void>;
   unread(ids: string | string[]): Promise<void>;
   archive(ids: string | string[]): Promise<void>;
-  /** Lists the inbox, the newest first; without a state, all that is not archived. */
-  inbox(query?: InboxQuery): Promise<InboxPage>;
   /** Marks all that has come so far. */
   readAll(): Promise<void>;
   archiveAll(): Promise<void>;
+  /** Lists the inbox, the newest first; without a state, all that is not archived. */
+  inbox(query?: InboxQuery): Promise<InboxPage>;
   /** Comes back after the service said not to, such as after a new login. */
   open(): void;
   /** Ends for good. Marks that wait stay for the next page. */
   close(): void;
 }
+/**
+ * Connects a page to bellhop, and stays connected:
+ *
+ *     const bell = connect({ url: "https://bell.example.com", token });
+ *     for await (const notification of bell) show(notification);
+ */
+declare function connect(options: Options): Bell;
 //#endregion
 //#region src/marks.d.ts
 /** What a mark does, as the paths below /inbox name it. */
 type Verb = "read" | "unread" | "archive";
-//#endregion
-//#region src/index.d.ts
-/**
- * Connects a page to bellhop, and stays connected:
- *
- *     const bell = connect({ url: "https://bell.example.com", token: async () => (await fetch("/my/token")).text() });
- *     for await (const notification of bell) show(notification);
- */
-declare function connect(options: Options): Bell;
 //#endregion
 export { type Bell, Close, Events, Frame, InboxChange, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, type Verb, Welcome, connect };

@@ -1,241 +1,235 @@
-import { Line } from "./line.js";
-import { Marks, type Verb, type Which } from "./marks.js";
-import { backoff } from "./closing.js";
-import { online, Pause } from "./pause.js";
-import { at, NoToken, Tokens } from "./tokens.js";
+import { isHidden, report, tried } from "./browser.js";
+import { openLine, type Line, type Tab } from "./line.js";
+import { keepMarks, type Verb, type Which } from "./marks.js";
+import { newReading } from "./reading.js";
+import { Service } from "./service.js";
 import type { Events, Frame, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
 
 const REMEMBERED = 1_000; // ids, for dropping repeats
 const MOST_IDS = 100; // in one mark
+const LONGEST_CURSOR = 1_000; // what is stored and longer is none of ours
 const REPLACED = 4409;
-
-type Handler = (value: any) => unknown;
+const LOGINS = [4401, 4403]; // only a new login helps, and only this tab
 
 /** What a page holds: it hears, and marks what was read. */
-export class Bell implements AsyncIterable<Notification> {
-  #base: URL;
-  #tokens: Tokens;
-  #marks: Marks;
-  #line: Line | undefined;
-  #start = new Pause();
-  #status: Status = { state: "connecting" };
-  #handlers = new Map<string, Set<Handler>>();
-  #seen = new Set<string>();
-  #live = false;
-  #unread: number | undefined;
-  #counted: Notification[] = []; // in the unread count already, though they may yet come
-  #cursor: string | undefined; // of the last frame that came
-  #handled = Promise.resolve(); // by the page, in order
-  #over = new AbortController();
-
-  constructor(options: Options) {
-    const base = (this.#base = new URL(options.url, globalThis.location?.href));
-    base.protocol = base.protocol.replace("ws", "http");
-    base.pathname = base.pathname.replace(/\/*$/, "/");
-    this.#tokens = new Tokens((ask) => options.token(ask));
-    this.#marks = new Marks(base, this.#tokens);
-    this.#cursor = options.cursor;
-    const on = (target: EventTarget | undefined, ...names: string[]) =>
-      names.forEach((name) => target?.addEventListener?.(name, () => this.#wake(name), { signal: this.#over.signal }));
-    on(globalThis, "online", "offline", "pointerdown", "keydown");
-    on(globalThis.document, "visibilitychange");
-    this.#begin(options);
-  }
-
-  get state(): State {
-    return this.#status.state;
-  }
+export interface Bell extends AsyncIterable<Notification> {
+  readonly state: State;
 
   /** How many are unread; undefined until the service has said it. */
-  get unreadCount(): number | undefined {
-    return this.#unread;
-  }
+  readonly unreadCount: number | undefined;
+
+  /** Returns the time at the service as Date.now() would, whatever the device's clock says. */
+  now(): number;
 
   /** Calls handler at every such event, until what it returns is called. What handler returns is awaited before the cursor is stored. */
-  on<E extends keyof Events>(event: E, handler: (value: Events[E]) => unknown): () => void {
-    const handlers = this.#handlers.get(event) ?? new Set();
-    this.#handlers.set(event, handlers.add(handler));
-    return () => void handlers.delete(handler);
-  }
+  on<E extends keyof Events>(event: E, handler: (value: Events[E]) => unknown): () => void;
 
-  /** Yields each notification once and in order, until close(). One is handled when the next is asked for. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined> {
-    const queue: { notification: Notification; done(): void }[] = [];
-    const pause = new Pause();
-    const offs = [
-      this.on("notification", (notification) => {
-        pause.end();
-        return new Promise<void>((done) => queue.push({ notification, done }));
-      }),
-      this.on("state", () => pause.end()),
-    ];
-    try {
-      while (!this.#over.signal.aborted) {
-        const next = queue[0];
-        if (!next) await pause.wait();
-        else {
-          yield next.notification;
-          queue.shift();
-          next.done();
-        }
-      }
-    } finally {
-      offs.forEach((off) => off());
-      queue.forEach(({ done }) => done());
-    }
-  }
+  /**
+   * Yields each notification once and in order, until close(). One is handled
+   * when the next is asked for. A loop that is left has not handled its last:
+   * a further loop begins after it, but the next page hears from it on again.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
 
   /** Marks as read, on every device. Resolves once the service has it, which offline is later. */
-  read(ids: string | string[]): Promise<void> {
-    return this.#mark("read", ids);
-  }
-
-  unread(ids: string | string[]): Promise<void> {
-    return this.#mark("unread", ids);
-  }
-
-  archive(ids: string | string[]): Promise<void> {
-    return this.#mark("archive", ids);
-  }
-
-  /** Lists the inbox, the newest first; without a state, all that is not archived. */
-  async inbox(query: InboxQuery = {}): Promise<InboxPage> {
-    const from = this.#cursor;
-    const answer = await this.#tokens.fetch(at(this.#base, "inbox", query), { cache: "no-store" });
-    if (!answer.ok) throw new Error(`inbox: ${answer.status}`);
-    const page: InboxPage = await answer.json();
-    // What was heard meanwhile may or may not be in this count.
-    if (!query.before && from === this.#cursor) {
-      this.#unread = page.unread_count;
-      this.#counted = page.items;
-    }
-    return page;
-  }
+  read(ids: string | string[]): Promise<void>;
+  unread(ids: string | string[]): Promise<void>;
+  archive(ids: string | string[]): Promise<void>;
 
   /** Marks all that has come so far. */
-  readAll(): Promise<void> {
-    return this.#marks.add("read", this.#all());
-  }
+  readAll(): Promise<void>;
+  archiveAll(): Promise<void>;
 
-  archiveAll(): Promise<void> {
-    return this.#marks.add("archive", this.#all());
-  }
+  /** Lists the inbox, the newest first; without a state, all that is not archived. */
+  inbox(query?: InboxQuery): Promise<InboxPage>;
 
   /** Comes back after the service said not to, such as after a new login. */
-  open(): void {
-    if (this.#line) this.#line.open();
-    else this.#start.end();
-  }
+  open(): void;
 
   /** Ends for good. Marks that wait stay for the next page. */
-  close(): void {
-    this.#over.abort();
-    this.#marks.close();
-    this.#start.end();
-    this.#line?.close();
-    this.#tell({ state: "closed" });
+  close(): void;
+}
+
+/**
+ * Connects a page to bellhop, and stays connected:
+ *
+ *     const bell = connect({ url: "https://bell.example.com", token });
+ *     for await (const notification of bell) show(notification);
+ */
+export function connect(options: Options): Bell {
+  const base = new URL(options.url, globalThis.location?.href);
+  base.protocol = base.protocol.replace("ws", "http");
+  base.pathname = base.pathname.replace(/\/*$/, "/");
+
+  const ended = new AbortController();
+  const over = ended.signal;
+  const service = new Service(base, over, (ask) => options.token(ask), arrive);
+  const marks = keepMarks(service);
+  const reading = newReading();
+  const storage = tried(() => options.storage);
+  const handlers = new Map<string, Set<(value: any) => unknown>>();
+  const seen = new Set<string>(); // ids
+  let line: Line | undefined;
+  let status: Status = { state: "connecting" };
+  let live = false;
+  let unread: number | undefined;
+  let counted: Notification[] = []; // in the unread count already, though they may yet come
+  let cursor = options.cursor; // of the last frame that came
+  let handled: Promise<unknown> = Promise.resolve(); // by the page, in order
+
+  const tab: Tab = {
+    cursor: () => cursor,
+    stand: (at) => (cursor = at),
+    live: () => (live ? { event: "live", cursor, data: { unread_count: unread } } : undefined),
+    hear,
+    tell: hearStatus,
+  };
+
+  /** Connects, alone until it is known who the user is; after a rest, if there is one. */
+  function begin(share: boolean, rest?: Status): void {
+    line?.close();
+    if (!over.aborted) line = openLine(service, share, tab, rest);
   }
 
-  /** Finds out who the user is, with whose other tabs a connection is shared. */
-  async #begin({ storage, share = true }: Options): Promise<void> {
-    for (let failures = 0; ; failures++) {
-      let left;
-      try {
-        await this.#tokens.get();
-        break;
-      } catch (error) {
-        left = error instanceof NoToken;
-      }
-      if (this.#over.signal.aborted) return;
-      const wait = online() && !left ? backoff(failures) : undefined;
-      const over = this.#start.wait(wait);
-      this.#tell({ state: left ? "closed" : wait === undefined ? "offline" : "waiting", wait, reason: "no-token" });
-      await over;
+  /** There is a token: the user is known, and with whose other tabs to share a connection. */
+  function arrive(): void {
+    if (!service.confirmed) cursor = options.cursor ?? stored();
+    marks.keep();
+    begin(options.share ?? true);
+  }
+
+  function wake(why: string): void {
+    const looks = why === "visibilitychange";
+    if (looks && isHidden()) return;
+    if (looks || why === "pointerdown" || why === "keydown") {
+      if (status.code === REPLACED) line!.open(); // the user acts
+      if (!looks) return;
     }
-    if (this.#over.signal.aborted) return;
-    const { user = "" } = this.#tokens;
-    const key = `bellhop/1 ${this.#base} ${user} cursor`;
-    this.#cursor ??= storage?.getItem(key) ?? undefined;
-    this.#marks.keep(user);
-    this.#line = new Line(this.#base, this.#tokens, share, {
-      cursor: () => this.#cursor,
-      stand: (cursor) => (this.#cursor = cursor),
-      live: () => (this.#live ? { event: "live", cursor: this.#cursor, data: { unread_count: this.#unread } } : undefined),
-      hear: (frame) => this.#hear(frame, (cursor) => storage?.setItem(key, cursor)),
-      tell: (status) => this.#tell(status),
-    });
+    line!.wake(why === "offline");
+    marks.deliver();
   }
 
-  #wake(why: string): void {
-    if (document.visibilityState === "hidden" && why === "visibilitychange") return;
-    if (why === "pointerdown" || why === "keydown" || why === "visibilitychange") {
-      if (this.#status.code === REPLACED) this.open(); // the user acts
-      if (why !== "visibilitychange") return;
-    }
-    if (this.state !== "closed") this.#start.end();
-    this.#line?.wake();
-    this.#marks.deliver();
-  }
-
-  #hear({ event, cursor, data }: Frame, store: (cursor: string) => void): void {
-    if (this.#over.signal.aborted) return;
-    const handled = this.#note(event, data) ? this.#emit(event, data) : undefined;
-    if (!cursor) return;
-    this.#cursor = cursor;
-    this.#handled = this.#handled.then(() => handled).then(() => {
-      try {
-        store(cursor);
-      } catch {
-        // Denied or full: the next page begins earlier.
-      }
-    });
+  function hear({ event, cursor: at, data }: Frame): void {
+    if (over.aborted) return;
+    const done = note(event, data) && emit(event, data);
+    if (!at) return;
+    cursor = at;
+    handled = handled.then(() => done).then(() => store(at));
   }
 
   /** Keeps what is known up to date, and says whether the page is to hear of it. */
-  #note(event: string, data: any): boolean {
-    if (event === "welcome") this.#live = false;
-    if (event === "reset") this.#seen.clear(); // what is kept is told again
-    if (event === "live") this.#live = true;
-    if (event === "live" || event === "inbox") this.#unread = data.unread_count ?? this.#unread;
+  function note(event: string, data: any): boolean {
+    if (event === "welcome") {
+      live = false;
+      if (data.expires_in) service.learnTime(Date.parse(data.token_expires) - data.expires_in * 1000);
+    }
+    if (event === "reset") seen.clear(); // what is kept is told again
+    if (event === "live") live = true;
+    if (event === "live" || event === "inbox") unread = data.unread_count ?? unread;
     if (event !== "notification") return true;
-    if (this.#seen.has(data.id)) return false;
-    this.#seen.add(data.id);
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
+    if (seen.has(data.id)) return false;
+    seen.add(data.id);
+    if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
     // The count of the past is told at its end, and after what replaces another.
-    const counted = data.ephemeral || data.read_at || data.archived_at || data.replaces || this.#counted.some(({ id }) => id === data.id);
-    if (this.#live && this.#unread !== undefined && !counted) this.#unread++;
+    const isCounted = data.ephemeral || data.read_at || data.archived_at || data.replaces || counted.some(({ id }) => id === data.id);
+    if (live && unread !== undefined && !isCounted) unread++;
     return true;
   }
 
   /** Resolves once all have handled it; a handler that fails has, in its way. */
-  #emit(event: string, data: unknown): Promise<unknown> {
-    const handlers = [...(this.#handlers.get(event) ?? [])];
-    return Promise.all(
-      handlers.map(async (handler) => {
-        try {
-          await handler(data);
-        } catch (error) {
-          reportError(error);
-        }
-      }),
-    );
+  function emit(event: string, data: unknown): Promise<unknown> {
+    const handling = [...(handlers.get(event) ?? [])].map(async (handler) => handler(data));
+    return Promise.all([
+      event === "notification" && reading.give(data as Notification),
+      ...handling.map((done) => done.catch(report)),
+    ]);
   }
 
-  #tell(status: Status): void {
-    this.#status = status;
-    if (status.state === "open") this.#marks.deliver();
-    this.#emit("state", status);
+  function hearStatus(next: Status): void {
+    if (next.state === "open" && !service.confirmed) {
+      service.confirmed = true;
+      marks.keep();
+    }
+    if (next.state === "closed" && LOGINS.includes(next.code!) && !service.away) {
+      service.away = true;
+      begin(false, next); // another tab may have another login
+    } else tell(next);
   }
 
-  async #mark(verb: Verb, ids: string | string[]): Promise<void> {
-    const all = [ids].flat();
-    const marks = [];
-    for (let i = 0; i < all.length; i += MOST_IDS) marks.push(this.#marks.add(verb, { ids: all.slice(i, i + MOST_IDS) }));
-    await Promise.all(marks);
+  function tell(next: Status): void {
+    status = next;
+    if (next.state === "open") marks.deliver();
+    emit("state", next);
+  }
+
+  const key = () => `bellhop/1 ${base} ${service.user} cursor`;
+
+  // Where the page before stopped; what is stored there may not be ours.
+  function stored(): string | undefined {
+    const at: unknown = service.user && tried(() => storage?.getItem(key()));
+    return typeof at === "string" && at.length < LONGEST_CURSOR ? at : undefined;
+  }
+
+  // Refused or full: the next page begins earlier.
+  function store(at: string): void {
+    if (service.user) tried(() => storage?.setItem(key(), at));
+  }
+
+  async function mark(verb: Verb, some: string | string[]): Promise<void> {
+    const ids = [some].flat();
+    const parts = [];
+    for (let i = 0; i < ids.length; i += MOST_IDS) parts.push(marks.add(verb, { ids: ids.slice(i, i + MOST_IDS) }));
+    await Promise.all(parts);
   }
 
   // Not simply all: when this is delivered, there may be more than the user has seen.
-  #all(): Which {
-    return this.#cursor && this.#cursor !== "earliest" ? { through: this.#cursor } : { all: true };
+  const all = (): Which => (cursor && cursor !== "earliest" ? { through: cursor } : { all: true });
+
+  for (const name of ["online", "offline", "pointerdown", "keydown", "visibilitychange"]) {
+    // Some browsers say the last to the document alone; a worker has none, and Node neither.
+    for (const target of [globalThis, globalThis.document]) {
+      target?.addEventListener?.(name, () => wake(name), { signal: over });
+    }
   }
+  begin(false);
+
+  return {
+    get state() {
+      return status.state;
+    },
+    get unreadCount() {
+      return unread;
+    },
+    now: () => service.time(),
+    on(event, handler) {
+      const some = handlers.get(event) ?? new Set();
+      handlers.set(event, some.add(handler));
+      return () => void some.delete(handler);
+    },
+    [Symbol.asyncIterator]: () => reading.loop(),
+    read: (ids) => mark("read", ids),
+    unread: (ids) => mark("unread", ids),
+    archive: (ids) => mark("archive", ids),
+    readAll: () => marks.add("read", all()),
+    archiveAll: () => marks.add("archive", all()),
+    async inbox(query = {}) {
+      const from = cursor;
+      const answer = await service.fetch(service.at("inbox", query), { cache: "no-store" });
+      if (!answer.ok) throw new Error(`inbox: ${answer.status}`);
+      const page: InboxPage = JSON.parse(answer.said);
+      // What was heard meanwhile may or may not be in this count.
+      if (!query.before && from === cursor) {
+        unread = page.unread_count;
+        counted = page.items;
+      }
+      return page;
+    },
+    open: () => line!.open(),
+    close() {
+      ended.abort();
+      reading.close();
+      line!.close();
+      tell({ state: "closed" });
+    },
+  };
 }

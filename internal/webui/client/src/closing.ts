@@ -1,4 +1,5 @@
-import type { Close } from "./types.js";
+import { online } from "./browser.js";
+import type { Close, Status } from "./types.js";
 
 // After these, coming back would only end in the same way. 4403 asks for a new
 // login, 4409 for the user to do something.
@@ -17,21 +18,29 @@ export function closing(code: number, reason = ""): Close {
 export const lost = (reason: string): Close => closing(1006, reason);
 
 /** Says what to make of an answer that refuses a connection. */
-export function refusal(answer: Response): Close {
+export function refusal({ status, headers }: Pick<Response, "status" | "headers">): Close {
   return {
-    code: answer.status,
-    reason: answer.status === 403 ? "origin" : "refused",
-    reconnect: answer.status !== 403,
-    after: Number(answer.headers.get("Retry-After")) || 0,
+    code: status,
+    reason: status === 403 ? "origin" : "refused",
+    reconnect: status !== 403,
+    after: Number(headers.get("Retry-After")) || 0,
   };
 }
 
-/** Full jitter: a random part of a wait that grows, lest all come back at once. */
+/**
+ * Full jitter: a random part of a wait that grows, lest all come back at once.
+ * It grows to twice as much where the browser says that there is no network.
+ */
 export function backoff(failures: number): number {
-  return Math.random() * Math.min(LONGEST, FIRST * 2 ** failures);
+  return Math.random() * Math.min(LONGEST, FIRST * 2 ** failures) * (online() ? 1 : 2);
 }
 
-/** Milliseconds to stay away: a part of a restart's window, else what was asked for and the backoff. */
-export function away({ code, after }: Close, failures: number): number {
-  return code === 1012 && after ? Math.random() * after * 1000 : after * 1000 + backoff(failures);
+/** Says how the page is told of a close after so many failures in a row, and how long to stay away. */
+export function resting(close: Close, failures: number, error: Error | undefined): Status {
+  const { code, reason, reconnect } = close;
+  if (!reconnect) return { state: "closed", code, reason };
+  const after = close.after * 1000;
+  // A restart gives a window, of which each client takes a random part.
+  const wait = code === 1012 && after ? Math.random() * after : after + backoff(failures);
+  return { state: online() ? "waiting" : "offline", wait, code, reason, error };
 }

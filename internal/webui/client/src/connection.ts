@@ -1,12 +1,16 @@
-import { away, closing, lost, refusal } from "./closing.js";
-import { Link } from "./link.js";
-import { online, Pause } from "./pause.js";
+import { now } from "./browser.js";
+import { closing, lost, refusal, resting } from "./closing.js";
+import { openLink, type Link } from "./link.js";
+import { Pause } from "./pause.js";
+import type { NoToken, Service } from "./service.js";
 import { openSocket } from "./socket.js";
 import { openStream } from "./stream.js";
-import { at, bearer, NoToken, type Tokens } from "./tokens.js";
 import type { Close, Frame, Status } from "./types.js";
 
-const STEADY = 5_000; // ms after which a connection was no failure
+/** Milliseconds after which a connection was no failure. */
+export const STEADY = 5_000;
+
+const PROBED_WITHIN = 10_000; // ms
 const SOCKETS_AGAIN = 600_000; // ms for which an event stream stands in
 
 /** Who hears a connection, and knows where it is to resume. */
@@ -17,99 +21,75 @@ export interface Listener {
 }
 
 /** Stays connected until it is closed, by the rules of the contract. */
-export class Connection {
-  status: Status = { state: "connecting" };
-
-  #base: URL;
-  #tokens: Tokens;
-  #listener: Listener;
-  #link: Link | undefined;
-  #pause = new Pause();
-  #patient = false; // the service said how long to wait
-  #blocked = 0; // times that only a socket did not get through
-  #socketsAt = 0; // when to try one again
-  #closed = false;
-
-  constructor(base: URL, tokens: Tokens, listener: Listener) {
-    this.#base = base;
-    this.#tokens = tokens;
-    this.#listener = listener;
-    this.#run();
-  }
-
-  /** Something has changed: the network, or somebody looks at the page. */
-  wake(): void {
-    const { state } = this.status;
-    if (!online()) this.#link?.end(lost("offline"));
-    if (state === "offline" ? online() : state === "waiting" && !this.#patient) this.#pause.end();
-    else this.#link?.check();
-  }
-
+export interface Connection {
+  readonly status: Status;
+  /** The service said how long to wait. */
+  readonly patient: boolean;
+  /** Attempts that failed in a row. */
+  readonly failures: number;
+  /** Somebody looks at the page, or the network has changed. */
+  wake(networkLost?: boolean): void;
   /** Comes back after an end for good. */
-  open(): void {
-    if (this.status.state === "closed") this.#pause.end();
-  }
-
+  open(): void;
   /** Ends for good, without a word. */
-  close(): void {
-    this.#closed = true;
-    this.#pause.end();
-    this.#link?.end(closing(1000));
-  }
+  close(): void;
+}
 
-  async #run(): Promise<void> {
-    let failures = 0;
-    while (!this.#closed) {
-      if (!online()) {
-        await this.#rest({ state: "offline" });
-        continue;
-      }
-      this.#tell({ state: "connecting" });
-      const close = await this.#attempt();
-      if (this.#closed) return;
-      this.#listener.hear({ event: "close", data: close });
-      if ([401, 4401, 4403].includes(close.code)) this.#tokens.refused();
-      if (this.#link?.welcomed && Date.now() - this.#link.welcomed > STEADY) failures = 0;
-      this.#link = undefined;
-      if (!close.reconnect) failures = 0;
-      if (online() || !close.reconnect) await this.#stayAway(close, failures++);
+/** Connects, after so many failures in a row, and after a rest if there is one. */
+export function connectTo(service: Service, listener: Listener, failures = 0, first?: Status): Connection {
+  const pause = new Pause();
+  let status: Status;
+  let patient = false;
+  let link: Link | undefined;
+  let blocked = 0; // times that only a socket did not get through
+  let socketsAt = 0; // when to try one again
+  let closed = false;
+
+  async function run(): Promise<void> {
+    if (first) await rest(first);
+    while (!closed) {
+      tell({ state: "connecting" });
+      const close = await attempt();
+      if (closed) return;
+      listener.hear({ event: "close", data: close });
+      const steady = now() - (link?.welcomed ?? Infinity) > STEADY;
+      if (steady || !close.reconnect) failures = 0;
+      link = undefined;
+      patient = close.after > 0;
+      await rest(resting(close, failures++, service.error));
     }
-  }
-
-  async #stayAway(close: Close, failures: number): Promise<void> {
-    const { code, reason, reconnect, after } = close;
-    this.#patient = after > 0;
-    await this.#rest(reconnect ? { state: "waiting", wait: away(close, failures), code, reason } : { state: "closed", code, reason });
   }
 
   /** Connects, and returns why the connection ended or did not begin. */
-  async #attempt(): Promise<Close> {
-    let token;
+  async function attempt(): Promise<Close> {
+    let token: string;
     try {
-      token = await this.#tokens.get();
+      token = await service.token();
     } catch (error) {
-      return error instanceof NoToken ? error.close : lost(String(error));
+      return (error as NoToken).close;
     }
-    if (this.#closed) return closing(1000);
-    const instead = Date.now() < this.#socketsAt;
-    const route = { base: this.#base, token, cursor: this.#listener.cursor() };
-    const link = new Link(instead ? openStream : openSocket, route, this.#tokens, (frame) => this.#hear(frame, instead));
-    this.#link = link;
-    const again = instead && setTimeout(() => link.end(closing(1000, "to try a socket")), this.#socketsAt - Date.now());
-    const close = await link.ended;
-    if (again) clearTimeout(again);
-    if (link.welcomed || this.#closed || !online()) return close;
-    if (!instead) return this.#probe(token, close);
-    this.#socketsAt = 0; // neither gets through
+    if (closed) return closing(1000);
+    const instead = now() < socketsAt;
+    const mine = (link = openLink(instead ? openStream : openSocket, { service, token, cursor: listener.cursor() }, (frame) => hear(frame, instead)));
+    if (instead) mine.after(socketsAt - now(), () => mine.end(closing(1000, "to try a socket")));
+    let close = await mine.ended;
+    if (closed) return close;
+    const welcomed = mine.welcomed !== undefined;
+    if (!welcomed) {
+      if (!instead) close = await probe(token, close);
+      else socketsAt = 0; // neither gets through
+    }
+    const refused = [401, 4401, 4403].includes(close.code);
+    if (refused || !welcomed) service.drop(mine.token, refused);
     return close;
   }
 
-  #hear(frame: Frame, instead: boolean): void {
+  function hear(frame: Frame, instead: boolean): void {
     if (frame.event === "welcome") {
-      if (!instead) this.#blocked = 0;
-      this.#tell({ state: "open" });
+      if (!instead) blocked = 0;
+      tell({ state: "open" });
     }
-    this.#listener.hear(frame);
+    listener.hear(frame);
   }
 
   /**
@@ -117,11 +97,11 @@ export class Connection {
    * the upgrade gets the same checks, and 426 when they all pass: then it is
    * something on the way that lets no socket through, or was a moment's failure.
    */
-  async #probe(token: string, close: Close): Promise<Close> {
+  async function probe(token: string, close: Close): Promise<Close> {
     try {
-      const answer = await fetch(at(this.#base, "ws"), { headers: bearer(token), cache: "no-store" });
+      const answer = await service.fetchWith(token, service.at("ws"), { cache: "no-store" }, PROBED_WITHIN);
       if (answer.status !== 426) return refusal(answer);
-      if (++this.#blocked > 1) this.#socketsAt = Date.now() + SOCKETS_AGAIN;
+      if (++blocked > 1) socketsAt = now() + SOCKETS_AGAIN;
     } catch {
       // The network, then.
     }
@@ -129,14 +109,41 @@ export class Connection {
   }
 
   // Whoever is told may end the rest at once.
-  async #rest(status: Status): Promise<void> {
-    const over = this.#pause.wait(status.wait);
-    this.#tell(status);
+  async function rest(status: Status): Promise<void> {
+    const over = pause.wait(status.wait);
+    tell(status);
     await over;
   }
 
-  #tell(status: Status): void {
-    this.status = status;
-    this.#listener.tell(status);
+  function tell(next: Status): void {
+    status = next;
+    listener.tell(next);
   }
+
+  run();
+
+  return {
+    get status() {
+      return status;
+    },
+    get patient() {
+      return patient;
+    },
+    get failures() {
+      return failures;
+    },
+    wake(networkLost) {
+      if (networkLost) link?.end(lost("offline"));
+      else if (status.state !== "waiting" && status.state !== "offline") link?.check();
+      else if (!patient) pause.end();
+    },
+    open() {
+      if (status.state === "closed") pause.end();
+    },
+    close() {
+      closed = true;
+      pause.end();
+      link?.end(closing(1000));
+    },
+  };
 }

@@ -1,14 +1,26 @@
-import { Connection, type Listener } from "./connection.js";
-import type { Tokens } from "./tokens.js";
+import { isHidden, tried, unique } from "./browser.js";
+import { connectTo, STEADY, type Connection, type Listener } from "./connection.js";
+import type { Service } from "./service.js";
 import type { Frame, Status } from "./types.js";
 
-const ANSWERS_WITHIN = 5_000; // ms, before a leader is taken to sleep
+const QUIET = 20_000; // ms without a word, after which a tab asks whether the leader is there
+const ANSWERS_WITHIN = 5_000; // ms, after which a leader is taken to be asleep
+const HIDDEN = 5_000; // ms of silence, after which a tab that is seen leads instead of one that is not
+const SICK = 30_000; // ms without a steady connection, after which a leader lets another tab try
 
-/** What tabs tell each other. Only the leader tells of frames and status. */
+/** What tabs tell each other: a leader what happens, a follower what it asks for. */
 interface Word {
+  /** The leader that says it. */
+  by?: string;
+  /** It has begun to lead. */
+  leads?: boolean;
   frame?: Frame | undefined;
   status?: Status;
-  /** Where the leader stands or resumes: who stands elsewhere has missed something. */
+  /** Nobody sees its tab. */
+  hidden?: boolean;
+  /** Attempts that failed in a row. */
+  failures?: number;
+  /** Where the leader stands or resumes: a tab that stands elsewhere has missed something. */
   from?: string | undefined;
   /** To the leader. */
   ask?: "hello" | "wake" | "open";
@@ -22,154 +34,236 @@ export interface Tab extends Listener {
   live(): Frame | undefined;
 }
 
+/** What a tab has of the connection. */
+export type Line = Pick<Connection, "wake" | "open" | "close">;
+
 /**
  * The tabs of a browser share one connection. The tab that holds the lock leads:
  * it has the connection, and hands on what comes. When it goes, the next has
  * the lock and resumes from where it stands itself. A tab that stands elsewhere
  * than the leader first catches up on a connection of its own.
+ *
+ * The lock is taken from a leader that does not answer, or that is hidden while
+ * another tab is seen; and a leader that cannot connect lets it go. A leader
+ * that has lost the lock follows the new one: it hears of it from the browser,
+ * and from the new leader's first word.
+ *
+ * Begins after a rest, if there is one.
  */
-export class Line {
-  #base: URL;
-  #tokens: Tokens;
-  #tab: Tab;
-  #name: string;
-  #connection: Connection | undefined; // the leader's; or one to catch up
-  #leads = false;
-  #held: Frame[] | undefined; // of the leader, until this tab has caught up
-  #channel: BroadcastChannel | undefined;
-  #vote: AbortController | undefined; // ends the lead, or the wait for it
-  #doubt: ReturnType<typeof setTimeout> | undefined;
+export function openLine(service: Service, share: boolean, tab: Tab, rest?: Status): Line {
+  const name = `bellhop/2 ${service.base} ${service.user}`;
+  const id = unique();
+  let channel = share && service.user ? tried(() => new BroadcastChannel(name)) : undefined;
+  let connection: Connection | undefined; // the leader's; or one to catch up
+  let leads = false;
+  let leader: string | undefined; // whose words count
+  let leaderHidden = false;
+  let failures = 0; // the leader's
+  let held: Frame[] | undefined; // of the leader, until this tab has caught up
+  let vote: AbortController | undefined; // ends the lead, or the wait for it
+  let doubt: Timer; // whether the leader is there
+  let sick: Timer; // whether this leader has tried for long enough
+  let steady: Timer; // whether its connection is a good one
 
-  constructor(base: URL, tokens: Tokens, share: boolean, tab: Tab) {
-    this.#base = base;
-    this.#tokens = tokens;
-    this.#tab = tab;
-    this.#name = `bellhop/1 ${base} ${tokens.user}`;
-    if (!share || !tokens.user || !globalThis.navigator?.locks || !globalThis.BroadcastChannel) {
-      this.#lead();
-      return;
-    }
-    this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => (this.#leads ? this.#answer(data) : this.#follow(data));
-    this.#stand();
-  }
-
-  wake(): void {
-    this.#connection?.wake();
-    if (!this.#leads) this.#ask("wake");
-  }
-
-  open(): void {
-    this.#connection?.open();
-    if (!this.#leads) this.#ask("open");
-  }
-
-  close(): void {
-    const vote = this.#vote;
-    this.#vote = undefined;
-    vote?.abort();
-    clearTimeout(this.#doubt);
-    this.#channel?.close();
-    this.#connection?.close();
-  }
-
-  /** Waits for the lead, or takes it. Whoever loses it follows. */
-  async #stand(steal = false): Promise<void> {
-    this.#vote?.abort();
-    const vote = (this.#vote = new AbortController());
-    const { signal } = vote;
-    this.#ask("open");
+  /** Waits for the lock, or takes it; leads while it has it, and follows otherwise. */
+  async function stand(steal = false): Promise<void> {
+    quit();
+    const mine = (vote = new AbortController());
+    const { signal } = mine;
+    let granted = false;
+    ask("open");
     try {
-      await navigator.locks.request(this.#name, steal ? { steal } : { signal }, () => {
+      await navigator.locks.request(name, steal ? { steal } : { signal }, () => {
         if (signal.aborted) return;
-        this.#lead();
+        granted = true;
+        lead();
         return new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
       });
     } catch {
-      // Another took it, or this tab does not want it any more.
+      // Another tab took it, this one does not want it any more, or locks are refused.
     }
-    if (this.#vote !== vote) return;
-    this.#leads = false;
-    this.#connection?.close();
-    this.#connection = undefined;
-    this.#stand();
+    if (vote !== mine) return;
+    if (granted) stand();
+    else goAlone();
   }
 
-  #lead(): void {
-    clearTimeout(this.#doubt);
-    this.#leads = true;
-    this.#held = undefined; // comes again
-    this.#connection?.close();
-    this.#connection = new Connection(this.#base, this.#tokens, {
-      cursor: () => this.#tab.cursor(),
+  /** Stops leading, or waiting for it. */
+  function quit(): void {
+    release();
+    leads = false;
+    leader = undefined;
+    clear();
+  }
+
+  function release(): void {
+    const mine = vote;
+    vote = undefined;
+    mine?.abort();
+  }
+
+  function clear(): void {
+    [doubt, sick, steady].forEach(clearTimeout);
+    sick = undefined;
+    connection?.close();
+    connection = undefined;
+  }
+
+  function unshare(): void {
+    channel?.close();
+    channel = undefined;
+  }
+
+  /** Goes on without the other tabs. */
+  function goAlone(): void {
+    unshare();
+    release();
+    if (!leads) lead();
+  }
+
+  function lead(): void {
+    clear();
+    leads = true;
+    held = undefined; // comes again
+    say({ leads });
+    const listener: Listener = {
+      cursor: tab.cursor,
       hear: (frame) => {
-        this.#say(frame.event === "welcome" ? { frame, from: this.#tab.cursor() } : { frame });
-        this.#tab.hear(frame);
+        say(frame.event === "welcome" ? { frame, from: tab.cursor() } : { frame });
+        tab.hear(frame);
       },
       tell: (status) => {
-        this.#say({ status });
-        this.#tab.tell(status);
+        tab.tell(status); // which may close this line
+        sayStatus(status);
+        mind(status);
       },
-    });
+    };
+    connection = connectTo(service, listener, failures, rest);
   }
 
-  #answer({ ask }: Word): void {
-    if (ask === "open") this.#connection?.open();
-    if (ask === "wake") this.#connection?.wake();
+  /** Minds how long this leader has been without a good connection. */
+  function mind({ state }: Status): void {
+    if (!channel) return;
+    const well = () => {
+      clearTimeout(sick);
+      sick = undefined;
+    };
+    clearTimeout(steady);
+    if (state === "closed") well();
+    else if (state === "open") steady = setTimeout(well, STEADY);
+    else sick ??= setTimeout(giveUp, SICK);
+  }
+
+  /** Lets another tab try; without one, this tab leads again. */
+  function giveUp(): void {
+    sick = undefined;
+    if (connection!.patient) return mind(connection!.status);
+    failures = connection!.failures;
+    stand();
+  }
+
+  function answer({ ask, leads }: Word): void {
+    if (leads) return void stand(); // another tab took the lock
     if (!ask) return;
-    const word: Word = { status: this.#connection!.status };
-    const cursor = this.#tab.cursor();
-    if (cursor && word.status!.state === "open") {
-      word.from = cursor;
-      if (ask !== "wake") word.frame = this.#tab.live();
-    }
-    this.#say(word);
+    if (ask === "open") connection?.open();
+    if (ask === "wake") connection?.wake();
+    const { status } = connection!;
+    const from = tab.cursor();
+    if (from && status.state === "open") sayStatus(status, { from, frame: ask === "open" ? tab.live() : undefined });
+    else sayStatus(status);
   }
 
-  #follow({ status, frame, ...word }: Word): void {
-    if (!status && !frame) return; // another's question
-    clearTimeout(this.#doubt);
+  function follow({ by, leads, status, hidden, frame, ...word }: Word): void {
+    if (!by) return; // another's question
+    if (leads) leader = by;
+    if (by !== (leader ??= by)) return;
     const joins = "from" in word;
-    if (joins) this.#compare(word.from);
-    if (status) this.#tab.tell(status);
+    if (joins) compare(word.from);
+    if (status) {
+      failures = word.failures!;
+      leaderHidden = hidden! && status.state !== "closed";
+      if (!held) tab.tell(status);
+    }
+    expect();
     if (!frame) return;
-    if (!this.#held) this.#tab.hear(frame);
-    else if (!joins) this.#held.push(frame);
+    if (!held) tab.hear(frame);
+    else if (!joins) held.push(frame);
   }
 
-  #compare(from: string | undefined): void {
-    const here = this.#tab.cursor();
-    if (!here) this.#tab.stand(from);
-    else if (here !== from && !this.#held) this.#catchUp(from);
+  function compare(from: string | undefined): void {
+    const here = tab.cursor();
+    if (!here) tab.stand(from);
+    else if (here !== from && !held) catchUp(from);
   }
 
-  #catchUp(from: string | undefined): void {
-    this.#held = [];
-    const own = (this.#connection = new Connection(this.#base, this.#tokens, {
-      cursor: () => this.#tab.cursor(),
+  function catchUp(from: string | undefined): void {
+    held = [];
+    const own = (connection = connectTo(service, {
+      cursor: tab.cursor,
+      tell: tab.tell,
       hear: (frame) => {
-        this.#tab.hear(frame);
+        tab.hear(frame);
         if (frame.event !== "live") return;
         own.close();
-        this.#connection = undefined;
-        const held = this.#held!;
-        this.#held = undefined;
-        this.#tab.stand(from); // what follows is in what was held, and repeats are dropped
-        held.forEach((frame) => this.#tab.hear(frame));
-        this.#ask("hello"); // for the unread count of now
+        connection = undefined;
+        const frames = held!;
+        held = undefined;
+        tab.stand(from); // what follows is in what was held, and repeats are dropped
+        frames.forEach(tab.hear);
+        ask("open"); // for the status and the unread count of now
       },
-      tell: () => {}, // the leader's counts
     }));
   }
 
-  #ask(ask: Word["ask"]): void {
-    this.#say({ ask });
-    clearTimeout(this.#doubt);
-    // A device may put a tab to sleep that holds the lock.
-    this.#doubt = setTimeout(() => this.#stand(true), ANSWERS_WITHIN);
+  /** Expects to hear from the leader now and then; but takes its place if it is hidden, and this tab is seen. */
+  function expect(): void {
+    const outranks = () => leaderHidden && !isHidden();
+    clearTimeout(doubt);
+    doubt = setTimeout(() => {
+      leader = undefined; // whichever answers
+      if (outranks()) stand(true);
+      else ask("hello");
+    }, outranks() ? HIDDEN : QUIET);
   }
 
-  #say(word: Word): void {
-    this.#channel?.postMessage(word);
+  function ask(ask: Word["ask"]): void {
+    clearTimeout(doubt);
+    doubt = setTimeout(stand, ANSWERS_WITHIN, true);
+    say({ ask });
   }
+
+  // Without an error, which is this tab's own, and may hold what cannot be copied.
+  function sayStatus({ error, ...status }: Status, more?: Word): void {
+    say({ status, hidden: isHidden(), failures: connection?.failures ?? failures, ...more });
+  }
+
+  function say(word: Word): void {
+    try {
+      channel?.postMessage(leads ? { by: id, ...word } : word);
+    } catch {
+      goAlone();
+    }
+  }
+
+  if (channel) {
+    channel.onmessage = ({ data }) => (leads ? answer(data) : follow(data));
+    stand();
+  } else lead();
+
+  return {
+    wake(networkLost) {
+      connection?.wake(networkLost);
+      if (leads) sayStatus(connection!.status); // it may not be hidden any more
+      else if (!networkLost) ask("wake");
+    },
+    open() {
+      connection?.open();
+      if (!leads) ask("open");
+    },
+    close() {
+      quit();
+      unshare();
+    },
+  };
 }
+
+type Timer = ReturnType<typeof setTimeout> | undefined;

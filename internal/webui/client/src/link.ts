@@ -1,6 +1,7 @@
-import { lost } from "./closing.js";
+import { now } from "./browser.js";
+import { backoff, lost } from "./closing.js";
+import type { NoToken, Service } from "./service.js";
 import type { Course, Transport } from "./socket.js";
-import type { Tokens } from "./tokens.js";
 import type { Close, Frame } from "./types.js";
 
 const OPENS_WITHIN = 15_000; // ms, to the welcome
@@ -9,105 +10,121 @@ const LONGEST_TIMER = 2 ** 31 - 1; // beyond which browsers fire at once
 const RENEWAL = "refresh"; // the ref of its reply
 
 /** One connection, from its handshake to its end. */
-export class Link {
+export interface Link {
   /** Why it ended; what the service said, if it did. */
   readonly ended: Promise<Close>;
   /** Ends it. The first reason wins. */
-  end!: (close: Close) => void;
-  /** When it was welcomed, or 0. */
-  welcomed = 0;
-
-  #transport?: Transport;
-  #tokens: Tokens;
-  #over = false;
-  #timers = new Set<ReturnType<typeof setTimeout>>(); // they end with it
-  #heard = Date.now();
-  #quiet = Infinity; // ms of silence that are suspicious
-
-  constructor(
-    open: (course: Course) => Transport,
-    route: Pick<Course, "base" | "token" | "cursor">,
-    tokens: Tokens,
-    hear: (frame: Frame) => void,
-  ) {
-    this.#tokens = tokens;
-    this.ended = new Promise((resolve) => {
-      this.end = (close) => {
-        this.#over = true;
-        this.#timers.forEach(clearTimeout);
-        this.#transport?.close();
-        resolve(close);
-      };
-    });
-    this.#after(OPENS_WITHIN, () => this.welcomed || this.end(lost("no welcome")));
-    try {
-      this.#transport = open({
-        ...route,
-        frame: (frame) => {
-          if (!this.#over) this.#receive(frame, hear);
-        },
-        heard: () => (this.#heard = Date.now()),
-        end: this.end,
-      });
-    } catch (error) {
-      this.end(lost(String(error))); // such as an address that is none
-    }
-  }
-
+  end(close: Close): void;
+  /** Calls what after ms, unless the connection has ended by then. */
+  after(ms: number, what: () => unknown): void;
   /**
-   * Makes sure, after a long silence, that somebody is there. A browser does
-   * not show the service's pings, and may notice a dead socket only after minutes.
+   * Makes sure, after a long silence, that the service is still there. A browser
+   * hides the service's pings, and may notice a dead socket only after minutes.
    */
-  check(): void {
-    const heard = this.#heard;
-    if (Date.now() - heard < this.#quiet) return;
-    this.#send({ event: "ping" });
-    this.#after(this.#transport?.send ? ANSWERS_WITHIN : 0, () => heard === this.#heard && this.end(lost("silent")));
+  check(): void;
+  /** When it was welcomed, if it was. */
+  welcomed?: number;
+  /** The token that it was given last. */
+  token: string;
+}
+
+/** Opens a connection, which hears frames until it ends. */
+export function openLink(
+  open: (course: Course) => Transport,
+  route: { service: Service; token: string; cursor: string | undefined },
+  hear: (frame: Frame) => void,
+): Link {
+  const { service } = route;
+  const timers = new Set<ReturnType<typeof setTimeout>>(); // they end with it
+  let transport: Transport | undefined;
+  let over = false;
+  let heard = now();
+  let quiet = Infinity; // ms of silence that are suspicious
+  let asked = false; // for a sign of life
+  let failures = 0; // to renew the token, in a row
+  let resolve: (close: Close) => void;
+
+  const link: Link = { ended: new Promise((ends) => (resolve = ends)), token: route.token, end, after, check };
+
+  function end(close: Close): void {
+    over = true;
+    timers.forEach(clearTimeout);
+    transport?.close();
+    resolve(close);
   }
 
-  /** Does what after ms, unless the connection has ended by then. */
-  #after(ms: number, what: () => unknown): void {
+  function after(ms: number, what: () => unknown): void {
+    if (over) return;
     const fire = () => {
-      this.#timers.delete(timer);
+      timers.delete(timer);
       what();
     };
     const timer = setTimeout(fire, Math.min(ms, LONGEST_TIMER));
-    this.#timers.add(timer);
+    timers.add(timer);
   }
 
-  #send(frame: Frame): void {
-    this.#transport?.send?.(frame);
+  function check(): void {
+    const before = heard;
+    if (asked || now() - heard < quiet) return;
+    asked = true;
+    transport?.send?.({ event: "ping" }); // on a stream, a comment is due anyway
+    after(ANSWERS_WITHIN, () => {
+      asked = false;
+      if (before === heard) end(lost("silent"));
+    });
   }
 
-  #receive(frame: Frame, hear: (frame: Frame) => void): void {
-    this.#heard = Date.now();
+  /** Checks whenever it has been silent for too long. */
+  function watch(): void {
+    after(asked ? ANSWERS_WITHIN : quiet + heard - now(), () => {
+      check();
+      watch();
+    });
+  }
+
+  function receive(frame: Frame): void {
+    if (over) return;
+    heard = now();
     const { event, ref, data } = frame;
-    if (event === "close") return this.end({ after: 0, ...data });
+    if (event === "close") return end({ after: 0, ...data });
     if (event === "welcome") {
-      this.welcomed = Date.now();
-      this.#quiet = 2000 * data.ping;
-      if (!this.#transport?.send) this.#watch();
+      link.welcomed = now();
+      quiet = 2000 * data.ping;
+      watch();
     }
-    if (event === "welcome" || ref === RENEWAL) this.#renewIn(data.expires_in);
+    if (ref === RENEWAL && event === "error") renewLater(); // the old token still holds
+    else if (event === "welcome" || ref === RENEWAL) renewIn(data.expires_in);
     if (!ref) hear(frame);
   }
 
-  // A stream is told something at every ping, so that its silence is its end.
-  #watch(): void {
-    this.#after(this.#quiet, () => {
-      this.check();
-      this.#watch();
-    });
+  // At a random time before the token ends, lest all ask at once.
+  function renewIn(seconds?: number): void {
+    failures = 0;
+    service.lasts(link.token, seconds);
+    if (seconds && transport?.send) after(seconds * 1000 * (0.75 + 0.15 * Math.random()), renew);
   }
 
-  // At a random time before the token ends, lest all ask at once.
-  #renewIn(seconds?: number): void {
-    if (!seconds || !this.#transport?.send) return;
-    this.#after(seconds * 1000 * (0.75 + 0.15 * Math.random()), async () => {
-      this.#tokens.refused();
-      // Without a new one, the old one ends the connection in its time.
-      const token = await this.#tokens.get().catch(() => null);
-      if (token && !this.#over) this.#send({ event: "refresh", ref: RENEWAL, data: { token } });
-    });
+  // If it goes on failing, the old token ends the connection in its time.
+  function renewLater(): void {
+    after(backoff(++failures), renew);
   }
+
+  async function renew(): Promise<void> {
+    try {
+      link.token = await service.renew();
+      if (!over) transport!.send!({ event: "refresh", ref: RENEWAL, data: { token: link.token } });
+    } catch (error) {
+      const { close } = error as NoToken;
+      if (close.reconnect) renewLater();
+      else end(close);
+    }
+  }
+
+  after(OPENS_WITHIN, () => link.welcomed ?? end(lost("no welcome")));
+  try {
+    transport = open({ ...route, frame: receive, heard: () => (heard = now()), end });
+  } catch (error) {
+    end(lost(String(error))); // such as an address that is none
+  }
+  return link;
 }

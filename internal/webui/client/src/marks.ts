@@ -1,6 +1,6 @@
+import { tried, turn, unique } from "./browser.js";
 import { backoff } from "./closing.js";
-import { online } from "./pause.js";
-import { at, type Tokens } from "./tokens.js";
+import type { Service } from "./service.js";
 
 /** What a mark does, as the paths below /inbox name it. */
 export type Verb = "read" | "unread" | "archive";
@@ -14,118 +14,132 @@ interface Mark {
   which: Which;
 }
 
+/** The marks of a page. */
+export interface Marks {
+  /** Resolves once the service has it. */
+  add(verb: Verb, which: Which): Promise<void>;
+  /** Takes them for the service's user from now on, and takes over what an earlier page has stored. */
+  keep(): void;
+  /** Delivers what waits, if that can be done now. */
+  deliver(): void;
+}
+
 /**
  * Marks go to the service in the order in which they were made. Those made
  * offline wait, in localStorage where there is one: whichever tab or page of
- * the user comes next delivers them.
+ * the user comes next delivers them. They are stored only for a user whom the
+ * service has confirmed, now or on an earlier page: a token may be a wrong one.
+ *
+ * Delivering stops when the service's use is over; what is stored stays, and is
+ * added to.
  */
-export class Marks {
-  #base: URL;
-  #tokens: Tokens;
-  #list: Mark[] = [];
-  #key: string | undefined; // where they are stored, once the user is known
-  #stored = false;
-  #waiting = new Map<string, { resolve(): void; reject(error: Error): void }>();
-  #delivering = false;
-  #closed = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #failures = 0;
+export function keepMarks(service: Service): Marks {
+  const waiting = new Map<string, { resolve(): void; reject(error: Error): void }>(); // by the ids of this page's marks
+  const delivered = new Set<string>(); // by this page, whatever is stored
+  let marks: Mark[] = [];
+  let key: string | undefined; // where they are stored
+  let kept = false; // it is known whose they are
+  let delivering = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
+  service.over.addEventListener("abort", () => clearTimeout(timer));
 
-  constructor(base: URL, tokens: Tokens) {
-    this.#base = base;
-    this.#tokens = tokens;
+  async function deliver(): Promise<void> {
+    if (delivering || service.over.aborted || !kept) return;
+    clearTimeout(timer);
+    delivering = true;
+    const end = key && (await turn(key, service.over));
+    const done = await deliverAll();
+    if (end) end();
+    delivering = false;
+    if (service.over.aborted) return;
+    if (!done) timer = setTimeout(deliver, backoff(failures++));
+    else if (load().length) deliver(); // added in the meantime
   }
 
-  /** Resolves once the service has it. */
-  add(verb: Verb, which: Which): Promise<void> {
-    const id = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    this.#edit((list) => [...list, { id, verb, which }]);
-    const added = new Promise<void>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    this.deliver();
-    return added;
-  }
-
-  /** Keeps what was and will be added for this user, and takes over what is kept. */
-  keep(user: string): void {
-    const early = this.#list;
-    this.#key = `bellhop/1 ${this.#base} ${user} marks`;
-    this.#stored = true;
-    this.#edit((kept) => (kept === early ? kept : [...kept, ...early]));
-    this.deliver();
-  }
-
-  /** Delivers what waits, if that can be done now. */
-  async deliver(): Promise<void> {
-    if (this.#delivering || this.#closed || !this.#key || !online()) return;
-    clearTimeout(this.#timer);
-    this.#delivering = true;
-    const locks = globalThis.navigator?.locks;
-    const done = await (locks ? locks.request(this.#key, () => this.#deliverAll()) : this.#deliverAll());
-    this.#delivering = false;
-    if (!done) this.#timer = setTimeout(() => this.deliver(), backoff(this.#failures++));
-    else if (this.#load().length) this.deliver(); // added in the meantime
-  }
-
-  /** Stops; what is stored stays, and is added to. */
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-  }
-
-  async #deliverAll(): Promise<boolean> {
+  async function deliverAll(): Promise<boolean> {
     for (;;) {
-      const list = this.#load();
-      this.#settle(list);
+      const list = load();
+      settle(list);
       const mark = list[0];
-      if (!mark || this.#closed) return true;
+      if (!mark || service.over.aborted) return true;
       try {
-        const refused = await this.#post(mark);
-        if (refused) this.#waiting.get(mark.id)?.reject(refused);
+        const refused = await post(mark);
+        if (refused) waiting.get(mark.id)?.reject(refused);
       } catch {
         return false;
       }
-      this.#failures = 0;
-      this.#edit((list) => list.filter(({ id }) => id !== mark.id));
+      failures = 0;
+      delivered.add(mark.id);
+      edit((list) => list);
     }
   }
 
   // What is not in the list any more was delivered, be it by another tab.
-  #settle(list: Mark[]): void {
-    for (const [id, { resolve }] of this.#waiting) {
+  function settle(list: Mark[]): void {
+    for (const [id, { resolve }] of waiting) {
       if (list.some((mark) => mark.id === id)) continue;
-      this.#waiting.delete(id);
+      waiting.delete(id);
       resolve();
     }
   }
 
   /** Returns why the service will never take it; throws if it may later. */
-  async #post({ verb, which }: Mark): Promise<Error | void> {
-    const answer = await this.#tokens.fetch(at(this.#base, `inbox/${verb}`), {
+  async function post({ verb, which }: Mark): Promise<Error | void> {
+    const { ok, status } = await service.fetch(service.at(`inbox/${verb}`), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(which),
       keepalive: true, // a page may mark and leave
     });
-    const { status } = answer;
     if (status === 401 || status === 429 || status > 499) throw status;
-    if (!answer.ok) return new Error(`${verb}: ${status}`);
+    if (!ok) return new Error(`${verb}: ${status}`);
   }
 
-  #load(): Mark[] {
+  function load(): Mark[] {
     try {
-      if (this.#stored) this.#list = JSON.parse(localStorage.getItem(this.#key!) ?? "[]");
+      if (key) marks = marksIn(localStorage.getItem(key));
     } catch {
-      this.#stored = false; // denied: they last as long as the page
+      key = undefined; // refused: they last as long as the page
     }
-    return this.#list;
+    return (marks = marks.filter(({ id }) => !delivered.has(id)));
   }
 
-  #edit(change: (list: Mark[]) => Mark[]): void {
-    this.#list = change(this.#load());
+  function edit(change: (list: Mark[]) => Mark[]): void {
+    marks = change(load());
     try {
-      if (this.#stored) localStorage.setItem(this.#key!, JSON.stringify(this.#list));
+      if (key) localStorage.setItem(key, JSON.stringify(marks));
     } catch {
-      this.#stored = false; // full
+      key = undefined; // full
     }
   }
+
+  return {
+    deliver,
+
+    add(verb, which) {
+      const id = unique();
+      edit((list) => [...list, { id, verb, which }]);
+      const added = new Promise<void>((resolve, reject) => waiting.set(id, { resolve, reject }));
+      deliver();
+      return added;
+    },
+
+    keep() {
+      const { base, user, confirmed } = service;
+      const own = load().filter(({ id }) => waiting.has(id));
+      edit((list) => list.filter(({ id }) => !waiting.has(id)));
+      const place = `bellhop/1 ${base} ${user} marks`;
+      key = user && (confirmed || tried(() => localStorage.getItem(place))) ? place : undefined;
+      kept = true;
+      edit((list) => [...list, ...own]);
+      deliver();
+    },
+  };
+}
+
+/** Reads what is stored. Others may have written there; what is no mark, the service refuses. */
+function marksIn(text: string | null): Mark[] {
+  const stored: unknown = tried(() => JSON.parse(text!));
+  return Array.isArray(stored) ? stored.filter((mark) => mark?.id) : [];
 }

@@ -16,6 +16,3 @@ export class Pause {
     this.#end?.();
   }
 }
-
-/** False only if the browser is sure that it has no network. */
-export const online = (): boolean => globalThis.navigator?.onLine !== false;

@@ -1,10 +1,10 @@
 import { closing } from "./closing.js";
-import { at } from "./tokens.js";
+import type { Service } from "./service.js";
 import type { Close, Frame } from "./types.js";
 
-/** Where a transport is to go, and whom it tells. */
+/** Where a transport goes, and what it calls. */
 export interface Course {
-  base: URL;
+  service: Service;
   token: string;
   cursor?: string | undefined;
   frame(frame: Frame): void;
@@ -21,10 +21,10 @@ export interface Transport {
 }
 
 /** Opens a WebSocket. */
-export function openSocket({ base, token, cursor, frame, end }: Course): Transport {
-  const url = at(base, "ws", { cursor });
+export function openSocket({ service, token, cursor, frame, end }: Course): Transport {
+  const url = service.at("ws", { cursor });
   url.protocol = url.protocol.replace("http", "ws");
-  const socket = new WebSocket(url, ["bellhop.v1", `bearer.${token}`]);
+  const socket = new WebSocket(url.href, ["bellhop.v1", `bearer.${token}`]);
   socket.onmessage = ({ data }) => frame(JSON.parse(data));
   socket.onclose = ({ code, reason }) => end(closing(code, reason));
   return {

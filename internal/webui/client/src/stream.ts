@@ -1,6 +1,6 @@
 import { lost, refusal } from "./closing.js";
 import type { Course, Transport } from "./socket.js";
-import { at, bearer } from "./tokens.js";
+import { bearer } from "./service.js";
 import type { Frame } from "./types.js";
 
 /** Opens an event stream, for where sockets do not get through. */
@@ -12,8 +12,8 @@ export function openStream(course: Course): Transport {
 
 // fetch and not EventSource: it can send the token in a header, tells a refusal
 // from a lost network, and leaves coming back to us.
-async function follow({ base, token, cursor, frame, heard, end }: Course, signal: AbortSignal): Promise<void> {
-  const answer = await fetch(at(base, "events", { cursor }), { headers: bearer(token), cache: "no-store", signal });
+async function follow({ service, token, cursor, frame, heard, end }: Course, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(service.at("events", { cursor }), { headers: bearer(token), cache: "no-store", signal });
   if (!answer.ok) return end(refusal(answer));
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
   const read = parser(frame);
@@ -32,13 +32,10 @@ export function parser(frame: (frame: Frame) => void): (text: string) => void {
     const events = (rest + text).split("\n\n"); // the service ends no line with CR
     rest = events.pop()!;
     for (const event of events) {
-      const fields: Record<string, string> = {};
-      for (const line of event.split("\n")) {
-        const [, name, value] = /^(\w+): ?(.*)$/.exec(line) ?? [];
-        if (name) fields[name] = value!;
-      }
+      const field = (name: string) => new RegExp(`^${name}: ?(.*)`, "m").exec(event)?.[1];
+      const [name, data] = [field("event"), field("data")];
       // A comment has neither; and the service puts data in one line.
-      if (fields.event && fields.data) frame({ event: fields.event, cursor: fields.id, data: JSON.parse(fields.data) } as Frame);
+      if (name && data) frame({ event: name, cursor: field("id"), data: JSON.parse(data) } as Frame);
     }
   };
 }

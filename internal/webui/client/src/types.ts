@@ -86,7 +86,7 @@ export interface Close {
  * - `connecting`: a connection is being opened
  * - `open`: it is open, and what was missed comes or has come
  * - `waiting`: it was lost; the next attempt is in `wait` milliseconds
- * - `offline`: the browser has no network; the next attempt is when it has
+ * - `offline`: the same, and the browser says that it has no network: waits are longer, at most a minute
  * - `closed`: it will not come back by itself: `close()` was called, or the service said so
  */
 export type State = "connecting" | "open" | "waiting" | "offline" | "closed";
@@ -95,9 +95,11 @@ export interface Status {
   state: State;
   /** Milliseconds until the next attempt, when waiting. */
   wait?: number;
-  /** Why it is closed or waits. */
+  /** Why it is closed or waits: `no-token` if nobody is logged in, `token-failed` if token() failed. */
   code?: number;
   reason?: string;
+  /** Why token() failed: what it threw, that what it returned is no JWT, or that it took too long. */
+  error?: Error | undefined;
 }
 
 /** What `on` can listen to. */
@@ -122,17 +124,22 @@ export interface Options {
   url: string | URL;
 
   /**
-   * Returns a token of the user. It is asked again, with `fresh`, when the last
-   * one was refused or expires soon. A null means that nobody is logged in: the
-   * client stays away until `open()`. If it throws, it is asked again later.
+   * Returns a JWT of the user; null or undefined if nobody is logged in: then
+   * the client stays away until `open()`. It is called again, with `fresh`, when
+   * the last token was refused or ends soon. If it throws, returns anything
+   * else, or takes longer than 30 s, it is called again later: see `Status.error`.
    */
-  token(ask: { fresh: boolean }): string | null | Promise<string | null>;
+  token(ask: { fresh: boolean }): string | null | undefined | Promise<string | null | undefined>;
 
   /** Where to resume, such as the cursor of the inbox. `earliest`: all that is kept. None: from now. */
   cursor?: string;
 
-  /** Keeps the cursor from one page to the next, such as `localStorage`. */
-  storage?: Pick<Storage, "getItem" | "setItem">;
+  /**
+   * Keeps the cursor from one page to the next, such as `localStorage`. Where
+   * reading `localStorage` itself may fail, as where cookies are blocked, give a
+   * getter: `get storage() { return localStorage; }`.
+   */
+  storage?: Pick<Storage, "getItem" | "setItem"> | undefined;
 
   /** False: this tab has a connection of its own. */
   share?: boolean;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { browser, FakeSocket, goes, happens, live, open, pass, socket, told, tokens, welcome } from "./stage.js";
 
 const alone = (options = {}) => open({ share: false, ...options });
@@ -241,21 +241,27 @@ describe("a refused handshake", () => {
 });
 
 describe("the network", () => {
-  it("is left alone while there is none", async () => {
-    browser.onLine = false;
-    const { bell } = await alone();
-    expect(bell.state).toBe("offline");
-    await staysAway();
-    await goes(true);
-    expect(bell.state).toBe("connecting");
+  it("is tried less often where there is none, and at once when it is back", async () => {
+    const { bell, heard } = await alone();
     await socket().hears(welcome("c1"), live("c2"));
     await goes(false);
-    expect(bell.state).toBe("offline");
     expect(socket().open).toBe(false);
-    await staysAway();
+    expect(heard.state!.at(-1)).toEqual({ state: "offline", wait: 500, code: 1006, reason: "offline" });
+    for (const twice of [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) await comesBackAfter(twice);
+    expect(bell.state).toBe("offline");
+    const before = FakeSocket.all.length;
     await goes(true);
-    expect(FakeSocket.all.length).toBe(2);
+    expect(FakeSocket.all.length).toBe(before + 1);
     expect(socket().cursor).toBe("c2");
+  });
+
+  it("is used where the browser wrongly says that there is none", async () => {
+    browser.onLine = false;
+    const { bell } = await alone();
+    await socket().hears(welcome("c1"), live("c2"));
+    expect(bell.state).toBe("open");
+    await happens("visibilitychange");
+    expect(socket().open).toBe(true);
   });
 
   it("is not waited for once it is back or the page is seen", async () => {
@@ -289,24 +295,46 @@ describe("the network", () => {
     expect(bell.state).toBe("closed");
   });
 
-  it("is asked for a sign of life after a long silence, when the page is seen", async () => {
+  it("is asked for a sign of life after a long silence, by the client's own clock", async () => {
     const { bell } = await alone();
     await socket().hears(welcome("c1"), live("c2"));
     await pass(49_000);
-    await happens("visibilitychange");
-    expect(socket().sent).toEqual([]);
-    await pass(1_000);
-    await happens("visibilitychange");
-    expect(socket().sent).toEqual([{ event: "ping" }]);
-    await pass(5_000);
-    await socket().hears({ event: "reply", data: {} });
-    await pass(60_000);
-    expect(bell.state).toBe("open");
-
-    await happens("online");
-    await pass(9_999);
-    expect(bell.state).toBe("open");
+    await socket().hears(told("a", "c3"));
+    await pass(49_999);
+    expect(socket().pings).toBe(0);
     await pass(1);
-    expect(bell.state).toBe("waiting");
+    expect(socket().pings).toBe(1);
+    await pass(300_000);
+    expect([bell.state, socket().pings, FakeSocket.all.length]).toEqual(["open", 7, 1]);
+  });
+
+  it("that swallows everything is given up, whatever the device's clock does meanwhile", async () => {
+    for (const hours of [0, -5, 7]) {
+      const { bell, heard } = await alone();
+      await socket().hears(welcome("c1"), live("c2"));
+      socket().deaf = true;
+      await pass(10_000);
+      vi.setSystemTime(Date.now() + hours * 3_600_000);
+      await pass(49_999);
+      expect(bell.state).toBe("open");
+      await pass(1);
+      expect(heard.close!.at(-1)).toMatchObject({ code: 1006, reason: "silent" });
+      bell.close();
+    }
+  });
+
+  it("is asked at once when the page is seen after a sleep that stopped its timers", async () => {
+    await alone();
+    await socket().hears(welcome("c1"), live("c2"));
+    vi.spyOn(performance, "now").mockReturnValue(performance.now() + 8 * 3_600_000);
+    await happens("visibilitychange");
+    expect(socket().pings).toBe(1);
+  });
+
+  it("that swallows the handshake and what is asked about it holds up nothing for long", async () => {
+    await alone();
+    browser.fetch.mockImplementation(() => new Promise(() => {}));
+    await pass(15_000 + 10_000); // no welcome, and no answer why
+    await comesBackAfter(250);
   });
 });

@@ -14,7 +14,9 @@ export class FakeSocket {
   static all: FakeSocket[] = [];
   onmessage: (event: { data: string }) => void = () => {};
   onclose: (event: { code: number; reason: string }) => void = () => {};
-  sent: Frame[] = [];
+  sent: Frame[] = []; // but pings
+  pings = 0;
+  deaf = false; // something on the way swallows what is sent
   open = true;
   url: URL;
 
@@ -24,6 +26,7 @@ export class FakeSocket {
   ) {
     this.url = new URL(url);
     FakeSocket.all.push(this);
+    if (!browser.network) queueMicrotask(() => this.open && this.ends(1006));
   }
 
   get cursor() {
@@ -31,7 +34,9 @@ export class FakeSocket {
   }
 
   send(text: string) {
-    this.sent.push(JSON.parse(text));
+    const frame = JSON.parse(text);
+    if (frame.event !== "ping") this.sent.push(frame);
+    else if (++this.pings && !this.deaf) queueMicrotask(() => this.open && this.onmessage({ data: '{"event":"reply","data":{}}' }));
   }
 
   close(code = 1000) {
@@ -55,13 +60,16 @@ export class FakeSocket {
 export const socket = () => FakeSocket.all.at(-1)!;
 export const opened = () => FakeSocket.all.filter(({ open }) => open);
 
-class FakeChannel {
+export class FakeChannel {
   static all = new Set<FakeChannel>();
   onmessage: (event: { data: unknown }) => void = () => {};
   constructor(readonly name: string) {
+    browser.refuse("BroadcastChannel");
     FakeChannel.all.add(this);
   }
   postMessage(data: unknown) {
+    browser.refuse("postMessage");
+    browser.words.push(data);
     const copy = structuredClone(data);
     for (const other of FakeChannel.all) {
       if (other !== this && other.name === this.name) {
@@ -82,18 +90,27 @@ interface Request {
 
 /** Web Locks, as far as they are used: exclusive, with signal and steal. */
 export class FakeLocks {
+  requests = 0;
+  tellStolen = true; // at once, as to a tab that is awake
   #held = new Map<string, Request>();
   #queue = new Map<string, Request[]>();
 
   request(name: string, ...rest: any[]): Promise<unknown> {
+    this.requests++;
+    try {
+      browser.refuse("locks");
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const callback = rest.pop();
     const { signal, steal }: { signal?: AbortSignal; steal?: boolean } = rest.pop() ?? {};
     return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
       const request: Request = { run: async () => callback(), resolve, reject };
       const queue = this.#queue.get(name) ?? [];
       this.#queue.set(name, queue);
       if (steal) {
-        this.#held.get(name)?.reject(new DOMException("stolen", "AbortError"));
+        if (this.tellStolen) this.#held.get(name)?.reject(new DOMException("stolen", "AbortError"));
         this.#held.delete(name);
         queue.unshift(request);
       } else queue.push(request);
@@ -130,10 +147,17 @@ export class FakeStorage {
 /** What the browser is; set anew before each test. */
 export const browser = {
   onLine: true,
+  network: true,
+  refused: new Set<string>(), // features that exist, but fail
+  refuse(feature: string) {
+    if (this.refused.has(feature)) throw new DOMException(`${feature} refused`, "SecurityError");
+  },
   visibilityState: "visible",
   storage: new FakeStorage(),
-  fetch: vi.fn<(url: URL, init: RequestInit) => Promise<Response>>(),
+  fetch: vi.fn<(url: URL, init: RequestInit) => Promise<Response>>(), // while there is a network
   errors: [] as unknown[],
+  console: [] as unknown[][],
+  words: [] as any[], // what tabs told each other
 };
 
 let events: EventTarget;
@@ -146,12 +170,12 @@ export const happens = async (name: string) => {
 };
 
 export async function goes(online: boolean) {
-  browser.onLine = online;
+  browser.onLine = browser.network = online;
   await happens(online ? "online" : "offline");
 }
 
 export function jwt(claims: object): string {
-  return `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "")}.sig`;
+  return `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_")}.sig`;
 }
 
 /** Returns token() of a user, and what it was asked. */
@@ -163,7 +187,8 @@ export function tokens(user = "ada") {
 
 /** Opens a tab's Bell, and writes down what it hears. */
 export async function open(options: Partial<Options> = {}) {
-  const bell = connect({ url: "https://bell.test/base", token: tokens().token, ...options });
+  const defaults: Options = { url: "https://bell.test/base", token: tokens().token };
+  const bell = connect(Object.defineProperties(defaults, Object.getOwnPropertyDescriptors(options)));
   bells.push(bell);
   const heard: Partial<Record<keyof Events, any[]>> = {};
   for (const event of ["notification", "inbox", "live", "reset", "welcome", "close", "state"] as const) {
@@ -183,21 +208,21 @@ beforeEach(() => {
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   FakeSocket.all = [];
   FakeChannel.all.clear();
-  Object.assign(browser, { onLine: true, visibilityState: "visible", storage: new FakeStorage(), errors: [] });
+  Object.assign(browser, { onLine: true, network: true, refused: new Set(), visibilityState: "visible", storage: new FakeStorage(), errors: [], console: [], words: [] });
+  vi.spyOn(console, "error").mockImplementation((...words) => void browser.console.push(words));
   browser.fetch.mockReset().mockRejectedValue(new TypeError("no network"));
   events = new EventTarget();
   documentEvents = new EventTarget();
-  const locks = new FakeLocks();
-  vi.stubGlobal("navigator", { get onLine() { return browser.onLine; }, locks });
+  vi.stubGlobal("navigator", { get onLine() { return browser.onLine; }, locks: new FakeLocks() });
   vi.stubGlobal("document", {
     get visibilityState() { return browser.visibilityState; },
     addEventListener: documentEvents.addEventListener.bind(documentEvents),
   });
   vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
-  vi.stubGlobal("localStorage", browser.storage);
+  Object.defineProperty(globalThis, "localStorage", { configurable: true, get: () => (browser.refuse("localStorage"), browser.storage) });
   vi.stubGlobal("WebSocket", FakeSocket);
   vi.stubGlobal("BroadcastChannel", FakeChannel);
-  vi.stubGlobal("fetch", browser.fetch);
+  vi.stubGlobal("fetch", async (url: URL, init: RequestInit) => (browser.network ? browser.fetch(url, init) : Promise.reject(new TypeError("no network"))));
   vi.stubGlobal("reportError", (error: unknown) => browser.errors.push(error));
 });
 
@@ -205,6 +230,7 @@ afterEach(async () => {
   bells.forEach((bell) => bell.close());
   bells = [];
   await settled();
+  delete (globalThis as { localStorage?: unknown }).localStorage;
   const left = vi.getTimerCount();
   vi.useRealTimers();
   vi.unstubAllGlobals();

@@ -67,7 +67,7 @@ describe("where sockets do not get through", () => {
     const { token, nth } = tokens();
     const { bell, ids, streams } = await blocked({ cursor: "c0", token });
     expect(streams[0]!.url.href).toBe("https://bell.test/base/events?cursor=c0");
-    expect(streams[0]!.headers).toEqual({ Authorization: `Bearer ${nth(1)}` });
+    expect(streams[0]!.headers).toEqual({ Authorization: `Bearer ${nth(3)}` });
     await streams[0]!.say(WELCOME + 'id: c2\nevent: notification\ndata: {"id":"a"}\n\n' + LIVE);
     expect(bell.state).toBe("open");
     expect(ids()).toEqual(["a"]);
