@@ -1,7 +1,9 @@
 package auth_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -230,5 +232,21 @@ func TestSignFollowsTheMapping(t *testing.T) {
 		c.User = user
 		_, err = auth.Sign(secret(), c)
 		require.ErrorContains(t, err, "prefix me:")
+	}
+}
+
+// TestAWarningForAnyAudience has the settings accept every audience, which is
+// allowed and said, unless the clients are named.
+func TestAWarningForAnyAudience(t *testing.T) {
+	for _, test := range []struct {
+		audience string
+		clients  []string
+		warns    bool
+	}{{"", nil, false}, {"bellhop", nil, false}, {auth.Any, nil, true}, {auth.Any, []string{"spa"}, false}} {
+		var log bytes.Buffer
+		start(t, auth.Options{
+			Secrets: [][]byte{secret()}, Audience: test.audience, Clients: test.clients, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		require.Equal(t, test.warns, strings.Contains(log.String(), "any audience"), "%+v: %s", test, &log)
 	}
 }
