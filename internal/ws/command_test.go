@@ -196,7 +196,7 @@ func TestCommandsAreHeldToTheRateOfRequests(t *testing.T) {
 		w.say(read)
 		w.expect(`{"event":"reply","data":{"unread_count":1}}`)
 		other.say(read)
-		other.expect(`{"event":"reply","data":{"unread_count":1}}`)
+		other.expect(`{"event":"reply","data":{"unread_count":2}}`)
 		w.say(`{"event":"read","ref":"r","data":{"all":true}}`)
 		if _, got, err := w.read(); err != nil || !strings.Contains(string(got), `"ref":"r"`) || !strings.Contains(string(got), `urn:bellhop:problem:limit`) {
 			t.Errorf("heard %s, %v", got, err)
@@ -205,6 +205,6 @@ func TestCommandsAreHeldToTheRateOfRequests(t *testing.T) {
 		w.expect(`{"event":"reply","data":{}}`)
 		time.Sleep(10 * time.Second)
 		w.say(read)
-		w.expect(`{"event":"reply","data":{"unread_count":1}}`)
+		w.expect(`{"event":"reply","data":{"unread_count":3}}`)
 	})
 }
