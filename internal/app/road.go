@@ -104,7 +104,7 @@ func (s *service) die(err error) {
 }
 
 func (s *service) storeSamples() []telemetry.Sample {
-	stats := s.store.Stats()
+	stats, usage := s.store.Stats(), s.store.Usage()
 	return []telemetry.Sample{
 		{Name: "bellhop_store_disk_bytes", Help: "Size of the store on the disk.", Value: float64(stats.DiskBytes)},
 		{Name: "bellhop_store_memtable_bytes", Help: "Size of what is not flushed yet.", Value: float64(stats.MemTableBytes)},
@@ -114,6 +114,8 @@ func (s *service) storeSamples() []telemetry.Sample {
 		{Name: "bellhop_store_log_bytes_total", Help: "Bytes written to the write-ahead log.", Value: float64(stats.WALBytes), Counter: true},
 		{Name: "bellhop_store_compactions_total", Help: "Compactions done.", Value: float64(stats.Compactions), Counter: true},
 		{Name: "bellhop_store_read_amplification", Help: "Levels that a read may have to look at.", Value: float64(stats.ReadAmplification)},
+		{Name: "bellhop_store_notification_bytes", Help: "Keys and values of the notifications that are kept, before compression.", Value: float64(usage.Notifications)},
+		{Name: "bellhop_store_other_bytes", Help: "Keys and values of all else that is kept: idempotency keys, names, deferred publishes and so on.", Value: float64(usage.Other)},
 		{Name: "bellhop_store_lost_entries", Help: "Entries that were stored once and were found missing at a start.", Value: float64(s.store.Lost())},
 		{Name: "bellhop_journal_sequence", Help: "The last durable sequence.", Value: float64(s.journal.Durable())},
 	}

@@ -69,7 +69,7 @@ type Config struct {
 	DataDir   string        `name:"data-dir" type:"setting" group:"Storage" placeholder:"PATH" help:"directory of the store; one process at a time"`
 	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"SECONDS" min:"1" max:"3153600000" help:"seconds for which notifications are kept"`
 	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"notifications kept per user, the newest"`
-	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"size of the kept notifications above which the oldest go; 0: no limit"`
+	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"size of what the store keeps, before compression, above which the oldest notifications go; 0: no limit"`
 	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"free disk space below which publishing is answered 503"`
 
 	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"size of a token"`

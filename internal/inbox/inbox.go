@@ -64,7 +64,7 @@ type Options struct {
 
 	Retention time.Duration // for how long a notification is kept at most
 	Keep      int           // how many of a user's are kept: the newest
-	MaxBytes  int64         // of all that are kept; 0: no limit
+	MaxBytes  int64         // of all that is kept; 0: no limit
 	Reserve   uint64        // free bytes on the disk below which nothing is published
 	PingEvery time.Duration // told to clients
 

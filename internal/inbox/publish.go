@@ -126,6 +126,7 @@ func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, err
 		Ephemeral:   d.Ephemeral,
 		DeliverAt:   d.DeliverAt,
 		Keep:        b.opts.Keep,
+		MaxBytes:    b.opts.MaxBytes,
 	}, nil
 }
 

@@ -38,6 +38,7 @@ type Publish struct {
 	DeliverAt   time.Time // if that is later than the entry: keep until a Release
 	Key         Key       // zero: none
 	Keep        int       // how many notifications a history keeps: the newest
+	MaxBytes    int64     // as of Sweep: what retention cannot remove is refused beyond half of it; 0: no limit
 }
 
 // Notification returns what e tells users, if it is applied at a place and a
@@ -71,7 +72,7 @@ const KeyLifetime = 24 * time.Hour
 // bounded number; Verdict.More says that there is more to do.
 type Sweep struct {
 	Retention time.Duration // notifications older than this go
-	MaxBytes  int64         // the oldest go while more is kept; 0: no limit
+	MaxBytes  int64         // the oldest go while all that is kept takes more; 0: no limit
 }
 
 // Generation marks a start of the service: cursors of sequences from here on,

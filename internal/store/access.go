@@ -18,10 +18,19 @@ var errNoTicket = notify.Errorf(notify.ErrTokenInvalid, "no such ticket: it may 
 	int(notify.TicketLifetime/time.Second))
 
 // ticket keeps a ticket until it is redeemed or ends.
-func (g *group) ticket(e notify.Ticket) {
+func (g *group) ticket(e notify.Ticket) error {
 	t := ticket{at: g.at, principal: e.Principal}
-	g.set(ticketKey(e.Hash), t.append(nil))
-	g.set(endKey(t.end(), kindTicket, e.Hash[:]), nil)
+	key, value := ticketKey(e.Hash), t.append(nil)
+	before, err := get(g.batch, key)
+	if err != nil {
+		return err
+	}
+	if before != nil { // issued again: no two are the same unless a caller repeats one
+		g.let(key, len(before))
+	}
+	g.set(key, value)
+	g.held(key, len(value))
+	return g.setEnd(endKey(t.end(), kindTicket, e.Hash[:]))
 }
 
 // redeem uses a ticket up. One that should have been swept is none any more.
@@ -35,11 +44,14 @@ func (g *group) redeem(e notify.Redemption) (notify.Principal, error) {
 		return notify.Principal{}, errNoTicket
 	}
 	g.remove(key)
+	g.let(key, len(b))
 	t, err := readTicket(b)
 	if err != nil { // of an earlier version, which kept less of a principal
 		return notify.Principal{}, errNoTicket
 	}
-	g.remove(endKey(t.end(), kindTicket, e.Hash[:]))
+	end := endKey(t.end(), kindTicket, e.Hash[:])
+	g.remove(end)
+	g.let(end, 0)
 	if !t.isGood(g.at) {
 		return notify.Principal{}, errNoTicket
 	}
@@ -142,26 +154,35 @@ func (g *group) revoke(e notify.Revocation) error {
 	}
 	e.Before = toStored(e.Before)
 	key := revocationKey(e)
-	kept, err := g.revocation(key)
+	kept, was, err := g.revocation(key)
 	if err != nil {
 		return err
 	}
-	kept.before = latest(kept.before, e.Before)
-	kept.until = latest(kept.until, latest(g.at, e.Before).Add(notify.TokenLifetimeMost))
-	g.set(key, kept.append(nil))
-	g.set(endKey(kept.until, kindRevocation, key[1:]), nil)
+	if was > 0 {
+		g.let(key, was)
+	}
+	until := latest(kept.until, latest(g.at, e.Before).Add(notify.TokenLifetimeMost))
+	if err := g.setEnd(endKey(until, kindRevocation, key[1:])); err != nil {
+		return err
+	}
+	kept.before, kept.until = latest(kept.before, e.Before), until
+	value := kept.append(nil)
+	g.set(key, value)
+	g.held(key, len(value))
 	g.revoked = append(g.revoked, revoked{key, kept.before, true})
 	g.told = append(g.told, e)
 	return nil
 }
 
-// revocation returns what is kept at key, zero if nothing is.
-func (g *group) revocation(key []byte) (revocation, error) {
+// revocation returns what is kept at key and how many bytes that is, zero if
+// nothing is.
+func (g *group) revocation(key []byte) (kept revocation, size int, err error) {
 	b, err := get(g.batch, key)
 	if err != nil || b == nil {
-		return revocation{}, err
+		return revocation{}, 0, err
 	}
-	return readRevocation(b)
+	kept, err = readRevocation(b)
+	return kept, len(b), err
 }
 
 // endTicket removes a ticket whose end is at t.
@@ -174,6 +195,7 @@ func (g *group) endTicket(t time.Time, ref []byte) error {
 	kept, err := readTicket(b)
 	if err != nil || !kept.end().After(t) {
 		g.remove(key)
+		g.let(key, len(b))
 	}
 	return nil
 }
@@ -182,11 +204,12 @@ func (g *group) endTicket(t time.Time, ref []byte) error {
 // since and ends later.
 func (g *group) endRevocation(t time.Time, ref []byte) error {
 	key := append([]byte{kindRevocation}, ref...)
-	kept, err := g.revocation(key)
-	if err != nil || kept.until.After(t) {
+	kept, size, err := g.revocation(key)
+	if err != nil || size == 0 || kept.until.After(t) {
 		return err
 	}
 	g.remove(key)
+	g.let(key, size)
 	g.revoked = append(g.revoked, revoked{key: key})
 	return nil
 }

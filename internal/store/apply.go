@@ -29,6 +29,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	verdicts, err := g.applyAll(first, entries)
 	if err == nil {
 		s.views.applied.Store(uint64(g.state.last)) // before it can be read
+		s.views.folded.Store(uint64(g.state.folded))
 		err = g.batch.Commit(pebble.Sync)
 	}
 	if err != nil {
@@ -37,6 +38,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	}
 	s.watermark.raise(g.state.last) // before anybody hears of it
 	s.state, s.buffer, s.record = g.state, g.buffer, g.record
+	s.noteUsage()
 	s.histories.turn()
 	s.revocations.apply(g.revoked)
 	s.views.turn()
@@ -55,6 +57,7 @@ type group struct {
 
 	histories *histories // of the store
 	changed   []*known   // of them, and not in the batch yet
+	folds     bool       // whether histories that have nothing but a hole are given up
 	buffer    []byte     // for a value on its way to the batch
 	key       []byte     // likewise
 	record    []byte     // of the notification that is being kept
@@ -105,7 +108,7 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 	case notify.Revocation:
 		err = g.revoke(e)
 	case notify.Ticket:
-		g.ticket(e)
+		err = g.ticket(e)
 	case notify.Redemption:
 		v.Principal, err = g.redeem(e)
 	default:
@@ -120,7 +123,8 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 
 // isVerdict reports whether err is what was decided, and no failure.
 func isVerdict(err error) bool {
-	return errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound)
+	return errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
+		errors.Is(err, notify.ErrUnavailable)
 }
 
 // tellRecounts has the readers of what has lost something count anew.
@@ -143,14 +147,20 @@ func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, 
 		return notify.Receipt{}, fmt.Errorf("a publish to %q with %d users and %d topics", e.Audience, len(e.Users), len(e.Topics))
 	}
 	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
-	if e.Key != (notify.Key{}) {
+	keyed, deferred := e.Key != (notify.Key{}), e.DeliverAt.After(g.at) && !e.Ephemeral
+	if keyed {
 		first, used, err := g.usedKey(e.Key)
 		if err != nil || used {
 			return first, err
 		}
+	}
+	if (keyed || deferred) && boundOf(e.MaxBytes).refuses(&g.state) {
+		return notify.Receipt{}, errFull
+	}
+	if keyed {
 		g.useKey(e.Key, receipt)
 	}
-	if e.DeliverAt.After(g.at) && !e.Ephemeral {
+	if deferred {
 		g.deferUntil(seq, e)
 		return receipt, nil
 	}
@@ -170,7 +180,8 @@ func (g *group) tell(seq notify.Sequence, e notify.Publish) error {
 // usedKey returns the first answer under k, if k was used for the same thing,
 // and ErrKeyReused if it was used for another.
 func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
-	b, err := get(g.batch, idempotencyKey(k.Name))
+	key := idempotencyKey(k.Name)
+	b, err := get(g.batch, key)
 	if err != nil || b == nil {
 		return first, false, err
 	}
@@ -178,8 +189,10 @@ func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err erro
 	switch {
 	case err != nil:
 		return first, false, err
-	case g.at.Sub(u.at) >= notify.KeyLifetime:
-		return first, false, nil // not swept yet
+	case g.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
+		g.remove(key)
+		g.let(key, len(b))
+		return first, false, nil
 	case u.fingerprint != k.Fingerprint:
 		return first, true, notify.Errorf(notify.ErrKeyReused, "the key was used for a request with another body")
 	}
@@ -189,8 +202,11 @@ func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err erro
 }
 
 func (g *group) useKey(k notify.Key, r notify.Receipt) {
-	g.setValue(idempotencyKey(k.Name), usedKey{g.at, k.Fingerprint, r})
-	g.set(endKey(g.at.Add(notify.KeyLifetime), kindKey, k.Name[:]), nil)
+	key, end := idempotencyKey(k.Name), endKey(g.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
+	g.setValue(key, usedKey{g.at, k.Fingerprint, r})
+	g.held(key, len(g.buffer))
+	g.set(end, nil)
+	g.held(end, 0)
 }
 
 // keep stores n, puts it into the histories that it belongs to, and tells it.
@@ -228,11 +244,17 @@ func (g *group) keep(n *notify.Notification, e notify.Publish) error {
 	return nil
 }
 
-// size is what a notification takes: its record, its place, and a key in each
-// history.
+// size is what a notification takes: its record, its place, a key in each history,
+// when it ends, and how many hold it.
 func size(n *notify.Notification, record []byte) uint64 {
-	const key, perName = 1 + 8, 2
+	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
 	total := uint64(len(record) + key + placeBytes)
+	if !n.Expires.IsZero() {
+		total += end
+	}
+	if len(n.Users)+len(n.Topics) > 1 {
+		total += holders
+	}
 	for _, u := range n.Users {
 		total += uint64(key + perName + len(u))
 	}

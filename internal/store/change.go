@@ -27,7 +27,10 @@ func (g *group) keepChange(o owner, c *notify.InboxChange, most int) error {
 	key := o.changeKey(c.Sequence)
 	g.buffer = appendTime(appendChange(g.buffer[:0], c), g.at)
 	g.set(key, g.buffer)
-	g.set(endOfChange(g.at, key), nil)
+	g.held(key, len(g.buffer))
+	end := endOfChange(g.at, key)
+	g.set(end, nil)
+	g.held(end, 0)
 	for most > 0 && h.changes > uint64(most)+weight(c) {
 		if err := g.dropOldestChange(h); err != nil {
 			return err
@@ -76,8 +79,14 @@ func (g *group) dropChange(h *known, key []byte) error {
 	g.change(h)
 	h.changes -= min(h.changes, weight(&c))
 	h.removedChanges = max(h.removedChanges, seq)
+	end := endOfChange(at, key)
 	g.remove(key)
-	g.remove(endOfChange(at, key))
+	g.let(key, len(b))
+	g.remove(end)
+	g.let(end, 0)
+	if g.folds {
+		g.fold(h)
+	}
 	return nil
 }
 

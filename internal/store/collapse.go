@@ -98,11 +98,14 @@ func (g *group) replace(o owner, n *notify.Notification) (id string, holders []o
 		return "", nil, err
 	}
 	if b != nil {
+		g.remove(key)
+		g.let(key, len(b))
 		if id, holders, err = g.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
 			return "", nil, err
 		}
 	}
 	g.set(key, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
+	g.held(key, 8)
 	return id, holders, nil
 }
 
@@ -154,6 +157,7 @@ func (g *group) forgetCollapse(o owner, n *notify.Notification) error {
 	b, err := get(g.batch, key)
 	if err == nil && b != nil && notify.Sequence(binary.BigEndian.Uint64(b)) == n.Sequence {
 		g.remove(key)
+		g.let(key, len(b))
 	}
 	return err
 }

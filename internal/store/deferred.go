@@ -11,8 +11,20 @@ import (
 // deferUntil keeps e until it is released.
 func (g *group) deferUntil(seq notify.Sequence, e notify.Publish) {
 	d := notify.Deferred{At: toStored(e.DeliverAt), Sequence: seq}
-	g.setValue(deferredKey(d), deferred(e))
-	g.setValue(idKey(e.ID), place{deferred: &d})
+	key, id := deferredKey(d), idKey(e.ID)
+	g.setValue(key, deferred(e))
+	g.held(key, len(g.buffer))
+	g.setValue(id, place{deferred: &d})
+	g.held(id, len(g.buffer))
+}
+
+// removeDeferred removes what was deferred as an ID, of which value is kept. Its
+// place is removed, or written anew, by the caller.
+func (g *group) removeDeferred(d notify.Deferred, id string, value []byte) {
+	key := deferredKey(d)
+	g.remove(key)
+	g.let(key, len(value))
+	g.let(idKey(id), len(key)-1)
 }
 
 // releaseDeferred tells what was deferred, if it is still there and due.
@@ -29,7 +41,7 @@ func (g *group) releaseDeferred(seq notify.Sequence, e notify.Release) error {
 	if err != nil {
 		return fmt.Errorf("publish %d: %w", e.Ref.Sequence, err)
 	}
-	g.remove(key)
+	g.removeDeferred(e.Ref, p.ID, b)
 	return g.tell(seq, p)
 }
 

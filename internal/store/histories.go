@@ -23,6 +23,7 @@ type known struct {
 	history
 	owner   owner
 	changed bool // and not in the batch yet
+	stored  int  // the bytes of its value in the batch; 0: it is not there
 }
 
 func (s *histories) get(o owner) *known {
@@ -55,11 +56,16 @@ func (g *group) history(o owner) (*known, error) {
 	if h := g.histories.get(o); h != nil {
 		return h, nil
 	}
-	read, err := readHistoryOf(g.batch, o)
+	b, err := get(g.batch, o.historyKey())
 	if err != nil {
 		return nil, err
 	}
-	h := &known{history: read, owner: o.clone()}
+	h := &known{owner: o.clone(), stored: len(b)}
+	if b != nil {
+		if h.history, err = readHistory(b); err != nil {
+			return nil, err
+		}
+	}
 	g.histories.put(h)
 	return h, nil
 }
@@ -77,12 +83,29 @@ func (g *group) setHistories() {
 	for _, h := range g.changed {
 		h.changed = false
 		g.key = h.owner.appendHistoryKey(g.key[:0])
+		if h.stored > 0 {
+			g.let(g.key, h.stored)
+		}
 		if h.history == (history{}) {
 			g.remove(g.key)
-		} else {
-			g.buffer = h.history.append(g.buffer[:0])
-			g.set(g.key, g.buffer)
+			h.stored = 0
+			continue
 		}
+		g.buffer = h.history.append(g.buffer[:0])
+		g.set(g.key, g.buffer)
+		h.stored = len(g.buffer)
+		g.held(g.key, h.stored)
+	}
+}
+
+// fold gives up a history that has nothing but a hole, and takes the hole for
+// everybody's: a reader with a cursor from before it is told that it may have missed
+// something. Otherwise the name of everyone who was ever told something would be
+// kept for ever.
+func (g *group) fold(h *known) {
+	if h.owner != everyone() && h.kept == 0 && h.unread == 0 && h.changes == 0 {
+		g.state.folded = max(g.state.folded, h.hole())
+		h.history = history{}
 	}
 }
 
@@ -166,6 +189,9 @@ func (g *group) takeOut(o owner, n *notify.Notification, retention bool) (held b
 	case t.unread():
 		h.unread--
 		g.recount = append(g.recount, h.owner)
+	}
+	if g.folds {
+		g.fold(h)
 	}
 	return true, g.forgetCollapse(o, n)
 }

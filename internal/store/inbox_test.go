@@ -266,6 +266,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 }
 
 func (m *inboxMachine) check(t *rapid.T) {
+	checkUsage(t, m.store)
 	for _, r := range readers {
 		var all, history []notify.Notification
 		unread := 0

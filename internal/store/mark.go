@@ -335,7 +335,11 @@ func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
 	case !ok:
 		return notify.Errorf(notify.ErrNotFound, "there is no notification with this id, any more or yet")
 	case p.deferred != nil:
-		g.remove(deferredKey(*p.deferred))
+		b, err := get(g.batch, deferredKey(*p.deferred))
+		if err != nil {
+			return err
+		}
+		g.removeDeferred(*p.deferred, e.ID, b)
 		g.remove(idKey(e.ID))
 		return nil
 	}

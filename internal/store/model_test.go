@@ -257,9 +257,21 @@ func (m *machine) apply(t *rapid.T) {
 	}
 }
 
+// checkUsage holds what the store counts while it applies against what there is.
+func checkUsage(t *rapid.T, s *store.Store) {
+	want, err := s.CountOther()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Usage().Other; got != want {
+		t.Fatalf("%d bytes are counted beside the notifications, and there are %d", got, want)
+	}
+}
+
 // check compares every history, from a place picked at random.
 func (m *machine) check(t *rapid.T) {
 	m.checkRevoked(t)
+	checkUsage(t, m.store)
 	after := notify.Sequence(rapid.IntRange(0, int(m.model.last)).Draw(t, "after"))
 	limit := rapid.IntRange(1, 10).Draw(t, "limit")
 	for _, u := range users {

@@ -163,16 +163,23 @@ func readUsedKey(b []byte) (usedKey, error) {
 type state struct {
 	last  notify.Sequence // applied
 	bytes uint64          // that the notifications kept take, with their keys
+	other uint64          // that all else takes, as far as it grows
+
+	// folded is the highest hole of all histories that were given up, since they had
+	// nothing else. Whoever has a cursor from before it may have a hole after it.
+	folded notify.Sequence
 }
 
 func (s state) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.last))
-	return binary.AppendUvarint(dst, s.bytes)
+	dst = binary.AppendUvarint(dst, s.bytes)
+	dst = binary.AppendUvarint(dst, s.other)
+	return binary.AppendUvarint(dst, uint64(s.folded))
 }
 
 func readState(b []byte) (state, error) {
 	r := record{b: b}
-	s := state{last: notify.Sequence(r.uvarint()), bytes: r.uvarint()}
+	s := state{last: notify.Sequence(r.uvarint()), bytes: r.uvarint(), other: r.uvarint(), folded: notify.Sequence(r.uvarint())}
 	return s, r.err
 }
 

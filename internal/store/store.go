@@ -24,7 +24,7 @@ import (
 // formatVersion is raised whenever keys or values are written in another way.
 // No release has written an earlier format, so a store of any other format is
 // refused rather than migrated.
-const formatVersion = 5
+const formatVersion = 6
 
 // Memory that the store may take, whatever it holds. Pebble takes the memory of
 // its memtables, of which there are two, out of the cache's.
@@ -81,6 +81,7 @@ type Store struct {
 	record    []byte
 	watermark *watermark
 
+	usage       [2]atomic.Uint64 // of the state: notifications, all else
 	revocations revocations
 	shared      shared
 	views       views
@@ -218,6 +219,8 @@ func (s *Store) load() error {
 		return err
 	}
 	s.views.applied.Store(uint64(s.state.last))
+	s.views.folded.Store(uint64(s.state.folded))
+	s.noteUsage()
 	return s.revocations.load(s.db)
 }
 

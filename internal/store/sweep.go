@@ -27,7 +27,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if e.MaxBytes > 0 && st.bytes > uint64(e.MaxBytes) {
+	if boundOf(e.MaxBytes).isOver(&st) {
 		return true, nil
 	}
 	due := false
@@ -45,6 +45,8 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 // sweep removes what is past its time, and reports whether there is more.
 func (g *group) sweep(e notify.Sweep) (more bool, err error) {
 	left := sweepMost
+	g.folds = boundOf(e.MaxBytes).folds(&g.state)
+	defer func() { g.folds = false }()
 	err = eachEnd(g.batch, g.at, func(key []byte) (bool, error) {
 		if left <= 0 {
 			more = true
@@ -66,7 +68,7 @@ func (g *group) sweep(e notify.Sweep) (more bool, err error) {
 func (g *group) retain(e notify.Sweep, left int) (more bool, err error) {
 	var ahead []notify.Sequence
 	err = eachNotification(g.batch, func(n *notify.Notification) (bool, error) {
-		tooMuch := e.MaxBytes > 0 && g.state.bytes > uint64(e.MaxBytes)
+		tooMuch := boundOf(e.MaxBytes).isOver(&g.state)
 		if !tooMuch && g.at.Sub(n.Time) < e.Retention {
 			ahead = append(ahead, n.Sequence)
 			return isAhead(n, g.at), nil
@@ -106,6 +108,9 @@ func isAhead(n *notify.Notification, now time.Time) bool { return n.Time.After(n
 func (g *group) end(key []byte) (users int, err error) {
 	g.remove(key)
 	t, kind, ref := endOf(key)
+	if kind != kindNotification && kind != kindChange { // which count theirs themselves
+		g.let(key, 0)
+	}
 	switch kind {
 	case kindNotification:
 		seq := notify.Sequence(binary.BigEndian.Uint64(ref))
@@ -127,6 +132,7 @@ func (g *group) end(key []byte) (users int, err error) {
 		}
 		if !used.at.Add(notify.KeyLifetime).After(t) { // not used anew since
 			g.remove(name)
+			g.let(name, len(b))
 		}
 		return 0, nil
 	case kindChange:

@@ -87,6 +87,7 @@ func (s *Store) sharedWith(r notify.Reader, after, upTo notify.Sequence) (owners
 
 // removed returns the highest sequence that retention took from the reader.
 func (t *timeline) removed() (highest notify.Sequence) {
+	highest = t.view.folded
 	for i, h := range t.histories {
 		if t.owners[i] == everyone() && h.removedTime.Before(t.reader.Since) {
 			h.removed = 0

@@ -15,6 +15,7 @@ import (
 type view struct {
 	*pebble.Snapshot
 	applied notify.Sequence // nothing behind it can be read here
+	folded  notify.Sequence // before it, any reader may have a hole
 
 	of      *views
 	holders int // guarded by of.mu
@@ -24,6 +25,7 @@ type view struct {
 type views struct {
 	db      *pebble.DB
 	applied atomic.Uint64 // nothing behind this sequence can be read
+	folded  atomic.Uint64 // before this sequence, any reader may have a hole
 
 	mu      sync.Mutex
 	current *view
@@ -37,6 +39,7 @@ func (a *views) take() *view {
 	if a.current == nil {
 		v := &view{Snapshot: a.db.NewSnapshot(), of: a, holders: 1} // being current is one
 		v.applied = notify.Sequence(a.applied.Load())
+		v.folded = notify.Sequence(a.folded.Load())
 		a.current = v
 	}
 	a.current.holders++

@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// sweepAll sweeps until nothing is left to remove.
+func sweepAll(t *testing.T, s *store.Store, at time.Time, e notify.Sweep) {
+	t.Helper()
+	for more := true; more; {
+		more = apply(t, s, at, e)[0].More
+	}
+}
+
+func keyed(n int) notify.Publish {
+	e := toUsers(n, "", "ada")
+	e.Key.Name = sha256.Sum256([]byte(idOf(n)))
+	return e
+}
+
+func deferredPublish(n int) notify.Publish {
+	e := toUsers(n, "", "ada")
+	e.DeliverAt = noon().Add(48 * time.Hour)
+	return e
+}
+
+// Idempotency keys count towards the limit on the store. They cannot be removed
+// before their time, so that new ones are refused when they have taken half of it.
+func TestIdempotencyKeysAreBounded(t *testing.T) {
+	const limit = 100_000
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	bounded := func(e notify.Publish) notify.Publish {
+		e.MaxBytes = limit
+		return e
+	}
+	n := 1
+	for ; n < 10_000; n++ {
+		v := apply(t, s, noon(), bounded(keyed(n)))[0]
+		if v.Err != nil {
+			require.ErrorIs(t, v.Err, notify.ErrUnavailable)
+			break
+		}
+	}
+	require.InDelta(t, limit/2, s.Usage().Other, 500)
+	assert.ErrorIs(t, apply(t, s, noon(), bounded(deferredPublish(n)))[0].Err, notify.ErrUnavailable)
+	assert.NoError(t, apply(t, s, noon(), bounded(toUsers(n, "", "ada")))[0].Err, "without a key, it goes on")
+	again := apply(t, s, noon(), bounded(keyed(1)))[0]
+	require.NoError(t, again.Err, "a known key is answered")
+	assert.True(t, again.Receipt.Duplicate)
+
+	later := noon().Add(notify.KeyLifetime)
+	sweepAll(t, s, later, notify.Sweep{Retention: 30 * 24 * time.Hour, MaxBytes: limit})
+	assert.Less(t, s.Usage().Other, uint64(200))
+	assert.NoError(t, apply(t, s, later, bounded(keyed(n)))[0].Err)
+}
+
+// Notifications have half of the limit, whatever the rest takes; and what the rest
+// takes is taken from the other half.
+func TestNotificationsMakeRoomForTheRest(t *testing.T) {
+	const limit = 200_000
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	for n := 1; n <= 2_000; n++ {
+		e := toUsers(n, "", notify.UserID(fmt.Sprint("user", n%500)))
+		if n%2 == 0 {
+			e.Key.Name = sha256.Sum256([]byte(e.ID))
+		}
+		apply(t, s, noon(), e)
+	}
+	before := s.Usage()
+	require.Greater(t, before.Notifications+before.Other, uint64(limit))
+	require.Greater(t, before.Other, uint64(limit/2))
+	sweepAll(t, s, noon(), notify.Sweep{Retention: time.Hour, MaxBytes: limit})
+	after := s.Usage()
+	assert.LessOrEqual(t, after.Notifications, uint64(limit/2))
+	assert.Greater(t, after.Notifications, uint64(limit/2-1_000))
+	other, err := s.CountOther()
+	require.NoError(t, err)
+	assert.Equal(t, other, after.Other)
+}
+
+// Names of users and topics whose notifications retention has removed do not pile
+// up. A reader with a cursor from before is told that it may have missed something.
+func TestNamesAreBounded(t *testing.T) {
+	const limit = 100_000
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	sweep := notify.Sweep{Retention: 30 * 24 * time.Hour, MaxBytes: limit}
+	most := uint64(0)
+	for n := 1; n <= 20_000; n++ {
+		e := toUsers(n, "", notify.UserID(fmt.Sprint("user", n)))
+		if n%2 == 0 {
+			e = toTopics(n, notify.Topic(fmt.Sprint("topic.", n)))
+		}
+		apply(t, s, noon(), e)
+		if n%500 == 0 {
+			sweepAll(t, s, noon(), sweep)
+			most = max(most, s.Usage().Other)
+		}
+	}
+	assert.Less(t, most, uint64(limit/2))
+	for _, r := range []notify.Reader{
+		{User: "user1"}, {User: "nobody", Topics: []notify.TopicPattern{"topic.2"}}, {User: "nobody", Topics: []notify.TopicPattern{"topic.*"}},
+	} {
+		page, err := s.History(r, 10, s.Last(), 1)
+		require.NoError(t, err)
+		assert.Greater(t, page.Removed, notify.Sequence(10))
+	}
+	page, err := s.History(notify.Reader{User: "user1"}, s.Last()-100, s.Last(), 1)
+	require.NoError(t, err)
+	assert.Less(t, page.Removed, s.Last()-100, "a fresh cursor has no hole after it")
+}
+
+// Everything that is counted is counted out again when it ends.
+func TestNothingStaysCounted(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	ticket := notify.Ticket{Hash: sha256.Sum256([]byte("ticket")), Principal: notify.Principal{User: "ada"}}
+	apply(t, s, noon(), keyed(1), deferredPublish(2), ticket, notify.Revocation{User: "ada", Before: noon()},
+		toUsers(3, "key", "ada", "eve"), toUsers(4, "key", "ada"), notify.Recall{ID: idOf(4), Keep: 10})
+	require.NoError(t, s.Close())
+	s = openIn(t, fs)
+	defer s.Close()
+	require.Greater(t, s.Usage().Other, uint64(500))
+	require.Greater(t, s.Usage().Notifications, uint64(100))
+	later := noon().Add(90 * 24 * time.Hour)
+	apply(t, s, later, notify.Recall{ID: idOf(2)})
+	sweepAll(t, s, later, notify.Sweep{Retention: time.Hour, MaxBytes: 1})
+	assert.Zero(t, s.Usage().Notifications)
+	other, err := s.CountOther()
+	require.NoError(t, err)
+	assert.Equal(t, other, s.Usage().Other)
+	assert.Less(t, other, uint64(20), "nothing but the history of everyone")
+}

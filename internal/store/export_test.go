@@ -1,0 +1,24 @@
+package store
+
+// CountOther adds up the keys and values that Usage().Other is to have counted.
+func (s *Store) CountOther() (bytes uint64, err error) {
+	err = each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
+		kind := k[0]
+		if kind == kindEnd {
+			_, kind, _ = endOf(k)
+		}
+		switch kind {
+		case kindKey, kindTicket, kindRevocation, kindDeferred, kindChange, kindCollapse,
+			kindHistory, kindHistoryTopic, kindHistoryAll:
+			bytes += recordBytes(k, len(v))
+		case kindID:
+			if p, ok, err := placeOf(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {
+				bytes += recordBytes(k, len(v))
+			}
+		}
+		return true, nil
+	})
+	return bytes, err
+}
+
+func idOfKey(key []byte) string { return longID(string(key[1:])) }
