@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/text"
 )
 
 // What the commands that are clients of a service allow it.
@@ -44,7 +46,7 @@ func (c *client) resolve(t *terminal) (base, token string, err error) {
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", "", usagef("the token holds characters that no token has")
 	}
-	base, err = baseURL(base)
+	base, err = baseURL(text.Value(base))
 	return base, token, err
 }
 

@@ -59,7 +59,7 @@ func (r *setReader) read(data []byte) ([]key, error) {
 			continue
 		}
 		if j.private {
-			w.add(i, j.kid, raw, "a key set holds a private key; it must be replaced, since whoever read the set can sign with it", nil)
+			w.private(i, j.kid, raw)
 		}
 		keys = append(keys, k)
 	}
@@ -82,31 +82,41 @@ type warnings struct {
 	more   int // that were not given, since there are too many
 }
 
+// skipped warns of an entry that cannot be used.
 func (w *warnings) skipped(index int, kid string, raw []byte, reason error) {
-	w.add(index, kid, raw, "a key of a key set cannot be used and is skipped", reason)
+	if w.isNew(raw) {
+		w.reader.logger.Warn("a key of a key set cannot be used and is skipped",
+			"source", w.reader.name, "index", index, "kid", shortKID(kid), "reason", reason)
+	}
 }
 
-func (w *warnings) add(index int, kid string, raw []byte, message string, reason error) {
+// private warns of an entry that is used and should not have been published.
+func (w *warnings) private(index int, kid string, raw []byte) {
+	if w.isNew(raw) {
+		w.reader.logger.Warn("a key set holds a private key; it must be replaced, since whoever read the set can sign with it",
+			"source", w.reader.name, "index", index, "kid", shortKID(kid))
+	}
+}
+
+// isNew reports whether a warning of an entry is to be given.
+func (w *warnings) isNew(raw []byte) bool {
 	hash := sha256.Sum256(raw)
 	if w.given[hash] {
-		return // an equal entry
+		return false // an equal entry of the same set
 	}
 	if len(w.given) == maxSetWarnings {
 		w.more++
-		return
+		return false
 	}
 	w.given[hash] = true
-	if w.reader.warned[hash] {
-		return
-	}
+	return !w.reader.warned[hash]
+}
+
+func shortKID(kid string) string {
 	if len(kid) > maxShownKID {
-		kid = strings.ToValidUTF8(kid[:maxShownKID], "") + "…"
+		return strings.ToValidUTF8(kid[:maxShownKID], "") + "…"
 	}
-	attributes := []any{"source", w.reader.name, "index", index, "kid", kid}
-	if reason != nil {
-		attributes = append(attributes, "reason", reason)
-	}
-	w.reader.logger.Warn(message, attributes...)
+	return kid
 }
 
 func (w *warnings) finish() {

@@ -15,19 +15,19 @@ import (
 func (v *Verifier) Reload(ctx context.Context) error {
 	var all reload
 	if v.issuers != nil {
-		add(&all, ctx, v.issuers, "issuers file")
+		add(ctx, &all, v.issuers, "issuers file")
 		all.running.Wait() // first: it says which issuers there are
 	}
 	for _, i := range v.everyIssuer() {
 		for _, s := range i.sources {
-			add(&all, ctx, s, tokenKeys)
+			add(ctx, &all, s, tokenKeys)
 		}
 	}
 	if v.apiKeys != nil {
-		add(&all, ctx, v.apiKeys, "API keys file")
+		add(ctx, &all, v.apiKeys, "API keys file")
 	}
 	if v.webhooks != nil {
-		add(&all, ctx, v.webhooks, "webhooks file")
+		add(ctx, &all, v.webhooks, "webhooks file")
 	}
 	all.running.Wait()
 	return errors.Join(all.errs...)
@@ -42,7 +42,7 @@ type reload struct {
 }
 
 // add reloads s in a goroutine of its own.
-func add[T any](all *reload, ctx context.Context, s *watch.Source[T], what string) {
+func add[T any](ctx context.Context, all *reload, s *watch.Source[T], what string) {
 	all.running.Go(func() {
 		err := s.Reload(ctx)
 		if err == nil || errors.Is(err, watch.ErrEnded) { // its issuer was removed meanwhile

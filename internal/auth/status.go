@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ const maxMissing = 3
 
 // IssuerStatus says how the loads of an issuer's keys have gone.
 type IssuerStatus struct {
-	Issuer string // as it is configured, without credentials; * for any
+	Issuer string // as it is configured, without credentials; * for any; unique
 	Keys   int    // in force
 
 	// Of all that the keys come from: the last load, the oldest of the last loads
@@ -32,6 +33,14 @@ func (v *Verifier) Issuers() []IssuerStatus {
 		all = append(all, i.status())
 	}
 	slices.SortFunc(all, func(a, b IssuerStatus) int { return cmp.Compare(a.Issuer, b.Issuer) })
+	same := 0 // before, but for what is hidden
+	for i := 1; i < len(all); i++ {
+		if same++; all[i].Issuer != all[i-same].Issuer {
+			same = 0
+			continue
+		}
+		all[i].Issuer = fmt.Sprintf("%s (%d)", all[i].Issuer, same+1)
+	}
 	return all
 }
 
@@ -52,7 +61,9 @@ func (i *issuer) status() IssuerStatus {
 }
 
 // label returns the issuer's name for people.
-func (i *issuer) label() string { return text.HideURL(cmp.Or(i.terms.entry.issuer, Any)) }
+func (i *issuer) label() string {
+	return strings.ToValidUTF8(text.HideURL(cmp.Or(i.terms.entry.issuer, Any)), "\ufffd")
+}
 
 // Ready returns nil once the keys of every configured issuer have been loaded,
 // and from then on for good: an issuer that is added later and cannot be loaded

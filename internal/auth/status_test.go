@@ -105,3 +105,21 @@ func TestAnIssuerIsTriedUntilItAnswers(t *testing.T) {
 		require.EqualValues(t, 3, v.Issuers()[0].Failures)
 	})
 }
+
+// TestLabelsOfIssuersDiffer has issuers that differ only in what is hidden: two
+// metrics of one name would make all of them unreadable.
+func TestLabelsOfIssuersDiffer(t *testing.T) {
+	k := keys(t)
+	path := write(t, "jwks.json", set(t, jwk(t, k.ec256)))
+	file := ""
+	for _, n := range []string{"1", "2", "3"} {
+		file += entryOf("https://a.example/?tenant="+n, path, "")
+	}
+	v := start(t, auth.Options{IssuersFile: write(t, "issuers.yaml", []byte(file+entryOf("https://b.example/", path, "")))})
+	var labels []string
+	for _, i := range v.Issuers() {
+		labels = append(labels, i.Issuer)
+	}
+	const a = "https://a.example/?tenant=(hidden)"
+	require.Equal(t, []string{a, a + " (2)", a + " (3)", "https://b.example/"}, labels)
+}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bellhop/bellhop/internal/text"
-	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // readFile takes the values of the YAML file that a flag or the environment
@@ -22,9 +22,9 @@ func (l *loader) readFile(environ, flags map[string]string) {
 	if path == "" || text.Check(path) != nil { // which set reports
 		return
 	}
-	content, err := watch.Read(path, maxFileBytes)
+	content, err := readOnce(path)
 	if err != nil {
-		l.mistake(variable, "%s: %v", path, err)
+		l.mistake(variable, "%v", err)
 		return
 	}
 	members, err := mapping(content)
@@ -45,6 +45,21 @@ func (l *loader) readFile(environ, flags map[string]string) {
 		}
 		seen[k.Value] = true
 	}
+}
+
+// readOnce reads a file that is not followed. It may be a pipe, such as one that
+// a shell makes of <(command).
+func readOnce(path string) ([]byte, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err == nil && len(content) > maxFileBytes {
+		err = fmt.Errorf("%s: the file has more than %d bytes", path, maxFileBytes)
+	}
+	return content, err
 }
 
 func (l *loader) readMember(path, name string, node *yaml.Node) {

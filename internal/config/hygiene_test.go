@@ -1,7 +1,12 @@
+//go:build unix
+
 package config_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf16"
 
@@ -94,4 +99,33 @@ func TestAKeyIsNoSecret(t *testing.T) {
 			require.NotContains(t, text, secretOne)
 		}
 	}
+}
+
+// TestSettingsFileMayBeAPipe reads settings that a command writes, as in a
+// shell's <(command).
+func TestSettingsFileMayBeAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, []byte("data_dir: /data\n"), 0o600) }()
+	c := load(t, config.Sources{Flags: map[string]string{"config": path}})
+	require.NoError(t, <-written)
+	assert.Equal(t, "/data", c.DataDir)
+}
+
+// TestFilesThatAreFollowedMayBeNoPipe would hang if one were opened: nobody
+// writes to it.
+func TestFilesThatAreFollowedMayBeNoPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	files := 0
+	for _, s := range config.Default().Settings() {
+		if !strings.HasSuffix(s.Name, "_FILE") && s.Name != "BELLHOP_JWKS" {
+			continue
+		}
+		files++
+		_, err := config.Load(config.Sources{Environ: []string{s.Name + "=" + path}})
+		require.ErrorContains(t, err, s.Name+": "+path+": it is a named pipe")
+	}
+	require.Greater(t, files, 5)
 }

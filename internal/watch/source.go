@@ -157,12 +157,16 @@ func (s *Source[T]) Run(ctx context.Context) {
 			return
 		case <-timer.C:
 			s.refresh(ctx)
+			if s.err != nil {
+				s.asked = s.o.Now() // Ask would fail as well
+			}
 			timer.Reset(s.pause())
 		case d := <-s.demands:
 			now := s.o.Now()
 			if d.always || s.asked.IsZero() || now.Sub(s.asked) >= s.o.Window {
 				s.asked = now
 				s.refresh(ctx)
+				timer.Reset(s.pause())
 			}
 			d.answer <- s.err
 		}

@@ -223,6 +223,32 @@ func TestAskIsHeldToAWindow(t *testing.T) {
 	})
 }
 
+// TestAFailingSourceIsLoadedOnceInAWindow counts loads by the clock and loads
+// that are asked for together.
+func TestAFailingSourceIsLoadedOnceInAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var loads []time.Duration
+		begin := time.Now()
+		s := watch.New(watch.Options[string]{
+			Every: time.Hour, Retry: 30 * time.Second, Window: 30 * time.Second,
+			Load: func(context.Context) (string, error) {
+				loads = append(loads, time.Since(begin))
+				return "", errors.New("out of reach")
+			},
+		})
+		s.Try(t.Context())
+		run(t, s)
+		for range 100 {
+			require.Error(t, s.Ask(t.Context()))
+			time.Sleep(time.Second)
+		}
+		for i := 2; i < len(loads); i++ { // the first was at the start
+			require.GreaterOrEqual(t, loads[i]-loads[i-1], 30*time.Second)
+		}
+		require.Len(t, loads, 5)
+	})
+}
+
 func TestAskAfterTheEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

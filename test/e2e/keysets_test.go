@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,4 +95,39 @@ func TestASecretIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return status(fresh) == http.StatusOK }, patience, 50*time.Millisecond)
 	require.Equal(t, http.StatusUnauthorized, status(held))
+}
+
+// TestStopWhenFilesHaveBecomePipes replaces every file that is followed by a
+// FIFO, which nobody writes to.
+func TestStopWhenFilesHaveBecomePipes(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, content string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	ring := idp.NewRing(t)
+	p := newPair(t, "one")
+	s := start(t, func(c *config.Config) {
+		c.JWTSecret, c.JWTSecretFile = nil, put("secret", secret)
+		c.JWTPublicKeyFile, c.JWKS = put("key.pem", string(ring.RSA(0, "").PEM(t))), put("jwks.json", string(idp.Set(ring.EC(0, "").JWK(nil))))
+		c.JWTIssuer, c.JWTAudience, c.JWTUserPrefix = auth.Any, audience, "home:"
+		c.IssuersFile = put("issuers.yaml", "- issuer: one\n  audiences: [bellhop]\n  user_prefix: 'one:'\n  jwks: "+c.JWKS+"\n")
+		c.APIKeysFile, c.WebhooksFile = put("keys.yaml", "[]"), put("hooks.yaml", "[]")
+		c.TLSCertFile, c.TLSKeyFile = put("cert.pem", string(p.cert)), put("cert.key", string(p.key))
+	})
+	s.trusts(p)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, 8)
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+	}
+	failed := regexp.MustCompile(`bellhop_issuer_key_load_failures_total\{issuer="\*"\} [1-9]`)
+	require.Eventually(t, func() bool { return failed.MatchString(s.metrics()) }, patience, 50*time.Millisecond, "the files are not looked at")
+	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode, "the last good versions stay")
+	require.NoError(t, s.stop())
 }

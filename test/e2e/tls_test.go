@@ -121,7 +121,13 @@ func TestCertificateIsReplaced(t *testing.T) {
 	require.True(t, s.shows(one))
 	require.False(t, s.shows(two))
 
-	two.write(t, cert, key)
+	// The times of the files stay the same, and the old key is there at first.
+	times, err := os.Stat(cert)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(cert, two.cert, 0o600))
+	require.True(t, s.shows(one), "a certificate without its key")
+	require.NoError(t, os.WriteFile(key, two.key, 0o600))
+	require.NoError(t, errors.Join(os.Chtimes(cert, times.ModTime(), times.ModTime()), os.Chtimes(key, times.ModTime(), times.ModTime())))
 	require.Eventually(t, func() bool { return s.shows(two) }, patience, 50*time.Millisecond, "the old one stays")
 	assert.False(t, s.shows(one))
 	s.trusts(two)

@@ -7,7 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // x5t is a SHA-1
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -165,7 +165,7 @@ func x5c(der []byte) []string { return []string{base64.StdEncoding.EncodeToStrin
 // x5t and x5tS256 are thumbprints as RFC 7517 has them, and the others as
 // several providers publish them: of the hexadecimal digits.
 func x5t(der []byte) string {
-	sum := sha1.Sum(der) //nolint:gosec // that is what x5t is
+	sum := sha1.Sum(der)
 	return b64(sum[:])
 }
 
@@ -175,7 +175,7 @@ func x5tS256(der []byte) string {
 }
 
 func x5tOfHex(der []byte) string {
-	sum := sha1.Sum(der) //nolint:gosec // that is what x5t is
+	sum := sha1.Sum(der)
 	return b64([]byte(hex.EncodeToString(sum[:])))
 }
 
