@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -28,7 +29,19 @@ func (a *api) list(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	return answerJSON(c, http.StatusOK, wire.AppendInboxPage(nil, &page))
+	return a.sendPage(c, by, wire.AppendInboxPage(nil, &page))
+}
+
+// sendPage answers with a page of an inbox. A client may take it slowly, so the
+// page counts in the share of its address and principal until it is sent.
+func (a *api) sendPage(c echo.Context, by notify.Principal, page []byte) error {
+	holder := limit.Holder{Address: limit.AddressKey(address(c)), Principal: by.Name}
+	size := int64(len(page))
+	if !a.pools.answers.Take(holder, size, 0) {
+		return notify.Errorf(notify.ErrUnavailable, "too many pages are being sent at once")
+	}
+	defer a.pools.answers.Give(holder, size)
+	return answerJSON(c, http.StatusOK, page)
 }
 
 // inboxQuery reads the parameters of GET /inbox. An empty one is absent.

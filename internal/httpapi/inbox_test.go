@@ -3,6 +3,9 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -221,4 +224,41 @@ func TestRecall(t *testing.T) {
 	s.drawer.err = notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	s.problem(s.do("DELETE", "/notifications/"+id, "", admin...), 503, "outcome-unknown")
 	s.problem(s.do("DELETE", "/notifications/", "", admin...), 404, "not-found")
+}
+
+// Pages that a user does not read take memory within its share: others are
+// answered, and so is the user once they are gone.
+func TestPagesThatNobodyReadsAreBounded(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
+	s.drawer.page = wire.InboxPage{Cursor: "c", Items: []wire.InboxItem{{
+		Notification: notify.Notification{
+			Audience: notify.AudienceAll,
+			Content:  []byte(`"id":"` + id + `","type":"t","priority":"low","title":"` + strings.Repeat("x", 128<<10) + `"`),
+		},
+		Cursor: "c",
+	}}}
+	var stalled []net.Conn
+	list := func(token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/inbox", nil)
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		answer, err := http.DefaultClient.Do(r) // not the one that knows how long a title may be
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		_, err = io.Copy(io.Discard, answer.Body)
+		require.NoError(t, err)
+		return answer.StatusCode
+	}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for list("good") == 200 {
+		conn := s.dial(t)
+		stalled = append(stalled, conn)
+		for range 64 { // more than the network takes of the answers
+			_, err := io.WriteString(conn, "GET /inbox HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n")
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, 200, list("grace"))
+	hangUp(stalled)
+	eventually(t, func() bool { return list("good") == 200 })
 }

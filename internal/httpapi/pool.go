@@ -20,7 +20,12 @@ type pools struct {
 	unsigned   pool
 	operators  pool
 	others     pool
+
+	answers *limit.Shares // for pages of inboxes, until they are sent
 }
+
+// leastAnswers is enough for two pages of the largest notifications.
+const leastAnswers = 4 << 20
 
 // bodyBytes is how much memory bodies may take if the options do not say.
 const bodyBytes = 128 << 20
@@ -35,6 +40,7 @@ func (p *pools) shareOut(most int64) {
 	p.unsigned.shares = limit.NewShares(max(most/4, 4*maxNotifyBody))
 	p.unsigned.displaces = true
 	p.operators.shares = limit.NewShares(max(most/16, 4*maxOtherBody))
+	p.answers = limit.NewShares(max(most/8, leastAnswers))
 	p.others.shares = limit.NewShares(max(most/8, 4*maxOtherBody))
 }
 

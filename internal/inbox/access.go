@@ -27,6 +27,10 @@ const (
 	ticketGenerations = 32
 )
 
+// redemptionsMost is how often a ticket may be shown in its lifetime before the
+// journal is not asked any more: once, and again by a client that got no answer.
+const redemptionsMost = 3
+
 // IssueTicket returns a ticket with which whoever bears it may connect as p,
 // once and within notify.TicketLifetime, but not for longer than the token of p
 // is good. Its errors are of the kinds ErrScope, if p is no user, and
@@ -57,7 +61,11 @@ func (b *Inbox) RedeemTicket(ctx context.Context, ticket string) (notify.Princip
 	if !b.isTicket(ticket) {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
 	}
-	v := b.opts.Journal.Append(ctx, notify.Redemption{Hash: sha256.Sum256([]byte(ticket))})[0]
+	hash := sha256.Sum256([]byte(ticket))
+	if b.redemptions.Allow(string(hash[:]), 1) != nil { // only the first can succeed, and each is an entry
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket has been used")
+	}
+	v := b.opts.Journal.Append(ctx, notify.Redemption{Hash: hash})[0]
 	known := b.findIssuer(&v.Principal)
 	switch {
 	case errors.Is(v.Err, notify.ErrOutcomeUnknown):

@@ -58,6 +58,21 @@ func TestTicketIsGoodOnce(t *testing.T) {
 	assert.EqualValues(t, 1, redeemed.Load())
 }
 
+// A used ticket that is shown again and again writes nothing after a few times.
+func TestAUsedTicketWritesNothing(t *testing.T) {
+	r := newRig(t)
+	ticket := r.ticket(ada())
+	before := r.journal.Durable()
+	for range 20 {
+		_, _ = r.inbox.RedeemTicket(t.Context(), ticket)
+	}
+	assert.LessOrEqual(t, r.journal.Durable()-before, notify.Sequence(3))
+	_, err := r.inbox.RedeemTicket(t.Context(), ticket)
+	assert.ErrorIs(t, err, notify.ErrTokenInvalid)
+	_, err = r.inbox.RedeemTicket(t.Context(), r.ticket(ada()))
+	assert.NoError(t, err, "another ticket")
+}
+
 // What is no ticket writes nothing: a stranger cannot make the disk sync.
 func TestNoTicket(t *testing.T) {
 	r := newRig(t)

@@ -93,6 +93,8 @@ type Inbox struct {
 
 	marking turns // of users who mark
 
+	redemptions *limit.Limiter // by ticket
+
 	full   atomic.Bool   // the disk has less than the reserve
 	sooner chan struct{} // has room for one: something is due sooner than release would look
 
@@ -115,13 +117,14 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
 	b := &Inbox{
-		opts:       o,
-		joins:      limit.NewSlots(readersMost, readersEach),
-		lists:      limit.NewSlots(readersMost, readersEach),
-		pagesOf:    limit.NewSlots(0, pagesEach),
-		pages:      limit.NewSlots(pagesMost, pagesMost/2),
-		inProgress: map[[32]byte]struct{}{},
-		sooner:     make(chan struct{}, 1),
+		opts:        o,
+		joins:       limit.NewSlots(readersMost, readersEach),
+		lists:       limit.NewSlots(readersMost, readersEach),
+		pagesOf:     limit.NewSlots(0, pagesEach),
+		pages:       limit.NewSlots(pagesMost, pagesMost/2),
+		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: redemptionsMost, Window: notify.TicketLifetime}, 0),
+		inProgress:  map[[32]byte]struct{}{},
+		sooner:      make(chan struct{}, 1),
 	}
 	if b.cursors, err = newCursors(all); err != nil {
 		return nil, err
