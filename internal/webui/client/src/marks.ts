@@ -35,7 +35,6 @@ export interface Marks {
  */
 export function keepMarks(service: Service): Marks {
   const waiting = new Map<string, { resolve(): void; reject(error: Error): void }>(); // by the ids of this page's marks
-  const delivered = new Set<string>(); // by this page, whatever is stored
   let marks: Mark[] = [];
   let key: string | undefined; // where they are stored
   let kept = false; // it is known whose they are
@@ -70,8 +69,7 @@ export function keepMarks(service: Service): Marks {
         return false;
       }
       failures = 0;
-      delivered.add(mark.id);
-      edit((list) => list);
+      edit((list) => list.filter(({ id }) => id !== mark.id));
     }
   }
 
@@ -102,16 +100,19 @@ export function keepMarks(service: Service): Marks {
     } catch {
       key = undefined; // refused: they last as long as the page
     }
-    return (marks = marks.filter(({ id }) => !delivered.has(id)));
+    return marks;
   }
 
   function edit(change: (list: Mark[]) => Mark[]): void {
     marks = change(load());
+    const text = JSON.stringify(marks);
     try {
-      if (key) localStorage.setItem(key, JSON.stringify(marks));
+      if (key) localStorage.setItem(key, text);
+      if (key && localStorage.getItem(key) === text) return;
     } catch {
-      key = undefined; // full
+      // Full, or refused.
     }
+    key = undefined;
   }
 
   return {

@@ -1,0 +1,119 @@
+import { describe, expect, it, vi } from "vitest";
+import { browser, FakeSocket, goes, live, open, pass, settled, socket, told, welcome } from "./stage.js";
+
+/** What is missing outside of a page. */
+const environments: Record<string, string[]> = {
+  "a worker": ["document", "localStorage"],
+  "a service worker": ["document", "localStorage", "reportError"],
+  Node: ["document", "localStorage", "navigator", "location", "addEventListener", "reportError"],
+};
+
+describe.each(Object.entries(environments))("in %s", (where, missing) => {
+  it("a connection is kept, and what is missing is not missed", async () => {
+    for (const name of missing) {
+      if (name === "localStorage") browser.refused.add(name);
+      else vi.stubGlobal(name, undefined);
+    }
+    const { bell, ids } = await open({ storage: browser.storage });
+    bell.on("notification", () => {
+      throw new Error("broken");
+    });
+    await socket().hears(welcome("c1"), live("c2"), told("a", "c3"));
+    browser.network = false;
+    await socket().ends(1006);
+    await goesBack(where !== "Node");
+    await socket().hears(welcome("c3"), told("b", "c4"), live("c4"));
+    browser.fetch.mockImplementation(async () => Response.json({}));
+    await bell.read("a");
+    expect([bell.state, ids()]).toEqual(["open", ["a", "b"]]);
+    expect([...browser.storage.items]).toEqual([["bellhop/1 https://bell.test/base/ ada cursor", "c4"]]);
+    expect([...browser.errors, ...browser.console.flat()]).toEqual([new Error("broken"), new Error("broken")]);
+  });
+});
+
+/** The network is back, which a browser says and Node does not. */
+async function goesBack(says: boolean) {
+  const before = FakeSocket.all.length;
+  if (says) {
+    await goes(false);
+    await goes(true);
+  } else {
+    browser.network = true;
+    await pass(2_000);
+  }
+  expect(FakeSocket.all.length).toBeGreaterThan(before);
+}
+
+describe("marks where storage", () => {
+  const denied = () => {
+    throw new DOMException("denied", "SecurityError");
+  };
+  const key = "bellhop/1 https://bell.test/base/ ada marks";
+  const storages: Record<string, () => Partial<Storage>> = {
+    "throws at every call": () => ({ getItem: denied, setItem: denied }),
+    "throws at writing": () => ({ getItem: () => null, setItem: denied }),
+    "takes nothing in": () => ({ getItem: () => '[{"id":"old","verb":"read","which":{"ids":["z"]}}]', setItem: () => {} }),
+  };
+  for (const value of ["{}", "null", "7", '"text"', "not JSON", "[null,7,{}]", '{"length":1}']) {
+    storages[`holds ${value}`] = () => {
+      browser.storage.items.set(key, value);
+      return browser.storage;
+    };
+  }
+
+  for (const [what, storage] of Object.entries(storages)) {
+    it(`${what} are delivered, each once`, async () => {
+      vi.stubGlobal("localStorage", storage());
+      const posted: string[] = [];
+      browser.fetch.mockImplementation(async (_, { body }) => (posted.push(String(body)), Response.json({})));
+      const { bell } = await open();
+      await socket().hears(welcome("c1"), live("c1"));
+      await Promise.all([bell.read("a"), bell.read("b")]);
+      await pass(60_000);
+      expect(posted.filter((body) => body !== '{"ids":["z"]}')).toEqual(['{"ids":["a"]}', '{"ids":["b"]}']);
+      expect(posted.length).toBeLessThan(5);
+    });
+  }
+
+  it("cannot even be looked at are delivered", async () => {
+    browser.refused.add("localStorage");
+    browser.fetch.mockImplementation(async () => Response.json({}));
+    const { bell } = await open();
+    await socket().hears(welcome("c1"), live("c1"));
+    await bell.read("a");
+    expect(browser.fetch).toHaveBeenCalledTimes(1);
+  });
+
+  it("is locked by a tab that is asleep are delivered all the same", async () => {
+    browser.fetch.mockImplementation(async () => Response.json({}));
+    const { bell } = await open({ share: false });
+    await socket().hears(welcome("c1"), live("c1"));
+    void navigator.locks.request(key, () => new Promise(() => {}));
+    await settled();
+    const read = bell.read("a");
+    await pass(10_000);
+    await read;
+    expect(browser.fetch).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("marks", () => {
+  it("are tried where the browser wrongly says that there is no network", async () => {
+    browser.onLine = false;
+    browser.fetch.mockImplementation(async () => Response.json({}));
+    const { bell } = await open();
+    await bell.read("a");
+    expect(browser.fetch).toHaveBeenCalledTimes(1);
+  });
+
+  it("that get no answer are sent again", async () => {
+    const { bell } = await open();
+    await socket().hears(welcome("c1"), live("c1"));
+    browser.fetch.mockImplementationOnce(() => new Promise(() => {}));
+    browser.fetch.mockImplementation(async () => Response.json({}));
+    const read = bell.read("a");
+    await pass(30_250);
+    await read;
+    expect(browser.fetch.mock.calls[0]![1].signal!.aborted).toBe(true);
+  });
+});
