@@ -178,6 +178,7 @@ func (w *watermark) sync() error {
 		return nil
 	}
 	if err := w.file.SyncData(); err != nil {
+		w.unsynced.Store(true)
 		return fmt.Errorf("sync the watermark: %w", err)
 	}
 	return nil

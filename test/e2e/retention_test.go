@@ -107,3 +107,28 @@ func TestRetentionByAge(t *testing.T) {
 		s.restart()
 	}
 }
+
+// Idempotency keys count towards the limit on the store. When they have taken half
+// of it, a publish with another key is refused, and all others go on.
+func TestIdempotencyKeysAreBounded(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.MaxBytes = 10_000 })
+	keyed := func(key string) answer {
+		return s.post("/notify", draft(t, key, "ada"), "Idempotency-Key", key)
+	}
+	require.Equal(t, http.StatusAccepted, keyed("first").StatusCode)
+	refused := answer{}
+	for i := 0; refused.Response == nil; i++ {
+		require.Less(t, i, 1_000, "keys are without bound")
+		if a := keyed(fmt.Sprint(i)); a.StatusCode != http.StatusAccepted {
+			refused = a
+		}
+	}
+	assert.Equal(t, http.StatusServiceUnavailable, refused.StatusCode)
+	assert.Equal(t, "unavailable", refused.problem(t))
+	assert.Contains(t, refused.json(t)["detail"], "idempotency keys")
+	assert.NotEmpty(t, refused.Header.Get("Retry-After"))
+	assert.Equal(t, true, keyed("first").json(t)["duplicate"], "a retry is answered")
+	assert.Equal(t, http.StatusAccepted, s.post("/notify", draft(t, "without a key", "ada")).StatusCode)
+	later := strings.Replace(draft(t, "later", "ada"), "{", `{"deliver_at":"`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`",`, 1)
+	assert.Equal(t, http.StatusServiceUnavailable, s.post("/notify", later).StatusCode)
+}
