@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bellhop/bellhop/internal/text"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // Bounds on what the log says of a key set.
@@ -143,11 +144,42 @@ func entriesOf(data []byte) ([]jsontext.Value, error) {
 	case start[0] != '{':
 		return nil, errors.New(`not a JWK Set: it must be a JSON object with a list of keys in its member "keys"`)
 	}
+	if wire.CheckDepth(data, maxSetDepth) != nil {
+		data = shallow(data)
+	}
 	var found topMembers
 	if err := members(data, found.read); err != nil {
 		return nil, errors.New("not a JWK Set: it is not valid JSON, or was cut off")
 	}
 	return found.entries()
+}
+
+// maxSetDepth is more than a key set has: the set, the list, a key, its key_ops.
+const maxSetDepth = 16
+
+// shallow returns JSON without what is nested deeper than maxSetDepth, which
+// decides nothing, but could be too deep for the decoder and cost the whole set.
+func shallow(data []byte) []byte {
+	var kept []byte
+	depth, inString, escaped := 0, false, false
+	for _, b := range data {
+		opens := !inString && (b == '{' || b == '[')
+		closes := !inString && (b == '}' || b == ']')
+		if closes {
+			depth--
+		}
+		if depth < maxSetDepth {
+			kept = append(kept, b)
+		}
+		if opens {
+			depth++
+		}
+		if b == '"' && !escaped {
+			inString = !inString
+		}
+		escaped = inString && b == '\\' && !escaped
+	}
+	return kept
 }
 
 // topMembers are those of what may be a key set.
