@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
@@ -46,7 +47,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 	s.journal = journal.NewLocal(journal.Options{
 		Machine: s.store,
 		Last:    s.store.Last(),
-		Deliver: func(c notify.Change) { s.inbox.Deliver(c) }, // nothing is published before there is one
+		Deliver: s.deliver,
 		Metrics: s.metrics,
 	})
 	// The journal outlives ctx: what is published until the last request is
@@ -82,6 +83,20 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
+}
+
+// deliver passes a change on to the connections. A panic must not end the process,
+// and those to whom the change was not passed on must not miss it: all connections
+// end and resume from their cursors, out of the store.
+func (s *service) deliver(c notify.Change) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.logger.Error("panic while delivering; all connections are closed and resume from their cursors",
+				"panic", p, "stack", string(debug.Stack()))
+			s.hub.EndAll(notify.CloseInternal)
+		}
+	}()
+	s.inbox.Deliver(c) // there is one before anything is published
 }
 
 // checkReserve says so if the disk could never have as much free as publishing needs.

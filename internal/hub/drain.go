@@ -35,6 +35,13 @@ func (h *Hub) Draining() (window time.Duration, yes bool) {
 	return 0, false
 }
 
+// EndAll ends every connection that there is. Others may come.
+func (h *Hub) EndAll(why notify.Close) {
+	for _, c := range h.conns() {
+		c.End(why)
+	}
+}
+
 // conns returns all connections in no order. Once draining is set, no other is
 // registered.
 func (h *Hub) conns() []*Conn {

@@ -66,7 +66,10 @@ func (s *shard) tellCounts(at notify.Sequence) {
 		if i > 0 && (next[i-1].at != c.at || next[i-1].conn.holder.user != c.conn.holder.user) {
 			made = made[:0]
 		}
-		f, ok := made.get(c.conn, func(r notify.Reader) (*Frame, bool) { return s.hub.opts.Recounted(r, c.at) })
+		f, ok := made.get(c.conn, func(r notify.Reader) (f *Frame, ok bool) {
+			defer c.conn.rescue()
+			return s.hub.opts.Recounted(r, c.at)
+		})
 		if !ok {
 			c.conn.End(notify.CloseInternal)
 			continue

@@ -105,12 +105,18 @@ func (h *Hub) turn(all bool) {
 	at := notify.Sequence(h.delivered.Load())
 	for i := range h.shards {
 		for _, c := range h.shards[i].turn(all, at) {
-			if f := h.opts.Fresh(c, at); f != nil {
+			if f := c.fresh(at); f != nil {
 				c.refresh(f)
 			}
 		}
 		h.shards[i].tellCounts(at)
 	}
+}
+
+// fresh makes the frame that gives c a newer cursor.
+func (c *Conn) fresh(at notify.Sequence) *Frame {
+	defer c.rescue()
+	return c.shard.hub.opts.Fresh(c, at)
 }
 
 // turn looks at the shard's connections and returns those that want a newer

@@ -164,3 +164,28 @@ func TestQuietConnectionIsGivenAFreshCursor(t *testing.T) {
 		}
 	})
 }
+
+// A count or a cursor that cannot be made ends its connection and nothing else.
+func TestAPanicOfACallbackEndsTheConnectionAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		h := hub.New(hub.Options{
+			PingEvery:  time.Second,
+			FreshEvery: time.Second,
+			Fresh:      func(*hub.Conn, notify.Sequence) *hub.Frame { panic("fresh") },
+			Recounted:  func(notify.Reader, notify.Sequence) (*hub.Frame, bool) { panic("recounted") },
+		})
+		done := make(chan struct{})
+		go func() { h.Run(ctx); close(done) }()
+		_, counted := connect(t, h, user("ada"))
+		h.Recount(notify.Readers{Users: []notify.UserID{"ada"}})
+		pass(2 * time.Second)
+		counted.wantEnd(t, notify.CloseInternal)
+		_, stale := connect(t, h, user("grace"))
+		h.Reached(7)
+		pass(5 * time.Second)
+		stale.wantEnd(t, notify.CloseInternal)
+		cancel()
+		<-done
+	})
+}

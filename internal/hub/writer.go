@@ -251,14 +251,14 @@ func (c *Conn) closeNow() {
 	go c.sayBye(*c.why)
 }
 
-// rescue keeps a panic in a transport from ending the process: it ends the
-// connection alone.
+// rescue keeps a panic, such as one of a transport, from ending the process: it
+// ends the connection alone.
 func (c *Conn) rescue() {
 	v := recover()
 	if v == nil {
 		return
 	}
-	c.shard.hub.opts.Logger.Error("panic in a connection's transport", slog.String("connection", c.id),
+	c.shard.hub.opts.Logger.Error("panic while serving a connection", slog.String("connection", c.id),
 		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,11 +170,22 @@ func (b *Inbox) Run(ctx context.Context) {
 			if err := b.opts.Store.SyncWatermark(); err != nil {
 				b.opts.Logger.Warn("syncing the watermark failed", "error", err)
 			}
-			if err := b.sweep(ctx, now); err != nil && ctx.Err() == nil {
+			err := safely(func() error { return b.sweep(ctx, now) })
+			if err != nil && ctx.Err() == nil {
 				b.opts.Logger.Error("sweeping failed", "error", err)
 			}
 		}
 	}
+}
+
+// safely makes an error of a panic, which must not end the process.
+func safely(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do()
 }
 
 // sweep removes all that is past its time, a bounded number at a time.

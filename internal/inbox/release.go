@@ -26,7 +26,11 @@ func (b *Inbox) release(ctx context.Context) {
 		case <-timer.C:
 		case <-b.sooner:
 		}
-		wait, err := b.releaseDue(ctx)
+		wait := releaseEvery
+		err := safely(func() (err error) {
+			wait, err = b.releaseDue(ctx)
+			return err
+		})
 		if err != nil && ctx.Err() == nil {
 			b.opts.Logger.Error("what is due could not be delivered, and is tried again", "error", err)
 		}

@@ -7,6 +7,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,8 @@ import (
 type Machine interface {
 	// Apply applies entries as the sequences from first on, all at one time. It
 	// returns when no power cut can take them back: a verdict for each, and what
-	// is to be delivered, in order. After an error nothing more may be applied.
+	// is to be delivered, in order. notify.ErrNotApplied means that nothing has
+	// changed. After any other error nothing more may be applied.
 	Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error)
 }
 
@@ -199,13 +201,9 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 		bytes += p.bytes
 	}
 	start := time.Now()
-	last := j.durable.Load()
-	verdicts, told, err := j.machine.Apply(notify.Sequence(last+1), start, entries)
+	verdicts, told, err := j.apply(entries)
 	took = time.Since(start)
-	if err != nil {
-		verdicts = failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "the store failed"))
-	} else {
-		j.durable.Store(last + uint64(len(entries)))
+	if err == nil {
 		j.metrics.Committed(len(entries), took.Seconds())
 	}
 	for _, p := range group {
@@ -216,6 +214,31 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 		return took, fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}
 	return took, j.handOn(told)
+}
+
+// apply applies entries and returns a verdict on each. If the machine cannot apply
+// them together, each is applied alone, so that one on which the machine fails does
+// no harm to others.
+func (j *Local) apply(entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
+	last := j.durable.Load()
+	verdicts, told, err := j.machine.Apply(notify.Sequence(last+1), time.Now(), entries)
+	switch {
+	case err == nil:
+		j.durable.Store(last + uint64(len(entries)))
+		return verdicts, told, nil
+	case !errors.Is(err, notify.ErrNotApplied):
+		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "the store failed")), nil, err
+	case len(entries) == 1:
+		return failed(entries, err), nil, nil
+	}
+	for i := range entries {
+		v, more, err := j.apply(entries[i : i+1])
+		verdicts, told = append(verdicts, v...), append(told, more...)
+		if err != nil {
+			return append(verdicts, failed(entries[i+1:], notify.Errorf(notify.ErrUnavailable, "the store has failed"))...), told, err
+		}
+	}
+	return verdicts, told, nil
 }
 
 // handOn has the deliverer deliver what was told, and waits while it is far

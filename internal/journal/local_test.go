@@ -24,6 +24,7 @@ type machine struct {
 	syncs  time.Duration // how long a commit takes
 	tells  []byte        // what a release says
 	err    error
+	poison string // the ID of a publish that cannot be applied
 }
 
 func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
@@ -32,6 +33,11 @@ func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.En
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return nil, nil, m.err
+	}
+	for _, e := range entries {
+		if p, ok := e.(notify.Publish); ok && m.poison != "" && p.ID == m.poison {
+			return nil, nil, notify.ErrNotApplied
+		}
 	}
 	m.groups = append(m.groups, entries)
 	m.first = append(m.first, first)
@@ -209,6 +215,25 @@ func TestAFailedCommitEndsTheJournal(t *testing.T) {
 		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
 		assert.ErrorIs(t, stop(), broken)
 		assert.Equal(t, notify.Sequence(7), j.Durable())
+	})
+}
+
+// An entry that cannot be applied fails alone, whatever shares its group.
+func TestAnEntryThatCannotBeAppliedFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var delivered []notify.Sequence
+		j, stop := run(t, &machine{poison: "b"}, func(c notify.Change) {
+			delivered = append(delivered, c.(*notify.Notification).Sequence)
+		})
+		v := j.Append(t.Context(), notify.Publish{ID: "a"}, notify.Publish{ID: "b"}, notify.Publish{ID: "c"})
+		require.NoError(t, v[0].Err)
+		require.ErrorIs(t, v[1].Err, notify.ErrNotApplied)
+		require.NoError(t, v[2].Err)
+		assert.Equal(t, []notify.Sequence{8, 9}, []notify.Sequence{v[0].Sequence, v[2].Sequence})
+		require.ErrorIs(t, j.Append(t.Context(), notify.Publish{ID: "b"})[0].Err, notify.ErrNotApplied)
+		require.NoError(t, j.Append(t.Context(), notify.Publish{ID: "d"})[0].Err)
+		require.NoError(t, stop())
+		assert.Equal(t, []notify.Sequence{8, 9, 10}, delivered)
 	})
 }
 

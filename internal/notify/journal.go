@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -18,6 +19,10 @@ type Journal interface {
 	// Nothing past it is delivered, replayed or listed.
 	Durable() Sequence
 }
+
+// ErrNotApplied says that entries could not be applied because of a fault in the
+// program, and that they have changed nothing.
+var ErrNotApplied = errors.New("entries could not be applied")
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a
 // Sweep, a Generation, a Revocation, a Ticket or a Redemption.

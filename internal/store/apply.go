@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 
 // Apply applies entries as the sequences from first on, all at the time at, and
 // returns when no power cut can take them back: a verdict for each, and the
-// changes to pass on, in order. An error means that it is not known
+// changes to pass on, in order. ErrNotApplied means that applying them panicked and
+// has changed nothing. Any other error means that it is not known
 // whether they are durable, and that no more may be applied.
 func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
 	g := &group{
@@ -26,7 +28,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 		record:    s.record,
 	}
 	defer g.batch.Close()
-	verdicts, err := g.applyAll(first, entries)
+	verdicts, err := g.applySafely(first, entries)
 	if err == nil {
 		s.views.applied.Store(uint64(g.state.last)) // before it can be read
 		s.views.folded.Store(uint64(g.state.folded))
@@ -67,6 +69,18 @@ type group struct {
 	steps   []step
 
 	recount []owner // whose readers have lost what they may have counted, in the entry
+}
+
+// applySafely is applyAll, and makes ErrNotApplied of a panic: an entry may have
+// been made by any user, and none may end the process. What is in memory is the
+// caller's to reset.
+func (g *group) applySafely(first notify.Sequence, entries []notify.Entry) (verdicts []notify.Verdict, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			verdicts, err = nil, fmt.Errorf("%w: panic: %v\n%s", notify.ErrNotApplied, p, debug.Stack())
+		}
+	}()
+	return g.applyAll(first, entries)
 }
 
 // applyAll applies entries, and leaves all that they change in the batch.

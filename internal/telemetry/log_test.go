@@ -211,6 +211,21 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 	})
 }
 
+// Loggers of two sources write the same line about each.
+func TestLinesOfDifferentLoggersAreNotEqual(t *testing.T) {
+	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
+		for range 3 {
+			for n := range 2 {
+				l.With("n", n, "connection", n).Error("a source cannot be loaded")
+			}
+		}
+	})
+	all := lines(t, text)
+	if len(all) != 3 || all[0].N != 0 || all[1].N != 1 || all[2].Repeated != 4 {
+		t.Errorf("logged %s", text)
+	}
+}
+
 func TestAMessageThatIsAlwaysDifferentIsCounted(t *testing.T) {
 	const most = 5000
 	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {

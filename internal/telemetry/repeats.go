@@ -35,10 +35,11 @@ func passing(key string) bool {
 type repeats struct {
 	next   slog.Handler
 	counts *counts
+	kind   string // what the attributes of the logger add to that of its lines
 }
 
 func newRepeats(next slog.Handler) repeats {
-	return repeats{next, &counts{messages: map[string]*count{}}}
+	return repeats{next: next, counts: &counts{messages: map[string]*count{}}}
 }
 
 // counts is what was logged in this period, by message.
@@ -64,24 +65,28 @@ func (r repeats) Enabled(ctx context.Context, l slog.Level) bool { return r.next
 
 // WithAttrs is of slog.Handler.
 func (r repeats) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return repeats{r.next.WithAttrs(attrs), r.counts}
+	kind := r.kind
+	for _, a := range attrs {
+		kind += kindOf(a)
+	}
+	return repeats{r.next.WithAttrs(attrs), r.counts, kind}
 }
 
 // WithGroup is of slog.Handler.
 func (r repeats) WithGroup(name string) slog.Handler {
-	return repeats{r.next.WithGroup(name), r.counts}
+	return repeats{r.next.WithGroup(name), r.counts, r.kind}
 }
 
 // Handle is of slog.Handler.
 func (r repeats) Handle(ctx context.Context, record slog.Record) error {
-	if record.Level >= slog.LevelInfo && r.counts.isRepeated(record, r.next) {
+	if record.Level >= slog.LevelInfo && r.counts.isRepeated(record, r) {
 		return nil
 	}
 	return r.next.Handle(ctx, record)
 }
 
 // isRepeated reports whether the line is to be counted only.
-func (c *counts) isRepeated(record slog.Record, handler slog.Handler) bool {
+func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -92,7 +97,7 @@ func (c *counts) isRepeated(record slog.Record, handler slog.Handler) bool {
 	}
 	n := c.ofLocked(record.Message)
 	if n.written < linesMost {
-		kind := kindOf(record)
+		kind := r.kindOf(record)
 		if _, known := n.kinds[kind]; !known {
 			n.kinds[kind] = struct{}{}
 			n.written++
@@ -100,7 +105,7 @@ func (c *counts) isRepeated(record slog.Record, handler slog.Handler) bool {
 		}
 	}
 	if n.repeated == 0 {
-		n.first, n.handler = frozen(record), handler
+		n.first, n.handler = frozen(record), r.next
 	}
 	n.repeated++
 	c.total++
@@ -134,16 +139,21 @@ func frozen(record slog.Record) slog.Record {
 }
 
 // kindOf returns what two lines about the same case have in common.
-func kindOf(record slog.Record) string {
+func (r repeats) kindOf(record slog.Record) string {
 	var kind strings.Builder
-	kind.WriteString(record.Level.String())
+	kind.WriteString(record.Level.String() + r.kind)
 	record.Attrs(func(a slog.Attr) bool {
-		if !passing(a.Key) {
-			kind.WriteString("\x00" + a.Key + "\x00" + a.Value.String())
-		}
+		kind.WriteString(kindOf(a))
 		return true
 	})
 	return kind.String()
+}
+
+func kindOf(a slog.Attr) string {
+	if passing(a.Key) {
+		return ""
+	}
+	return "\x00" + a.Key + "\x00" + a.Value.String()
 }
 
 // endPeriod writes a line for each message that had more than were written.

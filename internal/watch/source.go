@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -207,7 +208,7 @@ func (s *Source[T]) pause() time.Duration {
 
 // load loads once and notes how that went.
 func (s *Source[T]) load(ctx context.Context) (T, error) {
-	v, err := s.o.Load(ctx)
+	v, err := s.loadSafely(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status.Attempted, s.status.Err = s.o.Now(), err
@@ -220,6 +221,17 @@ func (s *Source[T]) load(ctx context.Context) (T, error) {
 		s.status.Failures++
 	}
 	return v, err
+}
+
+// loadSafely makes an error of a panic: what is loaded may have been written by
+// others, and must not end the process.
+func (s *Source[T]) loadSafely(ctx context.Context) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return s.o.Load(ctx)
 }
 
 // refresh loads what there is now; the last good value stays if that fails. A

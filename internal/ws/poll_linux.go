@@ -127,6 +127,7 @@ func (p *poller) close() {
 // woken takes what a parked peer has sent. The poller calls it, and it does not
 // wait.
 func (s *socket) woken(buf []byte) {
+	defer s.rescue()
 	n := 0
 	var err error
 	closed := s.door.raw.Read(func(fd uintptr) bool {

@@ -100,6 +100,7 @@ func (s *socket) unpark() {
 func (s *socket) turnAway() {
 	defer s.handler.tasks.Done()
 	defer s.release()
+	defer s.rescue()
 	window, _ := s.handler.opts.Hub.Draining()
 	s.Close(notify.CloseRestart(window))
 }
