@@ -99,6 +99,15 @@ func TestOrderOfChecks(t *testing.T) {
 	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 }
 
+// While connections are closed, everything else is answered as before.
+func TestDrainingRefusesConnectionsOnly(t *testing.T) {
+	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return true } })
+	s.problem(s.do("GET", "/ws", "", handshake()...), 503, "draining")
+	require.Equal(t, 202, s.do("POST", "/notify", toAda).StatusCode)
+	require.Equal(t, 200, s.do("GET", "/inbox", "", "Authorization", "Bearer good").StatusCode)
+	require.Equal(t, 200, s.do("GET", "/livez", "").StatusCode)
+}
+
 // A parameter that means nothing here would change nothing without its caller
 // noticing. It is refused after token and origin and before what passes by itself,
 // limits and draining.

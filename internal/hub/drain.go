@@ -9,21 +9,23 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A drain ends connections in steps over a second, so that closing very many does
-// not take the processors away from requests.
+// A drain ends connections in steps, so that closing very many does not take the
+// processors away from requests. It takes so long for each, and a second at most.
 const (
+	drainEach   = 100 * time.Microsecond
 	drainSpread = time.Second
 	drainStep   = 20 * time.Millisecond
 )
 
 // Drain ends every connection within about a second and takes no more. Clients are
-// asked to spread their return over window, so the window costs no time here; if
-// it is less than a second, connections are ended within the window. Drain returns
-// when the last writer has ended, which a peer that does not read delays by three
+// asked to spread their return over window, so the window costs no time here. Drain
+// returns when the last writer has ended, which a peer that does not read delays by three
 // seconds at most. When ctx ends, all that are left are ended at once.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(&window)
-	h.endAll(ctx, h.conns(), min(window, drainSpread), notify.CloseRestart(window))
+	conns := h.conns()
+	over := min(window, drainSpread, time.Duration(len(conns))*drainEach)
+	h.endAll(ctx, conns, over, notify.CloseRestart(window))
 	h.tasks.Wait()
 }
 
