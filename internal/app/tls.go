@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 
@@ -47,7 +48,12 @@ func parsePair(_ context.Context, files [][]byte) (*tls.Certificate, error) {
 func (c *certificate) Run(ctx context.Context) { c.pair.Run(ctx) }
 
 // Reload reads the files now.
-func (c *certificate) Reload(ctx context.Context) error { return c.pair.Reload(ctx) }
+func (c *certificate) Reload(ctx context.Context) error {
+	if err := c.pair.Reload(ctx); err != nil {
+		return fmt.Errorf("%s: %w", c.pair.Name(), err)
+	}
+	return nil
+}
 
 // listen serves TLS 1.2 and later on l.
 func (c *certificate) listen(l net.Listener) net.Listener {

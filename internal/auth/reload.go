@@ -15,19 +15,19 @@ import (
 func (v *Verifier) Reload(ctx context.Context) error {
 	var all reload
 	if v.issuers != nil {
-		add(ctx, &all, v.issuers, "issuers file")
+		add(ctx, &all, v.issuers)
 		all.running.Wait() // first: it says which issuers there are
 	}
 	for _, i := range v.everyIssuer() {
 		for _, s := range i.sources {
-			add(ctx, &all, s, tokenKeys)
+			add(ctx, &all, s)
 		}
 	}
 	if v.apiKeys != nil {
-		add(ctx, &all, v.apiKeys, "API keys file")
+		add(ctx, &all, v.apiKeys)
 	}
 	if v.webhooks != nil {
-		add(ctx, &all, v.webhooks, "webhooks file")
+		add(ctx, &all, v.webhooks)
 	}
 	all.running.Wait()
 	return errors.Join(all.errs...)
@@ -42,7 +42,7 @@ type reload struct {
 }
 
 // add reloads s in a goroutine of its own.
-func add[T any](ctx context.Context, all *reload, s *watch.Source[T], what string) {
+func add[T any](ctx context.Context, all *reload, s *watch.Source[T]) {
 	all.running.Go(func() {
 		err := s.Reload(ctx)
 		if err == nil || errors.Is(err, watch.ErrEnded) { // its issuer was removed meanwhile
@@ -50,6 +50,6 @@ func add[T any](ctx context.Context, all *reload, s *watch.Source[T], what strin
 		}
 		all.mu.Lock()
 		defer all.mu.Unlock()
-		all.errs = append(all.errs, fmt.Errorf("%s: %w", what, err))
+		all.errs = append(all.errs, fmt.Errorf("%s: %w", s.Name(), err))
 	})
 }

@@ -70,6 +70,9 @@ func TestAFileThatBecomesAFIFOHangsNothing(t *testing.T) {
 	}
 	err := v.Reload(t.Context())
 	require.Equal(t, len(files), strings.Count(err.Error(), "named pipe"), "%v", err)
+	for _, path := range files {
+		require.ErrorContains(t, err, path)
+	}
 	for alg, key := range map[string]any{"ES256": k.ec256, "ES384": k.ec384} {
 		_, err := v.Verify(t.Context(), sign(t, alg, "", key))
 		require.NoError(t, err, "the last good keys stay")

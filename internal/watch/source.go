@@ -119,6 +119,9 @@ func (s *Source[T]) Current() (v T) {
 // Loaded reports whether there is a good value.
 func (s *Source[T]) Loaded() bool { return s.last.Load() != nil }
 
+// Name returns what the source loads and where from, for people.
+func (s *Source[T]) Name() string { return s.o.What + " of " + s.o.Name }
+
 // Status returns how the loads have gone so far.
 func (s *Source[T]) Status() Status {
 	s.mu.Lock()
@@ -137,7 +140,7 @@ func (s *Source[T]) Set(v T) {
 func (s *Source[T]) Start(ctx context.Context) error {
 	v, err := s.load(ctx)
 	if err != nil {
-		return fmt.Errorf("read %s of %s: %w", s.o.What, s.o.Name, err)
+		return fmt.Errorf("read %s: %w", s.Name(), err)
 	}
 	s.Set(v)
 	return nil
