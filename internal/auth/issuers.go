@@ -109,7 +109,7 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 	issuers := map[string]*issuer{}
 	var all prefixes
 	if o.hasKeys() {
-		all.add("the issuer of the settings", settingsEntry(o))
+		all.add("the issuer of the settings (BELLHOP_JWT_USER_PREFIX)", settingsEntry(o))
 	}
 	_, err := parseList(data, maxIssuers, issuerMembers, func(e entry) issuerEntry {
 		read := readIssuerEntry(e)

@@ -118,7 +118,7 @@ func ticketKey(hash [32]byte) []byte {
 // What the second letter of a revocation's key says of the rest.
 const (
 	revokedUser  = 'u'
-	revokedToken = 'j' // of any issuer, as earlier versions had it
+	revokedToken = 'j' // of any issuer
 	revokedOf    = 'i' // a token of one issuer
 )
 

@@ -140,6 +140,11 @@ func keyTokens(t *testing.T, key *rsa.PrivateKey, rs func(header string) string)
 // claimTokens are well signed and say what must not be said.
 func claimTokens(plain string, now time.Time) []requestCase {
 	const bad = "401 token-invalid"
+	null := json.RawMessage("null")
+	many := make([]string, 101)
+	for i := range many {
+		many[i] = fmt.Sprint("topic.", i)
+	}
 	cases := []requestCase{
 		{"sub twice", hs256(secret, header, strings.Replace(plain, "{", `{"sub":"control",`, 1)), bad},
 		{"exp twice", hs256(secret, header, strings.Replace(plain, "{", `{"exp":1,`, 1)), bad},
@@ -165,11 +170,31 @@ func claimTokens(plain string, now time.Time) []requestCase {
 		"iss absent":           {"iss": nil},
 		"aud of another":       {"aud": []string{"bellhop-staging"}},
 		"aud absent":           {"aud": nil},
-		"scope a number":       {"scope": 1},
-		"topics a text":        {"topics": "project.*"},
-		"topics of a star":     {"topics": []string{"*.project"}},
+		"sub a dot":            {"sub": "."},
+		"sub two dots":         {"sub": ".."},
+		"sub null":             {"sub": null},
+		"iss null":             {"iss": null},
+		"aud null":             {"aud": null},
+		"exp null":             {"exp": null},
 	} {
 		cases = append(cases, requestCase{name, hs256(secret, header, claims(change)), bad})
+	}
+	// Scopes and topics that are none give nothing, and take nothing from the rest.
+	for name, change := range map[string]map[string]any{
+		"scope a number": {"scope": 1},
+		"scope null":     {"scope": null},
+		"scope a list":   {"scope": []any{"notify:admin", 1, null, []string{"notify:publish"}}},
+	} {
+		cases = append(cases, requestCase{name, hs256(secret, header, claims(change)), scopeless})
+	}
+	for name, change := range map[string]map[string]any{
+		"topics null":      {"topics": null},
+		"topics a number":  {"topics": 1},
+		"topics of a star": {"topics": []string{"*.project", "a b", "."}},
+		"101 topics":       {"topics": many},
+		"other nulls":      {"nbf": null, "iat": null, "jti": null, "since": null, "scp": null},
+	} {
+		cases = append(cases, requestCase{name, hs256(secret, header, claims(change)), good})
 	}
 	return append(cases,
 		requestCase{"expired", hs256(secret, header, claims(map[string]any{"exp": now.Add(-time.Hour).Unix()})), "401 token-expired"},
