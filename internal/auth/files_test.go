@@ -136,6 +136,7 @@ func TestListsRefuseQuotesWithinValues(t *testing.T) {
 		"a path":           {IssuersFile: "- issuer: one\n  audiences: [bellhop]\n  jwks: \"'" + jwks + "'\""},
 		"a line break":     {IssuersFile: "- issuer: \"one\\n\"\n  audiences: [bellhop]\n  jwks: " + jwks},
 		"a NUL byte":       {IssuersFile: "- issuer: one\n  audiences: [\"bell\\0hop\"]\n  jwks: " + jwks},
+		"a prefix":         {IssuersFile: "- issuer: one\n  audiences: [bellhop]\n  user_prefix: '\"one:\"'\n  jwks: " + jwks},
 		"a hash":           {APIKeysFile: "- name: a\n  sha256: '\"" + hash + "\"'\n  scopes: [notify:publish]"},
 		"a webhook secret": {WebhooksFile: "- name: a\n  secrets: ['\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"']\n  scopes: [notify:publish]"},
 		"a key as secret of a webhook": {WebhooksFile: "- name: a\n  secrets: [whsec_" + base64.StdEncoding.EncodeToString([]byte("\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"+strings.Repeat("k", 32))) +

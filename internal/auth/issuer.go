@@ -134,7 +134,8 @@ func (i *issuer) leave() {
 func (i *issuer) verifySignature(ctx context.Context, t *token) error {
 	fits, ok := i.try(t)
 	if !ok && i.mayBeNew(t) {
-		if err := i.remote.Ask(ctx); err != nil && !anyFits(i.remote.Current(), t) {
+		err := i.remote.Ask(ctx)
+		if errors.Is(err, watch.ErrBusy) || err != nil && !anyFits(i.remote.Current(), t) {
 			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
 		}
 		fits, ok = i.try(t)

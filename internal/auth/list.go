@@ -142,15 +142,15 @@ func (e entry) text(name string) string {
 
 // optionalText returns the plain text of a member, which may be empty, and whether
 // the member is there.
-func (e entry) optionalText(name string) (text string, ok bool) {
+func (e entry) optionalText(name string) (value string, ok bool) {
 	node := e.members[name]
 	if node == nil {
 		return "", false
 	}
-	if !isText(node) && (node.Kind != yaml.ScalarNode || node.Tag != "!!str") {
-		e.mistakes.add(node.Line, "%s must be plain text", name)
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!str" && node.Value == "" {
+		return "", true
 	}
-	return node.Value, true
+	return e.text(name), true
 }
 
 // has reports whether a member is there and is not an empty list.

@@ -26,6 +26,13 @@ var ErrUnchanged = errors.New("unchanged")
 // ErrEnded is what a caller gets who asks a source that no longer runs.
 var ErrEnded = errors.New("the source is no longer followed")
 
+// ErrBusy is what Ask returns if too many callers wait for a load already.
+var ErrBusy = errors.New("too many wait for the source")
+
+// maxWaiting bounds the callers of Ask that wait for a slow load: each holds a
+// request, and strangers can cause it.
+const maxWaiting = 256
+
 // Options describe a source. What, Name and Load are required.
 type Options[T any] struct {
 	What string // what is loaded, in the plural, such as "token keys"
@@ -59,6 +66,7 @@ type Source[T any] struct {
 	// Set by New, then read-only.
 	o       Options[T]
 	demands chan demand
+	waiting atomic.Int64  // callers of Ask
 	ended   chan struct{} // closed when Run has returned
 
 	last   atomic.Pointer[T] // the last good value; nil: none yet
@@ -181,9 +189,15 @@ func (s *Source[T]) Run(ctx context.Context) {
 func (s *Source[T]) Reload(ctx context.Context) error { return s.demand(ctx, true) }
 
 // Ask loads the value for the sake of a request that finds it outdated, unless
-// that was done within Window, and returns how the last load went. The source
-// must run.
-func (s *Source[T]) Ask(ctx context.Context) error { return s.demand(ctx, false) }
+// that was done within Window, and returns how the last load went, or ErrBusy.
+// The source must run.
+func (s *Source[T]) Ask(ctx context.Context) error {
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > maxWaiting {
+		return ErrBusy
+	}
+	return s.demand(ctx, false)
+}
 
 func (s *Source[T]) demand(ctx context.Context, always bool) error {
 	answer := make(chan error, 1)

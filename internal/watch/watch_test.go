@@ -249,6 +249,34 @@ func TestAFailingSourceIsLoadedOnceInAWindow(t *testing.T) {
 	})
 }
 
+// TestFewWaitForASlowLoad has a thousand callers ask while a load hangs.
+func TestFewWaitForASlowLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		s := watch.New(watch.Options[string]{
+			Every: time.Hour, Window: time.Hour,
+			Load: func(context.Context) (string, error) { <-hang; return "", nil },
+		})
+		run(t, s)
+		answers := make(chan error, 1_000)
+		for range cap(answers) {
+			go func() { answers <- s.Ask(context.Background()) }()
+		}
+		synctest.Wait()
+		require.Len(t, answers, 744)
+		for range len(answers) {
+			require.ErrorIs(t, <-answers, watch.ErrBusy)
+		}
+		close(hang)
+		synctest.Wait()
+		require.Len(t, answers, 256)
+		for range len(answers) {
+			require.NoError(t, <-answers)
+		}
+		require.NoError(t, s.Ask(t.Context()))
+	})
+}
+
 func TestAskAfterTheEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
