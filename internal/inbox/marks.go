@@ -92,6 +92,7 @@ func (b *Inbox) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence,
 		case !v.More:
 			return v.Sequence, nil
 		}
+		e.From = v.Next
 	}
 }
 
@@ -148,8 +149,8 @@ func (b *Inbox) List(ctx context.Context, by notify.Principal, q Query) (wire.In
 		return wire.InboxPage{}, fmt.Errorf("count what is unread: %w", err)
 	}
 	page := wire.InboxPage{Items: b.items(tag, list.Notifications), Unread: unread, Cursor: b.cursor(tag, upTo)}
-	if list.More && len(page.Items) > 0 {
-		page.Next = page.Items[len(page.Items)-1].Cursor
+	if list.Next > 0 {
+		page.Next = b.cursor(tag, list.Next)
 	}
 	return page, nil
 }

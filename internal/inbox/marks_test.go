@@ -215,7 +215,7 @@ func TestRecalling(t *testing.T) {
 
 func TestListing(t *testing.T) {
 	b, i := newBook(t)
-	b.list = store.List{Notifications: []notify.Notification{{Sequence: 8}, {Sequence: 5}}, More: true}
+	b.list = store.List{Notifications: []notify.Notification{{Sequence: 8}, {Sequence: 5}}, Next: 4}
 	page, err := i.List(t.Context(), listener(), inbox.Query{State: notify.StateRead, Limit: 2})
 	require.NoError(t, err)
 	reader := notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}
@@ -226,7 +226,9 @@ func TestListing(t *testing.T) {
 	assert.Equal(t, cursorAt(i, "ada", 8), page.Items[0].Cursor)
 	assert.Equal(t, cursorAt(i, "ada", 5), page.Items[1].Cursor)
 
-	b.list.More = false
+	assert.Equal(t, cursorAt(i, "ada", 4), page.Next, "which may be further on")
+
+	b.list.Next = 0
 	page, err = i.List(t.Context(), listener(), inbox.Query{Before: page.Items[1].Cursor, Limit: 2})
 	require.NoError(t, err)
 	assert.EqualValues(t, 5, b.asked[2].before)

@@ -14,13 +14,21 @@ const (
 
 // Mark changes the state that notifications have for a user: those with IDs,
 // or all that Reader finds up to Through. It changes a bounded number;
-// Verdict.More says that there are more.
+// Verdict.More says that there are more, to be marked from Verdict.Next on.
 type Mark struct {
 	Reader  Reader
 	Verb    Verb
-	IDs     []string // of which those that the user does not have are ignored
-	Through Sequence // instead of IDs
-	Keep    int      // how many changes of state a history keeps, at least
+	IDs     []string  // of which those that the user does not have are ignored
+	Through Sequence  // instead of IDs
+	From    MarkPlace // how far an earlier Mark with the same Through has come
+	Keep    int       // how many changes of state a history keeps, at least
+}
+
+// MarkPlace is up to where a Mark has marked. Only what applies entries knows what it
+// means.
+type MarkPlace struct {
+	Task  string
+	After Sequence
 }
 
 // Recall takes a notification back, or keeps one from being released. The

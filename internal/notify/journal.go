@@ -93,7 +93,8 @@ type Generation struct {
 type Verdict struct {
 	Sequence  Sequence
 	Receipt   Receipt   // of a Publish
-	More      bool      // of a Sweep or Mark: append it again
+	More      bool      // of a Sweep or Mark: append it again, a Mark from Next
+	Next      MarkPlace // of a Mark
 	Changed   int       // by a Mark: how many notifications
 	Principal Principal // of a Redemption
 	Err       error     // ErrKeyReused, ErrTokenInvalid, ErrNotFound, ErrUnavailable, ErrOutcomeUnknown, or nil

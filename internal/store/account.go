@@ -5,8 +5,8 @@ import "github.com/bellhop/bellhop/internal/notify"
 // The store counts the bytes of all keys and values that grow with its use, before
 // compression: those of notifications, which retention can remove, and apart from
 // them those of everything else, which it cannot: idempotency keys, the histories of
-// users and topics, changes of state, collapse keys, deferred publishes, tickets and
-// revocations.
+// users and topics, read state, changes of state, collapse keys, deferred publishes,
+// tickets and revocations.
 //
 // Whoever writes such a record counts it with held, and whoever removes it with let,
 // in the same batch.

@@ -26,6 +26,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 		histories: &s.histories,
 		buffer:    s.buffer,
 		record:    s.record,
+		markMost:  s.markMost,
 	}
 	defer g.batch.Close()
 	verdicts, err := g.applySafely(first, entries)
@@ -44,7 +45,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	s.histories.turn()
 	s.revocations.apply(g.revoked)
 	s.views.turn()
-	s.shared.apply(g.steps) // readers look at this first
+	s.ranks.apply(g.steps)
 	return verdicts, g.told, nil
 }
 
@@ -67,6 +68,8 @@ type group struct {
 	// For memory, once all is durable.
 	revoked []revoked
 	steps   []step
+
+	markMost int // see markMost
 
 	recount []owner // whose readers have lost what they may have counted, in the entry
 }
@@ -112,7 +115,7 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 	case notify.Release:
 		err = g.releaseDeferred(seq, e)
 	case notify.Mark:
-		v.Changed, v.More, err = g.mark(seq, e)
+		err = g.mark(seq, e, &v)
 	case notify.Recall:
 		err = g.recall(seq, e)
 	case notify.Sweep:
@@ -258,7 +261,7 @@ func (g *group) keep(n *notify.Notification, e notify.Publish) error {
 	return nil
 }
 
-// size is what a notification takes: its record, its place, a key in each history,
+// size is what a notification takes: its record, its place, an entry in each history,
 // when it ends, and how many hold it.
 func size(n *notify.Notification, record []byte) uint64 {
 	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
@@ -274,6 +277,9 @@ func size(n *notify.Notification, record []byte) uint64 {
 	}
 	for _, t := range n.Topics {
 		total += uint64(key + perName + len(t))
+		for _, p := range patternsOf(string(t)) {
+			total += uint64(key + perName + len(p) + len(t))
+		}
 	}
 	return total
 }

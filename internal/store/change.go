@@ -15,6 +15,9 @@ import (
 // whoever was away hears of it: a cursor from before is too old for it.
 const changeLifetime = 31 * 24 * time.Hour
 
+// patternKeeps is how many times as many changes a pattern keeps as a topic does.
+const patternKeeps = 32
+
 // keepChange puts c into the history of o, which keeps the newest ones: as many
 // as are about most notifications, and that one.
 func (g *group) keepChange(o owner, c *notify.InboxChange, most int) error {
@@ -31,6 +34,9 @@ func (g *group) keepChange(o owner, c *notify.InboxChange, most int) error {
 	end := endOfChange(g.at, key)
 	g.set(end, nil)
 	g.held(end, 0)
+	if o.isPattern() {
+		most *= patternKeeps
+	}
 	for most > 0 && h.changes > uint64(most)+weight(c) {
 		if err := g.dropOldestChange(h); err != nil {
 			return err

@@ -46,7 +46,7 @@ func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 type replacements struct {
 	ids     []string // in the order in which they were found
 	by      map[string][]owner
-	holders []owner // in the order in which they were found
+	holders []owner // and the patterns that stand for them, in the order in which they were found
 	of      map[owner][]string
 }
 
@@ -55,7 +55,7 @@ func (r *replacements) add(id string, holders []owner) {
 		r.ids = append(r.ids, id)
 	}
 	r.by[id] = append(r.by[id], holders...)
-	for _, o := range holders {
+	for _, o := range nodesOf(holders) {
 		if len(r.of[o]) == 0 {
 			r.holders = append(r.holders, o)
 		}

@@ -9,7 +9,7 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 		}
 		switch kind {
 		case kindKey, kindTicket, kindRevocation, kindDeferred, kindChange, kindCollapse,
-			kindHistory, kindHistoryTopic, kindHistoryAll:
+			kindHistory, kindHistoryTopic, kindHistoryAll, kindMarks, kindMarksNode, kindMarksSeveral:
 			bytes += recordBytes(k, len(v))
 		case kindID:
 			if p, ok, err := placeOf(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {
@@ -22,3 +22,6 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 }
 
 func idOfKey(key []byte) string { return longID(string(key[1:])) }
+
+// SetMarkMost has one Mark change n notifications at most, and look at a few times as many.
+func (s *Store) SetMarkMost(n int) { s.markMost = n }

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"errors"
-
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -86,7 +84,7 @@ func (g *group) setHistories() {
 		if h.stored > 0 {
 			g.let(g.key, h.stored)
 		}
-		if h.history == (history{}) {
+		if h.isEmpty() {
 			g.remove(g.key)
 			h.stored = 0
 			continue
@@ -115,23 +113,27 @@ const dropMost = 100
 
 // extend puts n at the end of a history, which keeps the newest ones only.
 func (g *group) extend(o owner, n *notify.Notification, t told, most int) error {
+	if o.isShared() {
+		return g.extendShared(o, n, t.replaces, most)
+	}
 	h, err := g.history(o)
 	if err != nil {
 		return err
 	}
 	g.change(h)
 	h.kept++
-	if o.isShared() {
-		g.steps = append(g.steps, step{owner: h.owner, item: itemOf(n, t.replaces)})
-	} else {
-		h.unread++
-	}
+	h.unread++
 	var record []byte
 	if isOwn(n) {
 		record = g.record
 	}
 	g.buffer = appendTold(g.buffer[:0], t, record)
 	g.set(o.toldKey(n.Sequence), g.buffer)
+	return g.dropOver(h, most)
+}
+
+// dropOver drops the oldest of a history that keeps fewer than it has.
+func (g *group) dropOver(h *known, most int) error {
 	for range dropMost {
 		if most <= 0 || h.kept <= uint64(most) {
 			break
@@ -145,7 +147,7 @@ func (g *group) extend(o owner, n *notify.Notification, t told, most int) error 
 
 // dropOldest takes the oldest notification out of a history that is full.
 func (g *group) dropOldest(h *known) error {
-	seq, err := g.oldest(h.owner, h.removed)
+	seq, err := g.oldest(h)
 	if err != nil {
 		return err
 	}
@@ -163,54 +165,46 @@ func (g *group) dropOldest(h *known) error {
 // removes leaves a hole that is announced. Readers who cannot tell are to count
 // anew.
 func (g *group) takeOut(o owner, n *notify.Notification, retention bool) (held bool, err error) {
-	key := o.toldKey(n.Sequence)
+	key := o.keyOf(n)
 	v, err := get(g.batch, key)
 	if err != nil || v == nil {
 		return false, err
 	}
-	t, _, err := readTold(v)
+	if o.isShared() {
+		err = g.takeOutShared(o, n, retention)
+	} else {
+		err = g.takeOutOwn(o, n, v, retention)
+	}
 	if err != nil {
 		return false, err
 	}
+	return true, g.forgetCollapse(o, n)
+}
+
+// takeOutOwn takes n, which is there as value, out of the history of a user.
+func (g *group) takeOutOwn(o owner, n *notify.Notification, value []byte, retention bool) error {
+	t, _, err := readTold(value)
+	if err != nil {
+		return err
+	}
 	h, err := g.history(o)
 	if err != nil {
-		return false, err
+		return err
 	}
 	g.change(h)
 	h.kept--
 	if retention {
 		h.note(n)
 	}
-	g.remove(key)
-	switch {
-	case o.isShared():
-		g.steps = append(g.steps, step{owner: h.owner, item: item{sequence: n.Sequence}, gone: true})
-		g.recount = append(g.recount, h.owner)
-	case t.unread():
+	g.remove(o.toldKey(n.Sequence))
+	if t.unread() {
 		h.unread--
 		g.recount = append(g.recount, h.owner)
 	}
 	if g.folds {
 		g.fold(h)
 	}
-	return true, g.forgetCollapse(o, n)
-}
-
-// oldest returns the oldest in a history that is not empty. Below what was
-// removed there is nothing but the traces of that.
-func (g *group) oldest(o owner, removed notify.Sequence) (notify.Sequence, error) {
-	it, err := g.batch.NewIter(&pebble.IterOptions{
-		LowerBound: o.toldKey(removed + 1),
-		UpperBound: o.toldKey(^notify.Sequence(0)),
-	})
-	if err != nil {
-		return 0, err
-	}
-	defer it.Close()
-	if !it.First() {
-		return 0, errors.Join(errCorrupt, it.Error())
-	}
-	return sequenceOf(it.Key()), nil
+	return nil
 }
 
 func readHistoryOf(r pebble.Reader, o owner) (history, error) {

@@ -4,16 +4,21 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // List is a page of an inbox, newest first.
 type List struct {
 	Notifications []notify.Notification // each as the reader finds it
-	More          bool                  // there are more behind the last
+
+	// Next is before which sequence the next page begins, 0 if there is none. It may
+	// be further on than the last of the page, and a page may be empty.
+	Next notify.Sequence
 }
+
+// listLooks is at how many notifications a page looks at most, whatever state it
+// lists: of a hundred thousand that are read, none may be unread.
+const listLooks = 10_000
 
 // listBytes is how much content a page of an inbox holds, give or take a
 // notification: hundreds may be reading at once, and a hundred large ones are
@@ -38,10 +43,14 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 	}
 	var list List
 	bytes := 0
-	for {
+	for looks := 0; ; looks++ {
 		seq, ok := t.next()
 		if !ok {
 			return list, t.err()
+		}
+		if looks == listLooks {
+			list.Next = seq + 1
+			return list, nil
 		}
 		full := len(list.Notifications) == limit || bytes >= listBytes
 		n, ok, err := t.take(seq, state)
@@ -51,101 +60,11 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 		if !ok || n.Expired(now) {
 			continue
 		}
-		if list.More = full; full {
+		if full {
+			list.Next = list.Notifications[len(list.Notifications)-1].Sequence
 			return list, nil
 		}
 		list.Notifications = append(list.Notifications, n)
 		bytes += len(n.Content)
 	}
-}
-
-// Unread returns how many of those that r was told up to a sequence are neither
-// read nor archived. What is past its time counts until it is swept. No history
-// is scanned: every connection asks.
-func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
-	_, lists, err := s.sharedWith(r, 0, upTo)
-	if err != nil {
-		return 0, err
-	}
-	v := s.views.take()
-	defer v.leave()
-	h, err := readHistoryOf(v, ofUser(r.User))
-	if err != nil {
-		return 0, err
-	}
-	count := int(h.unread) //nolint:gosec // a number of notifications
-	if count > 0 && v.applied > upTo {
-		later, err := unreadAfter(v, ofUser(r.User), upTo)
-		if err != nil {
-			return 0, err
-		}
-		count -= later
-	}
-	for i, list := range distinct(lists) {
-		if len(list) == 0 {
-			continue
-		}
-		m, err := readMarks(v, marksKinds()[i], r.User)
-		if err != nil {
-			return 0, err
-		}
-		count += m.unreadOf(list)
-	}
-	return count, nil
-}
-
-// unreadAfter counts what a user has unread behind seq, of which there is
-// something only for a moment.
-func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, err error) {
-	err = each(from, o.toldKey(seq+1), o.toldKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
-		had, _, err := readTold(v)
-		if had.unread() {
-			count++
-		}
-		return true, err
-	})
-	return count, err
-}
-
-// distinct returns the list of everyone and, if there are topics, one of all of
-// them: one notification may have been told to several.
-func distinct(shared [][]item) [][]item {
-	if len(shared) <= 2 { // everyone, and one topic
-		return shared
-	}
-	return [][]item{shared[0], merged(shared[1:])}
-}
-
-// merged returns what the lists have, each once.
-func merged(lists [][]item) (all []item) {
-	if len(lists) == 1 {
-		return lists[0]
-	}
-	half := len(lists) / 2
-	a, b := merged(lists[:half]), merged(lists[half:])
-	all = make([]item, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0].sequence < b[0].sequence:
-			all, a = append(all, a[0]), a[1:]
-		case a[0].sequence > b[0].sequence:
-			all, b = append(all, b[0]), b[1:]
-		default:
-			b = b[1:]
-		}
-	}
-	return append(append(all, a...), b...)
-}
-
-// unreadOf returns how many of list are not marked.
-func (m marks) unreadOf(list []item) (count int) {
-	for _, i := range list {
-		for len(m) > 0 && m[0].to < i.sequence {
-			m = m[1:]
-		}
-		if len(m) == 0 || m[0].from > i.sequence {
-			count++
-		}
-	}
-	return count
 }

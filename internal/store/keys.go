@@ -10,33 +10,52 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// The key space. A key starts with the letter of its kind; numbers are
-// big-endian, so that keys of a kind are in the order of their numbers. An owner
-// is a user (u len name), a topic (p len name) or everyone (a): whose history
-// something is in.
+// The key space. A key starts with the letter of its kind; numbers are big-endian, so
+// that keys of a kind are in the order of their numbers. "len" stands for the length of
+// the name that follows, so that no name reaches into the range of another.
 //
-//	n seq            a notification, or whose it is
-//	d id             where the notification with an ID is
-//	u len user seq   it was told to the user, who still has it: how it is found there,
-//	                 and itself if nobody else was told
-//	p len topic seq  it was told to the topic: what it replaced
-//	a seq            it was told to everyone: what it replaced
-//	r seq            how many of its owners still have it, if fewer than at first
-//	m user           history: what is kept for the user, and what was removed
-//	P topic          history of the topic
-//	M                history of everyone
-//	b user           what the user has marked of what everyone was told
-//	e user           the same of what topics were told
+// An owner has a history of notifications. It is a user (u len name), a node, which is
+// a topic or a pattern such as "project.*" (p len name), or everyone (a).
+//
+// Notifications:
+//
+//	n seq            the record of a notification, or the name of the only user who was
+//	                 told, in whose history the record is
+//	d id             the sequence of the notification with an ID
+//	r seq            how many owners still have the notification, if fewer than at first
+//
+// Histories. A history has an entry for each notification that the owner was told and
+// retention has kept:
+//
+//	u len user seq   of a user: when it was read and archived, and the record if nobody
+//	                 else was told
+//	p len node seq   of a node: ID, times and topic of what one topic was told
+//	h len node seq   of a node: the same of what several topics were told
+//	a seq            of everyone: ID and times
+//	m user           how much the history has, and what retention has removed
+//	P node           the same of a node
+//	M                the same of everyone
 //	i owner seq      a change of state, or a recall, that the owner was told
-//	c owner key      the notification with a collapse key
+//	c owner key      the sequence of the owner's notification with a collapse key
+//
+// Read state. Entries of users have their own; of everything shared it is kept for
+// each user, as an interval set of sequences:
+//
+//	b user           of what everyone was told
+//	e len user node  of what one topic alone was told, as far as it was marked through
+//	                 the node; without a node: the node up to which dead ones were dropped
+//	f len user n     of what several topics were told at the sequences of block n
+//
+// The rest:
+//
 //	w ms seq         a publish to be released at a time
-//	k hash           an idempotency key: what it was used for
-//	t hash           a ticket, whose SHA-256 the hash is
+//	k hash           what an idempotency key was used for
+//	t hash           a ticket, by its SHA-256
 //	q u user         a revocation of a user's tokens
 //	q j hash         a revocation of one token, by the SHA-256 of its ID
 //	x ms kind ref    what ends at a time: the key kind ref, of n, i, k, t or q (no value)
 //	g seq            a generation
-//	s                the state as a whole
+//	s                the state of the store as a whole
 //	y                the spans of sequences that were applied
 //	o                the identity of the store
 //	l seq            a loss that was noticed, which ends at the sequence: how many entries
@@ -46,13 +65,15 @@ const (
 	kindID           = 'd'
 	kindTold         = 'u'
 	kindToldTopic    = 'p'
+	kindToldSeveral  = 'h'
 	kindToldAll      = 'a'
 	kindHolders      = 'r'
 	kindHistory      = 'm'
 	kindHistoryTopic = 'P'
 	kindHistoryAll   = 'M'
 	kindMarks        = 'b'
-	kindMarksTopics  = 'e'
+	kindMarksNode    = 'e'
+	kindMarksSeveral = 'f'
 	kindChange       = 'i'
 	kindCollapse     = 'c'
 	kindDeferred     = 'w'
@@ -88,11 +109,9 @@ func appendIDKey(dst []byte, id string) []byte {
 	return append(dst, id...)
 }
 
-// marksKinds are those of the marks of everyone's and of topics'.
-func marksKinds() [2]byte { return [...]byte{marksOfAll: kindMarks, marksOfTopics: kindMarksTopics} }
-
-func marksKey(kind byte, u notify.UserID) []byte {
-	return append(append(make([]byte, 0, 1+len(u)), kind), u...)
+// marksKey is where the marks of what everyone was told are.
+func marksKey(u notify.UserID) []byte {
+	return append(append(make([]byte, 0, 1+len(u)), kindMarks), u...)
 }
 
 func deferredKey(d notify.Deferred) []byte {

@@ -1,48 +1,44 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markMost is how many of a user's own notifications one Mark changes, and of
-// those that others are told, too, so that a publish never waits for long behind
-// one, and what it comes to can be told.
-const markMost = 250
+// markMost is how many notifications one Mark through a place changes, so that a
+// publish never waits for long behind one; marked by ID, there are as many as IDs.
+// It looks at looksPerMark times as many for that.
+const (
+	markMost     = 250
+	looksPerMark = 8
+)
 
 // mark changes the state of notifications and tells their reader which.
-func (g *group) mark(seq notify.Sequence, e notify.Mark) (changed int, more bool, err error) {
-	if e.Reader.User == "" {
-		return 0, false, errors.New("a mark of no user")
+func (g *group) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
+	switch {
+	case e.Reader.User == "":
+		return errors.New("a mark of no user")
+	case e.Verb != notify.VerbRead && e.Verb != notify.VerbUnread && e.Verb != notify.VerbArchive:
+		return fmt.Errorf("a mark that does %q", e.Verb)
 	}
-	m := &marking{group: g, Mark: e}
-	for i, kind := range marksKinds() {
-		if m.marks[i], err = readMarks(g.batch, kind, e.Reader.User); err != nil {
-			return 0, false, err
-		}
-	}
-	before := m.marks
+	m := &marking{group: g, Mark: e, state: newUserState(g.batch, e.Reader.User), left: g.markMost, looks: looksPerMark * g.markMost}
+	var err error
 	if e.IDs != nil {
 		err = m.byID()
 	} else {
-		more, err = m.through()
+		v.Next, err = m.through()
 	}
 	if err != nil {
-		return 0, more, err
+		return err
 	}
-	for i, kind := range marksKinds() {
-		if !m.stretched[i] {
-			continue
-		}
-		if err := g.setMarks(kind, e.Reader.User, m.marks[i], len(before[i])); err != nil {
-			return 0, more, err
-		}
-	}
+	v.More, v.Changed = v.Next != notify.MarkPlace{}, len(m.changed)
 	if len(m.changed) == 0 {
-		return 0, more, nil
+		return nil
 	}
 	c := notify.InboxChange{Sequence: seq, To: ofUser(e.Reader.User).readers()}
 	switch e.Verb {
@@ -50,57 +46,93 @@ func (g *group) mark(seq notify.Sequence, e notify.Mark) (changed int, more bool
 		c.Read = m.changed
 	case notify.VerbUnread:
 		c.Unread = m.changed
-	case notify.VerbArchive:
-		c.Archived = m.changed
 	default:
-		return 0, false, fmt.Errorf("a mark that does %q", e.Verb)
+		c.Archived = m.changed
 	}
 	g.told = append(g.told, c)
-	return len(m.changed), more, g.keepChange(ofUser(e.Reader.User), &c, e.Keep)
+	return g.keepChange(ofUser(e.Reader.User), &c, e.Keep)
 }
 
 // marking is a Mark while it is applied.
 type marking struct {
 	*group
 	notify.Mark
+	state *userState
 
-	marks     [2]marks // of what is shared, by marksKinds
-	stretched [2]bool  // they have changed
-	changed   []string // IDs
+	changed []string // IDs
+	left    int      // how many more may change
+	looks   int      // at how many more it may look
 }
 
-// stretch marks what is shared, from one place to another.
-func (m *marking) stretch(i int, from, to notify.Sequence) {
-	m.marks[i], m.stretched[i] = m.marks[i].mark(from, to, m.Verb, m.at), true
-}
-
-// byID marks those that the reader has.
+// byID marks those that the reader has, those of one interval set together.
 func (m *marking) byID() error {
+	seen := make(map[string]bool, len(m.IDs))
+	found := sharedMarks{nodes: map[string]marks{}, blocks: map[uint64]marks{}}
 	for _, id := range m.IDs {
-		p, ok, err := placeOf(m.batch, id)
-		if err != nil {
-			return err
-		}
-		if !ok || p.deferred != nil {
+		if seen[id] {
 			continue
 		}
-		n, err := m.forReader(p.sequence)
-		if err != nil {
+		seen[id] = true
+		if err := m.one(id, &found); err != nil {
 			return err
 		}
-		if n.Expired(m.at) {
-			continue
+	}
+	return m.markAll(&found)
+}
+
+// sharedMarks are the sequences of notifications, by the interval set that they are
+// marked in.
+type sharedMarks struct {
+	everyone marks
+	nodes    map[string]marks
+	blocks   map[uint64]marks
+}
+
+func (m *marking) markAll(found *sharedMarks) error {
+	if len(found.everyone) > 0 {
+		if err := m.markEveryone(sorted(found.everyone)); err != nil {
+			return err
 		}
-		if n.Audience == notify.AudienceUser {
-			err = m.own(id, p.sequence)
-		} else {
-			err = m.one(&n)
+	}
+	for _, node := range slices.Sorted(maps.Keys(found.nodes)) {
+		if err := m.markNode(node, sorted(found.nodes[node]), false); err != nil {
+			return err
 		}
-		if err != nil {
+	}
+	for _, block := range slices.Sorted(maps.Keys(found.blocks)) {
+		if err := m.markBlock(block, sorted(found.blocks[block])); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sorted returns intervals of one sequence each in order, joined.
+func sorted(m marks) (all marks) {
+	slices.SortFunc(m, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	for _, i := range m {
+		all = all.with(i)
+	}
+	return all
+}
+
+func (m *marking) one(id string, found *sharedMarks) error {
+	p, ok, err := placeOf(m.batch, id)
+	if err != nil || !ok || p.deferred != nil {
+		return err
+	}
+	n, err := m.forReader(p.sequence)
+	switch {
+	case err != nil || n.Expired(m.at):
+		return err
+	case n.Audience == notify.AudienceUser:
+		return m.own(id, p.sequence)
+	}
+	held, err := m.hears(&n)
+	if err != nil || !held {
+		return err
+	}
+	return m.shared(&n, found)
 }
 
 // own marks one of the reader's own, if it is.
@@ -140,224 +172,52 @@ func (m *marking) ownAt(id string, key, value []byte) error {
 	return nil
 }
 
-// one marks one that others are told, too, if the reader is.
-func (m *marking) one(n *notify.Notification) error {
-	held, err := m.hears(n)
-	if err != nil || !held {
+// shared finds out where one is marked that others are told, too, if it changes.
+func (m *marking) shared(n *notify.Notification, found *sharedMarks) error {
+	before, err := m.before(n)
+	if err != nil || before.after(m.Verb, m.at) == before {
 		return err
 	}
-	i := marksOfAll
-	if n.Audience == notify.AudienceTopic {
-		i = marksOfTopics
-	}
-	before := m.marks[i].at(n.Sequence)
-	if before.after(m.Verb, m.at) == before {
-		return nil
-	}
-	m.stretch(i, n.Sequence, n.Sequence)
 	m.changed = append(m.changed, n.ID())
+	i := interval{from: n.Sequence, to: n.Sequence}
+	switch {
+	case n.Audience == notify.AudienceAll:
+		found.everyone = append(found.everyone, i)
+	case isSeveral(n):
+		b := blockOf(n.Sequence)
+		found.blocks[b] = append(found.blocks[b], i)
+	default:
+		topic := string(n.Topics[0])
+		found.nodes[topic] = append(found.nodes[topic], i)
+	}
 	return nil
+}
+
+func (m *marking) before(n *notify.Notification) (told, error) {
+	switch {
+	case n.Audience == notify.AudienceAll:
+		all, err := m.state.ofEveryone()
+		i, _ := all.find(n.Sequence)
+		return i.told(), err
+	case isSeveral(n):
+		return m.state.ofSeveral(n.Sequence)
+	}
+	return m.state.at(string(n.Topics[0]), n.Sequence)
 }
 
 // hears reports whether the reader finds n, which is not the reader's own.
 func (m *marking) hears(n *notify.Notification) (bool, error) {
 	if n.Audience == notify.AudienceAll {
-		b, err := get(m.batch, everyone().toldKey(n.Sequence))
-		return b != nil && !n.Time.Before(m.Reader.Since), err
+		has, err := m.has(everyone().keyOf(n))
+		return has && !n.Time.Before(m.Reader.Since), err
 	}
 	for _, t := range n.Topics {
 		if _, ok := notify.Heard(m.Reader.Topics, []notify.Topic{t}); !ok {
 			continue
 		}
-		b, err := get(m.batch, ofTopic(t).toldKey(n.Sequence))
-		if err != nil || b != nil {
-			return b != nil, err
+		if has, err := m.has(ofTopic(t).keyOf(n)); has || err != nil {
+			return has, err
 		}
 	}
 	return false, nil
-}
-
-// through marks all that the reader was told up to a place: first the reader's
-// own, then the rest.
-func (m *marking) through() (more bool, err error) {
-	through := min(m.Through, m.state.last)
-	if through == 0 {
-		return false, nil
-	}
-	more, err = m.throughOwn(through)
-	if err != nil || more {
-		return more, err
-	}
-	return m.throughShared(through)
-}
-
-func (m *marking) throughOwn(through notify.Sequence) (more bool, err error) {
-	o := ofUser(m.Reader.User)
-	type one struct{ key, value []byte }
-	var all []one // since what is iterated must not be changed
-	err = each(m.batch, o.toldKey(0), o.toldKey(through+1), func(k, v []byte) (bool, error) {
-		t, _, err := readTold(v)
-		if err != nil || t.after(m.Verb, m.at) == t {
-			return err == nil, err
-		}
-		if more = len(all) == markMost; more {
-			return false, nil
-		}
-		all = append(all, one{append([]byte(nil), k...), append([]byte(nil), v...)})
-		return true, nil
-	})
-	if err != nil {
-		return false, err
-	}
-	for _, t := range all {
-		n, err := m.ofOwn(t.key, t.value)
-		if err != nil {
-			return false, err
-		}
-		if err := m.ownAt(n.ID(), t.key, t.value); err != nil {
-			return false, err
-		}
-	}
-	return more, nil
-}
-
-// ofOwn returns what a history of a user has at key, be it there or elsewhere.
-func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
-	_, record, err := readTold(value)
-	switch {
-	case err != nil:
-		return notify.Notification{}, err
-	case record == nil:
-		return m.forReader(sequenceOf(key))
-	}
-	return readForReader(sequenceOf(key), record)
-}
-
-// throughShared marks the rest: all that is before the place, or before the first
-// that is too much, and notes which of it will be found otherwise. Of topics it
-// marks just what the reader hears: another token of the user may name others.
-func (m *marking) throughShared(through notify.Sequence) (more bool, err error) {
-	all, err := m.otherwise(through)
-	if err != nil {
-		return false, err
-	}
-	if more = len(all) > markMost; more {
-		all = all[:markMost]
-		through = all[markMost-1]
-	}
-	for _, seq := range all {
-		n, err := m.forReader(seq)
-		if err != nil {
-			return false, err
-		}
-		if n.Audience == notify.AudienceAll && n.Time.Before(m.Reader.Since) {
-			continue // it is hidden
-		}
-		if !n.Expired(m.at) { // else it counts until it is swept
-			m.changed = append(m.changed, n.ID())
-		}
-		if n.Audience == notify.AudienceTopic {
-			m.stretch(marksOfTopics, seq, seq)
-		} else if !m.Reader.Since.IsZero() { // before that is another token's business, too
-			m.stretch(marksOfAll, seq, seq)
-		}
-	}
-	if m.Reader.Since.IsZero() {
-		m.stretch(marksOfAll, 1, through)
-	}
-	return more, nil
-}
-
-// otherwise returns where what is shared up to a place will be found otherwise,
-// in order. If it is more than markMost, the first of it are enough.
-func (m *marking) otherwise(through notify.Sequence) (all []notify.Sequence, err error) {
-	topics, err := m.heard(m.Reader.Topics)
-	if err != nil {
-		return nil, err
-	}
-	all, err = m.otherwiseIn(everyone(), marksOfAll, through, nil)
-	for _, t := range topics {
-		if err == nil {
-			all, err = m.otherwiseIn(ofTopic(t), marksOfTopics, through, all)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all), err
-}
-
-// otherwiseIn appends those of one history.
-func (m *marking) otherwiseIn(o owner, i int, through notify.Sequence, all []notify.Sequence) ([]notify.Sequence, error) {
-	from := m.marks[i].beginOf(m.Verb, m.at)
-	left := markMost + 1
-	err := each(m.batch, o.toldKey(from), o.toldKey(max(from, through+1)), func(k, _ []byte) (bool, error) {
-		before := m.marks[i].at(sequenceOf(k))
-		if before.after(m.Verb, m.at) != before {
-			all = append(all, sequenceOf(k))
-			left--
-		}
-		return left > 0, nil
-	})
-	return all, err
-}
-
-// heard is heard, with the topics whose histories are not in the batch yet.
-func (g *group) heard(patterns []notify.TopicPattern) ([]notify.Topic, error) {
-	if len(patterns) == 0 {
-		return nil, nil
-	}
-	topics, err := heard(g.batch, patterns)
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range g.changed {
-		t := notify.Topic(h.owner.name)
-		if h.owner.kind != kindToldTopic {
-			continue
-		}
-		if _, ok := notify.Heard(patterns, []notify.Topic{t}); ok {
-			topics = append(topics, t) // perhaps a second time
-		}
-	}
-	return topics, nil
-}
-
-// recall takes a notification out of every history, and tells those who had
-// it. One that was deferred nobody knows of. One that reaches anybody beyond the
-// bound of the recall does not exist for whoever recalls.
-func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
-	p, ok, err := placeOf(g.batch, e.ID)
-	if err == nil && ok {
-		ok, err = g.isWithin(e.Within, p)
-	}
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return notify.Errorf(notify.ErrNotFound, "there is no notification with this id, any more or yet")
-	case p.deferred != nil:
-		b, err := get(g.batch, deferredKey(*p.deferred))
-		if err != nil {
-			return err
-		}
-		g.removeDeferred(*p.deferred, e.ID, b)
-		g.remove(idKey(e.ID))
-		return nil
-	}
-	n, bytes, err := g.notification(p.sequence)
-	if err != nil {
-		return err
-	}
-	holders, err := g.removeAll(&n, bytes, false)
-	if err != nil {
-		return err
-	}
-	g.recount = g.recount[:0] // tellGone sees to it
-	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
-	g.tellGone(c, holders)
-	for _, o := range holders {
-		if err := g.keepChange(o, &c, e.Keep); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"slices"
 	"sort"
 	"time"
 
@@ -11,32 +10,150 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// marks is what a user has read and archived of what is told to others, too:
-// stretches of the journal's order, ascending and apart, outside of which
-// nothing is. To mark all broadcasts so far is one stretch, whatever it holds,
-// so that a broadcast takes nothing for those who are told it. Marks of what
-// topics were told are apart from those, each in a stretch of its own, since
-// which topics a user hears is another matter with each token.
-type marks []stretch
+// marks is an interval set: what a user has read and archived of an owner's
+// notifications, by their sequences. The intervals ascend and do not overlap. To mark
+// all notifications so far is one interval, however many they are.
+//
+// An interval may say that nothing is read or archived. Where there is no interval,
+// the marks of a wider owner count: see userState.
+type marks []interval
 
-// The marks of a user: places in what marksKinds returns.
-const (
-	marksOfAll = iota
-	marksOfTopics
-)
-
-type stretch struct {
+type interval struct {
 	from, to       notify.Sequence // inclusive
 	read, archived int64           // milliseconds since 1970; 0: it is not
 }
 
-// at returns how the user finds what is at seq.
-func (m marks) at(seq notify.Sequence) told {
-	i := sort.Search(len(m), func(i int) bool { return m[i].to >= seq })
-	if i == len(m) || m[i].from > seq {
-		return told{}
+func (i interval) told() told {
+	return told{read: fromMillis(i.read), archived: fromMillis(i.archived)}
+}
+
+func (i interval) unread() bool { return i.read == 0 && i.archived == 0 }
+
+// sameAs reports whether j says the same, wherever it is.
+func (i interval) sameAs(j interval) bool { return i.read == j.read && i.archived == j.archived }
+
+// after returns i as it is after verb at a time. What is so already stays as it is,
+// with its time.
+func (i interval) after(verb notify.Verb, at time.Time) interval {
+	t := i.told().after(verb, at)
+	i.read, i.archived = toMillis(t.read), toMillis(t.archived)
+	return i
+}
+
+// find returns the interval that contains seq.
+func (m marks) find(seq notify.Sequence) (i interval, ok bool) {
+	at := sort.Search(len(m), func(i int) bool { return m[i].to >= seq })
+	if at == len(m) || m[at].from > seq {
+		return interval{}, false
 	}
-	return told{read: fromMillis(m[i].read), archived: fromMillis(m[i].archived)}
+	return m[at], true
+}
+
+// combine goes over two interval sets once. f is called for each stretch of sequences
+// that one or both contain, with the intervals that contain it, nil for none, and
+// returns what the result says there; keep is false for nothing.
+func combine(a, b marks, f func(a, b *interval) (i interval, keep bool)) (all marks) {
+	var at notify.Sequence
+	for len(a) > 0 || len(b) > 0 {
+		begin, end := ^notify.Sequence(0), ^notify.Sequence(0)
+		for _, m := range []marks{a, b} {
+			if len(m) > 0 {
+				begin = min(begin, max(at, m[0].from))
+			}
+		}
+		var in [2]*interval
+		for k, m := range []marks{a, b} {
+			switch {
+			case len(m) == 0:
+			case m[0].from <= begin:
+				in[k], end = &m[0], min(end, m[0].to)
+			default:
+				end = min(end, m[0].from-1)
+			}
+		}
+		if i, keep := f(in[0], in[1]); keep {
+			i.from, i.to = begin, end
+			all = all.with(i)
+		}
+		at = end + 1
+		a, b = a.behind(end), b.behind(end)
+	}
+	return all
+}
+
+// behind returns m without its first interval if that does not reach behind seq.
+func (m marks) behind(seq notify.Sequence) marks {
+	if len(m) > 0 && m[0].to <= seq {
+		return m[1:]
+	}
+	return m
+}
+
+// with returns m with i behind it, joined to an interval that it continues.
+func (m marks) with(i interval) marks {
+	if last := len(m) - 1; last >= 0 && m[last].to+1 == i.from && m[last].sameAs(i) {
+		m[last].to = i.to
+		return m
+	}
+	return append(m, i)
+}
+
+// over returns what m says where it says something, and elsewhere what wider says.
+func (m marks) over(wider marks) marks {
+	if len(wider) == 0 {
+		return m
+	}
+	return combine(wider, m, func(w, own *interval) (interval, bool) {
+		if own != nil {
+			return *own, true
+		}
+		return *w, true
+	})
+}
+
+// unlike returns m without what wider says, too, or what says nothing where wider
+// says nothing.
+func (m marks) unlike(wider marks) marks {
+	return combine(wider, m, func(w, own *interval) (interval, bool) {
+		switch {
+		case own == nil:
+			return interval{}, false
+		case w == nil:
+			return *own, !own.unread()
+		}
+		return *own, !own.sameAs(*w)
+	})
+}
+
+// marked returns m after verb at a time within ranges, of which only from and to
+// count. Where m says nothing, what is there was unread; with onlyKnown it stays so.
+func (m marks) marked(ranges marks, verb notify.Verb, at time.Time, onlyKnown bool) marks {
+	return combine(m, ranges, func(own, in *interval) (interval, bool) {
+		switch {
+		case in == nil:
+			return *own, true
+		case own != nil:
+			return own.after(verb, at), true
+		}
+		return interval{}.after(verb, at), !onlyKnown
+	})
+}
+
+// changing returns the ranges up to through in which verb would change m.
+func (m marks) changing(after, through notify.Sequence, verb notify.Verb, at time.Time, onlyKnown bool) marks {
+	if after >= through {
+		return nil
+	}
+	ranges := combine(m, marks{{from: after + 1, to: through}}, func(own, in *interval) (interval, bool) {
+		switch {
+		case in == nil || own == nil && onlyKnown:
+			return interval{}, false
+		case own == nil:
+			return interval{}, !interval{}.after(verb, at).sameAs(interval{})
+		}
+		return interval{}, !own.after(verb, at).sameAs(*own)
+	})
+	return ranges
 }
 
 func fromMillis(ms int64) time.Time {
@@ -44,68 +161,6 @@ func fromMillis(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
-}
-
-// mark returns m with all from one place to another, inclusive, as it is after
-// verb at a time.
-func (m marks) mark(from, to notify.Sequence, verb notify.Verb, at time.Time) marks {
-	next := make(marks, 0, len(m)+2)
-	for _, s := range m { // what is before, and the part before of what reaches in
-		if s.from < from {
-			s.to = min(s.to, from-1)
-			next = next.with(s)
-		}
-	}
-	gap := from // where what is not looked at yet begins
-	for _, s := range m {
-		if s.to < from || s.from > to {
-			continue
-		}
-		s.from, s.to = max(s.from, from), min(s.to, to)
-		if gap < s.from {
-			next = next.with(stretch{from: gap, to: s.from - 1}.after(verb, at))
-		}
-		next = next.with(s.after(verb, at))
-		gap = s.to + 1
-	}
-	if gap <= to {
-		next = next.with(stretch{from: gap, to: to}.after(verb, at))
-	}
-	for _, s := range m {
-		if s.to > to {
-			s.from = max(s.from, to+1)
-			next = next.with(s)
-		}
-	}
-	return next
-}
-
-// beginOf returns the first place where verb may change something: those who mark
-// all have done so before.
-func (m marks) beginOf(verb notify.Verb, at time.Time) notify.Sequence {
-	if len(m) > 0 && m[0].from <= 1 && m[0].after(verb, at) == m[0] {
-		return m[0].to + 1
-	}
-	return 1
-}
-
-// with returns m with s behind it, joined to what it goes on from.
-func (m marks) with(s stretch) marks {
-	if s.read == 0 && s.archived == 0 {
-		return m
-	}
-	if i := len(m) - 1; i >= 0 && m[i].to+1 == s.from && m[i].read == s.read && m[i].archived == s.archived {
-		m[i].to = s.to
-		return m
-	}
-	return append(m, s)
-}
-
-// after returns s as it is after verb at a time.
-func (s stretch) after(verb notify.Verb, at time.Time) stretch {
-	t := told{read: fromMillis(s.read), archived: fromMillis(s.archived)}.after(verb, at)
-	s.read, s.archived = toMillis(t.read), toMillis(t.archived)
-	return s
 }
 
 func toMillis(t time.Time) int64 {
@@ -129,68 +184,57 @@ func (t told) after(verb notify.Verb, at time.Time) told {
 	return t
 }
 
-// pruneEvery is how many stretches come to be before it is looked which of all
-// still have something in them: looking takes a seek for each.
-const pruneEvery = 32
-
-// prune drops the stretches of which nothing is kept.
-func (m marks) prune(r pebble.Reader) (marks, error) {
-	it, err := r.NewIter(&pebble.IterOptions{
-		LowerBound: []byte{kindNotification}, UpperBound: after(kindNotification),
-	})
-	if err != nil {
-		return m, err
-	}
-	defer it.Close()
-	m = slices.DeleteFunc(m, func(s stretch) bool {
-		return !it.SeekGE(sequenceKey(kindNotification, s.from)) || sequenceOf(it.Key()) > s.to
-	})
-	return m, it.Error()
-}
-
 func (m marks) append(dst []byte) []byte {
 	var last notify.Sequence
-	for _, s := range m {
-		dst = binary.AppendUvarint(dst, uint64(s.from-last))
-		dst = binary.AppendUvarint(dst, uint64(s.to-s.from))
-		dst = binary.AppendUvarint(dst, uint64(s.read))     //nolint:gosec // a time since 1970
-		dst = binary.AppendUvarint(dst, uint64(s.archived)) //nolint:gosec // a time since 1970
-		last = s.to
+	for _, i := range m {
+		dst = binary.AppendUvarint(dst, uint64(i.from-last))
+		dst = binary.AppendUvarint(dst, uint64(i.to-i.from))
+		dst = binary.AppendUvarint(dst, uint64(i.read))     //nolint:gosec // a time since 1970
+		dst = binary.AppendUvarint(dst, uint64(i.archived)) //nolint:gosec // a time since 1970
+		last = i.to
 	}
 	return dst
 }
 
-// readMarks returns what u has marked, of a kind.
-func readMarks(from pebble.Reader, kind byte, u notify.UserID) (marks, error) {
-	b, err := get(from, marksKey(kind, u))
+// readMarks returns the marks that are kept at key.
+func readMarks(from pebble.Reader, key []byte) (marks, error) {
+	b, err := get(from, key)
 	if err != nil || b == nil {
 		return nil, err
 	}
+	return decodeMarks(b)
+}
+
+func decodeMarks(b []byte) (marks, error) {
 	var m marks
 	var last notify.Sequence
 	for r := (record{b: b}); len(r.b) > 0; {
-		s := stretch{from: last + notify.Sequence(r.uvarint())}
-		s.to = s.from + notify.Sequence(r.uvarint())
-		s.read, s.archived = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what append has put there
+		i := interval{from: last + notify.Sequence(r.uvarint())}
+		i.to = i.from + notify.Sequence(r.uvarint())
+		i.read, i.archived = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what append has put there
 		if r.err != nil {
 			return nil, r.err
 		}
-		m, last = append(m, s), s.to
+		m, last = append(m, i), i.to
 	}
 	return m, nil
 }
 
-// setMarks writes what u has marked.
-func (g *group) setMarks(kind byte, u notify.UserID, m marks, had int) (err error) {
-	if len(m)/pruneEvery > had/pruneEvery {
-		if m, err = m.prune(g.batch); err != nil {
-			return err
+// pruneEvery is how many intervals come to be before those are dropped under which
+// nothing is kept: looking takes a seek for each.
+const pruneEvery = 32
+
+// prune drops the intervals under which there is no key such as key makes.
+func (m marks) prune(r pebble.Reader, key func(notify.Sequence) []byte) (pruned marks, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: key(0), UpperBound: key(^notify.Sequence(0))})
+	if err != nil {
+		return m, err
+	}
+	defer it.Close()
+	for _, i := range m {
+		if it.SeekGE(key(i.from)) && sequenceOf(it.Key()) <= i.to {
+			pruned = append(pruned, i)
 		}
 	}
-	if len(m) == 0 {
-		g.remove(marksKey(kind, u))
-		return g.err
-	}
-	g.setValue(marksKey(kind, u), m)
-	return nil
+	return pruned, it.Error()
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestMarks holds stretches against a map of places.
+// TestMarks holds intervals against a map of places.
 func TestMarks(t *testing.T) {
 	const places = 20
 	rapid.Check(t, func(t *rapid.T) {
@@ -24,7 +24,7 @@ func TestMarks(t *testing.T) {
 				verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
 				now = now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "later")) * time.Second)
 				before := m.append(nil)
-				next := m.mark(from, to, verb, now)
+				next := m.marked(marks{{from: from, to: to}}, verb, now, false).unlike(nil)
 				if string(m.append(nil)) != string(before) {
 					t.Fatal("marking has changed what was marked before")
 				}
@@ -35,19 +35,14 @@ func TestMarks(t *testing.T) {
 				maps.DeleteFunc(want, func(_ notify.Sequence, v told) bool { return v == told{} })
 			},
 			"": func(t *rapid.T) {
-				var list []item
 				for seq := notify.Sequence(1); seq <= places+1; seq++ {
-					if got := m.at(seq); got != want[seq] {
+					if got, _ := m.find(seq); got.told() != want[seq] {
 						t.Fatalf("at %d: %v, want %v", seq, got, want[seq])
 					}
-					list = append(list, item{sequence: seq})
-				}
-				if got := m.unreadOf(list); got != places+1-len(want) {
-					t.Fatalf("%d unread, want %d", got, places+1-len(want))
 				}
 				for i, s := range m {
 					if s.from > s.to || i > 0 && s.from <= m[i-1].to {
-						t.Fatalf("stretches are not apart: %v", m)
+						t.Fatalf("intervals are not apart: %v", m)
 					}
 				}
 			},

@@ -5,14 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// owner is whose history something is in: a user's, a topic's, or everyone's.
+// owner is whose history something is in: a user's, a node's, or everyone's.
 type owner struct {
-	kind byte // kindTold, kindToldTopic or kindToldAll
+	kind byte // kindTold, kindToldTopic, kindToldSeveral or kindToldAll
 	name string
 }
 
@@ -21,6 +19,8 @@ func everyone() owner { return owner{kind: kindToldAll} }
 func ofUser(u notify.UserID) owner { return owner{kindTold, string(u)} }
 
 func ofTopic(t notify.Topic) owner { return owner{kindToldTopic, string(t)} }
+
+func ofNode(node string) owner { return owner{kindToldTopic, node} }
 
 // ownersOf returns in whose histories n was put.
 func ownersOf(n *notify.Notification) []owner {
@@ -121,28 +121,6 @@ func ownerOf(b []byte) (owner, error) {
 		return owner{}, errCorrupt
 	}
 	return owner{b[0], string(b[3 : 3+int(binary.BigEndian.Uint16(b[1:]))])}, nil
-}
-
-// heard returns the topics with a history that patterns stand for, in order.
-func heard(r pebble.Reader, patterns []notify.TopicPattern) ([]notify.Topic, error) {
-	var topics []notify.Topic
-	for _, p := range patterns {
-		prefix, many := p.Prefix()
-		if !many {
-			topics = append(topics, notify.Topic(p))
-			continue
-		}
-		lower := append([]byte{kindHistoryTopic}, prefix...)
-		err := each(r, lower, afterPrefix(lower), func(k, _ []byte) (bool, error) {
-			topics = append(topics, notify.Topic(k[1:]))
-			return true, nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.Sort(topics)
-	return slices.Compact(topics), nil
 }
 
 // afterPrefix returns the first key that is greater than all that begin with

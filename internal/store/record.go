@@ -104,6 +104,9 @@ type history struct {
 	removed     notify.Sequence
 	removedTime time.Time
 
+	several uint64          // of those kept, how many several topics were told, if they are a node's
+	newest  notify.Sequence // of what was ever put in, if the owner is shared
+
 	// The same for changes of state, by how many notifications they are about.
 	changes        uint64
 	removedChanges notify.Sequence
@@ -118,6 +121,12 @@ func (h *history) note(n *notify.Notification) {
 	}
 }
 
+// isEmpty reports whether nothing is kept, and nothing was removed.
+func (h history) isEmpty() bool {
+	h.newest = 0
+	return h == history{}
+}
+
 // hole is the highest sequence of anything that retention took.
 func (h *history) hole() notify.Sequence { return max(h.removed, h.removedChanges) }
 
@@ -127,13 +136,16 @@ func (h history) append(dst []byte) []byte {
 	dst = appendTime(dst, h.removedTime)
 	dst = binary.AppendUvarint(dst, h.unread)
 	dst = binary.AppendUvarint(dst, h.changes)
-	return binary.AppendUvarint(dst, uint64(h.removedChanges))
+	dst = binary.AppendUvarint(dst, uint64(h.removedChanges))
+	dst = binary.AppendUvarint(dst, h.several)
+	return binary.AppendUvarint(dst, uint64(h.newest))
 }
 
 func readHistory(b []byte) (history, error) {
 	r := record{b: b}
 	h := history{kept: r.uvarint(), removed: notify.Sequence(r.uvarint()), removedTime: r.time()}
 	h.unread, h.changes, h.removedChanges = r.uvarint(), r.uvarint(), notify.Sequence(r.uvarint())
+	h.several, h.newest = r.uvarint(), notify.Sequence(r.uvarint())
 	return h, r.err
 }
 

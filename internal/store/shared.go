@@ -1,153 +1,164 @@
 package store
 
 import (
-	"slices"
-	"sync"
+	"cmp"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sharedMost is how many items of lists are in memory, of some 40 bytes, twice
-// over at most and give or take a list. A list counts as some more: there may be
-// none of what a token names.
-const (
-	sharedMost   = 1 << 18
-	listOverhead = 8
-)
-
-// shared is what everyone and the topics that are read have in their histories,
-// in memory: what is unread of it is counted for each of very many readers.
-type shared struct {
-	mu         sync.Mutex
-	young, old map[owner][]item // old is young as it was when it was full
-	items      int              // in young
-}
-
-// item is one that a history holds. A list of them is in order, and what it
-// holds never changes: a newer one takes its place.
-type item struct {
-	sequence notify.Sequence
-	time     int64 // milliseconds since 1970
-	replaces string
-}
-
-// step is a change of a list that was applied.
-type step struct {
-	owner owner
-	item  item
-	gone  bool
-}
-
-// list returns what o has, as far as it was durable when it is called. A view that
-// is taken later shows all that the list does.
-func (c *shared) list(r pebble.Reader, views *views, o owner) ([]item, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if list, ok := c.find(o); ok {
-		return list, nil
-	}
-	list, err := readItems(r, o)
+// extendShared puts n at the end of the history of a topic or of everyone, and of the
+// patterns that stand for the topic.
+func (g *group) extendShared(o owner, n *notify.Notification, replaces string, most int) error {
+	h, err := g.history(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// It may show a group that is not durable yet, and the current view be from
-	// before that: what the group dropped would be in neither, and be missed by nobody.
-	views.turn()
-	c.put(o.clone(), list)
-	return list, nil
-}
-
-func (c *shared) find(o owner) (list []item, ok bool) {
-	if list, ok = c.young[o]; ok {
-		return list, true
-	}
-	if list, ok = c.old[o]; ok {
-		c.put(o, list)
-	}
-	return list, ok
-}
-
-func (c *shared) put(o owner, list []item) {
-	if c.young == nil || c.items >= sharedMost {
-		c.young, c.old, c.items = make(map[owner][]item), c.young, 0
-	}
-	if had, ok := c.young[o]; ok {
-		c.items -= len(had) + listOverhead
-	}
-	c.items += len(list) + listOverhead
-	c.young[o] = list
-}
-
-// apply takes steps in, of those lists that are in memory.
-func (c *shared) apply(steps []step) {
-	if len(steps) == 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range steps {
-		if list, ok := c.find(s.owner); ok {
-			c.put(s.owner, s.applyTo(list))
+	g.enter(h, n, "", replaces)
+	if o.kind == kindToldTopic {
+		if err := g.extendPatterns(o, n, replaces); err != nil {
+			return err
 		}
 	}
+	return g.dropOver(h, most)
 }
 
-// applyTo returns list after s. A list that was read when s was committed
-// already may hold it.
-func (s step) applyTo(list []item) []item {
-	i, found := slices.BinarySearchFunc(list, s.item.sequence, compareItems)
-	switch {
-	case s.gone && !found, !s.gone && found:
-		return list
-	case s.gone && i == 0:
-		return list[1:]
-	case s.gone:
-		return slices.Delete(slices.Clone(list), i, i+1)
-	case i == len(list):
-		return append(list, s.item) // readers of list do not look behind its end
-	}
-	return slices.Insert(slices.Clone(list), i, s.item)
-}
-
-func compareItems(i item, seq notify.Sequence) int {
-	switch {
-	case i.sequence < seq:
-		return -1
-	case i.sequence > seq:
-		return 1
-	}
-	return 0
-}
-
-// between returns those of list that are behind after and not behind upTo.
-func between(list []item, after, upTo notify.Sequence) []item {
-	end, _ := slices.BinarySearchFunc(list, upTo+1, compareItems)
-	begin, _ := slices.BinarySearchFunc(list[:end], after+1, compareItems)
-	return list[begin:end]
-}
-
-// readItems reads what o has.
-func readItems(r pebble.Reader, o owner) ([]item, error) {
-	var list []item
-	err := each(r, o.toldKey(0), o.toldKey(^notify.Sequence(0)), func(k, v []byte) (bool, error) {
-		seq := sequenceOf(k)
-		t, _, err := readTold(v)
+func (g *group) extendPatterns(topic owner, n *notify.Notification, replaces string) error {
+	for _, p := range patternsOf(topic.name) {
+		o := ofNode(p)
+		if isSeveral(n) {
+			has, err := g.has(o.keyOf(n))
+			if err != nil {
+				return err
+			}
+			if has { // by another topic
+				continue
+			}
+		}
+		h, err := g.history(o)
 		if err != nil {
-			return false, err
+			return err
 		}
-		b, err := get(r, sequenceKey(kindNotification, seq))
-		if err != nil || b == nil {
-			return err == nil, err // it goes at this moment
-		}
-		n, err := readForReader(seq, b)
-		list = append(list, itemOf(&n, t.replaces))
-		return true, err
-	})
-	return list, err
+		g.enter(h, n, topic.name, replaces)
+	}
+	return nil
 }
 
-func itemOf(n *notify.Notification, replaces string) item {
-	return item{sequence: n.Sequence, time: toMillis(n.Time), replaces: replaces}
+// enter puts n into one shared history.
+func (g *group) enter(h *known, n *notify.Notification, home, replaces string) {
+	g.change(h)
+	h.kept++
+	h.newest = n.Sequence
+	if isSeveral(n) {
+		h.several++
+		home = ""
+		if h.owner.isPattern() {
+			replaces = "" // each of the topics has its own
+		}
+	}
+	g.buffer = appendEntry(g.buffer[:0], n, home, replaces)
+	g.set(h.owner.keyOf(n), g.buffer)
+	g.steps = append(g.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), time: toMillis(n.Time)})
+}
+
+// leave takes n out of one shared history.
+func (g *group) leave(h *known, n *notify.Notification, retention bool) {
+	g.change(h)
+	h.kept--
+	if isSeveral(n) {
+		h.several--
+	}
+	if retention {
+		h.note(n)
+	}
+	g.remove(h.owner.keyOf(n))
+	g.steps = append(g.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), gone: true})
+	if g.folds {
+		g.fold(h)
+	}
+}
+
+// takeOutShared takes n out of the history of a topic or of everyone, and of the
+// patterns that stand for the topic, unless they have it by another topic.
+func (g *group) takeOutShared(o owner, n *notify.Notification, retention bool) error {
+	h, err := g.history(o)
+	if err != nil {
+		return err
+	}
+	g.leave(h, n, retention)
+	g.recount = append(g.recount, h.owner)
+	if o.kind != kindToldTopic {
+		return nil
+	}
+	for _, p := range patternsOf(o.name) {
+		held, err := g.holds(notify.TopicPattern(p), n)
+		if err != nil {
+			return err
+		}
+		if held {
+			continue
+		}
+		of, err := g.history(ofNode(p))
+		if err != nil {
+			return err
+		}
+		g.leave(of, n, retention)
+	}
+	return nil
+}
+
+// holds reports whether a topic that p stands for still has n.
+func (g *group) holds(p notify.TopicPattern, n *notify.Notification) (bool, error) {
+	if !isSeveral(n) {
+		return false, nil
+	}
+	for _, t := range n.Topics {
+		if !p.Matches(t) {
+			continue
+		}
+		if has, err := g.has(ofTopic(t).keyOf(n)); has || err != nil {
+			return has, err
+		}
+	}
+	return false, nil
+}
+
+func (g *group) has(key []byte) (bool, error) {
+	b, err := get(g.batch, key)
+	return b != nil, err
+}
+
+// oldest returns the oldest in a history that is not empty. Below what was removed
+// there is nothing but the traces of that.
+func (g *group) oldest(h *known) (notify.Sequence, error) {
+	seq, err := firstIn(g.batch, h.owner, h.removed)
+	if err != nil || h.several == 0 {
+		return seq, cmp.Or(err, orCorrupt(seq))
+	}
+	several, err := firstIn(g.batch, h.owner.several(), h.removed)
+	if err != nil {
+		return 0, err
+	}
+	if seq == 0 || several > 0 && several < seq {
+		seq = several
+	}
+	return seq, orCorrupt(seq)
+}
+
+// orCorrupt is the error of a history that should have had something.
+func orCorrupt(seq notify.Sequence) error {
+	if seq == 0 {
+		return errCorrupt
+	}
+	return nil
+}
+
+// firstIn returns the first sequence behind another that o has, 0 if there is none.
+func firstIn(r pebble.Reader, o owner, behind notify.Sequence) (seq notify.Sequence, err error) {
+	err = each(r, o.toldKey(behind+1), o.toldKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
+		seq = sequenceOf(k)
+		return false, nil
+	})
+	return seq, err
 }

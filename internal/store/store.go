@@ -79,11 +79,12 @@ type Store struct {
 	histories histories
 	buffer    []byte
 	record    []byte
+	markMost  int // as the constant, but in tests
 	watermark *watermark
 
 	usage       [2]atomic.Uint64 // of the state: notifications, all else
 	revocations revocations
-	shared      shared
+	ranks       ranks
 	views       views
 }
 
@@ -93,7 +94,7 @@ var ErrInUse = errors.New("another process is using the data directory")
 // Open opens the store in dir and makes it if it is not there. Only one process
 // can: for a second one the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{fs: o.FS, dir: dir, log: o.Logger}
+	s := &Store{markMost: markMost, fs: o.FS, dir: dir, log: o.Logger}
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
@@ -221,6 +222,9 @@ func (s *Store) load() error {
 	s.views.applied.Store(uint64(s.state.last))
 	s.views.folded.Store(uint64(s.state.folded))
 	s.noteUsage()
+	if err := s.ranks.load(s.db); err != nil {
+		return err
+	}
 	return s.revocations.load(s.db)
 }
 
@@ -333,33 +337,6 @@ func (s *Store) DiskSize() (uint64, error) {
 		return 0, fmt.Errorf("size of the disk of %s: %w", s.dir, err)
 	}
 	return usage.TotalBytes, nil
-}
-
-// Stats are the store's own figures.
-type Stats struct {
-	DiskBytes         uint64
-	MemTableBytes     uint64
-	CacheBytes        int64
-	CacheHits         int64
-	CacheMisses       int64
-	WALBytes          uint64
-	Compactions       int64
-	ReadAmplification int
-}
-
-// Stats returns the store's own figures as they are now.
-func (s *Store) Stats() Stats {
-	m := s.db.Metrics()
-	return Stats{
-		DiskBytes:         m.DiskSpaceUsage(),
-		MemTableBytes:     m.MemTable.Size,
-		CacheBytes:        m.BlockCache.Size,
-		CacheHits:         m.BlockCache.Hits,
-		CacheMisses:       m.BlockCache.Misses,
-		WALBytes:          m.WAL.BytesWritten,
-		Compactions:       m.Compact.Count,
-		ReadAmplification: m.ReadAmp(),
-	}
 }
 
 // get returns a copy of the value of key, nil if there is none.

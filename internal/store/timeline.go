@@ -21,14 +21,14 @@ type timeline struct {
 	backward bool            // the newest come first
 
 	view      *view
-	owners    []owner   // the user, everyone and the topics that the reader hears
+	owners    []owner   // the user, everyone and the nodes that the reader hears
 	histories []history // of the owners
-	marks     [2]*marks // of what is shared, by marksKinds; nil: not read yet
+	state     *userState
 
 	// What was not taken yet: of the user, of the other owners, and changes of
 	// state.
 	own     *pebble.Iterator
-	shared  [][]item
+	shared  []sharedIterator
 	changes []notify.InboxChange
 
 	// Of all notifications, for those whose record is not in the history: seeking
@@ -38,51 +38,41 @@ type timeline struct {
 	contents []byte      // of those that were read, in one piece
 }
 
+// sharedIterator reads what a node or everyone has.
+type sharedIterator struct {
+	*pebble.Iterator
+	owner owner // its kind says which part of a node's
+}
+
 // timeline returns what r was told after one sequence and up to another.
 func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timeline, error) {
-	owners, lists, err := s.sharedWith(r, after, upTo)
-	if err != nil {
+	t := &timeline{reader: r, after: after, upTo: upTo, view: s.views.take()}
+	t.state = newUserState(t.view, r.User)
+	if err := t.readHistories(); err != nil {
+		t.close()
 		return nil, err
-	}
-	// The lists first: what goes between them and the view is found to be gone, and
-	// what the view lacks would be no hole to it.
-	t := &timeline{reader: r, after: after, upTo: upTo, owners: owners, shared: lists, view: s.views.take()}
-	t.histories = make([]history, 0, len(t.owners))
-	for _, o := range t.owners {
-		h, err := readHistoryOf(t.view, o)
-		if err != nil {
-			t.close()
-			return nil, err
-		}
-		t.histories = append(t.histories, h)
 	}
 	return t, nil
 }
 
-// sharedWith returns what r has of what everyone and the topics that r hears
-// were told after one sequence and up to another. The first of the owners is the
-// user, of whom there is no list.
-func (s *Store) sharedWith(r notify.Reader, after, upTo notify.Sequence) (owners []owner, lists [][]item, err error) {
-	owners = append(make([]owner, 0, 2), ofUser(r.User), everyone())
-	topics, err := heard(s.db, r.Topics)
+func (t *timeline) readHistories() error {
+	nodes, err := nodesHeard(t.view, t.reader.Topics)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	for _, topic := range topics {
-		owners = append(owners, ofTopic(topic))
+	t.owners = append(make([]owner, 0, 2+len(nodes)), ofUser(t.reader.User), everyone())
+	for _, node := range nodes {
+		t.owners = append(t.owners, ofNode(node))
 	}
-	for _, o := range owners[1:] {
-		list, err := s.shared.list(s.db, &s.views, o)
+	t.histories = make([]history, 0, len(t.owners))
+	for _, o := range t.owners {
+		h, err := readHistoryOf(t.view, o)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		list = between(list, after, upTo)
-		if o == everyone() && !r.Since.IsZero() {
-			list = slices.DeleteFunc(slices.Clone(list), func(i item) bool { return fromMillis(i.time).Before(r.Since) })
-		}
-		lists = append(lists, list)
+		t.histories = append(t.histories, h)
 	}
-	return owners, lists, nil
+	return nil
 }
 
 // removed returns the highest sequence that retention took from the reader.
@@ -141,16 +131,62 @@ func joined(changes []notify.InboxChange) []notify.InboxChange {
 
 // begin opens what next and take read from.
 func (t *timeline) begin() (err error) {
-	o := ofUser(t.reader.User)
-	if t.own, err = t.iterate(o.toldKey(t.after+1), o.toldKey(t.upTo+1)); err != nil {
+	if t.own, err = t.open(ofUser(t.reader.User)); err != nil {
 		return err
 	}
-	if t.backward {
-		t.own.Last()
-	} else {
-		t.own.First()
+	for i, o := range t.owners[1:] {
+		h := t.histories[1+i]
+		if h.newest <= t.after || h.kept == 0 {
+			continue
+		}
+		if h.kept > h.several {
+			if err := t.openShared(o); err != nil {
+				return err
+			}
+		}
+		if h.several > 0 {
+			if err := t.openShared(o.several()); err != nil {
+				return err
+			}
+		}
+		if o.isPattern() {
+			if err := t.state.readAhead(o.name); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+func (t *timeline) openShared(o owner) error {
+	it, err := t.open(o)
+	if err != nil {
+		return err
+	}
+	t.shared = append(t.shared, sharedIterator{it, o})
+	return nil
+}
+
+// open returns an iterator over what o has, at the first to be taken.
+func (t *timeline) open(o owner) (*pebble.Iterator, error) {
+	it, err := t.iterate(o.toldKey(t.after+1), o.toldKey(t.upTo+1))
+	if err != nil {
+		return nil, err
+	}
+	if t.backward {
+		it.Last()
+	} else {
+		it.First()
+	}
+	return it, nil
+}
+
+func (t *timeline) step(it *pebble.Iterator) {
+	if t.backward {
+		it.Prev()
+	} else {
+		it.Next()
+	}
 }
 
 func (t *timeline) iterate(lower, upper []byte) (*pebble.Iterator, error) {
@@ -171,22 +207,15 @@ func (t *timeline) next() (seq notify.Sequence, ok bool) {
 	if t.own.Valid() {
 		consider(sequenceOf(t.own.Key()))
 	}
-	for _, list := range t.shared {
-		if len(list) > 0 {
-			consider(t.head(list).sequence)
+	for _, it := range t.shared {
+		if it.Valid() {
+			consider(sequenceOf(it.Key()))
 		}
 	}
 	if len(t.changes) > 0 {
 		consider(t.changes[0].Sequence)
 	}
 	return seq, ok
-}
-
-func (t *timeline) head(list []item) item {
-	if t.backward {
-		return list[len(list)-1]
-	}
-	return list[0]
 }
 
 // takeChange takes the change at seq, which next has returned, if it is one.
@@ -227,61 +256,8 @@ func (t *timeline) takeOwn(seq notify.Sequence, state notify.InboxState) (n noti
 		ok = err == nil
 	}
 	n.View = view
-	if t.backward {
-		t.own.Prev()
-	} else {
-		t.own.Next()
-	}
+	t.step(t.own)
 	return n, ok, err
-}
-
-func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
-	view, err := t.takeView(seq)
-	if err != nil || !state.Has(&view) {
-		return n, false, err
-	}
-	n, ok, err = t.read(seq)
-	n.View = view
-	return n, ok, err
-}
-
-// takeView returns how the reader finds what others were told at seq, too, but
-// for the topic, and moves on.
-func (t *timeline) takeView(seq notify.Sequence) (v notify.View, err error) {
-	for i, list := range t.shared {
-		if len(list) == 0 || t.head(list).sequence != seq {
-			continue
-		}
-		replaces := v.Replaces
-		if v, err = t.sharedView(i, t.head(list)); err != nil {
-			return v, err
-		}
-		v.Replaces = cmp.Or(replaces, v.Replaces)
-		if t.backward {
-			t.shared[i] = list[:len(list)-1]
-		} else {
-			t.shared[i] = list[1:]
-		}
-	}
-	return v, nil
-}
-
-// sharedView returns how the reader finds what is in the shared list at i.
-func (t *timeline) sharedView(i int, is item) (v notify.View, err error) {
-	which := marksOfAll
-	if i > 0 {
-		which = marksOfTopics
-	}
-	if t.marks[which] == nil {
-		m, err := readMarks(t.view, marksKinds()[which], t.reader.User)
-		if err != nil {
-			return v, err
-		}
-		t.marks[which] = &m
-	}
-	v = t.marks[which].at(is.sequence).view()
-	v.Replaces = is.replaces
-	return v, nil
 }
 
 // read returns what was told at seq and has its record there.
@@ -323,6 +299,9 @@ func (t *timeline) decode(seq notify.Sequence, record []byte) (notify.Notificati
 
 func (t *timeline) err() error {
 	err := t.own.Error()
+	for _, it := range t.shared {
+		err = errors.Join(err, it.Error())
+	}
 	if t.records != nil {
 		err = errors.Join(err, t.records.Error())
 	}
@@ -337,6 +316,9 @@ func (t *timeline) close() {
 		if it != nil {
 			it.Close()
 		}
+	}
+	for _, it := range t.shared {
+		it.Close()
 	}
 	t.view.leave()
 }

@@ -9,8 +9,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// told is how a history has a notification. That of a topic or of everyone
-// says only what it replaced: its readers' marks are their own.
+// told is how the history of a user has a notification.
 type told struct {
 	read, archived time.Time
 	replaces       string

@@ -1,0 +1,182 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A node is a topic, or a pattern that stands for topics. Both have a history: a
+// notification that a topic is told is in the history of the topic and in those of
+// the patterns that stand for it, so that a reader of a pattern reads one history,
+// however many topics there are.
+
+// indexedDots is how many dots the patterns have at most that have a history. Names
+// may have 255, and a history for each would make a publish cost the square of its
+// bytes. A reader of a longer pattern reads the histories of its topics.
+const indexedDots = 4
+
+// patternsOf returns the patterns with a history that stand for a topic or a longer
+// pattern, the longest first.
+func patternsOf(name string) []string {
+	if strings.IndexByte(name, '.') < 0 {
+		return nil
+	}
+	all := make([]string, 0, indexedDots)
+	for i := 0; i < len(name) && len(all) < indexedDots; i++ {
+		if name[i] == '.' && name[i:] != ".*" {
+			all = append(all, name[:i]+".*")
+		}
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// isPattern reports whether a node is a pattern: no topic has a "*".
+func isPattern(node string) bool { return strings.HasSuffix(node, "*") }
+
+// isPattern reports whether o is a pattern.
+func (o owner) isPattern() bool { return o.kind == kindToldTopic && isPattern(o.name) }
+
+// nodesOf returns owners with, for each topic, the patterns that stand for it, each
+// once.
+func nodesOf(owners []owner) []owner {
+	var all []owner
+	seen := map[owner]bool{}
+	add := func(o owner) {
+		if !seen[o] {
+			seen[o] = true
+			all = append(all, o)
+		}
+	}
+	for _, o := range owners {
+		add(o)
+		if o.kind == kindToldTopic {
+			for _, p := range patternsOf(o.name) {
+				add(owner{kindToldTopic, p})
+			}
+		}
+	}
+	return all
+}
+
+// nodesHeard returns the nodes whose histories a reader of patterns reads, in order.
+// No two stand for the same topic.
+func nodesHeard(r pebble.Reader, patterns []notify.TopicPattern) ([]string, error) {
+	nodes := make([]string, 0, len(patterns))
+	for _, p := range patterns {
+		prefix, many := p.Prefix()
+		if !many || strings.Count(prefix, ".") <= indexedDots {
+			nodes = append(nodes, string(p))
+			continue
+		}
+		topics, err := topicsUnder(r, prefix)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, topics...)
+	}
+	slices.Sort(nodes)
+	nodes = slices.Compact(nodes)
+	if !slices.ContainsFunc(nodes, isPattern) {
+		return nodes, nil
+	}
+	named := make(map[string]bool, len(nodes))
+	for _, n := range nodes {
+		named[n] = true
+	}
+	return slices.DeleteFunc(nodes, func(n string) bool {
+		return slices.ContainsFunc(patternsOf(n), func(p string) bool { return named[p] })
+	}), nil
+}
+
+// topicsUnder returns the topics with a history that begin with prefix.
+func topicsUnder(r pebble.Reader, prefix string) (topics []string, err error) {
+	lower := append([]byte{kindHistoryTopic}, prefix...)
+	err = each(r, lower, afterPrefix(lower), func(k, _ []byte) (bool, error) {
+		topics = append(topics, string(k[1:]))
+		return true, nil
+	})
+	return topics, err
+}
+
+// nodesHeard is nodesHeard, with the topics whose histories are not in the batch yet.
+func (g *group) nodesHeard(patterns []notify.TopicPattern) ([]string, error) {
+	all := slices.Clone(patterns)
+	for _, h := range g.changed {
+		t := notify.Topic(h.owner.name)
+		if h.owner.kind != kindToldTopic || isPattern(h.owner.name) || strings.Count(h.owner.name, ".") <= indexedDots {
+			continue
+		}
+		if _, ok := notify.Heard(patterns, []notify.Topic{t}); ok {
+			all = append(all, notify.TopicPattern(t))
+		}
+	}
+	return nodesHeard(g.batch, all)
+}
+
+// entry is how the history of a node or of everyone has a notification. It says what
+// can be asked of a notification without reading its record.
+type entry struct {
+	id            []byte // short
+	time, expires int64  // milliseconds since 1970
+	home          []byte // of a pattern, if no other topic was told: the topic
+	replaces      []byte // what it replaced, unless several topics were told
+}
+
+func appendEntry(dst []byte, n *notify.Notification, home, replaces string) []byte {
+	dst = appendString(dst, shortID(n.ID()))
+	dst = appendTime(dst, n.Time)
+	dst = appendTime(dst, n.Expires)
+	dst = appendString(dst, home)
+	return append(dst, replaces...)
+}
+
+// readEntry is the reverse. What it returns is a part of b.
+func readEntry(b []byte) (entry, error) {
+	r := record{b: b}
+	e := entry{id: r.bytes(r.uvarint())}
+	e.time, e.expires = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what appendEntry has put there
+	e.home = r.bytes(r.uvarint())
+	e.replaces = r.b
+	return e, r.err
+}
+
+// isSeveral reports whether n was told to several topics.
+func isSeveral(n *notify.Notification) bool { return len(n.Topics) > 1 }
+
+// several returns the owner under which a node has what was told to several topics.
+func (o owner) several() owner { return owner{kindToldSeveral, o.name} }
+
+// keyOf returns where o has n.
+func (o owner) keyOf(n *notify.Notification) []byte {
+	if o.kind == kindToldTopic && isSeveral(n) {
+		return o.several().toldKey(n.Sequence)
+	}
+	return o.toldKey(n.Sequence)
+}
+
+// marksPrefix begins the keys of a user's marks of nodes.
+func marksPrefix(kind byte, u notify.UserID) []byte {
+	k := append(make([]byte, 0, 1+2+len(u)+32), kind)
+	k = binary.BigEndian.AppendUint16(k, uint16(len(u))) //nolint:gosec // at most notify.MaxUserBytes
+	return append(k, u...)
+}
+
+func nodeMarksKey(u notify.UserID, node string) []byte {
+	return append(marksPrefix(kindMarksNode, u), node...)
+}
+
+func blockMarksKey(u notify.UserID, block uint64) []byte {
+	return binary.BigEndian.AppendUint64(marksPrefix(kindMarksSeveral, u), block)
+}
+
+// blockOf returns the block of sequences whose marks are kept together, of what
+// several topics were told.
+func blockOf(seq notify.Sequence) uint64 { return uint64(seq) >> blockBits }
+
+const blockBits = 12

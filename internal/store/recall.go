@@ -1,0 +1,46 @@
+package store
+
+import (
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// recall takes a notification out of every history, and tells those who had
+// it. One that was deferred nobody knows of. One that reaches anybody beyond the
+// bound of the recall does not exist for whoever recalls.
+func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
+	p, ok, err := placeOf(g.batch, e.ID)
+	if err == nil && ok {
+		ok, err = g.isWithin(e.Within, p)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return notify.Errorf(notify.ErrNotFound, "there is no notification with this id, any more or yet")
+	case p.deferred != nil:
+		b, err := get(g.batch, deferredKey(*p.deferred))
+		if err != nil {
+			return err
+		}
+		g.removeDeferred(*p.deferred, e.ID, b)
+		g.remove(idKey(e.ID))
+		return nil
+	}
+	n, bytes, err := g.notification(p.sequence)
+	if err != nil {
+		return err
+	}
+	holders, err := g.removeAll(&n, bytes, false)
+	if err != nil {
+		return err
+	}
+	g.recount = g.recount[:0] // tellGone sees to it
+	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
+	g.tellGone(c, holders)
+	for _, o := range nodesOf(holders) {
+		if err := g.keepChange(o, &c, e.Keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}

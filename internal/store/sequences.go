@@ -1,0 +1,108 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// sequences is a sorted set that counts what lies between two sequences without
+// looking at each. It is kept in chunks, so that taking one out of a million moves
+// some hundred.
+type sequences struct {
+	chunks [][]notify.Sequence // none is empty
+	n      int
+}
+
+const chunkMost = 1 << 10
+
+// chunkOf returns the first chunk that may contain seq, or the number of chunks.
+func (s *sequences) chunkOf(seq notify.Sequence) int {
+	i, _ := slices.BinarySearchFunc(s.chunks, seq, func(c []notify.Sequence, seq notify.Sequence) int {
+		if c[len(c)-1] < seq {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+func (s *sequences) add(seq notify.Sequence) {
+	i := s.chunkOf(seq)
+	if i == len(s.chunks) { // behind all others
+		if i == 0 || len(s.chunks[i-1]) >= chunkMost {
+			s.chunks = append(s.chunks, nil)
+		} else {
+			i--
+		}
+		s.chunks[i] = append(s.chunks[i], seq)
+		s.n++
+		return
+	}
+	at, found := slices.BinarySearch(s.chunks[i], seq)
+	if found {
+		return
+	}
+	s.n++
+	s.chunks[i] = slices.Insert(s.chunks[i], at, seq)
+	if c := s.chunks[i]; len(c) > chunkMost {
+		half := len(c) / 2
+		s.chunks = slices.Insert(s.chunks, i+1, slices.Clone(c[half:]))
+		s.chunks[i] = c[:half:half]
+	}
+}
+
+func (s *sequences) remove(seq notify.Sequence) {
+	i := s.chunkOf(seq)
+	if i == len(s.chunks) {
+		return
+	}
+	at, found := slices.BinarySearch(s.chunks[i], seq)
+	if !found {
+		return
+	}
+	s.n--
+	if s.chunks[i] = slices.Delete(s.chunks[i], at, at+1); len(s.chunks[i]) == 0 {
+		s.chunks = slices.Delete(s.chunks, i, i+1)
+	}
+}
+
+// upTo returns how many are not behind seq.
+func (s *sequences) upTo(seq notify.Sequence) (n int) {
+	i := s.chunkOf(seq)
+	if i == len(s.chunks) {
+		return s.n
+	}
+	for _, c := range s.chunks[:i] {
+		n += len(c)
+	}
+	at, found := slices.BinarySearch(s.chunks[i], seq)
+	if found {
+		at++
+	}
+	return n + at
+}
+
+// between returns how many lie from one sequence to another, both included.
+func (s *sequences) between(from, to notify.Sequence) int {
+	if from > to {
+		return 0
+	}
+	n := s.upTo(to)
+	if from > 0 {
+		n -= s.upTo(from - 1)
+	}
+	return n
+}
+
+// addTo adds all that are not behind seq to other.
+func (s *sequences) addTo(other *sequences, seq notify.Sequence) {
+	for _, c := range s.chunks {
+		for _, one := range c {
+			if one > seq {
+				return
+			}
+			other.add(one)
+		}
+	}
+}

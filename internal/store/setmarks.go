@@ -1,0 +1,165 @@
+package store
+
+import (
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// markNode marks what one topic alone was told, within ranges of a node.
+func (m *marking) markNode(node string, ranges marks, onlyKnown bool) error {
+	own, err := m.state.own(node)
+	if err != nil {
+		return err
+	}
+	wider, err := m.state.wider(node)
+	if err != nil {
+		return err
+	}
+	from := own
+	if !onlyKnown {
+		from = own.over(wider)
+	}
+	next := from.marked(ranges, m.Verb, m.at, onlyKnown).unlike(wider)
+	if next, err = m.pruned(next, len(own), ofNode(node).toldKey); err != nil {
+		return err
+	}
+	m.state.set(node, next)
+	m.setMarks(nodeMarksKey(m.Reader.User, node), own, next)
+	if len(own) == 0 && len(next) > 0 {
+		return m.tidyNodes()
+	}
+	return m.err
+}
+
+func (m *marking) markEveryone(ranges marks) error {
+	own, err := m.state.ofEveryone()
+	if err != nil {
+		return err
+	}
+	next, err := m.pruned(own.marked(ranges, m.Verb, m.at, false).unlike(nil), len(own), everyone().toldKey)
+	if err != nil {
+		return err
+	}
+	m.state.everyone = &next
+	m.setMarks(marksKey(m.Reader.User), own, next)
+	return m.err
+}
+
+// markBlock marks what several topics were told within a block of sequences.
+func (m *marking) markBlock(number uint64, ranges marks) error {
+	own, err := m.state.block(number)
+	if err != nil {
+		return err
+	}
+	record := func(seq notify.Sequence) []byte { return sequenceKey(kindNotification, seq) }
+	next, err := m.pruned(own.marked(ranges, m.Verb, m.at, false).unlike(nil), len(own), record)
+	if err != nil {
+		return err
+	}
+	m.state.blocks[number] = next
+	m.setMarks(blockMarksKey(m.Reader.User, number), own, next)
+	if len(own) == 0 && len(next) > 0 {
+		return m.tidyBlocks()
+	}
+	return m.err
+}
+
+// pruned drops intervals under which nothing is kept, now and then.
+func (m *marking) pruned(next marks, had int, key func(notify.Sequence) []byte) (marks, error) {
+	if len(next)/pruneEvery <= had/pruneEvery {
+		return next, nil
+	}
+	return next.prune(m.batch, key)
+}
+
+// setMarks writes next in the place of own, and counts what both take.
+func (m *marking) setMarks(key []byte, own, next marks) {
+	if len(own) > 0 {
+		m.buffer = own.append(m.buffer[:0])
+		m.let(key, len(m.buffer))
+	}
+	if len(next) == 0 {
+		m.remove(key)
+		return
+	}
+	m.setValue(key, next)
+	m.held(key, len(m.buffer))
+}
+
+// tidyMost is at how many of a user's records Mark looks when it adds one, so that a
+// user has few of what is not kept any more.
+const tidyMost = 2
+
+// tidyNodes goes through the nodes that the user has marked, a few at a time, and
+// drops the intervals of those of which nothing is kept.
+func (m *marking) tidyNodes() error {
+	place := nodeMarksKey(m.Reader.User, "")
+	from, err := get(m.batch, place)
+	if err != nil {
+		return err
+	}
+	var seen []string
+	err = m.state.eachUnder("", string(from)+"\x00", func(node string, _ marks) (bool, error) {
+		seen = append(seen, node)
+		return len(seen) < tidyMost, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, node := range seen {
+		h, err := m.history(ofNode(node))
+		if err != nil {
+			return err
+		}
+		if h.kept == h.several {
+			own, err := m.state.own(node)
+			if err != nil {
+				return err
+			}
+			m.state.set(node, nil)
+			m.setMarks(nodeMarksKey(m.Reader.User, node), own, nil)
+		}
+	}
+	if from != nil {
+		m.let(place, len(from))
+		m.remove(place)
+	}
+	if len(seen) == tidyMost { // else from the beginning
+		last := []byte(seen[len(seen)-1])
+		m.set(place, last)
+		m.held(place, len(last))
+	}
+	return m.err
+}
+
+// tidyBlocks drops the first blocks if nothing is kept of them.
+func (m *marking) tidyBlocks() error {
+	prefix := marksPrefix(kindMarksSeveral, m.Reader.User)
+	var blocks []uint64
+	err := each(m.batch, prefix, afterPrefix(prefix), func(k, _ []byte) (bool, error) {
+		blocks = append(blocks, uint64(sequenceOf(k)))
+		return len(blocks) < tidyMost, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		begin := notify.Sequence(b << blockBits)
+		kept := false
+		err := each(m.batch, sequenceKey(kindNotification, begin), sequenceKey(kindNotification, begin+1<<blockBits), func(_, _ []byte) (bool, error) {
+			kept = true
+			return false, nil
+		})
+		if err != nil {
+			return err
+		}
+		if !kept {
+			own, err := m.state.block(b)
+			if err != nil {
+				return err
+			}
+			m.state.blocks[b] = nil
+			m.setMarks(blockMarksKey(m.Reader.User, b), own, nil)
+		}
+	}
+	return m.err
+}

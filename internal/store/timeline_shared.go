@@ -1,0 +1,95 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// takeShared takes what others were told, too, at seq.
+func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+	view, several, err := t.takeView(seq)
+	if err != nil || view == nil || !state.Has(view) {
+		return n, false, err
+	}
+	n, ok, err = t.read(seq)
+	if several && ok && n.CollapseKey != "" {
+		view.Replaces, err = t.replacedBy(&n)
+	}
+	n.View = *view
+	return n, ok && err == nil, err
+}
+
+// takeView returns how the reader finds what others were told at seq, too, but for the
+// topic, and moves on; nil if it is hidden. several says that what it replaces depends
+// on the topics that are heard.
+func (t *timeline) takeView(seq notify.Sequence) (v *notify.View, several bool, err error) {
+	for _, it := range t.shared {
+		if !it.Valid() || sequenceOf(it.Key()) != seq {
+			continue
+		}
+		if v == nil {
+			several = it.owner.kind == kindToldSeveral
+			if v, err = t.sharedView(it, seq); err != nil {
+				return nil, several, err
+			}
+		}
+		t.step(it.Iterator)
+	}
+	return v, several, nil
+}
+
+// sharedView returns how the reader finds what is at seq, where it is; nil if it is
+// hidden.
+func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.View, error) {
+	b, err := it.ValueAndErr()
+	if err != nil {
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	e, err := readEntry(b)
+	if err != nil {
+		return nil, err
+	}
+	var had told
+	switch {
+	case it.owner.kind == kindToldSeveral:
+		had, err = t.state.ofSeveral(seq)
+	case it.owner.kind == kindToldTopic:
+		topic := it.owner.name
+		if it.owner.isPattern() {
+			topic = string(e.home)
+		}
+		had, err = t.state.at(topic, seq)
+	case fromMillis(e.time).Before(t.reader.Since):
+		return nil, nil //nolint:nilnil // it is hidden
+	default:
+		m, failed := t.state.ofEveryone()
+		i, _ := m.find(seq)
+		had, err = i.told(), failed
+	}
+	v := had.view()
+	v.Replaces = string(e.replaces)
+	return &v, err
+}
+
+// replacedBy returns what n, which several topics were told, replaced in the first of
+// those that the reader hears.
+func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
+	for _, topic := range slices.Sorted(slices.Values(n.Topics)) {
+		if _, ok := notify.Heard(t.reader.Topics, []notify.Topic{topic}); !ok {
+			continue
+		}
+		b, err := get(t.view, ofTopic(topic).keyOf(n))
+		if err != nil {
+			return "", err
+		}
+		if b == nil {
+			continue
+		}
+		if e, err := readEntry(b); err != nil || len(e.replaces) > 0 {
+			return string(e.replaces), err
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Unread returns how many of those that r was told up to a sequence are neither read
+// nor archived. What is past its time counts until it is swept. Its work depends on
+// what r's user has marked, neither on the number of topics that r hears nor on how
+// much they were told: every connection asks.
+func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
+	v := s.views.take()
+	defer v.leave()
+	c := &counter{store: s, state: newUserState(v, r.User), upTo: upTo}
+	count, err := c.own(v, ofUser(r.User))
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.everyone(r)
+	if err != nil {
+		return 0, err
+	}
+	nodes, err := nodesHeard(v, r.Topics)
+	if err != nil || len(nodes) == 0 {
+		return count + n, err
+	}
+	count += n
+	for _, node := range nodes {
+		n, err := c.alone(node)
+		if err != nil {
+			return 0, err
+		}
+		count += n
+	}
+	n, err = c.several(nodes)
+	return count + n, err
+}
+
+// counter counts what one user has not marked up to a sequence.
+type counter struct {
+	store *Store
+	state *userState
+	upTo  notify.Sequence
+}
+
+// own counts the user's own.
+func (c *counter) own(v *view, o owner) (int, error) {
+	h, err := readHistoryOf(v, o)
+	if err != nil {
+		return 0, err
+	}
+	count := int(h.unread) //nolint:gosec // a number of notifications
+	if count > 0 && v.applied > c.upTo {
+		later, err := unreadAfter(v, o, c.upTo)
+		return count - later, err
+	}
+	return count, nil
+}
+
+// unreadAfter counts what a user has unread behind seq, of which there is
+// something only for a moment.
+func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, err error) {
+	err = each(from, o.toldKey(seq+1), o.toldKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
+		had, _, err := readTold(v)
+		if had.unread() {
+			count++
+		}
+		return true, err
+	})
+	return count, err
+}
+
+// everyone counts what everyone was told, as many as a history keeps at most.
+func (c *counter) everyone(r notify.Reader) (count int, err error) {
+	all := c.store.ranks.everyone()
+	if len(all) == 0 {
+		return 0, nil
+	}
+	m, err := c.state.ofEveryone()
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range all {
+		if b.seq > c.upTo {
+			break
+		}
+		for len(m) > 0 && m[0].to < b.seq {
+			m = m[1:]
+		}
+		marked := len(m) > 0 && m[0].from <= b.seq && !m[0].unread()
+		if !marked && (r.Since.IsZero() || !fromMillis(b.time).Before(r.Since)) {
+			count++
+		}
+	}
+	return count, nil
+}
+
+// alone counts what a node was told and several topics were not: all that there is,
+// less what the node's intervals mark, and corrected by those of narrower nodes.
+func (c *counter) alone(node string) (int, error) {
+	rank, err := c.rank(node)
+	if err != nil {
+		return 0, err
+	}
+	count := rank.between(0, c.upTo)
+	if count == 0 {
+		return 0, nil
+	}
+	wider, err := c.state.wider(node)
+	if err != nil {
+		return 0, err
+	}
+	own, err := c.state.own(node)
+	if err != nil {
+		return 0, err
+	}
+	for _, i := range own.over(wider) {
+		if !i.unread() {
+			count -= rank.between(i.from, min(i.to, c.upTo))
+		}
+	}
+	if !isPattern(node) {
+		return count, nil
+	}
+	err = c.state.eachUnder(node[:len(node)-1], "", func(narrower string, m marks) (bool, error) {
+		if narrower == node {
+			return true, nil
+		}
+		n, err := c.narrower(narrower, m)
+		count += n
+		return true, err
+	})
+	return count, err
+}
+
+// narrower returns by how many the unread of a wider node are more for what the
+// intervals of a narrower one say.
+func (c *counter) narrower(node string, own marks) (more int, err error) {
+	wider, err := c.state.wider(node)
+	if err != nil {
+		return 0, err
+	}
+	rank, err := c.rank(node)
+	if err != nil {
+		return 0, err
+	}
+	for _, i := range ofOwn(own, wider) {
+		n := rank.between(i.from, min(i.to, c.upTo))
+		if i.unread() {
+			more += n
+		} else {
+			more -= n
+		}
+	}
+	return more, nil
+}
+
+// ofOwn returns the intervals of own in which something is unread otherwise than wider
+// says.
+func ofOwn(own, wider marks) marks {
+	return combine(own, wider, func(o, w *interval) (interval, bool) {
+		if o == nil {
+			return interval{}, false
+		}
+		return *o, o.unread() != (w == nil || w.unread())
+	})
+}
+
+// several counts what several topics were told, of all nodes together: one may have
+// been told by several of them.
+func (c *counter) several(nodes []string) (int, error) {
+	var all sequences
+	for _, node := range nodes {
+		rank, err := c.rank(node)
+		if err != nil {
+			return 0, err
+		}
+		rank.mu.Lock()
+		rank.several.addTo(&all, c.upTo)
+		rank.mu.Unlock()
+	}
+	if all.n == 0 {
+		return 0, nil
+	}
+	count := all.n
+	prefix := marksPrefix(kindMarksSeveral, c.state.user)
+	err := each(c.state.from, prefix, afterPrefix(prefix), func(_, v []byte) (bool, error) {
+		m, err := decodeMarks(v)
+		for _, i := range m {
+			if !i.unread() {
+				count -= all.between(i.from, i.to)
+			}
+		}
+		return true, err
+	})
+	return count, err
+}
+
+func (c *counter) rank(node string) (*rank, error) {
+	return c.store.ranks.of(node, &c.store.views)
+}

@@ -1,0 +1,186 @@
+package store
+
+import (
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// userState is what one user has marked of what is shared, read as it is asked for.
+//
+// What one topic was told is marked in intervals of nodes: the topic and the patterns
+// that stand for it. The interval of the longest node that has one at a sequence
+// counts. So "all up to here" by a reader of a pattern is one interval, whatever
+// topics there are, and a reader of one of these topics finds it. What several topics
+// were told is marked one by one, in blocks of sequences, since each reader hears it
+// by another topic. What everyone was told has intervals of its own.
+type userState struct {
+	from pebble.Reader
+	user notify.UserID
+
+	everyone *marks           // nil: not read yet
+	nodes    map[string]marks // own intervals of nodes
+	all      []string         // what the nodes begin with of which all intervals are in nodes
+	whole    map[string]marks // of patterns, with what wider ones say
+	blocks   map[uint64]marks // of what several topics were told
+}
+
+func newUserState(from pebble.Reader, u notify.UserID) *userState {
+	return &userState{
+		from: from, user: u,
+		nodes: map[string]marks{}, whole: map[string]marks{}, blocks: map[uint64]marks{},
+	}
+}
+
+func (s *userState) ofEveryone() (marks, error) {
+	if s.everyone == nil {
+		m, err := readMarks(s.from, marksKey(s.user))
+		if err != nil {
+			return nil, err
+		}
+		s.everyone = &m
+	}
+	return *s.everyone, nil
+}
+
+// own returns the intervals of a node itself.
+func (s *userState) own(node string) (marks, error) {
+	if m, ok := s.nodes[node]; ok {
+		return m, nil
+	}
+	for _, prefix := range s.all {
+		if strings.HasPrefix(node, prefix) {
+			return nil, nil
+		}
+	}
+	m, err := readMarks(s.from, nodeMarksKey(s.user, node))
+	if err == nil {
+		s.nodes[node] = m
+	}
+	return m, err
+}
+
+// set changes the intervals of a node.
+func (s *userState) set(node string, m marks) {
+	s.nodes[node] = m
+	clear(s.whole)
+}
+
+// wider returns what the patterns that stand for a node say together.
+func (s *userState) wider(node string) (marks, error) {
+	patterns := patternsOf(node)
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	return s.wholeOf(patterns[0])
+}
+
+// wholeOf returns what a pattern and those that are wider say together.
+func (s *userState) wholeOf(pattern string) (marks, error) {
+	if m, ok := s.whole[pattern]; ok {
+		return m, nil
+	}
+	wider, err := s.wider(pattern)
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.own(pattern)
+	if err != nil {
+		return nil, err
+	}
+	s.whole[pattern] = own.over(wider)
+	return s.whole[pattern], nil
+}
+
+// at returns how the user finds what one topic alone was told at seq.
+func (s *userState) at(topic string, seq notify.Sequence) (told, error) {
+	m, err := s.own(topic)
+	if err != nil {
+		return told{}, err
+	}
+	i, ok := m.find(seq)
+	if !ok {
+		if m, err = s.wider(topic); err != nil {
+			return told{}, err
+		}
+		i, _ = m.find(seq)
+	}
+	return i.told(), nil
+}
+
+// isNarrower reports whether a node below above has an interval at seq that counts
+// for a topic.
+func (s *userState) isNarrower(topic, above string, seq notify.Sequence) (bool, error) {
+	for _, node := range append([]string{topic}, patternsOf(topic)...) {
+		if node == above {
+			return false, nil
+		}
+		m, err := s.own(node)
+		if err != nil {
+			return false, err
+		}
+		if _, ok := m.find(seq); ok {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// block returns the marks of a block of what several topics were told.
+func (s *userState) block(number uint64) (marks, error) {
+	if m, ok := s.blocks[number]; ok {
+		return m, nil
+	}
+	m, err := readMarks(s.from, blockMarksKey(s.user, number))
+	if err == nil {
+		s.blocks[number] = m
+	}
+	return m, err
+}
+
+// ofSeveral returns how the user finds what several topics were told at seq.
+func (s *userState) ofSeveral(seq notify.Sequence) (told, error) {
+	m, err := s.block(blockOf(seq))
+	i, _ := m.find(seq)
+	return i.told(), err
+}
+
+// aheadMost is how many nodes under a pattern are read ahead.
+const aheadMost = 256
+
+// readAhead reads the nodes under a pattern, of which there are few mostly, so that
+// not each of its topics is looked for.
+func (s *userState) readAhead(pattern string) error {
+	prefix := strings.TrimSuffix(pattern, "*")
+	n := 0
+	err := s.eachUnder(prefix, "", func(node string, m marks) (bool, error) {
+		if _, ok := s.nodes[node]; !ok {
+			s.nodes[node] = m
+		}
+		n++
+		return n < aheadMost, nil
+	})
+	if err == nil && n < aheadMost {
+		s.all = append(s.all, prefix)
+	}
+	return err
+}
+
+// eachUnder calls f with the nodes that begin with prefix and have intervals, in order
+// from one on, until f returns false.
+func (s *userState) eachUnder(prefix, from string, f func(node string, m marks) (bool, error)) error {
+	none := nodeMarksKey(s.user, "")
+	lower, upper := nodeMarksKey(s.user, max(prefix, from)), afterPrefix(nodeMarksKey(s.user, prefix))
+	return each(s.from, lower, upper, func(k, v []byte) (bool, error) {
+		if len(k) == len(none) {
+			return true, nil // where tidying has come to
+		}
+		m, err := decodeMarks(v)
+		if err != nil {
+			return false, err
+		}
+		return f(string(k[len(none):]), m)
+	})
+}
