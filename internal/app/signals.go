@@ -41,8 +41,8 @@ func (s *service) reload(ctx context.Context) {
 		err = errors.Join(err, s.certificate.Reload(ctx))
 	}
 	if err != nil {
-		s.logger.Error("files were reloaded in part; the last good version of the others stays in force", "error", err)
+		s.logger.Error("files were reloaded in part; the last good version of the others stays in force", "audit", true, "error", err)
 		return
 	}
-	s.logger.Info("files were reloaded")
+	s.logger.Info("files were reloaded", "audit", true)
 }

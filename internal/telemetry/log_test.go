@@ -211,6 +211,18 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 	})
 }
 
+func TestAuditLinesAreAllWritten(t *testing.T) {
+	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
+		for range 50 {
+			l.Info("files were reloaded", "audit", true)
+			l.Info("files were reloaded", "audit", false)
+		}
+	})
+	if all := lines(t, text); len(all) != 50+2 {
+		t.Errorf("%d lines were written, want the fifty of the audit, one other and their count", len(all))
+	}
+}
+
 // Loggers of two sources write the same line about each.
 func TestLinesOfDifferentLoggersAreNotEqual(t *testing.T) {
 	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {

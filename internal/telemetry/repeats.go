@@ -31,7 +31,8 @@ func passing(key string) bool {
 // repeats is a slog.Handler that writes equal lines once in a period, and a
 // message with ever different attributes a few times; it counts the rest. At the
 // end of the period it writes the first of the lines that were counted, with their
-// number in the attribute "repeated". Lines at debug level are all written.
+// number in the attribute "repeated". Lines at debug level and lines with the
+// attribute "audit", which is true, are all written.
 type repeats struct {
 	next   slog.Handler
 	counts *counts
@@ -79,10 +80,19 @@ func (r repeats) WithGroup(name string) slog.Handler {
 
 // Handle is of slog.Handler.
 func (r repeats) Handle(ctx context.Context, record slog.Record) error {
-	if record.Level >= slog.LevelInfo && r.counts.isRepeated(record, r) {
+	if record.Level >= slog.LevelInfo && !isAudit(record) && r.counts.isRepeated(record, r) {
 		return nil
 	}
 	return r.next.Handle(ctx, record)
+}
+
+// isAudit reports whether a line says what an operator has done.
+func isAudit(record slog.Record) (is bool) {
+	record.Attrs(func(a slog.Attr) bool {
+		is = a.Key == "audit" && a.Value.Kind() == slog.KindBool && a.Value.Bool()
+		return !is
+	})
+	return is
 }
 
 // isRepeated reports whether the line is to be counted only.

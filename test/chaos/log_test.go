@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -140,10 +141,40 @@ func TestTheLogIsAFullPipe(t *testing.T) {
 	require.Zero(t, code)
 }
 
+// TestBreachesDoNotFillTheLog has a client break the protocol again and again.
+func TestBreachesDoNotFillTheLog(t *testing.T) {
+	const most = 100
+	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
+	p.start()
+	for range most {
+		p.breach()
+	}
+	code, said := p.end(t, syscall.SIGTERM)
+	require.Zero(t, code, said)
+	lines, counted := 0, 0
+	for line := range strings.Lines(said) {
+		var l struct {
+			Msg      string
+			Repeated int
+		}
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "peer broke the protocol" {
+			lines++
+			counted += max(1, l.Repeated)
+		}
+	}
+	require.Equal(t, most, counted, "none goes unnoticed: %s", said)
+	require.Less(t, lines, most/2, "each has a line: %s", said)
+}
+
 // The process has mistakes in its settings to report, and no log to report them to.
 func TestTheLogCannotBeWritten(t *testing.T) {
 	for name, open := range map[string]func() (*os.File, error){
 		"full disk": func() (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) },
+		"full pipe": func() (*os.File, error) {
+			pipe := newPipe(t)
+			pipe.fill()
+			return pipe.w, nil
+		},
 		"closed pipe": func() (*os.File, error) {
 			r, w, err := os.Pipe()
 			if err == nil {
