@@ -1,8 +1,12 @@
-// Package store keeps the state that the journal's entries add up to: what each
-// user, topic and everyone was told and who has read it, idempotency keys,
-// generations, tickets, revocations. It applies entries in the order it is given, atomically and durably, and answers reads. It promises
-// that what Apply has returned survives a power cut, and leaves the order of
-// entries and the rules of publishing to others. Pebble lives here only.
+// Package store keeps the state that the journal's entries add up to: the histories of
+// users, topics and everyone, what each user has read, idempotency keys, generations,
+// tickets, revocations. It applies entries in the order it is given, atomically and
+// durably, and answers reads. It promises that what Apply has returned survives a power
+// cut, and leaves the order of entries and the rules of publishing to others. Pebble
+// lives here only.
+//
+// Order of locks: ranks.mu before rank.mu. No other two are held together, and none is
+// held while the disk is read or written, since Apply takes them all.
 package store
 
 import (
