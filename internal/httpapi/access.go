@@ -32,6 +32,7 @@ func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.H
 			return err
 		}
 		if err := a.Requests.Allow(by); err != nil {
+			limit.Delay(c.Request().Context())
 			return err
 		}
 		return h(c, by)

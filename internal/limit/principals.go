@@ -1,6 +1,11 @@
 package limit
 
-import "github.com/bellhop/bellhop/internal/notify"
+import (
+	"context"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
 
 // Principals holds users and backends to rates of their own. A nil Principals
 // allows everything.
@@ -17,4 +22,19 @@ func (l *Principals) Allow(p notify.Principal) error {
 		return l.Backends.Allow(p.Name, 1)
 	}
 	return l.Users.Allow(p.Name, 1)
+}
+
+// refusalDelay is how long the refusal of a principal that asks too often waits.
+const refusalDelay = 100 * time.Millisecond
+
+// Delay waits a moment before a principal is told that it asks too often, unless
+// ctx ends. A refusal costs nearly as much as some requests do: a client that
+// answers it with the next request on the same connection is slowed down to a few.
+func Delay(ctx context.Context) {
+	timer := time.NewTimer(refusalDelay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -61,13 +62,14 @@ func (s *socket) answer(frame []byte) bool {
 // do carries out a command within the rate of the principal. The one command that
 // costs nothing, ping, is counted by the connection alone.
 func (s *socket) do(command func(context.Context, *socket, wire.Command) ([]byte, error), cmd wire.Command) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
 	if cmd.Event != "ping" {
 		if err := s.handler.opts.Requests.Allow(s.conn.Principal()); err != nil {
+			limit.Delay(ctx)
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
-	defer cancel()
 	return command(ctx, s, cmd)
 }
 
