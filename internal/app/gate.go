@@ -21,9 +21,7 @@ func (s *service) openGate(ctx context.Context) (err error) {
 	o := keysOf(s.cfg)
 	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // nobody asks before there is one
 	o.Logger = s.logger
-	if s.verifier, err = auth.New(ctx, o); err == nil {
-		s.metrics.Observe(s.issuerSamples)
-	}
+	s.verifier, err = auth.New(ctx, o)
 	_, originsErr := auth.ParseOrigins(s.cfg.AllowedOrigins)
 	if err != nil {
 		err = fmt.Errorf("keys of tokens: %w", err)
@@ -41,6 +39,8 @@ func (s *service) openGate(ctx context.Context) (err error) {
 		}
 		return usageError{err.Error()}
 	}
+	s.metrics.Observe(s.issuerSamples)
+	s.metrics.Observe(s.fileSamples)
 	return nil
 }
 

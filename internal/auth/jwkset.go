@@ -94,7 +94,7 @@ func (w *warnings) skipped(index int, kid string, raw []byte, reason error) {
 // private warns of an entry that is used and should not have been published.
 func (w *warnings) private(index int, kid string, raw []byte) {
 	if w.isNew(raw) {
-		w.reader.logger.Warn("a key set holds a private key; it must be replaced, since whoever read the set can sign with it",
+		w.reader.logger.Warn("a key set holds a private key; it must be replaced, since anybody who has read the set can sign with it",
 			"source", w.reader.name, "index", index, "kid", shortKID(kid))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/text"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // maxMissing bounds how many issuers Ready names.
@@ -56,6 +57,22 @@ func (i *issuer) status() IssuerStatus {
 		if one.Attempted.After(all.Attempted) {
 			all.Attempted = one.Attempted
 		}
+	}
+	return all
+}
+
+// Files returns how the loads of the lists went: those of issuers, API keys and
+// webhooks that are configured.
+func (v *Verifier) Files() map[string]watch.Status {
+	all := map[string]watch.Status{}
+	if v.issuers != nil {
+		all["issuers"] = v.issuers.Status()
+	}
+	if v.apiKeys != nil {
+		all["api_keys"] = v.apiKeys.Status()
+	}
+	if v.webhooks != nil {
+		all["webhooks"] = v.webhooks.Status()
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -126,8 +127,14 @@ func TestStopWhenFilesHaveBecomePipes(t *testing.T) {
 		require.NoError(t, os.Remove(path))
 		require.NoError(t, syscall.Mkfifo(path, 0o600))
 	}
-	failed := regexp.MustCompile(`bellhop_issuer_key_load_failures_total\{issuer="\*"\} [1-9]`)
-	require.Eventually(t, func() bool { return failed.MatchString(s.metrics()) }, patience, 50*time.Millisecond, "the files are not looked at")
+	failing := []*regexp.Regexp{regexp.MustCompile(`bellhop_issuer_key_load_failures_total\{issuer="\*"\} [1-9]`)}
+	for _, file := range []string{"issuers", "api_keys", "webhooks", "tls_certificate"} {
+		failing = append(failing, regexp.MustCompile(`bellhop_file_load_failing\{file="`+file+`"\} 1\n`))
+	}
+	require.Eventually(t, func() bool {
+		metrics := s.metrics()
+		return !slices.ContainsFunc(failing, func(r *regexp.Regexp) bool { return !r.MatchString(metrics) })
+	}, patience, 50*time.Millisecond, "the files are not looked at")
 	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode, "the last good versions stay")
 	require.NoError(t, s.stop())
 }

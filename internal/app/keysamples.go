@@ -27,6 +27,31 @@ func (s *service) issuerSamples() []telemetry.Sample {
 	return all
 }
 
+// fileSamples are the metrics of the other files that are followed.
+func (s *service) fileSamples() []telemetry.Sample {
+	files := s.verifier.Files()
+	if s.certificate != nil {
+		files["tls_certificate"] = s.certificate.pair.Status()
+	}
+	var all []telemetry.Sample
+	for name, status := range files {
+		failing := 0.0
+		if status.Err != nil {
+			failing = 1
+		}
+		all = append(all,
+			telemetry.Sample{
+				Name: "bellhop_file_load_failing", Help: "1 if the present content of a file cannot be used, so that an older one is in force.",
+				Value: failing, Label: "file", LabelValue: name,
+			},
+			telemetry.Sample{
+				Name: "bellhop_file_load_last_success_timestamp_seconds", Help: "When a file was last read and found good.",
+				Value: seconds(status.Loaded), Label: "file", LabelValue: name,
+			})
+	}
+	return all
+}
+
 // seconds returns t as Prometheus has times; 0 if t is none.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {
