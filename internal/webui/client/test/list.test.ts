@@ -165,6 +165,34 @@ describe("the list", () => {
   });
 });
 
+describe("a list that cannot be loaded", () => {
+  it("is asked for again by itself, with growing waits, while the connection is well", async () => {
+    answer = () => new Response("", { status: 502 });
+    const { list, ids } = await shown();
+    list.want();
+    await pass(60_000);
+    expect(list.failed).toBe(true);
+    expect(asked.length).toBeGreaterThan(4);
+    expect(asked.length).toBeLessThan(30);
+    answer = () => undefined;
+    await pass(30_000);
+    expect([list.failed, ids()]).toEqual([false, "d* c* b*"]);
+    const before = asked.length;
+    await pass(60_000);
+    expect(asked.length).toBe(before);
+    list.close();
+  });
+
+  it("is not asked for once it is closed", async () => {
+    answer = () => new Response("", { status: 502 });
+    const { list } = await shown();
+    list.close();
+    const before = asked.length;
+    await pass(60_000);
+    expect(asked.length).toBe(before);
+  });
+});
+
 describe("what the user marks", () => {
   it("shows at once and goes to the service", async () => {
     const { list, ids } = await shown();

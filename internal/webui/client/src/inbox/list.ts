@@ -1,6 +1,8 @@
 import type { Bell, InboxChange, InboxItem, Notification, Verb } from "../index.js";
 
 const PAGE = 20;
+const FIRST_WAIT = 500; // ms, as those of the client
+const LONGEST_WAIT = 30_000;
 const LONGEST_TIMER = 2 ** 31 - 1; // beyond which browsers fire at once
 
 type Change = (list: List) => void;
@@ -28,6 +30,8 @@ export class List {
   #meanwhile: Change[] | undefined; // what was heard while a page was on its way
   #pending = new Set<Change>(); // marks that the service does not have yet
   #expiry: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined; // of the first page
+  #failures = 0; // in a row
   #over = false;
   #offs: (() => void)[];
 
@@ -93,6 +97,7 @@ export class List {
   close(): void {
     this.#over = true;
     clearTimeout(this.#expiry);
+    clearTimeout(this.#retry);
     this.#offs.forEach((off) => off());
   }
 
@@ -119,6 +124,7 @@ export class List {
   async #page(before: string | undefined, take: (items: InboxItem[]) => unknown): Promise<void> {
     if (this.loading || this.#over) return;
     const meanwhile: Change[] = (this.#meanwhile = []);
+    clearTimeout(this.#retry);
     this.loading = true;
     this.failed = false;
     this.#changed();
@@ -128,13 +134,23 @@ export class List {
       this.next = next;
       for (const change of [...meanwhile, ...this.#pending]) change(this);
       if (!this.#meanwhile) this.#fresh = false; // the page may be of before the break
+      this.#failures = 0;
     } catch {
       this.failed = true;
+      this.#tryAgain();
     }
     this.#meanwhile = undefined;
     this.loading = false;
     this.#apply();
     if (this.#wanted) this.want();
+  }
+
+  // The connection may be well all the time, and bring no occasion to ask again.
+  #tryAgain(): void {
+    if (this.#over) return;
+    this.#retry = setTimeout(() => {
+      if (this.#live && !this.#fresh) this.load();
+    }, Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures++)); // full jitter
   }
 
   #apply(...changes: Change[]): void {
