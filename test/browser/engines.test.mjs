@@ -3,13 +3,19 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Service } from "./client.mjs";
 import { eventually } from "./demo.mjs";
 import { ENGINES } from "./engines.mjs";
 import { binary, scratch } from "./service.mjs";
-import { openClient, openElement, Site } from "./site.mjs";
+import { BROKEN, elementIn, openClient, openElement, Site } from "./site.mjs";
+import { blocks } from "../recipes/recipes.mjs";
+
+const BROKEN_FOR = 10_000;
+const RECOVERS_WITHIN = 60_000;
 
 // One of them, or all.
 const chosen = process.env.ENGINE ? [process.env.ENGINE] : Object.keys(ENGINES);
@@ -108,8 +114,144 @@ for (const name of chosen) {
       assert.equal(await service.connections(), 1);
       assert.deepEqual(await page.errors(), []);
     });
+
+    // Such a frame has locks, channels and storage that exist and refuse: the
+    // client works without them.
+    it("connects in a frame that is in a sandbox", async (t) => {
+      const { service, device } = await start(t, { BELLHOP_ALLOWED_ORIGINS: "null" });
+      site.put("/sandbox", sandbox(service.origin, service.token("ada", "1h")));
+      const tab = await (await device()).open(`${site.home}/sandbox`);
+      const told = () => tab.run(() => told);
+      await eventually(async () => (await told()).includes("open"), true);
+      await service.publish("in the sandbox");
+      await eventually(async () => (await told()).at(-1), "in the sandbox");
+      assert.ok((await told()).length < 10, "no attempt without a wait");
+    });
+
+    // Electron and WebViews have such pages: engines send null or file://.
+    it("connects from a file", async (t) => {
+      const { service, device } = await start(t, { BELLHOP_ALLOWED_ORIGINS: "null,file://" });
+      const path = join(dir.path, "page.html");
+      writeFileSync(path, framed(service.origin, service.token("ada", "1h"), "window"));
+      const tab = await (await device()).open(`file://${path}`);
+      const told = () => tab.run(() => told);
+      await eventually(async () => (await told()).includes("open"), true);
+      await service.publish("in a file");
+      await eventually(async () => (await told()).at(-1), "in a file");
+    });
+
+    it("connects where the browser believes that it has no network", async (t) => {
+      const { service, device } = await start(t);
+      const tab = await (await device()).open(site.home);
+      await tab.run((origin) => {
+        Object.defineProperty(navigator, "onLine", { get: () => false });
+        return begin(origin);
+      }, service.origin);
+      await eventually(() => tab.run(() => bell.state), "open");
+      await service.publish("heard all the same");
+      await eventually(() => tab.run(() => titles), ["heard all the same"]);
+    });
+
+    it("works in a module worker, which goes offline and comes back", async (t) => {
+      const { service, device } = await start(t);
+      site.pages.set("/worker.js", worker(service.origin));
+      const tab = await (await device()).open(site.home);
+      await tab.run(() => {
+        window.told = [];
+        window.worker = new Worker("/worker.js", { type: "module" });
+        worker.onmessage = ({ data }) => told.push(data);
+        worker.onerror = ({ message }) => told.push(`error: ${message}`);
+      });
+      const told = () => tab.run(() => told);
+      await eventually(async () => (await told()).includes("open"), true);
+      await service.publish("one");
+      await eventually(async () => (await told()).at(-1), "one");
+      await tab.run(() => worker.postMessage("offline"));
+      await tab.run(() => worker.postMessage("online"));
+      await service.publish("two");
+      await eventually(async () => (await told()).filter((word) => word === "two").length, 1);
+      assert.deepEqual((await told()).filter((word) => word.startsWith("error")), []);
+    });
+
+    for (const leave of ["break", "throw new Error('left')", "return"]) {
+      it(`tells the next page again what was in hand at a ${leave.split(" ")[0]}`, async (t) => {
+        const { service, device } = await start(t);
+        const tab = await (await device()).open(site.home);
+        await tab.run((origin, leave) => loop(origin, leave), service.origin, leave);
+        await eventually(() => tab.run(() => bell.state), "open");
+        await service.publish(["one", "two", "three", "four"]);
+        await eventually(() => tab.run(() => come), 4);
+        await tab.run(() => leaveAt("two"));
+        await eventually(() => tab.run(() => left), true);
+        assert.deepEqual(await tab.run(() => looped), ["one", "two"]);
+        await tab.go(site.home);
+        await tab.run((origin) => loop(origin, ""), service.origin);
+        await eventually(() => tab.run(() => looped), ["two", "three", "four"]);
+      });
+    }
+
+    it("serves newcomers' pages whose token endpoint is broken at first", async (t) => {
+      const { service, device } = await start(t);
+      const faults = ["502 in HTML", "an empty answer", "a login page", "a lost connection"].map((name) => BROKEN[name]);
+      site.asked = 0;
+      site.broken = (answer) => faults[site.asked % faults.length](answer);
+      for (const [path, html] of Object.entries(newcomers(service))) site.put(path, html);
+      const element = elementIn(await (await device()).open(`${site.home}/element-of-the-readme`));
+      const client = await (await device()).open(`${site.home}/client-of-the-readme`);
+      await new Promise((resolve) => setTimeout(resolve, BROKEN_FOR));
+      assert.ok(site.asked > 2, "the endpoint is asked again");
+      assert.ok(site.asked < 60, `no page asks without a wait: asked ${site.asked} times`);
+      site.broken = undefined;
+      await eventually(service.connections, 2, RECOVERS_WITHIN);
+      await service.publish("at last");
+      await eventually(element.badge, "1");
+      await eventually(() => client.run(() => window.shown), ["at last"]);
+      await element.click("[part=bell]");
+      await eventually(element.titles, ["at last*"]);
+    });
   });
 }
+
+/** Two empty pages into which somebody has pasted what the READMEs say. */
+function newcomers(service) {
+  const of = (path, fence) => blocks(readFileSync(new URL(path, import.meta.url), "utf8"), fence)[0].replaceAll("https://bell.example.com", service.origin);
+  const client = of("../../README.md", "js");
+  return {
+    "/element-of-the-readme": of("../../internal/webui/client/README.md", "html"),
+    "/client-of-the-readme": `<script>window.shown = []; const show = ({ title }) => shown.push(title);</script><script type="module">${client}</script>`,
+  };
+}
+
+/** What connects and tells a window each state and title. */
+const framed = (origin, token, window) => `<script>window.told = []; onmessage = ({ data }) => told.push(data);</script>
+  <script type="module">
+    import { connect } from "${origin}/client.js";
+    const tell = (word) => ${window}.postMessage(word, "*");
+    const bell = connect({ url: "${origin}", token: () => "${token}" });
+    tell(bell.state);
+    bell.on("state", ({ state }) => tell(state));
+    for await (const { title } of bell) tell(title);
+  </script>`;
+
+/** A page with a frame that may run scripts and nothing else, and tells the page what it hears. */
+function sandbox(origin, token) {
+  const frame = framed(origin, token, "parent").replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  return `<script>window.told = []; onmessage = ({ data }) => told.push(data);</script><iframe sandbox="allow-scripts" srcdoc="${frame}"></iframe>`;
+}
+
+/** A module worker that tells its page each state and title, and loses and finds the network when told so. */
+const worker = (origin) => `
+  import { connect } from "${origin}/client.js";
+  let online = true;
+  Object.defineProperty(navigator, "onLine", { get: () => online });
+  onmessage = ({ data }) => {
+    online = data === "online";
+    dispatchEvent(new Event(data));
+  };
+  const token = async () => (await fetch("/my/token?user=ada")).text();
+  const bell = connect({ url: "${origin}", token });
+  bell.on("state", ({ state }) => postMessage(state));
+  for await (const { title } of bell) postMessage(title);`;
 
 /** A proxy on the way to the service that lets no WebSocket through. */
 async function withoutSockets(t, service) {

@@ -30,6 +30,21 @@ const CLIENT = `<script>
       for await (const { title } of bell) titles.push(title);
     })();
   }
+  // Connects with storage, and leaves its loop at a title if it is asked to.
+  async function loop(origin, leave) {
+    const { connect } = await import(origin + "/client.js");
+    Object.assign(window, { come: 0, looped: [], left: false });
+    const where = new Promise((resolve) => (window.leaveAt = resolve));
+    window.bell = connect({ url: origin, token: () => askToken(), storage: localStorage });
+    bell.on("notification", () => come++);
+    const read = new Function("bell", "where", \`return (async () => {
+      for await (const { title } of bell) {
+        looped.push(title);
+        if (\${JSON.stringify(leave)} && title === await where) { \${leave} }
+      }
+    })()\`);
+    void read(bell, where).catch(() => {}).then(() => (left = true));
+  }
 </script>`;
 
 /** The page of the element, as a stranger would write it. */
@@ -58,12 +73,13 @@ export const BROKEN = {
 export class Site {
   /** Signs a token of a user. */
   sign;
-  /** Answers a request for a token instead of sign, if it is set. */
-  broken;
   /** How often a token was asked for. */
   asked = 0;
   /** Pages and scripts of a test's own, by path. */
   pages = new Map([["/", HEAD + CLIENT], ["/element", HEAD + ELEMENT]]);
+
+  #broken;
+  #waiting = new Set(); // requests for a token that got no answer
 
   #server = createServer((request, answer) => {
     const { pathname, searchParams } = new URL(request.url, "http://site");
@@ -91,10 +107,17 @@ export class Site {
     this.pages.set(path, HEAD + html);
   }
 
+  /** Answers requests for tokens instead of sign. Once it is undefined, those without an answer are cut off. */
+  set broken(answers) {
+    this.#broken = answers;
+    if (!answers) for (const answer of this.#waiting) answer.destroy();
+  }
+
   #token(user, answer) {
     this.asked++;
     answer.setHeader("Cache-Control", "no-store");
-    if (this.broken) return this.broken(answer, user);
+    this.#waiting.add(answer.on("close", () => this.#waiting.delete(answer)));
+    if (this.#broken) return this.#broken(answer, user);
     answer.end(this.sign(user));
   }
 }

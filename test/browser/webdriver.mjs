@@ -27,6 +27,7 @@ export class Session {
   #url;
   #id;
   #first; // the window that a session begins with, until somebody opens it
+  #current; // the window that commands are about
   #turn = Promise.resolve(); // commands name no window: one after the other
 
   static async start(screen) {
@@ -44,7 +45,7 @@ export class Session {
     const body = { capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } } };
     const { sessionId } = await this.#patiently(() => this.#ask("POST", "", body));
     this.#id = sessionId;
-    this.#first = await this.#command("GET", "window");
+    this.#first = this.#current = await this.#command("GET", "window");
   }
 
   /** Opens a window at an address, and returns its handle. */
@@ -68,7 +69,10 @@ export class Session {
   /** Closes a window. The last one stays open, empty: with it the session would end. */
   closeWindow(handle) {
     return this.#in(handle, async () => {
-      if ((await this.#command("GET", "window/handles")).length > 1) return this.#command("DELETE", "window");
+      if ((await this.#command("GET", "window/handles")).length > 1) {
+        this.#current = undefined;
+        return this.#command("DELETE", "window");
+      }
       await this.#command("POST", "url", { url: "about:blank" });
       this.#first = handle;
     });
@@ -81,7 +85,8 @@ export class Session {
 
   #in(handle, act) {
     return this.#do(async () => {
-      await this.#command("POST", "window", { handle });
+      if (this.#current !== handle) await this.#command("POST", "window", { handle });
+      this.#current = handle;
       return act();
     });
   }
@@ -98,9 +103,15 @@ export class Session {
 
   async #ask(method, path, body) {
     const signal = AbortSignal.timeout(ANSWERS_WITHIN); // a page that hangs answers nothing
-    const answer = await fetch(this.#url + path, { method, body: body && JSON.stringify(body), signal });
-    const { value } = await answer.json();
-    if (!answer.ok) throw new Error(`WebDriver: ${method} ${path}: ${value.error}: ${value.message}`);
+    const failed = (why) => new Error(`WebDriver: ${method} ${path} ${JSON.stringify(body)}: ${why}`);
+    let answer, value;
+    try {
+      answer = await fetch(this.#url + path, { method, body: body && JSON.stringify(body), signal });
+      ({ value } = await answer.json());
+    } catch (error) {
+      throw failed(error.message);
+    }
+    if (!answer.ok) throw failed(`${value.error}: ${value.message}`);
     return value;
   }
 

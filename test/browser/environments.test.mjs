@@ -1,0 +1,142 @@
+// What stands between a page and the service, or in the place of a page: proxies
+// of development servers, polyfills, and servers that render pages.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { after, before, describe, it } from "node:test";
+import compression from "compression";
+import express from "express";
+import httpProxy from "http-proxy";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server";
+import { Service } from "./client.mjs";
+import { eventually } from "./demo.mjs";
+import { ENGINES } from "./engines.mjs";
+import { binary, scratch } from "./service.mjs";
+import { openClient, Site } from "./site.mjs";
+
+const POLYFILL = readFileSync(createRequire(import.meta.url).resolve("event-source-polyfill/src/eventsource.js"), "utf8");
+const CLIENT = new URL("../../internal/webui/client/dist/", import.meta.url);
+
+describe("environments", { timeout: 300_000 }, () => {
+  let dir, bin, engine, site;
+  before(async () => {
+    dir = scratch();
+    bin = binary(dir.path);
+    site = await Site.open();
+    engine = await ENGINES.Chromium();
+  });
+  after(async () => {
+    await engine?.close();
+    site?.close();
+    dir?.remove();
+  });
+
+  /** Starts a service and a device, both of which end with the test. */
+  async function start(t) {
+    const data = scratch();
+    const undo = [data.remove]; // to be done backwards
+    t.after(async () => {
+      for (const step of undo.reverse()) await step();
+    });
+    const service = new Service(bin, data.path, site.home);
+    undo.push(() => service.stop());
+    await service.start();
+    site.sign = (user) => service.token(user, "1h");
+    const device = await engine.device();
+    undo.push(device.close);
+    return { service, device };
+  }
+
+  it("a development server that compresses and lets no WebSocket through withholds nothing", async (t) => {
+    const { service, device } = await start(t);
+    const proxy = httpProxy.createProxyServer({ target: service.origin });
+    proxy.on("error", (_, __, answer) => answer.destroy());
+    const app = express();
+    app.use(compression({ threshold: 0 }));
+    app.use((asked, answer) => proxy.web(asked, answer));
+    const server = createServer(app).on("upgrade", (_, socket) => socket.destroy());
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    t.after(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    const way = `http://127.0.0.1:${server.address().port}`;
+    const script = await fetch(`${way}/client.js`, { headers: { "Accept-Encoding": "gzip" } });
+    assert.equal(script.headers.get("Content-Encoding"), "gzip", "it does compress");
+
+    const page = await openClient(device, site, way);
+    await service.publish("one");
+    await eventually(page.titles, ["one"]);
+    await service.publish("two");
+    await eventually(page.titles, ["one", "two"]);
+    assert.deepEqual(await page.errors(), []);
+  });
+
+  // It would send where it stands by a name that nobody reads, and lose what it has missed.
+  it("a polyfill of EventSource learns that its parameter is unknown, and resumes by the right one", async (t) => {
+    const { service, device } = await start(t);
+    site.pages.set("/polyfill.js", POLYFILL);
+    site.put("/polyfill", '<script src="/polyfill.js"></script>');
+    const tab = await device.open(`${site.home}/polyfill`);
+    const listen = (options) =>
+      tab.run(
+        async (url, token, options) => {
+          const headers = { Authorization: `Bearer ${token}` };
+          const source = new EventSourcePolyfill(`${url}/events`, { headers, ...options });
+          Object.assign(window, { source, told: [], failed: [] });
+          source.addEventListener("notification", ({ data }) => told.push(JSON.parse(data).title));
+          source.addEventListener("error", ({ status }) => failed.push(status ?? 0));
+          await new Promise((resolve) => source.addEventListener("live", resolve, { once: true }));
+        },
+        service.origin,
+        service.token("ada", "1h"),
+        options,
+      );
+    const comeBack = async (title) => {
+      await service.publish(`before ${title}`);
+      await eventually(() => tab.run(() => told), [`before ${title}`]);
+      assert.equal(await service.stop(), 0);
+      await service.start();
+      await service.publish(`after ${title}`);
+    };
+
+    await listen({});
+    await comeBack("by its default");
+    await eventually(() => tab.run(() => failed.at(-1)), 400);
+    await tab.run(() => source.close());
+
+    await listen({ lastEventIdQueryParameterName: "cursor" });
+    await comeBack("by cursor");
+    await eventually(() => tab.run(() => told), ["before by cursor", "after by cursor"], 30_000);
+    await tab.run(() => source.close());
+  });
+
+  it("says to a page that asks by hand which parameter is unknown", async (t) => {
+    const { service, device } = await start(t);
+    const tab = await device.open(site.home);
+    for (const path of ["events", "ws", "inbox"]) {
+      const { status, detail } = await tab.run(
+        async (url, token) => {
+          const answer = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });
+          return { status: answer.status, detail: (await answer.json()).detail };
+        },
+        `${service.origin}/${path}?lastEventId=c7`,
+        service.token("ada", "1h"),
+      );
+      assert.equal(status, 400);
+      assert.match(detail, /"lastEventId" is unknown; allowed are: /);
+    }
+  });
+
+  it("a server that renders pages imports the client and the element", async () => {
+    const { connect } = await import(`${CLIENT}client.js`);
+    assert.equal(typeof connect, "function");
+    await import(`${CLIENT}inbox.js`);
+    const html = renderToString(createElement("bellhop-inbox", { inline: true, url: "https://bell.example.com" }));
+    assert.match(html, /^<bellhop-inbox[^>]* url="https:\/\/bell\.example\.com"[^>]*><\/bellhop-inbox>$/);
+  });
+});
