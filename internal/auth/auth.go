@@ -148,6 +148,7 @@ type Options struct {
 
 	version     *atomic.Uint64 // of all that is loaded
 	withdrawals *atomic.Uint64
+	changing    func() // called before other issuers take force
 }
 
 // Verifier verifies tokens, API keys and signatures. Its methods may be called
@@ -187,10 +188,12 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 
 		withdrawals: o.withdrawals,
 	}
+	o.changing = v.settle
 	if err := errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o)); err != nil {
 		return nil, err
 	}
 	fetch(ctx, v.everyIssuer())
+	v.settle()
 	v.follow(context.WithoutCancel(ctx))
 	return v, nil
 }
@@ -206,6 +209,7 @@ func (o *Options) setDefaults() {
 		o.Revoked = func(notify.Principal) bool { return false }
 	}
 	o.version, o.withdrawals = new(atomic.Uint64), new(atomic.Uint64)
+	o.changing = func() {}
 }
 
 func (o *Options) hasKeys() bool {

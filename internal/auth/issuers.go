@@ -26,6 +26,7 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 		return parseIssuers(ctx, data, o, f.Current())
 	})
 	s.Take = func(ctx context.Context, after map[string]*issuer) {
+		o.changing()
 		before := f.Current()
 		added, removed := without(after, before), without(before, after)
 		fetch(ctx, added)

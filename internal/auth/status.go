@@ -109,6 +109,9 @@ func (v *Verifier) Ready() error {
 	return notify.Errorf(notify.ErrUnavailable, "the keys of these issuers have not been loaded yet: %s", names)
 }
 
+// settle has Ready remember that all is loaded, if it is, although nobody asked.
+func (v *Verifier) settle() { _ = v.Ready() }
+
 // loaded reports whether all that the keys come from has been loaded once.
 func (i *issuer) loaded() bool {
 	for _, source := range i.sources {

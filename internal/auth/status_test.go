@@ -61,6 +61,25 @@ func TestReadyOnceEveryIssuerWasLoaded(t *testing.T) {
 	require.Zero(t, all[1].Loaded)
 }
 
+// TestReadyNeedNotBeAsked adds an issuer out of reach to a service that nobody
+// has asked before whether it is ready.
+func TestReadyNeedNotBeAsked(t *testing.T) {
+	k := keys(t)
+	good, bad, late := newIssuer(t, set(t, jwk(t, k.ec256))), newIssuer(t, nil), newIssuer(t, nil)
+	bad.fail(http.StatusNotFound)
+	late.fail(http.StatusNotFound)
+	for name, first := range map[string]*issuer{"loaded at the start": good, "loaded later": late} {
+		path := write(t, "issuers.yaml", []byte(entryOf("one", first.URL, "")))
+		v := start(t, auth.Options{IssuersFile: path})
+		first.serve(set(t, jwk(t, k.ec256)))
+		require.NoError(t, v.Reload(t.Context()), name)
+		require.NoError(t, os.WriteFile(path, []byte(entryOf("one", first.URL, "")+entryOf("two", bad.URL, "")), 0o600))
+		require.Error(t, v.Reload(t.Context()), name)
+		require.Len(t, v.Issuers(), 2, name)
+		require.NoError(t, v.Ready(), name)
+	}
+}
+
 // TestAWrongIssuerCanBeReplaced corrects a URL in the issuers file of a service
 // that is not ready yet.
 func TestAWrongIssuerCanBeReplaced(t *testing.T) {
