@@ -164,6 +164,7 @@ func (k *stock) publish(ctx context.Context, l load, whose turn, lasts time.Dura
 		Epoch:      time.Now(),
 		For:        lasts,
 		Most:       most,
+		PerSecond:  l.perSecond,
 		Source: func(dst []byte, publisher int, at time.Duration) ([]byte, int) {
 			for i := range marks {
 				k.told++

@@ -97,6 +97,9 @@ func looking() []row {
 		{"… p50", "ms", "mark p50", none, noted()},
 		{"mark one, of 50, CPU", "µs", "mark few cpu", none, noted()},
 		{"… growth from 50 to 1,000", "×", "growth of mark", none, atMost(1.15, "")},
+		{"publish at 200/s, answered, p50", "ms", "publish alone", none, noted()},
+		{"… beside one user who does everything", "ms", "publish beside one", none, noted()},
+		{"… growth", "×", "hostile growth", none, atMost(3, "")},
 	}
 }
 

@@ -30,6 +30,7 @@ func everything() []scenario {
 	return append(basics(),
 		scenario{name: "growth", alone: growth},
 		scenario{name: "inbox", alone: inboxes},
+		scenario{name: "hostile", alone: hostility},
 		scenario{name: "history", alone: histories},
 	)
 }
