@@ -21,10 +21,10 @@ import (
 
 const storeDir = "data/store"
 
-// large is a publish that is as large as one can be, about.
-func large(n int) notify.Publish {
+// large is a publish with so many bytes.
+func large(n, bytes int) notify.Publish {
 	e := toUsers(n, "", "ada")
-	e.Content = fmt.Appendf(nil, `"id":"%s","data":"%s"`, idOf(n), strings.Repeat(string(rune('a'+n%26)), 120<<10))
+	e.Content = fmt.Appendf(nil, `"id":"%s","data":"%s"`, idOf(n), strings.Repeat(string(rune('a'+n%26)), bytes))
 	e.Keep = 0
 	return e
 }
@@ -34,6 +34,7 @@ type image struct {
 	fs    *vfs.MemFS
 	older *vfs.MemFS // the same a while before
 	last  int
+	bytes int // of each
 }
 
 // clone returns the files as the end of the process leaves them.
@@ -42,36 +43,36 @@ func clone(fs *vfs.MemFS) *vfs.MemFS {
 }
 
 // killed returns the image of a store that was started again after most of n
-// entries, and was killed after the rest.
-func killed(t *testing.T, n int) image {
+// entries with so many bytes each, and was killed after the rest.
+func killed(t *testing.T, n, bytes int) image {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
 	s := openIn(t, fs)
 	half := n * 2 / 3
-	storeLarge(t, s, 1, half)
+	storeLarge(t, s, 1, half, bytes)
 	require.NoError(t, s.Close())
 	older := clone(fs)
 	s = openIn(t, fs)
-	storeLarge(t, s, half+1, n)
+	storeLarge(t, s, half+1, n, bytes)
 	left := clone(fs)
 	require.NoError(t, s.Close())
-	return image{left, older, n}
+	return image{left, older, n, bytes}
 }
 
 // stopped is the same of one that was stopped.
-func stopped(t *testing.T, n int) image {
+func stopped(t *testing.T, n, bytes int) image {
 	t.Helper()
-	i := killed(t, n)
+	i := killed(t, n, bytes)
 	s := openIn(t, i.fs)
-	storeLarge(t, s, n+1, n+2)
+	storeLarge(t, s, n+1, n+2, bytes)
 	require.NoError(t, s.Close())
-	return image{clone(i.fs), i.older, n + 2}
+	return image{clone(i.fs), i.older, n + 2, bytes}
 }
 
-func storeLarge(t *testing.T, s *store.Store, from, to int) {
+func storeLarge(t *testing.T, s *store.Store, from, to, bytes int) {
 	t.Helper()
 	for n := from; n <= to; n++ {
-		_, _, err := s.Apply(notify.Sequence(n), noon(), []notify.Entry{large(n)})
+		_, _, err := s.Apply(notify.Sequence(n), noon(), []notify.Entry{large(n, bytes)})
 		require.NoError(t, err)
 	}
 }
@@ -202,9 +203,9 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 // and says what to do, or nothing is missing.
 func TestDamageIsNeverSilent(t *testing.T) {
 	images := map[string][]image{}
-	for _, n := range []int{3, 20, 41} {
-		images["killed"] = append(images["killed"], killed(t, n))
-		images["stopped"] = append(images["stopped"], stopped(t, n))
+	for _, c := range []struct{ n, bytes int }{{3, 127_000}, {40, 12_000}, {200, 2_000}} {
+		images["killed"] = append(images["killed"], killed(t, c.n, c.bytes))
+		images["stopped"] = append(images["stopped"], stopped(t, c.n, c.bytes))
 	}
 	for name, harm := range damages() {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +215,7 @@ func TestDamageIsNeverSilent(t *testing.T) {
 				i := images[kind][seed%3]
 				fs := clone(i.fs)
 				harm(t, fs, i.older, rand.New(rand.NewPCG(seed, seed)))
-				outcomes[judge(t, fs, i.last)]++
+				outcomes[judge(t, fs, i.last, i.bytes)]++
 			}
 			t.Log(outcomes)
 		})
@@ -246,7 +247,7 @@ func openLogged(fs vfs.FS) (*store.Store, []record, error) {
 
 // judge opens a store that had answered so many entries, and returns what became of
 // it.
-func judge(t *testing.T, fs vfs.FS, answered int) string {
+func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
 	t.Helper()
 	s, records, err := openLogged(fs)
 	if err != nil {
@@ -254,7 +255,7 @@ func judge(t *testing.T, fs vfs.FS, answered int) string {
 		return "refused"
 	}
 	lost := slices.DeleteFunc(records, func(r record) bool { return r.Level != "ERROR" || r.Missing == 0 })
-	if !isServed(t, s, answered-int(s.Lost())) {
+	if !isServed(t, s, answered-int(s.Lost()), bytes) {
 		require.Error(t, s.Corrupt(), "it neither serves what it has nor says that it cannot")
 		require.NoError(t, s.Close())
 		return "failed"
@@ -272,7 +273,7 @@ func judge(t *testing.T, fs vfs.FS, answered int) string {
 	require.NoError(t, err)
 	require.Empty(t, generations, "no cursor of before is honoured")
 	was := s.Lost()
-	_, _, err = s.Apply(s.Last()+1, noon(), []notify.Entry{large(answered + 1)})
+	_, _, err = s.Apply(s.Last()+1, noon(), []notify.Entry{large(answered+1, bytes)})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 
@@ -285,7 +286,7 @@ func judge(t *testing.T, fs vfs.FS, answered int) string {
 }
 
 // isServed reports whether exactly the first n are served, as they were stored.
-func isServed(t *testing.T, s *store.Store, n int) bool {
+func isServed(t *testing.T, s *store.Store, n, bytes int) bool {
 	t.Helper()
 	at := notify.Sequence(0)
 	for served := 0; at < s.Last(); {
@@ -295,7 +296,7 @@ func isServed(t *testing.T, s *store.Store, n int) bool {
 		}
 		for _, got := range page.Notifications {
 			served++
-			require.Equal(t, string(large(served).Content), string(got.Content))
+			require.Equal(t, string(large(served, bytes).Content), string(got.Content))
 		}
 		if at = page.End; at == s.Last() {
 			require.Equal(t, n, served, "answered, and neither served nor said to be missing")

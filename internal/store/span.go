@@ -68,8 +68,8 @@ func (s spans) String() string {
 }
 
 // merger is how Pebble merges the spans of groups. It has the name of Pebble's
-// default, which concatenates: earlier stores name that in their options and have
-// merged nothing, and concatenated spans are read correctly.
+// default, which concatenates, so that a store of an earlier format can be opened and
+// refused for its format. Concatenated spans are read correctly, too.
 func merger() *pebble.Merger {
 	return &pebble.Merger{
 		Name: pebble.DefaultMerger.Name,

@@ -91,11 +91,11 @@ func TestWholeDataIsNeverRefused(t *testing.T) {
 func TestABackupIsWhole(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := openIn(t, fs)
-	storeLarge(t, s, 1, 5)
+	storeLarge(t, s, 1, 5, 1_000)
 	backup := clone(fs)
-	storeLarge(t, s, 6, 9)
+	storeLarge(t, s, 6, 9, 1_000)
 	require.NoError(t, s.Close())
-	require.Equal(t, "whole", judge(t, backup, 5))
+	require.Equal(t, "whole", judge(t, backup, 5, 1_000))
 }
 
 // Neither a watermark that cannot be written nor one that cannot be synced stops the

@@ -168,22 +168,6 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestIdempotencyOverARestart(t *testing.T) {
-	s := start(t)
-	body := draft(t, "once", "ada")
-	first := s.post("/notify", body, "Idempotency-Key", "k").json(t)
-	s.restart()
-	// The same key quoted, and the same JSON written otherwise.
-	again := s.post("/notify", strings.ReplaceAll(body, ":", " : "), "Idempotency-Key", `"k"`)
-	assert.Equal(t, http.StatusAccepted, again.StatusCode)
-	assert.Equal(t, first["id"], again.json(t)["id"])
-	assert.Equal(t, true, again.json(t)["duplicate"])
-	other := s.post("/notify", draft(t, "another", "ada"), "Idempotency-Key", "k")
-	assert.Equal(t, 422, other.StatusCode)
-	assert.Equal(t, "key-reused", other.problem(t))
-	s.connect("ada", "earliest").expect("once", "live")
-}
-
 func TestBatch(t *testing.T) {
 	s := start(t)
 	ada := s.live("ada")
