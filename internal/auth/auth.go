@@ -192,7 +192,11 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 	if err := errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o)); err != nil {
 		return nil, err
 	}
-	fetch(ctx, v.everyIssuer())
+	var keys []*keyring
+	for _, i := range v.everyIssuer() {
+		keys = append(keys, i.keyring)
+	}
+	fetch(ctx, keys)
 	v.settle()
 	v.follow(context.WithoutCancel(ctx))
 	return v, nil
@@ -228,15 +232,17 @@ func (o *Options) check() error {
 }
 
 // readSettings reads the keys of the one issuer that the options describe.
-func (v *Verifier) readSettings(ctx context.Context, o *Options) (err error) {
+func (v *Verifier) readSettings(ctx context.Context, o *Options) error {
 	if !o.hasKeys() {
 		return nil
 	}
 	if o.Audience == Any && len(o.Clients) == 0 {
 		o.Logger.Warn("tokens for any audience are accepted: the issuer's tokens for other services pass too; name an audience or clients")
 	}
-	v.settings, err = newIssuer(o, settingsEntry(o))
-	return errors.Join(err, v.settings.start(ctx))
+	keys, err := newKeyring(o)
+	var termsErr error
+	v.settings, termsErr = newIssuer(o, settingsEntry(o), keys)
+	return errors.Join(err, termsErr, keys.start(ctx))
 }
 
 func (v *Verifier) readFiles(ctx context.Context, o *Options) error {

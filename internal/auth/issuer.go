@@ -20,7 +20,12 @@ type issuer struct {
 	identity  *notify.Issuer // what principals of its tokens point to
 	now       func() time.Time
 	validator *jwt.Validator
+	*keyring
+}
 
+// keyring is the keys of an issuer. It outlives the issuer's entry if that changes
+// in other respects: the issuer may be out of reach then.
+type keyring struct {
 	secrets []key
 	sources []*watch.Source[[]key] // of secrets and public keys
 	remote  *watch.Source[[]key]   // that of sources to ask for unknown keys, or nil
@@ -29,11 +34,18 @@ type issuer struct {
 	running sync.WaitGroup
 }
 
-// newIssuer returns the issuer that e describes with the keys that o names, of
-// which the public ones are not read yet, or every mistake in it.
-func newIssuer(o *Options, e issuerEntry) (*issuer, error) {
+// newKeyring returns the keys that o names, of which those in files and at URLs are
+// not read yet, or every mistake in it.
+func newKeyring(o *Options) (*keyring, error) {
+	k := &keyring{}
+	return k, errors.Join(k.addSecrets(o), k.addSources(o))
+}
+
+// newIssuer returns the issuer that e describes, or every mistake in it.
+func newIssuer(o *Options, e issuerEntry, keys *keyring) (*issuer, error) {
 	t, err := newTerms(e)
 	i := &issuer{
+		keyring:  keys,
 		terms:    t,
 		identity: t.issuer(),
 		now:      o.Now,
@@ -43,7 +55,7 @@ func newIssuer(o *Options, e issuerEntry) (*issuer, error) {
 			expect(e.audiences, jwt.WithAudience),
 		),
 	}
-	return i, errors.Join(err, i.addSecrets(o), i.addSources(o))
+	return i, err
 }
 
 // expect returns the option that has one of want checked, or one that does
@@ -55,25 +67,25 @@ func expect(want []string, option func(...string) jwt.ParserOption) jwt.ParserOp
 	return option(want...)
 }
 
-func (i *issuer) addSecrets(o *Options) error {
+func (k *keyring) addSecrets(o *Options) error {
 	var errs []error
 	for n, secret := range o.Secrets {
-		k, err := newKey("", secret, "", o.Algorithms)
+		one, err := newKey("", secret, "", o.Algorithms)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("secret %d: %w", n+1, err)) // by its place, for it must not be shown
 			continue
 		}
-		i.secrets = append(i.secrets, k)
+		k.secrets = append(k.secrets, one)
 	}
 	return errors.Join(errs...)
 }
 
-func (i *issuer) addSources(o *Options) error {
+func (k *keyring) addSources(o *Options) error {
 	if o.SecretsFile != "" {
-		i.sources = append(i.sources, secretFile(o))
+		k.sources = append(k.sources, secretFile(o))
 	}
 	if o.PublicKeyFile != "" {
-		i.sources = append(i.sources, pemFile(o))
+		k.sources = append(k.sources, pemFile(o))
 	}
 	switch {
 	case o.JWKS == "":
@@ -82,19 +94,19 @@ func (i *issuer) addSources(o *Options) error {
 		if err != nil {
 			return err
 		}
-		i.remote = s
-		i.sources = append(i.sources, s)
+		k.remote = s
+		k.sources = append(k.sources, s)
 	default:
-		i.sources = append(i.sources, jwksFile(o))
+		k.sources = append(k.sources, jwksFile(o))
 	}
 	return nil
 }
 
 // start reads the keys that are in files, which must be good.
-func (i *issuer) start(ctx context.Context) error {
+func (k *keyring) start(ctx context.Context) error {
 	var errs []error
-	for _, s := range i.sources {
-		if s != i.remote {
+	for _, s := range k.sources {
+		if s != k.remote {
 			errs = append(errs, s.Start(ctx))
 		}
 	}
@@ -103,11 +115,11 @@ func (i *issuer) start(ctx context.Context) error {
 
 // fetch asks the JWKS URLs of all for the first time, at once. What does not
 // answer has no keys until it does.
-func fetch(ctx context.Context, all []*issuer) {
+func fetch(ctx context.Context, all []*keyring) {
 	var fetches sync.WaitGroup
-	for _, i := range all {
-		if i.remote != nil {
-			fetches.Go(func() { i.remote.Try(ctx) })
+	for _, k := range all {
+		if k.remote != nil {
+			fetches.Go(func() { k.remote.Try(ctx) })
 		}
 	}
 	fetches.Wait()
@@ -115,30 +127,30 @@ func fetch(ctx context.Context, all []*issuer) {
 
 // follow lets the keys be read again when they change, until ctx ends or leave
 // is called.
-func (i *issuer) follow(ctx context.Context) {
-	ctx, i.stop = context.WithCancel(ctx)
-	for _, s := range i.sources {
-		i.running.Go(func() { s.Run(ctx) })
+func (k *keyring) follow(ctx context.Context) {
+	ctx, k.stop = context.WithCancel(ctx)
+	for _, s := range k.sources {
+		k.running.Go(func() { s.Run(ctx) })
 	}
 }
 
 // leave ends what follow began and waits for it. The keys stay as they are.
-func (i *issuer) leave() {
-	i.stop()
-	i.running.Wait()
+func (k *keyring) leave() {
+	k.stop()
+	k.running.Wait()
 }
 
 // verifySignature checks that of t with every key that fits it. If none verifies
 // it, the issuer is asked for its keys again: an issuer may replace a key under
 // the kid that it had.
-func (i *issuer) verifySignature(ctx context.Context, t *token) error {
-	fits, ok := i.try(t)
-	if !ok && i.mayBeNew(t) {
-		err := i.remote.Ask(ctx)
-		if errors.Is(err, watch.ErrBusy) || err != nil && !anyFits(i.remote.Current(), t) {
+func (k *keyring) verifySignature(ctx context.Context, t *token) error {
+	fits, ok := k.try(t)
+	if !ok && k.mayBeNew(t) {
+		err := k.remote.Ask(ctx)
+		if errors.Is(err, watch.ErrBusy) || err != nil && !anyFits(k.remote.Current(), t) {
 			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
 		}
-		fits, ok = i.try(t)
+		fits, ok = k.try(t)
 	}
 	switch {
 	case ok:
@@ -151,9 +163,9 @@ func (i *issuer) verifySignature(ctx context.Context, t *token) error {
 }
 
 // try reports whether there is a key that fits t and whether one verified it.
-func (i *issuer) try(t *token) (fits, ok bool) {
-	fits, ok = verifyWith(i.secrets, t)
-	for _, s := range i.sources {
+func (k *keyring) try(t *token) (fits, ok bool) {
+	fits, ok = verifyWith(k.secrets, t)
+	for _, s := range k.sources {
 		if ok {
 			break
 		}
@@ -166,7 +178,7 @@ func (i *issuer) try(t *token) (fits, ok bool) {
 
 // mayBeNew reports whether t may have been signed with a key that the issuer
 // has published since it was last asked. Shared secrets are not published.
-func (i *issuer) mayBeNew(t *token) bool { return i.remote != nil && !isHMAC(t.alg) }
+func (k *keyring) mayBeNew(t *token) bool { return k.remote != nil && !isHMAC(t.alg) }
 
 // validate checks what depends on the time and the configuration. A token that
 // is wrong and expired is wrong: a new one like it would be no better.

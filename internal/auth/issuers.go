@@ -16,8 +16,8 @@ import (
 // maxIssuers bounds the issuers file: each issuer is followed by a goroutine.
 const maxIssuers = 100
 
-// issuersFile follows the issuers file. An issuer whose entry stays as it was
-// keeps its keys; one that is new is asked for them before its first token is
+// issuersFile follows the issuers file. An issuer keeps its keys while its entry says
+// the same of them; one that is new is asked for them before its first token is
 // looked at; one that is gone is left after its last.
 func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 	var f *watch.Source[map[string]*issuer]
@@ -28,18 +28,18 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 	s.Take = func(ctx context.Context, after map[string]*issuer) {
 		o.changing()
 		before := f.Current()
-		added, removed := without(after, before), without(before, after)
+		added, removed := keysWithout(after, before), without(before, after)
 		fetch(ctx, added)
-		for _, i := range added {
-			i.follow(ctx)
+		for _, keys := range added {
+			keys.follow(ctx)
 		}
 		f.Set(after)
 		withdraw(removed, after)
 		if len(removed) > 0 {
 			o.withdrawals.Add(1) // afterwards: whoever sees it finds them withdrawn
 		}
-		for _, i := range removed {
-			i.leave()
+		for _, keys := range keysWithout(before, after) {
+			keys.leave()
 		}
 	}
 	f = watch.New(s)
@@ -97,6 +97,17 @@ func without(all, others map[string]*issuer) []*issuer {
 	return rest
 }
 
+// keysWithout returns the keys of issuers in all that are not those of others.
+func keysWithout(all, others map[string]*issuer) []*keyring {
+	var rest []*keyring
+	for name, i := range all {
+		if others[name] == nil || others[name].keyring != i.keyring {
+			rest = append(rest, i.keyring)
+		}
+	}
+	return rest
+}
+
 // issuerMembers are those of an entry of the issuers file.
 var issuerMembers = []string{
 	"issuer", "jwks?", "public_key_file?", "secret_file?", "algorithms?", "audiences", "clients?",
@@ -122,7 +133,7 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 		}
 		i := old[read.issuer]
 		if i == nil || !reflect.DeepEqual(i.terms.entry, read) {
-			i = startIssuer(ctx, e, o, read)
+			i = startIssuer(ctx, e, o, read, i)
 		}
 		issuers[read.issuer] = i
 		all.add(fmt.Sprintf("line %d", e.line), read)
@@ -131,19 +142,34 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 	return issuers, errors.Join(err, all.check())
 }
 
-// startIssuer returns the issuer that read describes, its mistakes noted in e.
-func startIssuer(ctx context.Context, e entry, o *Options, read issuerEntry) *issuer {
-	own := *o
-	own.Secrets, own.SecretsFile = nil, read.secretFile
-	own.PublicKeyFile, own.JWKS, own.Algorithms = read.publicKeyFile, read.jwks, read.algorithms
-	i, err := newIssuer(&own, read)
-	if err == nil && !e.wrong() {
-		err = i.start(ctx)
+// startIssuer returns the issuer that read describes, its mistakes noted in e. old
+// is what the issuer was before, or nil.
+func startIssuer(ctx context.Context, e entry, o *Options, read issuerEntry, old *issuer) *issuer {
+	var keys *keyring
+	if old != nil && old.terms.entry.hasKeysOf(&read) {
+		keys = old.keyring
+	} else {
+		keys = startKeys(ctx, e, o, read)
 	}
+	i, err := newIssuer(o, read, keys)
 	if err != nil {
 		e.mistake("%w", err)
 	}
 	return i
+}
+
+func startKeys(ctx context.Context, e entry, o *Options, read issuerEntry) *keyring {
+	own := *o
+	own.Secrets, own.SecretsFile = nil, read.secretFile
+	own.PublicKeyFile, own.JWKS, own.Algorithms = read.publicKeyFile, read.jwks, read.algorithms
+	keys, err := newKeyring(&own)
+	if err == nil && !e.wrong() {
+		err = keys.start(ctx)
+	}
+	if err != nil {
+		e.mistake("%w", err)
+	}
+	return keys
 }
 
 func readIssuerEntry(e entry) issuerEntry {

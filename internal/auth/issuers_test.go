@@ -236,6 +236,11 @@ func TestIssuersFileIsReadAgain(t *testing.T) {
 		require.ErrorIs(t, verify("one", "ES256", k.ec256), notify.ErrTokenInvalid, "though it was verified before")
 		require.NoError(t, verify("two", "ES384", k.ec384))
 
+		asked := maps.Clone(fetches)
+		change(entryOf("two", "https://two.example/", "  scopes: [notify:publish]\n"))
+		require.NoError(t, verify("two", "ES384", k.ec384))
+		require.Equal(t, asked, fetches, "an entry that says the same of its keys keeps them")
+
 		change(entryOf("two", "https://other.example/", ""))
 		require.ErrorIs(t, verify("two", "ES384", k.ec384), notify.ErrTokenInvalid)
 		require.NoError(t, verify("two", "ES512", k.ec521))
@@ -243,7 +248,7 @@ func TestIssuersFileIsReadAgain(t *testing.T) {
 		change("[]\n")
 		require.ErrorIs(t, verify("two", "ES512", k.ec521), notify.ErrTokenInvalid)
 		require.NoError(t, os.Remove(path))
-		asked := maps.Clone(fetches)
+		asked = maps.Clone(fetches)
 		time.Sleep(6 * time.Minute)
 		require.Equal(t, asked, fetches, "who is gone is left alone")
 

@@ -42,6 +42,12 @@ type issuerEntry struct {
 	fromFile   bool
 }
 
+// hasKeysOf reports whether e and other say the same of the keys.
+func (e *issuerEntry) hasKeysOf(other *issuerEntry) bool {
+	return e.jwks == other.jwks && e.publicKeyFile == other.publicKeyFile && e.secretFile == other.secretFile &&
+		slices.Equal(e.algorithms, other.algorithms)
+}
+
 // The claims that are read where no others are configured.
 const (
 	defaultUserClaim   = "sub"
