@@ -54,6 +54,11 @@ func (t *terminal) checkFiles(cfg *config.Config, note func(flag string, err err
 		_, err := openCertificate(t.ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
 		note("tls-cert-file", err)
 	}
+	claims := auth.CheckClaims(keysOf(cfg))
+	note("jwt-user-claim", claims.UserClaim)
+	note("jwt-user-prefix", claims.UserPrefix)
+	note("jwt-scope-claims", claims.ScopeClaims)
+	note("jwt-topics-claim", claims.TopicsClaim)
 	wrong := auth.CheckFiles(t.ctx, keysOf(cfg))
 	note("jwt-secret-file", wrong.Secrets)
 	note("jwt-public-key-file", wrong.PublicKey)

@@ -111,7 +111,7 @@ type Options struct {
 	//	  scope_prefix: bell/
 	//	  topics_claim: topics
 	//	  scopes: [notify:publish] # that its tokens may have; left out: none
-	//	  topics: ["acme.*"]       # that they may name; left out: none behind a prefix, else all
+	//	  topics: ["acme.*"]       # that they may hear, "*" for all; left out: none behind a prefix, else all
 	IssuersFile string
 
 	// APIKeysFile is a YAML list of API keys, as NewAPIKey writes it, which Verify

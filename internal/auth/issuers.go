@@ -185,17 +185,13 @@ func readIssuerEntry(e entry) issuerEntry {
 		scopeClaims:   e.texts("scope_claims"),
 		scopePrefix:   e.text("scope_prefix"),
 		topicsClaim:   e.text("topics_claim"),
-		fromFile:      true,
 	}
 	read.userPrefix, read.hasPrefix = e.optionalText("user_prefix")
 	if e.has("scopes") {
 		read.scopes = e.scopes()
 	}
-	if e.has("topics") {
-		read.topics = e.patterns("topics")
-	}
-	read.withTopics = e.members["topics"] != nil
 	read.setDefaults()
+	read.topics, read.anyTopic = e.topics(read.userPrefix == "")
 	checkIssuerEntry(e, &read)
 	return read
 }

@@ -167,17 +167,27 @@ func (e entry) audiences() []string {
 	return e.texts("audiences")
 }
 
-// patterns returns the list of topics and patterns of a member.
-func (e entry) patterns(name string) []notify.TopicPattern {
-	var patterns []notify.TopicPattern
-	for _, s := range e.texts(name) {
+// topics returns the list of topics and patterns of the member topics, or any for a *
+// alone. Without the member it returns absent for any, and no topics.
+func (e entry) topics(absent bool) (patterns []notify.TopicPattern, any bool) {
+	if e.members["topics"] == nil {
+		return nil, absent
+	}
+	if !e.has("topics") {
+		return nil, false
+	}
+	texts := e.texts("topics")
+	if slices.Equal(texts, []string{Any}) {
+		return nil, true
+	}
+	for _, s := range texts {
 		p, err := notify.ParsePattern(s)
 		if err != nil {
-			e.mistakes.add(e.members[name].Line, "%s must be names of topics, or patterns such as project.*", name)
+			e.mistakes.add(e.members["topics"].Line, "topics must be names, or patterns such as project.*, or * alone for all")
 		}
 		patterns = append(patterns, p)
 	}
-	return patterns
+	return patterns, false
 }
 
 // texts returns the list of plain texts of a member.

@@ -35,11 +35,10 @@ type issuerEntry struct {
 	scopePrefix string
 	topicsClaim string
 
-	scopes     []notify.Scope // that its tokens may have
-	allScopes  bool
-	topics     []notify.TopicPattern // that its tokens may hear
-	withTopics bool                  // topics was said; otherwise all, but none for an issuer of the file with a prefix
-	fromFile   bool
+	scopes    []notify.Scope // that its tokens may have
+	allScopes bool
+	topics    []notify.TopicPattern // that its tokens may hear
+	anyTopic  bool                  // instead of topics
 }
 
 // hasKeysOf reports whether e and other say the same of the keys.
@@ -87,6 +86,7 @@ func settingsEntry(o *Options) issuerEntry {
 		scopePrefix: o.ScopePrefix,
 		topicsClaim: o.TopicsClaim,
 		allScopes:   true,
+		anyTopic:    true,
 	}
 	e.setDefaults()
 	return e
@@ -103,24 +103,51 @@ type terms struct {
 
 // newTerms returns the terms of e, or every mistake in it.
 func newTerms(e issuerEntry) (*terms, error) {
-	t := &terms{entry: e}
+	t, wrong := readTerms(e)
 	var errs []error
-	parse := func(what, text string) claimRef {
-		ref, err := parseClaim(text)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s %w", what, err))
+	for _, m := range []struct {
+		name string
+		err  error
+	}{
+		{"user_claim", wrong.UserClaim},
+		{"user_prefix", wrong.UserPrefix},
+		{"scope_claims", wrong.ScopeClaims},
+		{"topics_claim", wrong.TopicsClaim},
+	} {
+		if m.err != nil {
+			errs = append(errs, fmt.Errorf("%s %w", m.name, m.err))
 		}
-		return ref
 	}
-	t.user = parse("user_claim", e.userClaim)
-	t.topics = parse("topics_claim", e.topicsClaim)
+	return t, errors.Join(errs...)
+}
+
+// ClaimMistakes are what is wrong with how claims are to be read, nil where nothing
+// is.
+type ClaimMistakes struct{ UserClaim, UserPrefix, ScopeClaims, TopicsClaim error }
+
+// CheckClaims looks at the claims that o names, as New would.
+func CheckClaims(o Options) ClaimMistakes {
+	_, wrong := readTerms(settingsEntry(&o))
+	return wrong
+}
+
+func readTerms(e issuerEntry) (t *terms, wrong ClaimMistakes) {
+	t = &terms{entry: e}
+	t.user, wrong.UserClaim = parseClaim(e.userClaim)
+	t.topics, wrong.TopicsClaim = parseClaim(e.topicsClaim)
 	for _, text := range e.scopeClaims {
-		t.scopes = append(t.scopes, parse("scope_claims", text))
+		ref, err := parseClaim(text)
+		t.scopes = append(t.scopes, ref)
+		wrong.ScopeClaims = errors.Join(wrong.ScopeClaims, err)
 	}
-	if e.userClaim == e.topicsClaim || slices.Contains(e.scopeClaims, e.userClaim) || slices.Contains(e.scopeClaims, e.topicsClaim) {
-		errs = append(errs, errors.New("user_claim, scope_claims and topics_claim must be different claims"))
+	if wrong.UserClaim == nil && (e.userClaim == e.topicsClaim || slices.Contains(e.scopeClaims, e.userClaim)) {
+		wrong.UserClaim = errors.New("names a claim that is read for scopes or topics")
 	}
-	return t, errors.Join(append(errs, checkPrefix(e.userPrefix))...)
+	if wrong.TopicsClaim == nil && slices.Contains(e.scopeClaims, e.topicsClaim) {
+		wrong.TopicsClaim = errors.New("names a claim that is read for scopes")
+	}
+	wrong.UserPrefix = checkPrefix(e.userPrefix)
+	return t, wrong
 }
 
 func checkPrefix(prefix string) error {
@@ -128,7 +155,7 @@ func checkPrefix(prefix string) error {
 		return nil
 	}
 	if _, err := notify.ParseUser(prefix + "x"); err != nil || len(prefix) > maxPrefixBytes {
-		return fmt.Errorf("user_prefix must have at most %d bytes of UTF-8 without white space or control characters", maxPrefixBytes)
+		return fmt.Errorf("must have at most %d bytes of UTF-8 without white space or control characters", maxPrefixBytes)
 	}
 	return nil
 }
@@ -142,21 +169,9 @@ func (t *terms) issuer() *notify.Issuer {
 		i.Name = notify.AnyIssuer
 	}
 	if e.userPrefix != "" {
-		i.Bound = &notify.Bound{Prefix: e.userPrefix, Topics: e.topics}
-		if t.allTopics() {
-			i.Bound.Topics = nil
-			i.Bound.AnyTopic = true
-		}
+		i.Bound = &notify.Bound{Prefix: e.userPrefix, Topics: e.topics, AnyTopic: e.anyTopic}
 	}
 	return i
-}
-
-// allTopics reports whether the issuer's tokens may hear every topic. Issuers of
-// the file that do not share their users do not share topics either, unless both
-// name them.
-func (t *terms) allTopics() bool {
-	e := &t.entry
-	return !e.withTopics && (!e.fromFile || e.userPrefix == "")
 }
 
 func (t *terms) givesScope(s notify.Scope) bool {
@@ -164,7 +179,7 @@ func (t *terms) givesScope(s notify.Scope) bool {
 }
 
 func (t *terms) givesTopic(p notify.TopicPattern) bool {
-	return t.allTopics() || slices.ContainsFunc(t.entry.topics, func(bound notify.TopicPattern) bool { return bound.Covers(p) })
+	return t.entry.anyTopic || slices.ContainsFunc(t.entry.topics, func(bound notify.TopicPattern) bool { return bound.Covers(p) })
 }
 
 // overlap says why the prefixes of two issuers cannot be told apart, empty if they

@@ -105,6 +105,7 @@ func TestClaimsAreReadAsConfigured(t *testing.T) {
 		},
 		"topics without a prefix":   {entry + "  topics: [news]\n", claims{"sub": "ada", "topics": []string{"acme.7", "news"}}, "ada", nil, []notify.TopicPattern{"news"}},
 		"topics behind a prefix":    {entry + "  user_prefix: 'acme:'\n", claims{"sub": "ada", "topics": []string{"news"}}, "acme:ada", nil, nil},
+		"any topic":                 {entry + "  user_prefix: 'acme:'\n  topics: ['*']\n", claims{"sub": "ada", "topics": []string{"acme.7", "news"}}, "acme:ada", nil, []notify.TopicPattern{"acme.7", "news"}},
 		"no topics":                 {entry + "  topics: []\n", claims{"sub": "ada", "topics": []string{"news"}}, "ada", nil, nil},
 		"a client":                  {"  audiences: '*'\n  clients: [spa, ios]\n", claims{"sub": "ada", "azp": "ios", "aud": nil}, "ada", nil, nil},
 		"a client by client_id":     {"  audiences: ['*']\n  clients: [spa]\n", claims{"sub": "ada", "client_id": "spa"}, "ada", nil, nil},
@@ -158,14 +159,43 @@ func TestTheSettingsMapClaimsToo(t *testing.T) {
 	requireKind(t, notify.ErrTokenInvalid, err, other)
 
 	for name, o := range map[string]auth.Options{
-		"a claim with another meaning": {UserClaim: "exp"},
-		"different claims":             {UserClaim: "scp"},
-		"user_prefix must have":        {UserPrefix: "a b"},
+		"a claim with another meaning":  {UserClaim: "exp"},
+		"user_claim names a claim that": {UserClaim: "scp"},
+		"topics_claim names a claim":    {TopicsClaim: "scope"},
+		"user_prefix must have":         {UserPrefix: "a b"},
 	} {
 		o.Secrets = [][]byte{secret()}
 		_, err := auth.New(t.Context(), o)
 		require.ErrorContains(t, err, name)
 	}
+}
+
+// TestClaimMistakesAreToldApart has each option wrong, so that it can be named.
+func TestClaimMistakesAreToldApart(t *testing.T) {
+	wrong := auth.CheckClaims(auth.Options{UserClaim: "exp", UserPrefix: "a b", ScopeClaims: []string{"ok", "/~"}, TopicsClaim: "/"})
+	require.ErrorContains(t, wrong.UserClaim, "another meaning")
+	require.ErrorContains(t, wrong.UserPrefix, "white space")
+	require.ErrorContains(t, wrong.ScopeClaims, "JSON pointer")
+	require.ErrorContains(t, wrong.TopicsClaim, "names no claim")
+	require.Equal(t, auth.ClaimMistakes{}, auth.CheckClaims(auth.Options{}))
+}
+
+// TestKeysOfAnEntryInFiles has public keys in a PEM file, and a secret beside them.
+func TestKeysOfAnEntryInFiles(t *testing.T) {
+	k := keys(t)
+	entry := "- issuer: one\n  audiences: [bellhop]\n  public_key_file: " + write(t, "key.pem", pemOf(t, k.ec256)) + "\n"
+	both := startFile(t, entry+"  secret_file: "+write(t, "secret", secret())+"\n  algorithms: [ES256, HS256]\n")
+	public := startFile(t, entry)
+	claims := jwt.MapClaims{"iss": "one", "aud": "bellhop", "sub": "ada"}
+	for _, v := range []*auth.Verifier{both, public} {
+		_, err := v.Verify(t.Context(), signOf(t, "ES256", "", k.ec256, claims))
+		require.NoError(t, err)
+	}
+	shared := signOf(t, "HS256", "", secret(), claims)
+	_, err := both.Verify(t.Context(), shared)
+	require.NoError(t, err)
+	_, err = public.Verify(t.Context(), shared)
+	requireKind(t, notify.ErrTokenInvalid, err, shared)
 }
 
 // TestIssuersShareUsersOnlyIfAllSaySo has no prefix at all, and says so.
