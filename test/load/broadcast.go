@@ -29,19 +29,28 @@ func broadcasts(ctx context.Context, s *session) error {
 	if err := s.broadcast(ctx, "four broadcasts", 4); err != nil {
 		return err
 	}
+	if s.side == service { // the floor keeps nothing to replace or recall
+		if err := s.changing(ctx); err != nil {
+			return err
+		}
+	}
 	return s.check(ctx)
 }
 
 // broadcast has so many publishers tell everyone, each as soon as everyone has
 // its last.
 func (s *session) broadcast(ctx context.Context, name string, publishers int) error {
+	return s.broadcastAs(ctx, name, publishers, dialect.Stored)
+}
+
+func (s *session) broadcastAs(ctx context.Context, name string, publishers int, kind dialect.Kind) error {
 	s.crowd.Latencies()
 	var sent int64
 	var cpu, took time.Duration
 	objects, err := s.allocations(ctx, func() (err error) {
 		start := time.Now()
 		cpu, err = s.cost(func() (err error) {
-			sent, err = s.tellAll(ctx, publishers)
+			sent, err = s.tellAll(ctx, publishers, kind)
 			return err
 		})
 		took = time.Since(start)
@@ -61,12 +70,12 @@ func (s *session) broadcast(ctx context.Context, name string, publishers int) er
 
 // tellAll runs the publishers, each in a lane of its own, and returns how many
 // broadcasts they sent together.
-func (s *session) tellAll(ctx context.Context, publishers int) (sent int64, err error) {
+func (s *session) tellAll(ctx context.Context, publishers int, kind dialect.Kind) (sent int64, err error) {
 	before := s.inLane
 	errs := make([]error, publishers)
 	var wg sync.WaitGroup
 	for i := range publishers {
-		wg.Go(func() { errs[i] = s.tellAllInLane(ctx, i+1) })
+		wg.Go(func() { errs[i] = s.tellAllInLane(ctx, i+1, kind) })
 	}
 	wg.Wait()
 	for lane, n := range s.inLane {
@@ -75,7 +84,7 @@ func (s *session) tellAll(ctx context.Context, publishers int) (sent int64, err 
 	return sent, errors.Join(errs...)
 }
 
-func (s *session) tellAllInLane(ctx context.Context, lane int) (err error) {
+func (s *session) tellAllInLane(ctx context.Context, lane int, kind dialect.Kind) (err error) {
 	line, err := publish.Dial(s.server.Address)
 	if err != nil {
 		return err
@@ -86,7 +95,7 @@ func (s *session) tellAllInLane(ctx context.Context, lane int) (err error) {
 		next := time.After(pace)
 		s.inLane[lane]++
 		m := mark.Mark{Lane: uint16(lane), User: mark.Everyone, Sequence: s.inLane[lane], Sent: int64(s.now())}
-		if err := line.Post(s.dialect.Publish(nil, lane, []mark.Mark{m}, dialect.Stored)); err != nil {
+		if err := line.Post(s.dialect.Publish(nil, lane, []mark.Mark{m}, kind)); err != nil {
 			return err
 		}
 		if err := s.crowd.Await(ctx, lane, int64(s.inLane[lane])*int64(s.clients)); err != nil {

@@ -46,6 +46,12 @@ func broadcasting() []row {
 		{"broadcast, deliveries", "1/s", "broadcast rate", "", noted()},
 		{"… p50", "ms", "broadcast p50", "", noted()},
 		{"… p99", "ms", "broadcast p99", "", noted()},
+		{"broadcast that replaces the last, CPU per delivery", "µs", "collapsing broadcast cpu", none, noted()},
+		{"… beside a plain one", "×", "collapsing beside plain cpu", none, atMost(1.15, "")},
+		{"… p50", "ms", "collapsing broadcast p50", none, noted()},
+		{"… beside a plain one", "×", "collapsing beside plain p50", none, atMost(1.15, "")},
+		{"broadcast and its recall, CPU per delivery of the broadcast", "µs", "recalled broadcast cpu", none, noted()},
+		{"… beside a plain one", "×", "recall beside plain cpu", none, atMost(2.2, ": two events, and a count")},
 		{"four broadcasts under way, CPU per delivery", "µs", "four broadcasts cpu", "", ratioBelow(1)},
 		{"four broadcasts under way, allocations per delivery", "", "four broadcasts allocs", none, noted()},
 		{"four broadcasts under way, deliveries", "1/s", "four broadcasts rate", "", noted()},
@@ -100,6 +106,12 @@ func looking() []row {
 		{"publish at 200/s, answered, p50", "ms", "publish alone", none, noted()},
 		{"… beside one user who does everything", "ms", "publish beside one", none, noted()},
 		{"… growth", "×", "hostile growth", none, atMost(3, "")},
+		{"list 50 by a pattern over 100 topics, CPU", "µs", "list few topics cpu", none, noted()},
+		{"… over 20,000 topics", "µs", "list many topics cpu", none, noted()},
+		{"… growth", "×", "growth by topics", none, atMost(1.15, "")},
+		{"publish, one at a time, p50", "ms", "publish alone p50", none, noted()},
+		{"… while a user marks 50,000 as read and unread in turn", "ms", "publish beside marks p50", none, noted()},
+		{"… growth", "×", "growth beside marks", none, atMost(3, "")},
 	}
 }
 

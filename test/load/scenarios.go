@@ -31,6 +31,7 @@ func everything() []scenario {
 		scenario{name: "growth", alone: growth},
 		scenario{name: "inbox", alone: inboxes},
 		scenario{name: "hostile", alone: hostility},
+		scenario{name: "topics", alone: topics},
 		scenario{name: "history", alone: histories},
 	)
 }

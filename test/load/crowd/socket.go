@@ -190,6 +190,7 @@ func (s *socket) told(text []byte, now time.Duration) {
 			s.shard.oneReady()
 		}
 	case "welcome", "close": // the close frame that follows is what counts
+	case "inbox": // what was replaced or recalled, and counts
 	case "reset":
 		s.shard.fault(&faults.Resets, 1, "client %d: %s", s.user, text)
 	default:

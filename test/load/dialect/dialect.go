@@ -26,13 +26,14 @@ type Dialect interface {
 	Publish(dst []byte, publisher int, marks []mark.Mark, kind Kind) []byte
 }
 
-// Kind says whether a notification is kept.
+// Kind says whether a notification is kept, and whether it replaces the last.
 type Kind int
 
 // The kinds of notification.
 const (
 	Stored Kind = iota
 	Ephemeral
+	Collapsing
 )
 
 // What every socket asks with and must be answered with. One key does for all:

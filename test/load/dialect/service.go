@@ -55,6 +55,19 @@ func (s *Service) Token(user uint32) string {
 	return s.signer.sign(userName(user), "", s.expires)
 }
 
+// Hearing returns a token of user that names topics.
+func (s *Service) Hearing(user uint32, topics ...string) string {
+	return s.signer.signHearing(userName(user), topics, s.expires)
+}
+
+// Operator returns a token that may publish to everyone, and recall.
+func (s *Service) Operator() string {
+	return s.signer.sign("operator", "notify:publish notify:broadcast notify:admin", s.expires)
+}
+
+// Draft returns the body of a publish of one notification.
+func (s *Service) Draft(m mark.Mark) []byte { return appendDraft(nil, m, Stored) }
+
 // Greets implements Dialect.
 func (s *Service) Greets() bool { return true }
 
@@ -83,8 +96,12 @@ func appendDraft(dst []byte, m mark.Mark, kind Kind) []byte {
 		dst = append(dst, userName(m.User)...)
 		dst = append(dst, `"]}`...)
 	}
-	if kind == Ephemeral {
+	switch kind {
+	case Ephemeral:
 		dst = append(dst, `,"ephemeral":true`...)
+	case Collapsing:
+		dst = append(dst, `,"collapse_key":"load"`...)
+	case Stored:
 	}
 	dst = append(dst, `,"type":"load.test","data":`...)
 	dst = appendData(dst, m)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -24,17 +25,28 @@ type signer struct{ secret []byte }
 
 // sign returns a JWT of subject with scope, which may be empty.
 func (s signer) sign(subject, scope string, expires time.Time) string {
-	signed := unsigned("HS256", subject, scope, expires)
+	return s.seal(unsigned("HS256", subject, scope, nil, expires))
+}
+
+// signHearing returns a JWT of subject that names topics.
+func (s signer) signHearing(subject string, topics []string, expires time.Time) string {
+	return s.seal(unsigned("HS256", subject, "", topics, expires))
+}
+
+func (s signer) seal(signed string) string {
 	code := hmac.New(sha256.New, s.secret)
 	code.Write([]byte(signed))
 	return signed + "." + base64.RawURLEncoding.EncodeToString(code.Sum(nil))
 }
 
 // unsigned returns what a JWT's signature is made of.
-func unsigned(algorithm, subject, scope string, expires time.Time) string {
+func unsigned(algorithm, subject, scope string, topics []string, expires time.Time) string {
 	claims := fmt.Sprintf(`{"sub":%q,"exp":%d`, subject, expires.Unix())
 	if scope != "" {
 		claims += fmt.Sprintf(`,"scope":%q`, scope)
+	}
+	if len(topics) > 0 {
+		claims += fmt.Sprintf(`,"topics":["%s"]`, strings.Join(topics, `","`))
 	}
 	encoding := base64.RawURLEncoding
 	return encoding.EncodeToString(fmt.Appendf(nil, `{"alg":%q,"typ":"JWT"}`, algorithm)) +
@@ -62,7 +74,7 @@ func signAhead(users int, expires time.Time) (tokens []string, publicKey []byte,
 	for w := range workers {
 		all.Go(func() {
 			for user := w; user < users && errs[w] == nil; user += workers {
-				tokens[user], errs[w] = signRS256(key, unsigned("RS256", userName(uint32(user)), "", expires))
+				tokens[user], errs[w] = signRS256(key, unsigned("RS256", userName(uint32(user)), "", nil, expires))
 			}
 		})
 	}
