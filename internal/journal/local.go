@@ -52,6 +52,7 @@ type Options struct {
 // a second for one processor.
 const (
 	waitBytes   = 64 << 20 // waiting to be committed; who brings more waits with it
+	urgentBytes = 1 << 20  // the same of operators' entries
 	behindBytes = 8 << 20  // committed and not delivered; past that, commits wait
 	behindMost  = 4 << 10  // groups of the same
 )
@@ -65,10 +66,11 @@ type Local struct {
 
 	durable atomic.Uint64
 
-	room    *semaphore.Weighted // in bytes, for what waits
-	queue   *queue              // to the committer
-	behind  *semaphore.Weighted // in bytes, for what is to be delivered
-	applied chan delivery       // from the committer to the deliverer
+	room       *semaphore.Weighted // in bytes, for what waits
+	urgentRoom *semaphore.Weighted // the same for what operators append
+	queue      *queue              // to the committer
+	behind     *semaphore.Weighted // in bytes, for what is to be delivered
+	applied    chan delivery       // from the committer to the deliverer
 
 	spare sync.Pool // of *pending that nobody waits for
 }
@@ -100,13 +102,14 @@ func newDelivery(told []notify.Change) delivery {
 // NewLocal returns a journal that goes on after o.Last.
 func NewLocal(o Options) *Local {
 	j := &Local{
-		machine: o.Machine,
-		deliver: o.Deliver,
-		metrics: o.Metrics,
-		room:    semaphore.NewWeighted(waitBytes),
-		queue:   newQueue(),
-		behind:  semaphore.NewWeighted(behindBytes),
-		applied: make(chan delivery, behindMost),
+		machine:    o.Machine,
+		deliver:    o.Deliver,
+		metrics:    o.Metrics,
+		room:       semaphore.NewWeighted(waitBytes),
+		urgentRoom: semaphore.NewWeighted(urgentBytes),
+		queue:      newQueue(),
+		behind:     semaphore.NewWeighted(behindBytes),
+		applied:    make(chan delivery, behindMost),
 	}
 	j.durable.Store(uint64(o.Last))
 	return j
@@ -116,14 +119,16 @@ func NewLocal(o Options) *Local {
 func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Load()) }
 
 // Append puts entries behind all others and returns what applying each came to.
-// If ctx ends first, the outcome is unknown.
+// If ctx ends first, the outcome is unknown. What operators append, revocations and
+// recalls, goes before what others have waiting, in memory of its own.
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	p := j.newPending(entries)
-	if j.room.Acquire(ctx, p.bytes) != nil {
+	room := j.roomOf(p)
+	if room.Acquire(ctx, p.bytes) != nil {
 		return failed(entries, notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
 	}
 	if !j.queue.put(p) {
-		j.room.Release(p.bytes)
+		room.Release(p.bytes)
 		return failed(entries, closed())
 	}
 	select {
@@ -137,6 +142,13 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	default:
 		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
 	}
+}
+
+func (j *Local) roomOf(p *pending) *semaphore.Weighted {
+	if p.urgent {
+		return j.urgentRoom
+	}
+	return j.room
 }
 
 func closed() error { return notify.Errorf(notify.ErrUnavailable, "the journal is closed") }
@@ -184,7 +196,7 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 	j.queue.close()
 	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
 		for _, p := range group {
-			j.room.Release(p.bytes)
+			j.roomOf(p).Release(p.bytes)
 			p.answer(failed(p.entries, closed()))
 		}
 	}
@@ -195,10 +207,8 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 // who wait and hands on what is to be delivered. Applying it took so long.
 func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 	var entries []notify.Entry
-	var bytes int64
 	for _, p := range group {
 		entries = append(entries, p.entries...)
-		bytes += p.bytes
 	}
 	start := time.Now()
 	verdicts, told, err := j.apply(entries)
@@ -207,9 +217,9 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 		j.metrics.Committed(len(entries), took.Seconds())
 	}
 	for _, p := range group {
+		j.roomOf(p).Release(p.bytes) // before it is answered, when it is another's
 		verdicts = p.answer(verdicts)
 	}
-	j.room.Release(bytes)
 	if err != nil {
 		return took, fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}

@@ -195,6 +195,31 @@ func TestWhatChangesMuchSharesNoGroup(t *testing.T) {
 	})
 }
 
+// However much others have waiting, and however little memory that leaves, what an
+// operator appends is part of the next commit.
+func TestAnOperatorWaitsForOneCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{syncs: time.Second}
+		j, stop := run(t, m, nil)
+		large := notify.Publish{Content: make([]byte, 1<<20), Users: make([]notify.UserID, 1_000)}
+		var all sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 200 { // several groups, and more than may wait
+			all.Go(func() { j.Append(ctx, large) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		for _, e := range []notify.Entry{notify.Revocation{TokenID: "a"}, notify.Recall{ID: "b"}} {
+			require.NoError(t, j.Append(t.Context(), e)[0].Err)
+			assert.LessOrEqual(t, time.Since(start), 2*time.Second, "the commit under way, and the next")
+			start = time.Now()
+		}
+		cancel()
+		all.Wait()
+		require.NoError(t, stop())
+	})
+}
+
 func TestATimeoutLeavesTheOutcomeUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, stop := run(t, &machine{syncs: time.Minute}, nil)

@@ -26,6 +26,7 @@ type pending struct {
 	entries  []notify.Entry
 	weight   int   // entries, users and what is marked
 	bytes    int64 // in memory, at most waitBytes
+	urgent   bool
 	verdicts []notify.Verdict
 	done     chan struct{} // has one when verdicts are set
 }
@@ -51,8 +52,24 @@ func (j *Local) newPending(entries []notify.Entry) *pending {
 	for _, e := range entries {
 		p.weigh(e)
 	}
+	p.urgent = isUrgent(entries)
 	p.bytes = min(p.bytes, waitBytes) // one that is larger waits for all the room
+	if p.urgent {
+		p.bytes = min(p.bytes, urgentBytes)
+	}
 	return p
+}
+
+// isUrgent reports whether all entries are an operator's, who ends what is wrong.
+func isUrgent(entries []notify.Entry) bool {
+	for _, e := range entries {
+		switch e.(type) {
+		case notify.Revocation, notify.Recall:
+		default:
+			return false
+		}
+	}
+	return len(entries) > 0
 }
 
 func (p *pending) weigh(e notify.Entry) {
@@ -95,20 +112,27 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []*pending
+	urgent  int // of waiting: the first ones
 	enough  int // for the committer to be woken
 	closed  bool
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// put puts p behind all others. It reports false if the queue is closed.
+// put puts p behind all others, or, if it is urgent, behind all that are urgent. It
+// reports false if the queue is closed.
 func (q *queue) put(p *pending) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return false
 	}
-	q.waiting = append(q.waiting, p)
+	if p.urgent {
+		q.waiting = slices.Insert(q.waiting, q.urgent, p)
+		q.urgent++
+	} else {
+		q.waiting = append(q.waiting, p)
+	}
 	if len(q.waiting) == q.enough {
 		q.wake <- struct{}{} // has room: await has emptied it, and enough is reached once
 	}
@@ -175,6 +199,7 @@ func (q *queue) take() []*pending {
 	for weight := 0; n < len(q.waiting) && weight < groupMost; n++ {
 		weight += q.waiting[n].weight
 	}
+	q.urgent = max(0, q.urgent-n)
 	group, rest := q.waiting[:n], q.waiting[n:]
 	q.waiting = append(make([]*pending, 0, n+len(rest)), rest...)
 	q.enough = 0 // nobody is to be woken
