@@ -23,9 +23,11 @@ func (s *Store) advise(err error) error {
 	if !damaged {
 		return err
 	}
-	return fmt.Errorf("%w. Restore the data directory from a backup. To go on without what is in it, move %s away and leave %s "+
-		"in its place: the store then begins empty, and every client is told that it has missed something",
-		err, s.path(), watermarkPath(s.dir))
+	return fmt.Errorf("%w. Restore the data directory from a backup. To go on without one, leave %s in its place. "+
+		"If a log is damaged, move that log and all newer ones (%s) away: what they hold is then lost, and the rest is served. "+
+		"Otherwise move %s away: the store then begins empty. Either way the next start says how many entries are missing, "+
+		"and every client is told that it has missed something",
+		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
 
 // inspect refuses files of which something in the middle is gone. It changes

@@ -222,6 +222,20 @@ func TestDamageIsNeverSilent(t *testing.T) {
 	}
 }
 
+// A log of which an entry in the middle is damaged is refused, since the entries
+// behind it are there. Without that log, the rest is served and the loss announced.
+func TestADamagedLogCanBeGivenUp(t *testing.T) {
+	i := killed(t, 200, 2_000)
+	log := last(files(t, i.fs, "", ".log"))
+	b := content(t, i.fs, log)
+	b[3_000] ^= 1
+	write(t, i.fs, log, b)
+	require.Equal(t, "refused", judge(t, i.fs, i.last, i.bytes))
+	require.Equal(t, b, content(t, i.fs, log), "refused, it is left as it is")
+	require.NoError(t, i.fs.Remove(log))
+	require.Equal(t, "announced", judge(t, i.fs, i.last, i.bytes))
+}
+
 // record is a line of the log.
 type record struct {
 	Level    string
