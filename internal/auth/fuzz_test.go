@@ -3,9 +3,11 @@ package auth_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/stretchr/testify/require"
@@ -109,5 +111,39 @@ func FuzzWebhook(f *testing.F) {
 		require.Equal(t, id, read)
 		require.Regexp(t, `^[ -\-/-~]{1,255}$`, id)
 		require.Regexp(t, `^[1-9][0-9]{9}$`, timestamp)
+	})
+}
+
+// FuzzBounds offers claims under a true signature of an issuer with bounds. Whatever
+// they say, the principal stays within those.
+func FuzzBounds(f *testing.F) {
+	const entry = "- issuer: one\n  audiences: [bellhop]\n  clients: [spa]\n  user_claim: /user/id\n  user_prefix: 'acme:'\n" +
+		"  scope_claims: [scp, /user/roles]\n  scope_prefix: bell/\n  scopes: [notify:publish]\n  topics_claim: /user/topics/0\n  topics: [acme.*, news]\n"
+	v := startFile(f, entry+"  secret_file: "+write(f, "secret", secret())+"\n")
+	frame := fmt.Sprintf(`"iss":"one","aud":"bellhop","azp":"spa","exp":%d`, at(time.Hour))
+	for _, more := range []string{
+		`"user":{"id":"ada","roles":["bell/notify:publish","notify:admin"],"topics":[["acme.7","bank.7","*",7,null]]}`,
+		`"user":{"id":".","roles":"bell/notify:admin bell/bell/notify:publish","topics":["acme.* news acme news.*"]}`,
+		`"user":{"id":null},"sub":"ada"`, `"user":["ada"]`, `"user":{"id":"a b"}`, `"user":{"id":"` + strings.Repeat("a", 252) + `"}`,
+		`"user":{"id":"ada","topics":{"0":["news"]}},"client_id":"ios"`, `"user":{"id":"\ud800"}`, `"scp":{"a":1},"user":{"id":""}`,
+	} {
+		f.Add(more)
+	}
+	f.Fuzz(func(t *testing.T, more string) {
+		p, err := v.Verify(t.Context(), seal(header, "{"+frame+","+more+"}"))
+		if err != nil {
+			require.ErrorIs(t, err, notify.ErrTokenInvalid)
+			return
+		}
+		require.True(t, p.Bound().HasUser(p.User) && len(p.User) > len("acme:"), "%q", p.User)
+		_, err = notify.ParseUser(string(p.User))
+		require.NoError(t, err)
+		for _, s := range p.Scopes {
+			require.Equal(t, notify.ScopePublish, s)
+		}
+		require.LessOrEqual(t, len(p.Topics), auth.MaxTopics)
+		for _, topic := range p.Topics {
+			require.True(t, topic == "news" || strings.HasPrefix(string(topic), "acme."), "%q", topic)
+		}
 	})
 }

@@ -167,9 +167,9 @@ func (e entry) audiences() []string {
 	return e.texts("audiences")
 }
 
-// topics returns the list of topics and patterns of the member topics, or any for a *
-// alone. Without the member it returns absent for any, and no topics.
-func (e entry) topics(absent bool) (patterns []notify.TopicPattern, any bool) {
+// topics returns the list of topics and patterns of the member topics; all is true for
+// a * alone, which stands for all topics. Without the member, all is absent.
+func (e entry) topics(absent bool) (patterns []notify.TopicPattern, all bool) {
 	if e.members["topics"] == nil {
 		return nil, absent
 	}
