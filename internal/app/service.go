@@ -97,12 +97,12 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	s.memory = findMemory(s.logger)
 	if err := s.openGate(ctx); err != nil {
-		return err
+		return s.notStarted(ctx, err)
 	}
 	defer s.verifier.Close()
 	stop, err := s.openRoad(ctx)
 	if err != nil {
-		return err
+		return s.notStarted(ctx, err)
 	}
 	err = errors.Join(s.serve(ctx, o), stop())
 	close(s.failed) // whoever sends has ended
@@ -117,7 +117,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 func (s *service) serve(ctx context.Context, o Options) error {
 	public, admin, err := s.listen(ctx)
 	if err != nil {
-		return err
+		return s.notStarted(ctx, err)
 	}
 	if err := s.allowOrigins(public.Addr(), o); err != nil {
 		return errors.Join(err, public.Close(), admin.Close())

@@ -29,6 +29,16 @@ func (s *service) announceStop() error {
 	}
 }
 
+// notStarted returns why the service could not start. A stop that is asked for while
+// it starts is no failure.
+func (s *service) notStarted(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	s.logger.Info("stopped before the start was complete", "error", err)
+	return nil
+}
+
 // ready returns why this node should not be sent new work, or nil.
 func (s *service) ready() error {
 	if s.stopping.Load() {
