@@ -67,6 +67,9 @@ func nodesOf(owners []owner) []owner {
 // nodesHeard returns the nodes whose histories a reader of patterns reads, in order.
 // No two stand for the same topic.
 func nodesHeard(r pebble.Reader, patterns []notify.TopicPattern) ([]string, error) {
+	if len(patterns) == 0 {
+		return nil, nil
+	}
 	nodes := make([]string, 0, len(patterns))
 	for _, p := range patterns {
 		prefix, many := p.Prefix()

@@ -232,3 +232,16 @@ func (r *rank) between(from, to notify.Sequence) int {
 	defer r.mu.Unlock()
 	return r.alone.between(from, to)
 }
+
+// severalBetween counts what other topics were told, too, from one sequence to another.
+func (r *rank) severalBetween(from, to notify.Sequence) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.several.between(from, to)
+}
+
+func (r *rank) hasSeveral() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.several.n > 0
+}

@@ -55,7 +55,7 @@ func (m *marking) markBlock(number uint64, ranges marks) error {
 	if err != nil {
 		return err
 	}
-	m.state.blocks[number] = next
+	m.state.setBlock(number, next)
 	m.setMarks(blockMarksKey(m.Reader.User, number), own, next)
 	if len(own) == 0 && len(next) > 0 {
 		return m.tidyBlocks()
@@ -157,7 +157,7 @@ func (m *marking) tidyBlocks() error {
 			if err != nil {
 				return err
 			}
-			m.state.blocks[b] = nil
+			m.state.setBlock(b, nil)
 			m.setMarks(blockMarksKey(m.Reader.User, b), own, nil)
 		}
 	}

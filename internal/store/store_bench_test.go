@@ -115,3 +115,38 @@ func BenchmarkHistory(b *testing.B) {
 		user += 7_919
 	}
 }
+
+// Counts and pages of a reader of a pattern, by how many topics it stands for.
+func BenchmarkPattern(b *testing.B) {
+	for _, topics := range []int{1_000, 20_000} {
+		s := open(b)
+		last := notify.Sequence(0)
+		for n := 0; n < topics; n += 1_000 {
+			entries := make([]notify.Entry, 1_000)
+			for i := range entries {
+				entries[i] = toTopics(n+i, notify.Topic(fmt.Sprintf("project.%d", n+i)))
+			}
+			if _, _, err := s.Apply(last+1, time.Now(), entries); err != nil {
+				b.Fatal(err)
+			}
+			last += 1_000
+		}
+		r := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.*"}}
+		b.Run(fmt.Sprintf("unread/%d", topics), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if n, err := s.Unread(r, last); err != nil || n != topics {
+					b.Fatalf("%d unread, %v", n, err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("list/%d", topics), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if list, err := s.List(r, 0, last, notify.StateInbox, 50, time.Now()); err != nil || len(list.Notifications) != 50 {
+					b.Fatalf("%d listed, %v", len(list.Notifications), err)
+				}
+			}
+		})
+	}
+}

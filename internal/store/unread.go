@@ -171,26 +171,41 @@ func ofOwn(own, wider marks) marks {
 // several counts what several topics were told, of all nodes together: one may have
 // been told by several of them.
 func (c *counter) several(nodes []string) (int, error) {
-	var all sequences
+	var having []*rank
 	for _, node := range nodes {
-		rank, err := c.rank(node)
+		r, err := c.rank(node)
 		if err != nil {
 			return 0, err
 		}
-		rank.mu.Lock()
-		rank.several.addTo(&all, c.upTo)
-		rank.mu.Unlock()
+		if r.hasSeveral() {
+			having = append(having, r)
+		}
 	}
-	if all.n == 0 {
+	switch len(having) {
+	case 0:
 		return 0, nil
+	case 1:
+		return c.severalOf(having[0])
 	}
-	count := all.n
+	all := &rank{}
+	for _, r := range having {
+		r.mu.Lock()
+		r.several.addTo(&all.several, c.upTo)
+		r.mu.Unlock()
+	}
+	return c.severalOf(all)
+}
+
+// severalOf counts what several topics were told, all that there is less what the user
+// has marked of it.
+func (c *counter) severalOf(r *rank) (int, error) {
+	count := r.severalBetween(0, c.upTo)
 	prefix := marksPrefix(kindMarksSeveral, c.state.user)
 	err := each(c.state.from, prefix, afterPrefix(prefix), func(_, v []byte) (bool, error) {
 		m, err := decodeMarks(v)
 		for _, i := range m {
 			if !i.unread() {
-				count -= all.between(i.from, i.to)
+				count -= r.severalBetween(i.from, min(i.to, c.upTo))
 			}
 		}
 		return true, err

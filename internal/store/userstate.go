@@ -28,10 +28,7 @@ type userState struct {
 }
 
 func newUserState(from pebble.Reader, u notify.UserID) *userState {
-	return &userState{
-		from: from, user: u,
-		nodes: map[string]marks{}, whole: map[string]marks{}, blocks: map[uint64]marks{},
-	}
+	return &userState{from: from, user: u}
 }
 
 func (s *userState) ofEveryone() (marks, error) {
@@ -57,14 +54,23 @@ func (s *userState) own(node string) (marks, error) {
 	}
 	m, err := readMarks(s.from, nodeMarksKey(s.user, node))
 	if err == nil {
-		s.nodes[node] = m
+		s.keep(node, m)
 	}
 	return m, err
 }
 
+// keep remembers the intervals of a node. Most users have marked nothing shared, so
+// maps are made when something is kept.
+func (s *userState) keep(node string, m marks) {
+	if s.nodes == nil {
+		s.nodes = map[string]marks{}
+	}
+	s.nodes[node] = m
+}
+
 // set changes the intervals of a node.
 func (s *userState) set(node string, m marks) {
-	s.nodes[node] = m
+	s.keep(node, m)
 	clear(s.whole)
 }
 
@@ -89,6 +95,9 @@ func (s *userState) wholeOf(pattern string) (marks, error) {
 	own, err := s.own(pattern)
 	if err != nil {
 		return nil, err
+	}
+	if s.whole == nil {
+		s.whole = map[string]marks{}
 	}
 	s.whole[pattern] = own.over(wider)
 	return s.whole[pattern], nil
@@ -135,9 +144,16 @@ func (s *userState) block(number uint64) (marks, error) {
 	}
 	m, err := readMarks(s.from, blockMarksKey(s.user, number))
 	if err == nil {
-		s.blocks[number] = m
+		s.setBlock(number, m)
 	}
 	return m, err
+}
+
+func (s *userState) setBlock(number uint64, m marks) {
+	if s.blocks == nil {
+		s.blocks = map[uint64]marks{}
+	}
+	s.blocks[number] = m
 }
 
 // ofSeveral returns how the user finds what several topics were told at seq.
@@ -157,7 +173,7 @@ func (s *userState) readAhead(pattern string) error {
 	n := 0
 	err := s.eachUnder(prefix, "", func(node string, m marks) (bool, error) {
 		if _, ok := s.nodes[node]; !ok {
-			s.nodes[node] = m
+			s.keep(node, m)
 		}
 		n++
 		return n < aheadMost, nil
