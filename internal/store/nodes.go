@@ -36,6 +36,18 @@ func patternsOf(name string) []string {
 	return all
 }
 
+// parentOf returns the longest pattern with a history that stands for a node, without
+// its "*"; nothing if there is none.
+func parentOf(node string) string {
+	end := 0
+	for i, dots := 0, 0; i < len(node) && dots < indexedDots; i++ {
+		if node[i] == '.' && node[i:] != ".*" {
+			end, dots = i+1, dots+1
+		}
+	}
+	return node[:end]
+}
+
 // isPattern reports whether a node is a pattern: no topic has a "*".
 func isPattern(node string) bool { return strings.HasSuffix(node, "*") }
 

@@ -210,3 +210,17 @@ func TestPagesLookAtABoundedNumber(t *testing.T) {
 	assert.Equal(t, []string{idOf(0)}, got)
 	assert.Equal(t, 2, pages)
 }
+
+// An interval of a topic says nothing of what other topics were told at its sequences.
+func TestMarkingATopicLeavesOthersAlone(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	told(t, s, 1, toTopics(1, "project.y"), toTopics(2, "project.x"))
+	r := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.x"}}
+	for _, through := range []notify.Sequence{1, 2} {
+		told(t, s, 2+through, notify.Mark{Reader: r, Verb: notify.VerbRead, Through: through, Keep: 9})
+		n, err := s.Unread(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.*"}}, 2)
+		require.NoError(t, err)
+		assert.Equal(t, 3-int(through), n)
+	}
+}

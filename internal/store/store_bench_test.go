@@ -140,6 +140,26 @@ func BenchmarkPattern(b *testing.B) {
 				}
 			}
 		})
+		var marks []notify.Entry
+		for n := range topics / 2 { // each topic by itself
+			e := markBy("grace", notify.VerbRead, idOf(n))
+			e.Reader.Topics = r.Topics
+			marks = append(marks, e)
+		}
+		if _, _, err := s.Apply(last+1, time.Now(), marks); err != nil {
+			b.Fatal(err)
+		}
+		last += notify.Sequence(len(marks))
+		b.Run(fmt.Sprintf("unread of who marked half/%d", topics), func(b *testing.B) {
+			grace := r
+			grace.User = "grace"
+			b.ReportAllocs()
+			for b.Loop() {
+				if n, err := s.Unread(grace, last); err != nil || n != topics/2 {
+					b.Fatalf("%d unread, %v", n, err)
+				}
+			}
+		})
 		b.Run(fmt.Sprintf("list/%d", topics), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -135,18 +135,22 @@ func (c *counter) alone(node string) (int, error) {
 	return count, err
 }
 
-// narrower returns by how many the unread of a wider node are more for what the
-// intervals of a narrower one say.
+// narrower returns by how many the unread of a pattern are more for what the intervals
+// of a narrower node say.
 func (c *counter) narrower(node string, own marks) (more int, err error) {
 	wider, err := c.state.wider(node)
 	if err != nil {
 		return 0, err
 	}
+	differing := ofOwn(own, wider)
+	if len(differing) == 0 {
+		return 0, nil
+	}
 	rank, err := c.rank(node)
 	if err != nil {
 		return 0, err
 	}
-	for _, i := range ofOwn(own, wider) {
+	for _, i := range differing {
 		n := rank.between(i.from, min(i.to, c.upTo))
 		if i.unread() {
 			more += n
@@ -160,6 +164,12 @@ func (c *counter) narrower(node string, own marks) (more int, err error) {
 // ofOwn returns the intervals of own in which something is unread otherwise than wider
 // says.
 func ofOwn(own, wider marks) marks {
+	if len(wider) == 0 && len(own) == 1 { // as most are
+		if own[0].unread() {
+			return nil
+		}
+		return own
+	}
 	return combine(own, wider, func(o, w *interval) (interval, bool) {
 		if o == nil {
 			return interval{}, false

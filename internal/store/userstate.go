@@ -23,7 +23,7 @@ type userState struct {
 	everyone *marks           // nil: not read yet
 	nodes    map[string]marks // own intervals of nodes
 	all      []string         // what the nodes begin with of which all intervals are in nodes
-	whole    map[string]marks // of patterns, with what wider ones say
+	whole    map[string]marks // of patterns without their "*", with what wider ones say
 	blocks   map[uint64]marks // of what several topics were told
 }
 
@@ -76,18 +76,18 @@ func (s *userState) set(node string, m marks) {
 
 // wider returns what the patterns that stand for a node say together.
 func (s *userState) wider(node string) (marks, error) {
-	patterns := patternsOf(node)
-	if len(patterns) == 0 {
+	parent := parentOf(node)
+	if parent == "" {
 		return nil, nil
 	}
-	return s.wholeOf(patterns[0])
+	if m, ok := s.whole[parent]; ok {
+		return m, nil
+	}
+	return s.wholeOf(parent + "*")
 }
 
 // wholeOf returns what a pattern and those that are wider say together.
 func (s *userState) wholeOf(pattern string) (marks, error) {
-	if m, ok := s.whole[pattern]; ok {
-		return m, nil
-	}
 	wider, err := s.wider(pattern)
 	if err != nil {
 		return nil, err
@@ -99,8 +99,9 @@ func (s *userState) wholeOf(pattern string) (marks, error) {
 	if s.whole == nil {
 		s.whole = map[string]marks{}
 	}
-	s.whole[pattern] = own.over(wider)
-	return s.whole[pattern], nil
+	m := own.over(wider)
+	s.whole[strings.TrimSuffix(pattern, "*")] = m
+	return m, nil
 }
 
 // at returns how the user finds what one topic alone was told at seq.
