@@ -30,8 +30,19 @@ const beside = {
   },
 };
 
+/** Adds to the element's types what they are in frameworks, which the bundler of types does not take. */
+const frameworks = {
+  name: "frameworks",
+  async generateBundle(this: { fs: { readFile(path: string, options: { encoding: "utf8" }): Promise<string> } }, _: unknown, bundle: Record<string, { code?: string }>) {
+    const types = bundle["inbox.d.ts"];
+    if (!types) return;
+    const text = await this.fs.readFile(new URL("src/inbox/jsx.d.ts", import.meta.url).pathname, { encoding: "utf8" });
+    types.code += text.slice(text.indexOf("\n\n") + 1);
+  },
+};
+
 // Two modules and their types, the same bytes on every machine.
 export default defineConfig([
   { ...common, entry: { client: "src/index.ts" } },
-  { ...common, entry: { inbox: "src/inbox/index.ts" }, plugins: [squeeze, beside] },
+  { ...common, entry: { inbox: "src/inbox/index.ts" }, plugins: [squeeze, beside, frameworks] },
 ]);

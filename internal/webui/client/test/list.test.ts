@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { List } from "../src/inbox/list.js";
 import type { Frame } from "../src/types.js";
 import { browser, live, open, pass, settled, socket, told, welcome } from "./stage.js";
@@ -7,18 +7,20 @@ import { browser, live, open, pass, settled, socket, told, welcome } from "./sta
 let service: { id: string; read_at?: string; expires_at?: string; cursor?: string }[];
 let asked: string[];
 let answer: () => Response | undefined;
+let limit: number; // of a page
 
 beforeEach(() => {
   service = ["d", "c", "b", "a"].map((id) => ({ id }));
   asked = [];
+  limit = 3;
   answer = () => undefined;
   browser.fetch.mockImplementation(async (url, { method = "GET", body }) => {
     asked.push(`${method} ${url.pathname.replace("/base", "")}${body ? ` ${body}` : url.search}`);
     const other = answer();
     if (other) return other;
     const before = Number(url.searchParams.get("before") ?? 0);
-    const items = structuredClone(service.slice(before, before + 3));
-    return Response.json({ items, unread_count: 2, cursor: "c9", next: before + 3 < service.length ? `${before + 3}` : undefined });
+    const items = structuredClone(service.slice(before, before + limit));
+    return Response.json({ items, unread_count: 2, cursor: "c9", next: before + limit < service.length ? `${before + limit}` : undefined });
   });
 });
 
@@ -251,6 +253,40 @@ describe("what expires", () => {
     await pass(1);
     expect(ids()).toBe("");
     expect(asked.length).toBe(1);
+    list.close();
+  });
+});
+
+describe("the device's clock", () => {
+  for (const hours of [-2, 2]) {
+    it(`may be ${hours} h off: what expires goes by the service's time`, async () => {
+      const there = Date.now();
+      service = [{ id: "b", expires_at: new Date(there + 3_600_000).toISOString() }, { id: "a" }];
+      vi.setSystemTime(there + hours * 3_600_000);
+      const { list, ids } = await shown({ token_expires: new Date(there + 900_000).toISOString(), expires_in: 900 });
+      await pass(3_599_000);
+      expect(ids()).toBe("b* a*");
+      vi.setSystemTime(there - hours * 3_600_000); // and is set meanwhile
+      await pass(1_000);
+      expect(ids()).toBe("a*");
+      list.close();
+    });
+  }
+});
+
+describe("what there is no more room for", () => {
+  it("leaves the list when the service counts without it, and what is shown stays shown", async () => {
+    service = ["f", "e", "d", "c", "b", "a"].map((id) => ({ id }));
+    const { list, ids } = await shown();
+    await list.more();
+    expect(ids()).toBe("f* e* d* c* b* a*");
+    limit = 20;
+    service = ["g", "f", "e", "d", "c", "b"].map((id) => ({ id }));
+    await socket().hears(told("g", "c2"), inbox({ unread_count: 6 }));
+    expect(ids()).toBe("g* f* e* d* c* b*");
+    await list.mark("read", ["b"]);
+    await socket().hears(inbox({ unread_count: 5 }), inbox({ unread_count: 7 }));
+    expect(asked.filter((request) => request.startsWith("GET")).length).toBe(3);
     list.close();
   });
 });

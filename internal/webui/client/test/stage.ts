@@ -214,7 +214,7 @@ beforeEach(() => {
   events = new EventTarget();
   documentEvents = new EventTarget();
   vi.stubGlobal("navigator", { get onLine() { return browser.onLine; }, locks: new FakeLocks() });
-  vi.stubGlobal("document", {
+  if (!globalThis.document) vi.stubGlobal("document", {
     get visibilityState() { return browser.visibilityState; },
     addEventListener: documentEvents.addEventListener.bind(documentEvents),
   });

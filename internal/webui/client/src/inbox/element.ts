@@ -45,12 +45,15 @@ const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
  * A bell with its badge, and what was told in a panel below it:
  *
  *     <bellhop-inbox url="https://bell.example.com"></bellhop-inbox>
- *     document.querySelector("bellhop-inbox").token = async () => (await fetch("/my/token")).text();
+ *     document.querySelector("bellhop-inbox").token = token;
  *
  * A page that has a connection gives it instead: `inbox.bell = connect(…)`.
  *
- * Attributes: `url`; `inline` for the list without a bell; `theme`, which is
- * `light`, `dark` or `auto` (as the system has it), else as the page's color-scheme.
+ * Attributes, which are properties too: `url`; `inline` for the list without a
+ * bell; `theme`, which is `light`, `dark` or `auto` (as the system has it), else
+ * as the page's color-scheme.
+ *
+ * Frameworks set properties again and again: an equal value changes nothing.
  */
 export class BellhopInbox extends Base {
   static observedAttributes = ["url", "inline"];
@@ -65,24 +68,50 @@ export class BellhopInbox extends Base {
   #renew = false; // what is connected is not what was asked for
   #drawing = false;
 
+  get url(): string | null {
+    return this.getAttribute("url");
+  }
+
+  set url(url: string | null | undefined) {
+    put(this, "url", url);
+  }
+
+  get inline(): boolean {
+    return this.hasAttribute("inline");
+  }
+
+  set inline(inline: boolean) {
+    this.toggleAttribute("inline", !!inline);
+  }
+
+  get theme(): string | null {
+    return this.getAttribute("theme");
+  }
+
+  set theme(theme: string | null | undefined) {
+    put(this, "theme", theme);
+  }
+
   /** The connection: the one that the page gave, else the one made of url and token. */
   get bell(): Bell | undefined {
     return this.#given ?? this.#own;
   }
 
-  set bell(bell: Bell | undefined) {
-    this.#given = bell;
+  set bell(bell: Bell | null | undefined) {
+    if (bell === this.bell || (!bell && !this.#given)) return;
+    this.#given = bell ?? undefined;
     this.#draw(true);
   }
 
-  /** As in connect(). */
+  /** As in connect(). Another function is called from the next time on, over the same connection. */
   get token(): Options["token"] | undefined {
     return this.#token;
   }
 
-  set token(token: Options["token"] | undefined) {
-    this.#token = token;
-    this.#draw(true);
+  set token(token: Options["token"] | null | undefined) {
+    const renew = !token !== !this.#token && !this.#given;
+    this.#token = token ?? undefined;
+    if (renew) this.#draw(true);
   }
 
   /** Texts that take the place of the English ones. */
@@ -90,9 +119,8 @@ export class BellhopInbox extends Base {
     return this.#labels;
   }
 
-  set labels(labels: Partial<Labels>) {
-    this.#labels = labels;
-    this.#view?.forget();
+  set labels(labels: Partial<Labels> | null | undefined) {
+    this.#labels = labels ?? {};
     this.#draw();
   }
 
@@ -118,7 +146,7 @@ export class BellhopInbox extends Base {
     });
     this.#view.shape();
     // What was set before the element was defined hides what it should have set.
-    for (const name of ["token", "labels", "bell"] as const) {
+    for (const name of ["token", "labels", "bell", "url", "inline", "theme"] as const) {
       const value = this[name];
       if (Object.hasOwn(this, name) && delete this[name]) Object.assign(this, { [name]: value });
     }
@@ -126,10 +154,12 @@ export class BellhopInbox extends Base {
   }
 
   disconnectedCallback(): void {
+    this.#view!.tick();
     this.#draw();
   }
 
-  attributeChangedCallback(name: string): void {
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    if (before === after) return;
     if (name === "inline") this.#view?.shape();
     this.#draw(name === "url" && !this.#given);
   }
@@ -143,7 +173,7 @@ export class BellhopInbox extends Base {
       this.#drawing = false;
       this.#connect();
       const { state, unreadCount = 0 } = this.bell ?? {};
-      this.#view?.draw(this.#list, unreadCount, state === "offline" || state === "waiting", this.#words());
+      this.#view?.draw(this.#list, unreadCount, state === "offline" || state === "waiting", this.#words(), this.bell?.now());
       if (unreadCount !== this.#count) this.#says("count", (this.#count = unreadCount));
     });
   }
@@ -156,8 +186,8 @@ export class BellhopInbox extends Base {
       this.#list = this.#own = undefined;
     }
     if (!this.isConnected) return;
-    const url = this.getAttribute("url");
-    if (!this.bell && url && this.#token) this.#own = connect({ url, token: this.#token });
+    const { url } = this;
+    if (!this.bell && url && this.#token) this.#own = connect({ url, token: (ask) => this.#token?.(ask) });
     if (this.bell) this.#list ??= new List(this.bell, () => this.#draw(), (notification) => {
       if (this.#says("notification", notification)) this.#view!.ring(notification, this.#words());
     });
@@ -172,4 +202,9 @@ export class BellhopInbox extends Base {
   #words(): Labels {
     return { ...english, ...this.#labels };
   }
+}
+
+function put(element: HTMLElement, name: string, value: string | null | undefined): void {
+  if (value == null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
 }

@@ -1,8 +1,9 @@
-import type { Bell, InboxChange, InboxItem, Notification, Verb } from "../index.js";
+import type { Bell, InboxChange, InboxItem, InboxQuery, Notification, Verb } from "../index.js";
 
 const PAGE = 20;
 const FIRST_WAIT = 500; // ms, as those of the client
 const LONGEST_WAIT = 30_000;
+const LONGEST_PAGE = 100;
 const LONGEST_TIMER = 2 ** 31 - 1; // beyond which browsers fire at once
 
 type Change = (list: List) => void;
@@ -50,7 +51,7 @@ export class List {
         this.#live = true;
         this.failed = false;
         if (this.#wanted) this.want();
-        changed();
+        this.#apply(); // a sleep may have let some expire
       }),
       bell.on("notification", (notification) => {
         this.#hear(notification);
@@ -67,9 +68,9 @@ export class List {
     if (this.#live && !this.#fresh && !this.failed) this.load();
   }
 
-  /** Lists the first page anew. */
+  /** Lists anew what is shown, as far as one page goes. */
   async load(): Promise<void> {
-    await this.#page(undefined, (items) => {
+    await this.#page({ limit: Math.min(Math.max(this.items.length, PAGE), LONGEST_PAGE) }, (items) => {
       this.items = items;
       this.loaded = this.#fresh = true;
     });
@@ -79,13 +80,13 @@ export class List {
   async more(): Promise<void> {
     if (!this.#fresh) return this.load();
     const ids = this.items.map(({ id }) => id);
-    await this.#page(this.next, (items) => (this.items = this.items.concat(items.filter(({ id }) => !ids.includes(id)))));
+    await this.#page({ limit: PAGE, before: this.next }, (items) => (this.items = this.items.concat(items.filter(({ id }) => !ids.includes(id)))));
   }
 
   /** Marks these, or all that has come. */
   async mark(verb: Verb, ids?: string[]): Promise<void> {
     const all = ids ?? this.items.map(({ id }) => id);
-    const change = effects[verb](all);
+    const change = effects[verb](all, this.#bell.now());
     this.#pending.add(change);
     this.#apply(change);
     const marked = ids ? this.#bell[verb](ids) : verb === "archive" ? this.#bell.archiveAll() : this.#bell.readAll();
@@ -114,14 +115,17 @@ export class List {
     });
   }
 
-  #note({ read = [], unread = [], archived = [], recalled = [] }: InboxChange): void {
-    this.#apply(effects.read(read), effects.unread(unread), effects.archive([...archived, ...recalled]));
-    if (!this.#fresh || unread.every((id) => this.items.some((item) => item.id === id))) return;
-    this.#fresh = false; // one may be back from the archive
+  #note({ read = [], unread = [], archived = [], recalled = [], unread_count = Infinity }: InboxChange): void {
+    const now = this.#bell.now();
+    this.#apply(effects.read(read, now), effects.unread(unread, now), effects.archive([...archived, ...recalled], now));
+    const back = unread.some((id) => !this.items.some((item) => item.id === id)); // from the archive, it may be
+    const gone = this.items.filter(({ read_at }) => !read_at).length > unread_count; // there was no more room for some
+    if (!this.#fresh || !(back || gone)) return;
+    this.#fresh = false;
     this.want();
   }
 
-  async #page(before: string | undefined, take: (items: InboxItem[]) => unknown): Promise<void> {
+  async #page(query: InboxQuery, take: (items: InboxItem[]) => unknown): Promise<void> {
     if (this.loading || this.#over) return;
     const meanwhile: Change[] = (this.#meanwhile = []);
     clearTimeout(this.#retry);
@@ -129,7 +133,7 @@ export class List {
     this.failed = false;
     this.#changed();
     try {
-      const { items, next } = await this.#bell.inbox({ limit: PAGE, before });
+      const { items, next } = await this.#bell.inbox(query);
       take(items);
       this.next = next;
       for (const change of [...meanwhile, ...this.#pending]) change(this);
@@ -161,22 +165,23 @@ export class List {
     this.#changed();
   }
 
-  // That they count no more, the service says.
+  // By the service's time. That they count no more, the service says.
   #watchExpiry(): void {
     clearTimeout(this.#expiry);
     const ends = this.items.flatMap(({ expires_at }) => (expires_at ? [Date.parse(expires_at)] : []));
     if (ends.length === 0) return;
-    const wait = Math.max(0, Math.min(...ends) - Date.now());
+    const wait = Math.max(0, Math.min(...ends) - this.#bell.now());
     this.#expiry = setTimeout(() => {
-      const expired = this.items.filter(({ expires_at }) => Date.parse(expires_at!) <= Date.now());
-      this.#apply(effects.archive(expired.map(({ id }) => id)));
+      const now = this.#bell.now();
+      const expired = this.items.filter(({ expires_at }) => Date.parse(expires_at!) <= now);
+      this.#apply(effects.archive(expired.map(({ id }) => id), now));
     }, Math.min(wait, LONGEST_TIMER));
   }
 }
 
 /** What a mark does to the list. */
-const effects: Record<Verb, (ids: string[]) => Change> = {
-  read: (ids) => each(ids, (item) => ({ ...item, read_at: item.read_at ?? new Date().toISOString() })),
+const effects: Record<Verb, (ids: string[], now: number) => Change> = {
+  read: (ids, now) => each(ids, (item) => ({ ...item, read_at: item.read_at ?? new Date(now).toISOString() })),
   unread: (ids) => each(ids, ({ read_at, ...item }) => item),
   archive: (ids) => (list) => void (list.items = list.items.filter(({ id }) => !ids.includes(id))),
 };

@@ -84,16 +84,11 @@ export class View {
     this.#bell.hidden = inline;
     if (inline) this.#title.after(this.#badge, this.#count);
     else this.#bell.append(this.#badge, this.#count);
-    this.#tick();
+    this.tick();
   }
 
-  /** Draws all rows anew the next time. */
-  forget(): void {
-    this.#rows.clear();
-    this.#ul.replaceChildren();
-  }
-
-  draw(list: List | undefined, count: number, offline: boolean, labels: Labels): void {
+  /** Draws what is not so already, at a time of the service's. */
+  draw(list: List | undefined, count: number, offline: boolean, labels: Labels, now = Date.now()): void {
     const { items = [], loaded, loading, failed, next } = list ?? {};
     const words = (name: keyof Labels, when: unknown) => (when ? say(labels[name], count) : "");
     write(this.#name, `${words("title", 1)} `);
@@ -103,7 +98,7 @@ export class View {
     write(this.#readAll, words("readAll", count));
     write(this.#note, words(failed ? "failed" : offline ? "offline" : loaded ? "empty" : "loading", failed || offline || !items.length));
     write(this.#more, words(failed ? "retry" : loading ? "loading" : "more", failed || next));
-    this.#drawRows(items, labels);
+    this.#drawRows(items, labels, now);
   }
 
   /** Something new came: moves the bell, and says so to screen readers. */
@@ -127,17 +122,17 @@ export class View {
   }
 
   // What stays is not moved: it may have the focus.
-  #drawRows(items: InboxItem[], labels: Labels): void {
+  #drawRows(items: InboxItem[], labels: Labels, now: number): void {
     const focused = this.#focused();
     const at = [...this.#rows.keys()].indexOf(this.#current!);
     const old = this.#rows;
-    this.#rows = new Map(items.map((item) => [item.id, old.get(item.id) ?? new Row(item, labels, this.#select, this.#actions.mark)]));
+    this.#rows = new Map(items.map((item) => [item.id, old.get(item.id) ?? new Row(item, this.#select, this.#actions.mark)]));
     for (const [id, { element }] of old) if (!this.#rows.has(id)) element.remove();
     if (!this.#rows.has(this.#current!)) this.#current = (items[Math.min(at, items.length - 1)] ?? items[0])?.id;
     let next = this.#ul.firstChild;
     for (const item of items) {
       const row = this.#rows.get(item.id)!;
-      row.draw(item, labels, this.#lang, item.id === this.#current);
+      row.draw(item, labels, this.#lang, now, item.id === this.#current);
       if (row.element === next) next = next.nextSibling;
       else this.#ul.insertBefore(row.element, next);
     }
@@ -154,16 +149,16 @@ export class View {
   }
 
   #toggled(open: boolean): void {
-    this.#tick();
+    this.tick();
     if (open) this.#focus();
     this.#actions.toggle(open);
   }
 
-  // While it is open, the times it shows go on.
-  #tick(): void {
+  /** Lets the times go on while they are shown, which is to be called when that changes. */
+  tick(): void {
     this.#bell.ariaExpanded = `${this.open}`;
     clearInterval(this.#clock);
-    if (this.open) this.#clock = setInterval(() => (this.#host.isConnected ? this.#actions.redraw() : clearInterval(this.#clock)), MINUTE);
+    if (this.open && this.#host.isConnected) this.#clock = setInterval(() => this.#actions.redraw(), MINUTE);
   }
 
   #key(event: KeyboardEvent): void {

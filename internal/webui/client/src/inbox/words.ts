@@ -60,7 +60,7 @@ const UNITS = [
 const WEEK = 7 * 86_400;
 
 /** Returns how long ago a time was, or its date if that was more than a week. */
-export function ago(time: string, lang: string | undefined, now = Date.now()): string {
+export function ago(time: string, lang: string | undefined, now: number): string {
   const seconds = Math.max(0, (now - Date.parse(time)) / 1000);
   if (seconds > WEEK) return new Date(time).toLocaleDateString(lang, { dateStyle: "medium" });
   const format = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
