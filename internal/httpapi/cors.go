@@ -6,11 +6,12 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// What pages of a listed origin may send and read.
+// What pages of a listed origin may send and read. Date tells them the time where
+// the device does not know it.
 const (
 	corsMethods = "GET, POST, DELETE"
 	corsRequest = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
-	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id"
+	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Date"
 	corsMaxAge  = "600" // seconds
 )
 
