@@ -77,12 +77,12 @@ export class Device {
     this.#parts.cursor.classList.add("moved");
   }
 
-  #became({ state, wait, code, reason }) {
+  #became({ state, wait, code, reason, error }) {
     clearInterval(this.#retry);
     this.#phase(state === "open" ? "catching-up" : state === "closed" && this.#away ? "offline" : state);
     this.#parts.toggle.textContent = this.#isAway() ? "Come back" : "Go offline";
     this.#parts.plug.setAttribute("href", this.#isAway() ? "#icon-plug" : "#icon-unplug");
-    if (state === "waiting") this.#countDown(wait, code);
+    if (wait !== undefined) this.#countDown(wait, error ? `No token (${error.message})` : state === "offline" ? "Offline" : `Lost (${code})`);
     if (state === "closed" && !this.#away) this.#parts.says.textContent = `Ended: ${reason || code}`;
   }
 
@@ -100,11 +100,11 @@ export class Device {
     this.#parts.says.textContent = sayings[phase] ?? "";
   }
 
-  #countDown(wait, code) {
+  #countDown(wait, why) {
     const due = Date.now() + wait;
     const show = () => {
       const seconds = Math.max(0, Math.ceil((due - Date.now()) / 1000));
-      this.#parts.says.textContent = `Lost (${code}), again in ${seconds} s`;
+      this.#parts.says.textContent = `${why}, again in ${seconds} s`;
     };
     show();
     this.#retry = setInterval(show, 1000);

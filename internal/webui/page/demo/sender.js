@@ -88,8 +88,9 @@ export class Sender {
       const { status, body, retryAfter } = await this.#post(this.draft());
       if (status === 202) this.#accepted(body);
       else this.#refused(status, body, retryAfter);
-    } catch {
-      this.#say("bad", "warn", "No answer", ["The service could not be reached. Is it still running?"]);
+    } catch (error) {
+      const lost = error instanceof TypeError; // which is what fetch throws where nothing answers
+      this.#say("bad", "warn", "No answer", [lost ? "The service could not be reached. Is it still running?" : error.message]);
     } finally {
       button.disabled = false;
     }
