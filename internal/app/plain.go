@@ -4,30 +4,79 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/bellhop/bellhop/internal/limit"
 )
 
 // plain counts the connections of the public listener that are not WebSockets,
 // and refuses those for which there is no open file or memory to spare: the
-// store must find some when it needs it, whoever knocks.
+// store must find some when it needs it, whoever knocks. Where addresses of clients
+// are known, one of them has at most half of the connections.
 type plain struct {
-	most   int        // with others; 0: any number
-	others func() int // the WebSockets that are open
-	logger *slog.Logger
+	most    int            // with others; 0: any number
+	others  func() int     // the WebSockets that are open
+	proxies []netip.Prefix // whose connections are of many clients; nil: nobody knows
+	logger  *slog.Logger
 
-	open atomic.Int64
+	mu        sync.Mutex
+	open      int
+	byAddress map[string]int // none of the values is 0
 }
 
 // state is of http.Server.ConnState.
 func (p *plain) state(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		if open := p.open.Add(1); p.most > 0 && int(open)+p.others() > p.most {
+		if !p.enter(p.keyOf(c)) {
 			p.logger.Warn("connections are refused: no file or memory is left for them", "most", p.most)
 			_ = c.Close() // it is told nothing: an answer would take as long as serving it
 		}
 	case http.StateHijacked, http.StateClosed:
-		p.open.Add(-1)
+		p.leave(p.keyOf(c))
 	case http.StateActive, http.StateIdle:
+	}
+}
+
+// keyOf returns what the connections of a client's address are counted by; empty:
+// they are not.
+func (p *plain) keyOf(c net.Conn) string {
+	from, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok || p.proxies == nil {
+		return ""
+	}
+	address := from.AddrPort().Addr().Unmap()
+	if slices.ContainsFunc(p.proxies, func(proxy netip.Prefix) bool { return proxy.Contains(address) }) {
+		return ""
+	}
+	return limit.AddressKey(address)
+}
+
+// enter counts a connection and reports whether there is one left for it.
+func (p *plain) enter(key string) bool {
+	others := p.others()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open++
+	if key != "" {
+		if p.byAddress == nil {
+			p.byAddress = make(map[string]int)
+		}
+		p.byAddress[key]++
+	}
+	return p.most <= 0 || p.open+others <= p.most && p.byAddress[key] <= max(1, (p.most-others)/2)
+}
+
+func (p *plain) leave(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open--
+	if key == "" {
+		return
+	}
+	if p.byAddress[key]--; p.byAddress[key] == 0 {
+		delete(p.byAddress, key)
 	}
 }

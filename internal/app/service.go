@@ -148,7 +148,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	streams := sse.New(sse.Options{Inbox: s.inbox, Hub: s.hub, Logger: s.logger})
 	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
 	bound := &plain{
-		most: s.networkMost(), logger: s.logger,
+		most: s.networkMost(), proxies: s.cfg.TrustedProxies, logger: s.logger,
 		others: func() int { return s.hub.Count() - streams.Count() },
 	}
 	server.ConnState = bound.state

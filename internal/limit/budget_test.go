@@ -20,7 +20,7 @@ func greedy(s *limit.Shares, h limit.Holder) (n int64) {
 func TestABudgetLeavesSomethingForTheNext(t *testing.T) {
 	b := limit.NewBudget(1_024)
 	left := int64(1_024)
-	for k := int64(0); k < 8; k++ { // each has nothing, and wants all
+	for range 8 { // each has nothing, and wants all
 		had := int64(0)
 		for b.Take(1, had) {
 			had++

@@ -141,7 +141,7 @@ func frame(text string) string {
 	const fin, textOp, masked, length16 = 0x80, 1, 0x80, 126
 	head := []byte{fin | textOp, masked | byte(len(text))}
 	if len(text) >= length16 {
-		head = binary.BigEndian.AppendUint16([]byte{fin | textOp, masked | length16}, uint16(len(text))) //nolint:gosec // a token and a few words
+		head = binary.BigEndian.AppendUint16([]byte{fin | textOp, masked | length16}, uint16(len(text)))
 	}
 	return string(head) + "\x00\x00\x00\x00" + text
 }
