@@ -23,13 +23,13 @@ const (
 // data, a byte order mark and invalid UTF-8 are refused, as RFC 8259 allows and
 // RFC 7493 asks; so is nesting deeper than DepthMost.
 func strict(body []byte) (jsontext.Value, error) {
+	if err := CheckDepth(body, DepthMost); err != nil { // first, since the parser has memory for each level
+		return nil, err
+	}
 	v, err := jsontext.AppendFormat(make([]byte, 0, len(body)), body,
 		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false), jsontext.PreserveRawStrings(true))
 	if err != nil {
 		return nil, syntax(err)
-	}
-	if err := CheckDepth(v, DepthMost); err != nil {
-		return nil, err
 	}
 	return v, nil
 }
