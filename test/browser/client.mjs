@@ -29,7 +29,8 @@ export class Service {
     return `http://${this.#listen}`;
   }
 
-  async start() {
+  async start(port) {
+    if (port) this.#listen = `127.0.0.1:${port}`;
     const args = ["serve", "--listen", this.#listen, "--admin-listen", "127.0.0.1:0", "--data-dir", join(this.#data, "store")];
     this.#process = spawn(this.#bin, args, { env: this.#env, stdio: ["ignore", "ignore", "pipe"] });
     this.#ended = once(this.#process, "exit");

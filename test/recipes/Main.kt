@@ -1,4 +1,4 @@
-// Runs the Kotlin recipe: prints what it is told, a line each, until its input
+// Runs the Kotlin recipe: prints what it receives, a line each, until its input
 // ends. The cursor is kept in a file.
 //
 // Debian has OkHttp 3, in which a response's code is a method; the recipe is
@@ -18,7 +18,8 @@ fun main(args: Array<String>) {
         url,
         token = { fresh ->
             say("token fresh=$fresh")
-            ProcessBuilder("sh", "-c", sign).start().inputStream.bufferedReader().readText().trim()
+            val signing = ProcessBuilder("sh", "-c", sign).start()
+            signing.inputStream.bufferedReader().readText().trim().also { check(signing.waitFor() == 0) }
         },
         load = { if (file.exists()) file.readText() else null },
         store = {
@@ -30,6 +31,7 @@ fun main(args: Array<String>) {
             if (event == "notification") {
                 val title = data.getString("title")
                 say("heard $title")
+                check(title != "fails always")
                 if (title == "fails once" && !File("$kept.failed").exists()) {
                     File("$kept.failed").createNewFile()
                     throw IllegalStateException(title)

@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { delimiter, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { WebSocket as NodeSocket } from "ws";
 import { Service } from "../browser/client.mjs";
 import { eventually } from "../browser/demo.mjs";
 import { binary, scratch } from "../browser/service.mjs";
@@ -14,6 +16,9 @@ import { blocks, expiring, Program, readme, recipe, recipes, run } from "./recip
 
 const BIN = new URL("node_modules/.bin", import.meta.url).pathname;
 const KOTLIN = new URL("node_modules/kotlin-compiler/", import.meta.url).pathname;
+const PYTHON = "/usr/bin/python3"; // Debian's, which has its packages
+const PATIENCE = 60_000;
+const LOOKED_AT = 5_000; // ms for which attempts are counted
 const JARS = ["okhttp", "okio", "com.android.json"].map((name) => `/usr/share/java/${name}.jar`);
 
 describe("recipes without a page", { timeout: 600_000 }, () => {
@@ -59,56 +64,52 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     }
   });
 
-  it("Kotlin", async (t) => {
-    const sources = [join(dir.path, "Bellhop.kt"), new URL("Main.kt", import.meta.url).pathname];
-    writeFileSync(sources[0], recipe("kotlin Bellhop.kt"));
-    const classes = join(dir.path, "classes");
-    const classpath = JARS.join(delimiter);
-    const { stderr } = await run("bash", [`${KOTLIN}bin/kotlinc`, "-Werror", "-no-reflect", "-cp", classpath, "-d", classes, ...sources]);
-    assert.equal(stderr, "");
-    const service = await start(t);
-    const cursor = join(dir.path, "cursor");
-    const signed = join(dir.path, "signed"); // the token that is given to whoever asks
-    const path = [classes, `${KOTLIN}lib/kotlin-stdlib.jar`, ...JARS].join(delimiter);
-    const hear = (url) => {
-      const program = begin(t, "java", ["-cp", path, "MainKt", url, cursor, `cat ${signed}`]);
+  /** Holds a program for a terminal to what all clients promise. hear starts it, with a place for its files. */
+  async function holds(t, service, { hear, place, fresh, stores }) {
+    const cursor = join(place, "cursor");
+    const signed = join(place, "signed"); // the token that is given to each who asks
+    const start = (path = "/ws") => {
+      const program = hear(`${service.origin}${path}`, cursor, `cat ${signed}`);
       program.said = () => program.lines.filter((line) => line !== "stored");
       return program;
     };
     const says = (program, ...lines) => eventually(program.said, lines);
+    const [first, again] = [`token fresh=${fresh[0]}`, `token fresh=${fresh[1]}`];
 
     await t.test("hears, resumes and drops repeats", async () => {
       writeFileSync(signed, service.token("ada", "1h"));
-      const first = hear(`${service.origin}/ws`);
-      await says(first, "token fresh=false", "welcome", "live");
+      const before = start();
+      await says(before, first, "welcome", "live");
       await service.publish("one");
-      await eventually(() => first.lines.slice(-2), ["heard one", "stored"]);
-      await service.publish("fails once"); // the connection ends, and it is told again
-      const again = ["heard fails once", "token fresh=false", "welcome", "heard fails once", "live"];
-      await says(first, "token fresh=false", "welcome", "live", "heard one", ...again);
+      await eventually(() => before.lines.slice(-2), ["heard one", "stored"]);
+      await service.publish("fails once"); // the connection ends, and the next one gets it again
+      const repeated = ["heard fails once", first, "welcome", "heard fails once", "live"];
+      await says(before, first, "welcome", "live", "heard one", ...repeated);
       await service.publish("two");
-      await eventually(() => first.lines.slice(-2), ["heard two", "stored"]);
-      await first.stop();
+      await eventually(() => before.lines.slice(-2), ["heard two", "stored"]);
+      await before.stop();
 
       await service.publish("meanwhile");
-      const second = hear(`${service.origin}/ws`);
-      await says(second, "token fresh=false", "welcome", "heard meanwhile", "live");
+      const second = start();
+      await says(second, first, "welcome", "heard meanwhile", "live");
 
       assert.equal(await service.stop(), 0); // 1012, and then nobody listens
       await service.start();
       await service.publish("after the restart");
-      await eventually(() => second.lines.includes("heard after the restart"), true);
-      assert.ok(second.lines.includes("close"));
+      await eventually(() => second.lines.includes("heard after the restart"), true, PATIENCE);
       assert.ok(!second.lines.includes("reset"));
       await second.stop();
     });
 
-    await t.test("asks for a new token when the old one runs out, and stays away when it is revoked", async () => {
-      writeFileSync(signed, expiring(12)); // Java takes its time to begin
-      const program = hear(`${service.origin}/ws`);
-      await eventually(() => program.lines.includes("live"), true);
+    await t.test("asks again for a token that it did not get, or that has run out, and stays away when it is revoked", async () => {
+      rmSync(signed);
+      const program = start();
+      await eventually(() => program.lines.filter((line) => line === first).length > 2, true, PATIENCE);
+      writeFileSync(signed, expiring(12)); // a JVM takes its time to begin
+      await eventually(() => program.lines.includes("live"), true, PATIENCE);
       writeFileSync(signed, service.token("ada", "1h"));
-      await says(program, "token fresh=false", "welcome", "live", "close", "token fresh=true", "welcome", "live");
+      await eventually(() => program.lines.slice(program.lines.indexOf("live") + 1).filter((line) => line === "live").length, 1, PATIENCE);
+      assert.ok(program.lines.includes(again));
 
       const answer = await fetch(`${service.origin}/revocations`, {
         method: "POST",
@@ -121,10 +122,132 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     });
 
     await t.test("stays away from what is not there", async () => {
-      const program = hear(`${service.origin}/nowhere`);
-      await says(program, "token fresh=false", "away 404");
+      const program = start("/nowhere");
+      await says(program, first, "away 404");
       await program.stop();
     });
+
+    await t.test("waits longer and longer while it cannot handle a notification", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1100)); // what was revoked was so by the second
+      writeFileSync(signed, service.token("ada", "1h"));
+      const program = start();
+      await eventually(() => program.lines.includes("live"), true);
+      await service.publish("fails always");
+      const attempts = () => program.lines.filter((line) => line === "welcome").length;
+      await eventually(() => attempts() > 2, true, PATIENCE);
+      await new Promise((resolve) => setTimeout(resolve, LOOKED_AT));
+      assert.ok(attempts() < 15, `${attempts()} connections`);
+      assert.equal(program.lines.filter((line) => line === "heard fails always").length >= attempts() - 1, true);
+      await program.stop();
+    });
+    assert.ok(stores(), "the cursor is kept");
+  }
+
+  it("Kotlin", async (t) => {
+    const sources = [join(dir.path, "Bellhop.kt"), new URL("Main.kt", import.meta.url).pathname];
+    writeFileSync(sources[0], recipe("kotlin Bellhop.kt"));
+    const classes = join(dir.path, "classes");
+    const classpath = JARS.join(delimiter);
+    const { stderr } = await run("bash", [`${KOTLIN}bin/kotlinc`, "-Werror", "-no-reflect", "-cp", classpath, "-d", classes, ...sources]);
+    assert.equal(stderr, "");
+    const path = [classes, `${KOTLIN}lib/kotlin-stdlib.jar`, ...JARS].join(delimiter);
+    const place = scratch();
+    t.after(place.remove);
+    await holds(t, await start(t), {
+      place: place.path,
+      fresh: ["false", "true"],
+      hear: (url, cursor, sign) => begin(t, "java", ["-cp", path, "MainKt", url, cursor, sign]),
+      stores: () => existsSync(join(place.path, "cursor")),
+    });
+  });
+
+  it("Python", async (t) => {
+    const place = scratch();
+    t.after(place.remove);
+    writeFileSync(join(place.path, "bellhop.py"), recipe("python bellhop.py"));
+    const env = { ...process.env, PYTHONPATH: place.path, PYTHONDONTWRITEBYTECODE: "1" };
+    const main = new URL("main.py", import.meta.url).pathname;
+    await holds(t, await start(t), {
+      place: place.path,
+      fresh: ["False", "True"],
+      hear: (url, cursor, sign) => begin(t, PYTHON, [main, url.replace("http", "ws"), cursor, sign], { env }),
+      stores: () => existsSync(join(place.path, "cursor")),
+    });
+  });
+
+  // It sends the service's own origin, unless it is asked not to.
+  it("Python's websocket-client with its defaults is told which origin to list", async (t) => {
+    const service = await start(t);
+    const port = new URL(service.origin).port;
+    const connect = (token) =>
+      run(PYTHON, ["-c", `import websocket; print(websocket.create_connection("ws://127.0.0.1:${port}/ws", header={"Authorization": "Bearer ${token}"}).recv())`]);
+    await assert.rejects(connect(service.token("ada", "1h")), /403 Forbidden/);
+    assert.match(await refusal(service, service.origin), new RegExp(`"${service.origin}" is not in BELLHOP_ALLOWED_ORIGINS`));
+
+    const listed = new Service(bin, join(dir.path, "listed"), `http://127.0.0.1:${port}`);
+    await service.stop();
+    await listed.start(port);
+    try {
+      assert.match((await connect(listed.token("ada", "1h"))).stdout, /"event":"welcome"/);
+    } finally {
+      await listed.stop();
+      await service.start(); // which the test's end stops
+    }
+  });
+
+  it("React Native", async (t) => {
+    const place = scratch();
+    t.after(place.remove);
+    writeFileSync(join(place.path, "bellhop.mjs"), recipe("js bellhop.js"));
+    const { listen } = await import(join(place.path, "bellhop.mjs"));
+    const service = await start(t);
+    let origin; // React Native sends that of the address, which is not listed here
+    globalThis.WebSocket = class extends NodeSocket {
+      constructor(url, protocols, { headers }) {
+        super(url, protocols, { headers, origin });
+      }
+    };
+    let cursor;
+    let fails = 0;
+    const lines = [];
+    const begin = () =>
+      listen({
+        url: service.origin.replace("http", "ws"),
+        token: async () => (fails-- > 0 ? Promise.reject(new Error("no token")) : service.token("ada", "1h")),
+        load: async () => cursor,
+        store: async (at) => (cursor = at),
+        handle: async (event, { title = event }) => {
+          lines.push(title);
+          if (title === "fails always") throw new Error(title);
+        },
+        away: (code) => lines.push(`away ${code}`),
+      });
+    fails = 2;
+    let stop = begin();
+    await eventually(() => lines, ["welcome", "live"]);
+    await service.publish("one");
+    await eventually(() => lines.at(-1), "one");
+    stop();
+    await service.publish("meanwhile");
+    lines.length = 0;
+    stop = begin();
+    await eventually(() => lines, ["welcome", "meanwhile", "live"]);
+    assert.equal(await service.stop(), 0);
+    await service.start();
+    await service.publish("after the restart");
+    await eventually(() => lines.includes("after the restart"), true, PATIENCE);
+    await service.publish("fails always");
+    const attempts = () => lines.filter((line) => line === "welcome").length;
+    await eventually(() => attempts() > 4, true, PATIENCE);
+    await new Promise((resolve) => setTimeout(resolve, LOOKED_AT));
+    assert.ok(attempts() < 15, `${attempts()} connections`);
+    stop();
+
+    origin = service.origin;
+    lines.length = 0;
+    stop = begin();
+    await eventually(() => lines, ["away 403"]);
+    stop();
   });
 
   it("the first steps of the README", async (t) => {
@@ -154,6 +277,15 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     assert.ok(shell.lines.some((line) => line.includes("Grace commented")), shell.lines.join("\n"));
   });
 });
+
+/** What the service answers to a handshake from an origin. */
+async function refusal(service, origin) {
+  const headers = { Origin: origin, Authorization: `Bearer ${service.token("ada", "1h")}` };
+  const [answer] = await once(get(`${service.origin}/ws`, { headers }), "response");
+  let text = "";
+  for await (const chunk of answer) text += chunk;
+  return JSON.parse(text).detail;
+}
 
 async function freePort() {
   const server = createServer();
