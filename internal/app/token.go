@@ -12,7 +12,7 @@ import (
 )
 
 type tokenCommand struct {
-	User     string        `required:"" placeholder:"USER" help:"whom the token is for"`
+	User     string        `required:"" placeholder:"USER" help:"whom the token is for; if the issuer has a user prefix, with the prefix"`
 	Scope    []string      `placeholder:"SCOPE" help:"what it allows besides receiving: notify:publish, notify:broadcast, notify:admin; may be given more than once"`
 	Topic    []string      `placeholder:"TOPIC" help:"what the user hears of besides its own: a name, or a pattern like project.*; may be given more than once"`
 	TTL      time.Duration `default:"1h" help:"how long it is good for, at most 744h"`
