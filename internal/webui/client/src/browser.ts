@@ -27,12 +27,12 @@ export const unique = (): string => crypto.getRandomValues(new Uint32Array(4)).j
  * Does work, and gives it up after ms or when over is aborted: then its signal
  * is aborted, and the caller waits no longer in any case.
  */
-export async function within<T>(ms: number, over: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  over.throwIfAborted();
+export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, over?: AbortSignal): Promise<T> {
+  over?.throwIfAborted();
   const stop = new AbortController();
   const { signal } = stop;
   const timer = setTimeout(() => stop.abort(new Error(`no answer within ${ms / 1000} s`)), ms);
-  over.addEventListener("abort", () => stop.abort(over.reason), { signal });
+  over?.addEventListener("abort", () => stop.abort(over.reason), { signal });
   const givenUp = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   try {
     return await Promise.race([work(signal), givenUp]);
@@ -48,11 +48,11 @@ export async function within<T>(ms: number, over: AbortSignal, work: (signal: Ab
  */
 export async function turn(name: string, over: AbortSignal): Promise<() => void> {
   try {
-    return await within(10_000, over, (signal) => {
-      return new Promise<() => void>((begin, refuse) => {
+    const wait = (signal: AbortSignal) =>
+      new Promise<() => void>((begin, refuse) => {
         navigator.locks.request(name, { signal }, () => new Promise<void>(begin)).catch(refuse);
       });
-    });
+    return await within(10_000, wait, over);
   } catch {
     return () => {};
   }

@@ -31,7 +31,7 @@ export class Service {
   #asking: Promise<string> | undefined;
   #ahead: number | undefined; // of now(), by the service's clock
 
-  /** Calls arrived when there is a token after there was none, or one of another user. Fails all that is asked once over is aborted. */
+  /** Calls arrived when there is a token after there was none, or one of another user. Calls token() no more once over is aborted. */
   constructor(
     readonly base: URL,
     readonly over: AbortSignal,
@@ -93,9 +93,9 @@ export class Service {
     }
   }
 
-  /** Asks the service once. */
+  /** Asks the service once, which a page that closes meanwhile does not undo. */
   fetchWith(token: string, url: URL, init: RequestInit, ms = ANSWERS_WITHIN): Promise<Answer> {
-    return within(ms, this.over, async (signal) => {
+    return within(ms, async (signal) => {
       const answer = await fetch(url, { ...init, headers: { ...init.headers, ...bearer(token) }, signal });
       this.learnTime(Date.parse(answer.headers.get("Date")!));
       return Object.assign(answer, { said: await answer.text() });
@@ -122,7 +122,7 @@ export class Service {
   /** Calls token(), and reads what it returns; undefined if nobody is logged in. */
   async #call(fresh: boolean): Promise<ReturnType<typeof read> | undefined> {
     try {
-      const value: unknown = await within(ANSWERS_WITHIN, this.over, async () => this.#ask({ fresh }));
+      const value: unknown = await within(ANSWERS_WITHIN, async () => this.#ask({ fresh }), this.over);
       const token = value == null ? undefined : read(value);
       this.error = undefined;
       return token;

@@ -106,6 +106,19 @@ describe("marks", () => {
     expect(browser.fetch).toHaveBeenCalledTimes(1);
   });
 
+  it("on their way are not called back when the page closes", async () => {
+    const { bell } = await open();
+    await socket().hears(welcome("c1"), live("c1"));
+    let answer = (_: Response) => {};
+    browser.fetch.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
+    const read = bell.read("a");
+    await settled();
+    bell.close();
+    expect(browser.fetch.mock.lastCall![1].signal!.aborted).toBe(false);
+    answer(Response.json({}));
+    await read;
+  });
+
   it("that get no answer are sent again", async () => {
     const { bell } = await open();
     await socket().hears(welcome("c1"), live("c1"));
