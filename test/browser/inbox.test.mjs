@@ -25,13 +25,13 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
   });
 
   /** Starts a service, and returns how to open devices; all of it ends with the test. */
-  async function start(t) {
+  async function start(t, env = {}) {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
     t.after(async () => {
       for (const step of undo.reverse()) await step();
     });
-    const service = new Service(bin, data.path, site.home);
+    const service = new Service(bin, data.path, site.home, "", env);
     undo.push(() => service.stop());
     await service.start();
     const device = async (options = {}) => {
@@ -155,6 +155,15 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await desk.open();
     await eventually(desk.titles, ["2 comments*"]);
     await eventually(desk.badge, "1");
+  });
+
+  it("shows no more than the service keeps", async (t) => {
+    const { service, device } = await start(t, { BELLHOP_NOTIFICATIONS_PER_USER: "3" });
+    const desk = await device();
+    await desk.open();
+    for (const title of ["one", "two", "three", "four", "five"]) await service.publish(title);
+    await eventually(desk.titles, ["five*", "four*", "three*"]);
+    await eventually(desk.badge, "3");
   });
 
   it("has more than one page, and a badge of two digits", async (t) => {
