@@ -45,11 +45,12 @@ func jwksURL(o *Options) (*watch.Source[[]key], error) {
 		if err == nil && good.Same(data) {
 			return nil, watch.ErrUnchanged
 		}
+		good.Forget()
 		if err == nil {
 			keys, err = r.read(data)
 		}
-		if err != nil {
-			good.Forget()
+		if err == nil {
+			good.Same(data)
 		}
 		return keys, err
 	}

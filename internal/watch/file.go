@@ -78,11 +78,15 @@ func withoutPath(err error) error {
 // they were last good. After a failure they are parsed again, since what they
 // depend on besides themselves may have changed.
 func Files[T any](most int64, parse func(context.Context, [][]byte) (T, error), paths ...string) func(context.Context) (T, error) {
+	return files(&reader{most: most, read: Read}, parse, paths)
+}
+
+func files[T any](r *reader, parse func(context.Context, [][]byte) (T, error), paths []string) func(context.Context) (T, error) {
 	var good Seen
 	return func(ctx context.Context) (v T, err error) {
 		contents := make([][]byte, len(paths))
 		for i, path := range paths {
-			if contents[i], err = Read(path, most); err != nil {
+			if contents[i], err = r.content(ctx, path); err != nil {
 				good.Forget()
 				if len(paths) > 1 {
 					err = fmt.Errorf("%s: %w", path, err)
@@ -93,8 +97,9 @@ func Files[T any](most int64, parse func(context.Context, [][]byte) (T, error), 
 		if good.Same(contents...) {
 			return v, ErrUnchanged
 		}
-		if v, err = parse(ctx, contents); err != nil {
-			good.Forget()
+		good.Forget() // in case that parse panics
+		if v, err = parse(ctx, contents); err == nil {
+			good.Same(contents...)
 		}
 		return v, err
 	}

@@ -183,6 +183,27 @@ func TestAFailureIsLoggedOnce(t *testing.T) {
 	})
 }
 
+// TestAPanicIsNoGoodVersion goes on reporting a content that the parser panics
+// at.
+func TestAPanicIsNoGoodVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	put(t, path, "good")
+	s := watch.New(watch.Options[string]{Load: watch.Files(most, func(_ context.Context, contents [][]byte) (string, error) {
+		if string(contents[0]) != "good" {
+			panic("not good")
+		}
+		return "good", nil
+	}, path)})
+	require.NoError(t, s.Start(t.Context()))
+	run(t, s)
+	put(t, path, "bad")
+	for range 3 {
+		require.ErrorContains(t, s.Reload(t.Context()), "not good")
+	}
+	require.Error(t, s.Status().Err)
+	require.Equal(t, "good", s.Current())
+}
+
 // TestTwoFilesTakeForceTogether replaces one of two files before the other.
 func TestTwoFilesTakeForceTogether(t *testing.T) {
 	dir := t.TempDir()

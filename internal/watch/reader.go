@@ -1,0 +1,55 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// readTimeout is how long a load waits for a file.
+const readTimeout = 5 * time.Second
+
+// reader reads files that may be on a network file system whose server is gone.
+// A read from there may never return, and nothing can end it. Nobody waits for
+// such a read, neither a reload nor the stop of the service: its goroutine is
+// left behind, one for each file at most. A reader must not be used concurrently.
+type reader struct {
+	most    int64
+	read    func(path string, most int64) ([]byte, error)
+	pending map[string]chan content // reads that have not returned, by path
+}
+
+type content struct {
+	data []byte
+	err  error
+}
+
+// content returns the content of the file at path, or an error if that takes too
+// long.
+func (r *reader) content(ctx context.Context, path string) ([]byte, error) {
+	answer := r.pending[path]
+	if answer == nil {
+		answer = make(chan content, 1)
+		go func() {
+			data, err := r.read(path, r.most)
+			answer <- content{data, err}
+		}()
+	}
+	timer := time.NewTimer(readTimeout)
+	defer timer.Stop()
+	select {
+	case c := <-answer:
+		delete(r.pending, path)
+		return c.data, c.err
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	if r.pending == nil {
+		r.pending = map[string]chan content{}
+	}
+	r.pending[path] = answer
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("the file cannot be read within %s", readTimeout)
+}
