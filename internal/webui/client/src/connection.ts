@@ -108,7 +108,7 @@ export function connectTo(service: Service, listener: Listener, failures = 0, fi
     return close;
   }
 
-  // Whoever is told may end the rest at once.
+  // The listener may end the rest at once, so it begins first.
   async function rest(status: Status): Promise<void> {
     const over = pause.wait(status.wait);
     tell(status);

@@ -58,6 +58,7 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
   let leads = false;
   let leader: string | undefined; // whose words count
   let leaderHidden = false;
+  let robbed = false; // of the lead, by a leader that was not heard yet
   let failures = 0; // the leader's
   let held: Frame[] | undefined; // of the leader, until this tab has caught up
   let vote: AbortController | undefined; // ends the lead, or the wait for it
@@ -83,6 +84,7 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
       // Another tab took it, this one does not want it any more, or locks are refused.
     }
     if (vote !== mine) return;
+    robbed = granted;
     if (granted) stand();
     else goAlone();
   }
@@ -176,6 +178,7 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
     if (!by) return; // another's question
     if (leads) leader = by;
     if (by !== (leader ??= by)) return;
+    robbed = false;
     const joins = "from" in word;
     if (joins) compare(word.from);
     if (status) {
@@ -227,7 +230,8 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
 
   function ask(ask: Word["ask"]): void {
     clearTimeout(doubt);
-    doubt = setTimeout(stand, ANSWERS_WITHIN, true);
+    // Tabs that cannot hear each other do not take the lead from each other for ever.
+    doubt = setTimeout(() => (robbed ? goAlone() : stand(true)), ANSWERS_WITHIN);
     say({ ask });
   }
 

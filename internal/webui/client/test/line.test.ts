@@ -81,6 +81,17 @@ describe("tabs of a browser", () => {
     });
   }
 
+  it("have connections of their own where they cannot hear each other, and let each other be", async () => {
+    browser.refused.add("delivery");
+    const tabs = [await open(), await open()];
+    for (let spent = 0; spent < 300_000; spent += 5_000) {
+      for (const one of opened()) await one.hears(welcome("c1"), live("c2"));
+      await pass(5_000);
+    }
+    expect(tabs.map(({ bell }) => bell.state)).toEqual(["open", "open"]);
+    expect(FakeSocket.all.length).toBe(3); // the first tab lost the lead once
+  });
+
   it("have connections of their own from when sharing is refused on", async () => {
     const { a, b } = await two();
     browser.refused.add("postMessage");

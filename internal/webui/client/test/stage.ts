@@ -70,6 +70,7 @@ export class FakeChannel {
   postMessage(data: unknown) {
     browser.refuse("postMessage");
     browser.words.push(data);
+    if (browser.refused.has("delivery")) return;
     const copy = structuredClone(data);
     for (const other of FakeChannel.all) {
       if (other !== this && other.name === this.name) {
