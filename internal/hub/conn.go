@@ -39,7 +39,7 @@ type Conn struct {
 
 	// The rest is guarded by shard.mu.
 
-	holder holder // its user never changes
+	holder holder // its user never changes, but is written anew by Renew
 
 	// seen is the last sequence that c was offered: while it is joining, the
 	// mark that it must reach before it can go live.

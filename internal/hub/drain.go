@@ -25,7 +25,7 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(&window)
 	conns := h.conns()
 	over := min(window, drainSpread, time.Duration(len(conns))*drainEach)
-	h.endAll(ctx, conns, over, notify.CloseRestart(window))
+	h.endEvenly(ctx, conns, over, notify.CloseRestart(window))
 	h.tasks.Wait()
 }
 
@@ -60,8 +60,8 @@ func (h *Hub) conns() []*Conn {
 	return all
 }
 
-// endAll ends conns evenly over a time.
-func (h *Hub) endAll(ctx context.Context, conns []*Conn, over time.Duration, why notify.Close) {
+// endEvenly ends conns evenly over a time.
+func (h *Hub) endEvenly(ctx context.Context, conns []*Conn, over time.Duration, why notify.Close) {
 	start := time.Now()
 	ticker := time.NewTicker(drainStep)
 	defer ticker.Stop()

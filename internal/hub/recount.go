@@ -3,7 +3,6 @@ package hub
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -46,10 +45,11 @@ func (s *shard) noteCountLocked(c *Conn) {
 	}
 }
 
-// counting is a connection that is about to be told a count, and up to where it
-// has been told everything.
+// counting is a connection that is about to be told a count, its user, and up to
+// where it has been told everything.
 type counting struct {
 	conn *Conn
+	user notify.UserID
 	at   notify.Sequence
 }
 
@@ -59,11 +59,11 @@ type counting struct {
 func (s *shard) tellCounts(at notify.Sequence) {
 	next := s.takeCounts(at)
 	slices.SortFunc(next, func(a, b counting) int {
-		return cmp.Or(strings.Compare(string(a.conn.holder.user), string(b.conn.holder.user)), cmp.Compare(a.at, b.at))
+		return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.at, b.at))
 	})
 	var made byReader[*Frame]
 	for i, c := range next {
-		if i > 0 && (next[i-1].at != c.at || next[i-1].conn.holder.user != c.conn.holder.user) {
+		if i > 0 && (next[i-1].at != c.at || next[i-1].user != c.user) {
 			made = made[:0]
 		}
 		f, ok := made.get(c.conn, func(r notify.Reader) (f *Frame, ok bool) {
@@ -98,7 +98,7 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 			rest = append(rest, c)
 		case c.phase == live: // what it was offered last had all before it offered, too
 			c.recount = false
-			next = append(next, counting{c, max(at, c.seen)})
+			next = append(next, counting{c, c.holder.user, max(at, c.seen)})
 		}
 	}
 	clear(s.recount.conns[len(rest):])

@@ -1,0 +1,48 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Tokens are renewed while their connections are counted. The race detector is the
+// judge.
+func TestRenewingWhileCountingIsNoRace(t *testing.T) {
+	const many = 200
+	h := New(Options{PerUser: many, QueueLen: 1 << 20, Recounted: func(notify.Reader, notify.Sequence) (*Frame, bool) {
+		return &Frame{Event: "inbox"}, true
+	}})
+	var conns []*Conn
+	for i := range many { // one user's are in one shard
+		c := h.NewConn(notify.Principal{User: "ada"}, fmt.Sprint(i), nil, deaf{})
+		if err := h.Register(c); err != nil {
+			t.Fatal(err)
+		}
+		h.GoLive(c, 0)
+		conns = append(conns, c)
+	}
+	stop := make(chan struct{})
+	var renewing sync.WaitGroup
+	renewing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				conns[i%many].Renew(notify.Principal{User: notify.UserID(strings.Clone("ada"))})
+			}
+		}
+	})
+	for range 100 {
+		h.Recount(notify.Readers{All: true})
+		conns[0].shard.tellCounts(0)
+	}
+	close(stop)
+	renewing.Wait()
+	h.Drain(context.Background(), 0)
+}
