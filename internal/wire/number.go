@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -36,9 +35,10 @@ func readNumber(v []byte) (n number) {
 	return n
 }
 
-// safeDigits is how many decimal digits an int64 holds for certain, and one more to
-// add to.
-const safeDigits = 17
+const (
+	safeDigits    = 17 // so many decimal digits, and what is added to them, fit into an int64
+	tooManyDigits = 20 // so many never do
+)
 
 // sum returns exponent + n in decimal. The exponent may have a sign, leading zeros
 // and any number of digits; n is a length.
@@ -88,17 +88,16 @@ func (n *number) int64() int64 {
 	if len(n.digits) == 0 {
 		return 0
 	}
-	point := safeDigits + 1
+	zeros := tooManyDigits
 	if len(n.point) <= safeDigits {
-		point, _ = strconv.Atoi(n.point)
+		point, _ := strconv.Atoi(n.point)
+		zeros = min(zeros, point-len(n.digits))
 	}
-	value := int64(math.MaxInt64)
-	if point <= safeDigits {
-		value, _ = strconv.ParseInt(string(n.digits)+strings.Repeat("0", point-len(n.digits)), 10, 64)
-	}
+	text := string(n.digits) + strings.Repeat("0", zeros)
 	if n.negative {
-		return -value
+		text = "-" + text
 	}
+	value, _ := strconv.ParseInt(text, 10, 64) // the nearest one, if it is out of range
 	return value
 }
 

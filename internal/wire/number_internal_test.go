@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"strings"
 	"testing"
@@ -53,6 +54,26 @@ func TestLongNumbersAreSpelledWhole(t *testing.T) {
 		"1e-" + strings.Repeat("0", length) + "7",
 	} {
 		assert.LessOrEqual(t, len(spelled(s)), len(s)+2)
+	}
+}
+
+func TestWholeNumbersBecomeTheNearestInt64(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "-0.0": 0, "60.0": 60, "-6e1": -60,
+		"123456789012345678":           123456789012345678,
+		"12345678901234567e2":          1234567890123456700,
+		"9223372036854775807":          math.MaxInt64,
+		"9223372036854775808":          math.MaxInt64,
+		"-9223372036854775808":         math.MinInt64,
+		"-9223372036854775809":         math.MinInt64,
+		"1e19":                         math.MaxInt64,
+		"-1e400":                       math.MinInt64,
+		"1e99999999999999999999":       math.MaxInt64,
+		"1" + strings.Repeat("23", 50): math.MaxInt64,
+	} {
+		n := readNumber([]byte(text))
+		assert.True(t, n.isWhole(), text)
+		assert.Equal(t, want, n.int64(), text)
 	}
 }
 
