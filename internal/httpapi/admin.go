@@ -29,11 +29,11 @@ type AdminOptions struct {
 	Logger *slog.Logger
 }
 
-// NewAdminServer returns a server for Admin, which bounds less: a profile takes
-// as long as it is asked to.
+// NewAdminServer returns a server for Admin. Answers may take any time: a profile
+// takes as long as it is asked to.
 func NewAdminServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
 	server := NewServer(h, headBytes, logger)
-	server.ReadTimeout, server.WriteTimeout = 0, 0
+	server.WriteTimeout = 0
 	return server
 }
 
@@ -51,6 +51,9 @@ func Admin(o AdminOptions) http.Handler {
 				}
 			}()
 			c.Response().Header().Set(echo.HeaderXRequestID, newID())
+			if hasBody(c.Request()) {
+				closeAfter(c)
+			}
 			if err := o.admit(c.Request()); err != nil {
 				return err
 			}

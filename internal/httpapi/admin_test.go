@@ -1,12 +1,16 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -130,4 +134,31 @@ func TestAdminRefusesPagesOfOtherSites(t *testing.T) {
 		require.Equal(t, test.want, w.Code, "%s: %s", test.name, test.value)
 	}
 	require.Equal(t, 403, ask(h, "/metrics", own, own, "Origin", "http://"+own, "Origin", "https://evil.example").Code)
+}
+
+// No answer of the admin listener depends on a body, so none waits for one that
+// never comes: this test would fail at its deadline otherwise.
+func TestAdminDoesNotWaitForTheBody(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = httpapi.NewAdminServer(admin(httpapi.AdminOptions{}), 16<<10, slog.New(slog.DiscardHandler))
+	server.Start()
+	t.Cleanup(server.Close)
+	for head, want := range map[string]int{
+		"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100\r\n": 421,
+		"POST /metrics HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n":          405,
+		"GET /metrics HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n":    200,
+	} {
+		address := server.Listener.Addr().String()
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		t.Cleanup(func() { conn.Close() })
+		require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+		_, err = io.WriteString(conn, strings.Replace(head, "%s", address, 1)+"\r\n1")
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err, head)
+		require.Equal(t, want, answer.StatusCode, head)
+		require.True(t, answer.Close, head)
+		answer.Body.Close()
+	}
 }
