@@ -137,26 +137,30 @@ func (p *process) post(body string) answer {
 	return read(p.t, resp, err)
 }
 
-// TestSignalsDuringTheStart sends signals to a process that waits for an issuer's
-// keys before it serves.
+// A signal to a process that waits for an issuer's keys before it serves is obeyed.
 func TestSignalsDuringTheStart(t *testing.T) {
-	for _, signals := range [][]os.Signal{{syscall.SIGTERM}, {syscall.SIGHUP, syscall.SIGTERM}} {
-		issuer, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer issuer.Close()
-		p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{
-			"BELLHOP_JWKS=http://" + issuer.Addr().String() + "/jwks", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=bellhop",
-		}}
-		cmd := p.serve()
-		r := run(t, cmd, cmd.StderrPipe, func([]byte) {})
-		asked, err := issuer.Accept() // it has begun, and is never answered
-		require.NoError(t, err)
-		defer asked.Close()
-		for _, signal := range signals {
-			require.NoError(t, cmd.Process.Signal(signal))
-		}
-		code, said := r.wait(t)
-		require.Zero(t, code, said)
-		require.NotContains(t, said, "ERROR")
+	for name, signals := range map[string][]os.Signal{
+		"SIGTERM":              {syscall.SIGTERM},
+		"SIGHUP, then SIGTERM": {syscall.SIGHUP, syscall.SIGTERM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			issuer, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer issuer.Close()
+			p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{
+				"BELLHOP_JWKS=http://" + issuer.Addr().String() + "/jwks", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=bellhop",
+			}}
+			cmd := p.serve()
+			r := run(t, cmd, cmd.StderrPipe, func([]byte) {})
+			asked, err := issuer.Accept() // the start has begun; its request is never answered
+			require.NoError(t, err)
+			defer asked.Close()
+			for _, signal := range signals {
+				require.NoError(t, cmd.Process.Signal(signal))
+			}
+			code, said := r.wait(t)
+			require.Zero(t, code, said)
+			require.NotContains(t, said, "ERROR")
+		})
 	}
 }
