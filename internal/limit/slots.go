@@ -66,12 +66,17 @@ func (s *Slots) withdraw(key string, granted chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.byKey[key]
-	if i := slices.Index(k.waiting, granted); i >= 0 {
-		k.waiting = slices.Delete(k.waiting, i, i+1)
-		s.forgetLocked(key, k)
+	i := slices.Index(k.waiting, granted)
+	if i < 0 {
+		s.releaseLocked(key, k)
 		return
 	}
-	s.releaseLocked(key, k)
+	k.waiting = slices.Delete(k.waiting, i, i+1)
+	if len(k.waiting) == 0 && k.inTurn {
+		k.inTurn = false
+		s.turn = slices.DeleteFunc(s.turn, func(other *slots) bool { return other == k })
+	}
+	s.forgetLocked(key, k)
 }
 
 // Release gives a slot of key back.
@@ -104,9 +109,6 @@ func (s *Slots) grantLocked() {
 		k := s.turn[0]
 		s.turn[0], s.turn = nil, s.turn[1:]
 		k.inTurn = false
-		if len(k.waiting) == 0 { // it was withdrawn
-			continue
-		}
 		close(k.waiting[0])
 		k.waiting = slices.Delete(k.waiting, 0, 1)
 		k.held++
