@@ -118,7 +118,8 @@ func (o *Output) next() (line queuedLine, ok, closed bool) {
 	defer o.mu.Unlock()
 	switch {
 	case len(o.queue) > 0:
-		line, o.queue = o.queue[0], o.queue[1:]
+		line, o.queue[0] = o.queue[0], queuedLine{} // so that its text is not kept for as long as the queue grows
+		o.queue = o.queue[1:]
 		o.bytes -= len(line.text)
 		return line, true, o.closed
 	case o.lost > 0:

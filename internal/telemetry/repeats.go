@@ -47,8 +47,9 @@ func newRepeats(next slog.Handler) repeats {
 type counts struct {
 	mu       sync.Mutex
 	messages map[string]*count
-	timer    *time.Timer // ends the period; nil: none has begun
-	total    uint64      // lines that were counted instead of written
+	timer    *time.Timer    // ends the period; nil: none has begun
+	ending   sync.WaitGroup // one for a timer that is running or writes
+	total    uint64         // lines that were counted instead of written
 	closed   bool
 }
 
@@ -103,7 +104,11 @@ func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 		return false
 	}
 	if c.timer == nil {
-		c.timer = time.AfterFunc(repeatPeriod, c.endPeriod)
+		c.ending.Add(1)
+		c.timer = time.AfterFunc(repeatPeriod, func() {
+			defer c.ending.Done()
+			c.endPeriod()
+		})
 	}
 	n := c.ofLocked(record.Message)
 	if n.written < linesMost {
@@ -184,15 +189,17 @@ func (c *counts) take() map[string]*count {
 	return messages
 }
 
-// close ends the period and has all further lines written.
+// close ends the period and has all further lines written. No line about
+// repetitions follows when it has returned.
 func (c *counts) close() {
 	c.mu.Lock()
 	c.closed = true
-	if c.timer != nil {
-		c.timer.Stop()
+	if c.timer != nil && c.timer.Stop() {
+		c.ending.Done()
 	}
 	c.mu.Unlock()
 	c.endPeriod()
+	c.ending.Wait()
 }
 
 func (c *counts) repeated() uint64 {

@@ -1,0 +1,55 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// slowHandler is a handler whose lines about repetitions take until it is let go.
+type slowHandler struct {
+	slog.Handler
+	letGo chan struct{}
+}
+
+func (h slowHandler) Handle(_ context.Context, r slog.Record) error {
+	repeated := false
+	r.Attrs(func(a slog.Attr) bool {
+		repeated = repeated || a.Key == "repeated"
+		return true
+	})
+	if repeated {
+		<-h.letGo
+	}
+	return nil
+}
+
+// Closing waits for lines that are being written at the end of a period: the output
+// may be closed next.
+func TestCloseWaitsForTheEndOfAPeriod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		letGo := make(chan struct{})
+		r := newRepeats(slowHandler{slog.NewTextHandler(t.Output(), nil), letGo})
+		log := slog.New(r)
+		log.Info("again")
+		log.Info("again")
+		time.Sleep(repeatPeriod)
+		synctest.Wait()
+		closed := make(chan struct{})
+		go func() {
+			r.counts.close()
+			r.counts.close()
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("closed while a line is written")
+		default:
+		}
+		close(letGo)
+		<-closed
+	})
+}
