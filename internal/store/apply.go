@@ -60,6 +60,7 @@ type group struct {
 
 	histories *histories // of the store
 	changed   []*known   // of them, and not in the batch yet
+	touched   []*known   // of them, by the entry that is being applied
 	folds     bool       // whether histories that have nothing but a hole are given up
 	buffer    []byte     // for a value on its way to the batch
 	key       []byte     // likewise
@@ -135,6 +136,7 @@ func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, erro
 		v.Err, err = err, nil
 	}
 	g.tellRecounts()
+	g.countHistories()
 	return v, err
 }
 

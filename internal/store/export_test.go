@@ -25,3 +25,16 @@ func idOfKey(key []byte) string { return longID(string(key[1:])) }
 
 // SetMarkMost has one Mark change n notifications at most, and look at a few times as many.
 func (s *Store) SetMarkMost(n int) { s.markMost = n }
+
+// Dump returns all keys and values, without the identity of the store, which is
+// random.
+func (s *Store) Dump() (map[string]string, error) {
+	all := map[string]string{}
+	err := each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
+		if k[0] != kindIdentity {
+			all[string(k)] = string(v)
+		}
+		return true, nil
+	})
+	return all, err
+}

@@ -20,8 +20,9 @@ type histories struct {
 type known struct {
 	history
 	owner   owner
-	changed bool // and not in the batch yet
-	stored  int  // the bytes of its value in the batch; 0: it is not there
+	changed bool   // and not in the batch yet
+	touched bool   // by the entry that is being applied
+	counted uint64 // the bytes of its record in state.other
 }
 
 func (s *histories) get(o owner) *known {
@@ -58,8 +59,9 @@ func (g *group) history(o owner) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &known{owner: o.clone(), stored: len(b)}
+	h := &known{owner: o.clone()}
 	if b != nil {
+		h.counted = recordBytes(o.historyKey(), len(b))
 		if h.history, err = readHistory(b); err != nil {
 			return nil, err
 		}
@@ -68,12 +70,33 @@ func (g *group) history(o owner) (*known, error) {
 	return h, nil
 }
 
-// change has h written when all entries are applied.
+// change has h counted when the entry is applied, and written when all are.
 func (g *group) change(h *known) {
 	if !h.changed {
 		h.changed = true
 		g.changed = append(g.changed, h)
 	}
+	if !h.touched {
+		h.touched = true
+		g.touched = append(g.touched, h)
+	}
+}
+
+// countHistories counts the histories that an entry has changed. They are not left to
+// setHistories, since entries are refused by the count: what comes of an entry must
+// not depend on which others are in its group.
+func (g *group) countHistories() {
+	for _, h := range g.touched {
+		h.touched = false
+		was := h.counted
+		h.counted = 0
+		if !h.isEmpty() {
+			g.key, g.buffer = h.owner.appendHistoryKey(g.key[:0]), h.history.append(g.buffer[:0])
+			h.counted = recordBytes(g.key, len(g.buffer))
+		}
+		g.state.other = g.state.other - min(g.state.other, was) + h.counted
+	}
+	g.touched = g.touched[:0]
 }
 
 // setHistories writes what has changed, unless there is nothing to remember.
@@ -81,18 +104,12 @@ func (g *group) setHistories() {
 	for _, h := range g.changed {
 		h.changed = false
 		g.key = h.owner.appendHistoryKey(g.key[:0])
-		if h.stored > 0 {
-			g.let(g.key, h.stored)
-		}
 		if h.isEmpty() {
 			g.remove(g.key)
-			h.stored = 0
 			continue
 		}
 		g.buffer = h.history.append(g.buffer[:0])
 		g.set(g.key, g.buffer)
-		h.stored = len(g.buffer)
-		g.held(g.key, h.stored)
 	}
 }
 
