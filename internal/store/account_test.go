@@ -143,3 +143,24 @@ func TestNothingStaysCounted(t *testing.T) {
 	assert.Equal(t, other, s.Usage().Other)
 	assert.Less(t, other, uint64(20), "nothing but the history of everyone")
 }
+
+// A sweep removes a bounded number, and a notification to ten topics is as much work
+// as ten to one topic.
+func TestASweepIsBoundedByTopics(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	var ten []notify.Topic
+	for n := range notify.MaxTopics {
+		ten = append(ten, notify.Topic(fmt.Sprint("project.", n)))
+	}
+	for n := 1; n <= 100; n++ {
+		e := toTopics(n, ten...)
+		e.Keep = 1_000
+		apply(t, s, noon(), e)
+	}
+	later := noon().Add(time.Hour)
+	sweep := notify.Sweep{Retention: time.Minute}
+	require.True(t, apply(t, s, later, sweep)[0].More)
+	require.False(t, apply(t, s, later, sweep)[0].More)
+	assert.Zero(t, s.Usage().Notifications)
+}

@@ -10,9 +10,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sweepMost is how many things one Sweep removes, each as often as there are
-// users who were told, give or take one notification, so that a publish never waits
-// for long behind one.
+// sweepMost is how many things one Sweep removes, give or take one notification, so
+// that a publish never waits for long behind one. A notification counts once for each
+// user and topic that was told.
 const sweepMost = 500
 
 // Due reports whether a Sweep applied now would find something to remove.
@@ -52,8 +52,8 @@ func (g *group) sweep(e notify.Sweep) (more bool, err error) {
 			more = true
 			return false, nil
 		}
-		users, err := g.end(key)
-		left -= max(1, users)
+		owners, err := g.end(key)
+		left -= max(1, owners)
 		return true, err
 	})
 	if err != nil || more {
@@ -78,11 +78,11 @@ func (g *group) retain(e notify.Sweep, left int) (more bool, err error) {
 				more = true
 				return false, nil
 			}
-			users, err := g.removeOld(seq)
+			owners, err := g.removeOld(seq)
 			if err != nil {
 				return false, err
 			}
-			left -= max(1, users)
+			left -= max(1, owners)
 		}
 		ahead = ahead[:0]
 		return true, nil
@@ -90,22 +90,22 @@ func (g *group) retain(e notify.Sweep, left int) (more bool, err error) {
 	return more, err
 }
 
-func (g *group) removeOld(seq notify.Sequence) (users int, err error) {
+func (g *group) removeOld(seq notify.Sequence) (owners int, err error) {
 	n, bytes, err := g.notification(seq)
 	if err != nil {
 		return 0, err
 	}
 	_, err = g.removeAll(&n, bytes, true)
-	return len(n.Users), err
+	return len(n.Users) + len(n.Topics), err
 }
 
 // isAhead reports whether n is from the future: the clock was set back since, and
 // what comes after n may say that it is older.
 func isAhead(n *notify.Notification, now time.Time) bool { return n.Time.After(now) }
 
-// end removes what an end key stands for, and the key. It returns how many
-// users were told of it.
-func (g *group) end(key []byte) (users int, err error) {
+// end removes what an end key stands for, and the key. It returns how many users
+// and topics were told of it.
+func (g *group) end(key []byte) (owners int, err error) {
 	g.remove(key)
 	t, kind, ref := endOf(key)
 	if kind != kindNotification && kind != kindChange { // which count theirs themselves
@@ -119,7 +119,7 @@ func (g *group) end(key []byte) (users int, err error) {
 			return 0, err
 		}
 		_, err = g.removeAll(&n, bytes, false)
-		return len(n.Users), err
+		return len(n.Users) + len(n.Topics), err
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
 		b, err := get(g.batch, name)
