@@ -95,14 +95,23 @@ func (s *sequences) between(from, to notify.Sequence) int {
 	return n
 }
 
-// addTo adds all that are not behind seq to other.
-func (s *sequences) addTo(other *sequences, seq notify.Sequence) {
+// appendUpTo appends all that are not behind seq, in order.
+func (s *sequences) appendUpTo(dst []notify.Sequence, seq notify.Sequence) []notify.Sequence {
 	for _, c := range s.chunks {
-		for _, one := range c {
-			if one > seq {
-				return
-			}
-			other.add(one)
+		if c[len(c)-1] > seq {
+			at, _ := slices.BinarySearch(c, seq+1)
+			return append(dst, c[:at]...)
 		}
+		dst = append(dst, c...)
 	}
+	return dst
+}
+
+// sequencesOf returns the set of those in all, which are in order and distinct. It
+// keeps all, and is for counting only.
+func sequencesOf(all []notify.Sequence) sequences {
+	if len(all) == 0 {
+		return sequences{}
+	}
+	return sequences{chunks: [][]notify.Sequence{all}, n: len(all)}
 }

@@ -57,9 +57,9 @@ func TestSequences(t *testing.T) {
 				if got := slices.Concat(s.chunks...); !slices.Equal(got, want) {
 					t.Fatalf("%d in order, want %d", len(got), len(want))
 				}
-				var other sequences
-				if s.addTo(&other, to); other.n != s.upTo(to) {
-					t.Fatalf("%d added up to %d, want %d", other.n, to, s.upTo(to))
+				up := s.appendUpTo(nil, to)
+				if other := sequencesOf(up); other.n != s.upTo(to) || other.between(from, to) != n || !slices.Equal(up, want[:other.n]) {
+					t.Fatalf("%d up to %d, want %d", other.n, to, s.upTo(to))
 				}
 			},
 		})

@@ -1,15 +1,19 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Unread returns how many of those that r was told up to a sequence are neither read
-// nor archived. What is past its time counts until it is swept. Its work depends on
-// what r's user has marked, neither on the number of topics that r hears nor on how
-// much they were told: every connection asks.
+// Unread returns how many notifications that r was told up to a sequence are neither
+// read nor archived. A notification that has expired counts until it is swept. The work
+// depends on what r's user has marked, neither on the number of topics that r hears nor
+// on how much they were told, since every connection asks. The exception are
+// notifications to several topics each, of which a reader of several nodes merges the
+// sequences.
 func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	v := s.views.take()
 	defer v.leave()
@@ -178,8 +182,8 @@ func ofOwn(own, wider marks) marks {
 	})
 }
 
-// several counts what several topics were told, of all nodes together: one may have
-// been told by several of them.
+// several counts what several topics were told, of all nodes together: one notification
+// may be in several of them.
 func (c *counter) several(nodes []string) (int, error) {
 	var having []*rank
 	for _, node := range nodes {
@@ -197,13 +201,14 @@ func (c *counter) several(nodes []string) (int, error) {
 	case 1:
 		return c.severalOf(having[0])
 	}
-	all := &rank{}
+	var all []notify.Sequence
 	for _, r := range having {
 		r.mu.Lock()
-		r.several.addTo(&all.several, c.upTo)
+		all = r.several.appendUpTo(all, c.upTo)
 		r.mu.Unlock()
 	}
-	return c.severalOf(all)
+	slices.Sort(all)
+	return c.severalOf(&rank{several: sequencesOf(slices.Compact(all))})
 }
 
 // severalOf counts what several topics were told, all that there is less what the user
