@@ -42,7 +42,9 @@ func (s *Store) inspect(opts *pebble.Options) error {
 	}
 	opts = opts.Clone()
 	opts.ReadOnly = true
-	opts.EventListener = nil // what is wrong is returned
+	// Corruption is returned by the read that finds it. Without this function Pebble
+	// calls Fatalf instead, which ends the process before any advice is given.
+	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	db, err := pebble.Open(s.path(), opts)
 	if err != nil {
 		return s.advise(err)

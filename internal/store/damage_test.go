@@ -170,6 +170,13 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 			tables := files(t, fs, "", ".sst")
 			remove(t, fs, tables[random.IntN(len(tables))])
 		},
+		"stopped, the first block of every table": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			for _, name := range files(t, fs, "", ".sst") {
+				b := content(t, fs, name)
+				b[random.IntN(50)] ^= 1
+				write(t, fs, name, b)
+			}
+		},
 		"stopped, all of the store is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
 			require.NoError(t, fs.RemoveAll(storeDir))
 		},
