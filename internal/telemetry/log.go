@@ -34,11 +34,21 @@ func NewLog(out *Output, level slog.Level, format string) *Log {
 }
 
 func newHandler(w io.Writer, level slog.Level, format string) slog.Handler {
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}
 	if format == "json" {
 		return slog.NewJSONHandler(w, options)
 	}
 	return slog.NewTextHandler(w, options)
+}
+
+// plainError writes an error as its Error method does. A text handler alone would
+// format it with %+v, which for the errors of some libraries is a stack trace of many
+// lines.
+func plainError(_ []string, a slog.Attr) slog.Attr {
+	if err, is := a.Value.Any().(error); is && err != nil {
+		return slog.String(a.Key, err.Error())
+	}
+	return a
 }
 
 // Close queues the lines about repetitions that are due. The Output stays open.

@@ -47,6 +47,28 @@ func logged(format string, level slog.Level, use func(l *telemetry.Log)) string 
 	return w.String()
 }
 
+// traced is an error that formats itself with a stack trace, as those of some
+// libraries do.
+type traced struct{ error }
+
+func (e traced) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, e.Error())
+	if s.Flag('+') {
+		_, _ = io.WriteString(s, "\n-- stack trace:")
+	}
+}
+
+func TestErrorsAreLoggedWithoutStackTraces(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		text := logged(format, slog.LevelInfo, func(l *telemetry.Log) {
+			l.Error("failed", "error", traced{errors.New("bad checksum")})
+		})
+		if strings.Contains(text, "stack") || !strings.Contains(text, "bad checksum") {
+			t.Errorf("%s: %s", format, text)
+		}
+	}
+}
+
 func TestLog(t *testing.T) {
 	text := logged("json", slog.LevelWarn, func(l *telemetry.Log) {
 		l.Info("not this")
