@@ -210,11 +210,15 @@ func (b *Inbox) sweep(ctx context.Context, now time.Time) error {
 func (b *Inbox) watchDisk() {
 	free, err := b.opts.Store.Free()
 	if err != nil {
-		b.opts.Logger.Warn("cannot tell how much room the disk has", "error", err)
+		b.opts.Logger.Warn("the free space of the disk cannot be read", "error", err)
 		return
 	}
-	if full := free < b.opts.Reserve; full != b.full.Swap(full) {
-		b.opts.Logger.Warn("the disk's room has changed sides of the reserve", "free", free, "reserve", b.opts.Reserve, "publishing", !full)
+	full := free < b.opts.Reserve
+	switch was := b.full.Swap(full); {
+	case full && !was:
+		b.opts.Logger.Warn("disk below reserve; publishing refused", "free", free, "reserve", b.opts.Reserve)
+	case was && !full:
+		b.opts.Logger.Info("disk above reserve again; publishing resumed", "free", free, "reserve", b.opts.Reserve)
 	}
 }
 

@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,9 +31,10 @@ type ledger struct {
 	groups   [][]notify.Deferred
 	at       []time.Duration // of the groups, since the beginning
 	start    time.Time
-	failures []error // of the next appends of releases
-	stuck    bool    // it is too early for everything
-	free     uint64  // bytes on the disk, which is full without any
+	failures []error      // of the next appends of releases
+	stuck    bool         // it is too early for everything
+	free     uint64       // bytes on the disk, which is full without any
+	logger   *slog.Logger // nil: none
 }
 
 func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
@@ -98,17 +100,22 @@ func (*ledger) Generations() ([]notify.Generation, error) {
 }
 func (*ledger) Due(time.Time, notify.Sweep) (bool, error) { return false, nil }
 func (*ledger) Revoked(notify.Principal) bool             { return false }
-func (l *ledger) Free() (uint64, error)                   { return l.free, nil }
-func (*ledger) Err() error                                { return nil }
-func (*ledger) SyncWatermark() error                      { return nil }
+func (l *ledger) Free() (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.free, nil
+}
+func (*ledger) Err() error           { return nil }
+func (*ledger) SyncWatermark() error { return nil }
 
 // run runs an inbox over l in a bubble until the test ends.
 func (l *ledger) run(t *testing.T) *inbox.Inbox {
 	t.Helper()
 	l.start = time.Now()
 	h := hub.New(hub.Options{})
+	logger := cmp.Or(l.logger, slog.New(slog.DiscardHandler))
 	b, err := inbox.Open(t.Context(), inbox.Options{
-		Journal: l, Store: l, Hub: h, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
+		Journal: l, Store: l, Hub: h, Logger: logger, Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
 	})
 	require.NoError(t, err)
 	ctx, stop := contextOf(t)

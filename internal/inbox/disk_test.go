@@ -1,0 +1,28 @@
+package inbox_test
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestADiskBelowItsReserveIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		l := &ledger{free: 1, logger: slog.New(slog.NewTextHandler(&log, nil))}
+		b := l.run(t)
+		for _, free := range []uint64{0, 0, 1, 1} {
+			l.mu.Lock()
+			l.free = free
+			l.mu.Unlock()
+			pass(time.Second)
+			require.Equal(t, free == 0, b.Ready() != nil)
+		}
+		require.Regexp(t, `^.*level=WARN msg="disk below reserve; publishing refused" free=0 reserve=1\n`+
+			`.*level=INFO msg="disk above reserve again; publishing resumed" free=1 reserve=1\n$`, log.String())
+	})
+}
