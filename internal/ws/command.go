@@ -46,7 +46,7 @@ func (s *socket) answer(frame []byte) bool {
 	switch {
 	case err != nil:
 	case !known:
-		err = notify.Invalid(notify.Fault{Pointer: "/event", Detail: "is none that is known here"})
+		err = notify.Invalid(notify.Fault{Pointer: "/event", Detail: "is not a known command"})
 	default:
 		data, err = s.do(do, cmd)
 	}
