@@ -12,9 +12,9 @@ import (
 )
 
 // plain counts the connections of the public listener that are not WebSockets,
-// and refuses those for which there is no open file or memory to spare: the
-// store must find some when it needs it, whoever knocks. Where addresses of clients
-// are known, one of them has at most half of the connections.
+// and refuses those for which there is no open file or memory to spare: the store
+// must always find some. Where the addresses of clients are known, one address has at
+// most half of the connections.
 type plain struct {
 	most    int            // with others; 0: any number
 	others  func() int     // the WebSockets that are open
@@ -40,8 +40,8 @@ func (p *plain) state(c net.Conn, state http.ConnState) {
 	}
 }
 
-// keyOf returns what the connections of a client's address are counted by; empty:
-// they are not.
+// keyOf returns the key under which the connections of a client's address are
+// counted; empty if it is not known that the address is a client's.
 func (p *plain) keyOf(c net.Conn) string {
 	from, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok || p.proxies == nil {

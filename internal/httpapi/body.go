@@ -37,15 +37,15 @@ func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) error {
 // bodyAsked marks a request whose body was read.
 const bodyAsked = "body asked for"
 
-// isHeldBack reports whether a client sends its body once it is asked for it, as
-// reading does (RFC 9110, section 10.1.1), and nobody has.
+// isHeldBack reports whether the client holds its body back until it is asked for
+// it (RFC 9110, section 10.1.1). Reading the body asks, and has not begun.
 func isHeldBack(c echo.Context) bool {
 	return c.Request().Header.Get("Expect") != "" && c.Get(bodyAsked) == nil
 }
 
 // readJSON returns the body of c, if it says that it is JSON, has at most most
-// bytes, and does not nest too deep. While it arrives it takes memory of from, in
-// the share of a principal; empty: it is not known who that is.
+// bytes, and does not nest too deep. While it arrives, the body takes memory of the
+// pool from, in the share of principal, which is empty as long as it is unknown.
 func (a *api) readJSON(c echo.Context, principal string, most int64, from *pool) ([]byte, error) {
 	if err := isJSON(c); err != nil {
 		return nil, err

@@ -22,9 +22,9 @@ func withLengths(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// closing has a connection closed after the answer to a request of whose end a
-// proxy before this service may have another idea: what follows on the connection
-// may be a part of the body to the proxy and a request to us (RFC 9112, section 6.1).
+// closing serves h and closes the connection after a request whose end a proxy in
+// front of this service may see at another place: the bytes that follow may be part
+// of the body to the proxy and a request to us (RFC 9112, section 6.1).
 func closing(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if hasUnclearEnd(r) {
@@ -35,9 +35,9 @@ func closing(h http.Handler) http.Handler {
 }
 
 // hasUnclearEnd reports whether a request has, or may have, both Content-Length and
-// Transfer-Encoding, or a Transfer-Encoding in HTTP/1.0. net/http hides that one of
-// them was there. Connections of package nowait know; over TLS every chunked request
-// counts, and in HTTP/1.0 every request.
+// Transfer-Encoding, or a Transfer-Encoding in HTTP/1.0. net/http hides one of the
+// two headers. Connections of package nowait know whether it was there; over TLS every
+// chunked request counts, and in HTTP/1.0 every request.
 func hasUnclearEnd(r *http.Request) bool {
 	if !r.ProtoAtLeast(1, 1) {
 		return true

@@ -9,10 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// What the rest of a request's body may cost once the answer does not depend on
-// it. A client that writes everything before it reads would never see an answer
-// that is followed by a reset, so the rest is read for a moment after the answer
-// was sent.
+// Bounds on reading the rest of a body on which the answer does not depend. A
+// client that writes everything before it reads would never see an answer that is
+// followed by a reset, so the rest is read for a moment after the answer was sent.
 const (
 	arrivedWithin = 10 * time.Millisecond // a rest that takes longer has not arrived
 	arrivedMost   = maxOtherBody

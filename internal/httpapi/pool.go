@@ -12,9 +12,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// pools are the memory for bodies that are arriving, apart for those who publish,
-// for webhooks, whose signature can be checked only once the body is there, for
-// operators and for all others. Each is shared by address and principal.
+// pools are the memory for bodies that are arriving: one pool for publishers, one
+// for webhooks, whose signature can be checked only once the body is there, one for
+// operators and one for all others. Each is shared by address and principal.
 type pools struct {
 	publishing pool
 	unsigned   pool

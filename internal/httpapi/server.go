@@ -36,8 +36,9 @@ func NewServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server 
 	}
 }
 
-// serverErrors gives what net/http logs one message, so that lines which strangers
-// cause, such as those about failed TLS handshakes, can be counted as one kind.
+// serverErrors logs every error of net/http under one constant message, so that
+// lines that strangers cause, such as those about failed TLS handshakes, are counted
+// as repetitions.
 type serverErrors struct{ slog.Handler }
 
 // Handle is of slog.Handler.

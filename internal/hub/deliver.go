@@ -79,10 +79,10 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Fra
 	awaitTaken(long)
 }
 
-// DeliverShared offers every connection that to names the same frames, which are
-// told together: all of the sequence seq, which the last may bear; if it does not,
-// more of seq comes. A connection that is joining is not told, but must reach the
-// sequence.
+// DeliverShared offers the same frames to every connection that to names, with
+// nothing between them. All belong to the sequence seq. If the last does not bear seq,
+// more of that sequence follows. A joining connection is not offered them, but must
+// reach seq before it goes live.
 func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Frame) {
 	var long []*Conn
 	offer := func(c *Conn) {
@@ -122,7 +122,7 @@ type madeFor[T any] struct {
 	ok     bool
 }
 
-// get returns what was made for a reader such as that of c, or makes it.
+// get returns the value that was made for a reader equal to that of c, or makes one.
 func (all *byReader[T]) get(c *Conn, mk func(notify.Reader) (T, bool)) (T, bool) {
 	p := c.Principal()
 	r := p.Reader()

@@ -90,9 +90,9 @@ func (s *shard) revokeOf(u notify.UserID, r notify.Revocation) {
 	}
 }
 
-// endWithdrawn ends the connections whose issuer was withdrawn. Whoever lets a
-// connection in, or renews one, asks after that whether its issuer was withdrawn
-// meanwhile.
+// endWithdrawn ends the connections whose issuer was withdrawn. A connection that is
+// let in or renewed meanwhile may be missed: its caller must check the issuer
+// afterwards.
 func (h *Hub) endWithdrawn() {
 	for i := range h.shards {
 		h.shards[i].endWithdrawn()

@@ -54,8 +54,8 @@ func TestDeliverUserHoldsNoLock(t *testing.T) {
 	})
 }
 
-// What connections of a user are told is made once for those that read the same,
-// and where it cannot be made, those end.
+// Frames are made once for all connections of a user that read the same. If they
+// cannot be made, these connections end.
 func TestDeliverUserMakesFramesOncePerReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})

@@ -98,8 +98,8 @@ func (s *subscriptions) find(topics []notify.Topic) (hits []hit) {
 	return hits
 }
 
-// appendHitsLocked appends the subscription to what hash is of: if many is set, to
-// all topics that begin with text, and otherwise to the topic of that name.
+// appendHitsLocked appends the subscription to text, whose hash is given: to all
+// topics that begin with it if many is set, otherwise to the topic of that name.
 func (s *subscriptions) appendHitsLocked(hits []hit, hash uint64, text notify.Topic, many bool, place int) []hit {
 	for is := s.byHash[hash]; is != nil; is = is.next {
 		if prefix, isMany := is.pattern.Prefix(); isMany == many && prefix == string(text) {
@@ -109,7 +109,7 @@ func (s *subscriptions) appendHitsLocked(hits []hit, hash uint64, text notify.To
 	return hits
 }
 
-// keyOf returns the hash of what the topics begin with that p stands for.
+// keyOf returns the hash of the prefix of p, which is all of p if it is one topic.
 func (s *subscriptions) keyOf(p notify.TopicPattern) (hash uint64) {
 	prefix, _ := p.Prefix()
 	for i := range len(prefix) {

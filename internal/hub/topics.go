@@ -6,7 +6,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// subscribeLocked puts c where those are who hear the topics of its token, which are
+// subscribeLocked enters c in the lists of the topics of its token, which are
 // distinct.
 func (s *shard) subscribeLocked(c *Conn) {
 	for _, p := range c.holder.topics() {
@@ -14,14 +14,14 @@ func (s *shard) subscribeLocked(c *Conn) {
 	}
 }
 
-// unsubscribeLocked takes c out again.
+// unsubscribeLocked removes c from these lists.
 func (s *shard) unsubscribeLocked(c *Conn) {
 	for _, p := range c.holder.topics() {
 		s.unhearLocked(c, p)
 	}
 }
 
-// resubscribeLocked changes what c hears from was to the topics of its token. A
+// resubscribeLocked replaces the topics that c heard, was, by those of its token. A
 // topic that is in both is heard without a break.
 func (s *shard) resubscribeLocked(c *Conn, was []notify.TopicPattern) {
 	is := c.holder.topics()

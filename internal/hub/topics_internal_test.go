@@ -52,8 +52,8 @@ func TestNoTopicOutlivesItsConnections(t *testing.T) {
 	h.Drain(context.Background(), 0)
 }
 
-// What finds the patterns that stand for a topic agrees with the patterns
-// themselves, also where all have the same hash.
+// The lookup finds exactly the patterns that match a topic, also where all have the
+// same hash.
 func TestSubscriptionsAreFound(t *testing.T) {
 	patterns := []notify.TopicPattern{"news", "news.*", "news.today", "news.today.*", "a.*", "a..*", "a.", "..*", "ä.*"}
 	topics := []notify.Topic{"news", "news.", "news.today", "news.today.late", "newsletter", "new", "a", "a.", "a..", "a..b", ".", "..", "ä.ö"}

@@ -119,8 +119,8 @@ func NewLocal(o Options) *Local {
 func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Load()) }
 
 // Append puts entries behind all others and returns what applying each came to.
-// If ctx ends first, the outcome is unknown. What operators append, revocations and
-// recalls, goes before what others have waiting, in memory of its own.
+// If ctx ends first, the outcome is unknown. Revocations and recalls, which operators
+// append, go before all other entries that wait, and have memory of their own.
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	p := j.newPending(entries)
 	room := j.roomOf(p)

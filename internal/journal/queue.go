@@ -60,7 +60,8 @@ func (j *Local) newPending(entries []notify.Entry) *pending {
 	return p
 }
 
-// isUrgent reports whether all entries are an operator's, who ends what is wrong.
+// isUrgent reports whether all entries are an operator's: they must be able to end a
+// flood that fills the queue.
 func isUrgent(entries []notify.Entry) bool {
 	for _, e := range entries {
 		switch e.(type) {

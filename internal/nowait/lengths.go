@@ -20,8 +20,8 @@ func Lengths(c net.Conn) *LengthLines {
 // Transfer-Encoding too, as if there were none.
 type LengthLines struct {
 	seen    atomic.Uint64
-	known   uint64 // of those seen, as many as requests were found to have
-	matched int    // bytes of lengthLine that the stream ends with
+	known   uint64 // lines of the requests so far; touched by Account alone
+	matched int    // bytes of lengthLine that the stream ends with; touched by the reader alone
 }
 
 const lengthLine = "\ncontent-length:"

@@ -85,7 +85,7 @@ type conn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	writers *sync.Pool
-	lengths LengthLines // touched by who reads, but for what is atomic and known
+	lengths LengthLines
 }
 
 // Write implements net.Conn. It waits where the network does not take all at

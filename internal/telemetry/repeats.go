@@ -18,9 +18,9 @@ const (
 
 const otherMessages = "other messages"
 
-// passing reports whether an attribute says which of several equal cases a line
-// is about, rather than which case it is.
-func passing(key string) bool {
+// isIncidental reports whether an attribute only tells occurrences apart, such as
+// the connection that a line is about: lines that differ in nothing else are equal.
+func isIncidental(key string) bool {
 	switch key {
 	case "id", "connection", "user", "address", "sent", "stack", "took":
 		return true
@@ -165,7 +165,7 @@ func (r repeats) kindOf(record slog.Record) string {
 }
 
 func kindOf(a slog.Attr) string {
-	if passing(a.Key) {
+	if isIncidental(a.Key) {
 		return ""
 	}
 	return "\x00" + a.Key + "\x00" + a.Value.String()

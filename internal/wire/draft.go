@@ -180,7 +180,7 @@ func (r *reader) seconds(to *time.Duration, v jsontext.Value) {
 }
 
 // whole reads an integer as JSON Schema defines it: a number without a fraction,
-// whatever its spelling. What is beyond an int64 becomes the nearest one.
+// whatever its spelling. A number beyond an int64 becomes the nearest one.
 func (r *reader) whole(v jsontext.Value) (whole int64, ok bool) {
 	if v.Kind() == '0' {
 		if n := readNumber(v); n.isWhole() {

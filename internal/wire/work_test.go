@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// What reading costs grows with the bytes of a body and not faster, whatever they
+// The cost of reading a body grows with its bytes and not faster, whatever they
 // are. Memory stands for the work here: it does not depend on the machine.
 func TestWorkGrowsWithBytes(t *testing.T) {
 	list := func(item string, n int) string { return strings.TrimSuffix(strings.Repeat(item+",", n), ",") }

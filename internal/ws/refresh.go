@@ -33,8 +33,8 @@ func refresh(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 		return nil, notify.Errorf(notify.ErrTokenInvalid, "the token is another user's")
 	}
 	s.conn.Renew(clone(p)) // one that has ended hears no reply either
-	// A revocation in the meantime looked at the token before this one, and
-	// found nothing to end. So did whoever withdrew the issuer.
+	// A revocation in the meantime, or the withdrawal of an issuer, looked at the
+	// token before this one and found nothing to end.
 	if why, yes := p.Issuer.Withdrawn(); yes {
 		s.conn.End(why)
 		return nil, notify.Errorf(notify.ErrTokenInvalid, "the token's issuer is not accepted any more")
