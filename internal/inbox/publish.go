@@ -116,6 +116,7 @@ func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, err
 	}
 	id := uuid.Must(uuid.NewV7()).String()
 	return notify.Publish{
+		By:          by.Name,
 		ID:          id,
 		Audience:    audience(d),
 		Users:       distinct(d.Users),

@@ -51,10 +51,8 @@ type Options struct {
 // comes soon however much there is: 8 MiB are some 15,000 notifications, a third of
 // a second for one processor.
 const (
-	waitBytes   = 64 << 20 // waiting to be committed; who brings more waits with it
-	urgentBytes = 1 << 20  // the same of operators' entries
-	behindBytes = 8 << 20  // committed and not delivered; past that, commits wait
-	behindMost  = 4 << 10  // groups of the same
+	behindBytes = 8 << 20 // committed and not delivered; past that, commits wait
+	behindMost  = 4 << 10 // groups of the same
 )
 
 // Local is a notify.Journal of this process alone. Entries are committed while
@@ -66,11 +64,10 @@ type Local struct {
 
 	durable atomic.Uint64
 
-	room       *semaphore.Weighted // in bytes, for what waits
-	urgentRoom *semaphore.Weighted // the same for what operators append
-	queue      *queue              // to the committer
-	behind     *semaphore.Weighted // in bytes, for what is to be delivered
-	applied    chan delivery       // from the committer to the deliverer
+	memory  *memory             // for what waits
+	queue   *queue              // to the committer
+	behind  *semaphore.Weighted // in bytes, for what is to be delivered
+	applied chan delivery       // from the committer to the deliverer
 
 	spare sync.Pool // of *pending that nobody waits for
 }
@@ -102,14 +99,13 @@ func newDelivery(told []notify.Change) delivery {
 // NewLocal returns a journal that goes on after o.Last.
 func NewLocal(o Options) *Local {
 	j := &Local{
-		machine:    o.Machine,
-		deliver:    o.Deliver,
-		metrics:    o.Metrics,
-		room:       semaphore.NewWeighted(waitBytes),
-		urgentRoom: semaphore.NewWeighted(urgentBytes),
-		queue:      newQueue(),
-		behind:     semaphore.NewWeighted(behindBytes),
-		applied:    make(chan delivery, behindMost),
+		machine: o.Machine,
+		deliver: o.Deliver,
+		metrics: o.Metrics,
+		memory:  newMemory(),
+		queue:   newQueue(),
+		behind:  semaphore.NewWeighted(behindBytes),
+		applied: make(chan delivery, behindMost),
 	}
 	j.durable.Store(uint64(o.Last))
 	return j
@@ -118,17 +114,17 @@ func NewLocal(o Options) *Local {
 // Durable returns the last sequence that a power cut cannot take back.
 func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Load()) }
 
-// Append puts entries behind all others and returns what applying each came to.
-// If ctx ends first, the outcome is unknown. Revocations and recalls, which operators
+// Append puts entries behind all others of their publisher and returns what applying
+// each came to. If ctx ends first, the outcome is unknown. While more is waiting than
+// one commit takes, publishers take turns. Revocations and recalls, which operators
 // append, go before all other entries that wait, and have memory of their own.
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	p := j.newPending(entries)
-	room := j.roomOf(p)
-	if room.Acquire(ctx, p.bytes) != nil {
+	if j.memory.acquire(ctx, p) != nil {
 		return failed(entries, notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
 	}
 	if !j.queue.put(p) {
-		room.Release(p.bytes)
+		j.memory.release(p)
 		return failed(entries, closed())
 	}
 	select {
@@ -142,13 +138,6 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	default:
 		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
 	}
-}
-
-func (j *Local) roomOf(p *pending) *semaphore.Weighted {
-	if p.urgent {
-		return j.urgentRoom
-	}
-	return j.room
 }
 
 func closed() error { return notify.Errorf(notify.ErrUnavailable, "the journal is closed") }
@@ -196,7 +185,7 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 	j.queue.close()
 	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
 		for _, p := range group {
-			j.roomOf(p).Release(p.bytes)
+			j.memory.release(p)
 			p.answer(failed(p.entries, closed()))
 		}
 	}
@@ -217,7 +206,7 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 		j.metrics.Committed(len(entries), took.Seconds())
 	}
 	for _, p := range group {
-		j.roomOf(p).Release(p.bytes) // before it is answered, when it is another's
+		j.memory.release(p) // before it is answered, when it is another's
 		verdicts = p.answer(verdicts)
 	}
 	if err != nil {

@@ -24,8 +24,9 @@ const (
 // pending are the entries of one Append on their way through the committer.
 type pending struct {
 	entries  []notify.Entry
-	weight   int   // entries, users and what is marked
-	bytes    int64 // in memory, at most waitBytes
+	by       string // the publisher
+	weight   int    // entries, users and what is marked
+	bytes    int64  // in memory
 	urgent   bool
 	verdicts []notify.Verdict
 	done     chan struct{} // has one when verdicts are set
@@ -48,14 +49,9 @@ func (j *Local) newPending(entries []notify.Entry) *pending {
 	if !ok {
 		p = &pending{done: make(chan struct{}, 1)}
 	}
-	*p = pending{entries: entries, done: p.done}
+	*p = pending{entries: entries, by: publisher(entries), urgent: isUrgent(entries), done: p.done}
 	for _, e := range entries {
 		p.weigh(e)
-	}
-	p.urgent = isUrgent(entries)
-	p.bytes = min(p.bytes, waitBytes) // one that is larger waits for all the room
-	if p.urgent {
-		p.bytes = min(p.bytes, urgentBytes)
 	}
 	return p
 }
@@ -113,6 +109,7 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []*pending
+	weight  int // of waiting
 	urgent  int // of waiting: the first ones
 	enough  int // for the committer to be woken
 	closed  bool
@@ -128,6 +125,7 @@ func (q *queue) put(p *pending) bool {
 	if q.closed {
 		return false
 	}
+	q.weight += p.weight
 	if p.urgent {
 		q.waiting = slices.Insert(q.waiting, q.urgent, p)
 		q.urgent++
@@ -192,17 +190,23 @@ func (q *queue) await(enough int) bool {
 	return len(q.waiting) >= enough
 }
 
-// take takes what waits, or as much of it as a group may have.
+// take takes what waits, or as much of it as a group may have. Then publishers have
+// their turns: see shareOut.
 func (q *queue) take() []*pending {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := 0
-	for weight := 0; n < len(q.waiting) && weight < groupMost; n++ {
-		weight += q.waiting[n].weight
-	}
-	q.urgent = max(0, q.urgent-n)
-	group, rest := q.waiting[:n], q.waiting[n:]
-	q.waiting = append(make([]*pending, 0, n+len(rest)), rest...)
 	q.enough = 0 // nobody is to be woken
-	return slices.Clip(group)
+	group := q.waiting
+	if q.weight <= groupMost {
+		q.waiting, q.weight, q.urgent = make([]*pending, 0, len(group)), 0, 0
+		return group
+	}
+	group, q.waiting = shareOut(q.waiting, q.urgent)
+	for _, p := range group {
+		q.weight -= p.weight
+		if p.urgent {
+			q.urgent--
+		}
+	}
+	return group
 }

@@ -9,10 +9,11 @@ import (
 // Journal puts entries in one order and makes them durable. Every node applies
 // the same entries in the same order.
 type Journal interface {
-	// Append puts entries behind all others, next to each other, and returns
-	// what applying each came to, once they are durable and applied here. Of an
-	// entry whose Verdict.Err is ErrUnavailable nothing was stored; of one whose
-	// is ErrOutcomeUnknown it may have been.
+	// Append puts entries, which must be of one publisher, behind all others of that
+	// publisher, next to each other, and returns what applying each came to, once
+	// they are durable and applied here. Of an entry whose Verdict.Err is
+	// ErrUnavailable nothing was stored; of one whose is ErrOutcomeUnknown it may
+	// have been.
 	Append(ctx context.Context, entries ...Entry) []Verdict
 
 	// Durable returns the last sequence that a power cut cannot take back.
@@ -32,6 +33,7 @@ type Entry interface{ entry() }
 
 // Publish tells users something.
 type Publish struct {
+	By          string // the name of the principal that publishes
 	ID          string // what the notification is to be called
 	Audience    Audience
 	Users       []UserID // distinct, at least one, with AudienceUser
