@@ -24,13 +24,14 @@ const unreadBody = "the body has not arrived"
 
 // dismissBody prepares an answer that does not depend on the rest of the body.
 // If the rest has arrived, the connection is kept. Otherwise the answer is not
-// to wait for it, and the connection is closed after lingerOn.
+// to wait for it, and the connection is closed after lingerOn. A body that the
+// client holds back is not asked for.
 func dismissBody(c echo.Context) {
 	r := c.Request()
-	if !hasBody(r) || isHeldBack(c) || r.ProtoMajor != 1 || c.Response().Committed || c.Get(unreadBody) != nil {
-		return // net/http closes a connection whose body is held back, and resets a stream of HTTP/2
+	if !hasBody(r) || r.ProtoMajor != 1 || c.Response().Committed || c.Get(unreadBody) != nil {
+		return // net/http resets a stream of HTTP/2
 	}
-	if hasArrived(http.NewResponseController(c.Response()), r.Body) {
+	if !isHeldBack(c) && hasArrived(http.NewResponseController(c.Response()), r.Body) {
 		return
 	}
 	closeAfter(c)

@@ -29,6 +29,9 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		"the old version":       {"POST /notify HTTP/1.0\r\nContent-Length: 100\r\n", 401},
 		"a body without effect": {"GET /livez HTTP/1.1\r\nContent-Length: 100\r\n", 200},
 		"a preflight":           {"OPTIONS /notify HTTP/1.1\r\nOrigin: " + page + "\r\nAccess-Control-Request-Method: POST\r\nContent-Length: 100\r\n", 204},
+		"held back":             {"POST /notify HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 100\r\n", 401},
+		"without effect, too":   {"GET /livez HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 100\r\n", 200},
+		"not held back, if old": {"POST /notify HTTP/1.0\r\nConnection: keep-alive\r\nExpect: 100-continue\r\nContent-Length: 100\r\n", 401},
 		"a bad handshake":       {"GET /ws HTTP/1.1\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n", 426},
 	} {
 		t.Run(name, func(t *testing.T) {
