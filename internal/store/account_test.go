@@ -164,3 +164,47 @@ func TestASweepIsBoundedByTopics(t *testing.T) {
 	require.False(t, apply(t, s, later, sweep)[0].More)
 	assert.Zero(t, s.Usage().Notifications)
 }
+
+// Read state of notifications that are gone does not pile up, although its users mark
+// nothing any more. That of others stays.
+func TestReadStateIsBounded(t *testing.T) {
+	const limit, most = 100_000, 1_000
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	topics := []notify.Topic{"project.1", "project.2"}
+	publish := func(at time.Time, n int) {
+		apply(t, s, at, toTopics(n, topics[0]), toTopics(n+1, topics...), notify.Publish{ID: idOf(n + 2), Audience: notify.AudienceAll})
+	}
+	readAll := func(at time.Time, user int) notify.Reader {
+		r := notify.Reader{User: notify.UserID(fmt.Sprint("user", user)), Topics: []notify.TopicPattern{"project.*"}}
+		require.Equal(t, 3, apply(t, s, at, notify.Mark{Reader: r, Verb: notify.VerbRead, Through: s.Last()})[0].Changed)
+		return r
+	}
+	publish(noon(), 1)
+	for user := range most {
+		readAll(noon(), user)
+	}
+	for n := 1; n <= 3; n++ {
+		apply(t, s, noon(), notify.Recall{ID: idOf(n)})
+	}
+
+	later := noon().Add(40 * 24 * time.Hour) // when the changes have ended
+	publish(later, 4)
+	stays := readAll(later, most/2)
+	sweep := notify.Sweep{Retention: time.Hour, MaxBytes: limit}
+	for n, due := 0, true; due; n++ {
+		require.Less(t, n, most)
+		apply(t, s, later, sweep)
+		other, err := s.CountOther()
+		require.NoError(t, err)
+		require.Equal(t, other, s.Usage().Other)
+		due, err = s.Due(later, sweep)
+		require.NoError(t, err)
+	}
+	e := keyed(7)
+	e.MaxBytes = limit
+	assert.NoError(t, apply(t, s, later, e)[0].Err)
+	read, err := s.List(stays, 0, s.Last(), notify.StateRead, 10, later)
+	require.NoError(t, err)
+	assert.Len(t, read.Notifications, 3, "what is kept stays read")
+}

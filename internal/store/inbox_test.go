@@ -284,6 +284,17 @@ func (m *inboxMachine) apply(t *rapid.T) {
 	}
 }
 
+// sweepTightly sweeps with the least limit that still holds all notifications, so that
+// what can be forgotten beside them is.
+func (m *inboxMachine) sweepTightly(t *rapid.T) {
+	e := notify.Sweep{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)} //nolint:gosec // little
+	m.last++
+	if _, _, err := m.store.Apply(m.last, m.now, []notify.Entry{e}); err != nil {
+		t.Fatal(err)
+	}
+	_ = m.model.apply(m.last, m.now, e)
+}
+
 func (m *inboxMachine) check(t *rapid.T) {
 	checkUsage(t, m.store)
 	for _, r := range readers {
@@ -352,6 +363,7 @@ func TestInboxAgainstModel(t *testing.T) {
 			"apply":  m.apply,
 			"apply2": m.apply,
 			"apply3": m.apply,
+			"sweep":  m.sweepTightly,
 			"restart": func(t *rapid.T) {
 				if err := m.store.Close(); err != nil {
 					t.Fatal(err)

@@ -45,6 +45,7 @@ import (
 //	e len user node  of what one topic alone was told, as far as it was marked through
 //	                 the node; without a node: the node up to which dead ones were dropped
 //	f len user n     of what several topics were told at the sequences of block n
+//	j                the record of these up to which a Sweep has dropped dead ones
 //
 // The rest:
 //
@@ -87,6 +88,7 @@ const (
 	kindSpans        = 'y'
 	kindIdentity     = 'o'
 	kindLoss         = 'l'
+	kindForgotten    = 'j'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

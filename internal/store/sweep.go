@@ -27,7 +27,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if boundOf(e.MaxBytes).isOver(&st) {
+	if b := boundOf(e.MaxBytes); b.isOver(&st) || b.refuses(&st) { // it may be read state that is dead
 		return true, nil
 	}
 	due := false
@@ -59,13 +59,18 @@ func (g *group) sweep(e notify.Sweep) (more bool, err error) {
 	if err != nil || more {
 		return more, err
 	}
-	return g.retain(e, left)
+	more, left, err = g.retain(e, left)
+	if err != nil || !g.folds || left <= 0 {
+		return more, err
+	}
+	return more, g.forgetMarks(left)
 }
 
 // retain removes the oldest, while they are too old or too much. It removes in
 // the order of sequences: whatever is before one that is too old is older,
-// whatever the clock said then.
-func (g *group) retain(e notify.Sweep, left int) (more bool, err error) {
+// whatever the clock said then. It returns how many more the Sweep may remove.
+func (g *group) retain(e notify.Sweep, most int) (more bool, left int, err error) {
+	left = most
 	var ahead []notify.Sequence
 	err = eachNotification(g.batch, func(n *notify.Notification) (bool, error) {
 		tooMuch := boundOf(e.MaxBytes).isOver(&g.state)
@@ -87,7 +92,7 @@ func (g *group) retain(e notify.Sweep, left int) (more bool, err error) {
 		ahead = ahead[:0]
 		return true, nil
 	})
-	return more, err
+	return more, left, err
 }
 
 func (g *group) removeOld(seq notify.Sequence) (owners int, err error) {

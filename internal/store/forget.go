@@ -1,0 +1,103 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// markRecord is a record of read state.
+type markRecord struct{ key, value []byte }
+
+// forgetMarks drops the read state of notifications that are gone, in records of which
+// the intervals are not more than most in all, give or take a record. It goes on where
+// the last call has come to. Mark drops that of its own user; this is for users who
+// mark nothing any more.
+func (g *group) forgetMarks(most int) error {
+	place := []byte{kindForgotten}
+	from, err := get(g.batch, place)
+	if err != nil {
+		return err
+	}
+	records, done, err := g.markRecords(from, most)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := g.forgetMark(r); err != nil {
+			return err
+		}
+	}
+	if done { // the next call begins anew
+		g.remove(place)
+	} else {
+		g.set(place, records[len(records)-1].key)
+	}
+	return g.err
+}
+
+// markRecords returns the records of read state behind a key; done says that these are
+// the last.
+func (g *group) markRecords(behind []byte, most int) (records []markRecord, done bool, err error) {
+	for _, kind := range [...]byte{kindMarks, kindMarksNode, kindMarksSeveral} {
+		lower := []byte{kind}
+		if bytes.Compare(behind, after(kind)) >= 0 {
+			continue
+		}
+		if bytes.Compare(behind, lower) >= 0 {
+			lower = append(bytes.Clone(behind), 0)
+		}
+		err = each(g.batch, lower, after(kind), func(k, v []byte) (bool, error) {
+			if most <= 0 {
+				return false, nil
+			}
+			records = append(records, markRecord{bytes.Clone(k), bytes.Clone(v)})
+			m, err := decodeMarksAt(k, v)
+			most -= max(1, len(m))
+			return true, err
+		})
+		if err != nil || most <= 0 {
+			return records, false, err
+		}
+	}
+	return records, true, nil
+}
+
+// decodeMarksAt returns the intervals in a record; none in that which says how far the
+// nodes of a user were tidied.
+func decodeMarksAt(key, value []byte) (marks, error) {
+	if key[0] == kindMarksNode && len(nodeOf(key)) == 0 {
+		return nil, nil
+	}
+	return decodeMarks(value)
+}
+
+// nodeOf returns the node in a key of read state.
+func nodeOf(key []byte) []byte { return key[1+2+int(binary.BigEndian.Uint16(key[1:])):] }
+
+func (g *group) forgetMark(r markRecord) error {
+	m, err := decodeMarksAt(r.key, r.value)
+	if err != nil {
+		return err
+	}
+	kept := everyone().toldKey
+	switch r.key[0] {
+	case kindMarksNode:
+		kept = ofNode(string(nodeOf(r.key))).toldKey
+	case kindMarksSeveral:
+		kept = func(seq notify.Sequence) []byte { return sequenceKey(kindNotification, seq) }
+	}
+	next, err := m.prune(g.batch, kept)
+	if err != nil || len(m) > 0 && len(next) == len(m) {
+		return err
+	}
+	g.let(r.key, len(r.value))
+	if len(next) == 0 {
+		g.remove(r.key)
+		return nil
+	}
+	g.setValue(r.key, next)
+	g.held(r.key, len(g.buffer))
+	return nil
+}
