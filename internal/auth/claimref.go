@@ -52,6 +52,12 @@ func unescapePointer(token string) (string, error) {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~"), nil
 }
 
+// isSameAs reports whether r and other name the same claim, be it in two ways: "/a" is
+// the claim "a".
+func (r *claimRef) isSameAs(other *claimRef) bool {
+	return r.name == other.name && slices.Equal(r.path, other.path)
+}
+
 // in returns the value that r names, given a member of the payload. A null is no
 // value.
 func (r *claimRef) in(name string, v jsontext.Value) (jsontext.Value, bool) {

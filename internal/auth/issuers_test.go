@@ -154,6 +154,7 @@ func TestIssuersFileReportsMistakes(t *testing.T) {
 		"a pointer to our own": {entryOf("one", good, "  user_claim: /exp/x\n"), []string{"another meaning"}},
 		"no pointer":           {entryOf("one", good, "  user_claim: /a~2b\n"), []string{"~0"}},
 		"a claim for two":      {entryOf("one", good, "  user_claim: scp\n"), []string{"user_claim names a claim that is read for scopes"}},
+		"a pointer for two":    {entryOf("one", good, "  topics_claim: /scp\n"), []string{"topics_claim names a claim that is read for scopes"}},
 		"a prefix of spaces":   {strings.Replace(entryOf("one", good, ""), "one:", "one ", 1), []string{"user_prefix must have"}},
 		"a long prefix":        {strings.Replace(entryOf("one", good, ""), "one:", strings.Repeat("x", 129), 1), []string{"user_prefix must have"}},
 		"no prefix":            {strings.Replace(entryOf("one", good, ""), "  user_prefix: 'one:'\n", "", 1), []string{"line 1", "user prefix is required"}},

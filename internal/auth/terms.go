@@ -140,14 +140,18 @@ func readTerms(e issuerEntry) (t *terms, wrong ClaimMistakes) {
 		t.scopes = append(t.scopes, ref)
 		wrong.ScopeClaims = errors.Join(wrong.ScopeClaims, err)
 	}
-	if wrong.UserClaim == nil && (e.userClaim == e.topicsClaim || slices.Contains(e.scopeClaims, e.userClaim)) {
+	if wrong.UserClaim == nil && (t.user.isSameAs(&t.topics) || t.readsForScopes(&t.user)) {
 		wrong.UserClaim = errors.New("names a claim that is read for scopes or topics")
 	}
-	if wrong.TopicsClaim == nil && slices.Contains(e.scopeClaims, e.topicsClaim) {
+	if wrong.TopicsClaim == nil && t.readsForScopes(&t.topics) {
 		wrong.TopicsClaim = errors.New("names a claim that is read for scopes")
 	}
 	wrong.UserPrefix = checkPrefix(e.userPrefix)
 	return t, wrong
+}
+
+func (t *terms) readsForScopes(r *claimRef) bool {
+	return slices.ContainsFunc(t.scopes, func(s claimRef) bool { return r.isSameAs(&s) })
 }
 
 func checkPrefix(prefix string) error {

@@ -287,7 +287,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 // sweepTightly sweeps with the least limit that still holds all notifications, so that
 // what can be forgotten beside them is.
 func (m *inboxMachine) sweepTightly(t *rapid.T) {
-	e := notify.Sweep{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)} //nolint:gosec // little
+	e := notify.Sweep{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)}
 	m.last++
 	if _, _, err := m.store.Apply(m.last, m.now, []notify.Entry{e}); err != nil {
 		t.Fatal(err)
