@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/big"
 	"slices"
@@ -195,29 +194,10 @@ func decode(name, text string) ([]byte, error) {
 // members calls member for each member of an object, at the top alone. Unlike
 // readObject it lets pass what is doubtful within members that decide nothing.
 func members(raw []byte, member func(name string, v jsontext.Value)) error {
-	d := lenient(raw)
-	if _, err := d.ReadToken(); err != nil {
-		return errNoObject
-	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return errNoObject
-		}
-		key := name.String()
-		v, err := d.ReadValue()
-		if err != nil {
-			return errNoObject
-		}
-		member(key, v)
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return errNoObject
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errNoObject
-	}
-	return nil
+	return eachMember(lenient(raw), func(name string, v jsontext.Value) error {
+		member(name, v)
+		return nil
+	})
 }
 
 func lenient(raw []byte) *jsontext.Decoder {

@@ -141,7 +141,12 @@ func readObject(data []byte, member func(name string, v jsontext.Value) error) e
 	if wire.CheckDepth(data, wire.MaxDepth) != nil {
 		return errNoObject
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(data))
+	return eachMember(jsontext.NewDecoder(bytes.NewBuffer(data)), member)
+}
+
+// eachMember calls member for each member, at the top alone, of the one JSON object
+// that d reads. If there is none, or more, the error is errNoObject.
+func eachMember(d *jsontext.Decoder, member func(name string, v jsontext.Value) error) error {
 	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
 		return errNoObject
 	}
