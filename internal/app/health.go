@@ -19,7 +19,7 @@ type healthCommand struct {
 
 	Config   string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
 	Listen   string `type:"setting" placeholder:"ADDRESS" help:"address of the public listener"`
-	BasePath string `type:"setting" placeholder:"/PATH" help:"what precedes all public paths"`
+	BasePath string `type:"setting" placeholder:"/PATH" help:"prefix of all public paths"`
 }
 
 // healthTimeout is less than what containers are usually given for a check.

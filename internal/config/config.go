@@ -39,9 +39,9 @@ type Config struct {
 
 	Listen         string         `name:"listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the public listener"`
 	AdminListen    string         `name:"admin-listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the admin listener, which asks for no token: metrics and profiles"`
-	AdminHosts     []string       `name:"admin-hosts" type:"setting" group:"Listeners" placeholder:"HOST,…" help:"hosts by which the admin listener is asked, besides its own addresses, such as bellhop.internal or bellhop-0:8081"`
+	AdminHosts     []string       `name:"admin-hosts" type:"setting" group:"Listeners" placeholder:"HOST,…" help:"hosts in requests that the admin listener answers, besides its own addresses, such as bellhop.internal or bellhop-0:8081"`
 	Profiles       string         `name:"profiles" type:"setting" group:"Listeners" placeholder:"on|off" oneof:"on,off" help:"on: serve /debug/pprof/ on the admin listener"`
-	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"what precedes all public paths, such as /bellhop"`
+	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"prefix of all public paths, such as /bellhop"`
 	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins whose pages and apps may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; without a list none may"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For counts, or none"`
 	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
@@ -55,12 +55,12 @@ type Config struct {
 	JWKS             string   `name:"jwks" type:"setting" group:"Tokens" placeholder:"PATH|URL" help:"JSON Web Key Set that tokens are checked with: a file, read again when it changes, or a URL"`
 	JWTIssuer        string   `name:"jwt-issuer" type:"setting" group:"Tokens" placeholder:"ISSUER" help:"issuer that tokens must name; required with public keys; * accepts any"`
 	JWTAudience      string   `name:"jwt-audience" type:"setting" group:"Tokens" placeholder:"AUDIENCE" help:"audience that tokens must name; required with public keys; * accepts any"`
-	JWTAlgorithms    []string `name:"jwt-algorithms" type:"setting" group:"Tokens" placeholder:"ALGORITHM,…" help:"signature algorithms that are accepted, such as RS256; empty: what the keys are for"`
+	JWTAlgorithms    []string `name:"jwt-algorithms" type:"setting" group:"Tokens" placeholder:"ALGORITHM,…" help:"signature algorithms that are accepted, such as RS256; empty: those of the keys"`
 	JWTClients       []string `name:"jwt-clients" type:"setting" group:"Tokens" placeholder:"CLIENT,…" help:"clients that tokens may have been given to: each of azp, client_id and appid that a token has must be one of these, and one must be there; empty: any"`
 	JWTUserClaim     string   `name:"jwt-user-claim" type:"setting" group:"Tokens" placeholder:"CLAIM" help:"claim that is the user: its name, or a JSON pointer such as /realm_access/user"`
-	JWTUserPrefix    string   `name:"jwt-user-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"put before the claim to make the user; required with an issuers file; none: no prefix"`
+	JWTUserPrefix    string   `name:"jwt-user-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"put before the user claim; required with an issuers file; none: no prefix"`
 	JWTScopeClaims   []string `name:"jwt-scope-claims" type:"setting" group:"Tokens" placeholder:"CLAIM,…" help:"claims that scopes are read from, such as scope, scp, permissions, roles, /realm_access/roles"`
-	JWTScopePrefix   string   `name:"jwt-scope-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"taken off scopes; those without it are ignored"`
+	JWTScopePrefix   string   `name:"jwt-scope-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"removed from scopes; scopes without it are ignored"`
 	JWTTopicsClaim   string   `name:"jwt-topics-claim" type:"setting" group:"Tokens" placeholder:"CLAIM" help:"claim that topics are read from"`
 	IssuersFile      string   `name:"issuers-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of further issuers, each with its own keys, claims and bounds; read again when it changes"`
 	APIKeysFile      string   `name:"api-keys-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of API keys, as bellhop key new prints them; read again when it changes"`
@@ -70,10 +70,10 @@ type Config struct {
 	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"SECONDS" min:"1" max:"3153600000" help:"seconds for which notifications are kept"`
 	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"notifications kept per user, the newest"`
 	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"size of what the store keeps, before compression, above which the oldest notifications go; 0: no limit"`
-	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"free disk space below which publishing is answered 503"`
+	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"free disk space below which publishing, marking and tickets are answered 503"`
 
-	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"size of a token"`
-	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"1024" help:"size of a request's line and headers"`
+	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"largest size of a token"`
+	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"1024" help:"largest size of a request's line and headers together"`
 	JSONDepth          int   `name:"json-depth" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"how deep JSON in bodies and commands may nest"`
 	ConnectionsPerUser int   `name:"connections-per-user" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"open connections of a user; one more takes the place of the oldest"`
 	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"notifications that wait for a slow connection before it is closed"`
@@ -81,7 +81,7 @@ type Config struct {
 	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"commands that a connection may send in ten seconds"`
 	Marks              int   `name:"marks-per-10s" type:"setting" group:"Limits" placeholder:"N" help:"notifications that a user may mark in ten seconds; a mark of more is carried out, and the next waits; 0: no limit"`
 
-	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"open connections of this process; 0: as many as its limit on open files and half of the memory leave room for"`
+	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"open connections of this process; 0: as many as its limit on open files and half of its memory allow"`
 	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"open connections of an address, an IPv6 /64 being one; needs trusted-proxies, and is 5000 once that is set; 0: no limit"`
 	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"connections that an address may try to open in a second; needs trusted-proxies, and is 500 once that is set; 0: no limit"`
 	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"bytes that wait for all slow connections together, and at most a quarter of the memory; at least queue-bytes"`
