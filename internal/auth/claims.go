@@ -190,9 +190,9 @@ func readStrings(name string, v jsontext.Value) ([]string, error) {
 	return list, err
 }
 
-// readScopes adds those of our own that the issuer may give: its other scopes say
-// nothing here, and a connection keeps its principal in memory. Whatever is no
-// text gives no scope.
+// readScopes adds the scopes of this service that the issuer may give. All others are
+// ignored, since a connection keeps its principal in memory; so are values that are not
+// strings.
 func (c *claims) readScopes(v jsontext.Value) {
 	for s := range texts(v) {
 		name, ok := strings.CutPrefix(s, c.terms.entry.scopePrefix)

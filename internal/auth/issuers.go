@@ -36,7 +36,7 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 		f.Set(after)
 		withdraw(removed, after)
 		if len(removed) > 0 {
-			o.withdrawals.Add(1) // afterwards: whoever sees it finds them withdrawn
+			o.withdrawals.Add(1) // last, so that a reader of the new count finds them withdrawn
 		}
 		for _, keys := range keysWithout(before, after) {
 			keys.leave()

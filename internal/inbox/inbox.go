@@ -89,7 +89,7 @@ type Inbox struct {
 
 	// pagesOf and pages limit how many connections that join hold a page in memory
 	// until their peer has taken it, of a principal and, by address, in all: ten
-	// thousand may come back at once. Whoever acquires both acquires pagesOf first.
+	// thousand may come back at once. Where both are acquired, pagesOf comes first.
 	pagesOf, pages *limit.Slots
 
 	marking turns // of users who mark

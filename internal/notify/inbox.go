@@ -24,8 +24,8 @@ type Mark struct {
 	Keep    int       // how many changes of state a history keeps, at least
 }
 
-// MarkPlace is up to where a Mark has marked. Only what applies entries knows what it
-// means.
+// MarkPlace is the place up to which a Mark has marked. Only the machine that applies
+// entries reads it.
 type MarkPlace struct {
 	Task  string
 	After Sequence

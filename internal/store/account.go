@@ -8,8 +8,8 @@ import "github.com/bellhop/bellhop/internal/notify"
 // users and topics, read state, changes of state, collapse keys, deferred publishes,
 // tickets and revocations.
 //
-// Whoever writes such a record counts it with held, and whoever removes it with let,
-// in the same batch.
+// A function that writes such a record calls held, and one that removes it calls let,
+// in the same batch. Histories are counted by countHistories.
 
 // held counts a record that was added beside the notifications.
 func (g *group) held(key []byte, value int) { g.state.other += recordBytes(key, value) }

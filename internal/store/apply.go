@@ -76,8 +76,8 @@ type group struct {
 }
 
 // applySafely is applyAll, and makes ErrNotApplied of a panic: an entry may have
-// been made by any user, and none may end the process. What is in memory is the
-// caller's to reset.
+// been made by any user, and none may end the process. The caller must reset the
+// histories in memory.
 func (g *group) applySafely(first notify.Sequence, entries []notify.Entry) (verdicts []notify.Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markMost is how many notifications one Mark through a place changes, so that a
-// publish never waits for long behind one; marked by ID, there are as many as IDs.
-// It looks at looksPerMark times as many for that.
+// markMost is how many notifications one Mark through a place changes at most, so that a
+// publish never waits for long behind one. The Mark reads looksPerMark times as many at
+// most. A Mark by ID changes as many as it has IDs.
 const (
 	markMost     = 250
 	looksPerMark = 8

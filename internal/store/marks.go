@@ -14,8 +14,8 @@ import (
 // notifications, by their sequences. The intervals ascend and do not overlap. To mark
 // all notifications so far is one interval, however many they are.
 //
-// An interval may say that nothing is read or archived. Where there is no interval,
-// the marks of a wider owner count: see userState.
+// An interval may say that its notifications are neither read nor archived. Where there
+// is no interval, the marks of a wider node count: see userState.
 type marks []interval
 
 type interval struct {
@@ -32,8 +32,8 @@ func (i interval) unread() bool { return i.read == 0 && i.archived == 0 }
 // sameAs reports whether j says the same, wherever it is.
 func (i interval) sameAs(j interval) bool { return i.read == j.read && i.archived == j.archived }
 
-// after returns i as it is after verb at a time. What is so already stays as it is,
-// with its time.
+// after returns i with verb applied at a time. Notifications that are read or archived
+// already keep their time.
 func (i interval) after(verb notify.Verb, at time.Time) interval {
 	t := i.told().after(verb, at)
 	i.read, i.archived = toMillis(t.read), toMillis(t.archived)
@@ -111,8 +111,8 @@ func (m marks) over(wider marks) marks {
 	})
 }
 
-// unlike returns m without what wider says, too, or what says nothing where wider
-// says nothing.
+// unlike returns m without the intervals that change nothing: those that say the same as
+// wider, and unread ones where wider has none.
 func (m marks) unlike(wider marks) marks {
 	return combine(wider, m, func(w, own *interval) (interval, bool) {
 		switch {
@@ -125,8 +125,8 @@ func (m marks) unlike(wider marks) marks {
 	})
 }
 
-// marked returns m after verb at a time within ranges, of which only from and to
-// count. Where m says nothing, what is there was unread; with onlyKnown it stays so.
+// marked returns m with verb applied at a time within ranges, of which only from and to
+// count. Sequences without an interval in m are unread; with onlyKnown they get none.
 func (m marks) marked(ranges marks, verb notify.Verb, at time.Time, onlyKnown bool) marks {
 	return combine(m, ranges, func(own, in *interval) (interval, bool) {
 		switch {

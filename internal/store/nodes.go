@@ -134,13 +134,13 @@ func (g *group) nodesHeard(patterns []notify.TopicPattern) ([]string, error) {
 	return nodesHeard(g.batch, all)
 }
 
-// entry is how the history of a node or of everyone has a notification. It says what
-// can be asked of a notification without reading its record.
+// entry is the value under which the history of a node or of everyone has a
+// notification. Marks, counts and lists use it without reading the notification's record.
 type entry struct {
 	id            []byte // short
 	time, expires int64  // milliseconds since 1970
 	home          []byte // of a pattern, if no other topic was told: the topic
-	replaces      []byte // what it replaced, unless several topics were told
+	replaces      []byte // ID of the notification that it replaced, if it was for one topic
 }
 
 func appendEntry(dst []byte, n *notify.Notification, home, replaces string) []byte {
@@ -151,7 +151,7 @@ func appendEntry(dst []byte, n *notify.Notification, home, replaces string) []by
 	return append(dst, replaces...)
 }
 
-// readEntry is the reverse. What it returns is a part of b.
+// readEntry is the reverse. The slices of the entry are parts of b.
 func readEntry(b []byte) (entry, error) {
 	r := record{b: b}
 	e := entry{id: r.bytes(r.uvarint())}

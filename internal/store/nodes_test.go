@@ -156,7 +156,7 @@ func TestReadStateOfTopicsThatAreGoneIsForgotten(t *testing.T) {
 	assert.Less(t, len(records(t, fs, "ada")), topics/4)
 }
 
-// What was read in a topic stays so, with its time, when the pattern is marked, and
+// Notifications that were read in a topic keep their time when the pattern is marked, and
 // patterns within patterns agree.
 func TestPatternsWithinPatterns(t *testing.T) {
 	s := openIn(t, vfs.NewMem())

@@ -53,8 +53,8 @@ func publishTo(t *testing.T, s *Store, seq notify.Sequence, topic notify.Topic) 
 	require.NoError(t, err)
 }
 
-// What is applied does not wait for a rank that is being read, and is in it
-// afterwards; those who ask meanwhile wait for the one that reads.
+// Apply does not wait for a rank that is being read, and the rank has what was applied
+// meanwhile. Other callers wait for the one that reads.
 func TestApplyDoesNotWaitForARank(t *testing.T) {
 	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)

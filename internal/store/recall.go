@@ -4,9 +4,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// recall takes a notification out of every history, and tells those who had
-// it. One that was deferred nobody knows of. One that reaches anybody beyond the
-// bound of the recall does not exist for whoever recalls.
+// recall takes a notification out of every history, and tells the readers who had it. A
+// deferred one has no readers yet. A notification to anybody outside the bound of the
+// recall is not found.
 func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
 	p, ok, err := placeOf(g.batch, e.ID)
 	if err == nil && ok {

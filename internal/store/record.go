@@ -178,7 +178,7 @@ type state struct {
 	other uint64          // that all else takes, as far as it grows
 
 	// folded is the highest hole of all histories that were given up, since they had
-	// nothing else. Whoever has a cursor from before it may have a hole after it.
+	// nothing else. A reader with a cursor from before it may have missed something.
 	folded notify.Sequence
 }
 

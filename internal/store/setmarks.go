@@ -85,8 +85,8 @@ func (m *marking) setMarks(key []byte, own, next marks) {
 	m.held(key, len(m.buffer))
 }
 
-// tidyMost is at how many of a user's records Mark looks when it adds one, so that a
-// user has few of what is not kept any more.
+// tidyMost is how many of a user's records a Mark checks when it adds one, so that few
+// of them are about notifications that are gone.
 const tidyMost = 2
 
 // tidyNodes goes through the nodes that the user has marked, a few at a time, and

@@ -18,8 +18,8 @@ const (
 	ofSeveral    = "\x003"
 )
 
-// task marks what is behind after, and returns up to where all is marked. done says
-// that nothing is left.
+// task marks notifications with sequences above after, and returns the sequence up to
+// which all are marked. done says that none is left.
 type task struct {
 	name string
 	mark func(after notify.Sequence) (reached notify.Sequence, done bool, err error)
@@ -88,7 +88,7 @@ func (m *marking) throughNode(node string) (next notify.MarkPlace, err error) {
 	}})
 }
 
-// throughNarrower marks what is under a pattern and has intervals of its own.
+// throughNarrower marks within the intervals that nodes under a pattern have.
 func (m *marking) throughNarrower(pattern, name string) (next notify.MarkPlace, err error) {
 	from, _ := strings.CutPrefix(m.From.Task, name)
 	if !strings.HasPrefix(m.From.Task, name) {
@@ -161,8 +161,9 @@ func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
 	return readForReader(sequenceOf(key), record)
 }
 
-// look calls f with what o has within ranges, in order, until no more may be looked at
-// or changed. f reports whether one changes. It returns up to where all was looked at.
+// look calls f with the notifications of o within ranges, in order, until no more may be
+// read or changed. f reports whether a notification changes. look returns the sequence
+// up to which all were read.
 func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq notify.Sequence, e *entry) (changes bool, err error)) (reached notify.Sequence, done bool, err error) {
 	reached, done = after, true
 	for _, i := range ranges {

@@ -7,7 +7,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// takeShared takes what others were told, too, at seq.
+// takeShared takes the shared notification at seq.
 func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	view, several, err := t.takeView(seq)
 	if err != nil || view == nil || !state.Has(view) {
@@ -21,9 +21,9 @@ func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n n
 	return n, ok && err == nil, err
 }
 
-// takeView returns how the reader finds what others were told at seq, too, but for the
-// topic, and moves on; nil if it is hidden. several says that what it replaces depends
-// on the topics that are heard.
+// takeView returns the reader's view of the shared notification at seq, without the
+// topic, and moves on. It is nil if the notification is hidden from the reader. several
+// says that it was for several topics: what it replaces depends on those that are heard.
 func (t *timeline) takeView(seq notify.Sequence) (v *notify.View, several bool, err error) {
 	for _, it := range t.shared {
 		if !it.Valid() || sequenceOf(it.Key()) != seq {
@@ -40,8 +40,8 @@ func (t *timeline) takeView(seq notify.Sequence) (v *notify.View, several bool, 
 	return v, several, nil
 }
 
-// sharedView returns how the reader finds what is at seq, where it is; nil if it is
-// hidden.
+// sharedView returns the reader's view of the notification at seq, at which it stands;
+// nil if it is hidden from the reader.
 func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.View, error) {
 	b, err := it.ValueAndErr()
 	if err != nil {

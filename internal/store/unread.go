@@ -165,8 +165,8 @@ func (c *counter) narrower(node string, own marks) (more int, err error) {
 	return more, nil
 }
 
-// ofOwn returns the intervals of own in which something is unread otherwise than wider
-// says.
+// ofOwn returns the intervals of own that differ from wider in whether notifications are
+// unread.
 func ofOwn(own, wider marks) marks {
 	if len(wider) == 0 && len(own) == 1 { // as most are
 		if own[0].unread() {

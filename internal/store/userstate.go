@@ -8,14 +8,15 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// userState is what one user has marked of what is shared, read as it is asked for.
+// userState is one user's read state of shared notifications. Its records are read when
+// they are needed.
 //
-// What one topic was told is marked in intervals of nodes: the topic and the patterns
-// that stand for it. The interval of the longest node that has one at a sequence
-// counts. So "all up to here" by a reader of a pattern is one interval, whatever
-// topics there are, and a reader of one of these topics finds it. What several topics
-// were told is marked one by one, in blocks of sequences, since each reader hears it
-// by another topic. What everyone was told has intervals of its own.
+// Notifications to one topic are marked in intervals of nodes: the topic, or a pattern
+// that stands for it. Of the nodes with an interval at a sequence, the longest counts. So
+// a reader of a pattern marks everything up to a sequence with one interval, however many
+// topics there are, and readers of single topics find it. Notifications to several topics
+// are marked one by one, in blocks of sequences, since readers hear them through
+// different topics. Notifications to everyone have intervals of their own.
 type userState struct {
 	from pebble.Reader
 	user notify.UserID

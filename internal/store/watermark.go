@@ -58,10 +58,10 @@ func readSlot(b []byte) (s slot, ok bool) {
 // A start compares it with what the store has, and so notices that the store has
 // lost its newest entries, which Pebble takes for a write that was cut short.
 //
-// It is written once a group has been synced, without a sync of its own: the page
-// cache survives the end of the process, and after a power cut an older watermark
-// than the store is right, only less strict. It is written in place, into a file
-// that has its blocks, so that a full disk does no harm.
+// The file is written after each group that was synced, without a sync of its own: the
+// page cache survives the end of the process, and a watermark that is older than the
+// store, as after a power cut, misses some losses and reports no false one. It is written
+// in place, into blocks that it has already, so that a full disk does no harm.
 type watermark struct {
 	logger *slog.Logger
 	file   vfs.File // nil: it could not be opened

@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// What the watermark adds to a commit.
+// BenchmarkRaise measures what the watermark adds to a commit.
 func BenchmarkRaise(b *testing.B) {
 	w := openWatermark(vfs.Default, b.TempDir(), slot{}, slog.New(slog.DiscardHandler))
 	b.ReportAllocs()

@@ -103,7 +103,7 @@ func (i *Issuer) Huge(set []byte) {
 	i.Publish(append(bytes.Repeat([]byte(" "), 1<<20), set...))
 }
 
-// Redirect sends whoever asks to another URL.
+// Redirect answers with a redirect to another URL.
 func (i *Issuer) Redirect(to string) {
 	i.Answer(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) })
 }
