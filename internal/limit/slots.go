@@ -16,7 +16,7 @@ type Slots struct {
 	mu    sync.Mutex
 	taken int64
 	byKey map[string]*slots
-	turn  []*slots // keys that wait and have less than each, the next one first
+	turn  []*slots // keys that may take what they wait for, the next one first
 }
 
 // slots is what a key has and waits for.
@@ -83,6 +83,10 @@ func (s *Slots) withdraw(key string, n int64, granted chan struct{}) {
 		return
 	}
 	k.waiting = slices.Delete(k.waiting, i, i+1)
+	if k.inTurn && !s.mayTakeLocked(k) {
+		k.inTurn = false
+		s.turn = slices.DeleteFunc(s.turn, func(other *slots) bool { return other == k })
+	}
 	s.queueLocked(k) // the next one may need fewer slots
 	s.grantLocked()
 	s.forgetLocked(key, k)
@@ -106,10 +110,15 @@ func (s *Slots) releaseLocked(key string, k *slots, n int64) {
 	s.forgetLocked(key, k)
 }
 
-// queueLocked puts k behind the keys that wait for their turn, if it waits and may
-// have what it waits for.
+// mayTakeLocked reports whether k waits and may have what it waits for, as soon as
+// that is free.
+func (s *Slots) mayTakeLocked(k *slots) bool {
+	return len(k.waiting) > 0 && (s.each == 0 || k.held+k.waiting[0].n <= s.each)
+}
+
+// queueLocked puts k behind the keys that wait for their turn, if it is to have one.
 func (s *Slots) queueLocked(k *slots) {
-	if len(k.waiting) > 0 && !k.inTurn && (s.each == 0 || k.held+k.waiting[0].n <= s.each) {
+	if !k.inTurn && s.mayTakeLocked(k) {
 		k.inTurn = true
 		s.turn = append(s.turn, k)
 	}
@@ -121,17 +130,12 @@ func (s *Slots) queueLocked(k *slots) {
 func (s *Slots) grantLocked() {
 	for len(s.turn) > 0 {
 		k := s.turn[0]
-		switch {
-		case len(k.waiting) == 0, s.each > 0 && k.held+k.waiting[0].n > s.each: // the request it was for was withdrawn
-			s.turn[0], s.turn = nil, s.turn[1:]
-			k.inTurn = false
-			continue
-		case s.most > 0 && s.taken+k.waiting[0].n > s.most:
+		r := k.waiting[0]
+		if s.most > 0 && s.taken+r.n > s.most {
 			return
 		}
 		s.turn[0], s.turn = nil, s.turn[1:]
 		k.inTurn = false
-		r := k.waiting[0]
 		k.waiting = slices.Delete(k.waiting, 0, 1)
 		k.held += r.n
 		s.taken += r.n

@@ -3,26 +3,40 @@ package limit
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 )
 
-// A key that gave up waiting leaves nothing behind, also while all slots are taken.
+// A key that gave up waiting leaves nothing behind, also while all slots are taken
+// and another key waits before it.
 func TestNothingIsLeftOfKeysThatGiveUp(t *testing.T) {
-	s := NewSlots(1, 0)
-	if err := s.Acquire(t.Context(), "holder"); err != nil {
-		t.Fatal(err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	for range 100 {
-		if err := s.Acquire(ended, "a"); err == nil {
-			t.Fatal("there are more slots than one")
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSlots(3, 2)
+		for _, key := range []string{"holder", "holder", "other"} {
+			if err := s.Acquire(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if len(s.turn) > 0 || len(s.byKey) != 1 {
-		t.Errorf("%d keys are known, %d wait for their turn", len(s.byKey), len(s.turn))
-	}
-	s.Release("holder")
-	if len(s.byKey) > 0 || s.taken != 0 {
-		t.Errorf("%d keys are known, %d slots are taken", len(s.byKey), s.taken)
-	}
+		first := make(chan error, 1)
+		go func() { first <- s.AcquireN(t.Context(), "first", 2) }()
+		synctest.Wait()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			if s.Acquire(ended, "a") == nil || s.AcquireN(ended, "holder", 2) == nil {
+				t.Fatal("there are more slots than three")
+			}
+		}
+		if len(s.turn) != 1 || len(s.byKey) != 3 {
+			t.Errorf("%d keys are known, %d wait for their turn", len(s.byKey), len(s.turn))
+		}
+		s.ReleaseN("holder", 2)
+		if err := <-first; err != nil {
+			t.Fatal(err)
+		}
+		s.ReleaseN("first", 2)
+		s.Release("other")
+		if len(s.byKey) > 0 || len(s.turn) > 0 || s.taken != 0 {
+			t.Errorf("%d keys are known, %d slots are taken", len(s.byKey), s.taken)
+		}
+	})
 }
