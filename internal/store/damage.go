@@ -59,8 +59,8 @@ func (s *Store) check(db *pebble.DB) error {
 	if err != nil {
 		return err
 	}
-	if format == nil {
-		return s.noData("its MANIFEST names no tables", ".sst", ".blob") // of a lost log, the watermark tells
+	if format == nil { // which is written before all else
+		return s.checkEmpty(db)
 	}
 	if len(format) != 1 || format[0] != formatVersion {
 		return nil // load refuses it
@@ -82,6 +82,19 @@ func (s *Store) check(db *pebble.DB) error {
 			"A log or the MANIFEST may be an older copy, cut short, or missing", errDamaged, st.last, missing)
 	}
 	return nil
+}
+
+// checkEmpty returns an error if a store that has no format has anything else. If all
+// of its logs are lost, the watermark tells.
+func (s *Store) checkEmpty(db *pebble.DB) error {
+	err := each(db, nil, nil, func(_, _ []byte) (bool, error) {
+		return false, fmt.Errorf("%w: it has entries, but not what was written before them. "+
+			"Its oldest log may be missing", errDamaged)
+	})
+	if err != nil {
+		return err
+	}
+	return s.noData("its MANIFEST names no tables", ".sst", ".blob")
 }
 
 // noData returns nil if the directory has no files with these endings, and otherwise

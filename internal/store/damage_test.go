@@ -59,7 +59,21 @@ func killed(t *testing.T, n, bytes int) image {
 	return image{left, older, n, bytes}
 }
 
-// stopped is the same of one that was stopped.
+// young is the image of a store that was killed after n entries without having been
+// started again: nothing of it is in tables.
+func young(t *testing.T, n, bytes int) image {
+	t.Helper()
+	fs := vfs.NewCrashableMem()
+	s := openIn(t, fs)
+	older := clone(fs)
+	storeLarge(t, s, 1, n, bytes)
+	left := clone(fs)
+	require.NoError(t, s.Close())
+	require.Greater(t, len(files(t, left, "", ".log")), 1, "there are older logs")
+	return image{left, older, n, bytes}
+}
+
+// stopped is the same as killed of one that was stopped.
 func stopped(t *testing.T, n, bytes int) image {
 	t.Helper()
 	i := killed(t, n, bytes)
@@ -149,6 +163,19 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 			logs := files(t, fs, "", ".log")
 			remove(t, fs, logs[random.IntN(len(logs))])
 		},
+		"young, the oldest log is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			remove(t, fs, files(t, fs, "", ".log")[0])
+		},
+		"young, the newest log is all that is left": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			logs := files(t, fs, "", ".log")
+			for _, name := range logs[:len(logs)-1] {
+				remove(t, fs, name)
+			}
+		},
+		"young, a bit of any log": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			logs := files(t, fs, "", ".log")
+			flip(t, fs, logs[random.IntN(len(logs))], random)
+		},
 		"killed, all logs are removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
 			for _, name := range files(t, fs, "", ".log") {
 				remove(t, fs, name)
@@ -213,6 +240,9 @@ func TestDamageIsNeverSilent(t *testing.T) {
 	for _, c := range []struct{ n, bytes int }{{3, 127_000}, {40, 12_000}, {200, 2_000}} {
 		images["killed"] = append(images["killed"], killed(t, c.n, c.bytes))
 		images["stopped"] = append(images["stopped"], stopped(t, c.n, c.bytes))
+	}
+	for _, c := range []struct{ n, bytes int }{{12, 127_000}, {100, 12_000}, {600, 2_000}} {
+		images["young"] = append(images["young"], young(t, c.n, c.bytes))
 	}
 	for name, harm := range damages() {
 		t.Run(name, func(t *testing.T) {
