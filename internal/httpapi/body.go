@@ -159,7 +159,12 @@ func (b *body) extend(arrived int) {
 		b.began = now
 	}
 	allowed := min(bodyMost, bodyGrace+time.Duration(arrived)*time.Second/leastRate)
-	_ = http.NewResponseController(b.c.Response()).SetReadDeadline(b.began.Add(allowed)) // else that of the server holds
+	deadline := b.began.Add(allowed)
+	if b.arrival != nil {
+		b.arrival.extend(deadline)
+		return
+	}
+	_ = http.NewResponseController(b.c.Response()).SetReadDeadline(deadline) // else that of the server holds
 }
 
 // isJSON returns an error unless c claims to bring uncompressed JSON in UTF-8.

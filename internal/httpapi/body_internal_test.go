@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -71,5 +73,39 @@ func TestABodyMustKeepArriving(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// reads is a body that arrives as a function says.
+type reads func(p []byte) (int, error)
+
+func (f reads) Read(p []byte) (int, error) { return f(p) }
+
+// A body that gives way to another one while its bytes are read is given no more
+// time: it has no memory for them.
+func TestADisplacedBodyHasNoMoreTime(t *testing.T) {
+	w := &clocked{ResponseRecorder: httptest.NewRecorder(), start: time.Now()}
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", http.NoBody), w)
+	p := &pool{shares: limit.NewShares(8 << 10), displaces: true}
+	times := 0
+	arriving := reads(func(b []byte) (int, error) {
+		switch times++; times {
+		case 1:
+			return len(b), nil
+		case 2:
+			if err := p.newArrival(c, "").take(8 << 10); err != nil {
+				t.Error(err)
+			}
+			return 1, nil
+		default:
+			if last := w.deadlines[len(w.deadlines)-1]; last >= 0 {
+				t.Errorf("its deadline is in %v", last)
+			}
+			return 0, os.ErrDeadlineExceeded
+		}
+	})
+	b := body{Reader: arriving, c: c, length: -1, pool: p}
+	if read, err := b.read(); !errors.Is(err, errDisplaced) || times != 3 {
+		t.Errorf("%d bytes, %v, read %d times", len(read), err, times)
 	}
 }

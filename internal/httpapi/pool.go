@@ -118,6 +118,16 @@ func (p *pool) displaceLocked(a *arrival) bool {
 	return false
 }
 
+// extend lets the rest arrive until deadline, unless the memory was taken away
+// meanwhile: then the deadline has passed for good.
+func (a *arrival) extend(deadline time.Time) {
+	a.pool.mu.Lock()
+	defer a.pool.mu.Unlock()
+	if !a.displaced {
+		_ = a.control.SetReadDeadline(deadline) // else that of the server holds
+	}
+}
+
 // leave gives the memory back, and reports whether it had been taken away.
 func (a *arrival) leave() (displaced bool) {
 	a.pool.mu.Lock()
