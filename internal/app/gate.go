@@ -116,7 +116,7 @@ func lesser(a, b int) int {
 func (s *service) nodeName() string {
 	name, err := os.Hostname()
 	if err != nil {
-		s.logger.Warn("this machine does not tell its name", "error", err)
+		s.logger.Warn("the host name cannot be read", "error", err)
 		return "unknown"
 	}
 	return name

@@ -28,7 +28,7 @@ func findMemory(logger *slog.Logger) memory {
 	heap := uint64(debug.SetMemoryLimit(-1)) //nolint:gosec // never negative; the call changes nothing
 	limit, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)()
 	if err != nil {
-		logger.Warn("nobody says how much memory there is", "error", err)
+		logger.Warn("the memory limit cannot be read", "error", err)
 		limit = math.MaxInt64
 	}
 	if limit = min(limit, heap); limit >= math.MaxInt64 {

@@ -138,7 +138,7 @@ func (b *Inbox) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame,
 func (b *Inbox) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
 	n, err := b.opts.Store.Unread(r, upTo)
 	if err != nil {
-		b.opts.Logger.Error("counting what is unread failed", "error", err)
+		b.opts.Logger.Error("unread notifications could not be counted", "error", err)
 	}
 	return n, err == nil
 }

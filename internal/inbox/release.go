@@ -32,7 +32,7 @@ func (b *Inbox) release(ctx context.Context) {
 			return err
 		})
 		if err != nil && ctx.Err() == nil {
-			b.opts.Logger.Error("what is due could not be delivered, and is tried again", "error", err)
+			b.opts.Logger.Error("deferred publishes could not be delivered; trying again", "error", err)
 		}
 		timer.Reset(wait)
 	}
