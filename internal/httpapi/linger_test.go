@@ -35,6 +35,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 		"a bad handshake":       {"GET /ws HTTP/1.1\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\n", 426},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for the end of its connection
 			conn := s.dial(t)
 			_, err := io.WriteString(conn, test.request+"Host: x\r\n\r\n1")
 			require.NoError(t, err)
