@@ -27,7 +27,7 @@ func (s *service) issuerSamples() []telemetry.Sample {
 	return all
 }
 
-// fileSamples are the metrics of the other files that are followed.
+// fileSamples are the metrics of the files that are followed.
 func (s *service) fileSamples() []telemetry.Sample {
 	files := s.verifier.Files()
 	if s.certificate != nil {

@@ -61,8 +61,8 @@ func (i *issuer) status() IssuerStatus {
 	return all
 }
 
-// Files returns how the loads of the lists went: those of issuers, API keys and
-// webhooks that are configured.
+// Files returns how the loads of the files went that are configured: those of
+// issuers, API keys and webhooks, and those of token keys together.
 func (v *Verifier) Files() map[string]watch.Status {
 	all := map[string]watch.Status{}
 	if v.issuers != nil {
@@ -74,7 +74,35 @@ func (v *Verifier) Files() map[string]watch.Status {
 	if v.webhooks != nil {
 		all["webhooks"] = v.webhooks.Status()
 	}
+	for _, i := range v.everyIssuer() {
+		for _, source := range i.sources {
+			if source == i.remote {
+				continue
+			}
+			one := source.Status()
+			if before, some := all["token_keys"]; some {
+				one = worse(before, one)
+			}
+			all["token_keys"] = one
+		}
+	}
 	return all
+}
+
+// worse returns the status of two files together: the error of either, and the
+// older of their last loads that succeeded.
+func worse(a, b watch.Status) watch.Status {
+	if a.Err == nil {
+		a.Err = b.Err
+	}
+	a.Failures += b.Failures
+	if b.Loaded.Before(a.Loaded) {
+		a.Loaded = b.Loaded
+	}
+	if b.Attempted.After(a.Attempted) {
+		a.Attempted = b.Attempted
+	}
+	return a
 }
 
 // label returns the issuer's name for people.

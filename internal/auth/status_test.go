@@ -142,3 +142,33 @@ func TestLabelsOfIssuersDiffer(t *testing.T) {
 	const a = "https://a.example/?tenant=(hidden)"
 	require.Equal(t, []string{a, a + " (2)", a + " (3)", "https://b.example/"}, labels)
 }
+
+// TestFilesOfKeysAreOne takes away one of two files of keys, and then the other.
+func TestFilesOfKeysAreOne(t *testing.T) {
+	k := keys(t)
+	public := set(t, jwk(t, k.ec256, "kid", "1"))
+	files := map[string][]byte{
+		write(t, "secret", []byte(strings.Repeat("s", 32))): []byte(strings.Repeat("s", 32)),
+		write(t, "jwks.json", public):                       public,
+	}
+	o := auth.Options{Issuer: auth.Any, Audience: auth.Any}
+	for path := range files {
+		if strings.HasSuffix(path, ".json") {
+			o.JWKS = path
+		} else {
+			o.SecretsFile = path
+		}
+	}
+	v := start(t, o)
+	require.NoError(t, v.Files()["token_keys"].Err)
+	for path, content := range files {
+		require.NoError(t, os.Remove(path))
+		require.Error(t, v.Reload(t.Context()))
+		require.ErrorIs(t, v.Files()["token_keys"].Err, os.ErrNotExist)
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		require.NoError(t, v.Reload(t.Context()))
+		require.NoError(t, v.Files()["token_keys"].Err)
+	}
+	remote := start(t, auth.Options{JWKS: newIssuer(t, public).URL, Issuer: auth.Any, Audience: auth.Any})
+	require.NotContains(t, remote.Files(), "token_keys", "a URL is no file")
+}

@@ -128,7 +128,7 @@ func TestStopWhenFilesHaveBecomePipes(t *testing.T) {
 		require.NoError(t, syscall.Mkfifo(path, 0o600))
 	}
 	failing := []*regexp.Regexp{regexp.MustCompile(`bellhop_issuer_key_load_failures_total\{issuer="\*"\} [1-9]`)}
-	for _, file := range []string{"issuers", "api_keys", "webhooks", "tls_certificate"} {
+	for _, file := range []string{"token_keys", "issuers", "api_keys", "webhooks", "tls_certificate"} {
 		failing = append(failing, regexp.MustCompile(`bellhop_file_load_failing\{file="`+file+`"\} 1\n`))
 	}
 	require.Eventually(t, func() bool {
