@@ -289,3 +289,24 @@ func sample(l *telemetry.Log, name string) float64 {
 	}
 	return -1
 }
+
+// Messages beyond those that are told apart share one count, but lines of two
+// messages are not equal.
+func TestVeryManyMessages(t *testing.T) {
+	const most = 1000
+	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
+		for n := range most {
+			l.Info(fmt.Sprint("message ", n))
+		}
+	})
+	written, repeated := map[string]bool{}, 0
+	for _, l := range lines(t, text) {
+		if l.Repeated == 0 {
+			written[l.Msg] = true
+		}
+		repeated += l.Repeated
+	}
+	if len(written)+repeated != most || !written["message 260"] || len(written) > 300 {
+		t.Errorf("%d messages were written, %d lines counted", len(written), repeated)
+	}
+}

@@ -153,10 +153,10 @@ func frozen(record slog.Record) slog.Record {
 	return c
 }
 
-// kindOf returns what two lines about the same case have in common.
+// kindOf returns a text that is the same for equal lines.
 func (r repeats) kindOf(record slog.Record) string {
 	var kind strings.Builder
-	kind.WriteString(record.Level.String() + r.kind)
+	kind.WriteString(record.Level.String() + record.Message + r.kind)
 	record.Attrs(func(a slog.Attr) bool {
 		kind.WriteString(kindOf(a))
 		return true
