@@ -99,6 +99,12 @@ func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Fr
 // for each reader that differs from the others, and no lock is held then. A
 // connection for which it reports false ends.
 func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Frame, ok bool)) {
+	h.offerUser(u, frames, func(c *Conn, fs []*Frame) bool { return c.offerAll(fs, seq) })
+}
+
+// offerUser makes frames for the connections of a user and calls offer with them,
+// which reports whether the connection's queue is long now.
+func (h *Hub) offerUser(u notify.UserID, frames func(notify.Reader) ([]*Frame, bool), offer func(*Conn, []*Frame) (long bool)) {
 	var long []*Conn
 	made := byReader[[]*Frame]{}
 	for _, c := range h.shardOf(u).connsOf(u) {
@@ -106,7 +112,7 @@ func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, frames func(noti
 		switch {
 		case !ok:
 			c.End(notify.CloseInternal)
-		case c.offerAll(fs, seq):
+		case offer(c, fs):
 			long = append(long, c)
 		}
 	}

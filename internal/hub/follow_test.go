@@ -1,0 +1,124 @@
+package hub_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// behind is frames that are told behind another.
+func behind(data string) []*hub.Frame { return []*hub.Frame{ephemeral(data)} }
+
+func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
+	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Frame, bool) { return behind(data), true })
+}
+
+// What follows a notification is told between that and the next, though its place is
+// one that was told already.
+func TestFollowComesBetweenANotificationAndTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		_, ada := connect(t, h, hearing("ada", "news"))
+		_, grace := connect(t, h, user("grace"))
+		tell(h, 1, "ada", "grace")
+		followUser(h, "ada", 1, "behind 1")
+		tell(h, 2, "ada")
+		tell(h, 2, "ada") // seen, which following has not changed
+		h.FollowShared(everyone, nil, 2, behind("behind 2"))
+		h.DeliverTopics([]notify.Topic{"news"}, func(notify.Topic) *hub.Frame { return frame(3) })
+		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, nil, 3, behind("behind 3"))
+		tell(h, 4, "ada", "grace")
+		synctest.Wait()
+		ada.want(t, "1", "behind 1", "2", "behind 2", "3", "behind 3", "4")
+		grace.want(t, "1", "behind 2", "4")
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// A connection that has read its past beyond a place is not told what follows that:
+// a count of then would be too old.
+func TestFollowIsNotToldToWhoIsFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		late, joining := join(t, h, user("ada"))
+		at, ada := join(t, h, user("ada"))
+		h.GoLive(at, 7)
+		tell(h, 7, "ada")
+		followUser(h, "ada", 7, "behind 7")
+		h.FollowShared(everyone, nil, 7, behind("shared behind 7"))
+		if !h.GoLive(late, 8) {
+			t.Error("it did not go live although it had read more than was told")
+		}
+		followUser(h, "ada", 7, "again")
+		tell(h, 9, "ada")
+		synctest.Wait()
+		ada.want(t, "behind 7", "shared behind 7", "again", "9")
+		joining.want(t, "9")
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// Following asks no more of who is joining than what came before.
+func TestFollowDoesNotRaiseTheMarkOfWhoIsJoining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		c, ada := join(t, h, user("ada"))
+		followUser(h, "ada", 7, "behind 7")
+		h.FollowShared(everyone, nil, 7, behind("behind 7"))
+		if !h.GoLive(c, 6) {
+			t.Error("it did not go live although nothing later was offered")
+		}
+		synctest.Wait()
+		ada.want(t)
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// Connections that hear one of some topics are left out.
+func TestFollowSharedLeavesOutWhoHearsAnotherTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{})
+		_, one := connect(t, h, hearing("ada", "x"))
+		_, both := connect(t, h, hearing("ada", "x", "project.*"))
+		h.FollowShared(notify.Readers{Topics: []notify.Topic{"x"}}, []notify.Topic{"y", "project.7"}, 7, behind("gone"))
+		synctest.Wait()
+		one.want(t, "gone")
+		both.want(t)
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// What follows is made once for those that read the same, bound to leave no long
+// queue, and ends those for whom it cannot be made.
+func TestFollowUserMakesFramesOncePerReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(hub.Options{QueueLen: 8})
+		_, plain := connect(t, h, user("ada"))
+		_, same := connect(t, h, user("ada"))
+		late := user("ada")
+		late.Since = time.Now()
+		_, since := connect(t, h, late)
+		made := 0
+		for range 100 {
+			h.FollowUser("ada", 5, func(r notify.Reader) ([]*hub.Frame, bool) {
+				made++
+				return behind("behind 5"), r.Since.IsZero()
+			})
+		}
+		synctest.Wait()
+		if made != 101 { // once more for the one that ended at once
+			t.Errorf("made %d times", made)
+		}
+		for _, p := range []*peer{plain, same} {
+			if n := len(p.heard()); n != 100 {
+				t.Errorf("it heard %d frames", n)
+			}
+			p.wantEnd(t, notify.Close{})
+		}
+		since.wantEnd(t, notify.CloseInternal)
+		h.Drain(t.Context(), 0)
+	})
+}
