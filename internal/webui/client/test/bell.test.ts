@@ -128,6 +128,19 @@ describe("the unread count", () => {
     await socket().hears(count(2), told("c", "c4"), count(1, { recalled: ["a", "b"] }));
     expect(bell.unreadCount).toBe(1);
   });
+
+  it("is right at once when a full inbox evicts its oldest", async () => {
+    const { bell } = await alone();
+    const counts: (number | undefined)[] = [];
+    bell.on("inbox", () => counts.push(bell.unreadCount));
+    const evicts = (id: string, unread_count: number) => ({ event: "inbox", data: { recalled: [id], unread_count } });
+    await socket().hears(welcome("c1"), live("c1", 3));
+    await socket().hears(told("d", "c2"), evicts("a", 3), told("e", "c3"), evicts("b", 3));
+    expect([counts, bell.unreadCount]).toEqual([[3, 3], 3]);
+    await socket().ends(1006);
+    await pass(500);
+    expect(socket().cursor).toBe("c3");
+  });
 });
 
 describe("the inbox", () => {

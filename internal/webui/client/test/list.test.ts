@@ -79,6 +79,17 @@ describe("the list", () => {
     list.close();
   });
 
+  it("lets go at once of what a full inbox evicts, and asks for nothing", async () => {
+    service = ["c", "b", "a"].map((id) => ({ id }));
+    const { list, ids, bell } = await shown();
+    const evicts = (id: string): Frame => ({ event: "inbox", data: { recalled: [id], unread_count: 3 } });
+    await socket().hears(told("d", "c2"), evicts("a"));
+    expect([ids(), bell.unreadCount]).toEqual(["d* c* b*", 3]);
+    await socket().hears(told("e", "c3"), evicts("b"), evicts("never listed"));
+    expect([ids(), bell.unreadCount, asked.length]).toEqual(["e* d* c*", 3, 1]);
+    list.close();
+  });
+
   it("is asked for anew when one is back from the archive", async () => {
     service = [{ id: "d" }];
     const { list, ids } = await shown();
