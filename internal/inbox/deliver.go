@@ -62,23 +62,33 @@ func appendFrame(data []byte, n *notify.Notification) ([]byte, *hub.Frame) {
 // tellChange tells connections what has changed. A change that concerns one user
 // comes with what is unread then, which is counted once for all connections that
 // read the same. To many it is one event for all, without a count: the Recount that
-// follows has the wheel count for them, a bounded number at a tick.
+// follows has the wheel count for them, a bounded number at a tick. An eviction is
+// told directly after the notification that caused it.
 func (b *Inbox) tellChange(c *notify.InboxChange) {
 	parts := partsOf(c)
 	last := parts[len(parts)-1:]
-	if c.Replaced {
-		last[0].Sequence = 0 // the cursor comes with what has taken the place
+	if c.Replaced || c.Evicted {
+		last[0].Sequence = 0 // the cursor comes with the notification at c.Sequence
 	}
 	user, ok := c.User()
-	if !ok {
+	switch {
+	case !ok && c.Evicted:
+		b.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, changeFrames(parts, wire.NoCount))
+		return
+	case !ok:
 		b.opts.Hub.DeliverShared(c.To, c.Sequence, changeFrames(parts, wire.NoCount))
 		return
 	}
 	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
-	b.opts.Hub.DeliverUser(user, c.Sequence, func(r notify.Reader) ([]*hub.Frame, bool) {
+	frames := func(r notify.Reader) ([]*hub.Frame, bool) {
 		unread, ok := b.unread(r, c.Sequence)
 		return append(first[:len(first):len(first)], changeFrames(last, unread)...), ok
-	})
+	}
+	if c.Evicted {
+		b.opts.Hub.FollowUser(user, c.Sequence, frames)
+	} else {
+		b.opts.Hub.DeliverUser(user, c.Sequence, frames)
+	}
 }
 
 // partsOf splits c so that each part fits a frame. The last alone has the

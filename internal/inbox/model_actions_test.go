@@ -160,7 +160,7 @@ func (w *world) lose(t *rapid.T) {
 
 func (w *world) resume(t *rapid.T) {
 	if c := w.someone(t, false); c != nil {
-		c.connect(w.rig)
+		c.connect(w.rig, w.model)
 	}
 }
 
@@ -181,7 +181,7 @@ func (w *world) crash(t *rapid.T) {
 
 func (w *world) open(t *rapid.T) {
 	if c := w.someone(t, false); c != nil {
-		c.open(t, w.rig)
+		c.open(t, w.rig, w.model)
 	}
 }
 
@@ -200,7 +200,7 @@ func (w *world) restartWith(between func()) {
 	between()
 	w.start()
 	for _, c := range back {
-		c.connect(w.rig)
+		c.connect(w.rig, w.model)
 	}
 	w.boot()
 	w.next() // another second passes, since the inbox sweeps from then on

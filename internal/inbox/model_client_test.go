@@ -23,6 +23,7 @@ type client struct {
 	by     notify.Principal
 	device *device // nil: it is away
 	heard  int     // how many frames of the device it has handled
+	missed int     // how much full histories had dropped when it connected
 
 	shown        // what it shows now
 	saved shown  // what it showed when it saved that
@@ -59,7 +60,7 @@ func (s shown) clone() shown {
 }
 
 // open lists all that there is, and connects from there.
-func (c *client) open(t *rapid.T, r *rig) {
+func (c *client) open(t *rapid.T, r *rig, m *model) {
 	c.shown = shown{}
 	before := ""
 	for more := true; more; more = before != "" {
@@ -74,7 +75,7 @@ func (c *client) open(t *rapid.T, r *rig) {
 	}
 	slices.Reverse(c.items)
 	c.saved = c.clone()
-	c.connect(r)
+	c.connect(r, m)
 }
 
 func itemOf(t *rapid.T, data []byte) (i shownItem) {
@@ -84,7 +85,8 @@ func itemOf(t *rapid.T, data []byte) (i shownItem) {
 	return i
 }
 
-func (c *client) connect(r *rig) {
+func (c *client) connect(r *rig, m *model) {
+	c.missed = m.drops
 	c.live, c.heard = false, 0
 	c.device = r.connectAs(c.by, c.cursor)
 }
@@ -198,7 +200,7 @@ func (c *client) change(t *rapid.T, f frame) {
 }
 
 // words is what the client shows, newest first, but for what it cannot know to
-// be gone.
+// be gone: that was dropped while it was away.
 func (c *client) words(unknown func(id string) bool) (all []string) {
 	for _, i := range slices.Backward(c.items) {
 		if !i.ExpiresAt.IsZero() && !time.Now().Before(i.ExpiresAt) || unknown(i.ID) {

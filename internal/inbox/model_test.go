@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -15,8 +16,16 @@ type model struct {
 	deferred []*note // in the order in which they are due
 	marks    map[notify.UserID]map[string]notify.View
 
-	// Those that a full history has dropped, which nothing tells to a device.
-	gone map[string]bool
+	// What full histories have dropped, by ID. Devices that are connected are told at
+	// once, and nothing tells others.
+	dropped map[string][]drop
+	drops   int
+}
+
+// drop is that a history has dropped something: the number so many of all drops.
+type drop struct {
+	history string
+	number  int
 }
 
 // note is a notification. Histories are named by whom they are of: "user ada",
@@ -30,7 +39,7 @@ type note struct {
 }
 
 func newModel(keep int) *model {
-	return &model{keep: keep, marks: map[notify.UserID]map[string]notify.View{}, gone: map[string]bool{}}
+	return &model{keep: keep, marks: map[notify.UserID]map[string]notify.View{}, dropped: map[string][]drop{}}
 }
 
 func (n *note) expired(now time.Time) bool {
@@ -91,6 +100,8 @@ func (m *model) tell(now time.Time, n *note) {
 	for _, h := range historiesOf(&n.draft) {
 		for held := m.heldBy(h); len(held) > m.keep; held = held[1:] {
 			m.takeOut(held[0], h)
+			m.drops++
+			m.dropped[held[0].id] = append(m.dropped[held[0].id], drop{h, m.drops})
 		}
 	}
 }
@@ -115,7 +126,25 @@ func (m *model) collapsing(h, key string) *note {
 
 func (m *model) takeOut(n *note, h string) {
 	n.holders = slices.DeleteFunc(n.holders, func(holder string) bool { return holder == h })
-	m.gone[n.id] = true
+}
+
+// isMissed reports whether the last history of r that had a notification dropped it
+// before there were so many drops more.
+func (m *model) isMissed(r notify.Reader, id string, drops int) bool {
+	last := 0
+	for _, d := range m.dropped[id] {
+		if reads(r, d.history) {
+			last = d.number
+		}
+	}
+	return last > 0 && last <= drops
+}
+
+// reads reports whether a history is one that r is told of.
+func reads(r notify.Reader, history string) bool {
+	topic, isTopic := strings.CutPrefix(history, "topic ")
+	_, hears := notify.Heard(r.Topics, []notify.Topic{notify.Topic(topic)})
+	return history == "all" || history == "user "+string(r.User) || isTopic && hears
 }
 
 // sweep removes what has expired.

@@ -27,7 +27,7 @@ import (
 func TestInboxAgainstModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(inBubble{t}, func(rt *rapid.T) {
-			w := newWorld(t, rt, rapid.SampledFrom([]int{1000, 1000, 5}).Draw(rt, "keep"))
+			w := newWorld(t, rt, rapid.SampledFrom([]int{1000, 1000, 5, 2}).Draw(rt, "keep"))
 			defer w.end()
 			rt.Repeat(w.actions())
 		})
@@ -65,7 +65,7 @@ func newWorld(t *testing.T, rt *rapid.T, keep int) *world {
 			told[c.by.User] = orders{}
 		}
 		c.by.Name, c.by.Expires, c.told = "user:"+string(c.by.User), begin.Add(30*24*time.Hour), told[c.by.User]
-		c.open(rt, w.rig)
+		c.open(rt, w.rig, w.model)
 		w.clients = append(w.clients, c)
 	}
 	w.boot()
@@ -146,7 +146,7 @@ func (w *world) check(t *rapid.T) {
 		list := w.model.list(r, notify.StateAll, time.Now())
 		unknown := func(id string) bool {
 			held := slices.ContainsFunc(list, func(n *note) bool { return n.id == id })
-			return !held && w.model.gone[id] && w.model.keep < 1000
+			return !held && w.model.isMissed(r, id, c.missed)
 		}
 		if got, want := c.words(unknown), w.words(r, list); !slices.Equal(got, want) {
 			t.Fatalf("%s shows %q, want %q", c.name, got, want)

@@ -93,8 +93,9 @@ func (s InboxState) Has(v *View) bool {
 	return false
 }
 
-// InboxChange says that notifications have another state for a user, or were
-// recalled. It has a place in the order of what its readers are told.
+// InboxChange says that notifications have another state for a user, or are no longer
+// in an inbox: Recalled are those that were recalled, replaced or evicted. It has a
+// place in the order of what its readers are told.
 type InboxChange struct {
 	Sequence Sequence
 	To       Readers
@@ -105,6 +106,15 @@ type InboxChange struct {
 	// Replaced says that the notification at Sequence, which comes next, has taken
 	// the place of what was recalled.
 	Replaced bool
+
+	// Evicted says that a history was full when the notification at Sequence came,
+	// which was delivered before this change, and dropped Recalled. The change is
+	// stored nowhere.
+	Evicted bool
+
+	// HeldBy are topics that still have what was evicted from another topic: readers
+	// of one of them are not told.
+	HeldBy []Topic
 }
 
 // User returns the one user whom c concerns; ok is false if it concerns several or

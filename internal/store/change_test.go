@@ -105,17 +105,6 @@ func TestChangesAreBounded(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
-// What falls out of a full history was counted by those who heard it.
-func TestWhatIsDroppedIsCountedAnew(t *testing.T) {
-	s := openIn(t, vfs.NewMem())
-	defer s.Close()
-	got := told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada"), toUsers(3, "", "ada"))
-	require.Len(t, got, 3)
-	got = told(t, s, 4, toUsers(4, "", "ada"), markBy("ada", notify.VerbRead, idOf(2)), toUsers(5, "", "ada"))
-	require.Len(t, got, 4) // 2 was read: nothing to count
-	assert.Equal(t, notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}}, got[1])
-}
-
 func TestDeferred(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)

@@ -124,10 +124,6 @@ func (g *group) fold(h *known) {
 	}
 }
 
-// dropMost is how many notifications one publish drops from a history. It is
-// one at a time, unless fewer are kept than before.
-const dropMost = 100
-
 // extend puts n at the end of a history, which keeps the newest ones only.
 func (g *group) extend(o owner, n *notify.Notification, t told, most int) error {
 	if o.isShared() {
@@ -146,36 +142,7 @@ func (g *group) extend(o owner, n *notify.Notification, t told, most int) error 
 	}
 	g.buffer = appendTold(g.buffer[:0], t, record)
 	g.set(o.toldKey(n.Sequence), g.buffer)
-	return g.dropOver(h, most)
-}
-
-// dropOver drops the oldest of a history that keeps fewer than it has.
-func (g *group) dropOver(h *known, most int) error {
-	for range dropMost {
-		if most <= 0 || h.kept <= uint64(most) {
-			break
-		}
-		if err := g.dropOldest(h); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropOldest takes the oldest notification out of a history that is full.
-func (g *group) dropOldest(h *known) error {
-	seq, err := g.oldest(h)
-	if err != nil {
-		return err
-	}
-	n, bytes, err := g.notification(seq)
-	if err != nil {
-		return err
-	}
-	if _, err := g.takeOut(h.owner, &n, !n.Expired(g.at)); err != nil {
-		return err
-	}
-	return g.release(&n, bytes)
+	return g.evict(h, n.Sequence, most)
 }
 
 // takeOut takes n out of a history, if that has it still. What retention

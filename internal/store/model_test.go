@@ -26,6 +26,7 @@ type model struct {
 	removed   map[string]notify.Sequence
 	keys      map[[32]byte]modelKey
 	access    modelAccess
+	evicted   []notify.InboxChange // by the last entry
 }
 
 type modelKey struct {
@@ -46,6 +47,7 @@ func newModel() *model {
 
 func (m *model) apply(at time.Time, e notify.Entry) notify.Verdict {
 	m.last++
+	m.evicted = nil
 	v := notify.Verdict{Sequence: m.last}
 	switch e := e.(type) {
 	case notify.Publish:
@@ -82,17 +84,31 @@ func (m *model) publish(at time.Time, e notify.Publish, v *notify.Verdict) {
 	m.kept[m.last] = e.Notification(m.last, at)
 	for _, who := range owners(e.Users) {
 		m.histories[who] = append(m.histories[who], m.last)
+		var dropped []string
 		for e.Keep > 0 && len(m.histories[who]) > e.Keep {
 			oldest := m.histories[who][0]
 			m.histories[who] = m.histories[who][1:]
-			if n := m.kept[oldest]; !n.Expired(at) {
+			n := m.kept[oldest]
+			dropped = append(dropped, n.ID())
+			if !n.Expired(at) {
 				m.removed[who] = max(m.removed[who], oldest)
 			}
 			if !m.isHeld(oldest) {
 				delete(m.kept, oldest)
 			}
 		}
+		if len(dropped) > 0 {
+			m.evicted = append(m.evicted, notify.InboxChange{Sequence: m.last, To: readersOf(who), Recalled: dropped, Evicted: true})
+		}
 	}
+}
+
+// readersOf are those who read the history of a user, or of everyone.
+func readersOf(who string) notify.Readers {
+	if who == "" {
+		return notify.Readers{All: true}
+	}
+	return notify.Readers{Users: []notify.UserID{notify.UserID(who)}}
 }
 
 func (m *model) isHeld(seq notify.Sequence) bool {
@@ -243,6 +259,12 @@ func (m *machine) apply(t *rapid.T) {
 			t.Fatalf("verdict (-want +got):\n%s", d)
 		}
 		if _, publish := e.(notify.Publish); publish && want.Receipt.ID != "" && !want.Receipt.Duplicate {
+			deliveries++
+		}
+		for _, want := range m.model.evicted { // after the notification
+			if d := cmp.Diff(notify.Change(want), told[deliveries]); d != "" {
+				t.Fatalf("told (-want +got):\n%s", d)
+			}
 			deliveries++
 		}
 		if r, ok := e.(notify.Revocation); ok {

@@ -21,7 +21,7 @@ func (g *group) extendShared(o owner, n *notify.Notification, replaces string, m
 			return err
 		}
 	}
-	return g.dropOver(h, most)
+	return g.evict(h, n.Sequence, most)
 }
 
 func (g *group) extendPatterns(topic owner, n *notify.Notification, replaces string) error {

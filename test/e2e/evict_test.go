@@ -1,0 +1,42 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/bellhop/bellhop/internal/config"
+)
+
+// When as many are kept as may be, an open connection hears with each new one which
+// has gone for it, and its list and count are those of the service.
+func TestAFullInboxTellsWhatIsEvicted(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.PerUser = 2 })
+	phone, stream := s.live("ada"), s.listen("", token(t, "ada"))
+	one, two := s.publish("one", "ada"), s.publish("two", "ada")
+	for i, title := range []string{"one", "two"} {
+		assert.Equal(t, title, phone.read().text("title"), i)
+	}
+	for i, gone := range []string{one, two} {
+		title := fmt.Sprint("new ", i)
+		s.publish(title, "ada")
+		newer, evicted := phone.read(), phone.read()
+		assert.Equal(t, title, newer.text("title"))
+		assert.Equal(t, "inbox", evicted.Event)
+		assert.Equal(t, map[string]any{"recalled": []any{gone}, "unread_count": 2.0}, evicted.Data)
+		assert.Empty(t, evicted.Cursor)
+		page := s.inbox("ada", "")
+		assert.Equal(t, 2, page.Unread)
+		for _, item := range page.Items {
+			assert.NotEqual(t, gone, item.ID)
+		}
+		assert.Empty(t, s.past("ada", newer.Cursor).titles, "its cursor is the newest")
+	}
+	for {
+		if e := stream.next(); e.event == "inbox" {
+			assert.Empty(t, e.id, "an event stream hears it too, without an id")
+			break
+		}
+	}
+}
