@@ -188,10 +188,10 @@ var readers = []notify.Reader{
 	{User: "eve"},
 	{User: "ada", Topics: []notify.TopicPattern{"team"}, Since: time.Date(2026, 12, 1, 11, 0, 0, 0, time.UTC)}, // another token
 	{User: "ada", Topics: []notify.TopicPattern{"project.y.*", "project.x", "a.*"}},
-	{User: "ada", Topics: []notify.TopicPattern{"project.y.z", "a.b.c.d.e.*", "a.b.c.d.e.f.g"}}, // long ones
+	{User: "ada", Topics: []notify.TopicPattern{"project.y.z", "a.b.c.d.e.f.g.h.i.*", "a.b.c.d.e.f.g.h.i.j.k"}}, // long ones
 }
 
-var topics = []notify.Topic{"team", "project.x", "project.y.z", "project.y.w", "else", "a.b.c.d.e.f", "a.b.c.d.e.f.g", "a.b."}
+var topics = []notify.Topic{"team", "project.x", "project.y.z", "project.y.w", "else", "a.b.c.d.e.f.g.h.i.j", "a.b.c.d.e.f.g.h.i.j.k", "a.b."}
 
 func (m *inboxMachine) open(t *rapid.T) {
 	var err error

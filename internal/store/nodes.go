@@ -15,10 +15,11 @@ import (
 // the patterns that stand for it, so that a reader of a pattern reads one history,
 // however many topics there are.
 
-// indexedDots is how many dots the patterns have at most that have a history. Names
-// may have 255, and a history for each would make a publish cost the square of its
-// bytes. A reader of a longer pattern reads the histories of its topics.
-const indexedDots = 4
+// indexedDots is how many dots the patterns that have a history have at most. A topic
+// may have 255 dots, and with a history for each the cost of a publish would grow with
+// the square of its bytes. A reader of a longer pattern reads the histories of all its
+// topics, which costs time and memory for each of them.
+const indexedDots = 8
 
 // patternsOf returns the patterns with a history that stand for a topic or a longer
 // pattern, the longest first.

@@ -28,7 +28,7 @@ import (
 // formatVersion is raised whenever keys or values are written in another way.
 // No release has written an earlier format, so a store of any other format is
 // refused rather than migrated.
-const formatVersion = 6
+const formatVersion = 7
 
 // Memory that the store may take, whatever it holds. Pebble takes the memory of
 // its memtables, of which there are two, out of the cache's.
