@@ -296,7 +296,7 @@ func TestVeryManyMessages(t *testing.T) {
 	const most = 1000
 	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
 		for n := range most {
-			l.Info(fmt.Sprint("message ", n))
+			l.Info(fmt.Sprint("message ", n)) //nolint:sloglint // the test needs very many messages
 		}
 	})
 	written, repeated := map[string]bool{}, 0
