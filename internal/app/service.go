@@ -168,8 +168,10 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	}
 	s.stopping.Store(true)
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
-	s.sockets.Wait()
+	var sockets sync.WaitGroup
+	sockets.Go(s.sockets.Wait) // beside the requests, since both may wait for the store
 	err = errors.Join(err, s.shutdown(servers))
+	sockets.Wait()
 	stopUpkeep()
 	s.running.Wait()
 	return err

@@ -29,10 +29,12 @@ func (s *service) announceStop() error {
 	}
 }
 
-// notStarted returns why the service could not start. A stop that is asked for while
-// it starts is no failure.
+// notStarted returns why the service could not start. A start that was given up
+// because a stop was asked for meanwhile is no failure; anything else that is wrong
+// is one even then, such as a damaged store.
 func (s *service) notStarted(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
+	givenUp := errors.Is(err, context.Canceled) || errors.Is(err, notify.ErrUnavailable) || errors.Is(err, notify.ErrOutcomeUnknown)
+	if ctx.Err() == nil || !givenUp {
 		return err
 	}
 	s.logger.Info("stopped before the start was complete", "error", err)
