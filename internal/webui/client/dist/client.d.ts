@@ -156,7 +156,8 @@ interface Bell extends AsyncIterable<Notification> {
   /**
    * Yields each notification once and in order, until close(). One is handled
    * when the next is asked for. A loop that is left has not handled its last:
-   * a further loop begins after it, but the next page hears from it on again.
+   * a further loop begins after it, with the last thousand at most, but the next
+   * page hears from it on again.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
   /** Marks as read, on every device. Resolves once the service has it, which offline is later. */

@@ -27,7 +27,8 @@ export interface Bell extends AsyncIterable<Notification> {
   /**
    * Yields each notification once and in order, until close(). One is handled
    * when the next is asked for. A loop that is left has not handled its last:
-   * a further loop begins after it, but the next page hears from it on again.
+   * a further loop begins after it, with the last thousand at most, but the next
+   * page hears from it on again.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
 
@@ -88,7 +89,8 @@ export function connect(options: Options): Bell {
   /** Connects, alone until it is known who the user is; after a rest, if there is one. */
   function begin(share: boolean, rest?: Status): void {
     line?.close();
-    if (!over.aborted) line = openLine(service, share, tab, rest);
+    line = openLine(service, share, tab, rest);
+    if (over.aborted) line.close(); // a handler closed the bell meanwhile
   }
 
   /** There is a token: the user is known, and with whose other tabs to share a connection. */
@@ -100,11 +102,10 @@ export function connect(options: Options): Bell {
 
   function wake(why: string): void {
     const looks = why === "visibilitychange";
+    const acts = why.endsWith("down"); // a pointer or a key
     if (looks && isHidden()) return;
-    if (looks || why === "pointerdown" || why === "keydown") {
-      if (status.code === REPLACED) line!.open(); // the user acts
-      if (!looks) return;
-    }
+    if ((looks || acts) && status.code === REPLACED) line!.open();
+    if (acts) return;
     line!.wake(why === "offline");
     marks.deliver();
   }
@@ -114,19 +115,21 @@ export function connect(options: Options): Bell {
     const done = note(event, data) && emit(event, data);
     if (!at) return;
     cursor = at;
-    handled = handled.then(() => done).then(() => store(at));
+    if (!reading.left) handled = handled.then(() => done).then(() => store(at));
   }
 
   /** Keeps what is known up to date, and says whether the page is to hear of it. */
   function note(event: string, data: any): boolean {
     if (event === "welcome") {
       live = false;
-      if (data.expires_in) service.learnTime(Date.parse(data.token_expires) - data.expires_in * 1000);
+      service.learnTime(Date.parse(data.token_expires) - data.expires_in * 1000);
     }
     if (event === "reset") seen.clear(); // what is kept is told again
-    if (event === "live") live = true;
-    if (event === "live" || event === "inbox") unread = data.unread_count ?? unread;
-    if (event !== "notification") return true;
+    live ||= event === "live";
+    if (event !== "notification") {
+      unread = data?.unread_count ?? unread;
+      return true;
+    }
     if (seen.has(data.id)) return false;
     seen.add(data.id);
     if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
@@ -139,10 +142,8 @@ export function connect(options: Options): Bell {
   /** Resolves once all have handled it; a handler that fails has, in its way. */
   function emit(event: string, data: unknown): Promise<unknown> {
     const handling = [...(handlers.get(event) ?? [])].map(async (handler) => handler(data));
-    return Promise.all([
-      event === "notification" && reading.give(data as Notification),
-      ...handling.map((done) => done.catch(report)),
-    ]);
+    if (event === "notification") handling.push(reading.give(data as Notification));
+    return Promise.all(handling.map((done) => done.catch(report)));
   }
 
   function hearStatus(next: Status): void {
@@ -157,7 +158,9 @@ export function connect(options: Options): Bell {
   }
 
   function tell(next: Status): void {
+    const changed = next.state !== status.state;
     status = next;
+    if (!changed) return; // a leader says it again when it is asked
     if (next.state === "open") marks.deliver();
     emit("state", next);
   }
@@ -226,6 +229,7 @@ export function connect(options: Options): Bell {
     },
     open: () => line!.open(),
     close() {
+      if (over.aborted) return;
       ended.abort();
       reading.close();
       line!.close();

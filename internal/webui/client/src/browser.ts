@@ -3,6 +3,9 @@
 /** Milliseconds that pass evenly, also when the device's clock is set. */
 export const now = (): number => performance.now();
 
+/** Calls what after ms, or after 24 days, the longest that a timer can wait: with more, it would fire at once. */
+export const setTimer = (what: () => void, ms: number) => setTimeout(what, Math.min(ms, 2 ** 31 - 1));
+
 /** Returns what a feature gives, or undefined where it is missing or refused. */
 export function tried<T>(use: () => T): T | undefined {
   try {

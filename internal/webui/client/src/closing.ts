@@ -10,8 +10,8 @@ const LONGEST = 30_000;
 
 /** Says what to make of a close frame, as the contract has it. */
 export function closing(code: number, reason = ""): Close {
-  const window = /window=(\d+)/.exec(reason);
-  return { code, reason, reconnect: !STAYS.includes(code), after: window ? +window[1]! : 0 };
+  const after = /window=(\d+)/.exec(reason)?.[1] ?? 0;
+  return { code, reason, reconnect: !STAYS.includes(code), after: +after };
 }
 
 /** The network lost the connection, or never made it. */
@@ -23,7 +23,7 @@ export function refusal({ status, headers }: Pick<Response, "status" | "headers"
     code: status,
     reason: status === 403 ? "origin" : "refused",
     reconnect: status !== 403,
-    after: Number(headers.get("Retry-After")) || 0,
+    after: +headers.get("Retry-After")! || 0,
   };
 }
 

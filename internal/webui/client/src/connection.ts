@@ -71,7 +71,7 @@ export function connectTo(service: Service, listener: Listener, failures = 0, fi
     if (closed) return closing(1000);
     const instead = now() < socketsAt;
     const mine = (link = openLink(instead ? openStream : openSocket, { service, token, cursor: listener.cursor() }, (frame) => hear(frame, instead)));
-    if (instead) mine.after(socketsAt - now(), () => mine.end(closing(1000, "to try a socket")));
+    if (instead) mine.after(socketsAt - now(), () => mine.end(closing(1000, "socket")));
     let close = await mine.ended;
     if (closed) return close;
     const welcomed = mine.welcomed !== undefined;
@@ -134,7 +134,7 @@ export function connectTo(service: Service, listener: Listener, failures = 0, fi
     },
     wake(networkLost) {
       if (networkLost) link?.end(lost("offline"));
-      else if (status.state !== "waiting" && status.state !== "offline") link?.check();
+      else if (status.wait === undefined) link?.check();
       else if (!patient) pause.end();
     },
     open() {

@@ -130,7 +130,7 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
     const listener: Listener = {
       cursor: tab.cursor,
       hear: (frame) => {
-        say(frame.event === "welcome" ? { frame, from: tab.cursor() } : { frame });
+        say({ frame, ...(frame.event === "welcome" && { from: tab.cursor() }) });
         tab.hear(frame);
       },
       tell: (status) => {
@@ -166,12 +166,11 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
   function answer({ ask, leads }: Word): void {
     if (leads) return void stand(); // another tab took the lock
     if (!ask) return;
-    if (ask === "open") connection?.open();
-    if (ask === "wake") connection?.wake();
+    if (ask !== "hello") connection![ask]();
     const { status } = connection!;
     const from = tab.cursor();
-    if (from && status.state === "open") sayStatus(status, { from, frame: ask === "open" ? tab.live() : undefined });
-    else sayStatus(status);
+    const stands = from && status.state === "open";
+    sayStatus(status, stands ? { from, frame: ask === "open" ? tab.live() : undefined } : {});
   }
 
   function follow({ by, leads, status, hidden, frame, ...word }: Word): void {
@@ -229,6 +228,7 @@ export function openLine(service: Service, share: boolean, tab: Tab, rest?: Stat
   }
 
   function ask(ask: Word["ask"]): void {
+    if (!channel) return; // alone, or closed
     clearTimeout(doubt);
     // Tabs that cannot hear each other do not take the lead from each other for ever.
     doubt = setTimeout(() => (robbed ? goAlone() : stand(true)), ANSWERS_WITHIN);

@@ -1,4 +1,4 @@
-import { now } from "./browser.js";
+import { now, setTimer } from "./browser.js";
 import { backoff, lost } from "./closing.js";
 import type { NoToken, Service } from "./service.js";
 import type { Course, Transport } from "./socket.js";
@@ -6,8 +6,6 @@ import type { Close, Frame } from "./types.js";
 
 const OPENS_WITHIN = 15_000; // ms, to the welcome
 const ANSWERS_WITHIN = 10_000;
-const LONGEST_TIMER = 2 ** 31 - 1; // beyond which browsers fire at once
-const RENEWAL = "refresh"; // the ref of its reply
 
 /** One connection, from its handshake to its end. */
 export interface Link {
@@ -59,7 +57,7 @@ export function openLink(
       timers.delete(timer);
       what();
     };
-    const timer = setTimeout(fire, Math.min(ms, LONGEST_TIMER));
+    const timer = setTimer(fire, ms);
     timers.add(timer);
   }
 
@@ -92,8 +90,9 @@ export function openLink(
       quiet = 2000 * data.ping;
       watch();
     }
-    if (ref === RENEWAL && event === "error") renewLater(); // the old token still holds
-    else if (event === "welcome" || ref === RENEWAL) renewIn(data.expires_in);
+    // Only a refresh has a ref, which its reply repeats.
+    if (ref && event === "error") renewLater(); // the old token still holds
+    else if (ref || event === "welcome") renewIn(data.expires_in);
     if (!ref) hear(frame);
   }
 
@@ -112,7 +111,7 @@ export function openLink(
   async function renew(): Promise<void> {
     try {
       link.token = await service.renew();
-      if (!over) transport!.send!({ event: "refresh", ref: RENEWAL, data: { token: link.token } });
+      if (!over) transport!.send!({ event: "refresh", ref: "refresh", data: { token: link.token } });
     } catch (error) {
       const { close } = error as NoToken;
       if (close.reconnect) renewLater();

@@ -37,19 +37,18 @@ export function keepMarks(service: Service): Marks {
   const waiting = new Map<string, { resolve(): void; reject(error: Error): void }>(); // by the ids of this page's marks
   let marks: Mark[] = [];
   let key: string | undefined; // where they are stored
-  let kept = false; // it is known whose they are
   let delivering = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
   service.over.addEventListener("abort", () => clearTimeout(timer));
 
   async function deliver(): Promise<void> {
-    if (delivering || service.over.aborted || !kept) return;
+    if (delivering || service.over.aborted || service.away) return;
     clearTimeout(timer);
     delivering = true;
-    const end = key && (await turn(key, service.over));
+    const end = key ? await turn(key, service.over) : () => {};
     const done = await deliverAll();
-    if (end) end();
+    end();
     delivering = false;
     if (service.over.aborted) return;
     if (!done) timer = setTimeout(deliver, backoff(failures++));
@@ -84,12 +83,13 @@ export function keepMarks(service: Service): Marks {
 
   /** Returns why the service will never take it; throws if it may later. */
   async function post({ verb, which }: Mark): Promise<Error | void> {
-    const { ok, status } = await service.fetch(service.at(`inbox/${verb}`), {
+    const init = {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(which),
       keepalive: true, // a page may mark and leave
-    });
+    };
+    const { ok, status } = await service.fetch(service.at(`inbox/${verb}`), init, service.user);
     if (status === 401 || status === 429 || status > 499) throw status;
     if (!ok) return new Error(`${verb}: ${status}`);
   }
@@ -130,9 +130,9 @@ export function keepMarks(service: Service): Marks {
       const { base, user, confirmed } = service;
       const own = load().filter(({ id }) => waiting.has(id));
       edit((list) => list.filter(({ id }) => !waiting.has(id)));
+      marks = []; // the rest are of the user to whom these seemed to belong
       const place = `bellhop/1 ${base} ${user} marks`;
       key = user && (confirmed || tried(() => localStorage.getItem(place))) ? place : undefined;
-      kept = true;
       edit((list) => [...list, ...own]);
       deliver();
     },

@@ -1,3 +1,5 @@
+import { setTimer } from "./browser.js";
+
 /** A wait that can be cut short. */
 export class Pause {
   #end?: () => void;
@@ -7,7 +9,7 @@ export class Pause {
     let timer;
     await new Promise<void>((resolve) => {
       this.#end = resolve;
-      if (ms !== undefined) timer = setTimeout(resolve, ms);
+      if (ms !== undefined) timer = setTimer(resolve, ms);
     });
     clearTimeout(timer);
   }

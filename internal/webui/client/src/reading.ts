@@ -1,6 +1,8 @@
 import { Pause } from "./pause.js";
 import type { Notification } from "./types.js";
 
+const KEPT = 1_000; // notifications for a further loop, while there is none
+
 interface Item {
   notification: Notification;
   /** How many loops have yet to handle it. */
@@ -10,8 +12,10 @@ interface Item {
 
 /** What the loops over a Bell share. */
 export interface Reading {
-  /** Gives a notification to the loops. Resolves once they have handled it; undefined if there never was a loop. */
-  give(notification: Notification): Promise<void> | undefined;
+  /** A loop was left, so what it had in hand and all after it is never handled in this page. */
+  left: boolean;
+  /** Gives a notification to the loops. Resolves once they have handled it; at once if there never was a loop. */
+  give(notification: Notification): Promise<void>;
   loop(): AsyncGenerator<Notification, void, undefined>;
   /** Ends the loops, after what each has in hand. */
   close(): void;
@@ -21,7 +25,7 @@ export interface Reading {
  * Each loop is given every notification from its beginning on, and has handled
  * one when it asks for the next. A notification that a loop was left with is
  * never handled, so the next page is given it again; a further loop in this page
- * begins after what was given out already.
+ * begins after what was given out already, with the last thousand at most.
  */
 export function newReading(): Reading {
   const queues = new Map<Item[], Pause>(); // what each loop is given next; that of the last loop stays, for a further one
@@ -32,16 +36,19 @@ export function newReading(): Reading {
     if (--item.open === 0) item.handled();
   }
 
-  return {
+  const reading: Reading = {
+    left: false,
+
     give(notification) {
       const open = queues.size;
-      if (!open) return undefined;
       return new Promise((handled) => {
         const item = { notification, open, handled };
         for (const [queue, pause] of queues) {
           queue.push(item);
           pause.end();
+          if (!loops && queue.length > KEPT) queue.shift();
         }
+        if (!open) handled();
       });
     },
 
@@ -63,6 +70,7 @@ export function newReading(): Reading {
           } else await pause.wait();
         }
       } finally {
+        reading.left = true;
         if (--loops) {
           queues.delete(queue);
           queue.forEach(done);
@@ -75,4 +83,5 @@ export function newReading(): Reading {
       queues.forEach((pause) => pause.end());
     },
   };
+  return reading;
 }

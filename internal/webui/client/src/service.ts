@@ -24,8 +24,6 @@ export class Service {
   /** Why the last call of token() failed, if it did. */
   error: Error | undefined;
 
-  #ask: Options["token"];
-  #arrived: () => void;
   #held: { token: string; until: number } | undefined; // while it is good
   #fresh = false;
   #asking: Promise<string> | undefined;
@@ -35,12 +33,9 @@ export class Service {
   constructor(
     readonly base: URL,
     readonly over: AbortSignal,
-    ask: Options["token"],
-    arrived: () => void,
-  ) {
-    this.#ask = ask;
-    this.#arrived = arrived;
-  }
+    private readonly ask: Options["token"],
+    private readonly arrived: () => void,
+  ) {}
 
   /** Returns an address, with those parameters that have a value. */
   at(path: string, query: object = {}): URL {
@@ -82,10 +77,14 @@ export class Service {
     this.#fresh = refused;
   }
 
-  /** Asks the service, and once more with a new token if it does not want this one. */
-  async fetch(url: URL, init: RequestInit): Promise<Answer> {
+  /**
+   * Asks the service, and once more with a new token if it does not want this one.
+   * If the request is one user's, it is not sent with a token of another.
+   */
+  async fetch(url: URL, init: RequestInit, user?: string): Promise<Answer> {
     for (let last = false; ; last = true) {
       const token = await this.token();
+      if (user && user !== this.user) throw user;
       const answer = await this.fetchWith(token, url, init);
       if (answer.status !== 401) return answer;
       this.drop(token, true);
@@ -114,7 +113,7 @@ export class Service {
     if (other) this.user = user;
     if (other || this.away) {
       this.away = false;
-      this.#arrived();
+      this.arrived();
     }
     return token;
   }
@@ -122,12 +121,12 @@ export class Service {
   /** Calls token(), and reads what it returns; undefined if nobody is logged in. */
   async #call(fresh: boolean): Promise<ReturnType<typeof read> | undefined> {
     try {
-      const value: unknown = await within(ANSWERS_WITHIN, async () => this.#ask({ fresh }), this.over);
+      const value: unknown = await within(ANSWERS_WITHIN, async () => this.ask({ fresh }), this.over);
       const token = value == null ? undefined : read(value);
       this.error = undefined;
       return token;
     } catch (error) {
-      if (!this.error && !this.over.aborted) console.error("bellhop: token() failed and will be called again:", error);
+      if (!this.error && !this.over.aborted) console.error("bellhop: token() failed:", error);
       this.error = error instanceof Error ? error : new Error(String(error));
       throw noToken(closing(4401, "token-failed"));
     }

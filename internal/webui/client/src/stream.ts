@@ -19,7 +19,7 @@ async function follow({ service, token, cursor, frame, heard, end }: Course, sig
   const read = parser(frame);
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return end(lost("the stream ended"));
+    if (done) return end(lost("stream ended"));
     heard();
     read(value);
   }

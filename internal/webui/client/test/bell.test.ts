@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Bell } from "../src/index.js";
-import { browser, live, open, pass, settled, socket, told, tokens, welcome } from "./stage.js";
+import { browser, FakeSocket, jwt, live, open, opened, pass, settled, socket, told, tokens, welcome } from "./stage.js";
 
 const alone = (options = {}) => open({ share: false, ...options });
 const stored = () => browser.storage.items.get("bellhop/1 https://bell.test/base/ ada cursor");
@@ -296,6 +296,18 @@ describe("for await", () => {
     });
   }
 
+  it("keeps the last thousand for a further loop, once none is left", async () => {
+    const { bell } = await alone();
+    const left = leave.break(bell, []);
+    await socket().hears(welcome("c1"), told("first", "c2"));
+    await left;
+    for (let i = 0; i < 1_500; i++) await socket().hears(told(`n${i}`, `d${i}`));
+    const got: string[] = [];
+    void collect(bell, got);
+    await settled();
+    expect([got.length, got[0], got.at(-1)]).toEqual([1_000, "n500", "n1499"]);
+  });
+
   it("gives the next page nothing again after which the next was asked for", async () => {
     const { bell } = await alone({ storage: browser.storage });
     const loop = (async () => {
@@ -385,4 +397,30 @@ describe("close", () => {
     expect(socket()).toBe(first);
     expect([ids(), heard.close]).toEqual([[], []]);
   });
+
+  for (const share of [false, true]) {
+    it(`leaves nothing that open() could revive, ${share ? "shared" : "alone"}`, async () => {
+      const { bell } = await open({ share });
+      await socket().hears(welcome("c1"), live("c2"));
+      bell.close();
+      bell.open();
+      await pass(60_000);
+      expect([FakeSocket.all.length, opened(), bell.state]).toEqual([1, [], "closed"]);
+    });
+
+    for (const state of ["connecting", "closed"]) {
+      it(`holds when a handler calls it at ${state}, and is told once, ${share ? "shared" : "alone"}`, async () => {
+        const answers = [jwt({ sub: "ada" }), null, jwt({ sub: "ada" })];
+        const { bell, heard } = await open({ share, token: () => answers.shift()! });
+        await socket().hears(welcome("c1"), live("c2"));
+        bell.on("state", (status) => status.state === state && bell.close());
+        await socket().ends(4401, "token-expired");
+        await pass(60_000);
+        bell.open();
+        await pass(60_000);
+        expect(opened()).toEqual([]);
+        expect(heard.state!.filter(({ state }) => state === "closed").length).toBe(1);
+      });
+    }
+  }
 });

@@ -285,6 +285,14 @@ describe("the network", () => {
     expect(FakeSocket.all.length).toBe(2);
   });
 
+  it("is left alone for weeks where the service asks for longer than a timer can wait", async () => {
+    await alone();
+    browser.fetch.mockImplementation(async () => new Response(null, { status: 503, headers: { "Retry-After": "2592000" } }));
+    await socket().ends(1006);
+    await pass(24 * 86_400_000);
+    expect(FakeSocket.all.length).toBe(1);
+  });
+
   it("stays closed through offline and online", async () => {
     const { bell } = await alone();
     await socket().hears(welcome("c1"), live("c2"));

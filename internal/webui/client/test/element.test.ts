@@ -8,13 +8,15 @@ import { browser, FakeSocket, jwt, live, opened, pass, settled, socket, welcome 
 const URL_OF_SERVICE = "https://bell.test/base";
 let lists = 0;
 let unread = 2;
+let next: string | undefined;
 
 beforeEach(() => {
   lists = 0;
+  next = undefined;
   const items = ["b", "a"].map((id) => ({ id, type: "test", title: id, priority: "high", time: new Date(Date.now() - 3_600_000).toISOString() }));
   browser.fetch.mockImplementation(async (url) => {
     if (url.pathname.endsWith("/inbox")) lists++;
-    return Response.json({ items, unread_count: unread, cursor: "c9" });
+    return Response.json({ items, unread_count: unread, cursor: "c9", next });
   });
 });
 
@@ -113,6 +115,31 @@ describe("an element that is rendered again and again", () => {
     await settled();
     expect([FakeSocket.all.length, opened().length]).toEqual([2, 1]);
   });
+});
+
+describe("an element", () => {
+  const settings = { url: URL_OF_SERVICE, inline: true, token: async () => jwt({ sub: "ada" }) };
+
+  it("keeps the English text of a label that is given as undefined", async () => {
+    const { part } = await shown((inbox) => Object.assign(inbox, settings, { labels: { title: undefined, high: "Wichtig" } }));
+    expect([part("title")[0]!.textContent, part("priority")[0]?.textContent]).toEqual(["Notifications", "Wichtig"]);
+  });
+
+  for (const name of ["more", "read-all"]) {
+    it(`keeps the focus when ${name} has nothing more to do and goes`, async () => {
+      next = name === "more" ? "p2" : undefined;
+      const { inbox, part } = await shown((inbox) => Object.assign(inbox, settings));
+      const button = part(name)[0]!;
+      button.focus();
+      expect(inbox.shadowRoot!.activeElement).toBe(button);
+      next = undefined;
+      if (name === "more") button.click();
+      else await socket().hears({ event: "inbox", cursor: "c2", data: { read: ["a", "b"], unread_count: 0 } });
+      await settled();
+      expect(button.hidden).toBe(true);
+      expect(inbox.shadowRoot!.activeElement).toBe(part("link")[0]);
+    });
+  }
 });
 
 describe("an element's properties", () => {

@@ -221,6 +221,12 @@ describe("tabs of a browser", () => {
     expect([a.ids(), opened().length]).toEqual([["n", "o"], 1]);
   });
 
+  it("hear of a state once, however often they ask the leader for it", async () => {
+    const { b } = await two();
+    await pass(120_000);
+    expect(b.heard.state!.map(({ state }) => state)).toEqual(["open"]);
+  });
+
   it("leave a leader alone that answers", async () => {
     await two();
     await pass(600_000);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { browser, goes, live, open, pass, settled, socket, tokens, welcome } from "./stage.js";
+import { browser, goes, jwt, live, open, pass, settled, socket, tokens, welcome } from "./stage.js";
 
 let posted: unknown[];
 let answer: () => Response;
@@ -94,6 +94,26 @@ describe("marks", () => {
     expect(posted).toEqual([]);
   });
 
+  it("that an earlier page of a user has stored stay that user's, if the first token turns out to be a wrong one", async () => {
+    const { bell } = await connected();
+    await goes(false);
+    void bell.readAll();
+    bell.close();
+    const [ada, grace] = [jwt({ sub: "ada" }), jwt({ sub: "grace" })];
+    const answers = [ada];
+    const next = await open({ token: () => answers.shift() ?? grace });
+    void next.bell.read("x");
+    browser.fetch.mockImplementation(async (_, { headers, body }) => {
+      if (JSON.stringify(headers).includes(ada)) return new Response(null, { status: 401 });
+      if (body) posted.push(JSON.parse(String(body)));
+      return Response.json({});
+    });
+    await goes(true);
+    await socket().hears(welcome("c1"), live("c2"));
+    await pass(60_000);
+    expect([posted, kept()]).toMatchObject([[{ ids: ["x"] }], [{ which: { through: "c2" } }]]);
+  });
+
   it("made before the user is known are kept in order, for one whom an earlier page knew", async () => {
     (await connected()).bell.close();
     await goes(false);
@@ -123,6 +143,24 @@ describe("marks", () => {
     await read;
     expect(posted.length).toBe(5);
     expect(asked).toEqual([false, true, true]);
+  });
+
+  it("wait for a login while nobody is logged in, without asking for tokens", async () => {
+    const answers = [jwt({ sub: "ada" }), null, null];
+    let asked = 0;
+    const { bell } = await connected({ token: () => (asked++, answers.length ? answers.shift()! : jwt({ sub: "ada" })) });
+    await socket().ends(4401, "token-expired");
+    await pass(1_000);
+    expect([bell.state, asked]).toEqual(["closed", 2]);
+    const read = bell.read("a");
+    await pass(600_000);
+    expect([bell.state, asked, posted]).toEqual(["closed", 2, []]);
+    bell.open();
+    await settled();
+    expect([bell.state, asked]).toEqual(["closed", 3]);
+    bell.open();
+    await read;
+    expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }]]);
   });
 
   it("that are refused are told and not repeated", async () => {

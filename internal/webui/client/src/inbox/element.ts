@@ -200,7 +200,8 @@ export class BellhopInbox extends Base {
   }
 
   #words(): Labels {
-    return { ...english, ...this.#labels };
+    const given = Object.entries(this.#labels).filter(([, label]) => label != null); // frameworks set undefined
+    return { ...english, ...Object.fromEntries(given) };
   }
 }
 

@@ -99,6 +99,7 @@ export class View {
     write(this.#note, words(failed ? "failed" : offline ? "offline" : loaded ? "empty" : "loading", failed || offline || !items.length));
     write(this.#more, words(failed ? "retry" : loading ? "loading" : "more", failed || next));
     this.#drawRows(items, labels, now);
+    if (this.#root.activeElement?.matches("[hidden]")) this.#focus(); // it has nothing more to do
   }
 
   /** Something new came: moves the bell, and says so to screen readers. */
