@@ -238,6 +238,17 @@ describe("what the user marks", () => {
     list.close();
   });
 
+  it("that was refused is taken back by itself, though the list cannot be loaded at first", async () => {
+    const { list, ids } = await shown();
+    const answers = [502, 502, 422].map((status) => new Response(null, { status }));
+    answer = () => answers.pop();
+    await list.mark("archive", ["d"]);
+    expect([list.failed, ids()]).toEqual([true, "c* b*"]);
+    await pass(60_000);
+    expect([list.failed, ids()]).toEqual([false, "d* c* b*"]);
+    list.close();
+  });
+
   it("is as the service has it if it was refused", async () => {
     const { list, ids } = await shown();
     const answers = [new Response(null, { status: 422 })];

@@ -92,7 +92,9 @@ export class List {
     const marked = ids ? this.#bell[verb](ids) : verb === "archive" ? this.#bell.archiveAll() : this.#bell.readAll();
     const refused = await marked.then(() => false, () => true);
     this.#pending.delete(change);
-    if (refused) await this.load(); // it is not so
+    if (!refused) return;
+    this.#fresh = false; // what is shown is not so
+    await this.load();
   }
 
   close(): void {
