@@ -24,7 +24,7 @@ func Secrets(file []byte) ([]string, error) {
 	}
 	var secrets []string
 	for s := range strings.FieldsFuncSeq(all, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
-		if s = strings.TrimSpace(s); s != "" {
+		if s = Value(s); s != "" { // files that were put together have a byte order mark each
 			secrets = append(secrets, s)
 		}
 	}
