@@ -29,6 +29,10 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 	if s.log != nil {
 		s.metrics.Observe(s.log.Samples)
 	}
+	s.requests = &limit.Principals{
+		Users:    limit.New(notify.Rate{Name: "requests", Quota: s.cfg.Requests, Window: time.Second}, 2*s.cfg.Requests),
+		Backends: perSecond("requests", s.cfg.BackendRequests),
+	}
 	s.hub = hub.New(hub.Options{
 		Connections: s.connectionsMost(),
 		PerAddress:  s.cfg.ConnectionsPerAddress,
@@ -74,6 +78,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		Keep:       s.cfg.PerUser,
 		Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
 		Publishes:  perSecond("publishes", s.cfg.Publishes),
+		Requests:   s.requests,
 		Marks:      limit.New(notify.Rate{Name: "notifications marked", Quota: s.cfg.Marks, Window: 10 * time.Second}, 0),
 		MaxBytes:   s.cfg.MaxBytes,
 		Reserve:    uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one

@@ -20,7 +20,6 @@ import (
 	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
-	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
@@ -130,10 +129,6 @@ func (s *service) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.certificate.Run(upkeep) })
 	}
 
-	s.requests = &limit.Principals{
-		Users:    limit.New(notify.Rate{Name: "requests", Quota: s.cfg.Requests, Window: time.Second}, 2*s.cfg.Requests),
-		Backends: perSecond("requests", s.cfg.BackendRequests),
-	}
 	s.sockets = ws.New(ws.Options{
 		Inbox:       s.inbox,
 		Hub:         s.hub,

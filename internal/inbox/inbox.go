@@ -75,6 +75,10 @@ type Options struct {
 
 	// How many notifications a user may mark; nil: no limit.
 	Marks *limit.Limiter
+
+	// How many requests a principal may make. A connection that catches up with a
+	// long history is charged as several; nil: no limit.
+	Requests *limit.Principals
 }
 
 // Inbox is the one way to publish and to receive.

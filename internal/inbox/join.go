@@ -29,6 +29,7 @@ type joining struct {
 	conn  *hub.Conn
 	user  notify.UserID
 	name  string // of the principal
+	pages int    // read so far
 
 	upTo  notify.Sequence // what was durable when the first page was read
 	at    notify.Sequence // up to here everything was written
@@ -187,11 +188,26 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 		return fmt.Errorf("%w: retention has passed it at %d", hub.ErrEnded, j.at)
 	}
 	j.at = page.End
+	j.charge()
 	fs := frames(page)
 	if len(fs) == 0 {
 		return nil
 	}
 	return j.conn.Write(fs...)
+}
+
+// pagesPerRequest is how many pages a connection may catch up with for what one
+// request counts. A user's 20 devices can then all begin anew with 1,000
+// notifications each, within the default limit.
+const pagesPerRequest = 4
+
+// charge counts what a page has cost. A user who opens connections with a long
+// history again and again would otherwise take more of the processor than any other
+// request can.
+func (j *joining) charge() {
+	if j.pages++; j.pages%pagesPerRequest == 0 {
+		j.inbox.opts.Requests.Charge(j.conn.Principal(), 1)
+	}
 }
 
 // acquirePage waits until j may hold a page in memory, and returns how to give that

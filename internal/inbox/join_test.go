@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -119,6 +120,26 @@ func TestNotAtOnceIfThePastHasSeveralPages(t *testing.T) {
 	d := r.register(notify.Principal{User: "ada"})
 	require.False(t, r.inbox.JoinAtOnce(d.conn, inbox.Earliest))
 	assert.Empty(t, d.all())
+}
+
+// A long history counts as several requests of its user, and of nobody else.
+func TestALongHistoryIsCharged(t *testing.T) {
+	const burst = 10
+	requests := &limit.Principals{Users: limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, burst)}
+	r := newRig(t, func(r *rig) { r.requests = requests })
+	for i := range 600 {
+		r.publish(strconv.Itoa(i), "ada")
+	}
+	ada := notify.Principal{User: "ada", Name: "user:ada"}
+	d := r.register(ada)
+	d.join(inbox.Earliest)
+	d.caughtUp()
+	left := 0
+	for requests.Allow(ada) == nil {
+		left++
+	}
+	assert.Equal(t, burst-2, left, "ten pages count as two requests")
+	assert.NoError(t, requests.Allow(notify.Principal{User: "bob", Name: "user:bob"}))
 }
 
 // A copy that was restored from before the cursor has never reached it, though

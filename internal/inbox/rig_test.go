@@ -32,6 +32,7 @@ type rig struct {
 	stop    func()
 
 	broadcasts, publishes *limit.Limiter
+	requests              *limit.Principals
 	issuers               inbox.Issuers
 }
 
@@ -73,6 +74,7 @@ func (r *rig) start() {
 		Journal: j, Store: seen, Hub: h, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
+		Requests: r.requests,
 	})
 	require.NoError(r.t, err)
 	close(opened)

@@ -24,6 +24,17 @@ func (l *Principals) Allow(p notify.Principal) error {
 	return l.Users.Allow(p.Name, 1)
 }
 
+// Charge takes n from what p may do for work that is done, as Limiter.Charge does.
+func (l *Principals) Charge(p notify.Principal, n int) {
+	switch {
+	case l == nil:
+	case p.IsBackend():
+		l.Backends.Charge(p.Name, n)
+	default:
+		l.Users.Charge(p.Name, n)
+	}
+}
+
 // refusalDelay is how long the refusal of a principal that asks too often waits.
 const refusalDelay = 100 * time.Millisecond
 
