@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -64,6 +65,14 @@ func (s *service) checkOrigin(r *http.Request) bool {
 // that is 0, which is no limit.
 func perSecond(what string, most int) *limit.Limiter {
 	return limit.New(notify.Rate{Name: what, Quota: most, Window: time.Second}, 0)
+}
+
+// requestRates returns how many requests and commands principals may make.
+func requestRates(cfg *config.Config) *limit.Principals {
+	return &limit.Principals{
+		Users:    limit.New(notify.Rate{Name: "requests", Quota: cfg.Requests, Window: time.Second}, 2*cfg.Requests),
+		Backends: perSecond("requests", cfg.BackendRequests),
+	}
 }
 
 // ticketsMost is how many tickets a principal may ask for in a second: one for

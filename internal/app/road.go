@@ -29,25 +29,8 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 	if s.log != nil {
 		s.metrics.Observe(s.log.Samples)
 	}
-	s.requests = &limit.Principals{
-		Users:    limit.New(notify.Rate{Name: "requests", Quota: s.cfg.Requests, Window: time.Second}, 2*s.cfg.Requests),
-		Backends: perSecond("requests", s.cfg.BackendRequests),
-	}
-	s.hub = hub.New(hub.Options{
-		Connections: s.connectionsMost(),
-		PerAddress:  s.cfg.ConnectionsPerAddress,
-		PerUser:     s.cfg.ConnectionsPerUser,
-		QueueLen:    s.cfg.QueueLength,
-		QueueBytes:  int(s.cfg.QueueBytes),
-		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
-		PingEvery:   pingEvery,
-		Leeway:      auth.Leeway,
-		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.LiveFrame(c, at) },
-		Recounted:   func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return s.inbox.RecountFrame(r, at) },
-		Withdrawals: s.verifier.Withdrawals,
-		Metrics:     s.metrics,
-		Logger:      s.logger,
-	})
+	s.requests = requestRates(s.cfg)
+	s.hub = s.newHub()
 	s.journal = journal.NewLocal(journal.Options{
 		Machine: s.store,
 		Last:    s.store.Last(),
@@ -88,6 +71,26 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
+}
+
+// newHub returns the hub, whose callbacks ask the inbox: there is one before anything
+// connects.
+func (s *service) newHub() *hub.Hub {
+	return hub.New(hub.Options{
+		Connections: s.connectionsMost(),
+		PerAddress:  s.cfg.ConnectionsPerAddress,
+		PerUser:     s.cfg.ConnectionsPerUser,
+		QueueLen:    s.cfg.QueueLength,
+		QueueBytes:  int(s.cfg.QueueBytes),
+		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
+		PingEvery:   pingEvery,
+		Leeway:      auth.Leeway,
+		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.LiveFrame(c, at) },
+		Recounted:   func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return s.inbox.RecountFrame(r, at) },
+		Withdrawals: s.verifier.Withdrawals,
+		Metrics:     s.metrics,
+		Logger:      s.logger,
+	})
 }
 
 // deliver passes a change on to the connections. A panic must not end the process,
