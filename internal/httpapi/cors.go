@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// What pages of a listed origin may send and read. Date tells them the time where
+// Headers that pages of a listed origin may send and read. Date tells them the time where
 // the device does not know it.
 const (
 	corsMethods = "GET, POST, DELETE"

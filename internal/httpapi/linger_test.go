@@ -86,8 +86,8 @@ func TestARefusalKeepsTheConnectionIfTheBodyIsThere(t *testing.T) {
 	})
 }
 
-// A client that reads no answer before it has written its whole body is told
-// what is wrong with that.
+// A client that reads no answer before it has written its whole body still
+// receives the refusal.
 func TestARefusalReachesAClientThatWritesItsBodyFirst(t *testing.T) {
 	s := start(t)
 	conn := begin(t, s, "/notify/batch", 1<<20)

@@ -212,7 +212,7 @@ func (c *Conn) offerAll(frames []*Frame, seq notify.Sequence) (long bool) {
 	return c.offerAllLocked(frames, seq)
 }
 
-// offerAllLocked is offer for several frames that are told together, and reports
+// offerAllLocked is offer for several frames that belong together, and reports
 // whether c's queue is long now.
 func (c *Conn) offerAllLocked(frames []*Frame, seq notify.Sequence) (long bool) {
 	if seq <= c.seen {

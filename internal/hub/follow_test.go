@@ -9,14 +9,14 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// behind is frames that are told behind another.
+// behind returns frames that follow another one.
 func behind(data string) []*hub.Frame { return []*hub.Frame{ephemeral(data)} }
 
 func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
 	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Frame, bool) { return behind(data), true })
 }
 
-// What follows a notification is told between that and the next, though its place is
+// Frames that follow a notification come before the next one, though their place is
 // one that was told already.
 func TestFollowComesBetweenANotificationAndTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestFollowSharedLeavesOutWhoHearsAnotherTopic(t *testing.T) {
 	})
 }
 
-// What follows is made once for those that read the same, bound to leave no long
+// Following frames are made once for connections that read the same, and leave no long
 // queue, and ends those for whom it cannot be made.
 func TestFollowUserMakesFramesOncePerReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// pair is two frames that are told together, of which the last has a sequence.
+// pair returns two frames that belong together, of which the last has a sequence.
 func pair(seq int) []*hub.Frame { return []*hub.Frame{ephemeral("with"), frame(seq)} }
 
 func TestDeliverSharedReachesWhomItIsFor(t *testing.T) {

@@ -17,7 +17,7 @@ func keeping(n int) func(*rig) { return func(r *rig) { r.keep = n } }
 func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 	r := newRig(t, keeping(2))
 	phone, laptop, grace := r.connect("ada", ""), r.connectAs(hears("ada", "news"), ""), r.connect("grace", "")
-	start := string(r.inbox.AppendCursor(nil, inbox.TagOf("ada"), 1)) // before all that she is told
+	start := string(r.inbox.AppendCursor(nil, inbox.TagOf("ada"), 1)) // before all her notifications
 	one := r.publish("one", "ada").ID
 	r.submit(toTopics("news", "news"))
 	two := r.publish("two", "ada").ID
@@ -40,7 +40,7 @@ func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 	last := phone.all()[8]
 	assert.Empty(t, last.cursor, "that came with the notification")
 
-	assert.Equal(t, []string{"welcome", "four", "live"}, r.connect("ada", cursor).caughtUp(), "nothing of it is told of the past")
+	assert.Equal(t, []string{"welcome", "four", "live"}, r.connect("ada", cursor).caughtUp(), "a replay does not name what was evicted")
 	assert.Equal(t, []string{"welcome", "live"}, r.connect("ada", phone.cursor()).caughtUp())
 	assert.Equal(t, []string{"welcome", "reset truncated", "three", "inbox", "four", "live"}, r.connect("ada", start).caughtUp())
 }
@@ -67,7 +67,7 @@ func TestAnOpenListHearsWhatAFullTopicDrops(t *testing.T) {
 	<-done
 }
 
-// What a full history drops is counted once for all connections that read the same,
+// Evictions from a full history are counted once for all connections that read the same,
 // and not at all for users without one.
 func TestWhatIsDroppedIsCountedOncePerReader(t *testing.T) {
 	var counted []notify.UserID // by the deliverer, after all have joined

@@ -16,7 +16,7 @@ type model struct {
 	deferred []*note // in the order in which they are due
 	marks    map[notify.UserID]map[string]notify.View
 
-	// What full histories have dropped, by ID. Devices that are connected are told at
+	// The notifications that full histories have evicted, by ID. Connected devices hear of them at
 	// once, and nothing tells others.
 	dropped map[string][]drop
 	drops   int
@@ -140,7 +140,7 @@ func (m *model) isMissed(r notify.Reader, id string, drops int) bool {
 	return last > 0 && last <= drops
 }
 
-// reads reports whether a history is one that r is told of.
+// reads reports whether r hears what is in a history.
 func reads(r notify.Reader, history string) bool {
 	topic, isTopic := strings.CutPrefix(history, "topic ")
 	_, hears := notify.Heard(r.Topics, []notify.Topic{notify.Topic(topic)})

@@ -64,7 +64,7 @@ type Local struct {
 
 	durable atomic.Uint64
 
-	memory  *memory             // for what waits
+	memory  *memory             // for entries that wait to be committed
 	queue   *queue              // to the committer
 	behind  *semaphore.Weighted // in bytes, for what is to be delivered
 	applied chan delivery       // from the committer to the deliverer

@@ -190,8 +190,8 @@ func (q *queue) await(enough int) bool {
 	return len(q.waiting) >= enough
 }
 
-// take takes what waits, or as much of it as a group may have. Then publishers have
-// their turns: see shareOut.
+// take returns all that wait, or as many as a group may have. In that case publishers
+// have their turns: see shareOut.
 func (q *queue) take() []*pending {
 	q.mu.Lock()
 	defer q.mu.Unlock()

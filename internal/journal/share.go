@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// The memory for what waits to be committed. Operators' entries have memory of their
+// The memory for entries that wait to be committed. Operators' entries have memory of their
 // own, and so have small appends: it takes thousands of requests to fill that. Large
 // appends share the rest among their publishers, who are served in turn.
 const (
@@ -82,7 +82,7 @@ func publisher(entries []notify.Entry) string {
 const turnWeight = groupMost / 16
 
 // shareOut returns what of waiting is in the next group, and the rest, both in order.
-// What is urgent comes first. If there is more than a group may have, publishers take
+// Urgent entries come first. If there is more than a group may have, publishers take
 // turns, so that one who has much waiting delays another by one group at most.
 func shareOut(waiting []*pending, urgent int) (group, rest []*pending) {
 	taken := make([]bool, len(waiting))
@@ -123,7 +123,7 @@ type turns struct {
 
 // turn is one publisher's part of a group.
 type turn struct {
-	places []int // in what waits, ascending
+	places []int // in the queue, ascending
 	weight int   // of what it has in the group
 }
 

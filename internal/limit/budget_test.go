@@ -61,7 +61,7 @@ func TestAPrincipalOfManyAddressesHasHalf(t *testing.T) {
 	require.NotZero(t, greedy(s, limit.Holder{Address: "a", Principal: "ada"}))
 }
 
-// What takes step by step may have all that nobody else has, and gives it back.
+// A holder that takes step by step may have all that nobody else has, and gives it back.
 func TestSharesHaveRoomForOneLargeTake(t *testing.T) {
 	s := limit.NewShares(1_024)
 	h := limit.Holder{Address: "a", Principal: "ada"}

@@ -45,7 +45,7 @@ func TestBucket(t *testing.T) {
 	})
 }
 
-// What is charged for work that is done is made up for before more is allowed; one
+// A charge for work that is done is made up for before more is allowed; one
 // key owes a burst at most.
 func TestCharge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,8 +38,8 @@ func (l *Principals) Charge(p notify.Principal, n int) {
 // refusalDelay is how long the refusal of a principal that asks too often waits.
 const refusalDelay = 100 * time.Millisecond
 
-// Delay waits a moment before a principal is told that it asks too often, unless
-// ctx ends. A refusal costs nearly as much as some requests do: a client that
+// Delay waits a moment before a principal receives a refusal for asking too often,
+// unless ctx ends. A refusal costs nearly as much as some requests do: a client that
 // answers it with the next request on the same connection is slowed down to a few.
 func Delay(ctx context.Context) {
 	timer := time.NewTimer(refusalDelay)

@@ -8,8 +8,8 @@
 // whoever reads, and on a busy machine that is who runs next. Moving processors
 // to and fro then costs more than the write.
 //
-// What it accepts is also served on a stack that need not grow, and counts the
-// Content-Length lines that it receives.
+// Accepted connections are also served on a stack that need not grow, and count the
+// Content-Length lines that they receive.
 package nowait
 
 import (

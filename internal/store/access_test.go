@@ -211,8 +211,7 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 	assert.Zero(t, verdicts[1].Principal)
 }
 
-// A ticket that an earlier version wrote is none, and hinders neither whoever shows
-// it nor the sweep.
+// A ticket that an earlier version wrote is refused, and does not hinder the sweep.
 func TestTicketOfAnEarlierVersion(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)

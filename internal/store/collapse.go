@@ -124,7 +124,7 @@ func (g *group) replaceAt(o owner, seq notify.Sequence) (id string, holders []ow
 }
 
 // tellGone tells c to those who had what is gone, and has them count anew at the end
-// of the entry unless they are told a count with c.
+// of the entry unless c comes with a count.
 func (g *group) tellGone(c notify.InboxChange, holders []owner) {
 	c.To = readersOf(holders)
 	g.told = append(g.told, c)

@@ -164,7 +164,7 @@ func (s *Store) identify(marked *slot) (own identity, err error) {
 
 // lose announces that entries are gone, and goes on after them. No cursor from
 // before the end of the loss is honoured any more, since its generation is gone:
-// what is lost may have been for whoever holds it.
+// a lost entry may have been for the user who holds it.
 func (s *Store) lose(gone span) error {
 	s.log.Error("stored entries are missing: the newest part of the store was lost since the service ran last; every client is reset",
 		"missing", gone.count(), "from", uint64(gone.from), "to", uint64(gone.to), "dir", s.dir)

@@ -66,7 +66,7 @@ func TestAPublishTellsAUserOnceHoweverManyItDrops(t *testing.T) {
 	}, withoutContent(changes), "what has expired was counted until now")
 }
 
-// What replaces another is told first, in all its parts, and then what a full history
+// A replacing notification comes first, in all its parts, and then what a full history
 // has dropped for it.
 func TestEvictionComesAfterAllPartsOfANotification(t *testing.T) {
 	s := openIn(t, vfs.NewMem())

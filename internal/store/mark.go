@@ -172,7 +172,7 @@ func (m *marking) ownAt(id string, key, value []byte) error {
 	return nil
 }
 
-// shared finds out where one is marked that others are told, too, if it changes.
+// shared finds out in which interval set a shared notification is marked, if it changes.
 func (m *marking) shared(n *notify.Notification, found *sharedMarks) error {
 	before, err := m.before(n)
 	if err != nil || before.after(m.Verb, m.at) == before {

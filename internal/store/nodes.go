@@ -11,7 +11,7 @@ import (
 )
 
 // A node is a topic, or a pattern that stands for topics. Both have a history: a
-// notification that a topic is told is in the history of the topic and in those of
+// notification to a topic is in the history of the topic and in those of
 // the patterns that stand for it, so that a reader of a pattern reads one history,
 // however many topics there are.
 

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// fill publishes to so many topics under "project.", the nth of which is told idOf(n).
+// fill publishes to so many topics under "project.", the nth of which gets idOf(n).
 func fill(t *testing.T, s *store.Store, topics int) (last notify.Sequence) {
 	t.Helper()
 	return fillUnder(t, s, "project.", topics)

@@ -290,7 +290,7 @@ func sample(l *telemetry.Log, name string) float64 {
 	return -1
 }
 
-// Messages beyond those that are told apart share one count, but lines of two
+// Messages beyond those that are counted apart share one count, but lines of two
 // messages are not equal.
 func TestVeryManyMessages(t *testing.T) {
 	const most = 1000

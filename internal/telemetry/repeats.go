@@ -13,7 +13,7 @@ import (
 const (
 	repeatPeriod = 10 * time.Second
 	linesMost    = 20  // of one message in a period
-	messagesMost = 256 // that are told apart in a period; all others share one count
+	messagesMost = 256 // that are counted apart in a period; all others share one count
 )
 
 const otherMessages = "other messages"

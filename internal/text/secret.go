@@ -76,7 +76,7 @@ func isQuoted(s string) bool {
 	return first == last || first > unicode.MaxASCII && last > unicode.MaxASCII // those of a word processor differ
 }
 
-// kindOfKey says which kind of key or token s is; empty: none that is known.
+// kindOfKey says which kind of key or token s is; empty if it is none of these.
 func kindOfKey(s string) string {
 	trimmed := strings.TrimSpace(s)
 	switch {

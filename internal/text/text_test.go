@@ -177,20 +177,20 @@ func TestValues(t *testing.T) {
 
 func TestHideURL(t *testing.T) {
 	for s, want := range map[string]string{
-		"https://login.example.com/keys":                     "https://login.example.com/keys",
-		"https://login.example.com:8443/a%20b":               "https://login.example.com:8443/a%20b",
-		"https://a.example/keys?apikey=secret&v=2":           "https://a.example/keys?apikey=(hidden)&v=(hidden)",
-		"https://a.example/keys?secret":                      "https://a.example/keys?(hidden)",
-		"https://ada:secret@a.example/keys":                  "https://(hidden)@a.example/keys",
-		"https://secret@a.example":                           "https://(hidden)@a.example",
-		"HTTPS://a.example/keys?A=secret#secret":             "https://a.example/keys?A=(hidden)#(hidden)",
-		"https://a.example:secret/keys":                      "https://(hidden)",
-		"nats://secret@a:4222":                               "nats://(hidden)@a:4222",
-		"a.example/keys?apikey=secret":                       "a.example/keys?apikey=(hidden)",
-		"/etc/keys.json":                                     "/etc/keys.json",
-		"":                                                   "",
-		"*":                                                  "*",
-		"https://a.example/keys?token=%zz&access_key=secret": "https://a.example/keys?token=(hidden)&access_key=(hidden)",
+		"https://login.example.com/keys":           "https://login.example.com/keys",
+		"https://login.example.com:8443/a%20b":     "https://login.example.com:8443/a%20b",
+		"https://a.example/keys?apikey=secret&v=2": "https://a.example/keys?apikey=(hidden)&v=(hidden)",
+		"https://a.example/keys?secret":            "https://a.example/keys?(hidden)",
+		"https://ada:secret@a.example/keys":        "https://(hidden)@a.example/keys",
+		"https://secret@a.example":                 "https://(hidden)@a.example",
+		"HTTPS://a.example/keys?A=secret#secret":   "https://a.example/keys?A=(hidden)#(hidden)",
+		"https://a.example:secret/keys":            "https://(hidden)",
+		"nats://secret@a:4222":                     "nats://(hidden)@a:4222",
+		"a.example/keys?apikey=secret":             "a.example/keys?apikey=(hidden)",
+		"/etc/keys.json":                           "/etc/keys.json",
+		"":                                         "",
+		"*":                                        "*",
+		"https://a.example/k?token=%zz&key=secret": "https://a.example/k?token=(hidden)&key=(hidden)",
 	} {
 		assert.Equal(t, want, text.HideURL(s))
 	}

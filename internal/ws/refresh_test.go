@@ -165,7 +165,7 @@ func TestNoVerifierNoRefresh(t *testing.T) {
 	})
 }
 
-// An issuer that is withdrawn while its token is looked at: whoever ends its
+// An issuer that is withdrawn while its token is verified: the code that ends its
 // connections finds this one with the old token.
 func TestIssuerWithdrawnDuringARefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -185,8 +185,8 @@ func (p *process) judge(answered int) string {
 	return fmt.Sprintf("%d of %d are served, %d entries are said to be missing", len(served), answered, missing)
 }
 
-// receive connects with a cursor and reads what comes before the connection is live:
-// whether it is told that it has missed something, and numbers. It returns the last
+// receive connects with a cursor and reads until the connection is live: whether there
+// was a reset, and numbers. It returns the last
 // cursor.
 func (p *process) receive(cursor string) (reset bool, numbers []int, last string, err error) {
 	p.t.Helper()

@@ -22,7 +22,7 @@ type example struct {
 	provider string // of package idp, with the version of its tokens
 	text     string // of the issuers file
 
-	// What the entry says, and what goes into tokens.
+	// The members of the entry, and the values for tokens.
 	Issuer      string   `yaml:"issuer"`
 	JWKS        string   `yaml:"jwks"`
 	SecretFile  string   `yaml:"secret_file"`

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// hostileEntries are put into the key set of an issuer by whoever can register a
+// hostileEntries are put into the key set of an issuer by somebody who can register a
 // key with it.
 func hostileEntries() []string {
 	return []string{

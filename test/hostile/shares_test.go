@@ -51,7 +51,7 @@ func (s *service) as(t *testing.T, token, method, path, body string) string {
 	return said(t, resp)
 }
 
-// What is refused anyway is refused before its body is there, and its connection
+// A request that is refused anyway is refused before its body arrives, and its connection
 // is closed.
 func TestRefusedBodiesThatNeverCome(t *testing.T) {
 	s := start(t)
@@ -175,8 +175,8 @@ func TestTopicsOfDots(t *testing.T) {
 	s.unharmed(t)
 }
 
-// A user who toggles read state as fast as can be is told 429 with when to come
-// back; others are not.
+// A user who toggles read state as fast as possible receives 429 with Retry-After;
+// others do not.
 func TestAUserWhoAsksTooOften(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Requests = 5 })
 	mallory, limited := s.token("mallory"), 0

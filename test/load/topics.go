@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop/bellhop/test/load/stats"
 )
 
-// What the topics have that are measured: few and many topics of one notification
+// The histories that are measured: few and many topics of one notification
 // each, and some that are full.
 const (
 	fewTopics  = 100

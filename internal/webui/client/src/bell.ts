@@ -124,7 +124,7 @@ export function connect(options: Options): Bell {
       live = false;
       service.learnTime(Date.parse(data.token_expires) - data.expires_in * 1000);
     }
-    if (event === "reset") seen.clear(); // what is kept is told again
+    if (event === "reset") seen.clear(); // all that is kept comes again
     live ||= event === "live";
     if (event !== "notification") {
       unread = data?.unread_count ?? unread;
@@ -133,7 +133,7 @@ export function connect(options: Options): Bell {
     if (seen.has(data.id)) return false;
     seen.add(data.id);
     if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
-    // The count of the past is told at its end, and after what replaces another.
+    // The count of the past comes at its end, and after what replaces another.
     const isCounted = data.ephemeral || data.read_at || data.archived_at || data.replaces || counted.some(({ id }) => id === data.id);
     if (live && unread !== undefined && !isCounted) unread++;
     return true;
@@ -220,7 +220,7 @@ export function connect(options: Options): Bell {
       const answer = await service.fetch(service.at("inbox", query), { cache: "no-store" });
       if (!answer.ok) throw new Error(`inbox: ${answer.status}`);
       const page: InboxPage = JSON.parse(answer.said);
-      // What was heard meanwhile may or may not be in this count.
+      // Notifications that arrived meanwhile may or may not be in this count.
       if (!query.before && from === cursor) {
         unread = page.unread_count;
         counted = page.items;

@@ -1,4 +1,4 @@
-// What browsers, workers and Node have in different ways, or refuse.
+// Features that browsers, workers and Node have in different ways, or refuse.
 
 /** Milliseconds that pass evenly, also when the device's clock is set. */
 export const now = (): number => performance.now();

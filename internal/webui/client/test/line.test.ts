@@ -279,7 +279,7 @@ describe("tabs of a browser", () => {
   });
 });
 
-// What is wrong with a leader's tokens from its second call on, and how the leader ends up.
+// Faults of a leader's tokens from its second call on, and how the leader ends up.
 const sicknesses: Record<string, { second(): unknown; leader: string }> = {
   "is null": { second: () => null, leader: "closed" },
   "is another user's": { second: () => jwt({ sub: "grace" }), leader: "closed" },

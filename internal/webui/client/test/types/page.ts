@@ -1,4 +1,4 @@
-// What a page without a framework may write, under every way to resolve modules.
+// Code that a page without a framework may contain, under every way to resolve modules.
 import { connect, type Bell, type Close, type Status } from "@bellhop/client";
 import { BellhopInbox, type InboxEvents, type Labels } from "@bellhop/client/inbox";
 

@@ -1,4 +1,4 @@
-// What a component of Svelte may hold, with no more than this import.
+// Code that a component of Svelte may contain, with no more than this import.
 import "@bellhop/client/inbox";
 import type { SvelteHTMLElements } from "svelte/elements";
 
