@@ -119,7 +119,7 @@ func write(t *testing.T, fs vfs.FS, name string, b []byte) {
 	t.Helper()
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	require.NoError(t, err)
-	_, err = f.Write(b)
+	_, err = f.Write(bytes.Clone(b)) // Write may change what it is given
 	require.NoError(t, err)
 	require.NoError(t, f.Sync())
 	require.NoError(t, f.Close())
