@@ -79,7 +79,9 @@ func TestManyTopicsUnderAPatternCostNoMoreThanFew(t *testing.T) {
 	for _, prefix := range []string{"project.", "a.b.c.d.e.f.g.h."} {
 		few, many := work(prefix, 20), work(prefix, 4_000)
 		for what, n := range few {
-			assert.LessOrEqual(t, many[what], 1.2*n+10, "%s under %s", what, prefix)
+			// Allocations of compactions in the background count, too. Work for each
+			// topic would be thousands more.
+			assert.LessOrEqual(t, many[what], 2*n+100, "%s under %s", what, prefix)
 		}
 	}
 }
