@@ -177,7 +177,7 @@ func TestRenew(t *testing.T) {
 
 // Whoever reads the principal does so while it is renewed, and the wheel turns.
 func TestRenewIsNoRace(t *testing.T) {
-	h := hub.New(hub.Options{QueueLen: 4 * 200}) // all that is told, however late it is written
+	h := hub.New(hub.Options{QueueLen: 4 * 200}) // room for every event, however late it is written
 	run(t, h)
 	c, _ := connect(t, h, user("ada"))
 	var wg sync.WaitGroup

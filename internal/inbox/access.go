@@ -100,8 +100,8 @@ func (b *Inbox) isTicket(shown string) bool {
 }
 
 // findIssuer replaces the issuer that p was stored with by the one that is
-// accepted now. It reports false if there is none, or none that is configured as
-// that one was.
+// accepted now. It reports false if there is no such issuer any more, or if its
+// configuration has changed.
 func (b *Inbox) findIssuer(p *notify.Principal) bool {
 	if p.Issuer == nil || b.opts.Issuers == nil {
 		return true

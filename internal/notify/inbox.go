@@ -95,7 +95,7 @@ func (s InboxState) Has(v *View) bool {
 
 // InboxChange says that notifications have another state for a user, or are no longer
 // in an inbox: Recalled are those that were recalled, replaced or evicted. It has a
-// place in the order of what its readers are told.
+// place in the one order of events that its readers receive.
 type InboxChange struct {
 	Sequence Sequence
 	To       Readers
@@ -118,7 +118,7 @@ type InboxChange struct {
 }
 
 // User returns the one user whom c concerns; ok is false if it concerns several or
-// is shared. Connections of one user are told how much is unread with c; for all
+// is shared. Connections of one user receive the unread count with c; for all
 // others a Recount follows.
 func (c *InboxChange) User() (u UserID, ok bool) {
 	if c.To.All || len(c.To.Topics) > 0 || len(c.To.Users) != 1 {

@@ -83,7 +83,7 @@ func (g *group) change(h *known) {
 }
 
 // countHistories counts the histories that an entry has changed. They are not left to
-// setHistories, since entries are refused by the count: what comes of an entry must
+// setHistories, since entries are refused by the count: the verdict on an entry must
 // not depend on which others are in its group.
 func (g *group) countHistories() {
 	for _, h := range g.touched {

@@ -20,7 +20,7 @@ export interface Marks {
   add(verb: Verb, which: Which): Promise<void>;
   /** Takes them for the service's user from now on, and takes over what an earlier page has stored. */
   keep(): void;
-  /** Delivers what waits, if that can be done now. */
+  /** Delivers the marks that wait, if that is possible now. */
   deliver(): void;
 }
 
