@@ -23,7 +23,7 @@ func (c closes) Close(why notify.Close) { c.why <- why }
 // Nobody may miss a change that could not be passed on.
 func TestAPanicWhileDeliveringEndsTheConnections(t *testing.T) {
 	var log strings.Builder
-	s := &service{hub: hub.New(hub.Options{}), logger: slog.New(slog.NewTextHandler(&log, nil))} // without an inbox
+	s := &node{hub: hub.New(hub.Options{}), logger: slog.New(slog.NewTextHandler(&log, nil))} // without an inbox
 	c := closes{why: make(chan notify.Close, 1)}
 	require.NoError(t, s.hub.Register(s.hub.NewConn(notify.Principal{User: "ada"}, "c", nil, c)))
 	s.deliver(&notify.Notification{})

@@ -18,7 +18,7 @@ import (
 
 // openGate reads the keys of those who may come in, from which pages, and the
 // certificate that they are shown.
-func (s *service) openGate(ctx context.Context) (err error) {
+func (s *node) openGate(ctx context.Context) (err error) {
 	o := keysOf(s.cfg)
 	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // nobody asks before there is one
 	o.Logger = s.logger
@@ -45,7 +45,7 @@ func (s *service) openGate(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *service) allowOrigins(public net.Addr, o Options) (err error) {
+func (s *node) allowOrigins(public net.Addr, o Options) (err error) {
 	list := s.cfg.AllowedOrigins
 	if o.Origins != nil {
 		list = slices.Concat(list, o.Origins(public))
@@ -56,7 +56,7 @@ func (s *service) allowOrigins(public net.Addr, o Options) (err error) {
 	return nil
 }
 
-func (s *service) checkOrigin(r *http.Request) bool {
+func (s *node) checkOrigin(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	return len(origins) == 0 || len(origins) == 1 && s.origins.Allows(origins[0])
 }
@@ -88,7 +88,7 @@ const (
 
 // connectionsMost is how many WebSockets and event streams there may be; 0: any
 // number.
-func (s *service) connectionsMost() int {
+func (s *node) connectionsMost() int {
 	if s.cfg.Connections > 0 {
 		return s.cfg.Connections
 	}
@@ -101,7 +101,7 @@ func (s *service) connectionsMost() int {
 
 // networkMost is how many network connections there may be, of whatever kind;
 // 0: any number.
-func (s *service) networkMost() int {
+func (s *node) networkMost() int {
 	files := openFilesMost()
 	if files > 0 {
 		files = max(1, files-min(storeFiles, files/3))
@@ -122,7 +122,7 @@ func lesser(a, b int) int {
 }
 
 // nodeName is what operators know this process by.
-func (s *service) nodeName() string {
+func (s *node) nodeName() string {
 	name, err := os.Hostname()
 	if err != nil {
 		s.logger.Warn("the host name cannot be read", "error", err)

@@ -8,7 +8,7 @@ import (
 
 // issuerSamples are the metrics of issuers' keys. There are as many as issuers
 // are configured.
-func (s *service) issuerSamples() []telemetry.Sample {
+func (s *node) issuerSamples() []telemetry.Sample {
 	var all []telemetry.Sample
 	for _, i := range s.verifier.Issuers() {
 		add := func(name, help string, value float64, isCounter bool) {
@@ -28,7 +28,7 @@ func (s *service) issuerSamples() []telemetry.Sample {
 }
 
 // fileSamples are the metrics of the files that are followed.
-func (s *service) fileSamples() []telemetry.Sample {
+func (s *node) fileSamples() []telemetry.Sample {
 	files := s.verifier.Files()
 	if s.certificate != nil {
 		files["tls_certificate"] = s.certificate.pair.Status()

@@ -34,7 +34,7 @@ func TestMemoryIsSharedOut(t *testing.T) {
 }
 
 func TestMemoryLimitsConnections(t *testing.T) {
-	s := &service{cfg: config.Default(), memory: 256 << 20}
+	s := &node{cfg: config.Default(), memory: 256 << 20}
 	if most := openFilesMost(); most > 0 && most < 10_000 {
 		s.memory = 200 << 20 // so that memory is what is short
 	}

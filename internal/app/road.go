@@ -9,17 +9,17 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 // openRoad opens the store, the journal, the hub and the inbox, in this order,
 // and returns what closes them in reverse.
-func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
+func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 	s.store, err = store.Open(s.cfg.DataDir, store.Options{Logger: s.logger, Fatal: s.die})
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 		s.commits.Wait()
 		return s.store.Close()
 	}
-	s.inbox, err = inbox.Open(ctx, inbox.Options{
+	s.service, err = service.Open(ctx, service.Options{
 		Journal:    s.journal,
 		Store:      s.store,
 		Hub:        s.hub,
@@ -75,7 +75,7 @@ func (s *service) openRoad(ctx context.Context) (stop func() error, err error) {
 
 // newHub returns the hub, whose callbacks ask the inbox: there is one before anything
 // connects.
-func (s *service) newHub() *hub.Hub {
+func (s *node) newHub() *hub.Hub {
 	return hub.New(hub.Options{
 		Connections: s.connectionsMost(),
 		PerAddress:  s.cfg.ConnectionsPerAddress,
@@ -85,8 +85,8 @@ func (s *service) newHub() *hub.Hub {
 		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
 		PingEvery:   pingEvery,
 		Leeway:      auth.Leeway,
-		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.inbox.LiveFrame(c, at) },
-		Recounted:   func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return s.inbox.RecountFrame(r, at) },
+		Fresh:       func(c *hub.Conn, at notify.Sequence) *hub.Frame { return s.service.LiveFrame(c, at) },
+		Recounted:   func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return s.service.RecountFrame(r, at) },
 		Withdrawals: s.verifier.Withdrawals,
 		Metrics:     s.metrics,
 		Logger:      s.logger,
@@ -96,7 +96,7 @@ func (s *service) newHub() *hub.Hub {
 // deliver passes a change on to the connections. A panic must not end the process,
 // and those to whom the change was not passed on must not miss it: all connections
 // end and resume from their cursors, out of the store.
-func (s *service) deliver(c notify.Change) {
+func (s *node) deliver(c notify.Change) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.logger.Error("panic while delivering; all connections are closed and resume from their cursors",
@@ -104,11 +104,11 @@ func (s *service) deliver(c notify.Change) {
 			s.hub.EndAll(notify.CloseInternal)
 		}
 	}()
-	s.inbox.Deliver(c) // there is one before anything is published
+	s.service.Deliver(c) // there is one before anything is published
 }
 
 // checkReserve says so if the disk could never have as much free as publishing needs.
-func (s *service) checkReserve() {
+func (s *node) checkReserve() {
 	size, err := s.store.DiskSize()
 	if err == nil && uint64(s.cfg.MinFree) >= size { //nolint:gosec // config refuses a negative one
 		s.logger.Error("BELLHOP_MIN_FREE_BYTES is more than the whole disk: nothing can be published",
@@ -118,7 +118,7 @@ func (s *service) checkReserve() {
 
 // die ends the process when its disk cannot be trusted: what is in memory may
 // not be what is stored, and a restart reads what is.
-func (s *service) die(err error) {
+func (s *node) die(err error) {
 	s.logger.Error("ending at once", "error", err)
 	if s.log != nil {
 		s.log.Flush()
@@ -126,7 +126,7 @@ func (s *service) die(err error) {
 	os.Exit(exitFailure) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
 }
 
-func (s *service) storeSamples() []telemetry.Sample {
+func (s *node) storeSamples() []telemetry.Sample {
 	stats, usage := s.store.Stats(), s.store.Usage()
 	return []telemetry.Sample{
 		{Name: "bellhop_store_disk_bytes", Help: "Size of the store on the disk.", Value: float64(stats.DiskBytes)},

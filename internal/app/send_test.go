@@ -10,7 +10,7 @@ import (
 )
 
 // service answers POST /notify from a list, one after another.
-type service struct {
+type node struct {
 	*httptest.Server
 
 	mu      sync.Mutex
@@ -26,9 +26,9 @@ type answer struct {
 
 type asked struct{ path, authorization, key, contentType, body string }
 
-func serve(t *testing.T, answers ...answer) *service {
+func serve(t *testing.T, answers ...answer) *node {
 	t.Helper()
-	s := &service{answers: answers}
+	s := &node{answers: answers}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
@@ -51,7 +51,7 @@ func serve(t *testing.T, answers ...answer) *service {
 	return s
 }
 
-func (s *service) requests() []asked {
+func (s *node) requests() []asked {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.asked

@@ -23,7 +23,7 @@ func catchHangups() <-chan os.Signal {
 }
 
 // followHangups reads the files again at each hangup, until ctx ends.
-func (s *service) followHangups(ctx context.Context, hangups <-chan os.Signal) {
+func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,7 +35,7 @@ func (s *service) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 }
 
 // reload reads all files of keys and the certificate now.
-func (s *service) reload(ctx context.Context) {
+func (s *node) reload(ctx context.Context) {
 	err := s.verifier.Reload(ctx)
 	if s.certificate != nil {
 		err = errors.Join(err, s.certificate.Reload(ctx))

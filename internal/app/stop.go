@@ -16,7 +16,7 @@ const shutdownMost = 12 * time.Second // more than an append may take
 
 // announceStop turns /readyz to 503 and serves on for the drain delay, so that load
 // balancers can send new work elsewhere. It returns early if something fails.
-func (s *service) announceStop() error {
+func (s *node) announceStop() error {
 	s.stopping.Store(true)
 	s.logger.Info("stopping", "connections", s.hub.Count(), "delay", s.cfg.DrainDelay, "window", s.cfg.DrainWindow)
 	timer := time.NewTimer(s.cfg.DrainDelay)
@@ -32,7 +32,7 @@ func (s *service) announceStop() error {
 // notStarted returns why the service could not start. A start that was given up
 // because a stop was asked for meanwhile is no failure; anything else that is wrong
 // is one even then, such as a damaged store.
-func (s *service) notStarted(ctx context.Context, err error) error {
+func (s *node) notStarted(ctx context.Context, err error) error {
 	givenUp := errors.Is(err, context.Canceled) || errors.Is(err, notify.ErrUnavailable) || errors.Is(err, notify.ErrOutcomeUnknown)
 	if ctx.Err() == nil || !givenUp {
 		return err
@@ -42,19 +42,19 @@ func (s *service) notStarted(ctx context.Context, err error) error {
 }
 
 // ready returns why this node should not be sent new work, or nil.
-func (s *service) ready() error {
+func (s *node) ready() error {
 	if s.stopping.Load() {
 		return notify.Errorf(notify.ErrDraining, "this node is about to stop")
 	}
 	if err := s.verifier.Ready(); err != nil {
 		return err
 	}
-	return s.inbox.Ready()
+	return s.service.Ready()
 }
 
 // shutdown closes the listeners and lets requests under way finish, within bounds:
 // one whose body never comes, or whose answer is never read, is cut off.
-func (s *service) shutdown(servers []*http.Server) error {
+func (s *node) shutdown(servers []*http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownMost)
 	defer cancel()
 	errs := make([]error, len(servers))

@@ -14,9 +14,9 @@ import (
 
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
 func TestTickets(t *testing.T) {
@@ -136,7 +136,7 @@ func TestWebhooks(t *testing.T) {
 	a := s.do("POST", "/notify", toAda, signed("good")...)
 	require.Equal(t, 202, a.StatusCode, "%s", a.body)
 	require.Equal(t, "webhook:shop", s.publisher.by.Name)
-	require.Equal(t, inbox.Call{Path: "/notify", Key: "good"}, s.publisher.calls[0])
+	require.Equal(t, service.Call{Path: "/notify", Key: "good"}, s.publisher.calls[0])
 
 	s.problem(s.do("POST", "/notify", toAda, signed("bad")...), 401, "token-invalid")
 	s.problem(s.do("POST", "/notify", "no JSON", signed("none")...), 401, "token-invalid") // before the body is read

@@ -10,9 +10,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -29,7 +29,7 @@ type Verifier interface {
 	VerifyWebhook(h http.Header, body []byte) (by notify.Principal, id string, err error)
 }
 
-// Access issues and redeems tickets, and revokes tokens: package inbox.
+// Access issues and redeems tickets, and revokes tokens: package service.
 type Access interface {
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
@@ -41,15 +41,15 @@ type Origins interface {
 	Allows(origin string) bool
 }
 
-// Publisher publishes drafts: package inbox.
+// Publisher publishes drafts: package service.
 type Publisher interface {
-	Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error)
-	PublishBatch(ctx context.Context, by notify.Principal, call inbox.Call, items []wire.BatchItem) []inbox.Result
+	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
+	PublishBatch(ctx context.Context, by notify.Principal, call service.Call, items []wire.BatchItem) []service.Result
 }
 
-// Inbox lists and marks what users were told, and takes it back: package inbox.
+// Inbox lists and marks what users were told, and takes it back: package service.
 type Inbox interface {
-	List(ctx context.Context, by notify.Principal, q inbox.Query) (wire.InboxPage, error)
+	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
 	Recall(ctx context.Context, by notify.Principal, id string) error
 }

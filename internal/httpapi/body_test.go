@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
 // begin sends the head of a request whose body has length bytes, and nothing of
 // that yet.
-func begin(t *testing.T, s *service, path string, length int, headers ...string) net.Conn {
+func begin(t *testing.T, s *fakeService, path string, length int, headers ...string) net.Conn {
 	t.Helper()
 	conn := s.dial(t)
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n", path, length)
@@ -36,7 +36,7 @@ func begin(t *testing.T, s *service, path string, length int, headers ...string)
 }
 
 // dial opens a connection to the service.
-func (s *service) dial(t *testing.T) net.Conn {
+func (s *fakeService) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func eventually(t *testing.T, is func() bool) {
 }
 
 // fill sends all but the last byte of some bodies.
-func fill(t *testing.T, s *service, path string, length, times int, headers ...string) (slow []net.Conn) {
+func fill(t *testing.T, s *fakeService, path string, length, times int, headers ...string) (slow []net.Conn) {
 	t.Helper()
 	for range times {
 		conn := begin(t, s, path, length, headers...)
@@ -133,7 +133,7 @@ func TestMemoryForBodiesIsShared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(o *httpapi.Options) { o.BodyBytes = 32 << 20 })
-			s.publisher.results = []inbox.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
+			s.publisher.results = []service.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
 			post := func(path, body string, headers ...string) int {
 				return s.do("POST", path, padded(body, 4<<10), headers...).StatusCode
 			}
@@ -157,7 +157,7 @@ func TestMemoryForBodiesIsShared(t *testing.T) {
 // A claim takes no memory of others: it is for bytes that have arrived.
 func TestAClaimTakesNoMemory(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
-	s.publisher.results = []inbox.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
+	s.publisher.results = []service.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
 	for range 50 {
 		begin(t, s, "/notify/batch", 4<<20, "Authorization", "Bearer good")
 	}
@@ -190,7 +190,7 @@ func TestADisplacedBodyIsAnswered(t *testing.T) {
 
 // TestDepth nests a body as deep as may be, and one level deeper.
 func TestDepth(t *testing.T) {
-	for depth, s := range map[int]*service{32: start(t), 40: start(t, func(o *httpapi.Options) { o.Depth = 40 })} {
+	for depth, s := range map[int]*fakeService{32: start(t), 40: start(t, func(o *httpapi.Options) { o.Depth = 40 })} {
 		body := func(levels int) string { // of which the body itself is one
 			return `{"to":{"users":["ada"]},"type":"t","data":` + strings.Repeat(`{"{":`, levels-1) + `"[\"["` + strings.Repeat("}", levels)
 		}

@@ -18,8 +18,8 @@ import (
 
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 	"github.com/bellhop/bellhop/test/contract"
 )
@@ -135,16 +135,16 @@ func (o origins) Allows(origin string) bool { return slices.Contains(o, origin) 
 type publisher struct {
 	receipt notify.Receipt
 	err     error
-	results []inbox.Result
+	results []service.Result
 	wait    bool // until the context ends, for its error
 
 	mu    sync.Mutex
 	by    notify.Principal
-	calls []inbox.Call
+	calls []service.Call
 	items []wire.BatchItem
 }
 
-func (p *publisher) Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error) {
+func (p *publisher) Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error) {
 	p.note(by, call, wire.BatchItem{Draft: d})
 	if p.wait {
 		<-ctx.Done()
@@ -153,16 +153,16 @@ func (p *publisher) Publish(ctx context.Context, by notify.Principal, call inbox
 	return p.receipt, p.err
 }
 
-func (p *publisher) PublishBatch(ctx context.Context, by notify.Principal, call inbox.Call, items []wire.BatchItem) []inbox.Result {
+func (p *publisher) PublishBatch(ctx context.Context, by notify.Principal, call service.Call, items []wire.BatchItem) []service.Result {
 	p.note(by, call, items...)
 	if p.wait {
 		<-ctx.Done()
-		return []inbox.Result{{Err: notify.Errorf(notify.ErrOutcomeUnknown, "late")}}
+		return []service.Result{{Err: notify.Errorf(notify.ErrOutcomeUnknown, "late")}}
 	}
 	return p.results
 }
 
-func (p *publisher) note(by notify.Principal, call inbox.Call, items ...wire.BatchItem) {
+func (p *publisher) note(by notify.Principal, call service.Call, items ...wire.BatchItem) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.by, p.calls, p.items = by, append(p.calls, call), append(p.items, items...)
@@ -211,7 +211,7 @@ func (l *logs) String() string {
 
 // service is an API on fakes, and a client of it that holds all that is said
 // against openapi.yaml.
-type service struct {
+type fakeService struct {
 	t   *testing.T
 	url string
 
@@ -225,7 +225,7 @@ type service struct {
 }
 
 // options returns what a service stands on where nothing is wrong.
-func (s *service) options() httpapi.Options {
+func (s *fakeService) options() httpapi.Options {
 	return httpapi.Options{
 		Verifier: tokens{
 			"good":    notify.Principal{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish}},
@@ -259,11 +259,11 @@ var document = sync.OnceValues(func() (*contract.Document, error) {
 	return contract.Load("../../openapi.yaml")
 })
 
-func start(t *testing.T, change ...func(*httpapi.Options)) *service {
+func start(t *testing.T, change ...func(*httpapi.Options)) *fakeService {
 	t.Helper()
 	doc, err := document()
 	require.NoError(t, err)
-	s := &service{
+	s := &fakeService{
 		t:         t,
 		publisher: &publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
 		desk:      &desk{},
@@ -295,7 +295,7 @@ type answer struct {
 	body []byte
 }
 
-func (s *service) do(method, path, body string, headers ...string) answer {
+func (s *fakeService) do(method, path, body string, headers ...string) answer {
 	s.t.Helper()
 	return s.doContext(s.t.Context(), method, path, body, headers...)
 }
@@ -303,7 +303,7 @@ func (s *service) do(method, path, body string, headers ...string) answer {
 // doContext sends a request with headers, name after value. The method POST
 // brings a good token and a Content-Type, unless headers say otherwise: an
 // empty value takes one away.
-func (s *service) doContext(ctx context.Context, method, path, body string, headers ...string) answer {
+func (s *fakeService) doContext(ctx context.Context, method, path, body string, headers ...string) answer {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 	require.NoError(s.t, err)
@@ -331,7 +331,7 @@ func (s *service) doContext(ctx context.Context, method, path, body string, head
 }
 
 // problem returns the answer's problem, whose name must be name.
-func (s *service) problem(a answer, status int, name string) wire.Problem {
+func (s *fakeService) problem(a answer, status int, name string) wire.Problem {
 	s.t.Helper()
 	require.Equal(s.t, status, a.StatusCode, "%s", a.body)
 	require.Equal(s.t, "application/problem+json", a.Header.Get("Content-Type"))

@@ -7,9 +7,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -45,7 +45,7 @@ func (a *api) sendPage(c echo.Context, by notify.Principal, page []byte) error {
 }
 
 // inboxQuery reads the parameters of GET /inbox. An empty one is absent.
-func inboxQuery(query string) (q inbox.Query, err error) {
+func inboxQuery(query string) (q service.Query, err error) {
 	values, err := readQuery(query, "limit", "before", "state")
 	if err != nil {
 		return q, err

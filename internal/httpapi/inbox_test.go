@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -32,13 +32,13 @@ type drawer struct {
 
 	mu       sync.Mutex
 	by       []notify.UserID
-	queries  []inbox.Query
+	queries  []service.Query
 	verbs    []notify.Verb
 	marks    []wire.Selection
 	recalled []string
 }
 
-func (d *drawer) List(_ context.Context, by notify.Principal, q inbox.Query) (wire.InboxPage, error) {
+func (d *drawer) List(_ context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.by, d.queries = append(d.by, by.User), append(d.queries, q)
@@ -102,7 +102,7 @@ func TestListingAnInbox(t *testing.T) {
 
 func TestInboxQueries(t *testing.T) {
 	s := start(t)
-	for query, want := range map[string]inbox.Query{
+	for query, want := range map[string]service.Query{
 		"":                       {Limit: 50},
 		"?limit=1":               {Limit: 1},
 		"?limit=100&before=c-_9": {Limit: 100, Before: "c-_9"},
@@ -168,7 +168,7 @@ func TestMarking(t *testing.T) {
 // A page may mark and leave: the mark is under way, for ten seconds at most.
 func TestMarkingOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &service{publisher: &publisher{}, desk: &desk{}, drawer: &drawer{wait: true}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
+		s := &fakeService{publisher: &publisher{}, desk: &desk{}, drawer: &drawer{wait: true}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
 		h := httpapi.New(s.options())
 		gone, leave := context.WithCancel(t.Context())
 		leave()

@@ -18,7 +18,7 @@ type Seats interface {
 	Admit(address netip.Addr) (*hub.Seat, error)
 }
 
-// Operators are shown who is connected, and end connections: package inbox.
+// Operators are shown who is connected, and end connections: package service.
 type Operators interface {
 	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error)
 	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error

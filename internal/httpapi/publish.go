@@ -8,8 +8,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -44,7 +44,7 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 }
 
 // publishBody publishes what body says, and answers.
-func (a *api) publishBody(c echo.Context, by notify.Principal, call inbox.Call, body []byte) error {
+func (a *api) publishBody(c echo.Context, by notify.Principal, call service.Call, body []byte) error {
 	d, err := wire.Draft(body)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 }
 
 // batchAnswer tells what became of each item: its receipt or its problem.
-func (a *api) batchAnswer(c echo.Context, results []inbox.Result) []byte {
+func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
 	failed := 0
 	for _, r := range results {
 		if r.Err != nil {
@@ -123,14 +123,14 @@ func answerJSON(c echo.Context, status int, body []byte) error {
 
 // callOf returns where a publish came from, with its idempotency key. The path
 // is the contract's: a retry counts as one whatever the base path has become.
-func callOf(c echo.Context, path string) (inbox.Call, error) {
+func callOf(c echo.Context, path string) (service.Call, error) {
 	lines := c.Request().Header.Values("Idempotency-Key")
 	switch len(lines) {
 	case 0:
-		return inbox.Call{Path: path}, nil
+		return service.Call{Path: path}, nil
 	case 1:
 		key, err := notify.ParseKey(lines[0])
-		return inbox.Call{Path: path, Key: key}, err
+		return service.Call{Path: path, Key: key}, err
 	}
-	return inbox.Call{}, notify.Errorf(notify.ErrMalformed, "there are two Idempotency-Key headers")
+	return service.Call{}, notify.Errorf(notify.ErrMalformed, "there are two Idempotency-Key headers")
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/test/contract"
 )
 
@@ -39,7 +39,7 @@ func TestPublishIsAnsweredWithItsReceipt(t *testing.T) {
 			require.Equal(t, "application/json", a.Header.Get("Content-Type"))
 			require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 			require.Equal(t, "user:ada", s.publisher.by.Name)
-			require.Equal(t, []inbox.Call{{Path: "/notify"}}, s.publisher.calls)
+			require.Equal(t, []service.Call{{Path: "/notify"}}, s.publisher.calls)
 			require.Equal(t, []observation{{"/notify", 202}}, s.metrics.all())
 		})
 	}
@@ -71,7 +71,7 @@ func TestIdempotencyKey(t *testing.T) {
 		s := start(t)
 		a := s.do("POST", "/notify", toAda, "Idempotency-Key", key)
 		require.Equal(t, http.StatusAccepted, a.StatusCode, key)
-		require.Equal(t, []inbox.Call{{Path: "/notify", Key: want}}, s.publisher.calls)
+		require.Equal(t, []service.Call{{Path: "/notify", Key: want}}, s.publisher.calls)
 	}
 	for name, lines := range map[string][]string{
 		"too long": {"Idempotency-Key", longKey("x") + "x"},
@@ -152,7 +152,7 @@ func TestAcceptedMediaTypes(t *testing.T) {
 // count.
 func TestLargestBody(t *testing.T) {
 	s := start(t)
-	s.publisher.results = []inbox.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
+	s.publisher.results = []service.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
 	for path, size := range map[string]int{"/notify": 512 << 10, "/notify/batch": 4 << 20} {
 		body := toAda
 		if path == "/notify/batch" {
@@ -229,7 +229,7 @@ func TestChallenges(t *testing.T) {
 
 func TestBatchAnswersEachItemInOrder(t *testing.T) {
 	s := start(t)
-	s.publisher.results = []inbox.Result{
+	s.publisher.results = []service.Result{
 		{Receipt: notify.Receipt{ID: id, Recipients: 1}},
 		{Err: notify.Invalid(notify.Fault{Pointer: "/type", Detail: "is required"})},
 		{Err: errors.New("secret of ours")},
@@ -247,7 +247,7 @@ func TestBatchAnswersEachItemInOrder(t *testing.T) {
 			"errors":[{"pointer":"/type","detail":"is required"}]},
 		{"status":500,"type":"urn:bellhop:problem:internal","title":"Something went wrong","instance":%q},
 		{"status":202,"id":%q,"duplicate":true}]}`, id, instance, instance, id), string(a.body))
-	require.Equal(t, []inbox.Call{{Path: "/notify/batch", Key: "k"}}, s.publisher.calls)
+	require.Equal(t, []service.Call{{Path: "/notify/batch", Key: "k"}}, s.publisher.calls)
 	require.Len(t, s.publisher.items, 4)
 	require.Equal(t, 1, strings.Count(s.logs.String(), "secret of ours"))
 }
@@ -277,7 +277,7 @@ func TestRefusedBatch(t *testing.T) {
 func TestPatience(t *testing.T) {
 	for path, body := range map[string]string{"/notify": toAda, "/notify/batch": `{"notifications":[` + toAda + `]}`} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &service{publisher: &publisher{wait: true}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
+			s := &fakeService{publisher: &publisher{wait: true}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
 			h := httpapi.New(s.options())
 			r := httptest.NewRequest("POST", path, bytes.NewReader([]byte(body)))
 			r.Header.Set("Authorization", "Bearer good")

@@ -58,7 +58,7 @@ func TestAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &logs{}
-			s := &service{publisher: &publisher{}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: l}
+			s := &fakeService{publisher: &publisher{}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: l}
 			o := s.options()
 			o.TrustedProxies = test.trusted
 			r := httptest.NewRequest("GET", "/livez", nil)

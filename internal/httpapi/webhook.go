@@ -4,8 +4,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/auth"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
 // orSigned lets a signature stand for a token: what is signed as Standard
@@ -44,7 +44,7 @@ func (a *api) publishSigned(c echo.Context) error {
 	if err := by.MayPublish(); err != nil {
 		return err
 	}
-	return a.publishBody(c, by, inbox.Call{Path: notifyPath, Key: id}, body)
+	return a.publishBody(c, by, service.Call{Path: notifyPath, Key: id}, body)
 }
 
 // readSigned reads a body and finds out whose it is.

@@ -18,6 +18,6 @@
 // queue is empty; one timer wheel serves all.
 //
 // What frames mean, what history holds and how bytes reach the peer it leaves
-// to others: package inbox joins history and live, and a [Transport] does the
+// to others: package service joins history and live, and a [Transport] does the
 // rest.
 package hub

@@ -7,7 +7,7 @@
 //
 // A backend sends POST /notify. Package httpapi checks its token with package
 // auth, which makes a [Principal] of it, and has package wire read the body
-// into a [Draft]. Package inbox checks that the principal may publish and that
+// into a [Draft]. Package service checks that the principal may publish and that
 // the draft keeps the rules, gives it an ID and writes it as the content of a
 // [Publish] entry.
 //
@@ -25,7 +25,7 @@
 // a WebSocket, frames it and writes it to the socket, and a screen shows it.
 //
 // A user who was away connects with the cursor of the last frame that was
-// handled. Package inbox reads from the store what came after, sends that, and
+// handled. Package service reads from the store what came after, sends that, and
 // joins the connection to the live road without a gap and without a repeat. If
 // retention has removed something in between, it says so first.
 //

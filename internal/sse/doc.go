@@ -5,5 +5,5 @@
 // its client's commands are requests.
 //
 // Who may connect is settled before a request comes here; what a connection is
-// told, in package inbox; when, in package hub.
+// told, in package service; when, in package hub.
 package sse

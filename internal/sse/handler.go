@@ -12,14 +12,14 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
-// Inbox is what a stream is told: package inbox.
+// Inbox is what a stream is told: package service.
 type Inbox interface {
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
-	AppendCursor(dst []byte, tag inbox.CursorTag, seq notify.Sequence) []byte
+	AppendCursor(dst []byte, tag service.CursorTag, seq notify.Sequence) []byte
 }
 
 // Options says what a Handler works with. Inbox and Hub are required.
@@ -60,7 +60,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	s := &stream{
 		handler: h,
-		tag:     inbox.TagOf(p.User),
+		tag:     service.TagOf(p.User),
 		w:       w,
 		control: http.NewResponseController(w),
 		cancel:  cancel,

@@ -19,8 +19,8 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/sse"
 )
 
@@ -49,21 +49,21 @@ func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func
 	return nil
 }
 
-func (d *desk) AppendCursor(dst []byte, _ inbox.CursorTag, seq notify.Sequence) []byte {
+func (d *desk) AppendCursor(dst []byte, _ service.CursorTag, seq notify.Sequence) []byte {
 	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
 }
 
 // service serves event streams to ada until the test ends.
-type service struct {
+type fakeService struct {
 	hub  *hub.Hub
 	desk *desk
 	url  string
 }
 
-func start(t *testing.T, o hub.Options) *service {
+func start(t *testing.T, o hub.Options) *fakeService {
 	t.Helper()
 	h := hub.New(o)
-	s := &service{hub: h, desk: &desk{hub: h}}
+	s := &fakeService{hub: h, desk: &desk{hub: h}}
 	streams := sse.New(sse.Options{Inbox: s.desk, Hub: h})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !r.URL.Query().Has("nobody") {
@@ -101,7 +101,7 @@ type listener struct {
 	body  io.Closer
 }
 
-func (s *service) listen(t *testing.T, query, lastEventID string) *listener {
+func (s *fakeService) listen(t *testing.T, query, lastEventID string) *listener {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/events"+query, nil)
 	require.NoError(t, err)
@@ -137,7 +137,7 @@ const (
 	live    = `id: c1|event: live|data: {}`
 )
 
-func (s *service) deliver(seq notify.Sequence, data string) {
+func (s *fakeService) deliver(seq notify.Sequence, data string) {
 	s.hub.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, time.Time{}, &hub.Frame{Event: "notification", Sequence: seq, Data: []byte(data)})
 }
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -27,7 +27,7 @@ type stream struct {
 	// Set before the connection is registered, then read-only.
 	handler *Handler
 	conn    *hub.Conn
-	tag     inbox.CursorTag
+	tag     service.CursorTag
 	w       http.ResponseWriter
 	control *http.ResponseController
 	cancel  context.CancelFunc // ends whoever joins and waits

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -92,7 +92,7 @@ func publish(ctx context.Context, s *socket, cmd wire.Command) ([]byte, error) {
 	if err := by.MayPublish(); err != nil {
 		return nil, err
 	}
-	call := inbox.Call{Path: "/notify"}
+	call := service.Call{Path: "/notify"}
 	if cmd.Key != "" {
 		key, err := notify.ParseKey(cmd.Key)
 		if err != nil {

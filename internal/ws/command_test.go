@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/ws"
 )
 
@@ -30,7 +30,7 @@ func TestPublish(t *testing.T) {
 		if got := s.desk.published; len(got) != 2 || got[0].Title != "Hello" || !got[1].All {
 			t.Errorf("published %+v", got)
 		}
-		if got := s.desk.calls; got[0] != (inbox.Call{Path: "/notify", Key: "k"}) || got[1] != (inbox.Call{Path: "/notify"}) {
+		if got := s.desk.calls; got[0] != (service.Call{Path: "/notify", Key: "k"}) || got[1] != (service.Call{Path: "/notify"}) {
 			t.Errorf("called %+v", got)
 		}
 	})

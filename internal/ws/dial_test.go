@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/ws"
 )
 
-func dial(t *testing.T, s *service, cursor string) *ws.Client {
+func dial(t *testing.T, s *fakeService, cursor string) *ws.Client {
 	t.Helper()
 	c, err := ws.Dial(t.Context(), s.listen(t)+"/ws", "the-token", cursor)
 	if err != nil {

@@ -11,5 +11,5 @@
 // all that is queued with one system call.
 //
 // Who may connect is decided before: the request's context holds the
-// principal. What is told, and when, is package inbox's and package hub's.
+// principal. What is told, and when, is package service's and package hub's.
 package ws

@@ -19,8 +19,8 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/ws"
 )
 
@@ -33,7 +33,7 @@ type desk struct {
 	mu        sync.Mutex
 	cursors   []string // that clients came with
 	published []notify.Draft
-	calls     []inbox.Call
+	calls     []service.Call
 	receipt   notify.Receipt
 	marked    []marking
 	refusal   error                 // of Publish and Mark
@@ -84,7 +84,7 @@ func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed fu
 	return nil
 }
 
-func (d *desk) Publish(ctx context.Context, _ notify.Principal, call inbox.Call, draft notify.Draft) (notify.Receipt, error) {
+func (d *desk) Publish(ctx context.Context, _ notify.Principal, call service.Call, draft notify.Draft) (notify.Receipt, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.panics {
@@ -98,19 +98,19 @@ func (d *desk) Publish(ctx context.Context, _ notify.Principal, call inbox.Call,
 	return d.receipt, d.refusal
 }
 
-func (d *desk) AppendCursor(dst []byte, _ inbox.CursorTag, seq notify.Sequence) []byte {
+func (d *desk) AppendCursor(dst []byte, _ service.CursorTag, seq notify.Sequence) []byte {
 	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
 }
 
 // service is a Handler and what it works with.
-type service struct {
+type fakeService struct {
 	*ws.Handler
 	hub  *hub.Hub
 	desk *desk
 }
 
 // start returns a service that stops with the test.
-func start(t *testing.T, change ...func(*ws.Options)) *service {
+func start(t *testing.T, change ...func(*ws.Options)) *fakeService {
 	t.Helper()
 	h := hub.New(hub.Options{PerAddress: 3})
 	s := newService(h, change...)
@@ -126,8 +126,8 @@ func start(t *testing.T, change ...func(*ws.Options)) *service {
 	return s
 }
 
-func newService(h *hub.Hub, change ...func(*ws.Options)) *service {
-	s := &service{hub: h, desk: &desk{hub: h}}
+func newService(h *hub.Hub, change ...func(*ws.Options)) *fakeService {
+	s := &fakeService{hub: h, desk: &desk{hub: h}}
 	o := ws.Options{
 		Inbox: s.desk, Hub: h,
 		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
@@ -140,7 +140,7 @@ func newService(h *hub.Hub, change ...func(*ws.Options)) *service {
 }
 
 // as serves requests as ada's; ?as= names somebody else, and nobody is nobody.
-func (s *service) as(w http.ResponseWriter, r *http.Request) {
+func (s *fakeService) as(w http.ResponseWriter, r *http.Request) {
 	u := r.URL.Query().Get("as")
 	switch u {
 	case "nobody":
@@ -154,7 +154,7 @@ func (s *service) as(w http.ResponseWriter, r *http.Request) {
 }
 
 // listen serves over TCP.
-func (s *service) listen(t *testing.T) (url string) {
+func (s *fakeService) listen(t *testing.T) (url string) {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(s.as))
 	srv.Config.ConnState = func(c net.Conn, state http.ConnState) {
@@ -200,13 +200,13 @@ func upgradeRequest(target string) *http.Request {
 }
 
 // pipe connects over a pipe, so that time can be the bubble's.
-func (s *service) pipe(t *testing.T) *stranger {
+func (s *fakeService) pipe(t *testing.T) *stranger {
 	t.Helper()
 	return s.pipeAs(t, nil)
 }
 
 // pipeAs does so with a seat.
-func (s *service) pipeAs(t *testing.T, seat *hub.Seat) *stranger {
+func (s *fakeService) pipeAs(t *testing.T, seat *hub.Seat) *stranger {
 	t.Helper()
 	here, there := net.Pipe()
 	t.Cleanup(func() { here.Close() })
@@ -216,7 +216,7 @@ func (s *service) pipeAs(t *testing.T, seat *hub.Seat) *stranger {
 }
 
 // tcp connects over TCP, and sends what is early with the request.
-func (s *service) tcp(t *testing.T, early ...byte) *stranger {
+func (s *fakeService) tcp(t *testing.T, early ...byte) *stranger {
 	t.Helper()
 	small := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {

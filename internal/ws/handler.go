@@ -16,9 +16,9 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -26,13 +26,13 @@ import (
 // larger ones are read past it.
 const readBuffer = 256
 
-// Inbox is what a connection needs of package inbox, whose Inbox it is.
+// Inbox is what a connection needs of package service, whose Inbox it is.
 type Inbox interface {
 	JoinAtOnce(c *hub.Conn, cursor string) bool
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
-	Publish(ctx context.Context, by notify.Principal, call inbox.Call, d notify.Draft) (notify.Receipt, error)
+	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
-	AppendCursor(dst []byte, tag inbox.CursorTag, seq notify.Sequence) []byte
+	AppendCursor(dst []byte, tag service.CursorTag, seq notify.Sequence) []byte
 }
 
 // Verifier knows whose a token is; package auth's is one.

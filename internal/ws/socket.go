@@ -12,8 +12,8 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -28,7 +28,7 @@ type socket struct {
 	handler *Handler
 	ws      *websocket.Conn // for reading
 	conn    *hub.Conn
-	tag     inbox.CursorTag
+	tag     service.CursorTag
 
 	door door
 
@@ -48,7 +48,7 @@ type socket struct {
 // request's memory.
 func (s *socket) start(p notify.Principal, seat *hub.Seat, cursor string) {
 	h := s.handler
-	s.tag = inbox.TagOf(p.User)
+	s.tag = service.TagOf(p.User)
 	s.conn = h.opts.Hub.NewConn(p, newID(), seat, s)
 	s.door.conn, s.door.open = s.conn, true
 	s.ws.SetReadLimit(maxCommand)

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 )
 
@@ -41,7 +41,7 @@ func TestPowerCut(t *testing.T) {
 			all.Go(func() {
 				for i := 0; ctx.Err() == nil; i++ {
 					title := fmt.Sprintf("cut %d publisher %d number %d", cut, p, i)
-					if _, err := r.inbox.Publish(ctx, backend(), inbox.Call{}, draft(title)); err == nil {
+					if _, err := r.service.Publish(ctx, backend(), service.Call{}, draft(title)); err == nil {
 						answers.add(title)
 					}
 				}
@@ -57,12 +57,12 @@ func TestPowerCut(t *testing.T) {
 		r.close(t)
 
 		after := openRoad(t, fs)
-		history := after.connect(t, inbox.Earliest)
+		history := after.connect(t, service.Earliest)
 		got := history.told.all()
 		require.Subset(t, got, answered, "cut %d: what was answered", cut)
 		require.Equal(t, delivered, got[:len(delivered)], "cut %d: what was delivered, in this order", cut)
 		require.Zero(t, after.connect(t, resume).resets, "cut %d: the cursor", cut)
-		cursor, before = inbox.Earliest, got
+		cursor, before = service.Earliest, got
 		after.close(t)
 	}
 	t.Logf("%d power cuts; %d notifications are there", cuts, len(before))
@@ -93,12 +93,12 @@ func (l *titles) wait(t *testing.T, n int) {
 
 // road is the service from inbox to hub, on a file system of the test's own.
 type road struct {
-	fs    *vfs.MemFS
-	store *store.Store
-	hub   *hub.Hub
-	inbox *inbox.Inbox
-	stop  context.CancelFunc
-	runs  sync.WaitGroup
+	fs      *vfs.MemFS
+	store   *store.Store
+	hub     *hub.Hub
+	service *service.Service
+	stop    context.CancelFunc
+	runs    sync.WaitGroup
 }
 
 func openRoad(t *testing.T, fs *vfs.MemFS) *road {
@@ -109,7 +109,7 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})}
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},
-		Deliver: func(c notify.Change) { r.inbox.Deliver(c) },
+		Deliver: func(c notify.Change) { r.service.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
@@ -118,7 +118,7 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 			t.Error(err)
 		}
 	})
-	r.inbox, err = inbox.Open(t.Context(), inbox.Options{
+	r.service, err = service.Open(t.Context(), service.Options{
 		Journal: j, Store: s, Hub: r.hub, Logger: quiet, Metrics: noMetrics{},
 		Retention: 24 * time.Hour, Keep: 1 << 20,
 	})
@@ -161,14 +161,14 @@ func (r *road) connect(t *testing.T, cursor string) *device {
 	d := &device{road: r}
 	c := r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
 	require.NoError(t, r.hub.Register(c))
-	require.NoError(t, r.inbox.Join(t.Context(), c, cursor, func() {}))
+	require.NoError(t, r.service.Join(t.Context(), c, cursor, func() {}))
 	return d
 }
 
 func (d *device) cursor() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return string(d.road.inbox.AppendCursor(nil, inbox.TagOf("ada"), d.last))
+	return string(d.road.service.AppendCursor(nil, service.TagOf("ada"), d.last))
 }
 
 // Write implements hub.Transport.

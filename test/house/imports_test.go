@@ -160,11 +160,11 @@ func TestPlanRefuses(t *testing.T) {
 		file, to string
 		want     bool
 	}{
-		"down":                      {"internal/httpapi/a.go", "inbox", true},
+		"down":                      {"internal/httpapi/a.go", "service", true},
 		"down several floors":       {"internal/ws/a.go", "notify", true},
 		"into a package within":     {"internal/store/a.go", "store", true},
 		"up":                        {"internal/hub/a.go", "ws", false},
-		"up, by a test":             {"internal/hub/a_test.go", "inbox", false},
+		"up, by a test":             {"internal/hub/a_test.go", "service", false},
 		"sideways":                  {"internal/journal/a.go", "store", false},
 		"sideways, by a test":       {"internal/journal/a_test.go", "store", true},
 		"a leaf imports notify":     {"internal/config/a.go", "notify", true},

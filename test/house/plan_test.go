@@ -10,7 +10,7 @@ var floors = [][]string{
 	{"app"},
 	{"httpapi"},
 	{"ws", "sse"},
-	{"inbox"},
+	{"service"},
 	{"hub", "journal", "store", "auth"},
 	{"wire", "nowait", "watch", "limit", "text"},
 	{"notify"},

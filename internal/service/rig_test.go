@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 )
 
@@ -24,8 +24,8 @@ type rig struct {
 	t       *testing.T
 	fs      *vfs.MemFS
 	keep    int
-	inbox   *inbox.Inbox
-	wrap    func(*store.Store) inbox.Store // nil: the store as it is
+	service *service.Service
+	wrap    func(*store.Store) service.Store // nil: the store as it is
 	hub     *hub.Hub
 	journal *journal.Local
 	store   *store.Store
@@ -33,7 +33,7 @@ type rig struct {
 
 	broadcasts, publishes *limit.Limiter
 	requests              *limit.Principals
-	issuers               inbox.Issuers
+	issuers               service.Issuers
 }
 
 func newRig(t *testing.T, sets ...func(*rig)) *rig {
@@ -52,7 +52,7 @@ func (r *rig) start() {
 	quiet := slog.New(slog.DiscardHandler)
 	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
 	require.NoError(r.t, err)
-	var b *inbox.Inbox
+	var b *service.Service
 	h := hub.New(hub.Options{Recounted: func(who notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return b.RecountFrame(who, at) }})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
@@ -66,11 +66,11 @@ func (r *rig) start() {
 			r.t.Error(err)
 		}
 	})
-	var seen inbox.Store = s
+	var seen service.Store = s
 	if r.wrap != nil {
 		seen = r.wrap(s)
 	}
-	b, err = inbox.Open(ctx, inbox.Options{
+	b, err = service.Open(ctx, service.Options{
 		Journal: j, Store: seen, Hub: h, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
@@ -78,7 +78,7 @@ func (r *rig) start() {
 	})
 	require.NoError(r.t, err)
 	close(opened)
-	r.inbox, r.hub, r.journal, r.store = b, h, j, s
+	r.service, r.hub, r.journal, r.store = b, h, j, s
 	r.stop = func() {
 		h.Drain(context.Background(), 0)
 		cancel()
@@ -124,7 +124,7 @@ func hears(user notify.UserID, topics ...notify.TopicPattern) notify.Principal {
 // submit publishes d as a backend.
 func (r *rig) submit(d notify.Draft) notify.Receipt {
 	r.t.Helper()
-	receipt, err := r.inbox.Publish(r.t.Context(), backend(), inbox.Call{Path: "/notify"}, d)
+	receipt, err := r.service.Publish(r.t.Context(), backend(), service.Call{Path: "/notify"}, d)
 	require.NoError(r.t, err)
 	return receipt
 }
@@ -161,7 +161,7 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	for _, f := range frames {
 		got := frame{event: f.Event, data: f.Data}
 		if f.Sequence != 0 {
-			got.cursor = string(d.r.inbox.AppendCursor(nil, inbox.TagOf(d.user), f.Sequence))
+			got.cursor = string(d.r.service.AppendCursor(nil, service.TagOf(d.user), f.Sequence))
 		}
 		var data struct{ Title, Reason string }
 		if err := json.Unmarshal(f.Data, &data); err != nil {
@@ -195,7 +195,7 @@ func (r *rig) connect(user notify.UserID, cursor string) *device {
 func (r *rig) connectAs(p notify.Principal, cursor string) *device {
 	r.t.Helper()
 	d := r.register(p)
-	if !r.inbox.JoinAtOnce(d.conn, cursor) {
+	if !r.service.JoinAtOnce(d.conn, cursor) {
 		d.join(cursor)
 	}
 	return d
@@ -215,7 +215,7 @@ func (d *device) join(cursor string) {
 	r := d.r
 	r.t.Helper()
 	welcomed := false
-	require.NoError(r.t, r.inbox.Join(r.t.Context(), d.conn, cursor, func() { welcomed = true }))
+	require.NoError(r.t, r.service.Join(r.t.Context(), d.conn, cursor, func() { welcomed = true }))
 	require.True(r.t, welcomed)
 }
 

@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -24,7 +24,7 @@ const one = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10" // an id
 // book is a journal and a store that answer as a test wants them to, and keep
 // what they were asked.
 type book struct {
-	inbox.Store // nil: what is not here is not called
+	service.Store // nil: what is not here is not called
 
 	durable  notify.Sequence
 	verdicts []notify.Verdict // of what is appended next
@@ -73,17 +73,17 @@ func (b *book) List(r notify.Reader, before, upTo notify.Sequence, state notify.
 	return b.list, nil
 }
 
-func newBook(t *testing.T, sets ...func(*inbox.Options)) (*book, *inbox.Inbox) {
+func newBook(t *testing.T, sets ...func(*service.Options)) (*book, *service.Service) {
 	t.Helper()
 	b := &book{durable: 9, free: 100}
-	o := inbox.Options{
+	o := service.Options{
 		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{},
 		Keep: 7, Reserve: 50,
 	}
 	for _, set := range sets {
 		set(&o)
 	}
-	i, err := inbox.Open(t.Context(), o)
+	i, err := service.Open(t.Context(), o)
 	require.NoError(t, err)
 	return b, i
 }
@@ -95,8 +95,8 @@ func listener() notify.Principal {
 	return p
 }
 
-func cursorAt(i *inbox.Inbox, u notify.UserID, seq notify.Sequence) string {
-	return string(i.AppendCursor(nil, inbox.TagOf(u), seq))
+func cursorAt(i *service.Service, u notify.UserID, seq notify.Sequence) string {
+	return string(i.AppendCursor(nil, service.TagOf(u), seq))
 }
 
 func TestMarking(t *testing.T) {
@@ -134,7 +134,7 @@ func TestAMarkIsAppendedUntilNothingIsLeft(t *testing.T) {
 // whole, whatever it comes to, and IDs that change nothing count for little.
 func TestMarksAreLimitedByWhatTheyChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, i := newBook(t, func(o *inbox.Options) {
+		b, i := newBook(t, func(o *service.Options) {
 			o.Marks = limit.New(notify.Rate{Name: "notifications marked", Quota: 100, Window: 10 * time.Second}, 0)
 		})
 		mark := func(by notify.Principal, which wire.Selection, verdicts ...notify.Verdict) error {
@@ -180,7 +180,7 @@ func TestRefusedMarks(t *testing.T) {
 		return err
 	}
 	for _, through := range []string{
-		inbox.Earliest, "nonsense", strings.Repeat("A", 32), cursorAt(i, "grace", 4), cursorAt(i, "ada", 4) + "A",
+		service.Earliest, "nonsense", strings.Repeat("A", 32), cursorAt(i, "grace", 4), cursorAt(i, "ada", 4) + "A",
 		cursorAt(i, "ada", 10), // not reached
 	} {
 		err := mark(wire.Selection{Through: through})
@@ -216,7 +216,7 @@ func TestRecalling(t *testing.T) {
 func TestListing(t *testing.T) {
 	b, i := newBook(t)
 	b.list = store.List{Notifications: []notify.Notification{{Sequence: 8}, {Sequence: 5}}, Next: 4}
-	page, err := i.List(t.Context(), listener(), inbox.Query{State: notify.StateRead, Limit: 2})
+	page, err := i.List(t.Context(), listener(), service.Query{State: notify.StateRead, Limit: 2})
 	require.NoError(t, err)
 	reader := notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}
 	assert.Equal(t, []question{{reader, 0, 9, notify.StateRead, 2}, {reader: reader, upTo: 9}}, b.asked)
@@ -229,33 +229,33 @@ func TestListing(t *testing.T) {
 	assert.Equal(t, cursorAt(i, "ada", 4), page.Next, "which may be further on")
 
 	b.list.Next = 0
-	page, err = i.List(t.Context(), listener(), inbox.Query{Before: page.Items[1].Cursor, Limit: 2})
+	page, err = i.List(t.Context(), listener(), service.Query{Before: page.Items[1].Cursor, Limit: 2})
 	require.NoError(t, err)
 	assert.EqualValues(t, 5, b.asked[2].before)
 	assert.Empty(t, page.Next)
 
 	b.list = store.List{}
-	page, err = i.List(t.Context(), listener(), inbox.Query{Limit: 2})
+	page, err = i.List(t.Context(), listener(), service.Query{Limit: 2})
 	require.NoError(t, err)
 	assert.NotNil(t, page.Items)
-	for _, before := range []string{"nonsense", inbox.Earliest, cursorAt(i, "grace", 5)} {
-		_, err = i.List(t.Context(), listener(), inbox.Query{Before: before, Limit: 2})
+	for _, before := range []string{"nonsense", service.Earliest, cursorAt(i, "grace", 5)} {
+		_, err = i.List(t.Context(), listener(), service.Query{Before: before, Limit: 2})
 		require.ErrorIs(t, err, notify.ErrMalformed)
 	}
-	_, err = i.List(t.Context(), backend(), inbox.Query{Limit: 2})
+	_, err = i.List(t.Context(), backend(), service.Query{Limit: 2})
 	require.ErrorIs(t, err, notify.ErrScope)
 }
 
 // What takes something back, and reading, must be possible when nothing else is.
 func TestAFullDiskHindersMarksAlone(t *testing.T) {
 	b := &book{durable: 9, free: 1, verdicts: []notify.Verdict{{}}}
-	i, err := inbox.Open(t.Context(), inbox.Options{
+	i, err := service.Open(t.Context(), service.Options{
 		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
 	})
 	require.NoError(t, err)
 	_, err = i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
 	require.ErrorIs(t, err, notify.ErrUnavailable)
 	require.NoError(t, i.Recall(t.Context(), notify.Principal{}, one))
-	_, err = i.List(t.Context(), ada(), inbox.Query{Limit: 1})
+	_, err = i.List(t.Context(), ada(), service.Query{Limit: 1})
 	require.NoError(t, err)
 }

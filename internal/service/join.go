@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const pageMost = 64
 
 // joining is a connection on its way from its cursor to the live road.
 type joining struct {
-	inbox *Inbox
+	inbox *Service
 	conn  *hub.Conn
 	user  notify.UserID
 	name  string // of the principal
@@ -39,7 +39,7 @@ type joining struct {
 // JoinAtOnce does what Join does if it takes one page of history and one write
 // that waits for no peer, as it mostly does; it may wait for a slot to read.
 // Otherwise it reports false and has told c nothing: it takes a Join.
-func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
+func (b *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if _, yes := b.refused(c.Principal()); yes {
 		return false
 	}
@@ -59,7 +59,7 @@ func (b *Inbox) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	return b.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...)
 }
 
-func (b *Inbox) joining(c *hub.Conn) *joining {
+func (b *Service) joining(c *hub.Conn) *joining {
 	p := c.Principal()
 	return &joining{inbox: b, conn: c, user: p.User, name: p.Name}
 }
@@ -69,7 +69,7 @@ func (b *Inbox) joining(c *hub.Conn) *joining {
 // is told now: no gap, no repeat. It calls welcomed once, when welcome was
 // written: from then on c may be answered. c must be registered with the hub.
 // A slow c makes Join slow; it returns early when c or ctx ends.
-func (b *Inbox) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+func (b *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	j := b.joining(c)
 	if why, yes := b.refused(c.Principal()); yes { // since its token was checked; from now on the hub would end it
 		c.End(why)
@@ -279,7 +279,7 @@ func frames(p store.Page) []*hub.Frame {
 }
 
 // welcome is the data of the first frame.
-func (b *Inbox) welcome(c *hub.Conn, cursor, reset string) []byte {
+func (b *Service) welcome(c *hub.Conn, cursor, reset string) []byte {
 	p := c.Principal()
 	return wire.AppendWelcome(nil, &wire.Welcome{
 		Connection: c.ID(),

@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"strings"
@@ -12,9 +12,9 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -27,7 +27,7 @@ func ada() notify.Principal {
 
 func (r *rig) ticket(p notify.Principal) string {
 	r.t.Helper()
-	ticket, err := r.inbox.IssueTicket(r.t.Context(), p)
+	ticket, err := r.service.IssueTicket(r.t.Context(), p)
 	require.NoError(r.t, err)
 	return ticket
 }
@@ -43,7 +43,7 @@ func TestTicketIsGoodOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			p, err := r.inbox.RedeemTicket(t.Context(), ticket)
+			p, err := r.service.RedeemTicket(t.Context(), ticket)
 			if err == nil {
 				redeemed.Add(1)
 				assert.Equal(t, ada().User, p.User)
@@ -64,12 +64,12 @@ func TestAUsedTicketWritesNothing(t *testing.T) {
 	ticket := r.ticket(ada())
 	before := r.journal.Durable()
 	for range 20 {
-		_, _ = r.inbox.RedeemTicket(t.Context(), ticket)
+		_, _ = r.service.RedeemTicket(t.Context(), ticket)
 	}
 	assert.LessOrEqual(t, r.journal.Durable()-before, notify.Sequence(3))
-	_, err := r.inbox.RedeemTicket(t.Context(), ticket)
+	_, err := r.service.RedeemTicket(t.Context(), ticket)
 	assert.ErrorIs(t, err, notify.ErrTokenInvalid)
-	_, err = r.inbox.RedeemTicket(t.Context(), r.ticket(ada()))
+	_, err = r.service.RedeemTicket(t.Context(), r.ticket(ada()))
 	assert.NoError(t, err, "another ticket")
 }
 
@@ -79,7 +79,7 @@ func TestNoTicket(t *testing.T) {
 	good := r.ticket(ada())
 	before := r.store.Stats().WALBytes
 	for _, ticket := range []string{"", "x", good + "x", good[:42], good[:42] + "!", strings.Repeat("A", 43), strings.Repeat("A", 1<<20)} {
-		p, err := r.inbox.RedeemTicket(t.Context(), ticket)
+		p, err := r.service.RedeemTicket(t.Context(), ticket)
 		require.ErrorIs(t, err, notify.ErrTokenInvalid)
 		assert.Zero(t, p)
 		assert.Equal(t, "token invalid: the ticket is not one that this service gave out", err.Error(), "no byte of what was shown")
@@ -89,17 +89,17 @@ func TestNoTicket(t *testing.T) {
 
 func TestTicketIsNoBetterThanItsToken(t *testing.T) {
 	r := newRig(t)
-	_, err := r.inbox.IssueTicket(t.Context(), backend())
+	_, err := r.service.IssueTicket(t.Context(), backend())
 	require.ErrorIs(t, err, notify.ErrScope)
 
 	expired := ada()
 	expired.Expires = time.Now().Add(-auth.Leeway - time.Millisecond)
-	_, err = r.inbox.RedeemTicket(t.Context(), r.ticket(expired))
+	_, err = r.service.RedeemTicket(t.Context(), r.ticket(expired))
 	require.ErrorIs(t, err, notify.ErrTokenExpired)
 
 	ticket := r.ticket(ada())
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
-	_, err = r.inbox.RedeemTicket(t.Context(), ticket)
+	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
+	_, err = r.service.RedeemTicket(t.Context(), ticket)
 	require.ErrorIs(t, err, notify.ErrTokenRevoked)
 }
 
@@ -109,38 +109,38 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 	other.TokenID = "two"
 	one, two, grace := r.connectAs(ada(), ""), r.connectAs(other, ""), r.connect("grace", "")
 
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
+	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
 	r.publish("still here", "ada", "grace") // behind the revocation, in one order
 	assert.Equal(t, []string{"welcome", "live", "still here"}, two.told(3))
 	assert.Equal(t, []string{"welcome", "live", "still here"}, grace.told(3))
 	assert.True(t, one.conn.Ended())
 	assert.False(t, two.conn.Ended())
-	assert.True(t, r.inbox.Revoked(ada()))
-	assert.False(t, r.inbox.Revoked(other))
+	assert.True(t, r.service.Revoked(ada()))
+	assert.False(t, r.service.Revoked(other))
 
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{User: "ada", Before: other.Issued.Add(time.Second)}))
+	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{User: "ada", Before: other.Issued.Add(time.Second)}))
 	r.publish("alone", "ada", "grace")
 	assert.Equal(t, []string{"welcome", "live", "still here", "alone"}, grace.told(4))
 	assert.True(t, two.conn.Ended())
-	assert.True(t, r.inbox.Revoked(other))
+	assert.True(t, r.service.Revoked(other))
 
 	r.restart()
-	assert.True(t, r.inbox.Revoked(ada()))
-	assert.True(t, r.inbox.Revoked(other))
+	assert.True(t, r.service.Revoked(ada()))
+	assert.True(t, r.service.Revoked(other))
 	later := other
 	later.Issued = later.Issued.Add(time.Second)
-	assert.False(t, r.inbox.Revoked(later), "a token of that very second stays good")
+	assert.False(t, r.service.Revoked(later), "a token of that very second stays good")
 }
 
 // A token can be revoked after it was checked and before its connection is
 // known to the hub, which then was told too early.
 func TestRevokedWhileConnecting(t *testing.T) {
 	r := newRig(t)
-	require.NoError(t, r.inbox.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
+	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
 	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
 	d.conn = r.hub.NewConn(ada(), "c", nil, d)
 	require.NoError(t, r.hub.Register(d.conn))
-	err := r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() { t.Error("it was welcomed") })
+	err := r.service.Join(t.Context(), d.conn, service.Earliest, func() { t.Error("it was welcomed") })
 	require.ErrorIs(t, err, hub.ErrEnded)
 	r.stop() // waits for what is still to be written
 	r.start()
@@ -159,10 +159,10 @@ func TestRevokeWhat(t *testing.T) {
 		{Before: time.Now()},
 		{User: "ada", Before: time.Now().Add(time.Hour)}, // which nobody could take back
 	} {
-		require.ErrorIs(t, r.inbox.Revoke(t.Context(), notify.Principal{}, e), notify.ErrInvalid, "%+v", e)
+		require.ErrorIs(t, r.service.Revoke(t.Context(), notify.Principal{}, e), notify.ErrInvalid, "%+v", e)
 	}
-	require.NoError(t, r.inbox.Ready())
-	assert.False(t, r.inbox.Revoked(ada()))
+	require.NoError(t, r.service.Ready())
+	assert.False(t, r.service.Revoked(ada()))
 }
 
 func TestPublishingIsHeldToARate(t *testing.T) {
@@ -181,7 +181,7 @@ func TestPublishingIsHeldToARate(t *testing.T) {
 		{Draft: draft("e", "ada", "grace")},
 		{Draft: draft("f", "ada")},
 	}
-	results := r.inbox.PublishBatch(t.Context(), backend(), inbox.Call{Key: "k"}, items)
+	results := r.service.PublishBatch(t.Context(), backend(), service.Call{Key: "k"}, items)
 	for i, want := range []error{notify.ErrInvalid, nil, nil, notify.ErrLimit, nil, nil, notify.ErrLimit} {
 		require.ErrorIs(t, results[i].Err, want, "item %d", i)
 	}
@@ -192,6 +192,6 @@ func TestPublishingIsHeldToARate(t *testing.T) {
 
 	other := backend()
 	other.Name = "user:another"
-	_, err := r.inbox.Publish(t.Context(), other, inbox.Call{}, draft("g"))
+	_, err := r.service.Publish(t.Context(), other, service.Call{}, draft("g"))
 	require.NoError(t, err, "another principal's rate")
 }

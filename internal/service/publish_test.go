@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"testing"
@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -30,7 +30,7 @@ func TestScopes(t *testing.T) {
 		{crier, toTopics("x", "news"), notify.ErrScope},
 		{notify.Principal{}, toTopics("x", "news"), notify.ErrScope},
 	} {
-		_, err := r.inbox.Publish(t.Context(), c.by, inbox.Call{}, c.d)
+		_, err := r.service.Publish(t.Context(), c.by, service.Call{}, c.d)
 		assert.ErrorIs(t, err, c.err)
 	}
 }
@@ -47,32 +47,32 @@ func TestAUserNamedTwiceIsToldOnce(t *testing.T) {
 func TestIdempotency(t *testing.T) {
 	r := newRig(t)
 	one := draft("one", "ada")
-	call := inbox.Call{Path: "/notify", Key: "k"}
-	first, err := r.inbox.Publish(t.Context(), backend(), call, one)
+	call := service.Call{Path: "/notify", Key: "k"}
+	first, err := r.service.Publish(t.Context(), backend(), call, one)
 	require.NoError(t, err)
 	assert.False(t, first.Duplicate)
 
 	r.restart()
-	again, err := r.inbox.Publish(t.Context(), backend(), call, one)
+	again, err := r.service.Publish(t.Context(), backend(), call, one)
 	require.NoError(t, err)
 	assert.Equal(t, notify.Receipt{ID: first.ID, Recipients: 1, Duplicate: true}, again)
 
 	other := one
 	other.Source = []byte(`{"type":"u"}`)
-	_, err = r.inbox.Publish(t.Context(), backend(), call, other)
+	_, err = r.service.Publish(t.Context(), backend(), call, other)
 	assert.ErrorIs(t, err, notify.ErrKeyReused)
 
-	for name, call := range map[string]inbox.Call{
+	for name, call := range map[string]service.Call{
 		"another path": {Path: "/ws", Key: "k"},
 		"another key":  {Path: "/notify", Key: "l"},
 	} {
-		receipt, err := r.inbox.Publish(t.Context(), backend(), call, other)
+		receipt, err := r.service.Publish(t.Context(), backend(), call, other)
 		require.NoError(t, err, name)
 		assert.False(t, receipt.Duplicate, name)
 	}
 	someone := backend()
 	someone.Name = "user:someone"
-	receipt, err := r.inbox.Publish(t.Context(), someone, call, other)
+	receipt, err := r.service.Publish(t.Context(), someone, call, other)
 	require.NoError(t, err)
 	assert.False(t, receipt.Duplicate, "another principal")
 }
@@ -80,17 +80,17 @@ func TestIdempotency(t *testing.T) {
 func TestARetriedBatchCompletesWhatFailed(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
-	call := inbox.Call{Path: "/notify/batch", Key: "k"}
+	call := service.Call{Path: "/notify/batch", Key: "k"}
 	bad := draft("bad", "ada")
 	bad.Type = ""
 	items := []wire.BatchItem{{Draft: draft("one", "ada")}, {Draft: bad}, {Draft: draft("three", "ada")}}
-	results := r.inbox.PublishBatch(t.Context(), backend(), call, items)
+	results := r.service.PublishBatch(t.Context(), backend(), call, items)
 	assert.NoError(t, results[0].Err)
 	assert.ErrorIs(t, results[1].Err, notify.ErrInvalid)
 	assert.NoError(t, results[2].Err)
 
 	items[1].Draft = draft("two", "ada")
-	again := r.inbox.PublishBatch(t.Context(), backend(), call, items)
+	again := r.service.PublishBatch(t.Context(), backend(), call, items)
 	assert.True(t, again[0].Receipt.Duplicate)
 	assert.False(t, again[1].Receipt.Duplicate)
 	assert.True(t, again[2].Receipt.Duplicate)
@@ -103,27 +103,27 @@ func TestEphemeralIsNotStored(t *testing.T) {
 	e := draft("now or never", "ada")
 	e.Ephemeral = true
 	for _, key := range []string{"", "k"} {
-		receipt, err := r.inbox.Publish(t.Context(), backend(), inbox.Call{Key: key}, e)
+		receipt, err := r.service.Publish(t.Context(), backend(), service.Call{Key: key}, e)
 		require.NoError(t, err)
 		assert.Equal(t, 1, receipt.Recipients)
 	}
-	again, err := r.inbox.Publish(t.Context(), backend(), inbox.Call{Key: "k"}, e)
+	again, err := r.service.Publish(t.Context(), backend(), service.Call{Key: "k"}, e)
 	require.NoError(t, err)
 	assert.True(t, again.Duplicate)
 	r.publish("kept", "ada")
 	assert.Equal(t, []string{"welcome", "live", "now or never", "now or never", "kept"}, d.told(5))
 	assert.Empty(t, d.all()[2].cursor)
-	assert.Equal(t, []string{"welcome", "kept", "live"}, r.connect("ada", inbox.Earliest).told(3))
+	assert.Equal(t, []string{"welcome", "kept", "live"}, r.connect("ada", service.Earliest).told(3))
 }
 
 func TestExpiredIsNotReplayed(t *testing.T) {
 	r := newRig(t)
 	short := draft("short", "ada")
 	short.TTL = time.Second
-	_, err := r.inbox.Publish(t.Context(), backend(), inbox.Call{}, short)
+	_, err := r.service.Publish(t.Context(), backend(), service.Call{}, short)
 	require.NoError(t, err)
 	r.publish("long", "ada")
 	assert.Eventually(t, func() bool {
-		return len(r.connect("ada", inbox.Earliest).caughtUp()) == len([]string{"welcome", "long", "live"})
+		return len(r.connect("ada", service.Earliest).caughtUp()) == len([]string{"welcome", "long", "live"})
 	}, 10*time.Second, 50*time.Millisecond)
 }

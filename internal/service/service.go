@@ -1,10 +1,10 @@
-// Package inbox holds the rules: who may publish what and how often, whose
+// Package service holds the rules: who may publish what and how often, whose
 // ticket or token is good no more, what a user has read, how a connection takes
 // up its user's history and joins the live road, what a cursor is, when what was
 // deferred is delivered, and when what is past its time is swept. It leaves the
 // order of entries to the journal, their keeping to the store, and sockets to
 // others.
-package inbox
+package service
 
 import (
 	"context"
@@ -81,8 +81,8 @@ type Options struct {
 	Requests *limit.Principals
 }
 
-// Inbox is the one way to publish and to receive.
-type Inbox struct {
+// Service is the one way to publish and to receive.
+type Service struct {
 	opts    Options
 	cursors *cursors
 
@@ -108,7 +108,7 @@ type Inbox struct {
 }
 
 // Open begins a new generation of cursors in the journal and returns an inbox.
-func Open(ctx context.Context, o Options) (*Inbox, error) {
+func Open(ctx context.Context, o Options) (*Service, error) {
 	g := notify.Generation{}
 	var id [8]byte
 	rand.Read(id[:]) // never fails: crypto/rand
@@ -121,7 +121,7 @@ func Open(ctx context.Context, o Options) (*Inbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
-	b := &Inbox{
+	b := &Service{
 		opts:        o,
 		joins:       limit.NewSlots(readersMost, readersEach),
 		lists:       limit.NewSlots(readersMost, readersEach),
@@ -159,7 +159,7 @@ const upkeepEvery = time.Second
 
 // Run keeps house until ctx ends: it sweeps, watches the disk, and delivers what
 // was deferred when it is due.
-func (b *Inbox) Run(ctx context.Context) {
+func (b *Service) Run(ctx context.Context) {
 	var releasing sync.WaitGroup
 	defer releasing.Wait()
 	releasing.Go(func() { b.release(ctx) })
@@ -193,7 +193,7 @@ func safely(do func() error) (err error) {
 }
 
 // sweep removes all that is past its time, a bounded number at a time.
-func (b *Inbox) sweep(ctx context.Context, now time.Time) error {
+func (b *Service) sweep(ctx context.Context, now time.Time) error {
 	s := notify.Sweep{Retention: b.opts.Retention, MaxBytes: b.opts.MaxBytes}
 	due, err := b.opts.Store.Due(now, s)
 	if err != nil {
@@ -211,7 +211,7 @@ func (b *Inbox) sweep(ctx context.Context, now time.Time) error {
 
 // watchDisk stops publishing before the disk is full, and lets it go on when
 // there is room again.
-func (b *Inbox) watchDisk() {
+func (b *Service) watchDisk() {
 	free, err := b.opts.Store.Free()
 	if err != nil {
 		b.opts.Logger.Warn("the free space of the disk cannot be read", "error", err)
@@ -228,7 +228,7 @@ func (b *Inbox) watchDisk() {
 
 // Ready returns nil if this node can publish and replay, and otherwise an error
 // of kind ErrUnavailable that says what is wrong.
-func (b *Inbox) Ready() error {
+func (b *Service) Ready() error {
 	if err := b.opts.Store.Err(); err != nil {
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}

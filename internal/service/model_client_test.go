@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"encoding/base64"
@@ -10,8 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -64,7 +64,7 @@ func (c *client) open(t *rapid.T, r *rig, m *model) {
 	c.shown = shown{}
 	before := ""
 	for more := true; more; more = before != "" {
-		page := listed(t, r, c.by, inbox.Query{State: notify.StateAll, Before: before, Limit: 7})
+		page := listed(t, r, c.by, service.Query{State: notify.StateAll, Before: before, Limit: 7})
 		if c.cursor == "" { // of the first page: what comes later may repeat what is on the others
 			c.cursor = page.Cursor
 		}

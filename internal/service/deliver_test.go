@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"encoding/json"
@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 )
 
@@ -50,7 +50,7 @@ func (c counted) Unread(r notify.Reader, upTo notify.Sequence) (int, error) { re
 
 func counting(count func(r notify.Reader, upTo notify.Sequence) (int, error)) func(*rig) {
 	return func(r *rig) {
-		r.wrap = func(s *store.Store) inbox.Store { return counted{s, count} }
+		r.wrap = func(s *store.Store) service.Store { return counted{s, count} }
 	}
 }
 
@@ -68,18 +68,18 @@ func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
 		return len(r.User), nil
 	}))
 	phone, laptop, grace := r.connect("ada", ""), r.connectAs(hears("ada", "news"), ""), r.connect("grace", "")
-	r.inbox.Deliver(notify.InboxChange{
+	r.service.Deliver(notify.InboxChange{
 		Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}, Unread: []string{"y"},
 	})
-	r.inbox.Deliver(notify.InboxChange{
+	r.service.Deliver(notify.InboxChange{
 		Sequence: later + 1, To: notify.Readers{All: true}, Recalled: []string{"z"},
 	})
-	r.inbox.Deliver(notify.Recount{To: notify.Readers{All: true}})
+	r.service.Deliver(notify.Recount{To: notify.Readers{All: true}})
 	want := []string{`{"unread_count":0}`, `{"read":["x"],"unread":["y"],"unread_count":3}`, `{"recalled":["z"]}`}
 	assert.Equal(t, want, data(phone, "live", "inbox"))
 	assert.Equal(t, strings.ReplaceAll(strings.Join(want, " "), "count\":3", "count\":9"), strings.Join(data(laptop, "live", "inbox"), " "))
 	assert.Equal(t, []string{`{"unread_count":0}`, `{"recalled":["z"]}`}, data(grace, "live", "inbox"))
-	assert.Equal(t, string(r.inbox.AppendCursor(nil, inbox.TagOf("ada"), later+1)), phone.cursor())
+	assert.Equal(t, string(r.service.AppendCursor(nil, service.TagOf("ada"), later+1)), phone.cursor())
 
 	ctx, stop := contextOf(t)
 	defer stop()
@@ -113,7 +113,7 @@ func TestALargeChangeIsToldInParts(t *testing.T) {
 	for i := range 2_500 {
 		all = append(all, fmt.Sprintf("%036d", i))
 	}
-	r.inbox.Deliver(notify.InboxChange{
+	r.service.Deliver(notify.InboxChange{
 		Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: all[:900], Archived: all[900:2_300], Recalled: all[2_300:],
 	})
 	d.told(5)
@@ -143,12 +143,12 @@ func TestACountThatFailsEndsTheConnection(t *testing.T) {
 	}))
 	d := r.connect("ada", "")
 	broken.Store(true)
-	r.inbox.Deliver(notify.InboxChange{Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}})
+	r.service.Deliver(notify.InboxChange{Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}})
 	assert.Eventually(t, func() bool { return d.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
 
 	late := r.register(hears("ada"))
-	require.False(t, r.inbox.JoinAtOnce(late.conn, ""))
-	require.Error(t, r.inbox.Join(t.Context(), late.conn, "", func() {}))
+	require.False(t, r.service.JoinAtOnce(late.conn, ""))
+	require.Error(t, r.service.Join(t.Context(), late.conn, "", func() {}))
 	assert.Eventually(t, func() bool { return late.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
 }
 
@@ -169,7 +169,7 @@ func TestARecountIsToldWithACursor(t *testing.T) {
 	d.told(3)
 	cursor := d.cursor()
 	unread.Store(5)
-	r.inbox.Deliver(notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}})
+	r.service.Deliver(notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}})
 	ctx, stop := contextOf(t)
 	defer stop()
 	go r.hub.Run(ctx)
@@ -184,7 +184,7 @@ func TestTopicsOfATokenThatIsRenewedWhileJoining(t *testing.T) {
 	r := newRig(t)
 	r.publish("old", "ada")
 	d := r.register(hears("ada"))
-	require.NoError(t, r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() {
+	require.NoError(t, r.service.Join(t.Context(), d.conn, service.Earliest, func() {
 		require.True(t, d.conn.Renew(hears("ada", "news")))
 		r.submit(toTopics("new", "news"))
 	}))

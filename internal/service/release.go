@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"context"
@@ -16,7 +16,7 @@ const (
 
 // release delivers what was deferred when it is due, until ctx ends. It does so
 // on a full disk too: what was accepted is delivered.
-func (b *Inbox) release(ctx context.Context) {
+func (b *Service) release(ctx context.Context) {
 	timer := time.NewTimer(0) // what came to be due while nobody ran is late already
 	defer timer.Stop()
 	for {
@@ -39,7 +39,7 @@ func (b *Inbox) release(ctx context.Context) {
 }
 
 // deferred sees to it that what is deferred until at is looked at in time.
-func (b *Inbox) deferred(at time.Time) {
+func (b *Service) deferred(at time.Time) {
 	if time.Until(at) >= releaseEvery {
 		return
 	}
@@ -51,7 +51,7 @@ func (b *Inbox) deferred(at time.Time) {
 
 // releaseDue releases all that is due, in the order of time, and returns when to
 // look again.
-func (b *Inbox) releaseDue(ctx context.Context) (wait time.Duration, err error) {
+func (b *Service) releaseDue(ctx context.Context) (wait time.Duration, err error) {
 	var last notify.Deferred
 	for ctx.Err() == nil {
 		due, next, err := b.opts.Store.DueDeferred(time.Now(), releaseMost)
@@ -73,7 +73,7 @@ func (b *Inbox) releaseDue(ctx context.Context) (wait time.Duration, err error) 
 	return releaseEvery, nil
 }
 
-func (b *Inbox) releaseAll(ctx context.Context, due []notify.Deferred) error {
+func (b *Service) releaseAll(ctx context.Context, due []notify.Deferred) error {
 	entries := make([]notify.Entry, len(due))
 	for i := range due {
 		entries[i] = notify.Release{Ref: due[i]}

@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"github.com/bellhop/bellhop/internal/hub"
@@ -8,7 +8,7 @@ import (
 
 // Deliver tells the open connections on this node of c, or ends those that it
 // revokes. It waits for none.
-func (b *Inbox) Deliver(c notify.Change) {
+func (b *Service) Deliver(c notify.Change) {
 	switch c := c.(type) {
 	case *notify.Notification:
 		b.reaches(c.Sequence)
@@ -25,13 +25,13 @@ func (b *Inbox) Deliver(c notify.Change) {
 
 // reaches notes that all before seq was delivered. Whether all of seq itself
 // was shows when the next comes: one entry may come to several changes.
-func (b *Inbox) reaches(seq notify.Sequence) {
+func (b *Service) reaches(seq notify.Sequence) {
 	if seq > 0 {
 		b.opts.Hub.Reached(seq - 1)
 	}
 }
 
-func (b *Inbox) tell(n *notify.Notification) {
+func (b *Service) tell(n *notify.Notification) {
 	if n.Audience != notify.AudienceTopic {
 		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll}
 		b.opts.Hub.Deliver(to, n.Time, frameOf(n))
@@ -64,7 +64,7 @@ func appendFrame(data []byte, n *notify.Notification) ([]byte, *hub.Frame) {
 // read the same. To many it is one event for all, without a count: the Recount that
 // follows has the wheel count for them, a bounded number at a tick. An eviction is
 // told directly after the notification that caused it.
-func (b *Inbox) tellChange(c *notify.InboxChange) {
+func (b *Service) tellChange(c *notify.InboxChange) {
 	parts := partsOf(c)
 	last := parts[len(parts)-1:]
 	if c.Replaced || c.Evicted {
@@ -126,7 +126,7 @@ func changeFrames(parts []notify.InboxChange, unread int) []*hub.Frame {
 // LiveFrame tells c that it has been told everything up to at, that what comes
 // from now on is live, and how much is unread. It is nil if that cannot be
 // counted, and then c ends.
-func (b *Inbox) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
+func (b *Service) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
 	p := c.Principal()
 	unread, ok := b.unread(p.Reader(), at)
 	if !ok {
@@ -138,14 +138,14 @@ func (b *Inbox) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
 
 // RecountFrame tells connections of r how much is unread, now that they have been
 // told everything up to at. It reports false if that cannot be counted.
-func (b *Inbox) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame, ok bool) {
+func (b *Service) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame, ok bool) {
 	unread, ok := b.unread(r, at)
 	return &hub.Frame{Event: "inbox", Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}, ok
 }
 
 // unread counts what r was told up to a sequence and its user has not looked at.
 // It reports false if the store fails.
-func (b *Inbox) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
+func (b *Service) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
 	n, err := b.opts.Store.Unread(r, upTo)
 	if err != nil {
 		b.opts.Logger.Error("unread notifications could not be counted", "error", err)

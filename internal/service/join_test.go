@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
 func TestNoCursorStartsNow(t *testing.T) {
@@ -28,7 +28,7 @@ func TestEarliestIsAllThatIsKept(t *testing.T) {
 	r.publish("one", "ada")
 	r.publish("for grace", "grace")
 	r.publish("for all")
-	d := r.connect("ada", inbox.Earliest)
+	d := r.connect("ada", service.Earliest)
 	assert.Equal(t, []string{"welcome", "one", "for all", "live"}, d.told(4))
 }
 
@@ -88,11 +88,11 @@ func TestSlowPeersHoldUpNoOthers(t *testing.T) {
 	for n := range slow {
 		d := r.register(hears(notify.UserID(strconv.Itoa(n))))
 		d.hold = hold
-		joining.Go(func() { d.join(inbox.Earliest) })
+		joining.Go(func() { d.join(service.Earliest) })
 	}
 	for n := range slow {
 		d := r.register(hears(notify.UserID("ada" + strconv.Itoa(n))))
-		require.True(t, r.inbox.JoinAtOnce(d.conn, inbox.Earliest))
+		require.True(t, r.service.JoinAtOnce(d.conn, service.Earliest))
 		assert.Equal(t, []string{"welcome", "one", "live"}, d.told(3))
 	}
 }
@@ -102,10 +102,10 @@ func TestJoiningInStepsTellsTheSame(t *testing.T) {
 	d := r.connect("ada", "")
 	r.publish("one", "ada")
 	r.publish("two")
-	for _, cursor := range []string{"", inbox.Earliest, d.cursor(), "nonsense"} {
+	for _, cursor := range []string{"", service.Earliest, d.cursor(), "nonsense"} {
 		p := notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}
 		atOnce, inSteps := r.register(p), r.register(p)
-		require.True(t, r.inbox.JoinAtOnce(atOnce.conn, cursor))
+		require.True(t, r.service.JoinAtOnce(atOnce.conn, cursor))
 		inSteps.join(cursor)
 		assert.Equal(t, inSteps.caughtUp(), atOnce.caughtUp(), "from %q", cursor)
 		assert.Equal(t, inSteps.cursor(), atOnce.cursor(), "from %q", cursor)
@@ -118,7 +118,7 @@ func TestNotAtOnceIfThePastHasSeveralPages(t *testing.T) {
 		r.publish(strconv.Itoa(i), "ada")
 	}
 	d := r.register(notify.Principal{User: "ada"})
-	require.False(t, r.inbox.JoinAtOnce(d.conn, inbox.Earliest))
+	require.False(t, r.service.JoinAtOnce(d.conn, service.Earliest))
 	assert.Empty(t, d.all())
 }
 
@@ -132,7 +132,7 @@ func TestALongHistoryIsCharged(t *testing.T) {
 	}
 	ada := notify.Principal{User: "ada", Name: "user:ada"}
 	d := r.register(ada)
-	d.join(inbox.Earliest)
+	d.join(service.Earliest)
 	d.caughtUp()
 	left := 0
 	for requests.Allow(ada) == nil {
@@ -151,7 +151,7 @@ func TestCursorNotYetReached(t *testing.T) {
 	copied := r.fs.CrashClone(synced())
 	r.start()
 	r.publish("two", "ada")
-	ahead := r.connect("ada", inbox.Earliest)
+	ahead := r.connect("ada", service.Earliest)
 	ahead.told(4)
 	r.stop()
 
@@ -186,7 +186,7 @@ func TestSinceHidesOlderBroadcasts(t *testing.T) {
 	r := newRig(t)
 	r.publish("for all")
 	r.publish("for ada", "ada")
-	d := r.connectAs(notify.Principal{User: "ada", Since: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour)}, inbox.Earliest)
+	d := r.connectAs(notify.Principal{User: "ada", Since: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour)}, service.Earliest)
 	assert.Equal(t, []string{"welcome", "for ada", "live"}, d.told(3))
 }
 
@@ -248,7 +248,7 @@ func TestJoinAtTheCap(t *testing.T) {
 	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
 	d.conn = r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
 	require.NoError(t, r.hub.Register(d.conn))
-	require.NoError(t, r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() { r.publish("late", "ada") }))
+	require.NoError(t, r.service.Join(t.Context(), d.conn, service.Earliest, func() { r.publish("late", "ada") }))
 	got := d.wait(func(fs []frame) bool { return len(titles(fs)) > r.keep })
 	assert.Equal(t, "late", titles(got)[r.keep])
 	assert.NotContains(t, events(got), "reset truncated")
@@ -268,17 +268,17 @@ func TestStalledReadersHoldNothingThatOthersNeed(t *testing.T) {
 		for range each {
 			d := r.register(hears(notify.UserID("mallory " + strconv.Itoa(i))))
 			d.hold = hold
-			joining.Go(func() { _ = r.inbox.Join(t.Context(), d.conn, inbox.Earliest, func() {}) })
+			joining.Go(func() { _ = r.service.Join(t.Context(), d.conn, service.Earliest, func() {}) })
 		}
 	}
-	r.connectAs(hears("ada"), inbox.Earliest).caughtUp()
+	r.connectAs(hears("ada"), service.Earliest).caughtUp()
 	ada := r.register(hears("ada"))
-	ada.join(inbox.Earliest)
+	ada.join(service.Earliest)
 	ada.caughtUp()
-	page, err := r.inbox.List(t.Context(), hears("ada"), inbox.Query{Limit: 100})
+	page, err := r.service.List(t.Context(), hears("ada"), service.Query{Limit: 100})
 	require.NoError(t, err)
 	assert.Len(t, page.Items, 100)
-	page, err = r.inbox.List(t.Context(), hears("mallory 1"), inbox.Query{Limit: 100})
+	page, err = r.service.List(t.Context(), hears("mallory 1"), service.Query{Limit: 100})
 	require.NoError(t, err)
 	assert.Len(t, page.Items, 100, "not even their own")
 	close(hold)

@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"context"
@@ -35,7 +35,7 @@ const redemptionsMost = 3
 // once and within notify.TicketLifetime, but not for longer than the token of p
 // is good. Its errors are of the kinds ErrScope, if p is no user, and
 // ErrUnavailable.
-func (b *Inbox) IssueTicket(ctx context.Context, p notify.Principal) (string, error) {
+func (b *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, error) {
 	if p.User == "" {
 		return "", notify.Errorf(notify.ErrScope, "a ticket is for the token of a user")
 	}
@@ -57,7 +57,7 @@ func (b *Inbox) IssueTicket(ctx context.Context, p notify.Principal) (string, er
 // are of the kinds ErrTokenInvalid, and ErrTokenExpired and ErrTokenRevoked if
 // the token that it was issued for is so by now, ErrUnavailable, and
 // ErrOutcomeUnknown, after which the ticket may be used up.
-func (b *Inbox) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
+func (b *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
 	if !b.isTicket(ticket) {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
 	}
@@ -85,7 +85,7 @@ func (b *Inbox) RedeemTicket(ctx context.Context, ticket string) (notify.Princip
 
 // isTicket keeps what is no ticket out of the journal: whoever has no token must
 // not be able to make the disk sync.
-func (b *Inbox) isTicket(shown string) bool {
+func (b *Service) isTicket(shown string) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(shown)
 	if err != nil || len(raw) != ticketBytes {
 		return false
@@ -102,7 +102,7 @@ func (b *Inbox) isTicket(shown string) bool {
 // findIssuer replaces the issuer that p was stored with by the one that is
 // accepted now. It reports false if there is no such issuer any more, or if its
 // configuration has changed.
-func (b *Inbox) findIssuer(p *notify.Principal) bool {
+func (b *Service) findIssuer(p *notify.Principal) bool {
 	if p.Issuer == nil || b.opts.Issuers == nil {
 		return true
 	}
@@ -119,7 +119,7 @@ func (b *Inbox) findIssuer(p *notify.Principal) bool {
 // issuer of by's token, or of the only one. A full disk does not hinder it. Its
 // errors are of the kinds ErrScope, ErrInvalid, ErrUnavailable, and
 // ErrOutcomeUnknown, after which it does no harm to revoke again.
-func (b *Inbox) Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error {
+func (b *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error {
 	if faults := revocationFaults(&r); len(faults) > 0 {
 		return notify.Invalid(faults...)
 	}
@@ -158,7 +158,7 @@ func revocationFaults(r *notify.Revocation) []notify.Fault {
 // revocable returns the name of the issuer whose tokens by revokes if it names
 // issuer. Whether there is such an issuer shows only to those who may revoke its
 // tokens.
-func (b *Inbox) revocable(by *notify.Principal, issuer string) (string, error) {
+func (b *Service) revocable(by *notify.Principal, issuer string) (string, error) {
 	switch {
 	case issuer == "" && by.Issuer != nil:
 		return by.Issuer.Name, nil
@@ -179,7 +179,7 @@ func (b *Inbox) revocable(by *notify.Principal, issuer string) (string, error) {
 
 // Connections returns the open connections of u, oldest first. Its error is of
 // kind ErrScope if by may not administer such a user.
-func (b *Inbox) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
+func (b *Service) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
 	if err := by.MayAdminister(u); err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (b *Inbox) Connections(_ context.Context, by notify.Principal, u notify.Use
 
 // Disconnect ends the open connections of u, which may come back. Its error is of
 // kind ErrScope if by may not administer such a user.
-func (b *Inbox) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
+func (b *Service) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
 	if err := by.MayAdminister(u); err != nil {
 		return err
 	}
@@ -198,11 +198,11 @@ func (b *Inbox) Disconnect(_ context.Context, by notify.Principal, u notify.User
 
 // Revoked reports whether the token of p is revoked. It is fast: every request
 // asks.
-func (b *Inbox) Revoked(p notify.Principal) bool { return b.opts.Store.Revoked(p) }
+func (b *Service) Revoked(p notify.Principal) bool { return b.opts.Store.Revoked(p) }
 
 // refused returns how a connection must end whose token was accepted and is not any
 // more, since it was revoked or its issuer withdrawn.
-func (b *Inbox) refused(p notify.Principal) (why notify.Close, yes bool) {
+func (b *Service) refused(p notify.Principal) (why notify.Close, yes bool) {
 	if why, yes = p.Issuer.Withdrawn(); yes {
 		return why, true
 	}

@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"cmp"
@@ -113,7 +113,7 @@ func (c *cursors) open(tag CursorTag, cursor string) (notify.Sequence, error) {
 }
 
 // AppendCursor appends the cursor of the user with this tag at seq.
-func (b *Inbox) AppendCursor(dst []byte, tag CursorTag, seq notify.Sequence) []byte {
+func (b *Service) AppendCursor(dst []byte, tag CursorTag, seq notify.Sequence) []byte {
 	return b.cursors.append(dst, tag, seq)
 }
 

@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func errNoInbox() error {
 // errors are of the kinds ErrScope, if by is no user, ErrInvalid, ErrLimit, if the
 // user has marked too many lately, ErrUnavailable, and ErrOutcomeUnknown, after which
 // some may be marked, and it does no harm to mark again.
-func (b *Inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
+func (b *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
 	if by.User == "" {
 		return 0, errNoInbox()
 	}
@@ -45,7 +45,7 @@ func (b *Inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb,
 
 // through returns up to where which reaches: a place that the user was told of,
 // or all that is durable now.
-func (b *Inbox) through(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
+func (b *Service) through(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
 	durable := b.opts.Journal.Durable()
 	if which.All {
 		return durable, nil
@@ -59,7 +59,7 @@ func (b *Inbox) through(u notify.UserID, which wire.Selection) (notify.Sequence,
 
 // markInTurn appends e when no other mark of its user is under way, so that each is
 // paid for before the next begins, be it on another connection.
-func (b *Inbox) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+func (b *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	done, err := b.marking.take(ctx, e.Reader.User)
 	if err != nil {
 		return 0, notify.Errorf(notify.ErrUnavailable, "other marks of this user take too long")
@@ -77,7 +77,7 @@ const lookupsPerMark = 8
 // appendMark appends e until nothing is left to mark, and returns the place
 // where that is so. Each time, it waits behind what others have appended meanwhile.
 // A mark of no notification at all takes no place.
-func (b *Inbox) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+func (b *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	if e.IDs != nil && len(e.IDs) == 0 {
 		return b.opts.Journal.Durable(), nil
 	}
@@ -101,7 +101,7 @@ func (b *Inbox) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence,
 // the kinds ErrNotFound, if there is none with this id or it reaches anybody whom
 // by may not administer, ErrUnavailable, and ErrOutcomeUnknown, after which it
 // does no harm to recall again.
-func (b *Inbox) Recall(ctx context.Context, by notify.Principal, id string) error {
+func (b *Service) Recall(ctx context.Context, by notify.Principal, id string) error {
 	if !wire.IsID(id) {
 		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
 	}
@@ -123,7 +123,7 @@ type Query struct {
 // have fewer than q.Limit and still not be the last. Its errors are of the kinds
 // ErrScope, if by is no user, ErrMalformed, if q.Before is not for this user, and
 // ErrUnavailable.
-func (b *Inbox) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
+func (b *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
 	if by.User == "" {
 		return wire.InboxPage{}, errNoInbox()
 	}
@@ -155,7 +155,7 @@ func (b *Inbox) List(ctx context.Context, by notify.Principal, q Query) (wire.In
 	return page, nil
 }
 
-func (b *Inbox) items(tag CursorTag, all []notify.Notification) []wire.InboxItem {
+func (b *Service) items(tag CursorTag, all []notify.Notification) []wire.InboxItem {
 	items := make([]wire.InboxItem, len(all))
 	for i, n := range all {
 		items[i] = wire.InboxItem{Notification: n, Cursor: b.cursor(tag, n.Sequence)}
@@ -163,6 +163,6 @@ func (b *Inbox) items(tag CursorTag, all []notify.Notification) []wire.InboxItem
 	return items
 }
 
-func (b *Inbox) cursor(tag CursorTag, seq notify.Sequence) string {
+func (b *Service) cursor(tag CursorTag, seq notify.Sequence) string {
 	return string(b.AppendCursor(nil, tag, seq))
 }

@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"testing"
@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -64,8 +64,8 @@ func TestPublishWithinABound(t *testing.T) {
 		"everyone":                 {draft("a"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := r.inbox.Publish(t.Context(), by, inbox.Call{}, test.draft)
-			results := r.inbox.PublishBatch(t.Context(), by, inbox.Call{}, []wire.BatchItem{{Draft: test.draft}, {Draft: draft("b", "acme:ada")}})
+			_, err := r.service.Publish(t.Context(), by, service.Call{}, test.draft)
+			results := r.service.PublishBatch(t.Context(), by, service.Call{}, []wire.BatchItem{{Draft: test.draft}, {Draft: draft("b", "acme:ada")}})
 			require.NoError(t, results[1].Err, "of an item that is within")
 			if test.ok {
 				require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestPublishWithinABound(t *testing.T) {
 			require.ErrorIs(t, results[0].Err, notify.ErrScope)
 		})
 	}
-	_, err := r.inbox.Publish(t.Context(), backend(), inbox.Call{}, draft("a", "acme:ada", "bank:ada"))
+	_, err := r.service.Publish(t.Context(), backend(), service.Call{}, draft("a", "acme:ada", "bank:ada"))
 	require.NoError(t, err, "an API key has no bound")
 }
 
@@ -84,10 +84,10 @@ func TestPublishWithinABound(t *testing.T) {
 // called there.
 func TestIdempotencyKeysOfIssuersAreApart(t *testing.T) {
 	r := newRig(t)
-	all, call := tenants(), inbox.Call{Path: "/notify", Key: "k"}
+	all, call := tenants(), service.Call{Path: "/notify", Key: "k"}
 	for _, issuer := range []string{"acme", "bank"} {
 		user := notify.UserID(issuer + ":42")
-		got, err := r.inbox.Publish(t.Context(), all.userOf(issuer, string(user)), call, draft("a", user))
+		got, err := r.service.Publish(t.Context(), all.userOf(issuer, string(user)), call, draft("a", user))
 		require.NoError(t, err)
 		assert.False(t, got.Duplicate)
 	}
@@ -98,31 +98,31 @@ func TestAdministerWithinABound(t *testing.T) {
 	by := tenants().userOf("acme", "acme:ada")
 	own, other := r.connect("acme:ada", ""), r.connect("bank:ada", "")
 	for _, user := range []notify.UserID{"bank:ada", "bank:nobody", "acme", "ada"} { // be they there or not
-		_, err := r.inbox.Connections(t.Context(), by, user)
+		_, err := r.service.Connections(t.Context(), by, user)
 		require.ErrorIs(t, err, notify.ErrScope)
-		require.Equal(t, err, r.inbox.Disconnect(t.Context(), by, user))
-		require.Equal(t, err, r.inbox.Revoke(t.Context(), by, notify.Revocation{User: user, Before: by.Issued}))
+		require.Equal(t, err, r.service.Disconnect(t.Context(), by, user))
+		require.Equal(t, err, r.service.Revoke(t.Context(), by, notify.Revocation{User: user, Before: by.Issued}))
 	}
-	open, err := r.inbox.Connections(t.Context(), by, "acme:ada")
+	open, err := r.service.Connections(t.Context(), by, "acme:ada")
 	require.NoError(t, err)
 	assert.Len(t, open, 1)
-	require.NoError(t, r.inbox.Disconnect(t.Context(), by, "acme:ada"))
+	require.NoError(t, r.service.Disconnect(t.Context(), by, "acme:ada"))
 	assert.True(t, own.conn.Ended())
 	assert.False(t, other.conn.Ended())
-	require.NoError(t, r.inbox.Revoke(t.Context(), by, notify.Revocation{User: "acme:grace", Before: by.Issued}))
+	require.NoError(t, r.service.Revoke(t.Context(), by, notify.Revocation{User: "acme:grace", Before: by.Issued}))
 }
 
 func TestRecallWithinABound(t *testing.T) {
 	r := newRig(t)
 	by := tenants().userOf("acme", "acme:ada")
-	none := r.inbox.Recall(t.Context(), by, "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10")
+	none := r.service.Recall(t.Context(), by, "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10")
 	require.ErrorIs(t, none, notify.ErrNotFound)
 	for _, d := range []notify.Draft{draft("a", "acme:ada", "bank:ada"), toTopics("a", "bank.x"), draft("a")} {
 		id := r.submit(d).ID
-		require.Equal(t, none, r.inbox.Recall(t.Context(), by, id), "as if there were none")
-		require.NoError(t, r.inbox.Recall(t.Context(), backend(), id))
+		require.Equal(t, none, r.service.Recall(t.Context(), by, id), "as if there were none")
+		require.NoError(t, r.service.Recall(t.Context(), backend(), id))
 	}
-	require.NoError(t, r.inbox.Recall(t.Context(), by, r.submit(draft("a", "acme:ada")).ID))
+	require.NoError(t, r.service.Recall(t.Context(), by, r.submit(draft("a", "acme:ada")).ID))
 }
 
 // A jti is of the issuer that gave it: the caller's own, the one that is named, or
@@ -150,7 +150,7 @@ func TestRevokeByIssuer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(r *rig) { r.issuers = all })
-			err := r.inbox.Revoke(t.Context(), test.by, notify.Revocation{TokenID: "one", Issuer: test.issuer})
+			err := r.service.Revoke(t.Context(), test.by, notify.Revocation{TokenID: "one", Issuer: test.issuer})
 			if test.kind == nil {
 				require.NoError(t, err)
 			} else {
@@ -158,19 +158,19 @@ func TestRevokeByIssuer(t *testing.T) {
 			}
 			r.restart()
 			for _, p := range []notify.Principal{acme, bank, operator} {
-				assert.Equal(t, p.Issuer.Name == test.revoked, r.inbox.Revoked(p), p.Issuer.Name)
+				assert.Equal(t, p.Issuer.Name == test.revoked, r.service.Revoked(p), p.Issuer.Name)
 			}
 		})
 	}
 	t.Run("the only one", func(t *testing.T) {
 		r := newRig(t, func(r *rig) { r.issuers = accepted{"bank": all["bank"]} })
-		require.NoError(t, r.inbox.Revoke(t.Context(), key, notify.Revocation{TokenID: "one"}))
-		assert.True(t, r.inbox.Revoked(bank))
-		assert.False(t, r.inbox.Revoked(acme))
+		require.NoError(t, r.service.Revoke(t.Context(), key, notify.Revocation{TokenID: "one"}))
+		assert.True(t, r.service.Revoked(bank))
+		assert.False(t, r.service.Revoked(acme))
 	})
 	t.Run("a user's", func(t *testing.T) {
 		r := newRig(t)
-		err := r.inbox.Revoke(t.Context(), key, notify.Revocation{User: "ada", Before: acme.Issued, Issuer: "acme"})
+		err := r.service.Revoke(t.Context(), key, notify.Revocation{User: "ada", Before: acme.Issued, Issuer: "acme"})
 		require.ErrorContains(t, err, "/issuer")
 	})
 }
@@ -185,16 +185,16 @@ func TestTicketOfAnIssuerThatIsGone(t *testing.T) {
 
 	now := &notify.Issuer{Name: "acme", Bound: all["acme"].Bound} // the same, read again
 	all["acme"] = now
-	p, err := r.inbox.RedeemTicket(t.Context(), good)
+	p, err := r.service.RedeemTicket(t.Context(), good)
 	require.NoError(t, err)
 	assert.Same(t, now, p.Issuer)
 	assert.Equal(t, 2, p.TopicsIgnored)
 
 	delete(all, "acme")
-	_, err = r.inbox.RedeemTicket(t.Context(), gone)
+	_, err = r.service.RedeemTicket(t.Context(), gone)
 	require.ErrorIs(t, err, notify.ErrTokenInvalid)
 	all["acme"] = &notify.Issuer{Name: "acme", Version: [16]byte{1}}
-	_, err = r.inbox.RedeemTicket(t.Context(), changed)
+	_, err = r.service.RedeemTicket(t.Context(), changed)
 	require.ErrorIs(t, err, notify.ErrTokenInvalid)
 }
 
@@ -207,8 +207,8 @@ func TestIssuerWithdrawnWhileConnecting(t *testing.T) {
 	d.conn = r.hub.NewConn(all.userOf("acme", "acme:ada"), "c", nil, d)
 	require.NoError(t, r.hub.Register(d.conn))
 	all["acme"].Withdraw(notify.CloseDisconnected)
-	assert.False(t, r.inbox.JoinAtOnce(d.conn, ""))
-	err := r.inbox.Join(t.Context(), d.conn, "", func() { t.Error("it was welcomed") })
+	assert.False(t, r.service.JoinAtOnce(d.conn, ""))
+	err := r.service.Join(t.Context(), d.conn, "", func() { t.Error("it was welcomed") })
 	require.ErrorIs(t, err, hub.ErrEnded)
 	r.stop() // waits for what is still to be written
 	r.start()

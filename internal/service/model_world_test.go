@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -77,7 +77,7 @@ func (w *world) boot() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	time.Sleep(200 * time.Millisecond)
-	running.Go(func() { w.inbox.Run(ctx) })
+	running.Go(func() { w.service.Run(ctx) })
 	synctest.Wait()
 	w.model.release(time.Now())
 	time.Sleep(300 * time.Millisecond)
@@ -117,8 +117,8 @@ func (w *world) end() {
 	w.stop()
 }
 
-func listed(t *rapid.T, r *rig, by notify.Principal, q inbox.Query) wire.InboxPage {
-	page, err := r.inbox.List(context.Background(), by, q)
+func listed(t *rapid.T, r *rig, by notify.Principal, q service.Query) wire.InboxPage {
+	page, err := r.service.List(context.Background(), by, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxSta
 	var got []wire.InboxItem
 	before := ""
 	for {
-		page := listed(t, w.rig, by, inbox.Query{State: state, Before: before, Limit: limit})
+		page := listed(t, w.rig, by, service.Query{State: state, Before: before, Limit: limit})
 		if count := w.model.unread(r); page.Unread != count {
 			t.Fatalf("%s has %d unread, want %d", by.User, page.Unread, count)
 		}

@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"slices"

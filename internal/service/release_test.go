@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"cmp"
@@ -15,15 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // ledger is a journal and its store, as far as deferring needs them: it notes
 // what is released, and when.
 type ledger struct {
-	inbox.Store // nil: what is not here is not called
+	service.Store // nil: what is not here is not called
 
 	mu       sync.Mutex
 	last     notify.Sequence
@@ -109,12 +109,12 @@ func (*ledger) Err() error           { return nil }
 func (*ledger) SyncWatermark() error { return nil }
 
 // run runs an inbox over l in a bubble until the test ends.
-func (l *ledger) run(t *testing.T) *inbox.Inbox {
+func (l *ledger) run(t *testing.T) *service.Service {
 	t.Helper()
 	l.start = time.Now()
 	h := hub.New(hub.Options{})
 	logger := cmp.Or(l.logger, slog.New(slog.DiscardHandler))
-	b, err := inbox.Open(t.Context(), inbox.Options{
+	b, err := service.Open(t.Context(), service.Options{
 		Journal: l, Store: l, Hub: h, Logger: logger, Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
 	})
 	require.NoError(t, err)
@@ -173,13 +173,13 @@ func TestSoonerIsNotTooLate(t *testing.T) {
 		for _, d := range []time.Duration{1700 * time.Millisecond, 200 * time.Millisecond, 100 * time.Millisecond} {
 			later := draft("later", "ada")
 			later.DeliverAt = time.Now().Add(d)
-			_, err := b.Publish(t.Context(), backend(), inbox.Call{}, later)
+			_, err := b.Publish(t.Context(), backend(), service.Call{}, later)
 			require.NoError(t, err)
 		}
 		items := make([]wire.BatchItem, 1)
 		items[0].Draft = draft("in a batch", "ada")
 		items[0].Draft.DeliverAt = time.Now().Add(300 * time.Millisecond)
-		b.PublishBatch(t.Context(), backend(), inbox.Call{}, items)
+		b.PublishBatch(t.Context(), backend(), service.Call{}, items)
 		pass(10 * time.Second)
 		at, _ := l.released()
 		var after []time.Duration

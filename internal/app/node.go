@@ -17,10 +17,10 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/nowait"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
@@ -49,8 +49,8 @@ type Options struct {
 	Listening func(public, admin net.Addr)
 }
 
-// service is the whole of bellhop in one process.
-type service struct {
+// node is the whole of bellhop in one process.
+type node struct {
 	cfg     *config.Config
 	log     *telemetry.Log // nil: the log is its caller's business
 	logger  *slog.Logger
@@ -65,7 +65,7 @@ type service struct {
 	store   *store.Store
 	journal *journal.Local
 	hub     *hub.Hub
-	inbox   *inbox.Inbox
+	service *service.Service
 	sockets *ws.Handler
 
 	requests *limit.Principals // by requests and by commands on sockets
@@ -87,7 +87,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	case o.Logger == nil:
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &service{
+	s := &node{
 		cfg:     cfg,
 		log:     o.Log,
 		logger:  o.Logger,
@@ -113,7 +113,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 
 // serve answers requests until ctx ends or something fails, and then goes down
 // from the top: connections, requests, upkeep.
-func (s *service) serve(ctx context.Context, o Options) error {
+func (s *node) serve(ctx context.Context, o Options) error {
 	public, admin, err := s.listen(ctx)
 	if err != nil {
 		return s.notStarted(ctx, err)
@@ -122,7 +122,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 		return errors.Join(err, public.Close(), admin.Close())
 	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
-	s.running.Go(func() { s.inbox.Run(upkeep) })
+	s.running.Go(func() { s.service.Run(upkeep) })
 	s.running.Go(func() { s.hub.Run(upkeep) })
 	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	if s.certificate != nil {
@@ -130,7 +130,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	}
 
 	s.sockets = ws.New(ws.Options{
-		Inbox:       s.inbox,
+		Inbox:       s.service,
 		Hub:         s.hub,
 		Verifier:    s.verifier,
 		CheckOrigin: s.checkOrigin,
@@ -140,7 +140,7 @@ func (s *service) serve(ctx context.Context, o Options) error {
 		Logger:      s.logger,
 		Metrics:     s.metrics,
 	})
-	streams := sse.New(sse.Options{Inbox: s.inbox, Hub: s.hub, Logger: s.logger})
+	streams := sse.New(sse.Options{Inbox: s.service, Hub: s.hub, Logger: s.logger})
 	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
 	bound := &plain{
 		most: s.networkMost(), proxies: s.cfg.TrustedProxies, logger: s.logger,
@@ -172,15 +172,15 @@ func (s *service) serve(ctx context.Context, o Options) error {
 	return err
 }
 
-func (s *service) publicHandler(streams http.Handler, pages map[string]http.Handler) http.Handler {
+func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Verifier:       s.verifier,
-		Access:         s.inbox,
+		Access:         s.service,
 		Origins:        s.origins,
-		Publisher:      s.inbox,
-		Inbox:          s.inbox,
+		Publisher:      s.service,
+		Inbox:          s.service,
 		Seats:          s.hub,
-		Operators:      s.inbox,
+		Operators:      s.service,
 		WebSocket:      s.sockets,
 		Events:         streams,
 		Tickets:        perSecond("tickets", ticketsMost),
@@ -200,7 +200,7 @@ func (s *service) publicHandler(streams http.Handler, pages map[string]http.Hand
 	})
 }
 
-func (s *service) adminHandler() http.Handler {
+func (s *node) adminHandler() http.Handler {
 	return httpapi.Admin(httpapi.AdminOptions{
 		Metrics:  s.metrics.Handler(),
 		Profiles: s.cfg.Profiles == "on",
@@ -224,7 +224,7 @@ func withOurs(pages map[string]http.Handler) map[string]http.Handler {
 
 // listen opens both listeners, the public one with TLS if there is a
 // certificate.
-func (s *service) listen(ctx context.Context) (public, admin net.Listener, err error) {
+func (s *node) listen(ctx context.Context) (public, admin net.Listener, err error) {
 	var l net.ListenConfig
 	if public, err = l.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
 		return nil, nil, fmt.Errorf("listen: %w", err)
@@ -240,7 +240,7 @@ func (s *service) listen(ctx context.Context) (public, admin net.Listener, err e
 }
 
 // start runs a server in a goroutine of its own.
-func (s *service) start(l net.Listener, server *http.Server) *http.Server {
+func (s *node) start(l net.Listener, server *http.Server) *http.Server {
 	s.running.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)

@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -64,7 +64,7 @@ func (w *world) publishOne(t *rapid.T) {
 		d.DeliverAt = time.Now().Add(time.Duration(rapid.IntRange(1, 3).Draw(t, "deferred"))*time.Second + 100*time.Millisecond)
 	}
 	now := time.Now()
-	receipt, err := w.inbox.Publish(context.Background(), backend(), inbox.Call{}, d)
+	receipt, err := w.service.Publish(context.Background(), backend(), service.Call{}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func (w *world) mark(t *rapid.T) {
 		s.All = true
 		picked = func(*note) bool { return true }
 	case 1:
-		page := listed(t, w.rig, c.by, inbox.Query{State: notify.StateAll, Limit: 100})
+		page := listed(t, w.rig, c.by, service.Query{State: notify.StateAll, Limit: 100})
 		if len(page.Items) == 0 {
 			return
 		}
@@ -99,7 +99,7 @@ func (w *world) mark(t *rapid.T) {
 		}
 		picked = func(n *note) bool { return slices.Contains(s.IDs, n.id) && !n.expired(now) }
 	}
-	unread, err := w.inbox.Mark(context.Background(), c.by, verb, s)
+	unread, err := w.service.Mark(context.Background(), c.by, verb, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,14 +123,14 @@ func (w *world) anyID(t *rapid.T) string {
 
 func (w *world) recallOne(t *rapid.T) {
 	id := w.anyID(t)
-	err := w.inbox.Recall(context.Background(), notify.Principal{}, id)
+	err := w.service.Recall(context.Background(), notify.Principal{}, id)
 	if err != nil && !errors.Is(err, notify.ErrNotFound) {
 		t.Fatal(err)
 	}
 	if was := w.model.recall(id); was != (err == nil) {
 		t.Fatalf("recall %s: %v, though it was there: %v", id, err, was)
 	}
-	if again := w.inbox.Recall(context.Background(), notify.Principal{}, id); !errors.Is(again, notify.ErrNotFound) {
+	if again := w.service.Recall(context.Background(), notify.Principal{}, id); !errors.Is(again, notify.ErrNotFound) {
 		t.Fatalf("recall %s a second time: %v", id, again)
 	}
 }

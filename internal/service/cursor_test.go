@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/assert"
 
-	"github.com/bellhop/bellhop/internal/inbox"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
 // synced clones what is synced of a file system.
@@ -20,9 +20,9 @@ func TestCursorForm(t *testing.T) {
 
 func TestSealingACursorAllocatesNothing(t *testing.T) {
 	r := newRig(t)
-	tag := inbox.TagOf("ada")
+	tag := service.TagOf("ada")
 	buf := make([]byte, 0, 64)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		buf = r.inbox.AppendCursor(buf[:0], tag, 1)
+		buf = r.service.AppendCursor(buf[:0], tag, 1)
 	}))
 }

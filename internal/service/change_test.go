@@ -1,4 +1,4 @@
-package inbox_test
+package service_test
 
 import (
 	"regexp"
@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bellhop/bellhop/internal/inbox"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
 )
 
 // append puts an entry into the journal.
@@ -63,7 +63,7 @@ func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 		if !atOnce {
 			late.join(start)
 		} else {
-			require.True(t, r.inbox.JoinAtOnce(late.conn, start))
+			require.True(t, r.service.JoinAtOnce(late.conn, start))
 		}
 		want := []string{"welcome", "one", "inbox", "inbox", "inbox", "inbox", "inbox", "four", "live"}
 		assert.Equal(t, want, late.caughtUp(), "what was recalled is not told, but that it was")
@@ -72,7 +72,7 @@ func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 		assert.NotContains(t, string(late.all()[1].data), "read_at", "it is unread again")
 	}
 	r.mark(p, notify.VerbRead, one)
-	again := r.connectAs(p, inbox.Earliest)
+	again := r.connectAs(p, service.Earliest)
 	again.caughtUp()
 	assert.Contains(t, string(again.all()[1].data), `"read_at":"`)
 }
@@ -121,7 +121,7 @@ func TestCollapsingIsToldApartForWhomItReplacesAnother(t *testing.T) {
 	assert.Empty(t, gone.cursor, "that comes with what has taken its place")
 	assert.Contains(t, string(ada.all()[4].data), `"replaces":"`+id+`"`)
 	assert.NotContains(t, string(grace.all()[2].data), `"replaces"`)
-	assert.Equal(t, []string{"welcome", "inbox", "newer", "live"}, r.connect("ada", inbox.Earliest).caughtUp())
+	assert.Equal(t, []string{"welcome", "inbox", "newer", "live"}, r.connect("ada", service.Earliest).caughtUp())
 }
 
 // What is deferred is released by Run, in time and in order.
@@ -138,7 +138,7 @@ func TestDeferred(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.inbox.Run(ctx)
+		r.service.Run(ctx)
 	}()
 	assert.Equal(t, []string{"welcome", "live", "one", "two"}, d.told(4))
 	stop()

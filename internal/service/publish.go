@@ -1,4 +1,4 @@
-package inbox
+package service
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type Call struct {
 // ephemeral, when it is on its way. Its errors are of the kinds ErrScope,
 // ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused, ErrUnavailable and
 // ErrOutcomeUnknown.
-func (b *Inbox) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
+func (b *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
 	e, r, done := b.take(by, call, alone, &d)
 	if !done {
 		v := b.opts.Journal.Append(ctx, e)[0]
@@ -43,7 +43,7 @@ type Result struct {
 // PublishBatch publishes items that share a commit, and returns what became of
 // each. Item i has the idempotency key (key, i), so that a retry completes what
 // failed.
-func (b *Inbox) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
+func (b *Service) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
 	results := make([]Result, len(items))
 	entries := make([]notify.Entry, 0, len(items))
 	keys := make([]notify.Key, 0, len(items)) // of the entries
@@ -76,7 +76,7 @@ const alone = -1
 // take makes of d, which is at place in a batch, an entry for the journal; its
 // key is in use until end. If nothing is to be appended, since d was refused or
 // is on its way, it is done and r is what became of it.
-func (b *Inbox) take(by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
+func (b *Service) take(by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
 	e, err := b.entry(by, d)
 	if err == nil && call.Key != "" {
 		e.Key = idempotencyKey(by, call, place, d)
@@ -94,7 +94,7 @@ func (b *Inbox) take(by notify.Principal, call Call, place int, d *notify.Draft)
 }
 
 // entry checks d against the rules and writes it as an entry.
-func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, error) {
+func (b *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, error) {
 	scope := notify.ScopePublish
 	if d.All {
 		scope = notify.ScopeBroadcast
@@ -133,7 +133,7 @@ func (b *Inbox) entry(by notify.Principal, d *notify.Draft) (notify.Publish, err
 
 // withinRate takes one from what by may publish. It counts what is asked for: a
 // retry that turns out to be a duplicate, too.
-func (b *Inbox) withinRate(by notify.Principal, d *notify.Draft) error {
+func (b *Service) withinRate(by notify.Principal, d *notify.Draft) error {
 	if d.All {
 		return b.opts.Broadcasts.Allow(by.Name, 1)
 	}
@@ -169,7 +169,7 @@ func idempotencyKey(by notify.Principal, call Call, place int, d *notify.Draft) 
 
 // begin notes that k is in use, until end. It fails with ErrInProgress if it is
 // already, since what the first use came to cannot be told yet.
-func (b *Inbox) begin(k notify.Key) error {
+func (b *Service) begin(k notify.Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, taken := b.inProgress[k.Name]; taken {
@@ -179,7 +179,7 @@ func (b *Inbox) begin(k notify.Key) error {
 	return nil
 }
 
-func (b *Inbox) end(k notify.Key) {
+func (b *Service) end(k notify.Key) {
 	if k == (notify.Key{}) {
 		return
 	}
@@ -189,7 +189,7 @@ func (b *Inbox) end(k notify.Key) {
 }
 
 // note counts what became of d.
-func (b *Inbox) note(d *notify.Draft, r Result) {
+func (b *Service) note(d *notify.Draft, r Result) {
 	if r.Err == nil && !d.DeliverAt.IsZero() {
 		b.deferred(d.DeliverAt)
 	}
