@@ -90,11 +90,11 @@ func mayImport(s source, to string) bool {
 	case strings.HasPrefix(to, "cmd/"):
 		return false
 	case strings.HasPrefix(from, "cmd/"):
-		return to == "app"
+		return to == "app" || to == "cli"
 	case slices.Contains(leaves, from):
 		return slices.Contains(ground, to)
 	case slices.Contains(leaves, to):
-		return from == "app"
+		return from == "app" || from == "cli"
 	case s.isTest():
 		return floor(from) <= floor(to) // real neighbours are better than fakes
 	default:

@@ -7,21 +7,24 @@ const module = "github.com/bellhop/bellhop"
 // stands on a floor may import what stands on those below it, and nothing
 // beside or above it.
 var floors = [][]string{
+	{"cli"},
 	{"app"},
 	{"httpapi"},
 	{"ws", "sse"},
+	{"protocol"},
 	{"service"},
-	{"hub", "journal", "store", "auth"},
-	{"wire", "nowait", "watch", "limit", "text"},
+	{"hub", "journal", "store", "auth", "peers"},
+	{"cursor", "wire", "entry", "nowait"},
+	{"strict", "cache", "watch", "limit", "text"},
 	{"notify"},
 }
 
-// leaves are what app alone hands to the others. They import the ground at most.
+// leaves are what app and cli alone hand to the others. They import the ground at most.
 var leaves = []string{"config", "telemetry", "webui"}
 
-// ground is what leaves may import: the words, and how files and settings are
-// read safely.
-var ground = []string{"notify", "watch", "text"}
+// ground is what leaves may import: the domain's types, and how files and settings
+// are read safely.
+var ground = []string{"notify", "watch", "text", "strict"}
 
 // Places beside the packages of internal/ at which a library may enter.
 const (
@@ -34,12 +37,12 @@ const (
 var doors = map[string][]string{
 	"github.com/labstack/echo":     {"httpapi"},
 	"github.com/labstack/gommon":   {"httpapi"},
-	"github.com/gorilla":           {"ws"},
+	"github.com/gorilla":           {"ws", "cli"},
 	"github.com/cockroachdb":       {"store"},
 	"github.com/golang-jwt":        {"auth"},
 	"github.com/MicahParks":        {"auth"},
-	"github.com/alecthomas/kong":   {"config", "app"},
-	"go.yaml.in/yaml/v3":           {"config", "auth", tests},
+	"github.com/alecthomas/kong":   {"config", "app", "cli"},
+	"go.yaml.in/yaml/v3":           {"strict", "config", "auth", tests},
 	"github.com/prometheus":        {"telemetry", tests},
 	"github.com/KimMachineGun":     {"app"},
 	"github.com/standard-webhooks": {"auth", tests},
@@ -59,5 +62,5 @@ var doors = map[string][]string{
 	"github.com/cockroachdb/pebble/v2/vfs": {"store", tests},
 
 	// Strict reading of what strangers send: bodies and commands, and tokens.
-	"github.com/go-json-experiment": {"wire", "auth"},
+	"github.com/go-json-experiment": {"strict", "wire", "auth"},
 }
