@@ -42,7 +42,7 @@ func newExample(t *testing.T, provider, text string) example {
 	return e
 }
 
-// examples returns those of README.md by their providers, and those of others.
+// examples returns those of the operating guide by their providers, and those of others.
 func examples(t *testing.T) []example {
 	t.Helper()
 	all := []example{
@@ -79,7 +79,7 @@ func examples(t *testing.T) []example {
   scopes: [notify:publish]
 `),
 	}
-	read, err := os.ReadFile("../../README.md")
+	read, err := os.ReadFile("../../cmd/bellhop/README.md")
 	require.NoError(t, err)
 	inReadme := map[string]string{
 		"Auth0": "Auth0", "Keycloak": "Keycloak", "Microsoft Entra ID": "Entra", "Amazon Cognito": "Cognito", "Supabase": "Supabase",
@@ -90,7 +90,7 @@ func examples(t *testing.T) []example {
 			delete(inReadme, block[1])
 		}
 	}
-	require.Empty(t, inReadme, "README.md has an example for each")
+	require.Empty(t, inReadme, "the operating guide has an example for each")
 	return all
 }
 
@@ -144,7 +144,7 @@ func (e *example) standIn(t *testing.T, ring *idp.Ring) func(idp.Account) string
 }
 
 // TestTokensOfProviders runs a service with the settings of each example, as they
-// stand in README.md but for the address of the key set, and sends it tokens shaped
+// stand in the operating guide but for the address of the key set, and sends it tokens shaped
 // like the provider's.
 func TestTokensOfProviders(t *testing.T) {
 	ring := idp.NewRing(t)
@@ -221,10 +221,10 @@ func TestSupabaseWithItsLegacySecret(t *testing.T) {
 	})
 }
 
-// TestSettingsOfOneProvider runs a service with the settings that README.md has for
+// TestSettingsOfOneProvider runs a service with the settings that the operating guide has for
 // one issuer in the environment.
 func TestSettingsOfOneProvider(t *testing.T) {
-	read, err := os.ReadFile("../../README.md")
+	read, err := os.ReadFile("../../cmd/bellhop/README.md")
 	require.NoError(t, err)
 	block := regexp.MustCompile("(?ms)^```dotenv\n(.*?)^```$").FindStringSubmatch(string(read))
 	require.NotNil(t, block)
