@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/bellhop/bellhop/internal/app"
+	"github.com/bellhop/bellhop/internal/cli"
 )
 
 func main() { os.Exit(run()) }
@@ -17,5 +17,5 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal kills at once
-	return app.Main(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	return cli.Main(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 }

@@ -19,7 +19,7 @@ import (
 // openGate reads the keys of those who may come in, from which pages, and the
 // certificate that they are shown.
 func (s *node) openGate(ctx context.Context) (err error) {
-	o := keysOf(s.cfg)
+	o := authOptions(s.cfg)
 	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // nobody asks before there is one
 	o.Logger = s.logger
 	s.verifier, err = auth.New(ctx, o)
@@ -38,7 +38,7 @@ func (s *node) openGate(ctx context.Context) (err error) {
 		if s.verifier != nil {
 			s.verifier.Close()
 		}
-		return usageError{err.Error()}
+		return &SettingsError{err}
 	}
 	s.metrics.Observe(s.issuerSamples)
 	s.metrics.Observe(s.fileSamples)

@@ -37,9 +37,9 @@ func findMemory(logger *slog.Logger) memory {
 	return memory(limit)
 }
 
-// limitHeap has the garbage collector work harder when the heap comes near a
+// LimitHeap has the garbage collector work harder when the heap comes near a
 // container's limit. GOMEMLIMIT, if it is set, is what counts.
-func limitHeap(logger *slog.Logger) {
+func LimitHeap(logger *slog.Logger) {
 	limit, err := memlimit.Set()
 	switch {
 	case err != nil && !errors.Is(err, memlimit.ErrNoLimit):

@@ -1,3 +1,6 @@
+// Package app runs the service in this process: Run opens its parts in the order
+// of their layers, serves until it is asked to stop, and closes them in reverse.
+// It connects the parts; each part decides what it does.
 package app
 
 import (
@@ -91,7 +94,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		cfg:     cfg,
 		log:     o.Log,
 		logger:  o.Logger,
-		metrics: telemetry.New(build()),
+		metrics: telemetry.New(telemetry.ReadBuild()),
 		failed:  make(chan error, 3), // as many as there are senders: the journal and two servers
 	}
 	s.memory = findMemory(s.logger)

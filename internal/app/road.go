@@ -123,7 +123,7 @@ func (s *node) die(err error) {
 	if s.log != nil {
 		s.log.Flush()
 	}
-	os.Exit(exitFailure) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
+	os.Exit(1) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
 }
 
 func (s *node) storeSamples() []telemetry.Sample {

@@ -39,9 +39,6 @@ type hubMetrics struct {
 	drops      *prometheus.CounterVec
 }
 
-// Build is what bellhop_build_info tells of this program.
-type Build struct{ Version, Revision, Go string }
-
 // New returns metrics of a service of which nothing has happened yet.
 func New(b Build) *Metrics {
 	m := &Metrics{

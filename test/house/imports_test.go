@@ -90,7 +90,7 @@ func mayImport(s source, to string) bool {
 	case strings.HasPrefix(to, "cmd/"):
 		return false
 	case strings.HasPrefix(from, "cmd/"):
-		return to == "app" || to == "cli"
+		return to == "cli"
 	case slices.Contains(leaves, from):
 		return slices.Contains(ground, to)
 	case slices.Contains(leaves, to):
@@ -172,7 +172,7 @@ func TestPlanRefuses(t *testing.T) {
 		"a leaf imports a leaf":     {"internal/webui/a.go", "config", false},
 		"a floor imports a leaf":    {"internal/hub/a.go", "telemetry", false},
 		"app imports a leaf":        {"internal/app/a.go", "config", true},
-		"main imports app":          {"cmd/bellhop/a.go", "app", true},
+		"main imports cli":          {"cmd/bellhop/a.go", "cli", true},
 		"main imports a floor":      {"cmd/bellhop/a.go", "hub", false},
 		"the service imports test/": {"internal/app/a.go", "test/e2e", false},
 		"a test imports test/":      {"internal/app/a_test.go", "test/contract", true},

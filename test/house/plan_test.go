@@ -41,7 +41,7 @@ var doors = map[string][]string{
 	"github.com/cockroachdb":       {"store"},
 	"github.com/golang-jwt":        {"auth"},
 	"github.com/MicahParks":        {"auth"},
-	"github.com/alecthomas/kong":   {"config", "app", "cli"},
+	"github.com/alecthomas/kong":   {"config", "cli"},
 	"go.yaml.in/yaml/v3":           {"strict", "config", "auth", tests},
 	"github.com/prometheus":        {"telemetry", tests},
 	"github.com/KimMachineGun":     {"app"},

@@ -4,23 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/signal"
-	"syscall"
 )
-
-// survivePipes keeps a command that serves alive when nobody reads its stdout or
-// stderr any more: writing there fails instead of raising SIGPIPE, which would end
-// the process. The other commands end as users of a shell expect, for instance in
-// "bellhop listen | head".
-func survivePipes() { signal.Ignore(syscall.SIGPIPE) }
-
-// catchHangups returns the SIGHUPs that the process gets from now on. They no longer
-// end it, not even when its terminal is closed.
-func catchHangups() <-chan os.Signal {
-	hangups := make(chan os.Signal, 1) // one that waits stands for all that come meanwhile
-	signal.Notify(hangups, syscall.SIGHUP)
-	return hangups
-}
 
 // followHangups reads the files again at each hangup, until ctx ends.
 func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {

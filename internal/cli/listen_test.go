@@ -1,4 +1,4 @@
-package app_test
+package cli_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/bellhop/bellhop/internal/app"
+	"github.com/bellhop/bellhop/internal/cli"
 )
 
 // visit is what a service does to the connection of a listener: it refuses it,
@@ -22,6 +22,7 @@ type visit struct {
 	frames []string
 	code   websocket.StatusCode
 	reason string
+	lost   bool // ended without a close frame
 }
 
 // sockets is a service that treats each connection as the next visit says, and
@@ -61,6 +62,10 @@ func (s *sockets) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"bellhop.v1"}})
 	if err != nil {
+		return
+	}
+	if v.lost {
+		_ = c.CloseNow()
 		return
 	}
 	for _, f := range v.frames {
@@ -138,6 +143,19 @@ func TestListenStaysAwayWhereItMust(t *testing.T) {
 	}
 }
 
+// A service that is about to close says so in an event, which a proxy does not
+// replace by a close frame of its own.
+func TestListenPrefersTheCloseEvent(t *testing.T) {
+	s := listenTo(t,
+		visit{lost: true},
+		visit{frames: []string{`{"event":"close","data":{"code":4401,"reason":"token-expired","reconnect":false}}`}, code: 1001},
+	)
+	bellhop(t, nil, "listen", "--url", s.URL, "--token", "tok.e.n").want(t, 1, "closed with 1006 lost", "closed with 4401 token-expired")
+	if want := "/ws? /ws?"; s.cursors() != want {
+		t.Errorf("asked for %s, want %s", s.cursors(), want)
+	}
+}
+
 func TestListenRefused(t *testing.T) {
 	s := listenTo(t, visit{})
 	got := bellhop(t, nil, "listen", "--url", s.URL, "--token", "wrong")
@@ -166,7 +184,7 @@ func TestListenEndsWhenInterrupted(t *testing.T) {
 	defer cancel()
 	out := &writer{mark: `"live"`, cancel: cancel}
 	var stderr strings.Builder
-	if code := app.Main(ctx, []string{"listen", "--url", s.URL, "--token", "tok.e.n", "--json"}, nil, out, &stderr); code != 0 {
+	if code := cli.Main(ctx, []string{"listen", "--url", s.URL, "--token", "tok.e.n", "--json"}, nil, out, &stderr); code != 0 {
 		t.Errorf("exit code %d: %s", code, stderr.String())
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

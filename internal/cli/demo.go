@@ -1,7 +1,6 @@
-package app
+package cli
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -26,21 +26,20 @@ import (
 // good. The page fetches new ones.
 const demoTokenLife = 12 * time.Hour
 
-// DemoOptions say how to run Demo.
-type DemoOptions struct {
-	DataDir string // empty: a temporary one, removed at the end
-	Listen  string
-	Stdout  io.Writer
-	Log     *telemetry.Output
+type demoCommand struct {
+	DataDir string `placeholder:"PATH" help:"where to keep the notifications (default: a temporary directory, removed at the end)"`
+	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address to listen on"`
 }
 
-// Demo runs the service with a secret of its own until ctx ends, with a page to
-// play with, and prints where it is and what to try.
-func Demo(ctx context.Context, o DemoOptions) (err error) {
+// Run runs the service with a secret of its own until it is asked to stop. It
+// serves the demo page and prints its address and commands to try.
+func (c *demoCommand) Run(t *terminal) (err error) {
+	t.detach()
+	catchHangups() // a demo has no files to read again
 	cfg := config.Default()
-	cfg.Listen, cfg.AdminListen = o.Listen, "127.0.0.1:0"
+	cfg.Listen, cfg.AdminListen = c.Listen, "127.0.0.1:0"
 	cfg.DrainWindow = 0
-	cfg.DataDir = o.DataDir
+	cfg.DataDir = c.DataDir
 	if cfg.DataDir == "" {
 		if cfg.DataDir, err = os.MkdirTemp("", "bellhop-demo-"); err != nil {
 			return fmt.Errorf("make a temporary directory: %w", err)
@@ -49,11 +48,11 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	}
 	secret := rand.Text() + rand.Text() // 52 characters, 256 bits
 	cfg.JWTSecret = []config.Secret{config.Secret(secret)}
-	d := &demo{secret: []byte(secret), o: o}
-	log := telemetry.NewLog(o.Log, slog.LevelWarn, cfg.LogFormat)
+	d := &demo{secret: []byte(secret), stdout: t.stdout, stderr: t.stderr}
+	log := telemetry.NewLog(t.log, slog.LevelWarn, cfg.LogFormat)
 	defer log.Close()
 	page := d.atHome(webui.Demo(d.session, log.Logger))
-	err = Run(ctx, cfg, Options{
+	err = app.Run(t.ctx, cfg, app.Options{
 		Log:       log,
 		Pages:     map[string]http.Handler{"/": page, "/demo/*": page},
 		Origins:   d.findHome,
@@ -67,7 +66,8 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 
 type demo struct {
 	secret []byte
-	o      DemoOptions
+	stdout io.Writer
+	stderr io.Writer
 	home   []string // the origins of the page, set before it is served
 }
 
@@ -137,14 +137,14 @@ func (d *demo) greet(public net.Addr) {
 	ada, err := d.token("ada")
 	backend, err2 := d.token("demo", notify.ScopePublish, notify.ScopeBroadcast)
 	if err != nil || err2 != nil {
-		fmt.Fprintln(d.o.Log, "bellhop: no token could be signed:", err, err2)
+		fmt.Fprintln(d.stderr, "bellhop: no token could be signed:", err, err2)
 		return
 	}
 	url := strings.Replace(d.home[1], "127.0.0.1", "localhost", 1)
 	if host, _, _ := net.SplitHostPort(public.String()); !net.ParseIP(host).IsUnspecified() {
 		url = "http://" + public.String()
 	}
-	fmt.Fprintf(d.o.Stdout, `bellhop demo: open %[1]s/
+	fmt.Fprintf(d.stdout, `bellhop demo: open %[1]s/
 
 Watch what ada is told, in another terminal:
 

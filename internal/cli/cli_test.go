@@ -1,4 +1,4 @@
-package app_test
+package cli_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bellhop/bellhop/internal/app"
+	"github.com/bellhop/bellhop/internal/cli"
 )
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -28,7 +28,7 @@ type result struct {
 func bellhop(t *testing.T, environ []string, args ...string) result {
 	t.Helper()
 	var stdout, stderr strings.Builder
-	code := app.Main(t.Context(), args, environ, &stdout, &stderr)
+	code := cli.Main(t.Context(), args, environ, &stdout, &stderr)
 	return result{code, stdout.String(), stderr.String()}
 }
 
@@ -238,7 +238,7 @@ func TestInterruptedHealth(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out strings.Builder
-	if code := app.Main(ctx, []string{"health"}, nil, &out, &out); code != 1 {
+	if code := cli.Main(ctx, []string{"health"}, nil, &out, &out); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
 }

@@ -1,4 +1,4 @@
-package app
+package cli
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/bellhop/bellhop/internal/ws"
 )
 
 type listenCommand struct {
@@ -65,13 +63,13 @@ func (l *listener) run(ctx context.Context) error {
 
 // connect prints what one connection brings, until it ends.
 func (l *listener) connect(ctx context.Context) error {
-	c, err := ws.Dial(ctx, l.url, l.token, l.cursor)
+	s, err := dial(ctx, l.url, l.token, l.cursor)
 	if err != nil {
-		return refusal(err)
+		return err
 	}
-	defer c.Close()
+	defer s.close()
 	for {
-		m, err := c.Next(ctx)
+		m, err := s.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -87,28 +85,14 @@ func (l *listener) connect(ctx context.Context) error {
 	}
 }
 
-// refusal makes a problem of what a service answered to the handshake.
-func refusal(err error) error {
-	var refused *ws.HandshakeError
-	if !errors.As(err, &refused) {
-		return err
-	}
-	return problemOf(refused.Status, refused.RetryAfter, refused.Body)
-}
-
 // outputError is a failure to print a frame: no other connection would mend it.
 type outputError struct{ error }
 
 func (e *outputError) Unwrap() error { return e.error }
 
-func (l *listener) print(m *ws.Message) error {
+func (l *listener) print(m *message) error {
 	if l.json {
-		return json.NewEncoder(l.t.stdout).Encode(struct {
-			Event  string          `json:"event"`
-			Cursor string          `json:"cursor,omitempty"`
-			Ref    string          `json:"ref,omitempty"`
-			Data   json.RawMessage `json:"data,omitempty"`
-		}(*m))
+		return json.NewEncoder(l.t.stdout).Encode(m)
 	}
 	var data struct {
 		User, Reason string // of welcome and reset
@@ -189,7 +173,7 @@ func (n notification) String() string {
 func (l *listener) comeBack(err error) (after time.Duration, again bool) {
 	var (
 		output  *outputError
-		closed  *ws.CloseError
+		closed  *closeError
 		problem *problemError
 	)
 	switch {
@@ -204,7 +188,7 @@ func (l *listener) comeBack(err error) (after time.Duration, again bool) {
 	}
 }
 
-func (l *listener) afterClose(closed *ws.CloseError) (time.Duration, bool) {
+func (l *listener) afterClose(closed *closeError) (time.Duration, bool) {
 	switch closed.Code {
 	case 1002, 1003, 1007, 1008, 1009: // our fault, and it would be again
 		return 0, false

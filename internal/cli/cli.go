@@ -1,7 +1,7 @@
-// Package app is bellhop's commands, and the service itself: Run builds the
-// floors of the house in order, runs them, and takes them down in reverse. What
-// the floors do is theirs.
-package app
+// Package cli is bellhop's command line: serve and demo, which run the service,
+// and the commands that talk to a running service or prepare one. Main runs the
+// command that the arguments name and returns the exit code of the process.
+package cli
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/telemetry"
 )
@@ -40,39 +41,6 @@ type commands struct {
 	VersionCmd versionCommand `cmd:"" name:"version" help:"Print the version."`
 }
 
-type serveCommand struct {
-	Settings config.Config `embed:""`
-}
-
-// Help says where settings come from.
-func (*serveCommand) Help() string {
-	return "Every setting may stand in the YAML file, in the environment or on the command line; the later wins. " +
-		"BELLHOP_JWT_SECRET is never a flag."
-}
-
-// Run serves until it is asked to stop.
-func (*serveCommand) Run(t *terminal) error {
-	t.detach()
-	hangups := catchHangups()
-	cfg, err := t.settings(forService)
-	if err != nil {
-		return err
-	}
-	return Serve(t.ctx, cfg, t.log, hangups)
-}
-
-type demoCommand struct {
-	DataDir string `placeholder:"PATH" help:"where to keep the notifications (default: a temporary directory, removed at the end)"`
-	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address to listen on"`
-}
-
-// Run shows the service until it is asked to stop.
-func (c *demoCommand) Run(t *terminal) error {
-	t.detach()
-	catchHangups() // there is no file to read again
-	return Demo(t.ctx, DemoOptions{DataDir: c.DataDir, Listen: c.Listen, Stdout: t.stdout, Log: t.log})
-}
-
 // terminal is what a command is given of the world.
 type terminal struct {
 	ctx     context.Context //nolint:containedctx // kong hands a command its arguments as one value
@@ -89,7 +57,7 @@ type terminal struct {
 // detach puts a queue before stdout and stderr, for a command that serves: a pipe
 // or terminal that nobody reads neither ends nor blocks it.
 func (t *terminal) detach() {
-	survivePipes()
+	ignoreBrokenPipes()
 	stdout := telemetry.NewOutput(t.stdout)
 	t.log = telemetry.NewOutput(t.stderr)
 	t.stdout, t.stderr = stdout, t.log
@@ -152,7 +120,8 @@ func (t *terminal) fail(err error) int {
 	}
 	t.tell("bellhop: %v", err)
 	var usage usageError
-	if errors.As(err, &usage) {
+	var settings *app.SettingsError
+	if errors.As(err, &usage) || errors.As(err, &settings) {
 		return exitUsage
 	}
 	return exitFailure

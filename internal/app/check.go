@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+)
+
+// SettingsError is the error of Run for settings, or files that settings name,
+// that are wrong: the service has not been started.
+type SettingsError struct{ Err error }
+
+func (e *SettingsError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the mistakes themselves.
+func (e *SettingsError) Unwrap() error { return e.Err }
+
+// Check returns every mistake that Run would find in the settings and in the
+// files that they name, beyond those of config.Load.
+func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
+	var mistakes config.Mistakes
+	note := func(flag string, err error) {
+		if err != nil {
+			detail := strings.ReplaceAll(err.Error(), "\n", "; ")
+			mistakes = append(mistakes, config.Mistake{Name: config.Variable(flag), Detail: detail})
+		}
+	}
+	_, err := auth.ParseOrigins(cfg.AllowedOrigins)
+	note("allowed-origins", err)
+	if cfg.TLSCertFile != "" && cfg.TLSKeyFile != "" {
+		_, err := openCertificate(ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
+		note("tls-cert-file", err)
+	}
+	options := authOptions(cfg)
+	claims := auth.CheckClaims(options)
+	note("jwt-user-claim", claims.UserClaim)
+	note("jwt-user-prefix", claims.UserPrefix)
+	note("jwt-scope-claims", claims.ScopeClaims)
+	note("jwt-topics-claim", claims.TopicsClaim)
+	wrong := auth.CheckFiles(ctx, options)
+	note("jwt-secret-file", wrong.Secrets)
+	note("jwt-public-key-file", wrong.PublicKey)
+	note("jwks", wrong.JWKS)
+	note("issuers-file", wrong.Issuers)
+	note("api-keys-file", wrong.APIKeys)
+	note("webhooks-file", wrong.Webhooks)
+	return mistakes
+}
+
+// authOptions returns what tokens, API keys and signatures are verified with.
+func authOptions(cfg *config.Config) auth.Options {
+	var secrets [][]byte
+	if cfg.JWTSecretFile == "" { // else they are those of the file, which is followed
+		for _, secret := range cfg.JWTSecret {
+			secrets = append(secrets, []byte(secret))
+		}
+	}
+	return auth.Options{
+		Secrets:       secrets,
+		SecretsFile:   cfg.JWTSecretFile,
+		PublicKeyFile: cfg.JWTPublicKeyFile,
+		JWKS:          cfg.JWKS,
+		Issuer:        cfg.JWTIssuer,
+		Audience:      cfg.JWTAudience,
+		Algorithms:    cfg.JWTAlgorithms,
+		Clients:       cfg.JWTClients,
+		UserClaim:     cfg.JWTUserClaim,
+		UserPrefix:    cfg.JWTUserPrefix,
+		ScopeClaims:   cfg.JWTScopeClaims,
+		ScopePrefix:   cfg.JWTScopePrefix,
+		TopicsClaim:   cfg.JWTTopicsClaim,
+		IssuersFile:   cfg.IssuersFile,
+		APIKeysFile:   cfg.APIKeysFile,
+		WebhooksFile:  cfg.WebhooksFile,
+		MaxBytes:      cfg.TokenBytes,
+	}
+}
