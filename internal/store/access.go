@@ -18,41 +18,41 @@ var errNoTicket = notify.Errorf(notify.ErrTokenInvalid, "no such ticket: it may 
 	int(notify.TicketLifetime/time.Second))
 
 // ticket keeps a ticket until it is redeemed or ends.
-func (g *group) ticket(e notify.Ticket) error {
-	t := ticket{at: g.at, principal: e.Principal}
+func (tx *txn) ticket(e notify.Ticket) error {
+	t := ticket{at: tx.at, principal: e.Principal}
 	key, value := ticketKey(e.Hash), t.append(nil)
-	before, err := get(g.batch, key)
+	before, err := get(tx.batch, key)
 	if err != nil {
 		return err
 	}
 	if before != nil { // issued again: no two are the same unless a caller repeats one
-		g.let(key, len(before))
+		tx.let(key, len(before))
 	}
-	g.set(key, value)
-	g.held(key, len(value))
-	return g.setEnd(endKey(t.end(), kindTicket, e.Hash[:]))
+	tx.set(key, value)
+	tx.held(key, len(value))
+	return tx.setEnd(endKey(t.end(), kindTicket, e.Hash[:]))
 }
 
 // redeem uses a ticket up. One that should have been swept is none any more.
-func (g *group) redeem(e notify.Redemption) (notify.Principal, error) {
+func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 	key := ticketKey(e.Hash)
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err != nil {
 		return notify.Principal{}, err
 	}
 	if b == nil {
 		return notify.Principal{}, errNoTicket
 	}
-	g.remove(key)
-	g.let(key, len(b))
+	tx.remove(key)
+	tx.let(key, len(b))
 	t, err := readTicket(b)
 	if err != nil { // of an earlier version, which kept less of a principal
 		return notify.Principal{}, errNoTicket
 	}
 	end := endKey(t.end(), kindTicket, e.Hash[:])
-	g.remove(end)
-	g.let(end, 0)
-	if !t.isGood(g.at) {
+	tx.remove(end)
+	tx.let(end, 0)
+	if !t.isGood(tx.at) {
 		return notify.Principal{}, errNoTicket
 	}
 	return t.principal, nil
@@ -148,36 +148,36 @@ func readRevocation(b []byte) (revocation, error) {
 
 // revoke keeps e, and passes it on. For one user the latest Before counts: an
 // older one has nothing to add.
-func (g *group) revoke(e notify.Revocation) error {
+func (tx *txn) revoke(e notify.Revocation) error {
 	if (e.User == "") == (e.TokenID == "") || e.Issuer != "" && e.TokenID == "" || (e.User == "") != e.Before.IsZero() {
 		return errors.New("a revocation of neither a user's tokens before a time, nor one token")
 	}
 	e.Before = toStored(e.Before)
 	key := revocationKey(e)
-	kept, was, err := g.revocation(key)
+	kept, was, err := tx.revocation(key)
 	if err != nil {
 		return err
 	}
 	if was > 0 {
-		g.let(key, was)
+		tx.let(key, was)
 	}
-	until := latest(kept.until, latest(g.at, e.Before).Add(notify.TokenLifetimeMost))
-	if err := g.setEnd(endKey(until, kindRevocation, key[1:])); err != nil {
+	until := latest(kept.until, latest(tx.at, e.Before).Add(notify.TokenLifetimeMost))
+	if err := tx.setEnd(endKey(until, kindRevocation, key[1:])); err != nil {
 		return err
 	}
 	kept.before, kept.until = latest(kept.before, e.Before), until
 	value := kept.append(nil)
-	g.set(key, value)
-	g.held(key, len(value))
-	g.revoked = append(g.revoked, revoked{key, kept.before, true})
-	g.told = append(g.told, e)
+	tx.set(key, value)
+	tx.held(key, len(value))
+	tx.revoked = append(tx.revoked, revoked{key, kept.before, true})
+	tx.changes = append(tx.changes, e)
 	return nil
 }
 
 // revocation returns what is kept at key and how many bytes that is, zero if
 // nothing is.
-func (g *group) revocation(key []byte) (kept revocation, size int, err error) {
-	b, err := get(g.batch, key)
+func (tx *txn) revocation(key []byte) (kept revocation, size int, err error) {
+	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
 		return revocation{}, 0, err
 	}
@@ -186,31 +186,31 @@ func (g *group) revocation(key []byte) (kept revocation, size int, err error) {
 }
 
 // endTicket removes a ticket whose end is at t.
-func (g *group) endTicket(t time.Time, ref []byte) error {
+func (tx *txn) endTicket(t time.Time, ref []byte) error {
 	key := ticketKey([32]byte(ref))
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
 		return err
 	}
 	kept, err := readTicket(b)
 	if err != nil || !kept.end().After(t) {
-		g.remove(key)
-		g.let(key, len(b))
+		tx.remove(key)
+		tx.let(key, len(b))
 	}
 	return nil
 }
 
 // endRevocation removes a revocation whose end is at t, unless it was made anew
 // since and ends later.
-func (g *group) endRevocation(t time.Time, ref []byte) error {
+func (tx *txn) endRevocation(t time.Time, ref []byte) error {
 	key := append([]byte{kindRevocation}, ref...)
-	kept, size, err := g.revocation(key)
+	kept, size, err := tx.revocation(key)
 	if err != nil || size == 0 || kept.until.After(t) {
 		return err
 	}
-	g.remove(key)
-	g.let(key, size)
-	g.revoked = append(g.revoked, revoked{key: key})
+	tx.remove(key)
+	tx.let(key, size)
+	tx.revoked = append(tx.revoked, revoked{key: key})
 	return nil
 }
 

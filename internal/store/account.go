@@ -12,21 +12,21 @@ import "github.com/bellhop/bellhop/internal/notify"
 // in the same batch. Histories are counted by countHistories.
 
 // held counts a record that was added beside the notifications.
-func (g *group) held(key []byte, value int) { g.state.other += recordBytes(key, value) }
+func (tx *txn) held(key []byte, value int) { tx.state.other += recordBytes(key, value) }
 
 // let counts a record that was removed.
-func (g *group) let(key []byte, value int) {
-	g.state.other -= min(g.state.other, recordBytes(key, value))
+func (tx *txn) let(key []byte, value int) {
+	tx.state.other -= min(tx.state.other, recordBytes(key, value))
 }
 
 // setEnd writes an end key, and counts it unless it is there already.
-func (g *group) setEnd(end []byte) error {
-	b, err := get(g.batch, end)
+func (tx *txn) setEnd(end []byte) error {
+	b, err := get(tx.batch, end)
 	if err != nil || b != nil {
 		return err
 	}
-	g.set(end, nil)
-	g.held(end, 0)
+	tx.set(end, nil)
+	tx.held(end, 0)
 	return nil
 }
 

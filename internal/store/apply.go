@@ -19,7 +19,7 @@ import (
 // has changed nothing. Any other error means that it is not known
 // whether they are durable, and that no more may be applied.
 func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
-	g := &group{
+	tx := &txn{
 		batch:     s.db.NewIndexedBatch(),
 		at:        at.UTC().Truncate(time.Millisecond), // as finely as it is stored
 		state:     s.state,
@@ -28,39 +28,39 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 		record:    s.record,
 		markMost:  s.markMost,
 	}
-	defer g.batch.Close()
-	verdicts, err := g.applySafely(first, entries)
+	defer tx.batch.Close()
+	verdicts, err := tx.applySafely(first, entries)
 	if err == nil {
-		s.views.applied.Store(uint64(g.state.last)) // before it can be read
-		s.views.folded.Store(uint64(g.state.folded))
-		err = g.batch.Commit(pebble.Sync)
+		s.views.applied.Store(uint64(tx.state.last)) // before it can be read
+		s.views.folded.Store(uint64(tx.state.folded))
+		err = tx.batch.Commit(pebble.Sync)
 	}
 	if err != nil {
 		s.histories = histories{}
 		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
 	}
-	s.watermark.raise(g.state.last) // before anybody hears of it
-	s.state, s.buffer, s.record = g.state, g.buffer, g.record
+	s.watermark.raise(tx.state.last) // before anybody hears of it
+	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
 	s.noteUsage()
 	s.histories.turn()
-	s.revocations.apply(g.revoked)
+	s.revocations.apply(tx.revoked)
 	s.views.turn()
-	s.ranks.apply(g.steps)
-	return verdicts, g.told, nil
+	s.ranks.apply(tx.steps)
+	return verdicts, tx.changes, nil
 }
 
-// group is what is applied together: one batch, read through, so that each
-// entry sees those before it.
-type group struct {
+// txn is a transaction: the entries that one Apply applies. Its batch is read through
+// by all of them, so that each entry sees those before it.
+type txn struct {
 	batch *pebble.Batch
 	at    time.Time
 	state state
-	told  []notify.Change
+	changes  []notify.Change
 	err   error // the first write that failed
 
 	histories *histories // of the store
-	changed   []*known   // of them, and not in the batch yet
-	touched   []*known   // of them, by the entry that is being applied
+	dirty   []*cachedHistory   // of them, and not in the batch yet
+	touched   []*cachedHistory   // of them, by the entry that is being applied
 	folds     bool       // whether histories that have nothing but a hole are given up
 	buffer    []byte     // for a value on its way to the batch
 	key       []byte     // likewise
@@ -72,71 +72,71 @@ type group struct {
 
 	markMost int // see markMost
 
-	recount []owner // whose readers have lost what they may have counted, in the entry
+	refresh []owner // whose readers have lost what they may have counted, in the entry
 }
 
 // applySafely is applyAll, and makes ErrNotApplied of a panic: an entry may have
 // been made by any user, and none may end the process. The caller must reset the
 // histories in memory.
-func (g *group) applySafely(first notify.Sequence, entries []notify.Entry) (verdicts []notify.Verdict, err error) {
+func (tx *txn) applySafely(first notify.Sequence, entries []notify.Entry) (verdicts []notify.Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			verdicts, err = nil, fmt.Errorf("%w: panic: %v\n%s", notify.ErrNotApplied, p, debug.Stack())
 		}
 	}()
-	return g.applyAll(first, entries)
+	return tx.applyAll(first, entries)
 }
 
 // applyAll applies entries, and leaves all that they change in the batch.
-func (g *group) applyAll(first notify.Sequence, entries []notify.Entry) ([]notify.Verdict, error) {
-	g.told = make([]notify.Change, 0, len(entries))
+func (tx *txn) applyAll(first notify.Sequence, entries []notify.Entry) ([]notify.Verdict, error) {
+	tx.changes = make([]notify.Change, 0, len(entries))
 	verdicts := make([]notify.Verdict, 0, len(entries))
-	before := g.state.last
+	before := tx.state.last
 	for i, e := range entries {
-		v, err := g.apply(first+notify.Sequence(i), e)
+		v, err := tx.apply(first+notify.Sequence(i), e)
 		if err != nil {
 			return nil, fmt.Errorf("apply entry %d: %w", v.Sequence, err)
 		}
 		verdicts = append(verdicts, v)
 	}
-	g.setHistories()
-	g.setValue([]byte{kindState}, g.state)
-	g.mergeSpan(before)
-	return verdicts, g.err
+	tx.setHistories()
+	tx.setValue([]byte{kindState}, tx.state)
+	tx.mergeSpan(before)
+	return verdicts, tx.err
 }
 
-func (g *group) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
-	g.state.last = seq
-	g.recount = g.recount[:0]
+func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
+	tx.state.last = seq
+	tx.refresh = tx.refresh[:0]
 	v := notify.Verdict{Sequence: seq}
 	var err error
 	switch e := e.(type) {
 	case notify.Publish:
-		v.Receipt, err = g.publish(seq, e)
+		v.Receipt, err = tx.publish(seq, e)
 	case notify.Release:
-		err = g.releaseDeferred(seq, e)
+		err = tx.releaseDeferred(seq, e)
 	case notify.Mark:
-		err = g.mark(seq, e, &v)
+		err = tx.mark(seq, e, &v)
 	case notify.Recall:
-		err = g.recall(seq, e)
+		err = tx.recall(seq, e)
 	case notify.Sweep:
-		v.More, err = g.sweep(e)
+		v.More, err = tx.sweep(e)
 	case notify.Generation:
-		g.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
+		tx.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
 	case notify.Revocation:
-		err = g.revoke(e)
+		err = tx.revoke(e)
 	case notify.Ticket:
-		err = g.ticket(e)
+		err = tx.ticket(e)
 	case notify.Redemption:
-		v.Principal, err = g.redeem(e)
+		v.Principal, err = tx.redeem(e)
 	default:
 		return v, fmt.Errorf("unknown entry %T", e)
 	}
 	if isVerdict(err) {
 		v.Err, err = err, nil
 	}
-	g.tellRecounts()
-	g.countHistories()
+	tx.tellRecounts()
+	tx.countHistories()
 	return v, err
 }
 
@@ -147,60 +147,60 @@ func isVerdict(err error) bool {
 }
 
 // tellRecounts has the readers of what has lost something count anew.
-func (g *group) tellRecounts() {
-	if len(g.recount) == 0 {
+func (tx *txn) tellRecounts() {
+	if len(tx.refresh) == 0 {
 		return
 	}
-	to := readersOf(g.recount)
+	to := readersOf(tx.refresh)
 	if to.All {
 		to = notify.Readers{All: true}
 	}
 	slices.Sort(to.Users)
 	slices.Sort(to.Topics)
 	to.Users, to.Topics = slices.Compact(to.Users), slices.Compact(to.Topics)
-	g.told = append(g.told, notify.Recount{To: to})
+	tx.changes = append(tx.changes, notify.Recount{To: to})
 }
 
-func (g *group) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
+func (tx *txn) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
 	if (e.Audience == notify.AudienceUser) != (len(e.Users) > 0) || (e.Audience == notify.AudienceTopic) != (len(e.Topics) > 0) {
 		return notify.Receipt{}, fmt.Errorf("a publish to %q with %d users and %d topics", e.Audience, len(e.Users), len(e.Topics))
 	}
 	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
-	keyed, deferred := e.Key != (notify.Key{}), e.DeliverAt.After(g.at) && !e.Ephemeral
+	keyed, deferred := e.Key != (notify.Key{}), e.DeliverAt.After(tx.at) && !e.Ephemeral
 	if keyed {
-		first, used, err := g.usedKey(e.Key)
+		first, used, err := tx.usedKey(e.Key)
 		if err != nil || used {
 			return first, err
 		}
 	}
-	if (keyed || deferred) && boundOf(e.MaxBytes).refuses(&g.state) {
+	if (keyed || deferred) && boundOf(e.MaxBytes).refuses(&tx.state) {
 		return notify.Receipt{}, errFull
 	}
 	if keyed {
-		g.useKey(e.Key, receipt)
+		tx.useKey(e.Key, receipt)
 	}
 	if deferred {
-		g.deferUntil(seq, e)
+		tx.deferUntil(seq, e)
 		return receipt, nil
 	}
-	return receipt, g.tell(seq, e)
+	return receipt, tx.tell(seq, e)
 }
 
 // tell tells users what e says, now.
-func (g *group) tell(seq notify.Sequence, e notify.Publish) error {
-	n := e.Notification(seq, g.at)
+func (tx *txn) tell(seq notify.Sequence, e notify.Publish) error {
+	n := e.Notification(seq, tx.at)
 	if e.Ephemeral {
-		g.told = append(g.told, &n)
+		tx.changes = append(tx.changes, &n)
 		return nil
 	}
-	return g.keep(&n, e)
+	return tx.keep(&n, e)
 }
 
 // usedKey returns the first answer under k, if k was used for the same thing,
 // and ErrKeyReused if it was used for another.
-func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
+func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
 	key := idempotencyKey(k.Name)
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
 		return first, false, err
 	}
@@ -208,9 +208,9 @@ func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err erro
 	switch {
 	case err != nil:
 		return first, false, err
-	case g.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
-		g.remove(key)
-		g.let(key, len(b))
+	case tx.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
+		tx.remove(key)
+		tx.let(key, len(b))
 		return first, false, nil
 	case u.fingerprint != k.Fingerprint:
 		return first, true, notify.Errorf(notify.ErrKeyReused, "the key was used for a request with another body")
@@ -220,43 +220,43 @@ func (g *group) usedKey(k notify.Key) (first notify.Receipt, used bool, err erro
 	return first, true, nil
 }
 
-func (g *group) useKey(k notify.Key, r notify.Receipt) {
-	key, end := idempotencyKey(k.Name), endKey(g.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
-	g.setValue(key, usedKey{g.at, k.Fingerprint, r})
-	g.held(key, len(g.buffer))
-	g.set(end, nil)
-	g.held(end, 0)
+func (tx *txn) useKey(k notify.Key, r notify.Receipt) {
+	key, end := idempotencyKey(k.Name), endKey(tx.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
+	tx.setValue(key, usedKey{tx.at, k.Fingerprint, r})
+	tx.held(key, len(tx.buffer))
+	tx.set(end, nil)
+	tx.held(end, 0)
 }
 
 // keep stores n, puts it into the histories that it belongs to, and tells it.
-func (g *group) keep(n *notify.Notification, e notify.Publish) error {
-	g.record = appendNotification(g.record[:0], n)
-	g.state.bytes += size(n, g.record)
+func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
+	tx.record = appendNotification(tx.record[:0], n)
+	tx.state.bytes += size(n, tx.record)
 	if isOwn(n) { // extend writes it
-		g.buffer = appendOwner(g.buffer[:0], n.Users[0])
-		g.set(sequenceKey(kindNotification, n.Sequence), g.buffer)
+		tx.buffer = appendOwner(tx.buffer[:0], n.Users[0])
+		tx.set(sequenceKey(kindNotification, n.Sequence), tx.buffer)
 	} else {
-		g.set(sequenceKey(kindNotification, n.Sequence), g.record)
+		tx.set(sequenceKey(kindNotification, n.Sequence), tx.record)
 	}
-	g.key = appendIDKey(g.key[:0], e.ID)
-	g.set(g.key, binary.BigEndian.AppendUint64(g.buffer[:0], uint64(n.Sequence)))
+	tx.key = appendIDKey(tx.key[:0], e.ID)
+	tx.set(tx.key, binary.BigEndian.AppendUint64(tx.buffer[:0], uint64(n.Sequence)))
 	if !n.Expires.IsZero() {
-		g.set(endOfNotification(n), nil)
+		tx.set(endOfNotification(n), nil)
 	}
 	if n.CollapseKey != "" {
-		return g.keepCollapsing(n, e.Keep)
+		return tx.keepCollapsing(n, e.Keep)
 	}
-	g.told = append(g.told, n)
+	tx.changes = append(tx.changes, n)
 	if n.Audience == notify.AudienceUser { // nearly all are
 		for _, u := range n.Users {
-			if err := g.extend(ofUser(u), n, told{}, e.Keep); err != nil {
+			if err := tx.extend(ofUser(u), n, told{}, e.Keep); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	for _, o := range ownersOf(n) {
-		if err := g.extend(o, n, told{}, e.Keep); err != nil {
+		if err := tx.extend(o, n, told{}, e.Keep); err != nil {
 			return err
 		}
 	}
@@ -292,10 +292,10 @@ func endOfNotification(n *notify.Notification) []byte {
 
 // release tells n that one of its owners has let go of it, and removes it when
 // it was the last.
-func (g *group) release(n *notify.Notification, bytes uint64) error {
+func (tx *txn) release(n *notify.Notification, bytes uint64) error {
 	if owners := len(n.Users) + len(n.Topics); owners > 1 {
 		key := sequenceKey(kindHolders, n.Sequence)
-		b, err := get(g.batch, key)
+		b, err := get(tx.batch, key)
 		if err != nil {
 			return err
 		}
@@ -304,28 +304,28 @@ func (g *group) release(n *notify.Notification, bytes uint64) error {
 			holders = binary.BigEndian.Uint64(b)
 		}
 		if holders > 1 {
-			g.set(key, binary.BigEndian.AppendUint64(nil, holders-1))
+			tx.set(key, binary.BigEndian.AppendUint64(nil, holders-1))
 			return nil
 		}
 	}
-	g.forget(n, bytes)
+	tx.forget(n, bytes)
 	return nil
 }
 
 // forget removes the record of a notification that is in no history any more.
-func (g *group) forget(n *notify.Notification, bytes uint64) {
-	g.remove(sequenceKey(kindNotification, n.Sequence))
-	g.remove(sequenceKey(kindHolders, n.Sequence))
-	g.remove(idKey(n.ID()))
+func (tx *txn) forget(n *notify.Notification, bytes uint64) {
+	tx.remove(sequenceKey(kindNotification, n.Sequence))
+	tx.remove(sequenceKey(kindHolders, n.Sequence))
+	tx.remove(idKey(n.ID()))
 	if !n.Expires.IsZero() {
-		g.remove(endOfNotification(n))
+		tx.remove(endOfNotification(n))
 	}
-	g.state.bytes -= bytes
+	tx.state.bytes -= bytes
 }
 
 // notification reads a record, and how many bytes it takes.
-func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
-	b, err := recordOf(g.batch, seq)
+func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
+	b, err := recordOf(tx.batch, seq)
 	if err != nil {
 		return notify.Notification{}, 0, err
 	}
@@ -334,8 +334,8 @@ func (g *group) notification(seq notify.Sequence) (notify.Notification, uint64, 
 }
 
 // forReader reads a record but for who else was told. There must be one.
-func (g *group) forReader(seq notify.Sequence) (notify.Notification, error) {
-	b, err := recordOf(g.batch, seq)
+func (tx *txn) forReader(seq notify.Sequence) (notify.Notification, error) {
+	b, err := recordOf(tx.batch, seq)
 	if err != nil {
 		return notify.Notification{}, err
 	}
@@ -343,32 +343,32 @@ func (g *group) forReader(seq notify.Sequence) (notify.Notification, error) {
 }
 
 // mergeSpan notes that the sequences after before were applied.
-func (g *group) mergeSpan(before notify.Sequence) {
-	if g.state.last <= before {
+func (tx *txn) mergeSpan(before notify.Sequence) {
+	if tx.state.last <= before {
 		return
 	}
-	g.buffer = spans{{before + 1, g.state.last}}.append(g.buffer[:0])
-	if err := g.batch.Merge([]byte{kindSpans}, g.buffer, nil); err != nil && g.err == nil {
-		g.err = err
+	tx.buffer = spans{{before + 1, tx.state.last}}.append(tx.buffer[:0])
+	if err := tx.batch.Merge([]byte{kindSpans}, tx.buffer, nil); err != nil && tx.err == nil {
+		tx.err = err
 	}
 }
 
 // setValue is set, for what can write itself.
-func (g *group) setValue(key []byte, v interface{ append(dst []byte) []byte }) {
-	g.buffer = v.append(g.buffer[:0])
-	g.set(key, g.buffer)
+func (tx *txn) setValue(key []byte, v interface{ append(dst []byte) []byte }) {
+	tx.buffer = v.append(tx.buffer[:0])
+	tx.set(key, tx.buffer)
 }
 
-// set and remove write to the batch; a failure stays in g.err, which Apply
+// set and remove write to the batch; a failure stays in tx.err, which Apply
 // looks at before it commits.
-func (g *group) set(key, value []byte) {
-	if err := g.batch.Set(key, value, nil); err != nil && g.err == nil {
-		g.err = err
+func (tx *txn) set(key, value []byte) {
+	if err := tx.batch.Set(key, value, nil); err != nil && tx.err == nil {
+		tx.err = err
 	}
 }
 
-func (g *group) remove(key []byte) {
-	if err := g.batch.Delete(key, nil); err != nil && g.err == nil {
-		g.err = err
+func (tx *txn) remove(key []byte) {
+	if err := tx.batch.Delete(key, nil); err != nil && tx.err == nil {
+		tx.err = err
 	}
 }

@@ -17,7 +17,7 @@ func TestAPanicWhileApplyingIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	g := &group{batch: db.NewIndexedBatch(), at: time.Now()} // without histories, which a publish needs
+	g := &txn{batch: db.NewIndexedBatch(), at: time.Now()} // without histories, which a publish needs
 	defer g.batch.Close()
 	publish := notify.Publish{ID: "a", Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}}
 	if _, err := g.applySafely(1, []notify.Entry{publish}); !errors.Is(err, notify.ErrNotApplied) {

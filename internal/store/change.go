@@ -20,25 +20,25 @@ const patternKeeps = 32
 
 // keepChange puts c into the history of o, which keeps the newest ones: as many
 // as are about most notifications, and that one.
-func (g *group) keepChange(o owner, c *notify.InboxChange, most int) error {
-	h, err := g.history(o)
+func (tx *txn) keepChange(o owner, c *notify.InboxChange, most int) error {
+	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	g.change(h)
+	tx.change(h)
 	h.changes += weight(c)
 	key := o.changeKey(c.Sequence)
-	g.buffer = appendTime(appendChange(g.buffer[:0], c), g.at)
-	g.set(key, g.buffer)
-	g.held(key, len(g.buffer))
-	end := endOfChange(g.at, key)
-	g.set(end, nil)
-	g.held(end, 0)
+	tx.buffer = appendTime(appendChange(tx.buffer[:0], c), tx.at)
+	tx.set(key, tx.buffer)
+	tx.held(key, len(tx.buffer))
+	end := endOfChange(tx.at, key)
+	tx.set(end, nil)
+	tx.held(end, 0)
 	if o.isPattern() {
 		most *= patternKeeps
 	}
 	for most > 0 && h.changes > uint64(most)+weight(c) {
-		if err := g.dropOldestChange(h); err != nil {
+		if err := tx.dropOldestChange(h); err != nil {
 			return err
 		}
 	}
@@ -55,8 +55,8 @@ func weight(c *notify.InboxChange) uint64 {
 	return uint64(len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled))
 }
 
-func (g *group) dropOldestChange(h *known) error {
-	it, err := g.batch.NewIter(&pebble.IterOptions{
+func (tx *txn) dropOldestChange(h *cachedHistory) error {
+	it, err := tx.batch.NewIter(&pebble.IterOptions{
 		LowerBound: h.owner.changeKey(h.removedChanges + 1),
 		UpperBound: h.owner.changeKey(^notify.Sequence(0)),
 	})
@@ -68,13 +68,13 @@ func (g *group) dropOldestChange(h *known) error {
 		h.changes = 0
 		return it.Error()
 	}
-	return g.dropChange(h, slices.Clone(it.Key()))
+	return tx.dropChange(h, slices.Clone(it.Key()))
 }
 
 // dropChange removes a change, which leaves a hole.
-func (g *group) dropChange(h *known, key []byte) error {
+func (tx *txn) dropChange(h *cachedHistory, key []byte) error {
 	seq := sequenceOf(key)
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
 		return err
 	}
@@ -82,31 +82,31 @@ func (g *group) dropChange(h *known, key []byte) error {
 	if err != nil {
 		return err
 	}
-	g.change(h)
+	tx.change(h)
 	h.changes -= min(h.changes, weight(&c))
 	h.removedChanges = max(h.removedChanges, seq)
 	end := endOfChange(at, key)
-	g.remove(key)
-	g.let(key, len(b))
-	g.remove(end)
-	g.let(end, 0)
-	if g.folds {
-		g.fold(h)
+	tx.remove(key)
+	tx.let(key, len(b))
+	tx.remove(end)
+	tx.let(end, 0)
+	if tx.folds {
+		tx.fold(h)
 	}
 	return nil
 }
 
 // endChange removes a change that has been kept for long enough.
-func (g *group) endChange(ref []byte) error {
+func (tx *txn) endChange(ref []byte) error {
 	o, err := ownerOf(ref)
 	if err != nil {
 		return err
 	}
-	h, err := g.history(o)
+	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	return g.dropChange(h, append([]byte{kindChange}, ref...))
+	return tx.dropChange(h, append([]byte{kindChange}, ref...))
 }
 
 func appendChange(dst []byte, c *notify.InboxChange) []byte {

@@ -36,7 +36,7 @@ func markBy(user notify.UserID, verb notify.Verb, ids ...string) notify.Mark {
 	return notify.Mark{Reader: notify.Reader{User: user}, Verb: verb, IDs: ids, Keep: 3}
 }
 
-// told applies entries as one group and returns what is to be passed on.
+// changes applies entries as one group and returns what is to be passed on.
 func told(t *testing.T, s *store.Store, first notify.Sequence, entries ...notify.Entry) []notify.Change {
 	t.Helper()
 	_, changes, err := s.Apply(first, noon(), entries)

@@ -12,11 +12,11 @@ import (
 // its collapse key. It tells readers first what is gone, which those who are away
 // find in their history whatever becomes of n, and then n: apart those for whom
 // it replaces another.
-func (g *group) keepCollapsing(n *notify.Notification, most int) error {
+func (tx *txn) keepCollapsing(n *notify.Notification, most int) error {
 	owners := ownersOf(n)
 	replaced := replacements{of: map[owner][]string{}, by: map[string][]owner{}}
 	for _, o := range owners {
-		id, holders, err := g.replace(o, n)
+		id, holders, err := tx.replace(o, n)
 		if err != nil {
 			return err
 		}
@@ -25,17 +25,17 @@ func (g *group) keepCollapsing(n *notify.Notification, most int) error {
 		}
 	}
 	for _, id := range replaced.ids {
-		g.tellGone(notify.InboxChange{Sequence: n.Sequence, Recalled: []string{id}, Replaced: true}, replaced.by[id])
+		tx.tellGone(notify.InboxChange{Sequence: n.Sequence, Recalled: []string{id}, Replaced: true}, replaced.by[id])
 	}
 	for _, o := range replaced.holders {
 		c := notify.InboxChange{Sequence: n.Sequence, Recalled: replaced.of[o]}
-		if err := g.keepChange(o, &c, most); err != nil {
+		if err := tx.keepChange(o, &c, most); err != nil {
 			return err
 		}
 	}
-	g.tellParts(n, owners, replaced)
+	tx.tellParts(n, owners, replaced)
 	for _, o := range owners {
-		if err := g.extend(o, n, told{replaces: replaced.first(o)}, most); err != nil {
+		if err := tx.extend(o, n, told{replaces: replaced.first(o)}, most); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (r *replacements) first(o owner) string {
 // tellParts tells n to its owners, together those for whom it replaces the same.
 // Those for whom it replaces nothing come last: a reader of another topic, too,
 // must be told first that n replaces something.
-func (g *group) tellParts(n *notify.Notification, owners []owner, replaced replacements) {
+func (tx *txn) tellParts(n *notify.Notification, owners []owner, replaced replacements) {
 	parts := map[string][]owner{}
 	for _, o := range owners {
 		id := replaced.first(o)
@@ -84,80 +84,80 @@ func (g *group) tellParts(n *notify.Notification, owners []owner, replaced repla
 		part := *n
 		to := readersOf(parts[id])
 		part.Users, part.Topics, part.Replaces = to.Users, to.Topics, id
-		g.told = append(g.told, &part)
+		tx.changes = append(tx.changes, &part)
 	}
 }
 
 // replace takes out of a history what has the collapse key of n. It returns the
 // ID of that, and who had it, or nothing if there is none that a reader may still
 // show.
-func (g *group) replace(o owner, n *notify.Notification) (id string, holders []owner, err error) {
+func (tx *txn) replace(o owner, n *notify.Notification) (id string, holders []owner, err error) {
 	key := o.collapseKey(n.CollapseKey)
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err != nil {
 		return "", nil, err
 	}
 	if b != nil {
-		g.remove(key)
-		g.let(key, len(b))
-		if id, holders, err = g.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
+		tx.remove(key)
+		tx.let(key, len(b))
+		if id, holders, err = tx.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
 			return "", nil, err
 		}
 	}
-	g.set(key, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
-	g.held(key, 8)
+	tx.set(key, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
+	tx.held(key, 8)
 	return id, holders, nil
 }
 
-func (g *group) replaceAt(o owner, seq notify.Sequence) (id string, holders []owner, err error) {
-	old, bytes, err := g.notification(seq)
+func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []owner, err error) {
+	old, bytes, err := tx.notification(seq)
 	if err != nil {
 		return "", nil, err
 	}
-	before := len(g.recount)
-	holders, err = g.takeOutReplaced(o, &old, bytes)
-	if err != nil || len(holders) == 0 || old.Expired(g.at) { // readers let go of that themselves
+	before := len(tx.refresh)
+	holders, err = tx.takeOutReplaced(o, &old, bytes)
+	if err != nil || len(holders) == 0 || old.Expired(tx.at) { // readers let go of that themselves
 		return "", nil, err
 	}
-	g.recount = g.recount[:before] // tellGone sees to it
+	tx.refresh = tx.refresh[:before] // tellGone sees to it
 	return old.ID(), holders, nil
 }
 
 // tellGone tells c to those who had what is gone, and has them count anew at the end
 // of the entry unless c comes with a count.
-func (g *group) tellGone(c notify.InboxChange, holders []owner) {
+func (tx *txn) tellGone(c notify.InboxChange, holders []owner) {
 	c.To = readersOf(holders)
-	g.told = append(g.told, c)
+	tx.changes = append(tx.changes, c)
 	if _, ok := c.User(); !ok {
-		g.recount = append(g.recount, holders...)
+		tx.refresh = append(tx.refresh, holders...)
 	}
 }
 
 // takeOutReplaced takes old out of a user's history, where the others whom it was
 // told to keep it; but out of those of all its topics, for it is one thing to
 // those who hear several.
-func (g *group) takeOutReplaced(o owner, old *notify.Notification, bytes uint64) (holders []owner, err error) {
+func (tx *txn) takeOutReplaced(o owner, old *notify.Notification, bytes uint64) (holders []owner, err error) {
 	if o.isShared() {
-		return g.removeAll(old, bytes, false)
+		return tx.removeAll(old, bytes, false)
 	}
-	held, err := g.takeOut(o, old, false)
+	held, err := tx.takeOut(o, old, false)
 	if err != nil || !held {
 		return nil, err
 	}
-	return []owner{o}, g.release(old, bytes)
+	return []owner{o}, tx.release(old, bytes)
 }
 
 // forgetCollapse forgets that n has its collapse key in a history, which it was
 // taken out of.
-func (g *group) forgetCollapse(o owner, n *notify.Notification) error {
+func (tx *txn) forgetCollapse(o owner, n *notify.Notification) error {
 	if n.CollapseKey == "" {
 		return nil
 	}
 	key := o.collapseKey(n.CollapseKey)
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err == nil && b != nil && notify.Sequence(binary.BigEndian.Uint64(b)) == n.Sequence {
-		g.remove(key)
-		g.let(key, len(b))
+		tx.remove(key)
+		tx.let(key, len(b))
 	}
 	return err
 }

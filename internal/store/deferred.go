@@ -9,31 +9,31 @@ import (
 )
 
 // deferUntil keeps e until it is released.
-func (g *group) deferUntil(seq notify.Sequence, e notify.Publish) {
+func (tx *txn) deferUntil(seq notify.Sequence, e notify.Publish) {
 	d := notify.Deferred{At: toStored(e.DeliverAt), Sequence: seq}
 	key, id := deferredKey(d), idKey(e.ID)
-	g.setValue(key, deferred(e))
-	g.held(key, len(g.buffer))
-	g.setValue(id, place{deferred: &d})
-	g.held(id, len(g.buffer))
+	tx.setValue(key, deferred(e))
+	tx.held(key, len(tx.buffer))
+	tx.setValue(id, place{deferred: &d})
+	tx.held(id, len(tx.buffer))
 }
 
 // removeDeferred removes what was deferred as an ID, of which value is kept. Its
 // place is removed, or written anew, by the caller.
-func (g *group) removeDeferred(d notify.Deferred, id string, value []byte) {
+func (tx *txn) removeDeferred(d notify.Deferred, id string, value []byte) {
 	key := deferredKey(d)
-	g.remove(key)
-	g.let(key, len(value))
-	g.let(idKey(id), len(key)-1)
+	tx.remove(key)
+	tx.let(key, len(value))
+	tx.let(idKey(id), len(key)-1)
 }
 
 // releaseDeferred tells what was deferred, if it is still there and due.
-func (g *group) releaseDeferred(seq notify.Sequence, e notify.Release) error {
-	if e.Ref.At.After(g.at) {
+func (tx *txn) releaseDeferred(seq notify.Sequence, e notify.Release) error {
+	if e.Ref.At.After(tx.at) {
 		return nil
 	}
 	key := deferredKey(e.Ref)
-	b, err := get(g.batch, key)
+	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func (g *group) releaseDeferred(seq notify.Sequence, e notify.Release) error {
 	if err != nil {
 		return fmt.Errorf("publish %d: %w", e.Ref.Sequence, err)
 	}
-	g.removeDeferred(e.Ref, p.ID, b)
-	return g.tell(seq, p)
+	tx.removeDeferred(e.Ref, p.ID, b)
+	return tx.tell(seq, p)
 }
 
 // DueDeferred returns what is to be released by now, in the order of the times

@@ -9,23 +9,23 @@ const dropMost = 100
 // evict drops the oldest of a history that has more than it keeps, since the
 // notification at seq came, and tells its readers. The change to one user comes with
 // a count; readers of a shared history count anew.
-func (g *group) evict(h *known, seq notify.Sequence, most int) error {
+func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	if most <= 0 || h.kept <= uint64(most) {
 		return nil
 	}
-	before := len(g.recount)
+	before := len(tx.refresh)
 	c := notify.InboxChange{Sequence: seq, To: h.owner.readers(), Evicted: true}
 	for i := 0; i < dropMost && h.kept > uint64(most); i++ {
-		n, err := g.dropOldest(h)
+		n, err := tx.dropOldest(h)
 		if err != nil {
 			return err
 		}
-		held, err := g.topicsWith(&n)
+		held, err := tx.topicsWith(&n)
 		if err != nil {
 			return err
 		}
 		if len(held) > 0 { // it is gone for others than the rest
-			g.told = append(g.told, notify.InboxChange{
+			tx.changes = append(tx.changes, notify.InboxChange{
 				Sequence: seq, To: c.To, Recalled: []string{n.ID()}, Evicted: true, HeldBy: held,
 			})
 			continue
@@ -33,38 +33,38 @@ func (g *group) evict(h *known, seq notify.Sequence, most int) error {
 		c.Recalled = append(c.Recalled, n.ID())
 	}
 	if len(c.Recalled) > 0 {
-		g.told = append(g.told, c)
+		tx.changes = append(tx.changes, c)
 	}
 	if !h.owner.isShared() {
-		g.recount = g.recount[:before]
+		tx.refresh = tx.refresh[:before]
 	}
 	return nil
 }
 
 // dropOldest takes the oldest notification out of a history that is full, and returns
 // it.
-func (g *group) dropOldest(h *known) (notify.Notification, error) {
-	seq, err := g.oldest(h)
+func (tx *txn) dropOldest(h *cachedHistory) (notify.Notification, error) {
+	seq, err := tx.oldest(h)
 	if err != nil {
 		return notify.Notification{}, err
 	}
-	n, bytes, err := g.notification(seq)
+	n, bytes, err := tx.notification(seq)
 	if err != nil {
 		return n, err
 	}
-	if _, err := g.takeOut(h.owner, &n, !n.Expired(g.at)); err != nil {
+	if _, err := tx.takeOut(h.owner, &n, !n.Expired(tx.at)); err != nil {
 		return n, err
 	}
-	return n, g.release(&n, bytes)
+	return n, tx.release(&n, bytes)
 }
 
 // topicsWith returns the topics that have n, if it was published to several.
-func (g *group) topicsWith(n *notify.Notification) (topics []notify.Topic, err error) {
+func (tx *txn) topicsWith(n *notify.Notification) (topics []notify.Topic, err error) {
 	if !isSeveral(n) {
 		return nil, nil
 	}
 	for _, t := range n.Topics {
-		has, err := g.has(ofTopic(t).keyOf(n))
+		has, err := tx.has(ofTopic(t).keyOf(n))
 		if err != nil {
 			return nil, err
 		}

@@ -14,32 +14,32 @@ type markRecord struct{ key, value []byte }
 // the intervals are not more than most in all, give or take a record. It goes on where
 // the last call has come to. Mark drops that of its own user; this is for users who
 // mark nothing any more.
-func (g *group) forgetMarks(most int) error {
+func (tx *txn) forgetMarks(most int) error {
 	place := []byte{kindForgotten}
-	from, err := get(g.batch, place)
+	from, err := get(tx.batch, place)
 	if err != nil {
 		return err
 	}
-	records, done, err := g.markRecords(from, most)
+	records, done, err := tx.markRecords(from, most)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		if err := g.forgetMark(r); err != nil {
+		if err := tx.forgetMark(r); err != nil {
 			return err
 		}
 	}
 	if done { // the next call begins anew
-		g.remove(place)
+		tx.remove(place)
 	} else {
-		g.set(place, records[len(records)-1].key)
+		tx.set(place, records[len(records)-1].key)
 	}
-	return g.err
+	return tx.err
 }
 
 // markRecords returns the records of read state behind a key; done says that these are
 // the last.
-func (g *group) markRecords(behind []byte, most int) (records []markRecord, done bool, err error) {
+func (tx *txn) markRecords(behind []byte, most int) (records []markRecord, done bool, err error) {
 	for _, kind := range [...]byte{kindMarks, kindMarksNode, kindMarksSeveral} {
 		lower := []byte{kind}
 		if bytes.Compare(behind, after(kind)) >= 0 {
@@ -48,7 +48,7 @@ func (g *group) markRecords(behind []byte, most int) (records []markRecord, done
 		if bytes.Compare(behind, lower) >= 0 {
 			lower = append(bytes.Clone(behind), 0)
 		}
-		err = each(g.batch, lower, after(kind), func(k, v []byte) (bool, error) {
+		err = each(tx.batch, lower, after(kind), func(k, v []byte) (bool, error) {
 			if most <= 0 {
 				return false, nil
 			}
@@ -76,7 +76,7 @@ func decodeMarksAt(key, value []byte) (marks, error) {
 // nodeOf returns the node in a key of read state.
 func nodeOf(key []byte) []byte { return key[1+2+int(binary.BigEndian.Uint16(key[1:])):] }
 
-func (g *group) forgetMark(r markRecord) error {
+func (tx *txn) forgetMark(r markRecord) error {
 	m, err := decodeMarksAt(r.key, r.value)
 	if err != nil {
 		return err
@@ -88,16 +88,16 @@ func (g *group) forgetMark(r markRecord) error {
 	case kindMarksSeveral:
 		kept = func(seq notify.Sequence) []byte { return sequenceKey(kindNotification, seq) }
 	}
-	next, err := m.prune(g.batch, kept)
+	next, err := m.prune(tx.batch, kept)
 	if err != nil || len(m) > 0 && len(next) == len(m) {
 		return err
 	}
-	g.let(r.key, len(r.value))
+	tx.let(r.key, len(r.value))
 	if len(next) == 0 {
-		g.remove(r.key)
+		tx.remove(r.key)
 		return nil
 	}
-	g.setValue(r.key, next)
-	g.held(r.key, len(g.buffer))
+	tx.setValue(r.key, next)
+	tx.held(r.key, len(tx.buffer))
 	return nil
 }

@@ -19,14 +19,14 @@ const (
 )
 
 // mark changes the state of notifications and tells their reader which.
-func (g *group) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
+func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
 	switch {
 	case e.Reader.User == "":
 		return errors.New("a mark of no user")
 	case e.Verb != notify.VerbRead && e.Verb != notify.VerbUnread && e.Verb != notify.VerbArchive:
 		return fmt.Errorf("a mark that does %q", e.Verb)
 	}
-	m := &marking{group: g, Mark: e, state: newUserState(g.batch, e.Reader.User), left: g.markMost, looks: looksPerMark * g.markMost}
+	m := &marking{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), left: tx.markMost, looks: looksPerMark * tx.markMost}
 	var err error
 	if e.IDs != nil {
 		err = m.byID()
@@ -49,13 +49,13 @@ func (g *group) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) erro
 	default:
 		c.Archived = m.changed
 	}
-	g.told = append(g.told, c)
-	return g.keepChange(ofUser(e.Reader.User), &c, e.Keep)
+	tx.changes = append(tx.changes, c)
+	return tx.keepChange(ofUser(e.Reader.User), &c, e.Keep)
 }
 
 // marking is a Mark while it is applied.
 type marking struct {
-	*group
+	*txn
 	notify.Mark
 	state *userState
 

@@ -121,9 +121,9 @@ func topicsUnder(r pebble.Reader, prefix string) (topics []string, err error) {
 }
 
 // nodesHeard is nodesHeard, with the topics whose histories are not in the batch yet.
-func (g *group) nodesHeard(patterns []notify.TopicPattern) ([]string, error) {
+func (tx *txn) nodesHeard(patterns []notify.TopicPattern) ([]string, error) {
 	all := slices.Clone(patterns)
-	for _, h := range g.changed {
+	for _, h := range tx.dirty {
 		t := notify.Topic(h.owner.name)
 		if h.owner.kind != kindToldTopic || isPattern(h.owner.name) || strings.Count(h.owner.name, ".") <= indexedDots {
 			continue
@@ -132,7 +132,7 @@ func (g *group) nodesHeard(patterns []notify.TopicPattern) ([]string, error) {
 			all = append(all, notify.TopicPattern(t))
 		}
 	}
-	return nodesHeard(g.batch, all)
+	return nodesHeard(tx.batch, all)
 }
 
 // entry is the value under which the history of a node or of everyone has a

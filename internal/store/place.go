@@ -39,20 +39,20 @@ func placeOf(r pebble.Reader, id string) (p place, ok bool, err error) {
 }
 
 // isWithin reports whether all whom the notification at p is for are within b.
-func (g *group) isWithin(b *notify.Bound, p place) (bool, error) {
+func (tx *txn) isWithin(b *notify.Bound, p place) (bool, error) {
 	if b == nil {
 		return true, nil
 	}
 	if p.deferred == nil {
-		n, _, err := g.notification(p.sequence)
+		n, _, err := tx.notification(p.sequence)
 		return err == nil && b.Reaches(&n), err
 	}
-	record, err := get(g.batch, deferredKey(*p.deferred))
+	record, err := get(tx.batch, deferredKey(*p.deferred))
 	if err != nil || record == nil {
 		return false, err
 	}
 	e, err := readDeferred(record)
-	n := e.Notification(0, g.at)
+	n := e.Notification(0, tx.at)
 	return err == nil && b.Reaches(&n), err
 }
 

@@ -7,10 +7,10 @@ import (
 // recall takes a notification out of every history, and tells the readers who had it. A
 // deferred one has no readers yet. A notification to anybody outside the bound of the
 // recall is not found.
-func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
-	p, ok, err := placeOf(g.batch, e.ID)
+func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
+	p, ok, err := placeOf(tx.batch, e.ID)
 	if err == nil && ok {
-		ok, err = g.isWithin(e.Within, p)
+		ok, err = tx.isWithin(e.Within, p)
 	}
 	switch {
 	case err != nil:
@@ -18,27 +18,27 @@ func (g *group) recall(seq notify.Sequence, e notify.Recall) error {
 	case !ok:
 		return notify.Errorf(notify.ErrNotFound, "there is no notification with this id, any more or yet")
 	case p.deferred != nil:
-		b, err := get(g.batch, deferredKey(*p.deferred))
+		b, err := get(tx.batch, deferredKey(*p.deferred))
 		if err != nil {
 			return err
 		}
-		g.removeDeferred(*p.deferred, e.ID, b)
-		g.remove(idKey(e.ID))
+		tx.removeDeferred(*p.deferred, e.ID, b)
+		tx.remove(idKey(e.ID))
 		return nil
 	}
-	n, bytes, err := g.notification(p.sequence)
+	n, bytes, err := tx.notification(p.sequence)
 	if err != nil {
 		return err
 	}
-	holders, err := g.removeAll(&n, bytes, false)
+	holders, err := tx.removeAll(&n, bytes, false)
 	if err != nil {
 		return err
 	}
-	g.recount = g.recount[:0] // tellGone sees to it
+	tx.refresh = tx.refresh[:0] // tellGone sees to it
 	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
-	g.tellGone(c, holders)
+	tx.tellGone(c, holders)
 	for _, o := range nodesOf(holders) {
-		if err := g.keepChange(o, &c, e.Keep); err != nil {
+		if err := tx.keepChange(o, &c, e.Keep); err != nil {
 			return err
 		}
 	}

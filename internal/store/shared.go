@@ -10,25 +10,25 @@ import (
 
 // extendShared puts n at the end of the history of a topic or of everyone, and of the
 // patterns that stand for the topic.
-func (g *group) extendShared(o owner, n *notify.Notification, replaces string, most int) error {
-	h, err := g.history(o)
+func (tx *txn) extendShared(o owner, n *notify.Notification, replaces string, most int) error {
+	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	g.enter(h, n, "", replaces)
+	tx.enter(h, n, "", replaces)
 	if o.kind == kindToldTopic {
-		if err := g.extendPatterns(o, n, replaces); err != nil {
+		if err := tx.extendPatterns(o, n, replaces); err != nil {
 			return err
 		}
 	}
-	return g.evict(h, n.Sequence, most)
+	return tx.evict(h, n.Sequence, most)
 }
 
-func (g *group) extendPatterns(topic owner, n *notify.Notification, replaces string) error {
+func (tx *txn) extendPatterns(topic owner, n *notify.Notification, replaces string) error {
 	for _, p := range patternsOf(topic.name) {
 		o := ofNode(p)
 		if isSeveral(n) {
-			has, err := g.has(o.keyOf(n))
+			has, err := tx.has(o.keyOf(n))
 			if err != nil {
 				return err
 			}
@@ -36,18 +36,18 @@ func (g *group) extendPatterns(topic owner, n *notify.Notification, replaces str
 				continue
 			}
 		}
-		h, err := g.history(o)
+		h, err := tx.history(o)
 		if err != nil {
 			return err
 		}
-		g.enter(h, n, topic.name, replaces)
+		tx.enter(h, n, topic.name, replaces)
 	}
 	return nil
 }
 
 // enter puts n into one shared history.
-func (g *group) enter(h *known, n *notify.Notification, home, replaces string) {
-	g.change(h)
+func (tx *txn) enter(h *cachedHistory, n *notify.Notification, home, replaces string) {
+	tx.change(h)
 	h.kept++
 	h.newest = n.Sequence
 	if isSeveral(n) {
@@ -57,14 +57,14 @@ func (g *group) enter(h *known, n *notify.Notification, home, replaces string) {
 			replaces = "" // each of the topics has its own
 		}
 	}
-	g.buffer = appendEntry(g.buffer[:0], n, home, replaces)
-	g.set(h.owner.keyOf(n), g.buffer)
-	g.steps = append(g.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), time: toMillis(n.Time)})
+	tx.buffer = appendEntry(tx.buffer[:0], n, home, replaces)
+	tx.set(h.owner.keyOf(n), tx.buffer)
+	tx.steps = append(tx.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), time: toMillis(n.Time)})
 }
 
 // leave takes n out of one shared history.
-func (g *group) leave(h *known, n *notify.Notification, retention bool) {
-	g.change(h)
+func (tx *txn) leave(h *cachedHistory, n *notify.Notification, retention bool) {
+	tx.change(h)
 	h.kept--
 	if isSeveral(n) {
 		h.several--
@@ -72,44 +72,44 @@ func (g *group) leave(h *known, n *notify.Notification, retention bool) {
 	if retention {
 		h.note(n)
 	}
-	g.remove(h.owner.keyOf(n))
-	g.steps = append(g.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), gone: true})
-	if g.folds {
-		g.fold(h)
+	tx.remove(h.owner.keyOf(n))
+	tx.steps = append(tx.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), gone: true})
+	if tx.folds {
+		tx.fold(h)
 	}
 }
 
 // takeOutShared takes n out of the history of a topic or of everyone, and of the
 // patterns that stand for the topic, unless they have it by another topic.
-func (g *group) takeOutShared(o owner, n *notify.Notification, retention bool) error {
-	h, err := g.history(o)
+func (tx *txn) takeOutShared(o owner, n *notify.Notification, retention bool) error {
+	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	g.leave(h, n, retention)
-	g.recount = append(g.recount, h.owner)
+	tx.leave(h, n, retention)
+	tx.refresh = append(tx.refresh, h.owner)
 	if o.kind != kindToldTopic {
 		return nil
 	}
 	for _, p := range patternsOf(o.name) {
-		held, err := g.holds(notify.TopicPattern(p), n)
+		held, err := tx.holds(notify.TopicPattern(p), n)
 		if err != nil {
 			return err
 		}
 		if held {
 			continue
 		}
-		of, err := g.history(ofNode(p))
+		of, err := tx.history(ofNode(p))
 		if err != nil {
 			return err
 		}
-		g.leave(of, n, retention)
+		tx.leave(of, n, retention)
 	}
 	return nil
 }
 
 // holds reports whether a topic that p stands for still has n.
-func (g *group) holds(p notify.TopicPattern, n *notify.Notification) (bool, error) {
+func (tx *txn) holds(p notify.TopicPattern, n *notify.Notification) (bool, error) {
 	if !isSeveral(n) {
 		return false, nil
 	}
@@ -117,26 +117,26 @@ func (g *group) holds(p notify.TopicPattern, n *notify.Notification) (bool, erro
 		if !p.Matches(t) {
 			continue
 		}
-		if has, err := g.has(ofTopic(t).keyOf(n)); has || err != nil {
+		if has, err := tx.has(ofTopic(t).keyOf(n)); has || err != nil {
 			return has, err
 		}
 	}
 	return false, nil
 }
 
-func (g *group) has(key []byte) (bool, error) {
-	b, err := get(g.batch, key)
+func (tx *txn) has(key []byte) (bool, error) {
+	b, err := get(tx.batch, key)
 	return b != nil, err
 }
 
 // oldest returns the oldest in a history that is not empty. Below what was removed
 // there is nothing but the traces of that.
-func (g *group) oldest(h *known) (notify.Sequence, error) {
-	seq, err := firstIn(g.batch, h.owner, h.removed)
+func (tx *txn) oldest(h *cachedHistory) (notify.Sequence, error) {
+	seq, err := firstIn(tx.batch, h.owner, h.removed)
 	if err != nil || h.several == 0 {
 		return seq, cmp.Or(err, orCorrupt(seq))
 	}
-	several, err := firstIn(g.batch, h.owner.several(), h.removed)
+	several, err := firstIn(tx.batch, h.owner.several(), h.removed)
 	if err != nil {
 		return 0, err
 	}

@@ -43,47 +43,47 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 }
 
 // sweep removes what is past its time, and reports whether there is more.
-func (g *group) sweep(e notify.Sweep) (more bool, err error) {
+func (tx *txn) sweep(e notify.Sweep) (more bool, err error) {
 	left := sweepMost
-	g.folds = boundOf(e.MaxBytes).folds(&g.state)
-	defer func() { g.folds = false }()
-	err = eachEnd(g.batch, g.at, func(key []byte) (bool, error) {
+	tx.folds = boundOf(e.MaxBytes).folds(&tx.state)
+	defer func() { tx.folds = false }()
+	err = eachEnd(tx.batch, tx.at, func(key []byte) (bool, error) {
 		if left <= 0 {
 			more = true
 			return false, nil
 		}
-		owners, err := g.end(key)
+		owners, err := tx.end(key)
 		left -= max(1, owners)
 		return true, err
 	})
 	if err != nil || more {
 		return more, err
 	}
-	more, left, err = g.retain(e, left)
-	if err != nil || !g.folds || left <= 0 {
+	more, left, err = tx.retain(e, left)
+	if err != nil || !tx.folds || left <= 0 {
 		return more, err
 	}
-	return more, g.forgetMarks(left)
+	return more, tx.forgetMarks(left)
 }
 
 // retain removes the oldest, while they are too old or too much. It removes in
 // the order of sequences: whatever is before one that is too old is older,
 // whatever the clock said then. It returns how many more the Sweep may remove.
-func (g *group) retain(e notify.Sweep, most int) (more bool, left int, err error) {
+func (tx *txn) retain(e notify.Sweep, most int) (more bool, left int, err error) {
 	left = most
 	var ahead []notify.Sequence
-	err = eachNotification(g.batch, func(n *notify.Notification) (bool, error) {
-		tooMuch := boundOf(e.MaxBytes).isOver(&g.state)
-		if !tooMuch && g.at.Sub(n.Time) < e.Retention {
+	err = eachNotification(tx.batch, func(n *notify.Notification) (bool, error) {
+		tooMuch := boundOf(e.MaxBytes).isOver(&tx.state)
+		if !tooMuch && tx.at.Sub(n.Time) < e.Retention {
 			ahead = append(ahead, n.Sequence)
-			return isAhead(n, g.at), nil
+			return isAhead(n, tx.at), nil
 		}
 		for _, seq := range append(ahead, n.Sequence) {
 			if left <= 0 {
 				more = true
 				return false, nil
 			}
-			owners, err := g.removeOld(seq)
+			owners, err := tx.removeOld(seq)
 			if err != nil {
 				return false, err
 			}
@@ -95,12 +95,12 @@ func (g *group) retain(e notify.Sweep, most int) (more bool, left int, err error
 	return more, left, err
 }
 
-func (g *group) removeOld(seq notify.Sequence) (owners int, err error) {
-	n, bytes, err := g.notification(seq)
+func (tx *txn) removeOld(seq notify.Sequence) (owners int, err error) {
+	n, bytes, err := tx.notification(seq)
 	if err != nil {
 		return 0, err
 	}
-	_, err = g.removeAll(&n, bytes, true)
+	_, err = tx.removeAll(&n, bytes, true)
 	return len(n.Users) + len(n.Topics), err
 }
 
@@ -110,24 +110,24 @@ func isAhead(n *notify.Notification, now time.Time) bool { return n.Time.After(n
 
 // end removes what an end key stands for, and the key. It returns how many users
 // and topics were told of it.
-func (g *group) end(key []byte) (owners int, err error) {
-	g.remove(key)
+func (tx *txn) end(key []byte) (owners int, err error) {
+	tx.remove(key)
 	t, kind, ref := endOf(key)
 	if kind != kindNotification && kind != kindChange { // which count theirs themselves
-		g.let(key, 0)
+		tx.let(key, 0)
 	}
 	switch kind {
 	case kindNotification:
 		seq := notify.Sequence(binary.BigEndian.Uint64(ref))
-		n, bytes, err := g.notification(seq)
+		n, bytes, err := tx.notification(seq)
 		if err != nil {
 			return 0, err
 		}
-		_, err = g.removeAll(&n, bytes, false)
+		_, err = tx.removeAll(&n, bytes, false)
 		return len(n.Users) + len(n.Topics), err
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
-		b, err := get(g.batch, name)
+		b, err := get(tx.batch, name)
 		if err != nil || b == nil {
 			return 0, err
 		}
@@ -136,16 +136,16 @@ func (g *group) end(key []byte) (owners int, err error) {
 			return 0, err
 		}
 		if !used.at.Add(notify.KeyLifetime).After(t) { // not used anew since
-			g.remove(name)
-			g.let(name, len(b))
+			tx.remove(name)
+			tx.let(name, len(b))
 		}
 		return 0, nil
 	case kindChange:
-		return 0, g.endChange(ref)
+		return 0, tx.endChange(ref)
 	case kindTicket:
-		return 0, g.endTicket(t, ref)
+		return 0, tx.endTicket(t, ref)
 	case kindRevocation:
-		return 0, g.endRevocation(t, ref)
+		return 0, tx.endRevocation(t, ref)
 	}
 	return 0, errCorrupt
 }
@@ -153,9 +153,9 @@ func (g *group) end(key []byte) (owners int, err error) {
 // removeAll takes n out of every history that still has it, and returns which
 // those were. What retention removes leaves a hole that is announced; what
 // expired is gone on purpose.
-func (g *group) removeAll(n *notify.Notification, bytes uint64, retention bool) (holders []owner, err error) {
+func (tx *txn) removeAll(n *notify.Notification, bytes uint64, retention bool) (holders []owner, err error) {
 	for _, o := range ownersOf(n) {
-		held, err := g.takeOut(o, n, retention)
+		held, err := tx.takeOut(o, n, retention)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (g *group) removeAll(n *notify.Notification, bytes uint64, retention bool) 
 			holders = append(holders, o)
 		}
 	}
-	g.forget(n, bytes)
+	tx.forget(n, bytes)
 	return holders, nil
 }
 

@@ -27,7 +27,7 @@ type task struct {
 
 // through marks all that the reader was told up to a place, or returns where to go on.
 func (m *marking) through() (next notify.MarkPlace, err error) {
-	if m.Through = min(m.Through, m.group.state.last); m.Through == 0 {
+	if m.Through = min(m.Through, m.txn.state.last); m.Through == 0 {
 		return next, nil
 	}
 	for _, t := range []task{{taskOwn, m.throughOwn}, {taskEveryone, m.throughEveryone}} {

@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// told is how the history of a user has a notification.
+// changes is how the history of a user has a notification.
 type told struct {
 	read, archived time.Time
 	replaces       string
