@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/bellhop/bellhop/internal/cache"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -22,8 +23,8 @@ import (
 const (
 	shardCount = 64
 
-	// shardKeys is how many keys a generation of a shard has at most: 131,072
-	// buckets in all, some 40 MB if every name is as long as it may be.
+	// shardKeys is the maximum number of keys in a generation of a shard: 131,072
+	// buckets in all, some 40 MB if every name has the maximum length.
 	shardKeys = 1024
 )
 
@@ -40,18 +41,16 @@ type Limiter struct {
 	shards [shardCount]shard
 }
 
-// shard has the buckets of some keys, in two generations. A bucket that is used
-// moves to the young one. When the young one has been there for as long as a
-// bucket takes to fill, it becomes the old one, and the old one, unused for
-// that long, is forgotten, which nobody notices.
+// shard has the buckets of some keys. The cache rotates when its young generation has
+// been there for as long as a bucket takes to fill: a bucket that is then forgotten was
+// unused for at least that long, so it was full, as a new one is.
 //
-// Only when the young one is full does this happen early. Keys that are
-// forgotten then start anew with a full bucket: who can show that many keys
-// gets a burst more often, and nobody else gets less.
+// The cache rotates earlier only when it is full. A key whose bucket is forgotten then
+// starts with a full bucket: whoever has that many keys gets more bursts, and no other
+// key gets less.
 type shard struct {
-	mu         sync.Mutex
-	young, old map[string]*rate.Limiter
-	born       time.Time // of young
+	mu      sync.Mutex
+	buckets cache.Map[string, *rate.Limiter]
 }
 
 // New returns a limiter that allows r for each key, with up to burst at once;
@@ -64,13 +63,17 @@ func New(r notify.Rate, burst int) *Limiter {
 		burst = r.Quota
 	}
 	perSecond := float64(r.Quota) / r.Window.Seconds()
-	return &Limiter{
+	l := &Limiter{
 		rate:  r,
 		limit: rate.Limit(perSecond),
 		burst: burst,
 		full:  seconds(float64(burst) / perSecond),
 		seed:  maphash.MakeSeed(),
 	}
+	for i := range l.shards {
+		l.shards[i].buckets.Max = shardKeys
+	}
+	return l
 }
 
 // Allow takes n from the bucket of key, or a full bucket if n is more than
@@ -118,29 +121,13 @@ func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
 	s := &l.shards[maphash.String(l.seed, key)%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.born) >= l.full {
-		s.turn(now)
-	}
-	if b, ok := s.young[key]; ok {
-		return b
-	}
-	if len(s.young) >= shardKeys {
-		s.turn(now)
-	}
-	b, ok := s.old[key]
-	if ok {
-		delete(s.old, key)
-	} else {
+	s.buckets.RotateAfter(l.full, now)
+	b, ok := s.buckets.Get(key)
+	if !ok {
 		b = rate.NewLimiter(l.limit, l.burst)
+		s.buckets.Put(key, b)
 	}
-	s.young[key] = b
 	return b
-}
-
-// turn makes the young generation the old one. One that was not used for two
-// turns' time goes at its third.
-func (s *shard) turn(now time.Time) {
-	s.young, s.old, s.born = make(map[string]*rate.Limiter), s.young, now
 }
 
 // seconds rounds up to the millisecond: who comes back then is let in.

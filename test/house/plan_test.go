@@ -15,7 +15,8 @@ var floors = [][]string{
 	{"service"},
 	{"hub", "journal", "store", "auth", "peers"},
 	{"cursor", "wire", "entry", "nowait"},
-	{"strict", "cache", "watch", "limit", "text"},
+	{"strict", "watch", "limit", "text"},
+	{"cache"},
 	{"notify"},
 }
 
