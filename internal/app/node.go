@@ -18,6 +18,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
@@ -68,6 +69,7 @@ type node struct {
 	store   *store.Store
 	journal *journal.Local
 	hub     *hub.Hub
+	cursors *cursor.Keyring
 	service *service.Service
 	sockets *ws.Handler
 
@@ -135,6 +137,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	s.sockets = ws.New(ws.Options{
 		Inbox:       s.service,
 		Hub:         s.hub,
+		Cursors:     s.cursors,
 		Verifier:    s.verifier,
 		CheckOrigin: s.checkOrigin,
 		Commands:    s.cfg.Commands,
@@ -143,7 +146,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		Logger:      s.logger,
 		Metrics:     s.metrics,
 	})
-	streams := sse.New(sse.Options{Inbox: s.service, Hub: s.hub, Logger: s.logger})
+	streams := sse.New(sse.Options{Inbox: s.service, Hub: s.hub, Cursors: s.cursors, Logger: s.logger})
 	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
 	bound := &plain{
 		most: s.networkMost(), proxies: s.cfg.TrustedProxies, logger: s.logger,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
@@ -31,6 +32,7 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 	}
 	s.requests = requestRates(s.cfg)
 	s.hub = s.newHub()
+	s.cursors = cursor.NewKeyring()
 	s.journal = journal.NewLocal(journal.Options{
 		Machine: s.store,
 		Last:    s.store.Last(),
@@ -54,6 +56,7 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 		Journal:    s.journal,
 		Store:      s.store,
 		Hub:        s.hub,
+		Cursors:    s.cursors,
 		Issuers:    s.verifier,
 		Logger:     s.logger,
 		Metrics:    s.metrics,

@@ -2,29 +2,13 @@ package service
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-)
-
-// A ticket is 32 bytes in base64url: 16 random ones, which nobody guesses, and a
-// MAC over them under the secret of the generation in which it was issued. All
-// nodes have that from the journal, so that each can tell what is no ticket; the
-// journal alone decides whether one is good.
-const (
-	ticketBytes  = 32
-	ticketRandom = 16
-
-	// ticketGenerations is of how many of the newest generations a ticket may
-	// be: within its 30 seconds nothing starts more often.
-	ticketGenerations = 32
 )
 
 // redemptionsMost is how often a ticket may be shown in its lifetime before the
@@ -42,10 +26,7 @@ func (b *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, 
 	if err := b.Ready(); err != nil {
 		return "", err
 	}
-	var raw [ticketBytes]byte
-	rand.Read(raw[:ticketRandom]) // never fails: crypto/rand
-	copy(raw[ticketRandom:], b.cursors.ticketMAC(raw[:ticketRandom], len(b.cursors.generations)-1))
-	shown := base64.RawURLEncoding.EncodeToString(raw[:])
+	shown := b.cursors.NewTicket()
 	err := b.opts.Journal.Append(ctx, notify.Ticket{Hash: sha256.Sum256([]byte(shown)), Principal: p})[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) { // nobody has what may have been stored
 		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time")
@@ -58,7 +39,9 @@ func (b *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, 
 // the token that it was issued for is so by now, ErrUnavailable, and
 // ErrOutcomeUnknown, after which the ticket may be used up.
 func (b *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
-	if !b.isTicket(ticket) {
+	// A string that is no ticket is refused before it costs an entry: callers without a
+	// token must not be able to make the disk sync.
+	if !b.cursors.IsTicket(ticket) {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
 	}
 	hash := sha256.Sum256([]byte(ticket))
@@ -81,22 +64,6 @@ func (b *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenRevoked, "the token that the ticket was issued for has been revoked")
 	}
 	return v.Principal, nil
-}
-
-// isTicket keeps what is no ticket out of the journal: whoever has no token must
-// not be able to make the disk sync.
-func (b *Service) isTicket(shown string) bool {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(shown)
-	if err != nil || len(raw) != ticketBytes {
-		return false
-	}
-	last := len(b.cursors.generations)
-	for i := max(0, last-ticketGenerations); i < last; i++ {
-		if hmac.Equal(raw[ticketRandom:], b.cursors.ticketMAC(raw[:ticketRandom], i)) {
-			return true
-		}
-	}
-	return false
 }
 
 // findIssuer replaces the issuer that p was stored with by the one that is

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
@@ -79,7 +80,7 @@ func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
 	assert.Equal(t, want, data(phone, "live", "inbox"))
 	assert.Equal(t, strings.ReplaceAll(strings.Join(want, " "), "count\":3", "count\":9"), strings.Join(data(laptop, "live", "inbox"), " "))
 	assert.Equal(t, []string{`{"unread_count":0}`, `{"recalled":["z"]}`}, data(grace, "live", "inbox"))
-	assert.Equal(t, string(r.service.AppendCursor(nil, service.TagOf("ada"), later+1)), phone.cursor())
+	assert.Equal(t, string(r.cursors.Append(nil, cursor.TagOf("ada"), later+1)), phone.cursor())
 
 	ctx, stop := contextOf(t)
 	defer stop()

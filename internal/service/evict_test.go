@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/service"
 )
 
 func keeping(n int) func(*rig) { return func(r *rig) { r.keep = n } }
@@ -17,7 +17,7 @@ func keeping(n int) func(*rig) { return func(r *rig) { r.keep = n } }
 func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 	r := newRig(t, keeping(2))
 	phone, laptop, grace := r.connect("ada", ""), r.connectAs(hears("ada", "news"), ""), r.connect("grace", "")
-	start := string(r.service.AppendCursor(nil, service.TagOf("ada"), 1)) // before all her notifications
+	start := string(r.cursors.Append(nil, cursor.TagOf("ada"), 1)) // before all her notifications
 	one := r.publish("one", "ada").ID
 	r.submit(toTopics("news", "news"))
 	two := r.publish("two", "ada").ID

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -128,16 +129,16 @@ func (j *joining) greeting(cursor, reset string, page store.Page) []*hub.Frame {
 
 // begin decides where the connection starts, and reads the first page from
 // there. The reason for a reset is empty if the cursor can be honoured.
-func (j *joining) begin(cursor string) (reset string, page store.Page, err error) {
+func (j *joining) begin(from string) (reset string, page store.Page, err error) {
 	durable := j.inbox.opts.Journal.Durable()
 	j.upTo = durable
-	switch cursor {
+	switch from {
 	case "":
 		j.at = durable
 	case Earliest:
 		j.at = beginning
 	default:
-		j.at, err = j.inbox.cursors.open(TagOf(j.user), cursor)
+		j.at, err = j.inbox.cursors.Open(cursor.TagOf(j.user), from)
 		if err != nil || j.at > durable {
 			j.at, reset = beginning, "unknown"
 		}
@@ -149,7 +150,7 @@ func (j *joining) begin(cursor string) (reset string, page store.Page, err error
 	if page, err = j.page(durable); err != nil {
 		return "", page, err
 	}
-	if reset == "" && cursor != "" && cursor != Earliest && page.Removed > j.at {
+	if reset == "" && from != "" && from != Earliest && page.Removed > j.at {
 		j.at, reset = beginning, "truncated"
 		page, err = j.page(durable)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -50,7 +51,7 @@ func (b *Service) through(u notify.UserID, which wire.Selection) (notify.Sequenc
 	if which.All {
 		return durable, nil
 	}
-	seq, err := b.cursors.open(TagOf(u), which.Through)
+	seq, err := b.cursors.Open(cursor.TagOf(u), which.Through)
 	if err != nil || seq > durable {
 		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor that this user was given"})
 	}
@@ -127,11 +128,11 @@ func (b *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	if by.User == "" {
 		return wire.InboxPage{}, errNoInbox()
 	}
-	tag := TagOf(by.User)
+	tag := cursor.TagOf(by.User)
 	var before notify.Sequence
 	if q.Before != "" {
 		var err error
-		if before, err = b.cursors.open(tag, q.Before); err != nil {
+		if before, err = b.cursors.Open(tag, q.Before); err != nil {
 			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "before is no cursor that this user was given")
 		}
 	}
@@ -155,7 +156,7 @@ func (b *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	return page, nil
 }
 
-func (b *Service) items(tag CursorTag, all []notify.Notification) []wire.InboxItem {
+func (b *Service) items(tag cursor.Tag, all []notify.Notification) []wire.InboxItem {
 	items := make([]wire.InboxItem, len(all))
 	for i, n := range all {
 		items[i] = wire.InboxItem{Notification: n, Cursor: b.cursor(tag, n.Sequence)}
@@ -163,6 +164,6 @@ func (b *Service) items(tag CursorTag, all []notify.Notification) []wire.InboxIt
 	return items
 }
 
-func (b *Service) cursor(tag CursorTag, seq notify.Sequence) string {
-	return string(b.AppendCursor(nil, tag, seq))
+func (b *Service) cursor(tag cursor.Tag, seq notify.Sequence) string {
+	return string(b.cursors.Append(nil, tag, seq))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -32,6 +33,7 @@ type book struct {
 
 	free        uint64
 	generations []notify.Generation
+	cursors     *cursor.Keyring
 	list        store.List
 	asked       []question
 }
@@ -75,9 +77,9 @@ func (b *book) List(r notify.Reader, before, upTo notify.Sequence, state notify.
 
 func newBook(t *testing.T, sets ...func(*service.Options)) (*book, *service.Service) {
 	t.Helper()
-	b := &book{durable: 9, free: 100}
+	b := &book{durable: 9, free: 100, cursors: cursor.NewKeyring()}
 	o := service.Options{
-		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{},
+		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Cursors: b.cursors, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{},
 		Keep: 7, Reserve: 50,
 	}
 	for _, set := range sets {
@@ -95,8 +97,8 @@ func listener() notify.Principal {
 	return p
 }
 
-func cursorAt(i *service.Service, u notify.UserID, seq notify.Sequence) string {
-	return string(i.AppendCursor(nil, service.TagOf(u), seq))
+func (b *book) cursorAt(u notify.UserID, seq notify.Sequence) string {
+	return string(b.cursors.Append(nil, cursor.TagOf(u), seq))
 }
 
 func TestMarking(t *testing.T) {
@@ -106,8 +108,8 @@ func TestMarking(t *testing.T) {
 		want  notify.Mark
 	}{
 		{wire.Selection{IDs: []string{one}}, notify.Mark{IDs: []string{one}}},
-		{wire.Selection{Through: cursorAt(i, "ada", 4)}, notify.Mark{Through: 4}},
-		{wire.Selection{Through: cursorAt(i, "ada", 9)}, notify.Mark{Through: 9}},
+		{wire.Selection{Through: b.cursorAt("ada", 4)}, notify.Mark{Through: 4}},
+		{wire.Selection{Through: b.cursorAt("ada", 9)}, notify.Mark{Through: 9}},
 		{wire.Selection{All: true}, notify.Mark{Through: 9}},
 	} {
 		b.verdicts, b.appended, b.asked = []notify.Verdict{{Sequence: 12}}, nil, nil
@@ -180,8 +182,8 @@ func TestRefusedMarks(t *testing.T) {
 		return err
 	}
 	for _, through := range []string{
-		service.Earliest, "nonsense", strings.Repeat("A", 32), cursorAt(i, "grace", 4), cursorAt(i, "ada", 4) + "A",
-		cursorAt(i, "ada", 10), // not reached
+		service.Earliest, "nonsense", strings.Repeat("A", 32), b.cursorAt("grace", 4), b.cursorAt("ada", 4) + "A",
+		b.cursorAt("ada", 10), // not reached
 	} {
 		err := mark(wire.Selection{Through: through})
 		var e *notify.Error
@@ -221,12 +223,12 @@ func TestListing(t *testing.T) {
 	reader := notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}
 	assert.Equal(t, []question{{reader, 0, 9, notify.StateRead, 2}, {reader: reader, upTo: 9}}, b.asked)
 	assert.Equal(t, 9, page.Unread)
-	assert.Equal(t, cursorAt(i, "ada", 9), page.Cursor)
+	assert.Equal(t, b.cursorAt("ada", 9), page.Cursor)
 	require.Len(t, page.Items, 2)
-	assert.Equal(t, cursorAt(i, "ada", 8), page.Items[0].Cursor)
-	assert.Equal(t, cursorAt(i, "ada", 5), page.Items[1].Cursor)
+	assert.Equal(t, b.cursorAt("ada", 8), page.Items[0].Cursor)
+	assert.Equal(t, b.cursorAt("ada", 5), page.Items[1].Cursor)
 
-	assert.Equal(t, cursorAt(i, "ada", 4), page.Next, "which may be further on")
+	assert.Equal(t, b.cursorAt("ada", 4), page.Next, "which may be further on")
 
 	b.list.Next = 0
 	page, err = i.List(t.Context(), listener(), service.Query{Before: page.Items[1].Cursor, Limit: 2})
@@ -238,7 +240,7 @@ func TestListing(t *testing.T) {
 	page, err = i.List(t.Context(), listener(), service.Query{Limit: 2})
 	require.NoError(t, err)
 	assert.NotNil(t, page.Items)
-	for _, before := range []string{"nonsense", service.Earliest, cursorAt(i, "grace", 5)} {
+	for _, before := range []string{"nonsense", service.Earliest, b.cursorAt("grace", 5)} {
 		_, err = i.List(t.Context(), listener(), service.Query{Before: before, Limit: 2})
 		require.ErrorIs(t, err, notify.ErrMalformed)
 	}
@@ -250,7 +252,7 @@ func TestListing(t *testing.T) {
 func TestAFullDiskHindersMarksAlone(t *testing.T) {
 	b := &book{durable: 9, free: 1, verdicts: []notify.Verdict{{}}}
 	i, err := service.Open(t.Context(), service.Options{
-		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
+		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Cursors: cursor.NewKeyring(), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
 	})
 	require.NoError(t, err)
 	_, err = i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})

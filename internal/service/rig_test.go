@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
@@ -27,6 +28,7 @@ type rig struct {
 	service *service.Service
 	wrap    func(*store.Store) service.Store // nil: the store as it is
 	hub     *hub.Hub
+	cursors *cursor.Keyring
 	journal *journal.Local
 	store   *store.Store
 	stop    func()
@@ -52,6 +54,7 @@ func (r *rig) start() {
 	quiet := slog.New(slog.DiscardHandler)
 	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
 	require.NoError(r.t, err)
+	r.cursors = cursor.NewKeyring()
 	var b *service.Service
 	h := hub.New(hub.Options{Recounted: func(who notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return b.RecountFrame(who, at) }})
 	opened := make(chan struct{})
@@ -71,7 +74,7 @@ func (r *rig) start() {
 		seen = r.wrap(s)
 	}
 	b, err = service.Open(ctx, service.Options{
-		Journal: j, Store: seen, Hub: h, Logger: quiet, Metrics: noMetrics{},
+		Journal: j, Store: seen, Hub: h, Cursors: r.cursors, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
 		Requests: r.requests,
@@ -161,7 +164,7 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	for _, f := range frames {
 		got := frame{event: f.Event, data: f.Data}
 		if f.Sequence != 0 {
-			got.cursor = string(d.r.service.AppendCursor(nil, service.TagOf(d.user), f.Sequence))
+			got.cursor = string(d.r.cursors.Append(nil, cursor.TagOf(d.user), f.Sequence))
 		}
 		var data struct{ Title, Reason string }
 		if err := json.Unmarshal(f.Data, &data); err != nil {

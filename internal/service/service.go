@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -59,7 +60,8 @@ type Options struct {
 	Journal notify.Journal
 	Store   Store
 	Hub     *hub.Hub
-	Issuers Issuers // nil: any
+	Cursors *cursor.Keyring // to which Open adds the generations of the journal
+	Issuers Issuers         // nil: any
 	Logger  *slog.Logger
 	Metrics Metrics
 
@@ -84,7 +86,7 @@ type Options struct {
 // Service is the one way to publish and to receive.
 type Service struct {
 	opts    Options
-	cursors *cursors
+	cursors *cursor.Keyring
 
 	// joins and lists limit how many pages of history are read at a time, for
 	// connections that join and for GET /inbox, apart from each other and shared by
@@ -121,8 +123,10 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
+	o.Cursors.Add(all...)
 	b := &Service{
 		opts:        o,
+		cursors:     o.Cursors,
 		joins:       limit.NewSlots(readersMost, readersEach),
 		lists:       limit.NewSlots(readersMost, readersEach),
 		pagesOf:     limit.NewSlots(0, pagesEach),
@@ -130,9 +134,6 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: redemptionsMost, Window: notify.TicketLifetime}, 0),
 		inProgress:  map[[32]byte]struct{}{},
 		sooner:      make(chan struct{}, 1),
-	}
-	if b.cursors, err = newCursors(all); err != nil {
-		return nil, err
 	}
 	b.watchDisk()
 	return b, nil

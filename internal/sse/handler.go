@@ -11,22 +11,27 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/service"
 )
 
 // Inbox is what a stream is told: package service.
 type Inbox interface {
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
-	AppendCursor(dst []byte, tag service.CursorTag, seq notify.Sequence) []byte
 }
 
-// Options says what a Handler works with. Inbox and Hub are required.
+// Cursors seals the cursors that events bear: package cursor.
+type Cursors interface {
+	Append(dst []byte, tag cursor.Tag, seq notify.Sequence) []byte
+}
+
+// Options says what a Handler works with. Inbox, Hub and Cursors are required.
 type Options struct {
-	Inbox  Inbox
-	Hub    *hub.Hub
-	Logger *slog.Logger // nil: none
+	Inbox   Inbox
+	Hub     *hub.Hub
+	Cursors Cursors
+	Logger  *slog.Logger // nil: none
 }
 
 // Handler serves event streams.
@@ -60,7 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	s := &stream{
 		handler: h,
-		tag:     service.TagOf(p.User),
+		tag:     cursor.TagOf(p.User),
 		w:       w,
 		control: http.NewResponseController(w),
 		cancel:  cancel,

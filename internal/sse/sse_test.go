@@ -18,9 +18,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/sse"
 )
 
@@ -49,7 +49,10 @@ func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func
 	return nil
 }
 
-func (d *desk) AppendCursor(dst []byte, _ service.CursorTag, seq notify.Sequence) []byte {
+// cursors are numbers after a c.
+type cursors struct{}
+
+func (cursors) Append(dst []byte, _ cursor.Tag, seq notify.Sequence) []byte {
 	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
 }
 
@@ -64,7 +67,7 @@ func start(t *testing.T, o hub.Options) *fakeService {
 	t.Helper()
 	h := hub.New(o)
 	s := &fakeService{hub: h, desk: &desk{hub: h}}
-	streams := sse.New(sse.Options{Inbox: s.desk, Hub: h})
+	streams := sse.New(sse.Options{Inbox: s.desk, Hub: h, Cursors: cursors{}})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !r.URL.Query().Has("nobody") {
 			p := notify.Principal{User: "ada", Name: "user:ada", Expires: time.Now().Add(time.Hour)}

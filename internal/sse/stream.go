@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -27,7 +27,7 @@ type stream struct {
 	// Set before the connection is registered, then read-only.
 	handler *Handler
 	conn    *hub.Conn
-	tag     service.CursorTag
+	tag     cursor.Tag
 	w       http.ResponseWriter
 	control *http.ResponseController
 	cancel  context.CancelFunc // ends whoever joins and waits
@@ -119,7 +119,7 @@ func (s *stream) add(frames []*hub.Frame) error {
 		}
 		s.cursor = s.cursor[:0]
 		if f.Sequence != 0 {
-			s.cursor = s.handler.opts.Inbox.AppendCursor(s.cursor, s.tag, f.Sequence)
+			s.cursor = s.handler.opts.Cursors.Append(s.cursor, s.tag, f.Sequence)
 		}
 		s.rest = appendEvent(s.rest, f.Event, s.cursor, f.Data)
 	}

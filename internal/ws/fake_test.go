@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
@@ -98,7 +99,10 @@ func (d *desk) Publish(ctx context.Context, _ notify.Principal, call service.Cal
 	return d.receipt, d.refusal
 }
 
-func (d *desk) AppendCursor(dst []byte, _ service.CursorTag, seq notify.Sequence) []byte {
+// cursors are numbers after a c.
+type cursors struct{}
+
+func (cursors) Append(dst []byte, _ cursor.Tag, seq notify.Sequence) []byte {
 	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
 }
 
@@ -129,7 +133,7 @@ func start(t *testing.T, change ...func(*ws.Options)) *fakeService {
 func newService(h *hub.Hub, change ...func(*ws.Options)) *fakeService {
 	s := &fakeService{hub: h, desk: &desk{hub: h}}
 	o := ws.Options{
-		Inbox: s.desk, Hub: h,
+		Inbox: s.desk, Hub: h, Cursors: cursors{},
 		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
 	}
 	for _, c := range change {

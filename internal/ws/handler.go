@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -32,7 +33,11 @@ type Inbox interface {
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
 	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
-	AppendCursor(dst []byte, tag service.CursorTag, seq notify.Sequence) []byte
+}
+
+// Cursors seals the cursors that events bear: package cursor.
+type Cursors interface {
+	Append(dst []byte, tag cursor.Tag, seq notify.Sequence) []byte
 }
 
 // Verifier knows whose a token is; package auth's is one.
@@ -53,11 +58,12 @@ type noMetrics struct{}
 
 func (noMetrics) Answered(string, int) {}
 
-// Options says what a Handler works with. Inbox, Hub and CheckOrigin are
+// Options says what a Handler works with. Inbox, Hub, Cursors and CheckOrigin are
 // required.
 type Options struct {
 	Inbox       Inbox
 	Hub         *hub.Hub
+	Cursors     Cursors
 	CheckOrigin func(*http.Request) bool
 
 	// Verifier is asked for the principals of the tokens that refresh brings;

@@ -11,9 +11,9 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -28,7 +28,7 @@ type socket struct {
 	handler *Handler
 	ws      *websocket.Conn // for reading
 	conn    *hub.Conn
-	tag     service.CursorTag
+	tag     cursor.Tag
 
 	door door
 
@@ -46,9 +46,9 @@ type socket struct {
 // start makes the socket a connection of p, which takes the seat, and lets it
 // join: here, if that is soon done, else in a goroutine that has no hold on the
 // request's memory.
-func (s *socket) start(p notify.Principal, seat *hub.Seat, cursor string) {
+func (s *socket) start(p notify.Principal, seat *hub.Seat, from string) {
 	h := s.handler
-	s.tag = service.TagOf(p.User)
+	s.tag = cursor.TagOf(p.User)
 	s.conn = h.opts.Hub.NewConn(p, newID(), seat, s)
 	s.door.conn, s.door.open = s.conn, true
 	s.ws.SetReadLimit(maxCommand)
@@ -59,7 +59,7 @@ func (s *socket) start(p notify.Principal, seat *hub.Seat, cursor string) {
 		go s.turnAway()
 		return
 	}
-	if s.joinAtOnce(cursor) {
+	if s.joinAtOnce(from) {
 		s.listen()
 		return
 	}
@@ -68,7 +68,7 @@ func (s *socket) start(p notify.Principal, seat *hub.Seat, cursor string) {
 	if s.conn.Ended() { // and Close may have found nothing to cancel
 		cancel()
 	}
-	go s.join(ctx, cancel, cursor)
+	go s.join(ctx, cancel, from)
 }
 
 func (s *socket) joinAtOnce(cursor string) bool {
@@ -167,12 +167,12 @@ func (s *socket) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
 	for _, f := range frames {
-		var cursor []byte
+		var sealed []byte
 		if f.Sequence != 0 {
-			b.cursor = s.handler.opts.Inbox.AppendCursor(b.cursor[:0], s.tag, f.Sequence)
-			cursor = b.cursor
+			b.cursor = s.handler.opts.Cursors.Append(b.cursor[:0], s.tag, f.Sequence)
+			sealed = b.cursor
 		}
-		if !b.addText(f, cursor) {
+		if !b.addText(f, sealed) {
 			s.conn.End(notify.CloseInternal)
 			return true, fmt.Errorf("a %s frame has more than %d bytes", f.Event, wire.MaxFrame)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -97,6 +98,7 @@ type road struct {
 	store   *store.Store
 	hub     *hub.Hub
 	service *service.Service
+	cursors *cursor.Keyring
 	stop    context.CancelFunc
 	runs    sync.WaitGroup
 }
@@ -106,7 +108,7 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 	quiet := slog.New(slog.DiscardHandler)
 	s, err := store.Open("data", store.Options{FS: fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
 	require.NoError(t, err)
-	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})}
+	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30}), cursors: cursor.NewKeyring()}
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { r.service.Deliver(c) },
@@ -119,7 +121,7 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 		}
 	})
 	r.service, err = service.Open(t.Context(), service.Options{
-		Journal: j, Store: s, Hub: r.hub, Logger: quiet, Metrics: noMetrics{},
+		Journal: j, Store: s, Hub: r.hub, Cursors: r.cursors, Logger: quiet, Metrics: noMetrics{},
 		Retention: 24 * time.Hour, Keep: 1 << 20,
 	})
 	require.NoError(t, err)
@@ -168,7 +170,7 @@ func (r *road) connect(t *testing.T, cursor string) *device {
 func (d *device) cursor() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return string(d.road.service.AppendCursor(nil, service.TagOf("ada"), d.last))
+	return string(d.road.cursors.Append(nil, cursor.TagOf("ada"), d.last))
 }
 
 // Write implements hub.Transport.
