@@ -98,7 +98,7 @@ func sameIssuer(a, b *notify.Issuer) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Name == b.Name && a.Version == b.Version
 }
 
-// step is the time from one group to the next: often of the order of a
+// indexChange is the time from one group to the next: often of the order of a
 // ticket's, and now and then of a revocation's.
 func step(t *rapid.T) time.Duration {
 	switch rapid.IntRange(0, 9).Draw(t, "step") {

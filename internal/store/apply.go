@@ -31,8 +31,8 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	defer tx.batch.Close()
 	verdicts, err := tx.applySafely(first, entries)
 	if err == nil {
-		s.views.applied.Store(uint64(tx.state.last)) // before it can be read
-		s.views.folded.Store(uint64(tx.state.folded))
+		s.snapshots.applied.Store(uint64(tx.state.last)) // before it can be read
+		s.snapshots.folded.Store(uint64(tx.state.folded))
 		err = tx.batch.Commit(pebble.Sync)
 	}
 	if err != nil {
@@ -44,31 +44,31 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	s.noteUsage()
 	s.histories.turn()
 	s.revocations.apply(tx.revoked)
-	s.views.turn()
-	s.ranks.apply(tx.steps)
+	s.snapshots.retire()
+	s.index.apply(tx.indexChanges)
 	return verdicts, tx.changes, nil
 }
 
 // txn is a transaction: the entries that one Apply applies. Its batch is read through
 // by all of them, so that each entry sees those before it.
 type txn struct {
-	batch *pebble.Batch
-	at    time.Time
-	state state
-	changes  []notify.Change
-	err   error // the first write that failed
+	batch   *pebble.Batch
+	at      time.Time
+	state   state
+	changes []notify.Change
+	err     error // the first write that failed
 
-	histories *histories // of the store
-	dirty   []*cachedHistory   // of them, and not in the batch yet
-	touched   []*cachedHistory   // of them, by the entry that is being applied
-	folds     bool       // whether histories that have nothing but a hole are given up
-	buffer    []byte     // for a value on its way to the batch
-	key       []byte     // likewise
-	record    []byte     // of the notification that is being kept
+	histories *histories       // of the store
+	dirty     []*cachedHistory // of them, and not in the batch yet
+	touched   []*cachedHistory // of them, by the entry that is being applied
+	folds     bool             // whether histories that have nothing but a hole are given up
+	buffer    []byte           // for a value on its way to the batch
+	key       []byte           // likewise
+	record    []byte           // of the notification that is being kept
 
 	// For memory, once all is durable.
-	revoked []revoked
-	steps   []step
+	revoked      []revoked
+	indexChanges []indexChange
 
 	markMost int // see markMost
 
@@ -232,8 +232,8 @@ func (tx *txn) useKey(k notify.Key, r notify.Receipt) {
 func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
 	tx.record = appendNotification(tx.record[:0], n)
 	tx.state.bytes += size(n, tx.record)
-	if isOwn(n) { // extend writes it
-		tx.buffer = appendOwner(tx.buffer[:0], n.Users[0])
+	if isInlined(n) { // extend writes it
+		tx.buffer = appendInlineRef(tx.buffer[:0], n.Users[0])
 		tx.set(sequenceKey(kindNotification, n.Sequence), tx.buffer)
 	} else {
 		tx.set(sequenceKey(kindNotification, n.Sequence), tx.record)
@@ -249,14 +249,14 @@ func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
 	tx.changes = append(tx.changes, n)
 	if n.Audience == notify.AudienceUser { // nearly all are
 		for _, u := range n.Users {
-			if err := tx.extend(ofUser(u), n, told{}, e.Keep); err != nil {
+			if err := tx.extend(ofUser(u), n, userItem{}, e.Keep); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	for _, o := range ownersOf(n) {
-		if err := tx.extend(o, n, told{}, e.Keep); err != nil {
+		if err := tx.extend(o, n, userItem{}, e.Keep); err != nil {
 			return err
 		}
 	}
@@ -294,7 +294,7 @@ func endOfNotification(n *notify.Notification) []byte {
 // it was the last.
 func (tx *txn) release(n *notify.Notification, bytes uint64) error {
 	if owners := len(n.Users) + len(n.Topics); owners > 1 {
-		key := sequenceKey(kindHolders, n.Sequence)
+		key := sequenceKey(kindRefCount, n.Sequence)
 		b, err := get(tx.batch, key)
 		if err != nil {
 			return err
@@ -315,7 +315,7 @@ func (tx *txn) release(n *notify.Notification, bytes uint64) error {
 // forget removes the record of a notification that is in no history any more.
 func (tx *txn) forget(n *notify.Notification, bytes uint64) {
 	tx.remove(sequenceKey(kindNotification, n.Sequence))
-	tx.remove(sequenceKey(kindHolders, n.Sequence))
+	tx.remove(sequenceKey(kindRefCount, n.Sequence))
 	tx.remove(idKey(n.ID()))
 	if !n.Expires.IsZero() {
 		tx.remove(endOfNotification(n))
@@ -325,7 +325,7 @@ func (tx *txn) forget(n *notify.Notification, bytes uint64) {
 
 // notification reads a record, and how many bytes it takes.
 func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
-	b, err := recordOf(tx.batch, seq)
+	b, err := readRecordOf(tx.batch, seq)
 	if err != nil {
 		return notify.Notification{}, 0, err
 	}
@@ -335,7 +335,7 @@ func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, e
 
 // forReader reads a record but for who else was told. There must be one.
 func (tx *txn) forReader(seq notify.Sequence) (notify.Notification, error) {
-	b, err := recordOf(tx.batch, seq)
+	b, err := readRecordOf(tx.batch, seq)
 	if err != nil {
 		return notify.Notification{}, err
 	}

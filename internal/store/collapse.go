@@ -35,7 +35,7 @@ func (tx *txn) keepCollapsing(n *notify.Notification, most int) error {
 	}
 	tx.tellParts(n, owners, replaced)
 	for _, o := range owners {
-		if err := tx.extend(o, n, told{replaces: replaced.first(o)}, most); err != nil {
+		if err := tx.extend(o, n, userItem{replaces: replaced.first(o)}, most); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func (r *replacements) add(id string, holders []owner) {
 		r.ids = append(r.ids, id)
 	}
 	r.by[id] = append(r.by[id], holders...)
-	for _, o := range nodesOf(holders) {
+	for _, o := range withPatterns(holders) {
 		if len(r.of[o]) == 0 {
 			r.holders = append(r.holders, o)
 		}

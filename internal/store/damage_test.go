@@ -59,7 +59,7 @@ func killed(t *testing.T, n, bytes int) image {
 	return image{left, older, n, bytes}
 }
 
-// young is the image of a store that was killed after n entries without having been
+// current is the image of a store that was killed after n entries without having been
 // started again: nothing of it is in tables.
 func young(t *testing.T, n, bytes int) image {
 	t.Helper()

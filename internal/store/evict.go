@@ -60,7 +60,7 @@ func (tx *txn) dropOldest(h *cachedHistory) (notify.Notification, error) {
 
 // topicsWith returns the topics that have n, if it was published to several.
 func (tx *txn) topicsWith(n *notify.Notification) (topics []notify.Topic, err error) {
-	if !isSeveral(n) {
+	if !isMultiTopic(n) {
 		return nil, nil
 	}
 	for _, t := range n.Topics {

@@ -9,7 +9,7 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 		}
 		switch kind {
 		case kindKey, kindTicket, kindRevocation, kindDeferred, kindChange, kindCollapse,
-			kindHistory, kindHistoryTopic, kindHistoryAll, kindMarks, kindMarksNode, kindMarksSeveral:
+			kindHistory, kindHistoryTopic, kindHistoryAll, kindMarks, kindMarksFeed, kindMarksMulti:
 			bytes += recordBytes(k, len(v))
 		case kindID:
 			if p, ok, err := placeOf(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {

@@ -40,7 +40,7 @@ func (tx *txn) forgetMarks(most int) error {
 // markRecords returns the records of read state behind a key; done says that these are
 // the last.
 func (tx *txn) markRecords(behind []byte, most int) (records []markRecord, done bool, err error) {
-	for _, kind := range [...]byte{kindMarks, kindMarksNode, kindMarksSeveral} {
+	for _, kind := range [...]byte{kindMarks, kindMarksFeed, kindMarksMulti} {
 		lower := []byte{kind}
 		if bytes.Compare(behind, after(kind)) >= 0 {
 			continue
@@ -65,27 +65,27 @@ func (tx *txn) markRecords(behind []byte, most int) (records []markRecord, done 
 }
 
 // decodeMarksAt returns the intervals in a record; none in that which says how far the
-// nodes of a user were tidied.
+// feeds of a user were tidied.
 func decodeMarksAt(key, value []byte) (marks, error) {
-	if key[0] == kindMarksNode && len(nodeOf(key)) == 0 {
+	if key[0] == kindMarksFeed && len(feedOf(key)) == 0 {
 		return nil, nil
 	}
 	return decodeMarks(value)
 }
 
-// nodeOf returns the node in a key of read state.
-func nodeOf(key []byte) []byte { return key[1+2+int(binary.BigEndian.Uint16(key[1:])):] }
+// feedOf returns the feed in a key of read state.
+func feedOf(key []byte) []byte { return key[1+2+int(binary.BigEndian.Uint16(key[1:])):] }
 
 func (tx *txn) forgetMark(r markRecord) error {
 	m, err := decodeMarksAt(r.key, r.value)
 	if err != nil {
 		return err
 	}
-	kept := everyone().toldKey
+	kept := everyone().itemKey
 	switch r.key[0] {
-	case kindMarksNode:
-		kept = ofNode(string(nodeOf(r.key))).toldKey
-	case kindMarksSeveral:
+	case kindMarksFeed:
+		kept = ofFeed(string(feedOf(r.key))).itemKey
+	case kindMarksMulti:
 		kept = func(seq notify.Sequence) []byte { return sequenceKey(kindNotification, seq) }
 	}
 	next, err := m.prune(tx.batch, kept)

@@ -20,7 +20,7 @@ type histories struct {
 type cachedHistory struct {
 	history
 	owner   owner
-	dirty bool   // and not in the batch yet
+	dirty   bool   // and not in the batch yet
 	touched bool   // by the entry that is being applied
 	counted uint64 // the bytes of its record in state.other
 }
@@ -42,7 +42,7 @@ func (s *histories) put(h *cachedHistory) {
 	s.young[h.owner] = h
 }
 
-// turn forgets what was not used for long. Nothing may be changed and not
+// retire forgets what was not used for long. Nothing may be changed and not
 // written.
 func (s *histories) turn() {
 	if len(s.young) >= knownMost {
@@ -125,7 +125,7 @@ func (tx *txn) fold(h *cachedHistory) {
 }
 
 // extend puts n at the end of a history, which keeps the newest ones only.
-func (tx *txn) extend(o owner, n *notify.Notification, t told, most int) error {
+func (tx *txn) extend(o owner, n *notify.Notification, t userItem, most int) error {
 	if o.isShared() {
 		return tx.extendShared(o, n, t.replaces, most)
 	}
@@ -137,11 +137,11 @@ func (tx *txn) extend(o owner, n *notify.Notification, t told, most int) error {
 	h.kept++
 	h.unread++
 	var record []byte
-	if isOwn(n) {
+	if isInlined(n) {
 		record = tx.record
 	}
-	tx.buffer = appendTold(tx.buffer[:0], t, record)
-	tx.set(o.toldKey(n.Sequence), tx.buffer)
+	tx.buffer = appendUserItem(tx.buffer[:0], t, record)
+	tx.set(o.itemKey(n.Sequence), tx.buffer)
 	return tx.evict(h, n.Sequence, most)
 }
 
@@ -167,7 +167,7 @@ func (tx *txn) takeOut(o owner, n *notify.Notification, retention bool) (held bo
 
 // takeOutOwn takes n, which is there as value, out of the history of a user.
 func (tx *txn) takeOutOwn(o owner, n *notify.Notification, value []byte, retention bool) error {
-	t, _, err := readTold(value)
+	t, _, err := readUserItem(value)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (tx *txn) takeOutOwn(o owner, n *notify.Notification, value []byte, retenti
 	if retention {
 		h.note(n)
 	}
-	tx.remove(o.toldKey(n.Sequence))
+	tx.remove(o.itemKey(n.Sequence))
 	if t.unread() {
 		h.unread--
 		tx.refresh = append(tx.refresh, h.owner)

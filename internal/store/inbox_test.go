@@ -129,7 +129,7 @@ func (m *inboxModel) recall(id string) error {
 	return nil
 }
 
-// of returns what r has, oldest first.
+// owner returns what r has, oldest first.
 func (m *inboxModel) of(r notify.Reader) (list []*modelTold) {
 	for _, t := range m.told {
 		topic, isTopic := "", len(t.owner) > 2 && t.owner[:2] == "t:"

@@ -67,7 +67,7 @@ type marking struct {
 // byID marks those that the reader has, those of one interval set together.
 func (m *marking) byID() error {
 	seen := make(map[string]bool, len(m.IDs))
-	found := sharedMarks{nodes: map[string]marks{}, blocks: map[uint64]marks{}}
+	found := sharedMarks{feeds: map[string]marks{}, blocks: map[uint64]marks{}}
 	for _, id := range m.IDs {
 		if seen[id] {
 			continue
@@ -84,7 +84,7 @@ func (m *marking) byID() error {
 // marked in.
 type sharedMarks struct {
 	everyone marks
-	nodes    map[string]marks
+	feeds    map[string]marks
 	blocks   map[uint64]marks
 }
 
@@ -94,8 +94,8 @@ func (m *marking) markAll(found *sharedMarks) error {
 			return err
 		}
 	}
-	for _, node := range slices.Sorted(maps.Keys(found.nodes)) {
-		if err := m.markNode(node, sorted(found.nodes[node]), false); err != nil {
+	for _, feed := range slices.Sorted(maps.Keys(found.feeds)) {
+		if err := m.markFeed(feed, sorted(found.feeds[feed]), false); err != nil {
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (m *marking) one(id string, found *sharedMarks) error {
 
 // own marks one of the reader's own, if it is.
 func (m *marking) own(id string, seq notify.Sequence) error {
-	key := ofUser(m.Reader.User).toldKey(seq)
+	key := ofUser(m.Reader.User).itemKey(seq)
 	b, err := get(m.batch, key)
 	if err != nil || b == nil {
 		return err
@@ -146,7 +146,7 @@ func (m *marking) own(id string, seq notify.Sequence) error {
 }
 
 func (m *marking) ownAt(id string, key, value []byte) error {
-	before, record, err := readTold(value)
+	before, record, err := readUserItem(value)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (m *marking) ownAt(id string, key, value []byte) error {
 		m.change(h)
 		h.unread++
 	}
-	m.buffer = appendTold(m.buffer[:0], t, record)
+	m.buffer = appendUserItem(m.buffer[:0], t, record)
 	m.set(key, m.buffer)
 	m.changed = append(m.changed, id)
 	return nil
@@ -183,24 +183,24 @@ func (m *marking) shared(n *notify.Notification, found *sharedMarks) error {
 	switch {
 	case n.Audience == notify.AudienceAll:
 		found.everyone = append(found.everyone, i)
-	case isSeveral(n):
+	case isMultiTopic(n):
 		b := blockOf(n.Sequence)
 		found.blocks[b] = append(found.blocks[b], i)
 	default:
 		topic := string(n.Topics[0])
-		found.nodes[topic] = append(found.nodes[topic], i)
+		found.feeds[topic] = append(found.feeds[topic], i)
 	}
 	return nil
 }
 
-func (m *marking) before(n *notify.Notification) (told, error) {
+func (m *marking) before(n *notify.Notification) (userItem, error) {
 	switch {
 	case n.Audience == notify.AudienceAll:
 		all, err := m.state.ofEveryone()
 		i, _ := all.find(n.Sequence)
-		return i.told(), err
-	case isSeveral(n):
-		return m.state.ofSeveral(n.Sequence)
+		return i.item(), err
+	case isMultiTopic(n):
+		return m.state.ofMulti(n.Sequence)
 	}
 	return m.state.at(string(n.Topics[0]), n.Sequence)
 }

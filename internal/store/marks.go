@@ -15,7 +15,7 @@ import (
 // all notifications so far is one interval, however many they are.
 //
 // An interval may say that its notifications are neither read nor archived. Where there
-// is no interval, the marks of a wider node count: see userState.
+// is no interval, the marks of a wider feed count: see userState.
 type marks []interval
 
 type interval struct {
@@ -23,8 +23,8 @@ type interval struct {
 	read, archived int64           // milliseconds since 1970; 0: it is not
 }
 
-func (i interval) told() told {
-	return told{read: fromMillis(i.read), archived: fromMillis(i.archived)}
+func (i interval) item() userItem {
+	return userItem{read: fromMillis(i.read), archived: fromMillis(i.archived)}
 }
 
 func (i interval) unread() bool { return i.read == 0 && i.archived == 0 }
@@ -35,7 +35,7 @@ func (i interval) sameAs(j interval) bool { return i.read == j.read && i.archive
 // after returns i with verb applied at a time. Notifications that are read or archived
 // already keep their time.
 func (i interval) after(verb notify.Verb, at time.Time) interval {
-	t := i.told().after(verb, at)
+	t := i.item().after(verb, at)
 	i.read, i.archived = toMillis(t.read), toMillis(t.archived)
 	return i
 }
@@ -172,7 +172,7 @@ func toMillis(t time.Time) int64 {
 
 // after returns t as it is after verb at a time. What is so already stays as it
 // is, with its time.
-func (t told) after(verb notify.Verb, at time.Time) told {
+func (t userItem) after(verb notify.Verb, at time.Time) userItem {
 	switch {
 	case verb == notify.VerbRead && t.read.IsZero():
 		t.read = at

@@ -15,7 +15,7 @@ func TestMarks(t *testing.T) {
 	const places = 20
 	rapid.Check(t, func(t *rapid.T) {
 		var m marks
-		want := map[notify.Sequence]told{}
+		want := map[notify.Sequence]userItem{}
 		now := time.UnixMilli(1_000_000).UTC()
 		t.Repeat(map[string]func(*rapid.T){
 			"mark": func(t *rapid.T) {
@@ -32,11 +32,11 @@ func TestMarks(t *testing.T) {
 				for seq := from; seq <= to; seq++ {
 					want[seq] = want[seq].after(verb, now)
 				}
-				maps.DeleteFunc(want, func(_ notify.Sequence, v told) bool { return v == told{} })
+				maps.DeleteFunc(want, func(_ notify.Sequence, v userItem) bool { return v == userItem{} })
 			},
 			"": func(t *rapid.T) {
 				for seq := notify.Sequence(1); seq <= places+1; seq++ {
-					if got, _ := m.find(seq); got.told() != want[seq] {
+					if got, _ := m.find(seq); got.item() != want[seq] {
 						t.Fatalf("at %d: %v, want %v", seq, got, want[seq])
 					}
 				}

@@ -8,19 +8,19 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// owner is whose history something is in: a user's, a node's, or everyone's.
+// owner is whose history something is in: a user's, a feed's, or everyone's.
 type owner struct {
 	kind byte // kindTold, kindToldTopic, kindToldSeveral or kindToldAll
 	name string
 }
 
-func everyone() owner { return owner{kind: kindToldAll} }
+func everyone() owner { return owner{kind: kindEveryoneItem} }
 
-func ofUser(u notify.UserID) owner { return owner{kindTold, string(u)} }
+func ofUser(u notify.UserID) owner { return owner{kindUserItem, string(u)} }
 
-func ofTopic(t notify.Topic) owner { return owner{kindToldTopic, string(t)} }
+func ofTopic(t notify.Topic) owner { return owner{kindFeedItem, string(t)} }
 
-func ofNode(node string) owner { return owner{kindToldTopic, node} }
+func ofFeed(feed string) owner { return owner{kindFeedItem, feed} }
 
 // ownersOf returns in whose histories n was put.
 func ownersOf(n *notify.Notification) []owner {
@@ -39,14 +39,14 @@ func ownersOf(n *notify.Notification) []owner {
 
 // isShared reports whether what o is told is read by users who do not have it
 // for themselves.
-func (o owner) isShared() bool { return o.kind != kindTold }
+func (o owner) isShared() bool { return o.kind != kindUserItem }
 
 // readers are those who hear what o is told.
 func (o owner) readers() notify.Readers {
 	switch o.kind {
-	case kindTold:
+	case kindUserItem:
 		return notify.Readers{Users: []notify.UserID{notify.UserID(o.name)}}
-	case kindToldTopic:
+	case kindFeedItem:
 		return notify.Readers{Topics: []notify.Topic{notify.Topic(o.name)}}
 	default:
 		return notify.Readers{All: true}
@@ -68,7 +68,7 @@ func readersOf(owners []owner) (all notify.Readers) {
 // owner's range reaches into another's.
 func (o owner) appendTo(dst []byte) []byte {
 	dst = append(dst, o.kind)
-	if o.kind == kindToldAll {
+	if o.kind == kindEveryoneItem {
 		return dst
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(o.name))) //nolint:gosec // at most notify.MaxUserBytes
@@ -77,7 +77,7 @@ func (o owner) appendTo(dst []byte) []byte {
 
 // size is how many bytes appendTo appends.
 func (o owner) size() int {
-	if o.kind == kindToldAll {
+	if o.kind == kindEveryoneItem {
 		return 1
 	}
 	return 1 + 2 + len(o.name)
@@ -87,9 +87,9 @@ func (o owner) historyKey() []byte { return o.appendHistoryKey(make([]byte, 0, 1
 
 func (o owner) appendHistoryKey(dst []byte) []byte {
 	switch o.kind {
-	case kindTold:
+	case kindUserItem:
 		dst = append(dst, kindHistory)
-	case kindToldTopic:
+	case kindFeedItem:
 		dst = append(dst, kindHistoryTopic)
 	default:
 		dst = append(dst, kindHistoryAll)
@@ -97,7 +97,7 @@ func (o owner) appendHistoryKey(dst []byte) []byte {
 	return append(dst, o.name...)
 }
 
-func (o owner) toldKey(seq notify.Sequence) []byte {
+func (o owner) itemKey(seq notify.Sequence) []byte {
 	k := o.appendTo(make([]byte, 0, o.size()+8))
 	return binary.BigEndian.AppendUint64(k, uint64(seq))
 }
@@ -114,7 +114,7 @@ func (o owner) collapseKey(key string) []byte {
 
 // ownerOf reads what appendTo has written.
 func ownerOf(b []byte) (owner, error) {
-	if len(b) > 0 && b[0] == kindToldAll {
+	if len(b) > 0 && b[0] == kindEveryoneItem {
 		return everyone(), nil
 	}
 	if len(b) < 3 || len(b) < 3+int(binary.BigEndian.Uint16(b[1:])) {

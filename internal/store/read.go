@@ -68,7 +68,7 @@ func (p *Page) changeBytes() (n int) {
 	return n
 }
 
-// take puts what is at seq, which is next in t, at the end of the page: a change,
+// acquire puts what is at seq, which is next in t, at the end of the page: a change,
 // a notification, or one that has replaced what the change tells of.
 func (p *Page) take(t *timeline, seq notify.Sequence, limit int) error {
 	if c, ok := t.takeChange(seq); ok {

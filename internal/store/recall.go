@@ -37,7 +37,7 @@ func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 	tx.refresh = tx.refresh[:0] // tellGone sees to it
 	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
 	tx.tellGone(c, holders)
-	for _, o := range nodesOf(holders) {
+	for _, o := range withPatterns(holders) {
 		if err := tx.keepChange(o, &c, e.Keep); err != nil {
 			return err
 		}

@@ -104,8 +104,8 @@ type history struct {
 	removed     notify.Sequence
 	removedTime time.Time
 
-	several uint64          // of those kept, how many several topics were told, if they are a node's
-	newest  notify.Sequence // of what was ever put in, if the owner is shared
+	multi  uint64          // of those kept, how many several topics were told, if they are a node's
+	newest notify.Sequence // of what was ever put in, if the owner is shared
 
 	// The same for changes of state, by how many notifications they are about.
 	changes        uint64
@@ -137,7 +137,7 @@ func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.unread)
 	dst = binary.AppendUvarint(dst, h.changes)
 	dst = binary.AppendUvarint(dst, uint64(h.removedChanges))
-	dst = binary.AppendUvarint(dst, h.several)
+	dst = binary.AppendUvarint(dst, h.multi)
 	return binary.AppendUvarint(dst, uint64(h.newest))
 }
 
@@ -145,7 +145,7 @@ func readHistory(b []byte) (history, error) {
 	r := record{b: b}
 	h := history{kept: r.uvarint(), removed: notify.Sequence(r.uvarint()), removedTime: r.time()}
 	h.unread, h.changes, h.removedChanges = r.uvarint(), r.uvarint(), notify.Sequence(r.uvarint())
-	h.several, h.newest = r.uvarint(), notify.Sequence(r.uvarint())
+	h.multi, h.newest = r.uvarint(), notify.Sequence(r.uvarint())
 	return h, r.err
 }
 

@@ -83,7 +83,7 @@ func (s *sequences) upTo(seq notify.Sequence) (n int) {
 	return n + at
 }
 
-// between returns how many lie from one sequence to another, both included.
+// singleBetween returns how many lie from one sequence to another, both included.
 func (s *sequences) between(from, to notify.Sequence) int {
 	if from > to {
 		return 0

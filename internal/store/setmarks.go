@@ -4,13 +4,13 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markNode marks what one topic alone was told, within ranges of a node.
-func (m *marking) markNode(node string, ranges marks, onlyKnown bool) error {
-	own, err := m.state.own(node)
+// x marks what one topic alone was told, within ranges of a feed.
+func (m *marking) markFeed(feed string, ranges marks, onlyKnown bool) error {
+	own, err := m.state.own(feed)
 	if err != nil {
 		return err
 	}
-	wider, err := m.state.wider(node)
+	wider, err := m.state.wider(feed)
 	if err != nil {
 		return err
 	}
@@ -19,13 +19,13 @@ func (m *marking) markNode(node string, ranges marks, onlyKnown bool) error {
 		from = own.over(wider)
 	}
 	next := from.marked(ranges, m.Verb, m.at, onlyKnown).unlike(wider)
-	if next, err = m.pruned(next, len(own), ofNode(node).toldKey); err != nil {
+	if next, err = m.pruned(next, len(own), ofFeed(feed).itemKey); err != nil {
 		return err
 	}
-	m.state.set(node, next)
-	m.setMarks(nodeMarksKey(m.Reader.User, node), own, next)
+	m.state.set(feed, next)
+	m.setMarks(feedMarksKey(m.Reader.User, feed), own, next)
 	if len(own) == 0 && len(next) > 0 {
-		return m.tidyNodes()
+		return m.tidyFeeds()
 	}
 	return m.err
 }
@@ -35,7 +35,7 @@ func (m *marking) markEveryone(ranges marks) error {
 	if err != nil {
 		return err
 	}
-	next, err := m.pruned(own.marked(ranges, m.Verb, m.at, false).unlike(nil), len(own), everyone().toldKey)
+	next, err := m.pruned(own.marked(ranges, m.Verb, m.at, false).unlike(nil), len(own), everyone().itemKey)
 	if err != nil {
 		return err
 	}
@@ -89,34 +89,34 @@ func (m *marking) setMarks(key []byte, own, next marks) {
 // of them are about notifications that are gone.
 const tidyMost = 2
 
-// tidyNodes goes through the nodes that the user has marked, a few at a time, and
+// tidyFeeds goes through the feeds that the user has marked, a few at a time, and
 // drops the intervals of those of which nothing is kept.
-func (m *marking) tidyNodes() error {
-	place := nodeMarksKey(m.Reader.User, "")
+func (m *marking) tidyFeeds() error {
+	place := feedMarksKey(m.Reader.User, "")
 	from, err := get(m.batch, place)
 	if err != nil {
 		return err
 	}
 	var seen []string
-	err = m.state.eachUnder("", string(from)+"\x00", func(node string, _ marks) (bool, error) {
-		seen = append(seen, node)
+	err = m.state.eachUnder("", string(from)+"\x00", func(feed string, _ marks) (bool, error) {
+		seen = append(seen, feed)
 		return len(seen) < tidyMost, nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, node := range seen {
-		h, err := m.history(ofNode(node))
+	for _, feed := range seen {
+		h, err := m.history(ofFeed(feed))
 		if err != nil {
 			return err
 		}
-		if h.kept == h.several {
-			own, err := m.state.own(node)
+		if h.kept == h.multi {
+			own, err := m.state.own(feed)
 			if err != nil {
 				return err
 			}
-			m.state.set(node, nil)
-			m.setMarks(nodeMarksKey(m.Reader.User, node), own, nil)
+			m.state.set(feed, nil)
+			m.setMarks(feedMarksKey(m.Reader.User, feed), own, nil)
 		}
 	}
 	if from != nil {
@@ -133,7 +133,7 @@ func (m *marking) tidyNodes() error {
 
 // tidyBlocks drops the first blocks if nothing is kept of them.
 func (m *marking) tidyBlocks() error {
-	prefix := marksPrefix(kindMarksSeveral, m.Reader.User)
+	prefix := marksPrefix(kindMarksMulti, m.Reader.User)
 	var blocks []uint64
 	err := each(m.batch, prefix, afterPrefix(prefix), func(k, _ []byte) (bool, error) {
 		blocks = append(blocks, uint64(sequenceOf(k)))

@@ -16,7 +16,7 @@ func (tx *txn) extendShared(o owner, n *notify.Notification, replaces string, mo
 		return err
 	}
 	tx.enter(h, n, "", replaces)
-	if o.kind == kindToldTopic {
+	if o.kind == kindFeedItem {
 		if err := tx.extendPatterns(o, n, replaces); err != nil {
 			return err
 		}
@@ -26,8 +26,8 @@ func (tx *txn) extendShared(o owner, n *notify.Notification, replaces string, mo
 
 func (tx *txn) extendPatterns(topic owner, n *notify.Notification, replaces string) error {
 	for _, p := range patternsOf(topic.name) {
-		o := ofNode(p)
-		if isSeveral(n) {
+		o := ofFeed(p)
+		if isMultiTopic(n) {
 			has, err := tx.has(o.keyOf(n))
 			if err != nil {
 				return err
@@ -50,30 +50,30 @@ func (tx *txn) enter(h *cachedHistory, n *notify.Notification, home, replaces st
 	tx.change(h)
 	h.kept++
 	h.newest = n.Sequence
-	if isSeveral(n) {
-		h.several++
+	if isMultiTopic(n) {
+		h.multi++
 		home = ""
 		if h.owner.isPattern() {
 			replaces = "" // each of the topics has its own
 		}
 	}
-	tx.buffer = appendEntry(tx.buffer[:0], n, home, replaces)
+	tx.buffer = appendSharedItem(tx.buffer[:0], n, home, replaces)
 	tx.set(h.owner.keyOf(n), tx.buffer)
-	tx.steps = append(tx.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), time: toMillis(n.Time)})
+	tx.indexChanges = append(tx.indexChanges, indexChange{owner: h.owner, seq: n.Sequence, multi: isMultiTopic(n), time: toMillis(n.Time)})
 }
 
-// leave takes n out of one shared history.
+// release takes n out of one shared history.
 func (tx *txn) leave(h *cachedHistory, n *notify.Notification, retention bool) {
 	tx.change(h)
 	h.kept--
-	if isSeveral(n) {
-		h.several--
+	if isMultiTopic(n) {
+		h.multi--
 	}
 	if retention {
 		h.note(n)
 	}
 	tx.remove(h.owner.keyOf(n))
-	tx.steps = append(tx.steps, step{owner: h.owner, seq: n.Sequence, several: isSeveral(n), gone: true})
+	tx.indexChanges = append(tx.indexChanges, indexChange{owner: h.owner, seq: n.Sequence, multi: isMultiTopic(n), gone: true})
 	if tx.folds {
 		tx.fold(h)
 	}
@@ -88,7 +88,7 @@ func (tx *txn) takeOutShared(o owner, n *notify.Notification, retention bool) er
 	}
 	tx.leave(h, n, retention)
 	tx.refresh = append(tx.refresh, h.owner)
-	if o.kind != kindToldTopic {
+	if o.kind != kindFeedItem {
 		return nil
 	}
 	for _, p := range patternsOf(o.name) {
@@ -99,7 +99,7 @@ func (tx *txn) takeOutShared(o owner, n *notify.Notification, retention bool) er
 		if held {
 			continue
 		}
-		of, err := tx.history(ofNode(p))
+		of, err := tx.history(ofFeed(p))
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (tx *txn) takeOutShared(o owner, n *notify.Notification, retention bool) er
 
 // holds reports whether a topic that p stands for still has n.
 func (tx *txn) holds(p notify.TopicPattern, n *notify.Notification) (bool, error) {
-	if !isSeveral(n) {
+	if !isMultiTopic(n) {
 		return false, nil
 	}
 	for _, t := range n.Topics {
@@ -133,10 +133,10 @@ func (tx *txn) has(key []byte) (bool, error) {
 // there is nothing but the traces of that.
 func (tx *txn) oldest(h *cachedHistory) (notify.Sequence, error) {
 	seq, err := firstIn(tx.batch, h.owner, h.removed)
-	if err != nil || h.several == 0 {
+	if err != nil || h.multi == 0 {
 		return seq, cmp.Or(err, orCorrupt(seq))
 	}
-	several, err := firstIn(tx.batch, h.owner.several(), h.removed)
+	several, err := firstIn(tx.batch, h.owner.multi(), h.removed)
 	if err != nil {
 		return 0, err
 	}
@@ -156,7 +156,7 @@ func orCorrupt(seq notify.Sequence) error {
 
 // firstIn returns the first sequence behind another that o has, 0 if there is none.
 func firstIn(r pebble.Reader, o owner, behind notify.Sequence) (seq notify.Sequence, err error) {
-	err = each(r, o.toldKey(behind+1), o.toldKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
+	err = each(r, o.itemKey(behind+1), o.itemKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
 		seq = sequenceOf(k)
 		return false, nil
 	})

@@ -88,8 +88,8 @@ type Store struct {
 
 	usage       [2]atomic.Uint64 // of the state: notifications, all else
 	revocations revocations
-	ranks       ranks
-	views       views
+	index       sequenceIndex
+	snapshots   snapshots
 }
 
 // ErrInUse says that another process has the directory open.
@@ -131,7 +131,7 @@ func (s *Store) open(o Options) error {
 	if err != nil {
 		return s.advise(err)
 	}
-	s.db, s.views.db = db, db
+	s.db, s.snapshots.db = db, db
 	if err := s.load(); err != nil {
 		return errors.Join(s.advise(err), db.Close())
 	}
@@ -223,10 +223,10 @@ func (s *Store) load() error {
 	if err := s.settle(); err != nil {
 		return err
 	}
-	s.views.applied.Store(uint64(s.state.last))
-	s.views.folded.Store(uint64(s.state.folded))
+	s.snapshots.applied.Store(uint64(s.state.last))
+	s.snapshots.folded.Store(uint64(s.state.folded))
 	s.noteUsage()
-	if err := s.ranks.load(s.db); err != nil {
+	if err := s.index.load(s.db); err != nil {
 		return err
 	}
 	return s.revocations.load(s.db)
@@ -271,7 +271,7 @@ func (s *Store) Last() notify.Sequence { return s.state.last }
 
 // Close writes out what is in memory and gives the directory back.
 func (s *Store) Close() error {
-	s.views.turn()
+	s.snapshots.retire()
 	s.flush()
 	if err := errors.Join(s.watermark.close(), s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("close the store: %w", err)

@@ -17,8 +17,8 @@ const sweepMost = 500
 
 // Due reports whether a Sweep applied now would find something to remove.
 func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
-	v := s.views.take()
-	defer v.leave()
+	v := s.snapshots.acquire()
+	defer v.release()
 	b, err := get(v, []byte{kindState})
 	if err != nil || b == nil {
 		return false, err
@@ -179,7 +179,7 @@ func eachEnd(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) e
 // false. The content may not be kept.
 func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, error)) error {
 	return each(r, []byte{kindNotification}, after(kindNotification), func(k, v []byte) (bool, error) {
-		b, err := recordAt(r, sequenceOf(k), v)
+		b, err := resolveRecord(r, sequenceOf(k), v)
 		if err != nil {
 			return false, err
 		}

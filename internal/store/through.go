@@ -12,10 +12,10 @@ import (
 const (
 	taskOwn      = "a"
 	taskEveryone = "b"
-	taskNodes    = "c" // and a node, and what of the node
-	ofNodeItself = "\x001"
+	taskFeeds    = "c" // and a node, and what of the node
+	ofFeedItself = "\x001"
 	ofNarrower   = "\x002" // and the narrower node
-	ofSeveral    = "\x003"
+	ofMulti      = "\x003"
 )
 
 // task marks notifications with sequences above after, and returns the sequence up to
@@ -35,12 +35,12 @@ func (m *marking) through() (next notify.MarkPlace, err error) {
 			return next, err
 		}
 	}
-	nodes, err := m.nodesHeard(m.Reader.Topics)
+	feeds, err := m.feedsRead(m.Reader.Topics)
 	if err != nil {
 		return next, err
 	}
-	for _, node := range nodes {
-		if next, err = m.throughNode(node); err != nil || next != (notify.MarkPlace{}) {
+	for _, feed := range feeds {
+		if next, err = m.throughFeed(feed); err != nil || next != (notify.MarkPlace{}) {
 			return next, err
 		}
 	}
@@ -67,46 +67,46 @@ func (m *marking) run(t task) (next notify.MarkPlace, err error) {
 	return notify.MarkPlace{Task: t.name, After: reached}, nil
 }
 
-// throughNode marks what a node was told: first, in one interval, what no narrower
-// node has an interval for; then the intervals of narrower nodes; then what several
+// throughFeed marks what a feed was told: first, in one interval, what no narrower
+// feed has an interval for; then the intervals of narrower feeds; then what several
 // topics were told.
-func (m *marking) throughNode(node string) (next notify.MarkPlace, err error) {
-	name := taskNodes + node
-	next, err = m.run(task{name + ofNodeItself, func(after notify.Sequence) (notify.Sequence, bool, error) {
-		return m.throughMarks(node, after, false)
+func (m *marking) throughFeed(feed string) (next notify.MarkPlace, err error) {
+	name := taskFeeds + feed
+	next, err = m.run(task{name + ofFeedItself, func(after notify.Sequence) (notify.Sequence, bool, error) {
+		return m.throughMarks(feed, after, false)
 	}})
 	if err != nil || next != (notify.MarkPlace{}) {
 		return next, err
 	}
-	if isPattern(node) {
-		if next, err = m.throughNarrower(node, name+ofNarrower); err != nil || next != (notify.MarkPlace{}) {
+	if isPattern(feed) {
+		if next, err = m.throughNarrower(feed, name+ofNarrower); err != nil || next != (notify.MarkPlace{}) {
 			return next, err
 		}
 	}
-	return m.run(task{name + ofSeveral, func(after notify.Sequence) (notify.Sequence, bool, error) {
-		return m.throughSeveral(node, after)
+	return m.run(task{name + ofMulti, func(after notify.Sequence) (notify.Sequence, bool, error) {
+		return m.throughMulti(feed, after)
 	}})
 }
 
-// throughNarrower marks within the intervals that nodes under a pattern have.
+// throughNarrower marks within the intervals that feeds under a pattern have.
 func (m *marking) throughNarrower(pattern, name string) (next notify.MarkPlace, err error) {
 	from, _ := strings.CutPrefix(m.From.Task, name)
 	if !strings.HasPrefix(m.From.Task, name) {
 		from = ""
 	}
-	var nodes []string // since what is iterated must not be changed
-	err = m.state.eachUnder(strings.TrimSuffix(pattern, "*"), from, func(node string, _ marks) (bool, error) {
-		if node != pattern {
-			nodes = append(nodes, node)
+	var feeds []string // since what is iterated must not be changed
+	err = m.state.eachUnder(strings.TrimSuffix(pattern, "*"), from, func(feed string, _ marks) (bool, error) {
+		if feed != pattern {
+			feeds = append(feeds, feed)
 		}
-		return len(nodes) <= m.looks, nil
+		return len(feeds) <= m.looks, nil
 	})
-	for _, node := range nodes {
+	for _, feed := range feeds {
 		if err != nil || next != (notify.MarkPlace{}) {
 			break
 		}
-		next, err = m.run(task{name + node, func(after notify.Sequence) (notify.Sequence, bool, error) {
-			return m.throughMarks(node, after, true)
+		next, err = m.run(task{name + feed, func(after notify.Sequence) (notify.Sequence, bool, error) {
+			return m.throughMarks(feed, after, true)
 		}})
 	}
 	return next, err
@@ -120,13 +120,13 @@ func (m *marking) throughOwn(after notify.Sequence) (reached notify.Sequence, do
 	if after >= m.Through {
 		return after, true, nil
 	}
-	err = each(m.batch, o.toldKey(after+1), o.toldKey(m.Through+1), func(k, v []byte) (bool, error) {
+	err = each(m.batch, o.itemKey(after+1), o.itemKey(m.Through+1), func(k, v []byte) (bool, error) {
 		if done = m.left > 0 && m.looks > 0; !done {
 			return false, nil
 		}
 		reached = sequenceOf(k)
 		m.looks--
-		t, _, err := readTold(v)
+		t, _, err := readUserItem(v)
 		if err != nil || t.after(m.Verb, m.at) == t {
 			return err == nil, err
 		}
@@ -151,7 +151,7 @@ func (m *marking) throughOwn(after notify.Sequence) (reached notify.Sequence, do
 
 // ofOwn returns what a history of a user has at key, be it there or elsewhere.
 func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
-	_, record, err := readTold(value)
+	_, record, err := readUserItem(value)
 	switch {
 	case err != nil:
 		return notify.Notification{}, err
@@ -164,16 +164,16 @@ func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
 // look calls f with the notifications of o within ranges, in order, until no more may be
 // read or changed. f reports whether a notification changes. look returns the sequence
 // up to which all were read.
-func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq notify.Sequence, e *entry) (changes bool, err error)) (reached notify.Sequence, done bool, err error) {
+func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq notify.Sequence, e *sharedItem) (changes bool, err error)) (reached notify.Sequence, done bool, err error) {
 	reached, done = after, true
 	for _, i := range ranges {
-		err = each(m.batch, o.toldKey(i.from), o.toldKey(i.to+1), func(k, v []byte) (bool, error) {
+		err = each(m.batch, o.itemKey(i.from), o.itemKey(i.to+1), func(k, v []byte) (bool, error) {
 			if done = m.left > 0 && m.looks > 0; !done {
 				return false, nil
 			}
 			reached = sequenceOf(k)
 			m.looks--
-			e, err := readEntry(v)
+			e, err := readSharedItem(v)
 			if err != nil {
 				return false, err
 			}
@@ -194,16 +194,16 @@ func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq 
 	return m.Through, true, nil
 }
 
-// throughMarks marks what one topic alone was told, of a node, in one interval; with
-// onlyKnown, where the node has intervals only.
-func (m *marking) throughMarks(node string, after notify.Sequence, onlyKnown bool) (reached notify.Sequence, done bool, err error) {
-	own, err := m.state.own(node)
+// throughMarks marks what one topic alone was told, of a feed, in one interval; with
+// onlyKnown, where the feed has intervals only.
+func (m *marking) throughMarks(feed string, after notify.Sequence, onlyKnown bool) (reached notify.Sequence, done bool, err error) {
+	own, err := m.state.own(feed)
 	if err != nil {
 		return 0, false, err
 	}
 	all := own
 	if !onlyKnown {
-		wider, err := m.state.wider(node)
+		wider, err := m.state.wider(feed)
 		if err != nil {
 			return 0, false, err
 		}
@@ -213,17 +213,17 @@ func (m *marking) throughMarks(node string, after notify.Sequence, onlyKnown boo
 	if len(ranges) == 0 {
 		return m.Through, true, nil
 	}
-	reached, done, err = m.look(ofNode(node), after, ranges, func(seq notify.Sequence, e *entry) (bool, error) {
-		if !isPattern(node) {
+	reached, done, err = m.look(ofFeed(feed), after, ranges, func(seq notify.Sequence, e *sharedItem) (bool, error) {
+		if !isPattern(feed) {
 			return true, nil
 		}
-		narrower, err := m.state.isNarrower(string(e.home), node, seq)
+		narrower, err := m.state.isNarrower(string(e.topic), feed, seq)
 		return !narrower, err
 	})
 	if err != nil || reached == after {
 		return reached, done, err
 	}
-	return reached, done, m.markNode(node, marks{{from: after + 1, to: reached}}, onlyKnown)
+	return reached, done, m.markFeed(feed, marks{{from: after + 1, to: reached}}, onlyKnown)
 }
 
 // throughEveryone marks what everyone was told and is not hidden from the reader.
@@ -234,7 +234,7 @@ func (m *marking) throughEveryone(after notify.Sequence) (reached notify.Sequenc
 	}
 	var visible marks
 	joins := false
-	reached, done, err = m.look(everyone(), after, all.changing(after, m.Through, m.Verb, m.at, false), func(seq notify.Sequence, e *entry) (bool, error) {
+	reached, done, err = m.look(everyone(), after, all.changing(after, m.Through, m.Verb, m.at, false), func(seq notify.Sequence, e *sharedItem) (bool, error) {
 		if fromMillis(e.time).Before(m.Reader.Since) {
 			joins = false
 			return false, nil
@@ -256,15 +256,15 @@ func (m *marking) throughEveryone(after notify.Sequence) (reached notify.Sequenc
 	return reached, done, m.markEveryone(visible)
 }
 
-// throughSeveral marks what several topics were told, each for itself.
-func (m *marking) throughSeveral(node string, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
+// throughMulti marks what several topics were told, each for itself.
+func (m *marking) throughMulti(feed string, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	if after >= m.Through {
 		return after, true, nil
 	}
 	blocks := map[uint64]marks{}
 	var numbers []uint64 // in order
-	reached, done, err = m.look(ofNode(node).several(), after, marks{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *entry) (bool, error) {
-		before, err := m.state.ofSeveral(seq)
+	reached, done, err = m.look(ofFeed(feed).multi(), after, marks{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *sharedItem) (bool, error) {
+		before, err := m.state.ofMulti(seq)
 		if err != nil || before.after(m.Verb, m.at) == before {
 			return false, err
 		}

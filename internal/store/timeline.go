@@ -20,7 +20,7 @@ type timeline struct {
 	upTo     notify.Sequence // inclusive
 	backward bool            // the newest come first
 
-	view      *view
+	snapshot  *snapshot
 	owners    []owner   // the user, everyone and the nodes that the reader hears
 	histories []history // of the owners
 	state     *userState
@@ -38,7 +38,7 @@ type timeline struct {
 	contents []byte      // of those that were read, in one piece
 }
 
-// sharedIterator reads what a node or everyone has.
+// sharedIterator reads what a feed or everyone has.
 type sharedIterator struct {
 	*pebble.Iterator
 	owner owner // its kind says which part of a node's
@@ -46,8 +46,8 @@ type sharedIterator struct {
 
 // timeline returns what r was told after one sequence and up to another.
 func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timeline, error) {
-	t := &timeline{reader: r, after: after, upTo: upTo, view: s.views.take()}
-	t.state = newUserState(t.view, r.User)
+	t := &timeline{reader: r, after: after, upTo: upTo, snapshot: s.snapshots.acquire()}
+	t.state = newUserState(t.snapshot, r.User)
 	if err := t.readHistories(); err != nil {
 		t.close()
 		return nil, err
@@ -56,17 +56,17 @@ func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timelin
 }
 
 func (t *timeline) readHistories() error {
-	nodes, err := nodesHeard(t.view, t.reader.Topics)
+	feeds, err := feedsRead(t.snapshot, t.reader.Topics)
 	if err != nil {
 		return err
 	}
-	t.owners = append(make([]owner, 0, 2+len(nodes)), ofUser(t.reader.User), everyone())
-	for _, node := range nodes {
-		t.owners = append(t.owners, ofNode(node))
+	t.owners = append(make([]owner, 0, 2+len(feeds)), ofUser(t.reader.User), everyone())
+	for _, feed := range feeds {
+		t.owners = append(t.owners, ofFeed(feed))
 	}
 	t.histories = make([]history, 0, len(t.owners))
 	for _, o := range t.owners {
-		h, err := readHistoryOf(t.view, o)
+		h, err := readHistoryOf(t.snapshot, o)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (t *timeline) readHistories() error {
 
 // removed returns the highest sequence that retention took from the reader.
 func (t *timeline) removed() (highest notify.Sequence) {
-	highest = t.view.folded
+	highest = t.snapshot.folded
 	for i, h := range t.histories {
 		if t.owners[i] == everyone() && h.removedTime.Before(t.reader.Since) {
 			h.removed = 0
@@ -95,7 +95,7 @@ func (t *timeline) readChanges(most int) error {
 		}
 		left := most
 		o := t.owners[i]
-		err := each(t.view, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
+		err := each(t.snapshot, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
 			c, err := readChange(sequenceOf(k), v)
 			t.changes = append(t.changes, c)
 			left--
@@ -139,13 +139,13 @@ func (t *timeline) begin() (err error) {
 		if h.newest <= t.after || h.kept == 0 {
 			continue
 		}
-		if h.kept > h.several {
+		if h.kept > h.multi {
 			if err := t.openShared(o); err != nil {
 				return err
 			}
 		}
-		if h.several > 0 {
-			if err := t.openShared(o.several()); err != nil {
+		if h.multi > 0 {
+			if err := t.openShared(o.multi()); err != nil {
 				return err
 			}
 		}
@@ -169,7 +169,7 @@ func (t *timeline) openShared(o owner) error {
 
 // open returns an iterator over what o has, at the first to be taken.
 func (t *timeline) open(o owner) (*pebble.Iterator, error) {
-	it, err := t.iterate(o.toldKey(t.after+1), o.toldKey(t.upTo+1))
+	it, err := t.iterate(o.itemKey(t.after+1), o.itemKey(t.upTo+1))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (t *timeline) step(it *pebble.Iterator) {
 }
 
 func (t *timeline) iterate(lower, upper []byte) (*pebble.Iterator, error) {
-	it, err := t.view.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	it, err := t.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
@@ -227,7 +227,7 @@ func (t *timeline) takeChange(seq notify.Sequence) (c notify.InboxChange, ok boo
 	return c, true
 }
 
-// take takes the notification at seq, which next has returned. It reports false
+// acquire takes the notification at seq, which next has returned. It reports false
 // if that is gone at this moment, or has another state.
 func (t *timeline) take(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
@@ -244,7 +244,7 @@ func (t *timeline) takeOwn(seq notify.Sequence, state notify.InboxState) (n noti
 	if err != nil {
 		return n, false, fmt.Errorf("read the store: %w", err)
 	}
-	had, record, err := readTold(value)
+	had, record, err := readUserItem(value)
 	view := had.view()
 	switch {
 	case err != nil:
@@ -320,5 +320,5 @@ func (t *timeline) close() {
 	for _, it := range t.shared {
 		it.Close()
 	}
-	t.view.leave()
+	t.snapshot.release()
 }

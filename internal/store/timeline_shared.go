@@ -30,7 +30,7 @@ func (t *timeline) takeView(seq notify.Sequence) (v *notify.View, several bool, 
 			continue
 		}
 		if v == nil {
-			several = it.owner.kind == kindToldSeveral
+			several = it.owner.kind == kindMultiItem
 			if v, err = t.sharedView(it, seq); err != nil {
 				return nil, several, err
 			}
@@ -47,18 +47,18 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
-	e, err := readEntry(b)
+	e, err := readSharedItem(b)
 	if err != nil {
 		return nil, err
 	}
-	var had told
+	var had userItem
 	switch {
-	case it.owner.kind == kindToldSeveral:
-		had, err = t.state.ofSeveral(seq)
-	case it.owner.kind == kindToldTopic:
+	case it.owner.kind == kindMultiItem:
+		had, err = t.state.ofMulti(seq)
+	case it.owner.kind == kindFeedItem:
 		topic := it.owner.name
 		if it.owner.isPattern() {
-			topic = string(e.home)
+			topic = string(e.topic)
 		}
 		had, err = t.state.at(topic, seq)
 	case fromMillis(e.time).Before(t.reader.Since):
@@ -66,7 +66,7 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 	default:
 		m, failed := t.state.ofEveryone()
 		i, _ := m.find(seq)
-		had, err = i.told(), failed
+		had, err = i.item(), failed
 	}
 	v := had.view()
 	v.Replaces = string(e.replaces)
@@ -80,14 +80,14 @@ func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
 		if _, ok := notify.Heard(t.reader.Topics, []notify.Topic{topic}); !ok {
 			continue
 		}
-		b, err := get(t.view, ofTopic(topic).keyOf(n))
+		b, err := get(t.snapshot, ofTopic(topic).keyOf(n))
 		if err != nil {
 			return "", err
 		}
 		if b == nil {
 			continue
 		}
-		if e, err := readEntry(b); err != nil || len(e.replaces) > 0 {
+		if e, err := readSharedItem(b); err != nil || len(e.replaces) > 0 {
 			return string(e.replaces), err
 		}
 	}

@@ -12,11 +12,11 @@ import (
 // read nor archived. A notification that has expired counts until it is swept. The work
 // depends on what r's user has marked, neither on the number of topics that r hears nor
 // on how much they were told, since every connection asks. The exception are
-// notifications to several topics each, of which a reader of several nodes merges the
+// notifications to several topics each, of which a reader of several feeds merges the
 // sequences.
 func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
-	v := s.views.take()
-	defer v.leave()
+	v := s.snapshots.acquire()
+	defer v.release()
 	c := &counter{store: s, state: newUserState(v, r.User), upTo: upTo}
 	count, err := c.own(v, ofUser(r.User))
 	if err != nil {
@@ -26,19 +26,19 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	nodes, err := nodesHeard(v, r.Topics)
-	if err != nil || len(nodes) == 0 {
+	feeds, err := feedsRead(v, r.Topics)
+	if err != nil || len(feeds) == 0 {
 		return count + n, err
 	}
 	count += n
-	for _, node := range nodes {
-		n, err := c.alone(node)
+	for _, feed := range feeds {
+		n, err := c.single(feed)
 		if err != nil {
 			return 0, err
 		}
 		count += n
 	}
-	n, err = c.several(nodes)
+	n, err = c.multi(feeds)
 	return count + n, err
 }
 
@@ -50,7 +50,7 @@ type counter struct {
 }
 
 // own counts the user's own.
-func (c *counter) own(v *view, o owner) (int, error) {
+func (c *counter) own(v *snapshot, o owner) (int, error) {
 	h, err := readHistoryOf(v, o)
 	if err != nil {
 		return 0, err
@@ -66,8 +66,8 @@ func (c *counter) own(v *view, o owner) (int, error) {
 // unreadAfter counts what a user has unread behind seq, of which there is
 // something only for a moment.
 func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, err error) {
-	err = each(from, o.toldKey(seq+1), o.toldKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
-		had, _, err := readTold(v)
+	err = each(from, o.itemKey(seq+1), o.itemKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
+		had, _, err := readUserItem(v)
 		if had.unread() {
 			count++
 		}
@@ -78,7 +78,7 @@ func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, e
 
 // everyone counts what everyone was told, as many as a history keeps at most.
 func (c *counter) everyone(r notify.Reader) (count int, err error) {
-	all := c.store.ranks.everyone()
+	all := c.store.index.everyone()
 	if len(all) == 0 {
 		return 0, nil
 	}
@@ -101,35 +101,35 @@ func (c *counter) everyone(r notify.Reader) (count int, err error) {
 	return count, nil
 }
 
-// alone counts what a node was told and several topics were not: all that there is,
-// less what the node's intervals mark, and corrected by those of narrower nodes.
-func (c *counter) alone(node string) (int, error) {
-	rank, err := c.rank(node)
+// single counts what a feed was told and several topics were not: all that there is,
+// less what the feed's intervals mark, and corrected by those of narrower feeds.
+func (c *counter) single(feed string) (int, error) {
+	rank, err := c.sequences(feed)
 	if err != nil {
 		return 0, err
 	}
-	count := rank.between(0, c.upTo)
+	count := rank.singleBetween(0, c.upTo)
 	if count == 0 {
 		return 0, nil
 	}
-	wider, err := c.state.wider(node)
+	wider, err := c.state.wider(feed)
 	if err != nil {
 		return 0, err
 	}
-	own, err := c.state.own(node)
+	own, err := c.state.own(feed)
 	if err != nil {
 		return 0, err
 	}
 	for _, i := range own.over(wider) {
 		if !i.unread() {
-			count -= rank.between(i.from, min(i.to, c.upTo))
+			count -= rank.singleBetween(i.from, min(i.to, c.upTo))
 		}
 	}
-	if !isPattern(node) {
+	if !isPattern(feed) {
 		return count, nil
 	}
-	err = c.state.eachUnder(node[:len(node)-1], "", func(narrower string, m marks) (bool, error) {
-		if narrower == node {
+	err = c.state.eachUnder(feed[:len(feed)-1], "", func(narrower string, m marks) (bool, error) {
+		if narrower == feed {
 			return true, nil
 		}
 		n, err := c.narrower(narrower, m)
@@ -140,9 +140,9 @@ func (c *counter) alone(node string) (int, error) {
 }
 
 // narrower returns by how many the unread of a pattern are more for what the intervals
-// of a narrower node say.
-func (c *counter) narrower(node string, own marks) (more int, err error) {
-	wider, err := c.state.wider(node)
+// of a narrower feed say.
+func (c *counter) narrower(feed string, own marks) (more int, err error) {
+	wider, err := c.state.wider(feed)
 	if err != nil {
 		return 0, err
 	}
@@ -150,12 +150,12 @@ func (c *counter) narrower(node string, own marks) (more int, err error) {
 	if len(differing) == 0 {
 		return 0, nil
 	}
-	rank, err := c.rank(node)
+	rank, err := c.sequences(feed)
 	if err != nil {
 		return 0, err
 	}
 	for _, i := range differing {
-		n := rank.between(i.from, min(i.to, c.upTo))
+		n := rank.singleBetween(i.from, min(i.to, c.upTo))
 		if i.unread() {
 			more += n
 		} else {
@@ -182,16 +182,16 @@ func ofOwn(own, wider marks) marks {
 	})
 }
 
-// several counts what several topics were told, of all nodes together: one notification
+// multi counts what several topics were told, of all feeds together: one notification
 // may be in several of them.
-func (c *counter) several(nodes []string) (int, error) {
-	var having []*rank
-	for _, node := range nodes {
-		r, err := c.rank(node)
+func (c *counter) multi(feeds []string) (int, error) {
+	var having []*feedSequences
+	for _, feed := range feeds {
+		r, err := c.sequences(feed)
 		if err != nil {
 			return 0, err
 		}
-		if r.hasSeveral() {
+		if r.hasMulti() {
 			having = append(having, r)
 		}
 	}
@@ -199,28 +199,28 @@ func (c *counter) several(nodes []string) (int, error) {
 	case 0:
 		return 0, nil
 	case 1:
-		return c.severalOf(having[0])
+		return c.multiOf(having[0])
 	}
 	var all []notify.Sequence
 	for _, r := range having {
 		r.mu.Lock()
-		all = r.several.appendUpTo(all, c.upTo)
+		all = r.multi.appendUpTo(all, c.upTo)
 		r.mu.Unlock()
 	}
 	slices.Sort(all)
-	return c.severalOf(&rank{several: sequencesOf(slices.Compact(all))})
+	return c.multiOf(&feedSequences{multi: sequencesOf(slices.Compact(all))})
 }
 
-// severalOf counts what several topics were told, all that there is less what the user
+// multiOf counts what several topics were told, all that there is less what the user
 // has marked of it.
-func (c *counter) severalOf(r *rank) (int, error) {
-	count := r.severalBetween(0, c.upTo)
-	prefix := marksPrefix(kindMarksSeveral, c.state.user)
+func (c *counter) multiOf(r *feedSequences) (int, error) {
+	count := r.multiBetween(0, c.upTo)
+	prefix := marksPrefix(kindMarksMulti, c.state.user)
 	err := each(c.state.from, prefix, afterPrefix(prefix), func(_, v []byte) (bool, error) {
 		m, err := decodeMarks(v)
 		for _, i := range m {
 			if !i.unread() {
-				count -= r.severalBetween(i.from, min(i.to, c.upTo))
+				count -= r.multiBetween(i.from, min(i.to, c.upTo))
 			}
 		}
 		return true, err
@@ -228,6 +228,6 @@ func (c *counter) severalOf(r *rank) (int, error) {
 	return count, err
 }
 
-func (c *counter) rank(node string) (*rank, error) {
-	return c.store.ranks.of(node, &c.store.views)
+func (c *counter) sequences(feed string) (*feedSequences, error) {
+	return c.store.index.feed(feed, &c.store.snapshots)
 }

@@ -11,8 +11,8 @@ import (
 // userState is one user's read state of shared notifications. Its records are read when
 // they are needed.
 //
-// Notifications to one topic are marked in intervals of nodes: the topic, or a pattern
-// that stands for it. Of the nodes with an interval at a sequence, the longest counts. So
+// Notifications to one topic are marked in intervals of feeds: the topic, or a pattern
+// that stands for it. Of the feeds with an interval at a sequence, the longest counts. So
 // a reader of a pattern marks everything up to a sequence with one interval, however many
 // topics there are, and readers of single topics find it. Notifications to several topics
 // are marked one by one, in blocks of sequences, since readers hear them through
@@ -22,7 +22,7 @@ type userState struct {
 	user notify.UserID
 
 	everyone *marks           // nil: not read yet
-	nodes    map[string]marks // own intervals of nodes
+	feeds    map[string]marks // own intervals of nodes
 	all      []string         // what the nodes begin with of which all intervals are in nodes
 	whole    map[string]marks // of patterns without their "*", with what wider ones say
 	blocks   map[uint64]marks // of what several topics were told
@@ -43,41 +43,41 @@ func (s *userState) ofEveryone() (marks, error) {
 	return *s.everyone, nil
 }
 
-// own returns the intervals of a node itself.
-func (s *userState) own(node string) (marks, error) {
-	if m, ok := s.nodes[node]; ok {
+// own returns the intervals of a feed itself.
+func (s *userState) own(feed string) (marks, error) {
+	if m, ok := s.feeds[feed]; ok {
 		return m, nil
 	}
 	for _, prefix := range s.all {
-		if strings.HasPrefix(node, prefix) {
+		if strings.HasPrefix(feed, prefix) {
 			return nil, nil
 		}
 	}
-	m, err := readMarks(s.from, nodeMarksKey(s.user, node))
+	m, err := readMarks(s.from, feedMarksKey(s.user, feed))
 	if err == nil {
-		s.keep(node, m)
+		s.keep(feed, m)
 	}
 	return m, err
 }
 
-// keep remembers the intervals of a node. Most users have marked nothing shared, so
+// keep remembers the intervals of a feed. Most users have marked nothing shared, so
 // maps are made when something is kept.
-func (s *userState) keep(node string, m marks) {
-	if s.nodes == nil {
-		s.nodes = map[string]marks{}
+func (s *userState) keep(feed string, m marks) {
+	if s.feeds == nil {
+		s.feeds = map[string]marks{}
 	}
-	s.nodes[node] = m
+	s.feeds[feed] = m
 }
 
-// set changes the intervals of a node.
-func (s *userState) set(node string, m marks) {
-	s.keep(node, m)
+// set changes the intervals of a feed.
+func (s *userState) set(feed string, m marks) {
+	s.keep(feed, m)
 	clear(s.whole)
 }
 
-// wider returns what the patterns that stand for a node say together.
-func (s *userState) wider(node string) (marks, error) {
-	parent := parentOf(node)
+// wider returns what the patterns that stand for a feed say together.
+func (s *userState) wider(feed string) (marks, error) {
+	parent := parentOf(feed)
 	if parent == "" {
 		return nil, nil
 	}
@@ -106,29 +106,29 @@ func (s *userState) wholeOf(pattern string) (marks, error) {
 }
 
 // at returns how the user finds what one topic alone was told at seq.
-func (s *userState) at(topic string, seq notify.Sequence) (told, error) {
+func (s *userState) at(topic string, seq notify.Sequence) (userItem, error) {
 	m, err := s.own(topic)
 	if err != nil {
-		return told{}, err
+		return userItem{}, err
 	}
 	i, ok := m.find(seq)
 	if !ok {
 		if m, err = s.wider(topic); err != nil {
-			return told{}, err
+			return userItem{}, err
 		}
 		i, _ = m.find(seq)
 	}
-	return i.told(), nil
+	return i.item(), nil
 }
 
-// isNarrower reports whether a node below above has an interval at seq that counts
+// isNarrower reports whether a feed below above has an interval at seq that counts
 // for a topic.
 func (s *userState) isNarrower(topic, above string, seq notify.Sequence) (bool, error) {
-	for _, node := range append([]string{topic}, patternsOf(topic)...) {
-		if node == above {
+	for _, feed := range append([]string{topic}, patternsOf(topic)...) {
+		if feed == above {
 			return false, nil
 		}
-		m, err := s.own(node)
+		m, err := s.own(feed)
 		if err != nil {
 			return false, err
 		}
@@ -158,24 +158,24 @@ func (s *userState) setBlock(number uint64, m marks) {
 	s.blocks[number] = m
 }
 
-// ofSeveral returns how the user finds what several topics were told at seq.
-func (s *userState) ofSeveral(seq notify.Sequence) (told, error) {
+// ofMulti returns how the user finds what several topics were told at seq.
+func (s *userState) ofMulti(seq notify.Sequence) (userItem, error) {
 	m, err := s.block(blockOf(seq))
 	i, _ := m.find(seq)
-	return i.told(), err
+	return i.item(), err
 }
 
-// aheadMost is how many nodes under a pattern are read ahead.
+// aheadMost is how many feeds under a pattern are read ahead.
 const aheadMost = 256
 
-// readAhead reads the nodes under a pattern, of which there are few mostly, so that
+// readAhead reads the feeds under a pattern, of which there are few mostly, so that
 // not each of its topics is looked for.
 func (s *userState) readAhead(pattern string) error {
 	prefix := strings.TrimSuffix(pattern, "*")
 	n := 0
-	err := s.eachUnder(prefix, "", func(node string, m marks) (bool, error) {
-		if _, ok := s.nodes[node]; !ok {
-			s.keep(node, m)
+	err := s.eachUnder(prefix, "", func(feed string, m marks) (bool, error) {
+		if _, ok := s.feeds[feed]; !ok {
+			s.keep(feed, m)
 		}
 		n++
 		return n < aheadMost, nil
@@ -186,11 +186,11 @@ func (s *userState) readAhead(pattern string) error {
 	return err
 }
 
-// eachUnder calls f with the nodes that begin with prefix and have intervals, in order
+// eachUnder calls f with the feeds that begin with prefix and have intervals, in order
 // from one on, until f returns false.
-func (s *userState) eachUnder(prefix, from string, f func(node string, m marks) (bool, error)) error {
-	none := nodeMarksKey(s.user, "")
-	lower, upper := nodeMarksKey(s.user, max(prefix, from)), afterPrefix(nodeMarksKey(s.user, prefix))
+func (s *userState) eachUnder(prefix, from string, f func(feed string, m marks) (bool, error)) error {
+	none := feedMarksKey(s.user, "")
+	lower, upper := feedMarksKey(s.user, max(prefix, from)), afterPrefix(feedMarksKey(s.user, prefix))
 	return each(s.from, lower, upper, func(k, v []byte) (bool, error) {
 		if len(k) == len(none) {
 			return true, nil // where tidying has come to

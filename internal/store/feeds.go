@@ -10,16 +10,16 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A node is a topic, or a pattern that stands for topics. Both have a history: a
+// A feed is a topic, or a pattern that stands for topics. Both have a history: a
 // notification to a topic is in the history of the topic and in those of
 // the patterns that stand for it, so that a reader of a pattern reads one history,
 // however many topics there are.
 
-// indexedDots is how many dots the patterns that have a history have at most. A topic
+// maxPatternDots is how many dots the patterns that have a history have at most. A topic
 // may have 255 dots, and with a history for each the cost of a publish would grow with
 // the square of its bytes. A reader of a longer pattern reads the histories of all its
 // topics, which costs time and memory for each of them.
-const indexedDots = 8
+const maxPatternDots = 8
 
 // patternsOf returns the patterns with a history that stand for a topic or a longer
 // pattern, the longest first.
@@ -27,8 +27,8 @@ func patternsOf(name string) []string {
 	if strings.IndexByte(name, '.') < 0 {
 		return nil
 	}
-	all := make([]string, 0, indexedDots)
-	for i := 0; i < len(name) && len(all) < indexedDots; i++ {
+	all := make([]string, 0, maxPatternDots)
+	for i := 0; i < len(name) && len(all) < maxPatternDots; i++ {
 		if name[i] == '.' && name[i:] != ".*" {
 			all = append(all, name[:i]+".*")
 		}
@@ -37,27 +37,27 @@ func patternsOf(name string) []string {
 	return all
 }
 
-// parentOf returns the longest pattern with a history that stands for a node, without
+// parentOf returns the longest pattern with a history that stands for a feed, without
 // its "*"; nothing if there is none.
-func parentOf(node string) string {
+func parentOf(feed string) string {
 	end := 0
-	for i, dots := 0, 0; i < len(node) && dots < indexedDots; i++ {
-		if node[i] == '.' && node[i:] != ".*" {
+	for i, dots := 0, 0; i < len(feed) && dots < maxPatternDots; i++ {
+		if feed[i] == '.' && feed[i:] != ".*" {
 			end, dots = i+1, dots+1
 		}
 	}
-	return node[:end]
+	return feed[:end]
 }
 
-// isPattern reports whether a node is a pattern: no topic has a "*".
-func isPattern(node string) bool { return strings.HasSuffix(node, "*") }
+// isPattern reports whether a feed is a pattern: no topic has a "*".
+func isPattern(feed string) bool { return strings.HasSuffix(feed, "*") }
 
 // isPattern reports whether o is a pattern.
-func (o owner) isPattern() bool { return o.kind == kindToldTopic && isPattern(o.name) }
+func (o owner) isPattern() bool { return o.kind == kindFeedItem && isPattern(o.name) }
 
-// nodesOf returns owners with, for each topic, the patterns that stand for it, each
+// withPatterns returns owners with, for each topic, the patterns that stand for it, each
 // once.
-func nodesOf(owners []owner) []owner {
+func withPatterns(owners []owner) []owner {
 	var all []owner
 	seen := map[owner]bool{}
 	add := func(o owner) {
@@ -68,44 +68,44 @@ func nodesOf(owners []owner) []owner {
 	}
 	for _, o := range owners {
 		add(o)
-		if o.kind == kindToldTopic {
+		if o.kind == kindFeedItem {
 			for _, p := range patternsOf(o.name) {
-				add(owner{kindToldTopic, p})
+				add(owner{kindFeedItem, p})
 			}
 		}
 	}
 	return all
 }
 
-// nodesHeard returns the nodes whose histories a reader of patterns reads, in order.
+// feedsRead returns the feeds whose histories a reader of patterns reads, in order.
 // No two stand for the same topic.
-func nodesHeard(r pebble.Reader, patterns []notify.TopicPattern) ([]string, error) {
+func feedsRead(r pebble.Reader, patterns []notify.TopicPattern) ([]string, error) {
 	if len(patterns) == 0 {
 		return nil, nil
 	}
-	nodes := make([]string, 0, len(patterns))
+	feeds := make([]string, 0, len(patterns))
 	for _, p := range patterns {
 		prefix, many := p.Prefix()
-		if !many || strings.Count(prefix, ".") <= indexedDots {
-			nodes = append(nodes, string(p))
+		if !many || strings.Count(prefix, ".") <= maxPatternDots {
+			feeds = append(feeds, string(p))
 			continue
 		}
 		topics, err := topicsUnder(r, prefix)
 		if err != nil {
 			return nil, err
 		}
-		nodes = append(nodes, topics...)
+		feeds = append(feeds, topics...)
 	}
-	slices.Sort(nodes)
-	nodes = slices.Compact(nodes)
-	if !slices.ContainsFunc(nodes, isPattern) {
-		return nodes, nil
+	slices.Sort(feeds)
+	feeds = slices.Compact(feeds)
+	if !slices.ContainsFunc(feeds, isPattern) {
+		return feeds, nil
 	}
-	named := make(map[string]bool, len(nodes))
-	for _, n := range nodes {
+	named := make(map[string]bool, len(feeds))
+	for _, n := range feeds {
 		named[n] = true
 	}
-	return slices.DeleteFunc(nodes, func(n string) bool {
+	return slices.DeleteFunc(feeds, func(n string) bool {
 		return slices.ContainsFunc(patternsOf(n), func(p string) bool { return named[p] })
 	}), nil
 }
@@ -120,31 +120,31 @@ func topicsUnder(r pebble.Reader, prefix string) (topics []string, err error) {
 	return topics, err
 }
 
-// nodesHeard is nodesHeard, with the topics whose histories are not in the batch yet.
-func (tx *txn) nodesHeard(patterns []notify.TopicPattern) ([]string, error) {
+// feedsRead is nodesHeard, with the topics whose histories are not in the batch yet.
+func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 	all := slices.Clone(patterns)
 	for _, h := range tx.dirty {
 		t := notify.Topic(h.owner.name)
-		if h.owner.kind != kindToldTopic || isPattern(h.owner.name) || strings.Count(h.owner.name, ".") <= indexedDots {
+		if h.owner.kind != kindFeedItem || isPattern(h.owner.name) || strings.Count(h.owner.name, ".") <= maxPatternDots {
 			continue
 		}
 		if _, ok := notify.Heard(patterns, []notify.Topic{t}); ok {
 			all = append(all, notify.TopicPattern(t))
 		}
 	}
-	return nodesHeard(tx.batch, all)
+	return feedsRead(tx.batch, all)
 }
 
-// entry is the value under which the history of a node or of everyone has a
+// sharedItem is the value under which the history of a feed or of everyone has a
 // notification. Marks, counts and lists use it without reading the notification's record.
-type entry struct {
+type sharedItem struct {
 	id            []byte // short
 	time, expires int64  // milliseconds since 1970
-	home          []byte // of a pattern, if no other topic was told: the topic
+	topic         []byte // of a pattern, if no other topic was told: the topic
 	replaces      []byte // ID of the notification that it replaced, if it was for one topic
 }
 
-func appendEntry(dst []byte, n *notify.Notification, home, replaces string) []byte {
+func appendSharedItem(dst []byte, n *notify.Notification, home, replaces string) []byte {
 	dst = appendString(dst, shortID(n.ID()))
 	dst = appendTime(dst, n.Time)
 	dst = appendTime(dst, n.Expires)
@@ -152,43 +152,43 @@ func appendEntry(dst []byte, n *notify.Notification, home, replaces string) []by
 	return append(dst, replaces...)
 }
 
-// readEntry is the reverse. The slices of the entry are parts of b.
-func readEntry(b []byte) (entry, error) {
+// readSharedItem is the reverse. The slices of the entry are parts of b.
+func readSharedItem(b []byte) (sharedItem, error) {
 	r := record{b: b}
-	e := entry{id: r.bytes(r.uvarint())}
+	e := sharedItem{id: r.bytes(r.uvarint())}
 	e.time, e.expires = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what appendEntry has put there
-	e.home = r.bytes(r.uvarint())
+	e.topic = r.bytes(r.uvarint())
 	e.replaces = r.b
 	return e, r.err
 }
 
-// isSeveral reports whether n was told to several topics.
-func isSeveral(n *notify.Notification) bool { return len(n.Topics) > 1 }
+// isMultiTopic reports whether n was told to several topics.
+func isMultiTopic(n *notify.Notification) bool { return len(n.Topics) > 1 }
 
-// several returns the owner under which a node has what was told to several topics.
-func (o owner) several() owner { return owner{kindToldSeveral, o.name} }
+// multi returns the owner under which a feed has what was told to several topics.
+func (o owner) multi() owner { return owner{kindMultiItem, o.name} }
 
 // keyOf returns where o has n.
 func (o owner) keyOf(n *notify.Notification) []byte {
-	if o.kind == kindToldTopic && isSeveral(n) {
-		return o.several().toldKey(n.Sequence)
+	if o.kind == kindFeedItem && isMultiTopic(n) {
+		return o.multi().itemKey(n.Sequence)
 	}
-	return o.toldKey(n.Sequence)
+	return o.itemKey(n.Sequence)
 }
 
-// marksPrefix begins the keys of a user's marks of nodes.
+// marksPrefix begins the keys of a user's marks of feeds.
 func marksPrefix(kind byte, u notify.UserID) []byte {
 	k := append(make([]byte, 0, 1+2+len(u)+32), kind)
 	k = binary.BigEndian.AppendUint16(k, uint16(len(u))) //nolint:gosec // at most notify.MaxUserBytes
 	return append(k, u...)
 }
 
-func nodeMarksKey(u notify.UserID, node string) []byte {
-	return append(marksPrefix(kindMarksNode, u), node...)
+func feedMarksKey(u notify.UserID, feed string) []byte {
+	return append(marksPrefix(kindMarksFeed, u), feed...)
 }
 
 func blockMarksKey(u notify.UserID, block uint64) []byte {
-	return binary.BigEndian.AppendUint64(marksPrefix(kindMarksSeveral, u), block)
+	return binary.BigEndian.AppendUint64(marksPrefix(kindMarksMulti, u), block)
 }
 
 // blockOf returns the block of sequences whose marks are kept together, of what

@@ -21,24 +21,24 @@ func TestViews(t *testing.T) {
 		_, _, err := s.Apply(seq, time.UnixMilli(1), []notify.Entry{notify.Publish{ID: "x", Audience: notify.AudienceAll}})
 		require.NoError(t, err)
 	}
-	shows := func(v *view, seq notify.Sequence) bool {
-		b, err := recordOf(v, seq)
+	shows := func(v *snapshot, seq notify.Sequence) bool {
+		b, err := readRecordOf(v, seq)
 		require.NoError(t, err)
 		return b != nil
 	}
 	publish(1)
-	first, second := s.views.take(), s.views.take()
+	first, second := s.snapshots.acquire(), s.snapshots.acquire()
 	assert.Same(t, first, second)
-	second.leave()
+	second.release()
 	publish(2)
-	third := s.views.take()
+	third := s.snapshots.acquire()
 	assert.True(t, shows(first, 1))
 	assert.False(t, shows(first, 2))
 	assert.True(t, shows(third, 2))
 	assert.EqualValues(t, 2, third.applied)
-	first.leave()
+	first.release()
 	assert.Zero(t, first.holders)
-	third.leave()
+	third.release()
 	assert.Equal(t, 1, third.holders, "it is current")
 	publish(3)
 	assert.Zero(t, third.holders)

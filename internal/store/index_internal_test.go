@@ -17,32 +17,32 @@ import (
 // However many nodes are read, and however much each has, what is in memory is
 // bounded, and what is read again and again stays there.
 func TestRanksAreBounded(t *testing.T) {
-	var c ranks
-	add := func(node string, n int) {
-		r := &rank{}
+	var c sequenceIndex
+	add := func(feed string, n int) {
+		r := &feedSequences{}
 		for i := range n {
-			r.alone.add(notify.Sequence(i + 1))
+			r.single.add(notify.Sequence(i + 1))
 		}
-		c.putLocked(node, r)
+		c.putLocked(feed, r)
 	}
 	add("often", 1)
-	const nodes, each = 200, ranksMost / 50
-	for n := range nodes {
+	const feeds, each = 200, maxIndexedSequences / 50
+	for n := range feeds {
 		add(fmt.Sprint(n), each)
 		if _, ok := c.findLocked("often"); !ok {
 			t.Fatalf("after %d nodes what is read often is gone", n)
 		}
-		c.apply([]step{{owner: ofNode("often"), seq: notify.Sequence(n + 2)}})
+		c.apply([]indexChange{{owner: ofFeed("often"), seq: notify.Sequence(n + 2)}})
 	}
 	items := 0
-	for _, all := range []map[string]*rank{c.young, c.old} {
+	for _, all := range []map[string]*feedSequences{c.current, c.previous} {
 		for _, r := range all {
 			items += r.len()
 		}
 	}
-	assert.LessOrEqual(t, items, 2*(ranksMost+each))
+	assert.LessOrEqual(t, items, 2*(maxIndexedSequences+each))
 	r, _ := c.findLocked("often")
-	assert.Equal(t, nodes+1, r.len())
+	assert.Equal(t, feeds+1, r.len())
 }
 
 func publishTo(t *testing.T, s *Store, seq notify.Sequence, topic notify.Topic) {
@@ -59,11 +59,11 @@ func TestApplyDoesNotWaitForARank(t *testing.T) {
 	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	publishTo(t, s, 1, "project.1")
-	reading := &loading{done: make(chan struct{})}
-	s.ranks.loading = map[string]*loading{"project.*": reading}
+	reading := &indexLoad{done: make(chan struct{})}
+	s.index.loading = map[string]*indexLoad{"project.*": reading}
 	publishTo(t, s, 2, "project.2")
-	require.Len(t, reading.steps, 1)
-	assert.Equal(t, notify.Sequence(2), reading.steps[0].seq)
+	require.Len(t, reading.changes, 1)
+	assert.Equal(t, notify.Sequence(2), reading.changes[0].seq)
 
 	counted := make(chan int)
 	go func() {
@@ -71,9 +71,9 @@ func TestApplyDoesNotWaitForARank(t *testing.T) {
 		assert.NoError(t, err)
 		counted <- n
 	}()
-	v := s.views.take()
-	reading.rank, err = readRank(v, "project.*")
-	v.leave()
+	v := s.snapshots.acquire()
+	reading.rank, err = readFeedSequences(v, "project.*")
+	v.release()
 	require.NoError(t, err)
 	close(reading.done)
 	assert.Equal(t, 2, <-counted)
@@ -96,9 +96,9 @@ func TestRanksReadMeanwhile(t *testing.T) {
 					return
 				default:
 				}
-				s.ranks.mu.Lock()
-				s.ranks.young, s.ranks.old, s.ranks.items = nil, nil, 0
-				s.ranks.mu.Unlock()
+				s.index.mu.Lock()
+				s.index.current, s.index.previous, s.index.items = nil, nil, 0
+				s.index.mu.Unlock()
 				_, err := s.Unread(r, last)
 				assert.NoError(t, err)
 			}
@@ -112,7 +112,7 @@ func TestRanksReadMeanwhile(t *testing.T) {
 	n, err := s.Unread(r, last)
 	require.NoError(t, err)
 	assert.Equal(t, 7*5, n, "of those that are kept")
-	rank, ok := s.ranks.findLocked("project.*")
+	rank, ok := s.index.findLocked("project.*")
 	require.True(t, ok)
 	assert.Equal(t, 7*5, rank.len())
 	require.NoError(t, s.Close())

@@ -97,8 +97,8 @@ func records(t *testing.T, fs vfs.FS, u notify.UserID) map[string]int {
 	defer it.Close()
 	of := map[string]int{}
 	for ok := it.First(); ok; ok = it.Next() {
-		if node := string(it.Key()[len(prefix):]); node != "" {
-			of[node] = len(it.Value())
+		if feed := string(it.Key()[len(prefix):]); feed != "" {
+			of[feed] = len(it.Value())
 		}
 	}
 	return of
