@@ -19,15 +19,15 @@ const redemptionsMost = 3
 // once and within notify.TicketLifetime, but not for longer than the token of p
 // is good. Its errors are of the kinds ErrScope, if p is no user, and
 // ErrUnavailable.
-func (b *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, error) {
+func (s *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, error) {
 	if p.User == "" {
 		return "", notify.Errorf(notify.ErrScope, "a ticket is for the token of a user")
 	}
-	if err := b.Ready(); err != nil {
+	if err := s.Ready(); err != nil {
 		return "", err
 	}
-	shown := b.cursors.NewTicket()
-	err := b.opts.Journal.Append(ctx, notify.Ticket{Hash: sha256.Sum256([]byte(shown)), Principal: p})[0].Err
+	shown := s.cursors.NewTicket()
+	err := s.opts.Journal.Append(ctx, notify.Ticket{Hash: sha256.Sum256([]byte(shown)), Principal: p})[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) { // nobody has what may have been stored
 		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time")
 	}
@@ -38,18 +38,18 @@ func (b *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, 
 // are of the kinds ErrTokenInvalid, and ErrTokenExpired and ErrTokenRevoked if
 // the token that it was issued for is so by now, ErrUnavailable, and
 // ErrOutcomeUnknown, after which the ticket may be used up.
-func (b *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
+func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
 	// A string that is no ticket is refused before it costs an entry: callers without a
 	// token must not be able to make the disk sync.
-	if !b.cursors.IsTicket(ticket) {
+	if !s.cursors.IsTicket(ticket) {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
 	}
 	hash := sha256.Sum256([]byte(ticket))
-	if b.redemptions.Allow(string(hash[:]), 1) != nil { // only the first can succeed, and each is an entry
+	if s.redemptions.Allow(string(hash[:]), 1) != nil { // only the first can succeed, and each is an entry
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket has been used")
 	}
-	v := b.opts.Journal.Append(ctx, notify.Redemption{Hash: hash})[0]
-	known := b.findIssuer(&v.Principal)
+	v := s.opts.Journal.Append(ctx, notify.Redemption{Hash: hash})[0]
+	known := s.findIssuer(&v.Principal)
 	switch {
 	case errors.Is(v.Err, notify.ErrOutcomeUnknown):
 		return notify.Principal{}, notify.Errorf(notify.ErrOutcomeUnknown, "the ticket may have been used; take another")
@@ -60,7 +60,7 @@ func (b *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 			"the issuer of the token that the ticket was issued for is not accepted any more, or its configuration has changed; take another")
 	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(auth.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
-	case b.Revoked(v.Principal):
+	case s.Revoked(v.Principal):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenRevoked, "the token that the ticket was issued for has been revoked")
 	}
 	return v.Principal, nil
@@ -69,11 +69,11 @@ func (b *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 // findIssuer replaces the issuer that p was stored with by the one that is
 // accepted now. It reports false if there is no such issuer any more, or if its
 // configuration has changed.
-func (b *Service) findIssuer(p *notify.Principal) bool {
-	if p.Issuer == nil || b.opts.Issuers == nil {
+func (s *Service) findIssuer(p *notify.Principal) bool {
+	if p.Issuer == nil || s.opts.Issuers == nil {
 		return true
 	}
-	now := b.opts.Issuers.Issuer(p.Issuer.Name)
+	now := s.opts.Issuers.Issuer(p.Issuer.Name)
 	if now == nil || now.Version != p.Issuer.Version {
 		return false
 	}
@@ -86,20 +86,20 @@ func (b *Service) findIssuer(p *notify.Principal) bool {
 // issuer of by's token, or of the only one. A full disk does not hinder it. Its
 // errors are of the kinds ErrScope, ErrInvalid, ErrUnavailable, and
 // ErrOutcomeUnknown, after which it does no harm to revoke again.
-func (b *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error {
+func (s *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error {
 	if faults := revocationFaults(&r); len(faults) > 0 {
 		return notify.Invalid(faults...)
 	}
 	var err error
 	if r.TokenID != "" {
-		r.Issuer, err = b.revocable(&by, r.Issuer)
+		r.Issuer, err = s.revocable(&by, r.Issuer)
 	} else {
 		err = by.MayAdminister(r.User)
 	}
 	if err != nil {
 		return err
 	}
-	err = b.opts.Journal.Append(ctx, r)[0].Err
+	err = s.opts.Journal.Append(ctx, r)[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) {
 		return notify.Errorf(notify.ErrOutcomeUnknown, "the revocation did not become durable in time; it does no harm to try again")
 	}
@@ -125,20 +125,20 @@ func revocationFaults(r *notify.Revocation) []notify.Fault {
 // revocable returns the name of the issuer whose tokens by revokes if it names
 // issuer. Whether there is such an issuer shows only to those who may revoke its
 // tokens.
-func (b *Service) revocable(by *notify.Principal, issuer string) (string, error) {
+func (s *Service) revocable(by *notify.Principal, issuer string) (string, error) {
 	switch {
 	case issuer == "" && by.Issuer != nil:
 		return by.Issuer.Name, nil
 	case by.Bound() != nil && issuer != by.Issuer.Name:
 		return "", notify.Errorf(notify.ErrScope, "the token's issuer may revoke its own tokens alone")
-	case b.opts.Issuers == nil:
+	case s.opts.Issuers == nil:
 		return issuer, nil
 	case issuer == "":
-		if only := b.opts.Issuers.OnlyIssuer(); only != nil {
+		if only := s.opts.Issuers.OnlyIssuer(); only != nil {
 			return only.Name, nil
 		}
 		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "is required: there are several issuers, and each may have given this jti"})
-	case b.opts.Issuers.Issuer(issuer) == nil:
+	case s.opts.Issuers.Issuer(issuer) == nil:
 		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "is no issuer whose tokens are accepted here"})
 	}
 	return issuer, nil
@@ -146,32 +146,32 @@ func (b *Service) revocable(by *notify.Principal, issuer string) (string, error)
 
 // Connections returns the open connections of u, oldest first. Its error is of
 // kind ErrScope if by may not administer such a user.
-func (b *Service) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
+func (s *Service) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
 	if err := by.MayAdminister(u); err != nil {
 		return nil, err
 	}
-	return b.opts.Hub.Connections(u), nil
+	return s.opts.Hub.Connections(u), nil
 }
 
 // Disconnect ends the open connections of u, which may come back. Its error is of
 // kind ErrScope if by may not administer such a user.
-func (b *Service) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
+func (s *Service) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
 	if err := by.MayAdminister(u); err != nil {
 		return err
 	}
-	b.opts.Hub.Disconnect(u, notify.CloseDisconnected)
+	s.opts.Hub.Disconnect(u, notify.CloseDisconnected)
 	return nil
 }
 
 // Revoked reports whether the token of p is revoked. It is fast: every request
 // asks.
-func (b *Service) Revoked(p notify.Principal) bool { return b.opts.Store.Revoked(p) }
+func (s *Service) Revoked(p notify.Principal) bool { return s.opts.Store.Revoked(p) }
 
 // refused returns how a connection must end whose token was accepted and is not any
 // more, since it was revoked or its issuer withdrawn.
-func (b *Service) refused(p notify.Principal) (why notify.Close, yes bool) {
+func (s *Service) refused(p notify.Principal) (why notify.Close, yes bool) {
 	if why, yes = p.Issuer.Withdrawn(); yes {
 		return why, true
 	}
-	return notify.CloseRevoked, b.Revoked(p)
+	return notify.CloseRevoked, s.Revoked(p)
 }

@@ -8,36 +8,36 @@ import (
 
 // Deliver tells the open connections on this node of c, or ends those that it
 // revokes. It waits for none.
-func (b *Service) Deliver(c notify.Change) {
+func (s *Service) Deliver(c notify.Change) {
 	switch c := c.(type) {
 	case *notify.Notification:
-		b.reaches(c.Sequence)
-		b.tell(c)
+		s.reaches(c.Sequence)
+		s.tell(c)
 	case notify.InboxChange:
-		b.reaches(c.Sequence)
-		b.tellChange(&c)
+		s.reaches(c.Sequence)
+		s.tellChange(&c)
 	case notify.Recount:
-		b.opts.Hub.Recount(c.To)
+		s.opts.Hub.Recount(c.To)
 	case notify.Revocation:
-		b.opts.Hub.Revoke(c)
+		s.opts.Hub.Revoke(c)
 	}
 }
 
 // reaches notes that all before seq was delivered. Whether all of seq itself
 // was shows when the next comes: one entry may come to several changes.
-func (b *Service) reaches(seq notify.Sequence) {
+func (s *Service) reaches(seq notify.Sequence) {
 	if seq > 0 {
-		b.opts.Hub.Reached(seq - 1)
+		s.opts.Hub.Reached(seq - 1)
 	}
 }
 
-func (b *Service) tell(n *notify.Notification) {
+func (s *Service) tell(n *notify.Notification) {
 	if n.Audience != notify.AudienceTopic {
 		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll}
-		b.opts.Hub.Deliver(to, n.Time, frameOf(n))
+		s.opts.Hub.Deliver(to, n.Time, frameOf(n))
 		return
 	}
-	b.opts.Hub.DeliverTopics(n.Topics, func(t notify.Topic) *hub.Frame {
+	s.opts.Hub.DeliverTopics(n.Topics, func(t notify.Topic) *hub.Frame {
 		heard := *n
 		heard.Topic = t
 		return frameOf(&heard)
@@ -64,7 +64,7 @@ func appendFrame(data []byte, n *notify.Notification) ([]byte, *hub.Frame) {
 // read the same. To many it is one event for all, without a count: the Recount that
 // follows has the wheel count for them, a bounded number at a tick. An eviction is
 // told directly after the notification that caused it.
-func (b *Service) tellChange(c *notify.InboxChange) {
+func (s *Service) tellChange(c *notify.InboxChange) {
 	parts := partsOf(c)
 	last := parts[len(parts)-1:]
 	if c.Replaced || c.Evicted {
@@ -73,21 +73,21 @@ func (b *Service) tellChange(c *notify.InboxChange) {
 	user, ok := c.User()
 	switch {
 	case !ok && c.Evicted:
-		b.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, changeFrames(parts, wire.NoCount))
+		s.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, changeFrames(parts, wire.NoCount))
 		return
 	case !ok:
-		b.opts.Hub.DeliverShared(c.To, c.Sequence, changeFrames(parts, wire.NoCount))
+		s.opts.Hub.DeliverShared(c.To, c.Sequence, changeFrames(parts, wire.NoCount))
 		return
 	}
 	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
 	frames := func(r notify.Reader) ([]*hub.Frame, bool) {
-		unread, ok := b.unread(r, c.Sequence)
+		unread, ok := s.unread(r, c.Sequence)
 		return append(first[:len(first):len(first)], changeFrames(last, unread)...), ok
 	}
 	if c.Evicted {
-		b.opts.Hub.FollowUser(user, c.Sequence, frames)
+		s.opts.Hub.FollowUser(user, c.Sequence, frames)
 	} else {
-		b.opts.Hub.DeliverUser(user, c.Sequence, frames)
+		s.opts.Hub.DeliverUser(user, c.Sequence, frames)
 	}
 }
 
@@ -126,9 +126,9 @@ func changeFrames(parts []notify.InboxChange, unread int) []*hub.Frame {
 // LiveFrame tells c that it has been told everything up to at, that what comes
 // from now on is live, and how much is unread. It is nil if that cannot be
 // counted, and then c ends.
-func (b *Service) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
+func (s *Service) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
 	p := c.Principal()
-	unread, ok := b.unread(p.Reader(), at)
+	unread, ok := s.unread(p.Reader(), at)
 	if !ok {
 		c.End(notify.CloseInternal)
 		return nil
@@ -138,17 +138,17 @@ func (b *Service) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
 
 // RecountFrame tells connections of r how much is unread, now that they have been
 // told everything up to at. It reports false if that cannot be counted.
-func (b *Service) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame, ok bool) {
-	unread, ok := b.unread(r, at)
+func (s *Service) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame, ok bool) {
+	unread, ok := s.unread(r, at)
 	return &hub.Frame{Event: "inbox", Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}, ok
 }
 
 // unread counts what r was told up to a sequence and its user has not looked at.
 // It reports false if the store fails.
-func (b *Service) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
-	n, err := b.opts.Store.Unread(r, upTo)
+func (s *Service) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
+	n, err := s.opts.Store.Unread(r, upTo)
 	if err != nil {
-		b.opts.Logger.Error("unread notifications could not be counted", "error", err)
+		s.opts.Logger.Error("unread notifications could not be counted", "error", err)
 	}
 	return n, err == nil
 }

@@ -26,11 +26,11 @@ const pageMost = 64
 
 // joining is a connection on its way from its cursor to the live road.
 type joining struct {
-	inbox *Service
-	conn  *hub.Conn
-	user  notify.UserID
-	name  string // of the principal
-	pages int    // read so far
+	service *Service
+	conn    *hub.Conn
+	user    notify.UserID
+	name    string // of the principal
+	pages   int    // read so far
 
 	upTo  notify.Sequence // what was durable when the first page was read
 	at    notify.Sequence // up to here everything was written
@@ -40,29 +40,29 @@ type joining struct {
 // JoinAtOnce does what Join does if it takes one page of history and one write
 // that waits for no peer, as it mostly does; it may wait for a slot to read.
 // Otherwise it reports false and has told c nothing: it takes a Join.
-func (b *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
-	if _, yes := b.refused(c.Principal()); yes {
+func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
+	if _, yes := s.refused(c.Principal()); yes {
 		return false
 	}
-	j := b.joining(c)
-	if b.joins.Acquire(context.Background(), j.name) != nil { // which has no end
+	j := s.joining(c)
+	if s.joins.Acquire(context.Background(), j.name) != nil { // which has no end
 		return false
 	}
-	defer b.joins.Release(j.name)
+	defer s.joins.Release(j.name)
 	reset, page, err := j.begin(cursor)
 	if err != nil || page.End < j.upTo { // Join says what is wrong
 		return false
 	}
-	live := b.LiveFrame(c, page.End)
+	live := s.LiveFrame(c, page.End)
 	if live == nil {
 		return false
 	}
-	return b.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...)
+	return s.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...)
 }
 
-func (b *Service) joining(c *hub.Conn) *joining {
+func (s *Service) joining(c *hub.Conn) *joining {
 	p := c.Principal()
-	return &joining{inbox: b, conn: c, user: p.User, name: p.Name}
+	return &joining{service: s, conn: c, user: p.User, name: p.Name}
 }
 
 // Join writes welcome, reset where it is due, and then everything that the
@@ -70,9 +70,9 @@ func (b *Service) joining(c *hub.Conn) *joining {
 // is told now: no gap, no repeat. It calls welcomed once, when welcome was
 // written: from then on c may be answered. c must be registered with the hub.
 // A slow c makes Join slow; it returns early when c or ctx ends.
-func (b *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
-	j := b.joining(c)
-	if why, yes := b.refused(c.Principal()); yes { // since its token was checked; from now on the hub would end it
+func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+	j := s.joining(c)
+	if why, yes := s.refused(c.Principal()); yes { // since its token was checked; from now on the hub would end it
 		c.End(why)
 		return fmt.Errorf("join %s: %w: its token is not accepted any more", c.ID(), hub.ErrEnded)
 	}
@@ -86,11 +86,11 @@ func (b *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 		}
 		// What became durable meanwhile was either offered, and GoLive says no,
 		// or will be offered once c is live.
-		live := b.LiveFrame(c, j.at)
+		live := s.LiveFrame(c, j.at)
 		if live == nil {
 			return fmt.Errorf("join %s: %w: the store has failed", c.ID(), hub.ErrEnded)
 		}
-		if b.opts.Hub.GoLive(c, j.at, live) {
+		if s.opts.Hub.GoLive(c, j.at, live) {
 			return nil
 		}
 	}
@@ -120,7 +120,7 @@ func (j *joining) welcome(ctx context.Context, cursor string) error {
 
 // greeting is welcome, reset where it is due, and the first page.
 func (j *joining) greeting(cursor, reset string, page store.Page) []*hub.Frame {
-	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: j.inbox.welcome(j.conn, cursor, reset)}}
+	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: j.service.welcome(j.conn, cursor, reset)}}
 	if reset != "" {
 		first = append(first, &hub.Frame{Event: "reset", Sequence: j.at, Data: []byte(`{"reason":"` + reset + `"}`)})
 	}
@@ -130,7 +130,7 @@ func (j *joining) greeting(cursor, reset string, page store.Page) []*hub.Frame {
 // begin decides where the connection starts, and reads the first page from
 // there. The reason for a reset is empty if the cursor can be honoured.
 func (j *joining) begin(from string) (reset string, page store.Page, err error) {
-	durable := j.inbox.opts.Journal.Durable()
+	durable := j.service.opts.Journal.Durable()
 	j.upTo = durable
 	switch from {
 	case "":
@@ -138,7 +138,7 @@ func (j *joining) begin(from string) (reset string, page store.Page, err error) 
 	case Earliest:
 		j.at = beginning
 	default:
-		j.at, err = j.inbox.cursors.Open(cursor.TagOf(j.user), from)
+		j.at, err = j.service.cursors.Open(cursor.TagOf(j.user), from)
 		if err != nil || j.at > durable {
 			j.at, reset = beginning, "unknown"
 		}
@@ -160,7 +160,7 @@ func (j *joining) begin(from string) (reset string, page store.Page, err error) 
 
 // catchUp writes what is durable now and was not written yet.
 func (j *joining) catchUp(ctx context.Context) error {
-	for upTo := j.inbox.opts.Journal.Durable(); j.at < upTo; {
+	for upTo := j.service.opts.Journal.Durable(); j.at < upTo; {
 		if err := j.writePage(ctx, upTo); err != nil {
 			return err
 		}
@@ -207,40 +207,40 @@ const pagesPerRequest = 4
 // request can.
 func (j *joining) charge() {
 	if j.pages++; j.pages%pagesPerRequest == 0 {
-		j.inbox.opts.Requests.Charge(j.conn.Principal(), 1)
+		j.service.opts.Requests.Charge(j.conn.Principal(), 1)
 	}
 }
 
 // acquirePage waits until j may hold a page in memory, and returns how to give that
 // back when the peer has taken it.
 func (j *joining) acquirePage(ctx context.Context) (release func(), err error) {
-	b, address := j.inbox, limit.AddressKey(j.conn.Address())
-	if err := b.pagesOf.Acquire(ctx, j.name); err != nil {
+	s, address := j.service, limit.AddressKey(j.conn.Address())
+	if err := s.pagesOf.Acquire(ctx, j.name); err != nil {
 		return nil, err
 	}
-	if err := b.pages.Acquire(ctx, address); err != nil {
-		b.pagesOf.Release(j.name)
+	if err := s.pages.Acquire(ctx, address); err != nil {
+		s.pagesOf.Release(j.name)
 		return nil, err
 	}
 	return func() {
-		b.pages.Release(address)
-		b.pagesOf.Release(j.name)
+		s.pages.Release(address)
+		s.pagesOf.Release(j.name)
 	}, nil
 }
 
 // read calls do, which reads from the store, when it is the turn of j.
 func (j *joining) read(ctx context.Context, do func() error) error {
-	if err := j.inbox.joins.Acquire(ctx, j.name); err != nil {
+	if err := j.service.joins.Acquire(ctx, j.name); err != nil {
 		return err
 	}
-	defer j.inbox.joins.Release(j.name)
+	defer j.service.joins.Release(j.name)
 	return do()
 }
 
 // page reads on. What the token of the connection says may change meanwhile.
 func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
 	p := j.conn.Principal()
-	return j.inbox.opts.Store.History(p.Reader(), j.at, upTo, pageMost)
+	return j.service.opts.Store.History(p.Reader(), j.at, upTo, pageMost)
 }
 
 // frames returns the notifications of a page that have not expired, and what
@@ -280,13 +280,13 @@ func frames(p store.Page) []*hub.Frame {
 }
 
 // welcome is the data of the first frame.
-func (b *Service) welcome(c *hub.Conn, cursor, reset string) []byte {
+func (s *Service) welcome(c *hub.Conn, cursor, reset string) []byte {
 	p := c.Principal()
 	return wire.AppendWelcome(nil, &wire.Welcome{
 		Connection: c.ID(),
 		User:       p.User,
 		Resumed:    reset == "" && cursor != "" && cursor != Earliest,
-		Ping:       b.opts.PingEvery,
+		Ping:       s.opts.PingEvery,
 		Expires:    p.Expires,
 		ExpiresIn:  max(0, time.Until(p.Expires)),
 		Topics:     p.Topics,

@@ -21,24 +21,24 @@ func errNoInbox() error {
 // errors are of the kinds ErrScope, if by is no user, ErrInvalid, ErrLimit, if the
 // user has marked too many lately, ErrUnavailable, and ErrOutcomeUnknown, after which
 // some may be marked, and it does no harm to mark again.
-func (b *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
+func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
 	if by.User == "" {
 		return 0, errNoInbox()
 	}
-	e := notify.Mark{Reader: by.Reader(), Verb: verb, IDs: which.IDs, Keep: b.opts.Keep}
+	e := notify.Mark{Reader: by.Reader(), Verb: verb, IDs: which.IDs, Keep: s.opts.Keep}
 	if which.IDs == nil {
-		if e.Through, err = b.through(by.User, which); err != nil {
+		if e.Through, err = s.through(by.User, which); err != nil {
 			return 0, err
 		}
 	}
-	if err := b.Ready(); err != nil {
+	if err := s.Ready(); err != nil {
 		return 0, err
 	}
-	at, err := b.markInTurn(ctx, e)
+	at, err := s.markInTurn(ctx, e)
 	if err != nil {
 		return 0, err
 	}
-	if unread, err = b.opts.Store.Unread(e.Reader, at); err != nil {
+	if unread, err = s.opts.Store.Unread(e.Reader, at); err != nil {
 		return 0, fmt.Errorf("count what is unread: %w", err)
 	}
 	return unread, nil
@@ -46,12 +46,12 @@ func (b *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Ver
 
 // through returns up to where which reaches: a place that the user was told of,
 // or all that is durable now.
-func (b *Service) through(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
-	durable := b.opts.Journal.Durable()
+func (s *Service) through(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
+	durable := s.opts.Journal.Durable()
 	if which.All {
 		return durable, nil
 	}
-	seq, err := b.cursors.Open(cursor.TagOf(u), which.Through)
+	seq, err := s.cursors.Open(cursor.TagOf(u), which.Through)
 	if err != nil || seq > durable {
 		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor that this user was given"})
 	}
@@ -60,16 +60,16 @@ func (b *Service) through(u notify.UserID, which wire.Selection) (notify.Sequenc
 
 // markInTurn appends e when no other mark of its user is under way, so that each is
 // paid for before the next begins, be it on another connection.
-func (b *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
-	done, err := b.marking.take(ctx, e.Reader.User)
+func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+	done, err := s.marking.take(ctx, e.Reader.User)
 	if err != nil {
 		return 0, notify.Errorf(notify.ErrUnavailable, "other marks of this user take too long")
 	}
 	defer done()
-	if err := b.opts.Marks.Allow(string(e.Reader.User), 1); err != nil {
+	if err := s.opts.Marks.Allow(string(e.Reader.User), 1); err != nil {
 		return 0, err
 	}
-	return b.appendMark(ctx, e)
+	return s.appendMark(ctx, e)
 }
 
 // An ID that is looked up and changes nothing costs a fraction of one that does.
@@ -78,13 +78,13 @@ const lookupsPerMark = 8
 // appendMark appends e until nothing is left to mark, and returns the place
 // where that is so. Each time, it waits behind what others have appended meanwhile.
 // A mark of no notification at all takes no place.
-func (b *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	if e.IDs != nil && len(e.IDs) == 0 {
-		return b.opts.Journal.Durable(), nil
+		return s.opts.Journal.Durable(), nil
 	}
 	for {
-		v := b.opts.Journal.Append(ctx, e)[0]
-		b.opts.Marks.Charge(string(e.Reader.User), max(1, v.Changed, len(e.IDs)/lookupsPerMark))
+		v := s.opts.Journal.Append(ctx, e)[0]
+		s.opts.Marks.Charge(string(e.Reader.User), max(1, v.Changed, len(e.IDs)/lookupsPerMark))
 		switch {
 		case errors.Is(v.Err, notify.ErrOutcomeUnknown):
 			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "the mark did not become durable in time; it does no harm to try again")
@@ -102,11 +102,11 @@ func (b *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequenc
 // the kinds ErrNotFound, if there is none with this id or it reaches anybody whom
 // by may not administer, ErrUnavailable, and ErrOutcomeUnknown, after which it
 // does no harm to recall again.
-func (b *Service) Recall(ctx context.Context, by notify.Principal, id string) error {
+func (s *Service) Recall(ctx context.Context, by notify.Principal, id string) error {
 	if !wire.IsID(id) {
 		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
 	}
-	err := b.opts.Journal.Append(ctx, notify.Recall{ID: id, Within: by.Bound(), Keep: b.opts.Keep})[0].Err
+	err := s.opts.Journal.Append(ctx, notify.Recall{ID: id, Within: by.Bound(), Keep: s.opts.Keep})[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) {
 		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; it does no harm to try again")
 	}
@@ -124,7 +124,7 @@ type Query struct {
 // have fewer than q.Limit and still not be the last. Its errors are of the kinds
 // ErrScope, if by is no user, ErrMalformed, if q.Before is not for this user, and
 // ErrUnavailable.
-func (b *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
+func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
 	if by.User == "" {
 		return wire.InboxPage{}, errNoInbox()
 	}
@@ -132,38 +132,38 @@ func (b *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	var before notify.Sequence
 	if q.Before != "" {
 		var err error
-		if before, err = b.cursors.Open(tag, q.Before); err != nil {
+		if before, err = s.cursors.Open(tag, q.Before); err != nil {
 			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "before is no cursor that this user was given")
 		}
 	}
-	if b.lists.Acquire(ctx, by.Name) != nil {
+	if s.lists.Acquire(ctx, by.Name) != nil {
 		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read")
 	}
-	defer b.lists.Release(by.Name)
-	upTo := b.opts.Journal.Durable()
-	list, err := b.opts.Store.List(by.Reader(), before, upTo, q.State, q.Limit, time.Now())
+	defer s.lists.Release(by.Name)
+	upTo := s.opts.Journal.Durable()
+	list, err := s.opts.Store.List(by.Reader(), before, upTo, q.State, q.Limit, time.Now())
 	if err != nil {
 		return wire.InboxPage{}, fmt.Errorf("list an inbox: %w", err)
 	}
-	unread, err := b.opts.Store.Unread(by.Reader(), upTo)
+	unread, err := s.opts.Store.Unread(by.Reader(), upTo)
 	if err != nil {
 		return wire.InboxPage{}, fmt.Errorf("count what is unread: %w", err)
 	}
-	page := wire.InboxPage{Items: b.items(tag, list.Notifications), Unread: unread, Cursor: b.cursor(tag, upTo)}
+	page := wire.InboxPage{Items: s.items(tag, list.Notifications), Unread: unread, Cursor: s.cursor(tag, upTo)}
 	if list.Next > 0 {
-		page.Next = b.cursor(tag, list.Next)
+		page.Next = s.cursor(tag, list.Next)
 	}
 	return page, nil
 }
 
-func (b *Service) items(tag cursor.Tag, all []notify.Notification) []wire.InboxItem {
+func (s *Service) items(tag cursor.Tag, all []notify.Notification) []wire.InboxItem {
 	items := make([]wire.InboxItem, len(all))
 	for i, n := range all {
-		items[i] = wire.InboxItem{Notification: n, Cursor: b.cursor(tag, n.Sequence)}
+		items[i] = wire.InboxItem{Notification: n, Cursor: s.cursor(tag, n.Sequence)}
 	}
 	return items
 }
 
-func (b *Service) cursor(tag cursor.Tag, seq notify.Sequence) string {
-	return string(b.cursors.Append(nil, tag, seq))
+func (s *Service) cursor(tag cursor.Tag, seq notify.Sequence) string {
+	return string(s.cursors.Append(nil, tag, seq))
 }

@@ -23,14 +23,14 @@ type Call struct {
 // ephemeral, when it is on its way. Its errors are of the kinds ErrScope,
 // ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused, ErrUnavailable and
 // ErrOutcomeUnknown.
-func (b *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
-	e, r, done := b.take(by, call, alone, &d)
+func (s *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
+	e, r, done := s.take(by, call, alone, &d)
 	if !done {
-		v := b.opts.Journal.Append(ctx, e)[0]
+		v := s.opts.Journal.Append(ctx, e)[0]
 		r = Result{v.Receipt, v.Err}
-		b.end(e.Key)
+		s.end(e.Key)
 	}
-	b.note(&d, r)
+	s.note(&d, r)
 	return r.Receipt, r.Err
 }
 
@@ -43,7 +43,7 @@ type Result struct {
 // PublishBatch publishes items that share a commit, and returns what became of
 // each. Item i has the idempotency key (key, i), so that a retry completes what
 // failed.
-func (b *Service) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
+func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
 	results := make([]Result, len(items))
 	entries := make([]notify.Entry, 0, len(items))
 	keys := make([]notify.Key, 0, len(items)) // of the entries
@@ -53,19 +53,19 @@ func (b *Service) PublishBatch(ctx context.Context, by notify.Principal, call Ca
 			results[i].Err = err
 			continue
 		}
-		e, r, done := b.take(by, call, i, &items[i].Draft)
+		e, r, done := s.take(by, call, i, &items[i].Draft)
 		if results[i] = r; !done {
 			entries, keys, places = append(entries, e), append(keys, e.Key), append(places, i)
 		}
 	}
 	if len(entries) > 0 {
-		for k, v := range b.opts.Journal.Append(ctx, entries...) {
+		for k, v := range s.opts.Journal.Append(ctx, entries...) {
 			results[places[k]] = Result{v.Receipt, v.Err}
-			b.end(keys[k])
+			s.end(keys[k])
 		}
 	}
 	for i := range results {
-		b.note(&items[i].Draft, results[i])
+		s.note(&items[i].Draft, results[i])
 	}
 	return results
 }
@@ -76,25 +76,25 @@ const alone = -1
 // take makes of d, which is at place in a batch, an entry for the journal; its
 // key is in use until end. If nothing is to be appended, since d was refused or
 // is on its way, it is done and r is what became of it.
-func (b *Service) take(by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
-	e, err := b.entry(by, d)
+func (s *Service) take(by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
+	e, err := s.entry(by, d)
 	if err == nil && call.Key != "" {
 		e.Key = idempotencyKey(by, call, place, d)
-		err = b.begin(e.Key)
+		err = s.begin(e.Key)
 	}
 	switch {
 	case err != nil:
 		return e, Result{Err: err}, true
 	case e.Ephemeral && call.Key == "":
 		n := e.Notification(0, time.Now())
-		b.Deliver(&n)
+		s.Deliver(&n)
 		return e, Result{Receipt: notify.Receipt{ID: e.ID, Recipients: len(e.Users)}}, true
 	}
 	return e, Result{}, false
 }
 
 // entry checks d against the rules and writes it as an entry.
-func (b *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, error) {
+func (s *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, error) {
 	scope := notify.ScopePublish
 	if d.All {
 		scope = notify.ScopeBroadcast
@@ -105,13 +105,13 @@ func (b *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, e
 	if err := by.MayReach(d); err != nil {
 		return notify.Publish{}, err
 	}
-	if faults := d.Check(time.Now(), b.opts.Retention); len(faults) > 0 {
+	if faults := d.Check(time.Now(), s.opts.Retention); len(faults) > 0 {
 		return notify.Publish{}, notify.Invalid(faults...)
 	}
-	if err := b.Ready(); err != nil {
+	if err := s.Ready(); err != nil {
 		return notify.Publish{}, err
 	}
-	if err := b.withinRate(by, d); err != nil {
+	if err := s.withinRate(by, d); err != nil {
 		return notify.Publish{}, err
 	}
 	id := uuid.Must(uuid.NewV7()).String()
@@ -126,18 +126,18 @@ func (b *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, e
 		TTL:         d.TTL,
 		Ephemeral:   d.Ephemeral,
 		DeliverAt:   d.DeliverAt,
-		Keep:        b.opts.Keep,
-		MaxBytes:    b.opts.MaxBytes,
+		Keep:        s.opts.Keep,
+		MaxBytes:    s.opts.MaxBytes,
 	}, nil
 }
 
 // withinRate takes one from what by may publish. It counts what is asked for: a
 // retry that turns out to be a duplicate, too.
-func (b *Service) withinRate(by notify.Principal, d *notify.Draft) error {
+func (s *Service) withinRate(by notify.Principal, d *notify.Draft) error {
 	if d.All {
-		return b.opts.Broadcasts.Allow(by.Name, 1)
+		return s.opts.Broadcasts.Allow(by.Name, 1)
 	}
-	return b.opts.Publishes.Allow(by.Name, 1)
+	return s.opts.Publishes.Allow(by.Name, 1)
 }
 
 func distinct[T ~string](names []T) []T {
@@ -169,31 +169,31 @@ func idempotencyKey(by notify.Principal, call Call, place int, d *notify.Draft) 
 
 // begin notes that k is in use, until end. It fails with ErrInProgress if it is
 // already, since what the first use came to cannot be told yet.
-func (b *Service) begin(k notify.Key) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, taken := b.inProgress[k.Name]; taken {
+func (s *Service) begin(k notify.Key) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.inProgress[k.Name]; taken {
 		return notify.Errorf(notify.ErrInProgress, "the first request with this key is still being stored")
 	}
-	b.inProgress[k.Name] = struct{}{}
+	s.inProgress[k.Name] = struct{}{}
 	return nil
 }
 
-func (b *Service) end(k notify.Key) {
+func (s *Service) end(k notify.Key) {
 	if k == (notify.Key{}) {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.inProgress, k.Name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.inProgress, k.Name)
 }
 
 // note counts what became of d.
-func (b *Service) note(d *notify.Draft, r Result) {
+func (s *Service) note(d *notify.Draft, r Result) {
 	if r.Err == nil && !d.DeliverAt.IsZero() {
-		b.deferred(d.DeliverAt)
+		s.deferred(d.DeliverAt)
 	}
-	b.opts.Metrics.Published(audience(d), outcome(d, r))
+	s.opts.Metrics.Published(audience(d), outcome(d, r))
 }
 
 func audience(d *notify.Draft) notify.Audience {

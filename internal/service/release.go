@@ -16,7 +16,7 @@ const (
 
 // release delivers what was deferred when it is due, until ctx ends. It does so
 // on a full disk too: what was accepted is delivered.
-func (b *Service) release(ctx context.Context) {
+func (s *Service) release(ctx context.Context) {
 	timer := time.NewTimer(0) // what came to be due while nobody ran is late already
 	defer timer.Stop()
 	for {
@@ -24,37 +24,37 @@ func (b *Service) release(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-b.sooner:
+		case <-s.sooner:
 		}
 		wait := releaseEvery
 		err := safely(func() (err error) {
-			wait, err = b.releaseDue(ctx)
+			wait, err = s.releaseDue(ctx)
 			return err
 		})
 		if err != nil && ctx.Err() == nil {
-			b.opts.Logger.Error("deferred publishes could not be delivered; trying again", "error", err)
+			s.opts.Logger.Error("deferred publishes could not be delivered; trying again", "error", err)
 		}
 		timer.Reset(wait)
 	}
 }
 
 // deferred sees to it that what is deferred until at is looked at in time.
-func (b *Service) deferred(at time.Time) {
+func (s *Service) deferred(at time.Time) {
 	if time.Until(at) >= releaseEvery {
 		return
 	}
 	select {
-	case b.sooner <- struct{}{}:
+	case s.sooner <- struct{}{}:
 	default: // it is about to look
 	}
 }
 
 // releaseDue releases all that is due, in the order of time, and returns when to
 // look again.
-func (b *Service) releaseDue(ctx context.Context) (wait time.Duration, err error) {
+func (s *Service) releaseDue(ctx context.Context) (wait time.Duration, err error) {
 	var last notify.Deferred
 	for ctx.Err() == nil {
-		due, next, err := b.opts.Store.DueDeferred(time.Now(), releaseMost)
+		due, next, err := s.opts.Store.DueDeferred(time.Now(), releaseMost)
 		switch {
 		case err != nil:
 			return releaseEvery, fmt.Errorf("look for what is due: %w", err)
@@ -66,19 +66,19 @@ func (b *Service) releaseDue(ctx context.Context) (wait time.Duration, err error
 			return releaseEvery, nil
 		}
 		last = due[0]
-		if err := b.releaseAll(ctx, due); err != nil {
+		if err := s.releaseAll(ctx, due); err != nil {
 			return releaseEvery, err
 		}
 	}
 	return releaseEvery, nil
 }
 
-func (b *Service) releaseAll(ctx context.Context, due []notify.Deferred) error {
+func (s *Service) releaseAll(ctx context.Context, due []notify.Deferred) error {
 	entries := make([]notify.Entry, len(due))
 	for i := range due {
 		entries[i] = notify.Release{Ref: due[i]}
 	}
-	for _, v := range b.opts.Journal.Append(ctx, entries...) {
+	for _, v := range s.opts.Journal.Append(ctx, entries...) {
 		if v.Err != nil { // that one was recalled meanwhile is no error
 			return fmt.Errorf("append a release: %w", v.Err)
 		}

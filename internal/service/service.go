@@ -124,7 +124,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		return nil, fmt.Errorf("read generations: %w", err)
 	}
 	o.Cursors.Add(all...)
-	b := &Service{
+	s := &Service{
 		opts:        o,
 		cursors:     o.Cursors,
 		joins:       limit.NewSlots(readersMost, readersEach),
@@ -135,8 +135,8 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		inProgress:  map[[32]byte]struct{}{},
 		sooner:      make(chan struct{}, 1),
 	}
-	b.watchDisk()
-	return b, nil
+	s.watchDisk()
+	return s, nil
 }
 
 // How many pages of history are read at a time, in all and for one principal. They
@@ -160,10 +160,10 @@ const upkeepEvery = time.Second
 
 // Run keeps house until ctx ends: it sweeps, watches the disk, and delivers what
 // was deferred when it is due.
-func (b *Service) Run(ctx context.Context) {
+func (s *Service) Run(ctx context.Context) {
 	var releasing sync.WaitGroup
 	defer releasing.Wait()
-	releasing.Go(func() { b.release(ctx) })
+	releasing.Go(func() { s.release(ctx) })
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	for {
@@ -171,13 +171,13 @@ func (b *Service) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			b.watchDisk()
-			if err := b.opts.Store.SyncWatermark(); err != nil {
-				b.opts.Logger.Warn("syncing the watermark failed", "error", err)
+			s.watchDisk()
+			if err := s.opts.Store.SyncWatermark(); err != nil {
+				s.opts.Logger.Warn("syncing the watermark failed", "error", err)
 			}
-			err := safely(func() error { return b.sweep(ctx, now) })
+			err := safely(func() error { return s.sweep(ctx, now) })
 			if err != nil && ctx.Err() == nil {
-				b.opts.Logger.Error("sweeping failed", "error", err)
+				s.opts.Logger.Error("sweeping failed", "error", err)
 			}
 		}
 	}
@@ -194,14 +194,14 @@ func safely(do func() error) (err error) {
 }
 
 // sweep removes all that is past its time, a bounded number at a time.
-func (b *Service) sweep(ctx context.Context, now time.Time) error {
-	s := notify.Sweep{Retention: b.opts.Retention, MaxBytes: b.opts.MaxBytes}
-	due, err := b.opts.Store.Due(now, s)
+func (s *Service) sweep(ctx context.Context, now time.Time) error {
+	sweep := notify.Sweep{Retention: s.opts.Retention, MaxBytes: s.opts.MaxBytes}
+	due, err := s.opts.Store.Due(now, sweep)
 	if err != nil {
 		return fmt.Errorf("look for what is past its time: %w", err)
 	}
 	for due && ctx.Err() == nil {
-		v := b.opts.Journal.Append(ctx, s)[0]
+		v := s.opts.Journal.Append(ctx, sweep)[0]
 		if v.Err != nil {
 			return fmt.Errorf("append a sweep: %w", v.Err)
 		}
@@ -212,28 +212,28 @@ func (b *Service) sweep(ctx context.Context, now time.Time) error {
 
 // watchDisk stops publishing before the disk is full, and lets it go on when
 // there is room again.
-func (b *Service) watchDisk() {
-	free, err := b.opts.Store.Free()
+func (s *Service) watchDisk() {
+	free, err := s.opts.Store.Free()
 	if err != nil {
-		b.opts.Logger.Warn("the free space of the disk cannot be read", "error", err)
+		s.opts.Logger.Warn("the free space of the disk cannot be read", "error", err)
 		return
 	}
-	full := free < b.opts.Reserve
-	switch was := b.full.Swap(full); {
+	full := free < s.opts.Reserve
+	switch was := s.full.Swap(full); {
 	case full && !was:
-		b.opts.Logger.Warn("disk below reserve; publishing refused", "free", free, "reserve", b.opts.Reserve)
+		s.opts.Logger.Warn("disk below reserve; publishing refused", "free", free, "reserve", s.opts.Reserve)
 	case was && !full:
-		b.opts.Logger.Info("disk above reserve again; publishing resumed", "free", free, "reserve", b.opts.Reserve)
+		s.opts.Logger.Info("disk above reserve again; publishing resumed", "free", free, "reserve", s.opts.Reserve)
 	}
 }
 
 // Ready returns nil if this node can publish and replay, and otherwise an error
 // of kind ErrUnavailable that says what is wrong.
-func (b *Service) Ready() error {
-	if err := b.opts.Store.Err(); err != nil {
+func (s *Service) Ready() error {
+	if err := s.opts.Store.Err(); err != nil {
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}
-	if b.full.Load() {
+	if s.full.Load() {
 		return notify.Errorf(notify.ErrUnavailable, "the disk is nearly full")
 	}
 	return nil
