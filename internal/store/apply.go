@@ -20,13 +20,13 @@ import (
 // whether they are durable, and that no more may be applied.
 func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
 	tx := &txn{
-		batch:     s.db.NewIndexedBatch(),
-		at:        at.UTC().Truncate(time.Millisecond), // as finely as it is stored
-		state:     s.state,
-		histories: &s.histories,
-		buffer:    s.buffer,
-		record:    s.record,
-		markMost:  s.markMost,
+		batch:          s.db.NewIndexedBatch(),
+		at:             at.UTC().Truncate(time.Millisecond), // as finely as it is stored
+		state:          s.state,
+		histories:      &s.histories,
+		buffer:         s.buffer,
+		record:         s.record,
+		maxMarkChanges: s.maxMarkChanges,
 	}
 	defer tx.batch.Close()
 	verdicts, err := tx.applySafely(first, entries)
@@ -70,7 +70,7 @@ type txn struct {
 	revoked      []revoked
 	indexChanges []indexChange
 
-	markMost int // see markMost
+	maxMarkChanges int // see markMost
 
 	refresh []owner // whose readers have lost what they may have counted, in the entry
 }
@@ -228,7 +228,7 @@ func (tx *txn) useKey(k notify.Key, r notify.Receipt) {
 	tx.held(end, 0)
 }
 
-// keep stores n, puts it into the histories that it belongs to, and tells it.
+// remember stores n, puts it into the histories that it belongs to, and tells it.
 func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
 	tx.record = appendNotification(tx.record[:0], n)
 	tx.state.bytes += size(n, tx.record)

@@ -9,7 +9,7 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 		}
 		switch kind {
 		case kindKey, kindTicket, kindRevocation, kindDeferred, kindChange, kindCollapse,
-			kindHistory, kindHistoryTopic, kindHistoryAll, kindMarks, kindMarksFeed, kindMarksMulti:
+			kindHistory, kindHistoryTopic, kindHistoryAll, kindReadEveryone, kindReadFeed, kindReadMulti:
 			bytes += recordBytes(k, len(v))
 		case kindID:
 			if p, ok, err := placeOf(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {
@@ -24,7 +24,7 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 func idOfKey(key []byte) string { return longID(string(key[1:])) }
 
 // SetMarkMost has one Mark change n notifications at most, and look at a few times as many.
-func (s *Store) SetMarkMost(n int) { s.markMost = n }
+func (s *Store) SetMarkMost(n int) { s.maxMarkChanges = n }
 
 // Dump returns all keys and values, without the identity of the store, which is
 // random.

@@ -176,19 +176,19 @@ func (o owner) keyOf(n *notify.Notification) []byte {
 	return o.itemKey(n.Sequence)
 }
 
-// marksPrefix begins the keys of a user's marks of feeds.
-func marksPrefix(kind byte, u notify.UserID) []byte {
+// readStatePrefix begins the keys of a user's marks of feeds.
+func readStatePrefix(kind byte, u notify.UserID) []byte {
 	k := append(make([]byte, 0, 1+2+len(u)+32), kind)
 	k = binary.BigEndian.AppendUint16(k, uint16(len(u))) //nolint:gosec // at most notify.MaxUserBytes
 	return append(k, u...)
 }
 
-func feedMarksKey(u notify.UserID, feed string) []byte {
-	return append(marksPrefix(kindMarksFeed, u), feed...)
+func readFeedKey(u notify.UserID, feed string) []byte {
+	return append(readStatePrefix(kindReadFeed, u), feed...)
 }
 
-func blockMarksKey(u notify.UserID, block uint64) []byte {
-	return binary.BigEndian.AppendUint64(marksPrefix(kindMarksMulti, u), block)
+func readMultiKey(u notify.UserID, block uint64) []byte {
+	return binary.BigEndian.AppendUint64(readStatePrefix(kindReadMulti, u), block)
 }
 
 // blockOf returns the block of sequences whose marks are kept together, of what

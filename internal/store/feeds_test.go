@@ -29,7 +29,7 @@ func fillUnder(t *testing.T, s *store.Store, prefix string, topics int) (last no
 	return notify.Sequence(topics)
 }
 
-// markAll has r mark all that there is, and returns how many it has changed, in how
+// markCollected has r mark all that there is, and returns how many it has changed, in how
 // many entries.
 func markAll(t *testing.T, s *store.Store, r notify.Reader, verb notify.Verb, last *notify.Sequence) (changed, entries int) {
 	t.Helper()

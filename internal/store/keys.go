@@ -72,9 +72,9 @@ const (
 	kindHistory      = 'm'
 	kindHistoryTopic = 'P'
 	kindHistoryAll   = 'M'
-	kindMarks        = 'b'
-	kindMarksFeed    = 'e'
-	kindMarksMulti   = 'f'
+	kindReadEveryone = 'b'
+	kindReadFeed     = 'e'
+	kindReadMulti    = 'f'
 	kindChange       = 'i'
 	kindCollapse     = 'c'
 	kindDeferred     = 'w'
@@ -88,7 +88,7 @@ const (
 	kindSpans        = 'y'
 	kindIdentity     = 'o'
 	kindLoss         = 'l'
-	kindForgotten    = 'j'
+	kindPruned       = 'j'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {
@@ -111,9 +111,9 @@ func appendIDKey(dst []byte, id string) []byte {
 	return append(dst, id...)
 }
 
-// marksKey is where the marks of what everyone was told are.
-func marksKey(u notify.UserID) []byte {
-	return append(append(make([]byte, 0, 1+len(u)), kindMarks), u...)
+// readEveryoneKey is where the marks of what everyone was told are.
+func readEveryoneKey(u notify.UserID) []byte {
+	return append(append(make([]byte, 0, 1+len(u)), kindReadEveryone), u...)
 }
 
 func deferredKey(d notify.Deferred) []byte {
@@ -190,6 +190,6 @@ func endOf(key []byte) (t time.Time, kind byte, ref []byte) {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what endKey has put there
 }
 
-// after returns the first key that is greater than all keys that start with
+// applied returns the first key that is greater than all keys that start with
 // the letter kind.
 func after(kind byte) []byte { return []byte{kind + 1} }

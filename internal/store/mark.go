@@ -10,12 +10,12 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markMost is how many notifications one Mark through a place changes at most, so that a
+// maxMarkChanges is how many notifications one Mark through a place changes at most, so that a
 // publish never waits for long behind one. The Mark reads looksPerMark times as many at
 // most. A Mark by ID changes as many as it has IDs.
 const (
-	markMost     = 250
-	looksPerMark = 8
+	maxMarkChanges     = 250
+	readsPerMarkChange = 8
 )
 
 // mark changes the state of notifications and tells their reader which.
@@ -26,12 +26,12 @@ func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error
 	case e.Verb != notify.VerbRead && e.Verb != notify.VerbUnread && e.Verb != notify.VerbArchive:
 		return fmt.Errorf("a mark that does %q", e.Verb)
 	}
-	m := &marking{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), left: tx.markMost, looks: looksPerMark * tx.markMost}
+	m := &markOp{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), changesLeft: tx.maxMarkChanges, readsLeft: readsPerMarkChange * tx.maxMarkChanges}
 	var err error
 	if e.IDs != nil {
-		err = m.byID()
+		err = m.markIDs()
 	} else {
-		v.Next, err = m.through()
+		v.Next, err = m.markUpTo()
 	}
 	if err != nil {
 		return err
@@ -53,42 +53,42 @@ func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error
 	return tx.keepChange(ofUser(e.Reader.User), &c, e.Keep)
 }
 
-// marking is a Mark while it is applied.
-type marking struct {
+// markOp is a Mark while it is applied.
+type markOp struct {
 	*txn
 	notify.Mark
 	state *userState
 
-	changed []string // IDs
-	left    int      // how many more may change
-	looks   int      // at how many more it may look
+	changed     []string // IDs
+	changesLeft int      // how many more may change
+	readsLeft   int      // at how many more it may look
 }
 
-// byID marks those that the reader has, those of one interval set together.
-func (m *marking) byID() error {
+// markIDs marks those that the reader has, those of one interval set together.
+func (m *markOp) markIDs() error {
 	seen := make(map[string]bool, len(m.IDs))
-	found := sharedMarks{feeds: map[string]marks{}, blocks: map[uint64]marks{}}
+	found := collected{feeds: map[string]intervalSet{}, blocks: map[uint64]intervalSet{}}
 	for _, id := range m.IDs {
 		if seen[id] {
 			continue
 		}
 		seen[id] = true
-		if err := m.one(id, &found); err != nil {
+		if err := m.markOne(id, &found); err != nil {
 			return err
 		}
 	}
-	return m.markAll(&found)
+	return m.markCollected(&found)
 }
 
-// sharedMarks are the sequences of notifications, by the interval set that they are
+// collected are the sequences of notifications, by the interval set that they are
 // marked in.
-type sharedMarks struct {
-	everyone marks
-	feeds    map[string]marks
-	blocks   map[uint64]marks
+type collected struct {
+	everyone intervalSet
+	feeds    map[string]intervalSet
+	blocks   map[uint64]intervalSet
 }
 
-func (m *marking) markAll(found *sharedMarks) error {
+func (m *markOp) markCollected(found *collected) error {
 	if len(found.everyone) > 0 {
 		if err := m.markEveryone(sorted(found.everyone)); err != nil {
 			return err
@@ -108,15 +108,15 @@ func (m *marking) markAll(found *sharedMarks) error {
 }
 
 // sorted returns intervals of one sequence each in order, joined.
-func sorted(m marks) (all marks) {
+func sorted(m intervalSet) (all intervalSet) {
 	slices.SortFunc(m, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
 	for _, i := range m {
-		all = all.with(i)
+		all = all.join(i)
 	}
 	return all
 }
 
-func (m *marking) one(id string, found *sharedMarks) error {
+func (m *markOp) markOne(id string, found *collected) error {
 	p, ok, err := placeOf(m.batch, id)
 	if err != nil || !ok || p.deferred != nil {
 		return err
@@ -126,31 +126,31 @@ func (m *marking) one(id string, found *sharedMarks) error {
 	case err != nil || n.Expired(m.at):
 		return err
 	case n.Audience == notify.AudienceUser:
-		return m.own(id, p.sequence)
+		return m.markUserItem(id, p.sequence)
 	}
-	held, err := m.hears(&n)
+	held, err := m.canRead(&n)
 	if err != nil || !held {
 		return err
 	}
-	return m.shared(&n, found)
+	return m.collect(&n, found)
 }
 
-// own marks one of the reader's own, if it is.
-func (m *marking) own(id string, seq notify.Sequence) error {
+// markUserItem marks one of the reader's own, if it is.
+func (m *markOp) markUserItem(id string, seq notify.Sequence) error {
 	key := ofUser(m.Reader.User).itemKey(seq)
 	b, err := get(m.batch, key)
 	if err != nil || b == nil {
 		return err
 	}
-	return m.ownAt(id, key, b)
+	return m.setUserItem(id, key, b)
 }
 
-func (m *marking) ownAt(id string, key, value []byte) error {
+func (m *markOp) setUserItem(id string, key, value []byte) error {
 	before, record, err := readUserItem(value)
 	if err != nil {
 		return err
 	}
-	t := before.after(m.Verb, m.at)
+	t := before.applied(m.Verb, m.at)
 	if t == before {
 		return nil
 	}
@@ -172,10 +172,10 @@ func (m *marking) ownAt(id string, key, value []byte) error {
 	return nil
 }
 
-// shared finds out in which interval set a shared notification is marked, if it changes.
-func (m *marking) shared(n *notify.Notification, found *sharedMarks) error {
-	before, err := m.before(n)
-	if err != nil || before.after(m.Verb, m.at) == before {
+// collect finds out in which interval set a shared notification is marked, if it changes.
+func (m *markOp) collect(n *notify.Notification, found *collected) error {
+	before, err := m.sharedState(n)
+	if err != nil || before.applied(m.Verb, m.at) == before {
 		return err
 	}
 	m.changed = append(m.changed, n.ID())
@@ -193,20 +193,20 @@ func (m *marking) shared(n *notify.Notification, found *sharedMarks) error {
 	return nil
 }
 
-func (m *marking) before(n *notify.Notification) (userItem, error) {
+func (m *markOp) sharedState(n *notify.Notification) (userItem, error) {
 	switch {
 	case n.Audience == notify.AudienceAll:
-		all, err := m.state.ofEveryone()
+		all, err := m.state.everyoneIntervals()
 		i, _ := all.find(n.Sequence)
 		return i.item(), err
 	case isMultiTopic(n):
-		return m.state.ofMulti(n.Sequence)
+		return m.state.multiItem(n.Sequence)
 	}
-	return m.state.at(string(n.Topics[0]), n.Sequence)
+	return m.state.singleItem(string(n.Topics[0]), n.Sequence)
 }
 
-// hears reports whether the reader finds n, which is not the reader's own.
-func (m *marking) hears(n *notify.Notification) (bool, error) {
+// canRead reports whether the reader finds n, which is not the reader's own.
+func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 	if n.Audience == notify.AudienceAll {
 		has, err := m.has(everyone().keyOf(n))
 		return has && !n.Time.Before(m.Reader.Since), err

@@ -79,12 +79,12 @@ type Store struct {
 	corrupt atomic.Pointer[error]
 
 	// Touched by Apply alone.
-	state     state
-	histories histories
-	buffer    []byte
-	record    []byte
-	markMost  int // as the constant, but in tests
-	watermark *watermark
+	state          state
+	histories      histories
+	buffer         []byte
+	record         []byte
+	maxMarkChanges int // as the constant, but in tests
+	watermark      *watermark
 
 	usage       [2]atomic.Uint64 // of the state: notifications, all else
 	revocations revocations
@@ -98,7 +98,7 @@ var ErrInUse = errors.New("another process is using the data directory")
 // Open opens the store in dir and makes it if it is not there. Only one process
 // can: for a second one the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{markMost: markMost, fs: o.FS, dir: dir, log: o.Logger}
+	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger}
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}

@@ -63,7 +63,7 @@ func (tx *txn) sweep(e notify.Sweep) (more bool, err error) {
 	if err != nil || !tx.folds || left <= 0 {
 		return more, err
 	}
-	return more, tx.forgetMarks(left)
+	return more, tx.pruneReadState(left)
 }
 
 // retain removes the oldest, while they are too old or too much. It removes in

@@ -150,7 +150,7 @@ func (t *timeline) begin() (err error) {
 			}
 		}
 		if o.isPattern() {
-			if err := t.state.readAhead(o.name); err != nil {
+			if err := t.state.preload(o.name); err != nil {
 				return err
 			}
 		}

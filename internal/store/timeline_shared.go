@@ -54,17 +54,17 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 	var had userItem
 	switch {
 	case it.owner.kind == kindMultiItem:
-		had, err = t.state.ofMulti(seq)
+		had, err = t.state.multiItem(seq)
 	case it.owner.kind == kindFeedItem:
 		topic := it.owner.name
 		if it.owner.isPattern() {
 			topic = string(e.topic)
 		}
-		had, err = t.state.at(topic, seq)
+		had, err = t.state.singleItem(topic, seq)
 	case fromMillis(e.time).Before(t.reader.Since):
 		return nil, nil //nolint:nilnil // it is hidden
 	default:
-		m, failed := t.state.ofEveryone()
+		m, failed := t.state.everyoneIntervals()
 		i, _ := m.find(seq)
 		had, err = i.item(), failed
 	}

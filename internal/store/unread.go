@@ -49,7 +49,7 @@ type counter struct {
 	upTo  notify.Sequence
 }
 
-// own counts the user's own.
+// ownIntervals counts the user's own.
 func (c *counter) own(v *snapshot, o owner) (int, error) {
 	h, err := readHistoryOf(v, o)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *counter) everyone(r notify.Reader) (count int, err error) {
 	if len(all) == 0 {
 		return 0, nil
 	}
-	m, err := c.state.ofEveryone()
+	m, err := c.state.everyoneIntervals()
 	if err != nil {
 		return 0, err
 	}
@@ -112,15 +112,15 @@ func (c *counter) single(feed string) (int, error) {
 	if count == 0 {
 		return 0, nil
 	}
-	wider, err := c.state.wider(feed)
+	wider, err := c.state.widerIntervals(feed)
 	if err != nil {
 		return 0, err
 	}
-	own, err := c.state.own(feed)
+	own, err := c.state.ownIntervals(feed)
 	if err != nil {
 		return 0, err
 	}
-	for _, i := range own.over(wider) {
+	for _, i := range own.withFallback(wider) {
 		if !i.unread() {
 			count -= rank.singleBetween(i.from, min(i.to, c.upTo))
 		}
@@ -128,7 +128,7 @@ func (c *counter) single(feed string) (int, error) {
 	if !isPattern(feed) {
 		return count, nil
 	}
-	err = c.state.eachUnder(feed[:len(feed)-1], "", func(narrower string, m marks) (bool, error) {
+	err = c.state.eachUnder(feed[:len(feed)-1], "", func(narrower string, m intervalSet) (bool, error) {
 		if narrower == feed {
 			return true, nil
 		}
@@ -141,12 +141,12 @@ func (c *counter) single(feed string) (int, error) {
 
 // narrower returns by how many the unread of a pattern are more for what the intervals
 // of a narrower feed say.
-func (c *counter) narrower(feed string, own marks) (more int, err error) {
-	wider, err := c.state.wider(feed)
+func (c *counter) narrower(feed string, own intervalSet) (more int, err error) {
+	wider, err := c.state.widerIntervals(feed)
 	if err != nil {
 		return 0, err
 	}
-	differing := ofOwn(own, wider)
+	differing := changedUnread(own, wider)
 	if len(differing) == 0 {
 		return 0, nil
 	}
@@ -165,9 +165,9 @@ func (c *counter) narrower(feed string, own marks) (more int, err error) {
 	return more, nil
 }
 
-// ofOwn returns the intervals of own that differ from wider in whether notifications are
+// changedUnread returns the intervals of own that differ from wider in whether notifications are
 // unread.
-func ofOwn(own, wider marks) marks {
+func changedUnread(own, wider intervalSet) intervalSet {
 	if len(wider) == 0 && len(own) == 1 { // as most are
 		if own[0].unread() {
 			return nil
@@ -215,9 +215,9 @@ func (c *counter) multi(feeds []string) (int, error) {
 // has marked of it.
 func (c *counter) multiOf(r *feedSequences) (int, error) {
 	count := r.multiBetween(0, c.upTo)
-	prefix := marksPrefix(kindMarksMulti, c.state.user)
+	prefix := readStatePrefix(kindReadMulti, c.state.user)
 	err := each(c.state.from, prefix, afterPrefix(prefix), func(_, v []byte) (bool, error) {
-		m, err := decodeMarks(v)
+		m, err := readIntervals(v)
 		for _, i := range m {
 			if !i.unread() {
 				count -= r.multiBetween(i.from, min(i.to, c.upTo))

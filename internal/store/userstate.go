@@ -21,20 +21,20 @@ type userState struct {
 	from pebble.Reader
 	user notify.UserID
 
-	everyone *marks           // nil: not read yet
-	feeds    map[string]marks // own intervals of nodes
-	all      []string         // what the nodes begin with of which all intervals are in nodes
-	whole    map[string]marks // of patterns without their "*", with what wider ones say
-	blocks   map[uint64]marks // of what several topics were told
+	everyone  *intervalSet           // nil: not read yet
+	feeds     map[string]intervalSet // own intervals of nodes
+	complete  []string               // what the nodes begin with of which all intervals are in nodes
+	effective map[string]intervalSet // of patterns without their "*", with what wider ones say
+	blocks    map[uint64]intervalSet // of what several topics were told
 }
 
 func newUserState(from pebble.Reader, u notify.UserID) *userState {
 	return &userState{from: from, user: u}
 }
 
-func (s *userState) ofEveryone() (marks, error) {
+func (s *userState) everyoneIntervals() (intervalSet, error) {
 	if s.everyone == nil {
-		m, err := readMarks(s.from, marksKey(s.user))
+		m, err := loadIntervals(s.from, readEveryoneKey(s.user))
 		if err != nil {
 			return nil, err
 		}
@@ -43,77 +43,77 @@ func (s *userState) ofEveryone() (marks, error) {
 	return *s.everyone, nil
 }
 
-// own returns the intervals of a feed itself.
-func (s *userState) own(feed string) (marks, error) {
+// markUserItem returns the intervals of a feed itself.
+func (s *userState) ownIntervals(feed string) (intervalSet, error) {
 	if m, ok := s.feeds[feed]; ok {
 		return m, nil
 	}
-	for _, prefix := range s.all {
+	for _, prefix := range s.complete {
 		if strings.HasPrefix(feed, prefix) {
 			return nil, nil
 		}
 	}
-	m, err := readMarks(s.from, feedMarksKey(s.user, feed))
+	m, err := loadIntervals(s.from, readFeedKey(s.user, feed))
 	if err == nil {
-		s.keep(feed, m)
+		s.remember(feed, m)
 	}
 	return m, err
 }
 
-// keep remembers the intervals of a feed. Most users have marked nothing shared, so
+// remember remembers the intervals of a feed. Most users have marked nothing shared, so
 // maps are made when something is kept.
-func (s *userState) keep(feed string, m marks) {
+func (s *userState) remember(feed string, m intervalSet) {
 	if s.feeds == nil {
-		s.feeds = map[string]marks{}
+		s.feeds = map[string]intervalSet{}
 	}
 	s.feeds[feed] = m
 }
 
 // set changes the intervals of a feed.
-func (s *userState) set(feed string, m marks) {
-	s.keep(feed, m)
-	clear(s.whole)
+func (s *userState) set(feed string, m intervalSet) {
+	s.remember(feed, m)
+	clear(s.effective)
 }
 
-// wider returns what the patterns that stand for a feed say together.
-func (s *userState) wider(feed string) (marks, error) {
+// widerIntervals returns what the patterns that stand for a feed say together.
+func (s *userState) widerIntervals(feed string) (intervalSet, error) {
 	parent := parentOf(feed)
 	if parent == "" {
 		return nil, nil
 	}
-	if m, ok := s.whole[parent]; ok {
+	if m, ok := s.effective[parent]; ok {
 		return m, nil
 	}
-	return s.wholeOf(parent + "*")
+	return s.effectiveIntervals(parent + "*")
 }
 
-// wholeOf returns what a pattern and those that are wider say together.
-func (s *userState) wholeOf(pattern string) (marks, error) {
-	wider, err := s.wider(pattern)
+// effectiveIntervals returns what a pattern and those that are wider say together.
+func (s *userState) effectiveIntervals(pattern string) (intervalSet, error) {
+	wider, err := s.widerIntervals(pattern)
 	if err != nil {
 		return nil, err
 	}
-	own, err := s.own(pattern)
+	own, err := s.ownIntervals(pattern)
 	if err != nil {
 		return nil, err
 	}
-	if s.whole == nil {
-		s.whole = map[string]marks{}
+	if s.effective == nil {
+		s.effective = map[string]intervalSet{}
 	}
-	m := own.over(wider)
-	s.whole[strings.TrimSuffix(pattern, "*")] = m
+	m := own.withFallback(wider)
+	s.effective[strings.TrimSuffix(pattern, "*")] = m
 	return m, nil
 }
 
-// at returns how the user finds what one topic alone was told at seq.
-func (s *userState) at(topic string, seq notify.Sequence) (userItem, error) {
-	m, err := s.own(topic)
+// singleItem returns how the user finds what one topic alone was told at seq.
+func (s *userState) singleItem(topic string, seq notify.Sequence) (userItem, error) {
+	m, err := s.ownIntervals(topic)
 	if err != nil {
 		return userItem{}, err
 	}
 	i, ok := m.find(seq)
 	if !ok {
-		if m, err = s.wider(topic); err != nil {
+		if m, err = s.widerIntervals(topic); err != nil {
 			return userItem{}, err
 		}
 		i, _ = m.find(seq)
@@ -121,14 +121,14 @@ func (s *userState) at(topic string, seq notify.Sequence) (userItem, error) {
 	return i.item(), nil
 }
 
-// isNarrower reports whether a feed below above has an interval at seq that counts
+// hasNarrower reports whether a feed below above has an interval at seq that counts
 // for a topic.
-func (s *userState) isNarrower(topic, above string, seq notify.Sequence) (bool, error) {
+func (s *userState) hasNarrower(topic, above string, seq notify.Sequence) (bool, error) {
 	for _, feed := range append([]string{topic}, patternsOf(topic)...) {
 		if feed == above {
 			return false, nil
 		}
-		m, err := s.own(feed)
+		m, err := s.ownIntervals(feed)
 		if err != nil {
 			return false, err
 		}
@@ -140,62 +140,62 @@ func (s *userState) isNarrower(topic, above string, seq notify.Sequence) (bool, 
 }
 
 // block returns the marks of a block of what several topics were told.
-func (s *userState) block(number uint64) (marks, error) {
+func (s *userState) block(number uint64) (intervalSet, error) {
 	if m, ok := s.blocks[number]; ok {
 		return m, nil
 	}
-	m, err := readMarks(s.from, blockMarksKey(s.user, number))
+	m, err := loadIntervals(s.from, readMultiKey(s.user, number))
 	if err == nil {
 		s.setBlock(number, m)
 	}
 	return m, err
 }
 
-func (s *userState) setBlock(number uint64, m marks) {
+func (s *userState) setBlock(number uint64, m intervalSet) {
 	if s.blocks == nil {
-		s.blocks = map[uint64]marks{}
+		s.blocks = map[uint64]intervalSet{}
 	}
 	s.blocks[number] = m
 }
 
-// ofMulti returns how the user finds what several topics were told at seq.
-func (s *userState) ofMulti(seq notify.Sequence) (userItem, error) {
+// multiItem returns how the user finds what several topics were told at seq.
+func (s *userState) multiItem(seq notify.Sequence) (userItem, error) {
 	m, err := s.block(blockOf(seq))
 	i, _ := m.find(seq)
 	return i.item(), err
 }
 
-// aheadMost is how many feeds under a pattern are read ahead.
-const aheadMost = 256
+// maxPreloaded is how many feeds under a pattern are read ahead.
+const maxPreloaded = 256
 
-// readAhead reads the feeds under a pattern, of which there are few mostly, so that
+// preload reads the feeds under a pattern, of which there are few mostly, so that
 // not each of its topics is looked for.
-func (s *userState) readAhead(pattern string) error {
+func (s *userState) preload(pattern string) error {
 	prefix := strings.TrimSuffix(pattern, "*")
 	n := 0
-	err := s.eachUnder(prefix, "", func(feed string, m marks) (bool, error) {
+	err := s.eachUnder(prefix, "", func(feed string, m intervalSet) (bool, error) {
 		if _, ok := s.feeds[feed]; !ok {
-			s.keep(feed, m)
+			s.remember(feed, m)
 		}
 		n++
-		return n < aheadMost, nil
+		return n < maxPreloaded, nil
 	})
-	if err == nil && n < aheadMost {
-		s.all = append(s.all, prefix)
+	if err == nil && n < maxPreloaded {
+		s.complete = append(s.complete, prefix)
 	}
 	return err
 }
 
 // eachUnder calls f with the feeds that begin with prefix and have intervals, in order
 // from one on, until f returns false.
-func (s *userState) eachUnder(prefix, from string, f func(feed string, m marks) (bool, error)) error {
-	none := feedMarksKey(s.user, "")
-	lower, upper := feedMarksKey(s.user, max(prefix, from)), afterPrefix(feedMarksKey(s.user, prefix))
+func (s *userState) eachUnder(prefix, from string, f func(feed string, m intervalSet) (bool, error)) error {
+	none := readFeedKey(s.user, "")
+	lower, upper := readFeedKey(s.user, max(prefix, from)), afterPrefix(readFeedKey(s.user, prefix))
 	return each(s.from, lower, upper, func(k, v []byte) (bool, error) {
 		if len(k) == len(none) {
 			return true, nil // where tidying has come to
 		}
-		m, err := decodeMarks(v)
+		m, err := readIntervals(v)
 		if err != nil {
 			return false, err
 		}

@@ -5,74 +5,74 @@ import (
 )
 
 // x marks what one topic alone was told, within ranges of a feed.
-func (m *marking) markFeed(feed string, ranges marks, onlyKnown bool) error {
-	own, err := m.state.own(feed)
+func (m *markOp) markFeed(feed string, ranges intervalSet, onlyExisting bool) error {
+	own, err := m.state.ownIntervals(feed)
 	if err != nil {
 		return err
 	}
-	wider, err := m.state.wider(feed)
+	wider, err := m.state.widerIntervals(feed)
 	if err != nil {
 		return err
 	}
 	from := own
-	if !onlyKnown {
-		from = own.over(wider)
+	if !onlyExisting {
+		from = own.withFallback(wider)
 	}
-	next := from.marked(ranges, m.Verb, m.at, onlyKnown).unlike(wider)
+	next := from.apply(ranges, m.Verb, m.at, onlyExisting).differingFrom(wider)
 	if next, err = m.pruned(next, len(own), ofFeed(feed).itemKey); err != nil {
 		return err
 	}
 	m.state.set(feed, next)
-	m.setMarks(feedMarksKey(m.Reader.User, feed), own, next)
+	m.setIntervals(readFeedKey(m.Reader.User, feed), own, next)
 	if len(own) == 0 && len(next) > 0 {
-		return m.tidyFeeds()
+		return m.pruneFeeds()
 	}
 	return m.err
 }
 
-func (m *marking) markEveryone(ranges marks) error {
-	own, err := m.state.ofEveryone()
+func (m *markOp) markEveryone(ranges intervalSet) error {
+	own, err := m.state.everyoneIntervals()
 	if err != nil {
 		return err
 	}
-	next, err := m.pruned(own.marked(ranges, m.Verb, m.at, false).unlike(nil), len(own), everyone().itemKey)
+	next, err := m.pruned(own.apply(ranges, m.Verb, m.at, false).differingFrom(nil), len(own), everyone().itemKey)
 	if err != nil {
 		return err
 	}
 	m.state.everyone = &next
-	m.setMarks(marksKey(m.Reader.User), own, next)
+	m.setIntervals(readEveryoneKey(m.Reader.User), own, next)
 	return m.err
 }
 
 // markBlock marks what several topics were told within a block of sequences.
-func (m *marking) markBlock(number uint64, ranges marks) error {
+func (m *markOp) markBlock(number uint64, ranges intervalSet) error {
 	own, err := m.state.block(number)
 	if err != nil {
 		return err
 	}
 	record := func(seq notify.Sequence) []byte { return sequenceKey(kindNotification, seq) }
-	next, err := m.pruned(own.marked(ranges, m.Verb, m.at, false).unlike(nil), len(own), record)
+	next, err := m.pruned(own.apply(ranges, m.Verb, m.at, false).differingFrom(nil), len(own), record)
 	if err != nil {
 		return err
 	}
 	m.state.setBlock(number, next)
-	m.setMarks(blockMarksKey(m.Reader.User, number), own, next)
+	m.setIntervals(readMultiKey(m.Reader.User, number), own, next)
 	if len(own) == 0 && len(next) > 0 {
-		return m.tidyBlocks()
+		return m.pruneBlocks()
 	}
 	return m.err
 }
 
 // pruned drops intervals under which nothing is kept, now and then.
-func (m *marking) pruned(next marks, had int, key func(notify.Sequence) []byte) (marks, error) {
-	if len(next)/pruneEvery <= had/pruneEvery {
+func (m *markOp) pruned(next intervalSet, had int, key func(notify.Sequence) []byte) (intervalSet, error) {
+	if len(next)/pruneInterval <= had/pruneInterval {
 		return next, nil
 	}
-	return next.prune(m.batch, key)
+	return next.pruned(m.batch, key)
 }
 
-// setMarks writes next in the place of own, and counts what both take.
-func (m *marking) setMarks(key []byte, own, next marks) {
+// setIntervals writes next in the place of own, and counts what both take.
+func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
 	if len(own) > 0 {
 		m.buffer = own.append(m.buffer[:0])
 		m.let(key, len(m.buffer))
@@ -85,22 +85,22 @@ func (m *marking) setMarks(key []byte, own, next marks) {
 	m.held(key, len(m.buffer))
 }
 
-// tidyMost is how many of a user's records a Mark checks when it adds one, so that few
+// maxPrunedPerMark is how many of a user's records a Mark checks when it adds one, so that few
 // of them are about notifications that are gone.
-const tidyMost = 2
+const maxPrunedPerMark = 2
 
-// tidyFeeds goes through the feeds that the user has marked, a few at a time, and
+// pruneFeeds goes through the feeds that the user has marked, a few at a time, and
 // drops the intervals of those of which nothing is kept.
-func (m *marking) tidyFeeds() error {
-	place := feedMarksKey(m.Reader.User, "")
+func (m *markOp) pruneFeeds() error {
+	place := readFeedKey(m.Reader.User, "")
 	from, err := get(m.batch, place)
 	if err != nil {
 		return err
 	}
 	var seen []string
-	err = m.state.eachUnder("", string(from)+"\x00", func(feed string, _ marks) (bool, error) {
+	err = m.state.eachUnder("", string(from)+"\x00", func(feed string, _ intervalSet) (bool, error) {
 		seen = append(seen, feed)
-		return len(seen) < tidyMost, nil
+		return len(seen) < maxPrunedPerMark, nil
 	})
 	if err != nil {
 		return err
@@ -111,19 +111,19 @@ func (m *marking) tidyFeeds() error {
 			return err
 		}
 		if h.kept == h.multi {
-			own, err := m.state.own(feed)
+			own, err := m.state.ownIntervals(feed)
 			if err != nil {
 				return err
 			}
 			m.state.set(feed, nil)
-			m.setMarks(feedMarksKey(m.Reader.User, feed), own, nil)
+			m.setIntervals(readFeedKey(m.Reader.User, feed), own, nil)
 		}
 	}
 	if from != nil {
 		m.let(place, len(from))
 		m.remove(place)
 	}
-	if len(seen) == tidyMost { // else from the beginning
+	if len(seen) == maxPrunedPerMark { // else from the beginning
 		last := []byte(seen[len(seen)-1])
 		m.set(place, last)
 		m.held(place, len(last))
@@ -131,13 +131,13 @@ func (m *marking) tidyFeeds() error {
 	return m.err
 }
 
-// tidyBlocks drops the first blocks if nothing is kept of them.
-func (m *marking) tidyBlocks() error {
-	prefix := marksPrefix(kindMarksMulti, m.Reader.User)
+// pruneBlocks drops the first blocks if nothing is kept of them.
+func (m *markOp) pruneBlocks() error {
+	prefix := readStatePrefix(kindReadMulti, m.Reader.User)
 	var blocks []uint64
 	err := each(m.batch, prefix, afterPrefix(prefix), func(k, _ []byte) (bool, error) {
 		blocks = append(blocks, uint64(sequenceOf(k)))
-		return len(blocks) < tidyMost, nil
+		return len(blocks) < maxPrunedPerMark, nil
 	})
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (m *marking) tidyBlocks() error {
 				return err
 			}
 			m.state.setBlock(b, nil)
-			m.setMarks(blockMarksKey(m.Reader.User, b), own, nil)
+			m.setIntervals(readMultiKey(m.Reader.User, b), own, nil)
 		}
 	}
 	return m.err

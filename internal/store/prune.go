@@ -7,25 +7,25 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markRecord is a record of read state.
-type markRecord struct{ key, value []byte }
+// readStateRecord is a record of read state.
+type readStateRecord struct{ key, value []byte }
 
-// forgetMarks drops the read state of notifications that are gone, in records of which
+// pruneReadState drops the read state of notifications that are gone, in records of which
 // the intervals are not more than most in all, give or take a record. It goes on where
 // the last call has come to. Mark drops that of its own user; this is for users who
 // mark nothing any more.
-func (tx *txn) forgetMarks(most int) error {
-	place := []byte{kindForgotten}
+func (tx *txn) pruneReadState(most int) error {
+	place := []byte{kindPruned}
 	from, err := get(tx.batch, place)
 	if err != nil {
 		return err
 	}
-	records, done, err := tx.markRecords(from, most)
+	records, done, err := tx.readStateRecords(from, most)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
-		if err := tx.forgetMark(r); err != nil {
+		if err := tx.pruneReadStateRecord(r); err != nil {
 			return err
 		}
 	}
@@ -37,10 +37,10 @@ func (tx *txn) forgetMarks(most int) error {
 	return tx.err
 }
 
-// markRecords returns the records of read state behind a key; done says that these are
+// readStateRecords returns the records of read state behind a key; done says that these are
 // the last.
-func (tx *txn) markRecords(behind []byte, most int) (records []markRecord, done bool, err error) {
-	for _, kind := range [...]byte{kindMarks, kindMarksFeed, kindMarksMulti} {
+func (tx *txn) readStateRecords(behind []byte, most int) (records []readStateRecord, done bool, err error) {
+	for _, kind := range [...]byte{kindReadEveryone, kindReadFeed, kindReadMulti} {
 		lower := []byte{kind}
 		if bytes.Compare(behind, after(kind)) >= 0 {
 			continue
@@ -52,8 +52,8 @@ func (tx *txn) markRecords(behind []byte, most int) (records []markRecord, done 
 			if most <= 0 {
 				return false, nil
 			}
-			records = append(records, markRecord{bytes.Clone(k), bytes.Clone(v)})
-			m, err := decodeMarksAt(k, v)
+			records = append(records, readStateRecord{bytes.Clone(k), bytes.Clone(v)})
+			m, err := readIntervalsAt(k, v)
 			most -= max(1, len(m))
 			return true, err
 		})
@@ -64,31 +64,31 @@ func (tx *txn) markRecords(behind []byte, most int) (records []markRecord, done 
 	return records, true, nil
 }
 
-// decodeMarksAt returns the intervals in a record; none in that which says how far the
+// readIntervalsAt returns the intervals in a record; none in that which says how far the
 // feeds of a user were tidied.
-func decodeMarksAt(key, value []byte) (marks, error) {
-	if key[0] == kindMarksFeed && len(feedOf(key)) == 0 {
+func readIntervalsAt(key, value []byte) (intervalSet, error) {
+	if key[0] == kindReadFeed && len(feedOf(key)) == 0 {
 		return nil, nil
 	}
-	return decodeMarks(value)
+	return readIntervals(value)
 }
 
 // feedOf returns the feed in a key of read state.
 func feedOf(key []byte) []byte { return key[1+2+int(binary.BigEndian.Uint16(key[1:])):] }
 
-func (tx *txn) forgetMark(r markRecord) error {
-	m, err := decodeMarksAt(r.key, r.value)
+func (tx *txn) pruneReadStateRecord(r readStateRecord) error {
+	m, err := readIntervalsAt(r.key, r.value)
 	if err != nil {
 		return err
 	}
 	kept := everyone().itemKey
 	switch r.key[0] {
-	case kindMarksFeed:
+	case kindReadFeed:
 		kept = ofFeed(string(feedOf(r.key))).itemKey
-	case kindMarksMulti:
+	case kindReadMulti:
 		kept = func(seq notify.Sequence) []byte { return sequenceKey(kindNotification, seq) }
 	}
-	next, err := m.prune(tx.batch, kept)
+	next, err := m.pruned(tx.batch, kept)
 	if err != nil || len(m) > 0 && len(next) == len(m) {
 		return err
 	}

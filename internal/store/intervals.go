@@ -10,13 +10,13 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// marks is an interval set: what a user has read and archived of an owner's
+// intervalSet is an interval set: what a user has read and archived of an owner's
 // notifications, by their sequences. The intervals ascend and do not overlap. To mark
 // all notifications so far is one interval, however many they are.
 //
 // An interval may say that its notifications are neither read nor archived. Where there
 // is no interval, the marks of a wider feed count: see userState.
-type marks []interval
+type intervalSet []interval
 
 type interval struct {
 	from, to       notify.Sequence // inclusive
@@ -32,16 +32,16 @@ func (i interval) unread() bool { return i.read == 0 && i.archived == 0 }
 // sameAs reports whether j says the same, wherever it is.
 func (i interval) sameAs(j interval) bool { return i.read == j.read && i.archived == j.archived }
 
-// after returns i with verb applied at a time. Notifications that are read or archived
+// applied returns i with verb applied at a time. Notifications that are read or archived
 // already keep their time.
-func (i interval) after(verb notify.Verb, at time.Time) interval {
-	t := i.item().after(verb, at)
+func (i interval) applied(verb notify.Verb, at time.Time) interval {
+	t := i.item().applied(verb, at)
 	i.read, i.archived = toMillis(t.read), toMillis(t.archived)
 	return i
 }
 
 // find returns the interval that contains seq.
-func (m marks) find(seq notify.Sequence) (i interval, ok bool) {
+func (m intervalSet) find(seq notify.Sequence) (i interval, ok bool) {
 	at := sort.Search(len(m), func(i int) bool { return m[i].to >= seq })
 	if at == len(m) || m[at].from > seq {
 		return interval{}, false
@@ -52,17 +52,17 @@ func (m marks) find(seq notify.Sequence) (i interval, ok bool) {
 // combine goes over two interval sets once. f is called for each stretch of sequences
 // that one or both contain, with the intervals that contain it, nil for none, and
 // returns what the result says there; keep is false for nothing.
-func combine(a, b marks, f func(a, b *interval) (i interval, keep bool)) (all marks) {
+func combine(a, b intervalSet, f func(a, b *interval) (i interval, keep bool)) (all intervalSet) {
 	var at notify.Sequence
 	for len(a) > 0 || len(b) > 0 {
 		begin, end := ^notify.Sequence(0), ^notify.Sequence(0)
-		for _, m := range []marks{a, b} {
+		for _, m := range []intervalSet{a, b} {
 			if len(m) > 0 {
 				begin = min(begin, max(at, m[0].from))
 			}
 		}
 		var in [2]*interval
-		for k, m := range []marks{a, b} {
+		for k, m := range []intervalSet{a, b} {
 			switch {
 			case len(m) == 0:
 			case m[0].from <= begin:
@@ -73,24 +73,24 @@ func combine(a, b marks, f func(a, b *interval) (i interval, keep bool)) (all ma
 		}
 		if i, keep := f(in[0], in[1]); keep {
 			i.from, i.to = begin, end
-			all = all.with(i)
+			all = all.join(i)
 		}
 		at = end + 1
-		a, b = a.behind(end), b.behind(end)
+		a, b = a.after(end), b.after(end)
 	}
 	return all
 }
 
-// behind returns m without its first interval if that does not reach behind seq.
-func (m marks) behind(seq notify.Sequence) marks {
+// after returns m without its first interval if that does not reach behind seq.
+func (m intervalSet) after(seq notify.Sequence) intervalSet {
 	if len(m) > 0 && m[0].to <= seq {
 		return m[1:]
 	}
 	return m
 }
 
-// with returns m with i behind it, joined to an interval that it continues.
-func (m marks) with(i interval) marks {
+// join returns m with i behind it, joined to an interval that it continues.
+func (m intervalSet) join(i interval) intervalSet {
 	if last := len(m) - 1; last >= 0 && m[last].to+1 == i.from && m[last].sameAs(i) {
 		m[last].to = i.to
 		return m
@@ -98,8 +98,8 @@ func (m marks) with(i interval) marks {
 	return append(m, i)
 }
 
-// over returns what m says where it says something, and elsewhere what wider says.
-func (m marks) over(wider marks) marks {
+// withFallback returns what m says where it says something, and elsewhere what wider says.
+func (m intervalSet) withFallback(wider intervalSet) intervalSet {
 	if len(wider) == 0 {
 		return m
 	}
@@ -111,9 +111,9 @@ func (m marks) over(wider marks) marks {
 	})
 }
 
-// unlike returns m without the intervals that change nothing: those that say the same as
+// differingFrom returns m without the intervals that change nothing: those that say the same as
 // wider, and unread ones where wider has none.
-func (m marks) unlike(wider marks) marks {
+func (m intervalSet) differingFrom(wider intervalSet) intervalSet {
 	return combine(wider, m, func(w, own *interval) (interval, bool) {
 		switch {
 		case own == nil:
@@ -125,33 +125,33 @@ func (m marks) unlike(wider marks) marks {
 	})
 }
 
-// marked returns m with verb applied at a time within ranges, of which only from and to
-// count. Sequences without an interval in m are unread; with onlyKnown they get none.
-func (m marks) marked(ranges marks, verb notify.Verb, at time.Time, onlyKnown bool) marks {
+// apply returns m with verb applied at a time within ranges, of which only from and to
+// count. Sequences without an interval in m are unread; with onlyExisting they get none.
+func (m intervalSet) apply(ranges intervalSet, verb notify.Verb, at time.Time, onlyExisting bool) intervalSet {
 	return combine(m, ranges, func(own, in *interval) (interval, bool) {
 		switch {
 		case in == nil:
 			return *own, true
 		case own != nil:
-			return own.after(verb, at), true
+			return own.applied(verb, at), true
 		}
-		return interval{}.after(verb, at), !onlyKnown
+		return interval{}.applied(verb, at), !onlyExisting
 	})
 }
 
-// changing returns the ranges up to through in which verb would change m.
-func (m marks) changing(after, through notify.Sequence, verb notify.Verb, at time.Time, onlyKnown bool) marks {
+// changedBy returns the ranges up to through in which verb would change m.
+func (m intervalSet) changedBy(after, through notify.Sequence, verb notify.Verb, at time.Time, onlyExisting bool) intervalSet {
 	if after >= through {
 		return nil
 	}
-	ranges := combine(m, marks{{from: after + 1, to: through}}, func(own, in *interval) (interval, bool) {
+	ranges := combine(m, intervalSet{{from: after + 1, to: through}}, func(own, in *interval) (interval, bool) {
 		switch {
-		case in == nil || own == nil && onlyKnown:
+		case in == nil || own == nil && onlyExisting:
 			return interval{}, false
 		case own == nil:
-			return interval{}, !interval{}.after(verb, at).sameAs(interval{})
+			return interval{}, !interval{}.applied(verb, at).sameAs(interval{})
 		}
-		return interval{}, !own.after(verb, at).sameAs(*own)
+		return interval{}, !own.applied(verb, at).sameAs(*own)
 	})
 	return ranges
 }
@@ -170,9 +170,9 @@ func toMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// after returns t as it is after verb at a time. What is so already stays as it
+// applied returns t as it is after verb at a time. What is so already stays as it
 // is, with its time.
-func (t userItem) after(verb notify.Verb, at time.Time) userItem {
+func (t userItem) applied(verb notify.Verb, at time.Time) userItem {
 	switch {
 	case verb == notify.VerbRead && t.read.IsZero():
 		t.read = at
@@ -184,7 +184,7 @@ func (t userItem) after(verb notify.Verb, at time.Time) userItem {
 	return t
 }
 
-func (m marks) append(dst []byte) []byte {
+func (m intervalSet) append(dst []byte) []byte {
 	var last notify.Sequence
 	for _, i := range m {
 		dst = binary.AppendUvarint(dst, uint64(i.from-last))
@@ -196,17 +196,17 @@ func (m marks) append(dst []byte) []byte {
 	return dst
 }
 
-// readMarks returns the marks that are kept at key.
-func readMarks(from pebble.Reader, key []byte) (marks, error) {
+// loadIntervals returns the marks that are kept at key.
+func loadIntervals(from pebble.Reader, key []byte) (intervalSet, error) {
 	b, err := get(from, key)
 	if err != nil || b == nil {
 		return nil, err
 	}
-	return decodeMarks(b)
+	return readIntervals(b)
 }
 
-func decodeMarks(b []byte) (marks, error) {
-	var m marks
+func readIntervals(b []byte) (intervalSet, error) {
+	var m intervalSet
 	var last notify.Sequence
 	for r := (record{b: b}); len(r.b) > 0; {
 		i := interval{from: last + notify.Sequence(r.uvarint())}
@@ -220,12 +220,12 @@ func decodeMarks(b []byte) (marks, error) {
 	return m, nil
 }
 
-// pruneEvery is how many intervals come to be before those are dropped under which
+// pruneInterval is how many intervals come to be before those are dropped under which
 // nothing is kept: looking takes a seek for each.
-const pruneEvery = 32
+const pruneInterval = 32
 
-// prune drops the intervals under which there is no key such as key makes.
-func (m marks) prune(r pebble.Reader, key func(notify.Sequence) []byte) (pruned marks, err error) {
+// pruned drops the intervals under which there is no key such as key makes.
+func (m intervalSet) pruned(r pebble.Reader, key func(notify.Sequence) []byte) (pruned intervalSet, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: key(0), UpperBound: key(^notify.Sequence(0))})
 	if err != nil {
 		return m, err

@@ -25,12 +25,12 @@ type task struct {
 	mark func(after notify.Sequence) (reached notify.Sequence, done bool, err error)
 }
 
-// through marks all that the reader was told up to a place, or returns where to go on.
-func (m *marking) through() (next notify.MarkPlace, err error) {
+// markUpTo marks all that the reader was told up to a place, or returns where to go on.
+func (m *markOp) markUpTo() (next notify.MarkPlace, err error) {
 	if m.Through = min(m.Through, m.txn.state.last); m.Through == 0 {
 		return next, nil
 	}
-	for _, t := range []task{{taskOwn, m.throughOwn}, {taskEveryone, m.throughEveryone}} {
+	for _, t := range []task{{taskOwn, m.userUpTo}, {taskEveryone, m.everyoneUpTo}} {
 		if next, err = m.run(t); err != nil || next != (notify.MarkPlace{}) {
 			return next, err
 		}
@@ -40,7 +40,7 @@ func (m *marking) through() (next notify.MarkPlace, err error) {
 		return next, err
 	}
 	for _, feed := range feeds {
-		if next, err = m.throughFeed(feed); err != nil || next != (notify.MarkPlace{}) {
+		if next, err = m.feedUpTo(feed); err != nil || next != (notify.MarkPlace{}) {
 			return next, err
 		}
 	}
@@ -48,7 +48,7 @@ func (m *marking) through() (next notify.MarkPlace, err error) {
 }
 
 // run does a task, unless that was done before, and returns where to go on with it.
-func (m *marking) run(t task) (next notify.MarkPlace, err error) {
+func (m *markOp) run(t task) (next notify.MarkPlace, err error) {
 	after := notify.Sequence(0)
 	switch {
 	case t.name < m.From.Task:
@@ -56,10 +56,10 @@ func (m *marking) run(t task) (next notify.MarkPlace, err error) {
 	case t.name == m.From.Task:
 		after = m.From.After
 	}
-	if m.left <= 0 || m.looks <= 0 {
+	if m.changesLeft <= 0 || m.readsLeft <= 0 {
 		return notify.MarkPlace{Task: t.name, After: after}, nil
 	}
-	m.looks--
+	m.readsLeft--
 	reached, done, err := t.mark(after)
 	if err != nil || done {
 		return next, err
@@ -67,52 +67,52 @@ func (m *marking) run(t task) (next notify.MarkPlace, err error) {
 	return notify.MarkPlace{Task: t.name, After: reached}, nil
 }
 
-// throughFeed marks what a feed was told: first, in one interval, what no narrower
+// feedUpTo marks what a feed was told: first, in one interval, what no narrower
 // feed has an interval for; then the intervals of narrower feeds; then what several
 // topics were told.
-func (m *marking) throughFeed(feed string) (next notify.MarkPlace, err error) {
+func (m *markOp) feedUpTo(feed string) (next notify.MarkPlace, err error) {
 	name := taskFeeds + feed
 	next, err = m.run(task{name + ofFeedItself, func(after notify.Sequence) (notify.Sequence, bool, error) {
-		return m.throughMarks(feed, after, false)
+		return m.intervalsUpTo(feed, after, false)
 	}})
 	if err != nil || next != (notify.MarkPlace{}) {
 		return next, err
 	}
 	if isPattern(feed) {
-		if next, err = m.throughNarrower(feed, name+ofNarrower); err != nil || next != (notify.MarkPlace{}) {
+		if next, err = m.narrowerUpTo(feed, name+ofNarrower); err != nil || next != (notify.MarkPlace{}) {
 			return next, err
 		}
 	}
 	return m.run(task{name + ofMulti, func(after notify.Sequence) (notify.Sequence, bool, error) {
-		return m.throughMulti(feed, after)
+		return m.multiUpTo(feed, after)
 	}})
 }
 
-// throughNarrower marks within the intervals that feeds under a pattern have.
-func (m *marking) throughNarrower(pattern, name string) (next notify.MarkPlace, err error) {
+// narrowerUpTo marks within the intervals that feeds under a pattern have.
+func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPlace, err error) {
 	from, _ := strings.CutPrefix(m.From.Task, name)
 	if !strings.HasPrefix(m.From.Task, name) {
 		from = ""
 	}
 	var feeds []string // since what is iterated must not be changed
-	err = m.state.eachUnder(strings.TrimSuffix(pattern, "*"), from, func(feed string, _ marks) (bool, error) {
+	err = m.state.eachUnder(strings.TrimSuffix(pattern, "*"), from, func(feed string, _ intervalSet) (bool, error) {
 		if feed != pattern {
 			feeds = append(feeds, feed)
 		}
-		return len(feeds) <= m.looks, nil
+		return len(feeds) <= m.readsLeft, nil
 	})
 	for _, feed := range feeds {
 		if err != nil || next != (notify.MarkPlace{}) {
 			break
 		}
 		next, err = m.run(task{name + feed, func(after notify.Sequence) (notify.Sequence, bool, error) {
-			return m.throughMarks(feed, after, true)
+			return m.intervalsUpTo(feed, after, true)
 		}})
 	}
 	return next, err
 }
 
-func (m *marking) throughOwn(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
+func (m *markOp) userUpTo(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	o := ofUser(m.Reader.User)
 	type one struct{ key, value []byte }
 	var all []one // since what is iterated must not be changed
@@ -121,16 +121,16 @@ func (m *marking) throughOwn(after notify.Sequence) (reached notify.Sequence, do
 		return after, true, nil
 	}
 	err = each(m.batch, o.itemKey(after+1), o.itemKey(m.Through+1), func(k, v []byte) (bool, error) {
-		if done = m.left > 0 && m.looks > 0; !done {
+		if done = m.changesLeft > 0 && m.readsLeft > 0; !done {
 			return false, nil
 		}
 		reached = sequenceOf(k)
-		m.looks--
+		m.readsLeft--
 		t, _, err := readUserItem(v)
-		if err != nil || t.after(m.Verb, m.at) == t {
+		if err != nil || t.applied(m.Verb, m.at) == t {
 			return err == nil, err
 		}
-		m.left--
+		m.changesLeft--
 		all = append(all, one{append([]byte(nil), k...), append([]byte(nil), v...)})
 		return true, nil
 	})
@@ -138,19 +138,19 @@ func (m *marking) throughOwn(after notify.Sequence) (reached notify.Sequence, do
 		return reached, false, err
 	}
 	for _, t := range all {
-		n, err := m.ofOwn(t.key, t.value)
+		n, err := m.userNotification(t.key, t.value)
 		if err != nil {
 			return reached, false, err
 		}
-		if err := m.ownAt(n.ID(), t.key, t.value); err != nil {
+		if err := m.setUserItem(n.ID(), t.key, t.value); err != nil {
 			return reached, false, err
 		}
 	}
 	return reached, done, nil
 }
 
-// ofOwn returns what a history of a user has at key, be it there or elsewhere.
-func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
+// changedUnread returns what a history of a user has at key, be it there or elsewhere.
+func (m *markOp) userNotification(key, value []byte) (notify.Notification, error) {
 	_, record, err := readUserItem(value)
 	switch {
 	case err != nil:
@@ -161,18 +161,18 @@ func (m *marking) ofOwn(key, value []byte) (notify.Notification, error) {
 	return readForReader(sequenceOf(key), record)
 }
 
-// look calls f with the notifications of o within ranges, in order, until no more may be
+// scan calls f with the notifications of o within ranges, in order, until no more may be
 // read or changed. f reports whether a notification changes. look returns the sequence
 // up to which all were read.
-func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq notify.Sequence, e *sharedItem) (changes bool, err error)) (reached notify.Sequence, done bool, err error) {
+func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func(seq notify.Sequence, e *sharedItem) (changes bool, err error)) (reached notify.Sequence, done bool, err error) {
 	reached, done = after, true
 	for _, i := range ranges {
 		err = each(m.batch, o.itemKey(i.from), o.itemKey(i.to+1), func(k, v []byte) (bool, error) {
-			if done = m.left > 0 && m.looks > 0; !done {
+			if done = m.changesLeft > 0 && m.readsLeft > 0; !done {
 				return false, nil
 			}
 			reached = sequenceOf(k)
-			m.looks--
+			m.readsLeft--
 			e, err := readSharedItem(v)
 			if err != nil {
 				return false, err
@@ -181,7 +181,7 @@ func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq 
 			if err != nil || !changes {
 				return err == nil, err
 			}
-			m.left--
+			m.changesLeft--
 			if e.expires == 0 || fromMillis(e.expires).After(m.at) { // else it counts until it is swept
 				m.changed = append(m.changed, longID(string(e.id)))
 			}
@@ -194,47 +194,47 @@ func (m *marking) look(o owner, after notify.Sequence, ranges marks, f func(seq 
 	return m.Through, true, nil
 }
 
-// throughMarks marks what one topic alone was told, of a feed, in one interval; with
-// onlyKnown, where the feed has intervals only.
-func (m *marking) throughMarks(feed string, after notify.Sequence, onlyKnown bool) (reached notify.Sequence, done bool, err error) {
-	own, err := m.state.own(feed)
+// intervalsUpTo marks what one topic alone was told, of a feed, in one interval; with
+// onlyExisting, where the feed has intervals only.
+func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting bool) (reached notify.Sequence, done bool, err error) {
+	own, err := m.state.ownIntervals(feed)
 	if err != nil {
 		return 0, false, err
 	}
 	all := own
-	if !onlyKnown {
-		wider, err := m.state.wider(feed)
+	if !onlyExisting {
+		wider, err := m.state.widerIntervals(feed)
 		if err != nil {
 			return 0, false, err
 		}
-		all = own.over(wider)
+		all = own.withFallback(wider)
 	}
-	ranges := all.changing(after, m.Through, m.Verb, m.at, onlyKnown)
+	ranges := all.changedBy(after, m.Through, m.Verb, m.at, onlyExisting)
 	if len(ranges) == 0 {
 		return m.Through, true, nil
 	}
-	reached, done, err = m.look(ofFeed(feed), after, ranges, func(seq notify.Sequence, e *sharedItem) (bool, error) {
+	reached, done, err = m.scan(ofFeed(feed), after, ranges, func(seq notify.Sequence, e *sharedItem) (bool, error) {
 		if !isPattern(feed) {
 			return true, nil
 		}
-		narrower, err := m.state.isNarrower(string(e.topic), feed, seq)
+		narrower, err := m.state.hasNarrower(string(e.topic), feed, seq)
 		return !narrower, err
 	})
 	if err != nil || reached == after {
 		return reached, done, err
 	}
-	return reached, done, m.markFeed(feed, marks{{from: after + 1, to: reached}}, onlyKnown)
+	return reached, done, m.markFeed(feed, intervalSet{{from: after + 1, to: reached}}, onlyExisting)
 }
 
-// throughEveryone marks what everyone was told and is not hidden from the reader.
-func (m *marking) throughEveryone(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
-	all, err := m.state.ofEveryone()
+// everyoneUpTo marks what everyone was told and is not hidden from the reader.
+func (m *markOp) everyoneUpTo(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
+	all, err := m.state.everyoneIntervals()
 	if err != nil {
 		return 0, false, err
 	}
-	var visible marks
+	var visible intervalSet
 	joins := false
-	reached, done, err = m.look(everyone(), after, all.changing(after, m.Through, m.Verb, m.at, false), func(seq notify.Sequence, e *sharedItem) (bool, error) {
+	reached, done, err = m.scan(everyone(), after, all.changedBy(after, m.Through, m.Verb, m.at, false), func(seq notify.Sequence, e *sharedItem) (bool, error) {
 		if fromMillis(e.time).Before(m.Reader.Since) {
 			joins = false
 			return false, nil
@@ -251,28 +251,28 @@ func (m *marking) throughEveryone(after notify.Sequence) (reached notify.Sequenc
 		return reached, done, err
 	}
 	if m.Reader.Since.IsZero() {
-		visible = marks{{from: after + 1, to: reached}}
+		visible = intervalSet{{from: after + 1, to: reached}}
 	}
 	return reached, done, m.markEveryone(visible)
 }
 
-// throughMulti marks what several topics were told, each for itself.
-func (m *marking) throughMulti(feed string, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
+// multiUpTo marks what several topics were told, each for itself.
+func (m *markOp) multiUpTo(feed string, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	if after >= m.Through {
 		return after, true, nil
 	}
-	blocks := map[uint64]marks{}
+	blocks := map[uint64]intervalSet{}
 	var numbers []uint64 // in order
-	reached, done, err = m.look(ofFeed(feed).multi(), after, marks{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *sharedItem) (bool, error) {
-		before, err := m.state.ofMulti(seq)
-		if err != nil || before.after(m.Verb, m.at) == before {
+	reached, done, err = m.scan(ofFeed(feed).multi(), after, intervalSet{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *sharedItem) (bool, error) {
+		before, err := m.state.multiItem(seq)
+		if err != nil || before.applied(m.Verb, m.at) == before {
 			return false, err
 		}
 		b := blockOf(seq)
 		if len(blocks[b]) == 0 {
 			numbers = append(numbers, b)
 		}
-		blocks[b] = blocks[b].with(interval{from: seq, to: seq})
+		blocks[b] = blocks[b].join(interval{from: seq, to: seq})
 		return true, nil
 	})
 	for _, b := range numbers {

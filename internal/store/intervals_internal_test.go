@@ -14,7 +14,7 @@ import (
 func TestMarks(t *testing.T) {
 	const places = 20
 	rapid.Check(t, func(t *rapid.T) {
-		var m marks
+		var m intervalSet
 		want := map[notify.Sequence]userItem{}
 		now := time.UnixMilli(1_000_000).UTC()
 		t.Repeat(map[string]func(*rapid.T){
@@ -24,13 +24,13 @@ func TestMarks(t *testing.T) {
 				verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
 				now = now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "later")) * time.Second)
 				before := m.append(nil)
-				next := m.marked(marks{{from: from, to: to}}, verb, now, false).unlike(nil)
+				next := m.apply(intervalSet{{from: from, to: to}}, verb, now, false).differingFrom(nil)
 				if string(m.append(nil)) != string(before) {
 					t.Fatal("marking has changed what was marked before")
 				}
 				m = next
 				for seq := from; seq <= to; seq++ {
-					want[seq] = want[seq].after(verb, now)
+					want[seq] = want[seq].applied(verb, now)
 				}
 				maps.DeleteFunc(want, func(_ notify.Sequence, v userItem) bool { return v == userItem{} })
 			},
