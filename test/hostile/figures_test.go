@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -133,5 +134,18 @@ func isEngine(stack []uintptr) bool {
 }
 
 func mebibytes(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
+
+// waits are the times that requests took.
+type waits []time.Duration
+
+// quantile returns the time that the share q of all did not exceed; 0 if there
+// are none.
+func (w waits) quantile(q float64) time.Duration {
+	if len(w) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(w))
+	return sorted[max(int(math.Ceil(q*float64(len(w)))), 1)-1]
+}
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

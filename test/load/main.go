@@ -1,153 +1,55 @@
-//go:build linux
-
-// Command load measures the service beside the floor of what the kernel and
-// net/http allow, in turn, with clients that cost little. See README.md.
-//
-//	go run ./test/load quick    a minute or so; fails only on a broken promise
-//	go run ./test/load all      every target, full size, into README.md
-//	go run ./test/load report   durable publishing, into README.md
+// Command load builds and runs the load tool, which measures the speed and the
+// cost of the service; see README.md. The tool is a module of its own, in bench,
+// so that building, vetting and linting the service leave it out. It has to be
+// started from the top of the repository.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
-	"runtime"
-	"slices"
-	"strings"
+	"path/filepath"
 	"syscall"
-	"time"
 )
+
+// failed is the exit code for a tool that could not be built or started.
+const failed = 2
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	code, err := run(ctx, os.Args[1:])
 	stop()
-	switch {
-	case errors.Is(err, errFault):
-		fmt.Fprintln(os.Stderr, "load:", err)
-		os.Exit(1)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "load: could not measure:", err)
-		os.Exit(2)
-	}
-}
-
-// command is one way to call the tool.
-type command struct {
-	sizes     sizes
-	scenarios []scenario
-	table     func(*results) string
-	counts    func(sizes) string // what the table was made with
-	section   string             // of README.md; empty: the table is only printed
-}
-
-func countsOfQuick(s sizes) string {
-	return fmt.Sprintf("%d idle connections, %d that are told, %d missed each", s.idle, s.clients, s.missed)
-}
-
-func countsOfAll(s sizes) string {
-	return fmt.Sprintf("%d idle connections, %d that are told, %d missed each; "+
-		"growth from %d to %d connections and from %d to %d users with history; a full store keeps %d notifications",
-		s.idle, s.clients, s.missed, s.few, s.idle, s.fewUsers, s.manyUsers, s.kept)
-}
-
-func countsOfReport(s sizes) string {
-	return fmt.Sprintf("%d connections", s.clients)
-}
-
-func commands() map[string]command {
-	full := sizes{
-		rounds: 3, idle: 19_000, clients: 10_000, missed: 20,
-		few: 1_000, fewUsers: 10_000, manyUsers: 1_000_000, kept: 5_000_000,
-		lasts: 5 * time.Second, settles: 5 * time.Second, warmUp: 500 * time.Millisecond,
-	}
-	small := sizes{
-		rounds: 2, idle: 2_000, clients: 2_000, missed: 5,
-		few: 200, fewUsers: 1_000, manyUsers: 20_000, kept: 100_000,
-		lasts: time.Second, settles: time.Second, warmUp: 200 * time.Millisecond,
-	}
-	return map[string]command{
-		"quick":  {small, basics(), targetTable, countsOfQuick, ""},
-		"all":    {full, everything(), targetTable, countsOfAll, "targets"},
-		"report": {full, throughput(), durableTable, countsOfReport, "durable publishing"},
-	}
-}
-
-var errUsage = errors.New("usage: go run ./test/load quick|all|report [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
-
-func run(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return errUsage
-	}
-	c, known := commands()[args[0]]
-	if !known {
-		return errUsage
-	}
-	flags := flag.NewFlagSet("load "+args[0], flag.ContinueOnError)
-	only := flags.String("only", "", "scenarios to run, separated by commas; the table is then only printed")
-	data := flags.String("data", ".", "directory for the service's data, on a real disk")
-	program := flags.String("service", "", "a service that is built already")
-	profiles := flags.String("profile", "", "directory to put profiles of the service into, which cost it a little")
-	flags.IntVar(&c.sizes.rounds, "rounds", c.sizes.rounds, "how often floor and service take turns")
-	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that are told something")
-	flags.IntVar(&c.sizes.idle, "idle", c.sizes.idle, "connections that do nothing")
-	flags.IntVar(&c.sizes.kept, "kept", c.sizes.kept, "notifications in the full store that is started; 0 leaves that out")
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
-		return errors.Join(err, errUsage)
-	}
-	if *only != "" {
-		chosen, err := choose(slices.Concat(c.scenarios, everything()), *only)
-		if err != nil {
-			return err
-		}
-		c.scenarios, c.section = chosen, ""
-	}
-	return c.measure(ctx, "go run ./test/load "+strings.Join(args, " "), *data, *program, *profiles)
-}
-
-// measure runs the command and prints its table, and writes it if the command
-// says where.
-func (c command) measure(ctx context.Context, line, data, program, profiles string) (err error) {
-	// Every loop has a processor of its own as far as Go is concerned, so that
-	// the kernel alone decides who runs: a loop must never wait for another's
-	// time slice.
-	runtime.GOMAXPROCS(crowdLoops + runtime.NumCPU() + 1)
-
-	dir, err := os.MkdirTemp(data, ".load-")
 	if err != nil {
-		return fmt.Errorf("make a directory: %w", err)
+		fmt.Fprintln(os.Stderr, "load:", err)
+	}
+	os.Exit(code)
+}
+
+// run builds the tool into a temporary directory, runs it with args until it ends
+// and returns its exit code.
+func run(ctx context.Context, args []string) (code int, err error) {
+	dir, err := os.MkdirTemp("", "bellhop-load-")
+	if err != nil {
+		return failed, fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	sync, err := syncTime(dir)
-	if err != nil {
-		return err
-	}
-	where, err := conditions(ctx, line, dir, sync)
-	if err != nil {
-		return err
-	}
 
-	if profiles != "" {
-		if err := os.MkdirAll(profiles, 0o755); err != nil {
-			return fmt.Errorf("make the directory for profiles: %w", err)
-		}
+	program := filepath.Join(dir, "load")
+	build := exec.CommandContext(ctx, "go", "build", "-C", "test/load/bench", "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		return failed, fmt.Errorf("build the load tool, from the top of the repository: %w\n%s", err, out)
 	}
-	b := &bench{sizes: c.sizes, dir: dir, results: newResults(), progress: os.Stderr, profiles: profiles}
-	b.results.add(anFsync, floor, milliseconds(sync.Quantile(0.5)))
-	b.say("%s", where)
-	if err := b.build(ctx, program); err != nil {
-		return err
+	tool := exec.CommandContext(ctx, program, args...)
+	tool.Stdin, tool.Stdout, tool.Stderr = os.Stdin, os.Stdout, os.Stderr
+	tool.Cancel = func() error { return tool.Process.Signal(syscall.SIGTERM) } // the tool stops its servers
+	var exit *exec.ExitError
+	if err := tool.Run(); errors.As(err, &exit) {
+		return max(exit.ExitCode(), 1), nil // -1 if a signal ended the tool
+	} else if err != nil {
+		return failed, fmt.Errorf("run the load tool: %w", err)
 	}
-	others, err := b.runBesideOthers(ctx, c.scenarios)
-	text := fmt.Sprintf("%s\nRounds: %d; each figure is the median (lowest–highest); %s.\n%s; %s.",
-		c.table(b.results), c.sizes.rounds, c.counts(c.sizes), where, others)
-	fmt.Println(text)
-	if err != nil || c.section == "" {
-		return err
-	}
-	return write(readme, c.section, text)
+	return 0, nil
 }

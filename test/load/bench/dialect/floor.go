@@ -1,0 +1,42 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/bellhop/bellhop/test/load/bench/frame"
+	"github.com/bellhop/bellhop/test/load/bench/mark"
+)
+
+// Floor speaks to test/load/floor. It sends the token of a client, which the
+// floor does not look at, so that both servers read requests of about one size;
+// and what it posts is the ready-made frame, as long as the service's own.
+type Floor struct{ token string }
+
+// NewFloor returns the dialect of the floor.
+func NewFloor() Floor {
+	return Floor{token: strings.Repeat("x", 190)}
+}
+
+// Upgrade implements Dialect.
+func (f Floor) Upgrade(dst []byte, user uint32, _ []byte) []byte {
+	return appendUpgrade(dst, []byte("/ws?user="+userName(user)), f.token)
+}
+
+// Greets implements Dialect.
+func (f Floor) Greets() bool { return false }
+
+// Publish implements Dialect. The floor knows no batches: it sends the first
+// mark only.
+func (f Floor) Publish(dst []byte, _ int, marks []mark.Mark, _ Kind) []byte {
+	m, target := marks[0], "/notify"
+	if m.User != mark.Everyone {
+		target += "?user=" + userName(m.User)
+	}
+	text := make([]byte, 0, 512)
+	text = append(text, `{"event":"notification","cursor":"`...)
+	text = append(text, strings.Repeat("c", 64)...)
+	text = append(text, `","data":{"id":"00000000-0000-0000-0000-000000000000","type":"load.test","data":`...)
+	text = appendData(text, m)
+	text = append(text, `,"priority":"normal","time":"2026-12-01T09:00:00.000Z","audience":"user"}}`...)
+	return appendPost(dst, []byte(target), f.token, frame.Append(nil, frame.Text, text))
+}

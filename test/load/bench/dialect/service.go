@@ -1,0 +1,109 @@
+package dialect
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/bellhop/bellhop/test/load/bench/mark"
+)
+
+// Service speaks to `bellhop serve`, by the contract.
+type Service struct {
+	signer  signer
+	tokens  []string // of the publishers
+	users   []string // their tokens, if they were signed ahead
+	expires time.Time
+}
+
+// lifetime is how long tokens are good: longer than any run.
+const lifetime = 6 * time.Hour
+
+// NewService returns the dialect of a service that knows secret, for so many
+// publishers. Each publisher is a principal of its own.
+func NewService(secret string, publishers int) *Service {
+	s := &Service{signer: signer{[]byte(secret)}, expires: time.Now().Add(lifetime)}
+	for i := range publishers {
+		s.tokens = append(s.tokens,
+			s.signer.sign("publisher-"+strconv.Itoa(i), "notify:publish notify:broadcast", s.expires))
+	}
+	return s
+}
+
+// NewServiceRS256 returns the dialect of a service that knows nothing but
+// publicKey, in PEM, for so many users who connect. Their tokens are signed
+// ahead, for signing costs far more than checking.
+func NewServiceRS256(users int) (s *Service, publicKey []byte, err error) {
+	s = &Service{expires: time.Now().Add(lifetime)}
+	s.users, publicKey, err = signAhead(users, s.expires)
+	return s, publicKey, err
+}
+
+// Upgrade implements Dialect.
+func (s *Service) Upgrade(dst []byte, user uint32, cursor []byte) []byte {
+	target := []byte("/ws")
+	if len(cursor) > 0 {
+		target = append(append(target, "?cursor="...), cursor...)
+	}
+	return appendUpgrade(dst, target, s.Token(user))
+}
+
+// Token returns a token of user.
+func (s *Service) Token(user uint32) string {
+	if s.users != nil {
+		return s.users[user]
+	}
+	return s.signer.sign(userName(user), "", s.expires)
+}
+
+// Hearing returns a token of user that names topics.
+func (s *Service) Hearing(user uint32, topics ...string) string {
+	return s.signer.signHearing(userName(user), topics, s.expires)
+}
+
+// Operator returns a token that may publish to everyone, and recall.
+func (s *Service) Operator() string {
+	return s.signer.sign("operator", "notify:publish notify:broadcast notify:admin", s.expires)
+}
+
+// Draft returns the body of a publish of one notification.
+func (s *Service) Draft(m mark.Mark) []byte { return appendDraft(nil, m, Stored) }
+
+// Greets implements Dialect.
+func (s *Service) Greets() bool { return true }
+
+// Publish implements Dialect.
+func (s *Service) Publish(dst []byte, publisher int, marks []mark.Mark, kind Kind) []byte {
+	if len(marks) == 1 {
+		return appendPost(dst, []byte("/notify"), s.tokens[publisher], appendDraft(nil, marks[0], kind))
+	}
+	body := make([]byte, 0, 256*len(marks))
+	body = append(body, `{"notifications":[`...)
+	for i, m := range marks {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = appendDraft(body, m, kind)
+	}
+	body = append(body, "]}"...)
+	return appendPost(dst, []byte("/notify/batch"), s.tokens[publisher], body)
+}
+
+func appendDraft(dst []byte, m mark.Mark, kind Kind) []byte {
+	if m.User == mark.Everyone {
+		dst = append(dst, `{"to":{"all":true}`...)
+	} else {
+		dst = append(dst, `{"to":{"users":["`...)
+		dst = append(dst, userName(m.User)...)
+		dst = append(dst, `"]}`...)
+	}
+	switch kind {
+	case Ephemeral:
+		dst = append(dst, `,"ephemeral":true`...)
+	case Collapsing:
+		dst = append(dst, `,"collapse_key":"load"`...)
+	case Stored:
+	}
+	dst = append(dst, `,"type":"load.test","data":`...)
+	dst = appendData(dst, m)
+	return append(dst, '}')
+}

@@ -1,0 +1,162 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/bellhop/bellhop/test/load/bench/dialect"
+	"github.com/bellhop/bellhop/test/load/bench/server"
+	"github.com/bellhop/bellhop/test/load/bench/stats"
+)
+
+// Whose inboxes are measured, and how much they hold.
+const (
+	fullInbox  = 0
+	smallInbox = 1
+	keptInFull = 1_000 // as many as are kept by default
+	keptInTiny = 50
+)
+
+// inboxes measures what it costs to list 50 of a full inbox, and to change a
+// state there and in a small one: the count that every change tells must not
+// cost more where there is more. There is no floor, which keeps nothing.
+func inboxes(ctx context.Context, b *bench) (err error) {
+	speaks := dialect.NewService(server.Secret, maxPublishers)
+	k := &stock{bench: b, name: "inboxes", users: 2, dialect: speaks}
+	if k.dir, err = b.makeDir("inbox"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.close()) }()
+	if err := k.start(ctx); err != nil {
+		return err
+	}
+	for user, kept := range map[uint32]int{fullInbox: keptInFull, smallInbox: keptInTiny} {
+		one := func(int, int) uint32 { return user }
+		if _, err := k.publish(ctx, load{publishers: 1, batch: kept}, one, time.Minute, 1); err != nil {
+			return fmt.Errorf("fill an inbox: %w", err)
+		}
+	}
+	for range b.sizes.rounds {
+		for _, user := range []uint32{fullInbox, smallInbox} {
+			r := &reader{stock: k, token: speaks.Token(user), client: &http.Client{}}
+			if err := r.measure(ctx, user == fullInbox); err != nil {
+				return err
+			}
+			r.client.CloseIdleConnections()
+		}
+		b.results.add("growth of mark", service,
+			b.results.last("mark cpu", service)/b.results.last("mark few cpu", service))
+	}
+	return nil
+}
+
+// reader is somebody who looks at an inbox, over one connection.
+type reader struct {
+	stock  *stock
+	token  string
+	client *http.Client
+}
+
+// page is what a reader makes of the answer to a listing.
+type page struct {
+	Items []struct {
+		ID string `json:"id"`
+	} `json:"items"`
+	Unread int `json:"unread_count"`
+}
+
+// measure lists and marks for a while each.
+func (r *reader) measure(ctx context.Context, full bool) error {
+	var first page
+	if err := r.ask(ctx, http.MethodPost, "/inbox/unread", []byte(`{"all":true}`), &first); err != nil {
+		return err
+	}
+	list := func() error { return r.ask(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
+	if err := list(); err != nil {
+		return err
+	}
+	if len(first.Items) != keptInTiny {
+		return fmt.Errorf("%w: %d items are listed, of 50", errFault, len(first.Items))
+	}
+	unread, turn := first.Unread, 0
+	mark := func() error {
+		verb, want := "/inbox/read", unread-1
+		if turn++; turn%2 == 0 {
+			verb, want = "/inbox/unread", unread
+		}
+		body := fmt.Appendf(nil, `{"ids":[%q]}`, first.Items[turn/2%len(first.Items)].ID)
+		if turn%2 == 0 { // the one that was marked before
+			body = fmt.Appendf(nil, `{"ids":[%q]}`, first.Items[(turn-1)/2%len(first.Items)].ID)
+		}
+		var told page
+		if err := r.ask(ctx, http.MethodPost, verb, body, &told); err != nil {
+			return err
+		}
+		if told.Unread != want {
+			return fmt.Errorf("%w: %d are unread, want %d", errFault, told.Unread, want)
+		}
+		return nil
+	}
+	if !full {
+		return r.repeat(ctx, "mark few", mark)
+	}
+	return errors.Join(r.repeat(ctx, "list", list), r.repeat(ctx, "mark", mark))
+}
+
+// repeat calls f one time after the other, and notes what that costs and takes.
+func (r *reader) repeat(ctx context.Context, metric string, f func() error) error {
+	var took stats.Histogram
+	run := func() error {
+		for start := time.Now(); time.Since(start) < r.stock.bench.sizes.lasts && ctx.Err() == nil; {
+			began := time.Now()
+			if err := f(); err != nil {
+				return err
+			}
+			took.Record(time.Since(began))
+		}
+		return ctx.Err()
+	}
+	cpu, err := cost(r.stock.server, run)
+	if err != nil {
+		return fmt.Errorf("%s: %w", metric, err)
+	}
+	r.stock.bench.results.add(metric+" cpu", service, perMillion(cpu, int64(took.Count())))
+	r.stock.bench.results.add(metric+" p50", service, milliseconds(took.Quantile(0.5)))
+	return nil
+}
+
+func (r *reader) ask(ctx context.Context, method, path string, body []byte, answer any) error {
+	url := "http://" + r.stock.server.Address.String() + path
+	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("ask for %s: %w", path, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+r.token)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := r.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask for %s: %w", path, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return fmt.Errorf("ask for %s: %w", path, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %s %s answers %d: %s", errFault, method, path, response.StatusCode, text)
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", path, err)
+	}
+	return nil
+}

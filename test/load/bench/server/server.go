@@ -1,0 +1,200 @@
+//go:build linux
+
+// Package server builds and starts what is measured, as processes of their own,
+// and reads from /proc what they cost.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Secret is the key that services are started with.
+const Secret = "the secret of the load tool keeps no secret"
+
+// How long a server may take.
+const (
+	startPatience = 30 * time.Second
+	stopPatience  = 30 * time.Second
+)
+
+// Build compiles a package of the module in the directory module into dir and
+// returns the program.
+func Build(ctx context.Context, dir, module, pkg string) (program string, err error) {
+	program, err = filepath.Abs(filepath.Join(dir, filepath.Base(pkg)))
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w", pkg, err)
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-C", module, "-o", program, pkg)
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+	}
+	return program, nil
+}
+
+// Server is a server that runs.
+type Server struct {
+	Address netip.AddrPort
+	admin   netip.AddrPort // of a service
+	process *exec.Cmd
+	log     *os.File
+	ended   chan error
+	starts  time.Duration
+}
+
+// StartFloor starts the floor. The caller must Stop it.
+func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
+	address, err := free()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Address: address, process: exec.Command(program, "-listen", address.String())}
+	if err := s.start(ctx, dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// StartService starts `bellhop serve` with its defaults and with all limits on,
+// so high that none is reached. It keeps its data and its log in dir. Further
+// settings are as they stand in the environment. The caller must Stop it.
+func StartService(ctx context.Context, program, dir string, settings ...string) (*Server, error) {
+	address, err1 := free()
+	admin, err2 := free()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	serve := exec.Command(program, "serve")
+	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BELLHOP_") })
+	serve.Env = append(others,
+		"BELLHOP_LISTEN="+address.String(),
+		"BELLHOP_ADMIN_LISTEN="+admin.String(),
+		"BELLHOP_DATA_DIR="+filepath.Join(dir, "data"),
+		"BELLHOP_JWT_SECRET="+Secret,
+		"BELLHOP_PROFILES=on",
+		"BELLHOP_LOG_LEVEL=warn",
+		"BELLHOP_DRAIN_WINDOW=1",
+		"BELLHOP_TRUSTED_PROXIES=none",
+		"BELLHOP_HANDSHAKES_PER_ADDRESS=1000000",
+		"BELLHOP_BROADCASTS_PER_SECOND=1000000",
+		"BELLHOP_PUBLISHES_PER_SECOND=1000000",
+		"BELLHOP_REQUESTS_PER_SECOND=1000000",
+	)
+	serve.Env = append(serve.Env, settings...) // of two values the later counts
+	s := &Server{Address: address, admin: admin, process: serve}
+	if err := s.start(ctx, dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// free returns an address of this machine that nobody listened on just now.
+func free() (netip.AddrPort, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("find a free port: %w", err)
+	}
+	address := netip.MustParseAddrPort(l.Addr().String())
+	return address, l.Close()
+}
+
+// start starts the process and waits until it is ready. After an error it does
+// not run.
+func (s *Server) start(ctx context.Context, dir string) (err error) {
+	s.log, err = os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return fmt.Errorf("create the server's log: %w", err)
+	}
+	s.ended = make(chan error, 1)
+	s.process.Stdout, s.process.Stderr = s.log, s.log
+	s.process.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:   true,            // an interrupt is for the tool, which stops its servers
+		Pdeathsig: syscall.SIGKILL, // and they must not outlive it
+	}
+	begin := time.Now()
+	if err := s.process.Start(); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", s.process.Path, err), s.log.Close())
+	}
+	go func() { s.ended <- s.process.Wait() }()
+	if err := s.awaitReady(ctx); err != nil {
+		return errors.Join(err, s.Stop())
+	}
+	s.starts = time.Since(begin)
+	return nil
+}
+
+// awaitReady asks until the server says that it is ready.
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	client := &http.Client{}
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address.String()+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		request.Close = true
+		answer, err := client.Do(request)
+		if err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-s.ended:
+			s.ended <- err
+			return fmt.Errorf("%s ended before it was ready: %w\n%s", s.process.Path, err, s.lastWords())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w\n%s", s.process.Path, ctx.Err(), s.lastWords())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// StartTime returns how long it took until the server was ready.
+func (s *Server) StartTime() time.Duration { return s.starts }
+
+// Stop asks the server to end, kills it if it does not, and waits for it.
+func (s *Server) Stop() error {
+	defer func() { _ = s.log.Close() }()          // only the server wrote to it
+	_ = s.process.Process.Signal(syscall.SIGTERM) // if it has ended, ended says so
+	select {
+	case <-s.ended: // the floor dies of the signal, the service may exit 0: both are fine
+		return nil
+	case <-time.After(stopPatience):
+	}
+	_ = s.process.Process.Kill()
+	<-s.ended
+	return fmt.Errorf("%s did not end within %v of SIGTERM\n%s", s.process.Path, stopPatience, s.lastWords())
+}
+
+// Kill ends the server at once, with SIGKILL, and waits for it.
+func (s *Server) Kill() error {
+	defer func() { _ = s.log.Close() }() // only the server wrote to it
+	if err := s.process.Process.Kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", s.process.Path, err)
+	}
+	<-s.ended
+	return nil
+}
+
+// lastWords returns the end of the server's log.
+func (s *Server) lastWords() string {
+	text, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(text[max(len(text)-2_000, 0):]))
+}

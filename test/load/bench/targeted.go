@@ -1,0 +1,142 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bellhop/bellhop/test/load/bench/dialect"
+	"github.com/bellhop/bellhop/test/load/bench/mark"
+	"github.com/bellhop/bellhop/test/load/bench/publish"
+)
+
+// maxPublishers is the most that any load has.
+const maxPublishers = 256
+
+// load is one way to publish to single users.
+type load struct {
+	name        string
+	publishers  int
+	batch       int     // notifications in a request; 0 and 1: no batch
+	perSecond   float64 // requests; 0: flat out
+	ephemeral   bool
+	serviceOnly bool // the floor knows one way only
+}
+
+// loads returns a scenario that connects everybody and publishes in these ways,
+// one after the other.
+func loads(all ...load) func(context.Context, *session) error {
+	return func(ctx context.Context, s *session) error {
+		if _, err := s.connect(ctx); err != nil {
+			return err
+		}
+		return s.loads(ctx, all...)
+	}
+}
+
+func (s *session) loads(ctx context.Context, all ...load) error {
+	for _, l := range all {
+		if l.serviceOnly && s.side == floor {
+			continue
+		}
+		if err := s.measure(ctx, l); err != nil {
+			return fmt.Errorf("publish %s: %w", l.name, err)
+		}
+	}
+	return s.check(ctx)
+}
+
+// measure publishes as l says, a little to warm up and then for a while, and
+// ends when everything has come.
+func (s *session) measure(ctx context.Context, l load) error {
+	if _, err := s.publish(ctx, l, s.sizes.warmUp, 0); err != nil {
+		return err
+	}
+	s.crowd.Latencies()
+
+	var result publish.Result
+	var cpu, took time.Duration
+	objects, err := s.allocations(ctx, func() (err error) {
+		start := time.Now()
+		cpu, err = s.cost(func() (err error) {
+			result, err = s.publish(ctx, l, s.sizes.lasts, 0)
+			return err
+		})
+		took = time.Since(start)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	latencies := s.crowd.Latencies()
+	s.record(l.name+" cpu", perMillion(cpu, result.Notifications))
+	s.recordAllocations(l.name+" allocs", objects, result.Notifications)
+	s.record(l.name+" rate", float64(result.Notifications)/took.Seconds())
+	s.record(l.name+" answer p50", milliseconds(result.Answers.Quantile(0.5)))
+	s.record(l.name+" p50", milliseconds(latencies.Quantile(0.5)))
+	s.record(l.name+" p99", milliseconds(latencies.Quantile(0.99)))
+	s.record(l.name+" p99.9", milliseconds(latencies.Quantile(0.999)))
+	return nil
+}
+
+// publish publishes as l says for a time, or until so many requests, and waits
+// until everything has come.
+func (s *session) publish(ctx context.Context, l load, lasts time.Duration, most int) (publish.Result, error) {
+	result, err := s.flood(ctx, l, lasts, most)
+	if err != nil {
+		return result, err
+	}
+	return result, s.allTold(ctx)
+}
+
+// flood publishes and waits for the answers only.
+func (s *session) flood(ctx context.Context, l load, lasts time.Duration, most int) (publish.Result, error) {
+	return publish.Run(ctx, publish.Options{
+		Server:     s.server.Address,
+		Publishers: min(l.publishers, s.clients),
+		Source:     s.source(l),
+		Epoch:      s.epoch,
+		For:        lasts,
+		Most:       most,
+		PerSecond:  l.perSecond,
+	})
+}
+
+// source returns what the publishers of l send. They share the users out among
+// themselves, so that each user's order is the order of one publisher.
+func (s *session) source(l load) publish.Source {
+	publishers := min(l.publishers, s.clients)
+	kind := dialect.Stored
+	if l.ephemeral {
+		kind = dialect.Ephemeral
+	}
+	next := make([]int, publishers)
+	for i := range next {
+		next[i] = i
+	}
+	marks := make([]mark.Mark, max(l.batch, 1))
+	return func(dst []byte, publisher int, at time.Duration) ([]byte, int) {
+		for i := range marks {
+			user := next[publisher]
+			if next[publisher] += publishers; next[publisher] >= s.clients {
+				next[publisher] = publisher
+			}
+			s.toUser[user]++
+			s.inLane[0]++
+			marks[i] = mark.Mark{User: uint32(user), Sequence: s.toUser[user], Sent: int64(at)}
+		}
+		return s.dialect.Publish(dst, publisher, marks, kind), len(marks)
+	}
+}
+
+// publishMissed publishes so many to every client, and does not wait until they
+// come: nobody is there.
+func (s *session) publishMissed(ctx context.Context, each int) error {
+	const inOne = 100
+	l := load{publishers: 1, batch: inOne}
+	requests := (each*s.clients + inOne - 1) / inOne
+	_, err := s.flood(ctx, l, time.Minute, requests)
+	return err
+}

@@ -1,0 +1,150 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/test/load/bench/dialect"
+	"github.com/bellhop/bellhop/test/load/bench/server"
+	"github.com/bellhop/bellhop/test/load/bench/stats"
+)
+
+// The histories that are measured: few and many topics of one notification
+// each, and some that are full.
+const (
+	fewTopics  = 100
+	manyTopics = 20_000
+	fullTopics = 50
+	keptInEach = 1_000
+)
+
+// topics measures what it costs to list an inbox by a pattern that stands for few and
+// for many topics, and what publishes take while a user marks 50,000 notifications as
+// read and unread in turn. There is no floor, which keeps nothing.
+func topics(ctx context.Context, b *bench) (err error) {
+	speaks := dialect.NewService(server.Secret, maxPublishers)
+	k := &stock{bench: b, name: "topics", users: 1, dialect: speaks}
+	if k.dir, err = b.makeDir("topics"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.close()) }()
+	if err := k.start(ctx); err != nil {
+		return err
+	}
+	o := &operator{session: &session{server: k.server}, client: &http.Client{}}
+	defer o.client.CloseIdleConnections()
+	for prefix, n := range map[string]int{"few": fewTopics, "many": manyTopics} {
+		if err := o.fill(ctx, speaks, prefix, n, 1); err != nil {
+			return err
+		}
+	}
+	if err := o.fill(ctx, speaks, "full", fullTopics, keptInEach); err != nil {
+		return err
+	}
+	for range b.sizes.rounds {
+		for _, size := range []string{"few", "many"} {
+			r := &reader{stock: k, token: speaks.Hearing(0, size+".*"), client: o.client}
+			var first page
+			list := func() error { return r.ask(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
+			if err := r.repeat(ctx, "list "+size+" topics", list); err != nil {
+				return err
+			}
+		}
+		b.results.add("growth by topics", service,
+			b.results.last("list many topics cpu", service)/b.results.last("list few topics cpu", service))
+		if err := besideMarks(ctx, k, speaks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill publishes so many notifications to each of so many topics, in batches.
+func (o *operator) fill(ctx context.Context, speaks *dialect.Service, prefix string, topics, each int) error {
+	const most = 1_000
+	var drafts []string
+	for n := range topics * each {
+		drafts = append(drafts, fmt.Sprintf(`{"to":{"topics":["%s.%d"]},"type":"load.test","data":{"n":%d}}`, prefix, n%topics, n))
+		if len(drafts) < most && n < topics*each-1 {
+			continue
+		}
+		body := `{"notifications":[` + strings.Join(drafts, ",") + `]}`
+		if err := o.ask(ctx, speaks.Operator(), http.MethodPost, "/notify/batch", []byte(body), nil); err != nil {
+			return fmt.Errorf("fill topics: %w", err)
+		}
+		drafts = drafts[:0]
+	}
+	return nil
+}
+
+// besideMarks measures publishes alone, and while a user marks as fast as is allowed.
+func besideMarks(ctx context.Context, k *stock, speaks *dialect.Service) error {
+	if err := k.publishAlone(ctx, speaks, "publish alone"); err != nil {
+		return err
+	}
+	marking, stop := context.WithCancel(ctx)
+	var user sync.WaitGroup
+	var failed error
+	user.Go(func() { failed = toggle(marking, k, speaks) })
+	err := k.publishAlone(ctx, speaks, "publish beside marks")
+	stop()
+	user.Wait()
+	if err != nil {
+		return err
+	}
+	k.bench.results.add("growth beside marks", service,
+		k.bench.results.last("publish beside marks p50", service)/k.bench.results.last("publish alone p50", service))
+	return failed
+}
+
+// publishAlone measures how long one publish after the other takes.
+func (k *stock) publishAlone(ctx context.Context, speaks *dialect.Service, metric string) error {
+	o := &operator{session: &session{server: k.server}, client: &http.Client{}}
+	defer o.client.CloseIdleConnections()
+	var took stats.Histogram
+	body := []byte(`{"to":{"users":["somebody"]},"type":"load.test"}`)
+	for start := time.Now(); time.Since(start) < k.bench.sizes.lasts; {
+		began := time.Now()
+		if err := o.ask(ctx, speaks.Operator(), http.MethodPost, "/notify", body, nil); err != nil {
+			return fmt.Errorf("%s: %w", metric, err)
+		}
+		took.Record(time.Since(began))
+	}
+	k.bench.results.add(metric+" p50", service, milliseconds(took.Quantile(0.5)))
+	return nil
+}
+
+// toggle marks all as read and unread in turn until ctx ends. A refusal is what the
+// service is for.
+func toggle(ctx context.Context, k *stock, speaks *dialect.Service) error {
+	const refused = 50 * time.Millisecond
+	r := &reader{stock: k, token: speaks.Hearing(0, "full.*"), client: &http.Client{}}
+	defer r.client.CloseIdleConnections()
+	for n := 0; ctx.Err() == nil; n++ {
+		verb, want := "/inbox/read", 0
+		if n%2 == 1 {
+			verb, want = "/inbox/unread", fullTopics*keptInEach
+		}
+		var told page
+		err := r.ask(ctx, http.MethodPost, verb, []byte(`{"all":true}`), &told)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errFault) && strings.Contains(err.Error(), " 429"):
+			_ = pause(ctx, refused) // ctx tells
+			n--                     // the same once more
+		case err == nil && told.Unread != want:
+			return fmt.Errorf("%w: %d are unread, want %d", errFault, told.Unread, want)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
