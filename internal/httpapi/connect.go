@@ -11,10 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 )
-
-// webSocketVersion is the only version of RFC 6455.
-const webSocketVersion = "13"
 
 // connect serves GET /ws: it hands over what asks for a WebSocket. Without an
 // upgrade all other checks have run, so that a browser can learn why its
@@ -50,8 +48,8 @@ func handshake(r *http.Request) error {
 		!lists(r.Header.Values(echo.HeaderUpgrade), "websocket") {
 		return notify.Errorf(notify.ErrUpgrade, "all is well, but this asks for no WebSocket")
 	}
-	if v := r.Header.Values("Sec-WebSocket-Version"); len(v) != 1 || v[0] != webSocketVersion {
-		return notify.Errorf(notify.ErrUpgrade, "the version of WebSocket must be "+webSocketVersion)
+	if v := r.Header.Values("Sec-WebSocket-Version"); len(v) != 1 || v[0] != problem.WebSocketVersion {
+		return notify.Errorf(notify.ErrUpgrade, "the version of WebSocket must be "+problem.WebSocketVersion)
 	}
 	if r.ContentLength != 0 {
 		return notify.Errorf(notify.ErrMalformed, "a handshake has no body")

@@ -19,6 +19,7 @@ import (
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 	"github.com/bellhop/bellhop/test/contract"
@@ -331,11 +332,11 @@ func (s *fakeService) doContext(ctx context.Context, method, path, body string, 
 }
 
 // problem returns the answer's problem, whose name must be name.
-func (s *fakeService) problem(a answer, status int, name string) wire.Problem {
+func (s *fakeService) problem(a answer, status int, name string) problem.Details {
 	s.t.Helper()
 	require.Equal(s.t, status, a.StatusCode, "%s", a.body)
 	require.Equal(s.t, "application/problem+json", a.Header.Get("Content-Type"))
-	var p wire.Problem
+	var p problem.Details
 	require.NoError(s.t, json.Unmarshal(a.body, &p))
 	require.Equal(s.t, "urn:bellhop:problem:"+name, p.Type)
 	require.Equal(s.t, status, p.Status)

@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/internal/problem"
 )
 
 // livez serves GET /livez: whether a restart would help.
@@ -29,7 +29,7 @@ func (a *api) health(c echo.Context, wrong error) error {
 	if wrong == nil {
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
 	}
-	if wire.ProblemOf(wrong).Status != http.StatusServiceUnavailable {
+	if problem.Of(wrong).Status != http.StatusServiceUnavailable {
 		a.Logger.Warn("not healthy", "id", requestID(c), "route", a.route(c), "error", wrong)
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -89,7 +90,8 @@ func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
 			told = append(told, ',')
 		}
 		if r.Err != nil {
-			told = append(told, problemOf(r.Err, c, a.Logger).JSON()...)
+			logInternal(r.Err, c, a.Logger)
+			told = append(told, problem.OfRequest(c.Response().Header(), r.Err).JSON()...)
 			continue
 		}
 		told = wire.AppendReceipt(told, http.StatusAccepted, r.Receipt)

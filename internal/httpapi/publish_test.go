@@ -242,10 +242,10 @@ func TestBatchAnswersEachItemInOrder(t *testing.T) {
 	instance := "urn:uuid:" + a.Header.Get("X-Request-Id")
 	require.JSONEq(t, fmt.Sprintf(`{"failed":2,"results":[
 		{"status":202,"id":%q,"recipients":1,"duplicate":false},
-		{"status":422,"type":"urn:bellhop:problem:invalid","title":"The body breaks the rules",
+		{"status":422,"type":"urn:bellhop:problem:invalid","title":"The body is not valid",
 			"detail":"the body breaks the rules listed in errors","instance":%q,
 			"errors":[{"pointer":"/type","detail":"is required"}]},
-		{"status":500,"type":"urn:bellhop:problem:internal","title":"Something went wrong","instance":%q},
+		{"status":500,"type":"urn:bellhop:problem:internal","title":"Internal error","instance":%q},
 		{"status":202,"id":%q,"duplicate":true}]}`, id, instance, instance, id), string(a.body))
 	require.Equal(t, []service.Call{{Path: "/notify/batch", Key: "k"}}, s.publisher.calls)
 	require.Len(t, s.publisher.items, 4)

@@ -14,6 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 )
 
 // Inbox is what a stream is told: package service.
@@ -59,7 +60,7 @@ func New(opts Options) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p, ok := auth.PrincipalOf(r.Context())
 	if !ok {
-		http.Error(w, "a token is needed", http.StatusUnauthorized)
+		problem.Respond(w, r, notify.Errorf(notify.ErrUnauthenticated, "an event stream needs a token"))
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())

@@ -222,12 +222,17 @@ func TestWhatCannotJoinEnds(t *testing.T) {
 	assert.False(t, l.lines.Scan())
 }
 
-func TestNobodyIsServedWithoutAPrincipal(t *testing.T) {
+func TestARequestWithoutAPrincipalIsAnsweredWithAProblem(t *testing.T) {
 	s := start(t, hub.Options{})
 	answer, err := http.Get(s.url + "/events?nobody")
 	require.NoError(t, err)
 	defer answer.Body.Close()
 	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+	assert.Equal(t, "application/problem+json", answer.Header.Get("Content-Type"))
+	assert.Equal(t, "Bearer", answer.Header.Get("WWW-Authenticate"))
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(body), `"urn:bellhop:problem:unauthenticated"`)
 }
 
 // A burst is no reason to call somebody slow who reads.

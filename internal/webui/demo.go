@@ -2,7 +2,6 @@ package webui
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +13,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 )
 
 // Demo serves the page at /, its files below /demo/, and at
@@ -83,11 +85,11 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header(), r.Host)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		problem(w, http.StatusMethodNotAllowed, "method", "Method not allowed")
+		problem.Respond(w, r, notify.Errorf(notify.ErrMethod, "allowed are GET and HEAD"))
 		return
 	}
 	if r.URL.Path == "/demo/session.json" {
-		d.serveSession(r.Context(), w)
+		d.serveSession(w, r)
 		return
 	}
 	serveAsset(w, r, d.assets)
@@ -96,7 +98,7 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func serveAsset(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
 	a, ok := assets[r.URL.Path]
 	if !ok {
-		problem(w, http.StatusNotFound, "not-found", "Not found")
+		problem.Respond(w, r, notify.Errorf(notify.ErrNotFound, "no such page"))
 		return
 	}
 	w.Header().Set("Content-Type", a.contentType)
@@ -105,17 +107,17 @@ func serveAsset(w http.ResponseWriter, r *http.Request, assets map[string]asset)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }
 
-func (d *demo) serveSession(ctx context.Context, w http.ResponseWriter) {
+func (d *demo) serveSession(w http.ResponseWriter, r *http.Request) {
 	s, err := d.session()
 	if err != nil {
-		d.logger.ErrorContext(ctx, "make a demo session", "error", err)
-		problem(w, http.StatusInternalServerError, "internal", "Internal error")
+		d.logger.ErrorContext(r.Context(), "make a demo session", "error", err)
+		problem.Respond(w, r, err)
 		return
 	}
 	body, err := json.Marshal(s)
 	if err != nil {
-		d.logger.ErrorContext(ctx, "encode a demo session", "error", err)
-		problem(w, http.StatusInternalServerError, "internal", "Internal error")
+		d.logger.ErrorContext(r.Context(), "encode a demo session", "error", err)
+		problem.Respond(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
@@ -144,17 +146,4 @@ func secure(h http.Header, host string) {
 	}, "; "))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-}
-
-// problem answers as the rest of the service does (RFC 9457), if with less to
-// tell.
-func problem(w http.ResponseWriter, status int, name, title string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	instance := ""
-	if id := w.Header().Get("X-Request-Id"); id != "" { // by whoever passed the request on
-		instance = `,"instance":"urn:uuid:` + id + `"`
-	}
-	_, _ = fmt.Fprintf(w, `{"type":"urn:bellhop:problem:%s","title":%q,"status":%d%s}`, name, title, status, instance)
 }

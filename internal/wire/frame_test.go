@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"math"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 		"bare":         wire.AppendFrame(nil, "reply", nil, "", nil),
 		"close":        wire.AppendFrame(nil, "close", nil, "", wire.CloseData(notify.CloseExpired)),
 		"restart":      wire.AppendFrame(nil, "close", nil, "", wire.CloseData(notify.CloseRestart(20*time.Second))),
-		"error":        wire.AppendFrame(nil, "error", nil, "7", wire.ProblemOf(notify.Invalid(notify.Fault{Pointer: "/type", Detail: "is required"})).JSON()),
+		"error":        wire.AppendFrame(nil, "error", nil, "7", problem.Of(notify.Invalid(notify.Fault{Pointer: "/type", Detail: "is required"})).JSON()),
 	} {
 		path := filepath.Join("testdata", name+".json")
 		if *update {
@@ -147,32 +147,6 @@ func TestReadCommand(t *testing.T) {
 	assert.Equal(t, "8", c.Ref)
 }
 
-// Every kind of error has a name and a status, and nothing else tells anything.
-func TestProblems(t *testing.T) {
-	for kind, want := range map[error]string{
-		notify.ErrMalformed: "malformed 400", notify.ErrUnauthenticated: "unauthenticated 401",
-		notify.ErrTokenInvalid: "token-invalid 401", notify.ErrTokenExpired: "token-expired 401",
-		notify.ErrTokenRevoked: "token-revoked 401", notify.ErrScope: "scope 403", notify.ErrOrigin: "origin 403",
-		notify.ErrMisdirected: "misdirected 421", notify.ErrNotFound: "not-found 404", notify.ErrMethod: "method 405", notify.ErrInProgress: "in-progress 409",
-		notify.ErrTooLarge: "too-large 413", notify.ErrMediaType: "media-type 415", notify.ErrInvalid: "invalid 422",
-		notify.ErrKeyReused: "key-reused 422", notify.ErrUpgrade: "upgrade 426", notify.ErrLimit: "limit 429",
-		notify.ErrDraining: "draining 503", notify.ErrUnavailable: "unavailable 503",
-		notify.ErrOutcomeUnknown: "outcome-unknown 503", errors.New("secret"): "internal 500",
-	} {
-		p := wire.ProblemOf(kind)
-		name, _ := strings.CutPrefix(p.Type, "urn:bellhop:problem:")
-		assert.Equal(t, want, name+" "+statusText(p.Status))
-		assert.NotEmpty(t, p.Title)
-		assert.Empty(t, p.Detail)
-	}
-	told := wire.ProblemOf(notify.Errorf(notify.ErrTooLarge, "at most %d", 7))
-	assert.Equal(t, "at most 7", told.Detail)
-}
-
-func statusText(status int) string {
-	return string([]byte{'0' + byte(status/100), '0' + byte(status/10%10), '0' + byte(status%10)})
-}
-
 // However much is wrong, what is told of it fits a frame.
 func TestErrorsFitAFrame(t *testing.T) {
 	many := `{"event":"publish"`
@@ -182,7 +156,7 @@ func TestErrorsFitAFrame(t *testing.T) {
 	for _, frame := range []string{many + "}", `{"event":"publish","` + strings.Repeat("<", 12_000) + `":1}`} {
 		_, err := wire.ReadCommand([]byte(frame))
 		require.ErrorIs(t, err, notify.ErrInvalid)
-		told := wire.AppendFrame(nil, "error", nil, strings.Repeat("é", wire.MaxRef), wire.ProblemOf(err).JSON())
+		told := wire.AppendFrame(nil, "error", nil, strings.Repeat("é", wire.MaxRef), problem.Of(err).JSON())
 		assert.Less(t, len(told), 16<<10)
 	}
 }

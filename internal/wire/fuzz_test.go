@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -142,7 +143,7 @@ func FuzzReadCommand(f *testing.F) {
 // told so, in a frame too, with no more than a few faults.
 func requireRefusal(t *testing.T, err error) {
 	t.Helper()
-	p := wire.ProblemOf(err)
+	p := problem.Of(err)
 	require.Contains(t, []int{400, 422}, p.Status, "%v", err)
 	require.Equal(t, p.Status == 422, len(p.Errors) > 0)
 	require.LessOrEqual(t, len(p.Errors), 16)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -63,15 +64,15 @@ func memory(body string) uint64 {
 		d.Check(time.Now(), time.Hour)
 		wire.Fingerprint(d.Source)
 	} else {
-		wire.ProblemOf(err).JSON()
+		problem.Of(err).JSON()
 	}
 	items, err := wire.Batch(b)
 	if err != nil {
-		wire.ProblemOf(err).JSON()
+		problem.Of(err).JSON()
 	}
 	for i := range items {
 		if items[i].Err != nil {
-			wire.ProblemOf(items[i].Err).JSON()
+			problem.Of(items[i].Err).JSON()
 		}
 	}
 	_, _ = wire.Marks(b)

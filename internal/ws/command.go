@@ -10,6 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -75,7 +76,7 @@ func (s *socket) do(command func(context.Context, *socket, wire.Command) ([]byte
 
 // refuse tells the client why its command failed.
 func (s *socket) refuse(name, ref string, err error) {
-	p := wire.ProblemOf(err)
+	p := problem.Of(err)
 	if p.Status == http.StatusInternalServerError {
 		s.handler.opts.Logger.Error("command failed", slog.String("command", name),
 			slog.String("connection", s.conn.ID()), slog.Any("error", err))

@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -129,7 +129,7 @@ func New(opts Options) *Handler {
 			case status < http.StatusInternalServerError:
 				reason = notify.Errorf(notify.ErrMalformed, "%v", reason)
 			}
-			refuse(w, reason)
+			problem.Respond(w, r, reason)
 		},
 	}
 	return h
@@ -138,13 +138,13 @@ func New(opts Options) *Handler {
 // ServeHTTP upgrades the request and returns; the connection goes on by itself.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.enter() {
-		refuse(w, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
+		problem.Respond(w, r, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
 		return
 	}
 	defer h.tasks.Done()
 	p, cursor, err := h.check(r)
 	if err != nil {
-		refuse(w, err)
+		problem.Respond(w, r, err)
 		return
 	}
 	s := &socket{handler: h}
@@ -240,22 +240,4 @@ func (h *Handler) polling() *poller {
 		}
 	})
 	return h.poller
-}
-
-// refuse answers with err as a problem.
-func refuse(w http.ResponseWriter, err error) {
-	p := wire.ProblemOf(err)
-	if id := w.Header().Get("X-Request-Id"); id != "" {
-		p.Instance = "urn:uuid:" + id
-	}
-	switch p.Status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(p.Status)
-	_, _ = bytes.NewReader(p.JSON()).WriteTo(w) // a client that has gone cannot be told
 }

@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"hub", "journal", "store", "auth", "peers"},
 	{"cursor", "wire", "entry", "nowait"},
 	{"strict", "watch", "limit", "text"},
-	{"cache"},
+	{"cache", "problem"},
 	{"notify"},
 }
 
@@ -24,8 +24,8 @@ var floors = [][]string{
 var leaves = []string{"config", "telemetry", "webui"}
 
 // ground is what leaves may import: the domain's types, and how files and settings
-// are read safely.
-var ground = []string{"notify", "watch", "text", "strict"}
+// are read safely, and how errors are answered.
+var ground = []string{"notify", "watch", "text", "strict", "problem"}
 
 // Places beside the packages of internal/ at which a library may enter.
 const (
