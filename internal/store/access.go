@@ -26,11 +26,11 @@ func (tx *txn) ticket(e notify.Ticket) error {
 		return err
 	}
 	if before != nil { // issued again: no two are the same unless a caller repeats one
-		tx.let(key, len(before))
+		tx.refund(key, len(before))
 	}
 	tx.set(key, value)
-	tx.held(key, len(value))
-	return tx.setEnd(endKey(t.end(), kindTicket, e.Hash[:]))
+	tx.charge(key, len(value))
+	return tx.setExpiry(expiryKey(t.expires(), kindTicket, e.Hash[:]))
 }
 
 // redeem uses a ticket up. One that should have been swept is none any more.
@@ -44,14 +44,14 @@ func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 		return notify.Principal{}, errNoTicket
 	}
 	tx.remove(key)
-	tx.let(key, len(b))
+	tx.refund(key, len(b))
 	t, err := readTicket(b)
 	if err != nil { // of an earlier version, which kept less of a principal
 		return notify.Principal{}, errNoTicket
 	}
-	end := endKey(t.end(), kindTicket, e.Hash[:])
+	end := expiryKey(t.expires(), kindTicket, e.Hash[:])
 	tx.remove(end)
-	tx.let(end, 0)
+	tx.refund(end, 0)
 	if !t.isGood(tx.at) {
 		return notify.Principal{}, errNoTicket
 	}
@@ -64,12 +64,12 @@ type ticket struct {
 	principal notify.Principal
 }
 
-func (t ticket) end() time.Time { return t.at.Add(notify.TicketLifetime) }
+func (t ticket) expires() time.Time { return t.at.Add(notify.TicketLifetime) }
 
 // isGood reports whether t can be redeemed. If the clock was set far back, it
 // was issued in the future, and would be good for as long again.
 func (t ticket) isGood(now time.Time) bool {
-	return now.Before(t.end()) && !now.Before(t.at.Add(-notify.TicketLifetime))
+	return now.Before(t.expires()) && !now.Before(t.at.Add(-notify.TicketLifetime))
 }
 
 // ticketForm begins the record of a ticket. The zero was never the first byte of
@@ -159,17 +159,17 @@ func (tx *txn) revoke(e notify.Revocation) error {
 		return err
 	}
 	if was > 0 {
-		tx.let(key, was)
+		tx.refund(key, was)
 	}
 	until := latest(kept.until, latest(tx.at, e.Before).Add(notify.TokenLifetimeMost))
-	if err := tx.setEnd(endKey(until, kindRevocation, key[1:])); err != nil {
+	if err := tx.setExpiry(expiryKey(until, kindRevocation, key[1:])); err != nil {
 		return err
 	}
 	kept.before, kept.until = latest(kept.before, e.Before), until
 	value := kept.append(nil)
 	tx.set(key, value)
-	tx.held(key, len(value))
-	tx.revoked = append(tx.revoked, revoked{key, kept.before, true})
+	tx.charge(key, len(value))
+	tx.revocations = append(tx.revocations, revocationChange{key, kept.before, true})
 	tx.changes = append(tx.changes, e)
 	return nil
 }
@@ -185,32 +185,32 @@ func (tx *txn) revocation(key []byte) (kept revocation, size int, err error) {
 	return kept, len(b), err
 }
 
-// endTicket removes a ticket whose end is at t.
-func (tx *txn) endTicket(t time.Time, ref []byte) error {
+// expireTicket removes a ticket whose end is at t.
+func (tx *txn) expireTicket(t time.Time, ref []byte) error {
 	key := ticketKey([32]byte(ref))
 	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
 		return err
 	}
 	kept, err := readTicket(b)
-	if err != nil || !kept.end().After(t) {
+	if err != nil || !kept.expires().After(t) {
 		tx.remove(key)
-		tx.let(key, len(b))
+		tx.refund(key, len(b))
 	}
 	return nil
 }
 
-// endRevocation removes a revocation whose end is at t, unless it was made anew
+// expireRevocation removes a revocation whose end is at t, unless it was made anew
 // since and ends later.
-func (tx *txn) endRevocation(t time.Time, ref []byte) error {
+func (tx *txn) expireRevocation(t time.Time, ref []byte) error {
 	key := append([]byte{kindRevocation}, ref...)
 	kept, size, err := tx.revocation(key)
 	if err != nil || size == 0 || kept.until.After(t) {
 		return err
 	}
 	tx.remove(key)
-	tx.let(key, size)
-	tx.revoked = append(tx.revoked, revoked{key: key})
+	tx.refund(key, size)
+	tx.revocations = append(tx.revocations, revocationChange{key: key})
 	return nil
 }
 
@@ -229,11 +229,11 @@ func toStored(t time.Time) time.Time {
 	return time.UnixMilli(t.UnixMilli()).UTC()
 }
 
-// revoked is a step in what is revoked, as memory has it.
-type revoked struct {
-	key    []byte
-	before time.Time
-	is     bool // no longer, if not
+// revocationChange is a step in what is revoked, as memory has it.
+type revocationChange struct {
+	key     []byte
+	before  time.Time
+	inForce bool // no longer, if not
 }
 
 // revocations is what is revoked: what the store keeps, in memory, since every
@@ -264,7 +264,7 @@ func (s *Store) Revoked(p notify.Principal) bool {
 }
 
 // apply takes steps in, in order.
-func (r *revocations) apply(steps []revoked) {
+func (r *revocations) apply(steps []revocationChange) {
 	if len(steps) == 0 {
 		return
 	}
@@ -275,14 +275,14 @@ func (r *revocations) apply(steps []revoked) {
 	}
 }
 
-func (r *revocations) step(s revoked) {
+func (r *revocations) step(s revocationChange) {
 	user, token := revokedBy(s.key)
 	switch {
-	case user != "" && s.is:
+	case user != "" && s.inForce:
 		r.users[user] = s.before
 	case user != "":
 		delete(r.users, user)
-	case s.is:
+	case s.inForce:
 		r.tokens[token] = struct{}{}
 	default:
 		delete(r.tokens, token)
@@ -292,9 +292,9 @@ func (r *revocations) step(s revoked) {
 // load reads all that is revoked.
 func (r *revocations) load(db pebble.Reader) error {
 	r.users, r.tokens = map[notify.UserID]time.Time{}, map[revokedID]struct{}{}
-	err := each(db, []byte{kindRevocation}, after(kindRevocation), func(k, b []byte) (bool, error) {
+	err := each(db, []byte{kindRevocation}, endOfKind(kindRevocation), func(k, b []byte) (bool, error) {
 		v, err := readRevocation(b)
-		r.step(revoked{k, v.before, true})
+		r.step(revocationChange{k, v.before, true})
 		return true, err
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	verdicts, err := tx.applySafely(first, entries)
 	if err == nil {
 		s.snapshots.applied.Store(uint64(tx.state.last)) // before it can be read
-		s.snapshots.folded.Store(uint64(tx.state.folded))
+		s.snapshots.truncated.Store(uint64(tx.state.truncated))
 		err = tx.batch.Commit(pebble.Sync)
 	}
 	if err != nil {
@@ -41,9 +41,9 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	}
 	s.watermark.raise(tx.state.last) // before anybody hears of it
 	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
-	s.noteUsage()
+	s.publishUsage()
 	s.histories.turn()
-	s.revocations.apply(tx.revoked)
+	s.revocations.apply(tx.revocations)
 	s.snapshots.retire()
 	s.index.apply(tx.indexChanges)
 	return verdicts, tx.changes, nil
@@ -58,16 +58,16 @@ type txn struct {
 	changes []notify.Change
 	err     error // the first write that failed
 
-	histories *histories       // of the store
-	dirty     []*cachedHistory // of them, and not in the batch yet
-	touched   []*cachedHistory // of them, by the entry that is being applied
-	folds     bool             // whether histories that have nothing but a hole are given up
-	buffer    []byte           // for a value on its way to the batch
-	key       []byte           // likewise
-	record    []byte           // of the notification that is being kept
+	histories     *histories       // of the store
+	dirty         []*cachedHistory // of them, and not in the batch yet
+	touched       []*cachedHistory // of them, by the entry that is being applied
+	discardsEmpty bool             // whether histories that have nothing but a hole are given up
+	buffer        []byte           // for a value on its way to the batch
+	key           []byte           // likewise
+	record        []byte           // of the notification that is being kept
 
 	// For memory, once all is durable.
-	revoked      []revoked
+	revocations  []revocationChange
 	indexChanges []indexChange
 
 	maxMarkChanges int // see markMost
@@ -120,7 +120,7 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 	case notify.Recall:
 		err = tx.recall(seq, e)
 	case notify.Sweep:
-		v.More, err = tx.sweep(e)
+		v.More, err = tx.applySweep(e)
 	case notify.Generation:
 		tx.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
 	case notify.Revocation:
@@ -135,7 +135,7 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 	if isVerdict(err) {
 		v.Err, err = err, nil
 	}
-	tx.tellRecounts()
+	tx.emitRefresh()
 	tx.countHistories()
 	return v, err
 }
@@ -146,8 +146,8 @@ func isVerdict(err error) bool {
 		errors.Is(err, notify.ErrUnavailable)
 }
 
-// tellRecounts has the readers of what has lost something count anew.
-func (tx *txn) tellRecounts() {
+// emitRefresh has the readers of what has lost something count anew.
+func (tx *txn) emitRefresh() {
 	if len(tx.refresh) == 0 {
 		return
 	}
@@ -173,27 +173,27 @@ func (tx *txn) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, e
 			return first, err
 		}
 	}
-	if (keyed || deferred) && boundOf(e.MaxBytes).refuses(&tx.state) {
+	if (keyed || deferred) && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
 		return notify.Receipt{}, errFull
 	}
 	if keyed {
-		tx.useKey(e.Key, receipt)
+		tx.recordKey(e.Key, receipt)
 	}
 	if deferred {
-		tx.deferUntil(seq, e)
+		tx.storeDeferred(seq, e)
 		return receipt, nil
 	}
-	return receipt, tx.tell(seq, e)
+	return receipt, tx.publishNow(seq, e)
 }
 
-// tell tells users what e says, now.
-func (tx *txn) tell(seq notify.Sequence, e notify.Publish) error {
+// publishNow tells users what e says, now.
+func (tx *txn) publishNow(seq notify.Sequence, e notify.Publish) error {
 	n := e.Notification(seq, tx.at)
 	if e.Ephemeral {
 		tx.changes = append(tx.changes, &n)
 		return nil
 	}
-	return tx.keep(&n, e)
+	return tx.insert(&n, e)
 }
 
 // usedKey returns the first answer under k, if k was used for the same thing,
@@ -210,7 +210,7 @@ func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error
 		return first, false, err
 	case tx.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
 		tx.remove(key)
-		tx.let(key, len(b))
+		tx.refund(key, len(b))
 		return first, false, nil
 	case u.fingerprint != k.Fingerprint:
 		return first, true, notify.Errorf(notify.ErrKeyReused, "the key was used for a request with another body")
@@ -220,16 +220,16 @@ func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error
 	return first, true, nil
 }
 
-func (tx *txn) useKey(k notify.Key, r notify.Receipt) {
-	key, end := idempotencyKey(k.Name), endKey(tx.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
+func (tx *txn) recordKey(k notify.Key, r notify.Receipt) {
+	key, end := idempotencyKey(k.Name), expiryKey(tx.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
 	tx.setValue(key, usedKey{tx.at, k.Fingerprint, r})
-	tx.held(key, len(tx.buffer))
+	tx.charge(key, len(tx.buffer))
 	tx.set(end, nil)
-	tx.held(end, 0)
+	tx.charge(end, 0)
 }
 
 // remember stores n, puts it into the histories that it belongs to, and tells it.
-func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
+func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 	tx.record = appendNotification(tx.record[:0], n)
 	tx.state.bytes += size(n, tx.record)
 	if isInlined(n) { // extend writes it
@@ -241,22 +241,22 @@ func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
 	tx.key = appendIDKey(tx.key[:0], e.ID)
 	tx.set(tx.key, binary.BigEndian.AppendUint64(tx.buffer[:0], uint64(n.Sequence)))
 	if !n.Expires.IsZero() {
-		tx.set(endOfNotification(n), nil)
+		tx.set(notificationExpiryKey(n), nil)
 	}
 	if n.CollapseKey != "" {
-		return tx.keepCollapsing(n, e.Keep)
+		return tx.insertCollapsing(n, e.Keep)
 	}
 	tx.changes = append(tx.changes, n)
 	if n.Audience == notify.AudienceUser { // nearly all are
 		for _, u := range n.Users {
-			if err := tx.extend(ofUser(u), n, userItem{}, e.Keep); err != nil {
+			if err := tx.addItem(ofUser(u), n, userItem{}, e.Keep); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	for _, o := range ownersOf(n) {
-		if err := tx.extend(o, n, userItem{}, e.Keep); err != nil {
+		if err := tx.addItem(o, n, userItem{}, e.Keep); err != nil {
 			return err
 		}
 	}
@@ -267,7 +267,7 @@ func (tx *txn) keep(n *notify.Notification, e notify.Publish) error {
 // when it ends, and how many hold it.
 func size(n *notify.Notification, record []byte) uint64 {
 	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
-	total := uint64(len(record) + key + placeBytes)
+	total := uint64(len(record) + key + locationBytes)
 	if !n.Expires.IsZero() {
 		total += end
 	}
@@ -286,13 +286,13 @@ func size(n *notify.Notification, record []byte) uint64 {
 	return total
 }
 
-func endOfNotification(n *notify.Notification) []byte {
-	return endKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
+func notificationExpiryKey(n *notify.Notification) []byte {
+	return expiryKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
 }
 
-// release tells n that one of its owners has let go of it, and removes it when
+// dropReference tells n that one of its owners has let go of it, and removes it when
 // it was the last.
-func (tx *txn) release(n *notify.Notification, bytes uint64) error {
+func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 	if owners := len(n.Users) + len(n.Topics); owners > 1 {
 		key := sequenceKey(kindRefCount, n.Sequence)
 		b, err := get(tx.batch, key)
@@ -308,17 +308,17 @@ func (tx *txn) release(n *notify.Notification, bytes uint64) error {
 			return nil
 		}
 	}
-	tx.forget(n, bytes)
+	tx.deleteRecord(n, bytes)
 	return nil
 }
 
-// forget removes the record of a notification that is in no history any more.
-func (tx *txn) forget(n *notify.Notification, bytes uint64) {
+// deleteRecord removes the record of a notification that is in no history any more.
+func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
 	tx.remove(sequenceKey(kindNotification, n.Sequence))
 	tx.remove(sequenceKey(kindRefCount, n.Sequence))
 	tx.remove(idKey(n.ID()))
 	if !n.Expires.IsZero() {
-		tx.remove(endOfNotification(n))
+		tx.remove(notificationExpiryKey(n))
 	}
 	tx.state.bytes -= bytes
 }
@@ -333,8 +333,8 @@ func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, e
 	return n, size(&n, b), err
 }
 
-// forReader reads a record but for who else was told. There must be one.
-func (tx *txn) forReader(seq notify.Sequence) (notify.Notification, error) {
+// readerNotification reads a record but for who else was told. There must be one.
+func (tx *txn) readerNotification(seq notify.Sequence) (notify.Notification, error) {
 	b, err := readRecordOf(tx.batch, seq)
 	if err != nil {
 		return notify.Notification{}, err

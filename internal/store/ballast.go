@@ -15,24 +15,24 @@ import (
 // read its log, to remove what is past its time and to answer reads.
 // CockroachDB does the same.
 const (
-	ballastBytes    = 64 << 20
-	startBytes      = 32 << 20 // free, without which Pebble should not be started
-	smallStartBytes = 1 << 20  // likewise, on a small disk
-	smallBytes      = 4 * ballastBytes
+	ballastBytes      = 64 << 20
+	minFreeBytes      = 32 << 20 // free, without which Pebble should not be started
+	minFreeBytesSmall = 1 << 20  // likewise, on a small disk
+	smallDiskBytes    = 4 * ballastBytes
 )
 
 func (s *Store) ballast() string { return filepath.Join(s.dir, "ballast") }
 
-// makeRoom gives up the ballast if the disk is too full to start, and fails if
+// freeBallast gives up the ballast if the disk is too full to start, and fails if
 // it still is: Pebble would try for ever to write what it finds in its log.
-func (s *Store) makeRoom(logger *slog.Logger) error {
+func (s *Store) freeBallast(logger *slog.Logger) error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
 		return nil //nolint:nilerr // the free space is unknown; if there is none, Pebble fails
 	}
-	need := uint64(startBytes)
-	if usage.TotalBytes < smallBytes { // a disk that was never large need not have as much free
-		need = smallStartBytes
+	need := uint64(minFreeBytes)
+	if usage.TotalBytes < smallDiskBytes { // a disk that was never large need not have as much free
+		need = minFreeBytesSmall
 	}
 	free := usage.AvailBytes
 	if free >= need {
@@ -47,9 +47,9 @@ func (s *Store) makeRoom(logger *slog.Logger) error {
 	return fmt.Errorf("the disk of %s has %d bytes free, and %d are needed to start: free some space", s.dir, free, need)
 }
 
-// keepBallast makes the ballast, if it is not there and the disk has plenty of
+// createBallast makes the ballast, if it is not there and the disk has plenty of
 // room. Doing without it is no failure.
-func (s *Store) keepBallast(logger *slog.Logger) {
+func (s *Store) createBallast(logger *slog.Logger) {
 	if _, err := s.fs.Stat(s.ballast()); !errors.Is(err, fs.ErrNotExist) {
 		return
 	}

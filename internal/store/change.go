@@ -15,27 +15,27 @@ import (
 // whoever was away hears of it: a cursor from before is too old for it.
 const changeLifetime = 31 * 24 * time.Hour
 
-// patternKeeps is how many times as many changes a pattern keeps as a topic does.
-const patternKeeps = 32
+// patternChangesFactor is how many times as many changes a pattern keeps as a topic does.
+const patternChangesFactor = 32
 
-// keepChange puts c into the history of o, which keeps the newest ones: as many
+// addChange puts c into the history of o, which keeps the newest ones: as many
 // as are about most notifications, and that one.
-func (tx *txn) keepChange(o owner, c *notify.InboxChange, most int) error {
+func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {
 	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	tx.change(h)
+	tx.touch(h)
 	h.changes += weight(c)
 	key := o.changeKey(c.Sequence)
 	tx.buffer = appendTime(appendChange(tx.buffer[:0], c), tx.at)
 	tx.set(key, tx.buffer)
-	tx.held(key, len(tx.buffer))
-	end := endOfChange(tx.at, key)
+	tx.charge(key, len(tx.buffer))
+	end := changeExpiryKey(tx.at, key)
 	tx.set(end, nil)
-	tx.held(end, 0)
+	tx.charge(end, 0)
 	if o.isPattern() {
-		most *= patternKeeps
+		most *= patternChangesFactor
 	}
 	for most > 0 && h.changes > uint64(most)+weight(c) {
 		if err := tx.dropOldestChange(h); err != nil {
@@ -45,9 +45,9 @@ func (tx *txn) keepChange(o owner, c *notify.InboxChange, most int) error {
 	return nil
 }
 
-// endOfChange is the end key of the change at key, which was kept at a time.
-func endOfChange(at time.Time, key []byte) []byte {
-	return endKey(at.Add(changeLifetime), kindChange, key[1:])
+// changeExpiryKey is the end key of the change at key, which was kept at a time.
+func changeExpiryKey(at time.Time, key []byte) []byte {
+	return expiryKey(at.Add(changeLifetime), kindChange, key[1:])
 }
 
 // weight is how many notifications c is about.
@@ -82,22 +82,22 @@ func (tx *txn) dropChange(h *cachedHistory, key []byte) error {
 	if err != nil {
 		return err
 	}
-	tx.change(h)
+	tx.touch(h)
 	h.changes -= min(h.changes, weight(&c))
 	h.removedChanges = max(h.removedChanges, seq)
-	end := endOfChange(at, key)
+	end := changeExpiryKey(at, key)
 	tx.remove(key)
-	tx.let(key, len(b))
+	tx.refund(key, len(b))
 	tx.remove(end)
-	tx.let(end, 0)
-	if tx.folds {
-		tx.fold(h)
+	tx.refund(end, 0)
+	if tx.discardsEmpty {
+		tx.discardEmpty(h)
 	}
 	return nil
 }
 
-// endChange removes a change that has been kept for long enough.
-func (tx *txn) endChange(ref []byte) error {
+// expireChange removes a change that has been kept for long enough.
+func (tx *txn) expireChange(ref []byte) error {
 	o, err := ownerOf(ref)
 	if err != nil {
 		return err

@@ -8,11 +8,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// keepCollapsing puts n into its histories in the place of what they have with
+// insertCollapsing puts n into its histories in the place of what they have with
 // its collapse key. It tells readers first what is gone, which those who are away
 // find in their history whatever becomes of n, and then n: apart those for whom
 // it replaces another.
-func (tx *txn) keepCollapsing(n *notify.Notification, most int) error {
+func (tx *txn) insertCollapsing(n *notify.Notification, most int) error {
 	owners := ownersOf(n)
 	replaced := replacements{of: map[owner][]string{}, by: map[string][]owner{}}
 	for _, o := range owners {
@@ -25,17 +25,17 @@ func (tx *txn) keepCollapsing(n *notify.Notification, most int) error {
 		}
 	}
 	for _, id := range replaced.ids {
-		tx.tellGone(notify.InboxChange{Sequence: n.Sequence, Recalled: []string{id}, Replaced: true}, replaced.by[id])
+		tx.emitRecalled(notify.InboxChange{Sequence: n.Sequence, Recalled: []string{id}, Replaced: true}, replaced.by[id])
 	}
 	for _, o := range replaced.holders {
 		c := notify.InboxChange{Sequence: n.Sequence, Recalled: replaced.of[o]}
-		if err := tx.keepChange(o, &c, most); err != nil {
+		if err := tx.addChange(o, &c, most); err != nil {
 			return err
 		}
 	}
-	tx.tellParts(n, owners, replaced)
+	tx.emitParts(n, owners, replaced)
 	for _, o := range owners {
-		if err := tx.extend(o, n, userItem{replaces: replaced.first(o)}, most); err != nil {
+		if err := tx.addItem(o, n, userItem{replaces: replaced.first(o)}, most); err != nil {
 			return err
 		}
 	}
@@ -71,10 +71,10 @@ func (r *replacements) first(o owner) string {
 	return ""
 }
 
-// tellParts tells n to its owners, together those for whom it replaces the same.
+// emitParts tells n to its owners, together those for whom it replaces the same.
 // Those for whom it replaces nothing come last: a reader of another topic, too,
 // must be told first that n replaces something.
-func (tx *txn) tellParts(n *notify.Notification, owners []owner, replaced replacements) {
+func (tx *txn) emitParts(n *notify.Notification, owners []owner, replaced replacements) {
 	parts := map[string][]owner{}
 	for _, o := range owners {
 		id := replaced.first(o)
@@ -99,13 +99,13 @@ func (tx *txn) replace(o owner, n *notify.Notification) (id string, holders []ow
 	}
 	if b != nil {
 		tx.remove(key)
-		tx.let(key, len(b))
+		tx.refund(key, len(b))
 		if id, holders, err = tx.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
 			return "", nil, err
 		}
 	}
 	tx.set(key, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
-	tx.held(key, 8)
+	tx.charge(key, 8)
 	return id, holders, nil
 }
 
@@ -115,7 +115,7 @@ func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []own
 		return "", nil, err
 	}
 	before := len(tx.refresh)
-	holders, err = tx.takeOutReplaced(o, &old, bytes)
+	holders, err = tx.removeReplaced(o, &old, bytes)
 	if err != nil || len(holders) == 0 || old.Expired(tx.at) { // readers let go of that themselves
 		return "", nil, err
 	}
@@ -123,9 +123,9 @@ func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []own
 	return old.ID(), holders, nil
 }
 
-// tellGone tells c to those who had what is gone, and has them count anew at the end
+// emitRecalled tells c to those who had what is gone, and has them count anew at the end
 // of the entry unless c comes with a count.
-func (tx *txn) tellGone(c notify.InboxChange, holders []owner) {
+func (tx *txn) emitRecalled(c notify.InboxChange, holders []owner) {
 	c.To = readersOf(holders)
 	tx.changes = append(tx.changes, c)
 	if _, ok := c.User(); !ok {
@@ -133,18 +133,18 @@ func (tx *txn) tellGone(c notify.InboxChange, holders []owner) {
 	}
 }
 
-// takeOutReplaced takes old out of a user's history, where the others whom it was
+// removeReplaced takes old out of a user's history, where the others whom it was
 // told to keep it; but out of those of all its topics, for it is one thing to
 // those who hear several.
-func (tx *txn) takeOutReplaced(o owner, old *notify.Notification, bytes uint64) (holders []owner, err error) {
+func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (holders []owner, err error) {
 	if o.isShared() {
-		return tx.removeAll(old, bytes, false)
+		return tx.removeEverywhere(old, bytes, false)
 	}
-	held, err := tx.takeOut(o, old, false)
+	held, err := tx.removeItem(o, old, false)
 	if err != nil || !held {
 		return nil, err
 	}
-	return []owner{o}, tx.release(old, bytes)
+	return []owner{o}, tx.dropReference(old, bytes)
 }
 
 // forgetCollapse forgets that n has its collapse key in a history, which it was
@@ -157,7 +157,7 @@ func (tx *txn) forgetCollapse(o owner, n *notify.Notification) error {
 	b, err := get(tx.batch, key)
 	if err == nil && b != nil && notify.Sequence(binary.BigEndian.Uint64(b)) == n.Sequence {
 		tx.remove(key)
-		tx.let(key, len(b))
+		tx.refund(key, len(b))
 	}
 	return err
 }

@@ -16,8 +16,8 @@ import (
 // does not fit together.
 var errDamaged = errors.New("the store is damaged")
 
-// advise adds to an error of damaged files what an operator can do.
-func (s *Store) advise(err error) error {
+// withAdvice adds to an error of damaged files what an operator can do.
+func (s *Store) withAdvice(err error) error {
 	damaged := errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) ||
 		pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
 	if !damaged {
@@ -30,15 +30,15 @@ func (s *Store) advise(err error) error {
 		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
 
-// inspect refuses files of which something in the middle is gone. It changes
+// verify refuses files of which something in the middle is gone. It changes
 // nothing, so that files which are found again can be put back.
-func (s *Store) inspect(opts *pebble.Options) error {
+func (s *Store) verify(opts *pebble.Options) error {
 	desc, err := pebble.Peek(s.path(), s.fs)
 	if err != nil {
-		return s.advise(err)
+		return s.withAdvice(err)
 	}
 	if !desc.Exists {
-		return s.advise(s.noData("the marker of its MANIFEST is missing", ".sst", ".blob", ".log"))
+		return s.withAdvice(s.noData("the marker of its MANIFEST is missing", ".sst", ".blob", ".log"))
 	}
 	opts = opts.Clone()
 	opts.ReadOnly = true
@@ -47,9 +47,9 @@ func (s *Store) inspect(opts *pebble.Options) error {
 	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	db, err := pebble.Open(s.path(), opts)
 	if err != nil {
-		return s.advise(err)
+		return s.withAdvice(err)
 	}
-	return s.advise(errors.Join(s.check(db), db.Close()))
+	return s.withAdvice(errors.Join(s.check(db), db.Close()))
 }
 
 // check reads what the store says of itself. It refuses one without a state that
@@ -112,9 +112,9 @@ func (s *Store) noData(why string, endings ...string) error {
 	return nil
 }
 
-// settle compares the store with its watermark. Entries that were durable and are
+// reconcile compares the store with its watermark. Entries that were durable and are
 // gone are announced, and no sequence of theirs is used again.
-func (s *Store) settle() error {
+func (s *Store) reconcile() error {
 	var err error
 	if s.state, err = s.readState(); err != nil {
 		return err
@@ -131,13 +131,13 @@ func (s *Store) settle() error {
 	case marked.store != own:
 		s.log.Warn("the watermark belongs to another store; it is replaced, and a loss before this start cannot be noticed", "dir", s.dir)
 	case marked.last > s.state.last:
-		if err := s.lose(span{s.state.last + 1, marked.last}); err != nil {
+		if err := s.recordLoss(span{s.state.last + 1, marked.last}); err != nil {
 			return fmt.Errorf("note a loss: %w", err)
 		}
 	}
 	now := slot{store: own, last: s.state.last}
 	if marked != nil {
-		now.turn = marked.turn
+		now.writes = marked.writes
 	}
 	s.watermark = openWatermark(s.fs, s.dir, now, s.log)
 	return s.countLosses()
@@ -162,10 +162,10 @@ func (s *Store) identify(marked *slot) (own identity, err error) {
 	return own, s.db.Set([]byte{kindIdentity}, own[:], pebble.Sync)
 }
 
-// lose announces that entries are gone, and goes on after them. No cursor from
+// recordLoss announces that entries are gone, and goes on after them. No cursor from
 // before the end of the loss is honoured any more, since its generation is gone:
 // a lost entry may have been for the user who holds it.
-func (s *Store) lose(gone span) error {
+func (s *Store) recordLoss(gone span) error {
 	s.log.Error("stored entries are missing: the newest part of the store was lost since the service ran last; every client is reset",
 		"missing", gone.count(), "from", uint64(gone.from), "to", uint64(gone.to), "dir", s.dir)
 	b := s.db.NewBatch()
@@ -175,7 +175,7 @@ func (s *Store) lose(gone span) error {
 		b.Set([]byte{kindState}, s.state.append(nil), nil),
 		b.Merge([]byte{kindSpans}, spans{gone}.append(nil), nil),
 		b.Set(sequenceKey(kindLoss, gone.to), binary.BigEndian.AppendUint64(nil, gone.count()), nil),
-		b.DeleteRange([]byte{kindGeneration}, after(kindGeneration), nil),
+		b.DeleteRange([]byte{kindGeneration}, endOfKind(kindGeneration), nil),
 	)
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (s *Store) lose(gone span) error {
 }
 
 func (s *Store) countLosses() error {
-	return each(s.db, []byte{kindLoss}, after(kindLoss), func(_, v []byte) (bool, error) {
+	return each(s.db, []byte{kindLoss}, endOfKind(kindLoss), func(_, v []byte) (bool, error) {
 		if len(v) != 8 {
 			return false, errCorrupt
 		}

@@ -8,14 +8,14 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// deferUntil keeps e until it is released.
-func (tx *txn) deferUntil(seq notify.Sequence, e notify.Publish) {
+// storeDeferred keeps e until it is released.
+func (tx *txn) storeDeferred(seq notify.Sequence, e notify.Publish) {
 	d := notify.Deferred{At: toStored(e.DeliverAt), Sequence: seq}
 	key, id := deferredKey(d), idKey(e.ID)
 	tx.setValue(key, deferred(e))
-	tx.held(key, len(tx.buffer))
-	tx.setValue(id, place{deferred: &d})
-	tx.held(id, len(tx.buffer))
+	tx.charge(key, len(tx.buffer))
+	tx.setValue(id, location{deferred: &d})
+	tx.charge(id, len(tx.buffer))
 }
 
 // removeDeferred removes what was deferred as an ID, of which value is kept. Its
@@ -23,8 +23,8 @@ func (tx *txn) deferUntil(seq notify.Sequence, e notify.Publish) {
 func (tx *txn) removeDeferred(d notify.Deferred, id string, value []byte) {
 	key := deferredKey(d)
 	tx.remove(key)
-	tx.let(key, len(value))
-	tx.let(idKey(id), len(key)-1)
+	tx.refund(key, len(value))
+	tx.refund(idKey(id), len(key)-1)
 }
 
 // releaseDeferred tells what was deferred, if it is still there and due.
@@ -42,13 +42,13 @@ func (tx *txn) releaseDeferred(seq notify.Sequence, e notify.Release) error {
 		return fmt.Errorf("publish %d: %w", e.Ref.Sequence, err)
 	}
 	tx.removeDeferred(e.Ref, p.ID, b)
-	return tx.tell(seq, p)
+	return tx.publishNow(seq, p)
 }
 
 // DueDeferred returns what is to be released by now, in the order of the times
 // at which it was due, and when the next is; zero if none is.
 func (s *Store) DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error) {
-	err = each(s.db, []byte{kindDeferred}, after(kindDeferred), func(k, _ []byte) (bool, error) {
+	err = each(s.db, []byte{kindDeferred}, endOfKind(kindDeferred), func(k, _ []byte) (bool, error) {
 		d := deferredOf(k)
 		if d.At.After(now) || len(due) == most {
 			next = d.At

@@ -2,9 +2,9 @@ package store
 
 import "github.com/bellhop/bellhop/internal/notify"
 
-// dropMost is how many notifications one publish drops from a history. It is
+// maxEvictions is how many notifications one publish drops from a history. It is
 // one at a time, unless fewer are kept than before.
-const dropMost = 100
+const maxEvictions = 100
 
 // evict drops the oldest of a history that has more than it keeps, since the
 // notification at seq came, and tells its readers. The change to one user comes with
@@ -15,12 +15,12 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	}
 	before := len(tx.refresh)
 	c := notify.InboxChange{Sequence: seq, To: h.owner.readers(), Evicted: true}
-	for i := 0; i < dropMost && h.kept > uint64(most); i++ {
+	for i := 0; i < maxEvictions && h.kept > uint64(most); i++ {
 		n, err := tx.dropOldest(h)
 		if err != nil {
 			return err
 		}
-		held, err := tx.topicsWith(&n)
+		held, err := tx.topicsHolding(&n)
 		if err != nil {
 			return err
 		}
@@ -52,14 +52,14 @@ func (tx *txn) dropOldest(h *cachedHistory) (notify.Notification, error) {
 	if err != nil {
 		return n, err
 	}
-	if _, err := tx.takeOut(h.owner, &n, !n.Expired(tx.at)); err != nil {
+	if _, err := tx.removeItem(h.owner, &n, !n.Expired(tx.at)); err != nil {
 		return n, err
 	}
-	return n, tx.release(&n, bytes)
+	return n, tx.dropReference(&n, bytes)
 }
 
-// topicsWith returns the topics that have n, if it was published to several.
-func (tx *txn) topicsWith(n *notify.Notification) (topics []notify.Topic, err error) {
+// topicsHolding returns the topics that have n, if it was published to several.
+func (tx *txn) topicsHolding(n *notify.Notification) (topics []notify.Topic, err error) {
 	if !isMultiTopic(n) {
 		return nil, nil
 	}

@@ -4,15 +4,15 @@ package store
 func (s *Store) CountOther() (bytes uint64, err error) {
 	err = each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
 		kind := k[0]
-		if kind == kindEnd {
-			_, kind, _ = endOf(k)
+		if kind == kindExpiry {
+			_, kind, _ = expiryOf(k)
 		}
 		switch kind {
 		case kindKey, kindTicket, kindRevocation, kindDeferred, kindChange, kindCollapse,
 			kindHistory, kindHistoryTopic, kindHistoryAll, kindReadEveryone, kindReadFeed, kindReadMulti:
 			bytes += recordBytes(k, len(v))
 		case kindID:
-			if p, ok, err := placeOf(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {
+			if p, ok, err := locate(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {
 				bytes += recordBytes(k, len(v))
 			}
 		}

@@ -113,7 +113,7 @@ func feedsRead(r pebble.Reader, patterns []notify.TopicPattern) ([]string, error
 // topicsUnder returns the topics with a history that begin with prefix.
 func topicsUnder(r pebble.Reader, prefix string) (topics []string, err error) {
 	lower := append([]byte{kindHistoryTopic}, prefix...)
-	err = each(r, lower, afterPrefix(lower), func(k, _ []byte) (bool, error) {
+	err = each(r, lower, endOfPrefix(lower), func(k, _ []byte) (bool, error) {
 		topics = append(topics, string(k[1:]))
 		return true, nil
 	})

@@ -6,9 +6,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// knownMost is how many histories are known once a group has been applied,
+// maxCachedHistories is how many histories are known once a group has been applied,
 // twice over at most.
-const knownMost = 16 << 10
+const maxCachedHistories = 16 << 10
 
 // histories are those that were changed a moment ago, so that a publish to a
 // user who was told lately reads nothing.
@@ -45,8 +45,8 @@ func (s *histories) put(h *cachedHistory) {
 // retire forgets what was not used for long. Nothing may be changed and not
 // written.
 func (s *histories) turn() {
-	if len(s.young) >= knownMost {
-		s.young, s.old = make(map[owner]*cachedHistory, knownMost), s.young
+	if len(s.young) >= maxCachedHistories {
+		s.young, s.old = make(map[owner]*cachedHistory, maxCachedHistories), s.young
 	}
 }
 
@@ -70,8 +70,8 @@ func (tx *txn) history(o owner) (*cachedHistory, error) {
 	return h, nil
 }
 
-// change has h counted when the entry is applied, and written when all are.
-func (tx *txn) change(h *cachedHistory) {
+// touch has h counted when the entry is applied, and written when all are.
+func (tx *txn) touch(h *cachedHistory) {
 	if !h.dirty {
 		h.dirty = true
 		tx.dirty = append(tx.dirty, h)
@@ -113,27 +113,27 @@ func (tx *txn) setHistories() {
 	}
 }
 
-// fold gives up a history that has nothing but a hole, and takes the hole for
+// discardEmpty gives up a history that has nothing but a hole, and takes the hole for
 // everybody's: a reader with a cursor from before it is told that it may have missed
 // something. Otherwise the name of everyone who was ever told something would be
 // kept for ever.
-func (tx *txn) fold(h *cachedHistory) {
+func (tx *txn) discardEmpty(h *cachedHistory) {
 	if h.owner != everyone() && h.kept == 0 && h.unread == 0 && h.changes == 0 {
-		tx.state.folded = max(tx.state.folded, h.hole())
+		tx.state.truncated = max(tx.state.truncated, h.truncated())
 		h.history = history{}
 	}
 }
 
-// extend puts n at the end of a history, which keeps the newest ones only.
-func (tx *txn) extend(o owner, n *notify.Notification, t userItem, most int) error {
+// addItem puts n at the end of a history, which keeps the newest ones only.
+func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, most int) error {
 	if o.isShared() {
-		return tx.extendShared(o, n, t.replaces, most)
+		return tx.addSharedItem(o, n, t.replaces, most)
 	}
 	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	tx.change(h)
+	tx.touch(h)
 	h.kept++
 	h.unread++
 	var record []byte
@@ -145,19 +145,19 @@ func (tx *txn) extend(o owner, n *notify.Notification, t userItem, most int) err
 	return tx.evict(h, n.Sequence, most)
 }
 
-// takeOut takes n out of a history, if that has it still. What retention
+// removeItem takes n out of a history, if that has it still. What retention
 // removes leaves a hole that is announced. Readers who cannot tell are to count
 // anew.
-func (tx *txn) takeOut(o owner, n *notify.Notification, retention bool) (held bool, err error) {
+func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (held bool, err error) {
 	key := o.keyOf(n)
 	v, err := get(tx.batch, key)
 	if err != nil || v == nil {
 		return false, err
 	}
 	if o.isShared() {
-		err = tx.takeOutShared(o, n, retention)
+		err = tx.removeSharedItem(o, n, retention)
 	} else {
-		err = tx.takeOutOwn(o, n, v, retention)
+		err = tx.removeUserItem(o, n, v, retention)
 	}
 	if err != nil {
 		return false, err
@@ -165,8 +165,8 @@ func (tx *txn) takeOut(o owner, n *notify.Notification, retention bool) (held bo
 	return true, tx.forgetCollapse(o, n)
 }
 
-// takeOutOwn takes n, which is there as value, out of the history of a user.
-func (tx *txn) takeOutOwn(o owner, n *notify.Notification, value []byte, retention bool) error {
+// removeUserItem takes n, which is there as value, out of the history of a user.
+func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) error {
 	t, _, err := readUserItem(value)
 	if err != nil {
 		return err
@@ -175,18 +175,18 @@ func (tx *txn) takeOutOwn(o owner, n *notify.Notification, value []byte, retenti
 	if err != nil {
 		return err
 	}
-	tx.change(h)
+	tx.touch(h)
 	h.kept--
 	if retention {
-		h.note(n)
+		h.noteRemoved(n)
 	}
 	tx.remove(o.itemKey(n.Sequence))
 	if t.unread() {
 		h.unread--
 		tx.refresh = append(tx.refresh, h.owner)
 	}
-	if tx.folds {
-		tx.fold(h)
+	if tx.discardsEmpty {
+		tx.discardEmpty(h)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func combine(a, b intervalSet, f func(a, b *interval) (i interval, keep bool)) (
 	return all
 }
 
-// after returns m without its first interval if that does not reach behind seq.
+// endOfKind returns m without its first interval if that does not reach behind seq.
 func (m intervalSet) after(seq notify.Sequence) intervalSet {
 	if len(m) > 0 && m[0].to <= seq {
 		return m[1:]

@@ -81,7 +81,7 @@ const (
 	kindKey          = 'k'
 	kindTicket       = 't'
 	kindRevocation   = 'q'
-	kindEnd          = 'x'
+	kindExpiry       = 'x'
 	kindGeneration   = 'g'
 	kindState        = 's'
 	kindFormat       = 'v'
@@ -178,18 +178,18 @@ func revokedBy(key []byte) (user notify.UserID, token revokedID) {
 	return "", revokedID(key[1:])
 }
 
-// endKey places ref, of the kind given, where the sweep finds it at t.
-func endKey(t time.Time, kind byte, ref []byte) []byte {
-	k := append(make([]byte, 0, 1+8+1+len(ref)), kindEnd)
+// expiryKey places ref, of the kind given, where the sweep finds it at t.
+func expiryKey(t time.Time, kind byte, ref []byte) []byte {
+	k := append(make([]byte, 0, 1+8+1+len(ref)), kindExpiry)
 	k = binary.BigEndian.AppendUint64(k, uint64(t.UnixMilli()))
 	return append(append(k, kind), ref...)
 }
 
-// endOf takes an end key apart.
-func endOf(key []byte) (t time.Time, kind byte, ref []byte) {
+// expiryOf takes an end key apart.
+func expiryOf(key []byte) (t time.Time, kind byte, ref []byte) {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what endKey has put there
 }
 
 // applied returns the first key that is greater than all keys that start with
 // the letter kind.
-func after(kind byte) []byte { return []byte{kind + 1} }
+func endOfKind(kind byte) []byte { return []byte{kind + 1} }

@@ -50,7 +50,7 @@ func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error
 		c.Archived = m.changed
 	}
 	tx.changes = append(tx.changes, c)
-	return tx.keepChange(ofUser(e.Reader.User), &c, e.Keep)
+	return tx.addChange(ofUser(e.Reader.User), &c, e.Keep)
 }
 
 // markOp is a Mark while it is applied.
@@ -117,11 +117,11 @@ func sorted(m intervalSet) (all intervalSet) {
 }
 
 func (m *markOp) markOne(id string, found *collected) error {
-	p, ok, err := placeOf(m.batch, id)
+	p, ok, err := locate(m.batch, id)
 	if err != nil || !ok || p.deferred != nil {
 		return err
 	}
-	n, err := m.forReader(p.sequence)
+	n, err := m.readerNotification(p.sequence)
 	switch {
 	case err != nil || n.Expired(m.at):
 		return err
@@ -160,10 +160,10 @@ func (m *markOp) setUserItem(id string, key, value []byte) error {
 	}
 	switch {
 	case before.unread() && !t.unread():
-		m.change(h)
+		m.touch(h)
 		h.unread--
 	case !before.unread() && t.unread():
-		m.change(h)
+		m.touch(h)
 		h.unread++
 	}
 	m.buffer = appendUserItem(m.buffer[:0], t, record)

@@ -75,14 +75,14 @@ func (m *markOp) pruned(next intervalSet, had int, key func(notify.Sequence) []b
 func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
 	if len(own) > 0 {
 		m.buffer = own.append(m.buffer[:0])
-		m.let(key, len(m.buffer))
+		m.refund(key, len(m.buffer))
 	}
 	if len(next) == 0 {
 		m.remove(key)
 		return
 	}
 	m.setValue(key, next)
-	m.held(key, len(m.buffer))
+	m.charge(key, len(m.buffer))
 }
 
 // maxPrunedPerMark is how many of a user's records a Mark checks when it adds one, so that few
@@ -120,13 +120,13 @@ func (m *markOp) pruneFeeds() error {
 		}
 	}
 	if from != nil {
-		m.let(place, len(from))
+		m.refund(place, len(from))
 		m.remove(place)
 	}
 	if len(seen) == maxPrunedPerMark { // else from the beginning
 		last := []byte(seen[len(seen)-1])
 		m.set(place, last)
-		m.held(place, len(last))
+		m.charge(place, len(last))
 	}
 	return m.err
 }
@@ -135,7 +135,7 @@ func (m *markOp) pruneFeeds() error {
 func (m *markOp) pruneBlocks() error {
 	prefix := readStatePrefix(kindReadMulti, m.Reader.User)
 	var blocks []uint64
-	err := each(m.batch, prefix, afterPrefix(prefix), func(k, _ []byte) (bool, error) {
+	err := each(m.batch, prefix, endOfPrefix(prefix), func(k, _ []byte) (bool, error) {
 		blocks = append(blocks, uint64(sequenceOf(k)))
 		return len(blocks) < maxPrunedPerMark, nil
 	})

@@ -156,7 +156,7 @@ func (m *markOp) userNotification(key, value []byte) (notify.Notification, error
 	case err != nil:
 		return notify.Notification{}, err
 	case record == nil:
-		return m.forReader(sequenceOf(key))
+		return m.readerNotification(sequenceOf(key))
 	}
 	return readForReader(sequenceOf(key), record)
 }

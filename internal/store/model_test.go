@@ -131,7 +131,7 @@ func owners(users []notify.UserID) []string {
 	return names
 }
 
-// sweep removes what has expired, and then what is too old, oldest first, up to
+// applySweep removes what has expired, and then what is too old, oldest first, up to
 // one that is not. It forgets old keys.
 func (m *model) sweep(at time.Time, e notify.Sweep) {
 	maps.DeleteFunc(m.keys, func(_ [32]byte, k modelKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })

@@ -123,9 +123,9 @@ func ownerOf(b []byte) (owner, error) {
 	return owner{b[0], string(b[3 : 3+int(binary.BigEndian.Uint16(b[1:]))])}, nil
 }
 
-// afterPrefix returns the first key that is greater than all that begin with
+// endOfPrefix returns the first key that is greater than all that begin with
 // prefix, which ends with a letter below the last.
-func afterPrefix(prefix []byte) []byte {
+func endOfPrefix(prefix []byte) []byte {
 	k := slices.Clone(prefix)
 	k[len(k)-1]++
 	return k

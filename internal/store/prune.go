@@ -42,13 +42,13 @@ func (tx *txn) pruneReadState(most int) error {
 func (tx *txn) readStateRecords(behind []byte, most int) (records []readStateRecord, done bool, err error) {
 	for _, kind := range [...]byte{kindReadEveryone, kindReadFeed, kindReadMulti} {
 		lower := []byte{kind}
-		if bytes.Compare(behind, after(kind)) >= 0 {
+		if bytes.Compare(behind, endOfKind(kind)) >= 0 {
 			continue
 		}
 		if bytes.Compare(behind, lower) >= 0 {
 			lower = append(bytes.Clone(behind), 0)
 		}
-		err = each(tx.batch, lower, after(kind), func(k, v []byte) (bool, error) {
+		err = each(tx.batch, lower, endOfKind(kind), func(k, v []byte) (bool, error) {
 			if most <= 0 {
 				return false, nil
 			}
@@ -92,12 +92,12 @@ func (tx *txn) pruneReadStateRecord(r readStateRecord) error {
 	if err != nil || len(m) > 0 && len(next) == len(m) {
 		return err
 	}
-	tx.let(r.key, len(r.value))
+	tx.refund(r.key, len(r.value))
 	if len(next) == 0 {
 		tx.remove(r.key)
 		return nil
 	}
 	tx.setValue(r.key, next)
-	tx.held(r.key, len(tx.buffer))
+	tx.charge(r.key, len(tx.buffer))
 	return nil
 }

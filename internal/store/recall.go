@@ -8,9 +8,9 @@ import (
 // deferred one has no readers yet. A notification to anybody outside the bound of the
 // recall is not found.
 func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
-	p, ok, err := placeOf(tx.batch, e.ID)
+	p, ok, err := locate(tx.batch, e.ID)
 	if err == nil && ok {
-		ok, err = tx.isWithin(e.Within, p)
+		ok, err = tx.reaches(e.Within, p)
 	}
 	switch {
 	case err != nil:
@@ -30,15 +30,15 @@ func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 	if err != nil {
 		return err
 	}
-	holders, err := tx.removeAll(&n, bytes, false)
+	holders, err := tx.removeEverywhere(&n, bytes, false)
 	if err != nil {
 		return err
 	}
 	tx.refresh = tx.refresh[:0] // tellGone sees to it
 	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
-	tx.tellGone(c, holders)
+	tx.emitRecalled(c, holders)
 	for _, o := range withPatterns(holders) {
-		if err := tx.keepChange(o, &c, e.Keep); err != nil {
+		if err := tx.addChange(o, &c, e.Keep); err != nil {
 			return err
 		}
 	}

@@ -112,9 +112,9 @@ type history struct {
 	removedChanges notify.Sequence
 }
 
-// note remembers that retention has taken n. Its time may be before that of
+// noteRemoved remembers that retention has taken n. Its time may be before that of
 // what was taken earlier, if the clock was set back.
-func (h *history) note(n *notify.Notification) {
+func (h *history) noteRemoved(n *notify.Notification) {
 	h.removed = max(h.removed, n.Sequence)
 	if n.Time.After(h.removedTime) {
 		h.removedTime = n.Time
@@ -127,8 +127,8 @@ func (h history) isEmpty() bool {
 	return h == history{}
 }
 
-// hole is the highest sequence of anything that retention took.
-func (h *history) hole() notify.Sequence { return max(h.removed, h.removedChanges) }
+// truncated is the highest sequence of anything that retention took.
+func (h *history) truncated() notify.Sequence { return max(h.removed, h.removedChanges) }
 
 func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.kept)
@@ -177,21 +177,21 @@ type state struct {
 	bytes uint64          // that the notifications kept take, with their keys
 	other uint64          // that all else takes, as far as it grows
 
-	// folded is the highest hole of all histories that were given up, since they had
+	// truncated is the highest hole of all histories that were given up, since they had
 	// nothing else. A reader with a cursor from before it may have missed something.
-	folded notify.Sequence
+	truncated notify.Sequence
 }
 
 func (s state) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.last))
 	dst = binary.AppendUvarint(dst, s.bytes)
 	dst = binary.AppendUvarint(dst, s.other)
-	return binary.AppendUvarint(dst, uint64(s.folded))
+	return binary.AppendUvarint(dst, uint64(s.truncated))
 }
 
 func readState(b []byte) (state, error) {
 	r := record{b: b}
-	s := state{last: notify.Sequence(r.uvarint()), bytes: r.uvarint(), other: r.uvarint(), folded: notify.Sequence(r.uvarint())}
+	s := state{last: notify.Sequence(r.uvarint()), bytes: r.uvarint(), other: r.uvarint(), truncated: notify.Sequence(r.uvarint())}
 	return s, r.err
 }
 

@@ -14,8 +14,8 @@ import (
 // it look for compactions when it is closed.
 type snapshot struct {
 	*pebble.Snapshot
-	applied notify.Sequence // nothing behind it can be read here
-	folded  notify.Sequence // before it, any reader may have a hole
+	applied   notify.Sequence // nothing behind it can be read here
+	truncated notify.Sequence // before it, any reader may have a hole
 
 	owner   *snapshots
 	holders int // guarded by of.mu
@@ -23,9 +23,9 @@ type snapshot struct {
 
 // snapshots has the current view, if there is one: it is made for who comes first.
 type snapshots struct {
-	db      *pebble.DB
-	applied atomic.Uint64 // nothing behind this sequence can be read
-	folded  atomic.Uint64 // before this sequence, any reader may have a hole
+	db        *pebble.DB
+	applied   atomic.Uint64 // nothing behind this sequence can be read
+	truncated atomic.Uint64 // before this sequence, any reader may have a hole
 
 	mu      sync.Mutex
 	current *snapshot
@@ -39,7 +39,7 @@ func (s *snapshots) acquire() *snapshot {
 	if s.current == nil {
 		v := &snapshot{Snapshot: s.db.NewSnapshot(), owner: s, holders: 1} // being current is one
 		v.applied = notify.Sequence(s.applied.Load())
-		v.folded = notify.Sequence(s.folded.Load())
+		v.truncated = notify.Sequence(s.truncated.Load())
 		s.current = v
 	}
 	s.current.holders++

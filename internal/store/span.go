@@ -40,7 +40,7 @@ func (s spans) append(dst []byte) []byte {
 func readSpans(b []byte) (spans, error) {
 	m := &spanMerger{}
 	err := m.add(b)
-	return m.normal(), err
+	return m.normalized(), err
 }
 
 // gaps returns the spans between 1 and last that s does not contain.
@@ -98,12 +98,12 @@ func (m *spanMerger) add(b []byte) error {
 		if one.from == 0 || one.to < one.from {
 			return errCorrupt
 		}
-		m.take(one)
+		m.insert(one)
 	}
 	return nil
 }
 
-func (m *spanMerger) take(one span) {
+func (m *spanMerger) insert(one span) {
 	if n := len(m.all); n > 0 {
 		last := &m.all[n-1]
 		if one.from <= last.to+1 && last.from <= one.to+1 {
@@ -114,13 +114,13 @@ func (m *spanMerger) take(one span) {
 	m.all = append(m.all, one)
 }
 
-// normal returns all spans in order, those that touch joined.
-func (m *spanMerger) normal() spans {
+// normalized returns all spans in order, those that touch joined.
+func (m *spanMerger) normalized() spans {
 	slices.SortFunc(m.all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	sorted := m.all
 	m.all = nil
 	for _, one := range sorted {
-		m.take(one)
+		m.insert(one)
 	}
 	return m.all
 }
@@ -133,5 +133,5 @@ func (m *spanMerger) MergeOlder(value []byte) error { return m.add(value) }
 
 // Finish implements pebble.ValueMerger.
 func (m *spanMerger) Finish(bool) ([]byte, io.Closer, error) {
-	return m.normal().append(nil), nil, nil
+	return m.normalized().append(nil), nil, nil
 }

@@ -41,13 +41,13 @@ const (
 // the rest, and before writes wait until they are: twice as many as Pebble has it,
 // since a history is read in one place.
 const (
-	flushedMost = 8
-	flushedStop = 24
+	compactionFiles = 8
+	stopWritesFiles = 24
 )
 
-// filesMost is how many tables are held open: the rest of what a process may
+// maxOpenFiles is how many tables are held open: the rest of what a process may
 // have open is for connections.
-const filesMost = 400
+const maxOpenFiles = 400
 
 // Options say how to open a store.
 type Options struct {
@@ -105,16 +105,16 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.makeDir(); err != nil {
 		return nil, fmt.Errorf("make the data directory %s: %w", dir, err)
 	}
-	if err := s.takeLock(); err != nil {
+	if err := s.acquireLock(); err != nil {
 		return nil, err
 	}
-	if err := s.makeRoom(o.Logger); err != nil {
+	if err := s.freeBallast(o.Logger); err != nil {
 		return nil, errors.Join(err, s.lock.Close())
 	}
 	if err := s.open(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: %w", dir, err), s.lock.Close())
 	}
-	s.keepBallast(o.Logger)
+	s.createBallast(o.Logger)
 	return s, nil
 }
 
@@ -122,18 +122,18 @@ func Open(dir string, o Options) (*Store, error) {
 // state.
 func (s *Store) open(o Options) error {
 	opts := s.options(o)
-	if err := s.inspect(opts); err != nil {
+	if err := s.verify(opts); err != nil {
 		return err
 	}
 	s.opening.Store(true)
 	db, err := pebble.Open(s.path(), opts)
 	s.opening.Store(false)
 	if err != nil {
-		return s.advise(err)
+		return s.withAdvice(err)
 	}
 	s.db, s.snapshots.db = db, db
 	if err := s.load(); err != nil {
-		return errors.Join(s.advise(err), db.Close())
+		return errors.Join(s.withAdvice(err), db.Close())
 	}
 	return nil
 }
@@ -159,8 +159,8 @@ func syncDir(disk vfs.FS, dir string) error {
 // what may come.
 func (s *Store) path() string { return filepath.Join(s.dir, "store") }
 
-// takeLock keeps other processes away from the directory.
-func (s *Store) takeLock() (err error) {
+// acquireLock keeps other processes away from the directory.
+func (s *Store) acquireLock() (err error) {
 	s.lock, err = pebble.LockDirectory(s.path(), s.fs)
 	var errno syscall.Errno
 	switch {
@@ -182,11 +182,11 @@ func (s *Store) options(o Options) *pebble.Options {
 		Merger:             merger(),
 		CacheSize:          cacheBytes,
 		MemTableSize:       memTableBytes,
-		MaxOpenFiles:       filesMost,
+		MaxOpenFiles:       maxOpenFiles,
 		Logger:             log,
 
-		L0CompactionThreshold: flushedMost,
-		L0StopWritesThreshold: flushedStop,
+		L0CompactionThreshold: compactionFiles,
+		L0StopWritesThreshold: stopWritesFiles,
 
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
@@ -197,8 +197,8 @@ func (s *Store) options(o Options) *pebble.Options {
 					o.Logger.Error("the store failed in the background, and tries again", "error", err.Error())
 				}
 			},
-			FlushEnd:      func(i pebble.FlushInfo) { s.settled(i.Err) },
-			CompactionEnd: func(i pebble.CompactionInfo) { s.settled(i.Err) },
+			FlushEnd:      func(i pebble.FlushInfo) { s.backgroundSucceeded(i.Err) },
+			CompactionEnd: func(i pebble.CompactionInfo) { s.backgroundSucceeded(i.Err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				err := fmt.Errorf("data corruption: %w", i.Details)
 				s.corrupt.Store(&err)
@@ -220,12 +220,12 @@ func (s *Store) load() error {
 	if err := s.checkFormat(); err != nil {
 		return err
 	}
-	if err := s.settle(); err != nil {
+	if err := s.reconcile(); err != nil {
 		return err
 	}
 	s.snapshots.applied.Store(uint64(s.state.last))
-	s.snapshots.folded.Store(uint64(s.state.folded))
-	s.noteUsage()
+	s.snapshots.truncated.Store(uint64(s.state.truncated))
+	s.publishUsage()
 	if err := s.index.load(s.db); err != nil {
 		return err
 	}
@@ -279,9 +279,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// flushMost is how long Close waits for a flush, which is tried again and again
+// flushTimeout is how long Close waits for a flush, which is tried again and again
 // while it fails.
-const flushMost = 5 * time.Second
+const flushTimeout = 5 * time.Second
 
 // flush has what only the log holds sorted into tables, so that the next start
 // need not read it again. If it fails, nothing is lost: the next start does.
@@ -293,7 +293,7 @@ func (s *Store) flush() {
 	if err != nil {
 		return
 	}
-	timer := time.NewTimer(flushMost)
+	timer := time.NewTimer(flushTimeout)
 	defer timer.Stop()
 	select {
 	case <-flushed:
@@ -301,8 +301,8 @@ func (s *Store) flush() {
 	}
 }
 
-// settled notes that what failed in the background was managed after all.
-func (s *Store) settled(err error) {
+// backgroundSucceeded notes that what failed in the background was managed after all.
+func (s *Store) backgroundSucceeded(err error) {
 	if err == nil {
 		s.failing.Store(nil)
 	}

@@ -77,12 +77,12 @@ func (t *timeline) readHistories() error {
 
 // removed returns the highest sequence that retention took from the reader.
 func (t *timeline) removed() (highest notify.Sequence) {
-	highest = t.snapshot.folded
+	highest = t.snapshot.truncated
 	for i, h := range t.histories {
 		if t.owners[i] == everyone() && h.removedTime.Before(t.reader.Since) {
 			h.removed = 0
 		}
-		highest = max(highest, h.hole())
+		highest = max(highest, h.truncated())
 	}
 	return highest
 }
@@ -106,13 +106,13 @@ func (t *timeline) readChanges(most int) error {
 		}
 	}
 	slices.SortStableFunc(t.changes, func(a, b notify.InboxChange) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	t.changes = joined(t.changes)
+	t.changes = mergedChanges(t.changes)
 	return nil
 }
 
-// joined returns changes with those at one place as one: recalls and what was
+// mergedChanges returns changes with those at one place as one: recalls and what was
 // replaced, which several owners were told.
-func joined(changes []notify.InboxChange) []notify.InboxChange {
+func mergedChanges(changes []notify.InboxChange) []notify.InboxChange {
 	all := changes[:0]
 	for _, c := range changes {
 		last := len(all) - 1
@@ -129,8 +129,8 @@ func joined(changes []notify.InboxChange) []notify.InboxChange {
 	return all
 }
 
-// begin opens what next and take read from.
-func (t *timeline) begin() (err error) {
+// openIterators opens what next and take read from.
+func (t *timeline) openIterators() (err error) {
 	if t.own, err = t.open(ofUser(t.reader.User)); err != nil {
 		return err
 	}
@@ -218,8 +218,8 @@ func (t *timeline) next() (seq notify.Sequence, ok bool) {
 	return seq, ok
 }
 
-// takeChange takes the change at seq, which next has returned, if it is one.
-func (t *timeline) takeChange(seq notify.Sequence) (c notify.InboxChange, ok bool) {
+// changeAt takes the change at seq, which next has returned, if it is one.
+func (t *timeline) changeAt(seq notify.Sequence) (c notify.InboxChange, ok bool) {
 	if len(t.changes) == 0 || t.changes[0].Sequence != seq {
 		return c, false
 	}
@@ -229,17 +229,17 @@ func (t *timeline) takeChange(seq notify.Sequence) (c notify.InboxChange, ok boo
 
 // acquire takes the notification at seq, which next has returned. It reports false
 // if that is gone at this moment, or has another state.
-func (t *timeline) take(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+func (t *timeline) notificationAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
-		n, ok, err = t.takeOwn(seq, state)
+		n, ok, err = t.userItemAt(seq, state)
 	} else {
-		n, ok, err = t.takeShared(seq, state)
+		n, ok, err = t.sharedItemAt(seq, state)
 	}
 	n.Topic, _ = notify.Heard(t.reader.Topics, n.Topics)
 	return n, ok, err
 }
 
-func (t *timeline) takeOwn(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+func (t *timeline) userItemAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	value, err := t.own.ValueAndErr()
 	if err != nil {
 		return n, false, fmt.Errorf("read the store: %w", err)
@@ -281,15 +281,15 @@ func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, er
 	return n, err == nil, err
 }
 
-// likely is for how many there is room at first.
-const likely = 8
+// expectedItems is for how many there is room at first.
+const expectedItems = 8
 
 // decode returns what a record says, whose content lives as long as what is read
 // later.
 func (t *timeline) decode(seq notify.Sequence, record []byte) (notify.Notification, error) {
 	n, err := readForReader(seq, record)
 	if t.contents == nil {
-		t.contents = make([]byte, 0, min(likely*len(n.Content), pageBytes))
+		t.contents = make([]byte, 0, min(expectedItems*len(n.Content), pageBytes))
 	}
 	at := len(t.contents)
 	t.contents = append(t.contents, n.Content...)

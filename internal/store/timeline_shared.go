@@ -7,9 +7,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// takeShared takes the shared notification at seq.
-func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
-	view, several, err := t.takeView(seq)
+// sharedItemAt takes the shared notification at seq.
+func (t *timeline) sharedItemAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+	view, several, err := t.sharedViewAt(seq)
 	if err != nil || view == nil || !state.Has(view) {
 		return n, false, err
 	}
@@ -21,10 +21,10 @@ func (t *timeline) takeShared(seq notify.Sequence, state notify.InboxState) (n n
 	return n, ok && err == nil, err
 }
 
-// takeView returns the reader's view of the shared notification at seq, without the
+// sharedViewAt returns the reader's view of the shared notification at seq, without the
 // topic, and moves on. It is nil if the notification is hidden from the reader. several
 // says that it was for several topics: what it replaces depends on those that are heard.
-func (t *timeline) takeView(seq notify.Sequence) (v *notify.View, several bool, err error) {
+func (t *timeline) sharedViewAt(seq notify.Sequence) (v *notify.View, several bool, err error) {
 	for _, it := range t.shared {
 		if !it.Valid() || sequenceOf(it.Key()) != seq {
 			continue

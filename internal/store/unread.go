@@ -18,7 +18,7 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	v := s.snapshots.acquire()
 	defer v.release()
 	c := &counter{store: s, state: newUserState(v, r.User), upTo: upTo}
-	count, err := c.own(v, ofUser(r.User))
+	count, err := c.userItems(v, ofUser(r.User))
 	if err != nil {
 		return 0, err
 	}
@@ -50,7 +50,7 @@ type counter struct {
 }
 
 // ownIntervals counts the user's own.
-func (c *counter) own(v *snapshot, o owner) (int, error) {
+func (c *counter) userItems(v *snapshot, o owner) (int, error) {
 	h, err := readHistoryOf(v, o)
 	if err != nil {
 		return 0, err
@@ -216,7 +216,7 @@ func (c *counter) multi(feeds []string) (int, error) {
 func (c *counter) multiOf(r *feedSequences) (int, error) {
 	count := r.multiBetween(0, c.upTo)
 	prefix := readStatePrefix(kindReadMulti, c.state.user)
-	err := each(c.state.from, prefix, afterPrefix(prefix), func(_, v []byte) (bool, error) {
+	err := each(c.state.from, prefix, endOfPrefix(prefix), func(_, v []byte) (bool, error) {
 		m, err := readIntervals(v)
 		for _, i := range m {
 			if !i.unread() {

@@ -190,7 +190,7 @@ func (s *userState) preload(pattern string) error {
 // from one on, until f returns false.
 func (s *userState) eachUnder(prefix, from string, f func(feed string, m intervalSet) (bool, error)) error {
 	none := readFeedKey(s.user, "")
-	lower, upper := readFeedKey(s.user, max(prefix, from)), afterPrefix(readFeedKey(s.user, prefix))
+	lower, upper := readFeedKey(s.user, max(prefix, from)), endOfPrefix(readFeedKey(s.user, prefix))
 	return each(s.from, lower, upper, func(k, v []byte) (bool, error) {
 		if len(k) == len(none) {
 			return true, nil // where tidying has come to

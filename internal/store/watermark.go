@@ -22,9 +22,9 @@ type identity [16]byte
 // slot is what the watermark file says: the last sequence that was durable, and of
 // which store.
 type slot struct {
-	store identity
-	last  notify.Sequence
-	turn  uint64 // how often the file was written: the higher of two is the newer
+	store  identity
+	last   notify.Sequence
+	writes uint64 // how often the file was written: the higher of two is the newer
 }
 
 // The watermark file has two slots in pages of their own, which are written in turn,
@@ -41,7 +41,7 @@ func (s slot) append(dst []byte) []byte {
 	at := len(dst)
 	dst = append(dst, slotMagic...)
 	dst = append(dst, s.store[:]...)
-	dst = binary.BigEndian.AppendUint64(dst, s.turn)
+	dst = binary.BigEndian.AppendUint64(dst, s.writes)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.last))
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[at:], crc32.MakeTable(crc32.Castagnoli)))
 }
@@ -49,7 +49,7 @@ func (s slot) append(dst []byte) []byte {
 // readSlot reads a slot, and reports whether it is whole.
 func readSlot(b []byte) (s slot, ok bool) {
 	copy(s.store[:], b[len(slotMagic):])
-	s.turn = binary.BigEndian.Uint64(b[len(slotMagic)+16:])
+	s.writes = binary.BigEndian.Uint64(b[len(slotMagic)+16:])
 	s.last = notify.Sequence(binary.BigEndian.Uint64(b[len(slotMagic)+16+8:]))
 	return s, string(s.append(nil)) == string(b[:slotBytes])
 }
@@ -101,7 +101,7 @@ func newest(b []byte, path string, logger *slog.Logger) (found *slot) {
 		switch {
 		case !ok:
 			damaged++
-		case found == nil || one.turn > found.turn:
+		case found == nil || one.writes > found.writes:
 			found = &one
 		}
 	}
@@ -129,7 +129,7 @@ func watermarkPath(dir string) string { return filepath.Join(dir, "watermark") }
 func (w *watermark) open(disk vfs.FS, dir string) error {
 	whole := make([]byte, fileBytes)
 	for i := range slots {
-		w.now.turn++
+		w.now.writes++
 		w.now.append(whole[:i*slotEvery])
 	}
 	f, err := disk.OpenReadWrite(watermarkPath(dir), vfs.WriteCategoryUnspecified)
@@ -155,14 +155,14 @@ func (w *watermark) raise(last notify.Sequence) {
 		return
 	}
 	w.now.last = last
-	w.now.turn++
+	w.now.writes++
 	w.buffer = w.now.append(w.buffer[:0])
-	_, err := w.file.WriteAt(w.buffer, int64(w.now.turn%slots)*slotEvery)
+	_, err := w.file.WriteAt(w.buffer, int64(w.now.writes%slots)*slotEvery)
 	w.note(err)
 	w.unsynced.Store(true)
 }
 
-// note logs that writing fails, once until it succeeds.
+// noteRemoved logs that writing fails, once until it succeeds.
 func (w *watermark) note(err error) {
 	if failed := err != nil; failed != w.failed {
 		w.failed = failed

@@ -10,10 +10,10 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sweepMost is how many things one Sweep removes, give or take one notification, so
+// maxExpirations is how many things one Sweep removes, give or take one notification, so
 // that a publish never waits for long behind one. A notification counts once for each
 // user and topic that was told.
-const sweepMost = 500
+const maxExpirations = 500
 
 // Due reports whether a Sweep applied now would find something to remove.
 func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
@@ -27,63 +27,63 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if b := boundOf(e.MaxBytes); b.isOver(&st) || b.refuses(&st) { // it may be read state that is dead
+	if b := sizeLimitOf(e.MaxBytes); b.exceeded(&st) || b.refuses(&st) { // it may be read state that is dead
 		return true, nil
 	}
 	due := false
-	err = eachEnd(v, now, func([]byte) (bool, error) { due = true; return false, nil })
+	err = eachExpired(v, now, func([]byte) (bool, error) { due = true; return false, nil })
 	if due || err != nil {
 		return due, err
 	}
 	err = eachNotification(v, func(n *notify.Notification) (bool, error) {
 		due = now.Sub(n.Time) >= e.Retention
-		return !due && isAhead(n, now), nil
+		return !due && isInFuture(n, now), nil
 	})
 	return due, err
 }
 
-// sweep removes what is past its time, and reports whether there is more.
-func (tx *txn) sweep(e notify.Sweep) (more bool, err error) {
-	left := sweepMost
-	tx.folds = boundOf(e.MaxBytes).folds(&tx.state)
-	defer func() { tx.folds = false }()
-	err = eachEnd(tx.batch, tx.at, func(key []byte) (bool, error) {
+// applySweep removes what is past its time, and reports whether there is more.
+func (tx *txn) applySweep(e notify.Sweep) (more bool, err error) {
+	left := maxExpirations
+	tx.discardsEmpty = sizeLimitOf(e.MaxBytes).discardsEmpty(&tx.state)
+	defer func() { tx.discardsEmpty = false }()
+	err = eachExpired(tx.batch, tx.at, func(key []byte) (bool, error) {
 		if left <= 0 {
 			more = true
 			return false, nil
 		}
-		owners, err := tx.end(key)
+		owners, err := tx.expire(key)
 		left -= max(1, owners)
 		return true, err
 	})
 	if err != nil || more {
 		return more, err
 	}
-	more, left, err = tx.retain(e, left)
-	if err != nil || !tx.folds || left <= 0 {
+	more, left, err = tx.enforceRetention(e, left)
+	if err != nil || !tx.discardsEmpty || left <= 0 {
 		return more, err
 	}
 	return more, tx.pruneReadState(left)
 }
 
-// retain removes the oldest, while they are too old or too much. It removes in
+// enforceRetention removes the oldest, while they are too old or too much. It removes in
 // the order of sequences: whatever is before one that is too old is older,
 // whatever the clock said then. It returns how many more the Sweep may remove.
-func (tx *txn) retain(e notify.Sweep, most int) (more bool, left int, err error) {
+func (tx *txn) enforceRetention(e notify.Sweep, most int) (more bool, left int, err error) {
 	left = most
 	var ahead []notify.Sequence
 	err = eachNotification(tx.batch, func(n *notify.Notification) (bool, error) {
-		tooMuch := boundOf(e.MaxBytes).isOver(&tx.state)
+		tooMuch := sizeLimitOf(e.MaxBytes).exceeded(&tx.state)
 		if !tooMuch && tx.at.Sub(n.Time) < e.Retention {
 			ahead = append(ahead, n.Sequence)
-			return isAhead(n, tx.at), nil
+			return isInFuture(n, tx.at), nil
 		}
 		for _, seq := range append(ahead, n.Sequence) {
 			if left <= 0 {
 				more = true
 				return false, nil
 			}
-			owners, err := tx.removeOld(seq)
+			owners, err := tx.removeRetained(seq)
 			if err != nil {
 				return false, err
 			}
@@ -95,26 +95,26 @@ func (tx *txn) retain(e notify.Sweep, most int) (more bool, left int, err error)
 	return more, left, err
 }
 
-func (tx *txn) removeOld(seq notify.Sequence) (owners int, err error) {
+func (tx *txn) removeRetained(seq notify.Sequence) (owners int, err error) {
 	n, bytes, err := tx.notification(seq)
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.removeAll(&n, bytes, true)
+	_, err = tx.removeEverywhere(&n, bytes, true)
 	return len(n.Users) + len(n.Topics), err
 }
 
-// isAhead reports whether n is from the future: the clock was set back since, and
+// isInFuture reports whether n is from the future: the clock was set back since, and
 // what comes after n may say that it is older.
-func isAhead(n *notify.Notification, now time.Time) bool { return n.Time.After(now) }
+func isInFuture(n *notify.Notification, now time.Time) bool { return n.Time.After(now) }
 
-// end removes what an end key stands for, and the key. It returns how many users
+// expires removes what an end key stands for, and the key. It returns how many users
 // and topics were told of it.
-func (tx *txn) end(key []byte) (owners int, err error) {
+func (tx *txn) expire(key []byte) (owners int, err error) {
 	tx.remove(key)
-	t, kind, ref := endOf(key)
+	t, kind, ref := expiryOf(key)
 	if kind != kindNotification && kind != kindChange { // which count theirs themselves
-		tx.let(key, 0)
+		tx.refund(key, 0)
 	}
 	switch kind {
 	case kindNotification:
@@ -123,7 +123,7 @@ func (tx *txn) end(key []byte) (owners int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		_, err = tx.removeAll(&n, bytes, false)
+		_, err = tx.removeEverywhere(&n, bytes, false)
 		return len(n.Users) + len(n.Topics), err
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
@@ -137,25 +137,25 @@ func (tx *txn) end(key []byte) (owners int, err error) {
 		}
 		if !used.at.Add(notify.KeyLifetime).After(t) { // not used anew since
 			tx.remove(name)
-			tx.let(name, len(b))
+			tx.refund(name, len(b))
 		}
 		return 0, nil
 	case kindChange:
-		return 0, tx.endChange(ref)
+		return 0, tx.expireChange(ref)
 	case kindTicket:
-		return 0, tx.endTicket(t, ref)
+		return 0, tx.expireTicket(t, ref)
 	case kindRevocation:
-		return 0, tx.endRevocation(t, ref)
+		return 0, tx.expireRevocation(t, ref)
 	}
 	return 0, errCorrupt
 }
 
-// removeAll takes n out of every history that still has it, and returns which
+// removeEverywhere takes n out of every history that still has it, and returns which
 // those were. What retention removes leaves a hole that is announced; what
 // expired is gone on purpose.
-func (tx *txn) removeAll(n *notify.Notification, bytes uint64, retention bool) (holders []owner, err error) {
+func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (holders []owner, err error) {
 	for _, o := range ownersOf(n) {
-		held, err := tx.takeOut(o, n, retention)
+		held, err := tx.removeItem(o, n, retention)
 		if err != nil {
 			return nil, err
 		}
@@ -163,14 +163,14 @@ func (tx *txn) removeAll(n *notify.Notification, bytes uint64, retention bool) (
 			holders = append(holders, o)
 		}
 	}
-	tx.forget(n, bytes)
+	tx.deleteRecord(n, bytes)
 	return holders, nil
 }
 
-// eachEnd calls f with the keys of what has ended by now, oldest first, until f
+// eachExpired calls f with the keys of what has ended by now, oldest first, until f
 // returns false.
-func eachEnd(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) error {
-	return each(r, []byte{kindEnd}, endKey(now.Add(time.Millisecond), 0, nil), func(k, _ []byte) (bool, error) {
+func eachExpired(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) error {
+	return each(r, []byte{kindExpiry}, expiryKey(now.Add(time.Millisecond), 0, nil), func(k, _ []byte) (bool, error) {
 		return f(append([]byte(nil), k...))
 	})
 }
@@ -178,7 +178,7 @@ func eachEnd(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) e
 // eachNotification calls f with what is kept, oldest first, until f returns
 // false. The content may not be kept.
 func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, error)) error {
-	return each(r, []byte{kindNotification}, after(kindNotification), func(k, v []byte) (bool, error) {
+	return each(r, []byte{kindNotification}, endOfKind(kindNotification), func(k, v []byte) (bool, error) {
 		b, err := resolveRecord(r, sequenceOf(k), v)
 		if err != nil {
 			return false, err

@@ -11,42 +11,42 @@ import "github.com/bellhop/bellhop/internal/notify"
 // A function that writes such a record calls held, and one that removes it calls let,
 // in the same batch. Histories are counted by countHistories.
 
-// held counts a record that was added beside the notifications.
-func (tx *txn) held(key []byte, value int) { tx.state.other += recordBytes(key, value) }
+// charge counts a record that was added beside the notifications.
+func (tx *txn) charge(key []byte, value int) { tx.state.other += recordBytes(key, value) }
 
-// let counts a record that was removed.
-func (tx *txn) let(key []byte, value int) {
+// refund counts a record that was removed.
+func (tx *txn) refund(key []byte, value int) {
 	tx.state.other -= min(tx.state.other, recordBytes(key, value))
 }
 
-// setEnd writes an end key, and counts it unless it is there already.
-func (tx *txn) setEnd(end []byte) error {
+// setExpiry writes an end key, and counts it unless it is there already.
+func (tx *txn) setExpiry(end []byte) error {
 	b, err := get(tx.batch, end)
 	if err != nil || b != nil {
 		return err
 	}
 	tx.set(end, nil)
-	tx.held(end, 0)
+	tx.charge(end, 0)
 	return nil
 }
 
 func recordBytes(key []byte, value int) uint64 { return uint64(len(key) + value) } //nolint:gosec // lengths
 
-// bound says how the limit on all bytes is shared out.
-type bound uint64
+// sizeLimit says how the limit on all bytes is shared out.
+type sizeLimit uint64
 
-// boundOf returns the bound of a limit; 0: no limit.
-func boundOf(limit int64) bound { return bound(max(0, limit)) }
+// sizeLimitOf returns the bound of a limit; 0: no limit.
+func sizeLimitOf(limit int64) sizeLimit { return sizeLimit(max(0, limit)) }
 
-// isOver reports whether the oldest notifications are to go. They have half of the
+// exceeded reports whether the oldest notifications are to go. They have half of the
 // limit, whatever the rest takes.
-func (b bound) isOver(s *state) bool {
+func (b sizeLimit) exceeded(s *state) bool {
 	return b > 0 && s.bytes+min(s.other, uint64(b)/2) > uint64(b)
 }
 
-// folds reports whether histories without notifications are to be given up: a
+// discardsEmpty reports whether histories without notifications are to be given up: a
 // quarter of the limit is taken by other things than notifications.
-func (b bound) folds(s *state) bool { return b > 0 && s.other > uint64(b)/4 }
+func (b sizeLimit) discardsEmpty(s *state) bool { return b > 0 && s.other > uint64(b)/4 }
 
 // errFull refuses what only time removes.
 var errFull = notify.Errorf(notify.ErrUnavailable, "idempotency keys, deferred publishes and the like have taken half of the store's limit; "+
@@ -54,7 +54,7 @@ var errFull = notify.Errorf(notify.ErrUnavailable, "idempotency keys, deferred p
 
 // refuses reports whether nothing is to be added that retention cannot remove: other
 // things than notifications take half of the limit.
-func (b bound) refuses(s *state) bool { return b > 0 && s.other >= uint64(b)/2 }
+func (b sizeLimit) refuses(s *state) bool { return b > 0 && s.other >= uint64(b)/2 }
 
 // Usage is how many bytes the keys and values in the store have.
 type Usage struct {
@@ -67,8 +67,8 @@ func (s *Store) Usage() Usage {
 	return Usage{Notifications: s.usage[0].Load(), Other: s.usage[1].Load()}
 }
 
-// noteUsage publishes the counts of the state.
-func (s *Store) noteUsage() {
+// publishUsage publishes the counts of the state.
+func (s *Store) publishUsage() {
 	s.usage[0].Store(s.state.bytes)
 	s.usage[1].Store(s.state.other)
 }

@@ -8,38 +8,38 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// place is where the notification with an ID is: kept at a sequence, or
+// location is where the notification with an ID is: kept at a sequence, or
 // deferred.
-type place struct {
+type location struct {
 	sequence notify.Sequence
 	deferred *notify.Deferred
 }
 
-func (p place) append(dst []byte) []byte {
+func (p location) append(dst []byte) []byte {
 	if p.deferred != nil {
 		return append(dst, deferredKey(*p.deferred)[1:]...)
 	}
 	return binary.BigEndian.AppendUint64(dst, uint64(p.sequence))
 }
 
-// placeOf returns where the notification with an ID is; ok is false if there is
+// locate returns where the notification with an ID is; ok is false if there is
 // none.
-func placeOf(r pebble.Reader, id string) (p place, ok bool, err error) {
+func locate(r pebble.Reader, id string) (p location, ok bool, err error) {
 	b, err := get(r, idKey(id))
 	switch {
 	case err != nil || b == nil:
 		return p, false, err
 	case len(b) == 8:
-		return place{sequence: notify.Sequence(binary.BigEndian.Uint64(b))}, true, nil
+		return location{sequence: notify.Sequence(binary.BigEndian.Uint64(b))}, true, nil
 	case len(b) == 16:
 		d := deferredOf(append([]byte{kindDeferred}, b...))
-		return place{deferred: &d}, true, nil
+		return location{deferred: &d}, true, nil
 	}
 	return p, false, errCorrupt
 }
 
-// isWithin reports whether all whom the notification at p is for are within b.
-func (tx *txn) isWithin(b *notify.Bound, p place) (bool, error) {
+// reaches reports whether all whom the notification at p is for are within b.
+func (tx *txn) reaches(b *notify.Bound, p location) (bool, error) {
 	if b == nil {
 		return true, nil
 	}
@@ -56,5 +56,5 @@ func (tx *txn) isWithin(b *notify.Bound, p place) (bool, error) {
 	return err == nil && b.Reaches(&n), err
 }
 
-// placeBytes is what a place takes in the store, with its key.
-const placeBytes = 1 + 16 + 8
+// locationBytes is what a place takes in the store, with its key.
+const locationBytes = 1 + 16 + 8

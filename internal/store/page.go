@@ -41,7 +41,7 @@ func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int)
 	if upTo <= after {
 		return page, nil
 	}
-	if err := errors.Join(t.readChanges(limit), t.begin()); err != nil {
+	if err := errors.Join(t.readChanges(limit), t.openIterators()); err != nil {
 		return page, err
 	}
 	for {
@@ -49,7 +49,7 @@ func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int)
 		if !ok {
 			return page, t.err()
 		}
-		if err := page.take(t, seq, limit); err != nil {
+		if err := page.add(t, seq, limit); err != nil {
 			return page, fmt.Errorf("notification %d: %w", seq, err)
 		}
 		if len(t.contents)+page.changeBytes() >= pageBytes || len(page.Notifications)+len(page.Changes) >= limit {
@@ -70,14 +70,14 @@ func (p *Page) changeBytes() (n int) {
 
 // acquire puts what is at seq, which is next in t, at the end of the page: a change,
 // a notification, or one that has replaced what the change tells of.
-func (p *Page) take(t *timeline, seq notify.Sequence, limit int) error {
-	if c, ok := t.takeChange(seq); ok {
+func (p *Page) add(t *timeline, seq notify.Sequence, limit int) error {
+	if c, ok := t.changeAt(seq); ok {
 		p.Changes = append(p.Changes, c)
 		if next, ok := t.next(); !ok || next != seq {
 			return nil
 		}
 	}
-	n, ok, err := t.take(seq, notify.StateAll)
+	n, ok, err := t.notificationAt(seq, notify.StateAll)
 	if !ok || err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (p *Page) take(t *timeline, seq notify.Sequence, limit int) error {
 // Generations returns all starts of the service, oldest first.
 func (s *Store) Generations() ([]notify.Generation, error) {
 	var all []notify.Generation
-	err := each(s.db, []byte{kindGeneration}, after(kindGeneration), func(k, v []byte) (bool, error) {
+	err := each(s.db, []byte{kindGeneration}, endOfKind(kindGeneration), func(k, v []byte) (bool, error) {
 		g, err := readGeneration(sequenceOf(k), v)
 		all = append(all, g)
 		return true, err

@@ -16,9 +16,9 @@ type List struct {
 	Next notify.Sequence
 }
 
-// listLooks is at how many notifications a page looks at most, whatever state it
+// maxListReads is at how many notifications a page looks at most, whatever state it
 // lists: of a hundred thousand that are read, none may be unread.
-const listLooks = 10_000
+const maxListReads = 10_000
 
 // listBytes is how much content a page of an inbox holds, give or take a
 // notification: hundreds may be reading at once, and a hundred large ones are
@@ -38,7 +38,7 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 	}
 	defer t.close()
 	t.backward = true
-	if err := t.begin(); err != nil {
+	if err := t.openIterators(); err != nil {
 		return List{}, err
 	}
 	var list List
@@ -48,12 +48,12 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 		if !ok {
 			return list, t.err()
 		}
-		if looks == listLooks {
+		if looks == maxListReads {
 			list.Next = seq + 1
 			return list, nil
 		}
 		full := len(list.Notifications) == limit || bytes >= listBytes
-		n, ok, err := t.take(seq, state)
+		n, ok, err := t.notificationAt(seq, state)
 		if err != nil {
 			return list, fmt.Errorf("notification %d: %w", seq, err)
 		}

@@ -8,23 +8,23 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// extendShared puts n at the end of the history of a topic or of everyone, and of the
+// addSharedItem puts n at the end of the history of a topic or of everyone, and of the
 // patterns that stand for the topic.
-func (tx *txn) extendShared(o owner, n *notify.Notification, replaces string, most int) error {
+func (tx *txn) addSharedItem(o owner, n *notify.Notification, replaces string, most int) error {
 	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	tx.enter(h, n, "", replaces)
+	tx.putSharedItem(h, n, "", replaces)
 	if o.kind == kindFeedItem {
-		if err := tx.extendPatterns(o, n, replaces); err != nil {
+		if err := tx.addPatternItems(o, n, replaces); err != nil {
 			return err
 		}
 	}
 	return tx.evict(h, n.Sequence, most)
 }
 
-func (tx *txn) extendPatterns(topic owner, n *notify.Notification, replaces string) error {
+func (tx *txn) addPatternItems(topic owner, n *notify.Notification, replaces string) error {
 	for _, p := range patternsOf(topic.name) {
 		o := ofFeed(p)
 		if isMultiTopic(n) {
@@ -40,14 +40,14 @@ func (tx *txn) extendPatterns(topic owner, n *notify.Notification, replaces stri
 		if err != nil {
 			return err
 		}
-		tx.enter(h, n, topic.name, replaces)
+		tx.putSharedItem(h, n, topic.name, replaces)
 	}
 	return nil
 }
 
-// enter puts n into one shared history.
-func (tx *txn) enter(h *cachedHistory, n *notify.Notification, home, replaces string) {
-	tx.change(h)
+// putSharedItem puts n into one shared history.
+func (tx *txn) putSharedItem(h *cachedHistory, n *notify.Notification, home, replaces string) {
+	tx.touch(h)
 	h.kept++
 	h.newest = n.Sequence
 	if isMultiTopic(n) {
@@ -63,36 +63,36 @@ func (tx *txn) enter(h *cachedHistory, n *notify.Notification, home, replaces st
 }
 
 // release takes n out of one shared history.
-func (tx *txn) leave(h *cachedHistory, n *notify.Notification, retention bool) {
-	tx.change(h)
+func (tx *txn) deleteSharedItem(h *cachedHistory, n *notify.Notification, retention bool) {
+	tx.touch(h)
 	h.kept--
 	if isMultiTopic(n) {
 		h.multi--
 	}
 	if retention {
-		h.note(n)
+		h.noteRemoved(n)
 	}
 	tx.remove(h.owner.keyOf(n))
 	tx.indexChanges = append(tx.indexChanges, indexChange{owner: h.owner, seq: n.Sequence, multi: isMultiTopic(n), gone: true})
-	if tx.folds {
-		tx.fold(h)
+	if tx.discardsEmpty {
+		tx.discardEmpty(h)
 	}
 }
 
-// takeOutShared takes n out of the history of a topic or of everyone, and of the
+// removeSharedItem takes n out of the history of a topic or of everyone, and of the
 // patterns that stand for the topic, unless they have it by another topic.
-func (tx *txn) takeOutShared(o owner, n *notify.Notification, retention bool) error {
+func (tx *txn) removeSharedItem(o owner, n *notify.Notification, retention bool) error {
 	h, err := tx.history(o)
 	if err != nil {
 		return err
 	}
-	tx.leave(h, n, retention)
+	tx.deleteSharedItem(h, n, retention)
 	tx.refresh = append(tx.refresh, h.owner)
 	if o.kind != kindFeedItem {
 		return nil
 	}
 	for _, p := range patternsOf(o.name) {
-		held, err := tx.holds(notify.TopicPattern(p), n)
+		held, err := tx.patternHas(notify.TopicPattern(p), n)
 		if err != nil {
 			return err
 		}
@@ -103,13 +103,13 @@ func (tx *txn) takeOutShared(o owner, n *notify.Notification, retention bool) er
 		if err != nil {
 			return err
 		}
-		tx.leave(of, n, retention)
+		tx.deleteSharedItem(of, n, retention)
 	}
 	return nil
 }
 
-// holds reports whether a topic that p stands for still has n.
-func (tx *txn) holds(p notify.TopicPattern, n *notify.Notification) (bool, error) {
+// patternHas reports whether a topic that p stands for still has n.
+func (tx *txn) patternHas(p notify.TopicPattern, n *notify.Notification) (bool, error) {
 	if !isMultiTopic(n) {
 		return false, nil
 	}
