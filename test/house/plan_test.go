@@ -15,8 +15,8 @@ var floors = [][]string{
 	{"service"},
 	{"hub", "journal", "store", "auth", "peers"},
 	{"cursor", "wire", "entry", "nowait"},
-	{"strict", "watch", "limit", "text"},
-	{"cache", "problem"},
+	{"strict", "watch", "limit"},
+	{"cache", "problem", "text"},
 	{"notify"},
 }
 
