@@ -1,12 +1,11 @@
-package house_test
+package house
 
-// module is the path that every import of our own begins with.
-const module = "github.com/bellhop/bellhop"
+// Module is the path of the module, with which every import of our own begins.
+const Module = "github.com/bellhop/bellhop"
 
-// floors lists the packages of internal/ from the roof to the ground. What
-// stands on a floor may import what stands on those below it, and nothing
-// beside or above it.
-var floors = [][]string{
+// layers lists the packages of internal/ from the top to the bottom. A package may
+// import packages of the layers below its own, and no others.
+var layers = [][]string{
 	{"cli"},
 	{"app"},
 	{"httpapi"},
@@ -20,22 +19,22 @@ var floors = [][]string{
 	{"notify"},
 }
 
-// leaves are what app and cli alone hand to the others. They import the ground at most.
+// leaves are packages that only app and cli import. They import leafImports at most.
 var leaves = []string{"config", "telemetry", "webui"}
 
-// ground is what leaves may import: the domain's types, and how files and settings
-// are read safely, and how errors are answered.
-var ground = []string{"notify", "watch", "text", "strict", "problem"}
+// leafImports are the packages that leaves may import: the domain's types, and the
+// readers of files, settings and errors.
+var leafImports = []string{"notify", "watch", "text", "strict", "problem"}
 
-// Places beside the packages of internal/ at which a library may enter.
+// Importers of libraries that are not packages of internal/.
 const (
-	anywhere = "anywhere" // but notify, which has the standard library only
-	tests    = "tests"    // any _test.go file, and all that stands in test/
+	anywhere = "anywhere" // all but notify, which uses only the standard library
+	tests    = "tests"    // any _test.go file, and everything in test/
 )
 
-// doors says where each library enters: the packages of internal/, or the
-// directories, that may import it. A library is found by its longest prefix.
-var doors = map[string][]string{
+// libraries lists the importers of each library: packages of internal/, or
+// directories. The entry with the longest matching prefix counts.
+var libraries = map[string][]string{
 	"github.com/labstack/echo":     {"httpapi"},
 	"github.com/labstack/gommon":   {"httpapi"},
 	"github.com/gorilla":           {"ws", "cli"},
