@@ -21,7 +21,8 @@ import (
 // openRoad opens the store, the journal, the hub and the inbox, in this order,
 // and returns what closes them in reverse.
 func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
-	s.store, err = store.Open(s.cfg.DataDir, store.Options{Logger: s.logger, Fatal: s.die})
+	s.cursors = cursor.NewKeyring()
+	s.store, err = store.Open(s.cfg.DataDir, store.Options{Logger: s.logger, Fatal: s.die, Generations: s.cursors.Add})
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,6 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 	}
 	s.requests = requestRates(s.cfg)
 	s.hub = s.newHub()
-	s.cursors = cursor.NewKeyring()
 	s.journal = journal.NewLocal(journal.Options{
 		Machine: s.store,
 		Last:    s.store.Last(),

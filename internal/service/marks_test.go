@@ -31,11 +31,10 @@ type book struct {
 	verdicts []notify.Verdict // of what is appended next
 	appended []notify.Entry
 
-	free        uint64
-	generations []notify.Generation
-	cursors     *cursor.Keyring
-	list        store.List
-	asked       []question
+	free    uint64
+	cursors *cursor.Keyring
+	list    store.List
+	asked   []question
 }
 
 // question is what the store was asked.
@@ -49,7 +48,7 @@ type question struct {
 func (b *book) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
 	if g, ok := entries[0].(notify.Generation); ok {
 		g.First = 1
-		b.generations = append(b.generations, g)
+		b.cursors.Add(g)
 		return make([]notify.Verdict, 1)
 	}
 	b.appended = append(b.appended, entries...)
@@ -58,10 +57,9 @@ func (b *book) Append(_ context.Context, entries ...notify.Entry) []notify.Verdi
 	return []notify.Verdict{v}
 }
 
-func (b *book) Durable() notify.Sequence                  { return b.durable }
-func (b *book) Generations() ([]notify.Generation, error) { return b.generations, nil }
-func (b *book) Free() (uint64, error)                     { return b.free, nil }
-func (*book) Err() error                                  { return nil }
+func (b *book) Durable() notify.Sequence { return b.durable }
+func (b *book) Free() (uint64, error)    { return b.free, nil }
+func (*book) Err() error                 { return nil }
 func (b *book) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	b.asked = append(b.asked, question{reader: r, upTo: upTo})
 	return int(upTo), nil // told apart by where it was asked for
@@ -250,9 +248,9 @@ func TestListing(t *testing.T) {
 
 // What takes something back, and reading, must be possible when nothing else is.
 func TestAFullDiskHindersMarksAlone(t *testing.T) {
-	b := &book{durable: 9, free: 1, verdicts: []notify.Verdict{{}}}
+	b := &book{durable: 9, free: 1, cursors: cursor.NewKeyring(), verdicts: []notify.Verdict{{}}}
 	i, err := service.Open(t.Context(), service.Options{
-		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Cursors: cursor.NewKeyring(), Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
+		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Cursors: b.cursors, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
 	})
 	require.NoError(t, err)
 	_, err = i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})

@@ -96,9 +96,6 @@ func (l *ledger) Durable() notify.Sequence {
 	return l.last
 }
 
-func (*ledger) Generations() ([]notify.Generation, error) {
-	return []notify.Generation{{First: 1}}, nil
-}
 func (*ledger) Due(time.Time, notify.Sweep) (bool, error) { return false, nil }
 func (*ledger) Revoked(notify.Principal) bool             { return false }
 func (l *ledger) Free() (uint64, error) {

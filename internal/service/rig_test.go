@@ -52,9 +52,11 @@ func newRig(t *testing.T, sets ...func(*rig)) *rig {
 func (r *rig) start() {
 	r.t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	s, err := store.Open("data", store.Options{FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
-	require.NoError(r.t, err)
 	r.cursors = cursor.NewKeyring()
+	s, err := store.Open("data", store.Options{
+		FS: r.fs, Logger: quiet, Fatal: func(err error) { panic(err) }, Generations: r.cursors.Add,
+	})
+	require.NoError(r.t, err)
 	var b *service.Service
 	h := hub.New(hub.Options{Recounted: func(who notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return b.RecountFrame(who, at) }})
 	opened := make(chan struct{})

@@ -30,7 +30,6 @@ type Store interface {
 	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
 	List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (store.List, error)
 	Unread(r notify.Reader, upTo notify.Sequence) (int, error)
-	Generations() ([]notify.Generation, error)
 	Due(now time.Time, s notify.Sweep) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool
@@ -60,7 +59,7 @@ type Options struct {
 	Journal notify.Journal
 	Store   Store
 	Hub     *hub.Hub
-	Cursors *cursor.Keyring // to which Open adds the generations of the journal
+	Cursors *cursor.Keyring // has each generation of the journal once that is applied
 	Issuers Issuers         // nil: any
 	Logger  *slog.Logger
 	Metrics Metrics
@@ -119,11 +118,6 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	if err := o.Journal.Append(ctx, g)[0].Err; err != nil {
 		return nil, fmt.Errorf("begin a generation: %w", err)
 	}
-	all, err := o.Store.Generations()
-	if err != nil {
-		return nil, fmt.Errorf("read generations: %w", err)
-	}
-	o.Cursors.Add(all...)
 	s := &Service{
 		opts:        o,
 		cursors:     o.Cursors,

@@ -44,6 +44,9 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	s.publishUsage()
 	s.histories.turn()
 	s.revocations.apply(tx.revocations)
+	if len(tx.generations) > 0 {
+		s.generations(tx.generations...)
+	}
 	s.snapshots.retire()
 	s.index.apply(tx.indexChanges)
 	return verdicts, tx.changes, nil
@@ -68,6 +71,7 @@ type txn struct {
 
 	// For memory, once all is durable.
 	revocations  []revocationChange
+	generations  []notify.Generation
 	indexChanges []indexChange
 
 	maxMarkChanges int // see markMost
@@ -123,6 +127,7 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 		v.More, err = tx.applySweep(e)
 	case notify.Generation:
 		tx.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
+		tx.generations = append(tx.generations, notify.Generation{ID: e.ID, First: seq, Secret: e.Secret})
 	case notify.Revocation:
 		err = tx.revoke(e)
 	case notify.Ticket:

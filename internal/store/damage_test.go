@@ -320,9 +320,6 @@ func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
 	require.Equal(t, []record{{
 		Level: "ERROR", Msg: lost[0].Msg, Missing: int(s.Lost()), From: answered - int(s.Lost()) + 1, To: answered,
 	}}, lost)
-	generations, err := s.Generations()
-	require.NoError(t, err)
-	require.Empty(t, generations, "no cursor of before is honoured")
 	was := s.Lost()
 	_, _, err = s.Apply(s.Last()+1, noon(), []notify.Entry{large(answered+1, bytes)})
 	require.NoError(t, err)

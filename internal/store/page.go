@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -88,10 +90,10 @@ func (p *Page) add(t *timeline, seq notify.Sequence, limit int) error {
 	return nil
 }
 
-// Generations returns all starts of the service, oldest first.
-func (s *Store) Generations() ([]notify.Generation, error) {
+// readGenerations returns the generations of the journal, oldest first.
+func readGenerations(r pebble.Reader) ([]notify.Generation, error) {
 	var all []notify.Generation
-	err := each(s.db, []byte{kindGeneration}, endOfKind(kindGeneration), func(k, v []byte) (bool, error) {
+	err := each(r, []byte{kindGeneration}, endOfKind(kindGeneration), func(k, v []byte) (bool, error) {
 		g, err := readGeneration(sequenceOf(k), v)
 		all = append(all, g)
 		return true, err

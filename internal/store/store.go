@@ -58,6 +58,12 @@ type Options struct {
 	// the log, and Pebble repeats it without end. It must not return.
 	Fatal func(error)
 
+	// Generations receives the generations of the journal, oldest first: from Open
+	// those that the store has, and from Apply each that it has applied, before Apply
+	// returns. So a node knows a generation before it delivers a sequence of it,
+	// whichever node began it. nil: none are passed on.
+	Generations func(...notify.Generation)
+
 	// FS stands in for the disk in tests; nil is the disk.
 	FS vfs.FS
 }
@@ -70,6 +76,9 @@ type Store struct {
 	dir  string
 	lock *pebble.Lock
 	log  *slog.Logger
+
+	generations func(...notify.Generation) // see Options
+
 	lost uint64 // entries that were durable once and are gone
 
 	// What Pebble failed to do by itself: what it may manage next time, and what
@@ -98,7 +107,10 @@ var ErrInUse = errors.New("another process is using the data directory")
 // Open opens the store in dir and makes it if it is not there. Only one process
 // can: for a second one the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger}
+	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations}
+	if s.generations == nil {
+		s.generations = func(...notify.Generation) {}
+	}
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
@@ -229,7 +241,15 @@ func (s *Store) load() error {
 	if err := s.index.load(s.db); err != nil {
 		return err
 	}
-	return s.revocations.load(s.db)
+	if err := s.revocations.load(s.db); err != nil {
+		return err
+	}
+	known, err := readGenerations(s.db)
+	if err != nil {
+		return fmt.Errorf("read generations: %w", err)
+	}
+	s.generations(known...)
+	return nil
 }
 
 // ErrFormat says that the store was written by another version, in a format that

@@ -106,9 +106,12 @@ type road struct {
 func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	s, err := store.Open("data", store.Options{FS: fs, Logger: quiet, Fatal: func(err error) { panic(err) }})
+	keyring := cursor.NewKeyring()
+	s, err := store.Open("data", store.Options{
+		FS: fs, Logger: quiet, Fatal: func(err error) { panic(err) }, Generations: keyring.Add,
+	})
 	require.NoError(t, err)
-	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30}), cursors: cursor.NewKeyring()}
+	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30}), cursors: keyring}
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { r.service.Deliver(c) },
