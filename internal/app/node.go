@@ -200,7 +200,6 @@ func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler
 		TrustedProxies: s.cfg.TrustedProxies,
 		Alive:          s.store.Corrupt,
 		Ready:          s.ready,
-		Draining:       func() bool { _, draining := s.hub.Draining(); return draining },
 		Metrics:        s.metrics,
 		Logger:         s.logger,
 	})

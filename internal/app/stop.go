@@ -44,7 +44,7 @@ func (s *node) notStarted(ctx context.Context, err error) error {
 // ready returns why this node should not be sent new work, or nil.
 func (s *node) ready() error {
 	if s.stopping.Load() {
-		return notify.Errorf(notify.ErrDraining, "this node is about to stop")
+		return notify.Errorf(notify.ErrDraining, "this node is stopping")
 	}
 	if err := s.verifier.Ready(); err != nil {
 		return err

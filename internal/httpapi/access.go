@@ -61,9 +61,6 @@ func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		defer seat.Release() // unless a connection has come of it
-		if a.Draining() {
-			return notify.Errorf(notify.ErrDraining, "connect again, and another node will answer")
-		}
 		c.SetRequest(r.WithContext(hub.WithSeat(auth.WithPrincipal(r.Context(), by), seat)))
 		return h(c)
 	}

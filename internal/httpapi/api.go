@@ -98,9 +98,8 @@ type Options struct {
 	BasePath       string         // before all public paths; empty or "/…"
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 
-	Alive    func() error // what only a restart can mend, or nil
-	Ready    func() error // why nothing can be stored now, or nil
-	Draining func() bool  // no more connections
+	Alive func() error // a failure that only a restart repairs, or nil
+	Ready func() error // the reason to send this node no new work, or nil
 
 	Metrics Metrics
 	Logger  *slog.Logger

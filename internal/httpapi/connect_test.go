@@ -12,6 +12,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/hub"
 )
 
 // accept opens a WebSocket, says whose it is and closes it.
@@ -68,8 +69,7 @@ func handshake(others ...string) []string {
 // TestOrderOfChecks takes one fault away after the other: what is told is
 // always the first.
 func TestOrderOfChecks(t *testing.T) {
-	draining := true
-	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return draining } })
+	s := start(t)
 	for _, upgrade := range []bool{true, false} {
 		ask := func(headers ...string) answer {
 			if upgrade {
@@ -77,7 +77,7 @@ func TestOrderOfChecks(t *testing.T) {
 			}
 			return s.do("GET", "/ws", "", headers...)
 		}
-		draining = true
+		s.drain()
 		two := []string{"Authorization", "Bearer bad", "Sec-WebSocket-Protocol", "bellhop.v1, bearer.bad"}
 		if !upgrade {
 			s.problem(ask(two...), 400, "malformed")
@@ -90,8 +90,8 @@ func TestOrderOfChecks(t *testing.T) {
 		a := ask("Authorization", "Bearer good")
 		s.problem(a, 503, "draining")
 		require.Equal(t, "1", a.Header.Get("Retry-After"))
-		draining = false
 	}
+	s.lobby.hub = hub.New(hub.Options{})
 	a := s.do("GET", "/ws", "", "Authorization", "Bearer good")
 	s.problem(a, 426, "upgrade")
 	require.Equal(t, "websocket", a.Header.Get("Upgrade"))
@@ -101,7 +101,8 @@ func TestOrderOfChecks(t *testing.T) {
 
 // While connections are closed, everything else is answered as before.
 func TestDrainingRefusesConnectionsOnly(t *testing.T) {
-	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return true } })
+	s := start(t)
+	s.drain()
 	s.problem(s.do("GET", "/ws", "", handshake()...), 503, "draining")
 	require.Equal(t, 202, s.do("POST", "/notify", toAda).StatusCode)
 	require.Equal(t, 200, s.do("GET", "/livez", "").StatusCode)
@@ -111,8 +112,8 @@ func TestDrainingRefusesConnectionsOnly(t *testing.T) {
 // noticing. It is refused after token and origin and before what passes by itself,
 // limits and draining.
 func TestUnknownParameters(t *testing.T) {
-	draining := true
-	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return draining } })
+	s := start(t)
+	s.drain()
 	long := strings.Repeat("x", 300)
 	for query, want := range map[string]string{
 		"lastEventId=c7":              `"lastEventId" is unknown; allowed are: cursor, ticket`,

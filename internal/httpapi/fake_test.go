@@ -249,7 +249,6 @@ func (s *fakeService) options() httpapi.Options {
 		Node:      "node-1",
 		Alive:     func() error { return nil },
 		Ready:     func() error { return nil },
-		Draining:  func() bool { return false },
 		Metrics:   s.metrics,
 		Logger:    slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -289,6 +288,9 @@ func start(t *testing.T, change ...func(*httpapi.Options)) *fakeService {
 	}}
 	return s
 }
+
+// drain has the hub admit no more connections.
+func (s *fakeService) drain() { s.lobby.hub.Drain(s.t.Context(), 0) }
 
 // answer is an answer whose body was read.
 type answer struct {

@@ -16,9 +16,6 @@ func (a *api) livez(c echo.Context) error {
 
 // readyz serves GET /readyz: whether this node should be sent new work.
 func (a *api) readyz(c echo.Context) error {
-	if a.Draining() {
-		return a.health(c, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
-	}
 	return a.health(c, a.Ready())
 }
 

@@ -13,24 +13,23 @@ import (
 
 func TestHealth(t *testing.T) {
 	full := notify.Errorf(notify.ErrUnavailable, "the disk is full")
+	draining := notify.Errorf(notify.ErrDraining, "this node is stopping")
 	for name, test := range map[string]struct {
 		alive, ready error
-		draining     bool
 		livez        int
 		readyz       int
 		problem      string
 	}{
-		"well":            {nil, nil, false, 200, 200, ""},
-		"full":            {nil, full, false, 200, 503, "unavailable"},
-		"draining":        {nil, nil, true, 200, 503, "draining"},
-		"failed":          {errors.New("secret of ours"), full, false, 503, 503, "unavailable"},
-		"failed, unknown": {errors.New("secret of ours"), errors.New("secret of ours"), false, 503, 503, "unavailable"},
+		"well":            {nil, nil, 200, 200, ""},
+		"full":            {nil, full, 200, 503, "unavailable"},
+		"draining":        {nil, draining, 200, 503, "draining"},
+		"failed":          {errors.New("secret of ours"), full, 503, 503, "unavailable"},
+		"failed, unknown": {errors.New("secret of ours"), errors.New("secret of ours"), 503, 503, "unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, func(o *httpapi.Options) {
 				o.Alive = func() error { return test.alive }
 				o.Ready = func() error { return test.ready }
-				o.Draining = func() bool { return test.draining }
 			})
 			for path, status := range map[string]int{"/livez": test.livez, "/readyz": test.readyz} {
 				require.Equal(t, status, s.do("HEAD", path, "").StatusCode)
@@ -46,11 +45,4 @@ func TestHealth(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestDrainingStillPublishes holds that what arrives before the listener closes
-// is done.
-func TestDrainingStillPublishes(t *testing.T) {
-	s := start(t, func(o *httpapi.Options) { o.Draining = func() bool { return true } })
-	require.Equal(t, http.StatusAccepted, s.do("POST", "/notify", toAda).StatusCode)
 }

@@ -31,12 +31,17 @@ const (
 )
 
 // Admit returns a seat for a connection from an address. The error is of kind
-// ErrLimit if the address has as many connections as it may, and of kind
-// ErrUnavailable if this process has.
+// ErrLimit if the address has all its connections, of kind ErrUnavailable if this
+// process has, and of kind ErrDraining once Drain was called. Register refuses a
+// connection that was admitted before Drain and comes after it.
 func (h *Hub) Admit(address netip.Addr) (*Seat, error) {
 	address = address.Unmap().WithZone("")
 	if err := h.seats.take(shareOf(address), &h.opts); err != nil {
 		return nil, err
+	}
+	if h.draining.Load() != nil {
+		h.seats.giveBack(shareOf(address), &h.opts)
+		return nil, notify.Errorf(notify.ErrDraining, "this node is stopping; connect again to reach another one")
 	}
 	return &Seat{hub: h, address: address.As16()}, nil
 }

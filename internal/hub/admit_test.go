@@ -115,7 +115,8 @@ func TestSeatOfOneTurnedAwayIsGivenBack(t *testing.T) {
 	if err := h.Register(h.NewConn(user("late"), "c", seat, newPeer())); !errors.Is(err, notify.ErrDraining) {
 		t.Fatal(err)
 	}
-	admit(t, h, "192.0.2.1")
+	wantRefused(t, h, "192.0.2.1", notify.ErrDraining)
+	wantRefused(t, h, "192.0.2.1", notify.ErrDraining) // and neither keeps the only seat
 }
 
 // However many knock at once, as many as may come in, and all seats come back.

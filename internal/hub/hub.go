@@ -160,7 +160,7 @@ func (h *Hub) Register(c *Conn) error {
 	defer s.mu.Unlock()
 	if h.draining.Load() != nil {
 		c.seat.leave()
-		return notify.Errorf(notify.ErrDraining, "this node is about to stop")
+		return notify.Errorf(notify.ErrDraining, "this node is stopping")
 	}
 	user := c.holder.user
 	for len(s.users[user]) >= h.opts.PerUser {

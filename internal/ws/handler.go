@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -101,8 +100,8 @@ type Handler struct {
 }
 
 // New returns a Handler. Its requests come with the principal in their context
-// (auth.WithPrincipal), and were found to ask for our WebSocket; one without a
-// principal is refused. The connection takes the seat that the context has
+// (auth.WithPrincipal), were found to ask for our WebSocket, and have at most one
+// cursor in their query; one without a principal is refused. The connection takes the seat that the context has
 // (hub.WithSeat); if none comes of the request, it stays with whoever admitted it.
 func New(opts Options) *Handler {
 	if opts.Commands == 0 {
@@ -138,13 +137,13 @@ func New(opts Options) *Handler {
 // ServeHTTP upgrades the request and returns; the connection goes on by itself.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.enter() {
-		problem.Respond(w, r, notify.Errorf(notify.ErrDraining, "this node is about to stop"))
+		problem.Respond(w, r, notify.Errorf(notify.ErrDraining, "this node is stopping"))
 		return
 	}
 	defer h.tasks.Done()
-	p, cursor, err := h.check(r)
-	if err != nil {
-		problem.Respond(w, r, err)
+	p, ok := auth.PrincipalOf(r.Context())
+	if !ok {
+		problem.Respond(w, r, notify.Errorf(notify.ErrUnauthenticated, "a WebSocket needs a token"))
 		return
 	}
 	s := &socket{handler: h}
@@ -152,39 +151,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(r.Header.Values("Sec-Websocket-Protocol")) > 0 {
 		answer = http.Header{"Sec-Websocket-Protocol": {auth.Subprotocol}}
 	}
+	var err error
 	s.ws, err = h.upgrader.Upgrade(&hijacker{ResponseWriter: w, door: &s.door}, r, answer)
 	if err != nil {
 		return // it was answered, or there is nobody to answer
 	}
-	s.start(clone(p), hub.SeatOf(r.Context()), cursor)
-}
-
-// check returns who connects and from where. The rest of what precedes an
-// upgrade was checked before: gorilla looks at the origin again.
-func (h *Handler) check(r *http.Request) (p notify.Principal, cursor string, err error) {
-	p, ok := auth.PrincipalOf(r.Context())
-	if !ok {
-		return p, "", notify.Errorf(notify.ErrUnauthenticated, "a WebSocket needs a token")
-	}
-	if _, draining := h.opts.Hub.Draining(); draining {
-		return p, "", notify.Errorf(notify.ErrDraining, "this node is about to stop")
-	}
-	cursor, err = cursorOf(r.URL.RawQuery)
-	return p, cursor, err
-}
-
-// cursorOf returns where the client wants to resume. Whether that can be
-// honoured is said on the connection.
-func cursorOf(query string) (string, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return "", notify.Errorf(notify.ErrMalformed, "the query cannot be read")
-	}
-	cursors := values["cursor"]
-	if len(cursors) > 1 {
-		return "", notify.Errorf(notify.ErrMalformed, "there must be one cursor at most")
-	}
-	return strings.Join(cursors, ""), nil
+	s.start(clone(p), hub.SeatOf(r.Context()), r.URL.Query().Get("cursor"))
 }
 
 // clone returns p without a hold on the request or the token that it is from.
