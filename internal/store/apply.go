@@ -42,7 +42,9 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 	s.watermark.raise(tx.state.last) // before anybody hears of it
 	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
 	s.publishUsage()
-	s.histories.turn()
+	if s.histories.Weight() >= maxCachedHistories {
+		s.histories.Rotate()
+	}
 	s.revocations.apply(tx.revocations)
 	if len(tx.generations) > 0 {
 		s.generations(tx.generations...)

@@ -114,12 +114,14 @@ func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []own
 	if err != nil {
 		return "", nil, err
 	}
-	before := len(tx.refresh)
-	holders, err = tx.removeReplaced(o, &old, bytes)
-	if err != nil || len(holders) == 0 || old.Expired(tx.at) { // readers let go of that themselves
+	holders, unread, err := tx.removeReplaced(o, &old, bytes)
+	switch {
+	case err != nil || len(holders) == 0:
 		return "", nil, err
+	case old.Expired(tx.at): // readers no longer show it
+		tx.refresh = append(tx.refresh, unread...)
+		return "", nil, nil
 	}
-	tx.refresh = tx.refresh[:before] // tellGone sees to it
 	return old.ID(), holders, nil
 }
 
@@ -136,15 +138,19 @@ func (tx *txn) emitRecalled(c notify.InboxChange, holders []owner) {
 // removeReplaced takes old out of a user's history, where the others whom it was
 // told to keep it; but out of those of all its topics, for it is one thing to
 // those who hear several.
-func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (holders []owner, err error) {
+func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (holders, unread []owner, err error) {
 	if o.isShared() {
 		return tx.removeEverywhere(old, bytes, false)
 	}
-	held, err := tx.removeItem(o, old, false)
+	held, wasUnread, err := tx.removeItem(o, old, false)
 	if err != nil || !held {
-		return nil, err
+		return nil, nil, err
 	}
-	return []owner{o}, tx.dropReference(old, bytes)
+	holders = []owner{o}
+	if wasUnread {
+		unread = holders
+	}
+	return holders, unread, tx.dropReference(old, bytes)
 }
 
 // forgetCollapse forgets that n has its collapse key in a history, which it was

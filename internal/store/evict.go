@@ -13,7 +13,6 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	if most <= 0 || h.kept <= uint64(most) {
 		return nil
 	}
-	before := len(tx.refresh)
 	c := notify.InboxChange{Sequence: seq, To: h.owner.readers(), Evicted: true}
 	for i := 0; i < maxEvictions && h.kept > uint64(most); i++ {
 		n, err := tx.dropOldest(h)
@@ -35,8 +34,8 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	if len(c.Recalled) > 0 {
 		tx.changes = append(tx.changes, c)
 	}
-	if !h.owner.isShared() {
-		tx.refresh = tx.refresh[:before]
+	if h.owner.isShared() {
+		tx.refresh = append(tx.refresh, h.owner)
 	}
 	return nil
 }
@@ -52,7 +51,7 @@ func (tx *txn) dropOldest(h *cachedHistory) (notify.Notification, error) {
 	if err != nil {
 		return n, err
 	}
-	if _, err := tx.removeItem(h.owner, &n, !n.Expired(tx.at)); err != nil {
+	if _, _, err := tx.removeItem(h.owner, &n, !n.Expired(tx.at)); err != nil {
 		return n, err
 	}
 	return n, tx.dropReference(&n, bytes)

@@ -100,8 +100,7 @@ func (tx *txn) removeRetained(seq notify.Sequence) (owners int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = tx.removeEverywhere(&n, bytes, true)
-	return len(n.Users) + len(n.Topics), err
+	return len(n.Users) + len(n.Topics), tx.removeAndRefresh(&n, bytes, true)
 }
 
 // isInFuture reports whether n is from the future: the clock was set back since, and
@@ -123,8 +122,7 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		_, err = tx.removeEverywhere(&n, bytes, false)
-		return len(n.Users) + len(n.Topics), err
+		return len(n.Users) + len(n.Topics), tx.removeAndRefresh(&n, bytes, false)
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
 		b, err := get(tx.batch, name)
@@ -150,21 +148,33 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 	return 0, errCorrupt
 }
 
-// removeEverywhere takes n out of every history that still has it, and returns which
-// those were. What retention removes leaves a hole that is announced; what
-// expired is gone on purpose.
-func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (holders []owner, err error) {
+// removeAndRefresh removes n from every history, and emits a refresh of the unread counts
+// that change.
+func (tx *txn) removeAndRefresh(n *notify.Notification, bytes uint64, retention bool) error {
+	_, unread, err := tx.removeEverywhere(n, bytes, retention)
+	tx.refresh = append(tx.refresh, unread...)
+	return err
+}
+
+// removeEverywhere removes n and its items from every history that still has one. It
+// returns the owners of these histories, and those among them whose readers may have
+// counted n as unread. With retention, the removal is announced as a gap to readers who
+// resume from an older cursor; expired and recalled notifications are not gaps.
+func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (holders, unread []owner, err error) {
 	for _, o := range ownersOf(n) {
-		held, err := tx.removeItem(o, n, retention)
+		held, wasUnread, err := tx.removeItem(o, n, retention)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if held { // else the history was full and has dropped it
+		if held { // false: the history has evicted it
 			holders = append(holders, o)
+		}
+		if wasUnread {
+			unread = append(unread, o)
 		}
 	}
 	tx.deleteRecord(n, bytes)
-	return holders, nil
+	return holders, unread, nil
 }
 
 // eachExpired calls f with the keys of what has ended by now, oldest first, until f

@@ -3,18 +3,18 @@ package store
 import (
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/bellhop/bellhop/internal/cache"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// maxCachedHistories is how many histories are known once a group has been applied,
-// twice over at most.
+// maxCachedHistories is the number of histories in a generation of the cache after which
+// it rotates. The cache holds at most two generations between transactions.
 const maxCachedHistories = 16 << 10
 
-// histories are those that were changed a moment ago, so that a publish to a
-// user who was told lately reads nothing.
-type histories struct {
-	young, old map[owner]*cachedHistory // old is young as it was when it was full
-}
+// histories caches the histories that were used recently, so that a publish to an active
+// user reads nothing from disk. It rotates only between transactions, since a history may
+// have changes that are not in the batch yet.
+type histories = cache.Map[owner, *cachedHistory]
 
 // cachedHistory is a history as the entries applied so far leave it.
 type cachedHistory struct {
@@ -25,34 +25,9 @@ type cachedHistory struct {
 	counted uint64 // the bytes of its record in state.other
 }
 
-func (s *histories) get(o owner) *cachedHistory {
-	h, ok := s.young[o]
-	if !ok {
-		if h, ok = s.old[o]; ok {
-			s.young[o] = h
-		}
-	}
-	return h
-}
-
-func (s *histories) put(h *cachedHistory) {
-	if s.young == nil {
-		s.young = map[owner]*cachedHistory{}
-	}
-	s.young[h.owner] = h
-}
-
-// retire forgets what was not used for long. Nothing may be changed and not
-// written.
-func (s *histories) turn() {
-	if len(s.young) >= maxCachedHistories {
-		s.young, s.old = make(map[owner]*cachedHistory, maxCachedHistories), s.young
-	}
-}
-
 // history returns the history of o, which is to be changed through change only.
 func (tx *txn) history(o owner) (*cachedHistory, error) {
-	if h := tx.histories.get(o); h != nil {
+	if h, ok := tx.histories.Get(o); ok {
 		return h, nil
 	}
 	b, err := get(tx.batch, o.historyKey())
@@ -66,7 +41,7 @@ func (tx *txn) history(o owner) (*cachedHistory, error) {
 			return nil, err
 		}
 	}
-	tx.histories.put(h)
+	tx.histories.Put(h.owner, h)
 	return h, nil
 }
 
@@ -145,35 +120,35 @@ func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, most int) er
 	return tx.evict(h, n.Sequence, most)
 }
 
-// removeItem takes n out of a history, if that has it still. What retention
-// removes leaves a hole that is announced. Readers who cannot tell are to count
-// anew.
-func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (held bool, err error) {
+// removeItem removes the item of n from the history of o; held is false if that has
+// none. wasUnread says that a reader of the history may have counted n as unread: for a
+// shared history, this is not known and assumed.
+func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (held, wasUnread bool, err error) {
 	key := o.keyOf(n)
 	v, err := get(tx.batch, key)
 	if err != nil || v == nil {
-		return false, err
+		return false, false, err
 	}
 	if o.isShared() {
-		err = tx.removeSharedItem(o, n, retention)
+		wasUnread, err = true, tx.removeSharedItem(o, n, retention)
 	} else {
-		err = tx.removeUserItem(o, n, v, retention)
+		wasUnread, err = tx.removeUserItem(o, n, v, retention)
 	}
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
-	return true, tx.forgetCollapse(o, n)
+	return true, wasUnread, tx.forgetCollapse(o, n)
 }
 
 // removeUserItem takes n, which is there as value, out of the history of a user.
-func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) error {
-	t, _, err := readUserItem(value)
+func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) (wasUnread bool, err error) {
+	item, _, err := readUserItem(value)
 	if err != nil {
-		return err
+		return false, err
 	}
 	h, err := tx.history(o)
 	if err != nil {
-		return err
+		return false, err
 	}
 	tx.touch(h)
 	h.kept--
@@ -181,14 +156,13 @@ func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, ret
 		h.noteRemoved(n)
 	}
 	tx.remove(o.itemKey(n.Sequence))
-	if t.unread() {
+	if item.unread() {
 		h.unread--
-		tx.refresh = append(tx.refresh, h.owner)
 	}
 	if tx.discardsEmpty {
 		tx.discardEmpty(h)
 	}
-	return nil
+	return item.unread(), nil
 }
 
 func readHistoryOf(r pebble.Reader, o owner) (history, error) {

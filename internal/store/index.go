@@ -1,152 +1,144 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/bellhop/bellhop/internal/cache"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Of how many notifications the ranks are in memory, of some 8 bytes, twice over at
-// most and give or take a feed. A feed counts as some more: there may be none of what
-// a token names.
+// Bounds of the index in memory: the sequences in one generation of its cache, at some 8
+// bytes each. The cache has two generations. An empty feed counts too, since a token may
+// name any number of topics that have no notifications.
 const (
 	maxIndexedSequences = 1 << 21
 	feedOverhead        = 16
 )
 
-// sequenceIndex are the sequences of what everyone and those feeds were told that are read, in
-// memory: they say how many there are between two places, for each of very many
-// readers, without looking at each.
+// sequenceIndex holds in memory the sequences of the notifications of everyone and of
+// feeds that are read. Counting the notifications between two sequences takes a binary
+// search in it instead of a scan on disk, which matters because every connection counts.
+// Feeds are loaded on first use; a feed that is loaded is kept up to date by apply.
 type sequenceIndex struct {
-	mu                sync.Mutex
-	current, previous map[string]*feedSequences // by node; old is young as it was when it was full
-	items             int                       // in young
-	loading           map[string]*indexLoad
+	// mu guards the fields below. It is held before the mu of feedSequences, and never
+	// while the disk is read, since apply needs it.
+	mu    sync.Mutex
+	feeds cache.Map[string, *feedSequences]
+	loads map[string]*indexLoad // by feed
 
-	broadcasts []broadcast // that everyone has; changed by replacing or appending
+	// broadcasts ascend. The elements that a caller of everyone may hold are not
+	// changed: the slice is appended to or replaced.
+	broadcasts []broadcast
 }
 
-// feedSequences is of one feed.
+// feedSequences are the sequences of one feed's notifications.
 type feedSequences struct {
-	mu     sync.Mutex
-	single sequences // what no other topic was told
-	multi  sequences // the rest
+	mu     sync.Mutex // held after the mu of sequenceIndex
+	single sequences  // published to one topic
+	multi  sequences  // published to several topics
 }
 
-// indexLoad is a rank that is being read. Its reader holds no lock meanwhile, so that
-// what is applied does not wait for it.
+// indexLoad is a feed that is being read from disk. Its goroutine holds no lock
+// meanwhile, so that the committer does not wait for the disk.
 type indexLoad struct {
-	done    chan struct{} // closed when rank or err is set
-	changes []indexChange // applied meanwhile; guarded by ranks.mu
-	rank    *feedSequences
+	done    chan struct{} // closed when feed or err is set
+	changes []indexChange // applied meanwhile; guarded by the mu of sequenceIndex
+	feed    *feedSequences
 	err     error
 }
 
-// broadcast is one that everyone was told.
+// broadcast is a notification to everyone.
 type broadcast struct {
 	seq  notify.Sequence
 	time int64 // milliseconds since 1970
 }
 
-// indexChange is a change of a shared history that was applied.
+// indexChange is an item that a transaction added to a shared history, or removed.
 type indexChange struct {
-	owner owner
-	seq   notify.Sequence
-	time  int64 // milliseconds since 1970
-	multi bool
-	gone  bool
+	owner   owner
+	seq     notify.Sequence
+	time    int64 // of a broadcast that is added, in milliseconds since 1970
+	multi   bool
+	removed bool
 }
 
-// owner returns the rank of a feed, and reads it if it is not in memory. Callers that
-// come meanwhile wait for the one that reads.
-func (x *sequenceIndex) feed(feed string, views *snapshots) (*feedSequences, error) {
+// setBound bounds the cache. It is called before the first use.
+func (x *sequenceIndex) setBound() {
+	x.feeds.Max = maxIndexedSequences
+	x.feeds.Weigh = func(f *feedSequences) int { return f.len() + feedOverhead }
+}
+
+// feed returns the sequences of a feed, and reads them from a snapshot if they are not in
+// memory. Concurrent callers for one feed share one read.
+func (x *sequenceIndex) feed(name string, from *snapshots) (*feedSequences, error) {
 	x.mu.Lock()
-	if r, ok := x.findLocked(feed); ok {
+	if f, ok := x.feeds.Get(name); ok {
 		x.mu.Unlock()
-		return r, nil
+		return f, nil
 	}
-	if l, ok := x.loading[feed]; ok {
+	if l, ok := x.loads[name]; ok {
 		x.mu.Unlock()
 		<-l.done
-		return l.rank, l.err
+		return l.feed, l.err
 	}
 	l := &indexLoad{done: make(chan struct{})}
-	if x.loading == nil {
-		x.loading = map[string]*indexLoad{}
+	if x.loads == nil {
+		x.loads = map[string]*indexLoad{}
 	}
-	x.loading[feed] = l
+	x.loads[name] = l
 	x.mu.Unlock()
 
-	v := views.acquire() // of now: whatever it lacks comes as a step
-	l.rank, l.err = readFeedSequences(v, feed)
-	v.release()
+	s := from.acquire() // after the load is announced: a change that it lacks is added to l.changes
+	l.feed, l.err = readFeedSequences(s, name)
+	s.release()
 
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.loading, feed)
+	delete(x.loads, name)
 	if l.err == nil {
-		for _, s := range l.changes {
-			l.rank.apply(s)
+		for _, c := range l.changes {
+			l.feed.apply(c)
 		}
-		x.putLocked(feed, l.rank)
+		x.feeds.Put(name, l.feed)
 	}
 	close(l.done)
-	return l.rank, l.err
+	return l.feed, l.err
 }
 
-func (x *sequenceIndex) findLocked(feed string) (*feedSequences, bool) {
-	if r, ok := x.current[feed]; ok {
-		return r, true
-	}
-	r, ok := x.previous[feed]
-	if ok {
-		delete(x.previous, feed)
-		x.putLocked(feed, r)
-	}
-	return r, ok
-}
-
-func (x *sequenceIndex) putLocked(feed string, r *feedSequences) {
-	if x.current == nil || x.items >= maxIndexedSequences {
-		x.current, x.previous, x.items = make(map[string]*feedSequences), x.current, 0
-	}
-	x.current[feed] = r
-	x.items += r.len() + feedOverhead
-}
-
-// apply takes steps in, of those feeds that are in memory.
-func (x *sequenceIndex) apply(steps []indexChange) {
-	if len(steps) == 0 {
+// apply updates the feeds that are in memory or being loaded. It must be called after the
+// transaction that made the changes was committed.
+func (x *sequenceIndex) apply(changes []indexChange) {
+	if len(changes) == 0 {
 		return
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, s := range steps {
-		if s.owner.kind == kindEveryoneItem {
-			x.applyBroadcastLocked(s)
+	for _, c := range changes {
+		if c.owner.kind == kindEveryoneItem {
+			x.applyBroadcastLocked(c)
 			continue
 		}
-		if r, ok := x.current[s.owner.name]; ok {
-			r.apply(s)
-			x.items++ // at most: what is gone may be read anew
-		} else if r, ok := x.previous[s.owner.name]; ok {
-			r.apply(s)
-		} else if l, ok := x.loading[s.owner.name]; ok {
-			l.changes = append(l.changes, s)
+		if f, ok := x.feeds.Peek(c.owner.name); ok {
+			f.apply(c)
+			x.feeds.Grow(1) // an upper bound, which removals need not lower
+		} else if l, ok := x.loads[c.owner.name]; ok {
+			l.changes = append(l.changes, c)
 		}
 	}
 }
 
-// applyBroadcastLocked changes nothing that a caller of everyone sees.
-func (x *sequenceIndex) applyBroadcastLocked(s indexChange) {
-	if !s.gone {
-		x.broadcasts = append(x.broadcasts, broadcast{s.seq, s.time})
+func (x *sequenceIndex) applyBroadcastLocked(c indexChange) {
+	if !c.removed {
+		x.broadcasts = append(x.broadcasts, broadcast{c.seq, c.time})
 		return
 	}
-	i, found := slices.BinarySearchFunc(x.broadcasts, s.seq, compareBroadcasts)
+	i, found := slices.BinarySearchFunc(x.broadcasts, c.seq, func(b broadcast, seq notify.Sequence) int {
+		return cmp.Compare(b.seq, seq)
+	})
 	switch {
 	case found && i == 0:
 		x.broadcasts = x.broadcasts[1:]
@@ -155,39 +147,29 @@ func (x *sequenceIndex) applyBroadcastLocked(s indexChange) {
 	}
 }
 
-func compareBroadcasts(b broadcast, seq notify.Sequence) int {
-	switch {
-	case b.seq < seq:
-		return -1
-	case b.seq > seq:
-		return 1
-	}
-	return 0
-}
-
-// everyone returns what everyone was told, in order.
+// everyone returns the notifications to everyone, in ascending order.
 func (x *sequenceIndex) everyone() []broadcast {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.broadcasts
 }
 
-// load reads what everyone was told, which is needed for each reader.
+// load reads the notifications to everyone, which all readers need.
 func (x *sequenceIndex) load(r pebble.Reader) error {
 	o := everyone()
 	return each(r, o.itemKey(0), o.itemKey(^notify.Sequence(0)), func(k, v []byte) (bool, error) {
-		e, err := readSharedItem(v)
-		x.broadcasts = append(x.broadcasts, broadcast{sequenceOf(k), e.time})
+		item, err := readSharedItem(v)
+		x.broadcasts = append(x.broadcasts, broadcast{sequenceOf(k), item.time})
 		return true, err
 	})
 }
 
 func readFeedSequences(r pebble.Reader, feed string) (*feedSequences, error) {
-	all := &feedSequences{}
+	f := &feedSequences{}
 	o := ofFeed(feed)
 	h, err := readHistoryOf(r, o)
 	if err != nil || h.kept == 0 {
-		return all, err
+		return f, err
 	}
 	read := func(o owner, into *sequences) error {
 		return each(r, o.itemKey(0), o.itemKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
@@ -196,27 +178,26 @@ func readFeedSequences(r pebble.Reader, feed string) (*feedSequences, error) {
 		})
 	}
 	if h.kept > h.multi {
-		err = read(o, &all.single)
+		err = read(o, &f.single)
 	}
 	if err == nil && h.multi > 0 {
-		err = read(o.multi(), &all.multi)
+		err = read(o.multi(), &f.multi)
 	}
-	return all, err
+	return f, err
 }
 
-// apply takes a step in. A rank that was read when the step was committed already
-// may show it.
-func (f *feedSequences) apply(s indexChange) {
+// apply is idempotent: the snapshot from which f was read may contain c already.
+func (f *feedSequences) apply(c indexChange) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	of := &f.single
-	if s.multi {
-		of = &f.multi
+	set := &f.single
+	if c.multi {
+		set = &f.multi
 	}
-	if s.gone {
-		of.remove(s.seq)
+	if c.removed {
+		set.remove(c.seq)
 	} else {
-		of.add(s.seq)
+		set.add(c.seq)
 	}
 }
 
@@ -226,14 +207,16 @@ func (f *feedSequences) len() int {
 	return f.single.n + f.multi.n
 }
 
-// singleBetween counts what no other topic was told from one sequence to another.
+// singleBetween counts the notifications to this topic alone between two sequences, both
+// included.
 func (f *feedSequences) singleBetween(from, to notify.Sequence) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.single.between(from, to)
 }
 
-// multiBetween counts what other topics were told, too, from one sequence to another.
+// multiBetween counts the notifications to several topics between two sequences, both
+// included.
 func (f *feedSequences) multiBetween(from, to notify.Sequence) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -14,34 +14,35 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// However many nodes are read, and however much each has, what is in memory is
-// bounded, and what is read again and again stays there.
-func TestRanksAreBounded(t *testing.T) {
-	var c sequenceIndex
+// The number of feeds that are read, and of their notifications, does not change the bound
+// of the index. A feed that is used often stays in memory.
+func TestTheIndexIsBounded(t *testing.T) {
+	var x sequenceIndex
+	x.setBound()
 	add := func(feed string, n int) {
 		r := &feedSequences{}
 		for i := range n {
 			r.single.add(notify.Sequence(i + 1))
 		}
-		c.putLocked(feed, r)
+		x.feeds.Put(feed, r)
 	}
 	add("often", 1)
 	const feeds, each = 200, maxIndexedSequences / 50
 	for n := range feeds {
 		add(fmt.Sprint(n), each)
-		if _, ok := c.findLocked("often"); !ok {
-			t.Fatalf("after %d nodes what is read often is gone", n)
+		if _, ok := x.feeds.Get("often"); !ok {
+			t.Fatalf("after %d feeds, the one that is used often is gone", n)
 		}
-		c.apply([]indexChange{{owner: ofFeed("often"), seq: notify.Sequence(n + 2)}})
+		x.apply([]indexChange{{owner: ofFeed("often"), seq: notify.Sequence(n + 2)}})
 	}
 	items := 0
-	for _, all := range []map[string]*feedSequences{c.current, c.previous} {
-		for _, r := range all {
-			items += r.len()
+	for n := range feeds {
+		if f, ok := x.feeds.Peek(fmt.Sprint(n)); ok {
+			items += f.len()
 		}
 	}
 	assert.LessOrEqual(t, items, 2*(maxIndexedSequences+each))
-	r, _ := c.findLocked("often")
+	r, _ := x.feeds.Peek("often")
 	assert.Equal(t, feeds+1, r.len())
 }
 
@@ -53,14 +54,14 @@ func publishTo(t *testing.T, s *Store, seq notify.Sequence, topic notify.Topic) 
 	require.NoError(t, err)
 }
 
-// Apply does not wait for a rank that is being read, and the rank has what was applied
-// meanwhile. Other callers wait for the one that reads.
-func TestApplyDoesNotWaitForARank(t *testing.T) {
+// Apply does not wait for a feed that is being loaded, and the feed gets the changes that
+// are applied meanwhile. Other readers of the feed wait for the one that loads it.
+func TestApplyDoesNotWaitForALoad(t *testing.T) {
 	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	publishTo(t, s, 1, "project.1")
 	reading := &indexLoad{done: make(chan struct{})}
-	s.index.loading = map[string]*indexLoad{"project.*": reading}
+	s.index.loads = map[string]*indexLoad{"project.*": reading}
 	publishTo(t, s, 2, "project.2")
 	require.Len(t, reading.changes, 1)
 	assert.Equal(t, notify.Sequence(2), reading.changes[0].seq)
@@ -72,7 +73,7 @@ func TestApplyDoesNotWaitForARank(t *testing.T) {
 		counted <- n
 	}()
 	v := s.snapshots.acquire()
-	reading.rank, err = readFeedSequences(v, "project.*")
+	reading.feed, err = readFeedSequences(v, "project.*")
 	v.release()
 	require.NoError(t, err)
 	close(reading.done)
@@ -80,8 +81,8 @@ func TestApplyDoesNotWaitForARank(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// Ranks that are read while others are applied lack nothing and have nothing twice.
-func TestRanksReadMeanwhile(t *testing.T) {
+// A feed that is loaded while entries are applied lacks no sequence and has none twice.
+func TestLoadingWhileApplying(t *testing.T) {
 	const last = 300
 	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
@@ -97,7 +98,8 @@ func TestRanksReadMeanwhile(t *testing.T) {
 				default:
 				}
 				s.index.mu.Lock()
-				s.index.current, s.index.previous, s.index.items = nil, nil, 0
+				s.index.feeds.Rotate()
+				s.index.feeds.Rotate()
 				s.index.mu.Unlock()
 				_, err := s.Unread(r, last)
 				assert.NoError(t, err)
@@ -112,8 +114,8 @@ func TestRanksReadMeanwhile(t *testing.T) {
 	n, err := s.Unread(r, last)
 	require.NoError(t, err)
 	assert.Equal(t, 7*5, n, "of those that are kept")
-	rank, ok := s.index.findLocked("project.*")
+	feed, ok := s.index.feeds.Peek("project.*")
 	require.True(t, ok)
-	assert.Equal(t, 7*5, rank.len())
+	assert.Equal(t, 7*5, feed.len())
 	require.NoError(t, s.Close())
 }

@@ -30,11 +30,10 @@ func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 	if err != nil {
 		return err
 	}
-	holders, err := tx.removeEverywhere(&n, bytes, false)
+	holders, _, err := tx.removeEverywhere(&n, bytes, false)
 	if err != nil {
 		return err
 	}
-	tx.refresh = tx.refresh[:0] // tellGone sees to it
 	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
 	tx.emitRecalled(c, holders)
 	for _, o := range withPatterns(holders) {

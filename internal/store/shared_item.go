@@ -73,7 +73,7 @@ func (tx *txn) deleteSharedItem(h *cachedHistory, n *notify.Notification, retent
 		h.noteRemoved(n)
 	}
 	tx.remove(h.owner.keyOf(n))
-	tx.indexChanges = append(tx.indexChanges, indexChange{owner: h.owner, seq: n.Sequence, multi: isMultiTopic(n), gone: true})
+	tx.indexChanges = append(tx.indexChanges, indexChange{owner: h.owner, seq: n.Sequence, multi: isMultiTopic(n), removed: true})
 	if tx.discardsEmpty {
 		tx.discardEmpty(h)
 	}
@@ -87,7 +87,6 @@ func (tx *txn) removeSharedItem(o owner, n *notify.Notification, retention bool)
 		return err
 	}
 	tx.deleteSharedItem(h, n, retention)
-	tx.refresh = append(tx.refresh, h.owner)
 	if o.kind != kindFeedItem {
 		return nil
 	}

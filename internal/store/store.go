@@ -111,6 +111,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.generations == nil {
 		s.generations = func(...notify.Generation) {}
 	}
+	s.index.setBound()
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
