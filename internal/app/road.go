@@ -27,6 +27,7 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 		return nil, err
 	}
 	s.checkReserve()
+	s.checkClock()
 	s.metrics.Observe(s.storeSamples)
 	if s.log != nil {
 		s.metrics.Observe(s.log.Samples)
@@ -34,10 +35,11 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 	s.requests = requestRates(s.cfg)
 	s.hub = s.newHub()
 	s.journal = journal.NewLocal(journal.Options{
-		Machine: s.store,
-		Last:    s.store.Last(),
-		Deliver: s.deliver,
-		Metrics: s.metrics,
+		Machine:  s.store,
+		Last:     s.store.Last(),
+		LastTime: s.store.LastTime(),
+		Deliver:  s.deliver,
+		Metrics:  s.metrics,
 	})
 	// The journal outlives ctx: what is published until the last request is
 	// answered must still be committed.
@@ -116,6 +118,15 @@ func (s *node) checkReserve() {
 	if err == nil && uint64(s.cfg.MinFree) >= size { //nolint:gosec // config refuses a negative one
 		s.logger.Error("BELLHOP_MIN_FREE_BYTES is more than the whole disk: nothing can be published",
 			"data_dir", s.cfg.DataDir, "disk_bytes", size, "min_free_bytes", s.cfg.MinFree)
+	}
+}
+
+// checkClock warns if the clock of the machine is behind the last entry by more than a
+// restart and a correction by NTP explain.
+func (s *node) checkClock() {
+	if ahead := time.Until(s.store.LastTime()); ahead > time.Minute {
+		s.logger.Warn("the clock is behind the last stored entry: was it ahead before? "+
+			"New notifications get later times than the clock's until it has caught up", "behind", ahead.String())
 	}
 }
 

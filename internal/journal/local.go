@@ -20,11 +20,10 @@ import (
 
 // Machine is the state that entries add up to.
 type Machine interface {
-	// Apply applies entries as the sequences from first on, all at one time. It
-	// returns when no power cut can take them back: a verdict for each, and what
+	// Apply applies entries as the sequences from first on. It returns when no power cut can take them back: a verdict for each, and what
 	// is to be delivered, in order. notify.ErrNotApplied means that nothing has
 	// changed. After any other error nothing more may be applied.
-	Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error)
+	Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error)
 }
 
 // Metrics hears of what the committer does.
@@ -38,6 +37,9 @@ type Metrics interface {
 type Options struct {
 	Machine Machine
 	Last    notify.Sequence // of the machine: where the journal goes on
+
+	// LastTime is the time of the entry at Last. No later entry has an earlier time.
+	LastTime time.Time
 
 	// Deliver is called with every change, in order, when it is durable; by one
 	// goroutine, which may be late but never holds up a commit unless it falls
@@ -63,6 +65,7 @@ type Local struct {
 	metrics Metrics
 
 	durable atomic.Uint64
+	clock   clock // used by Run alone
 
 	memory  *memory             // for entries that wait to be committed
 	queue   *queue              // to the committer
@@ -104,6 +107,7 @@ func NewLocal(o Options) *Local {
 		metrics: o.Metrics,
 		memory:  newMemory(),
 		queue:   newQueue(),
+		clock:   newClock(o.LastTime),
 		behind:  semaphore.NewWeighted(behindBytes),
 		applied: make(chan delivery, behindMost),
 	}
@@ -121,11 +125,11 @@ func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Loa
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	p := j.newPending(entries)
 	if j.memory.acquire(ctx, p) != nil {
-		return failed(entries, notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
+		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
 	}
 	if !j.queue.put(p) {
 		j.memory.release(p)
-		return failed(entries, closed())
+		return failed(len(entries), closed())
 	}
 	select {
 	case <-p.done:
@@ -136,15 +140,15 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	case <-p.done: // both were ready
 		return j.verdictsOf(p)
 	default:
-		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
+		return failed(len(entries), notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
 	}
 }
 
 func closed() error { return notify.Errorf(notify.ErrUnavailable, "the journal is closed") }
 
-// failed returns the verdicts on entries that all share one error.
-func failed(entries []notify.Entry, err error) []notify.Verdict {
-	verdicts := make([]notify.Verdict, len(entries))
+// failed returns the verdicts on a number of entries that all share one error.
+func failed(entries int, err error) []notify.Verdict {
+	verdicts := make([]notify.Verdict, entries)
 	for i := range verdicts {
 		verdicts[i].Err = err
 	}
@@ -186,7 +190,7 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
 		for _, p := range group {
 			j.memory.release(p)
-			p.answer(failed(p.entries, closed()))
+			p.answer(failed(len(p.entries), closed()))
 		}
 	}
 	return err
@@ -195,11 +199,8 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 // commit gives a group its sequences and its time, applies it, answers those
 // who wait and hands on what is to be delivered. Applying it took so long.
 func (j *Local) commit(group []*pending) (took time.Duration, err error) {
-	var entries []notify.Entry
-	for _, p := range group {
-		entries = append(entries, p.entries...)
-	}
 	start := time.Now()
+	entries := stamp(group, j.clock.now(start))
 	verdicts, told, err := j.apply(entries)
 	took = time.Since(start)
 	if err == nil {
@@ -215,26 +216,42 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 	return took, j.handOn(told)
 }
 
+// stamp returns the entries of a group, in order, with the time at which they are
+// committed.
+func stamp(group []*pending, at time.Time) []notify.Stamped {
+	n := 0
+	for _, p := range group {
+		n += len(p.entries)
+	}
+	entries := make([]notify.Stamped, 0, n)
+	for _, p := range group {
+		for _, e := range p.entries {
+			entries = append(entries, notify.Stamped{Entry: e, Time: at})
+		}
+	}
+	return entries
+}
+
 // apply applies entries and returns a verdict on each. If the machine cannot apply
 // them together, each is applied alone, so that one on which the machine fails does
 // no harm to others.
-func (j *Local) apply(entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
+func (j *Local) apply(entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	last := j.durable.Load()
-	verdicts, told, err := j.machine.Apply(notify.Sequence(last+1), time.Now(), entries)
+	verdicts, told, err := j.machine.Apply(notify.Sequence(last+1), entries)
 	switch {
 	case err == nil:
 		j.durable.Store(last + uint64(len(entries)))
 		return verdicts, told, nil
 	case !errors.Is(err, notify.ErrNotApplied):
-		return failed(entries, notify.Errorf(notify.ErrOutcomeUnknown, "the store failed")), nil, err
+		return failed(len(entries), notify.Errorf(notify.ErrOutcomeUnknown, "the store failed")), nil, err
 	case len(entries) == 1:
-		return failed(entries, err), nil, nil
+		return failed(len(entries), err), nil, nil
 	}
 	for i := range entries {
 		v, more, err := j.apply(entries[i : i+1])
 		verdicts, told = append(verdicts, v...), append(told, more...)
 		if err != nil {
-			return append(verdicts, failed(entries[i+1:], notify.Errorf(notify.ErrUnavailable, "the store has failed"))...), told, err
+			return append(verdicts, failed(len(entries)-i-1, notify.Errorf(notify.ErrUnavailable, "the store has failed"))...), told, err
 		}
 	}
 	return verdicts, told, nil

@@ -3,7 +3,6 @@ package journal_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -12,7 +11,7 @@ import (
 // instant is a machine whose disk takes no time.
 type instant struct{}
 
-func (instant) Apply(first notify.Sequence, _ time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
+func (instant) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	verdicts := make([]notify.Verdict, len(entries))
 	for i := range verdicts {
 		verdicts[i].Sequence = first + notify.Sequence(i)

@@ -27,7 +27,7 @@ type machine struct {
 	poison string // the ID of a publish that cannot be applied
 }
 
-func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
+func (m *machine) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	time.Sleep(m.syncs) // in a synctest bubble: the fsync
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,20 +35,24 @@ func (m *machine) Apply(first notify.Sequence, at time.Time, entries []notify.En
 		return nil, nil, m.err
 	}
 	for _, e := range entries {
-		if p, ok := e.(notify.Publish); ok && m.poison != "" && p.ID == m.poison {
+		if p, ok := e.Entry.(notify.Publish); ok && m.poison != "" && p.ID == m.poison {
 			return nil, nil, notify.ErrNotApplied
 		}
 	}
-	m.groups = append(m.groups, entries)
+	group := make([]notify.Entry, len(entries))
+	for i, e := range entries {
+		group[i] = e.Entry
+	}
+	m.groups = append(m.groups, group)
 	m.first = append(m.first, first)
 	verdicts := make([]notify.Verdict, len(entries))
 	var told []notify.Change
 	for i, e := range entries {
 		seq := first + notify.Sequence(i)
 		verdicts[i].Sequence = seq
-		switch e := e.(type) {
+		switch p := e.Entry.(type) {
 		case notify.Publish:
-			n := e.Notification(seq, at)
+			n := p.Notification(seq, e.Time)
 			told = append(told, &n)
 		case notify.Release:
 			told = append(told, &notify.Notification{Sequence: seq, Content: m.tells})

@@ -31,6 +31,23 @@ var ErrNotApplied = errors.New("entries could not be applied")
 // the entries before it; so it carries the limits that it is subject to.
 type Entry interface{ entry() }
 
+// Stamped is an entry with its time in the journal, which is never before the
+// time of the entry before it. Nodes see the same entries with the same times,
+// but may apply them in groups of other sizes: nothing may depend on those.
+type Stamped struct {
+	Entry Entry
+	Time  time.Time
+}
+
+// Stamp returns entries with one time.
+func Stamp(at time.Time, entries ...Entry) []Stamped {
+	stamped := make([]Stamped, len(entries))
+	for i, e := range entries {
+		stamped[i] = Stamped{Entry: e, Time: at}
+	}
+	return stamped
+}
+
 // Publish tells users something.
 type Publish struct {
 	By          string // the name of the principal that publishes

@@ -61,7 +61,7 @@ func (r *rig) start() {
 	h := hub.New(hub.Options{Recounted: func(who notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return b.RecountFrame(who, at) }})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
-		Machine: s, Last: s.Last(), Metrics: noMetrics{},
+		Machine: s, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { <-opened; b.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -13,15 +13,16 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Apply applies entries as the sequences from first on, all at the time at, and
-// returns when no power cut can take them back: a verdict for each, and the
-// changes to pass on, in order. ErrNotApplied means that applying them panicked and
+// Apply applies entries as the sequences from first on, and returns when no power cut
+// can take them back: a verdict for each, and the changes to pass on, in order. The
+// entries of one call are one transaction, and no verdict, change or record depends on
+// which entries share one. An entry whose time is before that of its predecessor gets
+// the time of that. ErrNotApplied means that applying them panicked and
 // has changed nothing. Any other error means that it is not known
 // whether they are durable, and that no more may be applied.
-func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entry) ([]notify.Verdict, []notify.Change, error) {
+func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	tx := &txn{
 		batch:          s.db.NewIndexedBatch(),
-		at:             at.UTC().Truncate(time.Millisecond), // as finely as it is stored
 		state:          s.state,
 		histories:      &s.histories,
 		buffer:         s.buffer,
@@ -58,7 +59,7 @@ func (s *Store) Apply(first notify.Sequence, at time.Time, entries []notify.Entr
 // by all of them, so that each entry sees those before it.
 type txn struct {
 	batch   *pebble.Batch
-	at      time.Time
+	at      time.Time // of the entry that is being applied
 	state   state
 	changes []notify.Change
 	err     error // the first write that failed
@@ -84,7 +85,7 @@ type txn struct {
 // applySafely is applyAll, and makes ErrNotApplied of a panic: an entry may have
 // been made by any user, and none may end the process. The caller must reset the
 // histories in memory.
-func (tx *txn) applySafely(first notify.Sequence, entries []notify.Entry) (verdicts []notify.Verdict, err error) {
+func (tx *txn) applySafely(first notify.Sequence, entries []notify.Stamped) (verdicts []notify.Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			verdicts, err = nil, fmt.Errorf("%w: panic: %v\n%s", notify.ErrNotApplied, p, debug.Stack())
@@ -94,12 +95,13 @@ func (tx *txn) applySafely(first notify.Sequence, entries []notify.Entry) (verdi
 }
 
 // applyAll applies entries, and leaves all that they change in the batch.
-func (tx *txn) applyAll(first notify.Sequence, entries []notify.Entry) ([]notify.Verdict, error) {
+func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, error) {
 	tx.changes = make([]notify.Change, 0, len(entries))
 	verdicts := make([]notify.Verdict, 0, len(entries))
 	before := tx.state.last
 	for i, e := range entries {
-		v, err := tx.apply(first+notify.Sequence(i), e)
+		tx.advance(first+notify.Sequence(i), e.Time)
+		v, err := tx.apply(tx.state.last, e.Entry)
 		if err != nil {
 			return nil, fmt.Errorf("apply entry %d: %w", v.Sequence, err)
 		}
@@ -111,8 +113,14 @@ func (tx *txn) applyAll(first notify.Sequence, entries []notify.Entry) ([]notify
 	return verdicts, tx.err
 }
 
+// advance sets the sequence and the time of the next entry. Times are kept in
+// milliseconds, and never go backwards.
+func (tx *txn) advance(seq notify.Sequence, at time.Time) {
+	tx.at = latest(tx.state.time, at.UTC().Truncate(time.Millisecond))
+	tx.state.last, tx.state.time = seq, tx.at
+}
+
 func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
-	tx.state.last = seq
 	tx.refresh = tx.refresh[:0]
 	v := notify.Verdict{Sequence: seq}
 	var err error

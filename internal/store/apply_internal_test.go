@@ -20,7 +20,7 @@ func TestAPanicWhileApplyingIsAnError(t *testing.T) {
 	g := &txn{batch: db.NewIndexedBatch(), at: time.Now()} // without histories, which a publish needs
 	defer g.batch.Close()
 	publish := notify.Publish{ID: "a", Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}}
-	if _, err := g.applySafely(1, []notify.Entry{publish}); !errors.Is(err, notify.ErrNotApplied) {
+	if _, err := g.applySafely(1, notify.Stamp(time.Now(), publish)); !errors.Is(err, notify.ErrNotApplied) {
 		t.Errorf("%v, want ErrNotApplied", err)
 	}
 }

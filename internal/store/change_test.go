@@ -39,7 +39,7 @@ func markBy(user notify.UserID, verb notify.Verb, ids ...string) notify.Mark {
 // changes applies entries as one group and returns what is to be passed on.
 func told(t *testing.T, s *store.Store, first notify.Sequence, entries ...notify.Entry) []notify.Change {
 	t.Helper()
-	_, changes, err := s.Apply(first, noon(), entries)
+	_, changes, err := s.Apply(first, notify.Stamp(noon(), entries...))
 	require.NoError(t, err)
 	return changes
 }
@@ -95,7 +95,7 @@ func TestChangesAreBounded(t *testing.T) {
 	assert.Len(t, got, 4) // as many as are kept, and the last
 	assert.Equal(t, notify.Sequence(5), removed)
 
-	_, _, err := s.Apply(10, noon().Add(32*24*time.Hour), []notify.Entry{notify.Sweep{Retention: 1000 * 24 * time.Hour}})
+	_, _, err := s.Apply(10, notify.Stamp(noon().Add(32*24*time.Hour), notify.Sweep{Retention: 1000 * 24 * time.Hour}))
 	require.NoError(t, err)
 	got, removed = changes(t, s, 0, 10)
 	assert.Empty(t, got)
@@ -127,9 +127,9 @@ func TestDeferred(t *testing.T) {
 	assert.Equal(t, notify.Sequence(2), due[0].Sequence)
 
 	assert.Empty(t, told(t, s, 3, notify.Release{Ref: due[0]}), "before its time")
-	_, got, err := s.Apply(4, noon().Add(time.Hour), []notify.Entry{
+	_, got, err := s.Apply(4, notify.Stamp(noon().Add(time.Hour),
 		notify.Release{Ref: due[0]}, notify.Release{Ref: due[0]}, notify.Recall{ID: idOf(1)}, notify.Release{Ref: due[1]},
-	})
+	))
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	n, ok := got[0].(*notify.Notification)
@@ -163,7 +163,7 @@ func TestMarkingMuchThatIsShared(t *testing.T) {
 		var changed []string
 		for more := true; more; {
 			last++
-			verdicts, changes, err := s.Apply(last, noon(), []notify.Entry{mark})
+			verdicts, changes, err := s.Apply(last, notify.Stamp(noon(), mark))
 			require.NoError(t, err)
 			require.Len(t, changes, 1)
 			c := changes[0].(notify.InboxChange)
@@ -218,10 +218,10 @@ func TestADroppedChangeLeavesNothing(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	told(t, s, 1, toUsers(1, "", "ada"), markBy("ada", notify.VerbRead, idOf(1)))
-	_, _, err := s.Apply(3, noon().Add(time.Hour), []notify.Entry{
+	_, _, err := s.Apply(3, notify.Stamp(noon().Add(time.Hour),
 		markBy("ada", notify.VerbUnread, idOf(1)), markBy("ada", notify.VerbRead, idOf(1)),
 		markBy("ada", notify.VerbUnread, idOf(1)), markBy("ada", notify.VerbRead, idOf(1)),
-	})
+	))
 	require.NoError(t, err)
 	_, removed := changes(t, s, 0, 6)
 	require.Equal(t, notify.Sequence(2), removed)

@@ -86,7 +86,7 @@ func stopped(t *testing.T, n, bytes int) image {
 func storeLarge(t *testing.T, s *store.Store, from, to, bytes int) {
 	t.Helper()
 	for n := from; n <= to; n++ {
-		_, _, err := s.Apply(notify.Sequence(n), noon(), []notify.Entry{large(n, bytes)})
+		_, _, err := s.Apply(notify.Sequence(n), notify.Stamp(noon(), large(n, bytes)))
 		require.NoError(t, err)
 	}
 }
@@ -321,7 +321,7 @@ func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
 		Level: "ERROR", Msg: lost[0].Msg, Missing: int(s.Lost()), From: answered - int(s.Lost()) + 1, To: answered,
 	}}, lost)
 	was := s.Lost()
-	_, _, err = s.Apply(s.Last()+1, noon(), []notify.Entry{large(answered+1, bytes)})
+	_, _, err = s.Apply(s.Last()+1, notify.Stamp(noon(), large(answered+1, bytes)))
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 

@@ -56,7 +56,7 @@ func TestAPublishTellsAUserOnceHoweverManyItDrops(t *testing.T) {
 	brief := kept(9, toUsers(2, "", "ada"))
 	brief.TTL = time.Hour
 	told(t, s, 1, kept(9, toUsers(1, "", "ada")), brief, kept(9, toUsers(3, "", "ada")))
-	_, changes, err := s.Apply(4, noon().Add(2*time.Hour), []notify.Entry{kept(1, toUsers(4, "", "ada"))})
+	_, changes, err := s.Apply(4, notify.Stamp(noon().Add(2*time.Hour), kept(1, toUsers(4, "", "ada"))))
 	require.NoError(t, err)
 	assert.Equal(t, []any{
 		notify.Sequence(4),

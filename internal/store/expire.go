@@ -30,6 +30,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if b := sizeLimitOf(e.MaxBytes); b.exceeded(&st) || b.refuses(&st) { // it may be read state that is dead
 		return true, nil
 	}
+	now = latest(st.time, now) // the time that the Sweep would have
 	due := false
 	err = eachExpired(v, now, func([]byte) (bool, error) { due = true; return false, nil })
 	if due || err != nil {
@@ -37,7 +38,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	}
 	err = eachNotification(v, func(n *notify.Notification) (bool, error) {
 		due = now.Sub(n.Time) >= e.Retention
-		return !due && isInFuture(n, now), nil
+		return false, nil
 	})
 	return due, err
 }
@@ -66,31 +67,22 @@ func (tx *txn) applySweep(e notify.Sweep) (more bool, err error) {
 	return more, tx.pruneReadState(left)
 }
 
-// enforceRetention removes the oldest, while they are too old or too much. It removes in
-// the order of sequences: whatever is before one that is too old is older,
-// whatever the clock said then. It returns how many more the Sweep may remove.
+// enforceRetention removes the oldest notifications, while they are too old or too much. It
+// returns how many more the Sweep may remove.
 func (tx *txn) enforceRetention(e notify.Sweep, most int) (more bool, left int, err error) {
 	left = most
-	var ahead []notify.Sequence
 	err = eachNotification(tx.batch, func(n *notify.Notification) (bool, error) {
 		tooMuch := sizeLimitOf(e.MaxBytes).exceeded(&tx.state)
 		if !tooMuch && tx.at.Sub(n.Time) < e.Retention {
-			ahead = append(ahead, n.Sequence)
-			return isInFuture(n, tx.at), nil
+			return false, nil
 		}
-		for _, seq := range append(ahead, n.Sequence) {
-			if left <= 0 {
-				more = true
-				return false, nil
-			}
-			owners, err := tx.removeRetained(seq)
-			if err != nil {
-				return false, err
-			}
-			left -= max(1, owners)
+		if left <= 0 {
+			more = true
+			return false, nil
 		}
-		ahead = ahead[:0]
-		return true, nil
+		owners, err := tx.removeRetained(n.Sequence)
+		left -= max(1, owners)
+		return true, err
 	})
 	return more, left, err
 }
@@ -102,10 +94,6 @@ func (tx *txn) removeRetained(seq notify.Sequence) (owners int, err error) {
 	}
 	return len(n.Users) + len(n.Topics), tx.removeAndRefresh(&n, bytes, true)
 }
-
-// isInFuture reports whether n is from the future: the clock was set back since, and
-// what comes after n may say that it is older.
-func isInFuture(n *notify.Notification, now time.Time) bool { return n.Time.After(now) }
 
 // expires removes what an end key stands for, and the key. It returns how many users
 // and topics were told of it.

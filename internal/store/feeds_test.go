@@ -36,7 +36,7 @@ func markAll(t *testing.T, s *store.Store, r notify.Reader, verb notify.Verb, la
 	e := notify.Mark{Reader: r, Verb: verb, Through: *last, Keep: 100_000}
 	for more := true; more; entries++ {
 		*last++
-		verdicts, _, err := s.Apply(*last, noon(), []notify.Entry{e})
+		verdicts, _, err := s.Apply(*last, notify.Stamp(noon(), e))
 		require.NoError(t, err)
 		changed, more, e.From = changed+verdicts[0].Changed, verdicts[0].More, verdicts[0].Next
 	}

@@ -34,7 +34,7 @@ func (g *grouping) open(t *rapid.T) {
 }
 
 func (g *grouping) apply(t *rapid.T, first notify.Sequence, at time.Time, entries []notify.Entry) {
-	verdicts, told, err := g.store.Apply(first, at, entries)
+	verdicts, told, err := g.store.Apply(first, notify.Stamp(at, entries...))
 	if err != nil {
 		t.Fatal(err)
 	}

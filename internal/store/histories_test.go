@@ -22,7 +22,7 @@ func TestApplyToManyUsers(t *testing.T) {
 			to := notify.UserID(strconv.Itoa((n + i) % users))
 			entries[i] = notify.Publish{Audience: notify.AudienceUser, Users: []notify.UserID{to}, Keep: 2}
 		}
-		if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), entries); err != nil {
+		if _, _, err := s.Apply(notify.Sequence(n+1), notify.Stamp(time.Now(), entries...)); err != nil {
 			t.Fatal(err)
 		}
 	}

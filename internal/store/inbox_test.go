@@ -262,7 +262,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 			break // it may have to go on
 		}
 	}
-	verdicts, _, err := m.store.Apply(m.last+1, m.now, entries)
+	verdicts, _, err := m.store.Apply(m.last+1, notify.Stamp(m.now, entries...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 			last = mark
 		}
 		m.last++
-		if verdicts, _, err = m.store.Apply(m.last, m.now, []notify.Entry{last}); err != nil {
+		if verdicts, _, err = m.store.Apply(m.last, notify.Stamp(m.now, last)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -289,7 +289,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 func (m *inboxMachine) sweepTightly(t *rapid.T) {
 	e := notify.Sweep{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)}
 	m.last++
-	if _, _, err := m.store.Apply(m.last, m.now, []notify.Entry{e}); err != nil {
+	if _, _, err := m.store.Apply(m.last, notify.Stamp(m.now, e)); err != nil {
 		t.Fatal(err)
 	}
 	_ = m.model.apply(m.last, m.now, e)

@@ -48,9 +48,9 @@ func TestTheIndexIsBounded(t *testing.T) {
 
 func publishTo(t *testing.T, s *Store, seq notify.Sequence, topic notify.Topic) {
 	t.Helper()
-	_, _, err := s.Apply(seq, time.UnixMilli(1), []notify.Entry{notify.Publish{
+	_, _, err := s.Apply(seq, notify.Stamp(time.UnixMilli(1), notify.Publish{
 		ID: fmt.Sprint(seq), Audience: notify.AudienceTopic, Topics: []notify.Topic{topic}, Keep: 5,
-	}})
+	}))
 	require.NoError(t, err)
 }
 

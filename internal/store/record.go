@@ -112,8 +112,8 @@ type history struct {
 	removedChanges notify.Sequence
 }
 
-// noteRemoved remembers that retention has taken n. Its time may be before that of
-// what was taken earlier, if the clock was set back.
+// noteRemoved remembers that retention has taken n, which may be older than what was taken
+// earlier.
 func (h *history) noteRemoved(n *notify.Notification) {
 	h.removed = max(h.removed, n.Sequence)
 	if n.Time.After(h.removedTime) {
@@ -174,6 +174,7 @@ func readUsedKey(b []byte) (usedKey, error) {
 // state is what is known of the store as a whole.
 type state struct {
 	last  notify.Sequence // applied
+	time  time.Time       // of the last entry applied
 	bytes uint64          // that the notifications kept take, with their keys
 	other uint64          // that all else takes, as far as it grows
 
@@ -186,12 +187,14 @@ func (s state) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.last))
 	dst = binary.AppendUvarint(dst, s.bytes)
 	dst = binary.AppendUvarint(dst, s.other)
-	return binary.AppendUvarint(dst, uint64(s.truncated))
+	dst = binary.AppendUvarint(dst, uint64(s.truncated))
+	return appendTime(dst, s.time)
 }
 
 func readState(b []byte) (state, error) {
 	r := record{b: b}
 	s := state{last: notify.Sequence(r.uvarint()), bytes: r.uvarint(), other: r.uvarint(), truncated: notify.Sequence(r.uvarint())}
+	s.time = r.time()
 	return s, r.err
 }
 

@@ -18,7 +18,7 @@ func TestViews(t *testing.T) {
 	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	publish := func(seq notify.Sequence) {
-		_, _, err := s.Apply(seq, time.UnixMilli(1), []notify.Entry{notify.Publish{ID: "x", Audience: notify.AudienceAll}})
+		_, _, err := s.Apply(seq, notify.Stamp(time.UnixMilli(1), notify.Publish{ID: "x", Audience: notify.AudienceAll}))
 		require.NoError(t, err)
 	}
 	shows := func(v *snapshot, seq notify.Sequence) bool {

@@ -28,7 +28,7 @@ import (
 // formatVersion is raised whenever keys or values are written in another way.
 // No release has written an earlier format, so a store of any other format is
 // refused rather than migrated.
-const formatVersion = 7
+const formatVersion = 8
 
 // Memory that the store may take, whatever it holds. Pebble takes the memory of
 // its memtables, of which there are two, out of the cache's.
@@ -289,6 +289,10 @@ func readStateOf(r pebble.Reader) (state, error) {
 // Last returns the sequence of the last entry applied. It is to be called
 // before the first Apply.
 func (s *Store) Last() notify.Sequence { return s.state.last }
+
+// LastTime returns the time of the last entry applied, zero if there is none. It is to
+// be called before the first Apply.
+func (s *Store) LastTime() time.Time { return s.state.time }
 
 // Close writes out what is in memory and gives the directory back.
 func (s *Store) Close() error {

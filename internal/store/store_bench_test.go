@@ -67,7 +67,7 @@ func BenchmarkApply(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				at := n % benchUsers
-				if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), entries[at:at+size]); err != nil {
+				if _, _, err := s.Apply(notify.Sequence(n+1), notify.Stamp(time.Now(), entries[at:at+size]...)); err != nil {
 					b.Fatal(err)
 				}
 				n += size
@@ -82,7 +82,7 @@ func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	s := openDir(b, dir)
 	for n := 0; n < 5*benchUsers; n += benchUsers {
-		if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), publishes(n, benchUsers)); err != nil {
+		if _, _, err := s.Apply(notify.Sequence(n+1), notify.Stamp(time.Now(), publishes(n, benchUsers)...)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -100,7 +100,7 @@ func BenchmarkHistory(b *testing.B) {
 	const each = 20
 	s := open(b)
 	for n := 0; n < each*benchUsers; n += benchUsers {
-		if _, _, err := s.Apply(notify.Sequence(n+1), time.Now(), publishes(n, benchUsers)); err != nil {
+		if _, _, err := s.Apply(notify.Sequence(n+1), notify.Stamp(time.Now(), publishes(n, benchUsers)...)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -126,7 +126,7 @@ func BenchmarkPattern(b *testing.B) {
 			for i := range entries {
 				entries[i] = toTopics(n+i, notify.Topic(fmt.Sprintf("project.%d", n+i)))
 			}
-			if _, _, err := s.Apply(last+1, time.Now(), entries); err != nil {
+			if _, _, err := s.Apply(last+1, notify.Stamp(time.Now(), entries...)); err != nil {
 				b.Fatal(err)
 			}
 			last += 1_000
@@ -146,7 +146,7 @@ func BenchmarkPattern(b *testing.B) {
 			e.Reader.Topics = r.Topics
 			marks = append(marks, e)
 		}
-		if _, _, err := s.Apply(last+1, time.Now(), marks); err != nil {
+		if _, _, err := s.Apply(last+1, notify.Stamp(time.Now(), marks...)); err != nil {
 			b.Fatal(err)
 		}
 		last += notify.Sequence(len(marks))

@@ -31,9 +31,9 @@ func TestWhatIsDroppedMeanwhileIsAHole(t *testing.T) {
 	s, err := Open("data", Options{FS: errorfs.Wrap(vfs.NewMem(), slow), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	publish := func(seq notify.Sequence) error {
-		_, _, err := s.Apply(seq, time.UnixMilli(1), []notify.Entry{notify.Publish{
+		_, _, err := s.Apply(seq, notify.Stamp(time.UnixMilli(1), notify.Publish{
 			ID: fmt.Sprint(seq), Audience: notify.AudienceTopic, Topics: []notify.Topic{"t"}, Keep: 2,
-		}})
+		}))
 		return err
 	}
 	require.NoError(t, publish(1))
