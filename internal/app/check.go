@@ -29,6 +29,7 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	}
 	_, err := auth.ParseOrigins(cfg.AllowedOrigins)
 	note("allowed-origins", err)
+	note("jwt-algorithms", auth.CheckAlgorithms(cfg.JWTAlgorithms))
 	if cfg.TLSCertFile != "" && cfg.TLSKeyFile != "" {
 		_, err := openCertificate(ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
 		note("tls-cert-file", err)
@@ -52,10 +53,8 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 // authOptions returns what tokens, API keys and signatures are verified with.
 func authOptions(cfg *config.Config) auth.Options {
 	var secrets [][]byte
-	if cfg.JWTSecretFile == "" { // else they are those of the file, which is followed
-		for _, secret := range cfg.JWTSecret {
-			secrets = append(secrets, []byte(secret))
-		}
+	for _, secret := range cfg.JWTSecret {
+		secrets = append(secrets, []byte(secret))
 	}
 	return auth.Options{
 		Secrets:       secrets,

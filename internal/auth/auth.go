@@ -28,6 +28,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -37,9 +38,9 @@ const (
 	MaxTopics      = 100                 // in a token: a pattern stands for any number
 	MaxLifetime    = 31 * 24 * time.Hour // from now to a token's exp
 	Leeway         = 30 * time.Second    // between the clock here and the issuer's
-	MinSecretBytes = 32                  // RFC 7518, section 3.2
-	MinRSABits     = 2048                // RFC 7518, section 3.3
-	MaxRSABits     = 8192                // so that a signature costs a bounded time
+	MinSecretBytes = text.MinSecretBytes
+	MinRSABits     = 2048 // RFC 7518, section 3.3
+	MaxRSABits     = 8192 // so that a signature costs a bounded time
 )
 
 // Any as an issuer or audience accepts every one, and its absence.
@@ -228,7 +229,7 @@ func (o *Options) check() error {
 	if (o.PublicKeyFile != "" || o.JWKS != "") && (o.Issuer == "" || o.Audience == "") {
 		errs = append(errs, errors.New("public keys need an issuer and an audience, or * for any"))
 	}
-	return errors.Join(append(errs, checkAlgorithms(o.Algorithms))...)
+	return errors.Join(append(errs, CheckAlgorithms(o.Algorithms))...)
 }
 
 // readSettings reads the keys of the one issuer that the options describe.

@@ -213,7 +213,7 @@ func checkIssuerEntry(e entry, read *issuerEntry) {
 	if slices.Contains(read.clients, Any) {
 		e.mistake("clients has *, and must name each")
 	}
-	if err := checkAlgorithms(read.algorithms); err != nil {
+	if err := CheckAlgorithms(read.algorithms); err != nil {
 		e.mistake("%w", err)
 	} else if slices.ContainsFunc(read.algorithms, isHMAC) && read.secretFile == "" {
 		e.mistake("algorithms has one for shared secrets, and there is no secret_file")

@@ -37,7 +37,8 @@ func isAlgorithm(alg string) bool { return slices.Contains(algorithms[:], alg) }
 
 func isHMAC(alg string) bool { return strings.HasPrefix(alg, "HS") }
 
-func checkAlgorithms(list []string) error {
+// CheckAlgorithms returns an error that names every algorithm of list that is unknown.
+func CheckAlgorithms(list []string) error {
 	var errs []error
 	for _, alg := range list {
 		if !isAlgorithm(alg) {

@@ -145,7 +145,7 @@ func TestConfigShowsOrigins(t *testing.T) {
 	if strings.Contains(got.stdout+got.stderr, secret) {
 		t.Error("the secret shows")
 	}
-	bellhop(t, []string{"BELLHOP_LISTN=x"}, "config").want(t, 2, "BELLHOP_DATA_DIR", "BELLHOP_LISTN: is no setting; did you mean BELLHOP_LISTEN?")
+	bellhop(t, []string{"BELLHOP_LISTN=x"}, "config").want(t, 2, "BELLHOP_DATA_DIR", "BELLHOP_LISTN: unknown setting; did you mean BELLHOP_LISTEN?")
 	bellhop(t, nil, "config", "--markdown").want(t, 0, "| `BELLHOP_LISTEN` | `:8080` |")
 }
 

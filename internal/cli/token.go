@@ -9,6 +9,8 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/text"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 type tokenCommand struct {
@@ -43,14 +45,35 @@ func claimsOf(cfg *config.Config) auth.Claims {
 	return c
 }
 
+// signingSecret returns the first of the shared secrets.
+func signingSecret(cfg *config.Config) ([]byte, error) {
+	if len(cfg.JWTSecret) > 0 {
+		return []byte(cfg.JWTSecret[0]), nil
+	}
+	path := cfg.JWTSecretFile
+	if path == "" {
+		return nil, config.Mistakes{{Name: config.Variable("jwt-secret"), Detail: "is needed to sign a token"}}
+	}
+	file, err := watch.Read(path, 1<<20)
+	var secrets []string
+	if err == nil {
+		secrets, err = text.Secrets(file)
+	}
+	if err != nil {
+		return nil, config.Mistakes{{Name: config.Variable("jwt-secret-file"), Detail: path + ": " + err.Error()}}
+	}
+	return []byte(secrets[0]), nil
+}
+
 // Run prints a token.
 func (c *tokenCommand) Run(t *terminal) error {
 	cfg, err := t.settings(forClient)
 	if err != nil {
 		return err
 	}
-	if len(cfg.JWTSecret) == 0 {
-		return config.Mistakes{{Name: config.Variable("jwt-secret"), Detail: "is needed to sign a token"}}
+	secret, err := signingSecret(cfg)
+	if err != nil {
+		return err
 	}
 	claims := claimsOf(cfg)
 	claims.User, claims.TTL = notify.UserID(c.User), c.TTL
@@ -70,7 +93,7 @@ func (c *tokenCommand) Run(t *terminal) error {
 	for _, topic := range strings.Fields(strings.Join(c.Topic, " ")) {
 		claims.Topics = append(claims.Topics, notify.TopicPattern(topic))
 	}
-	token, err := auth.Sign([]byte(cfg.JWTSecret[0]), claims)
+	token, err := auth.Sign(secret, claims)
 	if err != nil {
 		return usageError{err.Error()}
 	}

@@ -125,16 +125,3 @@ func Default() *Config {
 		LogFormat:          "text",
 	}
 }
-
-// How many connections an address may have, and may try to open in a second, when
-// addresses are known and no other limit is set.
-const (
-	perAddress           = 5_000
-	handshakesPerAddress = 500
-)
-
-// HasKey reports whether there is anything to check tokens with. API keys and
-// webhooks are for backends: with these alone nobody could connect.
-func (c *Config) HasKey() bool {
-	return len(c.JWTSecret) > 0 || c.JWTPublicKeyFile != "" || c.JWKS != "" || c.IssuersFile != ""
-}

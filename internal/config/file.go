@@ -14,41 +14,71 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// readFile takes the values of the YAML file that a flag or the environment
-// names, if one does.
-func (l *loader) readFile(environ, flags map[string]string) {
+// maxFileBytes is the maximum size of the file of settings.
+const maxFileBytes = 1 << 20
+
+// fileValue is a value in the file of settings.
+type fileValue struct {
+	line  int
+	text  string
+	items []string // nil: text
+}
+
+// UnmarshalYAML accepts a scalar or a list of scalars.
+func (v *fileValue) UnmarshalYAML(node *yaml.Node) error {
+	v.line = node.Line
+	if node.Kind == yaml.SequenceNode {
+		return node.Decode(&v.items)
+	}
+	return node.Decode(&v.text)
+}
+
+// readFile reads the file of settings that a flag or the environment names, and reports
+// whether it could be read or none is named.
+func (l *loader) readFile(environ, flags map[string]string) bool {
 	const variable = "BELLHOP_CONFIG"
 	path := text.Value(cmp.Or(flags["config"], environ[variable]))
-	if path == "" || text.Check(path) != nil { // which set reports
-		return
+	if path == "" || text.Check(path) != nil { // set reports this error
+		return path == ""
 	}
 	content, err := readOnce(path)
 	if err != nil {
 		l.mistake(variable, "%v", err)
-		return
+		return false
 	}
-	members, err := mapping(content)
+	values, err := parseFile(content)
 	if err != nil {
 		l.mistake(variable, "%s: %v", path, err)
-		return
 	}
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(members); i += 2 {
-		k := members[i]
-		switch name := flagOf(k.Value); {
-		case seen[k.Value]:
-			l.mistake(variable, "%s:%d: %s is there twice", path, k.Line, k.Value)
-		case name == "config", !l.known(name), k.Value != key(name):
-			l.mistake(variable, "%s:%d: %s is no setting%s", path, k.Line, k.Value, l.hint(name, key))
-		default:
-			l.readMember(path, name, members[i+1])
+	for member, v := range values {
+		name := flagOf(member)
+		switch {
+		case member == "config":
+			l.mistake(variable, "%s:%d: config is the path of this file, and cannot be set in it", path, v.line)
+		case !l.isSetting(name), member != key(name):
+			l.mistake(variable, "%s:%d: unknown setting %s; %s", path, v.line, member, l.advice(name, key))
+		case len(v.items) > 0, v.text != "":
+			l.given[name] = given{Origin{SourceFile, fmt.Sprintf("%s:%d", path, v.line)}, v.text, v.items}
 		}
-		seen[k.Value] = true
 	}
+	return err == nil
 }
 
-// readOnce reads a file that is not followed. It may be a pipe, such as one that
-// a shell makes of <(command).
+// parseFile returns the values in the file by their keys. After an error it returns the
+// values that could be read.
+func parseFile(content []byte) (values map[string]fileValue, err error) {
+	dec := yaml.NewDecoder(bytes.NewReader(content))
+	if err := dec.Decode(&values); err != nil && !errors.Is(err, io.EOF) { // the file is empty
+		return values, errors.New(strings.NewReplacer("yaml: ", "", "unmarshal errors:\n  ", "", "\n  ", "; ").Replace(err.Error()))
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the file must have one YAML document")
+	}
+	return values, nil
+}
+
+// readOnce reads the file of settings, which may be a pipe, such as one that a shell
+// makes for <(command): it is not read again when it changes.
 func readOnce(path string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names it
 	if err != nil {
@@ -57,63 +87,7 @@ func readOnce(path string) ([]byte, error) {
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err == nil && len(content) > maxFileBytes {
-		err = fmt.Errorf("%s: the file has more than %d bytes", path, maxFileBytes)
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxFileBytes)
 	}
 	return content, err
-}
-
-func (l *loader) readMember(path, name string, node *yaml.Node) {
-	g := given{origin: Origin{SourceFile, fmt.Sprintf("%s:%d", path, node.Line)}}
-	switch {
-	case node.Kind == yaml.ScalarNode && (node.Tag == "!!null" || node.Value == ""):
-		return
-	case node.Kind == yaml.ScalarNode:
-		g.text = node.Value
-	case node.Kind == yaml.SequenceNode && len(node.Content) == 0:
-		return
-	case node.Kind == yaml.SequenceNode && l.isList(name):
-		for _, item := range node.Content {
-			if item.Kind != yaml.ScalarNode {
-				l.mistake(Variable(name), "every item must be plain text (%s)", g.origin)
-				return
-			}
-			g.items = append(g.items, item.Value)
-		}
-	default:
-		l.mistake(Variable(name), "must be a plain value (%s)", g.origin)
-		return
-	}
-	l.given[name] = g
-}
-
-func (l *loader) isList(name string) bool {
-	for _, f := range l.fields {
-		if f.name == name {
-			return f.list()
-		}
-	}
-	return false
-}
-
-// mapping returns the keys and values of the one document that text holds,
-// alternating. An empty text has none.
-func mapping(text []byte) ([]*yaml.Node, error) {
-	var doc, more yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, errors.New("must hold one document")
-	}
-	root := doc.Content[0]
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		return nil, nil
-	}
-	if root.Kind != yaml.MappingNode {
-		return nil, errors.New("must be a mapping of settings")
-	}
-	return root.Content, nil
 }

@@ -89,7 +89,6 @@ func TestAKeyIsNoSecret(t *testing.T) {
 			"in quotes":   {Environ: []string{`BELLHOP_JWT_SECRET="` + secretOne + "," + key + `"`}},
 			"beside":      {Environ: []string{"BELLHOP_JWT_SECRET=" + secretOne + "," + key}},
 			"file":        {Flags: map[string]string{"config": write(t, "jwt_secret:\n- "+secretOne+"\n- '"+strings.ReplaceAll(key, "\n", "\n\n  ")+"'\n")}},
-			"secret file": {Environ: []string{"BELLHOP_JWT_SECRET_FILE=" + write(t, key)}},
 		} {
 			from.NeedKey = true
 			names, text := mistakes(t, from)
@@ -111,21 +110,4 @@ func TestSettingsFileMayBeAPipe(t *testing.T) {
 	c := load(t, config.Sources{Flags: map[string]string{"config": path}})
 	require.NoError(t, <-written)
 	assert.Equal(t, "/data", c.DataDir)
-}
-
-// TestFilesThatAreFollowedMayBeNoPipe would hang if one were opened: nobody
-// writes to it.
-func TestFilesThatAreFollowedMayBeNoPipe(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	require.NoError(t, syscall.Mkfifo(path, 0o600))
-	files := 0
-	for _, s := range config.Default().Settings() {
-		if !strings.HasSuffix(s.Name, "_FILE") && s.Name != "BELLHOP_JWKS" {
-			continue
-		}
-		files++
-		_, err := config.Load(config.Sources{Environ: []string{s.Name + "=" + path}})
-		require.ErrorContains(t, err, s.Name+": "+path+": it is a named pipe")
-	}
-	require.Greater(t, files, 5)
 }

@@ -7,20 +7,15 @@ import (
 	"strings"
 
 	"github.com/bellhop/bellhop/internal/text"
-	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// Sources is what Load reads besides the file that they name.
+// Sources is what Load reads, besides the file of settings that they name.
 type Sources struct {
 	Flags   map[string]string // by name, without the dashes
 	Environ []string          // as os.Environ returns it
 
-	// NeedKey makes it a mistake to have nothing to check tokens with.
+	// NeedKey makes it a mistake to configure no key that verifies tokens.
 	NeedKey bool
-
-	// NoFiles leaves aside whether the files that settings name can be read, but
-	// for those with settings in them.
-	NoFiles bool
 }
 
 // Mistake is one setting that is wrong.
@@ -31,7 +26,7 @@ type Mistake struct {
 
 func (m Mistake) Error() string { return m.Name + ": " + m.Detail }
 
-// Mistakes is all that is wrong with the settings, a line each.
+// Mistakes are all settings that are wrong, a line each.
 type Mistakes []Mistake
 
 func (m Mistakes) Error() string {
@@ -42,21 +37,24 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Load returns the effective settings. Its error is of type Mistakes and holds
-// all of them; what could be read is returned with it.
+// Load returns the effective settings. Its error is of type Mistakes and holds all of
+// them. The settings are returned with it: those that are wrong have their defaults.
+//
+// The command line is parsed by kong, but the values of flags, variables and the file
+// are read here: kong and its resolvers stop at the first mistake, do not know the line
+// or variable that a value comes from, and do not treat an empty value as unset.
 func Load(from Sources) (*Config, error) {
-	l := loader{cfg: Default(), given: map[string]given{}, noFiles: from.NoFiles}
+	l := loader{cfg: Default(), given: map[string]given{}}
 	l.cfg.origins = map[string]Origin{}
 	l.fields = fieldsOf(l.cfg)
 
 	environ := variables(from.Environ)
-	l.readFile(environ, from.Flags)
+	fileIsRead := l.readFile(environ, from.Flags)
 	l.readEnvironment(environ)
 	l.readFlags(from.Flags)
 	l.preferSecret()
 	l.set()
-	l.readSecretFile()
-	l.check(from.NeedKey)
+	l.check(from.NeedKey && fileIsRead) // a file that cannot be read may name a key
 	if len(l.mistakes) > 0 {
 		slices.SortStableFunc(l.mistakes, func(a, b Mistake) int { return strings.Compare(a.Name, b.Name) })
 		return l.cfg, l.mistakes
@@ -64,116 +62,34 @@ func Load(from Sources) (*Config, error) {
 	return l.cfg, nil
 }
 
-// given is a value as one source gave it.
-type given struct {
-	origin Origin
-	text   string
-	items  []string // instead of text: a list that needs no splitting
-}
-
 type loader struct {
 	cfg      *Config
 	fields   []field
-	given    map[string]given // by name; a later source overwrites
-	noFiles  bool
+	given    map[string]given // by name; a later source replaces an earlier one
 	mistakes Mistakes
+}
+
+// given is a value as a source gives it.
+type given struct {
+	origin Origin
+	text   string
+	items  []string // nil: text; otherwise a list in the file
 }
 
 func (l *loader) mistake(variable, format string, args ...any) {
 	l.mistakes = append(l.mistakes, Mistake{variable, fmt.Sprintf(format, args...)})
 }
 
-func (l *loader) known(name string) bool {
+func (l *loader) isSetting(name string) bool {
 	return slices.ContainsFunc(l.fields, func(f field) bool { return f.name == name })
 }
 
-func (l *loader) readEnvironment(environ map[string]string) {
-	for variable, text := range environ {
-		name := flagOf(variable)
-		switch {
-		case l.known(name):
-			l.given[name] = given{origin: Origin{SourceEnvironment, variable}, text: text}
-		case slices.Contains(clientVariables, variable), serviceLink.MatchString(variable):
-		default:
-			l.mistake(variable, "is no setting%s", l.hint(name, Variable))
-		}
-	}
+func (l *loader) wasGiven(name string) bool {
+	_, ok := l.given[name]
+	return ok
 }
 
-func (l *loader) readFlags(flags map[string]string) {
-	for name, text := range flags {
-		if text == "" {
-			continue
-		}
-		l.given[name] = given{origin: Origin{SourceFlag, "--" + name}, text: text}
-	}
-}
-
-// preferSecret leaves one of a secret and the file of that secret: the one
-// whose source is the later.
-func (l *loader) preferSecret() {
-	const secret, file = "jwt-secret", "jwt-secret-file"
-	s, ok := l.given[secret]
-	f, too := l.given[file]
-	if !ok || !too {
-		return
-	}
-	switch {
-	case s.origin.Source == f.origin.Source:
-		l.mistake(Variable(secret), "set this or %s, not both", Variable(file))
-	case s.origin.Source == SourceFile:
-		delete(l.given, secret)
-	case f.origin.Source == SourceFile:
-		delete(l.given, file)
-	default: // the file as a flag, the secret in the environment
-		delete(l.given, secret)
-	}
-}
-
-// set gives each field what is given for it. One that cannot be parsed keeps
-// its default, so that the checks that follow do not report it again.
-func (l *loader) set() {
-	for _, f := range l.fields {
-		g, ok := l.given[f.name]
-		if !ok {
-			continue
-		}
-		if err := parse(f, g); err != nil {
-			l.mistake(Variable(f.name), "%v (%s)", err, g.origin)
-			continue
-		}
-		l.cfg.origins[f.name] = g.origin
-	}
-}
-
-func (l *loader) readSecretFile() {
-	path := l.cfg.JWTSecretFile
-	if path == "" || len(l.cfg.JWTSecret) > 0 {
-		return
-	}
-	const name = "jwt-secret-file"
-	file, err := watch.Read(path, maxFileBytes)
-	var secrets []string
-	if err == nil {
-		secrets, err = text.Secrets(file)
-	}
-	if err != nil {
-		l.mistake(Variable(name), "%s: %v", path, err)
-		return
-	}
-	for _, f := range l.fields {
-		if f.name != "jwt-secret" {
-			continue
-		}
-		if err := parse(f, given{items: secrets}); err != nil {
-			l.mistake(Variable(name), "%v (%s)", err, path)
-			return
-		}
-		l.cfg.origins[f.name] = Origin{SourceSecretFile, path}
-	}
-}
-
-// variables returns those of our variables that have a value.
+// variables returns the variables of the service that have a value.
 func variables(environ []string) map[string]string {
 	ours := map[string]string{}
 	for _, e := range environ {
@@ -185,15 +101,101 @@ func variables(environ []string) map[string]string {
 	return ours
 }
 
-func flagOf(variable string) string {
-	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "BELLHOP_"), "_", "-"))
+func (l *loader) readEnvironment(environ map[string]string) {
+	for variable, text := range environ {
+		name := flagOf(variable)
+		switch {
+		case l.isSetting(name):
+			l.given[name] = given{origin: Origin{SourceEnvironment, variable}, text: text}
+		case variable == "BELLHOP_TOKEN", variable == "BELLHOP_URL": // of the commands that are clients
+		case isServiceLink(variable):
+		default:
+			l.mistake(variable, "unknown setting; %s", l.advice(name, Variable))
+		}
+	}
 }
 
-// clientVariables are read by the commands that are clients of a service, and
-// are no mistake where a service runs.
-var clientVariables = []string{"BELLHOP_TOKEN", "BELLHOP_URL"}
+// isServiceLink reports whether Kubernetes sets the variable in every container beside a
+// Service whose name is bellhop or begins with bellhop-.
+func isServiceLink(variable string) bool {
+	const pattern = `^BELLHOP_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`
+	return regexp.MustCompile(pattern).MatchString(variable)
+}
 
-// serviceLink matches what Kubernetes puts into the environment of every
-// container beside a Service named bellhop or bellhop-something: no typo.
-var serviceLink = regexp.MustCompile(
-	`^BELLHOP_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+func (l *loader) readFlags(flags map[string]string) {
+	for name, text := range flags {
+		if text != "" {
+			l.given[name] = given{origin: Origin{SourceFlag, "--" + name}, text: text}
+		}
+	}
+}
+
+// preferSecret ignores the earlier of the shared secrets and the file of shared secrets,
+// so that a setting in the environment replaces either of them in the file of settings.
+func (l *loader) preferSecret() {
+	const secret, file = "jwt-secret", "jwt-secret-file"
+	if !l.wasGiven(secret) || !l.wasGiven(file) {
+		return
+	}
+	s, f := l.given[secret].origin.Source, l.given[file].origin.Source
+	switch {
+	case s == f:
+		l.mistake(Variable(secret), "set this or %s, not both", Variable(file))
+	case f == SourceFile:
+		delete(l.given, file)
+	default:
+		delete(l.given, secret)
+	}
+}
+
+// set parses the given values. A setting whose value cannot be parsed keeps its default,
+// so that the checks that follow do not report it again.
+func (l *loader) set() {
+	for _, f := range l.fields {
+		g, ok := l.given[f.name]
+		if !ok {
+			continue
+		}
+		if err := f.parse(g); err != nil {
+			l.mistake(Variable(f.name), "%v (%s)", err, g.origin)
+			continue
+		}
+		l.cfg.origins[f.name] = g.origin
+	}
+}
+
+// advice names the setting that was probably meant, in the form that the source uses.
+// Kong gives the same advice on flags, but exports no function for it.
+func (l *loader) advice(name string, form func(flag string) string) string {
+	nearest, least := "", 4 // more edits make a different word, not a typing error
+	for _, f := range l.fields {
+		if d := editDistance(name, f.name); d < least {
+			nearest, least = f.name, d
+		}
+	}
+	if nearest == "" {
+		return `"bellhop config" lists all settings`
+	}
+	return "did you mean " + form(nearest) + "?"
+}
+
+// editDistance returns the number of bytes that must be inserted, deleted or replaced to
+// turn a into b (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0]++
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal, row[j+1] = row[j+1], min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -13,139 +13,129 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// noProxies is the value that says that there are no proxies, as opposed to
-// nobody having said.
+// noProxies is the value of trusted-proxies for a service without proxies. It differs
+// from an unset value, which leaves open whether there are proxies.
 const noProxies = "none"
 
-// parse sets f to what was given. The error does not hold a secret.
-func parse(f field, g given) error {
-	items, err := itemsOf(f, g)
+// parse sets the field to the given value. The error does not hold a secret.
+func (f field) parse(g given) error {
+	values, err := f.values(g)
 	if err != nil {
 		return err
 	}
 	switch p := f.value.Addr().Interface().(type) {
 	case *string:
-		if allowed := f.tag.Get("oneof"); allowed != "" && !slices.Contains(strings.Split(allowed, ","), items[0]) {
-			return fmt.Errorf("%q is not one of %s", items[0], strings.ReplaceAll(allowed, ",", ", "))
+		if allowed := f.tag.Get("oneof"); allowed != "" && !slices.Contains(strings.Split(allowed, ","), values[0]) {
+			return fmt.Errorf("%q is not one of %s", values[0], strings.ReplaceAll(allowed, ",", ", "))
 		}
-		*p = items[0]
+		*p = values[0]
 	case *[]string:
-		*p = items
+		*p = values
 	case *[]Secret:
-		return parseSecrets(p, items)
+		return parseSecrets(p, values)
 	case *[]netip.Prefix:
-		return parsePrefixes(p, items)
+		return parseNetworks(p, values)
 	case *slog.Level:
-		return parseLevel(p, items[0])
+		return parseLevel(p, values[0])
 	case *time.Duration:
-		n, err := number(f, items[0], "a number of whole seconds")
+		n, err := f.number(values[0], "a whole number of seconds")
 		if err != nil {
 			return err
 		}
 		*p = time.Duration(n) * time.Second
-	case *int, *int64:
-		n, err := number(f, items[0], "a whole number")
+	default:
+		n, err := f.number(values[0], "a whole number")
 		if err != nil {
 			return err
 		}
 		f.value.SetInt(n)
-	default:
-		return fmt.Errorf("has no parser for %T", p) // a mistake of ours, found by any test that sets it
 	}
 	return nil
 }
 
-// itemsOf returns one item, or several for a list, without the white space and
-// the byte order mark around them. It refuses what no value has, such as quotes
-// around it: a shell would have taken them away, but a file of variables or a
-// unit of systemd may not.
-func itemsOf(f field, g given) ([]string, error) {
-	_, isSecret := f.value.Interface().([]Secret)
-	items := slices.Clone(g.items)
-	switch whole := text.Value(g.text); {
-	case items != nil:
-	case isSecret:
-		if err := text.CheckSecret(whole); err != nil { // before commas cut it in pieces
-			return nil, err
-		}
-		items = strings.Split(whole, ",")
-	case f.list():
-		items = strings.Split(whole, ",")
-	default:
-		items = []string{whole}
-	}
+// values returns the items of a list, or one value, without the white space and the byte
+// order mark around them. Quotes around a value are refused: a shell removes them, but
+// the readers of some files of variables, such as docker's, do not.
+func (f field) values(g given) ([]string, error) {
 	check := text.Check
-	if isSecret {
+	if _, isSecret := f.value.Interface().([]Secret); isSecret {
 		check = text.CheckSecret
 	}
-	for i := range items {
-		items[i] = text.Value(items[i])
-		if f.list() && items[i] == "" {
-			return nil, errors.New("holds an empty item")
+	values := slices.Clone(g.items)
+	if values == nil {
+		values = []string{text.Value(g.text)}
+		if err := check(values[0]); err != nil { // before it is split at commas, which a key may contain
+			return nil, err
 		}
-		if err := check(items[i]); err != nil {
+		if f.isList() {
+			values = strings.Split(values[0], ",")
+		}
+	}
+	if !f.isList() && g.items != nil {
+		return nil, errors.New("must be one value, not a list")
+	}
+	for i := range values {
+		if values[i] = text.Value(values[i]); values[i] == "" {
+			return nil, errors.New("contains an empty item")
+		}
+		if err := check(values[i]); err != nil {
 			return nil, err
 		}
 	}
-	return items, nil
+	return values, nil
 }
 
-// number returns the number that text holds, within the bounds of f.
-func number(f field, text, what string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not %s", text, what)
-	}
-	if least := bound(f, "min", 0); n < least {
-		return 0, fmt.Errorf("%d is less than %d", n, least)
-	}
-	if most := bound(f, "max", maxNumber); n > most {
-		return 0, fmt.Errorf("%d is more than %d", n, most)
-	}
-	return n, nil
-}
-
-// maxNumber holds in a double and in a duration of microseconds: whoever means
-// more has mistyped.
+// maxNumber is the maximum of settings without one of their own. Every float64 holds it
+// exactly, and a duration holds as many microseconds.
 const maxNumber = 1 << 50
 
-func bound(f field, tag string, otherwise int64) int64 {
-	n, err := strconv.ParseInt(f.tag.Get(tag), 10, 64)
-	if err != nil {
-		return otherwise
+// number returns the number that text holds, which must be within the bounds of the field.
+func (f field) number(text, kind string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	least, most := f.bound("min", 0), f.bound("max", maxNumber)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%q is not %s", text, kind)
+	case n < least:
+		err = fmt.Errorf("%d is less than the minimum of %d", n, least)
+	case n > most:
+		err = fmt.Errorf("%d is more than the maximum of %d", n, most)
 	}
-	return n
+	return n, err
 }
 
-func parseSecrets(to *[]Secret, items []string) error {
-	secrets := make([]Secret, len(items))
-	for i, item := range items {
-		if len(item) < minSecretBytes {
-			return fmt.Errorf("secret %d of %d has %d bytes; it must have %d or more", i+1, len(items), len(item), minSecretBytes)
+func (f field) bound(tag string, otherwise int64) int64 {
+	if n, err := strconv.ParseInt(f.tag.Get(tag), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func parseSecrets(to *[]Secret, values []string) error {
+	secrets := make([]Secret, len(values))
+	for i, v := range values {
+		if len(v) < text.MinSecretBytes {
+			return fmt.Errorf("secret %d of %d has %d bytes; it must have %d or more", i+1, len(values), len(v), text.MinSecretBytes)
 		}
-		secrets[i] = Secret(item)
+		secrets[i] = Secret(v)
 	}
 	*to = secrets
 	return nil
 }
 
-// minSecretBytes is what RFC 7518, section 3.2 asks of a key for HS256.
-const minSecretBytes = 32
-
-func parsePrefixes(to *[]netip.Prefix, items []string) error {
-	if len(items) == 1 && items[0] == noProxies {
-		*to = []netip.Prefix{}
-		return nil
+func parseNetworks(to *[]netip.Prefix, values []string) error {
+	networks := []netip.Prefix{} // never nil, which means unset
+	if len(values) == 1 && values[0] == noProxies {
+		values = nil
 	}
-	prefixes := make([]netip.Prefix, len(items))
-	for i, item := range items {
-		p, err := netip.ParsePrefix(item)
+	for _, v := range values {
+		p, err := netip.ParsePrefix(v)
 		if err != nil {
-			return fmt.Errorf("%q is not a network such as 10.0.0.0/8, nor %s", item, noProxies)
+			return fmt.Errorf("%q is neither a network such as 10.0.0.0/8 nor %s", v, noProxies)
 		}
-		prefixes[i] = p.Masked()
+		networks = append(networks, p.Masked())
 	}
-	*to = prefixes
+	*to = networks
 	return nil
 }
 

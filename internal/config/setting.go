@@ -13,19 +13,18 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// Source is one of the places that a value comes from.
+// Source is a kind of place that a value comes from.
 type Source string
 
-// The sources, a later one winning over an earlier.
+// The sources; a later one replaces the values of an earlier one.
 const (
 	SourceDefault     Source = "default"
 	SourceFile        Source = "file"
 	SourceEnvironment Source = "environment"
 	SourceFlag        Source = "flag"
-	SourceSecretFile  Source = "secret file" // named by one of the others
 )
 
-// Origin says where a value came from.
+// Origin is where a value comes from.
 type Origin struct {
 	Source Source
 	Place  string // within the source: a path and line, a variable, a flag
@@ -38,7 +37,7 @@ func (o Origin) String() string {
 	return string(o.Source) + " " + o.Place
 }
 
-// Setting is a setting as people are shown it.
+// Setting is a setting as it is shown to people.
 type Setting struct {
 	Name   string // in the environment; see Variable
 	Group  string
@@ -77,12 +76,17 @@ func Markdown() string {
 	return b.String()
 }
 
-// Variable returns the name that the setting of a flag has in the environment.
+// Variable returns the name in the environment of the setting with the name flag.
 func Variable(flag string) string {
 	return "BELLHOP_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// key returns the name that the setting of a flag has in the file.
+// flagOf returns the flag of the setting with that name in the environment or the file.
+func flagOf(name string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "BELLHOP_"), "_", "-"))
+}
+
+// key returns the name in the file of the setting with the name flag.
 func key(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
 // field is a setting as Load sees it.
@@ -92,7 +96,7 @@ type field struct {
 	value reflect.Value
 }
 
-func (f field) list() bool { return f.value.Kind() == reflect.Slice }
+func (f field) isList() bool { return f.value.Kind() == reflect.Slice }
 
 func fieldsOf(c *Config) []field {
 	var all []field
@@ -106,39 +110,26 @@ func fieldsOf(c *Config) []field {
 	return all
 }
 
-// show is the inverse of parse, but for secrets.
+// show returns the text that parse accepts for v, with secrets hidden.
 func show(v reflect.Value) string {
 	switch x := v.Interface().(type) {
-	case []Secret:
-		if len(x) == 0 {
-			return ""
-		}
-		return hidden
 	case string:
 		return text.HideURL(x)
-	case []string:
-		shown := make([]string, len(x))
-		for i := range x {
-			shown[i] = text.HideURL(x[i])
-		}
-		return strings.Join(shown, ",")
-	case []netip.Prefix:
-		if x == nil {
-			return ""
-		}
-		if len(x) == 0 {
-			return noProxies
-		}
-		texts := make([]string, len(x))
-		for i, p := range x {
-			texts[i] = p.String()
-		}
-		return strings.Join(texts, ",")
 	case time.Duration:
 		return strconv.FormatInt(int64(x/time.Second), 10)
 	case slog.Level:
 		return strings.ToLower(x.String())
-	default:
-		return fmt.Sprint(x)
+	case []netip.Prefix:
+		if x != nil && len(x) == 0 {
+			return noProxies
+		}
 	}
+	if v.Kind() != reflect.Slice {
+		return fmt.Sprint(v)
+	}
+	items := make([]string, v.Len())
+	for i := range items {
+		items[i] = show(v.Index(i))
+	}
+	return strings.Join(items, ",")
 }

@@ -39,6 +39,10 @@ func Secrets(file []byte) ([]string, error) {
 	return secrets, nil
 }
 
+// MinSecretBytes is the minimum size of a shared secret: that of a key for HS256 by
+// RFC 7518, section 3.2.
+const MinSecretBytes = 32
+
 // CheckSecret returns an error if s, a shared secret or a list of some, holds
 // what was put there by mistake: NUL bytes, quotes around it, or a key, which may
 // be a public one that anybody can sign with. The error does not repeat s.
