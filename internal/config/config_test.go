@@ -145,6 +145,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		"listen: [a, b]",
 		"allowed_origins: [{a: b}]",
 		"log_level: debug",
+		"log_level: info",
 		"DATA_DIR: x",
 		"config: /other",
 	}, "\n"))
@@ -175,11 +176,11 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		file + ":1: unknown setting listn; did you mean listen?",
 		"BELLHOP_LOG_FORMT: unknown setting; did you mean BELLHOP_LOG_FORMAT?",
 		"BELLHOP_NATS_URL: unknown setting; \"bellhop config\" lists all settings\n",
-		file + ":7: config is the path of this file",
+		file + ":8: config is the path of this file",
 		`BELLHOP_DRAIN_WINDOW: "20s" is not a whole number of seconds (file ` + file + ":2)",
 		"BELLHOP_LISTEN: must be one value, not a list (file " + file + ":3)",
-		file + ": line 4: cannot unmarshal !!map into string",
-		file + ":6: unknown setting DATA_DIR; did you mean data_dir?",
+		file + `: line 4: "allowed_origins" must be plain text or a list of plain texts; line 6: "log_level" is set twice`,
+		file + ":7: unknown setting DATA_DIR; did you mean data_dir?",
 		`BELLHOP_LOG_FORMAT: "xml" is not one of text, json (flag --log-format)`,
 	} {
 		if !strings.Contains(text, part) {
