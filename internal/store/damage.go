@@ -40,16 +40,21 @@ func (s *Store) verify(opts *pebble.Options) error {
 	if !desc.Exists {
 		return s.withAdvice(s.noData("the marker of its MANIFEST is missing", ".sst", ".blob", ".log"))
 	}
+	db, err := pebble.Open(s.path(), readOnly(opts))
+	if err != nil {
+		return s.withAdvice(err)
+	}
+	return s.withAdvice(errors.Join(s.check(db), db.Close()))
+}
+
+// readOnly returns options with which files are read and not changed.
+func readOnly(opts *pebble.Options) *pebble.Options {
 	opts = opts.Clone()
 	opts.ReadOnly = true
 	// Corruption is returned by the read that finds it. Without this function Pebble
 	// calls Fatalf instead, which ends the process before any advice is given.
 	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
-	db, err := pebble.Open(s.path(), opts)
-	if err != nil {
-		return s.withAdvice(err)
-	}
-	return s.withAdvice(errors.Join(s.check(db), db.Close()))
+	return opts
 }
 
 // check reads what the store says of itself. It refuses one without a state that

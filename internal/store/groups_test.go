@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -17,6 +18,7 @@ import (
 // grouping is a store that applies entries in groups of some size.
 type grouping struct {
 	fs       *vfs.MemFS
+	dir      string // data, if empty
 	store    *store.Store
 	verdicts []notify.Verdict
 	told     []notify.Change
@@ -24,7 +26,7 @@ type grouping struct {
 
 func (g *grouping) open(t *rapid.T) {
 	var err error
-	g.store, err = store.Open("data", store.Options{
+	g.store, err = store.Open(cmp.Or(g.dir, "data"), store.Options{
 		FS: g.fs, Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Fatal(err) },
 	})
 	if err != nil {

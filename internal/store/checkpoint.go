@@ -1,0 +1,344 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A checkpoint is a directory with a copy of the store at one sequence:
+//
+//	store/       Pebble's files
+//	checkpoint   the manifest: format, sequence, identity, and the size and checksum of each file
+//
+// The manifest is written last. The files of one node (lock, ballast, watermark) are not
+// part of a checkpoint.
+
+// ErrCheckpoint says that a directory is not a checkpoint that can be restored.
+var ErrCheckpoint = errors.New("not a usable checkpoint")
+
+// manifest describes a checkpoint.
+type manifest struct {
+	Format   int             `json:"format"`
+	Sequence notify.Sequence `json:"sequence"` // of the last entry applied
+	Identity string          `json:"identity"` // of the store, in hexadecimal
+	Files    []manifestFile  `json:"files"`    // in the order of their names
+}
+
+type manifestFile struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+	CRC   uint32 `json:"crc"` // Castagnoli
+}
+
+// Checkpoint writes a copy of the store to dir, which must not exist, and returns the
+// sequence of the last entry that the copy contains. That is exactly the state after this
+// entry. It contains every entry whose Apply returned before Checkpoint was called, and may
+// contain later ones, among them entries that are not durable yet.
+//
+// Apply and readers go on meanwhile. Tables are hard links if dir is on the disk of the
+// store, so that a checkpoint takes little space at first. They are read once for their
+// checksums. If Checkpoint fails, ctx ends or the process is killed, dir does not exist. It
+// must return before Close is called.
+func (s *Store) Checkpoint(ctx context.Context, dir string) (notify.Sequence, error) {
+	last, err := s.checkpoint(ctx, dir)
+	if err != nil {
+		return 0, fmt.Errorf("write the checkpoint %s: %w", dir, err)
+	}
+	return last, nil
+}
+
+func (s *Store) checkpoint(ctx context.Context, dir string) (last notify.Sequence, err error) {
+	if err := mustNotExist(s.fs, dir); err != nil {
+		return 0, err
+	}
+	partial := &Store{fs: s.fs, dir: dir + ".partial", log: s.log}
+	if err := s.fs.RemoveAll(partial.dir); err != nil { // of a process that was killed
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.fs.RemoveAll(partial.dir))
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := s.db.Checkpoint(partial.path()); err != nil {
+		return 0, err
+	}
+	m, err := partial.describe()
+	if err != nil {
+		return 0, err
+	}
+	if m.Files, err = partial.checksums(ctx); err != nil {
+		return 0, err
+	}
+	if err := writeSynced(s.fs, partial.manifestPath(), m.encode()); err != nil {
+		return 0, err
+	}
+	if err := errors.Join(syncDir(s.fs, partial.path()), syncDir(s.fs, partial.dir)); err != nil {
+		return 0, err
+	}
+	if err := s.fs.Rename(partial.dir, dir); err != nil {
+		return 0, err
+	}
+	return m.Sequence, syncDir(s.fs, filepath.Dir(filepath.Clean(dir)))
+}
+
+// RestoreOptions say how to restore a checkpoint.
+type RestoreOptions struct {
+	// Replayed says that the journal still has the entries after the checkpoint, and that
+	// they will be applied again. Then Restore removes the watermark that an earlier store
+	// has left in the directory. Otherwise the watermark stays, and Open announces the
+	// entries that it covers and the checkpoint lacks as lost.
+	Replayed bool
+
+	// FS replaces the disk in tests; nil is the disk.
+	FS vfs.FS
+}
+
+// Restore copies a checkpoint into the data directory dir, which must have no store and be
+// used by no process, and returns the sequence of the last entry that it contains. Open then
+// opens it like any store; entries are applied from the next sequence on.
+//
+// A checkpoint that is incomplete, damaged or of another format is refused with
+// ErrCheckpoint before dir has a store. If Restore fails, ctx ends or the process is
+// killed, dir has no store. The checkpoint itself is not changed, and shares no file with
+// the store.
+func Restore(ctx context.Context, checkpoint, dir string, o RestoreOptions) (notify.Sequence, error) {
+	disk := o.FS
+	if disk == nil {
+		disk = vfs.Default
+	}
+	m, err := restore(ctx, disk, checkpoint, dir, o.Replayed)
+	if err != nil {
+		return 0, fmt.Errorf("restore the checkpoint %s into %s: %w", checkpoint, dir, err)
+	}
+	return m.Sequence, nil
+}
+
+func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, replayed bool) (m manifest, err error) {
+	from, to := &Store{fs: disk, dir: checkpoint}, &Store{fs: disk, dir: dir}
+	if m, err = from.readManifest(); err != nil {
+		return m, err
+	}
+	if files, err := disk.List(to.path()); err == nil && len(files) > 0 {
+		return m, fmt.Errorf("%s is not empty: %w", to.path(), fs.ErrExist)
+	}
+	partial := &Store{fs: disk, dir: filepath.Join(dir, "restore.partial")}
+	if err := errors.Join(disk.RemoveAll(partial.dir), partial.makeDir()); err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, disk.RemoveAll(partial.dir)) }()
+	if err := from.copyFiles(ctx, m, partial); err != nil {
+		return m, err
+	}
+	found, err := partial.describe()
+	switch {
+	case err != nil:
+		return m, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	case found.Sequence != m.Sequence || found.Identity != m.Identity:
+		return m, fmt.Errorf("%w: its files end at sequence %d, and its manifest says %d", ErrCheckpoint, found.Sequence, m.Sequence)
+	}
+	if replayed {
+		if err := disk.Remove(watermarkPath(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return m, err
+		}
+	}
+	if err := disk.Rename(partial.path(), to.path()); err != nil {
+		return m, err
+	}
+	return m, syncDir(disk, dir)
+}
+
+// describe opens the files of s without changing them, checks that they are a whole store,
+// and returns a manifest without a list of files.
+func (s *Store) describe() (m manifest, err error) {
+	opts := readOnly(&pebble.Options{FS: s.fs, Merger: merger(), Logger: quiet{}})
+	db, err := pebble.Open(s.path(), opts)
+	if err != nil {
+		return m, err
+	}
+	m, err = describeDB(db)
+	return m, errors.Join(err, s.check(db), db.Close())
+}
+
+// checksums returns the entries of a manifest for all files of s.
+func (s *Store) checksums(ctx context.Context) (files []manifestFile, err error) {
+	names, err := s.dataFiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		f := manifestFile{Name: name}
+		if f.Bytes, f.CRC, err = s.copyFile(ctx, name, io.Discard); err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func describeDB(db *pebble.DB) (m manifest, err error) {
+	format, err := get(db, []byte{kindFormat})
+	if err != nil {
+		return m, err
+	}
+	if len(format) != 1 || format[0] != formatVersion {
+		return m, fmt.Errorf("%w: found format %v instead of %d", ErrFormat, format, formatVersion)
+	}
+	st, err := readStateOf(db)
+	if err != nil {
+		return m, err
+	}
+	id, err := get(db, []byte{kindIdentity})
+	if err == nil && len(id) != len(identity{}) {
+		err = errCorrupt
+	}
+	return manifest{Format: formatVersion, Sequence: st.last, Identity: hex.EncodeToString(id)}, err
+}
+
+// quiet discards what Pebble logs about a copy of a store.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+
+// Fatalf must not return. Pebble calls it for failed writes alone, and writes nothing.
+func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+// dataFiles returns the names of Pebble's files, without the lock.
+func (s *Store) dataFiles() ([]string, error) {
+	names, err := s.fs.List(s.path())
+	slices.Sort(names)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "LOCK" }), err
+}
+
+// copyFiles copies the files of m into another directory, and compares each with m.
+func (s *Store) copyFiles(ctx context.Context, m manifest, to *Store) error {
+	names, err := s.dataFiles()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(m.Files, func(f manifestFile) bool { return f.Name == name }) {
+			return fmt.Errorf("%w: its manifest does not list the file %s", ErrCheckpoint, name)
+		}
+	}
+	for _, want := range m.Files {
+		if filepath.Base(want.Name) != want.Name || !filepath.IsLocal(want.Name) {
+			return fmt.Errorf("%w: its manifest lists %q, which is not a file name", ErrCheckpoint, want.Name)
+		}
+		f, err := to.fs.Create(filepath.Join(to.path(), want.Name), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		n, crc, err := s.copyFile(ctx, want.Name, f)
+		if err = errors.Join(err, f.Sync(), f.Close()); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: its file %s is missing", ErrCheckpoint, want.Name)
+		}
+		if err != nil {
+			return err
+		}
+		if n != want.Bytes || crc != want.CRC {
+			return fmt.Errorf("%w: its file %s is damaged", ErrCheckpoint, want.Name)
+		}
+	}
+	return syncDir(to.fs, to.path())
+}
+
+// copyBytes is the size of the pieces in which files are read: ctx is checked before each.
+const copyBytes = 1 << 20
+
+// copyFile writes one of Pebble's files to w, and returns its size and checksum.
+func (s *Store) copyFile(ctx context.Context, name string, w io.Writer) (n int64, crc uint32, err error) {
+	f, err := s.fs.Open(filepath.Join(s.path(), name), vfs.SequentialReadsOption)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	w = io.MultiWriter(w, sum)
+	for {
+		if err := ctx.Err(); err != nil {
+			return n, 0, err
+		}
+		copied, err := io.CopyN(w, f, copyBytes)
+		n += copied
+		if errors.Is(err, io.EOF) {
+			return n, sum.Sum32(), nil
+		}
+		if err != nil {
+			return n, 0, err
+		}
+	}
+}
+
+func (s *Store) manifestPath() string { return filepath.Join(s.dir, "checkpoint") }
+
+// encode returns m as a line of JSON, and a line with its checksum.
+func (m manifest) encode() []byte {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // a struct of numbers and strings has an encoding
+	}
+	return fmt.Appendf(append(b, '\n'), "%08x\n", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func (s *Store) readManifest() (m manifest, err error) {
+	f, err := s.fs.Open(s.manifestPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("%w: it has no manifest, so it is incomplete or something else", ErrCheckpoint)
+	}
+	if err != nil {
+		return m, err
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return m, err
+	}
+	line, _, _ := bytes.Cut(b, []byte{'\n'})
+	if json.Unmarshal(line, &m) != nil || m.Format == 0 {
+		return m, fmt.Errorf("%w: its manifest is damaged", ErrCheckpoint)
+	}
+	if want := fmt.Appendf(nil, "%s\n%08x\n", line, crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli))); !bytes.Equal(b, want) {
+		return m, fmt.Errorf("%w: its manifest is damaged", ErrCheckpoint)
+	}
+	if m.Format != formatVersion {
+		return m, fmt.Errorf("%w: %w: it has format %d, and this version reads format %d only", ErrCheckpoint, ErrFormat, m.Format, formatVersion)
+	}
+	return m, nil
+}
+
+func mustNotExist(disk vfs.FS, path string) error {
+	switch _, err := disk.Stat(path); {
+	case err == nil:
+		return fs.ErrExist
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+func writeSynced(disk vfs.FS, path string, b []byte) error {
+	f, err := disk.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Sync(), f.Close())
+}
