@@ -194,7 +194,6 @@ func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
 		Depth:          s.cfg.JSONDepth,
 		BodyBytes:      s.memory.bodies(),
-		Node:           s.nodeName(),
 		Pages:          withOurs(pages),
 		BasePath:       s.cfg.BasePath,
 		TrustedProxies: s.cfg.TrustedProxies,

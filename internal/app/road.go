@@ -13,6 +13,7 @@ import (
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/peers"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
@@ -59,6 +60,7 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 		Store:      s.store,
 		Hub:        s.hub,
 		Cursors:    s.cursors,
+		Peers:      peers.NewLocal(s.nodeName(), s.hub, s.deliver),
 		Issuers:    s.verifier,
 		Logger:     s.logger,
 		Metrics:    s.metrics,

@@ -61,7 +61,7 @@ type Metrics interface {
 }
 
 // Options are what the API stands on. All are needed but the limiters,
-// Depth, BodyBytes, Pages, Node, BasePath and TrustedProxies.
+// Depth, BodyBytes, Pages, BasePath and TrustedProxies.
 type Options struct {
 	Verifier  Verifier
 	Access    Access
@@ -94,7 +94,6 @@ type Options struct {
 	// BasePath.
 	Pages map[string]http.Handler
 
-	Node           string         // what operators know this process by
 	BasePath       string         // before all public paths; empty or "/…"
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 

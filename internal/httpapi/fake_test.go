@@ -103,13 +103,13 @@ type lobby struct {
 	hub *hub.Hub // for its seats
 
 	mu    sync.Mutex
-	open  map[notify.UserID][]hub.Connection
+	open  map[notify.UserID][]notify.Connection
 	ended []notify.UserID
 }
 
 func (l *lobby) Admit(from netip.Addr) (*hub.Seat, error) { return l.hub.Admit(from) }
 
-func (l *lobby) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
+func (l *lobby) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
 	if err := isOperator(by); err != nil {
 		return nil, err
 	}
@@ -246,7 +246,6 @@ func (s *fakeService) options() httpapi.Options {
 		Operators: s.lobby,
 		WebSocket: http.HandlerFunc(accept),
 		Events:    http.HandlerFunc(events),
-		Node:      "node-1",
 		Alive:     func() error { return nil },
 		Ready:     func() error { return nil },
 		Metrics:   s.metrics,

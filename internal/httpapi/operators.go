@@ -20,7 +20,7 @@ type Seats interface {
 
 // Operators are shown who is connected, and end connections: package service.
 type Operators interface {
-	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error)
+	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error)
 	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error
 }
 
@@ -55,7 +55,7 @@ func (a *api) connectionsOf(c echo.Context, by notify.Principal) error {
 	}
 	all := []connection{}
 	for _, o := range open {
-		told := connection{Connection: o.ID, Transport: o.Transport, Node: a.Node, Since: wire.Time(o.Since)}
+		told := connection{Connection: o.ID, Transport: o.Transport, Node: o.Node, Since: wire.Time(o.Since)}
 		if o.Address.IsValid() && !o.Address.IsUnspecified() {
 			told.Address = o.Address.String()
 		}

@@ -92,7 +92,7 @@ func TestSeatIsGivenBackWithItsConnection(t *testing.T) {
 		for _, end := range []func(*hub.Conn){
 			func(c *hub.Conn) { c.End(notify.CloseNormal) },
 			func(c *hub.Conn) { c.End(notify.CloseLost); c.End(notify.CloseLost) },
-			func(*hub.Conn) { h.Disconnect("ada", notify.CloseDisconnected) },
+			func(*hub.Conn) { h.Disconnect("ada", "c", notify.CloseDisconnected) },
 		} {
 			seat := admit(t, h, "192.0.2.1")
 			c := h.NewConn(user("ada"), "c", seat, newPeer())

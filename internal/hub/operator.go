@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -10,22 +9,15 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Connection is what an operator is told of a connection.
-type Connection struct {
-	ID        string
-	Transport string // "websocket" or "events"
-	Since     time.Time
-	Address   netip.Addr // the zero one if it took no seat
-}
-
-// Connections returns the connections that u has on this node, oldest first.
-func (h *Hub) Connections(u notify.UserID) []Connection {
+// Connections returns the connections that u has on this node, oldest first. Their
+// Node is not set, and the Address of one that took no seat is invalid.
+func (h *Hub) Connections(u notify.UserID) []notify.Connection {
 	s := h.shardOf(u)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Connection, 0, len(s.users[u]))
+	all := make([]notify.Connection, 0, len(s.users[u]))
 	for _, c := range s.users[u] {
-		all = append(all, Connection{
+		all = append(all, notify.Connection{
 			ID: c.id, Transport: c.transport.Name(), Since: sinceOf(c.id), Address: c.seat.from(),
 		})
 	}
@@ -42,15 +34,18 @@ func sinceOf(id string) time.Time {
 	return time.Unix(u.Time().UnixTime())
 }
 
-// Disconnect ends the connections that u has on this node, and returns how many
-// there were.
-func (h *Hub) Disconnect(u notify.UserID, why notify.Close) int {
+// Disconnect ends the connections that u has on this node, or of these the one
+// with an ID, and returns how many it has ended.
+func (h *Hub) Disconnect(u notify.UserID, id string, why notify.Close) int {
 	s := h.shardOf(u)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.users[u])
+	n := 0
 	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
-		s.end(c, why)
+		if id == "" || id == c.id {
+			s.end(c, why)
+			n++
+		}
 	}
 	return n
 }

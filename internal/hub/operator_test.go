@@ -17,10 +17,10 @@ import (
 
 func TestConnections(t *testing.T) {
 	h := hub.New(hub.Options{})
-	var want []hub.Connection
+	var want []notify.Connection
 	for _, from := range []string{"192.0.2.1", "::ffff:192.0.2.2", "2001:db8::1%eth0", ""} {
 		id := uuid.Must(uuid.NewV7())
-		c := hub.Connection{ID: id.String(), Transport: "test", Since: time.Unix(id.Time().UnixTime())}
+		c := notify.Connection{ID: id.String(), Transport: "test", Since: time.Unix(id.Time().UnixTime())}
 		var seat *hub.Seat
 		if from != "" {
 			seat, c.Address = admit(t, h, from), address(from).Unmap().WithZone("")
@@ -58,10 +58,13 @@ func TestDisconnect(t *testing.T) {
 		_, first := connect(t, h, user("ada"))
 		_, second := join(t, h, user("ada"))
 		_, other := connect(t, h, user("grace"))
-		if n := h.Disconnect("ada", notify.CloseDisconnected); n != 2 {
+		if n := h.Disconnect("grace", "no such connection", notify.CloseDisconnected); n != 0 {
+			t.Errorf("of an ID that no connection has: %d", n)
+		}
+		if n := h.Disconnect("ada", "", notify.CloseDisconnected); n != 2 {
 			t.Errorf("there were %d", n)
 		}
-		if n := h.Disconnect("ada", notify.CloseDisconnected); n != 0 {
+		if n := h.Disconnect("ada", "", notify.CloseDisconnected); n != 0 {
 			t.Errorf("then %d", n)
 		}
 		synctest.Wait()

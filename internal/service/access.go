@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
-	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -144,22 +144,30 @@ func (s *Service) revocable(by *notify.Principal, issuer string) (string, error)
 	return issuer, nil
 }
 
-// Connections returns the open connections of u, oldest first. Its error is of
-// kind ErrScope if by may not administer such a user.
-func (s *Service) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]hub.Connection, error) {
+// Connections returns the open connections of u on all nodes, oldest first. Its error
+// is of kind ErrScope if by may not administer such a user, and ErrUnavailable if a
+// node could not be asked.
+func (s *Service) Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
 	if err := by.MayAdminister(u); err != nil {
 		return nil, err
 	}
-	return s.opts.Hub.Connections(u), nil
+	all, err := s.opts.Peers.Connections(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("list connections: %w", err)
+	}
+	return all, nil
 }
 
-// Disconnect ends the open connections of u, which may come back. Its error is of
-// kind ErrScope if by may not administer such a user.
-func (s *Service) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
+// Disconnect ends the open connections of u on all nodes. Clients may connect again.
+// Its error is of kind ErrScope if by may not administer such a user, and
+// ErrUnavailable or ErrOutcomeUnknown if a node could not be reached.
+func (s *Service) Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error {
 	if err := by.MayAdminister(u); err != nil {
 		return err
 	}
-	s.opts.Hub.Disconnect(u, notify.CloseDisconnected)
+	if err := s.opts.Peers.Disconnect(ctx, u, ""); err != nil {
+		return fmt.Errorf("disconnect: %w", err)
+	}
 	return nil
 }
 

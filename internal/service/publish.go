@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,7 +25,7 @@ type Call struct {
 // ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused, ErrUnavailable and
 // ErrOutcomeUnknown.
 func (s *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
-	e, r, done := s.take(by, call, alone, &d)
+	e, r, done := s.take(ctx, by, call, alone, &d)
 	if !done {
 		v := s.opts.Journal.Append(ctx, e)[0]
 		r = Result{v.Receipt, v.Err}
@@ -53,7 +54,7 @@ func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Ca
 			results[i].Err = err
 			continue
 		}
-		e, r, done := s.take(by, call, i, &items[i].Draft)
+		e, r, done := s.take(ctx, by, call, i, &items[i].Draft)
 		if results[i] = r; !done {
 			entries, keys, places = append(entries, e), append(keys, e.Key), append(places, i)
 		}
@@ -76,7 +77,7 @@ const alone = -1
 // take makes of d, which is at place in a batch, an entry for the journal; its
 // key is in use until end. If nothing is to be appended, since d was refused or
 // is on its way, it is done and r is what became of it.
-func (s *Service) take(by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
+func (s *Service) take(ctx context.Context, by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
 	e, err := s.entry(by, d)
 	if err == nil && call.Key != "" {
 		e.Key = idempotencyKey(by, call, place, d)
@@ -87,7 +88,9 @@ func (s *Service) take(by notify.Principal, call Call, place int, d *notify.Draf
 		return e, Result{Err: err}, true
 	case e.Ephemeral && call.Key == "":
 		n := e.Notification(0, time.Now())
-		s.Deliver(&n)
+		if err := s.opts.Peers.Deliver(ctx, &n); err != nil {
+			return e, Result{Err: fmt.Errorf("deliver an ephemeral notification: %w", err)}, true
+		}
 		return e, Result{Receipt: notify.Receipt{ID: e.ID, Recipients: len(e.Users)}}, true
 	}
 	return e, Result{}, false

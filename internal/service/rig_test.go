@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -16,22 +17,26 @@ import (
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/peers"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
 )
 
 // rig is the road from inbox to hub, with a real store in memory.
 type rig struct {
-	t       *testing.T
-	fs      *vfs.MemFS
-	keep    int
-	service *service.Service
-	wrap    func(*store.Store) service.Store // nil: the store as it is
-	hub     *hub.Hub
-	cursors *cursor.Keyring
-	journal *journal.Local
-	store   *store.Store
-	stop    func()
+	t         *testing.T
+	fs        *vfs.MemFS
+	keep      int
+	service   *service.Service
+	wrap      func(*store.Store) service.Store // nil: the store as it is
+	wrapPeers func(notify.Peers) notify.Peers  // nil: there are no other nodes
+	hub       *hub.Hub
+	cursors   *cursor.Keyring
+	node      string       // its name; empty: node-1
+	peers     notify.Peers // this node alone
+	journal   *journal.Local
+	store     *store.Store
+	stop      func()
 
 	broadcasts, publishes *limit.Limiter
 	requests              *limit.Principals
@@ -75,8 +80,13 @@ func (r *rig) start() {
 	if r.wrap != nil {
 		seen = r.wrap(s)
 	}
+	r.peers = peers.NewLocal(cmp.Or(r.node, "node-1"), h, func(c notify.Change) { b.Deliver(c) })
+	all := r.peers
+	if r.wrapPeers != nil {
+		all = r.wrapPeers(r.peers)
+	}
 	b, err = service.Open(ctx, service.Options{
-		Journal: j, Store: seen, Hub: h, Cursors: r.cursors, Logger: quiet, Metrics: noMetrics{},
+		Journal: j, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
 		Requests: r.requests,

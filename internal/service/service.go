@@ -60,6 +60,7 @@ type Options struct {
 	Store   Store
 	Hub     *hub.Hub
 	Cursors *cursor.Keyring // has each generation of the journal once that is applied
+	Peers   notify.Peers    // all nodes, for what is not journalled
 	Issuers Issuers         // nil: any
 	Logger  *slog.Logger
 	Metrics Metrics

@@ -1,0 +1,89 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
+)
+
+// bothNodes are the peers of two nodes.
+type bothNodes struct {
+	local notify.Peers
+	other notify.Peers // of the other node
+	down  error        // not nil: the other node cannot be reached
+}
+
+func (b *bothNodes) Deliver(ctx context.Context, n *notify.Notification) error {
+	err := b.local.Deliver(ctx, n)
+	if b.down != nil {
+		return b.down
+	}
+	return errors.Join(err, b.other.Deliver(ctx, n))
+}
+
+func (b *bothNodes) Connections(ctx context.Context, u notify.UserID) ([]notify.Connection, error) {
+	all, err := b.local.Connections(ctx, u)
+	if b.down != nil {
+		return all, b.down
+	}
+	more, otherErr := b.other.Connections(ctx, u)
+	return append(all, more...), errors.Join(err, otherErr)
+}
+
+func (b *bothNodes) Disconnect(ctx context.Context, u notify.UserID, connection string) error {
+	err := b.local.Disconnect(ctx, u, connection)
+	if b.down != nil {
+		return b.down
+	}
+	return errors.Join(err, b.other.Disconnect(ctx, u, connection))
+}
+
+func TestPeersReachAllNodes(t *testing.T) {
+	other := newRig(t, func(r *rig) { r.node = "node-2" })
+	both := &bothNodes{other: other.peers}
+	r := newRig(t, func(r *rig) {
+		r.wrapPeers = func(local notify.Peers) notify.Peers { both.local = local; return both }
+	})
+	here, there, grace := r.connect("ada", ""), other.connect("ada", ""), other.connect("grace", "")
+	ephemeral := draft("now or never", "ada")
+	ephemeral.Ephemeral = true
+	r.submit(ephemeral)
+	require.Equal(t, []string{"welcome", "live", "now or never"}, here.told(3))
+	require.Equal(t, []string{"welcome", "live", "now or never"}, there.told(3))
+
+	open, err := r.service.Connections(t.Context(), backend(), "ada")
+	require.NoError(t, err)
+	require.Len(t, open, 2)
+	require.Equal(t, []string{"node-1", "node-2"}, []string{open[0].Node, open[1].Node}, "each has the name of its own node")
+
+	require.NoError(t, r.service.Disconnect(t.Context(), backend(), "ada"))
+	for _, d := range []*device{here, there} {
+		require.True(t, d.conn.Ended())
+	}
+	require.False(t, grace.conn.Ended())
+}
+
+func TestAPeerThatCannotBeReached(t *testing.T) {
+	r := newRig(t, func(r *rig) {
+		r.wrapPeers = func(local notify.Peers) notify.Peers {
+			return &bothNodes{local: local, down: notify.Errorf(notify.ErrOutcomeUnknown, "a node cannot be reached")}
+		}
+	})
+	d := r.connect("ada", "")
+	ephemeral := draft("perhaps", "ada")
+	ephemeral.Ephemeral = true
+	_, err := r.service.Publish(t.Context(), backend(), service.Call{}, ephemeral)
+	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
+	require.Equal(t, []string{"welcome", "live", "perhaps"}, d.told(3))
+	_, err = r.service.Connections(t.Context(), backend(), "ada")
+	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
+	require.ErrorIs(t, r.service.Disconnect(t.Context(), backend(), "ada"), notify.ErrOutcomeUnknown)
+	require.True(t, d.conn.Ended())
+	r.publish("stored", "ada")
+	require.Equal(t, []string{"welcome", "stored", "live"}, r.connect("ada", service.Earliest).told(3), "the journal does not need peers")
+}
