@@ -61,11 +61,10 @@ func (s *Service) through(u notify.UserID, which wire.Selection) (notify.Sequenc
 // markInTurn appends e when no other mark of its user is under way, so that each is
 // paid for before the next begins, be it on another connection.
 func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
-	done, err := s.marking.take(ctx, e.Reader.User)
-	if err != nil {
+	if err := s.marking.Acquire(ctx, string(e.Reader.User)); err != nil {
 		return 0, notify.Errorf(notify.ErrUnavailable, "other marks of this user take too long")
 	}
-	defer done()
+	defer s.marking.Release(string(e.Reader.User))
 	if err := s.opts.Marks.Allow(string(e.Reader.User), 1); err != nil {
 		return 0, err
 	}

@@ -98,7 +98,7 @@ type Service struct {
 	// thousand may come back at once. Where both are acquired, pagesOf comes first.
 	pagesOf, pages *limit.Slots
 
-	marking turns // of users who mark
+	marking *limit.Slots // one for each user
 
 	redemptions *limit.Limiter // by ticket
 
@@ -126,6 +126,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		lists:       limit.NewSlots(readersMost, readersEach),
 		pagesOf:     limit.NewSlots(0, pagesEach),
 		pages:       limit.NewSlots(pagesMost, pagesMost/2),
+		marking:     limit.NewSlots(0, 1),
 		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: redemptionsMost, Window: notify.TicketLifetime}, 0),
 		inProgress:  map[[32]byte]struct{}{},
 		sooner:      make(chan struct{}, 1),
