@@ -60,7 +60,7 @@ var buildOnce = sync.OnceValues(func() (binary string, err error) {
 		return "", err
 	}
 	binary = filepath.Join(built, "bellhop")
-	args := []string{"build", "-pgo=off", "-o", binary, "../../cmd/bellhop"}
+	args := []string{"build", "-o", binary, "../../cmd/bellhop"}
 	if hasRaceDetector() {
 		args = slices.Insert(args, 1, "-race")
 	}
