@@ -24,6 +24,7 @@ import (
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/nowait"
+	"github.com/bellhop/bellhop/internal/protocol/bellhop"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
@@ -134,19 +135,24 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.certificate.Run(upkeep) })
 	}
 
+	v1 := bellhop.New(bellhop.Options{
+		Service:  s.service,
+		Cursors:  s.cursors,
+		Verifier: s.verifier,
+		Requests: s.requests,
+		Depth:    s.cfg.JSONDepth,
+		Metrics:  s.metrics,
+		Logger:   s.logger,
+	})
 	s.sockets = ws.New(ws.Options{
-		Inbox:       s.service,
+		Protocol:    v1,
+		Service:     s.service,
 		Hub:         s.hub,
-		Cursors:     s.cursors,
-		Verifier:    s.verifier,
 		CheckOrigin: s.checkOrigin,
 		Commands:    s.cfg.Commands,
-		Requests:    s.requests,
-		Depth:       s.cfg.JSONDepth,
 		Logger:      s.logger,
-		Metrics:     s.metrics,
 	})
-	streams := sse.New(sse.Options{Inbox: s.service, Hub: s.hub, Cursors: s.cursors, Logger: s.logger})
+	streams := sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
 	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
 	bound := &plain{
 		most: s.networkMost(), proxies: s.cfg.TrustedProxies, logger: s.logger,
@@ -185,7 +191,7 @@ func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler
 		Origins:        s.origins,
 		Publisher:      s.service,
 		Inbox:          s.service,
-		Seats:          s.hub,
+		Admitter:       s.hub,
 		Operators:      s.service,
 		WebSocket:      s.sockets,
 		Events:         streams,

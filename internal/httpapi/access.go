@@ -40,7 +40,7 @@ func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.H
 }
 
 // admitted lets h serve those who may open a connection, with the principal and
-// the seat in the request's context. It makes all checks of the contract in
+// the slot in the request's context. It makes all checks of the contract in
 // their order.
 func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -56,12 +56,12 @@ func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
 		if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
 			return err
 		}
-		seat, err := a.admit(by, address(c))
+		slot, err := a.admit(by, address(c))
 		if err != nil {
 			return err
 		}
-		defer seat.Release() // unless a connection has come of it
-		c.SetRequest(r.WithContext(hub.WithSeat(auth.WithPrincipal(r.Context(), by), seat)))
+		defer slot.Release() // unless a connection has come of it
+		c.SetRequest(r.WithContext(hub.WithSlot(auth.WithPrincipal(r.Context(), by), slot)))
 		return h(c)
 	}
 }
@@ -87,14 +87,14 @@ func (a *api) identify(r *http.Request) (notify.Principal, error) {
 
 // admit holds an address and a principal to their limits, and this process to its
 // own.
-func (a *api) admit(by notify.Principal, from netip.Addr) (*hub.Seat, error) {
+func (a *api) admit(by notify.Principal, from netip.Addr) (*hub.Slot, error) {
 	if err := a.Handshakes.Allow(limit.AddressKey(from), 1); err != nil {
 		return nil, err
 	}
 	if err := a.Requests.Allow(by); err != nil {
 		return nil, err
 	}
-	return a.Seats.Admit(from)
+	return a.Admitter.Admit(from)
 }
 
 // issueTicket serves POST /tickets.

@@ -171,20 +171,20 @@ func TestLimits(t *testing.T) {
 	require.Equal(t, 200, s.do("GET", "/users/ada/connections", "", "Authorization", "Bearer admin").StatusCode, "another principal")
 }
 
-// A seat is given back when no connection comes of it.
-func TestSeats(t *testing.T) {
+// A slot is given back when no connection comes of it.
+func TestSlots(t *testing.T) {
 	s := start(t)
 	s.lobby.hub = hub.New(hub.Options{PerAddress: 1, Connections: 2})
-	for range 3 { // a probe, and a handler that takes no seat
+	for range 3 { // a probe, and a handler that takes no slot
 		s.problem(s.do("GET", "/ws", "", "Authorization", "Bearer good"), 426, "upgrade")
 		require.Equal(t, 200, s.do("GET", "/events", "", "Authorization", "Bearer good").StatusCode)
 	}
-	seat, err := s.lobby.hub.Admit(netip.MustParseAddr("127.0.0.1"))
+	slot, err := s.lobby.hub.Admit(netip.MustParseAddr("127.0.0.1"))
 	require.NoError(t, err)
 	a := s.do("GET", "/ws", "", "Authorization", "Bearer good")
 	s.problem(a, 429, "limit")
 	require.Equal(t, `"connections";q=1;qu="concurrent-requests"`, a.Header.Get("RateLimit-Policy"))
-	seat.Release()
+	slot.Release()
 
 	for _, from := range []string{"192.0.2.1", "192.0.2.2"} {
 		_, err := s.lobby.hub.Admit(netip.MustParseAddr(from))

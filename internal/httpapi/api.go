@@ -68,13 +68,13 @@ type Options struct {
 	Origins   Origins
 	Publisher Publisher
 	Inbox     Inbox
-	Seats     Seats
+	Admitter  Admitter
 	Operators Operators
 
 	// WebSocket serves GET /ws, and Events GET /events. They are asked only for
 	// what has passed all checks, a well-formed handshake in the case of the
 	// former. auth.PrincipalOf finds who asks in the request's context, and
-	// hub.SeatOf the seat.
+	// hub.SlotOf the slot.
 	WebSocket http.Handler
 	Events    http.Handler
 

@@ -100,14 +100,14 @@ func isOperator(by notify.Principal) error { return by.May(notify.ScopeAdmin) }
 
 // lobby is a hub that notes whom it was asked about.
 type lobby struct {
-	hub *hub.Hub // for its seats
+	hub *hub.Hub // for its slots
 
 	mu    sync.Mutex
 	open  map[notify.UserID][]notify.Connection
 	ended []notify.UserID
 }
 
-func (l *lobby) Admit(from netip.Addr) (*hub.Seat, error) { return l.hub.Admit(from) }
+func (l *lobby) Admit(from netip.Addr) (*hub.Slot, error) { return l.hub.Admit(from) }
 
 func (l *lobby) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
 	if err := isOperator(by); err != nil {
@@ -242,7 +242,7 @@ func (s *fakeService) options() httpapi.Options {
 		Origins:   origins{page},
 		Publisher: s.publisher,
 		Inbox:     s.drawer,
-		Seats:     s.lobby,
+		Admitter:  s.lobby,
 		Operators: s.lobby,
 		WebSocket: http.HandlerFunc(accept),
 		Events:    http.HandlerFunc(events),

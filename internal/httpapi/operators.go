@@ -13,9 +13,9 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Seats are the places that connections may have: package hub.
-type Seats interface {
-	Admit(address netip.Addr) (*hub.Seat, error)
+// Admitter admits connections within their limits: package hub.
+type Admitter interface {
+	Admit(address netip.Addr) (*hub.Slot, error)
 }
 
 // Operators are shown who is connected, and end connections: package service.

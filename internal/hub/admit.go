@@ -10,136 +10,149 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// fullFor is when an address that has all the connections it may is to ask
-// again: nobody knows when one of them ends.
-const fullFor = 5 * time.Second
+// retryAddress is when an address that has all its connections may try again: nobody
+// can tell when one of them ends.
+const retryAddress = 5 * time.Second
 
-// Seat is a place among the connections that this process may have, and among
-// those of an address. It is given back once: when the connection ends that
-// took it, or by Release if none did. Keep it small: there are a million.
-type Seat struct {
-	hub     *Hub
-	address [16]byte // as netip.Addr has it, without a zone
-	state   atomic.Uint32
+// Admission limits how many connections there are, in all and from one address.
+type Admission struct {
+	total, perAddress int // 0: no limit
+
+	mu        sync.Mutex
+	taken     int
+	byAddress map[addressKey]int32 // only if there is a limit; no value is 0
 }
 
-// The states of a seat.
-const (
-	seatFree  uint32 = iota // admitted, and no connection has taken it
-	seatTaken               // by a connection
-	seatBack                // given back
-)
+// NewAdmission returns an admission with total slots, and perAddress for an IPv4
+// address or an IPv6 /64; 0: no limit.
+func NewAdmission(total, perAddress int) *Admission {
+	return &Admission{total: total, perAddress: perAddress, byAddress: make(map[addressKey]int32)}
+}
 
-// Admit returns a seat for a connection from an address. The error is of kind
-// ErrLimit if the address has all its connections, of kind ErrUnavailable if this
-// process has, and of kind ErrDraining once Drain was called. Register refuses a
-// connection that was admitted before Drain and comes after it.
-func (h *Hub) Admit(address netip.Addr) (*Seat, error) {
+// Admit returns a slot for a connection from an address. The error is of kind
+// ErrLimit if the address has all its slots, and of kind ErrUnavailable if all are
+// taken.
+func (a *Admission) Admit(address netip.Addr) (*Slot, error) {
 	address = address.Unmap().WithZone("")
-	if err := h.seats.take(shareOf(address), &h.opts); err != nil {
-		return nil, err
+	key := keyOf(address)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.perAddress > 0 && int(a.byAddress[key]) >= a.perAddress {
+		return nil, &notify.Error{
+			Kind: notify.ErrLimit, Detail: "this address has reached its limit of connections", RetryAfter: retryAddress,
+			Rate: notify.Rate{Name: "connections", Quota: a.perAddress},
+		}
 	}
-	if h.draining.Load() != nil {
-		h.seats.giveBack(shareOf(address), &h.opts)
+	if a.total > 0 && a.taken >= a.total {
+		return nil, notify.Errorf(notify.ErrUnavailable, "this node has reached its limit of connections")
+	}
+	a.taken++
+	if a.perAddress > 0 {
+		a.byAddress[key]++
+	}
+	return &Slot{admission: a, address: address.As16()}, nil
+}
+
+func (a *Admission) release(key addressKey) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.taken--
+	if a.perAddress == 0 {
+		return
+	}
+	if a.byAddress[key]--; a.byAddress[key] == 0 {
+		delete(a.byAddress, key)
+	}
+}
+
+// Admit returns a slot for a connection from an address. The error is that of an
+// Admission, or of kind ErrDraining once Drain was called. Register refuses a
+// connection that was admitted before Drain and comes after it.
+func (h *Hub) Admit(address netip.Addr) (*Slot, error) {
+	slot, err := h.admission.Admit(address)
+	if err == nil && h.draining.Load() != nil {
+		slot.Release()
 		return nil, notify.Errorf(notify.ErrDraining, "this node is stopping; connect again to reach another one")
 	}
-	return &Seat{hub: h, address: address.As16()}, nil
+	return slot, err
 }
 
-// Release gives the seat back, unless a connection has taken it. s may be nil.
-func (s *Seat) Release() {
-	if s != nil && s.state.CompareAndSwap(seatFree, seatBack) {
-		s.giveBack()
+// Slot is one of the connections that an Admission allows. It is released once: when
+// the connection ends that took it, or by Release if none did. Keep it small: a million
+// may exist. A nil Slot is none.
+type Slot struct {
+	admission *Admission
+	address   [16]byte // as in netip.Addr, without a zone
+	state     atomic.Uint32
+}
+
+// The states of a slot.
+const (
+	slotFree     uint32 = iota // admitted; no connection has taken it
+	slotKept                   // Keep was called; no connection has taken it
+	slotTaken                  // by a connection
+	slotReleased               // given back
+)
+
+// Release gives the slot back, unless a connection has taken it or it was kept.
+func (s *Slot) Release() { s.releaseFrom(slotFree) }
+
+// Keep makes Release do nothing, for a connection that takes the slot only after its
+// request was answered. The returned function gives the slot back, unless a connection
+// has taken it.
+func (s *Slot) Keep() (release func()) {
+	if s == nil || !s.state.CompareAndSwap(slotFree, slotKept) {
+		return func() {}
 	}
+	return func() { s.releaseFrom(slotKept) }
 }
 
-// take is NewConn's. It returns nil if there is no seat to take.
-func (s *Seat) take() *Seat {
-	if s == nil || !s.state.CompareAndSwap(seatFree, seatTaken) {
+// take returns s for a connection that takes it, or nil if there is no slot to take.
+func (s *Slot) take() *Slot {
+	if s == nil || !s.state.CompareAndSwap(slotFree, slotTaken) && !s.state.CompareAndSwap(slotKept, slotTaken) {
 		return nil
 	}
 	return s
 }
 
-// leave gives the seat back that a connection had taken.
-func (s *Seat) leave() {
-	if s != nil && s.state.CompareAndSwap(seatTaken, seatBack) {
-		s.giveBack()
+// leave gives the slot back that a connection had taken.
+func (s *Slot) leave() { s.releaseFrom(slotTaken) }
+
+func (s *Slot) releaseFrom(state uint32) {
+	if s != nil && s.state.CompareAndSwap(state, slotReleased) {
+		s.admission.release(keyOf(s.Address()))
 	}
 }
 
-func (s *Seat) giveBack() { s.hub.seats.giveBack(shareOf(s.from()), &s.hub.opts) }
-
-// from returns the address that was admitted, the zero one if s is nil.
-func (s *Seat) from() netip.Addr {
+// Address returns the address that was admitted, the zero one if s is nil.
+func (s *Slot) Address() netip.Addr {
 	if s == nil {
 		return netip.Addr{}
 	}
 	return netip.AddrFrom16(s.address).Unmap()
 }
 
-// share is what counts as one address: an IPv4 address, or the IPv6 /64 that
-// one subscriber has.
-type share [16]byte
+// addressKey stands for the addresses that count as one: an IPv4 address, or the IPv6
+// /64 that one subscriber has.
+type addressKey [16]byte
 
-func shareOf(address netip.Addr) share {
-	s := share(address.As16())
+func keyOf(address netip.Addr) addressKey {
+	key := addressKey(address.As16())
 	if address.Is6() {
-		clear(s[8:])
+		clear(key[8:])
 	}
-	return s
+	return key
 }
 
-// seats counts those who were admitted.
-type seats struct {
-	mu        sync.Mutex
-	all       int
-	byAddress map[share]int32 // only while there is a limit; none is 0
+type slotKey struct{}
+
+// WithSlot returns a context that passes s to the handler that opens the connection.
+func WithSlot(ctx context.Context, s *Slot) context.Context {
+	return context.WithValue(ctx, slotKey{}, s)
 }
 
-func (c *seats) take(from share, opts *Options) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if opts.PerAddress > 0 && int(c.byAddress[from]) >= opts.PerAddress {
-		return &notify.Error{
-			Kind: notify.ErrLimit, Detail: "this address has as many connections as it may", RetryAfter: fullFor,
-			Rate: notify.Rate{Name: "connections", Quota: opts.PerAddress},
-		}
-	}
-	if opts.Connections > 0 && c.all >= opts.Connections {
-		return notify.Errorf(notify.ErrUnavailable, "this node has as many connections as it may")
-	}
-	c.all++
-	if opts.PerAddress > 0 {
-		if c.byAddress == nil {
-			c.byAddress = make(map[share]int32)
-		}
-		c.byAddress[from]++
-	}
-	return nil
-}
-
-func (c *seats) giveBack(from share, opts *Options) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all--
-	if opts.PerAddress == 0 {
-		return
-	}
-	if c.byAddress[from]--; c.byAddress[from] == 0 {
-		delete(c.byAddress, from)
-	}
-}
-
-type seatKey struct{}
-
-// WithSeat returns a context that hands s to whoever opens the connection.
-func WithSeat(ctx context.Context, s *Seat) context.Context {
-	return context.WithValue(ctx, seatKey{}, s)
-}
-
-// SeatOf returns the seat that WithSeat handed over, or nil.
-func SeatOf(ctx context.Context) *Seat {
-	s, _ := ctx.Value(seatKey{}).(*Seat)
+// SlotOf returns the slot that WithSlot passed, or nil.
+func SlotOf(ctx context.Context) *Slot {
+	s, _ := ctx.Value(slotKey{}).(*Slot)
 	return s
 }

@@ -15,7 +15,7 @@ import (
 
 func address(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-func admit(t *testing.T, h *hub.Hub, from string) *hub.Seat {
+func admit(t *testing.T, h *hub.Hub, from string) *hub.Slot {
 	t.Helper()
 	s, err := h.Admit(address(from))
 	if err != nil {
@@ -24,7 +24,7 @@ func admit(t *testing.T, h *hub.Hub, from string) *hub.Seat {
 	return s
 }
 
-// wantRefused asks for a seat that there is none of.
+// wantRefused asks for a slot that there is none of.
 func wantRefused(t *testing.T, h *hub.Hub, from string, kind error) {
 	t.Helper()
 	s, err := h.Admit(address(from))
@@ -85,8 +85,8 @@ func TestAdmitWithoutLimits(t *testing.T) {
 	}
 }
 
-// A seat is its connection's until that ends, whoever ends it.
-func TestSeatIsGivenBackWithItsConnection(t *testing.T) {
+// A slot is its connection's until that ends, whoever ends it.
+func TestSlotIsGivenBackWithItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{Connections: 1, PerAddress: 1})
 		for _, end := range []func(*hub.Conn){
@@ -94,9 +94,9 @@ func TestSeatIsGivenBackWithItsConnection(t *testing.T) {
 			func(c *hub.Conn) { c.End(notify.CloseLost); c.End(notify.CloseLost) },
 			func(*hub.Conn) { h.Disconnect("ada", "c", notify.CloseDisconnected) },
 		} {
-			seat := admit(t, h, "192.0.2.1")
-			c := h.NewConn(user("ada"), "c", seat, newPeer())
-			seat.Release() // not any more
+			slot := admit(t, h, "192.0.2.1")
+			c := h.NewConn(user("ada"), "c", slot, newPeer())
+			slot.Release() // not any more
 			if err := h.Register(c); err != nil {
 				t.Fatal(err)
 			}
@@ -108,30 +108,30 @@ func TestSeatIsGivenBackWithItsConnection(t *testing.T) {
 	})
 }
 
-func TestSeatOfOneTurnedAwayIsGivenBack(t *testing.T) {
+func TestSlotOfOneTurnedAwayIsGivenBack(t *testing.T) {
 	h := hub.New(hub.Options{Connections: 1})
-	seat := admit(t, h, "192.0.2.1")
+	slot := admit(t, h, "192.0.2.1")
 	h.Drain(context.Background(), 0)
-	if err := h.Register(h.NewConn(user("late"), "c", seat, newPeer())); !errors.Is(err, notify.ErrDraining) {
+	if err := h.Register(h.NewConn(user("late"), "c", slot, newPeer())); !errors.Is(err, notify.ErrDraining) {
 		t.Fatal(err)
 	}
 	wantRefused(t, h, "192.0.2.1", notify.ErrDraining)
-	wantRefused(t, h, "192.0.2.1", notify.ErrDraining) // and neither keeps the only seat
+	wantRefused(t, h, "192.0.2.1", notify.ErrDraining) // and neither keeps the only slot
 }
 
-// However many knock at once, as many as may come in, and all seats come back.
+// However many knock at once, as many as may come in, and all slots come back.
 func TestAdmitIsExact(t *testing.T) {
 	const all, perAddress, knocking = 50, 20, 200
 	h := hub.New(hub.Options{Connections: all, PerAddress: perAddress, PerUser: all})
 	for range 20 {
 		var in atomic.Int32
 		var wg sync.WaitGroup
-		seats := make(chan *hub.Seat, knocking)
+		slots := make(chan *hub.Slot, knocking)
 		for i := range knocking {
 			wg.Go(func() {
 				if s, err := h.Admit(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 3)})); err == nil {
 					in.Add(1)
-					seats <- s
+					slots <- s
 				}
 			})
 		}
@@ -139,8 +139,8 @@ func TestAdmitIsExact(t *testing.T) {
 		if n := in.Load(); n != all {
 			t.Fatalf("%d came in", n)
 		}
-		close(seats)
-		for s := range seats {
+		close(slots)
+		for s := range slots {
 			c := h.NewConn(user("ada"), "c", s, newPeer())
 			if err := h.Register(c); err != nil {
 				t.Fatal(err)
@@ -154,11 +154,11 @@ func TestAdmitIsExact(t *testing.T) {
 	h.Drain(context.Background(), 0)
 }
 
-func TestSeatInAContext(t *testing.T) {
+func TestSlotInAContext(t *testing.T) {
 	h := hub.New(hub.Options{})
 	s := admit(t, h, "192.0.2.1")
-	if hub.SeatOf(hub.WithSeat(t.Context(), s)) != s || hub.SeatOf(t.Context()) != nil {
-		t.Error("the context has another seat")
+	if hub.SlotOf(hub.WithSlot(t.Context(), s)) != s || hub.SlotOf(t.Context()) != nil {
+		t.Error("the context has another slot")
 	}
-	hub.SeatOf(t.Context()).Release() // of none
+	hub.SlotOf(t.Context()).Release() // of none
 }

@@ -17,13 +17,14 @@ type sink struct {
 	n    int64
 }
 
-func (s sink) Write(frames []*hub.Frame, _ bool) (bool, error) {
-	if s.told.Add(int64(len(frames))) == s.n {
+func (s sink) Write(events []*hub.Event, _ bool) (bool, error) {
+	if s.told.Add(int64(len(events))) == s.n {
 		s.told.Store(0)
 		s.all <- struct{}{}
 	}
 	return true, nil
 }
+func (sink) Size(*hub.Event) int { return 300 }
 func (sink) Name() string        { return "test" }
 func (sink) Tries() bool         { return true }
 func (sink) Ping() (bool, error) { return true, nil }
@@ -77,7 +78,7 @@ func BenchmarkDeliverTopics(b *testing.B) {
 	topics := []notify.Topic{"project.7"}
 	b.ReportAllocs()
 	for b.Loop() {
-		h.DeliverTopics(topics, func(notify.Topic) *hub.Frame { return f })
+		h.DeliverTopics(topics, func(notify.Topic) *hub.Event { return f })
 		<-peers.all
 	}
 	b.StopTimer()

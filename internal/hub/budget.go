@@ -13,7 +13,7 @@ func (h *Hub) Queued() int64 { return h.budget.Taken() }
 // queuedLocked returns how many bytes are queued for c, held until it is live, or
 // being written.
 func (c *Conn) queuedLocked() int {
-	_, n := c.queue.size()
+	_, n := c.queue.size(c.transport)
 	n += int(c.flightBytes)
 	if c.held != nil {
 		n += c.held.bytes

@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sized is a frame that counts as so many bytes.
-func sized(size int) *hub.Frame { return &hub.Frame{Data: []byte(strings.Repeat("x", size))} }
+// sized is an event that counts as so many bytes.
+func sized(size int) *hub.Event { return ephemeral(strings.Repeat("x", size)) }
 
 func wantQueued(t *testing.T, h *hub.Hub, want int64) {
 	t.Helper()

@@ -14,8 +14,9 @@ import (
 // ErrEnded says that a connection has ended, so that nothing can be told on it.
 var ErrEnded = errors.New("connection has ended")
 
-// farewell is how long a writer may keep a connection that ends from saying why.
-const farewell = time.Second
+// CloseTimeout is how long a transport may take to send the reason for the end, and how long
+// a WebSocket then waits for the answer.
+const CloseTimeout = time.Second
 
 // phase is how far a connection has come.
 type phase uint8
@@ -33,7 +34,7 @@ type Conn struct {
 	shard     *shard
 	id        string
 	transport Transport
-	seat      *Seat // nil: none
+	slot      *Slot // nil: none
 
 	heard atomic.Int64 // when the peer was heard from: nanoseconds since the hub's start
 
@@ -78,7 +79,7 @@ func (c *Conn) ID() string { return c.id }
 
 // Address returns the address that c was admitted from, the zero one if it is not
 // known.
-func (c *Conn) Address() netip.Addr { return c.seat.from() }
+func (c *Conn) Address() netip.Addr { return c.slot.Address() }
 
 // Heard notes that the peer is alive.
 func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }
@@ -86,7 +87,7 @@ func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }
 // Offer queues f behind whatever is queued, joining or live, and does not
 // wait: for replies and errors, which are told to one connection alone. It
 // reports false if c has ended, be it because its queue was full.
-func (c *Conn) Offer(f *Frame) bool {
+func (c *Conn) Offer(f *Event) bool {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	return c.enqueue(f)
@@ -95,18 +96,18 @@ func (c *Conn) Offer(f *Frame) bool {
 // Write writes frames to the peer at once and waits until that is done. The
 // one who joins history and live calls it, before GoLive. If it fails, c has
 // ended, and the error is of kind ErrEnded.
-func (c *Conn) Write(frames ...*Frame) error {
+func (c *Conn) Write(events ...*Event) error {
 	c.shard.mu.Lock()
 	over := c.phase != joining
 	c.shard.mu.Unlock()
 	if over {
 		return fmt.Errorf("write to %s: %w", c.id, ErrEnded)
 	}
-	if _, err := c.transport.Write(frames, true); err != nil {
+	if _, err := c.transport.Write(events, true); err != nil {
 		c.End(notify.CloseLost)
 		return fmt.Errorf("write to %s: %w: %w", c.id, ErrEnded, err)
 	}
-	c.shard.hub.opts.Metrics.Delivered(len(frames))
+	c.shard.hub.opts.Metrics.Delivered(len(events))
 	return nil
 }
 
@@ -129,7 +130,7 @@ func (c *Conn) End(why notify.Close) {
 // offer tells c of f, if it has not seen it: now if it is live, else when it
 // has caught up. It reports whether f was queued, for its caller to see to it
 // that somebody writes it.
-func (c *Conn) offer(f *Frame) bool {
+func (c *Conn) offer(f *Event) bool {
 	switch {
 	case f.Sequence == 0 && c.phase == joining:
 		c.hold(f)
@@ -147,21 +148,22 @@ func (c *Conn) offer(f *Frame) bool {
 
 // hold keeps an ephemeral frame until c is live. Half of the queue's bounds are
 // left to what comes then.
-func (c *Conn) hold(f *Frame) {
+func (c *Conn) hold(f *Event) {
 	h := c.shard.hub
 	if c.held == nil {
 		c.held = h.newBatch()
 	}
-	if len(c.held.frames) >= h.opts.QueueLen/2 || c.held.bytes+f.size() > h.opts.QueueBytes/2 ||
-		!h.budget.Take(int64(f.size()), int64(c.queuedLocked())) {
+	size := c.transport.Size(f)
+	if len(c.held.events) >= h.opts.QueueLen/2 || c.held.bytes+size > h.opts.QueueBytes/2 ||
+		!h.budget.Take(int64(size), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, DropJoining)
 		return
 	}
-	c.held.add(f)
+	c.held.add(f, size)
 }
 
 // goLive is GoLive but for the writing, which is its caller's if writes is true.
-func (c *Conn) goLive(at notify.Sequence, first []*Frame) (gone, writes bool) {
+func (c *Conn) goLive(at notify.Sequence, first []*Event) (gone, writes bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if c.phase != joining {
@@ -180,7 +182,7 @@ func (c *Conn) goLive(at notify.Sequence, first []*Frame) (gone, writes bool) {
 	if held := c.held; held != nil {
 		c.held = nil
 		c.shard.hub.budget.Give(int64(held.bytes))
-		for _, f := range held.frames {
+		for _, f := range held.events {
 			c.enqueue(f)
 		}
 		c.shard.hub.freeBatch(held)
@@ -190,17 +192,17 @@ func (c *Conn) goLive(at notify.Sequence, first []*Frame) (gone, writes bool) {
 
 // isMuch reports whether frames would fill half of the queue, or half of what
 // all queues have left.
-func (c *Conn) isMuch(frames []*Frame) bool {
+func (c *Conn) isMuch(frames []*Event) bool {
 	bytes := 0
 	for _, f := range frames {
-		bytes += f.size()
+		bytes += c.transport.Size(f)
 	}
 	h := c.shard.hub
 	return len(frames) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasRoomFor(bytes)
 }
 
 // enqueue queues f and sees to it that somebody writes it.
-func (c *Conn) enqueue(f *Frame) bool {
+func (c *Conn) enqueue(f *Event) bool {
 	if !c.put(f) {
 		return false
 	}
@@ -210,22 +212,22 @@ func (c *Conn) enqueue(f *Frame) bool {
 
 // put queues f. If that is too much for the queue, c ends at once, so that
 // nothing later slips in.
-func (c *Conn) put(f *Frame) bool {
+func (c *Conn) put(f *Event) bool {
 	if c.phase != joining && c.phase != live {
 		return false
 	}
-	h := c.shard.hub
-	if c.isFull(f) {
+	h, size := c.shard.hub, c.transport.Size(f)
+	if c.isFull(size) {
 		h.opts.Metrics.Dropped(1, notify.CloseSlow.Reason)
 		c.shard.end(c, notify.CloseSlow)
 		return false
 	}
-	if !h.budget.Take(int64(f.size()), int64(c.queuedLocked())) {
+	if !h.budget.Take(int64(size), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, notify.CloseOverloaded.Reason)
 		c.shard.end(c, notify.CloseOverloaded)
 		return false
 	}
-	c.queue.add(h, f)
+	c.queue.add(h, c.transport, f, size)
 	c.told = c.told || f.Sequence != 0
 	return true
 }
@@ -234,7 +236,7 @@ func (c *Conn) put(f *Frame) bool {
 // what it is sent.
 func (c *Conn) isLong() bool {
 	opts := &c.shard.hub.opts
-	n, bytes := c.queue.size()
+	n, bytes := c.queue.size(c.transport)
 	return n > 0 && !c.blocked && (2*n >= opts.QueueLen-1 || 2*bytes >= opts.QueueBytes)
 }
 
@@ -248,15 +250,16 @@ func (c *Conn) awaitTaken() {
 	}
 }
 
-// isFull reports whether f is too much for what is queued and in flight.
-func (c *Conn) isFull(f *Frame) bool {
-	n, bytes := c.queue.size()
-	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+f.size()
+// isFull reports whether an event of a size is too much for what is queued and in
+// flight.
+func (c *Conn) isFull(size int) bool {
+	n, bytes := c.queue.size(c.transport)
+	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+size
 	return n > c.shard.hub.opts.QueueLen || bytes > c.shard.hub.opts.QueueBytes
 }
 
 // refresh tells c of a newer cursor, unless it was told one meanwhile.
-func (c *Conn) refresh(f *Frame) {
+func (c *Conn) refresh(f *Event) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if c.phase == live && f.Sequence > c.seen {
@@ -279,11 +282,11 @@ func (s *shard) end(c *Conn, why notify.Close) {
 	case isAbrupt(why):
 		c.closeNow()
 	case c.writing: // it closes when all is written, if that can be
-		time.AfterFunc(farewell, c.cut)
+		time.AfterFunc(CloseTimeout, c.cut)
 	default:
 		c.wake()
 	}
-	c.seat.leave()
+	c.slot.leave()
 	s.hub.tasks.Done()
 }
 
@@ -316,7 +319,7 @@ func (c *Conn) drop(b *batch) *batch {
 	if b == nil {
 		return nil
 	}
-	c.shard.hub.opts.Metrics.Dropped(len(b.frames), c.why.Reason)
+	c.shard.hub.opts.Metrics.Dropped(len(b.events), c.why.Reason)
 	c.shard.hub.budget.Give(int64(b.bytes))
 	c.shard.hub.freeBatch(b)
 	return nil
@@ -325,6 +328,6 @@ func (c *Conn) drop(b *batch) *batch {
 // dropQueue drops what is queued.
 func (c *Conn) dropQueue() {
 	if !c.queue.isEmpty() {
-		c.drop(c.queue.take(c.shard.hub))
+		c.drop(c.queue.take(c.shard.hub, c.transport))
 	}
 }

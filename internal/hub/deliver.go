@@ -15,7 +15,7 @@ import (
 //
 // What is told to few users, Deliver itself writes, as far as the network takes
 // it at once: waking somebody who does would cost as much as the write.
-func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Frame) {
+func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Event) {
 	var own own
 	var long []*Conn
 	switch {
@@ -24,7 +24,7 @@ func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Frame) {
 			long = h.shards[i].broadcast(at, f, long)
 		}
 	case len(to.Topics) > 0:
-		h.DeliverTopics(to.Topics, func(notify.Topic) *Frame { return f })
+		h.DeliverTopics(to.Topics, func(notify.Topic) *Event { return f })
 	default:
 		for _, u := range to.Users {
 			long = h.shardOf(u).deliver(u, f, &own, long)
@@ -60,12 +60,12 @@ func (o *own) write() {
 // DeliverTopics does what Deliver does for topics, when what is told names the
 // topic: a connection that hears several is offered the frame of the first of
 // them, once.
-func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Frame) {
+func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Event) {
 	hits := h.subscriptions.find(topics)
 	if len(hits) == 0 {
 		return
 	}
-	frames := make([]*Frame, len(topics))
+	frames := make([]*Event, len(topics))
 	for i, t := range topics {
 		frames[i] = frame(t)
 	}
@@ -83,7 +83,7 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Fra
 // nothing between them. All belong to the sequence seq. If the last does not bear seq,
 // more of that sequence follows. A joining connection is not offered them, but must
 // reach seq before it goes live.
-func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Frame) {
+func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Event) {
 	var long []*Conn
 	offer := func(c *Conn) {
 		if c.offerAllLocked(frames, seq) {
@@ -98,15 +98,15 @@ func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Fr
 // which is offered the frames that are made for its reader. frames is called once
 // for each reader that differs from the others, and no lock is held then. A
 // connection for which it reports false ends.
-func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Frame, ok bool)) {
-	h.offerUser(u, frames, func(c *Conn, fs []*Frame) bool { return c.offerAll(fs, seq) })
+func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Event, ok bool)) {
+	h.offerUser(u, frames, func(c *Conn, fs []*Event) bool { return c.offerAll(fs, seq) })
 }
 
 // offerUser makes frames for the connections of a user and calls offer with them,
 // which reports whether the connection's queue is long now.
-func (h *Hub) offerUser(u notify.UserID, frames func(notify.Reader) ([]*Frame, bool), offer func(*Conn, []*Frame) (long bool)) {
+func (h *Hub) offerUser(u notify.UserID, frames func(notify.Reader) ([]*Event, bool), offer func(*Conn, []*Event) (long bool)) {
 	var long []*Conn
-	made := byReader[[]*Frame]{}
+	made := byReader[[]*Event]{}
 	for _, c := range h.shardOf(u).connsOf(u) {
 		fs, ok := made.get(c, frames)
 		switch {
@@ -154,7 +154,7 @@ func awaitTaken(long []*Conn) {
 
 // broadcast offers f to all connections, and appends those to long whose queue
 // is long.
-func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
+func (s *shard) broadcast(at time.Time, f *Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := momentOf(at)
@@ -176,7 +176,7 @@ func (s *shard) broadcast(at time.Time, f *Frame, long []*Conn) []*Conn {
 
 // deliver does the same for the connections of a user, and leaves some of them
 // to whoever delivers.
-func (s *shard) deliver(u notify.UserID, f *Frame, own *own, long []*Conn) []*Conn {
+func (s *shard) deliver(u notify.UserID, f *Event, own *own, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) {
@@ -192,7 +192,7 @@ func (s *shard) deliver(u notify.UserID, f *Frame, own *own, long []*Conn) []*Co
 
 // deliverTopics does what broadcast does for those who hear topics, each of
 // which has a frame.
-func (s *shard) deliverTopics(hits []hit, frames []*Frame, long []*Conn) []*Conn {
+func (s *shard) deliverTopics(hits []hit, frames []*Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eachHearerLocked(hits, func(c *Conn, i int) {
@@ -206,7 +206,7 @@ func (s *shard) deliverTopics(hits []hit, frames []*Frame, long []*Conn) []*Conn
 	return long
 }
 
-func (c *Conn) offerAll(frames []*Frame, seq notify.Sequence) (long bool) {
+func (c *Conn) offerAll(frames []*Event, seq notify.Sequence) (long bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	return c.offerAllLocked(frames, seq)
@@ -214,7 +214,7 @@ func (c *Conn) offerAll(frames []*Frame, seq notify.Sequence) (long bool) {
 
 // offerAllLocked is offer for several frames that belong together, and reports
 // whether c's queue is long now.
-func (c *Conn) offerAllLocked(frames []*Frame, seq notify.Sequence) (long bool) {
+func (c *Conn) offerAllLocked(frames []*Event, seq notify.Sequence) (long bool) {
 	if seq <= c.seen {
 		return false
 	}

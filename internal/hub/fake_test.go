@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -65,10 +66,10 @@ func (p *peer) wait() error {
 	}
 }
 
-func (p *peer) Write(frames []*hub.Frame, wait bool) (bool, error) {
+func (p *peer) Write(events []*hub.Event, wait bool) (bool, error) {
 	p.mu.Lock()
-	for _, f := range frames {
-		p.rest = append(p.rest, string(f.Data))
+	for _, e := range events {
+		p.rest = append(p.rest, textOf(e))
 	}
 	if p.stalled != nil && !wait {
 		p.mu.Unlock()
@@ -91,6 +92,8 @@ func (p *peer) Write(frames []*hub.Frame, wait bool) (bool, error) {
 	p.rest = nil
 	return true, nil
 }
+
+func (*peer) Size(e *hub.Event) int { return len(textOf(e)) }
 
 func (*peer) Name() string { return "test" }
 func (*peer) Tries() bool  { return true }
@@ -208,12 +211,27 @@ func connect(t *testing.T, h *hub.Hub, p notify.Principal) (*hub.Conn, *peer) {
 	return c, to
 }
 
-func frame(seq int) *hub.Frame {
-	return &hub.Frame{Event: "notification", Sequence: notify.Sequence(seq), Data: []byte(strconv.Itoa(seq))}
+// saying is an event with a text, and a sequence unless that is 0.
+func saying(seq int, text string) *hub.Event {
+	n := &notify.Notification{Content: []byte(text)}
+	return &hub.Event{Sequence: notify.Sequence(seq), Content: hub.Notification{Notification: n}}
 }
 
-func ephemeral(data string) *hub.Frame {
-	return &hub.Frame{Event: "notification", Data: []byte(data)}
+func frame(seq int) *hub.Event { return saying(seq, strconv.Itoa(seq)) }
+
+func ephemeral(text string) *hub.Event { return saying(0, text) }
+
+// textOf returns the text of an event that a test has made, or else its count.
+func textOf(e *hub.Event) string {
+	switch c := e.Content.(type) {
+	case hub.Notification:
+		return string(c.Content)
+	case hub.InboxChange:
+		return "count at " + strconv.Itoa(c.UnreadCount)
+	case hub.Live:
+		return "live " + strconv.Itoa(c.UnreadCount)
+	}
+	panic(fmt.Sprintf("an event of type %T", e.Content))
 }
 
 func tell(h *hub.Hub, seq int, users ...notify.UserID) {

@@ -6,7 +6,7 @@ import "github.com/bellhop/bellhop/internal/notify"
 // the same frames. They follow the frame with the sequence seq and bear none
 // themselves. A connection that is joining, or was told something later, is not told:
 // it has read its past up to seq at least.
-func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.Sequence, frames []*Frame) {
+func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.Sequence, frames []*Event) {
 	var long []*Conn
 	h.eachLocked(to, func(c *Conn) {
 		if len(except) > 0 {
@@ -23,8 +23,8 @@ func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.
 
 // FollowUser does what FollowShared does for the connections of one user, with frames
 // that are made as for DeliverUser.
-func (h *Hub) FollowUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Frame, ok bool)) {
-	h.offerUser(u, frames, func(c *Conn, fs []*Frame) bool {
+func (h *Hub) FollowUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Event, ok bool)) {
+	h.offerUser(u, frames, func(c *Conn, fs []*Event) bool {
 		c.shard.mu.Lock()
 		defer c.shard.mu.Unlock()
 		return c.followLocked(fs, seq)
@@ -33,7 +33,7 @@ func (h *Hub) FollowUser(u notify.UserID, seq notify.Sequence, frames func(notif
 
 // followLocked offers frames that belong behind the frame with the sequence seq, and
 // reports whether c's queue is long now.
-func (c *Conn) followLocked(frames []*Frame, seq notify.Sequence) (long bool) {
+func (c *Conn) followLocked(frames []*Event, seq notify.Sequence) (long bool) {
 	if c.phase != live || c.seen > seq {
 		return false
 	}

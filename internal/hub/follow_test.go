@@ -10,10 +10,10 @@ import (
 )
 
 // behind returns frames that follow another one.
-func behind(data string) []*hub.Frame { return []*hub.Frame{ephemeral(data)} }
+func behind(data string) []*hub.Event { return []*hub.Event{ephemeral(data)} }
 
 func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
-	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Frame, bool) { return behind(data), true })
+	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Event, bool) { return behind(data), true })
 }
 
 // Frames that follow a notification come before the next one, though their place is
@@ -28,7 +28,7 @@ func TestFollowComesBetweenANotificationAndTheNext(t *testing.T) {
 		tell(h, 2, "ada")
 		tell(h, 2, "ada") // seen, which following has not changed
 		h.FollowShared(everyone, nil, 2, behind("behind 2"))
-		h.DeliverTopics([]notify.Topic{"news"}, func(notify.Topic) *hub.Frame { return frame(3) })
+		h.DeliverTopics([]notify.Topic{"news"}, func(notify.Topic) *hub.Event { return frame(3) })
 		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, nil, 3, behind("behind 3"))
 		tell(h, 4, "ada", "grace")
 		synctest.Wait()
@@ -103,7 +103,7 @@ func TestFollowUserMakesFramesOncePerReader(t *testing.T) {
 		_, since := connect(t, h, late)
 		made := 0
 		for range 100 {
-			h.FollowUser("ada", 5, func(r notify.Reader) ([]*hub.Frame, bool) {
+			h.FollowUser("ada", 5, func(r notify.Reader) ([]*hub.Event, bool) {
 				made++
 				return behind("behind 5"), r.Since.IsZero()
 			})

@@ -2,6 +2,8 @@ package hub
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -26,15 +28,26 @@ type rights struct {
 	ignored int // topics
 }
 
+// holderOf copies p, whose strings may be parts of a request or token.
 func holderOf(p notify.Principal) holder {
 	h := holder{
-		user: p.User, issuer: p.Issuer, name: p.Name, tokenID: p.TokenID,
+		user: cloneString(p.User), issuer: p.Issuer, name: cloneString(p.Name), tokenID: cloneString(p.TokenID),
 		since: momentOf(p.Since), expires: momentOf(p.Expires), issued: momentOf(p.Issued),
 	}
 	if len(p.Scopes) > 0 || len(p.Topics) > 0 || p.TopicsIgnored > 0 {
-		h.rights = &rights{p.Scopes, p.Topics, p.TopicsIgnored}
+		h.rights = &rights{cloneStrings(p.Scopes), cloneStrings(p.Topics), p.TopicsIgnored}
 	}
 	return h
+}
+
+func cloneString[T ~string](s T) T { return T(strings.Clone(string(s))) }
+
+func cloneStrings[T ~string](all []T) []T {
+	all = slices.Clone(all)
+	for i, s := range all {
+		all[i] = cloneString(s)
+	}
+	return all
 }
 
 func (h *holder) principal() notify.Principal {

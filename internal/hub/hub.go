@@ -29,18 +29,13 @@ type Options struct {
 	PerAddress  int // of them from one address, or IPv6 /64
 	QueuedBytes int // not yet written; a connection has at most what is left
 
-	// Fresh makes the frame that gives a live connection a newer cursor when it
-	// was told none for about FreshEvery (10 minutes): it has been told
-	// everything up to at. nil stands for none, and a nil Fresh for never. The
-	// wheel calls it and waits.
-	Fresh      func(c *Conn, at notify.Sequence) *Frame
+	// Unread counts the notifications up to a sequence that are unread for r. A
+	// connection ends if ok is false. The wheel calls it and waits: once a second at
+	// most for a connection after a Recount, and for one that was sent no cursor for
+	// about FreshEvery (10 minutes), which then receives a newer one. nil: neither is
+	// done.
+	Unread     func(r notify.Reader, upTo notify.Sequence) (n int, ok bool)
 	FreshEvery time.Duration
-
-	// Recounted makes the frame that tells live connections of r how much is unread,
-	// after a Recount: they have been told everything up to at. Connections for which
-	// it reports false end. A nil Recounted stands for never. The wheel calls it and
-	// waits.
-	Recounted func(r notify.Reader, at notify.Sequence) (f *Frame, ok bool)
 
 	// Withdrawals counts the times that issuers were withdrawn (notify.Issuer). When
 	// it has grown, the wheel ends the connections of those; nil: none ever is.
@@ -89,8 +84,8 @@ type Hub struct {
 
 	subscriptions subscriptions // of all shards
 
-	seats  seats
-	budget *limit.Budget // of bytes queued for all connections; frames that they share count once for each
+	admission *Admission
+	budget    *limit.Budget // of bytes queued for all connections; frames that they share count once for each
 
 	ready   ready
 	workers int // at most
@@ -125,6 +120,7 @@ func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
 	h.subscriptions = newSubscriptions()
+	h.admission = NewAdmission(opts.Connections, opts.PerAddress)
 	h.budget = limit.NewBudget(int64(h.opts.QueuedBytes))
 	for i := range h.shards {
 		s := &h.shards[i]
@@ -138,10 +134,10 @@ func New(opts Options) *Hub {
 
 // NewConn returns a connection of p, which is not known to anybody before
 // Register. id is what it is called in the API and in logs: a UUIDv7, which
-// says since when there is this connection. It takes the seat that Admit gave;
+// says since when there is this connection. It takes the slot that Admit gave;
 // nil: it has none.
-func (h *Hub) NewConn(p notify.Principal, id string, seat *Seat, t Transport) *Conn {
-	return &Conn{shard: h.shardOf(p.User), holder: holderOf(p), id: id, transport: t, seat: seat.take()}
+func (h *Hub) NewConn(p notify.Principal, id string, slot *Slot, t Transport) *Conn {
+	return &Conn{shard: h.shardOf(p.User), holder: holderOf(p), id: id, transport: t, slot: slot.take()}
 }
 
 func (h *Hub) shardOf(u notify.UserID) *shard {
@@ -159,7 +155,7 @@ func (h *Hub) Register(c *Conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h.draining.Load() != nil {
-		c.seat.leave()
+		c.slot.leave()
 		return notify.Errorf(notify.ErrDraining, "this node is stopping")
 	}
 	user := c.holder.user
@@ -185,7 +181,7 @@ func (h *Hub) Register(c *Conn) error {
 //
 // GoLive itself writes what the network takes at once, unless somebody else
 // writes to c already.
-func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Frame) bool {
+func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Event) bool {
 	gone, writes := c.goLive(at, first)
 	if writes {
 		c.write()

@@ -223,14 +223,14 @@ func TestOverflowByBytes(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := connect(t, h, user("ada"))
 		ada.stall()
-		quarter := ephemeral(strings.Repeat("x", 256<<10-len("notification")))
+		quarter := ephemeral(strings.Repeat("x", 256<<10))
 		for range 4 {
 			if !c.Offer(quarter) {
 				t.Fatal("it was full before 1 MiB")
 			}
 		}
 		synctest.Wait()
-		if c.Offer(ephemeral("")) {
+		if c.Offer(ephemeral("x")) {
 			t.Error("it took more than 1 MiB")
 		}
 		synctest.Wait()

@@ -10,7 +10,7 @@ import (
 )
 
 // Connections returns the connections that u has on this node, oldest first. Their
-// Node is not set, and the Address of one that took no seat is invalid.
+// Node is not set, and the Address of one that took no slot is invalid.
 func (h *Hub) Connections(u notify.UserID) []notify.Connection {
 	s := h.shardOf(u)
 	s.mu.Lock()
@@ -18,7 +18,7 @@ func (h *Hub) Connections(u notify.UserID) []notify.Connection {
 	all := make([]notify.Connection, 0, len(s.users[u]))
 	for _, c := range s.users[u] {
 		all = append(all, notify.Connection{
-			ID: c.id, Transport: c.transport.Name(), Since: sinceOf(c.id), Address: c.seat.from(),
+			ID: c.id, Transport: c.transport.Name(), Since: sinceOf(c.id), Address: c.slot.Address(),
 		})
 	}
 	return all

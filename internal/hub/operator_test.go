@@ -21,11 +21,11 @@ func TestConnections(t *testing.T) {
 	for _, from := range []string{"192.0.2.1", "::ffff:192.0.2.2", "2001:db8::1%eth0", ""} {
 		id := uuid.Must(uuid.NewV7())
 		c := notify.Connection{ID: id.String(), Transport: "test", Since: time.Unix(id.Time().UnixTime())}
-		var seat *hub.Seat
+		var slot *hub.Slot
 		if from != "" {
-			seat, c.Address = admit(t, h, from), address(from).Unmap().WithZone("")
+			slot, c.Address = admit(t, h, from), address(from).Unmap().WithZone("")
 		}
-		if err := h.Register(h.NewConn(user("ada"), c.ID, seat, newPeer())); err != nil {
+		if err := h.Register(h.NewConn(user("ada"), c.ID, slot, newPeer())); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, c)

@@ -39,7 +39,7 @@ func (s *shard) recountAll() {
 
 // noteCountLocked puts c among those that want a count, if there is anybody to count.
 func (s *shard) noteCountLocked(c *Conn) {
-	if s.hub.opts.Recounted != nil && !c.recount && (c.phase == joining || c.phase == live) {
+	if s.hub.opts.Unread != nil && !c.recount && (c.phase == joining || c.phase == live) {
 		c.recount = true
 		s.recount.conns = append(s.recount.conns, c)
 	}
@@ -61,14 +61,15 @@ func (s *shard) tellCounts(at notify.Sequence) {
 	slices.SortFunc(next, func(a, b counting) int {
 		return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.at, b.at))
 	})
-	var made byReader[*Frame]
+	var made byReader[*Event]
 	for i, c := range next {
 		if i > 0 && (next[i-1].at != c.at || next[i-1].user != c.user) {
 			made = made[:0]
 		}
-		f, ok := made.get(c.conn, func(r notify.Reader) (f *Frame, ok bool) {
-			defer c.conn.rescue()
-			return s.hub.opts.Recounted(r, c.at)
+		f, ok := made.get(c.conn, func(r notify.Reader) (f *Event, ok bool) {
+			defer c.conn.Recover()
+			n, ok := s.hub.opts.Unread(r, c.at)
+			return &Event{Sequence: c.at, Content: InboxChange{Counted: true, UnreadCount: n}}, ok
 		})
 		if !ok {
 			c.conn.End(notify.CloseInternal)
@@ -110,7 +111,7 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 
 // tellCount tells c a count, unless something newer was offered meanwhile: then
 // it is told at the next tick.
-func (c *Conn) tellCount(f *Frame) {
+func (c *Conn) tellCount(f *Event) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	switch {

@@ -14,8 +14,8 @@ import (
 // judge.
 func TestRenewingWhileCountingIsNoRace(t *testing.T) {
 	const many = 200
-	h := New(Options{PerUser: many, QueueLen: 1 << 20, Recounted: func(notify.Reader, notify.Sequence) (*Frame, bool) {
-		return &Frame{Event: "inbox"}, true
+	h := New(Options{PerUser: many, QueueLen: 1 << 20, Unread: func(notify.Reader, notify.Sequence) (int, bool) {
+		return 0, true
 	}})
 	var conns []*Conn
 	for i := range many { // one user's are in one shard

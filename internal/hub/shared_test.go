@@ -12,7 +12,7 @@ import (
 )
 
 // pair returns two frames that belong together, of which the last has a sequence.
-func pair(seq int) []*hub.Frame { return []*hub.Frame{ephemeral("with"), frame(seq)} }
+func pair(seq int) []*hub.Event { return []*hub.Event{ephemeral("with"), frame(seq)} }
 
 func TestDeliverSharedReachesWhomItIsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestDeliverUserHoldsNoLock(t *testing.T) {
 		h := hub.New(hub.Options{})
 		joining, late := join(t, h, user("ada"))
 		other, gone := connect(t, h, hearing("ada", "news"))
-		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Frame, bool) {
+		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Event, bool) {
 			if len(r.Topics) == 0 {
 				h.GoLive(joining, 4)
 			} else {
@@ -67,7 +67,7 @@ func TestDeliverUserMakesFramesOncePerReader(t *testing.T) {
 		_, since := connect(t, h, late)
 		_, grace := connect(t, h, user("grace"))
 		made := 0
-		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Frame, bool) {
+		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Event, bool) {
 			made++
 			return pair(5), r.Since.IsZero()
 		})
@@ -127,7 +127,7 @@ type counter struct {
 func counting(t *testing.T) (*hub.Hub, *counter) {
 	t.Helper()
 	k := new(counter)
-	h := hub.New(hub.Options{Silence: time.Hour, Recounted: k.frame})
+	h := hub.New(hub.Options{Silence: time.Hour, Unread: k.unread})
 	run(t, h)
 	return h, k
 }
@@ -139,13 +139,12 @@ func (k *counter) count() int {
 	return len(k.asks)
 }
 
-func (k *counter) frame(_ notify.Reader, at notify.Sequence) (*hub.Frame, bool) {
+// unread counts as many as the sequence says.
+func (k *counter) unread(_ notify.Reader, upTo notify.Sequence) (int, bool) {
 	k.mu.Lock()
-	k.asks = append(k.asks, at)
-	k.mu.Unlock()
-	f := frame(int(at))
-	f.Data = append([]byte("count at "), f.Data...)
-	return f, true
+	defer k.mu.Unlock()
+	k.asks = append(k.asks, upTo)
+	return int(upTo), true
 }
 
 func TestRecount(t *testing.T) {
@@ -221,11 +220,11 @@ func TestRecountThatIsOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := new(counter)
 		var h *hub.Hub
-		h = hub.New(hub.Options{Silence: time.Hour, Recounted: func(r notify.Reader, at notify.Sequence) (*hub.Frame, bool) {
+		h = hub.New(hub.Options{Silence: time.Hour, Unread: func(r notify.Reader, at notify.Sequence) (int, bool) {
 			if k.count() == 0 {
 				tell(h, 2, "ada")
 			}
-			return k.frame(r, at)
+			return k.unread(r, at)
 		}})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))
@@ -243,7 +242,7 @@ func TestACrowdIsCountedOverSeveralTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many = 600
 		k := new(counter)
-		h := hub.New(hub.Options{Silence: time.Hour, PerUser: many, Recounted: k.frame})
+		h := hub.New(hub.Options{Silence: time.Hour, PerUser: many, Unread: k.unread})
 		run(t, h)
 		for i := range many { // one user's are in one shard, and each reads something else
 			connect(t, h, hearing("ada", notify.TopicPattern(fmt.Sprintf("topic-%d", i))))
@@ -282,8 +281,8 @@ func TestDevicesAreCountedTogether(t *testing.T) {
 // A connection whose count fails ends.
 func TestARecountThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{Silence: time.Hour, Recounted: func(notify.Reader, notify.Sequence) (*hub.Frame, bool) {
-			return nil, false
+		h := hub.New(hub.Options{Silence: time.Hour, Unread: func(notify.Reader, notify.Sequence) (int, bool) {
+			return 0, false
 		}})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))
@@ -332,13 +331,13 @@ func TestDeliverSharedBeforeMoreOfTheSame(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, user("ada"))
 		late, joining := join(t, h, user("grace"))
-		h.DeliverShared(everyone, 7, []*hub.Frame{ephemeral("before 7")})
+		h.DeliverShared(everyone, 7, []*hub.Event{ephemeral("before 7")})
 		if h.GoLive(late, 6) {
 			t.Error("it went live although some of 7 had been offered")
 		}
 		tell(h, 7, "ada")
 		tell(h, 7, "grace")
-		h.DeliverShared(everyone, 7, []*hub.Frame{ephemeral("seen")})
+		h.DeliverShared(everyone, 7, []*hub.Event{ephemeral("seen")})
 		synctest.Wait()
 		ada.want(t, "before 7", "7")
 		joining.want(t)

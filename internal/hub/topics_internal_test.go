@@ -10,9 +10,10 @@ import (
 
 type deaf struct{}
 
+func (deaf) Size(*Event) int                    { return 1 }
 func (deaf) Name() string                       { return "test" }
 func (deaf) Tries() bool                        { return true }
-func (deaf) Write([]*Frame, bool) (bool, error) { return true, nil }
+func (deaf) Write([]*Event, bool) (bool, error) { return true, nil }
 func (deaf) Ping() (bool, error)                { return true, nil }
 func (deaf) Close(notify.Close)                 {}
 
@@ -105,7 +106,7 @@ func TestATopicOfDotsCostsWhatAPlainOneDoes(t *testing.T) {
 	}
 	deaf := notify.Topic(strings.Repeat("a.", notify.MaxUserBytes/2))
 	if n := testing.AllocsPerRun(10, func() {
-		h.DeliverTopics([]notify.Topic{deaf}, func(notify.Topic) *Frame { panic("nobody hears it") })
+		h.DeliverTopics([]notify.Topic{deaf}, func(notify.Topic) *Event { panic("nobody hears it") })
 	}); n > 0 {
 		t.Errorf("%v allocations for nobody", n)
 	}

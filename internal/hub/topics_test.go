@@ -20,8 +20,8 @@ func hearing(u string, topics ...notify.TopicPattern) notify.Principal {
 // tellTopics delivers a frame that says its sequence and by which topic it is
 // heard.
 func tellTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
-	h.DeliverTopics(topics, func(t notify.Topic) *hub.Frame {
-		return &hub.Frame{Event: "notification", Sequence: notify.Sequence(seq), Data: []byte(strconv.Itoa(seq) + " " + string(t))}
+	h.DeliverTopics(topics, func(t notify.Topic) *hub.Event {
+		return saying(seq, strconv.Itoa(seq)+" "+string(t))
 	})
 }
 

@@ -113,10 +113,16 @@ func (h *Hub) turn(all bool) {
 	}
 }
 
-// fresh makes the frame that gives c a newer cursor.
-func (c *Conn) fresh(at notify.Sequence) *Frame {
-	defer c.rescue()
-	return c.shard.hub.opts.Fresh(c, at)
+// fresh returns the event that gives c a newer cursor, or nil if c has to end.
+func (c *Conn) fresh(at notify.Sequence) *Event {
+	defer c.Recover()
+	p := c.Principal()
+	n, ok := c.shard.hub.opts.Unread(p.Reader(), at)
+	if !ok {
+		c.End(notify.CloseInternal)
+		return nil
+	}
+	return &Event{Sequence: at, Content: Live{UnreadCount: n}, Unshared: true}
 }
 
 // turn looks at the shard's connections and returns those that want a newer
@@ -179,5 +185,5 @@ func (s *shard) isStale(c *Conn, at notify.Sequence) bool {
 	told := c.told
 	c.told = false
 	c.freshAt = s.wheel.tick + ticks(s.hub.opts.FreshEvery)
-	return !told && c.phase == live && at > c.seen && s.hub.opts.Fresh != nil
+	return !told && c.phase == live && at > c.seen && s.hub.opts.Unread != nil
 }

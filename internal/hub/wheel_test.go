@@ -135,9 +135,7 @@ func TestQuietConnectionIsGivenAFreshCursor(t *testing.T) {
 		h := hub.New(hub.Options{
 			Silence:    time.Hour * 10,
 			FreshEvery: time.Minute,
-			Fresh: func(_ *hub.Conn, at notify.Sequence) *hub.Frame {
-				return frame(int(at))
-			},
+			Unread:     func(_ notify.Reader, at notify.Sequence) (int, bool) { return int(at), true },
 		})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))
@@ -172,8 +170,7 @@ func TestAPanicOfACallbackEndsTheConnectionAlone(t *testing.T) {
 		h := hub.New(hub.Options{
 			PingEvery:  time.Second,
 			FreshEvery: time.Second,
-			Fresh:      func(*hub.Conn, notify.Sequence) *hub.Frame { panic("fresh") },
-			Recounted:  func(notify.Reader, notify.Sequence) (*hub.Frame, bool) { panic("recounted") },
+			Unread:     func(notify.Reader, notify.Sequence) (int, bool) { panic("as the test wants it") },
 		})
 		done := make(chan struct{})
 		go func() { h.Run(ctx); close(done) }()

@@ -153,7 +153,7 @@ func (c *Conn) setBlocked(is bool) {
 }
 
 func (c *Conn) flush() {
-	defer c.rescue()
+	defer c.Recover()
 	if _, err := c.transport.Write(nil, true); err != nil {
 		c.lost(err)
 	}
@@ -162,15 +162,15 @@ func (c *Conn) flush() {
 // writeOnce writes the next that is to be written. It reports whether that was
 // all: its caller is not c's writer any more. After a panic there is more.
 func (c *Conn) writeOnce() (over bool) {
-	defer c.rescue()
+	defer c.Recover()
 	h := c.shard.hub
 	b, ping, bye := c.take()
 	var done bool
 	var err error
 	switch {
 	case b != nil:
-		if done, err = c.transport.Write(b.frames, false); err == nil {
-			h.opts.Metrics.Delivered(len(b.frames))
+		if done, err = c.transport.Write(b.events, false); err == nil {
+			h.opts.Metrics.Delivered(len(b.events))
 		}
 		h.freeBatch(b)
 	case ping:
@@ -195,7 +195,7 @@ func (c *Conn) writeOnce() (over bool) {
 
 func (c *Conn) sayBye(why notify.Close) {
 	defer c.shard.hub.tasks.Done()
-	defer c.rescue()
+	defer c.Recover()
 	c.transport.Close(why)
 }
 
@@ -217,8 +217,8 @@ func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 		if c.isLong() {
 			defer c.shard.taken.Broadcast()
 		}
-		b = c.queue.take(c.shard.hub)
-		c.flight, c.flightBytes = int32(len(b.frames)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
+		b = c.queue.take(c.shard.hub, c.transport)
+		c.flight, c.flightBytes = int32(len(b.events)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
 		return b, false, nil
 	case c.phase == ended:
 		c.closing = true
@@ -251,9 +251,9 @@ func (c *Conn) closeNow() {
 	go c.sayBye(*c.why)
 }
 
-// rescue keeps a panic, such as one of a transport, from ending the process: it
-// ends the connection alone.
-func (c *Conn) rescue() {
+// Recover must be deferred by goroutines that serve c. It keeps a panic from ending the
+// process: the panic is logged and ends this connection alone.
+func (c *Conn) Recover() {
 	v := recover()
 	if v == nil {
 		return

@@ -17,8 +17,8 @@ type fountain struct {
 	first chan struct{} // closed when Deliver has returned
 }
 
-func (f *fountain) Write(frames []*hub.Frame, wait bool) (bool, error) {
-	done, err := f.peer.Write(frames, wait)
+func (f *fountain) Write(events []*hub.Event, wait bool) (bool, error) {
+	done, err := f.peer.Write(events, wait)
 	if n := len(f.heard()); n < 100 {
 		f.conn.Offer(ephemeral(strconv.Itoa(n)))
 	}

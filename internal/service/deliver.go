@@ -3,19 +3,18 @@ package service
 import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Deliver tells the open connections on this node of c, or ends those that it
-// revokes. It waits for none.
+// Deliver passes c on to the open connections of this node, or ends those that it
+// revokes. It waits for no peer.
 func (s *Service) Deliver(c notify.Change) {
 	switch c := c.(type) {
 	case *notify.Notification:
-		s.reaches(c.Sequence)
-		s.tell(c)
+		s.delivered(c.Sequence)
+		s.deliverNotification(c)
 	case notify.InboxChange:
-		s.reaches(c.Sequence)
-		s.tellChange(&c)
+		s.delivered(c.Sequence)
+		s.deliverChange(&c)
 	case notify.Recount:
 		s.opts.Hub.Recount(c.To)
 	case notify.Revocation:
@@ -23,132 +22,97 @@ func (s *Service) Deliver(c notify.Change) {
 	}
 }
 
-// reaches notes that all before seq was delivered. Whether all of seq itself
-// was shows when the next comes: one entry may come to several changes.
-func (s *Service) reaches(seq notify.Sequence) {
+// delivered tells the hub that everything before seq was delivered. Whether all of
+// seq was is known when the next change comes: one entry may yield several.
+func (s *Service) delivered(seq notify.Sequence) {
 	if seq > 0 {
 		s.opts.Hub.Reached(seq - 1)
 	}
 }
 
-func (s *Service) tell(n *notify.Notification) {
+func (s *Service) deliverNotification(n *notify.Notification) {
 	if n.Audience != notify.AudienceTopic {
 		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll}
-		s.opts.Hub.Deliver(to, n.Time, frameOf(n))
+		s.opts.Hub.Deliver(to, n.Time, &hub.Event{Sequence: n.Sequence, Content: hub.Notification{Notification: n}})
 		return
 	}
-	s.opts.Hub.DeliverTopics(n.Topics, func(t notify.Topic) *hub.Frame {
-		heard := *n
-		heard.Topic = t
-		return frameOf(&heard)
+	s.opts.Hub.DeliverTopics(n.Topics, func(t notify.Topic) *hub.Event {
+		e := &struct {
+			hub.Event
+			received notify.Notification
+		}{received: *n}
+		e.received.Topic = t
+		e.Sequence, e.Content = n.Sequence, hub.Notification{Notification: &e.received}
+		return &e.Event
 	})
 }
 
-// envelope is room for what a notification has beside its content.
-const envelope = 192
-
-func frameOf(n *notify.Notification) *hub.Frame {
-	_, f := appendFrame(make([]byte, 0, len(n.Content)+envelope), n)
-	return f
-}
-
-// appendFrame writes n behind what is in data, and returns all that and the frame.
-func appendFrame(data []byte, n *notify.Notification) ([]byte, *hub.Frame) {
-	at := len(data)
-	data = wire.AppendNotification(data, n)
-	return data, &hub.Frame{Event: "notification", Sequence: n.Sequence, Data: data[at:len(data):len(data)]}
-}
-
-// tellChange tells connections what has changed. A change that concerns one user
-// comes with what is unread then, which is counted once for all connections that
-// read the same. To many it is one event for all, without a count: the Recount that
-// follows has the wheel count for them, a bounded number at a tick. An eviction is
-// told directly after the notification that caused it.
-func (s *Service) tellChange(c *notify.InboxChange) {
+// deliverChange delivers what has changed in inboxes. A change that concerns one user
+// comes with the unread count, which is computed once for all connections that read
+// the same. A change for many is one event for all, without a count: a Recount
+// follows, for which the wheel counts a bounded number at each tick. An eviction is
+// delivered directly after the notification that caused it.
+func (s *Service) deliverChange(c *notify.InboxChange) {
 	parts := partsOf(c)
-	last := parts[len(parts)-1:]
+	last := parts[len(parts)-1]
 	if c.Replaced || c.Evicted {
-		last[0].Sequence = 0 // the cursor comes with the notification at c.Sequence
+		last.Sequence = 0 // the cursor comes with the notification at c.Sequence
 	}
 	user, ok := c.User()
 	switch {
 	case !ok && c.Evicted:
-		s.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, changeFrames(parts, wire.NoCount))
+		s.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, parts)
 		return
 	case !ok:
-		s.opts.Hub.DeliverShared(c.To, c.Sequence, changeFrames(parts, wire.NoCount))
+		s.opts.Hub.DeliverShared(c.To, c.Sequence, parts)
 		return
 	}
-	first := changeFrames(parts[:len(parts)-1], wire.NoCount) // the same for all
-	frames := func(r notify.Reader) ([]*hub.Frame, bool) {
-		unread, ok := s.unread(r, c.Sequence)
-		return append(first[:len(first):len(first)], changeFrames(last, unread)...), ok
+	shared := parts[: len(parts)-1 : len(parts)-1]
+	events := func(r notify.Reader) ([]*hub.Event, bool) {
+		unread, ok := s.Unread(r, c.Sequence)
+		content := last.Content.(hub.InboxChange) //nolint:forcetypeassert // as partsOf makes it
+		content.Counted, content.UnreadCount = true, unread
+		return append(shared, &hub.Event{Sequence: last.Sequence, Content: content}), ok
 	}
 	if c.Evicted {
-		s.opts.Hub.FollowUser(user, c.Sequence, frames)
+		s.opts.Hub.FollowUser(user, c.Sequence, events)
 	} else {
-		s.opts.Hub.DeliverUser(user, c.Sequence, frames)
+		s.opts.Hub.DeliverUser(user, c.Sequence, events)
 	}
 }
 
-// partsOf splits c so that each part fits a frame. The last alone has the
-// sequence.
-func partsOf(c *notify.InboxChange) []notify.InboxChange {
-	parts := []notify.InboxChange{{}}
-	room := wire.MaxChanged
-	for i, ids := range idsOf(c) {
-		for rest := *ids; len(rest) > 0; {
-			if room == 0 {
-				parts, room = append(parts, notify.InboxChange{}), wire.MaxChanged
-			}
-			n := min(room, len(rest))
-			*idsOf(&parts[len(parts)-1])[i] = rest[:n]
-			rest, room = rest[n:], room-n
+// partsOf returns the events of c, each with a number of IDs that every protocol can
+// write in one piece. Only the last has the sequence.
+func partsOf(c *notify.InboxChange) []*hub.Event {
+	rest := hub.InboxChange{Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
+	var parts []*hub.Event
+	for {
+		var part hub.InboxChange
+		room := hub.MaxChanged
+		to := idsOf(&part)
+		for i, ids := range idsOf(&rest) {
+			n := min(room, len(*ids))
+			*to[i], *ids = (*ids)[:n:n], (*ids)[n:]
+			room -= n
+		}
+		parts = append(parts, &hub.Event{Content: part})
+		if len(rest.Read)+len(rest.Unread)+len(rest.Archived)+len(rest.Recalled) == 0 {
+			parts[len(parts)-1].Sequence = c.Sequence
+			return parts
 		}
 	}
-	parts[len(parts)-1].Sequence = c.Sequence
-	return parts
 }
 
-func idsOf(c *notify.InboxChange) [4]*[]string {
+func idsOf(c *hub.InboxChange) [4]*[]string {
 	return [...]*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled}
 }
 
-func changeFrames(parts []notify.InboxChange, unread int) []*hub.Frame {
-	fs := make([]*hub.Frame, len(parts))
-	for i := range parts {
-		c := &parts[i]
-		fs[i] = &hub.Frame{Event: "inbox", Sequence: c.Sequence, Data: wire.AppendChange(nil, c, unread)}
-	}
-	return fs
-}
-
-// LiveFrame tells c that it has been told everything up to at, that what comes
-// from now on is live, and how much is unread. It is nil if that cannot be
-// counted, and then c ends.
-func (s *Service) LiveFrame(c *hub.Conn, at notify.Sequence) *hub.Frame {
-	p := c.Principal()
-	unread, ok := s.unread(p.Reader(), at)
-	if !ok {
-		c.End(notify.CloseInternal)
-		return nil
-	}
-	return &hub.Frame{Event: "live", Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}
-}
-
-// RecountFrame tells connections of r how much is unread, now that they have been
-// told everything up to at. It reports false if that cannot be counted.
-func (s *Service) RecountFrame(r notify.Reader, at notify.Sequence) (f *hub.Frame, ok bool) {
-	unread, ok := s.unread(r, at)
-	return &hub.Frame{Event: "inbox", Sequence: at, Data: wire.AppendChange(nil, &notify.InboxChange{}, unread)}, ok
-}
-
-// unread counts what r was told up to a sequence and its user has not looked at.
-// It reports false if the store fails.
-func (s *Service) unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
+// Unread counts the notifications up to a sequence that are unread for r. It reports
+// false if the store fails.
+func (s *Service) Unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
 	n, err := s.opts.Store.Unread(r, upTo)
 	if err != nil {
-		s.opts.Logger.Error("unread notifications could not be counted", "error", err)
+		s.opts.Logger.Error("counting unread notifications failed", "error", err)
 	}
 	return n, err == nil
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
-	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // Earliest is the cursor that stands for all that is kept.
@@ -53,8 +53,8 @@ func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if err != nil || page.End < j.upTo { // Join says what is wrong
 		return false
 	}
-	live := s.LiveFrame(c, page.End)
-	if live == nil {
+	live, ok := s.liveAt(c, page.End)
+	if !ok {
 		return false
 	}
 	return s.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...)
@@ -71,29 +71,53 @@ func (s *Service) joining(c *hub.Conn) *joining {
 // written: from then on c may be answered. c must be registered with the hub.
 // A slow c makes Join slow; it returns early when c or ctx ends.
 func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+	err := s.join(ctx, c, cursor, welcomed)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
+		s.opts.Logger.Error("joining a connection failed", "connection", c.ID(), "error", err)
+	}
+	c.End(notify.CloseInternal)
+	return fmt.Errorf("join %s: %w", c.ID(), err)
+}
+
+func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	j := s.joining(c)
 	if why, yes := s.refused(c.Principal()); yes { // since its token was checked; from now on the hub would end it
 		c.End(why)
-		return fmt.Errorf("join %s: %w: its token is not accepted any more", c.ID(), hub.ErrEnded)
+		return fmt.Errorf("%w: its token is not accepted any more", hub.ErrEnded)
 	}
 	if err := j.welcome(ctx, cursor); err != nil {
-		return fmt.Errorf("join %s: %w", c.ID(), err)
+		return err
 	}
 	welcomed()
 	for {
 		if err := j.catchUp(ctx); err != nil {
-			return fmt.Errorf("join %s: %w", c.ID(), err)
+			return err
 		}
 		// What became durable meanwhile was either offered, and GoLive says no,
 		// or will be offered once c is live.
-		live := s.LiveFrame(c, j.at)
-		if live == nil {
-			return fmt.Errorf("join %s: %w: the store has failed", c.ID(), hub.ErrEnded)
+		live, ok := s.liveAt(c, j.at)
+		if !ok {
+			return fmt.Errorf("%w: counting unread notifications failed", hub.ErrEnded)
 		}
 		if s.opts.Hub.GoLive(c, j.at, live) {
 			return nil
 		}
 	}
+}
+
+// liveAt returns the event that ends the past of c, up to a sequence. If the unread
+// count fails, c ends.
+func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool) {
+	p := c.Principal()
+	unread, ok := s.Unread(p.Reader(), at)
+	if !ok {
+		c.End(notify.CloseInternal)
+		return nil, false
+	}
+	return &hub.Event{Sequence: at, Content: hub.Live{UnreadCount: unread}, Unshared: true}, true
 }
 
 // welcome decides where the connection starts, and writes that and the first
@@ -104,7 +128,7 @@ func (j *joining) welcome(ctx context.Context, cursor string) error {
 		return err
 	}
 	defer release()
-	var reset string
+	var reset hub.ResetReason
 	var page store.Page
 	err = j.read(ctx, func() (err error) {
 		reset, page, err = j.begin(cursor)
@@ -118,18 +142,18 @@ func (j *joining) welcome(ctx context.Context, cursor string) error {
 	return j.conn.Write(first...)
 }
 
-// greeting is welcome, reset where it is due, and the first page.
-func (j *joining) greeting(cursor, reset string, page store.Page) []*hub.Frame {
-	first := []*hub.Frame{{Event: "welcome", Sequence: j.at, Data: j.service.welcome(j.conn, cursor, reset)}}
+// greeting returns welcome, reset if it is due, and the first page.
+func (j *joining) greeting(cursor string, reset hub.ResetReason, page store.Page) []*hub.Event {
+	first := []*hub.Event{{Sequence: j.at, Content: j.welcomeOf(cursor, reset), Unshared: true}}
 	if reset != "" {
-		first = append(first, &hub.Frame{Event: "reset", Sequence: j.at, Data: []byte(`{"reason":"` + reset + `"}`)})
+		first = append(first, &hub.Event{Sequence: j.at, Content: hub.Reset{Reason: reset}, Unshared: true})
 	}
-	return append(first, frames(page)...)
+	return append(first, eventsOf(page)...)
 }
 
 // begin decides where the connection starts, and reads the first page from
 // there. The reason for a reset is empty if the cursor can be honoured.
-func (j *joining) begin(from string) (reset string, page store.Page, err error) {
+func (j *joining) begin(from string) (reset hub.ResetReason, page store.Page, err error) {
 	durable := j.service.opts.Journal.Durable()
 	j.upTo = durable
 	switch from {
@@ -140,7 +164,7 @@ func (j *joining) begin(from string) (reset string, page store.Page, err error) 
 	default:
 		j.at, err = j.service.cursors.Open(cursor.TagOf(j.user), from)
 		if err != nil || j.at > durable {
-			j.at, reset = beginning, "unknown"
+			j.at, reset = beginning, hub.ResetUnknown
 		}
 	}
 	if j.at >= durable { // nothing was told after it, and nothing can be missing
@@ -151,7 +175,7 @@ func (j *joining) begin(from string) (reset string, page store.Page, err error) 
 		return "", page, err
 	}
 	if reset == "" && from != "" && from != Earliest && page.Removed > j.at {
-		j.at, reset = beginning, "truncated"
+		j.at, reset = beginning, hub.ResetTruncated
 		page, err = j.page(durable)
 	}
 	j.known = max(j.at, page.Removed)
@@ -190,11 +214,11 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 	}
 	j.at = page.End
 	j.charge()
-	fs := frames(page)
-	if len(fs) == 0 {
+	events := eventsOf(page)
+	if len(events) == 0 {
 		return nil
 	}
-	return j.conn.Write(fs...)
+	return j.conn.Write(events...)
 }
 
 // pagesPerRequest is how many pages a connection may catch up with for what one
@@ -243,21 +267,16 @@ func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
 	return j.service.opts.Store.History(p.Reader(), j.at, upTo, pageMost)
 }
 
-// frames returns the notifications of a page that have not expired, and what
-// has changed in the inbox, in their one order. How much is unread comes with
-// what follows the past.
-func frames(p store.Page) []*hub.Frame {
+// eventsOf returns the notifications of a page that have not expired, and the changes
+// of the inbox, in their one order. How much is unread comes with a later event.
+func eventsOf(p store.Page) []*hub.Event {
 	now := time.Now()
-	fs := make([]*hub.Frame, 0, len(p.Notifications)+len(p.Changes))
-	room := 0
-	for i := range p.Notifications {
-		room += len(p.Notifications[i].Content) + envelope
-	}
-	data := make([]byte, 0, room) // of all, in one piece
+	all := make([]*hub.Event, 0, len(p.Notifications)+len(p.Changes))
+	events := make([]hub.Event, len(p.Notifications)) // in one piece of memory
 	changes := p.Changes
 	changesUpTo := func(seq notify.Sequence) {
 		for len(changes) > 0 && changes[0].Sequence <= seq {
-			fs = append(fs, changeFrames(partsOf(&changes[0]), wire.NoCount)...)
+			all = append(all, partsOf(&changes[0])...)
 			changes = changes[1:]
 		}
 	}
@@ -271,25 +290,24 @@ func frames(p store.Page) []*hub.Frame {
 			changes[0].Sequence = 0 // the cursor comes with n, which has replaced what is gone
 			changesUpTo(n.Sequence)
 		}
-		var f *hub.Frame
-		data, f = appendFrame(data, n)
-		fs = append(fs, f)
+		e := &events[i]
+		e.Sequence, e.Content, e.Unshared = n.Sequence, hub.Notification{Notification: n}, true
+		all = append(all, e)
 	}
 	changesUpTo(p.End)
-	return fs
+	return all
 }
 
-// welcome is the data of the first frame.
-func (s *Service) welcome(c *hub.Conn, cursor, reset string) []byte {
-	p := c.Principal()
-	return wire.AppendWelcome(nil, &wire.Welcome{
-		Connection: c.ID(),
-		User:       p.User,
-		Resumed:    reset == "" && cursor != "" && cursor != Earliest,
-		Ping:       s.opts.PingEvery,
-		Expires:    p.Expires,
-		ExpiresIn:  max(0, time.Until(p.Expires)),
-		Topics:     p.Topics,
-		Ignored:    p.TopicsIgnored,
-	})
+// welcomeOf returns the content of the first event.
+func (j *joining) welcomeOf(cursor string, reset hub.ResetReason) hub.Welcome {
+	p := j.conn.Principal()
+	return hub.Welcome{
+		Connection:    j.conn.ID(),
+		User:          p.User,
+		Resumed:       reset == "" && cursor != "" && cursor != Earliest,
+		PingEvery:     j.service.opts.PingEvery,
+		Expires:       p.Expires,
+		Topics:        p.Topics,
+		TopicsIgnored: p.TopicsIgnored,
+	}
 }

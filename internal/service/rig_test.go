@@ -20,6 +20,7 @@ import (
 	"github.com/bellhop/bellhop/internal/peers"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // rig is the road from inbox to hub, with a real store in memory.
@@ -63,7 +64,7 @@ func (r *rig) start() {
 	})
 	require.NoError(r.t, err)
 	var b *service.Service
-	h := hub.New(hub.Options{Recounted: func(who notify.Reader, at notify.Sequence) (*hub.Frame, bool) { return b.RecountFrame(who, at) }})
+	h := hub.New(hub.Options{Unread: func(r notify.Reader, upTo notify.Sequence) (int, bool) { return b.Unread(r, upTo) }})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
 		Machine: s, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
@@ -167,19 +168,19 @@ type frame struct {
 	data                         []byte
 }
 
-func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
+func (d *device) Write(events []*hub.Event, _ bool) (bool, error) {
 	if d.hold != nil {
 		<-d.hold
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, f := range frames {
-		got := frame{event: f.Event, data: f.Data}
+	for _, f := range events {
+		got := frameOf(f)
 		if f.Sequence != 0 {
 			got.cursor = string(d.r.cursors.Append(nil, cursor.TagOf(d.user), f.Sequence))
 		}
 		var data struct{ Title, Reason string }
-		if err := json.Unmarshal(f.Data, &data); err != nil {
+		if err := json.Unmarshal(got.data, &data); err != nil {
 			return true, err
 		}
 		got.title, got.reason = data.Title, data.Reason
@@ -191,6 +192,8 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	}
 	return true, nil
 }
+
+func (*device) Size(*hub.Event) int { return 300 }
 
 func (*device) Name() string { return "test" }
 func (*device) Tries() bool  { return true }
@@ -291,4 +294,40 @@ func (d *device) cursor() string {
 		}
 	}
 	return cursor
+}
+
+// frameOf returns an event as version 1 of the protocol names and encodes it.
+func frameOf(e *hub.Event) frame {
+	type change struct {
+		Read        []string `json:"read,omitempty"`
+		Unread      []string `json:"unread,omitempty"`
+		Archived    []string `json:"archived,omitempty"`
+		Recalled    []string `json:"recalled,omitempty"`
+		UnreadCount *int     `json:"unread_count,omitempty"`
+	}
+	data := func(v any) []byte {
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		return b
+	}
+	switch c := e.Content.(type) {
+	case hub.Notification:
+		return frame{event: "notification", data: wire.AppendNotification(nil, c.Notification)}
+	case hub.InboxChange:
+		all := change{Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
+		if c.Counted {
+			all.UnreadCount = &c.UnreadCount
+		}
+		return frame{event: "inbox", data: data(all)}
+	case hub.Live:
+		return frame{event: "live", data: data(change{UnreadCount: &c.UnreadCount})}
+	case hub.Welcome:
+		return frame{event: "welcome", data: data(map[string]any{"connection": c.Connection, "user": c.User, "resumed": c.Resumed})}
+	case hub.Reset:
+		return frame{event: "reset", data: data(map[string]any{"reason": c.Reason})}
+	default:
+		return frame{event: "reply", data: []byte("{}")}
+	}
 }

@@ -1,9 +1,10 @@
-// Package sse serves connections as event streams: text/event-stream, as the
-// HTML standard has it in "Server-sent events". They hear what a WebSocket
-// would: the same events in the same order with the same cursors, which are the
-// stream's event ids, so that a browser resumes by itself. A stream hears only;
-// its client's commands are requests.
+// Package sse serves connections as event streams: text/event-stream, as the section
+// "Server-sent events" of the HTML standard defines it. It moves bytes; what they say is
+// for a [protocol.Protocol]. A stream carries events to the client only: the client's
+// commands are HTTP requests.
 //
-// Who may connect is settled before a request comes here; what a connection is
-// told, in package service; when, in package hub.
+// # Locks
+//
+// stream.writing (one write at a time) before stream.mu, which is never held while the
+// network is written to.
 package sse

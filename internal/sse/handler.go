@@ -2,37 +2,29 @@ package sse
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
+	"github.com/bellhop/bellhop/internal/protocol"
 )
 
-// Inbox is what a stream is told: package service.
-type Inbox interface {
+// Joiner brings connections from their cursors to live delivery: package service.
+type Joiner interface {
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
 }
 
-// Cursors seals the cursors that events bear: package cursor.
-type Cursors interface {
-	Append(dst []byte, tag cursor.Tag, seq notify.Sequence) []byte
-}
-
-// Options says what a Handler works with. Inbox, Hub and Cursors are required.
+// Options configure a Handler. Protocol, Service and Hub are required.
 type Options struct {
-	Inbox   Inbox
-	Hub     *hub.Hub
-	Cursors Cursors
-	Logger  *slog.Logger // nil: none
+	Protocol protocol.Protocol // whose messages are events of text/event-stream
+	Service  Joiner
+	Hub      *hub.Hub
 }
 
 // Handler serves event streams.
@@ -44,35 +36,34 @@ type Handler struct {
 // Count returns how many streams are open.
 func (h *Handler) Count() int { return int(h.open.Load()) }
 
-// New returns a Handler. Its requests come with the principal in their context
-// (auth.WithPrincipal); one without is refused. The connection takes the seat
-// that the context has (hub.WithSeat); if none comes of the request, it stays
-// with whoever admitted it.
+// New returns a Handler. Its requests must have been admitted by hub.Admit. The
+// connection takes the slot that the request's context has (hub.WithSlot); if there is
+// no connection in the end, the slot stays with the caller who admitted the request.
 func New(opts Options) *Handler {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
 	return &Handler{opts: opts}
 }
 
-// ServeHTTP serves a stream until it ends. Where it starts is for Last-Event-ID
-// to say, which a browser sends that comes back by itself, else for ?cursor=.
+// ServeHTTP serves a stream until it ends.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p, ok := auth.PrincipalOf(r.Context())
-	if !ok {
-		problem.Respond(w, r, notify.Errorf(notify.ErrUnauthenticated, "an event stream needs a token"))
+	opening, err := h.opts.Protocol.Accept(r)
+	if err == nil && opening.Start == nil { // a stream has no first message
+		err = notify.Errorf(notify.ErrUnauthenticated, "an event stream requires a token")
+	}
+	if err != nil {
+		problem.Respond(w, r, err)
 		return
 	}
+	by := opening.Start.Principal
 	ctx, cancel := context.WithCancel(r.Context())
 	s := &stream{
-		handler: h,
-		tag:     cursor.TagOf(p.User),
+		session: opening.Session,
+		user:    cursor.TagOf(by.User),
 		w:       w,
 		control: http.NewResponseController(w),
 		cancel:  cancel,
 		ended:   make(chan struct{}),
 	}
-	s.conn = h.opts.Hub.NewConn(p, uuid.Must(uuid.NewV7()).String(), hub.SeatOf(r.Context()), s)
+	s.conn = h.opts.Hub.NewConn(by, uuid.Must(uuid.NewV7()).String(), hub.SlotOf(r.Context()), s)
 	s.begin()
 	if err := h.opts.Hub.Register(s.conn); err != nil {
 		window, _ := h.opts.Hub.Draining()
@@ -82,48 +73,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.open.Add(1)
 	defer h.open.Add(-1)
 	defer s.finish()
-	s.join(ctx, cursorOf(r))
+	_ = h.opts.Service.Join(ctx, s.conn, opening.Start.Cursor, func() {}) // which has ended the connection if it failed
 	<-ctx.Done()
 }
 
-// finish returns when nobody writes any more: what is written to is net/http's.
+// finish returns when no goroutine writes any more: the response belongs to net/http.
 func (s *stream) finish() {
-	s.conn.End(notify.CloseLost) // unless there was a reason before
+	s.conn.End(notify.CloseLost) // unless it has ended for another reason
 	<-s.ended
-	s.writing.Lock() // whoever still writes fails soon
+	s.writing.Lock() // a write under way fails soon
 	defer s.writing.Unlock()
 }
 
-// cursorOf returns where the client wants to resume.
-func cursorOf(r *http.Request) string {
-	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		return last
-	}
-	return r.URL.Query().Get("cursor")
-}
-
-// begin sends the head of the answer. Its headers keep caches from storing the
-// stream, and proxies from compressing or withholding its events.
+// begin sends the header of the response. It keeps caches from storing the stream, and
+// proxies from compressing or withholding its events.
 func (s *stream) begin() {
-	_ = s.control.SetReadDeadline(time.Time{}) // the server's are for requests that end
+	_ = s.control.SetReadDeadline(time.Time{}) // those of the server are for requests that end soon
 	_ = s.control.SetWriteDeadline(time.Time{})
-	head := s.w.Header()
-	head.Set("Content-Type", "text/event-stream")
-	head.Set("Cache-Control", "no-store, no-transform")
-	head.Set("X-Accel-Buffering", "no") // nginx, and those who have it from there
+	header := s.w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no") // for nginx, and proxies that adopted this header
 	s.w.WriteHeader(http.StatusOK)
-}
-
-// join brings the connection from its cursor to the live road. If it ends
-// meanwhile, Close cancels ctx.
-func (s *stream) join(ctx context.Context, cursor string) {
-	err := s.handler.opts.Inbox.Join(ctx, s.conn, cursor, func() {})
-	if err == nil {
-		return
-	}
-	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
-		s.handler.opts.Logger.Error("connection could not join",
-			slog.String("connection", s.conn.ID()), slog.Any("error", err))
-	}
-	s.conn.End(notify.CloseInternal)
 }

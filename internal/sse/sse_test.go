@@ -21,6 +21,8 @@ import (
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/protocol"
+	"github.com/bellhop/bellhop/internal/protocol/bellhop"
 	"github.com/bellhop/bellhop/internal/sse"
 )
 
@@ -39,14 +41,45 @@ func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func
 	d.cursors = append(d.cursors, cursor)
 	d.mu.Unlock()
 	if cursor == "broken" {
+		c.End(notify.CloseInternal)
 		return io.ErrUnexpectedEOF
 	}
-	if err := c.Write(&hub.Frame{Event: "welcome", Sequence: 1, Data: []byte(`{"user":"` + string(c.Principal().User) + `"}`)}); err != nil {
+	if err := c.Write(event(1, hub.Welcome{User: c.Principal().User})); err != nil {
 		return err
 	}
 	welcomed()
-	d.hub.GoLive(c, 1, &hub.Frame{Event: "live", Sequence: 1, Data: []byte("{}")})
+	d.hub.GoLive(c, 1, event(1, hub.Live{}))
 	return nil
+}
+
+func event(seq notify.Sequence, content hub.Content) *hub.Event {
+	return &hub.Event{Sequence: seq, Content: content}
+}
+
+// plain is version 1 of the protocol, but for the data of some events, which is what
+// the test says.
+type plain struct{ bellhop.Stream }
+
+func (p plain) Accept(r *http.Request) (protocol.Opening, error) {
+	o, err := p.Stream.Accept(r)
+	o.Session = p
+	return o, err
+}
+
+func (p plain) AppendEvent(dst []byte, e *hub.Event, user cursor.Tag) []byte {
+	name, data := "notification", ""
+	switch c := e.Content.(type) {
+	case hub.Welcome:
+		name, data = "welcome", `{"user":"`+string(c.User)+`"}`
+	case hub.Live:
+		name, data = "live", "{}"
+	case hub.Notification:
+		data = string(c.Content)
+	}
+	if e.Sequence != 0 {
+		dst = append(cursors{}.Append(append(dst, "id: "...), user, e.Sequence), '\n')
+	}
+	return append(dst, "event: "+name+"\ndata: "+data+"\n\n"...)
 }
 
 // cursors are numbers after a c.
@@ -67,7 +100,7 @@ func start(t *testing.T, o hub.Options) *fakeService {
 	t.Helper()
 	h := hub.New(o)
 	s := &fakeService{hub: h, desk: &desk{hub: h}}
-	streams := sse.New(sse.Options{Inbox: s.desk, Hub: h, Cursors: cursors{}})
+	streams := sse.New(sse.Options{Protocol: plain{bellhop.Stream{Protocol: bellhop.New(bellhop.Options{Cursors: cursors{}})}}, Service: s.desk, Hub: h})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !r.URL.Query().Has("nobody") {
 			p := notify.Principal{User: "ada", Name: "user:ada", Expires: time.Now().Add(time.Hour)}
@@ -141,7 +174,7 @@ const (
 )
 
 func (s *fakeService) deliver(seq notify.Sequence, data string) {
-	s.hub.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, time.Time{}, &hub.Frame{Event: "notification", Sequence: seq, Data: []byte(data)})
+	s.hub.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, time.Time{}, event(seq, hub.Notification{Notification: &notify.Notification{Content: []byte(data)}}))
 }
 
 func TestAStreamHearsWhatASocketWould(t *testing.T) {

@@ -3,56 +3,56 @@ package sse
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/internal/protocol"
 )
 
 const (
 	writeTimeout = 10 * time.Second // of one write
-	farewell     = time.Second      // for saying why
-	keepBuffer   = 16 << 10         // a larger one is not kept
+	keepBuffer   = 16 << 10         // larger buffers are not reused
+	maxSent      = 1<<16 - 1        // bytes of one event, as on a WebSocket
 )
 
 // stream is a connection's event stream: the hub.Transport.
 type stream struct {
 	// Set before the connection is registered, then read-only.
-	handler *Handler
+	session protocol.Session
 	conn    *hub.Conn
-	tag     cursor.Tag
+	user    cursor.Tag
 	w       http.ResponseWriter
 	control *http.ResponseController
-	cancel  context.CancelFunc // ends whoever joins and waits
-	ended   chan struct{}      // closed when why was said, if it could be
+	cancel  context.CancelFunc // ends Join, and ServeHTTP
+	ended   chan struct{}      // closed when the reason was sent, if that was possible
 
-	writing sync.Mutex // one write at a time
+	writing sync.Mutex // held for one write
 
 	mu      sync.Mutex // never held while the network is written to
 	rest    []byte     // whole events to be written
-	spare   []byte     // what was written: its room is used again
-	cursor  []byte     // the same for cursors
+	spare   []byte     // a buffer to be used again
 	timeout time.Duration
 	shut    bool // nothing more is written
 }
 
-// Name is of hub.Transport.
+// Name implements hub.Transport.
 func (*stream) Name() string { return "events" }
 
-// Tries is of hub.Transport.
+// Tries implements hub.Transport.
 func (*stream) Tries() bool { return false }
 
-// Write is of hub.Transport. net/http cannot write without waiting: without
-// wait, all is a rest.
-func (s *stream) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
-	if err := s.add(frames); err != nil {
+// Size implements hub.Transport.
+func (s *stream) Size(e *hub.Event) int { return s.session.Size(e) }
+
+// Write implements hub.Transport. net/http cannot write without waiting: without wait,
+// everything is a rest.
+func (s *stream) Write(events []*hub.Event, wait bool) (done bool, err error) {
+	if err := s.add(events); err != nil {
 		return true, err
 	}
 	if !wait {
@@ -61,8 +61,8 @@ func (s *stream) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
 	return true, s.flush()
 }
 
-// Ping is of hub.Transport. An event stream has no pong: that the network takes
-// a comment is all there is to see of its peer.
+// Ping implements hub.Transport. An event stream has no pong: that the network takes a
+// comment is the only sign of life of its peer.
 func (s *stream) Ping() (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,65 +73,62 @@ func (s *stream) Ping() (done bool, err error) {
 	return false, nil
 }
 
-// Close is of hub.Transport. A write under way ends soon, whoever it waits for.
+// Close implements hub.Transport. A concurrent write ends soon.
 func (s *stream) Close(why notify.Close) {
 	defer close(s.ended)
 	defer s.cancel()
 	lost := why.Code == notify.CloseLost.Code
 	if !lost {
-		s.sayLast(why)
-		lost = s.control.SetWriteDeadline(time.Now().Add(farewell)) != nil || s.flush() != nil
+		s.addLast(why)
+		lost = s.control.SetWriteDeadline(time.Now().Add(hub.CloseTimeout)) != nil || s.flush() != nil
 	}
-	end := time.Time{} // the stream has its end, and the network's connection goes on
+	end := time.Time{} // the stream has its end, and the network's connection continues
 	if lost {
 		end = time.Now()
 	}
 	s.shutAt(end)
 }
 
-// sayLast puts the reason behind what is to be written, which now must be soon.
-func (s *stream) sayLast(why notify.Close) {
+// addLast adds the protocol's last message. Everything must be written soon now.
+func (s *stream) addLast(why notify.Close) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.timeout = farewell
-	s.rest = appendClose(s.rest, why)
+	s.timeout = hub.CloseTimeout
+	s.rest, _, _ = s.session.AppendClose(s.rest, why)
 }
 
-// shutAt makes all that comes later fail, and what is under way at a deadline.
+// shutAt makes later writes fail, and a concurrent write at a deadline.
 func (s *stream) shutAt(deadline time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shut, s.rest = true, nil
-	_ = s.control.SetWriteDeadline(deadline) // a connection that is gone has none
+	_ = s.control.SetWriteDeadline(deadline) // fails if the connection is closed
 }
 
-// add encodes frames behind what is to be written.
-func (s *stream) add(frames []*hub.Frame) error {
+// add appends events to the bytes to be written.
+func (s *stream) add(events []*hub.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.shut {
 		return net.ErrClosed
 	}
-	for _, f := range frames {
-		if len(f.Data) > wire.MaxFrame {
+	for _, e := range events {
+		start := len(s.rest)
+		if s.rest = s.session.AppendEvent(s.rest, e, s.user); len(s.rest)-start > maxSent {
+			s.rest = s.rest[:start]
 			s.conn.End(notify.CloseInternal)
-			return fmt.Errorf("a %s event has more than %d bytes", f.Event, wire.MaxFrame)
+			return fmt.Errorf("event %T exceeds %d bytes", e.Content, maxSent)
 		}
-		s.cursor = s.cursor[:0]
-		if f.Sequence != 0 {
-			s.cursor = s.handler.opts.Cursors.Append(s.cursor, s.tag, f.Sequence)
-		}
-		s.rest = appendEvent(s.rest, f.Event, s.cursor, f.Data)
 	}
 	return nil
 }
 
-// flush writes all that is to be written, and waits for the peer.
+// flush writes everything that is to be written, and waits for the peer.
 func (s *stream) flush() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	for {
-		p, timeout := s.take()
+		p, timeout := s.takeRest()
 		if len(p) == 0 {
 			return nil
 		}
@@ -145,11 +142,13 @@ func (s *stream) flush() error {
 			return fmt.Errorf("write: %w", err)
 		}
 		s.conn.Heard()
-		s.giveBack(p)
+		s.reuse(p)
 	}
 }
 
-func (s *stream) take() (p []byte, timeout time.Duration) {
+// takeRest returns the bytes to be written, which are the caller's until reuse, and how
+// long writing them may take.
+func (s *stream) takeRest() (p []byte, timeout time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, s.rest, s.spare = s.rest, s.spare, nil
@@ -159,38 +158,10 @@ func (s *stream) take() (p []byte, timeout time.Duration) {
 	return p, timeout
 }
 
-func (s *stream) giveBack(p []byte) {
+func (s *stream) reuse(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if cap(p) <= keepBuffer {
 		s.spare = p[:0]
 	}
-}
-
-// appendEvent appends one event. data is JSON in one line, and a cursor has
-// nothing that would end a line either. Without a cursor, the one before stays
-// the last.
-func appendEvent(dst []byte, event string, cursor, data []byte) []byte {
-	if len(cursor) > 0 {
-		dst = append(dst, "id: "...)
-		dst = append(dst, cursor...)
-		dst = append(dst, '\n')
-	}
-	dst = append(dst, "event: "...)
-	dst = append(dst, event...)
-	dst = append(dst, "\ndata: "...)
-	dst = append(dst, data...)
-	return append(dst, "\n\n"...)
-}
-
-// appendClose appends the event that says why the stream ends, and has a
-// browser that comes back by itself wait for a random part of the time that
-// clients are to stay away.
-func appendClose(dst []byte, why notify.Close) []byte {
-	if why.After > 0 {
-		dst = append(dst, "retry: "...)
-		dst = strconv.AppendInt(dst, rand.Int64N(why.After.Milliseconds()), 10) //nolint:gosec // to spread load, not to keep a secret
-		dst = append(dst, '\n')
-	}
-	return appendEvent(dst, "close", nil, wire.CloseData(why))
 }

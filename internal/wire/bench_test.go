@@ -30,6 +30,6 @@ func BenchmarkNotification(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = wire.AppendFrame(buf[:0], "notification", []byte("cursor"), "", wire.AppendNotification(nil, &n))
+		buf = wire.AppendNotification(buf[:0], &n)
 	}
 }

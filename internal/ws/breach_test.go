@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/ws"
 )
 
 // lines is what was logged.
@@ -35,7 +34,7 @@ func (l *lines) String() string {
 
 func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-func (l *lines) into(o *ws.Options) { o.Logger = l.logger() }
+func (l *lines) into(o *options) { o.Logger = l.logger() }
 
 // One line tells with what bytes a peer broke the protocol, and no token.
 func TestBreachesAreLogged(t *testing.T) {
@@ -132,19 +131,19 @@ func (w *stranger) expectBoth(a, b string) {
 	}
 }
 
-// The connection has the seat of its request's context, until it ends.
-func TestSeatOfTheRequest(t *testing.T) {
+// The connection has the slot of its request's context, until it ends.
+func TestSlotOfTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		from := netip.MustParseAddr("192.0.2.1")
 		for range 10 { // there are three
-			seat, err := s.hub.Admit(from)
+			slot, err := s.hub.Admit(from)
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := s.pipeAs(t, seat)
+			w := s.pipeAs(t, slot)
 			w.expect(welcome, isLive)
-			seat.Release() // is too late
+			slot.Release() // is too late
 			got := s.hub.Connections("ada")
 			if len(got) != 1 || got[0].Address != from || got[0].Transport != "websocket" || got[0].Since.IsZero() {
 				t.Errorf("there are %+v", got)
@@ -155,16 +154,16 @@ func TestSeatOfTheRequest(t *testing.T) {
 	})
 }
 
-// A seat stays with whoever admitted a request that comes to nothing.
-func TestSeatOfARefusedRequest(t *testing.T) {
+// A slot stays with whoever admitted a request that comes to nothing.
+func TestSlotOfARefusedRequest(t *testing.T) {
 	s := start(t)
 	for range 10 {
-		seat, err := s.hub.Admit(netip.MustParseAddr("192.0.2.1"))
+		slot, err := s.hub.Admit(netip.MustParseAddr("192.0.2.1"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := upgradeRequest("/ws?as=nobody")
-		s.as(httptest.NewRecorder(), r.WithContext(hub.WithSeat(r.Context(), seat)))
-		seat.Release()
+		s.as(httptest.NewRecorder(), r.WithContext(hub.WithSlot(r.Context(), slot)))
+		slot.Release()
 	}
 }

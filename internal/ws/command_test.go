@@ -12,7 +12,6 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
-	"github.com/bellhop/bellhop/internal/ws"
 )
 
 func TestPublish(t *testing.T) {
@@ -152,7 +151,7 @@ func TestCommandsAreAnsweredWhileCatchingUp(t *testing.T) {
 		more := make(chan struct{})
 		s.desk.past = func(c *hub.Conn) error {
 			<-more
-			return c.Write(&hub.Frame{Event: "notification", Sequence: 1, Data: []byte(`{"id":"old"}`)})
+			return c.Write(note(1, `{"id":"old"}`))
 		}
 		w := s.pipe(t)
 		w.expect(welcome)
@@ -164,9 +163,9 @@ func TestCommandsAreAnsweredWhileCatchingUp(t *testing.T) {
 }
 
 func TestDepthOfCommands(t *testing.T) {
-	for depth, change := range map[int]func(*ws.Options){
-		32: func(*ws.Options) {},
-		40: func(o *ws.Options) { o.Depth = 40 },
+	for depth, change := range map[int]func(*options){
+		32: func(*options) {},
+		40: func(o *options) { o.v1.Depth = 40 },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := start(t, change).pipe(t)
@@ -188,7 +187,7 @@ func TestDepthOfCommands(t *testing.T) {
 func TestCommandsAreHeldToTheRateOfRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		twice := limit.New(notify.Rate{Name: "requests", Quota: 2, Window: 10 * time.Second}, 0)
-		s := start(t, func(o *ws.Options) { o.Requests = &limit.Principals{Backends: twice} })
+		s := start(t, func(o *options) { o.v1.Requests = &limit.Principals{Backends: twice} })
 		const read = `{"event":"read","data":{"all":true}}`
 		w, other := s.pipe(t), s.pipe(t)
 		w.expect(welcome, isLive)

@@ -21,6 +21,7 @@ import (
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/protocol/bellhop"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/ws"
 )
@@ -56,11 +57,11 @@ func (d *desk) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	return d.hub.GoLive(c, 1, d.welcome(c), live)
 }
 
-func (*desk) welcome(c *hub.Conn) *hub.Frame {
-	return &hub.Frame{Event: "welcome", Sequence: 1, Data: []byte(`{"user":"` + string(c.Principal().User) + `"}`)}
+func (*desk) welcome(c *hub.Conn) *hub.Event {
+	return &hub.Event{Sequence: 1, Content: hub.Welcome{User: c.Principal().User}}
 }
 
-var live = &hub.Frame{Event: "live", Sequence: 1, Data: []byte("{}")}
+var live = &hub.Event{Sequence: 1, Content: hub.Live{}}
 
 func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	d.mu.Lock()
@@ -70,6 +71,7 @@ func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed fu
 		defer d.joined(ctx)
 	}
 	if d.joinFails != nil {
+		c.End(notify.CloseInternal)
 		return d.joinFails
 	}
 	if err := c.Write(d.welcome(c)); err != nil {
@@ -114,7 +116,7 @@ type fakeService struct {
 }
 
 // start returns a service that stops with the test.
-func start(t *testing.T, change ...func(*ws.Options)) *fakeService {
+func start(t *testing.T, change ...func(*options)) *fakeService {
 	t.Helper()
 	h := hub.New(hub.Options{PerAddress: 3})
 	s := newService(h, change...)
@@ -130,16 +132,20 @@ func start(t *testing.T, change ...func(*ws.Options)) *fakeService {
 	return s
 }
 
-func newService(h *hub.Hub, change ...func(*ws.Options)) *fakeService {
+func newService(h *hub.Hub, change ...func(*options)) *fakeService {
 	s := &fakeService{hub: h, desk: &desk{hub: h}}
-	o := ws.Options{
-		Inbox: s.desk, Hub: h, Cursors: cursors{},
-		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
+	o := options{
+		Options: ws.Options{
+			Service: s.desk, Hub: h,
+			CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
+		},
+		v1: bellhop.Options{Service: s.desk, Cursors: cursors{}},
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	s.Handler = ws.New(o)
+	o.Protocol = plain{bellhop.New(o.v1)}
+	s.Handler = ws.New(o.Options)
 	return s
 }
 
@@ -209,13 +215,13 @@ func (s *fakeService) pipe(t *testing.T) *stranger {
 	return s.pipeAs(t, nil)
 }
 
-// pipeAs does so with a seat.
-func (s *fakeService) pipeAs(t *testing.T, seat *hub.Seat) *stranger {
+// pipeAs does so with a slot.
+func (s *fakeService) pipeAs(t *testing.T, slot *hub.Slot) *stranger {
 	t.Helper()
 	here, there := net.Pipe()
 	t.Cleanup(func() { here.Close() })
 	r := upgradeRequest("/ws")
-	go s.as(unwrapping{hijackable{httptest.NewRecorder(), there}}, r.WithContext(hub.WithSeat(r.Context(), seat)))
+	go s.as(unwrapping{hijackable{httptest.NewRecorder(), there}}, r.WithContext(hub.WithSlot(r.Context(), slot)))
 	return handshake(t, here)
 }
 

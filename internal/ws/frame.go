@@ -5,22 +5,23 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/nowait"
-	"github.com/bellhop/bellhop/internal/wire"
 )
 
 const (
-	headSize   = 4         // of a frame with 126 bytes or more
-	keepBuffer = 128 << 10 // larger ones are not kept
+	headerSize = 4         // of a frame with 126 bytes or more
+	keepBuffer = 128 << 10 // larger buffers are not reused
+
+	// maxSent is the maximum payload of a frame to the peer: what 16 bits express.
+	maxSent = 1<<16 - 1
+
+	// maxReason is how many bytes of a reason fit a close frame beside the code.
+	maxReason = 125 - 2
 )
 
-// buffer is where frames are encoded: everything that is written at once.
+// buffer holds the frames of one write.
 type buffer struct {
 	out    []byte
-	cursor []byte
-
 	writer nowait.Writer // that writes out
 }
 
@@ -38,23 +39,29 @@ func (h *Handler) freeBuffer(b *buffer) {
 	}
 }
 
-// addText adds f as a text frame. It reports false if f is too large.
-func (b *buffer) addText(f *hub.Frame, cursor []byte) bool {
-	at := len(b.out)
-	b.out = append(b.out, make([]byte, headSize)...)
-	b.out = wire.AppendFrame(b.out, f.Event, cursor, f.Ref, f.Data)
-	head, payload := b.out[at:at+headSize], b.out[at+headSize:]
-	head[0] = fin | opText
+// beginText makes room for the header of a text frame and returns where the frame
+// begins. The caller appends the payload and calls endText.
+func (b *buffer) beginText() (start int) {
+	start = len(b.out)
+	b.out = append(b.out, make([]byte, headerSize)...)
+	return start
+}
+
+// endText writes the header of the frame that begins at start. It reports false, and
+// drops the frame, if its payload is too large.
+func (b *buffer) endText(start int) bool {
+	header, payload := b.out[start:start+headerSize], b.out[start+headerSize:]
+	header[0] = fin | opText
 	switch n := len(payload); {
-	case n > wire.MaxFrame:
-		b.out = b.out[:at]
+	case n > maxSent:
+		b.out = b.out[:start]
 		return false
 	case n >= length16:
-		head[1] = length16
-		binary.BigEndian.PutUint16(head[2:], uint16(n))
-	default: // a short one has a shorter head
-		head[1] = byte(n)
-		b.out = b.out[:at+2+copy(b.out[at+2:], payload)]
+		header[1] = length16
+		binary.BigEndian.PutUint16(header[2:], uint16(n))
+	default: // the header of a short frame is shorter
+		header[1] = byte(n)
+		b.out = b.out[:start+2+copy(b.out[start+2:], payload)]
 	}
 	return true
 }
@@ -65,21 +72,19 @@ func (b *buffer) addControl(op byte, payload string) {
 	b.out = append(b.out, payload...)
 }
 
-// addClose adds all that ends a connection: an event that says why, and the
-// close frame.
-func (b *buffer) addClose(why notify.Close) {
-	b.addText(&hub.Frame{Event: "close", Data: wire.CloseData(why)}, nil)
-	b.out = append(b.out, fin|opClose, byte(2+len(why.Reason)))    //nolint:gosec // at most 125, see notify.Close
-	b.out = binary.BigEndian.AppendUint16(b.out, uint16(why.Code)) //nolint:gosec // of the list in package notify
-	b.out = append(b.out, why.Reason...)
+// addClose adds a close frame with a code and a reason, which is cut to what fits.
+func (b *buffer) addClose(code int, reason string) {
+	reason = reason[:min(len(reason), maxReason)]
+	b.out = append(b.out, fin|opClose, byte(2+len(reason)))    //nolint:gosec // at most 125
+	b.out = binary.BigEndian.AppendUint16(b.out, uint16(code)) //nolint:gosec // of RFC 6455: four digits
+	b.out = append(b.out, reason...)
 }
 
-// addCloseAnswer adds the answer to a peer's close, which has the same code.
+// addCloseAnswer adds the answer to a close frame of the peer, which has the same code.
 func (b *buffer) addCloseAnswer(code int) {
 	if code == websocket.CloseNoStatusReceived {
 		b.addControl(opClose, "")
 		return
 	}
-	b.out = append(b.out, fin|opClose, 2)
-	b.out = binary.BigEndian.AppendUint16(b.out, uint16(code)) //nolint:gosec // came as 16 bits
+	b.addClose(code, "")
 }

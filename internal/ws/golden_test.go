@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -43,7 +42,7 @@ func TestGoldenFrames(t *testing.T) {
 			Time:    time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC),
 			Content: []byte(`"id":"0193b0c0-0000-7000-8000-000000000001","type":"comment.created","title":"Grace – „äöü“ 👋","data":{"issue":42}`),
 		}
-		s.hub.Deliver(broadcast, n.Time, &hub.Frame{Event: "notification", Sequence: 42, Data: wire.AppendNotification(nil, &n)})
+		s.hub.Deliver(broadcast, n.Time, note(42, string(wire.AppendNotification(nil, &n))))
 		next()
 		w.say(`{"event":"ping","ref":"7"}`)
 		next()

@@ -4,81 +4,64 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 
 	"github.com/bellhop/bellhop/internal/auth"
-	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
-	"github.com/bellhop/bellhop/internal/service"
-	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/internal/protocol"
 )
 
-// readBuffer is how much is read ahead on a connection. Commands are rare, and
-// larger ones are read past it.
+// readBuffer is the size of gorilla's read buffer for a connection. Messages are rare,
+// and larger ones are read past it.
 const readBuffer = 256
 
-// Inbox is what a connection needs of package service, whose Inbox it is.
-type Inbox interface {
+// Joiner brings connections from their cursors to live delivery: package service.
+type Joiner interface {
 	JoinAtOnce(c *hub.Conn, cursor string) bool
 	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
-	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
-	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
 }
 
-// Cursors seals the cursors that events bear: package cursor.
-type Cursors interface {
-	Append(dst []byte, tag cursor.Tag, seq notify.Sequence) []byte
-}
-
-// Verifier knows whose a token is; package auth's is one.
-type Verifier interface {
-	// Verify returns an error of a kind that clients are told if the token is
-	// not good, or not any more.
-	Verify(ctx context.Context, token string) (notify.Principal, error)
-}
-
-// Metrics counts the commands of clients.
-type Metrics interface {
-	// Answered counts a command by its name, "unknown" for those there are
-	// none of, and the status of its answer, as of an HTTP request.
-	Answered(command string, status int)
-}
-
-type noMetrics struct{}
-
-func (noMetrics) Answered(string, int) {}
-
-// Options says what a Handler works with. Inbox, Hub, Cursors and CheckOrigin are
-// required.
+// Options configure a Handler. Protocol, Service, Hub and CheckOrigin are required.
 type Options struct {
-	Inbox       Inbox
+	Protocol    protocol.Protocol
+	Service     Joiner
 	Hub         *hub.Hub
-	Cursors     Cursors
 	CheckOrigin func(*http.Request) bool
 
-	// Verifier is asked for the principals of the tokens that refresh brings;
-	// nil: there is no refresh.
-	Verifier Verifier
-
-	// Commands is how many commands a connection may send in 10 s before it is
-	// closed with 4429; 0: 100.
+	// Commands is how many messages and pings a connection may send in 10 s before it
+	// is closed with 4429; 0: 100.
 	Commands int
 
-	Requests *limit.Principals // how many commands a principal may send; nil: any number
+	// Bounds on connections that are not authenticated yet, if Protocol has such; 0:
+	// the default beside each.
+	Unauthenticated           int           // in all: 1,000
+	UnauthenticatedPerAddress int           // of an address, or IPv6 /64: 10
+	AuthenticationTimeout     time.Duration // from the handshake until the first message was handled: 10 s
 
-	Depth int // how deep the JSON of a command may nest; 0: wire.MaxDepth
+	Logger *slog.Logger // nil: none
+}
 
-	Metrics Metrics      // nil: none
-	Logger  *slog.Logger // nil: none
+func (o *Options) setDefaults() {
+	if o.Commands == 0 {
+		o.Commands = 100
+	}
+	if o.Unauthenticated == 0 {
+		o.Unauthenticated = 1_000
+	}
+	if o.UnauthenticatedPerAddress == 0 {
+		o.UnauthenticatedPerAddress = 10
+	}
+	if o.AuthenticationTimeout == 0 {
+		o.AuthenticationTimeout = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 }
 
 // Handler upgrades requests to WebSockets and serves those.
@@ -86,7 +69,9 @@ type Handler struct {
 	// Set by New, then read-only.
 	opts     Options
 	upgrader websocket.Upgrader
-	began    time.Time
+	started  time.Time
+
+	unauthenticated *hub.Admission
 
 	buffers sync.Pool
 
@@ -94,29 +79,28 @@ type Handler struct {
 	poller      *poller // nil: there is none
 	polls       sync.WaitGroup
 
+	// stopping ends when Wait is called: connections that are not authenticated then
+	// will not be.
+	stopping context.Context
+	stop     context.CancelFunc
+
 	mu     sync.Mutex
 	closed bool
 	tasks  sync.WaitGroup // grows from zero under mu alone, while not closed
 }
 
-// New returns a Handler. Its requests come with the principal in their context
-// (auth.WithPrincipal), were found to ask for our WebSocket, and have at most one
-// cursor in their query; one without a principal is refused. The connection takes the seat that the context has
-// (hub.WithSeat); if none comes of the request, it stays with whoever admitted it.
+// New returns a Handler. Its requests must be valid WebSocket handshakes that
+// hub.Admit has admitted. The
+// connection takes the slot that the request's context has (hub.WithSlot); if there
+// is no connection in the end, the slot stays with the caller who admitted the
+// request.
 func New(opts Options) *Handler {
-	if opts.Commands == 0 {
-		opts.Commands = 100
+	opts.setDefaults()
+	h := &Handler{
+		opts: opts, started: time.Now(),
+		unauthenticated: hub.NewAdmission(opts.Unauthenticated, opts.UnauthenticatedPerAddress),
 	}
-	if opts.Depth == 0 {
-		opts.Depth = wire.MaxDepth
-	}
-	if opts.Metrics == nil {
-		opts.Metrics = noMetrics{}
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	h := &Handler{opts: opts, began: time.Now()}
+	h.stopping, h.stop = context.WithCancel(context.Background())
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  readBuffer,
 		WriteBufferPool: &sync.Pool{}, // so that connections own none: gorilla does not write
@@ -141,42 +125,31 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.tasks.Done()
-	p, ok := auth.PrincipalOf(r.Context())
-	if !ok {
-		problem.Respond(w, r, notify.Errorf(notify.ErrUnauthenticated, "a WebSocket needs a token"))
+	opening, err := h.opts.Protocol.Accept(r)
+	if err != nil {
+		problem.Respond(w, r, err)
 		return
 	}
-	s := &socket{handler: h}
+	s := &socket{handler: h, session: opening.Session}
 	var answer http.Header
-	if len(r.Header.Values("Sec-Websocket-Protocol")) > 0 {
-		answer = http.Header{"Sec-Websocket-Protocol": {auth.Subprotocol}}
+	if opening.Subprotocol != "" {
+		answer = http.Header{"Sec-Websocket-Protocol": {opening.Subprotocol}}
 	}
-	var err error
-	s.ws, err = h.upgrader.Upgrade(&hijacker{ResponseWriter: w, door: &s.door}, r, answer)
+	s.ws, err = h.upgrader.Upgrade(&hijacker{ResponseWriter: w, conn: &s.net}, r, answer)
 	if err != nil {
-		return // it was answered, or there is nobody to answer
+		return // it was answered, or the client has gone
 	}
-	s.start(clone(p), hub.SeatOf(r.Context()), r.URL.Query().Get("cursor"))
+	s.net.upgraded = true
+	s.ws.SetReadLimit(maxMessage)
+	s.ws.SetPingHandler(s.pong)
+	slot := hub.SlotOf(r.Context())
+	if opening.Start != nil {
+		s.start(*opening.Start, slot)
+		return
+	}
+	h.tasks.Add(1)
+	go s.authenticate(slot, slot.Keep())
 }
-
-// clone returns p without a hold on the request or the token that it is from.
-func clone(p notify.Principal) notify.Principal {
-	p.User = notify.UserID(strings.Clone(string(p.User)))
-	p.Name = strings.Clone(p.Name)
-	p.TokenID = strings.Clone(p.TokenID)
-	p.Scopes = slices.Clone(p.Scopes)
-	for i, s := range p.Scopes {
-		p.Scopes[i] = notify.Scope(strings.Clone(string(s)))
-	}
-	p.Topics = slices.Clone(p.Topics)
-	for i, t := range p.Topics {
-		p.Topics[i] = notify.TopicPattern(strings.Clone(string(t)))
-	}
-	return p
-}
-
-// newID returns what a connection is called.
-func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // enter counts a request in, unless Wait was called.
 func (h *Handler) enter() bool {
@@ -189,12 +162,14 @@ func (h *Handler) enter() bool {
 	return true
 }
 
-// Wait returns when all connections have ended and nothing that h started runs
-// any more. It ends none: hub.Drain does. From now on requests are refused.
+// Wait returns when all connections have ended and no goroutine of h runs any more. It
+// ends those that are not authenticated; hub.Drain must end the others. From now on
+// requests are refused.
 func (h *Handler) Wait() {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
+	h.stop()
 	h.tasks.Wait()
 	if h.poller != nil {
 		h.poller.stop()
@@ -203,8 +178,8 @@ func (h *Handler) Wait() {
 	}
 }
 
-// polling returns the poller, which runs from the first time on; nil if the
-// system has none.
+// polling returns the poller, which runs from the first call on; nil if the system has
+// none.
 func (h *Handler) polling() *poller {
 	h.startPoller.Do(func() {
 		if h.poller = newPoller(h.opts.Logger); h.poller != nil {

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-
-	"github.com/bellhop/bellhop/internal/hub"
 )
 
 func TestRefusedHandshakes(t *testing.T) {
@@ -155,7 +153,7 @@ func TestAnotherClient(t *testing.T) {
 	if got := read(); got != `{"event":"reply","ref":"2","data":{}}` {
 		t.Error(got)
 	}
-	s.hub.Deliver(broadcast, time.Time{}, &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`{"id":"x"}`)})
+	s.hub.Deliver(broadcast, time.Time{}, note(2, `{"id":"x"}`))
 	if got := read(); got != `{"event":"notification","cursor":"c2","data":{"id":"x"}}` {
 		t.Error(got)
 	}

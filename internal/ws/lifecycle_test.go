@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,8 +16,8 @@ import (
 
 var broadcast = notify.Readers{All: true}
 
-func note(seq int, data string) *hub.Frame {
-	return &hub.Frame{Event: "notification", Sequence: notify.Sequence(seq), Data: []byte(data)}
+func note(seq int, data string) *hub.Event {
+	return &hub.Event{Sequence: notify.Sequence(seq), Content: hub.Notification{Notification: &notify.Notification{Content: []byte(data)}}}
 }
 
 // drainPings reads the pings that have come, without waiting.
@@ -190,17 +191,14 @@ func TestLengths(t *testing.T) {
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		const around = len(`{"event":"notification","cursor":"c2","data":}`)
-		for _, size := range []int{around + 2, 125, 126, 127, 1000, 65535} {
+		for i, size := range []int{around + 2, 125, 126, 127, 1000, 65535} {
 			data := `"` + strings.Repeat("x", size-around-2) + `"`
 			s.hub.Deliver(broadcast, time.Time{}, note(0, `"between"`))
 			w.expect(`{"event":"notification","data":"between"}`)
-			c := *note(2, data)
-			c.Sequence = 0
-			c.Event = `notification","cursor":"c2` // as long as with a cursor
-			s.hub.Deliver(broadcast, time.Time{}, &c)
-			w.expect(`{"event":"notification","cursor":"c2","data":` + data + `}`)
+			s.hub.Deliver(broadcast, time.Time{}, note(2+i, data))
+			w.expect(`{"event":"notification","cursor":"c` + strconv.Itoa(2+i) + `","data":` + data + `}`)
 		}
-		s.hub.Deliver(broadcast, time.Time{}, note(3, strings.Repeat(" ", 65536)))
+		s.hub.Deliver(broadcast, time.Time{}, note(9, strings.Repeat(" ", 65536)))
 		w.expectEnd(1011, "internal")
 	})
 }

@@ -10,11 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller watches the sockets of connections that only listen, beside the
-// runtime's own: a goroutine that waits in Read costs more than all the rest of
-// an idle connection. The one thing that such a peer sends is pongs, which the
-// poller takes itself. Whatever else comes, it starts the connection's reader,
-// which then stays.
+// poller watches the sockets of connections that only receive, beside the runtime's own
+// poller: a goroutine that waits in Read costs more memory than the rest of an idle
+// connection. Such a peer sends only pongs, which the poller reads itself. When anything
+// else comes, it starts the connection's reader, which then stays.
 type poller struct {
 	epoll, wake int // file descriptors
 	logger      *slog.Logger
@@ -23,15 +22,15 @@ type poller struct {
 	sockets []*socket // by file descriptor
 }
 
-// pongsMost is how many bytes the poller looks at: a few pongs.
-const pongsMost = 512
+// maxPongs is how many bytes the poller reads at a time: a few pongs.
+const maxPongs = 512
 
-// newPoller returns a poller, or nil if the system gives none: then every
-// connection has a reader.
+// newPoller returns a poller, or nil if the system provides none: then every connection
+// has a reader.
 func newPoller(logger *slog.Logger) *poller {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		logger.Warn("no epoll: every connection takes a goroutine", "error", err)
+		logger.Warn("epoll unavailable; every connection uses a goroutine", "error", err)
 		return nil
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
@@ -40,20 +39,20 @@ func newPoller(logger *slog.Logger) *poller {
 		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &event)
 	}
 	if err != nil {
-		logger.Warn("no epoll: every connection takes a goroutine", "error", err)
+		logger.Warn("epoll unavailable; every connection uses a goroutine", "error", err)
 		_ = unix.Close(epoll)
 		return nil
 	}
 	return &poller{epoll: epoll, wake: wake, logger: logger}
 }
 
-// add watches s, and reports whether it does.
+// add makes the poller watch s. It reports false if that is not possible.
 func (p *poller) add(s *socket) bool {
-	if p == nil || s.door.raw == nil {
+	if p == nil || s.net.raw == nil {
 		return false
 	}
 	added := false
-	err := s.door.raw.Control(func(fd uintptr) {
+	err := s.net.raw.Control(func(fd uintptr) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for len(p.sockets) <= int(fd) {
@@ -69,9 +68,9 @@ func (p *poller) add(s *socket) bool {
 	return added && err == nil
 }
 
-// forget stops watching s. A socket that is closed already is forgotten by the
-// system; its descriptor may be another's by now.
-func (p *poller) forget(s *socket) {
+// remove makes the poller stop watching s. The system has removed a socket that was
+// closed; its descriptor may belong to another socket by now.
+func (p *poller) remove(s *socket) {
 	if p == nil {
 		return
 	}
@@ -79,7 +78,7 @@ func (p *poller) forget(s *socket) {
 	defer p.mu.Unlock()
 	if fd := int(s.fd); fd < len(p.sockets) && p.sockets[fd] == s {
 		p.sockets[fd] = nil
-		_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, fd, nil) // it fails if it was closed
+		_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, fd, nil) // fails if the socket was closed
 	}
 }
 
@@ -95,11 +94,11 @@ func (p *poller) socket(fd int) *socket {
 // run polls until close is called.
 func (p *poller) run() {
 	events := make([]unix.EpollEvent, 128)
-	buf := make([]byte, pongsMost)
+	buf := make([]byte, maxPongs)
 	for {
 		n, err := unix.EpollWait(p.epoll, events, -1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
-			p.logger.Error("epoll failed", "error", fmt.Errorf("wait: %w", err))
+			p.logger.Error("epoll failed; idle connections are not read any more", "error", fmt.Errorf("wait: %w", err))
 			return
 		}
 		for _, e := range events[:max(0, n)] {
@@ -113,45 +112,45 @@ func (p *poller) run() {
 	}
 }
 
-// stop ends run.
+// stop makes run return.
 func (p *poller) stop() {
-	_, _ = unix.Write(p.wake, binary.NativeEndian.AppendUint64(nil, 1)) // an eventfd takes it
+	_, _ = unix.Write(p.wake, binary.NativeEndian.AppendUint64(nil, 1)) // cannot fail for an eventfd
 }
 
-// close gives back what the system gave. run must have ended.
+// close closes the file descriptors. run must have returned.
 func (p *poller) close() {
 	_ = unix.Close(p.epoll)
 	_ = unix.Close(p.wake)
 }
 
-// woken takes what a parked peer has sent. The poller calls it, and it does not
-// wait.
+// woken reads what the peer of a parked socket has sent. The poller calls it; it does
+// not wait.
 func (s *socket) woken(buf []byte) {
-	defer s.rescue()
+	defer s.net.conn.Recover()
 	n := 0
 	var err error
-	closed := s.door.raw.Read(func(fd uintptr) bool {
+	closed := s.net.raw.Read(func(fd uintptr) bool {
 		n, err = unix.Read(int(fd), buf)
 		return true
 	})
 	switch {
 	case closed == nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
 	case closed == nil && err == nil && n > 0 && onlyPongs(buf[:n]):
-		s.conn.Heard()
+		s.net.conn.Heard()
 	default:
-		// A command, a close, half a frame, the end: the reader will see. Whoever
-		// ends the connection may start it too.
+		// A message, a close, half a frame or the end: that is for the reader. The end of
+		// the connection may start the reader at the same time.
 		if s.parked.CompareAndSwap(true, false) {
-			s.handler.poller.forget(s)
+			s.handler.poller.remove(s)
 			if closed == nil && err == nil {
-				s.door.inward().ahead = append([]byte(nil), buf[:n]...)
+				s.net.received().ahead = append([]byte(nil), buf[:n]...)
 			}
 			go s.read()
 		}
 	}
 }
 
-// onlyPongs reports whether p is whole, masked pongs and nothing else.
+// onlyPongs reports whether p consists of whole, masked pongs.
 func onlyPongs(p []byte) bool {
 	for len(p) > 0 {
 		if len(p) < 2 || p[0] != fin|opPong || p[1]&isMasked == 0 {

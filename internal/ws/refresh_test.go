@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/ws"
 )
 
 // gate is a Verifier.
@@ -50,8 +49,11 @@ func newGate() *gate {
 }
 
 // into makes the gate the handler's, and has it log to lines.
-func (g *gate) into(lines *lines) func(*ws.Options) {
-	return func(o *ws.Options) { o.Verifier, o.Logger = g, lines.logger() }
+func (g *gate) into(lines *lines) func(*options) {
+	return func(o *options) {
+		o.v1.Verifier, o.Logger = g, lines.logger()
+		o.v1.Logger = o.Logger
+	}
 }
 
 const publishing = `{"event":"publish","ref":"p","data":{"to":{"all":true},"type":"t"}}`
@@ -143,7 +145,7 @@ func TestRevocationDuringARefresh(t *testing.T) {
 
 func TestRefreshesAreCommandsToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := start(t, newGate().into(new(lines)), func(o *ws.Options) { o.Commands = 2 }).pipe(t)
+		w := start(t, newGate().into(new(lines)), func(o *options) { o.Commands = 2 }).pipe(t)
 		w.expect(welcome, isLive)
 		for range 2 {
 			w.say(`{"event":"refresh","data":{"token":"good"}}`)

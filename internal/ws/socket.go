@@ -2,150 +2,135 @@ package ws
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/internal/protocol"
 )
 
-// farewell is how long saying why may take, and how long the peer then has to
-// answer.
-const farewell = time.Second
-
-// socket is a connection's WebSocket: the hub.Transport, and the loop that
-// reads. Keep it small: there are a million.
+// socket is a connection's WebSocket: the hub.Transport, and the loop that reads. Keep
+// it small: a million may exist.
 type socket struct {
 	// Set before the connection is registered, then read-only.
 	handler *Handler
+	session protocol.Session
 	ws      *websocket.Conn // for reading
-	conn    *hub.Conn
-	tag     cursor.Tag
+	user    cursor.Tag
 
-	door door
+	net netConn // with the hub.Conn: one pointer less per connection
 
-	flood flood // touched by the reader alone
+	rate rate // touched by the reader alone
 
-	// parked is whether the poller watches the socket and nobody reads. Who
+	// parked says that the poller watches the socket and no reader runs. The call that
 	// makes it false starts the reader.
 	parked atomic.Bool
-	fd     int32 // by which the poller knows it
+	fd     int32 // of the socket, for the poller
 
-	joining  atomic.Pointer[context.CancelFunc] // while it is
+	joining  atomic.Pointer[context.CancelFunc] // while Join runs
 	peerCode atomic.Int32                       // of the close that the peer sent; 0: none
 }
 
-// start makes the socket a connection of p, which takes the seat, and lets it
-// join: here, if that is soon done, else in a goroutine that has no hold on the
-// request's memory.
-func (s *socket) start(p notify.Principal, seat *hub.Seat, from string) {
+// start registers the connection, which takes the slot, and lets it join: at once if
+// possible, else in a goroutine that does not refer to the request's memory.
+func (s *socket) start(at protocol.Start, slot *hub.Slot) {
 	h := s.handler
-	s.tag = cursor.TagOf(p.User)
-	s.conn = h.opts.Hub.NewConn(p, newID(), seat, s)
-	s.door.conn, s.door.open = s.conn, true
-	s.ws.SetReadLimit(maxCommand)
-	s.ws.SetPingHandler(s.pong)
+	s.user = cursor.TagOf(at.Principal.User)
+	s.net.conn = h.opts.Hub.NewConn(at.Principal, uuid.Must(uuid.NewV7()).String(), slot, s)
 
 	h.tasks.Add(1)
-	if err := h.opts.Hub.Register(s.conn); err != nil {
+	if err := h.opts.Hub.Register(s.net.conn); err != nil {
 		go s.turnAway()
 		return
 	}
-	if s.joinAtOnce(from) {
+	if s.joinAtOnce(at.Cursor) {
 		s.listen()
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background()) // the request's ends too early
 	s.joining.Store(&cancel)
-	if s.conn.Ended() { // and Close may have found nothing to cancel
+	if s.net.conn.Ended() { // and Close may have found nothing to cancel
 		cancel()
 	}
-	go s.join(ctx, cancel, from)
+	go s.join(ctx, cancel, at.Cursor)
 }
 
 func (s *socket) joinAtOnce(cursor string) bool {
-	defer s.rescue()
-	return s.handler.opts.Inbox.JoinAtOnce(s.conn, cursor)
+	defer s.net.conn.Recover()
+	return s.handler.opts.Service.JoinAtOnce(s.net.conn, cursor)
 }
 
-// listen sees to it that what the peer sends is read: by the poller while there
-// are but pongs, else by a reader of its own.
+// listen has the peer's messages read: by the poller while only pongs come, else by a
+// reader.
 func (s *socket) listen() {
-	early := s.door.in != nil // it came with the request: no poll would tell of it
+	early := s.net.in != nil // bytes were read already, which no poll would report
 	s.parked.Store(true)
-	if s.door.raw == nil || early || !s.handler.polling().add(s) || s.conn.Ended() {
+	if s.net.raw == nil || early || !s.handler.polling().add(s) || s.net.conn.Ended() {
 		s.unpark()
 	}
 }
 
-// unpark starts the reader, if there is none.
+// unpark starts the reader if the socket is parked.
 func (s *socket) unpark() {
 	if s.parked.CompareAndSwap(true, false) {
-		if s.door.raw != nil {
-			s.handler.polling().forget(s)
+		if s.net.raw != nil {
+			s.handler.polling().remove(s)
 		}
 		go s.read()
 	}
 }
 
-// turnAway closes a connection that came while the drain began.
+// turnAway closes a connection that was accepted while a drain began.
 func (s *socket) turnAway() {
 	defer s.handler.tasks.Done()
-	defer s.release()
-	defer s.rescue()
-	window, _ := s.handler.opts.Hub.Draining()
-	s.Close(notify.CloseRestart(window))
+	defer s.drainInput()
+	defer s.net.conn.Recover()
+	s.Close(s.restart())
 }
 
-// join brings the connection from its cursor to the live road, and has the
-// reader started once it was welcomed. If the connection ends meanwhile, Close
-// cancels it.
+func (s *socket) restart() notify.Close {
+	window, _ := s.handler.opts.Hub.Draining()
+	return notify.CloseRestart(window)
+}
+
+// join brings the connection from its cursor to live delivery, and has the reader
+// started once it was welcomed. If the connection ends meanwhile, Close cancels ctx.
 func (s *socket) join(ctx context.Context, cancel context.CancelFunc, cursor string) {
 	welcomed := false
 	defer s.handler.tasks.Done()
 	defer func() {
-		if !welcomed { // nobody else will
-			s.release()
+		if !welcomed { // there is no reader to do it
+			s.drainInput()
 		}
 	}()
-	defer s.rescue()
+	defer s.net.conn.Recover()
 	defer s.joining.Store(nil)
 	defer cancel()
-	_ = s.door.send(nil, false) // the handshake's answer, if it is still kept; Join finds out what is wrong
-	err := s.handler.opts.Inbox.Join(ctx, s.conn, cursor, func() {
+	_ = s.net.send(nil, false) // the handshake's answer, if it is not sent yet; Join finds out about an error
+	_ = s.handler.opts.Service.Join(ctx, s.net.conn, cursor, func() {
 		welcomed = true
 		s.handler.tasks.Add(1)
 		s.listen()
-	})
-	if err == nil {
-		return
-	}
-	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
-		s.handler.opts.Logger.Error("connection could not join",
-			slog.String("connection", s.conn.ID()), slog.Any("error", err))
-	}
-	s.conn.End(notify.CloseInternal)
+	}) // which has ended the connection if it failed
 }
 
-// release reads and forgets what the peer still sends, lest that destroy what
-// it was told last, and lets the socket go. The connection has ended, so Close
-// bounds the time.
-func (s *socket) release() {
-	defer s.door.Close()
-	if s.door.lost {
+// drainInput reads and discards what the peer still sends, and closes the socket. A
+// socket closed with unread input would be reset, and the peer might lose the last
+// messages. Close has set a deadline.
+func (s *socket) drainInput() {
+	defer s.net.Close()
+	if s.net.lost {
 		return
 	}
 	buf := make([]byte, readBuffer)
-	for read := 0; read < mostForgotten; {
-		n, err := s.door.Conn.Read(buf)
+	for read := 0; read < maxDiscarded; {
+		n, err := s.net.Conn.Read(buf)
 		if err != nil {
 			break
 		}
@@ -153,68 +138,52 @@ func (s *socket) release() {
 	}
 }
 
-// mostForgotten is how much a peer may send that does not listen any more.
-const mostForgotten = 1 << 20
+// maxDiscarded is how many bytes are read from a peer whose connection has ended.
+const maxDiscarded = 1 << 20
 
-// Name is of hub.Transport.
+// Name implements hub.Transport.
 func (*socket) Name() string { return "websocket" }
 
-// Tries is of hub.Transport.
+// Tries implements hub.Transport.
 func (*socket) Tries() bool { return true }
 
-// Write is of hub.Transport.
-func (s *socket) Write(frames []*hub.Frame, wait bool) (done bool, err error) {
+// Size implements hub.Transport.
+func (s *socket) Size(e *hub.Event) int { return s.session.Size(e) }
+
+// Write implements hub.Transport.
+func (s *socket) Write(events []*hub.Event, wait bool) (done bool, err error) {
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
-	for _, f := range frames {
-		var sealed []byte
-		if f.Sequence != 0 {
-			b.cursor = s.handler.opts.Cursors.Append(b.cursor[:0], s.tag, f.Sequence)
-			sealed = b.cursor
-		}
-		if !b.addText(f, sealed) {
-			s.conn.End(notify.CloseInternal)
-			return true, fmt.Errorf("a %s frame has more than %d bytes", f.Event, wire.MaxFrame)
+	for _, e := range events {
+		start := b.beginText()
+		if b.out = s.session.AppendEvent(b.out, e, s.user); !b.endText(start) {
+			s.net.conn.End(notify.CloseInternal)
+			return true, fmt.Errorf("event %T exceeds %d bytes", e.Content, maxSent)
 		}
 	}
-	return s.door.put(b, wait)
+	return s.net.write(b, wait)
 }
 
-// Ping is of hub.Transport.
+// Ping implements hub.Transport.
 func (s *socket) Ping() (done bool, err error) {
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
 	b.addControl(opPing, "")
-	return s.door.put(b, false)
+	return s.net.write(b, false)
 }
 
-// pong answers a ping of the peer, for gorilla.
-func (s *socket) pong(payload string) error {
-	if s.floods() {
-		s.conn.End(notify.CloseFlood)
-		return nil
-	}
-	b := s.handler.newBuffer()
-	defer s.handler.freeBuffer(b)
-	b.addControl(opPong, payload)
-	if err := s.door.send(b.out, false); err != nil {
-		s.conn.End(notify.CloseLost)
-	}
-	return nil
-}
-
-// Close is of hub.Transport. The peer has a second to take what it is told and
-// another to answer; whoever reads then lets the socket go.
+// Close implements hub.Transport. The peer has a second to receive the reason and
+// another to answer; the reader, which then runs, closes the socket.
 func (s *socket) Close(why notify.Close) {
-	defer s.unpark() // who reads lets the socket go
+	defer s.unpark()
 	if cancel := s.joining.Load(); cancel != nil {
 		(*cancel)()
 	}
 	if why.Code == notify.CloseLost.Code {
-		s.door.sever()
+		s.net.abort()
 		return
 	}
-	timer := time.AfterFunc(farewell, s.door.sever)
+	timer := time.AfterFunc(hub.CloseTimeout, s.net.abort)
 	defer timer.Stop()
 	b := s.handler.newBuffer()
 	defer s.handler.freeBuffer(b)
@@ -222,21 +191,22 @@ func (s *socket) Close(why notify.Close) {
 	if answered != 0 {
 		b.addCloseAnswer(int(answered))
 	} else {
-		b.addClose(why)
+		s.addLast(b, why)
 	}
-	err := s.door.send(b.out, true)
-	if err != nil || answered != 0 || s.door.SetReadDeadline(time.Now().Add(farewell)) != nil {
-		s.door.sever()
+	err := s.net.send(b.out, true)
+	if err != nil || answered != 0 || s.net.SetReadDeadline(time.Now().Add(hub.CloseTimeout)) != nil {
+		s.net.abort()
 	}
 }
 
-// rescue keeps a panic from ending the process: it ends the connection alone.
-func (s *socket) rescue() {
-	v := recover()
-	if v == nil {
-		return
+// addLast adds the protocol's last message, if it has one, and the close frame.
+func (s *socket) addLast(b *buffer, why notify.Close) {
+	start := b.beginText()
+	var code int
+	var reason string
+	b.out, code, reason = s.session.AppendClose(b.out, why)
+	if len(b.out) == start+headerSize || !b.endText(start) {
+		b.out = b.out[:start]
 	}
-	s.handler.opts.Logger.Error("panic on a connection", slog.String("connection", s.conn.ID()),
-		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
-	s.conn.End(notify.CloseInternal)
+	b.addClose(code, reason)
 }

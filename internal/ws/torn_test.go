@@ -15,14 +15,14 @@ func TestRepliesWhileCatchingUp(t *testing.T) {
 	h := hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30})
 	s := newService(h)
 	const frames = 2000
-	history := &hub.Frame{Event: "notification", Sequence: 2, Data: []byte(`"` + strings.Repeat("x", 30_000) + `"`)}
+	history := note(2, `"`+strings.Repeat("x", 30_000)+`"`)
 	var replies sync.WaitGroup
 	s.desk.past = func(c *hub.Conn) error {
 		written := make(chan struct{})
 		defer close(written)
 		replies.Go(func() {
 			for range written {
-				c.Offer(&hub.Frame{Event: "reply", Ref: "1", Data: []byte("{}")})
+				c.Offer(&hub.Event{Content: hub.Reply{Ref: "1", Result: hub.Pong{}}})
 			}
 		})
 		for range frames {

@@ -177,15 +177,15 @@ func (d *device) cursor() string {
 }
 
 // Write implements hub.Transport.
-func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
+func (d *device) Write(events []*hub.Event, _ bool) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, f := range frames {
-		if f.Event == "reset" {
+	for _, f := range events {
+		switch c := f.Content.(type) {
+		case hub.Reset:
 			d.resets++
-		}
-		if f.Event == "notification" {
-			_, rest, _ := strings.Cut(string(f.Data), `"title":"`)
+		case hub.Notification:
+			_, rest, _ := strings.Cut(string(c.Content), `"title":"`)
 			title, _, _ := strings.Cut(rest, `"`)
 			d.told.add(title)
 			d.last = f.Sequence
@@ -193,6 +193,9 @@ func (d *device) Write(frames []*hub.Frame, _ bool) (bool, error) {
 	}
 	return true, nil
 }
+
+// Size implements hub.Transport.
+func (*device) Size(*hub.Event) int { return 300 }
 
 // Name implements hub.Transport.
 func (*device) Name() string { return "test" }

@@ -23,13 +23,12 @@ func TestNames(t *testing.T) {
 	doc, err := contract.LoadAsyncAPI(asyncapi)
 	require.NoError(t, err)
 	var events, commands []string
-	walk(t, "", func(node ast.Node) {
+	walk(t, "protocol/bellhop", func(node ast.Node) {
 		switch node := node.(type) {
-		case *ast.CompositeLit:
-			if named(node.Type) == "Frame" {
-				events = append(events, text(field(node, "Event"))...)
-			}
 		case *ast.ValueSpec:
+			if strings.HasPrefix(node.Names[0].Name, "event") && len(node.Values) == 1 {
+				events = append(events, text(node.Values[0])...)
+			}
 			if node.Names[0].Name == "commands" && len(node.Values) == 1 {
 				commands = append(commands, keys(node.Values[0])...)
 			}

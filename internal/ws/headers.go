@@ -18,38 +18,38 @@ const (
 	maskSize = 4
 )
 
-// mostEmpty is how many fragments without content may follow each other. They
-// would never reach a limit on the size of a message.
-const mostEmpty = 16
+// maxEmpty is how many fragments without content may follow each other. They would
+// never reach the limit on the size of a message.
+const maxEmpty = 16
 
-var errHead = errors.New("malformed frame")
+var errHeader = errors.New("malformed frame")
 
-// heads follows the heads of a peer's frames for what gorilla does not look
-// at: a close of one byte, lengths not in their shortest form, and messages of
-// endlessly many empty fragments. The rest of the protocol is gorilla's. What
-// comes after a close is nobody's: a peer discards it (RFC 6455, section 1.4).
-type heads struct {
-	left  uint64 // of mask and payload
+// headers checks the headers of a peer's frames for what gorilla accepts: a close of
+// one byte, lengths not in their shortest form, and messages of endlessly many empty
+// fragments. gorilla checks the rest. Bytes after a close frame have no meaning: an
+// endpoint discards them (RFC 6455, section 1.4).
+type headers struct {
+	left  uint64 // bytes of mask and payload to come
 	size  uint64 // of the payload, as far as it was read
 	more  uint8  // bytes of size to come
 	long  bool   // size has 8 bytes
 	first byte   // of the frame
-	empty uint8
-	state headState
+	empty uint8  // fragments without content in a row
+	state headerState
 }
 
-type headState uint8
+type headerState uint8
 
 const (
-	atFirst headState = iota
+	atFirst headerState = iota
 	atLength
 	atLongLength
 	atPayload
-	atEnd // past the head of a close: what follows it is not looked at
+	atEnd // after the header of a close frame: nothing is checked any more
 )
 
-// scan takes the next bytes of the stream.
-func (h *heads) scan(p []byte) error {
+// check reads the next bytes of the stream.
+func (h *headers) check(p []byte) error {
 	for len(p) > 0 && h.state != atEnd {
 		if h.state == atPayload {
 			n := min(h.left, uint64(len(p)))
@@ -67,8 +67,8 @@ func (h *heads) scan(p []byte) error {
 	return nil
 }
 
-// next takes a byte of a head.
-func (h *heads) next(b byte) error {
+// next reads a byte of a header.
+func (h *headers) next(b byte) error {
 	switch h.state {
 	case atFirst:
 		h.first, h.state = b, atLength
@@ -91,26 +91,26 @@ func (h *heads) next(b byte) error {
 			return nil
 		}
 		if h.size < length16 || h.long && (h.size < 1<<16 || h.size >= 1<<63) {
-			return errHead
+			return errHeader
 		}
 		return h.done()
 	}
 }
 
-// done ends a head.
-func (h *heads) done() error {
+// done is called at the end of a header.
+func (h *headers) done() error {
 	h.left, h.state = h.size+maskSize, atPayload
 	switch op := h.first & opBits; {
 	case op == opClose && h.size == 1:
-		return errHead
+		return errHeader
 	case op == opClose:
 		h.state = atEnd
 	case op >= opClose: // control frames come between fragments
 	case h.size > 0 || h.first&fin != 0:
 		h.empty = 0
 	default:
-		if h.empty++; h.empty > mostEmpty {
-			return errHead
+		if h.empty++; h.empty > maxEmpty {
+			return errHeader
 		}
 	}
 	return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// MaxFrame is the most bytes that one frame to a client has: 64 KiB, as far as a
-// WebSocket says it with 16 bits.
+// MaxFrame is the maximum size in bytes of a frame to a client: what a WebSocket can
+// express with 16 bits.
 const MaxFrame = 1<<16 - 1
 
 // Time writes t as clients read it: in UTC, to the millisecond.
@@ -27,29 +27,6 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	return append(dst, '.', digits[ms/100], digits[ms/10%10], digits[ms%10], 'Z')
 }
 
-// AppendFrame appends one frame as clients read it: an event with, where they
-// are not empty, the cursor after it, the ref of the command it answers and its
-// data, which is JSON.
-func AppendFrame(dst []byte, event string, cursor []byte, ref string, data []byte) []byte {
-	dst = append(dst, `{"event":"`...)
-	dst = append(dst, event...)
-	dst = append(dst, '"')
-	if len(cursor) > 0 {
-		dst = append(dst, `,"cursor":"`...)
-		dst = append(dst, cursor...)
-		dst = append(dst, '"')
-	}
-	if ref != "" {
-		dst = append(dst, `,"ref":`...)
-		dst = appendString(dst, ref)
-	}
-	if len(data) > 0 {
-		dst = append(dst, `,"data":`...)
-		dst = append(dst, data...)
-	}
-	return append(dst, '}')
-}
-
 // AppendContent appends those members of a notification that do not depend on
 // the journal: what notify.Notification keeps as its Content.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
@@ -62,11 +39,11 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	dst = append(dst, '"')
 	if d.Title != "" {
 		dst = append(dst, `,"title":`...)
-		dst = appendString(dst, d.Title)
+		dst = AppendString(dst, d.Title)
 	}
 	if d.Body != "" {
 		dst = append(dst, `,"body":`...)
-		dst = appendString(dst, d.Body)
+		dst = AppendString(dst, d.Body)
 	}
 	if len(d.Data) > 0 {
 		dst = append(dst, `,"data":`...)
@@ -74,7 +51,7 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	}
 	if d.CollapseKey != "" {
 		dst = append(dst, `,"collapse_key":`...)
-		dst = appendString(dst, d.CollapseKey)
+		dst = AppendString(dst, d.CollapseKey)
 	}
 	dst = append(dst, `,"priority":"`...)
 	dst = append(dst, d.Priority...)
@@ -87,8 +64,11 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 
 // AppendNotification appends n as the JSON object that clients read.
 func AppendNotification(dst []byte, n *notify.Notification) []byte {
-	dst = append(dst, '{')
-	dst = append(dst, n.Content...)
+	return AppendNotificationRest(append(append(dst, '{'), n.Content...), n)
+}
+
+// AppendNotificationRest appends what follows the Content of n in that object.
+func AppendNotificationRest(dst []byte, n *notify.Notification) []byte {
 	dst = append(dst, `,"time":"`...)
 	dst = AppendTime(dst, n.Time)
 	dst = append(dst, `","audience":"`...)
@@ -96,7 +76,7 @@ func AppendNotification(dst []byte, n *notify.Notification) []byte {
 	dst = append(dst, '"')
 	if n.Topic != "" {
 		dst = append(dst, `,"topic":`...)
-		dst = appendString(dst, string(n.Topic))
+		dst = AppendString(dst, string(n.Topic))
 	}
 	dst = appendMoment(dst, "expires_at", n.Expires)
 	if n.Replaces != "" {
@@ -109,66 +89,18 @@ func AppendNotification(dst []byte, n *notify.Notification) []byte {
 	return append(dst, '}')
 }
 
-// appendMoment appends a member that is a time, unless it is zero.
+// appendMoment appends a further member that is a time, unless that is zero.
 func appendMoment(dst []byte, name string, t time.Time) []byte {
 	if t.IsZero() {
 		return dst
 	}
-	dst = append(appendName(dst, name), '"')
+	dst = append(append(append(dst, `,"`...), name...), `":"`...)
 	return append(AppendTime(dst, t), '"')
 }
 
-// appendString appends s, which is valid UTF-8, as a JSON string.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends s, which is valid UTF-8, as a JSON string.
+func AppendString(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s)
-	return dst
-}
-
-// Welcome is what a connection is told first.
-type Welcome struct {
-	Connection string
-	User       notify.UserID
-	Resumed    bool          // it goes on where it was
-	Ping       time.Duration // between two
-	Expires    time.Time     // its token
-	ExpiresIn  time.Duration
-	Topics     []notify.TopicPattern // that it hears
-	Ignored    int                   // topics that its token names besides those
-}
-
-// AppendWelcome appends w as the JSON object that clients read.
-func AppendWelcome(dst []byte, w *Welcome) []byte {
-	dst = slices.Grow(dst, 200+len(w.User))
-	dst = append(dst, `{"connection":`...)
-	dst = appendString(dst, w.Connection)
-	dst = append(dst, `,"user":`...)
-	dst = appendString(dst, string(w.User))
-	dst = append(dst, `,"resumed":`...)
-	dst = strconv.AppendBool(dst, w.Resumed)
-	dst = append(dst, `,"ping":`...)
-	dst = strconv.AppendInt(dst, int64(w.Ping.Seconds()), 10)
-	dst = append(dst, `,"token_expires":"`...)
-	dst = AppendTime(dst, w.Expires)
-	dst = append(dst, `","expires_in":`...)
-	dst = strconv.AppendInt(dst, int64(w.ExpiresIn.Seconds()), 10)
-	return append(AppendTopics(append(dst, ','), w.Topics, w.Ignored), '}')
-}
-
-// AppendTopics appends the members that say which topics are in force, and how
-// many a token names besides those.
-func AppendTopics(dst []byte, topics []notify.TopicPattern, ignored int) []byte {
-	dst = append(dst, `"topics":[`...)
-	for i, t := range topics {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(dst, string(t))
-	}
-	dst = append(dst, ']')
-	if ignored > 0 {
-		dst = append(dst, `,"topics_ignored":`...)
-		dst = strconv.AppendInt(dst, int64(ignored), 10)
-	}
 	return dst
 }
 

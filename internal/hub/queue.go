@@ -1,0 +1,72 @@
+package hub
+
+// queue is what a connection has queued. Most have one frame at a time, for which
+// there is room here: were it a batch, a broadcast that is queued faster than it
+// is written would make one for each connection.
+type queue struct {
+	only  *Event // nil: none, or more than one
+	batch *batch
+}
+
+func (q *queue) isEmpty() bool { return q.only == nil && q.batch == nil }
+
+// size returns how many events are queued, and their bytes.
+func (q *queue) size(t Transport) (n, bytes int) {
+	switch {
+	case q.only != nil:
+		return 1, t.Size(q.only)
+	case q.batch != nil:
+		return len(q.batch.events), q.batch.bytes
+	}
+	return 0, 0
+}
+
+func (q *queue) add(h *Hub, t Transport, e *Event, size int) {
+	switch {
+	case q.isEmpty():
+		q.only = e
+		return
+	case q.batch == nil:
+		q.batch = h.newBatch()
+		q.batch.add(q.only, t.Size(q.only))
+		q.only = nil
+	}
+	q.batch.add(e, size)
+}
+
+// take empties the queue, which is not empty.
+func (q *queue) take(h *Hub, t Transport) *batch {
+	b := q.batch
+	if b == nil {
+		b = h.newBatch()
+		b.add(q.only, t.Size(q.only))
+	}
+	*q = queue{}
+	return b
+}
+
+// batch is several frames that wait, or what a writer has in flight.
+type batch struct {
+	events []*Event
+	bytes  int
+}
+
+func (b *batch) add(e *Event, size int) {
+	b.events = append(b.events, e)
+	b.bytes += size
+}
+
+// newBatch returns an empty batch that was used before, so that queueing
+// allocates nothing.
+func (h *Hub) newBatch() *batch {
+	if b, ok := h.batches.Get().(*batch); ok {
+		return b
+	}
+	return new(batch)
+}
+
+func (h *Hub) freeBatch(b *batch) {
+	clear(b.events)
+	b.events, b.bytes = b.events[:0], 0
+	h.batches.Put(b)
+}
