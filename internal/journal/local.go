@@ -7,7 +7,6 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -20,9 +19,10 @@ import (
 
 // Machine is the state that entries add up to.
 type Machine interface {
-	// Apply applies entries as the sequences from first on. It returns when no power cut can take them back: a verdict for each, and what
-	// is to be delivered, in order. notify.ErrNotApplied means that nothing has
-	// changed. After any other error nothing more may be applied.
+	// Apply applies entries as the sequences from first on. It returns when no power cut
+	// can take them back: a verdict for each, and the changes to deliver, in order. An
+	// entry that cannot be applied gets a verdict, too. After an error nothing more may
+	// be applied.
 	Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error)
 }
 
@@ -232,29 +232,15 @@ func stamp(group []*pending, at time.Time) []notify.Stamped {
 	return entries
 }
 
-// apply applies entries and returns a verdict on each. If the machine cannot apply
-// them together, each is applied alone, so that one on which the machine fails does
-// no harm to others.
+// apply applies entries and returns a verdict on each, and what they have changed.
 func (j *Local) apply(entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	last := j.durable.Load()
-	verdicts, told, err := j.machine.Apply(notify.Sequence(last+1), entries)
-	switch {
-	case err == nil:
-		j.durable.Store(last + uint64(len(entries)))
-		return verdicts, told, nil
-	case !errors.Is(err, notify.ErrNotApplied):
+	verdicts, changes, err := j.machine.Apply(notify.Sequence(last+1), entries)
+	if err != nil {
 		return failed(len(entries), notify.Errorf(notify.ErrOutcomeUnknown, "the store failed")), nil, err
-	case len(entries) == 1:
-		return failed(len(entries), err), nil, nil
 	}
-	for i := range entries {
-		v, more, err := j.apply(entries[i : i+1])
-		verdicts, told = append(verdicts, v...), append(told, more...)
-		if err != nil {
-			return append(verdicts, failed(len(entries)-i-1, notify.Errorf(notify.ErrUnavailable, "the store has failed"))...), told, err
-		}
-	}
-	return verdicts, told, nil
+	j.durable.Store(last + uint64(len(entries)))
+	return verdicts, changes, nil
 }
 
 // handOn has the deliverer deliver what was told, and waits while it is far

@@ -24,7 +24,6 @@ type machine struct {
 	syncs  time.Duration // how long a commit takes
 	tells  []byte        // what a release says
 	err    error
-	poison string // the ID of a publish that cannot be applied
 }
 
 func (m *machine) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
@@ -33,11 +32,6 @@ func (m *machine) Apply(first notify.Sequence, entries []notify.Stamped) ([]noti
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return nil, nil, m.err
-	}
-	for _, e := range entries {
-		if p, ok := e.Entry.(notify.Publish); ok && m.poison != "" && p.ID == m.poison {
-			return nil, nil, notify.ErrNotApplied
-		}
 	}
 	group := make([]notify.Entry, len(entries))
 	for i, e := range entries {
@@ -244,25 +238,6 @@ func TestAFailedCommitEndsTheJournal(t *testing.T) {
 		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
 		assert.ErrorIs(t, stop(), broken)
 		assert.Equal(t, notify.Sequence(7), j.Durable())
-	})
-}
-
-// An entry that cannot be applied fails alone, whatever shares its group.
-func TestAnEntryThatCannotBeAppliedFailsAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var delivered []notify.Sequence
-		j, stop := run(t, &machine{poison: "b"}, func(c notify.Change) {
-			delivered = append(delivered, c.(*notify.Notification).Sequence)
-		})
-		v := j.Append(t.Context(), notify.Publish{ID: "a"}, notify.Publish{ID: "b"}, notify.Publish{ID: "c"})
-		require.NoError(t, v[0].Err)
-		require.ErrorIs(t, v[1].Err, notify.ErrNotApplied)
-		require.NoError(t, v[2].Err)
-		assert.Equal(t, []notify.Sequence{8, 9}, []notify.Sequence{v[0].Sequence, v[2].Sequence})
-		require.ErrorIs(t, j.Append(t.Context(), notify.Publish{ID: "b"})[0].Err, notify.ErrNotApplied)
-		require.NoError(t, j.Append(t.Context(), notify.Publish{ID: "d"})[0].Err)
-		require.NoError(t, stop())
-		assert.Equal(t, []notify.Sequence{8, 9, 10}, delivered)
 	})
 }
 

@@ -111,7 +111,7 @@ type Service struct {
 
 // Open begins a new generation of cursors in the journal and returns an inbox.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	g := notify.Generation{}
+	g := notify.Generation{Rules: notify.RulesVersion}
 	var id [8]byte
 	rand.Read(id[:]) // never fails: crypto/rand
 	rand.Read(g.Secret[:])

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -143,9 +142,6 @@ func readRevocation(b []byte) (revocation, error) {
 // revoke keeps e, and passes it on. For one user the latest Before counts: an
 // older one has nothing to add.
 func (tx *txn) revoke(e notify.Revocation) error {
-	if (e.User == "") == (e.TokenID == "") || e.Issuer != "" && e.TokenID == "" || (e.User == "") != e.Before.IsZero() {
-		return errors.New("a revocation of neither a user's tokens before a time, nor one token")
-	}
 	e.Before = toStored(e.Before)
 	key := revocationKey(e)
 	kept, was, err := tx.revocation(key)

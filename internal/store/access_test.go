@@ -258,23 +258,6 @@ func TestTicketEnds(t *testing.T) {
 	assert.False(t, due, "nothing is left behind")
 }
 
-func TestRevocationOfNothingIsRefused(t *testing.T) {
-	for _, e := range []notify.Revocation{
-		{},
-		{User: "ada"},
-		{Before: noon()},
-		{User: "ada", Before: noon(), TokenID: "id"},
-		{TokenID: "id", Before: noon()},
-		{User: "ada", Before: noon(), Issuer: "one"},
-	} {
-		s := openIn(t, vfs.NewMem())
-		_, _, err := s.Apply(1, notify.Stamp(noon(), e))
-		assert.Error(t, err, "%+v", e)
-		assert.False(t, s.Revoked(notify.Principal{}))
-		require.NoError(t, s.Close())
-	}
-}
-
 // A store of another format is refused: this version would misread it.
 func TestAnotherFormatIsRefused(t *testing.T) {
 	fs := vfs.NewMem()

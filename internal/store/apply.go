@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -17,10 +16,56 @@ import (
 // can take them back: a verdict for each, and the changes to pass on, in order. The
 // entries of one call are one transaction, and no verdict, change or record depends on
 // which entries share one. An entry whose time is before that of its predecessor gets
-// the time of that. ErrNotApplied means that applying them panicked and
-// has changed nothing. Any other error means that it is not known
-// whether they are durable, and that no more may be applied.
+// the time of that.
+//
+// No entry ends the process. One that is unknown or invalid, or that makes Apply panic,
+// changes nothing, and its verdict has an error of kind notify.ErrNotApplied. An error of
+// Apply itself is a failure of the disk, or ErrRules: it is not known whether the entries
+// are durable, and no more may be applied.
 func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
+	verdicts, changes, err := s.commit(first, entries)
+	if errors.Is(err, notify.ErrNotApplied) {
+		verdicts, changes, err = s.commitEach(first, entries)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
+	}
+	for i := range verdicts {
+		if err := verdicts[i].Err; errors.Is(err, notify.ErrNotApplied) {
+			s.log.Error("entry not applied; it changed nothing", "sequence", uint64(verdicts[i].Sequence), "error", err)
+		}
+	}
+	return verdicts, changes, nil
+}
+
+// commitEach commits entries one by one, since one of them panics. That one is replaced
+// by an entry that changes nothing.
+func (s *Store) commitEach(first notify.Sequence, entries []notify.Stamped) (verdicts []notify.Verdict, changes []notify.Change, err error) {
+	for i, e := range entries {
+		seq := first + notify.Sequence(i)
+		v, c, err := s.commit(seq, entries[i:i+1])
+		if errors.Is(err, notify.ErrNotApplied) {
+			v, c, err = s.commit(seq, []notify.Stamped{{Entry: panicked{err: err}, Time: e.Time}})
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		verdicts, changes = append(verdicts, v...), append(changes, c...)
+	}
+	return verdicts, changes, nil
+}
+
+// panicked stands for an entry whose application panicked.
+type panicked struct {
+	notify.Entry
+	err error
+}
+
+func (p panicked) reason() error { return p.err }
+
+// commit applies entries in one transaction, and commits that. An error of kind
+// notify.ErrNotApplied means that nothing has changed.
+func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	tx := &txn{
 		batch:          s.db.NewIndexedBatch(),
 		state:          s.state,
@@ -38,7 +83,7 @@ func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify
 	}
 	if err != nil {
 		s.histories = histories{}
-		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
+		return nil, nil, err
 	}
 	s.watermark.raise(tx.state.last) // before anybody hears of it
 	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
@@ -77,7 +122,7 @@ type txn struct {
 	generations  []notify.Generation
 	indexChanges []indexChange
 
-	maxMarkChanges int // see markMost
+	maxMarkChanges int // see rules.go
 
 	refresh []owner // whose readers have lost what they may have counted, in the entry
 }
@@ -114,8 +159,11 @@ func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]noti
 }
 
 // advance sets the sequence and the time of the next entry. Times are kept in
-// milliseconds, and never go backwards.
+// milliseconds, and never decrease. One that cannot be right counts as the time before.
 func (tx *txn) advance(seq notify.Sequence, at time.Time) {
+	if !notify.IsEntryTime(at) {
+		at = time.UnixMilli(1)
+	}
 	tx.at = latest(tx.state.time, at.UTC().Truncate(time.Millisecond))
 	tx.state.last, tx.state.time = seq, tx.at
 }
@@ -123,6 +171,12 @@ func (tx *txn) advance(seq notify.Sequence, at time.Time) {
 func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
 	tx.refresh = tx.refresh[:0]
 	v := notify.Verdict{Sequence: seq}
+	if v.Err = notify.Validate(e); v.Err != nil {
+		if p, ok := e.(interface{ reason() error }); ok {
+			v.Err = p.reason()
+		}
+		return v, nil
+	}
 	var err error
 	switch e := e.(type) {
 	case notify.Publish:
@@ -136,16 +190,13 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 	case notify.Sweep:
 		v.More, err = tx.applySweep(e)
 	case notify.Generation:
-		tx.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
-		tx.generations = append(tx.generations, notify.Generation{ID: e.ID, First: seq, Secret: e.Secret})
+		err = tx.generation(seq, e)
 	case notify.Revocation:
 		err = tx.revoke(e)
 	case notify.Ticket:
 		err = tx.ticket(e)
 	case notify.Redemption:
 		v.Principal, err = tx.redeem(e)
-	default:
-		return v, fmt.Errorf("unknown entry %T", e)
 	}
 	if isVerdict(err) {
 		v.Err, err = err, nil
@@ -157,8 +208,8 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 
 // isVerdict reports whether err is what was decided, and no failure.
 func isVerdict(err error) bool {
-	return errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
-		errors.Is(err, notify.ErrUnavailable)
+	return err != nil && (errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
+		errors.Is(err, notify.ErrUnavailable))
 }
 
 // emitRefresh has the readers of what has lost something count anew.
@@ -174,187 +225,6 @@ func (tx *txn) emitRefresh() {
 	slices.Sort(to.Topics)
 	to.Users, to.Topics = slices.Compact(to.Users), slices.Compact(to.Topics)
 	tx.changes = append(tx.changes, notify.Recount{To: to})
-}
-
-func (tx *txn) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
-	if (e.Audience == notify.AudienceUser) != (len(e.Users) > 0) || (e.Audience == notify.AudienceTopic) != (len(e.Topics) > 0) {
-		return notify.Receipt{}, fmt.Errorf("a publish to %q with %d users and %d topics", e.Audience, len(e.Users), len(e.Topics))
-	}
-	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
-	keyed, deferred := e.Key != (notify.Key{}), e.DeliverAt.After(tx.at) && !e.Ephemeral
-	if keyed {
-		first, used, err := tx.usedKey(e.Key)
-		if err != nil || used {
-			return first, err
-		}
-	}
-	if (keyed || deferred) && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
-		return notify.Receipt{}, errFull
-	}
-	if keyed {
-		tx.recordKey(e.Key, receipt)
-	}
-	if deferred {
-		tx.storeDeferred(seq, e)
-		return receipt, nil
-	}
-	return receipt, tx.publishNow(seq, e)
-}
-
-// publishNow tells users what e says, now.
-func (tx *txn) publishNow(seq notify.Sequence, e notify.Publish) error {
-	n := e.Notification(seq, tx.at)
-	if e.Ephemeral {
-		tx.changes = append(tx.changes, &n)
-		return nil
-	}
-	return tx.insert(&n, e)
-}
-
-// usedKey returns the first answer under k, if k was used for the same thing,
-// and ErrKeyReused if it was used for another.
-func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
-	key := idempotencyKey(k.Name)
-	b, err := get(tx.batch, key)
-	if err != nil || b == nil {
-		return first, false, err
-	}
-	u, err := readUsedKey(b)
-	switch {
-	case err != nil:
-		return first, false, err
-	case tx.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
-		tx.remove(key)
-		tx.refund(key, len(b))
-		return first, false, nil
-	case u.fingerprint != k.Fingerprint:
-		return first, true, notify.Errorf(notify.ErrKeyReused, "the key was used for a request with another body")
-	}
-	first = u.receipt
-	first.Duplicate = true
-	return first, true, nil
-}
-
-func (tx *txn) recordKey(k notify.Key, r notify.Receipt) {
-	key, end := idempotencyKey(k.Name), expiryKey(tx.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
-	tx.setValue(key, usedKey{tx.at, k.Fingerprint, r})
-	tx.charge(key, len(tx.buffer))
-	tx.set(end, nil)
-	tx.charge(end, 0)
-}
-
-// remember stores n, puts it into the histories that it belongs to, and tells it.
-func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
-	tx.record = appendNotification(tx.record[:0], n)
-	tx.state.bytes += size(n, tx.record)
-	if isInlined(n) { // extend writes it
-		tx.buffer = appendInlineRef(tx.buffer[:0], n.Users[0])
-		tx.set(sequenceKey(kindNotification, n.Sequence), tx.buffer)
-	} else {
-		tx.set(sequenceKey(kindNotification, n.Sequence), tx.record)
-	}
-	tx.key = appendIDKey(tx.key[:0], e.ID)
-	tx.set(tx.key, binary.BigEndian.AppendUint64(tx.buffer[:0], uint64(n.Sequence)))
-	if !n.Expires.IsZero() {
-		tx.set(notificationExpiryKey(n), nil)
-	}
-	if n.CollapseKey != "" {
-		return tx.insertCollapsing(n, e.Keep)
-	}
-	tx.changes = append(tx.changes, n)
-	if n.Audience == notify.AudienceUser { // nearly all are
-		for _, u := range n.Users {
-			if err := tx.addItem(ofUser(u), n, userItem{}, e.Keep); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, o := range ownersOf(n) {
-		if err := tx.addItem(o, n, userItem{}, e.Keep); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// size is what a notification takes: its record, its place, an entry in each history,
-// when it ends, and how many hold it.
-func size(n *notify.Notification, record []byte) uint64 {
-	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
-	total := uint64(len(record) + key + locationBytes)
-	if !n.Expires.IsZero() {
-		total += end
-	}
-	if len(n.Users)+len(n.Topics) > 1 {
-		total += holders
-	}
-	for _, u := range n.Users {
-		total += uint64(key + perName + len(u))
-	}
-	for _, t := range n.Topics {
-		total += uint64(key + perName + len(t))
-		for _, p := range patternsOf(string(t)) {
-			total += uint64(key + perName + len(p) + len(t))
-		}
-	}
-	return total
-}
-
-func notificationExpiryKey(n *notify.Notification) []byte {
-	return expiryKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
-}
-
-// dropReference tells n that one of its owners has let go of it, and removes it when
-// it was the last.
-func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
-	if owners := len(n.Users) + len(n.Topics); owners > 1 {
-		key := sequenceKey(kindRefCount, n.Sequence)
-		b, err := get(tx.batch, key)
-		if err != nil {
-			return err
-		}
-		holders := uint64(owners)
-		if b != nil {
-			holders = binary.BigEndian.Uint64(b)
-		}
-		if holders > 1 {
-			tx.set(key, binary.BigEndian.AppendUint64(nil, holders-1))
-			return nil
-		}
-	}
-	tx.deleteRecord(n, bytes)
-	return nil
-}
-
-// deleteRecord removes the record of a notification that is in no history any more.
-func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
-	tx.remove(sequenceKey(kindNotification, n.Sequence))
-	tx.remove(sequenceKey(kindRefCount, n.Sequence))
-	tx.remove(idKey(n.ID()))
-	if !n.Expires.IsZero() {
-		tx.remove(notificationExpiryKey(n))
-	}
-	tx.state.bytes -= bytes
-}
-
-// notification reads a record, and how many bytes it takes.
-func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
-	b, err := readRecordOf(tx.batch, seq)
-	if err != nil {
-		return notify.Notification{}, 0, err
-	}
-	n, err := readNotification(seq, b)
-	return n, size(&n, b), err
-}
-
-// readerNotification reads a record but for who else was told. There must be one.
-func (tx *txn) readerNotification(seq notify.Sequence) (notify.Notification, error) {
-	b, err := readRecordOf(tx.batch, seq)
-	if err != nil {
-		return notify.Notification{}, err
-	}
-	return readForReader(seq, b)
 }
 
 // mergeSpan notes that the sequences after before were applied.

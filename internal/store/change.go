@@ -11,13 +11,6 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// changeLifetime is for how long a change of state is kept at most, so that
-// whoever was away hears of it: a cursor from before is too old for it.
-const changeLifetime = 31 * 24 * time.Hour
-
-// patternChangesFactor is how many times as many changes a pattern keeps as a topic does.
-const patternChangesFactor = 32
-
 // addChange puts c into the history of o, which keeps the newest ones: as many
 // as are about most notifications, and that one.
 func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {

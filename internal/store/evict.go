@@ -2,10 +2,6 @@ package store
 
 import "github.com/bellhop/bellhop/internal/notify"
 
-// maxEvictions is how many notifications one publish drops from a history. It is
-// one at a time, unless fewer are kept than before.
-const maxEvictions = 100
-
 // evict drops the oldest of a history that has more than it keeps, since the
 // notification at seq came, and tells its readers. The change to one user comes with
 // a count; readers of a shared history count anew.

@@ -10,11 +10,6 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// maxExpirations is how many things one Sweep removes, give or take one notification, so
-// that a publish never waits for long behind one. A notification counts once for each
-// user and topic that was told.
-const maxExpirations = 500
-
 // Due reports whether a Sweep applied now would find something to remove.
 func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	v := s.snapshots.acquire()

@@ -15,12 +15,6 @@ import (
 // the patterns that stand for it, so that a reader of a pattern reads one history,
 // however many topics there are.
 
-// maxPatternDots is how many dots the patterns that have a history have at most. A topic
-// may have 255 dots, and with a history for each the cost of a publish would grow with
-// the square of its bytes. A reader of a longer pattern reads the histories of all its
-// topics, which costs time and memory for each of them.
-const maxPatternDots = 8
-
 // patternsOf returns the patterns with a history that stand for a topic or a longer
 // pattern, the longest first.
 func patternsOf(name string) []string {
@@ -194,5 +188,3 @@ func readMultiKey(u notify.UserID, block uint64) []byte {
 // blockOf returns the block of sequences whose marks are kept together, of what
 // several topics were told.
 func blockOf(seq notify.Sequence) uint64 { return uint64(seq) >> blockBits }
-
-const blockBits = 12

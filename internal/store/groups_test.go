@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -114,6 +115,14 @@ func TestGroupsDecideNothing(t *testing.T) {
 }
 
 func sameError(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
+
+// dumpOf is dump for a test that is no property.
+func dumpOf(t *testing.T, s *store.Store) map[string]string {
+	t.Helper()
+	all, err := s.Dump()
+	require.NoError(t, err)
+	return all
+}
 
 // dump returns all keys and values that entries have made.
 func dump(t *rapid.T, s *store.Store) map[string]string {

@@ -20,7 +20,7 @@ func TestApplyToManyUsers(t *testing.T) {
 		entries := make([]notify.Entry, group)
 		for i := range entries {
 			to := notify.UserID(strconv.Itoa((n + i) % users))
-			entries[i] = notify.Publish{Audience: notify.AudienceUser, Users: []notify.UserID{to}, Keep: 2}
+			entries[i] = notify.Publish{ID: idOf(n + i), Audience: notify.AudienceUser, Users: []notify.UserID{to}, Keep: 2}
 		}
 		if _, _, err := s.Apply(notify.Sequence(n+1), notify.Stamp(time.Now(), entries...)); err != nil {
 			t.Fatal(err)

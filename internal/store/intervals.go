@@ -220,10 +220,6 @@ func readIntervals(b []byte) (intervalSet, error) {
 	return m, nil
 }
 
-// pruneInterval is how many intervals come to be before those are dropped under which
-// nothing is kept: looking takes a seek for each.
-const pruneInterval = 32
-
 // pruned drops the intervals under which there is no key such as key makes.
 func (m intervalSet) pruned(r pebble.Reader, key func(notify.Sequence) []byte) (pruned intervalSet, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: key(0), UpperBound: key(^notify.Sequence(0))})

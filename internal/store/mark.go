@@ -2,30 +2,14 @@ package store
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// maxMarkChanges is how many notifications one Mark through a place changes at most, so that a
-// publish never waits for long behind one. The Mark reads looksPerMark times as many at
-// most. A Mark by ID changes as many as it has IDs.
-const (
-	maxMarkChanges     = 250
-	readsPerMarkChange = 8
-)
-
 // mark changes the state of notifications and tells their reader which.
 func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
-	switch {
-	case e.Reader.User == "":
-		return errors.New("a mark of no user")
-	case e.Verb != notify.VerbRead && e.Verb != notify.VerbUnread && e.Verb != notify.VerbArchive:
-		return fmt.Errorf("a mark that does %q", e.Verb)
-	}
 	m := &markOp{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), changesLeft: tx.maxMarkChanges, readsLeft: readsPerMarkChange * tx.maxMarkChanges}
 	var err error
 	if e.IDs != nil {

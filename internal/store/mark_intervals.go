@@ -85,10 +85,6 @@ func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
 	m.charge(key, len(m.buffer))
 }
 
-// maxPrunedPerMark is how many of a user's records a Mark checks when it adds one, so that few
-// of them are about notifications that are gone.
-const maxPrunedPerMark = 2
-
 // pruneFeeds goes through the feeds that the user has marked, a few at a time, and
 // drops the intervals of those of which nothing is kept.
 func (m *markOp) pruneFeeds() error {

@@ -175,6 +175,7 @@ func readUsedKey(b []byte) (usedKey, error) {
 type state struct {
 	last  notify.Sequence // applied
 	time  time.Time       // of the last entry applied
+	rules uint32          // version in force
 	bytes uint64          // that the notifications kept take, with their keys
 	other uint64          // that all else takes, as far as it grows
 
@@ -188,19 +189,21 @@ func (s state) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, s.bytes)
 	dst = binary.AppendUvarint(dst, s.other)
 	dst = binary.AppendUvarint(dst, uint64(s.truncated))
-	return appendTime(dst, s.time)
+	dst = appendTime(dst, s.time)
+	return binary.AppendUvarint(dst, uint64(s.rules))
 }
 
 func readState(b []byte) (state, error) {
 	r := record{b: b}
 	s := state{last: notify.Sequence(r.uvarint()), bytes: r.uvarint(), other: r.uvarint(), truncated: notify.Sequence(r.uvarint())}
-	s.time = r.time()
+	s.time, s.rules = r.time(), uint32(r.uvarint()) //nolint:gosec // what append has put there
 	return s, r.err
 }
 
 func appendGeneration(dst []byte, g notify.Generation) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, g.ID)
-	return append(dst, g.Secret[:]...)
+	dst = append(dst, g.Secret[:]...)
+	return binary.AppendUvarint(dst, uint64(g.Rules))
 }
 
 func readGeneration(first notify.Sequence, b []byte) (notify.Generation, error) {
@@ -210,6 +213,7 @@ func readGeneration(first notify.Sequence, b []byte) (notify.Generation, error) 
 		g.ID = binary.BigEndian.Uint64(id)
 	}
 	copy(g.Secret[:], r.bytes(16))
+	g.Rules = uint32(r.uvarint()) //nolint:gosec // what append has put there
 	return g, r.err
 }
 

@@ -236,6 +236,9 @@ func (s *Store) load() error {
 	if err := s.reconcile(); err != nil {
 		return err
 	}
+	if err := checkRules(s.state.rules); err != nil {
+		return err
+	}
 	s.snapshots.applied.Store(uint64(s.state.last))
 	s.snapshots.truncated.Store(uint64(s.state.truncated))
 	s.publishUsage()
@@ -379,25 +382,4 @@ func get(r pebble.Reader, key []byte) ([]byte, error) {
 	}
 	b := append([]byte{}, v...)
 	return b, closer.Close()
-}
-
-// logger passes what Pebble says on to slog.
-type logger struct {
-	log   *slog.Logger
-	fatal func(error)
-}
-
-// Infof implements pebble.Logger.
-func (l logger) Infof(format string, args ...any) {
-	l.log.Debug("store", "said", fmt.Sprintf(format, args...))
-}
-
-// Errorf implements pebble.Logger.
-func (l logger) Errorf(format string, args ...any) {
-	l.log.Error("store", "said", fmt.Sprintf(format, args...))
-}
-
-// Fatalf implements pebble.Logger. Pebble expects it not to return.
-func (l logger) Fatalf(format string, args ...any) {
-	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
 }

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// logger passes what Pebble says on to slog.
+type logger struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+// Infof implements pebble.Logger.
+func (l logger) Infof(format string, args ...any) {
+	l.log.Debug("store", "said", fmt.Sprintf(format, args...))
+}
+
+// Errorf implements pebble.Logger.
+func (l logger) Errorf(format string, args ...any) {
+	l.log.Error("store", "said", fmt.Sprintf(format, args...))
+}
+
+// Fatalf implements pebble.Logger. Pebble expects it not to return.
+func (l logger) Fatalf(format string, args ...any) {
+	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+func (tx *txn) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, error) {
+	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
+	keyed, deferred := e.Key != (notify.Key{}), e.DeliverAt.After(tx.at) && !e.Ephemeral
+	if keyed {
+		first, used, err := tx.usedKey(e.Key)
+		if err != nil || used {
+			return first, err
+		}
+	}
+	if (keyed || deferred) && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
+		return notify.Receipt{}, errFull
+	}
+	if keyed {
+		tx.recordKey(e.Key, receipt)
+	}
+	if deferred {
+		tx.storeDeferred(seq, e)
+		return receipt, nil
+	}
+	return receipt, tx.publishNow(seq, e)
+}
+
+// publishNow tells users what e says, now.
+func (tx *txn) publishNow(seq notify.Sequence, e notify.Publish) error {
+	n := e.Notification(seq, tx.at)
+	if e.Ephemeral {
+		tx.changes = append(tx.changes, &n)
+		return nil
+	}
+	return tx.insert(&n, e)
+}
+
+// usedKey returns the first answer under k, if k was used for the same thing,
+// and ErrKeyReused if it was used for another.
+func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
+	key := idempotencyKey(k.Name)
+	b, err := get(tx.batch, key)
+	if err != nil || b == nil {
+		return first, false, err
+	}
+	u, err := readUsedKey(b)
+	switch {
+	case err != nil:
+		return first, false, err
+	case tx.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
+		tx.remove(key)
+		tx.refund(key, len(b))
+		return first, false, nil
+	case u.fingerprint != k.Fingerprint:
+		return first, true, notify.Errorf(notify.ErrKeyReused, "the key was used for a request with another body")
+	}
+	first = u.receipt
+	first.Duplicate = true
+	return first, true, nil
+}
+
+func (tx *txn) recordKey(k notify.Key, r notify.Receipt) {
+	key, end := idempotencyKey(k.Name), expiryKey(tx.at.Add(notify.KeyLifetime), kindKey, k.Name[:])
+	tx.setValue(key, usedKey{tx.at, k.Fingerprint, r})
+	tx.charge(key, len(tx.buffer))
+	tx.set(end, nil)
+	tx.charge(end, 0)
+}
+
+// remember stores n, puts it into the histories that it belongs to, and tells it.
+func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
+	tx.record = appendNotification(tx.record[:0], n)
+	tx.state.bytes += size(n, tx.record)
+	if isInlined(n) { // extend writes it
+		tx.buffer = appendInlineRef(tx.buffer[:0], n.Users[0])
+		tx.set(sequenceKey(kindNotification, n.Sequence), tx.buffer)
+	} else {
+		tx.set(sequenceKey(kindNotification, n.Sequence), tx.record)
+	}
+	tx.key = appendIDKey(tx.key[:0], e.ID)
+	tx.set(tx.key, binary.BigEndian.AppendUint64(tx.buffer[:0], uint64(n.Sequence)))
+	if !n.Expires.IsZero() {
+		tx.set(notificationExpiryKey(n), nil)
+	}
+	if n.CollapseKey != "" {
+		return tx.insertCollapsing(n, e.Keep)
+	}
+	tx.changes = append(tx.changes, n)
+	if n.Audience == notify.AudienceUser { // nearly all are
+		for _, u := range n.Users {
+			if err := tx.addItem(ofUser(u), n, userItem{}, e.Keep); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, o := range ownersOf(n) {
+		if err := tx.addItem(o, n, userItem{}, e.Keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// size is what a notification takes: its record, its place, an entry in each history,
+// when it ends, and how many hold it.
+func size(n *notify.Notification, record []byte) uint64 {
+	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
+	total := uint64(len(record) + key + locationBytes)
+	if !n.Expires.IsZero() {
+		total += end
+	}
+	if len(n.Users)+len(n.Topics) > 1 {
+		total += holders
+	}
+	for _, u := range n.Users {
+		total += uint64(key + perName + len(u))
+	}
+	for _, t := range n.Topics {
+		total += uint64(key + perName + len(t))
+		for _, p := range patternsOf(string(t)) {
+			total += uint64(key + perName + len(p) + len(t))
+		}
+	}
+	return total
+}
+
+func notificationExpiryKey(n *notify.Notification) []byte {
+	return expiryKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
+}
+
+// dropReference tells n that one of its owners has let go of it, and removes it when
+// it was the last.
+func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
+	if owners := len(n.Users) + len(n.Topics); owners > 1 {
+		key := sequenceKey(kindRefCount, n.Sequence)
+		b, err := get(tx.batch, key)
+		if err != nil {
+			return err
+		}
+		holders := uint64(owners)
+		if b != nil {
+			holders = binary.BigEndian.Uint64(b)
+		}
+		if holders > 1 {
+			tx.set(key, binary.BigEndian.AppendUint64(nil, holders-1))
+			return nil
+		}
+	}
+	tx.deleteRecord(n, bytes)
+	return nil
+}
+
+// deleteRecord removes the record of a notification that is in no history any more.
+func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
+	tx.remove(sequenceKey(kindNotification, n.Sequence))
+	tx.remove(sequenceKey(kindRefCount, n.Sequence))
+	tx.remove(idKey(n.ID()))
+	if !n.Expires.IsZero() {
+		tx.remove(notificationExpiryKey(n))
+	}
+	tx.state.bytes -= bytes
+}
+
+// notification reads a record, and how many bytes it takes.
+func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
+	b, err := readRecordOf(tx.batch, seq)
+	if err != nil {
+		return notify.Notification{}, 0, err
+	}
+	n, err := readNotification(seq, b)
+	return n, size(&n, b), err
+}
+
+// readerNotification reads a record but for who else was told. There must be one.
+func (tx *txn) readerNotification(seq notify.Sequence) (notify.Notification, error) {
+	b, err := readRecordOf(tx.batch, seq)
+	if err != nil {
+		return notify.Notification{}, err
+	}
+	return readForReader(seq, b)
+}

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// The rules decide what an entry changes. They are the code that applies entries, the
+// constants below, notify.Validate, the limits and lifetimes of package notify, and how
+// sizeLimit divides a limit. Two programs with different rules make different stores of
+// the same entries. Therefore the rules have a version, notify.RulesVersion, and the
+// state has the version in force: the highest that a notify.Generation has brought so
+// far, or firstRules.
+//
+// A program refuses to apply entries, and to open a store, under a version that it does
+// not have. A program that changes a rule raises notify.RulesVersion, keeps the earlier
+// rules beside the new ones, and chooses by state.rules, so that it can join nodes that
+// still run the earlier program. A new kind of entry, or a new field, is such a change.
+// A lifetime must not be changed while records found by it are in the store: expiryKey is
+// computed from it again when a record is removed.
+//
+// Settings, such as retention and the maximum of notifications in a history, are no
+// rules: each entry carries those that it depends on.
+const (
+	firstRules = 1
+
+	// changeLifetime is the maximum time for which a change is kept, for readers who were
+	// away. It is not shorter than the lifetime of any cursor that needs the change.
+	changeLifetime = 31 * 24 * time.Hour
+
+	// patternChangesFactor is the number of changes that a pattern keeps, as a multiple of
+	// those that a topic keeps.
+	patternChangesFactor = 32
+
+	// maxEvictions is the maximum of notifications that one publish evicts from a history.
+	// Usually it is one, but more are due after fewer are kept than before.
+	maxEvictions = 100
+
+	// maxExpirations is the maximum of records that one Sweep removes, give or take one
+	// notification, so that publishing is never held up for long. A notification counts
+	// once for each user and topic that has it.
+	maxExpirations = 500
+
+	// maxMarkChanges is the maximum of notifications that one Mark up to a sequence
+	// changes, so that publishing is never held up for long. The Mark reads at most
+	// readsPerMarkChange times as many. A Mark by ID has at most notify.MaxMarks.
+	maxMarkChanges     = 250
+	readsPerMarkChange = 8
+
+	// pruneInterval is the number of intervals that are added to an interval set before
+	// those without notifications are dropped from it, which takes a seek for each.
+	pruneInterval = 32
+
+	// maxPrunedPerMark is the maximum of a user's records that a Mark checks when it adds
+	// one, so that few are about notifications that are gone.
+	maxPrunedPerMark = 2
+
+	// maxPatternDots is the maximum of dots in a pattern that has a history. A topic may
+	// have 255 dots, and with a history for each, the cost of a publish would grow with
+	// the square of its bytes. A reader of a longer pattern reads the histories of all
+	// topics that match it, which costs time and memory for each.
+	maxPatternDots = 8
+
+	// blockBits says how many sequences share one record of read state, as a power of two.
+	blockBits = 12
+)
+
+// ErrRules says that the rules in force have a version that this program does not have.
+var ErrRules = errors.New("the journal follows newer rules")
+
+// checkRules returns an error of kind ErrRules if this program cannot apply entries by a
+// version of the rules.
+func checkRules(version uint32) error {
+	if version <= notify.RulesVersion {
+		return nil
+	}
+	return fmt.Errorf("%w: version %d, and this program has versions up to %d; start a newer program, or the one that ran here last",
+		ErrRules, version, notify.RulesVersion)
+}
+
+// generation begins a generation, and brings its rules into force.
+func (tx *txn) generation(seq notify.Sequence, e notify.Generation) error {
+	if err := checkRules(e.Rules); err != nil {
+		return err
+	}
+	tx.state.rules = max(tx.state.rules, e.Rules, firstRules)
+	tx.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
+	tx.generations = append(tx.generations, notify.Generation{ID: e.ID, First: seq, Secret: e.Secret, Rules: e.Rules})
+	return nil
+}

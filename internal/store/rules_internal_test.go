@@ -1,0 +1,90 @@
+package store
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// If this test fails, a constant that decides what an entry changes has another value. A
+// store of before, or another node, would come to another state. Raise
+// notify.RulesVersion, and keep the earlier rules for the earlier versions: see rules.go.
+func TestRulesOfAVersionDoNotChange(t *testing.T) {
+	hour := time.Hour
+	assert.Equal(t, map[string]any{
+		"version":       1,
+		"change":        31 * 24 * hour,
+		"key":           24 * hour,
+		"ticket":        30 * time.Second,
+		"token":         31*24*hour + time.Minute,
+		"pattern":       32,
+		"evictions":     100,
+		"expirations":   500,
+		"mark":          250,
+		"mark reads":    8,
+		"mark IDs":      100,
+		"prune":         32,
+		"pruned":        2,
+		"dots":          8,
+		"block":         12,
+		"names":         256,
+		"users":         1_000,
+		"topics":        10,
+		"collapse keys": 128,
+	}, map[string]any{
+		"version":       notify.RulesVersion,
+		"change":        changeLifetime,
+		"key":           notify.KeyLifetime,
+		"ticket":        notify.TicketLifetime,
+		"token":         notify.TokenLifetimeMost,
+		"pattern":       patternChangesFactor,
+		"evictions":     maxEvictions,
+		"expirations":   maxExpirations,
+		"mark":          maxMarkChanges,
+		"mark reads":    readsPerMarkChange,
+		"mark IDs":      notify.MaxMarks,
+		"prune":         pruneInterval,
+		"pruned":        maxPrunedPerMark,
+		"dots":          maxPatternDots,
+		"block":         blockBits,
+		"names":         notify.MaxUserBytes,
+		"users":         notify.MaxUsers,
+		"topics":        notify.MaxTopics,
+		"collapse keys": notify.MaxCollapseKey,
+	})
+}
+
+func openRules(t *testing.T, fs vfs.FS) (*Store, error) {
+	t.Helper()
+	return Open("data", Options{FS: fs, Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) }})
+}
+
+func TestNewerRulesAreRefused(t *testing.T) {
+	fs := vfs.NewMem()
+	s, err := openRules(t, fs)
+	require.NoError(t, err)
+	now := time.UnixMilli(1000)
+	_, _, err = s.Apply(1, notify.Stamp(now, notify.Generation{ID: 1, Rules: notify.RulesVersion}))
+	require.NoError(t, err)
+	_, _, err = s.Apply(2, notify.Stamp(now, notify.Generation{ID: 2, Rules: notify.RulesVersion + 1}))
+	require.ErrorIs(t, err, ErrRules)
+	assert.ErrorContains(t, err, "version 2, and this program has versions up to 1")
+	require.NoError(t, s.Close())
+
+	s, err = openRules(t, fs)
+	require.NoError(t, err, "the generation was not applied")
+	assert.Equal(t, notify.Sequence(1), s.Last())
+	newer := s.state
+	newer.rules = notify.RulesVersion + 1
+	require.NoError(t, s.db.Set([]byte{kindState}, newer.append(nil), pebble.Sync))
+	require.NoError(t, s.Close())
+	_, err = openRules(t, fs)
+	require.ErrorIs(t, err, ErrRules)
+}
