@@ -1,0 +1,182 @@
+package protocols_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/ws"
+)
+
+// A client of the second protocol receives live notifications, marks them as read, goes
+// away, and resumes from its cursor.
+func TestASecondProtocolReceivesMarksAndResumes(t *testing.T) {
+	r := start(t)
+	c := r.connect("")
+	require.Equal(t, "ada", c.next()["hello"]["you"])
+	require.Equal(t, 0.0, c.next()["now"]["left"])
+
+	r.publish("one")
+	push := c.next()["push"]
+	assert.Equal(t, []any{"one", "comment", `{"n":1.0e400}`}, []any{push["headline"], push["kind"], push["payload"]})
+	c.say(`{"seen":"` + push["at"].(string) + `"}`)
+	answers := map[string]map[string]any{}
+	for range 2 { // the change goes to all connections of the user, and may precede the reply
+		for name, body := range c.next() {
+			answers[name] = body
+		}
+	}
+	assert.Equal(t, 0.0, answers["seen"]["left"])
+	assert.Equal(t, 1.0, answers["changed"]["read"])
+	at := answers["changed"]["at"].(string)
+
+	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+	r.publish("two")
+	c = r.connect(at)
+	require.Equal(t, true, c.next()["hello"]["again"])
+	assert.Equal(t, "two", c.next()["push"]["headline"])
+	assert.Equal(t, 1.0, c.next()["now"]["left"])
+
+	c.say(`{"seen":"none of ours"}`)
+	assert.Contains(t, c.next()["failed"]["why"], "invalid")
+	c.say(`hello?`)
+	c.expectClose(3008, notify.CloseNoObject.Reason)
+}
+
+// An event that several connections of a protocol receive is encoded once for them, and
+// connections of another protocol receive the same event.
+func TestProtocolsShareEventsAndEncodeThemOnce(t *testing.T) {
+	r := start(t)
+	var all []*client
+	for range 5 {
+		c := r.connect("")
+		c.next()
+		c.next()
+		all = append(all, c)
+	}
+	v1 := r.dial("/ws")
+	v1.read()
+	v1.read()
+	before := r.second.encoded.Load()
+	r.publish("shared")
+	for _, c := range all {
+		assert.Equal(t, "shared", c.next()["push"]["headline"])
+	}
+	assert.Contains(t, v1.read(), `"title":"shared"`)
+	assert.Equal(t, before+1, r.second.encoded.Load())
+}
+
+func (c *client) read() string {
+	c.t.Helper()
+	_, message, err := c.Read(c.t.Context())
+	require.NoError(c.t, err)
+	return string(message)
+}
+
+// A first message that does not authenticate ends the connection with a code that says
+// why, and whoever sends it receives nothing else.
+func TestFirstMessagesThatAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		message string
+		code    int
+		reason  string
+	}{
+		"no token":    {`{"connect":{}}`, 3401, "token-invalid"},
+		"expired":     {`{"connect":{"token":"expired"}}`, 3401, "token-expired"},
+		"not connect": {`{"seen":"x"}`, 3008, "first-message-invalid"},
+		"no JSON":     {`hello`, 3008, "first-message-invalid"},
+		"too large":   {`{"connect":{"token":"` + strings.Repeat("x", 20<<10) + `"}}`, 3009, "frame-too-big"},
+		"a panic":     {`{"connect":{"token":"panic"}}`, 3011, "internal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t)
+			client := r.dial("/second", subprotocol)
+			client.say(c.message)
+			client.expectClose(c.code, c.reason)
+			assert.Zero(t, r.hub.Count())
+		})
+	}
+}
+
+// A peer that says nothing, or whose token takes too long to verify, is not waited for.
+func TestAuthenticationIsBoundedInTime(t *testing.T) {
+	r := start(t, func(o *ws.Options) { o.AuthenticationTimeout = 50 * time.Millisecond })
+	r.dial("/second", subprotocol).expectClose(3400, "authentication-timeout")
+	slow := r.dial("/second", subprotocol)
+	slow.say(`{"connect":{"token":"slow"}}`)
+	slow.expectClose(3400, "authentication-timeout")
+}
+
+// A peer that sends pings instead of its first message is closed after 100 of them.
+func TestUnauthenticatedPeersCannotFlood(t *testing.T) {
+	r := start(t)
+	c := r.dial("/second", subprotocol)
+	go func() {
+		for range 200 {
+			if c.Ping(t.Context()) != nil {
+				return
+			}
+		}
+	}()
+	c.expectClose(3429, "too-many-commands")
+	assert.Zero(t, r.second.received.Load())
+}
+
+// Connections that wait for their first message are limited for each address and in
+// all. Those beyond are closed; others take their places when they are free.
+func TestUnauthenticatedConnectionsAreLimited(t *testing.T) {
+	for name, limit := range map[string]func(*ws.Options){
+		"in all":      func(o *ws.Options) { o.Unauthenticated = 2 },
+		"per address": func(o *ws.Options) { o.UnauthenticatedPerAddress = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, limit)
+			first, second := r.dial("/second", subprotocol), r.dial("/second", subprotocol)
+			hello := []<-chan string{first.waiting(), second.waiting()}
+			r.dial("/second", subprotocol).expectClose(3013, "too-many-unauthenticated")
+			first.say(`{"connect":{"token":"ada"}}`)
+			second.say(`{"connect":{"token":"ada"}}`)
+			for _, h := range hello {
+				require.Contains(t, <-h, `"hello"`)
+			}
+			c := r.connect("") // both have left their places
+			require.Equal(t, "ada", c.next()["hello"]["you"])
+		})
+	}
+}
+
+// waiting returns when the service waits for the first message of c, as its answer to a
+// ping shows. The channel has the next message.
+func (c *client) waiting() <-chan string {
+	c.t.Helper()
+	next := make(chan string, 1)
+	go func() {
+		_, message, err := c.Read(c.t.Context())
+		if err != nil {
+			message = []byte(err.Error())
+		}
+		next <- string(message)
+	}()
+	require.NoError(c.t, c.Ping(c.t.Context()))
+	return next
+}
+
+// A drain does not wait for peers that have not said who they are.
+func TestADrainEndsUnauthenticatedConnections(t *testing.T) {
+	r := start(t, func(o *ws.Options) { o.AuthenticationTimeout = time.Hour })
+	r.dial("/second", subprotocol) // whose handler the end of the test waits for
+}
+
+// Another subprotocol is refused before the upgrade.
+func TestAHandshakeOfAnotherProtocolIsRefused(t *testing.T) {
+	r := start(t)
+	_, answer, err := websocket.Dial(t.Context(), r.url+"/second", nil)
+	require.Error(t, err)
+	assert.Equal(t, http.StatusBadRequest, answer.StatusCode)
+}
