@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
@@ -55,12 +54,14 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 		s.commits.Wait()
 		return s.store.Close()
 	}
+	alone := peers.NewLocal(s.nodeName(), s.hub, s.deliver)
 	s.service, err = service.Open(ctx, service.Options{
 		Journal:    s.journal,
 		Store:      s.store,
 		Hub:        s.hub,
 		Cursors:    s.cursors,
-		Peers:      peers.NewLocal(s.nodeName(), s.hub, s.deliver),
+		Peers:      alone,
+		Lease:      alone,
 		Issuers:    s.verifier,
 		Logger:     s.logger,
 		Metrics:    s.metrics,
@@ -91,7 +92,7 @@ func (s *node) newHub() *hub.Hub {
 		QueueBytes:  int(s.cfg.QueueBytes),
 		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
 		PingEvery:   pingEvery,
-		Leeway:      auth.Leeway,
+		Leeway:      notify.Leeway,
 		Unread:      func(r notify.Reader, upTo notify.Sequence) (int, bool) { return s.service.Unread(r, upTo) },
 		Withdrawals: s.verifier.Withdrawals,
 		Metrics:     s.metrics,

@@ -37,7 +37,6 @@ const (
 	MaxTokenBytes  = 8 << 10
 	MaxTopics      = 100                 // in a token: a pattern stands for any number
 	MaxLifetime    = 31 * 24 * time.Hour // from now to a token's exp
-	Leeway         = 30 * time.Second    // between the clock here and the issuer's
 	MinSecretBytes = text.MinSecretBytes
 	MinRSABits     = 2048 // RFC 7518, section 3.3
 	MaxRSABits     = 8192 // so that a signature costs a bounded time
@@ -308,7 +307,7 @@ func (v *Verifier) Close() {
 // Verify returns the principal of token, a JWT or an API key, or an error of
 // kind ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked, or ErrUnavailable if
 // the token's key is unknown while the JWKS URL does not answer. The principal
-// of a JWT expires at the token's exp; for Leeway after it the token is still
+// of a JWT expires at the token's exp; for notify.Leeway after it the token is still
 // accepted, and a connection with it may stay. That of an API key has no user
 // and does not expire.
 func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, error) {

@@ -154,12 +154,12 @@ func TestVerifyRefusesClaims(t *testing.T) {
 		"exp 1e999":             `{"sub":"ada","exp":1e999}`,
 		"exp negative":          `{"sub":"ada","exp":-1}`,
 		"exp twice":             `{"sub":"ada",` + exp + `,` + exp + `}`,
-		"exp over 31 days":      fmt.Sprintf(`{"sub":"ada","exp":%d}`, at(auth.MaxLifetime+auth.Leeway+time.Second)),
+		"exp over 31 days":      fmt.Sprintf(`{"sub":"ada","exp":%d}`, at(auth.MaxLifetime+notify.Leeway+time.Second)),
 		"nbf in the future":     claimsWith(fmt.Sprintf(`"nbf":%d`, at(31*time.Second))),
 		"nbf a string":          claimsWith(`"nbf":"0"`),
 		"nbf out of range":      claimsWith(`"nbf":-9e18`),
 		"iat in the future":     claimsWith(fmt.Sprintf(`"iat":%d`, at(31*time.Second))),
-		"iat 31 days before":    fmt.Sprintf(`{"sub":"ada","exp":%d,"iat":%d}`, at(time.Hour), at(time.Hour-auth.MaxLifetime-auth.Leeway-time.Second)),
+		"iat 31 days before":    fmt.Sprintf(`{"sub":"ada","exp":%d,"iat":%d}`, at(time.Hour), at(time.Hour-auth.MaxLifetime-notify.Leeway-time.Second)),
 		"jti a number":          claimsWith(`"jti":7`),
 		"jti too long":          claimsWith(`"jti":"` + strings.Repeat("j", 257) + `"`),
 		"too deep":              claimsWith(`"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32)),
@@ -242,11 +242,11 @@ func TestVerifyExpiry(t *testing.T) {
 	p, err := v.Verify(t.Context(), token)
 	require.NoError(t, err)
 
-	now = p.Expires.Add(auth.Leeway - 1)
+	now = p.Expires.Add(notify.Leeway - 1)
 	_, err = v.Verify(t.Context(), token)
 	require.NoError(t, err, "a token is accepted for some time after its exp")
 
-	now = p.Expires.Add(auth.Leeway)
+	now = p.Expires.Add(notify.Leeway)
 	_, err = v.Verify(t.Context(), token)
 	requireKind(t, notify.ErrTokenExpired, err, token)
 

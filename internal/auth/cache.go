@@ -38,7 +38,7 @@ func (c *cache) get(token [sha256.Size]byte, keys uint64, now time.Time) (notify
 	if !ok {
 		v, ok = c.old[token]
 	}
-	if !ok || v.keys != keys || !now.Before(v.principal.Expires.Add(Leeway)) {
+	if !ok || v.keys != keys || !now.Before(v.principal.Expires.Add(notify.Leeway)) {
 		return notify.Principal{}, false
 	}
 	return v.principal, true

@@ -48,10 +48,10 @@ func FuzzVerify(f *testing.F) {
 		}
 		_, err = notify.ParseUser(string(p.User))
 		require.NoError(t, err)
-		require.True(t, p.Expires.Add(auth.Leeway).After(noon()))
-		require.False(t, p.Expires.After(noon().Add(auth.MaxLifetime+2*auth.Leeway)))
+		require.True(t, p.Expires.Add(notify.Leeway).After(noon()))
+		require.False(t, p.Expires.After(noon().Add(auth.MaxLifetime+2*notify.Leeway)))
 		require.LessOrEqual(t, len(p.TokenID), 256)
-		require.True(t, p.Issued.IsZero() || p.Expires.Sub(p.Issued) <= auth.MaxLifetime+auth.Leeway)
+		require.True(t, p.Issued.IsZero() || p.Expires.Sub(p.Issued) <= auth.MaxLifetime+notify.Leeway)
 		require.Less(t, depth(claims), 33)
 		var read map[string]any
 		require.NoError(t, json.Unmarshal([]byte(claims), &read))

@@ -50,7 +50,7 @@ func newIssuer(o *Options, e issuerEntry, keys *keyring) (*issuer, error) {
 		identity: t.issuer(),
 		now:      o.Now,
 		validator: jwt.NewValidator(
-			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(notify.Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 			expect([]string{e.issuer}, func(want ...string) jwt.ParserOption { return jwt.WithIssuer(want[0]) }),
 			expect(e.audiences, jwt.WithAudience),
 		),
@@ -188,9 +188,9 @@ func (k *keyring) mayBeNew(t *token) bool { return k.remote != nil && !isHMAC(t.
 // since by then the last token that it concerns has expired.
 func (i *issuer) validate(c *claims) error {
 	switch {
-	case c.ExpiresAt.After(i.now().Add(MaxLifetime + Leeway)):
+	case c.ExpiresAt.After(i.now().Add(MaxLifetime + notify.Leeway)):
 		return invalid("the token's exp is more than 31 days ahead")
-	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+Leeway:
+	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+notify.Leeway:
 		return invalid("the token's exp is more than 31 days after its iat")
 	case len(i.terms.entry.clients) > 0 && !c.isFromClient(i.terms.entry.clients):
 		return invalid("the token is of another client: its azp, client_id or appid is not one that is accepted here")

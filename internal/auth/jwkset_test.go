@@ -263,7 +263,7 @@ func TestTheSameKIDWithANewKey(t *testing.T) {
 	require.EqualValues(t, 2, i.fetches.Load())
 
 	i.serve(set(t, jwk(t, next, "kid", "1")))
-	c.pass(auth.Leeway)
+	c.pass(notify.Leeway)
 	_, err = v.Verify(t.Context(), after)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, i.fetches.Load())

@@ -17,7 +17,7 @@ import (
 func TestVerifyKeepsWhatRevocationsGoBy(t *testing.T) {
 	v := start(t, auth.Options{Secrets: [][]byte{secret()}})
 	id := strings.Repeat("j", 256)
-	oldest := at(time.Hour - auth.MaxLifetime - auth.Leeway)
+	oldest := at(time.Hour - auth.MaxLifetime - notify.Leeway)
 	p, err := v.Verify(t.Context(), seal(header, claimsWith(fmt.Sprintf(`"iat":%d,"jti":"%s"`, oldest, id))))
 	require.NoError(t, err)
 	require.Equal(t, id, p.TokenID)

@@ -29,6 +29,10 @@ type Principal struct {
 	TokenID string    // its jti; empty: it has none
 }
 
+// Leeway is how long a token is accepted after its time, since the clocks of its
+// issuer and of this node may differ.
+const Leeway = 30 * time.Second
+
 // Scope is a permission that a token grants.
 type Scope string
 

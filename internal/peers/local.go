@@ -15,7 +15,8 @@ type Hub interface {
 	Disconnect(u notify.UserID, connection string, why notify.Close) int
 }
 
-// Local is the notify.Peers of a node that has no others.
+// Local is the notify.Peers of a node that has no others, and the notify.Lease that
+// it always holds.
 type Local struct {
 	node    string
 	hub     Hub
@@ -47,4 +48,9 @@ func (l *Local) Connections(_ context.Context, u notify.UserID) ([]notify.Connec
 func (l *Local) Disconnect(_ context.Context, u notify.UserID, connection string) error {
 	l.hub.Disconnect(u, connection, notify.CloseDisconnected)
 	return nil
+}
+
+// Acquire implements notify.Lease.
+func (l *Local) Acquire(ctx context.Context) (held context.Context, release func(), err error) {
+	return ctx, func() {}, ctx.Err()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -58,7 +57,7 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 	case !known:
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid,
 			"the issuer of the token that the ticket was issued for is not accepted any more, or its configuration has changed; take another")
-	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(auth.Leeway)):
+	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(notify.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
 	case s.Revoked(v.Principal):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenRevoked, "the token that the ticket was issued for has been revoked")
@@ -114,7 +113,7 @@ func revocationFaults(r *notify.Revocation) []notify.Fault {
 		return []notify.Fault{{Pointer: "/issued_before", Detail: "is required with user"}}
 	case r.User != "" && r.Issuer != "":
 		return []notify.Fault{{Pointer: "/issuer", Detail: "goes with jti, not with user"}}
-	case r.Before.After(time.Now().Add(auth.Leeway)): // it could not be taken back
+	case r.Before.After(time.Now().Add(notify.Leeway)): // it could not be taken back
 		return []notify.Fault{{Pointer: "/issued_before", Detail: "must not be in the future"}}
 	case r.TokenID != "" && !r.Before.IsZero():
 		return []notify.Fault{{Pointer: "/issued_before", Detail: "goes with user, not with jti"}}

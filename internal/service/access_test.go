@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -93,7 +92,7 @@ func TestTicketIsNoBetterThanItsToken(t *testing.T) {
 	require.ErrorIs(t, err, notify.ErrScope)
 
 	expired := ada()
-	expired.Expires = time.Now().Add(-auth.Leeway - time.Millisecond)
+	expired.Expires = time.Now().Add(-notify.Leeway - time.Millisecond)
 	_, err = r.service.RedeemTicket(t.Context(), r.ticket(expired))
 	require.ErrorIs(t, err, notify.ErrTokenExpired)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -194,7 +195,7 @@ func (s *Service) end(k notify.Key) {
 // note counts what became of d.
 func (s *Service) note(d *notify.Draft, r Result) {
 	if r.Err == nil && !d.DeliverAt.IsZero() {
-		s.deferred(d.DeliverAt)
+		s.noteDeferred(d.DeliverAt)
 	}
 	s.opts.Metrics.Published(audience(d), outcome(d, r))
 }
@@ -221,4 +222,20 @@ func outcome(d *notify.Draft, r Result) string {
 		return "deferred"
 	}
 	return "stored"
+}
+
+// Recall takes a notification back: open connections are told, and no inbox and
+// no replay has it any more. A full disk does not hinder it. Its errors are of
+// the kinds ErrNotFound, if there is none with this id or it reaches anybody whom
+// by may not administer, ErrUnavailable, and ErrOutcomeUnknown, after which it
+// does no harm to recall again.
+func (s *Service) Recall(ctx context.Context, by notify.Principal, id string) error {
+	if !wire.IsID(id) {
+		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
+	}
+	err := s.opts.Journal.Append(ctx, notify.Recall{ID: id, Within: by.Bound(), Keep: s.opts.Keep})[0].Err
+	if errors.Is(err, notify.ErrOutcomeUnknown) {
+		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; it does no harm to try again")
+	}
+	return err
 }

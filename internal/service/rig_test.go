@@ -81,13 +81,14 @@ func (r *rig) start() {
 	if r.wrap != nil {
 		seen = r.wrap(s)
 	}
-	r.peers = peers.NewLocal(cmp.Or(r.node, "node-1"), h, func(c notify.Change) { b.Deliver(c) })
+	local := peers.NewLocal(cmp.Or(r.node, "node-1"), h, func(c notify.Change) { b.Deliver(c) })
+	r.peers = local
 	all := r.peers
 	if r.wrapPeers != nil {
 		all = r.wrapPeers(r.peers)
 	}
 	b, err = service.Open(ctx, service.Options{
-		Journal: j, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Logger: quiet, Metrics: noMetrics{},
+		Journal: j, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Lease: local, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
 		Requests: r.requests,

@@ -12,7 +12,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +60,7 @@ type Options struct {
 	Hub     *hub.Hub
 	Cursors *cursor.Keyring // has each generation of the journal once that is applied
 	Peers   notify.Peers    // all nodes, for what is not journalled
+	Lease   notify.Lease    // under which this node runs upkeep
 	Issuers Issuers         // nil: any
 	Logger  *slog.Logger
 	Metrics Metrics
@@ -98,12 +98,13 @@ type Service struct {
 	// thousand may come back at once. Where both are acquired, pagesOf comes first.
 	pagesOf, pages *limit.Slots
 
-	marking *limit.Slots // one for each user
+	// marking lets a user change read state once at a time.
+	marking *limit.Slots
 
 	redemptions *limit.Limiter // by ticket
 
-	full   atomic.Bool   // the disk has less than the reserve
-	sooner chan struct{} // has room for one: something is due sooner than release would look
+	diskFull  atomic.Bool   // the disk has less free space than the reserve
+	dueSooner chan struct{} // of capacity 1: a deferred notification may be due before releaseDeferred looks again
 
 	mu         sync.Mutex
 	inProgress map[[32]byte]struct{} // idempotency keys whose first use is not done
@@ -126,10 +127,10 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		lists:       limit.NewSlots(readersMost, readersEach),
 		pagesOf:     limit.NewSlots(0, pagesEach),
 		pages:       limit.NewSlots(pagesMost, pagesMost/2),
-		marking:     limit.NewSlots(0, 1),
 		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: redemptionsMost, Window: notify.TicketLifetime}, 0),
 		inProgress:  map[[32]byte]struct{}{},
-		sooner:      make(chan struct{}, 1),
+		marking:     limit.NewSlots(0, 1),
+		dueSooner:   make(chan struct{}, 1),
 	}
 	s.watchDisk()
 	return s, nil
@@ -149,88 +150,3 @@ const (
 	pagesMost = 256
 	pagesEach = 4
 )
-
-// upkeepEvery is how often the disk is looked at and what is past its time is
-// looked for.
-const upkeepEvery = time.Second
-
-// Run keeps house until ctx ends: it sweeps, watches the disk, and delivers what
-// was deferred when it is due.
-func (s *Service) Run(ctx context.Context) {
-	var releasing sync.WaitGroup
-	defer releasing.Wait()
-	releasing.Go(func() { s.release(ctx) })
-	tick := time.NewTicker(upkeepEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			s.watchDisk()
-			if err := s.opts.Store.SyncWatermark(); err != nil {
-				s.opts.Logger.Warn("syncing the watermark failed", "error", err)
-			}
-			err := safely(func() error { return s.sweep(ctx, now) })
-			if err != nil && ctx.Err() == nil {
-				s.opts.Logger.Error("sweeping failed", "error", err)
-			}
-		}
-	}
-}
-
-// safely makes an error of a panic, which must not end the process.
-func safely(do func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return do()
-}
-
-// sweep removes all that is past its time, a bounded number at a time.
-func (s *Service) sweep(ctx context.Context, now time.Time) error {
-	sweep := notify.Sweep{Retention: s.opts.Retention, MaxBytes: s.opts.MaxBytes}
-	due, err := s.opts.Store.Due(now, sweep)
-	if err != nil {
-		return fmt.Errorf("look for what is past its time: %w", err)
-	}
-	for due && ctx.Err() == nil {
-		v := s.opts.Journal.Append(ctx, sweep)[0]
-		if v.Err != nil {
-			return fmt.Errorf("append a sweep: %w", v.Err)
-		}
-		due = v.More
-	}
-	return nil
-}
-
-// watchDisk stops publishing before the disk is full, and lets it go on when
-// there is room again.
-func (s *Service) watchDisk() {
-	free, err := s.opts.Store.Free()
-	if err != nil {
-		s.opts.Logger.Warn("the free space of the disk cannot be read", "error", err)
-		return
-	}
-	full := free < s.opts.Reserve
-	switch was := s.full.Swap(full); {
-	case full && !was:
-		s.opts.Logger.Warn("disk below reserve; publishing refused", "free", free, "reserve", s.opts.Reserve)
-	case was && !full:
-		s.opts.Logger.Info("disk above reserve again; publishing resumed", "free", free, "reserve", s.opts.Reserve)
-	}
-}
-
-// Ready returns nil if this node can publish and replay, and otherwise an error
-// of kind ErrUnavailable that says what is wrong.
-func (s *Service) Ready() error {
-	if err := s.opts.Store.Err(); err != nil {
-		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
-	}
-	if s.full.Load() {
-		return notify.Errorf(notify.ErrUnavailable, "the disk is nearly full")
-	}
-	return nil
-}

@@ -61,11 +61,12 @@ func (s *Service) through(u notify.UserID, which wire.Selection) (notify.Sequenc
 // markInTurn appends e when no other mark of its user is under way, so that each is
 // paid for before the next begins, be it on another connection.
 func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
-	if err := s.marking.Acquire(ctx, string(e.Reader.User)); err != nil {
+	user := string(e.Reader.User)
+	if s.marking.Acquire(ctx, user) != nil {
 		return 0, notify.Errorf(notify.ErrUnavailable, "other marks of this user take too long")
 	}
-	defer s.marking.Release(string(e.Reader.User))
-	if err := s.opts.Marks.Allow(string(e.Reader.User), 1); err != nil {
+	defer s.marking.Release(user)
+	if err := s.opts.Marks.Allow(user, 1); err != nil {
 		return 0, err
 	}
 	return s.appendMark(ctx, e)
@@ -94,22 +95,6 @@ func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequenc
 		}
 		e.From = v.Next
 	}
-}
-
-// Recall takes a notification back: open connections are told, and no inbox and
-// no replay has it any more. A full disk does not hinder it. Its errors are of
-// the kinds ErrNotFound, if there is none with this id or it reaches anybody whom
-// by may not administer, ErrUnavailable, and ErrOutcomeUnknown, after which it
-// does no harm to recall again.
-func (s *Service) Recall(ctx context.Context, by notify.Principal, id string) error {
-	if !wire.IsID(id) {
-		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
-	}
-	err := s.opts.Journal.Append(ctx, notify.Recall{ID: id, Within: by.Bound(), Keep: s.opts.Keep})[0].Err
-	if errors.Is(err, notify.ErrOutcomeUnknown) {
-		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; it does no harm to try again")
-	}
-	return err
 }
 
 // Query says which stretch of an inbox to list.

@@ -17,6 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/peers"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -113,7 +114,7 @@ func (l *ledger) run(t *testing.T) *service.Service {
 	h := hub.New(hub.Options{})
 	logger := cmp.Or(l.logger, slog.New(slog.DiscardHandler))
 	b, err := service.Open(t.Context(), service.Options{
-		Journal: l, Store: l, Hub: h, Cursors: cursor.NewKeyring(), Logger: logger, Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
+		Journal: l, Store: l, Hub: h, Cursors: cursor.NewKeyring(), Lease: peers.NewLocal("", h, nil), Logger: logger, Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
 	})
 	require.NoError(t, err)
 	ctx, stop := contextOf(t)

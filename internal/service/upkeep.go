@@ -1,0 +1,185 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// upkeepEvery is the interval at which the disk is checked, and expired entries are
+// looked for.
+const upkeepEvery = time.Second
+
+const (
+	releaseEvery = time.Second      // the longest time between two looks for due notifications
+	releaseSoon  = time.Millisecond // the shortest, unless a publish asks for one
+	releaseMost  = 100              // deferred notifications that are released together
+)
+
+// Run watches the disk of this node and, while the node holds the lease, runs the
+// upkeep of the journal. It returns when ctx has ended.
+func (s *Service) Run(ctx context.Context) {
+	var upkeep sync.WaitGroup
+	defer upkeep.Wait()
+	upkeep.Go(func() { s.runLeased(ctx) })
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.watchDisk()
+			if err := s.opts.Store.SyncWatermark(); err != nil {
+				s.opts.Logger.Warn("syncing the watermark failed", "error", err)
+			}
+		}
+	}
+}
+
+// runLeased runs upkeep each time that this node holds the lease, until ctx ends.
+func (s *Service) runLeased(ctx context.Context) {
+	for ctx.Err() == nil {
+		held, release, err := s.opts.Lease.Acquire(ctx)
+		if err == nil {
+			s.upkeep(held)
+			release()
+			continue
+		}
+		if ctx.Err() == nil {
+			s.opts.Logger.Error("acquiring the upkeep lease failed; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(upkeepEvery):
+		}
+	}
+}
+
+// upkeep removes expired entries and delivers deferred notifications, until ctx
+// ends. Both are decided where entries are applied, so it does no harm if two nodes
+// run it at the same time.
+func (s *Service) upkeep(ctx context.Context) {
+	var releasing sync.WaitGroup
+	defer releasing.Wait()
+	releasing.Go(func() { s.releaseDeferred(ctx) })
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			err := recovering(func() error { return s.sweep(ctx, now) })
+			if err != nil && ctx.Err() == nil {
+				s.opts.Logger.Error("removing expired entries failed; trying again", "error", err)
+			}
+		}
+	}
+}
+
+// recovering calls do and turns a panic into an error: upkeep must not end the
+// process.
+func recovering(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return do()
+}
+
+// sweep removes everything that has expired or that retention no longer keeps, a
+// bounded number per entry.
+func (s *Service) sweep(ctx context.Context, now time.Time) error {
+	sweep := notify.Sweep{Retention: s.opts.Retention, MaxBytes: s.opts.MaxBytes}
+	due, err := s.opts.Store.Due(now, sweep)
+	if err != nil {
+		return fmt.Errorf("look for expired entries: %w", err)
+	}
+	for due && ctx.Err() == nil {
+		v := s.opts.Journal.Append(ctx, sweep)[0]
+		if v.Err != nil {
+			return fmt.Errorf("append a sweep: %w", v.Err)
+		}
+		due = v.More
+	}
+	return nil
+}
+
+// releaseDeferred delivers deferred notifications when they are due, until ctx ends.
+// It goes on while the disk is full: an accepted notification is delivered.
+func (s *Service) releaseDeferred(ctx context.Context) {
+	timer := time.NewTimer(0) // some may have become due while no node ran
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.dueSooner:
+		}
+		wait := releaseEvery
+		err := recovering(func() (err error) {
+			wait, err = s.releaseDue(ctx)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			s.opts.Logger.Error("deferred notifications could not be delivered; trying again", "error", err)
+		}
+		timer.Reset(wait)
+	}
+}
+
+// noteDeferred wakes releaseDeferred if a notification that is deferred until at
+// would otherwise be released late.
+func (s *Service) noteDeferred(at time.Time) {
+	if time.Until(at) >= releaseEvery {
+		return
+	}
+	select {
+	case s.dueSooner <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
+// releaseDue releases all notifications that are due, ordered by time, and returns
+// when to look again.
+func (s *Service) releaseDue(ctx context.Context) (wait time.Duration, err error) {
+	var last notify.Deferred
+	for ctx.Err() == nil {
+		due, next, err := s.opts.Store.DueDeferred(time.Now(), releaseMost)
+		switch {
+		case err != nil:
+			return releaseEvery, fmt.Errorf("look for due notifications: %w", err)
+		case len(due) == 0 && next.IsZero():
+			return releaseEvery, nil
+		case len(due) == 0:
+			return min(max(releaseSoon, time.Until(next)), releaseEvery), nil
+		case due[0] == last: // the clock was set back, so the journal finds it not due yet
+			return releaseEvery, nil
+		}
+		last = due[0]
+		if err := s.releaseAll(ctx, due); err != nil {
+			return releaseEvery, err
+		}
+	}
+	return releaseEvery, nil
+}
+
+func (s *Service) releaseAll(ctx context.Context, due []notify.Deferred) error {
+	entries := make([]notify.Entry, len(due))
+	for i := range due {
+		entries[i] = notify.Release{Ref: due[i]}
+	}
+	for _, v := range s.opts.Journal.Append(ctx, entries...) {
+		if v.Err != nil { // no error says that one was recalled or released meanwhile
+			return fmt.Errorf("append a release: %w", v.Err)
+		}
+	}
+	return nil
+}
