@@ -2,16 +2,16 @@ package limit
 
 import "sync/atomic"
 
-// Budget is an amount, such as bytes of memory, that holders share. One holder
-// gets at most half of it, k holders that want all get 1/(k+1) each, and the same
-// is left: a newcomer finds something, however much the others want. A nil Budget
-// grants everything and counts nothing.
+// Budget is an amount, such as bytes of memory, that holders share. A holder may have at
+// most as much as is left: one holder gets up to half of the budget, and k holders that
+// want as much as possible get 1/(k+1) each, with the same amount left. So there is always
+// something left for a new holder. A nil Budget grants everything and counts nothing.
 type Budget struct {
 	most  int64
 	taken atomic.Int64
 }
 
-// NewBudget returns a budget of most; nil if that is 0 or less.
+// NewBudget returns a budget of most, or nil if most is 0 or less.
 func NewBudget(most int64) *Budget {
 	if most <= 0 {
 		return nil
@@ -19,8 +19,9 @@ func NewBudget(most int64) *Budget {
 	return &Budget{most: most}
 }
 
-// Take takes n for a holder that has had taken had already. It reports false, and
-// takes nothing, if the holder would then have more than is left.
+// Take takes n for a holder that has had from earlier calls. It reports false, and takes
+// nothing, if the holder would then have more than would be left. A holder that passes 0
+// for had may take all that is left.
 func (b *Budget) Take(n, had int64) bool {
 	if b == nil {
 		return true
@@ -32,14 +33,14 @@ func (b *Budget) Take(n, had int64) bool {
 	return false
 }
 
-// Give gives n back.
+// Give returns n to the budget.
 func (b *Budget) Give(n int64) {
 	if b != nil && n != 0 {
 		b.taken.Add(-n)
 	}
 }
 
-// Left returns how much is left, and false if that is not limited.
+// Left returns the amount that is left, and false if the budget is unlimited.
 func (b *Budget) Left() (n int64, limited bool) {
 	if b == nil {
 		return 0, false
@@ -47,7 +48,7 @@ func (b *Budget) Left() (n int64, limited bool) {
 	return b.most - b.taken.Load(), true
 }
 
-// Taken returns how much is taken.
+// Taken returns the amount that all holders have.
 func (b *Budget) Taken() int64 {
 	if b == nil {
 		return 0

@@ -1,8 +1,13 @@
-// Package limit holds callers to a rate: a token bucket for each key, such as a
-// principal's name or an address. It promises bounded memory however many keys
-// there are, and leaves it to others what a key is and what they limit. The
-// clock is the monotonic one: setting the wall clock neither blocks nor frees
-// anybody.
+// Package limit shares out rates and amounts. Its callers decide what is limited, and what
+// a key is, such as the name of a principal or an address.
+//
+//   - A [Limiter] allows each key a number of events in a window of time (token buckets).
+//     Its memory is bounded, however many keys there are. It uses the monotonic clock, so
+//     changes of the wall clock have no effect.
+//   - A [Budget] is an amount, such as bytes of memory, that is taken at once or refused.
+//     [Shares] divides a budget between addresses and principals.
+//   - [Slots] is an amount that callers wait for, each key in turn. Where callers need no
+//     turns, golang.org/x/sync/semaphore is the same without keys.
 package limit
 
 import (
@@ -19,7 +24,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Keys are spread over shards by a seeded hash, so that nobody can aim at one.
+// Keys are distributed over shards by a seeded hash, so that clients cannot choose keys of
+// the same shard.
 const (
 	shardCount = 64
 
@@ -28,14 +34,14 @@ const (
 	shardKeys = 1024
 )
 
-// Limiter allows each key so much in a window, and a burst at once. A nil
-// Limiter allows everything.
+// Limiter allows each key a quota in a window, and a burst at once. A nil Limiter allows
+// everything.
 type Limiter struct {
 	// Set by New, then read-only.
 	rate  notify.Rate
 	limit rate.Limit
 	burst int
-	full  time.Duration // after so long an unused bucket is full, as a new one is
+	full  time.Duration // the time in which an empty bucket becomes full
 	seed  maphash.Seed
 
 	shards [shardCount]shard
@@ -46,15 +52,15 @@ type Limiter struct {
 // unused for at least that long, so it was full, as a new one is.
 //
 // The cache rotates earlier only when it is full. A key whose bucket is forgotten then
-// starts with a full bucket: whoever has that many keys gets more bursts, and no other
+// starts with a full bucket: a client with that many keys gets more bursts, and no other
 // key gets less.
 type shard struct {
 	mu      sync.Mutex
 	buckets cache.Map[string, *rate.Limiter]
 }
 
-// New returns a limiter that allows r for each key, with up to burst at once;
-// with no burst, a window's worth. A rate without a quota is no limit: nil.
+// New returns a limiter that allows r for each key, with up to burst at once, or up to the
+// quota if burst is 0. It returns nil, which is no limit, if r has no quota.
 func New(r notify.Rate, burst int) *Limiter {
 	if r.Quota <= 0 || r.Window <= 0 {
 		return nil
@@ -76,9 +82,9 @@ func New(r notify.Rate, burst int) *Limiter {
 	return l
 }
 
-// Allow takes n from the bucket of key, or a full bucket if n is more than
-// that. If there is not so much in it, nothing is taken, and the error is of
-// kind ErrLimit and says when there will be.
+// Allow takes n from the bucket of key, or a full bucket if n is more than a bucket holds.
+// If the bucket has less, Allow takes nothing, and returns an error of kind ErrLimit that
+// says after which time the same call is allowed.
 func (l *Limiter) Allow(key string, n int) error {
 	if l == nil {
 		return nil
@@ -98,9 +104,9 @@ func (l *Limiter) Allow(key string, n int) error {
 	}
 }
 
-// Charge takes n from the bucket of key for work that is done, whatever is in it:
-// Allow refuses until that is made up for. A bucket owes one burst at most, so that
-// a single large piece of work blocks nobody for long.
+// Charge takes n from the bucket of key for work that has been done, even if the bucket has
+// less. The bucket then has a debt, and Allow refuses until it is refilled. The debt is at
+// most one burst, so that one large piece of work does not block a key for long.
 func (l *Limiter) Charge(key string, n int) {
 	if l == nil {
 		return
@@ -130,7 +136,8 @@ func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
 	return b
 }
 
-// seconds rounds up to the millisecond: who comes back then is let in.
+// seconds returns s as a duration, rounded up to a millisecond, so that a caller that
+// waits for this time is allowed.
 func seconds(s float64) time.Duration {
 	return time.Duration(math.Ceil(s*1e3)) * time.Millisecond
 }
@@ -142,9 +149,9 @@ func window(d time.Duration) string {
 	return d.String()
 }
 
-// AddressKey returns the key that an address is limited by. An IPv6 /64 is one,
-// since one subscriber has all of it; an IPv4 address is the same however it is
-// written.
+// AddressKey returns the key for limits on an address. All addresses of an IPv6 /64 have one
+// key, since a subscriber usually has a whole /64. An IPv4 address and its IPv6-mapped form
+// have the same key.
 func AddressKey(a netip.Addr) string {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {

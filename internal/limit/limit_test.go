@@ -45,8 +45,7 @@ func TestBucket(t *testing.T) {
 	})
 }
 
-// A charge for work that is done is made up for before more is allowed; one
-// key owes a burst at most.
+// The debt of a charge is refilled before more is allowed; it is at most one burst.
 func TestCharge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(perSecond(10), 0)
@@ -69,7 +68,7 @@ func TestCharge(t *testing.T) {
 	})
 }
 
-// Whoever comes back after RetryAfter is let in, whatever the rate.
+// A call after RetryAfter is allowed, whatever the rate.
 func TestRetryAfterIsEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, quota := range []int{1, 3, 7, 100, 999} {
@@ -120,7 +119,7 @@ func TestInUseIsNotForgotten(t *testing.T) {
 	})
 }
 
-// Strangers cannot fill the memory, and take nothing from anybody.
+// A million keys cannot fill the memory, and take nothing from other keys.
 func TestManyKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 1)

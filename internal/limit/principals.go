@@ -7,13 +7,13 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Principals holds users and backends to rates of their own. A nil Principals
-// allows everything.
+// Principals limits users and backends at different rates. A nil Principals allows
+// everything.
 type Principals struct {
 	Users, Backends *Limiter // nil: no limit
 }
 
-// Allow takes one from what p may do, as Limiter.Allow does.
+// Allow takes one from the bucket of p, as Limiter.Allow does.
 func (l *Principals) Allow(p notify.Principal) error {
 	switch {
 	case l == nil:
@@ -24,7 +24,7 @@ func (l *Principals) Allow(p notify.Principal) error {
 	return l.Users.Allow(p.Name, 1)
 }
 
-// Charge takes n from what p may do for work that is done, as Limiter.Charge does.
+// Charge takes n from the bucket of p for work that has been done, as Limiter.Charge does.
 func (l *Principals) Charge(p notify.Principal, n int) {
 	switch {
 	case l == nil:
@@ -35,12 +35,13 @@ func (l *Principals) Charge(p notify.Principal, n int) {
 	}
 }
 
-// refusalDelay is how long the refusal of a principal that asks too often waits.
+// refusalDelay is the delay of an answer that refuses a request by rate.
 const refusalDelay = 100 * time.Millisecond
 
-// Delay waits a moment before a principal receives a refusal for asking too often,
-// unless ctx ends. A refusal costs nearly as much as some requests do: a client that
-// answers it with the next request on the same connection is slowed down to a few.
+// Delay waits for refusalDelay or until ctx ends. Callers call it before they refuse a
+// request by rate: a refusal costs nearly as much as some requests, and a client that sends
+// the next request on the same connection after each refusal is slowed down to ten in a
+// second.
 func Delay(ctx context.Context) {
 	timer := time.NewTimer(refusalDelay)
 	defer timer.Stop()

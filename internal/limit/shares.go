@@ -2,17 +2,17 @@ package limit
 
 import "sync"
 
-// Holder is who takes from a budget. The principal is empty where it is not known
-// yet.
+// Holder is the client for which an amount is taken. The principal is empty before it is
+// authenticated.
 type Holder struct {
-	Address   string // an AddressKey; all whose address is unknown are one
+	Address   string // an AddressKey; empty: all clients with an unknown address
 	Principal string
 }
 
-// Shares is a budget that is shared by address, and at an address by principal, by
-// the rule of Budget: an address gets half at most, and a principal at it a
-// quarter. One take is always allowed to use all that is left, so that a budget
-// for one large thing is enough for it.
+// Shares is a budget that addresses share by the rule of Budget, and in which the
+// principals of an address share by the same rule: an address gets at most half of the
+// budget, and a principal at one address a quarter. A single Take may always use all that
+// is left, so a budget as large as the largest item is large enough.
 type Shares struct {
 	budget *Budget
 
@@ -22,7 +22,7 @@ type Shares struct {
 	byHolder    map[Holder]int64
 }
 
-// NewShares returns shares of most, which must be more than 0.
+// NewShares returns shares of a budget of most, which must be more than 0.
 func NewShares(most int64) *Shares {
 	return &Shares{
 		budget:      NewBudget(most),
@@ -32,8 +32,8 @@ func NewShares(most int64) *Shares {
 	}
 }
 
-// Take takes n more for something that has taken own already for its holder. It
-// reports false, and takes nothing, if that is more than the holder's share.
+// Take takes n more for an item that has own already, on behalf of its holder. It reports
+// false, and takes nothing, if the holder would exceed its share.
 func (s *Shares) Take(h Holder, n, own int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Shares) Take(h Holder, n, own int64) bool {
 	return true
 }
 
-// hasLocked compares what the holder has besides own with what is left.
+// hasLocked reports whether the holder's other items, without own, leave it n. Callers hold mu.
 func (s *Shares) hasLocked(h Holder, n, own int64) bool {
 	address, total := s.byAddress[h.Address], s.budget.Taken()+n
 	if total+max(0, address-own) > s.budget.most {
@@ -53,12 +53,12 @@ func (s *Shares) hasLocked(h Holder, n, own int64) bool {
 	if h.Principal == "" {
 		return true
 	}
-	had := s.byHolder[h] - own // within the half that an address may have
+	had := s.byHolder[h] - own // of the half for the address
 	return total+max(0, s.byPrincipal[h.Principal]-own) <= s.budget.most &&
 		(had <= 0 || address+n+had <= s.budget.most/2)
 }
 
-// Give gives n of the holder back.
+// Give returns n, which holder h has, to the budget.
 func (s *Shares) Give(h Holder, n int64) {
 	if n == 0 {
 		return
@@ -83,5 +83,5 @@ func add[K comparable](to map[K]int64, key K, n int64) {
 	}
 }
 
-// Taken returns how much is taken in all.
+// Taken returns the amount that all holders have.
 func (s *Shares) Taken() int64 { return s.budget.Taken() }

@@ -6,44 +6,43 @@ import (
 	"sync"
 )
 
-// Slots limits how much is done at a time, in all and for each key, such as a
-// principal's name. Keys that wait are served in turn: one key with many waiters
-// delays another by one of them, not by all. A slot may stand for anything that is
-// counted, such as a byte of memory.
+// Slots limits concurrency, in total and for each key, such as the name of a principal. A
+// slot may be anything that is counted, such as one byte of memory. Keys with waiting
+// requests are served in turn: many requests of one key delay another key by one request.
+// Its memory grows only with the keys that hold or wait for slots.
 type Slots struct {
 	most, each int64
 
 	mu    sync.Mutex
 	taken int64
 	byKey map[string]*slots
-	turn  []*slots // keys that may take what they wait for, the next one first
+	turn  []*slots // keys whose next request is within the limit of the key, in their order
 }
 
-// slots is what a key has and waits for.
+// slots are the slots that a key holds and its waiting requests.
 type slots struct {
 	held    int64
 	waiting []request
 	inTurn  bool
 }
 
-// request is a call of AcquireN that waits.
+// request is a waiting call of AcquireN.
 type request struct {
 	n       int64
 	granted chan struct{} // closed when the slots are granted
 }
 
-// NewSlots returns slots, most in all, and for a key as many as each says; 0: any
-// number.
+// NewSlots returns slots of which there are most in total and each for a key. 0 is no limit.
 func NewSlots(most, each int64) *Slots {
 	return &Slots{most: most, each: each, byKey: make(map[string]*slots)}
 }
 
-// Acquire waits for a slot of key, for Release to give back, and returns the error
-// of ctx if that ends first.
+// Acquire waits for a slot for key, which the caller returns with Release. If ctx ends first,
+// it returns the error of ctx.
 func (s *Slots) Acquire(ctx context.Context, key string) error { return s.AcquireN(ctx, key, 1) }
 
-// AcquireN waits for n slots of key, for ReleaseN to give back, and returns the error
-// of ctx if that ends first. n must not be more than one key may have.
+// AcquireN waits for n slots for key, which the caller returns with ReleaseN. If ctx ends
+// first, it returns the error of ctx. n must not exceed the limits.
 func (s *Slots) AcquireN(ctx context.Context, key string, n int64) error {
 	granted := s.ask(key, n)
 	select {
@@ -55,7 +54,7 @@ func (s *Slots) AcquireN(ctx context.Context, key string, n int64) error {
 	return ctx.Err()
 }
 
-// ask returns a channel that is closed once key has n slots more.
+// ask adds a request for n slots, and returns a channel that is closed when it is granted.
 func (s *Slots) ask(key string, n int64) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +70,7 @@ func (s *Slots) ask(key string, n int64) chan struct{} {
 	return granted
 }
 
-// withdraw takes back what was asked for, or gives back what was granted
-// meanwhile.
+// withdraw removes a request, or returns its slots if it has been granted meanwhile.
 func (s *Slots) withdraw(key string, n int64, granted chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,10 +90,10 @@ func (s *Slots) withdraw(key string, n int64, granted chan struct{}) {
 	s.forgetLocked(key, k)
 }
 
-// Release gives a slot of key back.
+// Release returns one slot of key.
 func (s *Slots) Release(key string) { s.ReleaseN(key, 1) }
 
-// ReleaseN gives n slots of key back.
+// ReleaseN returns n slots of key.
 func (s *Slots) ReleaseN(key string, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,13 +108,12 @@ func (s *Slots) releaseLocked(key string, k *slots, n int64) {
 	s.forgetLocked(key, k)
 }
 
-// mayTakeLocked reports whether k waits and may have what it waits for, as soon as
-// that is free.
+// mayTakeLocked reports whether k has a waiting request that is within the limit of a key.
 func (s *Slots) mayTakeLocked(k *slots) bool {
 	return len(k.waiting) > 0 && (s.each == 0 || k.held+k.waiting[0].n <= s.each)
 }
 
-// queueLocked puts k behind the keys that wait for their turn, if it is to have one.
+// queueLocked adds k to the end of turn, unless it is there or may not take a turn.
 func (s *Slots) queueLocked(k *slots) {
 	if !k.inTurn && s.mayTakeLocked(k) {
 		k.inTurn = true
@@ -124,9 +121,9 @@ func (s *Slots) queueLocked(k *slots) {
 	}
 }
 
-// grantLocked grants what is free to the keys in turn, each its first request. If
-// there is too little for the next key, the others wait behind it, so that a large
-// request is granted in the end.
+// grantLocked grants free slots to the keys in turn, each its first request. If there are
+// too few for the next key, the keys behind it wait too: otherwise small requests could
+// delay a large one for ever.
 func (s *Slots) grantLocked() {
 	for len(s.turn) > 0 {
 		k := s.turn[0]
@@ -144,6 +141,7 @@ func (s *Slots) grantLocked() {
 	}
 }
 
+// forgetLocked removes a key that holds no slots and has no waiting requests.
 func (s *Slots) forgetLocked(key string, k *slots) {
 	if k.held == 0 && len(k.waiting) == 0 {
 		delete(s.byKey, key)

@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 )
 
-// A key that gave up waiting leaves nothing behind, also while all slots are taken
-// and another key waits before it.
-func TestNothingIsLeftOfKeysThatGiveUp(t *testing.T) {
+// A key whose requests were withdrawn takes no memory, also while all slots are taken and
+// another key waits before it.
+func TestKeysWithWithdrawnRequestsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSlots(3, 2)
 		for _, key := range []string{"holder", "holder", "other"} {
@@ -23,11 +23,11 @@ func TestNothingIsLeftOfKeysThatGiveUp(t *testing.T) {
 		cancel()
 		for range 100 {
 			if s.Acquire(ended, "a") == nil || s.AcquireN(ended, "holder", 2) == nil {
-				t.Fatal("there are more slots than three")
+				t.Fatal("more than three slots were granted")
 			}
 		}
 		if len(s.turn) != 1 || len(s.byKey) != 3 {
-			t.Errorf("%d keys are known, %d wait for their turn", len(s.byKey), len(s.turn))
+			t.Errorf("%d keys are in memory, %d wait for their turn", len(s.byKey), len(s.turn))
 		}
 		s.ReleaseN("holder", 2)
 		if err := <-first; err != nil {
@@ -36,7 +36,7 @@ func TestNothingIsLeftOfKeysThatGiveUp(t *testing.T) {
 		s.ReleaseN("first", 2)
 		s.Release("other")
 		if len(s.byKey) > 0 || len(s.turn) > 0 || s.taken != 0 {
-			t.Errorf("%d keys are known, %d slots are taken", len(s.byKey), s.taken)
+			t.Errorf("%d keys are in memory, %d slots are taken", len(s.byKey), s.taken)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 )
 
-// A key with many that wait has its share, and another key comes next.
+// Keys take turns, however many requests one of them has.
 func TestSlotsAreGrantedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limit.NewSlots(2, 0)
@@ -58,12 +58,12 @@ func TestAKeyHasSoManySlots(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, <-third, context.Canceled)
 		s.Release("a")
-		require.NoError(t, <-fourth, "who gave up takes no slot")
+		require.NoError(t, <-fourth, "a withdrawn request holds no slot")
 	})
 }
 
-// However they come and give up, there are never more than there may be, and all
-// are free in the end.
+// In whatever order requests are made and withdrawn, no limit is exceeded, and all slots are
+// free in the end.
 func TestSlotsAreExact(t *testing.T) {
 	const most, each = 5, 2
 	s := limit.NewSlots(most, each)
