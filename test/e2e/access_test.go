@@ -107,7 +107,7 @@ func TestOperators(t *testing.T) {
 
 func TestAConnectionThatIsRefreshedStays(t *testing.T) {
 	s := start(t)
-	soon := time.Now().Add(-auth.Leeway + 4*time.Second) // its leeway ends in a few seconds
+	soon := time.Now().Add(-notify.Leeway + 4*time.Second) // its leeway ends in a few seconds
 	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: soon}), "")
 	c.expect("live")
 	other := s.connectWith(sign(t, auth.Claims{User: "grace", Expires: soon}), "")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/store"
 )
@@ -39,7 +40,7 @@ func TestDrain(t *testing.T) {
 
 func TestTokenEndsTheConnection(t *testing.T) {
 	s := start(t)
-	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(5*time.Second - auth.Leeway)}), "")
+	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(5*time.Second - notify.Leeway)}), "")
 	c.expect("live")
 	code, reason, event := c.closed()
 	assert.Equal(t, 4401, code)
