@@ -12,8 +12,8 @@ import (
 
 	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/auth"
-	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 )
 
