@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Log is the log of a service. A line that is logged is queued, so that no
-// caller waits for the log's reader; equal lines are counted instead of written
-// again and again.
+// Log is the log of a service. Lines are queued, so that no caller waits for the reader of
+// the log. Equal lines are counted instead of being written repeatedly.
 type Log struct {
 	*slog.Logger
 
@@ -18,16 +17,16 @@ type Log struct {
 	counts *counts
 }
 
-// NewLog returns a log that writes a line for each record of at least level to
-// out, as JSON if format is json and as text for people otherwise. One log at a
-// time may have an Output, which it leaves open.
+// NewLog returns a log that writes records of at least level to out, in JSON if format is
+// json and in logfmt otherwise. An Output may belong to one log at a time, and stays open
+// when the log is closed.
 func NewLog(out *Output, level slog.Level, format string) *Log {
 	handler := newRepeats(newHandler(out, level, format))
 	out.announce(func(lost uint64) []byte {
 		var line bytes.Buffer
 		record := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped", 0)
 		record.AddAttrs(slog.Uint64("lines", lost))
-		_ = newHandler(&line, slog.LevelWarn, format).Handle(context.Background(), record) // a buffer takes all
+		_ = newHandler(&line, slog.LevelWarn, format).Handle(context.Background(), record) // a buffer never fails
 		return line.Bytes()
 	})
 	return &Log{Logger: slog.New(handler), out: out, counts: handler.counts}
@@ -41,9 +40,8 @@ func newHandler(w io.Writer, level slog.Level, format string) slog.Handler {
 	return slog.NewTextHandler(w, options)
 }
 
-// plainError writes an error as its Error method does. A text handler alone would
-// format it with %+v, which for the errors of some libraries is a stack trace of many
-// lines.
+// plainError replaces an error by the text of its Error method. A text handler alone formats
+// it with %+v, which is a stack trace of many lines for the errors of some libraries.
 func plainError(_ []string, a slog.Attr) slog.Attr {
 	if err, is := a.Value.Any().(error); is && err != nil {
 		return slog.String(a.Key, err.Error())
@@ -51,11 +49,11 @@ func plainError(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Close queues the lines about repetitions that are due. The Output stays open.
+// Close queues the lines with the numbers of repeated lines. The Output stays open.
 func (l *Log) Close() { l.counts.close() }
 
-// Flush closes the log and its Output, for a process that must exit at once. It
-// takes a second at most.
+// Flush closes the log and its Output, for a process that must exit at once. It takes at
+// most a second.
 func (l *Log) Flush() {
 	l.Close()
 	l.out.Close()
@@ -65,11 +63,11 @@ func (l *Log) Flush() {
 func (l *Log) Samples() []Sample {
 	return []Sample{
 		{
-			Name: "bellhop_log_lines_dropped_total", Help: "Log lines that were lost because the log was not read or could not be written.",
+			Name: "bellhop_log_lines_dropped_total", Help: "Log lines dropped because the log was not read or could not be written.",
 			Value: float64(l.out.Dropped()), Counter: true,
 		},
 		{
-			Name: "bellhop_log_lines_repeated_total", Help: "Log lines that were counted instead of written, because equal ones were written shortly before.",
+			Name: "bellhop_log_lines_repeated_total", Help: "Log lines counted instead of written because an equal line was written in the last 10 seconds.",
 			Value: float64(l.counts.repeated()), Counter: true,
 		},
 	}

@@ -36,7 +36,7 @@ func lines(t *testing.T, text string) []line {
 	return all
 }
 
-// logged returns what log writes that all has to do with.
+// logged returns the text that use logs.
 func logged(format string, level slog.Level, use func(l *telemetry.Log)) string {
 	var w bytes.Buffer
 	out := telemetry.NewOutput(&w)
@@ -47,8 +47,7 @@ func logged(format string, level slog.Level, use func(l *telemetry.Log)) string 
 	return w.String()
 }
 
-// traced is an error that formats itself with a stack trace, as those of some
-// libraries do.
+// traced is an error that formats itself with a stack trace, as errors of some libraries do.
 type traced struct{ error }
 
 func (e traced) Format(s fmt.State, _ rune) {
@@ -83,10 +82,10 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// blockedWriter is a pipe that nobody reads until it is opened.
+// blockedWriter is like a pipe that is not read until open is closed.
 type blockedWriter struct {
 	bytes.Buffer
-	began chan struct{} // gets one for each write that begins
+	began chan struct{} // gets a value when a write begins
 	open  chan struct{}
 }
 
@@ -100,7 +99,7 @@ func (w *blockedWriter) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-func TestAWriterThatBlocksHoldsUpNobody(t *testing.T) {
+func TestABlockedWriterBlocksNoCaller(t *testing.T) {
 	w := newBlockedWriter()
 	out := telemetry.NewOutput(w)
 	l := telemetry.NewLog(out, slog.LevelDebug, "json")
@@ -137,15 +136,14 @@ func TestCloseDoesNotWaitForAWriterThatBlocks(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {
 		w := newBlockedWriter()
 		out := telemetry.NewOutput(w)
-		fmt.Fprintln(out, "nobody reads this")
+		fmt.Fprintln(out, "this is not read")
 		out.Close() // or the bubble is deadlocked
 		out.Close()
 		close(w.open)
 	})
 }
 
-// brokenWriter fails while err is not nil, having written part of what it was
-// given.
+// brokenWriter fails while err is not nil, after writing a part of the text.
 type brokenWriter struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -250,7 +248,7 @@ func TestLinesOfDifferentLoggersAreNotEqual(t *testing.T) {
 	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
 		for range 3 {
 			for n := range 2 {
-				l.With("n", n, "connection", n).Error("a source cannot be loaded")
+				l.With("n", n, "connection", n).Error("source cannot be loaded")
 			}
 		}
 	})
@@ -290,8 +288,8 @@ func sample(l *telemetry.Log, name string) float64 {
 	return -1
 }
 
-// Messages beyond those that are counted apart share one count, but lines of two
-// messages are not equal.
+// Messages beyond the maximum share one count, but lines with different messages are not
+// equal.
 func TestVeryManyMessages(t *testing.T) {
 	const most = 1000
 	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {

@@ -1,7 +1,7 @@
-// Package telemetry makes what the service does visible from outside: its
-// metrics, in a registry of their own, and its log. The other packages ask for
-// what they tell in small interfaces, which Metrics fulfils. No user, token or
-// notification is ever a label.
+// Package telemetry has the metrics and the log of the service. Other packages declare small
+// interfaces for their metrics, which Metrics implements. The registry is not the global
+// one, so a process can run several services. Users, tokens and notifications are never
+// labels.
 package telemetry
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Metrics counts what the service does. Its methods may be called concurrently
-// and wait for nobody.
+// Metrics has the counters of the service. Its methods may be called concurrently and do not
+// block.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -30,7 +30,7 @@ type Metrics struct {
 	commitTime prometheus.Histogram
 }
 
-// hubMetrics is what the hub tells.
+// hubMetrics are the metrics of the hub.
 type hubMetrics struct {
 	open       prometheus.Gauge
 	opened     prometheus.Counter
@@ -39,35 +39,35 @@ type hubMetrics struct {
 	drops      *prometheus.CounterVec
 }
 
-// New returns metrics of a service of which nothing has happened yet.
+// New returns metrics of a service that has just started.
 func New(b Build) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		hub: &hubMetrics{
-			open:       gauge("bellhop_connections", "Connections that are open."),
-			opened:     counter("bellhop_connections_opened_total", "Connections that were opened."),
-			closed:     counterVec("bellhop_connections_closed_total", "Connections that have ended, by close code and reason.", "code", "reason"),
+			open:       gauge("bellhop_connections", "Open connections."),
+			opened:     counter("bellhop_connections_opened_total", "Connections opened since the start."),
+			closed:     counterVec("bellhop_connections_closed_total", "Connections closed, by close code and reason.", "code", "reason"),
 			deliveries: counter("bellhop_deliveries_total", "Frames written to connections."),
-			drops:      counterVec("bellhop_drops_total", "Frames that were queued and never written, by reason.", "reason"),
+			drops:      counterVec("bellhop_drops_total", "Frames queued but not written because the connection was closed, by close reason.", "reason"),
 		},
-		requests:  counterVec("bellhop_http_requests_total", "Requests answered, by route and status.", "route", "status"),
-		publishes: counterVec("bellhop_publishes_total", "Publishes, by audience and outcome.", "audience", "outcome"),
-		commands:  counterVec("bellhop_commands_total", "Commands of sockets answered, by name and status.", "command", "status"),
+		requests:  counterVec("bellhop_http_requests_total", "HTTP requests answered, by route and status.", "route", "status"),
+		publishes: counterVec("bellhop_publishes_total", "Notifications published, by audience and outcome.", "audience", "outcome"),
+		commands:  counterVec("bellhop_commands_total", "Commands on WebSockets answered, by name and status.", "command", "status"),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "bellhop_http_request_duration_seconds", Help: "Time from a request to its answer, by route.",
+			Name: "bellhop_http_request_duration_seconds", Help: "Time from an HTTP request to its answer, by route.",
 			Buckets: prometheus.ExponentialBuckets(0.000_25, 2, 16), // to 8 s
 		}, []string{"route"}),
 		groupSize: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "bellhop_journal_group_entries", Help: "Entries that were committed together.",
+			Name: "bellhop_journal_group_entries", Help: "Journal entries committed together.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 13), // to 4,096
 		}),
 		commitTime: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "bellhop_journal_commit_duration_seconds", Help: "Time to apply and sync a group of entries.",
+			Name: "bellhop_journal_commit_duration_seconds", Help: "Time to apply and sync a group of journal entries.",
 			Buckets: prometheus.ExponentialBuckets(0.000_1, 2, 16), // to 3 s
 		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "bellhop_build_info", Help: "The program that runs; always 1.",
+		Name: "bellhop_build_info", Help: "Version of the running program; always 1.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go_version": b.Go},
 	})
 	build.Set(1)
@@ -86,15 +86,15 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
-// Opened counts a connection.
+// Opened counts a connection that was opened.
 func (m *Metrics) Opened() {
 	m.hub.open.Inc()
 	m.hub.opened.Inc()
 }
 
-// Closed counts the end of one that was opened.
+// Closed counts a connection that was closed.
 func (m *Metrics) Closed(why notify.Close) {
-	reason, _, _ := strings.Cut(why.Reason, " ") // without the window of a restart
+	reason, _, _ := strings.Cut(why.Reason, " ") // a restart has the drain window after its reason
 	m.hub.open.Dec()
 	m.hub.closed.WithLabelValues(strconv.Itoa(why.Code), reason).Inc()
 }
@@ -114,18 +114,18 @@ func (m *Metrics) Committed(entries int, seconds float64) {
 	m.commitTime.Observe(seconds)
 }
 
-// Published counts a publish and what became of it.
+// Published counts a published notification and its outcome.
 func (m *Metrics) Published(audience notify.Audience, outcome string) {
 	m.publishes.WithLabelValues(string(audience), outcome).Inc()
 }
 
-// Answered counts a command of a socket and the status of its answer.
+// Answered counts a command on a WebSocket and the status of its answer.
 func (m *Metrics) Answered(command string, status int) {
 	m.commands.WithLabelValues(command, strconv.Itoa(status)).Inc()
 }
 
-// RequestDone counts a request. The route is the pattern, never the path that
-// was asked for.
+// RequestDone counts an HTTP request. The route is the pattern of the path, never the
+// requested path, so that clients cannot create labels.
 func (m *Metrics) RequestDone(route string, status int, seconds float64) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 	m.latency.WithLabelValues(route).Observe(seconds)

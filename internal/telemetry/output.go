@@ -10,36 +10,36 @@ import (
 
 // Bounds of an Output.
 const (
-	outputLines = 8 << 10     // that wait to be written
-	outputBytes = 1 << 20     // of the same
+	outputLines = 8 << 10     // in the queue
+	outputBytes = 1 << 20     // in the queue
 	flushMost   = time.Second // for which Close waits for the writer
 )
 
-// Output hands lines to a writer that may block or fail, such as a pipe that
-// nobody reads or a file on a full disk. Write queues a line and never blocks;
-// one goroutine writes what is queued, in order. A line that does not fit into
-// the queue, or that cannot be written, is dropped and counted, and the next
-// line that can be written is preceded by one that says how many are missing.
+// Output passes lines to a writer that may block or fail, such as a pipe without a reader or
+// a file on a full disk. Write queues a line and never blocks; one goroutine writes the
+// queue in order. A line that does not fit into the queue, or that cannot be written, is
+// dropped and counted, and the next line that can be written follows one with the number of
+// dropped lines.
 type Output struct {
 	w io.Writer
 
 	dropped atomic.Uint64
-	wake    chan struct{} // tells the goroutine that there is something to do
+	wake    chan struct{} // has a value when the queue or closed has changed
 	ended   chan struct{} // closed when it has returned
 
 	mu     sync.Mutex
 	queue  []queuedLine
 	bytes  int    // of the queue
-	lost   uint64 // lines that were dropped since the last one that was queued
+	lost   uint64 // lines dropped since the last one that was queued
 	closed bool
-	notice func(lost uint64) []byte // makes the line about dropped ones; nil: there is none
+	notice func(lost uint64) []byte // returns the line about dropped lines; nil: none is written
 
 	// Touched by the goroutine alone.
-	failed uint64 // lines that were dropped and not reported yet
-	torn   bool   // the last line was written in part
+	failed uint64 // dropped lines that are not reported yet
+	torn   bool   // the last line was written partially
 }
 
-// queuedLine is a line and how many were dropped just before it.
+// queuedLine is a line and the number of lines dropped between it and the line before.
 type queuedLine struct {
 	text []byte
 	lost uint64
@@ -75,13 +75,13 @@ func (o *Output) Write(p []byte) (int, error) {
 func (o *Output) signal() {
 	select {
 	case o.wake <- struct{}{}:
-	default: // it has been told
+	default: // there is a signal already
 	}
 }
 
-// Close writes what is queued and waits for the goroutine to end. If the writer
-// blocks for longer than a second, Close returns nevertheless; the goroutine ends
-// as soon as the writer returns, or with the process. Close may be called again.
+// Close writes the queue and waits for the goroutine to end. If the writer blocks for longer
+// than a second, Close returns nevertheless, and the goroutine ends when the writer returns
+// or with the process. Close may be called repeatedly.
 func (o *Output) Close() {
 	o.mu.Lock()
 	o.closed = true
@@ -95,7 +95,7 @@ func (o *Output) Close() {
 	}
 }
 
-// run writes what is queued until the output is closed and the queue is empty.
+// run writes the queue until the output is closed and the queue is empty.
 func (o *Output) run() {
 	defer close(o.ended)
 	for {
@@ -111,14 +111,14 @@ func (o *Output) run() {
 	}
 }
 
-// next takes the first line of the queue. A line without text stands for those
-// that were dropped at the end of the queue.
+// next removes the first line of the queue. A line without text has the number of lines
+// dropped after the last queued one.
 func (o *Output) next() (line queuedLine, ok, closed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case len(o.queue) > 0:
-		line, o.queue[0] = o.queue[0], queuedLine{} // so that its text is not kept for as long as the queue grows
+		line, o.queue[0] = o.queue[0], queuedLine{} // frees its text while the array of the queue is in use
 		o.queue = o.queue[1:]
 		o.bytes -= len(line.text)
 		return line, true, o.closed
@@ -130,7 +130,7 @@ func (o *Output) next() (line queuedLine, ok, closed bool) {
 	return line, false, o.closed
 }
 
-// write writes the line, after one about those that are missing before it.
+// write writes the line, after a line about the lines dropped before it.
 func (o *Output) write(line queuedLine) {
 	o.failed += line.lost
 	if o.failed > 0 {
@@ -163,18 +163,18 @@ func (o *Output) noticeOf(lost uint64) []byte {
 	return notice(lost)
 }
 
-// announce sets what makes the line about dropped ones.
+// announce sets the function that returns the line about dropped lines.
 func (o *Output) announce(notice func(lost uint64) []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.notice = notice
 }
 
-// errShort is the failure of a writer that took a part of a line without saying why.
+// errShort is the error for a writer that wrote a part of a line and returned no error.
 var errShort = errors.New("short write")
 
-// writeLine writes one line with one call. It begins a new line if the last one
-// was written in part.
+// writeLine writes one line with one call. It begins a new line if the last one was written
+// partially.
 func (o *Output) writeLine(text []byte) error {
 	if o.torn {
 		text = append([]byte{'\n'}, text...)

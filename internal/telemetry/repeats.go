@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// Bounds of the lines that one message may have. Requests and frames of
-// strangers cause log lines, and nobody may fill a log with them.
+// Bounds on the lines with the same message. Clients cause log lines with their requests and
+// frames, and must not be able to fill the log.
 const (
 	repeatPeriod = 10 * time.Second
 	linesMost    = 20  // of one message in a period
-	messagesMost = 256 // that are counted apart in a period; all others share one count
+	messagesMost = 256 // counted separately in a period; all others share one count
 )
 
 const otherMessages = "other messages"
 
-// isIncidental reports whether an attribute only tells occurrences apart, such as
-// the connection that a line is about: lines that differ in nothing else are equal.
+// isIncidental reports whether lines that differ only in this attribute, such as the
+// connection, are equal.
 func isIncidental(key string) bool {
 	switch key {
 	case "id", "connection", "user", "address", "sent", "stack", "took":
@@ -28,37 +28,36 @@ func isIncidental(key string) bool {
 	return false
 }
 
-// repeats is a slog.Handler that writes equal lines once in a period, and a
-// message with ever different attributes a few times; it counts the rest. At the
-// end of the period it writes the first of the lines that were counted, with their
-// number in the attribute "repeated". Lines at debug level and lines with the
-// attribute "audit", which is true, are all written.
+// repeats is a slog.Handler that writes equal lines once in a period, and at most linesMost
+// different lines with the same message; it counts the rest. At the end of the period it
+// writes the first of the counted lines of each message, with their number in the attribute
+// "repeated". Lines at debug level and lines with the attribute audit=true are all written.
 type repeats struct {
 	next   slog.Handler
 	counts *counts
-	kind   string // what the attributes of the logger add to that of its lines
+	kind   string // part of the kind of each line: the attributes of the logger
 }
 
 func newRepeats(next slog.Handler) repeats {
 	return repeats{next: next, counts: &counts{messages: map[string]*count{}}}
 }
 
-// counts is what was logged in this period, by message.
+// counts has the lines of this period by message.
 type counts struct {
 	mu       sync.Mutex
 	messages map[string]*count
-	timer    *time.Timer    // ends the period; nil: none has begun
-	ending   sync.WaitGroup // one for a timer that is running or writes
+	timer    *time.Timer    // ends the period; nil: no period has begun
+	ending   sync.WaitGroup // counts the timers that are set or whose function runs
 	total    uint64         // lines that were counted instead of written
 	closed   bool
 }
 
-// count is what was logged with one message.
+// count has the lines of one message.
 type count struct {
 	written  int
-	kinds    map[string]struct{} // of the lines that were written
+	kinds    map[string]struct{} // of the written lines
 	repeated uint64
-	first    slog.Record  // of the repeated lines
+	first    slog.Record  // of the counted lines
 	handler  slog.Handler // of first
 }
 
@@ -87,7 +86,7 @@ func (r repeats) Handle(ctx context.Context, record slog.Record) error {
 	return r.next.Handle(ctx, record)
 }
 
-// isAudit reports whether a line says what an operator has done.
+// isAudit reports whether a line is about an action of an operator.
 func isAudit(record slog.Record) (is bool) {
 	record.Attrs(func(a slog.Attr) bool {
 		is = a.Key == "audit" && a.Value.Kind() == slog.KindBool && a.Value.Bool()
@@ -96,7 +95,7 @@ func isAudit(record slog.Record) (is bool) {
 	return is
 }
 
-// isRepeated reports whether the line is to be counted only.
+// isRepeated reports whether the line is only counted, and counts it.
 func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,8 +138,8 @@ func (c *counts) ofLocked(message string) *count {
 	return n
 }
 
-// frozen returns a copy of the record that stays as it is, whatever becomes of the
-// errors that it holds.
+// frozen returns a copy of the record with the present texts of its errors, which may change
+// later.
 func frozen(record slog.Record) slog.Record {
 	c := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
 	record.Attrs(func(a slog.Attr) bool {
@@ -153,7 +152,7 @@ func frozen(record slog.Record) slog.Record {
 	return c
 }
 
-// kindOf returns a text that is the same for equal lines.
+// kindOf returns a text that is equal for equal lines.
 func (r repeats) kindOf(record slog.Record) string {
 	var kind strings.Builder
 	kind.WriteString(record.Level.String() + record.Message + r.kind)
@@ -171,9 +170,9 @@ func kindOf(a slog.Attr) string {
 	return "\x00" + a.Key + "\x00" + a.Value.String()
 }
 
-// endPeriod writes a line for each message that had more than were written.
+// endPeriod writes a line for each message with counted lines.
 func (c *counts) endPeriod() {
-	for _, n := range c.take() {
+	for _, n := range c.reset() {
 		if n.repeated > 0 {
 			n.first.AddAttrs(slog.Uint64("repeated", n.repeated))
 			_ = n.handler.Handle(context.Background(), n.first) // an Output never fails
@@ -181,7 +180,7 @@ func (c *counts) endPeriod() {
 	}
 }
 
-func (c *counts) take() map[string]*count {
+func (c *counts) reset() map[string]*count {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	messages := c.messages
@@ -189,8 +188,8 @@ func (c *counts) take() map[string]*count {
 	return messages
 }
 
-// close ends the period and has all further lines written. No line about
-// repetitions follows when it has returned.
+// close ends the period. All later lines are written. No line about counted lines is written
+// after close has returned.
 func (c *counts) close() {
 	c.mu.Lock()
 	c.closed = true

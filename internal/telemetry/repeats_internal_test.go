@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// slowHandler is a handler whose lines about repetitions take until it is let go.
+// slowHandler is a handler that blocks on lines about repetitions until letGo is closed.
 type slowHandler struct {
 	slog.Handler
 	letGo chan struct{}
@@ -26,8 +26,8 @@ func (h slowHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// Closing waits for lines that are being written at the end of a period: the output
-// may be closed next.
+// Closing waits for the lines that are written at the end of a period, since the output may
+// be closed next.
 func TestCloseWaitsForTheEndOfAPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		letGo := make(chan struct{})

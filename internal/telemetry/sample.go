@@ -2,31 +2,31 @@ package telemetry
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Sample is one value that somebody else keeps, such as the store of itself.
+// Sample is the value of a metric that another package keeps, such as the store.
 type Sample struct {
 	Name    string // bellhop_…, with its unit; ending in _total if Counter
 	Help    string
 	Value   float64
-	Counter bool // only ever grows; else a gauge
+	Counter bool // the value never decreases; false: a gauge
 
-	// Label tells samples of one name apart; empty: there is one sample. Its values
-	// must be bounded by the configuration.
+	// Label distinguishes samples with the same name; empty: there is one sample. The
+	// number of its values must be bounded by the configuration.
 	Label, LabelValue string
 }
 
-// Observe has read called for each scrape and shows what it returns. It must be
-// quick and may be called concurrently; names must not be taken twice.
+// Observe adds the samples that read returns to each scrape. Read must be fast, and may be
+// called concurrently. The names of samples must be unique.
 func (m *Metrics) Observe(read func() []Sample) {
 	m.registry.MustRegister(reader(read))
 }
 
-// reader is a collector whose metrics are not known before they are read.
+// reader is a collector whose metrics are unknown before they are read.
 type reader func() []Sample
 
-// Describe names nothing, which makes the collector an unchecked one.
+// Describe sends no descriptions, which makes reader an unchecked collector.
 func (reader) Describe(chan<- *prometheus.Desc) {}
 
-// Collect reads.
+// Collect sends the samples.
 func (r reader) Collect(to chan<- prometheus.Metric) {
 	for _, s := range r() {
 		kind := prometheus.GaugeValue

@@ -11,25 +11,26 @@ import (
 	"unicode/utf8"
 )
 
-// Secrets returns the shared secrets in a file, which are separated by commas or
-// line breaks, or what is wrong with one of them. Errors do not repeat a secret.
+// Secrets returns the shared secrets in a file, which are separated by commas or line
+// breaks. It returns an error if one of them is not a secret by CheckSecret, or if there is
+// none. Errors do not contain a secret.
 func Secrets(file []byte) ([]string, error) {
 	clean, err := Clean(file)
 	if err != nil {
 		return nil, err
 	}
 	all := string(clean)
-	if err := CheckSecret(strings.TrimSpace(all)); err != nil { // a PEM file has several lines, a JWK commas
+	if err := CheckSecret(strings.TrimSpace(all)); err != nil { // before it is split: a PEM file has several lines, a JWK has commas
 		return nil, err
 	}
 	var secrets []string
 	for s := range strings.FieldsFuncSeq(all, func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
-		if s = Value(s); s != "" { // files that were put together have a byte order mark each
+		if s = Value(s); s != "" { // several files in one may have a byte order mark each
 			secrets = append(secrets, s)
 		}
 	}
 	if len(secrets) == 0 {
-		return nil, errors.New("it holds no secret")
+		return nil, errors.New("the file contains no secret")
 	}
 	for _, s := range secrets {
 		if err := CheckSecret(s); err != nil {
@@ -43,17 +44,17 @@ func Secrets(file []byte) ([]string, error) {
 // RFC 7518, section 3.2.
 const MinSecretBytes = 32
 
-// CheckSecret returns an error if s, a shared secret or a list of some, holds
-// what was put there by mistake: NUL bytes, quotes around it, or a key, which may
-// be a public one that anybody can sign with. The error does not repeat s.
+// CheckSecret returns an error if s, which is a shared secret or a list of them, contains
+// NUL bytes, has quotes around it, or is key material. Key material may be a public key, and
+// everyone who has it could sign tokens. The error does not contain s.
 func CheckSecret(s string) error {
 	if strings.ContainsRune(s, 0) {
-		return errors.New("holds NUL bytes, and must be text")
+		return errors.New("contains NUL bytes; it must be text")
 	}
 	if isQuoted(s) {
-		return errors.New("is in quotes, which would be part of the secret: leave them out")
+		return errors.New("has quotes around it, which would be part of the secret; remove them")
 	}
-	const advice = ": a shared secret is random text that nobody else knows; public keys belong in a public key file or a key set"
+	const advice = "; a shared secret must be random text that only the issuer and the service know; public keys belong in a public key file or a key set"
 	if kind := kindOfKey(s); kind != "" {
 		return errors.New("is " + kind + advice)
 	}
@@ -77,10 +78,10 @@ func isQuoted(s string) bool {
 	if len(s) <= size || !strings.ContainsRune(quotes, first) || !strings.ContainsRune(quotes, last) {
 		return false
 	}
-	return first == last || first > unicode.MaxASCII && last > unicode.MaxASCII // those of a word processor differ
+	return first == last || first > unicode.MaxASCII && last > unicode.MaxASCII // opening and closing quotes of a word processor differ
 }
 
-// kindOfKey says which kind of key or token s is; empty if it is none of these.
+// kindOfKey returns the kind of key or token that s is, or an empty string.
 func kindOfKey(s string) string {
 	trimmed := strings.TrimSpace(s)
 	switch {
@@ -100,8 +101,8 @@ func kindOfKey(s string) string {
 	return ""
 }
 
-// isJSON reports whether s is an object or a list, the beginning of an object
-// that was cut at a comma, or a JWK whose quotes a shell has taken away.
+// isJSON reports whether s is a JSON object or array, the part of an object before a comma,
+// or a JWK without its quotes, which a shell may have removed.
 func isJSON(s string) bool {
 	if !strings.HasPrefix(s, "{") && !strings.HasPrefix(s, "[") {
 		return false
@@ -110,11 +111,11 @@ func isJSON(s string) bool {
 	return json.Valid([]byte(s)) || isCut || strings.Contains(s, "kty")
 }
 
-// isDER reports whether data is an ASN.1 sequence as keys and certificates are:
-// of well-formed elements, the first of which is a number or a sequence.
+// isDER reports whether data is an ASN.1 sequence as keys and certificates are: its elements
+// are well-formed, and the first is a number or a sequence.
 func isDER(data []byte) bool {
 	printable := utf8.Valid(data) && !strings.ContainsFunc(string(data), unicode.IsControl)
-	if printable { // by chance
+	if printable { // text that is also DER by chance
 		return false
 	}
 	var outer asn1.RawValue
@@ -134,7 +135,7 @@ func isDER(data []byte) bool {
 	return len(outer.Bytes) > 0
 }
 
-// decodeBase64 reads both alphabets, with padding and without.
+// decodeBase64 decodes both alphabets, with or without padding.
 func decodeBase64(s string) ([]byte, error) {
 	s = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
 	return base64.RawStdEncoding.DecodeString(s)

@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// Read returns the content of the regular file at path, of most bytes or fewer.
-// It never waits: a FIFO, a device, a socket or a directory is refused. Errors
-// do not repeat path.
+// Read returns the content of the regular file at path, which must not be larger than most
+// bytes. Any other kind of file is refused without opening it, since opening a FIFO or a
+// device can block. Errors do not contain path.
 func Read(path string, most int64) ([]byte, error) {
-	if err := Check(path); err != nil { // first, since opening a device may do something
+	if err := check(path); err != nil { // before opening: opening a device may have effects
 		return nil, err
 	}
-	// O_NONBLOCK, since the file may have become a FIFO meanwhile.
+	// O_NONBLOCK, since the file may have been replaced by a FIFO since the check.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator's settings name it
 	if err != nil {
 		return nil, withoutPath(err)
@@ -36,13 +36,13 @@ func Read(path string, most int64) ([]byte, error) {
 		return nil, withoutPath(err)
 	}
 	if int64(len(data)) > most {
-		return nil, fmt.Errorf("the file has more than %d bytes", most)
+		return nil, fmt.Errorf("the file is larger than %d bytes", most)
 	}
 	return data, nil
 }
 
-// Check returns an error unless there is a regular file at path.
-func Check(path string) error {
+// check returns an error unless there is a regular file at path.
+func check(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return withoutPath(err)
@@ -55,16 +55,15 @@ func regular(info fs.FileInfo) error {
 	case mode.IsRegular():
 		return nil
 	case mode.IsDir():
-		return errors.New("it is a directory, and must be a regular file")
+		return errors.New("is a directory; it must be a regular file")
 	case mode&fs.ModeNamedPipe != 0:
-		return errors.New("it is a named pipe (FIFO), and must be a regular file")
+		return errors.New("is a named pipe (FIFO); it must be a regular file")
 	default:
-		return errors.New("it is not a regular file")
+		return errors.New("is not a regular file")
 	}
 }
 
-// withoutPath returns what a system call reported, without the file's name,
-// which the caller adds.
+// withoutPath returns err without the path of the file, which callers add.
 func withoutPath(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
@@ -73,10 +72,10 @@ func withoutPath(err error) error {
 	return err
 }
 
-// Files returns a Load that parses the contents of the files at paths, of most
-// bytes each, and returns ErrUnchanged while all of them are what they were when
-// they were last good. After a failure they are parsed again, since what they
-// depend on besides themselves may have changed.
+// Files returns a Load that parses the contents of the files at paths, each of at most most
+// bytes. It returns ErrUnchanged if all contents are those of the last good load. After a
+// failure the files are always parsed again, since the failure may depend on something
+// else, such as another file.
 func Files[T any](most int64, parse func(context.Context, [][]byte) (T, error), paths ...string) func(context.Context) (T, error) {
 	return files(&reader{most: most, read: Read}, parse, paths)
 }
@@ -97,7 +96,7 @@ func files[T any](r *reader, parse func(context.Context, [][]byte) (T, error), p
 		if good.Same(contents...) {
 			return v, ErrUnchanged
 		}
-		good.Forget() // in case that parse panics
+		good.Forget() // parse may panic
 		if v, err = parse(ctx, contents); err == nil {
 			good.Same(contents...)
 		}
@@ -105,13 +104,13 @@ func files[T any](r *reader, parse func(context.Context, [][]byte) (T, error), p
 	}
 }
 
-// Seen remembers, by a hash, what was last read.
+// Seen remembers the hash of the last contents.
 type Seen struct {
 	sum   [sha256.Size]byte
 	known bool
 }
 
-// Same reports whether contents are those of the last call, and remembers them.
+// Same reports whether contents equal those of the last call, and remembers them.
 func (s *Seen) Same(contents ...[]byte) bool {
 	var sums []byte
 	for _, c := range contents {

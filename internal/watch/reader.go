@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// readTimeout is how long a load waits for a file.
+// readTimeout is the maximum time for which a load waits for a file.
 const readTimeout = 5 * time.Second
 
-// reader reads files that may be on a network file system whose server is gone.
-// A read from there may never return, and nothing can end it. Nobody waits for
-// such a read, neither a reload nor the stop of the service: its goroutine is
-// left behind, one for each file at most. A reader must not be used concurrently.
+// reader reads files that may be on a network file system. If the server of the file system
+// is unreachable, a read may never return, and it cannot be cancelled. Reloads and the stop
+// of the service do not wait for such a read: its goroutine is left behind, at most one for
+// each file. A reader must not be used concurrently.
 type reader struct {
 	most    int64
 	read    func(path string, most int64) ([]byte, error)
@@ -24,8 +24,7 @@ type content struct {
 	err  error
 }
 
-// content returns the content of the file at path, or an error if that takes too
-// long.
+// content returns the content of the file at path, or an error after readTimeout.
 func (r *reader) content(ctx context.Context, path string) ([]byte, error) {
 	answer := r.pending[path]
 	if answer == nil {
@@ -51,5 +50,5 @@ func (r *reader) content(ctx context.Context, path string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("the file cannot be read within %s", readTimeout)
+	return nil, fmt.Errorf("the file could not be read within %s", readTimeout)
 }

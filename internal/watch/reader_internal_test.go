@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAReadThatNeverReturnsHangsNothing has the server of a file's file system go
-// away and come back.
+// The server of the file system becomes unreachable and reachable again.
 func TestAReadThatNeverReturnsHangsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32
@@ -37,10 +36,10 @@ func TestAReadThatNeverReturnsHangsNothing(t *testing.T) {
 
 		back := make(chan struct{})
 		gone.Store(&back)
-		require.ErrorContains(t, s.Reload(t.Context()), "cannot be read within 5s")
+		require.ErrorContains(t, s.Reload(t.Context()), "could not be read within 5s")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.EqualValues(t, 2, reads.Load(), "no second read waits beside the first")
+		require.EqualValues(t, 2, reads.Load(), "there is no second read of the file meanwhile")
 		require.EqualValues(t, 1, s.Current(), "the last good version stays")
 
 		close(back)

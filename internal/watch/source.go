@@ -1,11 +1,10 @@
-// Package watch follows what may change while the service runs: files of keys,
-// secrets and certificates, and what is fetched from a URL.
+// Package watch follows values that may change while the service runs: files of keys,
+// secrets and certificates, and key sets at a URL.
 //
-// A [Source] loads a value again and again and keeps the last good one. Files
-// are compared by their content, so a change is found whatever the time, size or
-// inode of the file says. A file is read only if it is a regular one, within a
-// bound, and without ever waiting for its other end. A failure is logged once,
-// however long it lasts.
+// A [Source] loads a value periodically and keeps the last good one. Files are compared by
+// content, so a change is noticed whatever the modification time, size or inode. Only
+// regular files are read, up to a maximum size, and reading never blocks the caller. A
+// failure is logged once, however long it lasts.
 package watch
 
 import (
@@ -19,49 +18,48 @@ import (
 	"time"
 )
 
-// ErrUnchanged is what a load returns if the value is the one that it returned
-// last.
+// ErrUnchanged is returned by Load if the value is the same as the last good one.
 var ErrUnchanged = errors.New("unchanged")
 
-// ErrEnded is what a caller gets who asks a source that no longer runs.
-var ErrEnded = errors.New("the source is no longer followed")
+// ErrEnded is returned by Reload and Ask after Run has returned.
+var ErrEnded = errors.New("the source is no longer loaded")
 
-// ErrBusy is what Ask returns if too many callers wait for a load already.
-var ErrBusy = errors.New("too many wait for the source")
+// ErrBusy is returned by Ask if too many callers wait for a load already.
+var ErrBusy = errors.New("too many requests wait for the source")
 
-// maxWaiting bounds the callers of Ask that wait for a slow load: each holds a
-// request, and strangers can cause it.
+// maxWaiting is the maximum number of callers of Ask that wait for a slow load. Each holds
+// a request, which clients can cause without a valid token.
 const maxWaiting = 256
 
-// Options describe a source. What, Name and Load are required.
+// Options configure a source. What, Name and Load are required.
 type Options[T any] struct {
-	What string // what is loaded, in the plural, such as "token keys"
-	Name string // where it comes from; holds no credentials
+	What string // the kind of value, such as "token keys"
+	Name string // the path or URL, without credentials
 	Load func(context.Context) (T, error)
 
-	// Advice says what an operator can do about a failure; it is logged with it.
+	// Advice is logged with a failure, and says how an operator can fix it.
 	Advice string
 
-	// Take is called with what was loaded after the first load and must call Set.
-	// nil: Set alone.
+	// Take is called with each new value after the first load, and must call Set.
+	// nil: Set is called.
 	Take func(context.Context, T)
 
-	// Changed is called after each new value. nil: nothing is called.
+	// Changed is called after each new value. It may be nil.
 	Changed func()
 
 	Every  time.Duration    // between loads; 0: FilePoll
 	Retry  time.Duration    // after a failed load; 0: Every
-	Window time.Duration    // between the loads that Ask causes
+	Window time.Duration    // minimum time between loads caused by Ask
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: none
 }
 
-// FilePoll is the time between two looks at a file.
+// FilePoll is the time between two reads of a file.
 const FilePoll = 2 * time.Second
 
-// Source holds a value that may change. One goroutine loads it, so that a
-// request that is given up ends no load, and requests at the same time share
-// one. Its methods may be called concurrently unless they say otherwise.
+// Source holds a value that may change. One goroutine loads it, so that concurrent requests
+// share a load, and a request that is cancelled does not cancel the load of the others. Its
+// methods may be called concurrently unless they say otherwise.
 type Source[T any] struct {
 	// Set by New, then read-only.
 	o       Options[T]
@@ -78,7 +76,7 @@ type Source[T any] struct {
 	asked time.Time // when Ask last caused a load
 }
 
-// Status says how the loads of a source went.
+// Status is the history of the loads of a source.
 type Status struct {
 	Attempted time.Time // the last load; zero: none yet
 	Loaded    time.Time // the last load that succeeded; zero: none yet
@@ -88,11 +86,11 @@ type Status struct {
 
 // demand is a request to load now.
 type demand struct {
-	always bool // else only if Window has passed since the last one
+	always bool // false: only if Window has passed since the last load that Ask caused
 	answer chan<- error
 }
 
-// New returns a source that has loaded nothing.
+// New returns a source that has not been loaded.
 func New[T any](o Options[T]) *Source[T] {
 	if o.Every == 0 {
 		o.Every = FilePoll
@@ -127,10 +125,10 @@ func (s *Source[T]) Current() (v T) {
 // Loaded reports whether there is a good value.
 func (s *Source[T]) Loaded() bool { return s.last.Load() != nil }
 
-// Name returns what the source loads and where from, for people.
+// Name returns the kind of value and its path or URL, for people.
 func (s *Source[T]) Name() string { return s.o.What + " of " + s.o.Name }
 
-// Status returns how the loads have gone so far.
+// Status returns the history of the loads.
 func (s *Source[T]) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +138,7 @@ func (s *Source[T]) Status() Status {
 // Set makes v the current value. Only Take may call it.
 func (s *Source[T]) Set(v T) {
 	s.last.Store(&v)
-	s.o.Changed() // afterwards, so that nothing that reads v is taken for older
+	s.o.Changed() // after the value is visible, so that readers of the change see it
 }
 
 // Start is the first load of a source that must be good from the beginning. It
@@ -154,11 +152,11 @@ func (s *Source[T]) Start(ctx context.Context) error {
 	return nil
 }
 
-// Try is the first load of a source that may fail at first. The failure is
-// logged. It must not be called after Run.
+// Try is the first load of a source that may be unavailable at first. A failure is logged.
+// It must not be called after Run.
 func (s *Source[T]) Try(ctx context.Context) { s.refresh(ctx) }
 
-// Run loads the value now and then until ctx ends. It must be called once.
+// Run loads the value periodically until ctx ends. It must be called once.
 func (s *Source[T]) Run(ctx context.Context) {
 	defer close(s.ended)
 	timer := time.NewTimer(s.pause())
@@ -170,7 +168,7 @@ func (s *Source[T]) Run(ctx context.Context) {
 		case <-timer.C:
 			s.refresh(ctx)
 			if s.err != nil {
-				s.asked = s.o.Now() // Ask would fail as well
+				s.asked = s.o.Now() // a load for Ask would fail too
 			}
 			timer.Reset(s.pause())
 		case d := <-s.demands:
@@ -185,12 +183,11 @@ func (s *Source[T]) Run(ctx context.Context) {
 	}
 }
 
-// Reload loads the value now and returns how that went. The source must run.
+// Reload loads the value now and returns the error of the load. Run must be running.
 func (s *Source[T]) Reload(ctx context.Context) error { return s.demand(ctx, true) }
 
-// Ask loads the value for the sake of a request that finds it outdated, unless
-// that was done within Window, and returns how the last load went, or ErrBusy.
-// The source must run.
+// Ask loads the value for a request that finds it outdated, unless Ask caused a load within
+// Window, and returns the error of the last load, or ErrBusy. Run must be running.
 func (s *Source[T]) Ask(ctx context.Context) error {
 	defer s.waiting.Add(-1)
 	if s.waiting.Add(1) > maxWaiting {
@@ -223,7 +220,7 @@ func (s *Source[T]) pause() time.Duration {
 	return s.o.Every
 }
 
-// load loads once and notes how that went.
+// load loads the value once and updates the status.
 func (s *Source[T]) load(ctx context.Context) (T, error) {
 	v, err := s.loadSafely(ctx)
 	s.mu.Lock()
@@ -240,8 +237,8 @@ func (s *Source[T]) load(ctx context.Context) (T, error) {
 	return v, err
 }
 
-// loadSafely makes an error of a panic: what is loaded may have been written by
-// others, and must not end the process.
+// loadSafely returns a panic of Load as an error: a value from outside must not end the
+// process.
 func (s *Source[T]) loadSafely(ctx context.Context) (v T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -251,8 +248,8 @@ func (s *Source[T]) loadSafely(ctx context.Context) (v T, err error) {
 	return s.o.Load(ctx)
 }
 
-// refresh loads what there is now; the last good value stays if that fails. A
-// failure that goes on as it was is logged once.
+// refresh loads the value, and keeps the last good one if that fails. A failure with the
+// same text as the last one is not logged again.
 func (s *Source[T]) refresh(ctx context.Context) {
 	v, err := s.load(ctx)
 	if errors.Is(err, ErrUnchanged) {
@@ -268,15 +265,15 @@ func (s *Source[T]) refresh(ctx context.Context) {
 	case err == nil:
 		s.o.Take(ctx, v)
 		if before != nil {
-			log.Info("a source can be loaded again")
+			log.Info("source loaded again after a failure")
 		} else if !first {
-			log.Info("a changed source is in force")
+			log.Info("source changed; the new version is in use")
 		}
 	case ctx.Err() != nil: // the service stops
-	case before != nil && before.Error() == err.Error(): // logged before
+	case before != nil && before.Error() == err.Error(): // has been logged
 	case first:
-		log.Warn("a source cannot be loaded; nothing of it is in force until it can", "error", err)
+		log.Warn("source cannot be loaded; no version is in use until it can", "error", err)
 	default:
-		log.Warn("a source cannot be loaded; its last good version stays in force", "error", err)
+		log.Warn("source cannot be loaded; the last good version stays in use", "error", err)
 	}
 }

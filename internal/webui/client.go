@@ -10,9 +10,9 @@ import (
 //go:embed client/dist
 var clientFiles embed.FS
 
-// Client serves the browser client at /client.js, the element that shows an
-// inbox at /inbox.js, and their types at /client.d.ts and /inbox.d.ts. It expects
-// paths without the service's base path.
+// Client serves the browser client at /client.js, the element that shows an inbox at
+// /inbox.js, and their types at /client.d.ts and /inbox.d.ts. It expects paths without the
+// base path of the service.
 func Client() http.Handler {
 	files, err := fs.Sub(clientFiles, "client/dist")
 	if err != nil {

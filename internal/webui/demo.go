@@ -18,10 +18,10 @@ import (
 	"github.com/bellhop/bellhop/internal/problem"
 )
 
-// Demo serves the page at /, its files below /demo/, and at
-// /demo/session.json what session returns, asked anew for each request. It
-// expects paths without the service's base path. Whoever reaches the handler
-// gets the tokens: it is for a demo on one's own machine.
+// Demo serves the demo page at /, its files below /demo/, and the result of session, called
+// for each request, at /demo/session.json. It expects paths without the base path of the
+// service. Every client that reaches the handler gets the tokens, so it must be used only
+// for a demo on the user's own machine.
 func Demo(session func() (Session, error), logger *slog.Logger) http.Handler {
 	return &demo{session: session, logger: logger, assets: load(Files())}
 }
@@ -38,7 +38,8 @@ type asset struct {
 	etag        string
 }
 
-// contentTypes is our own list, since package mime asks the machine's.
+// contentTypes are the types by file extension. Package mime would depend on files of the
+// machine.
 var contentTypes = map[string]string{
 	".css":   "text/css; charset=utf-8",
 	".html":  "text/html; charset=utf-8",
@@ -85,7 +86,7 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header(), r.Host)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		problem.Respond(w, r, notify.Errorf(notify.ErrMethod, "allowed are GET and HEAD"))
+		problem.Respond(w, r, notify.Errorf(notify.ErrMethod, "only GET and HEAD are allowed"))
 		return
 	}
 	if r.URL.Path == "/demo/session.json" {
@@ -102,7 +103,7 @@ func serveAsset(w http.ResponseWriter, r *http.Request, assets map[string]asset)
 		return
 	}
 	w.Header().Set("Content-Type", a.contentType)
-	w.Header().Set("Cache-Control", "no-cache") // ask each time; mostly 304
+	w.Header().Set("Cache-Control", "no-cache") // revalidate each time; usually 304
 	w.Header().Set("ETag", a.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }
@@ -110,26 +111,27 @@ func serveAsset(w http.ResponseWriter, r *http.Request, assets map[string]asset)
 func (d *demo) serveSession(w http.ResponseWriter, r *http.Request) {
 	s, err := d.session()
 	if err != nil {
-		d.logger.ErrorContext(r.Context(), "make a demo session", "error", err)
+		d.logger.ErrorContext(r.Context(), "demo session cannot be made", "error", err)
 		problem.Respond(w, r, err)
 		return
 	}
 	body, err := json.Marshal(s)
 	if err != nil {
-		d.logger.ErrorContext(r.Context(), "encode a demo session", "error", err)
+		d.logger.ErrorContext(r.Context(), "demo session cannot be encoded", "error", err)
 		problem.Respond(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(body) // a client that left needs no answer
+	_, _ = w.Write(body) // the client has disconnected if this fails
 }
 
-// plainHost is what a Host may look like to be named in a header.
+// plainHost matches a host that is safe in the policy header: it cannot end a directive.
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.\-]+(:[0-9]+)?$|^\[[0-9A-Fa-f:.]+\](:[0-9]+)?$`)
 
-// secure lets the page load its own files and talk to its own host, and no
-// more. Older browsers do not take 'self' for sockets, so the host is named.
+// secure sets a policy that allows the page to load its own files and to connect to its own
+// host, and nothing else. The host is listed because 'self' does not include WebSockets in
+// older browsers.
 func secure(h http.Header, host string) {
 	connect := "connect-src 'self'"
 	if plainHost.MatchString(host) {

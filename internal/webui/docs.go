@@ -16,20 +16,19 @@ import (
 	"time"
 )
 
-// The page, swagger-ui as npm has it, and the document that no other path has.
+// The page, the npm package of swagger-ui, and the AsyncAPI document.
 //
 //go:embed docs client/asyncapi.yaml
 var docsFiles embed.FS
 
-// docsPolicy lets the page load what this service has and ask it, and no more,
-// but for the arrows and locks that swagger-ui.css has in data URLs. Unlike the
-// demo page's it cannot require trusted types: swagger-ui renders Markdown.
+// docsPolicy allows the page to load files of this service and to send requests to it, and
+// images in data URLs, which swagger-ui.css has for icons. It cannot require trusted types,
+// as the policy of the demo page does, since swagger-ui renders Markdown.
 const docsPolicy = "default-src 'self'; img-src 'self' data:; " +
 	"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Docs serves the page that shows /openapi.yaml, at /docs, and its files and
-// /docs/asyncapi.yaml below it. It expects paths without the service's base
-// path.
+// Docs serves the page that shows /openapi.yaml at /docs, and its files and asyncapi.yaml
+// below /docs/. It expects paths without the base path of the service.
 func Docs() http.Handler {
 	files := docsAssets()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,10 +44,10 @@ func Docs() http.Handler {
 	})
 }
 
-// docsSet is the files by request path.
+// docsSet has the files by request path.
 type docsSet struct {
 	plain  map[string]asset
-	packed map[string]asset // compressed; etag and type are of what is inside
+	packed map[string]asset // compressed with gzip; etag and type are those of the content inside
 }
 
 func docsAssets() docsSet {
@@ -90,12 +89,12 @@ func docsType(place string) string {
 	return contentTypes[".txt"] // LICENSE and NOTICE
 }
 
-// servePacked serves a compressed file to who takes it so, and to others what
-// is inside.
+// servePacked serves a compressed file as it is to clients that accept gzip, and its content
+// to others.
 func servePacked(w http.ResponseWriter, r *http.Request, a asset) {
 	h := w.Header()
 	h.Add("Vary", "Accept-Encoding")
-	if takesGzip(r.Header) {
+	if acceptsGzip(r.Header) {
 		h.Set("Content-Encoding", "gzip")
 		a.etag = strings.TrimSuffix(a.etag, `"`) + `-gzip"` // another representation
 	} else {
@@ -107,8 +106,8 @@ func servePacked(w http.ResponseWriter, r *http.Request, a asset) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }
 
-// takesGzip reports whether h accepts gzip (RFC 9110, section 12.5.3).
-func takesGzip(h http.Header) bool {
+// acceptsGzip reports whether h accepts gzip (RFC 9110, section 12.5.3).
+func acceptsGzip(h http.Header) bool {
 	for coding := range strings.SplitSeq(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
 		name, weight, weighted := strings.Cut(coding, ";")
 		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {

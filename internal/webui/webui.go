@@ -1,16 +1,13 @@
-// Package webui is what the service has for browsers: the client and the element
-// that shows an inbox, which pages load from it, the documents, and the demo page.
+// Package webui serves files to browsers: the client, the custom element that shows an
+// inbox, the documentation of the API, and the demo page.
 //
-// Client and element are TypeScript, in client; what is served are the modules
-// that are built of it and committed.
+// Client and element are written in TypeScript, in the directory client. The modules built
+// from it are committed, and these are served.
 //
-// The demo page is two users side by side, each with a connection of its own and
-// that element, and a form that publishes to them. The page is a client like any
-// other; its files are embedded and need nothing from outside.
-//
-// It promises that the page runs under a strict Content-Security-Policy and
-// that only its own session ever holds tokens. Making those tokens, and the
-// service that the page talks to, are left to others.
+// The demo page shows two users side by side, each with its own connection and element, and
+// a form that publishes to them. All its files are embedded; it loads nothing from other
+// hosts. It runs under a strict Content-Security-Policy, and gets tokens only from
+// /demo/session.json. The caller makes these tokens.
 package webui
 
 import (
@@ -21,24 +18,24 @@ import (
 //go:embed page
 var embedded embed.FS
 
-// Files returns the page's files by their paths below the place where it is
-// served: index.html, and the rest in demo.
+// Files returns the files of the demo page by their paths below the base path: index.html,
+// and the others in demo.
 func Files() fs.FS {
 	files, err := fs.Sub(embedded, "page")
 	if err != nil {
-		panic(err) // "page" is a valid path: the one error that Sub knows
+		panic(err) // impossible: Sub fails only for an invalid path
 	}
 	return files
 }
 
-// Session is what the page needs to act for its users.
+// Session has the credentials of the demo page.
 type Session struct {
 	Base      string                `json:"base"`  // the service's base path; "" or "/…"
 	Users     map[string]Credential `json:"users"` // "ada" and "grace"
 	Publisher Credential            `json:"publisher"`
 }
 
-// Credential is a token of someone whom the page acts for.
+// Credential is the token of a user or of the publisher.
 type Credential struct {
 	Token string `json:"token"`
 }
