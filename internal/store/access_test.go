@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
-	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -19,80 +18,6 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 )
-
-// modelAccess is what the store should know of tickets and revocations.
-type modelAccess struct {
-	tickets map[[32]byte]modelTicket
-	users   map[notify.UserID]modelRevocation
-	tokens  map[modelToken]modelRevocation
-}
-
-type modelToken struct{ issuer, id string }
-
-type modelTicket struct {
-	at        time.Time
-	principal notify.Principal
-}
-
-type modelRevocation struct{ before, until time.Time }
-
-func newModelAccess() modelAccess {
-	return modelAccess{
-		tickets: map[[32]byte]modelTicket{},
-		users:   map[notify.UserID]modelRevocation{},
-		tokens:  map[modelToken]modelRevocation{},
-	}
-}
-
-func (m *modelAccess) redeem(at time.Time, e notify.Redemption) (notify.Principal, error) {
-	t, ok := m.tickets[e.Hash]
-	delete(m.tickets, e.Hash)
-	if !ok || at.Sub(t.at) >= notify.TicketLifetime {
-		return notify.Principal{}, notify.ErrTokenInvalid
-	}
-	return t.principal, nil
-}
-
-func (m *modelAccess) revoke(at time.Time, e notify.Revocation) {
-	end := at
-	if e.Before.After(end) {
-		end = e.Before
-	}
-	fresh := modelRevocation{e.Before, end.Add(notify.TokenLifetimeMost)}
-	if e.TokenID != "" {
-		token := modelToken{e.Issuer, e.TokenID}
-		m.tokens[token] = m.tokens[token].or(fresh)
-		return
-	}
-	m.users[e.User] = m.users[e.User].or(fresh)
-}
-
-// or returns the later of both, in each respect.
-func (m modelRevocation) or(o modelRevocation) modelRevocation {
-	if m.before.After(o.before) {
-		o.before = m.before
-	}
-	if m.until.After(o.until) {
-		o.until = m.until
-	}
-	return o
-}
-
-func (m *modelAccess) sweep(at time.Time) {
-	maps.DeleteFunc(m.tickets, func(_ [32]byte, t modelTicket) bool { return at.Sub(t.at) >= notify.TicketLifetime })
-	maps.DeleteFunc(m.users, func(_ notify.UserID, r modelRevocation) bool { return !r.until.After(at) })
-	maps.DeleteFunc(m.tokens, func(_ modelToken, r modelRevocation) bool { return !r.until.After(at) })
-}
-
-func (m *modelAccess) revoked(p notify.Principal) bool {
-	_, byAny := m.tokens[modelToken{"", p.TokenID}]
-	byToken := false
-	if p.Issuer != nil {
-		_, byToken = m.tokens[modelToken{p.Issuer.Name, p.TokenID}]
-	}
-	r, byUser := m.users[p.User]
-	return byAny || byToken || byUser && p.Issued.Before(r.before)
-}
 
 func sameIssuer(a, b *notify.Issuer) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Name == b.Name && a.Version == b.Version
@@ -148,7 +73,7 @@ var tokenIDs = []string{"1", "a", "aa", "\x01a1", strings.Repeat("x", 5000)}
 func (m *machine) checkRevoked(t *rapid.T) {
 	asked := []notify.Principal{{Name: "key:backend"}}
 	for _, u := range users {
-		before := m.model.access.users[u].before
+		before := m.model.Access.RevokedBefore(u)
 		for _, issued := range []time.Time{{}, m.now, before, before.Add(-time.Millisecond)} {
 			asked = append(asked, notify.Principal{User: u, Issued: issued})
 		}
@@ -159,7 +84,7 @@ func (m *machine) checkRevoked(t *rapid.T) {
 		}
 	}
 	for _, p := range asked {
-		if got, want := m.store.Revoked(p), m.model.access.revoked(p); got != want {
+		if got, want := m.store.Revoked(p), m.model.Access.Revoked(p); got != want {
 			t.Fatalf("revoked: %t, want %t for %.100v", got, want, p)
 		}
 	}

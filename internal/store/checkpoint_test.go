@@ -53,7 +53,7 @@ func checkpointMeanwhile(t *rapid.T, g *grouping, entries []notify.Entry, times 
 // that equals a store which was never interrupted.
 func TestACheckpointIsTheStoreAtOneSequence(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &inboxMachine{now: noon(), model: &inboxModel{keep: 4}}
+		m := &inboxMachine{now: noon(), keep: 4}
 		entries := make([]notify.Entry, rapid.IntRange(1, 40).Draw(t, "entries"))
 		times := make([]time.Time, len(entries))
 		for i := range entries {

@@ -68,7 +68,7 @@ func groupEntry(t *rapid.T, m *inboxMachine, seq notify.Sequence) notify.Entry {
 // and without what earlier ones have left in memory. All come to the same.
 func TestGroupsDecideNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &inboxMachine{now: noon(), model: &inboxModel{keep: 4}}
+		m := &inboxMachine{now: noon(), keep: 4}
 		together, alone, fresh := &grouping{fs: vfs.NewMem()}, &grouping{fs: vfs.NewMem()}, &grouping{fs: vfs.NewMem()}
 		all := []*grouping{together, alone, fresh}
 		for _, g := range all {

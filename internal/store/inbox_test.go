@@ -1,12 +1,10 @@
 package store_test
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,165 +15,15 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/test/model"
 )
-
-// inboxModel is what every reader's inbox should be, as simply as it can be
-// said: what was told to whom, and how each user has marked it.
-type inboxModel struct {
-	told     []*modelTold
-	views    map[notify.UserID]map[notify.Sequence]notify.View
-	deferred map[notify.Deferred]notify.Publish
-	keep     int
-}
-
-// modelTold is something told to one owner: "u:ada", "t:team" or "a".
-type modelTold struct {
-	owner    string
-	seq      notify.Sequence
-	id, key  string
-	time     time.Time
-	expires  time.Time
-	replaces string
-}
-
-func modelOwners(e notify.Publish) (owners []string) {
-	for _, u := range e.Users {
-		owners = append(owners, "u:"+string(u))
-	}
-	for _, t := range e.Topics {
-		owners = append(owners, "t:"+string(t))
-	}
-	if e.Audience == notify.AudienceAll {
-		owners = append(owners, "a")
-	}
-	return owners
-}
-
-func (m *inboxModel) apply(seq notify.Sequence, at time.Time, e notify.Entry) error {
-	switch e := e.(type) {
-	case notify.Publish:
-		if e.DeliverAt.After(at) {
-			m.deferred[notify.Deferred{At: e.DeliverAt, Sequence: seq}] = e
-			return nil
-		}
-		m.publish(seq, at, e)
-	case notify.Release:
-		if p, ok := m.deferred[e.Ref]; ok && !e.Ref.At.After(at) {
-			delete(m.deferred, e.Ref)
-			m.publish(seq, at, p)
-		}
-	case notify.Mark:
-		m.mark(at, e)
-	case notify.Recall:
-		return m.recall(e.ID)
-	case notify.Sweep:
-		m.told = slices.DeleteFunc(m.told, func(t *modelTold) bool { return t.isExpired(at) })
-	}
-	return nil
-}
-
-func (t *modelTold) isExpired(at time.Time) bool { return !t.expires.IsZero() && !at.Before(t.expires) }
-
-func (m *inboxModel) publish(seq notify.Sequence, at time.Time, e notify.Publish) {
-	replaced := map[string]string{} // by owner
-	for _, o := range modelOwners(e) {
-		i := slices.IndexFunc(m.told, func(t *modelTold) bool { return t.owner == o && t.key == e.CollapseKey && t.key != "" })
-		if i < 0 {
-			continue
-		}
-		old := *m.told[i]
-		m.told = slices.DeleteFunc(m.told, func(t *modelTold) bool {
-			gone := t.id == old.id && (t.owner == o || strings.HasPrefix(o, "t:"))
-			if gone && !old.isExpired(at) {
-				replaced[t.owner] = cmp.Or(replaced[t.owner], old.id)
-			}
-			return gone
-		})
-	}
-	for _, o := range modelOwners(e) {
-		t := &modelTold{owner: o, seq: seq, id: e.ID, key: e.CollapseKey, time: at, replaces: replaced[o]}
-		if e.TTL > 0 {
-			t.expires = at.Add(e.TTL)
-		}
-		m.told = append(m.told, t)
-		for m.count(o) > m.keep {
-			i := slices.IndexFunc(m.told, func(old *modelTold) bool { return old.owner == o })
-			m.told = slices.Delete(m.told, i, i+1)
-		}
-	}
-}
-
-func (m *inboxModel) count(owner string) (n int) {
-	for _, t := range m.told {
-		if t.owner == owner {
-			n++
-		}
-	}
-	return n
-}
-
-func (m *inboxModel) recall(id string) error {
-	for d, e := range m.deferred {
-		if e.ID == id {
-			delete(m.deferred, d)
-			return nil
-		}
-	}
-	before := len(m.told)
-	m.told = slices.DeleteFunc(m.told, func(t *modelTold) bool { return t.id == id })
-	if len(m.told) == before {
-		return notify.ErrNotFound
-	}
-	return nil
-}
-
-// owner returns what r has, oldest first.
-func (m *inboxModel) of(r notify.Reader) (list []*modelTold) {
-	for _, t := range m.told {
-		topic, isTopic := "", len(t.owner) > 2 && t.owner[:2] == "t:"
-		if isTopic {
-			topic = t.owner[2:]
-		}
-		_, heard := notify.Heard(r.Topics, []notify.Topic{notify.Topic(topic)})
-		if t.owner == "u:"+string(r.User) || t.owner == "a" && !t.time.Before(r.Since) || isTopic && heard {
-			list = append(list, t)
-		}
-	}
-	slices.SortFunc(list, func(a, b *modelTold) int { // of several topics, the first that replaces something
-		replaces := func(t *modelTold) int { return min(1, len(t.replaces)) }
-		return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(replaces(b), replaces(a)), cmp.Compare(a.owner, b.owner))
-	})
-	return slices.CompactFunc(list, func(a, b *modelTold) bool { return a.seq == b.seq })
-}
-
-func (m *inboxModel) mark(at time.Time, e notify.Mark) {
-	views := m.views[e.Reader.User]
-	if views == nil {
-		views = map[notify.Sequence]notify.View{}
-		m.views[e.Reader.User] = views
-	}
-	for _, t := range m.of(e.Reader) {
-		if e.IDs != nil && (!slices.Contains(e.IDs, t.id) || t.isExpired(at)) || e.IDs == nil && t.seq > e.Through {
-			continue
-		}
-		v := views[t.seq]
-		switch {
-		case e.Verb == notify.VerbRead && v.Read.IsZero():
-			v.Read = at
-		case e.Verb == notify.VerbUnread:
-			v = notify.View{}
-		case e.Verb == notify.VerbArchive && v.Archived.IsZero():
-			v.Archived = at
-		}
-		views[t.seq] = v
-	}
-}
 
 // inboxMachine drives a store and its model with the same entries.
 type inboxMachine struct {
 	fs    *vfs.MemFS
 	store *store.Store
-	model *inboxModel
+	model *model.Model
+	keep  int // how many notifications a history keeps
 	last  notify.Sequence
 	now   time.Time
 	ids   []string
@@ -227,7 +75,7 @@ func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
 
 func (m *inboxMachine) publish(t *rapid.T, seq notify.Sequence) notify.Publish {
 	id := fmt.Sprintf("00000000-0000-7000-8000-%012d", seq)
-	e := notify.Publish{ID: id, Content: []byte(`"id":"` + id + `","type":"t"`), Keep: m.model.keep}
+	e := notify.Publish{ID: id, Content: []byte(`"id":"` + id + `","type":"t"`), Keep: m.keep}
 	switch rapid.IntRange(0, 2).Draw(t, "audience") {
 	case 0:
 		e.Audience = notify.AudienceUser
@@ -268,7 +116,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 	}
 	for i, e := range entries {
 		m.last++
-		if want := m.model.apply(m.last, m.now, e); !errors.Is(verdicts[i].Err, want) {
+		if want := m.model.Apply(m.last, m.now, e).Err; !errors.Is(verdicts[i].Err, want) {
 			t.Fatalf("%T: %v, want %v", e, verdicts[i].Err, want)
 		}
 	}
@@ -292,7 +140,7 @@ func (m *inboxMachine) sweepTightly(t *rapid.T) {
 	if _, _, err := m.store.Apply(m.last, notify.Stamp(m.now, e)); err != nil {
 		t.Fatal(err)
 	}
-	_ = m.model.apply(m.last, m.now, e)
+	m.model.Apply(m.last, m.now, e)
 }
 
 func (m *inboxMachine) check(t *rapid.T) {
@@ -300,13 +148,12 @@ func (m *inboxMachine) check(t *rapid.T) {
 	for _, r := range readers {
 		var all, history []notify.Notification
 		unread := 0
-		for _, told := range m.model.of(r) {
-			n := notify.Notification{Sequence: told.seq, View: m.model.views[r.User][told.seq]}
-			n.Replaces = told.replaces
+		for _, it := range m.model.Inbox(r) {
+			n := it.Notification
 			if history = append(history, n); n.Unread() {
 				unread++
 			}
-			if !told.isExpired(m.now) {
+			if !n.Expired(m.now) {
 				all = append(all, n)
 			}
 		}
@@ -354,9 +201,8 @@ func (m *inboxMachine) checkList(t *rapid.T, r notify.Reader, want []notify.Noti
 // marks, recalls, releases, sweeps and restarts.
 func TestInboxAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &inboxMachine{fs: vfs.NewMem(), now: time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)}
-		m.model = &inboxModel{
-			views: map[notify.UserID]map[notify.Sequence]notify.View{}, deferred: map[notify.Deferred]notify.Publish{}, keep: 4,
+		m := &inboxMachine{
+			fs: vfs.NewMem(), now: time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC), model: model.New(), keep: 4,
 		}
 		m.open(t)
 		t.Repeat(map[string]func(*rapid.T){

@@ -1,0 +1,321 @@
+// Package model holds the rules of the domain as simply as they can be stated: which
+// notifications a reader has, how each is marked, and what is decided when an entry
+// is applied. Tests apply the same entries to it as to the store or the service, and
+// compare.
+//
+// It is slow, keeps everything in memory, and leaves out limits that bound the work of
+// one entry: a Mark and a Sweep are done at once.
+package model
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Model is the state that entries add up to.
+type Model struct {
+	Access Access
+
+	items    []*Item // in the order of their histories
+	marks    map[notify.UserID]map[notify.Sequence]notify.View
+	deferred map[notify.Deferred]notify.Publish
+	keys     map[[32]byte]usedKey
+	removed  map[string]notify.Sequence // by owner: the highest sequence that was removed and is missed
+	evicted  []Eviction
+}
+
+// Item is a notification in the history of one owner: "u:ada", "t:team" or "a", which
+// is everyone.
+type Item struct {
+	notify.Notification
+	Owner    string
+	replaces string // the ID of the notification whose place it took in this history
+}
+
+// Eviction is the removal of a notification from a full history.
+type Eviction struct {
+	By    notify.Sequence // the Publish or Release that needed the place
+	Owner string
+	ID    string
+}
+
+type usedKey struct {
+	at          time.Time
+	fingerprint [32]byte
+	receipt     notify.Receipt
+}
+
+// New returns the state before all entries.
+func New() *Model {
+	return &Model{
+		Access:   newAccess(),
+		marks:    map[notify.UserID]map[notify.Sequence]notify.View{},
+		deferred: map[notify.Deferred]notify.Publish{},
+		keys:     map[[32]byte]usedKey{},
+		removed:  map[string]notify.Sequence{},
+	}
+}
+
+// Apply applies an entry and returns its verdict, without More, Next and Changed.
+func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.Verdict {
+	v := notify.Verdict{Sequence: seq}
+	switch e := e.(type) {
+	case notify.Publish:
+		v.Receipt, v.Err = m.publish(seq, at, e)
+	case notify.Release:
+		if p, ok := m.deferred[e.Ref]; ok && !e.Ref.At.After(at) {
+			delete(m.deferred, e.Ref)
+			m.keep(seq, at, p)
+		}
+	case notify.Mark:
+		m.mark(at, e)
+	case notify.Recall:
+		v.Err = m.recall(e.ID)
+	case notify.Sweep:
+		m.sweep(at, e)
+		m.Access.sweep(at)
+	case notify.Ticket:
+		m.Access.tickets[e.Hash] = ticket{at, e.Principal}
+	case notify.Redemption:
+		v.Principal, v.Err = m.Access.redeem(at, e)
+	case notify.Revocation:
+		m.Access.revoke(at, e)
+	}
+	return v
+}
+
+func (m *Model) publish(seq notify.Sequence, at time.Time, e notify.Publish) (notify.Receipt, error) {
+	receipt := notify.Receipt{ID: e.ID, Recipients: len(e.Users)}
+	if e.Key != (notify.Key{}) {
+		if k, ok := m.keys[e.Key.Name]; ok && at.Sub(k.at) < notify.KeyLifetime {
+			if k.fingerprint != e.Key.Fingerprint {
+				return notify.Receipt{}, notify.ErrKeyReused
+			}
+			first := k.receipt
+			first.Duplicate = true
+			return first, nil
+		}
+		m.keys[e.Key.Name] = usedKey{at, e.Key.Fingerprint, receipt}
+	}
+	switch {
+	case e.Ephemeral:
+	case e.DeliverAt.After(at):
+		m.deferred[notify.Deferred{At: e.DeliverAt, Sequence: seq}] = e
+	default:
+		m.keep(seq, at, e)
+	}
+	return receipt, nil
+}
+
+func ownersOf(e *notify.Publish) (owners []string) {
+	for _, u := range e.Users {
+		owners = append(owners, "u:"+string(u))
+	}
+	for _, t := range e.Topics {
+		owners = append(owners, "t:"+string(t))
+	}
+	if e.Audience == notify.AudienceAll {
+		owners = append(owners, "a")
+	}
+	return owners
+}
+
+// keep puts a notification into the histories of its owners. It replaces the one
+// with its collapse key, separately for each user, each topic and everyone; one that
+// is replaced in a topic leaves its other topics too. A full history evicts its oldest.
+func (m *Model) keep(seq notify.Sequence, at time.Time, e notify.Publish) {
+	replaced := map[string]string{} // ID by owner
+	for _, o := range ownersOf(&e) {
+		i := slices.IndexFunc(m.items, func(it *Item) bool {
+			return it.Owner == o && it.CollapseKey == e.CollapseKey && e.CollapseKey != ""
+		})
+		if i < 0 {
+			continue
+		}
+		old := *m.items[i]
+		m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
+			gone := it.Sequence == old.Sequence && (it.Owner == o || strings.HasPrefix(o, "t:"))
+			if gone && !old.Expired(at) {
+				replaced[it.Owner] = cmp.Or(replaced[it.Owner], old.ID())
+			}
+			return gone
+		})
+	}
+	for _, o := range ownersOf(&e) {
+		m.items = append(m.items, &Item{Notification: e.Notification(seq, at), Owner: o, replaces: replaced[o]})
+		for e.Keep > 0 && m.count(o) > e.Keep {
+			m.evict(seq, at, o)
+		}
+	}
+}
+
+func (m *Model) count(owner string) (n int) {
+	for _, it := range m.items {
+		if it.Owner == owner {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *Model) evict(by notify.Sequence, at time.Time, owner string) {
+	i := slices.IndexFunc(m.items, func(it *Item) bool { return it.Owner == owner })
+	old := m.items[i]
+	m.items = slices.Delete(m.items, i, i+1)
+	m.evicted = append(m.evicted, Eviction{By: by, Owner: owner, ID: old.ID()})
+	if !old.Expired(at) {
+		m.removed[owner] = max(m.removed[owner], old.Sequence)
+	}
+}
+
+func (m *Model) recall(id string) error {
+	for d, e := range m.deferred {
+		if e.ID == id {
+			delete(m.deferred, d)
+			return nil
+		}
+	}
+	before := len(m.items)
+	m.items = slices.DeleteFunc(m.items, func(it *Item) bool { return it.ID() == id })
+	if len(m.items) == before {
+		return notify.ErrNotFound
+	}
+	return nil
+}
+
+// sweep removes expired notifications, and those older than the retention, which
+// leave a gap. It forgets keys after their lifetime.
+func (m *Model) sweep(at time.Time, e notify.Sweep) {
+	maps.DeleteFunc(m.keys, func(_ [32]byte, k usedKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })
+	m.items = slices.DeleteFunc(m.items, func(it *Item) bool { return it.Expired(at) })
+	m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
+		old := at.Sub(it.Time) >= e.Retention
+		if old {
+			m.removed[it.Owner] = max(m.removed[it.Owner], it.Sequence)
+		}
+		return old
+	})
+}
+
+func (m *Model) mark(at time.Time, e notify.Mark) {
+	views := m.marks[e.Reader.User]
+	if views == nil {
+		views = map[notify.Sequence]notify.View{}
+		m.marks[e.Reader.User] = views
+	}
+	for _, it := range m.Inbox(e.Reader) {
+		if e.IDs != nil && (!slices.Contains(e.IDs, it.ID()) || it.Expired(at)) || e.IDs == nil && it.Sequence > e.Through {
+			continue
+		}
+		v := views[it.Sequence]
+		switch {
+		case e.Verb == notify.VerbRead && v.Read.IsZero():
+			v.Read = at
+		case e.Verb == notify.VerbUnread:
+			v = notify.View{}
+		case e.Verb == notify.VerbArchive && v.Archived.IsZero():
+			v.Archived = at
+		}
+		views[it.Sequence] = v
+	}
+}
+
+// reads reports whether r reads the history of an owner.
+func reads(r notify.Reader, owner string) bool {
+	topic, isTopic := strings.CutPrefix(owner, "t:")
+	_, heard := notify.Heard(r.Topics, []notify.Topic{notify.Topic(topic)})
+	return owner == "a" || owner == "u:"+string(r.User) || isTopic && heard
+}
+
+// Inbox returns the notifications of r, oldest first, each as r finds it. Those that
+// have expired are among them until a Sweep.
+func (m *Model) Inbox(r notify.Reader) []Item {
+	var all []Item
+	for _, it := range m.items {
+		if reads(r, it.Owner) && (it.Owner != "a" || !it.Time.Before(r.Since)) {
+			all = append(all, *it)
+		}
+	}
+	slices.SortFunc(all, func(a, b Item) int { // of several topics, the first in which it replaces another
+		replaces := func(it Item) int { return min(1, len(it.replaces)) }
+		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(replaces(b), replaces(a)), cmp.Compare(a.Owner, b.Owner))
+	})
+	all = slices.CompactFunc(all, func(a, b Item) bool { return a.Sequence == b.Sequence })
+	for i := range all {
+		it := &all[i]
+		it.View = m.marks[r.User][it.Sequence]
+		it.Replaces = it.replaces
+		it.Topic, _ = notify.Heard(r.Topics, it.Topics)
+	}
+	return all
+}
+
+// List returns the notifications of r in a state at a time, newest first.
+func (m *Model) List(r notify.Reader, state notify.InboxState, now time.Time) []Item {
+	all := slices.DeleteFunc(m.Inbox(r), func(it Item) bool { return it.Expired(now) || !state.Has(&it.View) })
+	slices.Reverse(all)
+	return all
+}
+
+// Unread returns how many notifications of r are unread.
+func (m *Model) Unread(r notify.Reader) (count int) {
+	for _, it := range m.Inbox(r) {
+		if it.Unread() {
+			count++
+		}
+	}
+	return count
+}
+
+// Removed returns the highest sequence that retention or a full history has removed
+// from what r reads.
+func (m *Model) Removed(r notify.Reader) (seq notify.Sequence) {
+	for owner, removed := range m.removed {
+		if reads(r, owner) {
+			seq = max(seq, removed)
+		}
+	}
+	return seq
+}
+
+// Evictions returns all evictions so far, in order.
+func (m *Model) Evictions() []Eviction { return m.evicted }
+
+// EvictedFor reports whether, among the first n evictions, is the last one of the
+// notification with an ID from what r reads.
+func (m *Model) EvictedFor(r notify.Reader, id string, n int) bool {
+	last := 0
+	for i, e := range m.evicted {
+		if e.ID == id && reads(r, e.Owner) {
+			last = i + 1
+		}
+	}
+	return last > 0 && last <= n
+}
+
+// Deferred returns the deferred notifications that are due at a time, in any order.
+func (m *Model) Deferred(at time.Time) (due []notify.Publish) {
+	for d, e := range m.deferred {
+		if !d.At.After(at) {
+			due = append(due, e)
+		}
+	}
+	return due
+}
+
+// IDs returns the IDs of all notifications that are kept or deferred, in order.
+func (m *Model) IDs() (ids []string) {
+	for _, it := range m.items {
+		ids = append(ids, it.ID())
+	}
+	for _, e := range m.deferred {
+		ids = append(ids, e.ID)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
