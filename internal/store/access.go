@@ -12,11 +12,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// errNoTicket tells nothing of what was shown.
+// errNoTicket does not say which ticket was presented.
 var errNoTicket = notify.Errorf(notify.ErrTokenInvalid, "no such ticket: it may have been used, or be older than %d s",
 	int(notify.TicketLifetime/time.Second))
 
-// ticket keeps a ticket until it is redeemed or ends.
+// ticket stores a ticket until it is redeemed or expires.
 func (tx *txn) ticket(e notify.Ticket) error {
 	t := ticket{at: tx.at, principal: e.Principal}
 	key, value := ticketKey(e.Hash), t.append(nil)
@@ -24,7 +24,7 @@ func (tx *txn) ticket(e notify.Ticket) error {
 	if err != nil {
 		return err
 	}
-	if before != nil { // issued again: no two are the same unless a caller repeats one
+	if before != nil { // a ticket that is issued twice
 		tx.refund(key, len(before))
 	}
 	tx.set(key, value)
@@ -32,7 +32,8 @@ func (tx *txn) ticket(e notify.Ticket) error {
 	return tx.setExpiry(expiryKey(t.expires(), kindTicket, e.Hash[:]))
 }
 
-// redeem uses a ticket up. One that should have been swept is none any more.
+// redeem deletes a ticket and returns its principal. A ticket that has expired is
+// refused, even if no Sweep has deleted it yet.
 func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 	key := ticketKey(e.Hash)
 	b, err := get(tx.batch, key)
@@ -45,7 +46,7 @@ func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 	tx.remove(key)
 	tx.refund(key, len(b))
 	t, err := readTicket(b)
-	if err != nil { // of an earlier version, which kept less of a principal
+	if err != nil { // a record of another form
 		return notify.Principal{}, errNoTicket
 	}
 	end := expiryKey(t.expires(), kindTicket, e.Hash[:])
@@ -57,16 +58,15 @@ func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 	return t.principal, nil
 }
 
-// ticket is a ticket as it is kept.
+// ticket is the record of a ticket.
 type ticket struct {
-	at        time.Time // applied
+	at        time.Time // when it was issued
 	principal notify.Principal
 }
 
 func (t ticket) expires() time.Time { return t.at.Add(notify.TicketLifetime) }
 
-// ticketForm begins the record of a ticket. The zero was never the first byte of
-// what earlier versions wrote.
+// ticketForm is the version of a ticket's record, with which it begins.
 const ticketForm = "\x00\x02"
 
 func (t ticket) append(dst []byte) []byte {
@@ -85,8 +85,8 @@ func (t ticket) append(dst []byte) []byte {
 	return appendNames(dst, p.Topics)
 }
 
-// appendIssuer appends by what an issuer is found again. Its bound is that of its
-// configuration.
+// appendIssuer appends the name and version of an issuer. The limits of an issuer are
+// looked up in its configuration.
 func appendIssuer(dst []byte, i *notify.Issuer) []byte {
 	if i == nil {
 		return appendString(dst, "")
@@ -123,10 +123,10 @@ func readTicket(b []byte) (ticket, error) {
 	return t, r.err
 }
 
-// revocation is a revocation as it is kept.
+// revocation is the record of a revocation.
 type revocation struct {
-	before time.Time // of a user's
-	until  time.Time // when the last token that it concerns has expired
+	before time.Time // of a user: tokens issued before it are revoked
+	until  time.Time // when the last token that is revoked has expired
 }
 
 func (v revocation) append(dst []byte) []byte {
@@ -139,8 +139,7 @@ func readRevocation(b []byte) (revocation, error) {
 	return v, r.err
 }
 
-// revoke keeps e, and passes it on. For one user the latest Before counts: an
-// older one has nothing to add.
+// revoke stores and emits e. For one user the latest Before counts.
 func (tx *txn) revoke(e notify.Revocation) error {
 	e.Before = toStored(e.Before)
 	key := revocationKey(e)
@@ -164,8 +163,8 @@ func (tx *txn) revoke(e notify.Revocation) error {
 	return nil
 }
 
-// revocation returns what is kept at key and how many bytes that is, zero if
-// nothing is.
+// revocation returns the revocation at key and the size of its record, 0 if there is
+// none.
 func (tx *txn) revocation(key []byte) (kept revocation, size int, err error) {
 	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
@@ -175,7 +174,7 @@ func (tx *txn) revocation(key []byte) (kept revocation, size int, err error) {
 	return kept, len(b), err
 }
 
-// expireTicket removes a ticket whose end is at t.
+// expireTicket deletes a ticket that expires at t.
 func (tx *txn) expireTicket(t time.Time, ref []byte) error {
 	key := ticketKey([32]byte(ref))
 	b, err := get(tx.batch, key)
@@ -190,8 +189,8 @@ func (tx *txn) expireTicket(t time.Time, ref []byte) error {
 	return nil
 }
 
-// expireRevocation removes a revocation whose end is at t, unless it was made anew
-// since and ends later.
+// expireRevocation deletes a revocation that ends at t. A revocation that was renewed
+// ends later, and stays.
 func (tx *txn) expireRevocation(t time.Time, ref []byte) error {
 	key := append([]byte{kindRevocation}, ref...)
 	kept, size, err := tx.revocation(key)
@@ -211,7 +210,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// toStored returns t as it is read back.
+// toStored returns t as reading it from the store would.
 func toStored(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
@@ -219,23 +218,23 @@ func toStored(t time.Time) time.Time {
 	return time.UnixMilli(t.UnixMilli()).UTC()
 }
 
-// revocationChange is a step in what is revoked, as memory has it.
+// revocationChange is a revocation that a transaction has added or deleted.
 type revocationChange struct {
 	key     []byte
 	before  time.Time
-	inForce bool // no longer, if not
+	inForce bool // false: deleted
 }
 
-// revocations is what is revoked: what the store keeps, in memory, since every
-// request asks. It is changed when the change is durable.
+// revocations holds all revocations in memory, because every request checks them. It is
+// updated after the commit.
 type revocations struct {
 	mu     sync.RWMutex
-	users  map[notify.UserID]time.Time // tokens from before
+	users  map[notify.UserID]time.Time // tokens issued before are revoked
 	tokens map[revokedID]struct{}
 }
 
-// Revoked reports whether a revocation that was applied concerns the token of
-// p. It is fast, and waits for no disk.
+// Revoked reports whether an applied revocation concerns the token of p. It does not read
+// the disk.
 func (s *Store) Revoked(p notify.Principal) bool {
 	r := &s.revocations
 	r.mu.RLock()
@@ -253,7 +252,7 @@ func (s *Store) Revoked(p notify.Principal) bool {
 	return ok
 }
 
-// apply takes steps in, in order.
+// apply makes changes, in order.
 func (r *revocations) apply(steps []revocationChange) {
 	if len(steps) == 0 {
 		return
@@ -279,7 +278,7 @@ func (r *revocations) step(s revocationChange) {
 	}
 }
 
-// load reads all that is revoked.
+// load reads all revocations.
 func (r *revocations) load(db pebble.Reader) error {
 	r.users, r.tokens = map[notify.UserID]time.Time{}, map[revokedID]struct{}{}
 	err := each(db, []byte{kindRevocation}, endOfKind(kindRevocation), func(k, b []byte) (bool, error) {

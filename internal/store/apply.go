@@ -12,16 +12,17 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Apply applies entries as the sequences from first on, and returns when no power cut
-// can take them back: a verdict for each, and the changes to pass on, in order. The
-// entries of one call are one transaction, and no verdict, change or record depends on
-// which entries share one. An entry whose time is before that of its predecessor gets
-// the time of that.
+// Apply applies entries at the sequences from first on, in one transaction. When it
+// returns without an error, all of them are durable. It returns a verdict for each entry,
+// and the changes to pass on to readers, in order.
 //
-// No entry ends the process. One that is unknown or invalid, or that makes Apply panic,
-// changes nothing, and its verdict has an error of kind notify.ErrNotApplied. An error of
-// Apply itself is a failure of the disk, or ErrRules: it is not known whether the entries
-// are durable, and no more may be applied.
+// No verdict, change or record depends on which entries share a transaction. An entry
+// whose time is before that of its predecessor gets the time of its predecessor.
+//
+// No entry ends the process. An entry that is unknown or invalid, or that makes Apply
+// panic, changes nothing, and its verdict has an error of kind notify.ErrNotApplied. An
+// error of Apply itself is a failure of the disk, or ErrRules: it is unknown whether the
+// entries are durable, and Apply must not be called again.
 func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	verdicts, changes, err := s.commit(first, entries)
 	if errors.Is(err, notify.ErrNotApplied) {
@@ -77,7 +78,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notif
 	defer tx.batch.Close()
 	verdicts, err := tx.applySafely(first, entries)
 	if err == nil {
-		s.snapshots.applied.Store(uint64(tx.state.last)) // before it can be read
+		s.snapshots.applied.Store(uint64(tx.state.last)) // before the commit makes the entries visible to readers
 		s.snapshots.truncated.Store(uint64(tx.state.truncated))
 		err = tx.batch.Commit(pebble.Sync)
 	}
@@ -85,7 +86,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notif
 		s.histories = histories{}
 		return nil, nil, err
 	}
-	s.watermark.raise(tx.state.last) // before anybody hears of it
+	s.watermark.raise(tx.state.last) // before any caller learns that the entries are durable
 	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
 	s.publishUsage()
 	if s.histories.Weight() >= maxCachedHistories {
@@ -100,36 +101,36 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notif
 	return verdicts, tx.changes, nil
 }
 
-// txn is a transaction: the entries that one Apply applies. Its batch is read through
-// by all of them, so that each entry sees those before it.
+// txn is a transaction: the entries that one Apply applies. They write to one batch and
+// read through it, so that each entry sees the writes of those before it.
 type txn struct {
 	batch   *pebble.Batch
 	at      time.Time // of the entry that is being applied
 	state   state
 	changes []notify.Change
-	err     error // the first write that failed
+	err     error // the first failed write; checked before the commit
 
-	histories     *histories       // of the store
-	dirty         []*cachedHistory // of them, and not in the batch yet
-	touched       []*cachedHistory // of them, by the entry that is being applied
-	discardsEmpty bool             // whether histories that have nothing but a hole are given up
-	buffer        []byte           // for a value on its way to the batch
-	key           []byte           // likewise
-	record        []byte           // of the notification that is being kept
+	histories     *histories       // the cache of the store
+	dirty         []*cachedHistory // histories with changes that are not in the batch yet
+	touched       []*cachedHistory // histories that the current entry has changed
+	discardsEmpty bool             // whether histories without notifications are discarded; set while a Sweep is applied
+	buffer        []byte           // reused for values on their way to the batch
+	key           []byte           // reused for keys
+	record        []byte           // encoded form of the notification that is being inserted
 
-	// For memory, once all is durable.
+	// Changes to what the store has in memory, made after the commit.
 	revocations  []revocationChange
 	generations  []notify.Generation
 	indexChanges []indexChange
 
-	maxMarkChanges int // see rules.go
+	maxMarkChanges int // of the rules, or less in tests
 
-	refresh []owner // whose readers have lost what they may have counted, in the entry
+	refresh []owner // owners whose readers need a new unread count; of the current entry
 }
 
-// applySafely is applyAll, and makes ErrNotApplied of a panic: an entry may have
-// been made by any user, and none may end the process. The caller must reset the
-// histories in memory.
+// applySafely calls applyAll and turns a panic into ErrNotApplied: any user may have
+// caused the entry, and no entry may end the process. After an error the caller must
+// discard the cached histories.
 func (tx *txn) applySafely(first notify.Sequence, entries []notify.Stamped) (verdicts []notify.Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -139,7 +140,7 @@ func (tx *txn) applySafely(first notify.Sequence, entries []notify.Stamped) (ver
 	return tx.applyAll(first, entries)
 }
 
-// applyAll applies entries, and leaves all that they change in the batch.
+// applyAll applies entries and writes all their changes to the batch.
 func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, error) {
 	tx.changes = make([]notify.Change, 0, len(entries))
 	verdicts := make([]notify.Verdict, 0, len(entries))
@@ -158,8 +159,8 @@ func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]noti
 	return verdicts, tx.err
 }
 
-// advance sets the sequence and the time of the next entry. Times are kept in
-// milliseconds, and never decrease. One that cannot be right counts as the time before.
+// advance sets the sequence and the time of the next entry. Times have a resolution of
+// milliseconds and never decrease. An impossible time counts as that of the predecessor.
 func (tx *txn) advance(seq notify.Sequence, at time.Time) {
 	if !notify.IsEntryTime(at) {
 		at = time.UnixMilli(1)
@@ -206,13 +207,15 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 	return v, err
 }
 
-// isVerdict reports whether err is what was decided, and no failure.
+// isVerdict reports whether err is the decision about an entry, and no failure of the
+// store.
 func isVerdict(err error) bool {
 	return err != nil && (errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
 		errors.Is(err, notify.ErrUnavailable))
 }
 
-// emitRefresh has the readers of what has lost something count anew.
+// emitRefresh emits a refresh of the unread counts that the entry has changed without
+// saying by how much.
 func (tx *txn) emitRefresh() {
 	if len(tx.refresh) == 0 {
 		return
@@ -227,7 +230,7 @@ func (tx *txn) emitRefresh() {
 	tx.changes = append(tx.changes, notify.Recount{To: to})
 }
 
-// mergeSpan notes that the sequences after before were applied.
+// mergeSpan records that the sequences after before were applied.
 func (tx *txn) mergeSpan(before notify.Sequence) {
 	if tx.state.last <= before {
 		return
@@ -238,14 +241,13 @@ func (tx *txn) mergeSpan(before notify.Sequence) {
 	}
 }
 
-// setValue is set, for what can write itself.
+// setValue encodes v and writes it to the batch.
 func (tx *txn) setValue(key []byte, v interface{ append(dst []byte) []byte }) {
 	tx.buffer = v.append(tx.buffer[:0])
 	tx.set(key, tx.buffer)
 }
 
-// set and remove write to the batch; a failure stays in tx.err, which Apply
-// looks at before it commits.
+// set and remove write to the batch. The first failure is kept in tx.err.
 func (tx *txn) set(key, value []byte) {
 	if err := tx.batch.Set(key, value, nil); err != nil && tx.err == nil {
 		tx.err = err

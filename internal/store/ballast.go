@@ -10,28 +10,27 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The ballast is a file that does nothing but take room. If something else has
-// filled the disk, a start gives it up, and so has the room that Pebble needs to
-// read its log, to remove what is past its time and to answer reads.
-// CockroachDB does the same.
+// The ballast is a file that reserves disk space. If the disk is full at start, it is
+// deleted, which gives Pebble the space to replay its log, to remove expired
+// notifications and to answer reads. CockroachDB does the same.
 const (
 	ballastBytes      = 64 << 20
-	minFreeBytes      = 32 << 20 // free, without which Pebble should not be started
-	minFreeBytesSmall = 1 << 20  // likewise, on a small disk
+	minFreeBytes      = 32 << 20 // below it, Pebble must not be started
+	minFreeBytesSmall = 1 << 20  // the same on a small disk
 	smallDiskBytes    = 4 * ballastBytes
 )
 
 func (s *Store) ballast() string { return filepath.Join(s.dir, "ballast") }
 
-// freeBallast gives up the ballast if the disk is too full to start, and fails if
-// it still is: Pebble would try for ever to write what it finds in its log.
+// freeBallast deletes the ballast if the disk is too full to start, and fails if it still
+// is: Pebble would retry writing its replayed log for ever.
 func (s *Store) freeBallast(logger *slog.Logger) error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
 		return nil //nolint:nilerr // the free space is unknown; if there is none, Pebble fails
 	}
 	need := uint64(minFreeBytes)
-	if usage.TotalBytes < smallDiskBytes { // a disk that was never large need not have as much free
+	if usage.TotalBytes < smallDiskBytes { // a small disk never had as much free space
 		need = minFreeBytesSmall
 	}
 	free := usage.AvailBytes
@@ -39,7 +38,7 @@ func (s *Store) freeBallast(logger *slog.Logger) error {
 		return nil
 	}
 	if err = s.fs.Remove(s.ballast()); err == nil {
-		logger.Warn("the disk is full: the ballast is given up", "free", free, "ballast", ballastBytes)
+		logger.Warn("disk full; ballast deleted", "free", free, "ballast", ballastBytes)
 		if free, err = s.Free(); err == nil && free >= need {
 			return nil
 		}
@@ -47,8 +46,8 @@ func (s *Store) freeBallast(logger *slog.Logger) error {
 	return fmt.Errorf("the disk of %s has %d bytes free, and %d are needed to start: free some space", s.dir, free, need)
 }
 
-// createBallast makes the ballast, if it is not there and the disk has plenty of
-// room. Doing without it is no failure.
+// createBallast creates the ballast if it is missing and the disk has plenty of space.
+// The store works without it.
 func (s *Store) createBallast(logger *slog.Logger) {
 	if _, err := s.fs.Stat(s.ballast()); !errors.Is(err, fs.ErrNotExist) {
 		return
@@ -61,7 +60,7 @@ func (s *Store) createBallast(logger *slog.Logger) {
 		err = errors.Join(f.Preallocate(0, ballastBytes), f.Close())
 	}
 	if err != nil {
-		logger.Warn("no ballast could be made", "error", err)
-		_ = s.fs.Remove(s.ballast()) // half of one is none
+		logger.Warn("ballast cannot be created; a full disk may prevent a start", "error", err)
+		_ = s.fs.Remove(s.ballast()) // an incomplete ballast
 	}
 }

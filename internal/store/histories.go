@@ -16,16 +16,16 @@ const maxCachedHistories = 16 << 10
 // have changes that are not in the batch yet.
 type histories = cache.Map[owner, *cachedHistory]
 
-// cachedHistory is a history as the entries applied so far leave it.
+// cachedHistory is a history as the entries so far leave it.
 type cachedHistory struct {
 	history
 	owner   owner
-	dirty   bool   // and not in the batch yet
-	touched bool   // by the entry that is being applied
-	counted uint64 // the bytes of its record in state.other
+	dirty   bool   // it has changes that are not in the batch yet
+	touched bool   // by the current entry
+	counted uint64 // size of its record that is included in state.other
 }
 
-// history returns the history of o, which is to be changed through change only.
+// history returns the history of o. Callers must call touch before they change it.
 func (tx *txn) history(o owner) (*cachedHistory, error) {
 	if h, ok := tx.histories.Get(o); ok {
 		return h, nil
@@ -45,7 +45,8 @@ func (tx *txn) history(o owner) (*cachedHistory, error) {
 	return h, nil
 }
 
-// touch has h counted when the entry is applied, and written when all are.
+// touch schedules h to be counted after the entry, and written to the batch after all
+// entries.
 func (tx *txn) touch(h *cachedHistory) {
 	if !h.dirty {
 		h.dirty = true
@@ -57,9 +58,9 @@ func (tx *txn) touch(h *cachedHistory) {
 	}
 }
 
-// countHistories counts the histories that an entry has changed. They are not left to
-// setHistories, since entries are refused by the count: the verdict on an entry must
-// not depend on which others are in its group.
+// countHistories updates the usage by the histories that the entry has changed. It runs
+// after each entry and not only after all: entries are refused by the usage, and a
+// verdict must not depend on which entries share a transaction.
 func (tx *txn) countHistories() {
 	for _, h := range tx.touched {
 		h.touched = false
@@ -74,7 +75,7 @@ func (tx *txn) countHistories() {
 	tx.touched = tx.touched[:0]
 }
 
-// setHistories writes what has changed, unless there is nothing to remember.
+// setHistories writes the changed histories to the batch, and deletes the empty ones.
 func (tx *txn) setHistories() {
 	for _, h := range tx.dirty {
 		h.dirty = false
@@ -88,10 +89,10 @@ func (tx *txn) setHistories() {
 	}
 }
 
-// discardEmpty gives up a history that has nothing but a hole, and takes the hole for
-// everybody's: a reader with a cursor from before it is told that it may have missed
-// something. Otherwise the name of everyone who was ever told something would be
-// kept for ever.
+// discardEmpty discards a history that has no notifications and no changes, and merges
+// the sequence up to which it was truncated into that of the store: a reader with an
+// earlier cursor is told that it may have missed something. Without this, every user and
+// topic that ever had a notification would take space for ever.
 func (tx *txn) discardEmpty(h *cachedHistory) {
 	if h.owner != everyone() && h.kept == 0 && h.unread == 0 && h.changes == 0 {
 		tx.state.truncated = max(tx.state.truncated, h.truncated())
@@ -99,7 +100,7 @@ func (tx *txn) discardEmpty(h *cachedHistory) {
 	}
 }
 
-// addItem puts n at the end of a history, which keeps the newest ones only.
+// addItem appends n to the history of o, and evicts the oldest notifications above most.
 func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, most int) error {
 	if o.isShared() {
 		return tx.addSharedItem(o, n, t.replaces, most)
@@ -140,7 +141,7 @@ func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (held
 	return true, wasUnread, tx.forgetCollapse(o, n)
 }
 
-// removeUserItem takes n, which is there as value, out of the history of a user.
+// removeUserItem removes the item of n, with this value, from the history of a user.
 func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) (wasUnread bool, err error) {
 	item, _, err := readUserItem(value)
 	if err != nil {

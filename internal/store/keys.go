@@ -10,57 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// The key space. A key starts with the letter of its kind; numbers are big-endian, so
-// that keys of a kind are in the order of their numbers. "len" stands for the length of
-// the name that follows, so that no name reaches into the range of another.
-//
-// An owner has a history of notifications. It is a user (u len name), a node, which is
-// a topic or a pattern such as "project.*" (p len name), or everyone (a).
-//
-// Notifications:
-//
-//	n seq            the record of a notification, or the name of the only user who was
-//	                 told, in whose history the record is
-//	d id             the sequence of the notification with an ID
-//	r seq            how many owners still have the notification, if fewer than at first
-//
-// Histories. A history has an entry for each notification that the owner was told and
-// retention has kept:
-//
-//	u len user seq   of a user: when it was read and archived, and the record if nobody
-//	                 else was told
-//	p len node seq   of a node: ID, times and topic of what one topic was told
-//	h len node seq   of a node: the same of what several topics were told
-//	a seq            of everyone: ID and times
-//	m user           how much the history has, and what retention has removed
-//	P node           the same of a node
-//	M                the same of everyone
-//	i owner seq      a change of state, or a recall, that the owner was told
-//	c owner key      the sequence of the owner's notification with a collapse key
-//
-// Read state. Entries of users have their own; of everything shared it is kept for
-// each user, as an interval set of sequences:
-//
-//	b user           of what everyone was told
-//	e len user node  of what one topic alone was told, as far as it was marked through
-//	                 the node; without a node: the node up to which dead ones were dropped
-//	f len user n     of what several topics were told at the sequences of block n
-//	j                the record of these up to which a Sweep has dropped dead ones
-//
-// The rest:
-//
-//	w ms seq         a publish to be released at a time
-//	k hash           what an idempotency key was used for
-//	t hash           a ticket, by its SHA-256
-//	q u user         a revocation of a user's tokens
-//	q j hash         a revocation of one token, by the SHA-256 of its ID
-//	x ms kind ref    what ends at a time: the key kind ref, of n, i, k, t or q (no value)
-//	g seq            a generation
-//	s                the state of the store as a whole
-//	y                the spans of sequences that were applied
-//	o                the identity of the store
-//	l seq            a loss that was noticed, which ends at the sequence: how many entries
-//	v                the format of all this
+// Kinds of keys, as the package comment describes them.
 const (
 	kindNotification = 'n'
 	kindID           = 'd'

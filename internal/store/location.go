@@ -8,8 +8,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// location is where the notification with an ID is: kept at a sequence, or
-// deferred.
+// location is the sequence of a stored notification, or the reference to a deferred one.
 type location struct {
 	sequence notify.Sequence
 	deferred *notify.Deferred
@@ -22,7 +21,7 @@ func (p location) append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(p.sequence))
 }
 
-// locate returns where the notification with an ID is; ok is false if there is
+// locate returns the location of the notification with an ID; ok is false if there is
 // none.
 func locate(r pebble.Reader, id string) (p location, ok bool, err error) {
 	b, err := get(r, idKey(id))
@@ -38,7 +37,7 @@ func locate(r pebble.Reader, id string) (p location, ok bool, err error) {
 	return p, false, errCorrupt
 }
 
-// reaches reports whether all whom the notification at p is for are within b.
+// reaches reports whether b permits all users and topics of the notification at p.
 func (tx *txn) reaches(b *notify.Bound, p location) (bool, error) {
 	if b == nil {
 		return true, nil
@@ -56,5 +55,5 @@ func (tx *txn) reaches(b *notify.Bound, p location) (bool, error) {
 	return err == nil && b.Reaches(&n), err
 }
 
-// locationBytes is what a place takes in the store, with its key.
+// locationBytes is the size of a location with its key.
 const locationBytes = 1 + 16 + 8

@@ -8,15 +8,15 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// errCorrupt is what decoding bytes that this package did not write comes to.
-// Pebble's checksums find what the disk did.
+// errCorrupt reports bytes that this package has not written. Pebble's checksums find
+// damage by the disk.
 var errCorrupt = errors.New("the store holds a record that cannot be read")
 
-// extended is what a notification begins with that has a collapse key or
-// topics: no other begins with the zero time.
+// extended is the first byte of a notification with a collapse key or topics. All others
+// begin with a time, which is never zero.
 const extended = 0
 
-// appendNotification writes n but for its sequence, which is in its key.
+// appendNotification encodes n without its sequence, which is in the key.
 func appendNotification(dst []byte, n *notify.Notification) []byte {
 	if n.CollapseKey != "" || len(n.Topics) > 0 {
 		dst = append(dst, extended)
@@ -25,17 +25,17 @@ func appendNotification(dst []byte, n *notify.Notification) []byte {
 	}
 	dst = appendTime(dst, n.Time)
 	dst = appendTime(dst, n.Expires)
-	dst = appendNames(dst, n.Users) // without topics, none: everyone
+	dst = appendNames(dst, n.Users) // without users and topics: everyone
 	return append(dst, n.Content...)
 }
 
-// readNotification is the reverse. Its Content is a part of b.
+// readNotification decodes a notification. Its Content is a part of b.
 func readNotification(seq notify.Sequence, b []byte) (notify.Notification, error) {
 	return readAs(seq, b, true)
 }
 
-// readForReader leaves out who else was told, which may be a thousand users
-// and is none of a reader's business.
+// readForReader decodes a notification without its users, of which there may be a
+// thousand. A reader must not see the other ones.
 func readForReader(seq notify.Sequence, b []byte) (notify.Notification, error) {
 	return readAs(seq, b, false)
 }
@@ -69,7 +69,7 @@ func appendNames[T ~string](dst []byte, names []T) []byte {
 	return dst
 }
 
-// readNames reads names, or only how many there are.
+// readNames reads names, or only their number if keep is false.
 func readNames[T ~string](r *record, keep bool) (names []T, count uint64) {
 	count = r.uvarint()
 	if count > uint64(len(r.b)) {
@@ -93,27 +93,27 @@ func appendString(dst []byte, s string) []byte {
 
 func (r *record) string() string { return string(r.bytes(r.uvarint())) }
 
-// history says what is kept for a user, a topic or everyone, and what was
+// history is the record of an owner: the number of its items, and what retention has
 // removed.
 type history struct {
-	kept   uint64 // how many notifications
-	unread uint64 // of them, if they are a user's
+	kept   uint64 // number of notifications
+	unread uint64 // number of unread ones, if the owner is a user
 
-	// removed is the highest sequence that retention took: a cursor before it has
-	// a hole after it. removedTime is the latest time of what it took.
+	// removed is the highest sequence that retention has removed: a reader with an
+	// earlier cursor has a gap. removedTime is the latest time of a removed notification.
 	removed     notify.Sequence
 	removedTime time.Time
 
-	multi  uint64          // of those kept, how many several topics were told, if they are a node's
-	newest notify.Sequence // of what was ever put in, if the owner is shared
+	multi  uint64          // number of notifications to several topics, if the owner is a feed
+	newest notify.Sequence // highest sequence ever added, if the owner is shared
 
-	// The same for changes of state, by how many notifications they are about.
+	// Number of notifications that the stored inbox changes are about, and the highest
+	// sequence of a removed change.
 	changes        uint64
 	removedChanges notify.Sequence
 }
 
-// noteRemoved remembers that retention has taken n, which may be older than what was taken
-// earlier.
+// noteRemoved records that retention has removed n.
 func (h *history) noteRemoved(n *notify.Notification) {
 	h.removed = max(h.removed, n.Sequence)
 	if n.Time.After(h.removedTime) {
@@ -121,13 +121,14 @@ func (h *history) noteRemoved(n *notify.Notification) {
 	}
 }
 
-// isEmpty reports whether nothing is kept, and nothing was removed.
+// isEmpty reports whether h has nothing that must be remembered.
 func (h history) isEmpty() bool {
 	h.newest = 0
 	return h == history{}
 }
 
-// truncated is the highest sequence of anything that retention took.
+// truncated returns the highest sequence that retention has removed, of notifications and
+// changes.
 func (h *history) truncated() notify.Sequence { return max(h.removed, h.removedChanges) }
 
 func (h history) append(dst []byte) []byte {
@@ -149,7 +150,7 @@ func readHistory(b []byte) (history, error) {
 	return h, r.err
 }
 
-// usedKey is what an idempotency key was used for.
+// usedKey is the record of an idempotency key.
 type usedKey struct {
 	at          time.Time
 	fingerprint [32]byte
@@ -171,16 +172,16 @@ func readUsedKey(b []byte) (usedKey, error) {
 	return k, r.err
 }
 
-// state is what is known of the store as a whole.
+// state is the record of the store as a whole.
 type state struct {
-	last  notify.Sequence // applied
+	last  notify.Sequence // sequence of the last entry applied
 	time  time.Time       // of the last entry applied
 	rules uint32          // version in force
-	bytes uint64          // that the notifications kept take, with their keys
-	other uint64          // that all else takes, as far as it grows
+	bytes uint64          // size of all notifications with their keys
+	other uint64          // size of all other records that grow with use
 
-	// truncated is the highest hole of all histories that were given up, since they had
-	// nothing else. A reader with a cursor from before it may have missed something.
+	// truncated is the highest truncated sequence of all histories that were discarded. A
+	// reader with an earlier cursor may have a gap.
 	truncated notify.Sequence
 }
 
@@ -217,8 +218,8 @@ func readGeneration(first notify.Sequence, b []byte) (notify.Generation, error) 
 	return g, r.err
 }
 
-// appendTime writes t in milliseconds since 1970, as finely as clients read
-// it, and the zero time as 0.
+// appendTime encodes t in milliseconds since 1970, the resolution that clients see. The
+// zero time is 0.
 func appendTime(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return binary.AppendUvarint(dst, 0)
@@ -226,8 +227,8 @@ func appendTime(dst []byte, t time.Time) []byte {
 	return binary.AppendUvarint(dst, uint64(t.UnixMilli()))
 }
 
-// record reads fields one after the other; the first that does not fit sets
-// err, and from then on all are empty.
+// record decodes fields one after the other. The first invalid field sets err, and all
+// later ones are zero.
 type record struct {
 	b   []byte
 	err error

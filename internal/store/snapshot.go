@@ -9,35 +9,34 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// snapshot is the store at one moment: after a group was applied, or while one is.
-// All who read until that is done share it, since each snapshot of Pebble's has
-// it look for compactions when it is closed.
+// snapshot is a read-only state of the store at one moment. Readers share the current
+// snapshot until the next commit, because closing one makes Pebble check for compactions.
 type snapshot struct {
 	*pebble.Snapshot
-	applied   notify.Sequence // nothing behind it can be read here
-	truncated notify.Sequence // before it, any reader may have a hole
+	applied   notify.Sequence // no later sequence can be read in the snapshot
+	truncated notify.Sequence // a reader with an earlier cursor may have a gap
 
 	owner   *snapshots
-	holders int // guarded by of.mu
+	holders int // guarded by the mu of snapshots
 }
 
-// snapshots has the current view, if there is one: it is made for who comes first.
+// snapshots holds the current snapshot. It is created by the first reader after a commit.
 type snapshots struct {
 	db        *pebble.DB
-	applied   atomic.Uint64 // nothing behind this sequence can be read
-	truncated atomic.Uint64 // before this sequence, any reader may have a hole
+	applied   atomic.Uint64 // no later sequence can be read
+	truncated atomic.Uint64 // a reader with an earlier cursor may have a gap
 
 	mu      sync.Mutex
 	current *snapshot
 }
 
-// acquire returns a view of all that was applied when it is called. Who takes it
-// leaves it.
+// acquire returns a snapshot that contains every transaction committed before the call.
+// The caller must release it.
 func (s *snapshots) acquire() *snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil {
-		v := &snapshot{Snapshot: s.db.NewSnapshot(), owner: s, holders: 1} // being current is one
+		v := &snapshot{Snapshot: s.db.NewSnapshot(), owner: s, holders: 1} // one reference of the reader, added below, and one for being current
 		v.applied = notify.Sequence(s.applied.Load())
 		v.truncated = notify.Sequence(s.truncated.Load())
 		s.current = v
@@ -46,7 +45,7 @@ func (s *snapshots) acquire() *snapshot {
 	return s.current
 }
 
-// retire has who comes from now on see what was applied.
+// retire makes the next acquire create a new snapshot. It is called after each commit.
 func (s *snapshots) retire() {
 	s.mu.Lock()
 	v := s.current
@@ -63,6 +62,6 @@ func (s *snapshot) release() {
 	last := s.holders == 0
 	s.owner.mu.Unlock()
 	if last {
-		_ = s.Close() // it never fails
+		_ = s.Close() // never fails
 	}
 }

@@ -1,12 +1,3 @@
-// Package store keeps the state that the journal's entries add up to: the histories of
-// users, topics and everyone, what each user has read, idempotency keys, generations,
-// tickets, revocations. It applies entries in the order it is given, atomically and
-// durably, and answers reads. It promises that what Apply has returned survives a power
-// cut, and leaves the order of entries and the rules of publishing to others. Pebble
-// lives here only.
-//
-// Order of locks: ranks.mu before rank.mu. No other two are held together, and none is
-// held while the disk is read or written, since Apply takes them all.
 package store
 
 import (
@@ -25,51 +16,48 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// formatVersion is raised whenever keys or values are written in another way.
-// No release has written an earlier format, so a store of any other format is
-// refused rather than migrated.
+// formatVersion must be raised with every change to the encoding of keys or values. No
+// release has written an earlier format: a store of any other format is refused and not
+// migrated.
 const formatVersion = 8
 
-// Memory that the store may take, whatever it holds. Pebble takes the memory of
-// its memtables, of which there are two, out of the cache's.
+// Bounds of Pebble's memory. Pebble takes its two memtables out of the cache.
 const (
 	memTableBytes = 16 << 20
 	cacheBytes    = 64<<20 + 2*memTableBytes
 )
 
-// How many tables, as they were flushed, may have a key before they are sorted into
-// the rest, and before writes wait until they are: twice as many as Pebble has it,
-// since a history is read in one place.
+// Numbers of flushed tables (of level 0) at which compaction begins, and at which writes
+// wait for it. They are twice Pebble's defaults, since a history is read in one range.
 const (
 	compactionFiles = 8
 	stopWritesFiles = 24
 )
 
-// maxOpenFiles is how many tables are held open: the rest of what a process may
-// have open is for connections.
+// maxOpenFiles is the number of tables that are kept open. The rest of the process's file
+// descriptors is for connections.
 const maxOpenFiles = 400
 
-// Options say how to open a store.
+// Options are the options of Open.
 type Options struct {
 	Logger *slog.Logger
 
-	// Fatal ends the process: a write to the log failed, and what a later one
-	// would say of the disk cannot be trusted; or a write failed while Open reads
-	// the log, and Pebble repeats it without end. It must not return.
+	// Fatal ends the process and must not return. It is called if a write to the log
+	// fails, since a later success would prove nothing about the disk, and if a write
+	// fails while Open replays the log, since Pebble would retry for ever.
 	Fatal func(error)
 
-	// Generations receives the generations of the journal, oldest first: from Open
-	// those that the store has, and from Apply each that it has applied, before Apply
-	// returns. So a node knows a generation before it delivers a sequence of it,
-	// whichever node began it. nil: none are passed on.
+	// Generations receives the generations of the journal, oldest first: all existing
+	// ones from Open, and each new one from Apply before that returns. A node therefore
+	// knows a generation before it delivers any sequence of it. nil: none are passed on.
 	Generations func(...notify.Generation)
 
-	// FS stands in for the disk in tests; nil is the disk.
+	// FS replaces the disk in tests; nil is the disk.
 	FS vfs.FS
 }
 
-// Store is the state of one node, in a directory of its own. Apply may be
-// called by one goroutine at a time, everything else by any.
+// Store is the state of one node, in a directory of its own. Apply must be called by one
+// goroutine at a time. All other methods may be called by any.
 type Store struct {
 	db   *pebble.DB
 	fs   vfs.FS
@@ -79,33 +67,33 @@ type Store struct {
 
 	generations func(...notify.Generation) // see Options
 
-	lost uint64 // entries that were durable once and are gone
+	lost uint64 // number of entries that were durable once and are missing
 
-	// What Pebble failed to do by itself: what it may manage next time, and what
-	// it never will.
-	opening atomic.Bool // Pebble is reading its log
+	// Errors of Pebble's background work. failing is cleared when a later attempt
+	// succeeds; corrupt stays.
+	opening atomic.Bool // while Pebble replays its log
 	failing atomic.Pointer[error]
 	corrupt atomic.Pointer[error]
 
-	// Touched by Apply alone.
+	// Used by Apply alone.
 	state          state
 	histories      histories
 	buffer         []byte
 	record         []byte
-	maxMarkChanges int // as the constant, but in tests
+	maxMarkChanges int // maxMarkChanges, or less in tests
 	watermark      *watermark
 
-	usage       [2]atomic.Uint64 // of the state: notifications, all else
+	usage       [2]atomic.Uint64 // bytes of notifications, and of all else; copied from the state after each commit
 	revocations revocations
 	index       sequenceIndex
 	snapshots   snapshots
 }
 
-// ErrInUse says that another process has the directory open.
+// ErrInUse says that another process has the data directory open.
 var ErrInUse = errors.New("another process is using the data directory")
 
-// Open opens the store in dir and makes it if it is not there. Only one process
-// can: for a second one the error is ErrInUse.
+// Open opens the store in dir, and creates it if there is none. If another process has it
+// open, the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations}
 	if s.generations == nil {
@@ -131,8 +119,7 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// open opens Pebble's files, once they have been found to be whole, and loads the
-// state.
+// open verifies Pebble's files, opens them and loads the state.
 func (s *Store) open(o Options) error {
 	opts := s.options(o)
 	if err := s.verify(opts); err != nil {
@@ -151,8 +138,8 @@ func (s *Store) open(o Options) error {
 	return nil
 }
 
-// makeDir makes the directory so that a power cut does not take it back: what
-// is in it is synced by Pebble, but not that it is there.
+// makeDir creates the directory and syncs its parents: Pebble syncs the contents of its
+// directory, but not the entry in the parent.
 func (s *Store) makeDir() error {
 	if err := s.fs.MkdirAll(s.path(), 0o700); err != nil {
 		return err
@@ -168,11 +155,11 @@ func syncDir(disk vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// path is where Pebble keeps its files: the rest of the directory is left to
-// what may come.
+// path returns the directory of Pebble's files. The ballast and the watermark are beside
+// it.
 func (s *Store) path() string { return filepath.Join(s.dir, "store") }
 
-// acquireLock keeps other processes away from the directory.
+// acquireLock locks the directory against other processes.
 func (s *Store) acquireLock() (err error) {
 	s.lock, err = pebble.LockDirectory(s.path(), s.fs)
 	var errno syscall.Errno
@@ -181,7 +168,7 @@ func (s *Store) acquireLock() (err error) {
 		return nil
 	case errors.As(err, &errno) && errno != syscall.EAGAIN:
 		return fmt.Errorf("lock the store in %s: %w", s.dir, err)
-	default: // by another process, or by another service in this one
+	default: // another process, or another service in this process, has the lock
 		return fmt.Errorf("%w: %s (%w)", ErrInUse, s.dir, err)
 	}
 }
@@ -203,11 +190,11 @@ func (s *Store) options(o Options) *pebble.Options {
 
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				if s.opening.Load() { // Pebble would try for ever, and Open would never return
+				if s.opening.Load() { // otherwise Pebble would retry for ever, and Open would never return
 					o.Fatal(fmt.Errorf("open the store in %s: %w", s.dir, err))
 				}
-				if s.failing.Swap(&err) == nil { // it tries again at once, and may fail for long
-					o.Logger.Error("the store failed in the background, and tries again", "error", err.Error())
+				if s.failing.Swap(&err) == nil { // log the first failure only: Pebble retries at once
+					o.Logger.Error("background work of the store failed; it is retried", "error", err.Error())
 				}
 			},
 			FlushEnd:      func(i pebble.FlushInfo) { s.backgroundSucceeded(i.Err) },
@@ -215,10 +202,10 @@ func (s *Store) options(o Options) *pebble.Options {
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				err := fmt.Errorf("data corruption: %w", i.Details)
 				s.corrupt.Store(&err)
-				o.Logger.Error("the store found corrupt data", "path", i.Path, "error", i.Details)
+				o.Logger.Error("corrupt data in the store; restore the data directory from a backup", "path", i.Path, "error", i.Details)
 			},
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
-				o.Logger.Warn("the store stalls writes", "reason", i.Reason)
+				o.Logger.Warn("writes to the store are stalled by compaction", "reason", i.Reason)
 			},
 		},
 	}
@@ -228,7 +215,7 @@ func (s *Store) options(o Options) *pebble.Options {
 	return opts
 }
 
-// load reads the state, and refuses a store of another format.
+// load loads the state into memory, and refuses a store of another format.
 func (s *Store) load() error {
 	if err := s.checkFormat(); err != nil {
 		return err
@@ -256,11 +243,10 @@ func (s *Store) load() error {
 	return nil
 }
 
-// ErrFormat says that the store was written by another version, in a format that
-// this one does not read.
+// ErrFormat says that the store has a format that this version does not read.
 var ErrFormat = errors.New("the store has another format")
 
-// checkFormat writes the format into a new store, and refuses another one.
+// checkFormat writes the format into a new store, and refuses a store of another one.
 func (s *Store) checkFormat() error {
 	format, err := get(s.db, []byte{kindFormat})
 	switch {
@@ -278,7 +264,7 @@ func (s *Store) checkFormat() error {
 	return nil
 }
 
-// readState returns what is known of the store as a whole.
+// readState reads the state of the store as a whole.
 func (s *Store) readState() (state, error) { return readStateOf(s.db) }
 
 func readStateOf(r pebble.Reader) (state, error) {
@@ -289,15 +275,16 @@ func readStateOf(r pebble.Reader) (state, error) {
 	return readState(b)
 }
 
-// Last returns the sequence of the last entry applied. It is to be called
-// before the first Apply.
+// Last returns the sequence of the last entry applied. It must not be called after the
+// first Apply.
 func (s *Store) Last() notify.Sequence { return s.state.last }
 
-// LastTime returns the time of the last entry applied, zero if there is none. It is to
-// be called before the first Apply.
+// LastTime returns the time of the last entry applied, zero if there is none. It must not
+// be called after the first Apply.
 func (s *Store) LastTime() time.Time { return s.state.time }
 
-// Close writes out what is in memory and gives the directory back.
+// Close flushes the memtables and releases the directory. Readers and Apply must have
+// returned.
 func (s *Store) Close() error {
 	s.snapshots.retire()
 	s.flush()
@@ -307,12 +294,12 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// flushTimeout is how long Close waits for a flush, which is tried again and again
-// while it fails.
+// flushTimeout is the time for which Close waits for the flush. Pebble retries a failed
+// flush without end.
 const flushTimeout = 5 * time.Second
 
-// flush has what only the log holds sorted into tables, so that the next start
-// need not read it again. If it fails, nothing is lost: the next start does.
+// flush writes the memtables into tables, so that the next start need not replay the log.
+// Without it nothing is lost.
 func (s *Store) flush() {
 	if s.Err() != nil {
 		return
@@ -329,14 +316,14 @@ func (s *Store) flush() {
 	}
 }
 
-// backgroundSucceeded notes that what failed in the background was managed after all.
+// backgroundSucceeded clears the background error if err is nil.
 func (s *Store) backgroundSucceeded(err error) {
 	if err == nil {
 		s.failing.Store(nil)
 	}
 }
 
-// Corrupt returns what the store found broken on the disk, nil if nothing.
+// Corrupt returns the corruption that the store has found on disk, nil if there is none.
 func (s *Store) Corrupt() error {
 	if err := s.corrupt.Load(); err != nil {
 		return *err
@@ -344,8 +331,8 @@ func (s *Store) Corrupt() error {
 	return nil
 }
 
-// Err returns why the store should not be relied on now, nil if nothing is
-// wrong: it is corrupt, or what it does in the background fails.
+// Err returns the reason why the store is not healthy, nil if it is: corruption, or
+// failing background work.
 func (s *Store) Err() error {
 	if err := s.failing.Load(); err != nil {
 		return *err
@@ -353,7 +340,7 @@ func (s *Store) Err() error {
 	return s.Corrupt()
 }
 
-// Free returns how many bytes the disk of the store has left.
+// Free returns the free bytes of the disk.
 func (s *Store) Free() (uint64, error) {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
@@ -362,7 +349,7 @@ func (s *Store) Free() (uint64, error) {
 	return usage.AvailBytes, nil
 }
 
-// DiskSize returns how many bytes the disk of the store has in all.
+// DiskSize returns the size of the disk in bytes.
 func (s *Store) DiskSize() (uint64, error) {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
