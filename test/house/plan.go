@@ -15,7 +15,7 @@ var layers = [][]string{
 	{"hub", "journal", "store", "auth", "peers"},
 	{"cursor", "wire", "entry", "nowait"},
 	{"strict", "watch", "limit"},
-	{"cache", "problem", "text"},
+	{"cache", "pack", "problem", "text"},
 	{"notify"},
 }
 

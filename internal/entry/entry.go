@@ -1,0 +1,116 @@
+package entry
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
+)
+
+// The kinds of entries. A number is never used again for another kind.
+const (
+	kindNone       = 0 // of an entry that this package cannot encode
+	kindPublish    = 1
+	kindRelease    = 2
+	kindMark       = 3
+	kindRecall     = 4
+	kindSweep      = 5
+	kindGeneration = 6
+	kindRevocation = 7
+	kindTicket     = 8
+	kindRedemption = 9
+)
+
+// version is that of every kind so far.
+const version = 1
+
+// Append appends the encoding of e. An entry that is none of package notify's is encoded
+// so that it is decoded as a notify.Unknown.
+func Append(dst []byte, e notify.Entry) []byte {
+	switch e := e.(type) {
+	case notify.Publish:
+		return appendPublish(append(dst, kindPublish, version), &e)
+	case notify.Release:
+		dst = pack.AppendInstant(append(dst, kindRelease, version), e.Ref.At)
+		return pack.AppendUint(dst, uint64(e.Ref.Sequence))
+	case notify.Mark:
+		return appendMark(append(dst, kindMark, version), &e)
+	case notify.Recall:
+		return appendRecall(append(dst, kindRecall, version), &e)
+	case notify.Sweep:
+		dst = pack.AppendInt(append(dst, kindSweep, version), int64(e.Retention))
+		return pack.AppendInt(dst, e.MaxBytes)
+	case notify.Generation:
+		dst = pack.AppendUint(append(dst, kindGeneration, version), e.ID)
+		dst = pack.AppendUint(dst, uint64(e.First))
+		dst = append(dst, e.Secret[:]...)
+		return pack.AppendUint(dst, uint64(e.Rules))
+	case notify.Revocation:
+		dst = pack.AppendString(append(dst, kindRevocation, version), e.User)
+		dst = pack.AppendInstant(dst, e.Before)
+		dst = pack.AppendString(dst, e.TokenID)
+		return pack.AppendString(dst, e.Issuer)
+	case notify.Ticket:
+		dst = append(append(dst, kindTicket, version), e.Hash[:]...)
+		return appendPrincipal(dst, &e.Principal)
+	case notify.Redemption:
+		return append(append(dst, kindRedemption, version), e.Hash[:]...)
+	case notify.Unknown:
+		return append(dst, e.Encoded...)
+	}
+	return pack.AppendString(append(dst, kindNone, version), fmt.Sprintf("%T", e))
+}
+
+// Decode returns the entry that b encodes, or a notify.Unknown. The entry keeps parts of b.
+func Decode(b []byte) notify.Entry {
+	if len(b) < 2 {
+		return notify.Unknown{Reason: "it has less than two bytes", Encoded: b}
+	}
+	kind, v := b[0], b[1]
+	if v != version {
+		return notify.Unknown{Reason: fmt.Sprintf("version %d of kind %d", v, kind), Encoded: b}
+	}
+	r := pack.NewReader(b[2:])
+	e := decodeKind(kind, r)
+	switch {
+	case e == nil:
+		return notify.Unknown{Reason: fmt.Sprintf("kind %d", kind), Encoded: b}
+	case r.End() != nil:
+		return notify.Unknown{Reason: fmt.Sprintf("malformed fields of kind %d", kind), Encoded: b}
+	}
+	return e
+}
+
+// decodeKind reads the fields of an entry; nil: the kind is unknown.
+func decodeKind(kind byte, r *pack.Reader) notify.Entry {
+	switch kind {
+	case kindPublish:
+		return readPublish(r)
+	case kindRelease:
+		return notify.Release{Ref: notify.Deferred{At: r.Instant(), Sequence: notify.Sequence(r.Uint())}}
+	case kindMark:
+		return readMark(r)
+	case kindRecall:
+		return readRecall(r)
+	case kindSweep:
+		return notify.Sweep{Retention: time.Duration(r.Int()), MaxBytes: r.Int()}
+	case kindGeneration:
+		e := notify.Generation{ID: r.Uint(), First: notify.Sequence(r.Uint())}
+		copy(e.Secret[:], r.Bytes(uint64(len(e.Secret))))
+		e.Rules = r.Uint32()
+		return e
+	case kindRevocation:
+		return notify.Revocation{User: notify.UserID(r.String()), Before: r.Instant(), TokenID: r.String(), Issuer: r.String()}
+	case kindTicket:
+		return notify.Ticket{Hash: readHash(r), Principal: readPrincipal(r)}
+	case kindRedemption:
+		return notify.Redemption{Hash: readHash(r)}
+	}
+	return nil
+}
+
+func readHash(r *pack.Reader) (hash [32]byte) {
+	copy(hash[:], r.Bytes(uint64(len(hash))))
+	return hash
+}
