@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -16,13 +17,15 @@ import (
 
 func (w *world) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"publish":          w.act(w.publishOne),
-		"publish another":  w.act(w.publishOne),
-		"publish several":  w.act(func(t *rapid.T) { w.publishOne(t); w.publishOne(t); w.publishOne(t) }),
-		"mark":             w.act(w.mark),
-		"mark more":        w.act(w.mark),
-		"recall":           w.act(w.recallOne),
-		"let time pass":    w.act(func(*rapid.T) {}),
+		"publish":         w.act(w.publishOne),
+		"publish another": w.act(w.publishOne),
+		"publish several": w.act(func(t *rapid.T) { w.publishOne(t); w.publishOne(t); w.publishOne(t) }),
+		"mark":            w.act(w.mark),
+		"mark more":       w.act(w.mark),
+		"recall":          w.act(w.recallOne),
+		"let time pass": w.act(func(t *rapid.T) {
+			time.Sleep(time.Duration(rapid.IntRange(1, 4_000).Draw(t, "milliseconds")) * time.Millisecond)
+		}),
 		"lose connections": w.act(w.lose),
 		"resume":           w.act(w.resume),
 		"save":             w.act(w.save),
@@ -38,8 +41,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 }
 
 func (w *world) publishOne(t *rapid.T) {
-	w.titles++
-	d := draft(fmt.Sprint("n", w.titles), "ada")
+	d := draft(fmt.Sprint("n", len(w.drafts)+1), "ada")
 	d.Users = nil
 	switch rapid.IntRange(0, 4).Draw(t, "to") {
 	case 0:
@@ -54,67 +56,74 @@ func (w *world) publishOne(t *rapid.T) {
 		d.Topics = []notify.Topic{"project.b", "other", "team"}
 	}
 	if rapid.IntRange(0, 2).Draw(t, "expires") == 0 {
-		d.TTL = time.Duration(rapid.IntRange(1, 4).Draw(t, "ttl")) * time.Second
+		d.TTL = time.Duration(rapid.IntRange(1, 9).Draw(t, "ttl")) * time.Second
 	}
 	switch rapid.IntRange(0, 9).Draw(t, "how") {
 	case 0:
 		d.Ephemeral = true
 	case 1:
-		// At 200 ms, while nothing else is done.
-		d.DeliverAt = time.Now().Add(time.Duration(rapid.IntRange(1, 3).Draw(t, "deferred"))*time.Second + 100*time.Millisecond)
+		d.DeliverAt = time.Now().Add(time.Duration(rapid.IntRange(1, 6_000).Draw(t, "deferred")) * time.Millisecond)
 	}
-	now := time.Now()
 	receipt, err := w.service.Publish(context.Background(), backend(), service.Call{}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.model.publish(now, receipt.ID, d)
+	w.drafts[receipt.ID] = d
+	if d.Ephemeral {
+		return
+	}
+	e := lastEntry[notify.Publish](t, w)
+	want := notify.Publish{
+		By: backend().Name, ID: receipt.ID, Audience: e.Audience, Users: d.Users, Topics: d.Topics,
+		CollapseKey: d.CollapseKey, Content: e.Content, TTL: d.TTL, DeliverAt: d.DeliverAt, Keep: w.keep,
+	}
+	if !reflect.DeepEqual(e, want) {
+		t.Fatalf("appended %+v, want %+v", e, want)
+	}
 }
 
 // mark marks as one of the users, by a random choice of what the contract has.
 func (w *world) mark(t *rapid.T) {
 	c := drawn(t, w.clients)
-	r, now := c.by.Reader(), time.Now()
+	r := c.by.Reader()
 	verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
+	want := notify.Mark{Reader: r, Verb: verb, Keep: w.keep}
 	var s wire.Selection
-	var picked func(*note) bool
 	switch rapid.IntRange(0, 3).Draw(t, "which") {
 	case 0:
 		s.All = true
-		picked = func(*note) bool { return true }
+		want.Through = w.journal.Durable()
 	case 1:
 		page := listed(t, w.rig, c.by, service.Query{State: notify.StateAll, Limit: 100})
 		if len(page.Items) == 0 {
 			return
 		}
 		i := rapid.IntRange(0, len(page.Items)-1).Draw(t, "through")
-		s.Through = page.Items[i].Cursor
-		last := slices.IndexFunc(w.model.notes, func(n *note) bool { return n.id == page.Items[i].ID() })
-		through := slices.Clone(w.model.notes[:last+1])
-		picked = func(n *note) bool { return slices.Contains(through, n) }
+		s.Through, want.Through = page.Items[i].Cursor, page.Items[i].Sequence
 	default:
-		s.IDs = []string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"} // which nobody has
+		s.IDs = []string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"} // of no notification
 		for range rapid.IntRange(1, 3).Draw(t, "ids") {
-			s.IDs = append(s.IDs, w.anyID(t)) // be it another's
+			s.IDs = append(s.IDs, w.anyID(t)) // perhaps of another user's
 		}
-		picked = func(n *note) bool { return slices.Contains(s.IDs, n.id) && !n.expired(now) }
+		want.IDs = s.IDs
 	}
 	unread, err := w.service.Mark(context.Background(), c.by, verb, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.model.mark(now, r, verb, picked)
-	if want := w.model.unread(r); unread != want {
+	e := lastEntry[notify.Mark](t, w)
+	e.From = notify.MarkPlace{}
+	if !reflect.DeepEqual(e, want) {
+		t.Fatalf("appended %+v, want %+v", e, want)
+	}
+	if want := w.model.Unread(r); unread != want {
 		t.Fatalf("%s has %d unread after %s of %+v, want %d", c.by.User, unread, verb, s, want)
 	}
 }
 
 // anyID returns the id of some notification, be it deferred or no longer there.
 func (w *world) anyID(t *rapid.T) string {
-	ids := []string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c11"}
-	for _, n := range slices.Concat(w.model.notes, w.model.deferred) {
-		ids = append(ids, n.id)
-	}
+	ids := append([]string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c11"}, w.model.IDs()...)
 	for _, i := range w.clients[0].items {
 		ids = append(ids, i.ID)
 	}
@@ -123,11 +132,12 @@ func (w *world) anyID(t *rapid.T) string {
 
 func (w *world) recallOne(t *rapid.T) {
 	id := w.anyID(t)
+	was := slices.Contains(w.model.IDs(), id)
 	err := w.service.Recall(context.Background(), notify.Principal{}, id)
 	if err != nil && !errors.Is(err, notify.ErrNotFound) {
 		t.Fatal(err)
 	}
-	if was := w.model.recall(id); was != (err == nil) {
+	if was != (err == nil) {
 		t.Fatalf("recall %s: %v, though it was there: %v", id, err, was)
 	}
 	if again := w.service.Recall(context.Background(), notify.Principal{}, id); !errors.Is(again, notify.ErrNotFound) {
@@ -185,10 +195,10 @@ func (w *world) open(t *rapid.T) {
 	}
 }
 
-// restartWith stops the service, does something and starts it again. Who was
-// connected comes back.
+// restartWith stops the service, does something and starts it again. The clients
+// that were connected resume.
 func (w *world) restartWith(between func()) {
-	w.stopRun()
+	w.stopHub()
 	var back []*client
 	for _, c := range w.clients {
 		if c.device != nil {
@@ -202,6 +212,5 @@ func (w *world) restartWith(between func()) {
 	for _, c := range back {
 		c.connect(w.rig, w.model)
 	}
-	w.boot()
-	w.next() // another second passes, since the inbox sweeps from then on
+	w.runHub()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/test/model"
 )
 
 // client is a device of a user, as a page would make one of the browser's
@@ -23,7 +24,7 @@ type client struct {
 	by     notify.Principal
 	device *device // nil: it is away
 	heard  int     // how many frames of the device it has handled
-	missed int     // how much full histories had dropped when it connected
+	missed int     // the number of evictions before it connected
 
 	shown        // what it shows now
 	saved shown  // what it showed when it saved that
@@ -60,7 +61,7 @@ func (s shown) clone() shown {
 }
 
 // open lists all that there is, and connects from there.
-func (c *client) open(t *rapid.T, r *rig, m *model) {
+func (c *client) open(t *rapid.T, r *rig, m *model.Model) {
 	c.shown = shown{}
 	before := ""
 	for more := true; more; more = before != "" {
@@ -85,8 +86,8 @@ func itemOf(t *rapid.T, data []byte) (i shownItem) {
 	return i
 }
 
-func (c *client) connect(r *rig, m *model) {
-	c.missed = m.drops
+func (c *client) connect(r *rig, m *model.Model) {
+	c.missed = len(m.Evictions())
 	c.live, c.heard = false, 0
 	c.device = r.connectAs(c.by, c.cursor)
 }

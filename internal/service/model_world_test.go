@@ -12,18 +12,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
+	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/test/model"
 )
 
-// TestInboxAgainstModel holds lists, counts and orders against the model under
+// TestInboxAgainstModel compares lists, counts and orders with the model under
 // random publishes, marks, recalls, passing time, lost connections, restarts and
-// power cuts: what is listed, and what each device has made of the frames that
-// it was told, agree always.
+// power cuts: lists, and the state that each device has derived from the events that
+// it received, agree always.
 //
-// All sequences share one bubble, whose clock stands still while something is
-// done, so that every one ends in a moment.
+// All sequences share one bubble, in which passing time takes no time.
 func TestInboxAgainstModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(inBubble{t}, func(rt *rapid.T) {
@@ -38,22 +40,44 @@ func TestInboxAgainstModel(t *testing.T) {
 // not have.
 type inBubble struct{ *testing.T }
 
-// world drives a road and its model. Every action takes a second, or several,
-// and each of them goes alike: at 100 ms something is done, at 200 ms what was
-// deferred is due, at 300 ms the inbox sweeps, at 600 ms the hub tells fresh
-// counts, and at 800 ms all must agree.
+// world drives a rig and a model. The model applies every entry directly after the
+// store, and holds the verdicts of the store against its own. Upkeep runs when the
+// world calls it.
 type world struct {
 	*rig
-	model   *model
+	model   *model.Model
+	applied []notify.Stamped
+	drafts  map[string]notify.Draft // by ID
 	clients []*client
-	titles  int
-	stopRun func()
+	stopHub func()
+}
+
+// recorder applies entries to the store and to the model of a world.
+type recorder struct {
+	journal.Machine
+	world *world
+	t     *rapid.T
+}
+
+func (r *recorder) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
+	verdicts, changes, err := r.Machine.Apply(first, entries)
+	for i, v := range verdicts {
+		e := entries[i]
+		want := r.world.model.Apply(first+notify.Sequence(i), e.Time, e.Entry)
+		if (v.Err == nil) != (want.Err == nil) {
+			r.t.Errorf("entry %d, %T: %v, want %v", v.Sequence, e.Entry, v.Err, want.Err)
+		}
+		r.world.applied = append(r.world.applied, e)
+	}
+	return verdicts, changes, err
 }
 
 func newWorld(t *testing.T, rt *rapid.T, keep int) *world {
-	w := &world{rig: &rig{t: t, fs: vfs.NewCrashableMem(), keep: keep}, model: newModel(keep)}
-	begin := time.Now().Truncate(time.Second).Add(time.Second + 100*time.Millisecond)
-	time.Sleep(time.Until(begin))
+	w := &world{model: model.New(), drafts: map[string]notify.Draft{}}
+	w.rig = &rig{t: t, fs: vfs.NewCrashableMem(), keep: keep, machine: func(s *store.Store) journal.Machine {
+		return &recorder{Machine: s, world: w, t: rt}
+	}}
+	begin := time.Now()
 	w.start()
 	told := map[notify.UserID]orders{}
 	for _, c := range []*client{
@@ -68,53 +92,63 @@ func newWorld(t *testing.T, rt *rapid.T, keep int) *world {
 		c.open(rt, w.rig, w.model)
 		w.clients = append(w.clients, c)
 	}
-	w.boot()
+	w.runHub()
+	w.settle(rt)
 	return w
 }
 
-// boot has a service that was just started keep house from now on.
-func (w *world) boot() {
+func (w *world) runHub() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	time.Sleep(200 * time.Millisecond)
-	running.Go(func() { w.service.Run(ctx) })
-	synctest.Wait()
-	w.model.release(time.Now())
-	time.Sleep(300 * time.Millisecond)
 	running.Go(func() { w.hub.Run(ctx) })
-	w.stopRun = func() { cancel(); running.Wait() }
-	time.Sleep(500 * time.Millisecond)
-	w.settle()
+	w.stopHub = func() { cancel(); running.Wait() }
 }
 
-// settle lets a second pass, from what is done to when all must agree.
-func (w *world) settle() {
-	time.Sleep(100 * time.Millisecond)
+// settle runs upkeep, and then lets the hub send fresh counts, which it does within
+// two of its ticks. From then on only time passes.
+func (w *world) settle(t *rapid.T) {
 	synctest.Wait()
-	w.model.release(time.Now())
-	time.Sleep(100 * time.Millisecond)
-	synctest.Wait()
-	w.model.sweep(time.Now())
-	time.Sleep(500 * time.Millisecond)
+	if err := w.service.Upkeep(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	if late := w.model.Deferred(now); len(late) > 0 {
+		t.Fatalf("not delivered, though due: %v", late)
+	}
+	for _, c := range w.clients {
+		for _, it := range w.model.Inbox(c.by.Reader()) {
+			if it.Expired(now) {
+				t.Fatalf("not removed, though expired: %s", w.drafts[it.ID()].Title)
+			}
+		}
+	}
+	time.Sleep(2 * hubTick)
 	synctest.Wait()
 }
 
-// next waits for when the next thing is done.
-func (*world) next() { time.Sleep(300 * time.Millisecond) }
+// hubTick is how often the hub looks for connections that need a fresh count.
+const hubTick = time.Second
 
-// act makes an action of what does something.
+// act returns an action that does something.
 func (w *world) act(do func(*rapid.T)) func(*rapid.T) {
 	return func(t *rapid.T) {
-		w.next()
 		do(t)
-		synctest.Wait()
-		w.settle()
+		w.settle(t)
 	}
 }
 
 func (w *world) end() {
-	w.stopRun()
+	w.stopHub()
 	w.stop()
+}
+
+// lastEntry returns the entry that was applied last, which must be an E.
+func lastEntry[E notify.Entry](t *rapid.T, w *world) (e E) {
+	e, ok := w.applied[len(w.applied)-1].Entry.(E)
+	if !ok {
+		t.Fatalf("appended %T, want %T", w.applied[len(w.applied)-1].Entry, e)
+	}
+	return e
 }
 
 func listed(t *rapid.T, r *rig, by notify.Principal, q service.Query) wire.InboxPage {
@@ -140,24 +174,23 @@ func (w *world) check(t *rapid.T) {
 		if c.device.conn.Ended() {
 			t.Fatalf("%s lost its connection", c.name)
 		}
-		if want := w.model.unread(r); !c.live || c.unread != want {
+		if want := w.model.Unread(r); !c.live || c.unread != want {
 			t.Fatalf("%s shows %d unread (live: %v), want %d", c.name, c.unread, c.live, want)
 		}
-		list := w.model.list(r, notify.StateAll, time.Now())
+		list := w.model.List(r, notify.StateAll, time.Now())
 		unknown := func(id string) bool {
-			held := slices.ContainsFunc(list, func(n *note) bool { return n.id == id })
-			return !held && w.model.isMissed(r, id, c.missed)
+			held := slices.ContainsFunc(list, func(it model.Item) bool { return it.ID() == id })
+			return !held && w.model.EvictedFor(r, id, c.missed)
 		}
-		if got, want := c.words(unknown), w.words(r, list); !slices.Equal(got, want) {
+		if got, want := c.words(unknown), w.words(list); !slices.Equal(got, want) {
 			t.Fatalf("%s shows %q, want %q", c.name, got, want)
 		}
 	}
 }
 
-func (w *world) words(r notify.Reader, notes []*note) (all []string) {
-	for _, n := range notes {
-		v := w.model.view(r, n)
-		all = append(all, wordOf(n.draft.Title, !v.Read.IsZero(), !v.Archived.IsZero()))
+func (w *world) words(items []model.Item) (all []string) {
+	for _, it := range items {
+		all = append(all, wordOf(w.drafts[it.ID()].Title, !it.Read.IsZero(), !it.Archived.IsZero()))
 	}
 	return all
 }
@@ -165,12 +198,12 @@ func (w *world) words(r notify.Reader, notes []*note) (all []string) {
 // checkList reads all pages of a list.
 func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxState, limit int) {
 	r := by.Reader()
-	want := w.model.list(r, state, time.Now())
+	want := w.model.List(r, state, time.Now())
 	var got []wire.InboxItem
 	before := ""
 	for {
 		page := listed(t, w.rig, by, service.Query{State: state, Before: before, Limit: limit})
-		if count := w.model.unread(r); page.Unread != count {
+		if count := w.model.Unread(r); page.Unread != count {
 			t.Fatalf("%s has %d unread, want %d", by.User, page.Unread, count)
 		}
 		if len(page.Items) > limit {
@@ -187,10 +220,9 @@ func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxSta
 	if len(got) != len(want) {
 		t.Fatalf("%s %q: %d listed, want %d", by.User, state, len(got), len(want))
 	}
-	for i, n := range want {
-		view := w.model.view(r, n)
-		if got[i].ID() != n.id || fmt.Sprint(got[i].View) != fmt.Sprint(view) {
-			t.Fatalf("%s %q: number %d is %s %v, want %s %q %v", by.User, state, i, got[i].ID(), got[i].View, n.id, n.draft.Title, view)
+	for i, it := range want {
+		if got[i].ID() != it.ID() || fmt.Sprint(got[i].View) != fmt.Sprint(it.View) {
+			t.Fatalf("%s %q: number %d is %s %v, want %s %q %v", by.User, state, i, got[i].ID(), got[i].View, it.ID(), w.drafts[it.ID()].Title, it.View)
 		}
 	}
 }

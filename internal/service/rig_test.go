@@ -29,8 +29,9 @@ type rig struct {
 	fs        *vfs.MemFS
 	keep      int
 	service   *service.Service
-	wrap      func(*store.Store) service.Store // nil: the store as it is
-	wrapPeers func(notify.Peers) notify.Peers  // nil: there are no other nodes
+	wrap      func(*store.Store) service.Store   // nil: the store as it is
+	machine   func(*store.Store) journal.Machine // applies entries; nil: the store does
+	wrapPeers func(notify.Peers) notify.Peers    // nil: there are no other nodes
 	hub       *hub.Hub
 	cursors   *cursor.Keyring
 	node      string       // its name; empty: node-1
@@ -66,8 +67,12 @@ func (r *rig) start() {
 	var b *service.Service
 	h := hub.New(hub.Options{Unread: func(r notify.Reader, upTo notify.Sequence) (int, bool) { return b.Unread(r, upTo) }})
 	opened := make(chan struct{})
+	var machine journal.Machine = s
+	if r.machine != nil {
+		machine = r.machine(s)
+	}
 	j := journal.NewLocal(journal.Options{
-		Machine: s, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
+		Machine: machine, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { <-opened; b.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -199,7 +204,11 @@ func (*device) Size(*hub.Event) int { return 300 }
 func (*device) Name() string { return "test" }
 func (*device) Tries() bool  { return true }
 
-func (d *device) Ping() (bool, error) { return true, nil }
+// Ping is answered at once.
+func (d *device) Ping() (bool, error) {
+	d.conn.Heard()
+	return true, nil
+}
 
 func (d *device) Close(why notify.Close) {
 	d.mu.Lock()

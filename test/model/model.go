@@ -23,7 +23,7 @@ type Model struct {
 
 	items    []*Item // in the order of their histories
 	marks    map[notify.UserID]map[notify.Sequence]notify.View
-	deferred map[notify.Deferred]notify.Publish
+	deferred map[notify.Sequence]notify.Publish // by the sequence of the Publish
 	keys     map[[32]byte]usedKey
 	removed  map[string]notify.Sequence // by owner: the highest sequence that was removed and is missed
 	evicted  []Eviction
@@ -55,7 +55,7 @@ func New() *Model {
 	return &Model{
 		Access:   newAccess(),
 		marks:    map[notify.UserID]map[notify.Sequence]notify.View{},
-		deferred: map[notify.Deferred]notify.Publish{},
+		deferred: map[notify.Sequence]notify.Publish{},
 		keys:     map[[32]byte]usedKey{},
 		removed:  map[string]notify.Sequence{},
 	}
@@ -68,8 +68,8 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 	case notify.Publish:
 		v.Receipt, v.Err = m.publish(seq, at, e)
 	case notify.Release:
-		if p, ok := m.deferred[e.Ref]; ok && !e.Ref.At.After(at) {
-			delete(m.deferred, e.Ref)
+		if p, ok := m.deferred[e.Ref.Sequence]; ok && p.DeliverAt.Equal(e.Ref.At) && !e.Ref.At.After(at) {
+			delete(m.deferred, e.Ref.Sequence)
 			m.keep(seq, at, p)
 		}
 	case notify.Mark:
@@ -105,7 +105,7 @@ func (m *Model) publish(seq notify.Sequence, at time.Time, e notify.Publish) (no
 	switch {
 	case e.Ephemeral:
 	case e.DeliverAt.After(at):
-		m.deferred[notify.Deferred{At: e.DeliverAt, Sequence: seq}] = e
+		m.deferred[seq] = e
 	default:
 		m.keep(seq, at, e)
 	}
@@ -174,9 +174,9 @@ func (m *Model) evict(by notify.Sequence, at time.Time, owner string) {
 }
 
 func (m *Model) recall(id string) error {
-	for d, e := range m.deferred {
+	for seq, e := range m.deferred {
 		if e.ID == id {
-			delete(m.deferred, d)
+			delete(m.deferred, seq)
 			return nil
 		}
 	}
@@ -300,8 +300,8 @@ func (m *Model) EvictedFor(r notify.Reader, id string, n int) bool {
 
 // Deferred returns the deferred notifications that are due at a time, in any order.
 func (m *Model) Deferred(at time.Time) (due []notify.Publish) {
-	for d, e := range m.deferred {
-		if !d.At.After(at) {
+	for _, e := range m.deferred {
+		if !e.DeliverAt.After(at) {
 			due = append(due, e)
 		}
 	}
