@@ -10,33 +10,32 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// redemptionsMost is how often a ticket may be shown in its lifetime before the
-// journal is not asked any more: once, and again by a client that got no answer.
-const redemptionsMost = 3
+// maxRedemptions is the number of attempts to redeem a ticket for which the journal is
+// asked: one, and those of a client that received no answer. Each is an entry.
+const maxRedemptions = 3
 
-// IssueTicket returns a ticket with which whoever bears it may connect as p,
-// once and within notify.TicketLifetime, but not for longer than the token of p
-// is good. Its errors are of the kinds ErrScope, if p is no user, and
-// ErrUnavailable.
+// IssueTicket returns a ticket. Its bearer may connect as p, once and within
+// notify.TicketLifetime; the connection ends when the token of p expires. The errors
+// are of the kinds ErrScope, if p is no user, and ErrUnavailable.
 func (s *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, error) {
 	if p.User == "" {
-		return "", notify.Errorf(notify.ErrScope, "a ticket is for the token of a user")
+		return "", notify.Errorf(notify.ErrScope, "a ticket needs a user token; API keys and webhooks cannot have one")
 	}
 	if err := s.Ready(); err != nil {
 		return "", err
 	}
 	shown := s.cursors.NewTicket()
 	err := s.opts.Journal.Append(ctx, notify.Ticket{Hash: sha256.Sum256([]byte(shown)), Principal: p})[0].Err
-	if errors.Is(err, notify.ErrOutcomeUnknown) { // nobody has what may have been stored
-		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time")
+	if errors.Is(err, notify.ErrOutcomeUnknown) { // a ticket that may have been stored was given to no client
+		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time; retry")
 	}
 	return shown, err
 }
 
-// RedeemTicket uses a ticket up and returns whom it was issued to. Its errors
-// are of the kinds ErrTokenInvalid, and ErrTokenExpired and ErrTokenRevoked if
-// the token that it was issued for is so by now, ErrUnavailable, and
-// ErrOutcomeUnknown, after which the ticket may be used up.
+// RedeemTicket uses a ticket up and returns the principal that it was issued for. Its
+// errors are of the kinds ErrTokenInvalid; ErrTokenExpired and ErrTokenRevoked, if
+// that is true of the principal's token by now; ErrUnavailable; and ErrOutcomeUnknown,
+// after which the ticket may have been used up.
 func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
 	// A string that is no ticket is refused before it costs an entry: callers without a
 	// token must not be able to make the disk sync.
@@ -44,19 +43,19 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
 	}
 	hash := sha256.Sum256([]byte(ticket))
-	if s.redemptions.Allow(string(hash[:]), 1) != nil { // only the first can succeed, and each is an entry
+	if s.redemptions.Allow(string(hash[:]), 1) != nil {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket has been used")
 	}
 	v := s.opts.Journal.Append(ctx, notify.Redemption{Hash: hash})[0]
-	known := s.findIssuer(&v.Principal)
+	accepted := s.findIssuer(&v.Principal)
 	switch {
 	case errors.Is(v.Err, notify.ErrOutcomeUnknown):
-		return notify.Principal{}, notify.Errorf(notify.ErrOutcomeUnknown, "the ticket may have been used; take another")
+		return notify.Principal{}, notify.Errorf(notify.ErrOutcomeUnknown, "the ticket may have been used; request another")
 	case v.Err != nil:
 		return notify.Principal{}, v.Err
-	case !known:
+	case !accepted:
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid,
-			"the issuer of the token that the ticket was issued for is not accepted any more, or its configuration has changed; take another")
+			"the issuer of the token that the ticket was issued for is not accepted any more, or its configuration has changed; request another")
 	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(notify.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
 	case s.Revoked(v.Principal):
@@ -65,8 +64,8 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 	return v.Principal, nil
 }
 
-// findIssuer replaces the issuer that p was stored with by the one that is
-// accepted now. It reports false if there is no such issuer any more, or if its
+// findIssuer sets the issuer of p, which was stored by name, to the issuer that is
+// accepted now. It reports false if that name is no longer accepted, or its
 // configuration has changed.
 func (s *Service) findIssuer(p *notify.Principal) bool {
 	if p.Issuer == nil || s.opts.Issuers == nil {
@@ -80,11 +79,11 @@ func (s *Service) findIssuer(p *notify.Principal) bool {
 	return true
 }
 
-// Revoke refuses the tokens that r concerns from its return on, and ends the
-// connections that they opened, if by may do so. A jti without an issuer is of the
-// issuer of by's token, or of the only one. A full disk does not hinder it. Its
-// errors are of the kinds ErrScope, ErrInvalid, ErrUnavailable, and
-// ErrOutcomeUnknown, after which it does no harm to revoke again.
+// Revoke revokes the tokens that r names, on behalf of by: when it returns they are
+// refused, and their connections end. A jti without an issuer belongs to the issuer of
+// by's token, or to the only issuer. Revoke works on a full disk. Its errors are of the
+// kinds ErrScope, ErrInvalid, ErrUnavailable, and ErrOutcomeUnknown, after which a
+// retry does no harm.
 func (s *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error {
 	if faults := revocationFaults(&r); len(faults) > 0 {
 		return notify.Invalid(faults...)
@@ -100,7 +99,7 @@ func (s *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revo
 	}
 	err = s.opts.Journal.Append(ctx, r)[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) {
-		return notify.Errorf(notify.ErrOutcomeUnknown, "the revocation did not become durable in time; it does no harm to try again")
+		return notify.Errorf(notify.ErrOutcomeUnknown, "the revocation did not become durable in time; a retry does no harm")
 	}
 	return err
 }
@@ -112,24 +111,24 @@ func revocationFaults(r *notify.Revocation) []notify.Fault {
 	case r.User != "" && r.Before.IsZero():
 		return []notify.Fault{{Pointer: "/issued_before", Detail: "is required with user"}}
 	case r.User != "" && r.Issuer != "":
-		return []notify.Fault{{Pointer: "/issuer", Detail: "goes with jti, not with user"}}
-	case r.Before.After(time.Now().Add(notify.Leeway)): // it could not be taken back
+		return []notify.Fault{{Pointer: "/issuer", Detail: "must not be given with user, only with jti"}}
+	case r.Before.After(time.Now().Add(notify.Leeway)): // a revocation cannot be taken back
 		return []notify.Fault{{Pointer: "/issued_before", Detail: "must not be in the future"}}
 	case r.TokenID != "" && !r.Before.IsZero():
-		return []notify.Fault{{Pointer: "/issued_before", Detail: "goes with user, not with jti"}}
+		return []notify.Fault{{Pointer: "/issued_before", Detail: "must not be given with jti, only with user"}}
 	}
 	return nil
 }
 
-// revocable returns the name of the issuer whose tokens by revokes if it names
-// issuer. Whether there is such an issuer shows only to those who may revoke its
-// tokens.
+// revocable returns the name of the issuer of the tokens to revoke, if by has named
+// issuer. Its error reveals whether such an issuer exists only to a principal that may
+// revoke that issuer's tokens.
 func (s *Service) revocable(by *notify.Principal, issuer string) (string, error) {
 	switch {
 	case issuer == "" && by.Issuer != nil:
 		return by.Issuer.Name, nil
 	case by.Bound() != nil && issuer != by.Issuer.Name:
-		return "", notify.Errorf(notify.ErrScope, "the token's issuer may revoke its own tokens alone")
+		return "", notify.Errorf(notify.ErrScope, "a token of this issuer may revoke only tokens of the same issuer")
 	case s.opts.Issuers == nil:
 		return issuer, nil
 	case issuer == "":
@@ -138,7 +137,7 @@ func (s *Service) revocable(by *notify.Principal, issuer string) (string, error)
 		}
 		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "is required: there are several issuers, and each may have given this jti"})
 	case s.opts.Issuers.Issuer(issuer) == nil:
-		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "is no issuer whose tokens are accepted here"})
+		return "", notify.Invalid(notify.Fault{Pointer: "/issuer", Detail: "must be an issuer whose tokens are accepted"})
 	}
 	return issuer, nil
 }
@@ -170,12 +169,12 @@ func (s *Service) Disconnect(ctx context.Context, by notify.Principal, u notify.
 	return nil
 }
 
-// Revoked reports whether the token of p is revoked. It is fast: every request
-// asks.
+// Revoked reports whether the token of p is revoked. It is called for every request,
+// and reads memory only.
 func (s *Service) Revoked(p notify.Principal) bool { return s.opts.Store.Revoked(p) }
 
-// refused returns how a connection must end whose token was accepted and is not any
-// more, since it was revoked or its issuer withdrawn.
+// refused reports whether a token that was accepted once is refused now, since it was
+// revoked or its issuer withdrawn, and the reason with which its connections end.
 func (s *Service) refused(p notify.Principal) (why notify.Close, yes bool) {
 	if why, yes = p.Issuer.Withdrawn(); yes {
 		return why, true

@@ -15,74 +15,74 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Call says where a publish came from, for its idempotency key.
+// Call is the request that a publish came with. It is part of the idempotency key.
 type Call struct {
 	Path string
 	Key  string // the caller's idempotency key; empty: none
 }
 
-// Publish publishes d for one who may, and returns when it is durable; if it is
-// ephemeral, when it is on its way. Its errors are of the kinds ErrScope,
-// ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused, ErrUnavailable and
-// ErrOutcomeUnknown.
+// Publish publishes d on behalf of by. It returns when the notification is durable,
+// or, if that is ephemeral, when it was handed to the connections. Its errors are of
+// the kinds ErrScope, ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused,
+// ErrUnavailable and ErrOutcomeUnknown.
 func (s *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
-	e, r, done := s.take(ctx, by, call, alone, &d)
+	e, r, done := s.prepare(ctx, by, call, noIndex, &d)
 	if !done {
 		v := s.opts.Journal.Append(ctx, e)[0]
 		r = Result{v.Receipt, v.Err}
-		s.end(e.Key)
+		s.releaseKey(e.Key)
 	}
-	s.note(&d, r)
+	s.published(&d, r)
 	return r.Receipt, r.Err
 }
 
-// Result is what became of one item of a batch.
+// Result is the outcome of one item of a batch.
 type Result struct {
 	Receipt notify.Receipt
 	Err     error
 }
 
-// PublishBatch publishes items that share a commit, and returns what became of
-// each. Item i has the idempotency key (key, i), so that a retry completes what
-// failed.
+// PublishBatch publishes items with one append to the journal, and returns the result
+// of each. Item i has the idempotency key (key, i), so a retry publishes only the items
+// that failed.
 func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
 	results := make([]Result, len(items))
 	entries := make([]notify.Entry, 0, len(items))
 	keys := make([]notify.Key, 0, len(items)) // of the entries
-	places := make([]int, 0, len(items))      // of the entries in results
+	indexes := make([]int, 0, len(items))     // of the entries in results
 	for i := range items {
 		if err := items[i].Err; err != nil {
 			results[i].Err = err
 			continue
 		}
-		e, r, done := s.take(ctx, by, call, i, &items[i].Draft)
+		e, r, done := s.prepare(ctx, by, call, i, &items[i].Draft)
 		if results[i] = r; !done {
-			entries, keys, places = append(entries, e), append(keys, e.Key), append(places, i)
+			entries, keys, indexes = append(entries, e), append(keys, e.Key), append(indexes, i)
 		}
 	}
 	if len(entries) > 0 {
 		for k, v := range s.opts.Journal.Append(ctx, entries...) {
-			results[places[k]] = Result{v.Receipt, v.Err}
-			s.end(keys[k])
+			results[indexes[k]] = Result{v.Receipt, v.Err}
+			s.releaseKey(keys[k])
 		}
 	}
 	for i := range results {
-		s.note(&items[i].Draft, results[i])
+		s.published(&items[i].Draft, results[i])
 	}
 	return results
 }
 
-// alone is the place of a draft that is in no batch.
-const alone = -1
+// noIndex is the index of a draft that is in no batch.
+const noIndex = -1
 
-// take makes of d, which is at place in a batch, an entry for the journal; its
-// key is in use until end. If nothing is to be appended, since d was refused or
-// is on its way, it is done and r is what became of it.
-func (s *Service) take(ctx context.Context, by notify.Principal, call Call, place int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
+// prepare returns the entry for d, which has an index in its batch; the key of the
+// entry is in progress until releaseKey. If done is true, nothing is to be appended:
+// d was refused, or is ephemeral and was delivered, and r is the result.
+func (s *Service) prepare(ctx context.Context, by notify.Principal, call Call, index int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
 	e, err := s.entry(by, d)
 	if err == nil && call.Key != "" {
-		e.Key = idempotencyKey(by, call, place, d)
-		err = s.begin(e.Key)
+		e.Key = idempotencyKey(by, call, index, d)
+		err = s.claimKey(e.Key)
 	}
 	switch {
 	case err != nil:
@@ -97,7 +97,7 @@ func (s *Service) take(ctx context.Context, by notify.Principal, call Call, plac
 	return e, Result{}, false
 }
 
-// entry checks d against the rules and writes it as an entry.
+// entry checks d against the rules and returns it as an entry.
 func (s *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, error) {
 	scope := notify.ScopePublish
 	if d.All {
@@ -135,8 +135,8 @@ func (s *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, e
 	}, nil
 }
 
-// withinRate takes one from what by may publish. It counts what is asked for: a
-// retry that turns out to be a duplicate, too.
+// withinRate counts a publish against the rate of by, and returns an error of kind
+// ErrLimit beyond it. A retry counts, even if it turns out to be a duplicate.
 func (s *Service) withinRate(by notify.Principal, d *notify.Draft) error {
 	if d.All {
 		return s.opts.Broadcasts.Allow(by.Name, 1)
@@ -156,8 +156,9 @@ func distinct[T ~string](names []T) []T {
 	})
 }
 
-// idempotencyKey hashes what makes a key unique; the place in a batch is of it.
-func idempotencyKey(by notify.Principal, call Call, place int, d *notify.Draft) notify.Key {
+// idempotencyKey returns the key of a draft: a hash over the principal, the path, the
+// caller's key and the index in the batch.
+func idempotencyKey(by notify.Principal, call Call, index int, d *notify.Draft) notify.Key {
 	h := sha256.New()
 	for _, s := range []string{by.Name, call.Path, call.Key} {
 		var length [8]byte
@@ -165,25 +166,25 @@ func idempotencyKey(by notify.Principal, call Call, place int, d *notify.Draft) 
 		h.Write(length[:])
 		h.Write([]byte(s))
 	}
-	if place != alone {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(place))) //nolint:gosec // of at most notify.MaxBatch
+	if index != noIndex {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(index))) //nolint:gosec // less than notify.MaxBatch
 	}
 	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: wire.Fingerprint(d.Source)}
 }
 
-// begin notes that k is in use, until end. It fails with ErrInProgress if it is
-// already, since what the first use came to cannot be told yet.
-func (s *Service) begin(k notify.Key) error {
+// claimKey marks k as in progress, until releaseKey. It returns ErrInProgress if k
+// is in progress already: the result of the first request is not known yet.
+func (s *Service) claimKey(k notify.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.inProgress[k.Name]; taken {
-		return notify.Errorf(notify.ErrInProgress, "the first request with this key is still being stored")
+	if _, claimed := s.inProgress[k.Name]; claimed {
+		return notify.Errorf(notify.ErrInProgress, "the first request with this idempotency key is still being stored; retry later")
 	}
 	s.inProgress[k.Name] = struct{}{}
 	return nil
 }
 
-func (s *Service) end(k notify.Key) {
+func (s *Service) releaseKey(k notify.Key) {
 	if k == (notify.Key{}) {
 		return
 	}
@@ -192,8 +193,8 @@ func (s *Service) end(k notify.Key) {
 	delete(s.inProgress, k.Name)
 }
 
-// note counts what became of d.
-func (s *Service) note(d *notify.Draft, r Result) {
+// published counts the result of d, and has it released in time if it is deferred.
+func (s *Service) published(d *notify.Draft, r Result) {
 	if r.Err == nil && !d.DeliverAt.IsZero() {
 		s.noteDeferred(d.DeliverAt)
 	}
@@ -224,18 +225,17 @@ func outcome(d *notify.Draft, r Result) string {
 	return "stored"
 }
 
-// Recall takes a notification back: open connections are told, and no inbox and
-// no replay has it any more. A full disk does not hinder it. Its errors are of
-// the kinds ErrNotFound, if there is none with this id or it reaches anybody whom
-// by may not administer, ErrUnavailable, and ErrOutcomeUnknown, after which it
-// does no harm to recall again.
+// Recall removes a notification from all inboxes and replays, and open connections
+// receive the change. It works on a full disk. Its errors are of the kinds ErrNotFound,
+// if no notification has this ID or one of its users is beyond the issuer of by,
+// ErrUnavailable, and ErrOutcomeUnknown, after which a retry does no harm.
 func (s *Service) Recall(ctx context.Context, by notify.Principal, id string) error {
 	if !wire.IsID(id) {
-		return notify.Errorf(notify.ErrNotFound, "no notification has such an id")
+		return notify.Errorf(notify.ErrNotFound, "no notification has this id")
 	}
 	err := s.opts.Journal.Append(ctx, notify.Recall{ID: id, Within: by.Bound(), Keep: s.opts.Keep})[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) {
-		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; it does no harm to try again")
+		return notify.Errorf(notify.ErrOutcomeUnknown, "the recall did not become durable in time; a retry does no harm")
 	}
 	return err
 }

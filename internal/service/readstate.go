@@ -11,23 +11,23 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// errNoInbox says that who asks is nobody's user.
+// errNoInbox refuses a principal that is no user.
 func errNoInbox() error {
-	return notify.Errorf(notify.ErrScope, "an inbox is for the token of a user")
+	return notify.Errorf(notify.ErrScope, "this endpoint needs a user token; API keys and webhooks have no inbox")
 }
 
-// Mark changes the state that notifications have for the user of by, and
-// returns how many are unread then. Every connection of the user is told. Its
-// errors are of the kinds ErrScope, if by is no user, ErrInvalid, ErrLimit, if the
-// user has marked too many lately, ErrUnavailable, and ErrOutcomeUnknown, after which
-// some may be marked, and it does no harm to mark again.
+// Mark changes the read state of notifications for the user of by, and returns how
+// many are unread then. Every connection of the user receives the change. Its errors
+// are of the kinds ErrScope, if by is no user, ErrInvalid, ErrLimit, if the user has
+// changed too many notifications lately, ErrUnavailable, and ErrOutcomeUnknown, after
+// which some may have changed and a retry does no harm.
 func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
 	if by.User == "" {
 		return 0, errNoInbox()
 	}
 	e := notify.Mark{Reader: by.Reader(), Verb: verb, IDs: which.IDs, Keep: s.opts.Keep}
 	if which.IDs == nil {
-		if e.Through, err = s.through(by.User, which); err != nil {
+		if e.Through, err = s.upTo(by.User, which); err != nil {
 			return 0, err
 		}
 	}
@@ -39,31 +39,31 @@ func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Ver
 		return 0, err
 	}
 	if unread, err = s.opts.Store.Unread(e.Reader, at); err != nil {
-		return 0, fmt.Errorf("count what is unread: %w", err)
+		return 0, fmt.Errorf("count unread notifications: %w", err)
 	}
 	return unread, nil
 }
 
-// through returns up to where which reaches: a place that the user was told of,
-// or all that is durable now.
-func (s *Service) through(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
+// upTo returns the sequence up to which a selection reaches: that of a cursor of the
+// user, or the last durable one.
+func (s *Service) upTo(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
 	durable := s.opts.Journal.Durable()
 	if which.All {
 		return durable, nil
 	}
 	seq, err := s.cursors.Open(cursor.TagOf(u), which.Through)
 	if err != nil || seq > durable {
-		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor that this user was given"})
+		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "must be a cursor that this user was given"})
 	}
 	return seq, nil
 }
 
-// markInTurn appends e when no other mark of its user is under way, so that each is
-// paid for before the next begins, be it on another connection.
+// markInTurn appends e when no other change of the same user is under way, on this or
+// another connection: each is charged before the next begins.
 func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	user := string(e.Reader.User)
 	if s.marking.Acquire(ctx, user) != nil {
-		return 0, notify.Errorf(notify.ErrUnavailable, "other marks of this user take too long")
+		return 0, notify.Errorf(notify.ErrUnavailable, "other changes of this user's read state are still being stored; retry later")
 	}
 	defer s.marking.Release(user)
 	if err := s.opts.Marks.Allow(user, 1); err != nil {
@@ -72,12 +72,12 @@ func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequenc
 	return s.appendMark(ctx, e)
 }
 
-// An ID that is looked up and changes nothing costs a fraction of one that does.
+// lookupsPerMark is how many IDs that change nothing cost as much as one that does.
 const lookupsPerMark = 8
 
-// appendMark appends e until nothing is left to mark, and returns the place
-// where that is so. Each time, it waits behind what others have appended meanwhile.
-// A mark of no notification at all takes no place.
+// appendMark appends e until all of its notifications have changed, and returns the
+// sequence at which they have. One entry changes a bounded number, and entries of
+// other publishers come in between. If e selects no notification, nothing is appended.
 func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	if e.IDs != nil && len(e.IDs) == 0 {
 		return s.opts.Journal.Durable(), nil
@@ -87,7 +87,7 @@ func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequenc
 		s.opts.Marks.Charge(string(e.Reader.User), max(1, v.Changed, len(e.IDs)/lookupsPerMark))
 		switch {
 		case errors.Is(v.Err, notify.ErrOutcomeUnknown):
-			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "the mark did not become durable in time; it does no harm to try again")
+			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "the change did not become durable in time; a retry does no harm")
 		case v.Err != nil:
 			return 0, v.Err
 		case !v.More:
@@ -97,16 +97,16 @@ func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequenc
 	}
 }
 
-// Query says which stretch of an inbox to list.
+// Query selects a page of an inbox.
 type Query struct {
 	State  notify.InboxState
-	Before string // the Next of another page; empty: from the newest on
-	Limit  int    // how many at most
+	Before string // the Next of the page before; empty: the page with the newest
+	Limit  int    // the maximum number of notifications
 }
 
-// List returns what is in the inbox of the user of by, newest first. A page may
-// have fewer than q.Limit and still not be the last. Its errors are of the kinds
-// ErrScope, if by is no user, ErrMalformed, if q.Before is not for this user, and
+// List returns a page of the inbox of the user of by, newest first. A page may hold
+// fewer than q.Limit without being the last. Its errors are of the kinds ErrScope, if
+// by is no user, ErrMalformed, if q.Before is no cursor of this user, and
 // ErrUnavailable.
 func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
 	if by.User == "" {
@@ -117,11 +117,11 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	if q.Before != "" {
 		var err error
 		if before, err = s.cursors.Open(tag, q.Before); err != nil {
-			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "before is no cursor that this user was given")
+			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
 		}
 	}
 	if s.lists.Acquire(ctx, by.Name) != nil {
-		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read")
+		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read; retry later")
 	}
 	defer s.lists.Release(by.Name)
 	upTo := s.opts.Journal.Durable()
@@ -131,7 +131,7 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	}
 	unread, err := s.opts.Store.Unread(by.Reader(), upTo)
 	if err != nil {
-		return wire.InboxPage{}, fmt.Errorf("count what is unread: %w", err)
+		return wire.InboxPage{}, fmt.Errorf("count unread notifications: %w", err)
 	}
 	page := wire.InboxPage{Items: s.items(tag, list.Notifications), Unread: unread, Cursor: s.cursor(tag, upTo)}
 	if list.Next > 0 {

@@ -1,9 +1,15 @@
-// Package service holds the rules: who may publish what and how often, whose
-// ticket or token is good no more, what a user has read, how a connection takes
-// up its user's history and joins the live road, what a cursor is, when what was
-// deferred is delivered, and when what is past its time is swept. It leaves the
-// order of entries to the journal, their keeping to the store, and sockets to
-// others.
+// Package service holds the rules of the service, a file each:
+//
+//   - publish: permissions, rates and idempotency keys of publishes, and recalls
+//   - readstate: changing read state, and listing an inbox
+//   - join: how a connection catches up from its cursor and goes live
+//   - deliver: which connections receive a change that was applied
+//   - access: tickets, revocations, and what operators do to connections
+//   - upkeep: delivery of deferred notifications, and removal of expired entries
+//   - ready: when this node can publish and replay
+//
+// The order of entries and their durability are left to the journal, the state to
+// the store, connections to the hub, and bytes to the transports.
 package service
 
 import (
@@ -23,8 +29,8 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// Store is what the inbox reads: the state that the journal's entries have come
-// to on this node.
+// Store is the state of this node that results from the journal's entries: package
+// store.
 type Store interface {
 	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
 	List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (store.List, error)
@@ -37,7 +43,7 @@ type Store interface {
 	Err() error
 }
 
-// Issuers knows the issuers whose tokens are accepted now: package auth.
+// Issuers are the issuers whose tokens are accepted now: package auth.
 type Issuers interface {
 	// Issuer returns the issuer with a name, nil if there is none.
 	Issuer(name string) *notify.Issuer
@@ -46,71 +52,73 @@ type Issuers interface {
 	OnlyIssuer() *notify.Issuer
 }
 
-// Metrics hears of what is published.
+// Metrics counts publishes.
 type Metrics interface {
-	// Published is called once for each notification asked for. The outcome is
-	// stored, deferred, ephemeral, duplicate or refused.
+	// Published counts one requested notification. The outcome is "stored",
+	// "deferred", "ephemeral", "duplicate" or "refused".
 	Published(audience notify.Audience, outcome string)
 }
 
-// Options say by which rules to go.
+// Options are the parts that a Service works with, and its limits.
 type Options struct {
 	Journal notify.Journal
 	Store   Store
 	Hub     *hub.Hub
-	Cursors *cursor.Keyring // has each generation of the journal once that is applied
+	Cursors *cursor.Keyring // holds each generation of the journal as soon as that is applied
 	Peers   notify.Peers    // all nodes, for what is not journalled
 	Lease   notify.Lease    // under which this node runs upkeep
-	Issuers Issuers         // nil: any
+	Issuers Issuers         // nil: every issuer is accepted
 	Logger  *slog.Logger
 	Metrics Metrics
 
-	Retention time.Duration // for how long a notification is kept at most
-	Keep      int           // how many of a user's are kept: the newest
-	MaxBytes  int64         // of all that is kept; 0: no limit
-	Reserve   uint64        // free bytes on the disk below which nothing is published
-	PingEvery time.Duration // told to clients
+	Retention time.Duration // the longest time that a notification is kept
+	Keep      int           // the number of notifications that a history keeps: the newest
+	MaxBytes  int64         // the size of all notifications that are kept; 0: no limit
+	Reserve   uint64        // free bytes on the disk below which publishing is refused
+	PingEvery time.Duration // the interval of pings, which clients learn from the welcome event
 
-	// What a principal may publish, to everyone, and to users and topics; nil: no
-	// limit.
+	// Broadcasts limits publishes to everyone by principal, and Publishes those to
+	// users and topics; nil: no limit.
 	Broadcasts, Publishes *limit.Limiter
 
-	// How many notifications a user may mark; nil: no limit.
+	// Marks limits the notifications whose read state a user changes; nil: no limit.
 	Marks *limit.Limiter
 
-	// How many requests a principal may make. A connection that catches up with a
-	// long history is charged as several; nil: no limit.
+	// Requests limits the requests of a principal. A connection that catches up with
+	// a long history counts as several; nil: no limit.
 	Requests *limit.Principals
 }
 
-// Service is the one way to publish and to receive.
+// Service applies the rules to what clients ask for. It may be used concurrently.
 type Service struct {
 	opts    Options
 	cursors *cursor.Keyring
 
-	// joins and lists limit how many pages of history are read at a time, for
-	// connections that join and for GET /inbox, apart from each other and shared by
-	// principal. Nobody waits for a peer while it holds one.
+	// joins and lists limit how many pages of history are read at a time, by
+	// principal: joins for connections that join, lists for GET /inbox. No caller
+	// waits for a client while it holds a slot.
 	joins, lists *limit.Slots
 
-	// pagesOf and pages limit how many connections that join hold a page in memory
-	// until their peer has taken it, of a principal and, by address, in all: ten
-	// thousand may come back at once. Where both are acquired, pagesOf comes first.
+	// pagesOf, by principal, and pages, by address and in total, limit the connections
+	// that hold a page of history in memory until their client has taken it: ten
+	// thousand connections may resume at once. pagesOf is acquired before pages.
 	pagesOf, pages *limit.Slots
 
-	// marking lets a user change read state once at a time.
+	// marking has one slot for each user: changes of one user's read state run one
+	// after another.
 	marking *limit.Slots
 
-	redemptions *limit.Limiter // by ticket
+	redemptions *limit.Limiter // attempts, by ticket
 
 	diskFull  atomic.Bool   // the disk has less free space than the reserve
 	dueSooner chan struct{} // of capacity 1: a deferred notification may be due before releaseDeferred looks again
 
 	mu         sync.Mutex
-	inProgress map[[32]byte]struct{} // idempotency keys whose first use is not done
+	inProgress map[[32]byte]struct{} // idempotency keys whose first request is still being stored; guarded by mu
 }
 
-// Open begins a new generation of cursors in the journal and returns an inbox.
+// Open appends a new generation to the journal, with which this node seals cursors
+// and tickets, and returns a Service.
 func Open(ctx context.Context, o Options) (*Service, error) {
 	g := notify.Generation{Rules: notify.RulesVersion}
 	var id [8]byte
@@ -123,11 +131,11 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	s := &Service{
 		opts:        o,
 		cursors:     o.Cursors,
-		joins:       limit.NewSlots(readersMost, readersEach),
-		lists:       limit.NewSlots(readersMost, readersEach),
-		pagesOf:     limit.NewSlots(0, pagesEach),
-		pages:       limit.NewSlots(pagesMost, pagesMost/2),
-		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: redemptionsMost, Window: notify.TicketLifetime}, 0),
+		joins:       limit.NewSlots(maxReaders, maxReadersEach),
+		lists:       limit.NewSlots(maxReaders, maxReadersEach),
+		pagesOf:     limit.NewSlots(0, maxPagesEach),
+		pages:       limit.NewSlots(maxPages, maxPages/2),
+		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: maxRedemptions, Window: notify.TicketLifetime}, 0),
 		inProgress:  map[[32]byte]struct{}{},
 		marking:     limit.NewSlots(0, 1),
 		dueSooner:   make(chan struct{}, 1),
@@ -136,17 +144,18 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	return s, nil
 }
 
-// How many pages of history are read at a time, in all and for one principal. They
-// wait for the disk: more of them would take memory, and be no faster.
+// The number of pages of history that are read at a time, in total and for one
+// principal. Reading waits for the disk, so more would take memory without being
+// faster.
 const (
-	readersMost = 16
-	readersEach = 4
+	maxReaders     = 16
+	maxReadersEach = 4
 )
 
-// How many connections that join hold a page at a time, of up to some 150 kB with
-// the frames that are made of it, in all and of one principal. Those of one address
-// hold half at most.
+// The number of joining connections that hold a page at a time, in total and of one
+// principal. Those of one address hold half of the total at most. A page takes up to
+// 150 kB together with the events made of it.
 const (
-	pagesMost = 256
-	pagesEach = 4
+	maxPages     = 256
+	maxPagesEach = 4
 )

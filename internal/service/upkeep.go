@@ -17,7 +17,7 @@ const upkeepEvery = time.Second
 const (
 	releaseEvery = time.Second      // the longest time between two looks for due notifications
 	releaseSoon  = time.Millisecond // the shortest, unless a publish asks for one
-	releaseMost  = 100              // deferred notifications that are released together
+	maxReleased  = 100              // deferred notifications that are released together
 )
 
 // Run watches the disk of this node and, while the node holds the lease, runs the
@@ -152,7 +152,7 @@ func (s *Service) noteDeferred(at time.Time) {
 func (s *Service) releaseDue(ctx context.Context) (wait time.Duration, err error) {
 	var last notify.Deferred
 	for ctx.Err() == nil {
-		due, next, err := s.opts.Store.DueDeferred(time.Now(), releaseMost)
+		due, next, err := s.opts.Store.DueDeferred(time.Now(), maxReleased)
 		switch {
 		case err != nil:
 			return releaseEvery, fmt.Errorf("look for due notifications: %w", err)
