@@ -24,7 +24,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"mark more":       w.act(w.mark),
 		"recall":          w.act(w.recallOne),
 		"let time pass": w.act(func(t *rapid.T) {
-			time.Sleep(time.Duration(rapid.IntRange(1, 4_000).Draw(t, "milliseconds")) * time.Millisecond)
+			pass(time.Duration(rapid.IntRange(1, 4_000).Draw(t, "milliseconds")) * time.Millisecond)
 		}),
 		"lose connections": w.act(w.lose),
 		"resume":           w.act(w.resume),
