@@ -2,7 +2,8 @@ package service_test
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/cursor"
-	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
@@ -20,168 +20,190 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-const one = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10" // an id
+const one = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10" // an ID that no notification has
 
-// book is a journal and a store that answer as a test wants them to, and keep
-// what they were asked.
-type book struct {
-	service.Store // nil: what is not here is not called
-
-	durable  notify.Sequence
-	verdicts []notify.Verdict // of what is appended next
+// observed is a journal that keeps what is appended to it, and can fail.
+type observed struct {
+	notify.Journal
 	appended []notify.Entry
-
-	free    uint64
-	cursors *cursor.Keyring
-	list    store.List
-	asked   []question
+	failures []error                       // of the next appends; nil: that one does not fail
+	after    func(notify.Entry, *observed) // called after each append, if set
 }
 
-// question is what the store was asked.
-type question struct {
-	reader       notify.Reader
-	before, upTo notify.Sequence
-	state        notify.InboxState
-	limit        int
-}
-
-func (b *book) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
-	if g, ok := entries[0].(notify.Generation); ok {
-		g.First = 1
-		b.cursors.Add(g)
-		return make([]notify.Verdict, 1)
+func (o *observed) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
+	if len(o.failures) > 0 {
+		err := o.failures[0]
+		o.failures = o.failures[1:]
+		if err != nil {
+			return []notify.Verdict{{Err: err}}
+		}
 	}
-	b.appended = append(b.appended, entries...)
-	v := b.verdicts[0]
-	b.verdicts = b.verdicts[1:]
-	return []notify.Verdict{v}
-}
-
-func (b *book) Durable() notify.Sequence { return b.durable }
-func (b *book) Free() (uint64, error)    { return b.free, nil }
-func (*book) Err() error                 { return nil }
-func (b *book) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
-	b.asked = append(b.asked, question{reader: r, upTo: upTo})
-	return int(upTo), nil // told apart by where it was asked for
-}
-
-func (b *book) List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (store.List, error) {
-	b.asked = append(b.asked, question{r, before, upTo, state, limit})
-	if time.Since(now) > time.Minute {
-		panic("it is later")
+	verdicts := o.Journal.Append(ctx, entries...)
+	o.appended = append(o.appended, entries...)
+	if o.after != nil {
+		o.after(entries[0], o)
 	}
-	return b.list, nil
+	return verdicts
 }
 
-func newBook(t *testing.T, sets ...func(*service.Options)) (*book, *service.Service) {
-	t.Helper()
-	b := &book{durable: 9, free: 100, cursors: cursor.NewKeyring()}
-	o := service.Options{
-		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Cursors: b.cursors, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{},
-		Keep: 7, Reserve: 50,
-	}
-	for _, set := range sets {
-		set(&o)
-	}
-	i, err := service.Open(t.Context(), o)
-	require.NoError(t, err)
-	return b, i
+// newObservedRig returns a rig with a journal that is observed from now on.
+func newObservedRig(t *testing.T, sets ...func(*rig)) (*rig, *observed) {
+	o := &observed{}
+	r := newRig(t, append(sets, func(r *rig) {
+		r.wrapJournal = func(j notify.Journal) notify.Journal { o.Journal = j; return o }
+	})...)
+	o.appended = nil
+	return r, o
 }
 
-// listener is ada with all that a token can say of whose inbox it reads.
+// listener is ada with a token that names a topic and hides old broadcasts.
 func listener() notify.Principal {
 	p := ada()
 	p.Topics, p.Since = []notify.TopicPattern{"team"}, time.Unix(5, 0)
 	return p
 }
 
-func (b *book) cursorAt(u notify.UserID, seq notify.Sequence) string {
-	return string(b.cursors.Append(nil, cursor.TagOf(u), seq))
+func (r *rig) cursorAt(u notify.UserID, seq notify.Sequence) string {
+	return string(r.cursors.Append(nil, cursor.TagOf(u), seq))
+}
+
+// titles lists an inbox in a state, newest first.
+func (r *rig) titles(p notify.Principal, state notify.InboxState) (titles []string) {
+	r.t.Helper()
+	page, err := r.service.List(r.t.Context(), p, service.Query{State: state, Limit: 100})
+	require.NoError(r.t, err)
+	for _, item := range page.Items {
+		_, rest, _ := strings.Cut(string(item.Content), `"title":"`)
+		title, _, _ := strings.Cut(rest, `"`)
+		titles = append(titles, title)
+	}
+	return titles
 }
 
 func TestMarking(t *testing.T) {
-	b, i := newBook(t)
+	r, o := newObservedRig(t, func(r *rig) { r.keep = 7 })
+	p := listener()
+	first := r.publish("first", "ada").ID
+	r.submit(toTopics("second", "team"))
+	third := r.journal.Durable() + 1
+	r.publish("third", "ada")
+	r.publish("fourth")
+	r.publish("another user's", "grace")
 	for _, c := range []struct {
 		which wire.Selection
 		want  notify.Mark
+		left  []string // unread
 	}{
-		{wire.Selection{IDs: []string{one}}, notify.Mark{IDs: []string{one}}},
-		{wire.Selection{Through: b.cursorAt("ada", 4)}, notify.Mark{Through: 4}},
-		{wire.Selection{Through: b.cursorAt("ada", 9)}, notify.Mark{Through: 9}},
-		{wire.Selection{All: true}, notify.Mark{Through: 9}},
+		{wire.Selection{IDs: []string{first}}, notify.Mark{IDs: []string{first}}, []string{"fourth", "third", "second"}},
+		{wire.Selection{Through: r.cursorAt("ada", third)}, notify.Mark{Through: third}, []string{"fourth"}},
+		{wire.Selection{Through: r.cursorAt("ada", third)}, notify.Mark{Through: third}, []string{"fourth"}},
+		{wire.Selection{All: true}, notify.Mark{}, nil},
 	} {
-		b.verdicts, b.appended, b.asked = []notify.Verdict{{Sequence: 12}}, nil, nil
-		unread, err := i.Mark(t.Context(), listener(), notify.VerbArchive, c.which)
+		c.want.Reader, c.want.Verb, c.want.Keep = p.Reader(), notify.VerbArchive, 7
+		if c.which.All {
+			c.want.Through = r.journal.Durable()
+		}
+		o.appended = nil
+		unread, err := r.service.Mark(t.Context(), p, notify.VerbArchive, c.which)
 		require.NoError(t, err)
-		assert.Equal(t, 12, unread, "counted where it was marked")
-		c.want.Reader, c.want.Verb, c.want.Keep = notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}, notify.VerbArchive, 7
-		assert.Equal(t, []notify.Entry{c.want}, b.appended)
-		assert.Equal(t, c.want.Reader, b.asked[0].reader)
+		assert.Len(t, c.left, unread)
+		assert.Equal(t, c.left, r.titles(p, notify.StateUnread))
+		assert.Equal(t, []notify.Entry{c.want}, o.appended)
+	}
+	assert.Equal(t, []string{"fourth", "third", "second", "first"}, r.titles(p, notify.StateArchived))
+	assert.Equal(t, []string{"another user's", "fourth"}, r.titles(hears("grace"), notify.StateUnread))
+}
+
+// publishMany publishes n notifications to ada.
+func (r *rig) publishMany(n int) {
+	r.t.Helper()
+	items := make([]wire.BatchItem, n)
+	for i := range items {
+		items[i].Draft = draft(fmt.Sprint(i), "ada")
+	}
+	for items := range slices.Chunk(items, notify.MaxBatch) {
+		for _, result := range r.service.PublishBatch(r.t.Context(), backend(), service.Call{}, items) {
+			require.NoError(r.t, result.Err)
+		}
 	}
 }
 
 func TestAMarkIsAppendedUntilNothingIsLeft(t *testing.T) {
-	b, i := newBook(t)
-	b.verdicts = []notify.Verdict{{Sequence: 10, More: true}, {Sequence: 20, More: true}, {Sequence: 30}}
-	unread, err := i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+	r, o := newObservedRig(t)
+	r.publishMany(600) // more than one entry changes
+	through := r.journal.Durable()
+	o.appended = nil
+	o.after = func(e notify.Entry, o *observed) {
+		if _, ok := e.(notify.Mark); ok && len(o.appended) == 1 {
+			r.publish("meanwhile", "ada")
+		}
+	}
+	unread, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
 	require.NoError(t, err)
-	assert.Equal(t, 30, unread)
-	require.Len(t, b.appended, 3)
-	assert.Equal(t, b.appended[0], b.appended[2], "what was told meanwhile is not marked")
+	assert.Equal(t, 1, unread, "a notification that came meanwhile is not marked")
+	assert.Equal(t, []string{"meanwhile"}, r.titles(ada(), notify.StateUnread))
+	marks := 0
+	for _, e := range o.appended {
+		if mark, ok := e.(notify.Mark); ok {
+			assert.Equal(t, through, mark.Through)
+			marks++
+		}
+	}
+	assert.Greater(t, marks, 1)
 }
 
-// A user who has marked much waits before marking more. One mark is carried out
-// whole, whatever it comes to, and IDs that change nothing count for little.
+// A user who has changed many notifications waits before changing more. One request
+// is carried out whole, and IDs that change nothing count for little.
 func TestMarksAreLimitedByWhatTheyChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, i := newBook(t, func(o *service.Options) {
-			o.Marks = limit.New(notify.Rate{Name: "notifications marked", Quota: 100, Window: 10 * time.Second}, 0)
+		r := newRig(t, func(r *rig) {
+			r.marks = limit.New(notify.Rate{Name: "notifications marked", Quota: 100, Window: 10 * time.Second}, 0)
 		})
-		mark := func(by notify.Principal, which wire.Selection, verdicts ...notify.Verdict) error {
-			b.verdicts = verdicts
-			_, err := i.Mark(t.Context(), by, notify.VerbRead, which)
+		mark := func(by notify.Principal, which wire.Selection) error {
+			_, err := r.service.Mark(t.Context(), by, notify.VerbRead, which)
 			return err
 		}
 		all := wire.Selection{All: true}
-		require.NoError(t, mark(ada(), all, notify.Verdict{Sequence: 10, Changed: 80, More: true}, notify.Verdict{Sequence: 11, Changed: 80}))
+		r.publishMany(160)
+		require.NoError(t, mark(ada(), all))
 		var e *notify.Error
 		require.ErrorAs(t, mark(ada(), all), &e)
 		require.ErrorIs(t, e, notify.ErrLimit)
 		assert.Equal(t, 6200*time.Millisecond, e.RetryAfter)
-		require.NoError(t, mark(hears("grace"), all, notify.Verdict{Sequence: 12, Changed: 1}), "another user")
+		require.NoError(t, mark(hears("grace"), all), "another user")
 
-		time.Sleep(e.RetryAfter)
-		require.NoError(t, mark(ada(), all, notify.Verdict{Sequence: 13}))
+		pass(e.RetryAfter)
+		require.NoError(t, mark(ada(), all))
 		require.Error(t, mark(ada(), all))
-		time.Sleep(10 * time.Second)
-		var ids []string
-		for range 80 {
-			ids = append(ids, one)
-		}
+		pass(10 * time.Second)
+		ids := slices.Repeat([]string{one}, 80)
 		for n := range 9 {
-			require.NoError(t, mark(ada(), wire.Selection{IDs: ids}, notify.Verdict{Sequence: 14}), n)
+			require.NoError(t, mark(ada(), wire.Selection{IDs: ids}), n)
 		}
 		require.Error(t, mark(ada(), wire.Selection{IDs: ids}))
 	})
 }
 
-func TestAMarkOfNothingTakesNoPlace(t *testing.T) {
-	b, i := newBook(t)
-	unread, err := i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{IDs: []string{}})
+func TestAMarkOfNothingIsNotAppended(t *testing.T) {
+	r, o := newObservedRig(t)
+	r.publish("unread", "ada")
+	o.appended = nil
+	unread, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{IDs: []string{}})
 	require.NoError(t, err)
-	assert.Equal(t, 9, unread)
-	assert.Empty(t, b.appended)
+	assert.Equal(t, 1, unread)
+	assert.Empty(t, o.appended)
 }
 
 func TestRefusedMarks(t *testing.T) {
-	b, i := newBook(t)
+	r, o := newObservedRig(t)
 	mark := func(which wire.Selection) error {
-		_, err := i.Mark(t.Context(), ada(), notify.VerbRead, which)
+		_, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, which)
 		return err
 	}
+	last := r.journal.Durable()
 	for _, through := range []string{
-		service.Earliest, "nonsense", strings.Repeat("A", 32), b.cursorAt("grace", 4), b.cursorAt("ada", 4) + "A",
-		b.cursorAt("ada", 10), // not reached
+		service.Earliest, "nonsense", strings.Repeat("A", 32), r.cursorAt("grace", last), r.cursorAt("ada", last) + "A",
+		r.cursorAt("ada", last+1), // not reached
 	} {
 		err := mark(wire.Selection{Through: through})
 		var e *notify.Error
@@ -189,73 +211,90 @@ func TestRefusedMarks(t *testing.T) {
 		require.ErrorIs(t, err, notify.ErrInvalid, through)
 		assert.Equal(t, "/through", e.Faults[0].Pointer)
 	}
-	_, err := i.Mark(t.Context(), backend(), notify.VerbRead, wire.Selection{All: true})
+	_, err := r.service.Mark(t.Context(), backend(), notify.VerbRead, wire.Selection{All: true})
 	require.ErrorIs(t, err, notify.ErrScope)
-	assert.Empty(t, b.appended)
+	assert.Empty(t, o.appended)
 
-	b.verdicts = []notify.Verdict{{Err: notify.ErrUnavailable}, {More: true}, {Err: notify.Errorf(notify.ErrOutcomeUnknown, "with a key")}}
+	r.publishMany(300)
+	o.failures = []error{notify.ErrUnavailable, nil, notify.Errorf(notify.ErrOutcomeUnknown, "retry with the same key")}
 	require.ErrorIs(t, mark(wire.Selection{All: true}), notify.ErrUnavailable)
 	err = mark(wire.Selection{All: true})
 	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
-	assert.NotContains(t, err.Error(), "key", "there is none")
+	assert.NotContains(t, err.Error(), "key", "a mark has none")
+	require.NoError(t, mark(wire.Selection{All: true}), "a retry does no harm")
+	assert.Empty(t, r.titles(ada(), notify.StateUnread))
 }
 
 func TestRecalling(t *testing.T) {
-	b, i := newBook(t)
-	b.verdicts = []notify.Verdict{{}, {Err: notify.ErrNotFound}, {Err: notify.ErrOutcomeUnknown}}
-	require.NoError(t, i.Recall(t.Context(), notify.Principal{}, one))
-	assert.Equal(t, []notify.Entry{notify.Recall{ID: one, Keep: 7}}, b.appended)
-	require.ErrorIs(t, i.Recall(t.Context(), notify.Principal{}, one), notify.ErrNotFound)
-	require.ErrorIs(t, i.Recall(t.Context(), notify.Principal{}, one), notify.ErrOutcomeUnknown)
-	for _, id := range []string{"", "x", strings.ToUpper(one), one + "/x"} {
-		require.ErrorIs(t, i.Recall(t.Context(), notify.Principal{}, id), notify.ErrNotFound, id)
+	r, o := newObservedRig(t, func(r *rig) { r.keep = 7 })
+	id := r.publish("recalled", "ada").ID
+	o.appended = nil
+	require.NoError(t, r.service.Recall(t.Context(), notify.Principal{}, id))
+	assert.Equal(t, []notify.Entry{notify.Recall{ID: id, Keep: 7}}, o.appended)
+	assert.Empty(t, r.titles(ada(), notify.StateAll))
+	require.ErrorIs(t, r.service.Recall(t.Context(), notify.Principal{}, id), notify.ErrNotFound)
+	o.failures = []error{notify.ErrOutcomeUnknown}
+	require.ErrorIs(t, r.service.Recall(t.Context(), notify.Principal{}, id), notify.ErrOutcomeUnknown)
+	o.appended = nil
+	for _, id := range []string{"", "x", strings.ToUpper(id), id + "/x"} {
+		require.ErrorIs(t, r.service.Recall(t.Context(), notify.Principal{}, id), notify.ErrNotFound, id)
 	}
-	assert.Len(t, b.appended, 3, "what can be no id is not looked for")
+	assert.Empty(t, o.appended, "a string that cannot be an ID is not looked for")
 }
 
 func TestListing(t *testing.T) {
-	b, i := newBook(t)
-	b.list = store.List{Notifications: []notify.Notification{{Sequence: 8}, {Sequence: 5}}, Next: 4}
-	page, err := i.List(t.Context(), listener(), service.Query{State: notify.StateRead, Limit: 2})
-	require.NoError(t, err)
-	reader := notify.Reader{User: "ada", Since: time.Unix(5, 0), Topics: listener().Topics}
-	assert.Equal(t, []question{{reader, 0, 9, notify.StateRead, 2}, {reader: reader, upTo: 9}}, b.asked)
-	assert.Equal(t, 9, page.Unread)
-	assert.Equal(t, b.cursorAt("ada", 9), page.Cursor)
-	require.Len(t, page.Items, 2)
-	assert.Equal(t, b.cursorAt("ada", 8), page.Items[0].Cursor)
-	assert.Equal(t, b.cursorAt("ada", 5), page.Items[1].Cursor)
-
-	assert.Equal(t, b.cursorAt("ada", 4), page.Next, "which may be further on")
-
-	b.list.Next = 0
-	page, err = i.List(t.Context(), listener(), service.Query{Before: page.Items[1].Cursor, Limit: 2})
-	require.NoError(t, err)
-	assert.EqualValues(t, 5, b.asked[2].before)
-	assert.Empty(t, page.Next)
-
-	b.list = store.List{}
-	page, err = i.List(t.Context(), listener(), service.Query{Limit: 2})
+	r := newRig(t)
+	p := listener()
+	page, err := r.service.List(t.Context(), p, service.Query{Limit: 2})
 	require.NoError(t, err)
 	assert.NotNil(t, page.Items)
-	for _, before := range []string{"nonsense", service.Earliest, b.cursorAt("grace", 5)} {
-		_, err = i.List(t.Context(), listener(), service.Query{Before: before, Limit: 2})
+	assert.Empty(t, page.Items)
+
+	r.publish("first", "ada")
+	firstAt := r.journal.Durable()
+	r.publish("second")
+	r.submit(toTopics("third", "team"))
+	thirdAt := r.journal.Durable()
+	r.publish("another user's", "grace")
+	page, err = r.service.List(t.Context(), p, service.Query{Limit: 2})
+	require.NoError(t, err)
+	assert.Equal(t, 3, page.Unread)
+	assert.Equal(t, r.cursorAt("ada", r.journal.Durable()), page.Cursor)
+	require.Len(t, page.Items, 2)
+	assert.Equal(t, r.cursorAt("ada", thirdAt), page.Items[0].Cursor)
+	require.NotEmpty(t, page.Next)
+
+	page, err = r.service.List(t.Context(), p, service.Query{Before: page.Next, Limit: 2})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+	assert.Equal(t, r.cursorAt("ada", firstAt), page.Items[0].Cursor)
+	assert.Empty(t, page.Next)
+
+	for _, before := range []string{"nonsense", service.Earliest, r.cursorAt("grace", firstAt)} {
+		_, err = r.service.List(t.Context(), p, service.Query{Before: before, Limit: 2})
 		require.ErrorIs(t, err, notify.ErrMalformed)
 	}
-	_, err = i.List(t.Context(), backend(), service.Query{Limit: 2})
+	_, err = r.service.List(t.Context(), backend(), service.Query{Limit: 2})
 	require.ErrorIs(t, err, notify.ErrScope)
 }
 
-// What takes something back, and reading, must be possible when nothing else is.
-func TestAFullDiskHindersMarksAlone(t *testing.T) {
-	b := &book{durable: 9, free: 1, cursors: cursor.NewKeyring(), verdicts: []notify.Verdict{{}}}
-	i, err := service.Open(t.Context(), service.Options{
-		Journal: b, Store: b, Hub: hub.New(hub.Options{}), Cursors: b.cursors, Logger: slog.New(slog.DiscardHandler), Metrics: noMetrics{}, Reserve: 50,
-	})
-	require.NoError(t, err)
-	_, err = i.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+// fullDisk is a store whose disk has no free space.
+type fullDisk struct{ service.Store }
+
+func (fullDisk) Free() (uint64, error) { return 0, nil }
+
+// Recalling and reading free no space, but an operator needs them most when nothing
+// else works.
+func TestAFullDiskRefusesMarksOnly(t *testing.T) {
+	r := newRig(t)
+	id := r.publish("kept", "ada").ID
+	r.stop()
+	r.reserve = 1
+	r.wrap = func(s *store.Store) service.Store { return fullDisk{s} }
+	r.start()
+	_, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
 	require.ErrorIs(t, err, notify.ErrUnavailable)
-	require.NoError(t, i.Recall(t.Context(), notify.Principal{}, one))
-	_, err = i.List(t.Context(), ada(), service.Query{Limit: 1})
-	require.NoError(t, err)
+	assert.Equal(t, []string{"kept"}, r.titles(ada(), notify.StateAll))
+	require.NoError(t, r.service.Recall(t.Context(), notify.Principal{}, id))
+	assert.Empty(t, r.titles(ada(), notify.StateAll))
 }

@@ -25,24 +25,26 @@ import (
 
 // rig is the road from inbox to hub, with a real store in memory.
 type rig struct {
-	t         *testing.T
-	fs        *vfs.MemFS
-	keep      int
-	service   *service.Service
-	wrap      func(*store.Store) service.Store   // nil: the store as it is
-	machine   func(*store.Store) journal.Machine // applies entries; nil: the store does
-	wrapPeers func(notify.Peers) notify.Peers    // nil: there are no other nodes
-	hub       *hub.Hub
-	cursors   *cursor.Keyring
-	node      string       // its name; empty: node-1
-	peers     notify.Peers // this node alone
-	journal   *journal.Local
-	store     *store.Store
-	stop      func()
+	t           *testing.T
+	fs          *vfs.MemFS
+	keep        int
+	service     *service.Service
+	wrap        func(*store.Store) service.Store    // nil: the store as it is
+	machine     func(*store.Store) journal.Machine  // applies entries; nil: the store does
+	wrapJournal func(notify.Journal) notify.Journal // nil: the journal as it is
+	wrapPeers   func(notify.Peers) notify.Peers     // nil: there are no other nodes
+	hub         *hub.Hub
+	cursors     *cursor.Keyring
+	node        string       // its name; empty: node-1
+	peers       notify.Peers // this node alone
+	journal     *journal.Local
+	store       *store.Store
+	stop        func()
 
-	broadcasts, publishes *limit.Limiter
-	requests              *limit.Principals
-	issuers               service.Issuers
+	reserve                      uint64
+	broadcasts, publishes, marks *limit.Limiter
+	requests                     *limit.Principals
+	issuers                      service.Issuers
 }
 
 func newRig(t *testing.T, sets ...func(*rig)) *rig {
@@ -92,11 +94,15 @@ func (r *rig) start() {
 	if r.wrapPeers != nil {
 		all = r.wrapPeers(r.peers)
 	}
+	var entries notify.Journal = j
+	if r.wrapJournal != nil {
+		entries = r.wrapJournal(j)
+	}
 	b, err = service.Open(ctx, service.Options{
-		Journal: j, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Lease: local, Logger: quiet, Metrics: noMetrics{},
+		Journal: entries, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Lease: local, Logger: quiet, Metrics: noMetrics{},
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
-		Requests: r.requests,
+		Requests: r.requests, Marks: r.marks, Reserve: r.reserve,
 	})
 	require.NoError(r.t, err)
 	close(opened)
