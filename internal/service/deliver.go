@@ -1,6 +1,8 @@
 package service
 
 import (
+	"slices"
+
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -53,26 +55,26 @@ func (s *Service) deliverNotification(n *notify.Notification) {
 // follows, for which the wheel counts a bounded number at each tick. An eviction is
 // delivered directly after the notification that caused it.
 func (s *Service) deliverChange(c *notify.InboxChange) {
-	parts := partsOf(c)
-	last := parts[len(parts)-1]
+	parts, seq := partsOf(c), c.Sequence
 	if c.Replaced || c.Evicted {
-		last.Sequence = 0 // the cursor comes with the notification at c.Sequence
+		seq = 0 // the cursor comes with the notification at c.Sequence
 	}
 	user, ok := c.User()
 	switch {
 	case !ok && c.Evicted:
-		s.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, parts)
+		s.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, eventsOfParts(parts, seq))
 		return
 	case !ok:
-		s.opts.Hub.DeliverShared(c.To, c.Sequence, parts)
+		s.opts.Hub.DeliverShared(c.To, c.Sequence, eventsOfParts(parts, seq))
 		return
 	}
-	shared := parts[: len(parts)-1 : len(parts)-1]
+	last := len(parts) - 1
+	shared := slices.Clip(eventsOfParts(parts[:last], 0))
 	events := func(r notify.Reader) ([]*hub.Event, bool) {
-		unread, ok := s.Unread(r, c.Sequence)
-		content := last.Content.(hub.InboxChange) //nolint:forcetypeassert // as partsOf makes it
-		content.Counted, content.UnreadCount = true, unread
-		return append(shared, &hub.Event{Sequence: last.Sequence, Content: content}), ok
+		counted, ok := parts[last], false
+		counted.Counted = true
+		counted.UnreadCount, ok = s.Unread(r, c.Sequence)
+		return append(shared, &hub.Event{Sequence: seq, Content: counted}), ok
 	}
 	if c.Evicted {
 		s.opts.Hub.FollowUser(user, c.Sequence, events)
@@ -81,11 +83,24 @@ func (s *Service) deliverChange(c *notify.InboxChange) {
 	}
 }
 
-// partsOf returns the events of c, each with a number of IDs that every protocol can
-// write in one piece. Only the last has the sequence.
-func partsOf(c *notify.InboxChange) []*hub.Event {
+// eventsOfParts returns an event for each part of a change. Only the last has the
+// sequence.
+func eventsOfParts(parts []hub.InboxChange, seq notify.Sequence) []*hub.Event {
+	events := make([]*hub.Event, len(parts))
+	for i := range parts {
+		events[i] = &hub.Event{Content: parts[i]}
+	}
+	if len(events) > 0 {
+		events[len(events)-1].Sequence = seq
+	}
+	return events
+}
+
+// partsOf splits c into parts with a number of IDs that every protocol can write in one
+// message.
+func partsOf(c *notify.InboxChange) []hub.InboxChange {
 	rest := hub.InboxChange{Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
-	var parts []*hub.Event
+	var parts []hub.InboxChange
 	for {
 		var part hub.InboxChange
 		room := hub.MaxChanged
@@ -95,9 +110,8 @@ func partsOf(c *notify.InboxChange) []*hub.Event {
 			*to[i], *ids = (*ids)[:n:n], (*ids)[n:]
 			room -= n
 		}
-		parts = append(parts, &hub.Event{Content: part})
+		parts = append(parts, part)
 		if len(rest.Read)+len(rest.Unread)+len(rest.Archived)+len(rest.Recalled) == 0 {
-			parts[len(parts)-1].Sequence = c.Sequence
 			return parts
 		}
 	}

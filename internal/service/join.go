@@ -276,7 +276,10 @@ func eventsOf(p store.Page) []*hub.Event {
 	changes := p.Changes
 	changesUpTo := func(seq notify.Sequence) {
 		for len(changes) > 0 && changes[0].Sequence <= seq {
-			all = append(all, partsOf(&changes[0])...)
+			for _, e := range eventsOfParts(partsOf(&changes[0]), changes[0].Sequence) {
+				e.Unshared = true
+				all = append(all, e)
+			}
 			changes = changes[1:]
 		}
 	}

@@ -21,18 +21,19 @@ func (p plain) Accept(r *http.Request) (protocol.Opening, error) {
 }
 
 func (p plain) AppendEvent(dst []byte, e *hub.Event, user cursor.Tag) []byte {
-	var name, data string
+	var name string
+	var data []byte
 	switch c := e.Content.(type) {
 	case hub.Welcome:
-		name, data = "welcome", `{"user":"`+string(c.User)+`"}`
+		name, data = "welcome", []byte(`{"user":"`+string(c.User)+`"}`)
 	case hub.Live:
-		name, data = "live", "{}"
+		name, data = "live", []byte("{}")
 	case hub.Notification:
-		name, data = "notification", string(c.Content)
+		name, data = "notification", c.Content
 	default:
 		return p.Protocol.AppendEvent(dst, e, user)
 	}
-	dst = append(dst, `{"event":"`+name+`"`...)
+	dst = append(append(append(dst, `{"event":"`...), name...), '"')
 	if e.Sequence != 0 {
 		dst = append(cursors{}.Append(append(dst, `,"cursor":"`...), user, e.Sequence), '"')
 	}
