@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// addChange puts c into the history of o, which keeps the newest ones: as many
-// as are about most notifications, and that one.
+// addChange stores c in the history of o, and removes the oldest changes there while the
+// rest is about more than most notifications. c itself always stays.
 func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {
 	h, err := tx.history(o)
 	if err != nil {
@@ -38,12 +38,13 @@ func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {
 	return nil
 }
 
-// changeExpiryKey is the end key of the change at key, which was kept at a time.
+// changeExpiryKey returns the expiry key of the change at key, which was stored at a
+// time.
 func changeExpiryKey(at time.Time, key []byte) []byte {
 	return expiryKey(at.Add(changeLifetime), kindChange, key[1:])
 }
 
-// weight is how many notifications c is about.
+// weight returns the number of notifications that c is about.
 func weight(c *notify.InboxChange) uint64 {
 	return uint64(len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled))
 }
@@ -64,7 +65,7 @@ func (tx *txn) dropOldestChange(h *cachedHistory) error {
 	return tx.dropChange(h, slices.Clone(it.Key()))
 }
 
-// dropChange removes a change, which leaves a hole.
+// dropChange removes a change. Readers with an earlier cursor have a gap then.
 func (tx *txn) dropChange(h *cachedHistory, key []byte) error {
 	seq := sequenceOf(key)
 	b, err := get(tx.batch, key)
@@ -89,7 +90,7 @@ func (tx *txn) dropChange(h *cachedHistory, key []byte) error {
 	return nil
 }
 
-// expireChange removes a change that has been kept for long enough.
+// expireChange removes a change that was stored for changeLifetime.
 func (tx *txn) expireChange(ref []byte) error {
 	o, err := ownerOf(ref)
 	if err != nil {
@@ -117,7 +118,7 @@ func readChange(seq notify.Sequence, b []byte) (notify.InboxChange, error) {
 	return c, err
 }
 
-// readChangeAt reads a change, and when it was kept.
+// readChangeAt decodes a change and the time when it was stored.
 func readChangeAt(seq notify.Sequence, b []byte) (notify.InboxChange, time.Time, error) {
 	c := notify.InboxChange{Sequence: seq}
 	r := record{b: b}
@@ -131,7 +132,7 @@ func readChangeAt(seq notify.Sequence, b []byte) (notify.InboxChange, time.Time,
 	return c, at, r.err
 }
 
-// shortID is how an ID is kept: the bytes of a UUID, whatever else as it is.
+// shortID encodes an ID: a UUID as its bytes, any other ID unchanged.
 func shortID(id string) string {
 	if u, err := uuid.Parse(id); err == nil && u.String() == id {
 		return string(u[:])
@@ -139,7 +140,7 @@ func shortID(id string) string {
 	return id
 }
 
-// longID is the reverse.
+// longID decodes an ID.
 func longID(short string) string {
 	if len(short) != len(uuid.UUID{}) {
 		return short

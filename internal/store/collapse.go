@@ -8,10 +8,10 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// insertCollapsing puts n into its histories in the place of what they have with
-// its collapse key. It tells readers first what is gone, which those who are away
-// find in their history whatever becomes of n, and then n: apart those for whom
-// it replaces another.
+// insertCollapsing adds n to the histories of its owners, and removes the notification
+// with its collapse key from each. For each replaced notification it first emits a
+// recalled change, and stores it in the history, so that readers who are away see it even
+// if n is removed later. Then it emits n once for each different ID that it replaces.
 func (tx *txn) insertCollapsing(n *notify.Notification, most int) error {
 	owners := ownersOf(n)
 	replaced := replacements{of: map[owner][]string{}, by: map[string][]owner{}}
@@ -42,11 +42,11 @@ func (tx *txn) insertCollapsing(n *notify.Notification, most int) error {
 	return nil
 }
 
-// replacements are the IDs of what a notification replaces, and who had each.
+// replacements are the IDs that a notification replaces, and the owners that had each.
 type replacements struct {
 	ids     []string // in the order in which they were found
 	by      map[string][]owner
-	holders []owner // and the patterns that stand for them, in the order in which they were found
+	holders []owner // and the patterns that match them, in the order in which they were found
 	of      map[owner][]string
 }
 
@@ -63,7 +63,7 @@ func (r *replacements) add(id string, holders []owner) {
 	}
 }
 
-// first returns the first of what o had; nothing if it had none.
+// first returns the first ID that was replaced for o, empty if there is none.
 func (r *replacements) first(o owner) string {
 	if ids := r.of[o]; len(ids) > 0 {
 		return ids[0]
@@ -71,9 +71,9 @@ func (r *replacements) first(o owner) string {
 	return ""
 }
 
-// emitParts tells n to its owners, together those for whom it replaces the same.
-// Those for whom it replaces nothing come last: a reader of another topic, too,
-// must be told first that n replaces something.
+// emitParts emits n once for each different ID that it replaces, to the owners for which
+// it replaces this ID. The part that replaces nothing comes last: a reader of several
+// topics must receive the part that replaces something first.
 func (tx *txn) emitParts(n *notify.Notification, owners []owner, replaced replacements) {
 	parts := map[string][]owner{}
 	for _, o := range owners {
@@ -88,9 +88,9 @@ func (tx *txn) emitParts(n *notify.Notification, owners []owner, replaced replac
 	}
 }
 
-// replace takes out of a history what has the collapse key of n. It returns the
-// ID of that, and who had it, or nothing if there is none that a reader may still
-// show.
+// replace removes the notification with the collapse key of n from the history of o. It
+// returns its ID and the owners that had it; the ID is empty if there is none, or if it
+// has expired.
 func (tx *txn) replace(o owner, n *notify.Notification) (id string, holders []owner, err error) {
 	key := o.collapseKey(n.CollapseKey)
 	b, err := get(tx.batch, key)
@@ -125,8 +125,8 @@ func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []own
 	return old.ID(), holders, nil
 }
 
-// emitRecalled tells c to those who had what is gone, and has them count anew at the end
-// of the entry unless c comes with a count.
+// emitRecalled emits c to the readers of holders. If c is not for a single user, it
+// carries no unread count, and a refresh of the count follows.
 func (tx *txn) emitRecalled(c notify.InboxChange, holders []owner) {
 	c.To = readersOf(holders)
 	tx.changes = append(tx.changes, c)
@@ -135,9 +135,9 @@ func (tx *txn) emitRecalled(c notify.InboxChange, holders []owner) {
 	}
 }
 
-// removeReplaced takes old out of a user's history, where the others whom it was
-// told to keep it; but out of those of all its topics, for it is one thing to
-// those who hear several.
+// removeReplaced removes old from the history of a user, and leaves it in those of other
+// users. It removes a notification to topics from all its topics: readers of several
+// topics see it as one.
 func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (holders, unread []owner, err error) {
 	if o.isShared() {
 		return tx.removeEverywhere(old, bytes, false)
@@ -153,8 +153,7 @@ func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (
 	return holders, unread, tx.dropReference(old, bytes)
 }
 
-// forgetCollapse forgets that n has its collapse key in a history, which it was
-// taken out of.
+// forgetCollapse deletes the collapse key of n in a history from which n was removed.
 func (tx *txn) forgetCollapse(o owner, n *notify.Notification) error {
 	if n.CollapseKey == "" {
 		return nil

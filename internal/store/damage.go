@@ -12,11 +12,10 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// errDamaged says that entries which were durable are gone, and that what is left
-// does not fit together.
+// errDamaged says that durable entries are missing, and that the rest is not consistent.
 var errDamaged = errors.New("the store is damaged")
 
-// withAdvice adds to an error of damaged files what an operator can do.
+// withAdvice adds instructions for the operator to an error of damaged files.
 func (s *Store) withAdvice(err error) error {
 	damaged := errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) ||
 		pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
@@ -30,8 +29,8 @@ func (s *Store) withAdvice(err error) error {
 		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
 
-// verify refuses files of which something in the middle is gone. It changes
-// nothing, so that files which are found again can be put back.
+// verify refuses a store with missing entries before its last one. It does not change the
+// files, so that missing ones can still be put back.
 func (s *Store) verify(opts *pebble.Options) error {
 	desc, err := pebble.Peek(s.path(), s.fs)
 	if err != nil {
@@ -57,14 +56,14 @@ func readOnly(opts *pebble.Options) *pebble.Options {
 	return opts
 }
 
-// check reads what the store says of itself. It refuses one without a state that
-// has tables, and one that has lost entries before its last.
+// check compares the state and the applied spans. It refuses a store that has tables and
+// no state, and one that lacks entries before its last one.
 func (s *Store) check(db *pebble.DB) error {
 	format, err := get(db, []byte{kindFormat})
 	if err != nil {
 		return err
 	}
-	if format == nil { // which is written before all else
+	if format == nil { // the format is the first record that is written
 		return s.checkEmpty(db)
 	}
 	if len(format) != 1 || format[0] != formatVersion {
@@ -89,8 +88,8 @@ func (s *Store) check(db *pebble.DB) error {
 	return nil
 }
 
-// checkEmpty returns an error if a store that has no format has anything else. If all
-// of its logs are lost, the watermark tells.
+// checkEmpty returns an error if a store without a format has any record. If all logs are
+// missing, the watermark shows the loss.
 func (s *Store) checkEmpty(db *pebble.DB) error {
 	err := each(db, nil, nil, func(_, _ []byte) (bool, error) {
 		return false, fmt.Errorf("%w: it has entries, but not what was written before them. "+
@@ -102,8 +101,8 @@ func (s *Store) checkEmpty(db *pebble.DB) error {
 	return s.noData("its MANIFEST names no tables", ".sst", ".blob")
 }
 
-// noData returns nil if the directory has no files with these endings, and otherwise
-// an error that says why their data cannot be found.
+// noData returns nil if the directory has no files with these endings. Otherwise the
+// error says why their data cannot be found.
 func (s *Store) noData(why string, endings ...string) error {
 	files, err := s.fs.List(s.path())
 	if err != nil {
@@ -117,8 +116,8 @@ func (s *Store) noData(why string, endings ...string) error {
 	return nil
 }
 
-// reconcile compares the store with its watermark. Entries that were durable and are
-// gone are announced, and no sequence of theirs is used again.
+// reconcile compares the store with its watermark. Missing entries are announced, and
+// their sequences are not used again.
 func (s *Store) reconcile() error {
 	var err error
 	if s.state, err = s.readState(); err != nil {
@@ -148,8 +147,8 @@ func (s *Store) reconcile() error {
 	return s.countLosses()
 }
 
-// identify returns the identity of the store. One that has none yet, or has lost
-// it with all else, takes that of its watermark.
+// identify returns the identity of the store. A store without one takes that of its
+// watermark, or a new one.
 func (s *Store) identify(marked *slot) (own identity, err error) {
 	b, err := get(s.db, []byte{kindIdentity})
 	switch {
@@ -167,9 +166,9 @@ func (s *Store) identify(marked *slot) (own identity, err error) {
 	return own, s.db.Set([]byte{kindIdentity}, own[:], pebble.Sync)
 }
 
-// recordLoss announces that entries are gone, and goes on after them. No cursor from
-// before the end of the loss is honoured any more, since its generation is gone:
-// a lost entry may have been for the user who holds it.
+// recordLoss announces missing entries and continues after them. It deletes the
+// generations, so that every cursor from before is answered with a reset: a missing entry
+// may have concerned its user.
 func (s *Store) recordLoss(gone span) error {
 	s.log.Error("stored entries are missing: the newest part of the store was lost since the service ran last; every client is reset",
 		"missing", gone.count(), "from", uint64(gone.from), "to", uint64(gone.to), "dir", s.dir)
@@ -198,9 +197,9 @@ func (s *Store) countLosses() error {
 	})
 }
 
-// Lost returns how many entries were durable once and are gone, since the store was
-// made.
+// Lost returns the number of entries that were durable once and are missing, since the
+// store was created.
 func (s *Store) Lost() uint64 { return s.lost }
 
-// SyncWatermark has the watermark survive a power cut. To be called now and then.
+// SyncWatermark makes the watermark survive a power cut. It should be called regularly.
 func (s *Store) SyncWatermark() error { return s.watermark.sync() }

@@ -8,7 +8,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// storeDeferred keeps e until it is released.
+// storeDeferred stores e until it is released.
 func (tx *txn) storeDeferred(seq notify.Sequence, e notify.Publish) {
 	d := notify.Deferred{At: toStored(e.DeliverAt), Sequence: seq}
 	key, id := deferredKey(d), idKey(e.ID)
@@ -18,8 +18,8 @@ func (tx *txn) storeDeferred(seq notify.Sequence, e notify.Publish) {
 	tx.charge(id, len(tx.buffer))
 }
 
-// removeDeferred removes what was deferred as an ID, of which value is kept. Its
-// place is removed, or written anew, by the caller.
+// removeDeferred deletes a deferred publish, whose record is value. The caller deletes or
+// replaces its location.
 func (tx *txn) removeDeferred(d notify.Deferred, id string, value []byte) {
 	key := deferredKey(d)
 	tx.remove(key)
@@ -27,7 +27,7 @@ func (tx *txn) removeDeferred(d notify.Deferred, id string, value []byte) {
 	tx.refund(idKey(id), len(key)-1)
 }
 
-// releaseDeferred tells what was deferred, if it is still there and due.
+// releaseDeferred publishes a deferred notification, if it still exists and is due.
 func (tx *txn) releaseDeferred(seq notify.Sequence, e notify.Release) error {
 	if e.Ref.At.After(tx.at) {
 		return nil
@@ -45,8 +45,9 @@ func (tx *txn) releaseDeferred(seq notify.Sequence, e notify.Release) error {
 	return tx.publishNow(seq, p)
 }
 
-// DueDeferred returns what is to be released by now, in the order of the times
-// at which it was due, and when the next is; zero if none is.
+// DueDeferred returns the deferred publishes that are due at now, in the order of their
+// times, at most as many as most. next is the time of the first one after these, zero if
+// there is none.
 func (s *Store) DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error) {
 	err = each(s.db, []byte{kindDeferred}, endOfKind(kindDeferred), func(k, _ []byte) (bool, error) {
 		d := deferredOf(k)
@@ -60,13 +61,14 @@ func (s *Store) DueDeferred(now time.Time, most int) (due []notify.Deferred, nex
 	return due, next, err
 }
 
-// deferred is a publish as it is kept. Its idempotency key was used already.
+// deferred is the record of a deferred publish. Its idempotency key was recorded when it
+// was accepted.
 type deferred notify.Publish
 
 func (d deferred) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(d.TTL/time.Millisecond)) //nolint:gosec // never negative
 	dst = binary.AppendUvarint(dst, uint64(max(0, d.Keep)))
-	n := notify.Publish(d).Notification(0, time.UnixMilli(1)) // which time is settled later
+	n := notify.Publish(d).Notification(0, time.UnixMilli(1)) // the time is set on release
 	n.Expires = time.Time{}
 	dst = appendString(dst, d.ID)
 	return appendNotification(dst, &n)

@@ -2,9 +2,9 @@ package store
 
 import "github.com/bellhop/bellhop/internal/notify"
 
-// evict drops the oldest of a history that has more than it keeps, since the
-// notification at seq came, and tells its readers. The change to one user comes with
-// a count; readers of a shared history count anew.
+// evict removes the oldest notifications of a history that has more than most, because
+// the notification at seq was added, and emits them as recalled. The change to a single
+// user comes with an unread count; readers of a shared history get a refresh.
 func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	if most <= 0 || h.kept <= uint64(most) {
 		return nil
@@ -19,7 +19,7 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 		if err != nil {
 			return err
 		}
-		if len(held) > 0 { // it is gone for others than the rest
+		if len(held) > 0 { // a reader of these topics must keep it
 			tx.changes = append(tx.changes, notify.InboxChange{
 				Sequence: seq, To: c.To, Recalled: []string{n.ID()}, Evicted: true, HeldBy: held,
 			})
@@ -36,8 +36,7 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	return nil
 }
 
-// dropOldest takes the oldest notification out of a history that is full, and returns
-// it.
+// dropOldest removes the oldest notification of a history, and returns it.
 func (tx *txn) dropOldest(h *cachedHistory) (notify.Notification, error) {
 	seq, err := tx.oldest(h)
 	if err != nil {
@@ -53,7 +52,7 @@ func (tx *txn) dropOldest(h *cachedHistory) (notify.Notification, error) {
 	return n, tx.dropReference(&n, bytes)
 }
 
-// topicsHolding returns the topics that have n, if it was published to several.
+// topicsHolding returns the topics that still have n, if it was published to several.
 func (tx *txn) topicsHolding(n *notify.Notification) (topics []notify.Topic, err error) {
 	if !isMultiTopic(n) {
 		return nil, nil

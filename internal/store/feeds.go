@@ -10,13 +10,12 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A feed is a topic, or a pattern that stands for topics. Both have a history: a
-// notification to a topic is in the history of the topic and in those of
-// the patterns that stand for it, so that a reader of a pattern reads one history,
-// however many topics there are.
+// A feed is a topic or a pattern. Both have a history: a notification to a topic is in
+// the history of the topic and in those of the patterns that match it, so that a reader
+// of a pattern reads one history, whatever the number of topics.
 
-// patternsOf returns the patterns with a history that stand for a topic or a longer
-// pattern, the longest first.
+// patternsOf returns the patterns with a history that match a topic or a longer pattern,
+// longest first.
 func patternsOf(name string) []string {
 	if strings.IndexByte(name, '.') < 0 {
 		return nil
@@ -31,8 +30,8 @@ func patternsOf(name string) []string {
 	return all
 }
 
-// parentOf returns the longest pattern with a history that stands for a feed, without
-// its "*"; nothing if there is none.
+// parentOf returns the longest pattern with a history that matches a feed, without its
+// "*"; empty if there is none.
 func parentOf(feed string) string {
 	end := 0
 	for i, dots := 0, 0; i < len(feed) && dots < maxPatternDots; i++ {
@@ -43,14 +42,13 @@ func parentOf(feed string) string {
 	return feed[:end]
 }
 
-// isPattern reports whether a feed is a pattern: no topic has a "*".
+// isPattern reports whether a feed is a pattern. No topic contains a "*".
 func isPattern(feed string) bool { return strings.HasSuffix(feed, "*") }
 
 // isPattern reports whether o is a pattern.
 func (o owner) isPattern() bool { return o.kind == kindFeedItem && isPattern(o.name) }
 
-// withPatterns returns owners with, for each topic, the patterns that stand for it, each
-// once.
+// withPatterns returns owners, and the patterns that match their topics, each once.
 func withPatterns(owners []owner) []owner {
 	var all []owner
 	seen := map[owner]bool{}
@@ -71,8 +69,8 @@ func withPatterns(owners []owner) []owner {
 	return all
 }
 
-// feedsRead returns the feeds whose histories a reader of patterns reads, in order.
-// No two stand for the same topic.
+// feedsRead returns the feeds whose histories a reader of patterns reads, in ascending
+// order. No two of them have a topic in common.
 func feedsRead(r pebble.Reader, patterns []notify.TopicPattern) ([]string, error) {
 	if len(patterns) == 0 {
 		return nil, nil
@@ -114,7 +112,7 @@ func topicsUnder(r pebble.Reader, prefix string) (topics []string, err error) {
 	return topics, err
 }
 
-// feedsRead is nodesHeard, with the topics whose histories are not in the batch yet.
+// feedsRead also finds topics whose histories are not in the batch yet.
 func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 	all := slices.Clone(patterns)
 	for _, h := range tx.dirty {
@@ -129,13 +127,13 @@ func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 	return feedsRead(tx.batch, all)
 }
 
-// sharedItem is the value under which the history of a feed or of everyone has a
-// notification. Marks, counts and lists use it without reading the notification's record.
+// sharedItem is an item of a feed or of everyone. Marking, counting and listing by state
+// need no other record of the notification.
 type sharedItem struct {
-	id            []byte // short
+	id            []byte // as shortID returns it
 	time, expires int64  // milliseconds since 1970
-	topic         []byte // of a pattern, if no other topic was told: the topic
-	replaces      []byte // ID of the notification that it replaced, if it was for one topic
+	topic         []byte // in a pattern's item of a notification to one topic: the topic
+	replaces      []byte // ID of the notification that it replaced, if it was published to one topic
 }
 
 func appendSharedItem(dst []byte, n *notify.Notification, home, replaces string) []byte {
@@ -146,7 +144,7 @@ func appendSharedItem(dst []byte, n *notify.Notification, home, replaces string)
 	return append(dst, replaces...)
 }
 
-// readSharedItem is the reverse. The slices of the entry are parts of b.
+// readSharedItem decodes an item. Its slices are parts of b.
 func readSharedItem(b []byte) (sharedItem, error) {
 	r := record{b: b}
 	e := sharedItem{id: r.bytes(r.uvarint())}
@@ -156,13 +154,13 @@ func readSharedItem(b []byte) (sharedItem, error) {
 	return e, r.err
 }
 
-// isMultiTopic reports whether n was told to several topics.
+// isMultiTopic reports whether n was published to several topics.
 func isMultiTopic(n *notify.Notification) bool { return len(n.Topics) > 1 }
 
-// multi returns the owner under which a feed has what was told to several topics.
+// multi returns the owner of a feed's items that were published to several topics.
 func (o owner) multi() owner { return owner{kindMultiItem, o.name} }
 
-// keyOf returns where o has n.
+// keyOf returns the key of o's item of n.
 func (o owner) keyOf(n *notify.Notification) []byte {
 	if o.kind == kindFeedItem && isMultiTopic(n) {
 		return o.multi().itemKey(n.Sequence)
@@ -170,7 +168,7 @@ func (o owner) keyOf(n *notify.Notification) []byte {
 	return o.itemKey(n.Sequence)
 }
 
-// readStatePrefix begins the keys of a user's marks of feeds.
+// readStatePrefix returns the beginning of the keys of a user's read state of one kind.
 func readStatePrefix(kind byte, u notify.UserID) []byte {
 	k := append(make([]byte, 0, 1+2+len(u)+32), kind)
 	k = binary.BigEndian.AppendUint16(k, uint16(len(u))) //nolint:gosec // at most notify.MaxUserBytes
@@ -185,6 +183,6 @@ func readMultiKey(u notify.UserID, block uint64) []byte {
 	return binary.BigEndian.AppendUint64(readStatePrefix(kindReadMulti, u), block)
 }
 
-// blockOf returns the block of sequences whose marks are kept together, of what
-// several topics were told.
+// blockOf returns the block of sequences that share one record of read state, for
+// notifications to several topics.
 func blockOf(seq notify.Sequence) uint64 { return uint64(seq) >> blockBits }

@@ -10,17 +10,17 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// intervalSet is an interval set: what a user has read and archived of an owner's
-// notifications, by their sequences. The intervals ascend and do not overlap. To mark
-// all notifications so far is one interval, however many they are.
+// intervalSet is the read state of an owner's notifications, by their sequences. Its
+// intervals ascend and do not overlap. Marking all notifications up to a sequence adds
+// one interval, whatever their number.
 //
-// An interval may say that its notifications are neither read nor archived. Where there
-// is no interval, the marks of a wider feed count: see userState.
+// An interval may say that its notifications are unread. Where a feed has no interval,
+// the intervals of wider patterns apply: see userState.
 type intervalSet []interval
 
 type interval struct {
 	from, to       notify.Sequence // inclusive
-	read, archived int64           // milliseconds since 1970; 0: it is not
+	read, archived int64           // milliseconds since 1970; 0: no
 }
 
 func (i interval) item() userItem {
@@ -29,11 +29,11 @@ func (i interval) item() userItem {
 
 func (i interval) unread() bool { return i.read == 0 && i.archived == 0 }
 
-// sameAs reports whether j says the same, wherever it is.
+// sameAs reports whether j has the same state as i.
 func (i interval) sameAs(j interval) bool { return i.read == j.read && i.archived == j.archived }
 
 // applied returns i with verb applied at a time. Notifications that are read or archived
-// already keep their time.
+// already keep their times.
 func (i interval) applied(verb notify.Verb, at time.Time) interval {
 	t := i.item().applied(verb, at)
 	i.read, i.archived = toMillis(t.read), toMillis(t.archived)
@@ -49,9 +49,10 @@ func (m intervalSet) find(seq notify.Sequence) (i interval, ok bool) {
 	return m[at], true
 }
 
-// combine goes over two interval sets once. f is called for each stretch of sequences
-// that one or both contain, with the intervals that contain it, nil for none, and
-// returns what the result says there; keep is false for nothing.
+// combine merges two interval sets in one pass. f is called for each range of sequences
+// in which a, b or both have an interval, with these intervals, nil for none. It returns
+// the state of the result in this range; keep is false if the result has no interval
+// there.
 func combine(a, b intervalSet, f func(a, b *interval) (i interval, keep bool)) (all intervalSet) {
 	var at notify.Sequence
 	for len(a) > 0 || len(b) > 0 {
@@ -81,7 +82,7 @@ func combine(a, b intervalSet, f func(a, b *interval) (i interval, keep bool)) (
 	return all
 }
 
-// endOfKind returns m without its first interval if that does not reach behind seq.
+// after returns m without its first interval if that ends at seq or before.
 func (m intervalSet) after(seq notify.Sequence) intervalSet {
 	if len(m) > 0 && m[0].to <= seq {
 		return m[1:]
@@ -89,7 +90,8 @@ func (m intervalSet) after(seq notify.Sequence) intervalSet {
 	return m
 }
 
-// join returns m with i behind it, joined to an interval that it continues.
+// join appends i, which is behind m, and merges it with the last interval if that
+// continues in i.
 func (m intervalSet) join(i interval) intervalSet {
 	if last := len(m) - 1; last >= 0 && m[last].to+1 == i.from && m[last].sameAs(i) {
 		m[last].to = i.to
@@ -98,7 +100,7 @@ func (m intervalSet) join(i interval) intervalSet {
 	return append(m, i)
 }
 
-// withFallback returns what m says where it says something, and elsewhere what wider says.
+// withFallback returns m with the intervals of wider where m has none.
 func (m intervalSet) withFallback(wider intervalSet) intervalSet {
 	if len(wider) == 0 {
 		return m
@@ -111,7 +113,7 @@ func (m intervalSet) withFallback(wider intervalSet) intervalSet {
 	})
 }
 
-// differingFrom returns m without the intervals that change nothing: those that say the same as
+// differingFrom returns m without redundant intervals: those with the same state as
 // wider, and unread ones where wider has none.
 func (m intervalSet) differingFrom(wider intervalSet) intervalSet {
 	return combine(wider, m, func(w, own *interval) (interval, bool) {
@@ -126,7 +128,8 @@ func (m intervalSet) differingFrom(wider intervalSet) intervalSet {
 }
 
 // apply returns m with verb applied at a time within ranges, of which only from and to
-// count. Sequences without an interval in m are unread; with onlyExisting they get none.
+// count. Sequences without an interval in m count as unread. With onlyExisting, they get
+// no interval.
 func (m intervalSet) apply(ranges intervalSet, verb notify.Verb, at time.Time, onlyExisting bool) intervalSet {
 	return combine(m, ranges, func(own, in *interval) (interval, bool) {
 		switch {
@@ -139,7 +142,8 @@ func (m intervalSet) apply(ranges intervalSet, verb notify.Verb, at time.Time, o
 	})
 }
 
-// changedBy returns the ranges up to through in which verb would change m.
+// changedBy returns the ranges after one sequence and up to another in which verb would
+// change m.
 func (m intervalSet) changedBy(after, through notify.Sequence, verb notify.Verb, at time.Time, onlyExisting bool) intervalSet {
 	if after >= through {
 		return nil
@@ -170,8 +174,8 @@ func toMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// applied returns t as it is after verb at a time. What is so already stays as it
-// is, with its time.
+// applied returns t with verb applied at a time. A notification that is read or archived
+// already keeps its time.
 func (t userItem) applied(verb notify.Verb, at time.Time) userItem {
 	switch {
 	case verb == notify.VerbRead && t.read.IsZero():
@@ -196,7 +200,7 @@ func (m intervalSet) append(dst []byte) []byte {
 	return dst
 }
 
-// loadIntervals returns the marks that are kept at key.
+// loadIntervals reads the interval set at key.
 func loadIntervals(from pebble.Reader, key []byte) (intervalSet, error) {
 	b, err := get(from, key)
 	if err != nil || b == nil {
@@ -220,7 +224,7 @@ func readIntervals(b []byte) (intervalSet, error) {
 	return m, nil
 }
 
-// pruned drops the intervals under which there is no key such as key makes.
+// pruned returns m without the intervals in whose range there is no key made by key.
 func (m intervalSet) pruned(r pebble.Reader, key func(notify.Sequence) []byte) (pruned intervalSet, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: key(0), UpperBound: key(^notify.Sequence(0))})
 	if err != nil {

@@ -9,19 +9,20 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// changes is how the history of a user has a notification.
+// userItem is an item of a user.
 type userItem struct {
 	read, archived time.Time
 	replaces       string
 }
 
-// inlineMarker begins what a history has of a notification if the record follows, and
-// what stands in the place of the record then, before the user in whose history it
-// is. Neither begins so otherwise: no number is written with an empty last byte.
+// inlineMarker is the prefix of a user item that contains the record, and of the value at
+// the notification's own key that names the user with this item. Neither begins so
+// otherwise: it is an uvarint that is longer than necessary, which AppendUvarint never
+// writes.
 func inlineMarker() []byte { return []byte{0x80, 0} }
 
-// appendUserItem writes t, and the record of what was told to one user alone: so that
-// who reads a history need not look for each in another place.
+// appendUserItem encodes t. The record of a notification to a single user is part of the
+// item, so that reading a history needs no other lookup.
 func appendUserItem(dst []byte, t userItem, record []byte) []byte {
 	if record != nil {
 		dst = append(dst, inlineMarker()...)
@@ -36,8 +37,8 @@ func appendUserItem(dst []byte, t userItem, record []byte) []byte {
 	return append(appendString(dst, t.replaces), record...)
 }
 
-// readUserItem is the reverse. The record itself is a part of b, and nil if it is
-// elsewhere.
+// readUserItem decodes an item. The record is a part of b, and nil if it is not in the
+// item.
 func readUserItem(b []byte) (t userItem, itself []byte, err error) {
 	if len(b) == 0 {
 		return userItem{}, nil, nil
@@ -59,18 +60,18 @@ func (t userItem) view() notify.View {
 
 func (t userItem) unread() bool { return t.read.IsZero() && t.archived.IsZero() }
 
-// isInlined reports whether the record of n is to be in the history of the one user to
-// whom it is told.
+// isInlined reports whether the record of n is part of the item of its only user.
 func isInlined(n *notify.Notification) bool {
 	return n.Audience == notify.AudienceUser && len(n.Users) == 1
 }
 
-// appendInlineRef is what stands in the place of the record of what is u's own.
+// appendInlineRef encodes the value at the notification's own key, if its record is part
+// of u's item.
 func appendInlineRef(dst []byte, u notify.UserID) []byte {
 	return append(append(dst, inlineMarker()...), u...)
 }
 
-// readRecordOf returns the record of what was told at seq, nil if nothing was.
+// readRecordOf returns the record of the notification at seq, nil if there is none.
 func readRecordOf(r pebble.Reader, seq notify.Sequence) ([]byte, error) {
 	b, err := get(r, sequenceKey(kindNotification, seq))
 	if err != nil {
@@ -79,8 +80,8 @@ func readRecordOf(r pebble.Reader, seq notify.Sequence) ([]byte, error) {
 	return resolveRecord(r, seq, b)
 }
 
-// resolveRecord returns the record of what was told at seq: b, or what b says the
-// owner of.
+// resolveRecord returns the record of the notification at seq, given the value b of its
+// own key: b, or the record in the item to which b refers.
 func resolveRecord(r pebble.Reader, seq notify.Sequence, b []byte) ([]byte, error) {
 	user, isElsewhere := bytes.CutPrefix(b, inlineMarker())
 	if !isElsewhere {

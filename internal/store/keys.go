@@ -45,14 +45,14 @@ func sequenceKey(kind byte, seq notify.Sequence) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 1+8), kind), uint64(seq))
 }
 
-// sequenceOf returns the sequence that a key ends with.
+// sequenceOf returns the sequence at the end of a key.
 func sequenceOf(key []byte) notify.Sequence {
 	return notify.Sequence(binary.BigEndian.Uint64(key[len(key)-8:]))
 }
 
 func idKey(id string) []byte { return appendIDKey(nil, id) }
 
-// appendIDKey is short for what IDs are, UUIDs.
+// appendIDKey shortens IDs that are UUIDs, as most are.
 func appendIDKey(dst []byte, id string) []byte {
 	dst = append(dst, kindID)
 	if u, err := uuid.Parse(id); err == nil && len(id) == 36 {
@@ -61,7 +61,7 @@ func appendIDKey(dst []byte, id string) []byte {
 	return append(dst, id...)
 }
 
-// readEveryoneKey is where the marks of what everyone was told are.
+// readEveryoneKey returns the key of a user's read state of everyone's items.
 func readEveryoneKey(u notify.UserID) []byte {
 	return append(append(make([]byte, 0, 1+len(u)), kindReadEveryone), u...)
 }
@@ -72,7 +72,7 @@ func deferredKey(d notify.Deferred) []byte {
 	return binary.BigEndian.AppendUint64(k, uint64(d.Sequence))
 }
 
-// deferredOf takes the key of a deferred publish apart.
+// deferredOf decodes the key of a deferred publish.
 func deferredOf(key []byte) notify.Deferred {
 	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC() //nolint:gosec // what deferredKey has put there
 	return notify.Deferred{At: at, Sequence: sequenceOf(key)}
@@ -86,19 +86,19 @@ func ticketKey(hash [32]byte) []byte {
 	return append([]byte{kindTicket}, hash[:]...)
 }
 
-// What the second letter of a revocation's key says of the rest.
+// The second letter of a revocation's key: the kind of what is revoked.
 const (
 	revokedUser  = 'u'
-	revokedToken = 'j' // of any issuer
+	revokedToken = 'j' // a token of any issuer
 	revokedOf    = 'i' // a token of one issuer
 )
 
-// revokedID stands for a token in memory and in the key of its revocation:
+// revokedID identifies a revoked token in memory and in the key of its revocation:
 // revokedToken or revokedOf, and a hash, since names may be long.
 type revokedID [1 + sha256.Size]byte
 
-// revokedIDOf returns the ID of the token that an issuer gave this jti; of any
-// token with the jti if the issuer is empty.
+// revokedIDOf returns the ID of the token with a jti of one issuer, or of any issuer if
+// issuer is empty.
 func revokedIDOf(issuer, jti string) (id revokedID) {
 	id[0] = revokedToken
 	named := make([]byte, 0, 128)
@@ -119,8 +119,7 @@ func revocationKey(e notify.Revocation) []byte {
 	return append([]byte{kindRevocation}, id[:]...)
 }
 
-// revokedBy takes the key of a revocation apart: a user, or a token if there is
-// no user.
+// revokedBy decodes the key of a revocation: the user, or the token if user is empty.
 func revokedBy(key []byte) (user notify.UserID, token revokedID) {
 	if key[1] == revokedUser {
 		return notify.UserID(key[2:]), token
@@ -128,18 +127,18 @@ func revokedBy(key []byte) (user notify.UserID, token revokedID) {
 	return "", revokedID(key[1:])
 }
 
-// expiryKey places ref, of the kind given, where the sweep finds it at t.
+// expiryKey returns the key that makes a Sweep at t or later remove the record with the
+// key "kind ref".
 func expiryKey(t time.Time, kind byte, ref []byte) []byte {
 	k := append(make([]byte, 0, 1+8+1+len(ref)), kindExpiry)
 	k = binary.BigEndian.AppendUint64(k, uint64(t.UnixMilli()))
 	return append(append(k, kind), ref...)
 }
 
-// expiryOf takes an end key apart.
+// expiryOf decodes an expiry key.
 func expiryOf(key []byte) (t time.Time, kind byte, ref []byte) {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what endKey has put there
 }
 
-// applied returns the first key that is greater than all keys that start with
-// the letter kind.
+// endOfKind returns the first key behind all keys of a kind.
 func endOfKind(kind byte) []byte { return []byte{kind + 1} }

@@ -9,25 +9,25 @@ import (
 
 // List is a page of an inbox, newest first.
 type List struct {
-	Notifications []notify.Notification // each as the reader finds it
+	Notifications []notify.Notification // as the reader sees them
 
-	// Next is before which sequence the next page begins, 0 if there is none. It may
-	// be further on than the last of the page, and a page may be empty.
+	// Next is the sequence before which the next page begins, 0 if there is none. It may
+	// be lower than that of the last notification, and a page may be empty.
 	Next notify.Sequence
 }
 
-// maxListReads is at how many notifications a page looks at most, whatever state it
-// lists: of a hundred thousand that are read, none may be unread.
+// maxListReads is the maximum of notifications that a page reads, whatever state it
+// lists: of a hundred thousand read ones, none may be unread.
 const maxListReads = 10_000
 
-// listBytes is how much content a page of an inbox holds, give or take a
-// notification: hundreds may be reading at once, and a hundred large ones are
-// megabytes.
+// listBytes is the content at which a page is full. Hundreds of requests may read at
+// once, and a hundred large notifications are megabytes.
 const listBytes = 256 << 10
 
-// List returns what r was told and has in a state: at most limit, newest first,
-// before a sequence (0: from the end) and up to another, by which the caller
-// bounds it as in History. What has expired by now is left out.
+// List returns the notifications of r in a state, newest first: at most limit, before a
+// sequence (0: from the newest) and up to another one, which the caller takes from the
+// journal's durable sequence as for History. Notifications that have expired at now are
+// left out.
 func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (List, error) {
 	if before > 0 {
 		upTo = min(upTo, before-1)

@@ -13,12 +13,12 @@ type logger struct {
 
 // Infof implements pebble.Logger.
 func (l logger) Infof(format string, args ...any) {
-	l.log.Debug("store", "said", fmt.Sprintf(format, args...))
+	l.log.Debug("message of Pebble", "message", fmt.Sprintf(format, args...))
 }
 
 // Errorf implements pebble.Logger.
 func (l logger) Errorf(format string, args ...any) {
-	l.log.Error("store", "said", fmt.Sprintf(format, args...))
+	l.log.Error("error of Pebble", "message", fmt.Sprintf(format, args...))
 }
 
 // Fatalf implements pebble.Logger. Pebble expects it not to return.

@@ -8,7 +8,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// mark changes the state of notifications and tells their reader which.
+// mark changes the read state of notifications, and emits the change.
 func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
 	m := &markOp{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), changesLeft: tx.maxMarkChanges, readsLeft: readsPerMarkChange * tx.maxMarkChanges}
 	var err error
@@ -37,18 +37,18 @@ func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error
 	return tx.addChange(ofUser(e.Reader.User), &c, e.Keep)
 }
 
-// markOp is a Mark while it is applied.
+// markOp applies one Mark.
 type markOp struct {
 	*txn
 	notify.Mark
 	state *userState
 
-	changed     []string // IDs
-	changesLeft int      // how many more may change
-	readsLeft   int      // at how many more it may look
+	changed     []string // IDs of the notifications that have changed
+	changesLeft int      // number of notifications that may still change
+	readsLeft   int      // number of notifications that may still be read
 }
 
-// markIDs marks those that the reader has, those of one interval set together.
+// markIDs marks the notifications with these IDs. It writes each interval set once.
 func (m *markOp) markIDs() error {
 	seen := make(map[string]bool, len(m.IDs))
 	found := collected{feeds: map[string]intervalSet{}, blocks: map[uint64]intervalSet{}}
@@ -64,8 +64,7 @@ func (m *markOp) markIDs() error {
 	return m.markCollected(&found)
 }
 
-// collected are the sequences of notifications, by the interval set that they are
-// marked in.
+// collected are sequences to be marked, by the interval set in which they are marked.
 type collected struct {
 	everyone intervalSet
 	feeds    map[string]intervalSet
@@ -91,7 +90,7 @@ func (m *markOp) markCollected(found *collected) error {
 	return nil
 }
 
-// sorted returns intervals of one sequence each in order, joined.
+// sorted returns intervals of one sequence each in ascending order, joined.
 func sorted(m intervalSet) (all intervalSet) {
 	slices.SortFunc(m, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
 	for _, i := range m {
@@ -119,7 +118,7 @@ func (m *markOp) markOne(id string, found *collected) error {
 	return m.collect(&n, found)
 }
 
-// markUserItem marks one of the reader's own, if it is.
+// markUserItem marks an item in the history of the user, if it exists.
 func (m *markOp) markUserItem(id string, seq notify.Sequence) error {
 	key := ofUser(m.Reader.User).itemKey(seq)
 	b, err := get(m.batch, key)
@@ -156,7 +155,7 @@ func (m *markOp) setUserItem(id string, key, value []byte) error {
 	return nil
 }
 
-// collect finds out in which interval set a shared notification is marked, if it changes.
+// collect adds a shared notification to found, if its state would change.
 func (m *markOp) collect(n *notify.Notification, found *collected) error {
 	before, err := m.sharedState(n)
 	if err != nil || before.applied(m.Verb, m.at) == before {
@@ -189,7 +188,7 @@ func (m *markOp) sharedState(n *notify.Notification) (userItem, error) {
 	return m.state.singleItem(string(n.Topics[0]), n.Sequence)
 }
 
-// canRead reports whether the reader finds n, which is not the reader's own.
+// canRead reports whether the reader can see n, which is a shared notification.
 func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 	if n.Audience == notify.AudienceAll {
 		has, err := m.has(everyone().keyOf(n))

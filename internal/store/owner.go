@@ -8,9 +8,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// owner is whose history something is in: a user's, a feed's, or everyone's.
+// owner identifies a history: of a user, of a feed or of everyone.
 type owner struct {
-	kind byte // kindTold, kindToldTopic, kindToldSeveral or kindToldAll
+	kind byte // kindUserItem, kindFeedItem, kindMultiItem or kindEveryoneItem
 	name string
 }
 
@@ -22,7 +22,7 @@ func ofTopic(t notify.Topic) owner { return owner{kindFeedItem, string(t)} }
 
 func ofFeed(feed string) owner { return owner{kindFeedItem, feed} }
 
-// ownersOf returns in whose histories n was put.
+// ownersOf returns the owners of the histories to which n was added.
 func ownersOf(n *notify.Notification) []owner {
 	if n.Audience == notify.AudienceAll {
 		return []owner{everyone()}
@@ -37,11 +37,10 @@ func ownersOf(n *notify.Notification) []owner {
 	return owners
 }
 
-// isShared reports whether what o is told is read by users who do not have it
-// for themselves.
+// isShared reports whether several users may read the history of o.
 func (o owner) isShared() bool { return o.kind != kindUserItem }
 
-// readers are those who hear what o is told.
+// readers returns those who read the history of o.
 func (o owner) readers() notify.Readers {
 	switch o.kind {
 	case kindUserItem:
@@ -53,7 +52,7 @@ func (o owner) readers() notify.Readers {
 	}
 }
 
-// readersOf are those who hear what owners are told.
+// readersOf returns those who read any of the histories of owners.
 func readersOf(owners []owner) (all notify.Readers) {
 	for _, o := range owners {
 		r := o.readers()
@@ -64,8 +63,8 @@ func readersOf(owners []owner) (all notify.Readers) {
 	return all
 }
 
-// appendTo appends o with its name's length before the name, so that no
-// owner's range reaches into another's.
+// appendTo encodes o, with the length before the name: no owner's range reaches into
+// another one's.
 func (o owner) appendTo(dst []byte) []byte {
 	dst = append(dst, o.kind)
 	if o.kind == kindEveryoneItem {
@@ -75,7 +74,7 @@ func (o owner) appendTo(dst []byte) []byte {
 	return append(dst, o.name...)
 }
 
-// size is how many bytes appendTo appends.
+// size is the number of bytes that appendTo appends.
 func (o owner) size() int {
 	if o.kind == kindEveryoneItem {
 		return 1
@@ -112,7 +111,7 @@ func (o owner) collapseKey(key string) []byte {
 	return append(k, key...)
 }
 
-// ownerOf reads what appendTo has written.
+// ownerOf decodes an owner that appendTo has encoded.
 func ownerOf(b []byte) (owner, error) {
 	if len(b) > 0 && b[0] == kindEveryoneItem {
 		return everyone(), nil
@@ -123,15 +122,15 @@ func ownerOf(b []byte) (owner, error) {
 	return owner{b[0], string(b[3 : 3+int(binary.BigEndian.Uint16(b[1:]))])}, nil
 }
 
-// endOfPrefix returns the first key that is greater than all that begin with
-// prefix, which ends with a letter below the last.
+// endOfPrefix returns the first key behind all keys with a prefix, whose last byte is
+// below 255.
 func endOfPrefix(prefix []byte) []byte {
 	k := slices.Clone(prefix)
 	k[len(k)-1]++
 	return k
 }
 
-// clone returns o without a hold on what its name may be a part of.
+// clone copies the name, which may be part of a larger string that would stay in memory.
 func (o owner) clone() owner {
 	o.name = strings.Clone(o.name)
 	return o

@@ -7,13 +7,13 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// readStateRecord is a record of read state.
+// readStateRecord is a key of read state with its value.
 type readStateRecord struct{ key, value []byte }
 
-// pruneReadState drops the read state of notifications that are gone, in records of which
-// the intervals are not more than most in all, give or take a record. It goes on where
-// the last call has come to. Mark drops that of its own user; this is for users who
-// mark nothing any more.
+// pruneReadState deletes read state of notifications that are removed. It looks at
+// records with about most intervals in all, and continues where the last call has
+// stopped. A Mark prunes the records of its own user; this is for users who no longer
+// mark anything.
 func (tx *txn) pruneReadState(most int) error {
 	place := []byte{kindPruned}
 	from, err := get(tx.batch, place)
@@ -29,7 +29,7 @@ func (tx *txn) pruneReadState(most int) error {
 			return err
 		}
 	}
-	if done { // the next call begins anew
+	if done { // the next call starts at the first record
 		tx.remove(place)
 	} else {
 		tx.set(place, records[len(records)-1].key)
@@ -37,8 +37,8 @@ func (tx *txn) pruneReadState(most int) error {
 	return tx.err
 }
 
-// readStateRecords returns the records of read state behind a key; done says that these are
-// the last.
+// readStateRecords returns the records of read state after a key; done says that no more
+// follow.
 func (tx *txn) readStateRecords(behind []byte, most int) (records []readStateRecord, done bool, err error) {
 	for _, kind := range [...]byte{kindReadEveryone, kindReadFeed, kindReadMulti} {
 		lower := []byte{kind}
@@ -64,8 +64,8 @@ func (tx *txn) readStateRecords(behind []byte, most int) (records []readStateRec
 	return records, true, nil
 }
 
-// readIntervalsAt returns the intervals in a record; none in that which says how far the
-// feeds of a user were tidied.
+// readIntervalsAt decodes the intervals of a record. The record with the position of a
+// user's pruning has none.
 func readIntervalsAt(key, value []byte) (intervalSet, error) {
 	if key[0] == kindReadFeed && len(feedOf(key)) == 0 {
 		return nil, nil
