@@ -34,6 +34,7 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 	}
 	s.requests = requestRates(s.cfg)
 	s.hub = s.newHub()
+	s.metrics.Observe(s.hubSamples)
 	s.journal = journal.NewLocal(journal.Options{
 		Machine:  s.store,
 		Last:     s.store.Last(),
@@ -140,6 +141,11 @@ func (s *node) die(err error) {
 		s.log.Flush()
 	}
 	os.Exit(1) //nolint:forbidigo // Pebble's Fatalf must not return, and what runs must not go on
+}
+
+func (s *node) hubSamples() []telemetry.Sample {
+	const help = "Size of the send queues of all connections; BELLHOP_QUEUED_BYTES limits it."
+	return []telemetry.Sample{{Name: "bellhop_queued_bytes", Help: help, Value: float64(s.hub.Queued())}}
 }
 
 func (s *node) storeSamples() []telemetry.Sample {

@@ -87,7 +87,7 @@ type Options struct {
 	// How claims are read. A claim is named, or pointed to (RFC 6901) by what begins
 	// with a slash.
 	UserClaim   string   // that is the user; empty: sub
-	UserPrefix  string   // put before it; NoPrefix: none, and so said
+	UserPrefix  string   // added to the user claim; "none": no prefix, which must be explicit
 	ScopeClaims []string // all of which are read; empty: scope and scp
 	ScopePrefix string   // taken off scopes; those without it are ignored
 	TopicsClaim string   // empty: topics

@@ -75,7 +75,7 @@ func Sign(secret []byte, c Claims) (string, error) {
 // addMapped adds the claims whose names are configured.
 func (c *Claims) addMapped(claims jwt.MapClaims) error {
 	prefix := c.UserPrefix
-	if prefix == NoPrefix {
+	if prefix == noPrefix {
 		prefix = ""
 	}
 	user, ok := strings.CutPrefix(string(c.User), prefix)

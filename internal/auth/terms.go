@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// NoPrefix as a user prefix says that users have none.
-const NoPrefix = "none"
+// noPrefix as a user prefix says that users have none.
+const noPrefix = "none"
 
 // maxPrefixBytes leaves most of a user to the claim.
 const maxPrefixBytes = 128
@@ -68,7 +68,7 @@ func (e *issuerEntry) setDefaults() {
 	if e.userPrefix != "" {
 		e.hasPrefix = true
 	}
-	if e.userPrefix == NoPrefix {
+	if e.userPrefix == noPrefix {
 		e.userPrefix = ""
 	}
 }

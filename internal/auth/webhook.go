@@ -20,7 +20,7 @@ import (
 
 // What Standard Webhooks 1.0 asks for, and bounds of our own.
 const (
-	WebhookTolerance = 5 * time.Minute // between webhook-timestamp and now
+	webhookTolerance = 5 * time.Minute // between webhook-timestamp and now
 
 	headerWebhookID        = "Webhook-Id"
 	headerWebhookTimestamp = "Webhook-Timestamp"
@@ -116,7 +116,7 @@ func (v *Verifier) readWebhook(h http.Header) (webhook, error) {
 	if err != nil {
 		return webhook{}, err
 	}
-	if apart := v.now().Sub(w.at); apart.Abs() > WebhookTolerance {
+	if apart := v.now().Sub(w.at); apart.Abs() > webhookTolerance {
 		return webhook{}, invalid("the webhook-timestamp is more than 5 minutes from now")
 	}
 	return w, nil

@@ -70,7 +70,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("defaults are not the contract's: %+v", c)
 	}
 	for _, s := range c.Settings() {
-		if s.Origin.Source != config.SourceDefault {
+		if s.Origin.String() != "default" {
 			t.Errorf("%s comes from %s", s.Name, s.Origin)
 		}
 	}

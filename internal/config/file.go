@@ -33,7 +33,7 @@ func (l *loader) readFile(environ, flags map[string]string) bool {
 	}
 	for _, m := range members {
 		name := flagOf(m.Name)
-		g := given{origin: Origin{SourceFile, fmt.Sprintf("%s:%d", path, m.Line)}}
+		g := given{origin: Origin{fromFile, fmt.Sprintf("%s:%d", path, m.Line)}}
 		switch {
 		case m.Name == "config":
 			l.mistake(variable, "%s:%d: config is the path of this file, and cannot be set in it", path, m.Line)

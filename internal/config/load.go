@@ -106,7 +106,7 @@ func (l *loader) readEnvironment(environ map[string]string) {
 		name := flagOf(variable)
 		switch {
 		case l.isSetting(name):
-			l.given[name] = given{origin: Origin{SourceEnvironment, variable}, text: text}
+			l.given[name] = given{origin: Origin{fromEnvironment, variable}, text: text}
 		case variable == "BELLHOP_TOKEN", variable == "BELLHOP_URL": // of the commands that are clients
 		case isServiceLink(variable):
 		default:
@@ -125,7 +125,7 @@ func isServiceLink(variable string) bool {
 func (l *loader) readFlags(flags map[string]string) {
 	for name, text := range flags {
 		if text != "" {
-			l.given[name] = given{origin: Origin{SourceFlag, "--" + name}, text: text}
+			l.given[name] = given{origin: Origin{fromFlag, "--" + name}, text: text}
 		}
 	}
 }
@@ -137,11 +137,11 @@ func (l *loader) preferSecret() {
 	if !l.wasGiven(secret) || !l.wasGiven(file) {
 		return
 	}
-	s, f := l.given[secret].origin.Source, l.given[file].origin.Source
+	s, f := l.given[secret].origin.source, l.given[file].origin.source
 	switch {
 	case s == f:
 		l.mistake(Variable(secret), "set this or %s, not both", Variable(file))
-	case f == SourceFile:
+	case f == fromFile:
 		delete(l.given, file)
 	default:
 		delete(l.given, secret)

@@ -13,28 +13,28 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// Source is a kind of place that a value comes from.
-type Source string
+// source is a kind of place that a value comes from.
+type source string
 
 // The sources; a later one replaces the values of an earlier one.
 const (
-	SourceDefault     Source = "default"
-	SourceFile        Source = "file"
-	SourceEnvironment Source = "environment"
-	SourceFlag        Source = "flag"
+	fromDefault     source = "default"
+	fromFile        source = "file"
+	fromEnvironment source = "environment"
+	fromFlag        source = "flag"
 )
 
 // Origin is where a value comes from.
 type Origin struct {
-	Source Source
-	Place  string // within the source: a path and line, a variable, a flag
+	source source
+	place  string // within the source: a path and line, a variable, a flag
 }
 
 func (o Origin) String() string {
-	if o.Place == "" {
-		return string(o.Source)
+	if o.place == "" {
+		return string(o.source)
 	}
-	return string(o.Source) + " " + o.Place
+	return string(o.source) + " " + o.place
 }
 
 // Setting is a setting as it is shown to people.
@@ -56,7 +56,7 @@ func (c *Config) Settings() []Setting {
 			Group:  f.tag.Get("group"),
 			Help:   f.tag.Get("help"),
 			Value:  show(f.value),
-			Origin: cmp.Or(c.origins[f.name], Origin{Source: SourceDefault}),
+			Origin: cmp.Or(c.origins[f.name], Origin{source: fromDefault}),
 		})
 	}
 	return all

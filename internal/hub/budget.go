@@ -6,8 +6,8 @@ func (h *Hub) hasRoomFor(n int) bool {
 	return !limited || 2*int64(n) <= left
 }
 
-// Queued returns how many bytes are queued for all connections, and 0 if that
-// is not limited.
+// Queued returns the size of the send queues of all connections, and 0 if that is not
+// limited.
 func (h *Hub) Queued() int64 { return h.budget.Taken() }
 
 // queuedLocked returns how many bytes are queued for c, held until it is live, or

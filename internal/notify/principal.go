@@ -89,7 +89,7 @@ func (p Principal) MayReach(d *Draft) error {
 		}
 	}
 	for i, t := range d.Topics {
-		if !b.HasTopic(t) {
+		if !b.hasTopic(t) {
 			return Errorf(ErrScope, "/to/topics/%d is not among the topics that the token's issuer is for", i)
 		}
 	}

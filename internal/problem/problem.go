@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// ContentType is the media type of problem details.
-const ContentType = "application/problem+json"
+// contentType is the media type of problem details.
+const contentType = "application/problem+json"
 
 // Details are the problem details that a client receives for an error.
 type Details struct {

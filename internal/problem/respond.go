@@ -21,7 +21,7 @@ func Respond(w http.ResponseWriter, r *http.Request, err error) {
 	d := k.details(err)
 	d.Instance = instance(h)
 	body := d.JSON()
-	h.Set("Content-Type", ContentType)
+	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body))) // the answer may be flushed before the handler returns
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(d.Status)

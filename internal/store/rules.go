@@ -68,17 +68,17 @@ const (
 	blockBits = 12
 )
 
-// ErrRules says that the rules in force have a version that this program does not have.
-var ErrRules = errors.New("the journal follows newer rules")
+// errRules says that the rules in force have a version that this program does not have.
+var errRules = errors.New("the journal follows newer rules")
 
-// checkRules returns an error of kind ErrRules if this program cannot apply entries by a
+// checkRules returns an error of kind errRules if this program cannot apply entries by a
 // version of the rules.
 func checkRules(version uint32) error {
 	if version <= notify.RulesVersion {
 		return nil
 	}
 	return fmt.Errorf("%w: version %d, and this program has versions up to %d; start a newer program, or the one that ran here last",
-		ErrRules, version, notify.RulesVersion)
+		errRules, version, notify.RulesVersion)
 }
 
 // generation begins a generation, and brings its rules into force.

@@ -23,7 +23,7 @@ import (
 // service. Every client that reaches the handler gets the tokens, so it must be used only
 // for a demo on the user's own machine.
 func Demo(session func() (Session, error), logger *slog.Logger) http.Handler {
-	return &demo{session: session, logger: logger, assets: load(Files())}
+	return &demo{session: session, logger: logger, assets: load(files())}
 }
 
 type demo struct {

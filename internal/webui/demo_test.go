@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -171,11 +172,11 @@ func TestWhatThePageAsksForIsThere(t *testing.T) {
 func files(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
-	require.NoError(t, fs.WalkDir(webui.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+	require.NoError(t, fs.WalkDir(os.DirFS("page"), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := fs.ReadFile(webui.Files(), name)
+		content, err := fs.ReadFile(os.DirFS("page"), name)
 		all[name] = content
 		return err
 	}))

@@ -18,9 +18,9 @@ import (
 //go:embed page
 var embedded embed.FS
 
-// Files returns the files of the demo page by their paths below the base path: index.html,
+// files returns the files of the demo page by their paths below the base path: index.html,
 // and the others in demo.
-func Files() fs.FS {
+func files() fs.FS {
 	files, err := fs.Sub(embedded, "page")
 	if err != nil {
 		panic(err) // impossible: Sub fails only for an invalid path

@@ -336,6 +336,7 @@ func TestMetrics(t *testing.T) {
 	c.expect("one")
 	c.drop()
 	require.Eventually(t, func() bool { return strings.Contains(s.metrics(), "bellhop_connections 0") }, patience, patience/1000)
+	require.Contains(t, s.metrics(), "\nbellhop_queued_bytes 0\n")
 	m := s.metrics()
 	for _, name := range []string{
 		`bellhop_publishes_total{audience="user",outcome="stored"} 1`,
