@@ -16,7 +16,7 @@ const (
 	ticketRandom = 16
 
 	// ticketGenerations is the number of newest generations of which a ticket is
-	// recognized. No more begin within a ticket's lifetime of 30 seconds.
+	// accepted. No more begin within a ticket's lifetime of 30 seconds.
 	ticketGenerations = 32
 )
 

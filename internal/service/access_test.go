@@ -57,7 +57,7 @@ func TestTicketIsGoodOnce(t *testing.T) {
 	assert.EqualValues(t, 1, redeemed.Load())
 }
 
-// A used ticket that is shown again and again writes nothing after a few times.
+// A used ticket that is sent repeatedly causes no entry after a few attempts.
 func TestAUsedTicketWritesNothing(t *testing.T) {
 	r := newRig(t)
 	ticket := r.ticket(ada())
@@ -72,7 +72,8 @@ func TestAUsedTicketWritesNothing(t *testing.T) {
 	assert.NoError(t, err, "another ticket")
 }
 
-// What is no ticket writes nothing: a stranger cannot make the disk sync.
+// A string that is no ticket causes no entry: a caller without a token cannot make
+// the disk sync.
 func TestNoTicket(t *testing.T) {
 	r := newRig(t)
 	good := r.ticket(ada())
@@ -110,8 +111,8 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 
 	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))
 	r.publish("still here", "ada", "grace") // behind the revocation, in one order
-	assert.Equal(t, []string{"welcome", "live", "still here"}, two.told(3))
-	assert.Equal(t, []string{"welcome", "live", "still here"}, grace.told(3))
+	assert.Equal(t, []string{"welcome", "live", "still here"}, two.received(3))
+	assert.Equal(t, []string{"welcome", "live", "still here"}, grace.received(3))
 	assert.True(t, one.conn.Ended())
 	assert.False(t, two.conn.Ended())
 	assert.True(t, r.service.Revoked(ada()))
@@ -119,7 +120,7 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 
 	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{User: "ada", Before: other.Issued.Add(time.Second)}))
 	r.publish("alone", "ada", "grace")
-	assert.Equal(t, []string{"welcome", "live", "still here", "alone"}, grace.told(4))
+	assert.Equal(t, []string{"welcome", "live", "still here", "alone"}, grace.received(4))
 	assert.True(t, two.conn.Ended())
 	assert.True(t, r.service.Revoked(other))
 
@@ -132,7 +133,7 @@ func TestRevokedConnectionsEnd(t *testing.T) {
 }
 
 // A token can be revoked after it was checked and before its connection is
-// known to the hub, which then was told too early.
+// registered with the hub, which therefore does not end it.
 func TestRevokedWhileConnecting(t *testing.T) {
 	r := newRig(t)
 	require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{TokenID: "one"}))

@@ -23,11 +23,11 @@ func (r *rig) mark(p notify.Principal, verb notify.Verb, ids ...string) {
 	r.append(notify.Mark{Reader: p.Reader(), Verb: verb, IDs: ids, Keep: r.keep})
 }
 
-// All devices hear what happens to an inbox in the one order of what is told,
-// live as afterwards; and how much is unread is right wherever it is said.
+// All devices receive changes of an inbox in the one order of events, live and when
+// they resume; and every unread count is right.
 func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 	r := newRig(t)
-	p := hears("ada", "news")
+	p := subscriber("ada", "news")
 	phone, laptop := r.connectAs(p, ""), r.connectAs(p, "")
 	start := phone.cursor()
 
@@ -50,7 +50,7 @@ func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 		`{"recalled":["` + two + `"]}`,
 	}
 	for _, d := range []*device{phone, laptop} {
-		assert.Equal(t, append([]string{"welcome", "live"}, words...), d.told(2+len(words)))
+		assert.Equal(t, append([]string{"welcome", "live"}, words...), d.received(2+len(words)))
 		live := data(d, "live", "inbox")
 		assert.Equal(t, `{"unread_count":0}`, live[0])
 		assert.Equal(t, len(counts), len(live)-1)
@@ -79,7 +79,7 @@ func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 
 var uncounted = regexp.MustCompile(`,"unread_count":\d+`)
 
-// ids returns data without how much is unread.
+// ids returns data without the unread count.
 func ids(data []string) []string {
 	all := make([]string, len(data))
 	for i, s := range data {
@@ -88,16 +88,16 @@ func ids(data []string) []string {
 	return all
 }
 
-// A client that comes back with the cursor of a change has heard of it.
+// A client that resumes with the cursor of a change does not receive it again.
 func TestResumingFromAChange(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	one := r.publish("one", "ada").ID
-	r.mark(hears("ada"), notify.VerbRead, one)
-	d.told(4)
+	r.mark(subscriber("ada"), notify.VerbRead, one)
+	d.received(4)
 	cursor := d.cursor()
-	r.mark(hears("ada"), notify.VerbUnread, one)
-	d.told(5)
+	r.mark(subscriber("ada"), notify.VerbUnread, one)
+	d.received(5)
 	late := r.connect("ada", cursor)
 	assert.Equal(t, []string{"welcome", "inbox", "live"}, late.caughtUp())
 	assert.Equal(t, []string{`{"unread":["` + one + `"]}`}, data(late, "inbox"))
@@ -114,8 +114,8 @@ func TestCollapsingIsToldApartForWhomItReplacesAnother(t *testing.T) {
 	newer := draft("newer", "grace", "ada")
 	newer.CollapseKey = "k"
 	r.submit(newer)
-	assert.Equal(t, []string{"welcome", "live", "older", "inbox", "newer"}, ada.told(5))
-	assert.Equal(t, []string{"welcome", "live", "newer"}, grace.told(3))
+	assert.Equal(t, []string{"welcome", "live", "older", "inbox", "newer"}, ada.received(5))
+	assert.Equal(t, []string{"welcome", "live", "newer"}, grace.received(3))
 	gone := ada.all()[3]
 	assert.Equal(t, `{"recalled":["`+id+`"],"unread_count":1}`, string(gone.data))
 	assert.Empty(t, gone.cursor, "that comes with what has taken its place")
@@ -124,7 +124,7 @@ func TestCollapsingIsToldApartForWhomItReplacesAnother(t *testing.T) {
 	assert.Equal(t, []string{"welcome", "inbox", "newer", "live"}, r.connect("ada", service.Earliest).caughtUp())
 }
 
-// What is deferred is released by Run, in time and in order.
+// Run releases deferred notifications in time and in order.
 func TestDeferred(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
@@ -140,13 +140,13 @@ func TestDeferred(t *testing.T) {
 		defer close(done)
 		r.service.Run(ctx)
 	}()
-	assert.Equal(t, []string{"welcome", "live", "one", "two"}, d.told(4))
+	assert.Equal(t, []string{"welcome", "live", "one", "two"}, d.received(4))
 	stop()
 	<-done
 }
 
-// How much is unread is counted from what the store holds, which may be ahead of
-// what is told: what a count has left out, a later one brings.
+// Unread notifications are counted in the store, which may be ahead of delivery: a
+// later count includes those that an earlier one has left out.
 func TestCountsWhileAnotherIsReplaced(t *testing.T) {
 	r := newRig(t)
 	older := draft("older", "ada")
@@ -165,7 +165,7 @@ func TestCountsWhileAnotherIsReplaced(t *testing.T) {
 		notify.Mark{Reader: notify.Reader{User: "ada"}, Verb: notify.VerbRead, IDs: []string{one}, Keep: r.keep}, newer) {
 		require.NoError(t, v.Err)
 	}
-	assert.Equal(t, []string{"welcome", "live", "inbox", "inbox", "newer"}, d.told(5))
+	assert.Equal(t, []string{"welcome", "live", "inbox", "inbox", "newer"}, d.received(5))
 	counts := data(d, "inbox")
 	assert.Contains(t, counts[0], `"unread_count":0`) // with neither of them
 	assert.Contains(t, counts[1], `"recalled":[`)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// synced clones what is synced of a file system.
+// synced clones the synced part of a file system.
 func synced() vfs.CrashCloneCfg { return vfs.CrashCloneCfg{UnsyncedDataPercent: 0} }
 
 func TestCursorForm(t *testing.T) {

@@ -21,19 +21,19 @@ import (
 
 func TestTopicsAreHeardByWhoseTokenNamesThem(t *testing.T) {
 	r := newRig(t)
-	ada, grace, edsger := r.connectAs(hears("ada", "news"), ""), r.connectAs(hears("grace", "project.*", "news"), ""), r.connect("edsger", "")
+	ada, grace, edsger := r.connectAs(subscriber("ada", "news"), ""), r.connectAs(subscriber("grace", "project.*", "news"), ""), r.connect("edsger", "")
 	for _, ephemeral := range []bool{false, true} {
 		d := toTopics("one", "project.7", "news", "project.7")
 		d.Ephemeral = ephemeral
 		assert.Zero(t, r.submit(d).Recipients, "nobody is counted")
-		ada.told(3) // what is ephemeral might overtake it
-		grace.told(3)
+		ada.received(3) // what is ephemeral might overtake it
+		grace.received(3)
 	}
 	r.submit(toTopics("two", "project"))
 	r.publish("all")
-	assert.Equal(t, []string{"welcome", "live", "one", "one", "all"}, ada.told(5))
-	assert.Equal(t, []string{"welcome", "live", "one", "one", "all"}, grace.told(5))
-	assert.Equal(t, []string{"welcome", "live", "all"}, edsger.told(3))
+	assert.Equal(t, []string{"welcome", "live", "one", "one", "all"}, ada.received(5))
+	assert.Equal(t, []string{"welcome", "live", "one", "one", "all"}, grace.received(5))
+	assert.Equal(t, []string{"welcome", "live", "all"}, edsger.received(3))
 	assert.Contains(t, string(ada.all()[2].data), `"audience":"topic","topic":"news"`)
 	assert.Contains(t, string(grace.all()[2].data), `"audience":"topic","topic":"project.7"`)
 	assert.Contains(t, string(grace.all()[3].data), `"ephemeral":true`)
@@ -41,7 +41,7 @@ func TestTopicsAreHeardByWhoseTokenNamesThem(t *testing.T) {
 	assert.Empty(t, grace.all()[3].cursor)
 }
 
-// counted is a store that counts as a test wants it.
+// counted is a store with a count that the test chooses.
 type counted struct {
 	*store.Store
 	count func(r notify.Reader, upTo notify.Sequence) (int, error)
@@ -55,7 +55,7 @@ func counting(count func(r notify.Reader, upTo notify.Sequence) (int, error)) fu
 	}
 }
 
-// later is a place after all that these tests put into the journal.
+// later is a sequence after all that these tests append.
 const later notify.Sequence = 1 << 40
 
 func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
@@ -68,7 +68,7 @@ func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
 		}
 		return len(r.User), nil
 	}))
-	phone, laptop, grace := r.connect("ada", ""), r.connectAs(hears("ada", "news"), ""), r.connect("grace", "")
+	phone, laptop, grace := r.connect("ada", ""), r.connectAs(subscriber("ada", "news"), ""), r.connect("grace", "")
 	r.service.Deliver(notify.InboxChange{
 		Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}, Unread: []string{"y"},
 	})
@@ -85,14 +85,13 @@ func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
 	ctx, stop := contextOf(t)
 	defer stop()
 	go r.hub.Run(ctx) // the count follows at a tick
-	phone.told(6)
-	grace.told(5)
+	phone.received(6)
+	grace.received(5)
 	assert.Equal(t, append(want, `{"unread_count":3}`), data(phone, "live", "inbox"))
 	assert.Equal(t, `{"unread_count":5}`, data(grace, "inbox")[1])
 }
 
-// data returns what was told with these events, once all that was queued is
-// written.
+// data returns the data of these events, once all queued events are written.
 func data(d *device, events ...string) []string {
 	d.r.t.Helper()
 	d.conn.Offer(endOfTest)
@@ -117,7 +116,7 @@ func TestALargeChangeIsToldInParts(t *testing.T) {
 	r.service.Deliver(notify.InboxChange{
 		Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: all[:900], Archived: all[900:2_300], Recalled: all[2_300:],
 	})
-	d.told(5)
+	d.received(5)
 	var got []string
 	for i, f := range d.all()[2:] {
 		var change struct {
@@ -147,7 +146,7 @@ func TestACountThatFailsEndsTheConnection(t *testing.T) {
 	r.service.Deliver(notify.InboxChange{Sequence: later, To: notify.Readers{Users: []notify.UserID{"ada"}}, Read: []string{"x"}})
 	assert.Eventually(t, func() bool { return d.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
 
-	late := r.register(hears("ada"))
+	late := r.register(subscriber("ada"))
 	require.False(t, r.service.JoinAtOnce(late.conn, ""))
 	require.Error(t, r.service.Join(t.Context(), late.conn, "", func() {}))
 	assert.Eventually(t, func() bool { return late.reason() == notify.CloseInternal }, 10*time.Second, time.Millisecond)
@@ -167,30 +166,30 @@ func TestARecountIsToldWithACursor(t *testing.T) {
 	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) { return int(unread.Load()), nil }))
 	d := r.connect("ada", "")
 	r.publish("one", "ada")
-	d.told(3)
+	d.received(3)
 	cursor := d.cursor()
 	unread.Store(5)
 	r.service.Deliver(notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}})
 	ctx, stop := contextOf(t)
 	defer stop()
 	go r.hub.Run(ctx)
-	d.told(4)
+	d.received(4)
 	last := d.all()[3]
 	assert.Equal(t, []string{"inbox", `{"unread_count":5}`, cursor}, []string{last.event, string(last.data), last.cursor})
 }
 
-// What is told on a topic that a token names from now on is not missed, be it
-// that the connection is still reading its past.
+// Notifications to a topic that a refreshed token names are not missed, even while
+// the connection is still catching up.
 func TestTopicsOfATokenThatIsRenewedWhileJoining(t *testing.T) {
 	r := newRig(t)
 	r.publish("old", "ada")
-	d := r.register(hears("ada"))
+	d := r.register(subscriber("ada"))
 	require.NoError(t, r.service.Join(t.Context(), d.conn, service.Earliest, func() {
-		require.True(t, d.conn.Renew(hears("ada", "news")))
+		require.True(t, d.conn.Renew(subscriber("ada", "news")))
 		r.submit(toTopics("new", "news"))
 	}))
-	assert.Equal(t, []string{"welcome", "old", "new", "live"}, d.told(4))
+	assert.Equal(t, []string{"welcome", "old", "new", "live"}, d.received(4))
 }
 
-// endOfTest is told after all that a test waits for.
+// endOfTest is published after everything that a test waits for.
 var endOfTest = &hub.Event{Content: hub.Reply{Result: hub.Pong{}}}

@@ -12,29 +12,29 @@ import (
 
 func keeping(n int) func(*rig) { return func(r *rig) { r.keep = n } }
 
-// A full history tells its user what it dropped, and how much is unread, directly
-// behind the notification that took the place. No tick of the hub is needed.
+// The eviction from a full history and the unread count are delivered directly after
+// the notification that caused it. No tick of the hub is needed.
 func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 	r := newRig(t, keeping(2))
-	phone, laptop, grace := r.connect("ada", ""), r.connectAs(hears("ada", "news"), ""), r.connect("grace", "")
+	phone, laptop, grace := r.connect("ada", ""), r.connectAs(subscriber("ada", "news"), ""), r.connect("grace", "")
 	start := string(r.cursors.Append(nil, cursor.TagOf("ada"), 1)) // before all her notifications
 	one := r.publish("one", "ada").ID
 	r.submit(toTopics("news", "news"))
 	two := r.publish("two", "ada").ID
 	r.publish("three", "grace", "ada")
-	phone.told(6) // before anything else is counted
-	laptop.told(7)
-	r.mark(hears("ada"), notify.VerbRead, two)
-	phone.told(7)
-	laptop.told(8)
+	phone.received(6) // before anything else is counted
+	laptop.received(7)
+	r.mark(subscriber("ada"), notify.VerbRead, two)
+	phone.received(7)
+	laptop.received(8)
 	cursor := phone.cursor()
 	r.publish("four", "ada")
 
-	assert.Equal(t, []string{"welcome", "live", "one", "two", "three", "inbox", "inbox", "four", "inbox"}, phone.told(9))
+	assert.Equal(t, []string{"welcome", "live", "one", "two", "three", "inbox", "inbox", "four", "inbox"}, phone.received(9))
 	assert.Equal(t, []string{
 		`{"recalled":["` + one + `"],"unread_count":2}`, `{"read":["` + two + `"],"unread_count":1}`, `{"recalled":["` + two + `"],"unread_count":2}`,
 	}, data(phone, "inbox"))
-	assert.Equal(t, []string{"welcome", "live", "one", "news", "two", "three", "inbox", "inbox", "four", "inbox"}, laptop.told(10))
+	assert.Equal(t, []string{"welcome", "live", "one", "news", "two", "three", "inbox", "inbox", "four", "inbox"}, laptop.received(10))
 	assert.Contains(t, data(laptop, "inbox")[2], `"unread_count":3`, "with what its topic was told")
 	assert.Empty(t, data(grace, "inbox"))
 	last := phone.all()[8]
@@ -45,23 +45,23 @@ func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 	assert.Equal(t, []string{"welcome", "reset truncated", "three", "inbox", "four", "live"}, r.connect("ada", start).caughtUp())
 }
 
-// Readers of a topic hear at once what it dropped, and the count later; those who
-// hear another topic that still has it keep it.
+// Readers of a topic receive an eviction from it at once, and the count later. Readers
+// of another topic that still has the notification do not receive it.
 func TestAnOpenListHearsWhatAFullTopicDrops(t *testing.T) {
 	r := newRig(t, keeping(1))
-	one, both := r.connectAs(hears("ada", "x"), ""), r.connectAs(hears("ada", "x", "y"), "")
+	one, both := r.connectAs(subscriber("ada", "x"), ""), r.connectAs(subscriber("ada", "x", "y"), "")
 	old := r.submit(toTopics("old", "x", "y")).ID
 	r.submit(toTopics("new", "x"))
 	r.submit(toTopics("newer", "y"))
 	gone := `{"recalled":["` + old + `"]}`
-	assert.Equal(t, []string{"welcome", "live", "old", "new", "inbox"}, one.told(5))
-	assert.Equal(t, []string{"welcome", "live", "old", "new", "newer", "inbox"}, both.told(6))
+	assert.Equal(t, []string{"welcome", "live", "old", "new", "inbox"}, one.received(5))
+	assert.Equal(t, []string{"welcome", "live", "old", "new", "newer", "inbox"}, both.received(6))
 	assert.Equal(t, []string{gone}, data(one, "inbox"))
 	assert.Equal(t, []string{gone}, data(both, "inbox"))
 	ctx, stop := contextOf(t)
 	done := make(chan struct{})
 	go func() { defer close(done); r.hub.Run(ctx) }()
-	both.told(8)
+	both.received(8)
 	assert.Equal(t, `{"unread_count":2}`, data(both, "inbox")[1])
 	stop()
 	<-done
@@ -80,7 +80,7 @@ func TestWhatIsDroppedIsCountedOncePerReader(t *testing.T) {
 	r.publish("one", "ada", "grace", "eve")
 	r.publish("two", "grace", "ada", "eve")
 	for _, d := range []*device{phone, laptop} {
-		assert.Equal(t, []string{"welcome", "live", "one", "two", "inbox"}, d.told(5))
+		assert.Equal(t, []string{"welcome", "live", "one", "two", "inbox"}, d.received(5))
 	}
 	r.stop()
 	assert.Equal(t, []notify.UserID{"ada", "ada", "ada"}, counted)

@@ -37,7 +37,7 @@ func tenants() accepted {
 	return all
 }
 
-// everything is what a token may do that has all scopes.
+// everything is all scopes.
 var everything = []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin}
 
 // userOf is a user of an issuer who has all scopes.
@@ -80,8 +80,7 @@ func TestPublishWithinABound(t *testing.T) {
 	require.NoError(t, err, "an API key has no bound")
 }
 
-// An idempotency key counts for the users of one issuer, whatever the users are
-// called there.
+// Users of two issuers may have the same name: their idempotency keys are distinct.
 func TestIdempotencyKeysOfIssuersAreApart(t *testing.T) {
 	r := newRig(t)
 	all, call := tenants(), service.Call{Path: "/notify", Key: "k"}
@@ -125,8 +124,8 @@ func TestRecallWithinABound(t *testing.T) {
 	require.NoError(t, r.service.Recall(t.Context(), by, r.submit(draft("a", "acme:ada")).ID))
 }
 
-// A jti is of the issuer that gave it: the caller's own, the one that is named, or
-// the only one.
+// A jti belongs to an issuer: the one that the revocation names, else the caller's own,
+// else the only one.
 func TestRevokeByIssuer(t *testing.T) {
 	all := tenants()
 	acme, bank, operator := all.userOf("acme", "acme:ada"), all.userOf("bank", "bank:ada"), all.userOf("operator", "root")
@@ -175,7 +174,7 @@ func TestRevokeByIssuer(t *testing.T) {
 	})
 }
 
-// A ticket is for the issuer as it was when the ticket was given out.
+// A ticket is invalid after the configuration of its issuer has changed.
 func TestTicketOfAnIssuerThatIsGone(t *testing.T) {
 	all := tenants()
 	r := newRig(t, func(r *rig) { r.issuers = all })
@@ -199,7 +198,7 @@ func TestTicketOfAnIssuerThatIsGone(t *testing.T) {
 }
 
 // An issuer can be withdrawn after a token was checked and before its connection
-// is known to the hub, which then was told too early.
+// is registered with the hub, which therefore does not end it.
 func TestIssuerWithdrawnWhileConnecting(t *testing.T) {
 	r := newRig(t)
 	all := tenants()

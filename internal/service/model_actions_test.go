@@ -82,7 +82,7 @@ func (w *world) publishOne(t *rapid.T) {
 	}
 }
 
-// mark marks as one of the users, by a random choice of what the contract has.
+// mark changes read state as one of the users, by one of the ways that clients have.
 func (w *world) mark(t *rapid.T) {
 	c := drawn(t, w.clients)
 	r := c.by.Reader()
@@ -121,7 +121,7 @@ func (w *world) mark(t *rapid.T) {
 	}
 }
 
-// anyID returns the id of some notification, be it deferred or no longer there.
+// anyID returns the ID of some notification: kept, deferred, removed, or unknown.
 func (w *world) anyID(t *rapid.T) string {
 	ids := append([]string{"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c11"}, w.model.IDs()...)
 	for _, i := range w.clients[0].items {
@@ -174,14 +174,14 @@ func (w *world) resume(t *rapid.T) {
 	}
 }
 
-// save keeps what a device shows for a crash.
+// save has a device save its state, for a later crash.
 func (w *world) save(t *rapid.T) {
 	if c := w.someone(t, true); c != nil {
 		c.saved = c.clone()
 	}
 }
 
-// crash has a device forget what it has not saved.
+// crash has a device lose the state that it has not saved.
 func (w *world) crash(t *rapid.T) {
 	if c := w.someone(t, true); c != nil {
 		c.leave()

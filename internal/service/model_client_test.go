@@ -16,22 +16,21 @@ import (
 	"github.com/bellhop/bellhop/test/model"
 )
 
-// client is a device of a user, as a page would make one of the browser's
-// client: it keeps a list and a count of its own, which it learns from one
-// listing and then from frames alone.
+// client is a device of a user that works as the browser's client does: it keeps a
+// list and a count of its own, from one listing and then from events alone.
 type client struct {
-	name   string
-	by     notify.Principal
-	device *device // nil: it is away
-	heard  int     // how many frames of the device it has handled
-	missed int     // the number of evictions before it connected
+	name    string
+	by      notify.Principal
+	device  *device // nil: it is away
+	handled int     // the number of events of the device that it has handled
+	missed  int     // the number of evictions before it connected
 
-	shown        // what it shows now
-	saved shown  // what it showed when it saved that
-	told  orders // what the user is told, by place
+	shown           // what it shows now
+	saved    shown  // what it showed when it saved that
+	received orders // of all devices of the user
 }
 
-// shown is what a client keeps, be it over a crash.
+// shown is the state of a client, which it can save and restore.
 type shown struct {
 	items  []shownItem // in the order in which they came
 	unread int
@@ -39,7 +38,7 @@ type shown struct {
 	cursor string
 }
 
-// orders is what was told at each place, whoever was told it.
+// orders is what was received at each sequence, by any device.
 type orders map[uint64]string
 
 type shownItem struct {
@@ -60,13 +59,13 @@ func (s shown) clone() shown {
 	return s
 }
 
-// open lists all that there is, and connects from there.
+// open lists the whole inbox, and connects with the cursor of the list.
 func (c *client) open(t *rapid.T, r *rig, m *model.Model) {
 	c.shown = shown{}
 	before := ""
 	for more := true; more; more = before != "" {
 		page := listed(t, r, c.by, service.Query{State: notify.StateAll, Before: before, Limit: 7})
-		if c.cursor == "" { // of the first page: what comes later may repeat what is on the others
+		if c.cursor == "" { // of the first page: later events may repeat what is on the others
 			c.cursor = page.Cursor
 		}
 		for _, i := range page.Items {
@@ -88,7 +87,7 @@ func itemOf(t *rapid.T, data []byte) (i shownItem) {
 
 func (c *client) connect(r *rig, m *model.Model) {
 	c.missed = len(m.Evictions())
-	c.live, c.heard = false, 0
+	c.live, c.handled = false, 0
 	c.device = r.connectAs(c.by, c.cursor)
 }
 
@@ -98,28 +97,28 @@ func (c *client) leave() {
 	c.device = nil
 }
 
-// handle handles what has come since it was called last.
+// handle handles the events since the last call.
 func (c *client) handle(t *rapid.T) {
 	if c.device == nil {
 		return
 	}
 	frames := c.device.all()
-	for _, f := range frames[c.heard:] {
+	for _, f := range frames[c.handled:] {
 		c.note(t, f)
-		c.heard++
+		c.handled++
 		if f.cursor == "" {
 			continue
 		}
-		if before, now := placeOf(t, c.cursor), placeOf(t, f.cursor); now < before && f.event != "welcome" && f.event != "reset" {
-			t.Fatalf("%s is told %s at %d after %d", c.name, f.event, now, before)
+		if before, now := sequenceOf(t, c.cursor), sequenceOf(t, f.cursor); now < before && f.event != "welcome" && f.event != "reset" {
+			t.Fatalf("%s received %s at %d after %d", c.name, f.event, now, before)
 		}
 		c.cursor = f.cursor
 	}
 }
 
-// placeOf returns the place that a cursor stands for, which is opaque to all
-// but who keeps the service honest.
-func placeOf(t *rapid.T, cursor string) uint64 {
+// sequenceOf returns the sequence of a cursor. Cursors are opaque to clients, but not to
+// this test.
+func sequenceOf(t *rapid.T, cursor string) uint64 {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(raw) != 24 {
 		t.Fatalf("cursor %q", cursor)
@@ -127,10 +126,10 @@ func placeOf(t *rapid.T, cursor string) uint64 {
 	return binary.BigEndian.Uint64(raw[8:])
 }
 
-// note does what a frame says.
+// note changes the state as an event demands.
 func (c *client) note(t *rapid.T, f frame) {
 	switch f.event {
-	case "reset": // what is kept is told again
+	case "reset": // everything that is kept follows
 		c.items = nil
 	case "live":
 		c.live = true
@@ -153,20 +152,20 @@ func (c *client) add(t *rapid.T, f frame) {
 	c.agree(t, f, n.ID)
 	c.items = slices.DeleteFunc(c.items, func(i shownItem) bool {
 		if i.ID == n.ID {
-			t.Fatalf("%s is told %q again", c.name, n.Title)
+			t.Fatalf("%s received %q again", c.name, n.Title)
 		}
 		return i.ID == n.Replaces
 	})
 	c.items = append(c.items, n)
 }
 
-// agree holds that all devices are told the same at the same place.
+// agree checks that all devices receive the same at the same sequence.
 func (c *client) agree(t *rapid.T, f frame, what string) {
-	at := placeOf(t, f.cursor)
-	if before, ok := c.told[at]; ok && before != what {
-		t.Fatalf("%s is told %s at %d, where another was told %s", c.name, what, at, before)
+	at := sequenceOf(t, f.cursor)
+	if before, ok := c.received[at]; ok && before != what {
+		t.Fatalf("%s received %s at %d, and another device received %s", c.name, what, at, before)
 	}
-	c.told[at] = what
+	c.received[at] = what
 }
 
 func (c *client) change(t *rapid.T, f frame) {
@@ -200,8 +199,8 @@ func (c *client) change(t *rapid.T, f frame) {
 	c.items = slices.DeleteFunc(c.items, func(i shownItem) bool { return slices.Contains(change.Recalled, i.ID) })
 }
 
-// words is what the client shows, newest first, but for what it cannot know to
-// be gone: that was dropped while it was away.
+// words is the list that the client shows, newest first, without notifications that
+// were evicted while it was disconnected, which it cannot know.
 func (c *client) words(unknown func(id string) bool) (all []string) {
 	for _, i := range slices.Backward(c.items) {
 		if !i.ExpiresAt.IsZero() && !time.Now().Before(i.ExpiresAt) || unknown(i.ID) {
@@ -212,7 +211,7 @@ func (c *client) words(unknown func(id string) bool) (all []string) {
 	return all
 }
 
-// wordOf says of a notification which it is and how its reader finds it.
+// wordOf is a notification with its read state.
 func wordOf(title string, read, archived bool) string {
 	if read {
 		title += " read"

@@ -41,7 +41,7 @@ func TestInboxAgainstModel(t *testing.T) {
 type inBubble struct{ *testing.T }
 
 // world drives a rig and a model. The model applies every entry directly after the
-// store, and holds the verdicts of the store against its own. Upkeep runs when the
+// store, and compares the verdicts with its own. Upkeep runs when the
 // world calls it.
 type world struct {
 	*rig
@@ -79,16 +79,16 @@ func newWorld(t *testing.T, rt *rapid.T, keep int) *world {
 	}}
 	begin := time.Now()
 	w.start()
-	told := map[notify.UserID]orders{}
+	received := map[notify.UserID]orders{}
 	for _, c := range []*client{
 		{name: "ada's phone", by: notify.Principal{User: "ada", Topics: []notify.TopicPattern{"team", "project.*"}}},
 		{name: "ada's laptop", by: notify.Principal{User: "ada", Topics: []notify.TopicPattern{"team"}}},
 		{name: "grace's tablet", by: notify.Principal{User: "grace", Topics: []notify.TopicPattern{"project.b"}, Since: begin.Add(5 * time.Second)}},
 	} {
-		if told[c.by.User] == nil {
-			told[c.by.User] = orders{}
+		if received[c.by.User] == nil {
+			received[c.by.User] = orders{}
 		}
-		c.by.Name, c.by.Expires, c.told = "user:"+string(c.by.User), begin.Add(30*24*time.Hour), told[c.by.User]
+		c.by.Name, c.by.Expires, c.received = "user:"+string(c.by.User), begin.Add(30*24*time.Hour), received[c.by.User]
 		c.open(rt, w.rig, w.model)
 		w.clients = append(w.clients, c)
 	}
@@ -158,7 +158,7 @@ func listed(t *rapid.T, r *rig, by notify.Principal, q service.Query) wire.Inbox
 	return page
 }
 
-// check holds everything that anybody can see against the model.
+// check compares everything that clients can see with the model.
 func (w *world) check(t *rapid.T) {
 	limit := rapid.IntRange(1, 9).Draw(t, "limit")
 	for _, c := range w.clients {

@@ -53,8 +53,8 @@ func TestPeersReachAllNodes(t *testing.T) {
 	ephemeral := draft("now or never", "ada")
 	ephemeral.Ephemeral = true
 	r.submit(ephemeral)
-	require.Equal(t, []string{"welcome", "live", "now or never"}, here.told(3))
-	require.Equal(t, []string{"welcome", "live", "now or never"}, there.told(3))
+	require.Equal(t, []string{"welcome", "live", "now or never"}, here.received(3))
+	require.Equal(t, []string{"welcome", "live", "now or never"}, there.received(3))
 
 	open, err := r.service.Connections(t.Context(), backend(), "ada")
 	require.NoError(t, err)
@@ -79,11 +79,11 @@ func TestAPeerThatCannotBeReached(t *testing.T) {
 	ephemeral.Ephemeral = true
 	_, err := r.service.Publish(t.Context(), backend(), service.Call{}, ephemeral)
 	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
-	require.Equal(t, []string{"welcome", "live", "perhaps"}, d.told(3))
+	require.Equal(t, []string{"welcome", "live", "perhaps"}, d.received(3))
 	_, err = r.service.Connections(t.Context(), backend(), "ada")
 	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
 	require.ErrorIs(t, r.service.Disconnect(t.Context(), backend(), "ada"), notify.ErrOutcomeUnknown)
 	require.True(t, d.conn.Ended())
 	r.publish("stored", "ada")
-	require.Equal(t, []string{"welcome", "stored", "live"}, r.connect("ada", service.Earliest).told(3), "the journal does not need peers")
+	require.Equal(t, []string{"welcome", "stored", "live"}, r.connect("ada", service.Earliest).received(3), "the journal does not need peers")
 }

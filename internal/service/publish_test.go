@@ -41,7 +41,7 @@ func TestAUserNamedTwiceIsToldOnce(t *testing.T) {
 	receipt := r.publish("one", "ada", "grace", "ada")
 	assert.Equal(t, 2, receipt.Recipients)
 	r.publish("two", "ada")
-	assert.Equal(t, []string{"welcome", "live", "one", "two"}, d.told(4))
+	assert.Equal(t, []string{"welcome", "live", "one", "two"}, d.received(4))
 }
 
 func TestIdempotency(t *testing.T) {
@@ -94,7 +94,7 @@ func TestARetriedBatchCompletesWhatFailed(t *testing.T) {
 	assert.True(t, again[0].Receipt.Duplicate)
 	assert.False(t, again[1].Receipt.Duplicate)
 	assert.True(t, again[2].Receipt.Duplicate)
-	assert.Equal(t, []string{"welcome", "live", "one", "three", "two"}, d.told(5))
+	assert.Equal(t, []string{"welcome", "live", "one", "three", "two"}, d.received(5))
 }
 
 func TestEphemeralIsNotStored(t *testing.T) {
@@ -111,9 +111,9 @@ func TestEphemeralIsNotStored(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, again.Duplicate)
 	r.publish("kept", "ada")
-	assert.Equal(t, []string{"welcome", "live", "now or never", "now or never", "kept"}, d.told(5))
+	assert.Equal(t, []string{"welcome", "live", "now or never", "now or never", "kept"}, d.received(5))
 	assert.Empty(t, d.all()[2].cursor)
-	assert.Equal(t, []string{"welcome", "kept", "live"}, r.connect("ada", service.Earliest).told(3))
+	assert.Equal(t, []string{"welcome", "kept", "live"}, r.connect("ada", service.Earliest).received(3))
 }
 
 func TestExpiredIsNotReplayed(t *testing.T) {

@@ -111,7 +111,7 @@ func TestMarking(t *testing.T) {
 		assert.Equal(t, []notify.Entry{c.want}, o.appended)
 	}
 	assert.Equal(t, []string{"fourth", "third", "second", "first"}, r.titles(p, notify.StateArchived))
-	assert.Equal(t, []string{"another user's", "fourth"}, r.titles(hears("grace"), notify.StateUnread))
+	assert.Equal(t, []string{"another user's", "fourth"}, r.titles(subscriber("grace"), notify.StateUnread))
 }
 
 // publishMany publishes n notifications to ada.
@@ -170,7 +170,7 @@ func TestMarksAreLimitedByWhatTheyChange(t *testing.T) {
 		require.ErrorAs(t, mark(ada(), all), &e)
 		require.ErrorIs(t, e, notify.ErrLimit)
 		assert.Equal(t, 6200*time.Millisecond, e.RetryAfter)
-		require.NoError(t, mark(hears("grace"), all), "another user")
+		require.NoError(t, mark(subscriber("grace"), all), "another user")
 
 		pass(e.RetryAfter)
 		require.NoError(t, mark(ada(), all))

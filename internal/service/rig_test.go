@@ -23,7 +23,7 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// rig is the road from inbox to hub, with a real store in memory.
+// rig is a service with a real journal, store and hub. The store is in memory.
 type rig struct {
 	t           *testing.T
 	fs          *vfs.MemFS
@@ -144,8 +144,8 @@ func toTopics(title string, topics ...notify.Topic) notify.Draft {
 	return d
 }
 
-// hears is a user whose token names topics.
-func hears(user notify.UserID, topics ...notify.TopicPattern) notify.Principal {
+// subscriber is a user whose token names topics.
+func subscriber(user notify.UserID, topics ...notify.TopicPattern) notify.Principal {
 	return notify.Principal{User: user, Name: "user:" + string(user), Topics: topics, Expires: time.Now().Add(time.Hour)}
 }
 
@@ -162,12 +162,12 @@ func (r *rig) publish(title string, users ...notify.UserID) notify.Receipt {
 	return r.submit(draft(title, users...))
 }
 
-// device is a connection that notes what it is told.
+// device is a connection that keeps the events it receives.
 type device struct {
 	r    *rig
 	user notify.UserID
 	conn *hub.Conn
-	hold chan struct{} // nil: what is written is taken at once, else when this is closed
+	hold chan struct{} // writes wait until it is closed; nil: they do not wait
 
 	mu     sync.Mutex
 	frames []frame
@@ -235,7 +235,7 @@ func (r *rig) connectAs(p notify.Principal, cursor string) *device {
 	return d
 }
 
-// register returns a connection that is yet to join.
+// register returns a connection that has not joined yet.
 func (r *rig) register(p notify.Principal) *device {
 	r.t.Helper()
 	d := &device{r: r, user: p.User, more: make(chan struct{}, 1)}
@@ -244,7 +244,7 @@ func (r *rig) register(p notify.Principal) *device {
 	return d
 }
 
-// join joins in as many steps as that may take.
+// join joins by the slow path.
 func (d *device) join(cursor string) {
 	r := d.r
 	r.t.Helper()
@@ -253,7 +253,7 @@ func (d *device) join(cursor string) {
 	require.True(r.t, welcomed)
 }
 
-// wait returns all frames as soon as done says that they are all.
+// wait returns all events as soon as done reports that they are complete.
 func (d *device) wait(done func([]frame) bool) []frame {
 	d.r.t.Helper()
 	for {
@@ -271,17 +271,17 @@ func (d *device) wait(done func([]frame) bool) []frame {
 	}
 }
 
-// told waits for n frames and returns them as words: a notification as its
+// received waits for n events and returns them as words: a notification as its
 // title, a reset with its reason, everything else by its name.
-func (d *device) told(n int) []string {
+func (d *device) received(n int) []string {
 	d.r.t.Helper()
 	return events(d.wait(func(fs []frame) bool { return len(fs) >= n }))
 }
 
-// all returns the frames so far.
+// all returns the events so far.
 func (d *device) all() []frame { return d.wait(func([]frame) bool { return true }) }
 
-// caughtUp waits until the past is over, and returns all that came so far.
+// caughtUp waits until the connection is live, and returns the events so far.
 func (d *device) caughtUp() []string {
 	d.r.t.Helper()
 	return events(d.wait(func(fs []frame) bool { return fs[len(fs)-1].event == "live" }))

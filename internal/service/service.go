@@ -2,7 +2,7 @@
 //
 //   - publish: permissions, rates and idempotency keys of publishes, and recalls
 //   - readstate: changing read state, and listing an inbox
-//   - join: how a connection catches up from its cursor and goes live
+//   - resume: how a connection catches up from its cursor and goes live
 //   - deliver: which connections receive a change that was applied
 //   - access: tickets, revocations, and what operators do to connections
 //   - upkeep: delivery of deferred notifications, and removal of expired entries

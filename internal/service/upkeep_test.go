@@ -22,8 +22,8 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// ledger is a journal and its store, as far as deferring needs them: it notes
-// what is released, and when.
+// ledger is a journal and its store, as far as deferred notifications need them: it
+// keeps what was released, and when.
 type ledger struct {
 	service.Store // nil: what is not here is not called
 
@@ -107,7 +107,7 @@ func (l *ledger) Free() (uint64, error) {
 func (*ledger) Err() error           { return nil }
 func (*ledger) SyncWatermark() error { return nil }
 
-// run runs an inbox over l in a bubble until the test ends.
+// run runs a service with l in a bubble until the test ends.
 func (l *ledger) run(t *testing.T) *service.Service {
 	t.Helper()
 	l.start = time.Now()
@@ -131,7 +131,7 @@ func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithCancel(t.Context())
 }
 
-// released returns when how many were released together.
+// released returns the times of the releases, and how many were released together.
 func (l *ledger) released() (at []time.Duration, sizes []int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,13 +141,13 @@ func (l *ledger) released() (at []time.Duration, sizes []int) {
 	return slices.Clone(l.at), sizes
 }
 
-// pass lets d of the bubble's time pass, and what comes of it happen.
+// pass lets time pass in the bubble, and waits for the consequences.
 func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// What was accepted is delivered, on a full disk too.
+// Accepted notifications are delivered on a full disk too.
 func TestReleasesComeOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(ledger)
@@ -163,7 +163,7 @@ func TestReleasesComeOnTime(t *testing.T) {
 	})
 }
 
-// What is published while nothing is due for long comes no later.
+// A notification that is deferred for less than the interval of upkeep is not late.
 func TestSoonerIsNotTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{free: 1}
@@ -204,7 +204,7 @@ func TestManyAreReleasedInTheOrderOfTimeAFewAtATime(t *testing.T) {
 	})
 }
 
-// While the journal takes nothing, what is due waits and is tried again.
+// While the journal fails, due notifications are tried again.
 func TestReleasesAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{failures: []error{notify.ErrUnavailable, notify.ErrOutcomeUnknown, notify.ErrNotFound}}

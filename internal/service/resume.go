@@ -13,18 +13,18 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// Earliest is the cursor that stands for all that is kept.
+// Earliest is the cursor before all notifications that are kept.
 const Earliest = "earliest"
 
-// beginning is the place before all notifications: the first entry of a journal
-// is a generation.
+// beginning is a sequence before those of all notifications: the first entry of a
+// journal is a generation.
 const beginning notify.Sequence = 1
 
-// pageMost is how many notifications are read and written at a time while a
+// maxPage is the number of notifications that are read and written at a time while a
 // connection catches up.
-const pageMost = 64
+const maxPage = 64
 
-// joining is a connection on its way from its cursor to the live road.
+// joining is a connection that catches up from its cursor and is not live yet.
 type joining struct {
 	service *Service
 	conn    *hub.Conn
@@ -32,25 +32,28 @@ type joining struct {
 	name    string // of the principal
 	pages   int    // read so far
 
-	upTo  notify.Sequence // what was durable when the first page was read
-	at    notify.Sequence // up to here everything was written
-	known notify.Sequence // what retention has removed up to here was told, or was no business of this connection
+	upTo notify.Sequence // the last durable sequence when the first page was read
+	at   notify.Sequence // everything up to it was written
+
+	// Removals by retention up to this sequence were already announced, or precede
+	// the cursor.
+	removed notify.Sequence
 }
 
-// JoinAtOnce does what Join does if it takes one page of history and one write
-// that waits for no peer, as it mostly does; it may wait for a slot to read.
-// Otherwise it reports false and has told c nothing: it takes a Join.
+// JoinAtOnce is the fast path of Join, for a connection that needs one page of history
+// and one write that does not wait for the client. It may wait for a slot to read. It
+// reports false, having sent nothing, if the caller must use Join.
 func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if _, yes := s.refused(c.Principal()); yes {
 		return false
 	}
 	j := s.joining(c)
-	if s.joins.Acquire(context.Background(), j.name) != nil { // which has no end
+	if s.joins.Acquire(context.Background(), j.name) != nil { // cannot happen: the context does not end
 		return false
 	}
 	defer s.joins.Release(j.name)
 	reset, page, err := j.begin(cursor)
-	if err != nil || page.End < j.upTo { // Join says what is wrong
+	if err != nil || page.End < j.upTo { // Join logs the error
 		return false
 	}
 	live, ok := s.liveAt(c, page.End)
@@ -65,11 +68,11 @@ func (s *Service) joining(c *hub.Conn) *joining {
 	return &joining{service: s, conn: c, user: p.User, name: p.Name}
 }
 
-// Join writes welcome, reset where it is due, and then everything that the
-// user of c was told after cursor, and lets c go live when it has reached what
-// is told now: no gap, no repeat. It calls welcomed once, when welcome was
-// written: from then on c may be answered. c must be registered with the hub.
-// A slow c makes Join slow; it returns early when c or ctx ends.
+// Join writes welcome, reset if the cursor cannot be honoured, and then all events of
+// the user of c after cursor. It lets c go live when it has written everything that is
+// durable, so that no event is missing or repeated. It calls welcomed once, after
+// welcome was written: from then on replies may be sent to c. c must be registered
+// with the hub. Join waits for the client, and returns early when c or ctx ends.
 func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	err := s.join(ctx, c, cursor, welcomed)
 	if err == nil {
@@ -84,7 +87,7 @@ func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 
 func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
 	j := s.joining(c)
-	if why, yes := s.refused(c.Principal()); yes { // since its token was checked; from now on the hub would end it
+	if why, yes := s.refused(c.Principal()); yes { // revoked after the token was checked, and before the hub knew c
 		c.End(why)
 		return fmt.Errorf("%w: its token is not accepted any more", hub.ErrEnded)
 	}
@@ -96,8 +99,8 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 		if err := j.catchUp(ctx); err != nil {
 			return err
 		}
-		// What became durable meanwhile was either offered, and GoLive says no,
-		// or will be offered once c is live.
+		// An event that became durable meanwhile either was offered to c, and GoLive
+		// reports false, or will be offered once c is live.
 		live, ok := s.liveAt(c, j.at)
 		if !ok {
 			return fmt.Errorf("%w: counting unread notifications failed", hub.ErrEnded)
@@ -108,8 +111,8 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 	}
 }
 
-// liveAt returns the event that ends the past of c, up to a sequence. If the unread
-// count fails, c ends.
+// liveAt returns the event live, which says that c has received everything up to a
+// sequence. If counting fails, c ends.
 func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool) {
 	p := c.Principal()
 	unread, ok := s.Unread(p.Reader(), at)
@@ -120,7 +123,7 @@ func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool
 	return &hub.Event{Sequence: at, Content: hub.Live{UnreadCount: unread}, Unshared: true}, true
 }
 
-// welcome decides where the connection starts, and writes that and the first
+// welcome decides where the connection starts, and writes welcome, reset and the first
 // page from there.
 func (j *joining) welcome(ctx context.Context, cursor string) error {
 	release, err := j.acquirePage(ctx)
@@ -167,8 +170,8 @@ func (j *joining) begin(from string) (reset hub.ResetReason, page store.Page, er
 			j.at, reset = beginning, hub.ResetUnknown
 		}
 	}
-	if j.at >= durable { // nothing was told after it, and nothing can be missing
-		j.known = j.at
+	if j.at >= durable { // there is nothing after it, so nothing can be missing
+		j.removed = j.at
 		return reset, store.Page{End: j.at}, nil
 	}
 	if page, err = j.page(durable); err != nil {
@@ -178,11 +181,11 @@ func (j *joining) begin(from string) (reset hub.ResetReason, page store.Page, er
 		j.at, reset = beginning, hub.ResetTruncated
 		page, err = j.page(durable)
 	}
-	j.known = max(j.at, page.Removed)
+	j.removed = max(j.at, page.Removed)
 	return reset, page, err
 }
 
-// catchUp writes what is durable now and was not written yet.
+// catchUp writes everything that is durable now and was not written yet.
 func (j *joining) catchUp(ctx context.Context) error {
 	for upTo := j.service.opts.Journal.Durable(); j.at < upTo; {
 		if err := j.writePage(ctx, upTo); err != nil {
@@ -206,11 +209,11 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 	if err != nil {
 		return err
 	}
-	if page.Removed > max(j.known, j.at) {
-		// Retention has overtaken this reader. It comes back with its cursor, and
-		// is told then.
+	if page.Removed > max(j.removed, j.at) {
+		// Retention has removed notifications that were not written yet. The client
+		// resumes with its cursor and then receives a reset.
 		j.conn.End(notify.CloseSlow)
-		return fmt.Errorf("%w: retention has passed it at %d", hub.ErrEnded, j.at)
+		return fmt.Errorf("%w: retention has removed notifications after %d, which were not sent yet", hub.ErrEnded, j.at)
 	}
 	j.at = page.End
 	j.charge()
@@ -221,22 +224,22 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 	return j.conn.Write(events...)
 }
 
-// pagesPerRequest is how many pages a connection may catch up with for what one
-// request counts. A user's 20 devices can then all begin anew with 1,000
-// notifications each, within the default limit.
+// pagesPerRequest is the number of pages that count as one request of the principal.
+// With it, 20 devices of a user can each start with 1,000 notifications within the
+// default limit.
 const pagesPerRequest = 4
 
-// charge counts what a page has cost. A user who opens connections with a long
-// history again and again would otherwise take more of the processor than any other
-// request can.
+// charge counts a page against the requests of the principal. Without it, opening
+// connections with a long history would cost more processor time than any other
+// request of the same price.
 func (j *joining) charge() {
 	if j.pages++; j.pages%pagesPerRequest == 0 {
 		j.service.opts.Requests.Charge(j.conn.Principal(), 1)
 	}
 }
 
-// acquirePage waits until j may hold a page in memory, and returns how to give that
-// back when the peer has taken it.
+// acquirePage waits until j may hold a page in memory. The caller calls release when
+// the client has taken the page.
 func (j *joining) acquirePage(ctx context.Context) (release func(), err error) {
 	s, address := j.service, limit.AddressKey(j.conn.Address())
 	if err := s.pagesOf.Acquire(ctx, j.name); err != nil {
@@ -252,7 +255,7 @@ func (j *joining) acquirePage(ctx context.Context) (release func(), err error) {
 	}, nil
 }
 
-// read calls do, which reads from the store, when it is the turn of j.
+// read waits for a slot to read from the store, and calls do.
 func (j *joining) read(ctx context.Context, do func() error) error {
 	if err := j.service.joins.Acquire(ctx, j.name); err != nil {
 		return err
@@ -261,14 +264,15 @@ func (j *joining) read(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// page reads on. What the token of the connection says may change meanwhile.
+// page reads the next page. It uses the current principal: a refresh may have changed
+// it since the last page.
 func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
 	p := j.conn.Principal()
-	return j.service.opts.Store.History(p.Reader(), j.at, upTo, pageMost)
+	return j.service.opts.Store.History(p.Reader(), j.at, upTo, maxPage)
 }
 
 // eventsOf returns the notifications of a page that have not expired, and the changes
-// of the inbox, in their one order. How much is unread comes with a later event.
+// of the inbox, in the order of their sequences. The unread count comes with a later event.
 func eventsOf(p store.Page) []*hub.Event {
 	now := time.Now()
 	all := make([]*hub.Event, 0, len(p.Notifications)+len(p.Changes))
@@ -290,7 +294,7 @@ func eventsOf(p store.Page) []*hub.Event {
 		}
 		changesUpTo(n.Sequence - 1)
 		if len(changes) > 0 && changes[0].Sequence == n.Sequence {
-			changes[0].Sequence = 0 // the cursor comes with n, which has replaced what is gone
+			changes[0].Sequence = 0 // the cursor comes with n, which has replaced the recalled one
 			changesUpTo(n.Sequence)
 		}
 		e := &events[i]

@@ -20,7 +20,7 @@ func TestNoCursorStartsNow(t *testing.T) {
 	r.publish("before", "ada")
 	d := r.connect("ada", "")
 	r.publish("after", "ada")
-	assert.Equal(t, []string{"welcome", "live", "after"}, d.told(3))
+	assert.Equal(t, []string{"welcome", "live", "after"}, d.received(3))
 }
 
 func TestEarliestIsAllThatIsKept(t *testing.T) {
@@ -29,21 +29,21 @@ func TestEarliestIsAllThatIsKept(t *testing.T) {
 	r.publish("for grace", "grace")
 	r.publish("for all")
 	d := r.connect("ada", service.Earliest)
-	assert.Equal(t, []string{"welcome", "one", "for all", "live"}, d.told(4))
+	assert.Equal(t, []string{"welcome", "one", "for all", "live"}, d.received(4))
 }
 
 func TestResume(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	r.publish("one", "ada")
-	d.told(3)
+	d.received(3)
 	cursor := d.cursor()
 	d.conn.End(notify.CloseLost)
 
 	r.publish("two", "ada")
 	r.publish("three")
 	again := r.connect("ada", cursor)
-	assert.Equal(t, []string{"welcome", "two", "three", "live"}, again.told(4))
+	assert.Equal(t, []string{"welcome", "two", "three", "live"}, again.received(4))
 	assert.Contains(t, string(again.all()[0].data), `"resumed":true`)
 	assert.Equal(t, cursor, again.all()[0].cursor, "it starts where it stopped")
 }
@@ -52,11 +52,11 @@ func TestARestartResetsNobody(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	r.publish("one", "ada")
-	d.told(3)
+	d.received(3)
 	r.restart()
 	r.publish("two", "ada")
 	r.restart()
-	assert.Equal(t, []string{"welcome", "two", "live"}, r.connect("ada", d.cursor()).told(3))
+	assert.Equal(t, []string{"welcome", "two", "live"}, r.connect("ada", d.cursor()).received(3))
 }
 
 func TestCursorThatCannotBeHonoured(t *testing.T) {
@@ -70,13 +70,13 @@ func TestCursorThatCannotBeHonoured(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := r.connect("ada", cursor)
-			assert.Equal(t, []string{"welcome", "reset unknown", "one", "live"}, d.told(4))
+			assert.Equal(t, []string{"welcome", "reset unknown", "one", "live"}, d.received(4))
 			assert.Contains(t, string(d.all()[0].data), `"resumed":false`)
 		})
 	}
 }
 
-// Whoever takes what it is told joins at once, however many do not.
+// A client that reads joins at once, however many other clients do not read.
 func TestSlowPeersHoldUpNoOthers(t *testing.T) {
 	const slow = 300 // more than may read in steps at a time
 	r := newRig(t)
@@ -86,14 +86,14 @@ func TestSlowPeersHoldUpNoOthers(t *testing.T) {
 	defer joining.Wait()
 	defer close(hold)
 	for n := range slow {
-		d := r.register(hears(notify.UserID(strconv.Itoa(n))))
+		d := r.register(subscriber(notify.UserID(strconv.Itoa(n))))
 		d.hold = hold
 		joining.Go(func() { d.join(service.Earliest) })
 	}
 	for n := range slow {
-		d := r.register(hears(notify.UserID("ada" + strconv.Itoa(n))))
+		d := r.register(subscriber(notify.UserID("ada" + strconv.Itoa(n))))
 		require.True(t, r.service.JoinAtOnce(d.conn, service.Earliest))
-		assert.Equal(t, []string{"welcome", "one", "live"}, d.told(3))
+		assert.Equal(t, []string{"welcome", "one", "live"}, d.received(3))
 	}
 }
 
@@ -122,7 +122,7 @@ func TestNotAtOnceIfThePastHasSeveralPages(t *testing.T) {
 	assert.Empty(t, d.all())
 }
 
-// A long history counts as several requests of its user, and of nobody else.
+// A long history counts as several requests of its user only.
 func TestALongHistoryIsCharged(t *testing.T) {
 	const burst = 10
 	requests := &limit.Principals{Users: limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, burst)}
@@ -142,8 +142,8 @@ func TestALongHistoryIsCharged(t *testing.T) {
 	assert.NoError(t, requests.Allow(notify.Principal{User: "bob", Name: "user:bob"}))
 }
 
-// A copy that was restored from before the cursor has never reached it, though
-// it is the same store.
+// A restored copy that is older than the cursor refuses it, although it is a copy of
+// the same store.
 func TestCursorNotYetReached(t *testing.T) {
 	r := newRig(t)
 	r.publish("one", "ada")
@@ -152,12 +152,12 @@ func TestCursorNotYetReached(t *testing.T) {
 	r.start()
 	r.publish("two", "ada")
 	ahead := r.connect("ada", service.Earliest)
-	ahead.told(4)
+	ahead.received(4)
 	r.stop()
 
 	r.fs = copied
 	r.start()
-	assert.Equal(t, []string{"welcome", "reset unknown", "one", "live"}, r.connect("ada", ahead.cursor()).told(4))
+	assert.Equal(t, []string{"welcome", "reset unknown", "one", "live"}, r.connect("ada", ahead.cursor()).received(4))
 }
 
 func TestTruncatedIsExact(t *testing.T) {
@@ -168,17 +168,17 @@ func TestTruncatedIsExact(t *testing.T) {
 	start := r.connect("ada", "")
 	graces := r.connect("grace", "")
 	r.publish("1", "ada")
-	start.told(3)
+	start.received(3)
 	afterOne := start.cursor()
 	for i := 2; i <= 4; i++ {
 		r.publish(strconv.Itoa(i), "ada")
 	}
 	beforeOne := start.all()[1].cursor
-	assert.Equal(t, []string{"welcome", "reset truncated", "2", "3", "4", "live"}, r.connect("ada", beforeOne).told(6),
+	assert.Equal(t, []string{"welcome", "reset truncated", "2", "3", "4", "live"}, r.connect("ada", beforeOne).received(6),
 		"1 was removed, and the client had not seen it")
-	assert.Equal(t, []string{"welcome", "2", "3", "4", "live"}, r.connect("ada", afterOne).told(5),
+	assert.Equal(t, []string{"welcome", "2", "3", "4", "live"}, r.connect("ada", afterOne).received(5),
 		"1 was removed, but the client had seen it")
-	assert.Equal(t, []string{"welcome", "live"}, r.connect("grace", graces.cursor()).told(2),
+	assert.Equal(t, []string{"welcome", "live"}, r.connect("grace", graces.cursor()).received(2),
 		"nothing was removed that was told to grace")
 }
 
@@ -187,11 +187,11 @@ func TestSinceHidesOlderBroadcasts(t *testing.T) {
 	r.publish("for all")
 	r.publish("for ada", "ada")
 	d := r.connectAs(notify.Principal{User: "ada", Since: time.Now().Add(time.Hour), Expires: time.Now().Add(time.Hour)}, service.Earliest)
-	assert.Equal(t, []string{"welcome", "for ada", "live"}, d.told(3))
+	assert.Equal(t, []string{"welcome", "for ada", "live"}, d.received(3))
 }
 
-// Connections that join while much is published miss nothing and see nothing
-// twice, and all devices see one order.
+// Connections that join during many publishes receive every event once, and all
+// devices receive them in one order.
 func TestJoinUnderLoad(t *testing.T) {
 	r := newRig(t)
 	const publishers, each, devices = 4, 100, 10
@@ -235,8 +235,8 @@ func titles(fs []frame) []string {
 	return all
 }
 
-// A user whose history is full is told something while a device catches up:
-// what the cap drops then was written already, and is no hole.
+// A notification to a user with a full history evicts one while a device catches up.
+// If the device has received that one already, there is no gap.
 func TestJoinAtTheCap(t *testing.T) {
 	r := newRig(t)
 	r.stop()
@@ -266,19 +266,19 @@ func TestStalledReadersHoldNothingThatOthersNeed(t *testing.T) {
 	var joining sync.WaitGroup
 	for i := range users {
 		for range each {
-			d := r.register(hears(notify.UserID("mallory " + strconv.Itoa(i))))
+			d := r.register(subscriber(notify.UserID("mallory " + strconv.Itoa(i))))
 			d.hold = hold
 			joining.Go(func() { _ = r.service.Join(t.Context(), d.conn, service.Earliest, func() {}) })
 		}
 	}
-	r.connectAs(hears("ada"), service.Earliest).caughtUp()
-	ada := r.register(hears("ada"))
+	r.connectAs(subscriber("ada"), service.Earliest).caughtUp()
+	ada := r.register(subscriber("ada"))
 	ada.join(service.Earliest)
 	ada.caughtUp()
-	page, err := r.service.List(t.Context(), hears("ada"), service.Query{Limit: 100})
+	page, err := r.service.List(t.Context(), subscriber("ada"), service.Query{Limit: 100})
 	require.NoError(t, err)
 	assert.Len(t, page.Items, 100)
-	page, err = r.service.List(t.Context(), hears("mallory 1"), service.Query{Limit: 100})
+	page, err = r.service.List(t.Context(), subscriber("mallory 1"), service.Query{Limit: 100})
 	require.NoError(t, err)
 	assert.Len(t, page.Items, 100, "not even their own")
 	close(hold)
