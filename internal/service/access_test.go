@@ -157,7 +157,7 @@ func TestRevokeWhat(t *testing.T) {
 		{User: "ada", Before: time.Now(), TokenID: "one"},
 		{TokenID: "one", Before: time.Now()},
 		{Before: time.Now()},
-		{User: "ada", Before: time.Now().Add(time.Hour)}, // which nobody could take back
+		{User: "ada", Before: time.Now().Add(time.Hour)}, // a revocation cannot be taken back
 	} {
 		require.ErrorIs(t, r.service.Revoke(t.Context(), notify.Principal{}, e), notify.ErrInvalid, "%+v", e)
 	}

@@ -66,7 +66,7 @@ func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
 			require.True(t, r.service.JoinAtOnce(late.conn, start))
 		}
 		want := []string{"welcome", "one", "inbox", "inbox", "inbox", "inbox", "inbox", "four", "live"}
-		assert.Equal(t, want, late.caughtUp(), "what was recalled is not told, but that it was")
+		assert.Equal(t, want, late.caughtUp(), "the recall is replayed, the recalled notification is not")
 		assert.Equal(t, ids(counts), data(late, "inbox"), "without a count, which would be of now")
 		assert.Equal(t, []string{`{"unread_count":2}`}, data(late, "live"))
 		assert.NotContains(t, string(late.all()[1].data), "read_at", "it is unread again")

@@ -24,8 +24,8 @@ func (s *Service) Deliver(c notify.Change) {
 	}
 }
 
-// delivered tells the hub that everything before seq was delivered. Whether all of
-// seq was is known when the next change comes: one entry may yield several.
+// delivered notes in the hub that everything before seq was delivered. Whether seq
+// itself was is known when the next change comes: one entry may yield several.
 func (s *Service) delivered(seq notify.Sequence) {
 	if seq > 0 {
 		s.opts.Hub.Reached(seq - 1)
@@ -71,9 +71,9 @@ func (s *Service) deliverChange(c *notify.InboxChange) {
 	last := len(parts) - 1
 	shared := slices.Clip(eventsOfParts(parts[:last], 0))
 	events := func(r notify.Reader) ([]*hub.Event, bool) {
-		counted, ok := parts[last], false
-		counted.Counted = true
-		counted.UnreadCount, ok = s.Unread(r, c.Sequence)
+		unread, ok := s.Unread(r, c.Sequence)
+		counted := parts[last]
+		counted.Counted, counted.UnreadCount = true, unread
 		return append(shared, &hub.Event{Sequence: seq, Content: counted}), ok
 	}
 	if c.Evicted {

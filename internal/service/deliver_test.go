@@ -25,8 +25,8 @@ func TestTopicsAreHeardByWhoseTokenNamesThem(t *testing.T) {
 	for _, ephemeral := range []bool{false, true} {
 		d := toTopics("one", "project.7", "news", "project.7")
 		d.Ephemeral = ephemeral
-		assert.Zero(t, r.submit(d).Recipients, "nobody is counted")
-		ada.received(3) // what is ephemeral might overtake it
+		assert.Zero(t, r.submit(d).Recipients, "users are not counted")
+		ada.received(3) // an ephemeral notification might overtake it
 		grace.received(3)
 	}
 	r.submit(toTopics("two", "project"))

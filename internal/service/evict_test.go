@@ -35,7 +35,7 @@ func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 		`{"recalled":["` + one + `"],"unread_count":2}`, `{"read":["` + two + `"],"unread_count":1}`, `{"recalled":["` + two + `"],"unread_count":2}`,
 	}, data(phone, "inbox"))
 	assert.Equal(t, []string{"welcome", "live", "one", "news", "two", "three", "inbox", "inbox", "four", "inbox"}, laptop.received(10))
-	assert.Contains(t, data(laptop, "inbox")[2], `"unread_count":3`, "with what its topic was told")
+	assert.Contains(t, data(laptop, "inbox")[2], `"unread_count":3`, "with the notifications to its topic")
 	assert.Empty(t, data(grace, "inbox"))
 	last := phone.all()[8]
 	assert.Empty(t, last.cursor, "that came with the notification")

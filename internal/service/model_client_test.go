@@ -25,8 +25,8 @@ type client struct {
 	handled int     // the number of events of the device that it has handled
 	missed  int     // the number of evictions before it connected
 
-	shown           // what it shows now
-	saved    shown  // what it showed when it saved that
+	shown           // its state now
+	saved    shown  // its state when it was saved
 	received orders // of all devices of the user
 }
 
@@ -179,7 +179,7 @@ func (c *client) change(t *rapid.T, f frame) {
 	if change.Count != nil {
 		c.unread = *change.Count
 	}
-	ids := slices.Concat(change.Read, change.Unread, change.Archived) // what was recalled may have been replaced there
+	ids := slices.Concat(change.Read, change.Unread, change.Archived) // a recalled one may have been replaced at this sequence
 	if len(ids) > 0 && f.cursor != "" {
 		c.agree(t, f, strings.Join(ids, " "))
 	}

@@ -218,8 +218,9 @@ func (r *roamer) resume(t *rapid.T, n *testNode) {
 	d.conn.End(notify.CloseLost)
 }
 
-// Two nodes may both believe that they hold the lease. What upkeep appends a second
-// time changes nothing: no notification comes twice, and the nodes agree.
+// Two nodes may both believe that they hold the lease. An entry of upkeep that is
+// appended a second time changes nothing: no notification comes twice, and the nodes
+// agree.
 func TestUpkeepTwiceDoesNoHarm(t *testing.T) {
 	type outcome struct {
 		events [2][]string

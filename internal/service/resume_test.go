@@ -179,7 +179,7 @@ func TestTruncatedIsExact(t *testing.T) {
 	assert.Equal(t, []string{"welcome", "2", "3", "4", "live"}, r.connect("ada", afterOne).received(5),
 		"1 was removed, but the client had seen it")
 	assert.Equal(t, []string{"welcome", "live"}, r.connect("grace", graces.cursor()).received(2),
-		"nothing was removed that was told to grace")
+		"nothing of grace was removed")
 }
 
 func TestSinceHidesOlderBroadcasts(t *testing.T) {
