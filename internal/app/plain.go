@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/bellhop/bellhop/internal/limit"
+	"github.com/bellhop/bellhop/internal/nowait"
 )
 
 // plain counts the connections of the public listener that are not WebSockets,
@@ -36,7 +37,9 @@ func (p *plain) state(c net.Conn, state http.ConnState) {
 		}
 	case http.StateHijacked, http.StateClosed:
 		p.leave(p.keyOf(c))
-	case http.StateActive, http.StateIdle:
+	case http.StateActive:
+		nowait.GrowStack(c)
+	case http.StateIdle:
 	}
 }
 

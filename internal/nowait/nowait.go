@@ -86,6 +86,7 @@ type conn struct {
 	raw     syscall.RawConn
 	writers *sync.Pool
 	lengths LengthLines
+	grown   bool // GrowStack was called; touched by the goroutine that serves the connection
 }
 
 // Write implements net.Conn. It waits where the network does not take all at

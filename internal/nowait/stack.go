@@ -2,28 +2,34 @@ package nowait
 
 import "net"
 
-// RemoteAddr implements net.Conn. It is what net/http asks for first in the
-// goroutine that is to serve the connection: its stack is made as large here as a
-// handshake takes, while there is next to nothing on it. It would come to that by
-// and by, and be copied three times with all that is on it, which is an eighth of
-// what a handshake costs. The collector takes back what is not used.
-func (c *conn) RemoteAddr() net.Addr {
-	growStack()
-	return c.TCPConn.RemoteAddr()
+// GrowStack gives the calling goroutine, which must be the one that serves c, a stack as
+// large as a WebSocket handshake needs. It does so once for each connection of Listen.
+// Growing step by step, the runtime would copy the stack three times, with more on it
+// each time; the garbage collector shrinks a stack that is not used. The step belongs
+// into http.Server.ConnState at http.StateActive, which net/http calls in that goroutine.
+func GrowStack(c net.Conn) {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+		c = t.NetConn()
+	}
+	if c, ok := c.(*conn); ok && !c.grown {
+		c.grown = true
+		growStack()
+	}
 }
 
-// stackRoom makes a stack of 16 KiB: the size is doubled until it fits.
+// stackRoom leads to a stack of 16 KiB: the runtime doubles the size until the array
+// fits.
 const stackRoom = 8 << 10
 
-// growStack has a stack with room for its array.
+// growStack needs a stack with room for its array.
 //
 //go:noinline
 func growStack() {
 	var room [stackRoom]byte
-	touch(&room)
+	use(&room)
 }
 
-// touch keeps the array from being left out.
+// use keeps the compiler from removing the array.
 //
 //go:noinline
-func touch(*[stackRoom]byte) {}
+func use(*[stackRoom]byte) {}
