@@ -12,14 +12,16 @@ import (
 	"github.com/bellhop/bellhop/internal/nowait"
 )
 
-// plain counts the connections of the public listener that are not WebSockets,
-// and refuses those for which there is no open file or memory to spare: the store
-// must always find some. Where the addresses of clients are known, one address has at
-// most half of the connections.
+// plain counts the connections of the public listener that are not WebSockets, and refuses
+// new ones beyond a limit, so that the store always has open files and memory left. If the
+// addresses of clients are known, one address has at most half of the connections.
+//
+// It is not a limit.Shares, since WebSockets, which the hub limits, take from the same
+// amount, and since net/http reports the end of refused connections too.
 type plain struct {
-	most    int            // with others; 0: any number
-	others  func() int     // the WebSockets that are open
-	proxies []netip.Prefix // whose connections are of many clients; nil: nobody knows
+	most    int            // limit on these connections and WebSockets together; 0: none
+	others  func() int     // returns the number of open WebSockets
+	proxies []netip.Prefix // their connections are of many clients; nil: unknown whether there are proxies
 	logger  *slog.Logger
 
 	mu        sync.Mutex
@@ -27,13 +29,13 @@ type plain struct {
 	byAddress map[string]int // none of the values is 0
 }
 
-// state is of http.Server.ConnState.
+// state is the function http.Server.ConnState.
 func (p *plain) state(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if !p.enter(p.keyOf(c)) {
-			p.logger.Warn("connections are refused: no file or memory is left for them", "most", p.most)
-			_ = c.Close() // it is told nothing: an answer would take as long as serving it
+			p.logger.Warn("connections refused: the limit on open files or memory is reached", "limit", p.most)
+			_ = c.Close() // without an answer, which would cost as much as serving it
 		}
 	case http.StateHijacked, http.StateClosed:
 		p.leave(p.keyOf(c))
@@ -43,8 +45,8 @@ func (p *plain) state(c net.Conn, state http.ConnState) {
 	}
 }
 
-// keyOf returns the key under which the connections of a client's address are
-// counted; empty if it is not known that the address is a client's.
+// keyOf returns the key under which connections of a client's address are counted, or an
+// empty string if the address may be that of a proxy.
 func (p *plain) keyOf(c net.Conn) string {
 	from, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok || p.proxies == nil {
@@ -57,7 +59,7 @@ func (p *plain) keyOf(c net.Conn) string {
 	return limit.AddressKey(address)
 }
 
-// enter counts a connection and reports whether there is one left for it.
+// enter counts a connection and reports whether it is within the limits.
 func (p *plain) enter(key string) bool {
 	others := p.others()
 	p.mu.Lock()

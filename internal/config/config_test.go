@@ -38,7 +38,7 @@ func load(t *testing.T, from config.Sources) *config.Config {
 	return c
 }
 
-// mistakes returns the names that Load complains about, and the whole text.
+// mistakes returns the names of the settings that Load finds wrong, and the whole text.
 func mistakes(t *testing.T, from config.Sources) (names []string, text string) {
 	t.Helper()
 	_, err := config.Load(from)
@@ -67,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	c := load(t, config.Sources{})
 	if c.Listen != ":8080" || c.AdminListen != "127.0.0.1:8081" || c.Profiles != "off" || c.DataDir != "./data" ||
 		c.DrainWindow != 20*time.Second || c.Retention != 30*24*time.Hour || c.PerUser != 1000 {
-		t.Errorf("defaults are not the contract's: %+v", c)
+		t.Errorf("unexpected defaults: %+v", c)
 	}
 	for _, s := range c.Settings() {
 		if s.Origin.String() != "default" {
@@ -280,7 +280,7 @@ func TestEnvironmentOfOthersIsNoMistake(t *testing.T) {
 	}})
 }
 
-// A URL may hold a password, and bellhop config prints all settings.
+// A URL may contain a password, and bellhop config prints all settings.
 func TestSettingsHidePasswords(t *testing.T) {
 	c := load(t, config.Sources{Environ: []string{
 		"BELLHOP_JWKS=https://ada:pass-word@login.example.com/keys?a=b", "BELLHOP_JWT_ISSUER=https://login.example.com", "BELLHOP_JWT_AUDIENCE=*",
@@ -296,6 +296,6 @@ func TestSettingsHidePasswords(t *testing.T) {
 		}
 	}
 	if c.JWKS != "https://ada:pass-word@login.example.com/keys?a=b" {
-		t.Error("what is used is another")
+		t.Error("the setting itself is changed")
 	}
 }

@@ -16,9 +16,8 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// TestNoSettingTakesQuotes holds every setting there is, and will be, to refusing
-// a value in quotes, in each place where one can be given.
-func TestNoSettingTakesQuotes(t *testing.T) {
+// Every setting refuses a value in quotes, wherever it is given.
+func TestEverySettingRefusesQuotes(t *testing.T) {
 	for _, s := range config.Default().Settings() {
 		value := s.Value
 		if value == "" {
@@ -41,9 +40,8 @@ func TestNoSettingTakesQuotes(t *testing.T) {
 	}
 }
 
-// TestLinesOfDOSChangeNothing gives values as files of variables with CRLF and
-// editors with byte order marks do.
-func TestLinesOfDOSChangeNothing(t *testing.T) {
+// Files of variables may have CRLF line ends, and editors add byte order marks.
+func TestLineEndsAndByteOrderMarksAreRemoved(t *testing.T) {
 	c := load(t, config.Sources{Environ: []string{
 		"BELLHOP_DATA_DIR=/data\r", "BELLHOP_LISTEN=\ufeff:8081\r", "BELLHOP_JWT_SECRET=" + secretOne + "," + secretTwo + "\r\n",
 		"BELLHOP_ALLOWED_ORIGINS=https://a.example, https://b.example\r", "BELLHOP_JWT_ALGORITHMS=HS256,HS384\r",
@@ -61,8 +59,7 @@ func TestLinesOfDOSChangeNothing(t *testing.T) {
 	assert.Empty(t, c.APIKeysFile, "white space is no value")
 }
 
-// TestSettingsFileOfAnyEditor reads one with a byte order mark, with lines of
-// DOS, and in UTF-16.
+// The file of settings may have a byte order mark or CRLF line ends, or be in UTF-16.
 func TestSettingsFileOfAnyEditor(t *testing.T) {
 	const file = "data_dir: /data\r\njwt_algorithms:\r\n- HS256\r\n- HS384\r\n"
 	var wide []byte
@@ -76,8 +73,8 @@ func TestSettingsFileOfAnyEditor(t *testing.T) {
 	}
 }
 
-// TestAKeyIsNoSecret gives a public key wherever a secret can be given.
-func TestAKeyIsNoSecret(t *testing.T) {
+// A public key is refused wherever a secret can be given.
+func TestAKeyIsRefusedAsASecret(t *testing.T) {
 	const (
 		body = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 		pem  = "-----BEGIN PUBLIC KEY-----\n" + body + "\n-----END PUBLIC KEY-----\n"
@@ -100,8 +97,7 @@ func TestAKeyIsNoSecret(t *testing.T) {
 	}
 }
 
-// TestSettingsFileMayBeAPipe reads settings that a command writes, as in a
-// shell's <(command).
+// A shell makes a pipe for <(command).
 func TestSettingsFileMayBeAPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))

@@ -12,7 +12,7 @@ func TestLimitDefaults(t *testing.T) {
 	c := load(t, config.Sources{})
 	if c.Connections != 0 || c.ConnectionsPerAddress != 0 || c.HandshakesPerAddress != 0 ||
 		c.QueuedBytes != 256<<20 || c.Broadcasts != 100 || c.Publishes != 0 || c.Requests != 100 || c.BackendRequests != 0 || c.Marks != 50_000 {
-		t.Errorf("limits are not the contract's: %+v", c)
+		t.Errorf("unexpected limits: %+v", c)
 	}
 }
 

@@ -11,8 +11,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of settings into the README")
 
-// TestReadmeListsSettings holds the README to the code. Run it with -update to
-// write the table.
+// The table in README.md must equal that of the code. -update writes it.
 func TestReadmeListsSettings(t *testing.T) {
 	const path, open, shut = "../../README.md", "<!-- settings -->\n", "<!-- /settings -->"
 	text, err := os.ReadFile(path)
@@ -22,13 +21,13 @@ func TestReadmeListsSettings(t *testing.T) {
 	before, rest, found := strings.Cut(string(text), open)
 	table, after, closed := strings.Cut(rest, shut)
 	if !found || !closed {
-		t.Fatalf("README.md has no place for the settings: a line %q and later a line %q", strings.TrimSpace(open), shut)
+		t.Fatalf("README.md must have a line %q and, below it, a line %q", strings.TrimSpace(open), shut)
 	}
 	if table == config.Markdown() {
 		return
 	}
 	if !*update {
-		t.Fatal("README.md has other settings than the code: run go test ./internal/config -update")
+		t.Fatal("the table of settings in README.md is outdated: run go test ./internal/config -update")
 	}
 	if err := os.WriteFile(path, []byte(before+open+config.Markdown()+shut+after), 0o644); err != nil {
 		t.Fatal(err)
