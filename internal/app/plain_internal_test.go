@@ -29,7 +29,7 @@ func TestPlainConnectionsAreBounded(t *testing.T) {
 	refused, third := connect()
 	assert.True(t, refused)
 	p.state(third, http.StateClosed)
-	assert.Equal(t, 1, strings.Count(log.String(), "connections are refused"))
+	assert.Equal(t, 1, strings.Count(log.String(), "connections refused"))
 
 	p.state(first, http.StateHijacked) // it is a socket now
 	sockets++
@@ -39,7 +39,7 @@ func TestPlainConnectionsAreBounded(t *testing.T) {
 	sockets--
 	refused, _ = connect()
 	assert.False(t, refused)
-	assert.Equal(t, 2, strings.Count(log.String(), "connections are refused"))
+	assert.Equal(t, 2, strings.Count(log.String(), "connections refused"))
 }
 
 // from is a connection from an address.

@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 )
 
-// greedy takes one by one for a holder until it is refused, and returns how often.
+// greedy takes 1 for a holder until that is refused, and returns how often it was granted.
 func greedy(s *limit.Shares, h limit.Holder) (n int64) {
 	for s.Take(h, 1, 0) {
 		n++
@@ -36,8 +36,8 @@ func TestABudgetLeavesSomethingForTheNext(t *testing.T) {
 	require.Nil(t, limit.NewBudget(0))
 }
 
-// One principal, or one address with however many principals, leaves something
-// for others, also for those at its own address.
+// One principal, or one address with many principals, leaves something for others, also for
+// other principals at the same address.
 func TestSharesAreOfAddressesAndOfPrincipals(t *testing.T) {
 	s := limit.NewShares(1_024)
 	mallory := limit.Holder{Address: "a", Principal: "mallory"}
@@ -61,7 +61,7 @@ func TestAPrincipalOfManyAddressesHasHalf(t *testing.T) {
 	require.NotZero(t, greedy(s, limit.Holder{Address: "a", Principal: "ada"}))
 }
 
-// A holder that takes step by step may have all that nobody else has, and gives it back.
+// An item that grows step by step may take all that other holders leave.
 func TestSharesHaveRoomForOneLargeTake(t *testing.T) {
 	s := limit.NewShares(1_024)
 	h := limit.Holder{Address: "a", Principal: "ada"}

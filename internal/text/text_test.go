@@ -59,7 +59,7 @@ func wrapped(s, separator string) string {
 	return strings.Join(append(lines, s), separator)
 }
 
-// TestKeysAreNoSecrets refuses keys in each form, as a value and as a file.
+// Keys are refused in each form, as a value and as a file.
 func TestKeysAreNoSecrets(t *testing.T) {
 	refused := map[string]string{
 		"JWK":                    `{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"a key of an issuer"}`,
@@ -116,7 +116,7 @@ func TestQuotesAndNULAreNoSecrets(t *testing.T) {
 	require.ErrorContains(t, err, "quotes")
 }
 
-// TestSecretsAreAccepted has what generators of passwords make, a thousand times.
+// A thousand outputs of password generators are accepted.
 func TestSecretsAreAccepted(t *testing.T) {
 	random := make([]byte, 48)
 	for range 1_000 {

@@ -137,7 +137,7 @@ func TestWhatIsNotThereIsAProblem(t *testing.T) {
 	require.NotContains(t, w.Body.String(), "token")
 }
 
-// The policy would stop these in a browser; here they are found earlier.
+// A browser refuses these by the policy; this test finds them earlier.
 func TestThePageKeepsItsOwnPolicy(t *testing.T) {
 	outside := regexp.MustCompile(`(?i)(src|href|url)\s*[=(]\s*["']?(https?:)?//`)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script[^>]*>[^<]|["']javascript:`)

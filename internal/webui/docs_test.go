@@ -40,8 +40,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// What is kept compressed goes out as it is to those who take it so, and as it
-// was to others.
+// A compressed file is sent as it is to clients that accept gzip, and unpacked to others.
 func TestDocsThatAreCompressed(t *testing.T) {
 	h := webui.Docs()
 	for path, contentType := range map[string]string{
@@ -113,8 +112,8 @@ func TestDocsPolicy(t *testing.T) {
 	}
 }
 
-// All that the page asks for is there, relative to it: a base path may come
-// before.
+// Every file that the page loads exists, at a path relative to the page, so that a base path
+// may precede it.
 func TestWhatTheDocsAskForIsThere(t *testing.T) {
 	h := webui.Docs()
 	asks := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(get(h, "/docs").Body.String(), -1)
