@@ -22,10 +22,10 @@ const CloseTimeout = time.Second
 type phase uint8
 
 const (
-	unknown phase = iota // not registered
-	joining              // catching up: offers raise its mark
-	live                 // offers are queued
-	ended                // not registered any more: End was called
+	unregistered phase = iota // not registered
+	joining                   // catching up: offers raise its mark
+	live                      // offers are queued
+	ended                     // not registered any more: End was called
 )
 
 // Conn is one open connection of a user. Keep it small: there are a million.
@@ -40,7 +40,7 @@ type Conn struct {
 
 	// The rest is guarded by shard.mu.
 
-	holder holder // its user never changes, but is written anew by Renew
+	principal compactPrincipal // its user never changes, but is written anew by Renew
 
 	// seen is the last sequence that c was offered: while it is joining, the
 	// mark that it must reach before it can go live.
@@ -57,21 +57,21 @@ type Conn struct {
 	pingAt  int32
 	freshAt int32
 
-	why     *notify.Close // why it ended
-	phase   phase
-	writing bool // there is a writer, and it will see what is changed here
-	blocked bool // the writer waits for the peer
-	ping    bool // the writer is to ping
-	told    bool // a cursor since the wheel last looked
-	recount bool // it is in the shard's list of those to be given a fresh count
-	closing bool // Transport.Close was called or is about to be
+	why       *notify.Close // why it ended
+	phase     phase
+	writing   bool // there is a writer, and it will see what is changed here
+	blocked   bool // the writer waits for the peer
+	ping      bool // the writer is to ping
+	hadCursor bool // an event with a cursor was queued since the wheel last checked
+	recount   bool // it is in the shard's list of those to be given a fresh count
+	closing   bool // Transport.Close was called or is about to be
 }
 
 // Principal returns whose connection c is, by the last token that it was shown.
 func (c *Conn) Principal() notify.Principal {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	return c.holder.principal()
+	return c.principal.expand()
 }
 
 // ID returns what c is called.
@@ -90,7 +90,7 @@ func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }
 func (c *Conn) Offer(f *Event) bool {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	return c.enqueue(f)
+	return c.enqueueLocked(f)
 }
 
 // Write writes frames to the peer at once and waits until that is done. The
@@ -124,31 +124,31 @@ func (c *Conn) Ended() bool {
 func (c *Conn) End(why notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	c.shard.end(c, why)
+	c.shard.endLocked(c, why)
 }
 
 // offer tells c of f, if it has not seen it: now if it is live, else when it
 // has caught up. It reports whether f was queued, for its caller to see to it
 // that somebody writes it.
-func (c *Conn) offer(f *Event) bool {
+func (c *Conn) offerLocked(f *Event) bool {
 	switch {
 	case f.Sequence == 0 && c.phase == joining:
-		c.hold(f)
+		c.holdLocked(f)
 	case f.Sequence == 0:
-		return c.put(f)
+		return c.putLocked(f)
 	case f.Sequence <= c.seen:
 	case c.phase == joining:
 		c.seen = f.Sequence
 	default:
 		c.seen = f.Sequence
-		return c.put(f)
+		return c.putLocked(f)
 	}
 	return false
 }
 
 // hold keeps an ephemeral frame until c is live. Half of the queue's bounds are
 // left to what comes then.
-func (c *Conn) hold(f *Event) {
+func (c *Conn) holdLocked(f *Event) {
 	h := c.shard.hub
 	if c.held == nil {
 		c.held = h.newBatch()
@@ -163,27 +163,27 @@ func (c *Conn) hold(f *Event) {
 }
 
 // goLive is GoLive but for the writing, which is its caller's if writes is true.
-func (c *Conn) goLive(at notify.Sequence, first []*Event) (gone, writes bool) {
+func (c *Conn) becomeLive(at notify.Sequence, first []*Event) (gone, writes bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if c.phase != joining {
 		return true, false
 	}
-	if c.seen > at || len(first) > 1 && c.isMuch(first) {
+	if c.seen > at || len(first) > 1 && c.isManyLocked(first) {
 		return false, false
 	}
 	c.phase, c.seen = live, at
-	writes = c.takeUp()
+	writes = c.claimLocked()
 	for _, f := range first {
 		if f != nil {
-			c.enqueue(f)
+			c.enqueueLocked(f)
 		}
 	}
 	if held := c.held; held != nil {
 		c.held = nil
 		c.shard.hub.budget.Give(int64(held.bytes))
 		for _, f := range held.events {
-			c.enqueue(f)
+			c.enqueueLocked(f)
 		}
 		c.shard.hub.freeBatch(held)
 	}
@@ -192,7 +192,7 @@ func (c *Conn) goLive(at notify.Sequence, first []*Event) (gone, writes bool) {
 
 // isMuch reports whether frames would fill half of the queue, or half of what
 // all queues have left.
-func (c *Conn) isMuch(frames []*Event) bool {
+func (c *Conn) isManyLocked(frames []*Event) bool {
 	bytes := 0
 	for _, f := range frames {
 		bytes += c.transport.Size(f)
@@ -202,39 +202,39 @@ func (c *Conn) isMuch(frames []*Event) bool {
 }
 
 // enqueue queues f and sees to it that somebody writes it.
-func (c *Conn) enqueue(f *Event) bool {
-	if !c.put(f) {
+func (c *Conn) enqueueLocked(f *Event) bool {
+	if !c.putLocked(f) {
 		return false
 	}
-	c.wake()
+	c.wakeLocked()
 	return true
 }
 
 // put queues f. If that is too much for the queue, c ends at once, so that
 // nothing later slips in.
-func (c *Conn) put(f *Event) bool {
+func (c *Conn) putLocked(f *Event) bool {
 	if c.phase != joining && c.phase != live {
 		return false
 	}
 	h, size := c.shard.hub, c.transport.Size(f)
-	if c.isFull(size) {
+	if c.isFullLocked(size) {
 		h.opts.Metrics.Dropped(1, notify.CloseSlow.Reason)
-		c.shard.end(c, notify.CloseSlow)
+		c.shard.endLocked(c, notify.CloseSlow)
 		return false
 	}
 	if !h.budget.Take(int64(size), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, notify.CloseOverloaded.Reason)
-		c.shard.end(c, notify.CloseOverloaded)
+		c.shard.endLocked(c, notify.CloseOverloaded)
 		return false
 	}
 	c.queue.add(h, c.transport, f, size)
-	c.told = c.told || f.Sequence != 0
+	c.hadCursor = c.hadCursor || f.Sequence != 0
 	return true
 }
 
 // isLong reports whether half of what may be queued is, though the peer takes
 // what it is sent.
-func (c *Conn) isLong() bool {
+func (c *Conn) isLongLocked() bool {
 	opts := &c.shard.hub.opts
 	n, bytes := c.queue.size(c.transport)
 	return n > 0 && !c.blocked && (2*n >= opts.QueueLen-1 || 2*bytes >= opts.QueueBytes)
@@ -245,46 +245,46 @@ func (c *Conn) isLong() bool {
 func (c *Conn) awaitTaken() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	for c.isLong() {
+	for c.isLongLocked() {
 		c.shard.taken.Wait()
 	}
 }
 
 // isFull reports whether an event of a size is too much for what is queued and in
 // flight.
-func (c *Conn) isFull(size int) bool {
+func (c *Conn) isFullLocked(size int) bool {
 	n, bytes := c.queue.size(c.transport)
 	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+size
 	return n > c.shard.hub.opts.QueueLen || bytes > c.shard.hub.opts.QueueBytes
 }
 
 // refresh tells c of a newer cursor, unless it was told one meanwhile.
-func (c *Conn) refresh(f *Event) {
+func (c *Conn) sendFresh(f *Event) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if c.phase == live && f.Sequence > c.seen {
 		c.seen = f.Sequence
-		c.enqueue(f)
-		c.told = false // it is still a quiet one
+		c.enqueueLocked(f)
+		c.hadCursor = false // it is still a quiet one
 	}
 }
 
 // end is End, with the lock held.
-func (s *shard) end(c *Conn, why notify.Close) {
+func (s *shard) endLocked(c *Conn, why notify.Close) {
 	if c.phase != joining && c.phase != live {
 		return
 	}
 	c.phase, c.why = ended, &why
-	s.remove(c)
+	s.removeLocked(c)
 	s.hub.opts.Metrics.Closed(why)
-	c.held = c.drop(c.held)
+	c.held = c.dropLocked(c.held)
 	switch {
 	case isAbrupt(why):
-		c.closeNow()
+		c.closeLocked()
 	case c.writing: // it closes when all is written, if that can be
 		time.AfterFunc(CloseTimeout, c.cut)
 	default:
-		c.wake()
+		c.wakeLocked()
 	}
 	c.slot.leave()
 	s.hub.tasks.Done()
@@ -301,21 +301,21 @@ func isAbrupt(why notify.Close) bool {
 }
 
 // remove takes c out of all that knows it.
-func (s *shard) remove(c *Conn) {
-	user := c.holder.user
+func (s *shard) removeLocked(c *Conn) {
+	user := c.principal.user
 	conns := s.users[user]
 	if i := slices.Index(conns, c); len(conns) == 1 && i == 0 {
 		delete(s.users, user)
 	} else if i >= 0 {
 		s.users[user] = slices.Delete(conns, i, i+1)
 	}
-	c.unlink()
+	c.unlinkLocked()
 	s.unsubscribeLocked(c)
 	s.hub.count.Add(-1)
 }
 
 // drop gives back a batch that will not be written.
-func (c *Conn) drop(b *batch) *batch {
+func (c *Conn) dropLocked(b *batch) *batch {
 	if b == nil {
 		return nil
 	}
@@ -326,8 +326,8 @@ func (c *Conn) drop(b *batch) *batch {
 }
 
 // dropQueue drops what is queued.
-func (c *Conn) dropQueue() {
+func (c *Conn) dropQueueLocked() {
 	if !c.queue.isEmpty() {
-		c.drop(c.queue.take(c.shard.hub, c.transport))
+		c.dropLocked(c.queue.takeAll(c.shard.hub, c.transport))
 	}
 }

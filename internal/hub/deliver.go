@@ -16,7 +16,7 @@ import (
 // What is told to few users, Deliver itself writes, as far as the network takes
 // it at once: waking somebody who does would cost as much as the write.
 func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Event) {
-	var own own
+	var direct direct
 	var long []*Conn
 	switch {
 	case to.All:
@@ -27,32 +27,32 @@ func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Event) {
 		h.DeliverTopics(to.Topics, func(notify.Topic) *Event { return f })
 	default:
 		for _, u := range to.Users {
-			long = h.shardOf(u).deliver(u, f, &own, long)
+			long = h.shardOf(u).deliver(u, f, &direct, long)
 		}
 	}
-	own.write()
+	direct.write()
 	awaitTaken(long)
 }
 
 // own is the connections that whoever delivers writes to, when it holds no lock.
-type own struct {
-	conns [workerShare]*Conn
+type direct struct {
+	conns [shareSize]*Conn
 	n     int
 }
 
 // take takes c, which has something to be written, or leaves it to a worker.
 // The shard's lock is held.
-func (o *own) take(c *Conn) {
-	if o.n == len(o.conns) || !c.transport.Tries() {
-		c.wake()
-	} else if c.takeUp() {
-		o.conns[o.n] = c
-		o.n++
+func (d *direct) addLocked(c *Conn) {
+	if d.n == len(d.conns) || !c.transport.Tries() {
+		c.wakeLocked()
+	} else if c.claimLocked() {
+		d.conns[d.n] = c
+		d.n++
 	}
 }
 
-func (o *own) write() {
-	for _, c := range o.conns[:o.n] {
+func (d *direct) write() {
+	for _, c := range d.conns[:d.n] {
 		c.writeSome()
 	}
 }
@@ -160,13 +160,13 @@ func (s *shard) broadcast(at time.Time, f *Event, long []*Conn) []*Conn {
 	from := momentOf(at)
 	for _, conns := range s.users {
 		for _, c := range slices.Backward(conns) { // backward: offering may remove c
-			if c.holder.since > from {
+			if c.principal.since > from {
 				continue
 			}
-			if c.offer(f) {
-				c.wake()
+			if c.offerLocked(f) {
+				c.wakeLocked()
 			}
-			if c.isLong() {
+			if c.isLongLocked() {
 				long = append(long, c)
 			}
 		}
@@ -176,14 +176,14 @@ func (s *shard) broadcast(at time.Time, f *Event, long []*Conn) []*Conn {
 
 // deliver does the same for the connections of a user, and leaves some of them
 // to whoever delivers.
-func (s *shard) deliver(u notify.UserID, f *Event, own *own, long []*Conn) []*Conn {
+func (s *shard) deliver(u notify.UserID, f *Event, direct *direct, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) {
-		if c.offer(f) {
-			own.take(c)
+		if c.offerLocked(f) {
+			direct.addLocked(c)
 		}
-		if c.isLong() {
+		if c.isLongLocked() {
 			long = append(long, c)
 		}
 	}
@@ -196,10 +196,10 @@ func (s *shard) deliverTopics(hits []hit, frames []*Event, long []*Conn) []*Conn
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eachHearerLocked(hits, func(c *Conn, i int) {
-		if c.offer(frames[i]) {
-			c.wake()
+		if c.offerLocked(frames[i]) {
+			c.wakeLocked()
 		}
-		if c.isLong() {
+		if c.isLongLocked() {
 			long = append(long, c)
 		}
 	})
@@ -224,9 +224,9 @@ func (c *Conn) offerAllLocked(frames []*Event, seq notify.Sequence) (long bool) 
 	}
 	c.seen = max(c.seen, frames[len(frames)-1].Sequence)
 	for _, f := range frames {
-		c.enqueue(f)
+		c.enqueueLocked(f)
 	}
-	return c.isLong()
+	return c.isLongLocked()
 }
 
 // eachLocked calls do with each connection that to names, once, with its shard
@@ -277,4 +277,45 @@ func (s *shard) connsOf(u notify.UserID) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.users[u])
+}
+
+// FollowShared offers every connection that to names, and that hears none of except,
+// the same frames. They follow the frame with the sequence seq and bear none
+// themselves. A connection that is joining, or was told something later, is not told:
+// it has read its past up to seq at least.
+func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.Sequence, frames []*Event) {
+	var long []*Conn
+	h.eachLocked(to, func(c *Conn) {
+		if len(except) > 0 {
+			if _, hears := notify.Heard(c.principal.topics(), except); hears {
+				return
+			}
+		}
+		if c.followLocked(frames, seq) {
+			long = append(long, c)
+		}
+	})
+	awaitTaken(long)
+}
+
+// FollowUser does what FollowShared does for the connections of one user, with frames
+// that are made as for DeliverUser.
+func (h *Hub) FollowUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Event, ok bool)) {
+	h.offerUser(u, frames, func(c *Conn, fs []*Event) bool {
+		c.shard.mu.Lock()
+		defer c.shard.mu.Unlock()
+		return c.followLocked(fs, seq)
+	})
+}
+
+// followLocked offers frames that belong behind the frame with the sequence seq, and
+// reports whether c's queue is long now.
+func (c *Conn) followLocked(frames []*Event, seq notify.Sequence) (long bool) {
+	if c.phase != live || c.seen > seq {
+		return false
+	}
+	for _, f := range frames {
+		c.enqueueLocked(f)
+	}
+	return c.isLongLocked()
 }

@@ -137,7 +137,7 @@ func New(opts Options) *Hub {
 // says since when there is this connection. It takes the slot that Admit gave;
 // nil: it has none.
 func (h *Hub) NewConn(p notify.Principal, id string, slot *Slot, t Transport) *Conn {
-	return &Conn{shard: h.shardOf(p.User), holder: holderOf(p), id: id, transport: t, slot: slot.take()}
+	return &Conn{shard: h.shardOf(p.User), principal: compact(p), id: id, transport: t, slot: slot.take()}
 }
 
 func (h *Hub) shardOf(u notify.UserID) *shard {
@@ -158,9 +158,9 @@ func (h *Hub) Register(c *Conn) error {
 		c.slot.leave()
 		return notify.Errorf(notify.ErrDraining, "this node is stopping")
 	}
-	user := c.holder.user
+	user := c.principal.user
 	for len(s.users[user]) >= h.opts.PerUser {
-		s.end(s.users[user][0], notify.CloseReplaced)
+		s.endLocked(s.users[user][0], notify.CloseReplaced)
 	}
 	h.tasks.Add(1)
 	h.count.Add(1)
@@ -182,7 +182,7 @@ func (h *Hub) Register(c *Conn) error {
 // GoLive itself writes what the network takes at once, unless somebody else
 // writes to c already.
 func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Event) bool {
-	gone, writes := c.goLive(at, first)
+	gone, writes := c.becomeLive(at, first)
 	if writes {
 		c.write()
 	}
@@ -191,3 +191,23 @@ func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Event) bool {
 
 // Count returns how many connections there are.
 func (h *Hub) Count() int { return int(h.count.Load()) }
+
+// Metrics counts what happens to connections. Its methods are called with
+// locks held: they neither wait nor call the hub.
+type Metrics interface {
+	Opened()
+	Closed(why notify.Close)
+	Delivered(frames int)              // written to the transport
+	Dropped(frames int, reason string) // queued but never written; reason is that of the close, or DropJoining
+}
+
+// DropJoining is the reason for dropping ephemeral frames that came while a
+// connection was catching up and were more than are held for it.
+const DropJoining = "joining"
+
+type noMetrics struct{}
+
+func (noMetrics) Opened()             {}
+func (noMetrics) Closed(notify.Close) {}
+func (noMetrics) Delivered(int)       {}
+func (noMetrics) Dropped(int, string) {}

@@ -35,7 +35,7 @@ func (q *queue) add(h *Hub, t Transport, e *Event, size int) {
 }
 
 // take empties the queue, which is not empty.
-func (q *queue) take(h *Hub, t Transport) *batch {
+func (q *queue) takeAll(h *Hub, t Transport) *batch {
 	b := q.batch
 	if b == nil {
 		b = h.newBatch()
@@ -69,4 +69,25 @@ func (h *Hub) freeBatch(b *batch) {
 	clear(b.events)
 	b.events, b.bytes = b.events[:0], 0
 	h.batches.Put(b)
+}
+
+// hasRoomFor reports whether n bytes are at most half of what the budget has left.
+func (h *Hub) hasRoomFor(n int) bool {
+	left, limited := h.budget.Left()
+	return !limited || 2*int64(n) <= left
+}
+
+// Queued returns the size of the send queues of all connections, and 0 if that is not
+// limited.
+func (h *Hub) Queued() int64 { return h.budget.Taken() }
+
+// queuedLocked returns how many bytes are queued for c, held until it is live, or
+// being written.
+func (c *Conn) queuedLocked() int {
+	_, n := c.queue.size(c.transport)
+	n += int(c.flightBytes)
+	if c.held != nil {
+		n += c.held.bytes
+	}
+	return n
 }

@@ -35,14 +35,14 @@ func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
 	at := int32(now / tick)                                                       //nolint:gosec // 68 years of seconds
 	c.pingAt = at + 1 + rand.Int32N(ticks(opts.PingEvery))                        //nolint:gosec // jitter: nobody gains by guessing
 	c.freshAt = at + ticks(opts.FreshEvery) + rand.Int32N(ticks(opts.FreshEvery)) //nolint:gosec // jitter, too
-	w.put(c, now, opts)
+	w.schedule(c, now, opts)
 }
 
 // put puts c where its next look is due: its ping, the end of its token, or
 // the moment it has been silent for too long.
-func (w *wheel) put(c *Conn, now time.Duration, opts *Options) {
+func (w *wheel) schedule(c *Conn, now time.Duration, opts *Options) {
 	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.heard.Load())+opts.Silence)
-	if ends := c.holder.expires; ends != 0 {
+	if ends := c.principal.expires; ends != 0 {
 		at = min(at, now+max(0, ends.time().Add(opts.Leeway).Sub(opts.WallClock())))
 	}
 	n := int32(len(w.slots)) //nolint:gosec // a few more than the seconds between two pings
@@ -55,7 +55,7 @@ func (w *wheel) put(c *Conn, now time.Duration, opts *Options) {
 }
 
 // unlink takes c out of its slot.
-func (c *Conn) unlink() {
+func (c *Conn) unlinkLocked() {
 	if c.at == nil {
 		return
 	}
@@ -106,10 +106,10 @@ func (h *Hub) turn(all bool) {
 	for i := range h.shards {
 		for _, c := range h.shards[i].turn(all, at) {
 			if f := c.fresh(at); f != nil {
-				c.refresh(f)
+				c.sendFresh(f)
 			}
 		}
-		h.shards[i].tellCounts(at)
+		h.shards[i].sendCounts(at)
 	}
 }
 
@@ -145,8 +145,8 @@ func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 			w.due.at = &w.due
 		}
 		for c := w.due; c != nil; c = w.due {
-			c.unlink()
-			if s.look(c, now, wall) && s.isStale(c, at) {
+			c.unlinkLocked()
+			if s.checkLocked(c, now, wall) && s.isStaleLocked(c, at) {
 				stale = append(stale, c)
 			}
 		}
@@ -156,34 +156,34 @@ func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 
 // look ends c, or pings it if that is due and puts it back on the wheel. It
 // reports whether c goes on.
-func (s *shard) look(c *Conn, now time.Duration, wall time.Time) bool {
+func (s *shard) checkLocked(c *Conn, now time.Duration, wall time.Time) bool {
 	opts := &s.hub.opts
-	ends := c.holder.expires
+	ends := c.principal.expires
 	if ends != 0 && !wall.Before(ends.time().Add(opts.Leeway)) {
-		s.end(c, notify.CloseExpired)
+		s.endLocked(c, notify.CloseExpired)
 		return false
 	}
 	if now-time.Duration(c.heard.Load()) >= opts.Silence {
-		s.end(c, notify.CloseSilent)
+		s.endLocked(c, notify.CloseSilent)
 		return false
 	}
 	if s.wheel.tick >= c.pingAt {
 		c.pingAt = s.wheel.tick + ticks(opts.PingEvery)
 		c.ping = true
-		c.wake()
+		c.wakeLocked()
 	}
-	s.wheel.put(c, now, opts)
+	s.wheel.schedule(c, now, opts)
 	return true
 }
 
 // isStale reports whether c is to be given a newer cursor: one look per
 // FreshEvery finds that it was told none since the last.
-func (s *shard) isStale(c *Conn, at notify.Sequence) bool {
+func (s *shard) isStaleLocked(c *Conn, at notify.Sequence) bool {
 	if s.wheel.tick < c.freshAt {
 		return false
 	}
-	told := c.told
-	c.told = false
+	had := c.hadCursor
+	c.hadCursor = false
 	c.freshAt = s.wheel.tick + ticks(s.hub.opts.FreshEvery)
-	return !told && c.phase == live && at > c.seen && s.hub.opts.Unread != nil
+	return !had && c.phase == live && at > c.seen && s.hub.opts.Unread != nil
 }

@@ -20,8 +20,8 @@ type ready struct {
 	workers int // that are running
 }
 
-// workerShare is how many connections a worker takes at a time.
-const workerShare = 16
+// shareSize is how many connections a worker takes at a time.
+const shareSize = 16
 
 // add adds c, and reports whether it takes one more worker.
 func (r *ready) add(c *Conn, most int) (more bool) {
@@ -37,7 +37,7 @@ func (r *ready) add(c *Conn, most int) (more bool) {
 
 // take moves the next connections into share and returns them. A worker that
 // gets none has left.
-func (r *ready) take(share []*Conn) []*Conn {
+func (r *ready) takeShare(share []*Conn) []*Conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := copy(share, r.conns[r.head:])
@@ -53,7 +53,7 @@ func (r *ready) take(share []*Conn) []*Conn {
 
 // takeUp makes the caller c's writer, unless there is one: it must call write
 // without the shard's lock, which is held now.
-func (c *Conn) takeUp() bool {
+func (c *Conn) claimLocked() bool {
 	if c.writing || c.closing {
 		return false
 	}
@@ -64,14 +64,14 @@ func (c *Conn) takeUp() bool {
 
 // wake sees to it that somebody writes, unless somebody does: who will find
 // what there is to do. The shard's lock is held.
-func (c *Conn) wake() {
-	if c.takeUp() {
-		c.getReady()
+func (c *Conn) wakeLocked() {
+	if c.claimLocked() {
+		c.leaveToWorker()
 	}
 }
 
 // getReady leaves writing to a worker.
-func (c *Conn) getReady() {
+func (c *Conn) leaveToWorker() {
 	h := c.shard.hub
 	if h.ready.add(c, h.workers) {
 		h.tasks.Add(1)
@@ -83,9 +83,9 @@ func (c *Conn) getReady() {
 // more.
 func (h *Hub) work() {
 	defer h.tasks.Done()
-	var room [workerShare]*Conn
+	var room [shareSize]*Conn
 	for {
-		share := h.ready.take(room[:])
+		share := h.ready.takeShare(room[:])
 		if len(share) == 0 {
 			return
 		}
@@ -113,7 +113,7 @@ func (c *Conn) writeSome() {
 			return
 		}
 	}
-	c.getReady()
+	c.leaveToWorker()
 }
 
 // unsure is for how long a write may wait before the peer counts as one that is
@@ -164,7 +164,7 @@ func (c *Conn) flush() {
 func (c *Conn) writeOnce() (over bool) {
 	defer c.Recover()
 	h := c.shard.hub
-	b, ping, bye := c.take()
+	b, ping, bye := c.nextStep()
 	var done bool
 	var err error
 	switch {
@@ -206,7 +206,7 @@ func (c *Conn) lost(err error) {
 
 // take returns what the writer is to do next: write a batch, ping, close, or
 // leave. When it is to close or leave, it is not c's writer any more.
-func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
+func (c *Conn) nextStep() (b *batch, ping bool, bye *notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.hub.budget.Give(int64(c.flightBytes))
@@ -214,10 +214,10 @@ func (c *Conn) take() (b *batch, ping bool, bye *notify.Close) {
 	switch {
 	case c.closing: // somebody else closes
 	case !c.queue.isEmpty():
-		if c.isLong() {
+		if c.isLongLocked() {
 			defer c.shard.taken.Broadcast()
 		}
-		b = c.queue.take(c.shard.hub, c.transport)
+		b = c.queue.takeAll(c.shard.hub, c.transport)
 		c.flight, c.flightBytes = int32(len(b.events)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
 		return b, false, nil
 	case c.phase == ended:
@@ -237,14 +237,14 @@ func (c *Conn) cut() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if !c.closing {
-		c.closeNow()
+		c.closeLocked()
 	}
 }
 
 // closeNow closes the transport beside the writer, if there is one, which then
 // finds that it cannot write. The shard's lock is held, and c has ended.
-func (c *Conn) closeNow() {
-	c.dropQueue()
+func (c *Conn) closeLocked() {
+	c.dropQueueLocked()
 	c.shard.taken.Broadcast()
 	c.closing = true
 	c.shard.hub.tasks.Add(1)
@@ -262,7 +262,7 @@ func (c *Conn) Recover() {
 		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	c.shard.end(c, notify.CloseInternal)
-	c.dropQueue() // which might be what it panics at
+	c.shard.endLocked(c, notify.CloseInternal)
+	c.dropQueueLocked() // which might be what it panics at
 	c.shard.taken.Broadcast()
 }

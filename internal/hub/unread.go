@@ -56,7 +56,7 @@ type counting struct {
 // tellCounts gives those a fresh count who want one, now that all connections
 // were told everything up to at. Connections of a user that read the same are
 // counted once.
-func (s *shard) tellCounts(at notify.Sequence) {
+func (s *shard) sendCounts(at notify.Sequence) {
 	next := s.takeCounts(at)
 	slices.SortFunc(next, func(a, b counting) int {
 		return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.at, b.at))
@@ -75,7 +75,7 @@ func (s *shard) tellCounts(at notify.Sequence) {
 			c.conn.End(notify.CloseInternal)
 			continue
 		}
-		c.conn.tellCount(f)
+		c.conn.sendCount(f)
 	}
 }
 
@@ -99,7 +99,7 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 			rest = append(rest, c)
 		case c.phase == live: // what it was offered last had all before it offered, too
 			c.recount = false
-			next = append(next, counting{c, c.holder.user, max(at, c.seen)})
+			next = append(next, counting{c, c.principal.user, max(at, c.seen)})
 		}
 	}
 	clear(s.recount.conns[len(rest):])
@@ -111,7 +111,7 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 
 // tellCount tells c a count, unless something newer was offered meanwhile: then
 // it is told at the next tick.
-func (c *Conn) tellCount(f *Event) {
+func (c *Conn) sendCount(f *Event) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	switch {
@@ -120,6 +120,6 @@ func (c *Conn) tellCount(f *Event) {
 		c.shard.noteCountLocked(c)
 	default:
 		c.seen = f.Sequence
-		c.enqueue(f)
+		c.enqueueLocked(f)
 	}
 }

@@ -10,32 +10,32 @@ import (
 )
 
 // holder is a notify.Principal in less room.
-type holder struct {
+type compactPrincipal struct {
 	user    notify.UserID
 	issuer  *notify.Issuer
 	name    string
 	tokenID string
-	rights  *rights // nil: none, as of most
+	grants  *grants // nil: none, as of most
 	since   moment
 	expires moment
 	issued  moment
 }
 
-// rights are what few tokens give.
-type rights struct {
+// grants are what few tokens give.
+type grants struct {
 	scopes  []notify.Scope
 	topics  []notify.TopicPattern
 	ignored int // topics
 }
 
 // holderOf copies p, whose strings may be parts of a request or token.
-func holderOf(p notify.Principal) holder {
-	h := holder{
+func compact(p notify.Principal) compactPrincipal {
+	h := compactPrincipal{
 		user: cloneString(p.User), issuer: p.Issuer, name: cloneString(p.Name), tokenID: cloneString(p.TokenID),
 		since: momentOf(p.Since), expires: momentOf(p.Expires), issued: momentOf(p.Issued),
 	}
 	if len(p.Scopes) > 0 || len(p.Topics) > 0 || p.TopicsIgnored > 0 {
-		h.rights = &rights{cloneStrings(p.Scopes), cloneStrings(p.Topics), p.TopicsIgnored}
+		h.grants = &grants{cloneStrings(p.Scopes), cloneStrings(p.Topics), p.TopicsIgnored}
 	}
 	return h
 }
@@ -50,32 +50,32 @@ func cloneStrings[T ~string](all []T) []T {
 	return all
 }
 
-func (h *holder) principal() notify.Principal {
+func (h *compactPrincipal) expand() notify.Principal {
 	p := notify.Principal{
 		User: h.user, Issuer: h.issuer, Name: h.name, TokenID: h.tokenID, Topics: h.topics(),
 		Since: h.since.time(), Expires: h.expires.time(), Issued: h.issued.time(),
 	}
-	if h.rights != nil {
-		p.Scopes, p.TopicsIgnored = h.rights.scopes, h.rights.ignored
+	if h.grants != nil {
+		p.Scopes, p.TopicsIgnored = h.grants.scopes, h.grants.ignored
 	}
 	return p
 }
 
 // topics returns what is heard besides what is told to the user and to everyone.
-func (h *holder) topics() []notify.TopicPattern {
-	if h.rights == nil {
+func (h *compactPrincipal) topics() []notify.TopicPattern {
+	if h.grants == nil {
 		return nil
 	}
-	return h.rights.topics
+	return h.grants.topics
 }
 
 // isOf reports whether r refuses the token of h, without making a principal of
 // h first: to find one token, all connections are looked at.
-func (h *holder) isOf(r notify.Revocation) bool {
+func (h *compactPrincipal) isOf(r notify.Revocation) bool {
 	if r.TokenID != "" {
 		return h.tokenID == r.TokenID && r.IsOf(h.issuer)
 	}
-	return r.Concerns(h.principal())
+	return r.Concerns(h.expand())
 }
 
 // moment is a time in nanoseconds since 1970, as far as they reach; 0 is the

@@ -43,7 +43,7 @@ func (h *Hub) Disconnect(u notify.UserID, id string, why notify.Close) int {
 	n := 0
 	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
 		if id == "" || id == c.id {
-			s.end(c, why)
+			s.endLocked(c, why)
 			n++
 		}
 	}
@@ -66,21 +66,21 @@ func (s *shard) revokeToken(r notify.Revocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for u := range s.users {
-		s.revokeOf(u, r)
+		s.revokeLocked(u, r)
 	}
 }
 
 func (s *shard) revoke(r notify.Revocation, u notify.UserID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.revokeOf(u, r)
+	s.revokeLocked(u, r)
 }
 
 // revokeOf ends those connections of u that r concerns. The lock is held.
-func (s *shard) revokeOf(u notify.UserID, r notify.Revocation) {
+func (s *shard) revokeLocked(u notify.UserID, r notify.Revocation) {
 	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
-		if c.holder.isOf(r) {
-			s.end(c, notify.CloseRevoked)
+		if c.principal.isOf(r) {
+			s.endLocked(c, notify.CloseRevoked)
 		}
 	}
 }
@@ -99,8 +99,8 @@ func (s *shard) endWithdrawn() {
 	defer s.mu.Unlock()
 	for _, conns := range s.users {
 		for _, c := range slices.Backward(conns) { // backward: ending removes c
-			if why, yes := c.holder.issuer.Withdrawn(); yes {
-				s.end(c, why)
+			if why, yes := c.principal.issuer.Withdrawn(); yes {
+				s.endLocked(c, why)
 			}
 		}
 	}
@@ -113,16 +113,16 @@ func (c *Conn) Renew(p notify.Principal) bool {
 	s := c.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.User != c.holder.user || c.phase != joining && c.phase != live {
+	if p.User != c.principal.user || c.phase != joining && c.phase != live {
 		return false
 	}
-	was := c.holder
-	c.holder = holderOf(p)
+	was := c.principal
+	c.principal = compact(p)
 	s.resubscribeLocked(c, was.topics())
-	if was.since != c.holder.since || !slices.Equal(was.topics(), c.holder.topics()) {
+	if was.since != c.principal.since || !slices.Equal(was.topics(), c.principal.topics()) {
 		s.noteCountLocked(c) // there is more or less in its inbox now
 	}
-	c.unlink() // it may expire sooner than it would have been looked at
-	s.wheel.put(c, s.hub.since(), &s.hub.opts)
+	c.unlinkLocked() // it may expire sooner than it would have been looked at
+	s.wheel.schedule(c, s.hub.since(), &s.hub.opts)
 	return true
 }

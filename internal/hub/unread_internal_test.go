@@ -40,7 +40,7 @@ func TestRenewingWhileCountingIsNoRace(t *testing.T) {
 	})
 	for range 100 {
 		h.Recount(notify.Readers{All: true})
-		conns[0].shard.tellCounts(0)
+		conns[0].shard.sendCounts(0)
 	}
 	close(stop)
 	renewing.Wait()

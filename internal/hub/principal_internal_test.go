@@ -18,8 +18,8 @@ func TestHolderIsThePrincipal(t *testing.T) {
 		{User: "ada", Issuer: &notify.Issuer{Name: "one"}, TopicsIgnored: 1},
 		{Since: at, Expires: at.Add(time.Hour), Issued: at.Add(-time.Hour)},
 	} {
-		h := holderOf(p)
-		if got := h.principal(); !reflect.DeepEqual(got, p) {
+		h := compact(p)
+		if got := h.expand(); !reflect.DeepEqual(got, p) {
 			t.Errorf("%+v became %+v", p, got)
 		}
 	}
