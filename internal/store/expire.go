@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Due reports whether a Sweep applied now would find something to remove.
+// Due reports whether a Sweep that is applied now would remove something.
 func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	v := s.snapshots.acquire()
 	defer v.release()
@@ -22,7 +22,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if b := sizeLimitOf(e.MaxBytes); b.exceeded(&st) || b.refuses(&st) { // it may be read state that is dead
+	if b := sizeLimitOf(e.MaxBytes); b.exceeded(&st) || b.refuses(&st) { // pruning read state may free space
 		return true, nil
 	}
 	now = latest(st.time, now) // the time that the Sweep would have
@@ -38,7 +38,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	return due, err
 }
 
-// applySweep removes what is past its time, and reports whether there is more.
+// applySweep removes expired records, and reports whether there are more.
 func (tx *txn) applySweep(e notify.Sweep) (more bool, err error) {
 	left := maxExpirations
 	tx.discardsEmpty = sizeLimitOf(e.MaxBytes).discardsEmpty(&tx.state)
@@ -62,8 +62,9 @@ func (tx *txn) applySweep(e notify.Sweep) (more bool, err error) {
 	return more, tx.pruneReadState(left)
 }
 
-// enforceRetention removes the oldest notifications, while they are too old or too much. It
-// returns how many more the Sweep may remove.
+// enforceRetention removes the oldest notifications, while they are older than the
+// retention or the size limit is exceeded. It returns how many records the Sweep may
+// still remove.
 func (tx *txn) enforceRetention(e notify.Sweep, most int) (more bool, left int, err error) {
 	left = most
 	err = eachNotification(tx.batch, func(n *notify.Notification) (bool, error) {
@@ -90,12 +91,12 @@ func (tx *txn) removeRetained(seq notify.Sequence) (owners int, err error) {
 	return len(n.Users) + len(n.Topics), tx.removeAndRefresh(&n, bytes, true)
 }
 
-// expires removes what an end key stands for, and the key. It returns how many users
-// and topics were told of it.
+// expire removes the record to which an expiry key refers, and the key. It returns the
+// number of users and topics that a removed notification had.
 func (tx *txn) expire(key []byte) (owners int, err error) {
 	tx.remove(key)
 	t, kind, ref := expiryOf(key)
-	if kind != kindNotification && kind != kindChange { // which count theirs themselves
+	if kind != kindNotification && kind != kindChange { // these two update the usage themselves
 		tx.refund(key, 0)
 	}
 	switch kind {
@@ -116,7 +117,7 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if !used.at.Add(notify.KeyLifetime).After(t) { // not used anew since
+		if !used.at.Add(notify.KeyLifetime).After(t) { // not used again since
 			tx.remove(name)
 			tx.refund(name, len(b))
 		}
@@ -160,16 +161,16 @@ func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention 
 	return holders, unread, nil
 }
 
-// eachExpired calls f with the keys of what has ended by now, oldest first, until f
-// returns false.
+// eachExpired calls f with the expiry keys up to now, oldest first, until f returns
+// false.
 func eachExpired(r pebble.Reader, now time.Time, f func(key []byte) (bool, error)) error {
 	return each(r, []byte{kindExpiry}, expiryKey(now.Add(time.Millisecond), 0, nil), func(k, _ []byte) (bool, error) {
 		return f(append([]byte(nil), k...))
 	})
 }
 
-// eachNotification calls f with what is kept, oldest first, until f returns
-// false. The content may not be kept.
+// eachNotification calls f with the stored notifications, oldest first, until f returns
+// false. f must not keep the content.
 func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, error)) error {
 	return each(r, []byte{kindNotification}, endOfKind(kindNotification), func(k, v []byte) (bool, error) {
 		b, err := resolveRecord(r, sequenceOf(k), v)
@@ -184,8 +185,8 @@ func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, err
 	})
 }
 
-// each calls f with the keys and values from lower up to but without upper,
-// until f returns false. Neither may be kept.
+// each calls f with the keys and values from lower up to but not including upper, until f
+// returns false. f must not keep either.
 func each(r pebble.Reader, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {

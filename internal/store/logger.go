@@ -5,7 +5,7 @@ import (
 	"log/slog"
 )
 
-// logger passes what Pebble says on to slog.
+// logger passes Pebble's log to slog.
 type logger struct {
 	log   *slog.Logger
 	fatal func(error)
@@ -21,7 +21,7 @@ func (l logger) Errorf(format string, args ...any) {
 	l.log.Error("error of Pebble", "message", fmt.Sprintf(format, args...))
 }
 
-// Fatalf implements pebble.Logger. Pebble expects it not to return.
+// Fatalf implements pebble.Logger. It must not return.
 func (l logger) Fatalf(format string, args ...any) {
 	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
 }

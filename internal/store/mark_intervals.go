@@ -4,7 +4,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// x marks what one topic alone was told, within ranges of a feed.
+// markFeed marks a feed's notifications to one topic, within ranges.
 func (m *markOp) markFeed(feed string, ranges intervalSet, onlyExisting bool) error {
 	own, err := m.state.ownIntervals(feed)
 	if err != nil {
@@ -44,7 +44,7 @@ func (m *markOp) markEveryone(ranges intervalSet) error {
 	return m.err
 }
 
-// markBlock marks what several topics were told within a block of sequences.
+// markBlock marks notifications to several topics, within one block of sequences.
 func (m *markOp) markBlock(number uint64, ranges intervalSet) error {
 	own, err := m.state.block(number)
 	if err != nil {
@@ -63,7 +63,8 @@ func (m *markOp) markBlock(number uint64, ranges intervalSet) error {
 	return m.err
 }
 
-// pruned drops intervals under which nothing is kept, now and then.
+// pruned returns next without the intervals of removed notifications. It does so only
+// when next has grown by pruneInterval, since it takes a seek for each interval.
 func (m *markOp) pruned(next intervalSet, had int, key func(notify.Sequence) []byte) (intervalSet, error) {
 	if len(next)/pruneInterval <= had/pruneInterval {
 		return next, nil
@@ -71,7 +72,7 @@ func (m *markOp) pruned(next intervalSet, had int, key func(notify.Sequence) []b
 	return next.pruned(m.batch, key)
 }
 
-// setIntervals writes next in the place of own, and counts what both take.
+// setIntervals replaces the record own by next, and updates the usage.
 func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
 	if len(own) > 0 {
 		m.buffer = own.append(m.buffer[:0])
@@ -85,8 +86,8 @@ func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
 	m.charge(key, len(m.buffer))
 }
 
-// pruneFeeds goes through the feeds that the user has marked, a few at a time, and
-// drops the intervals of those of which nothing is kept.
+// pruneFeeds looks at a few of the feeds that the user has marked, and deletes the
+// intervals of those without notifications.
 func (m *markOp) pruneFeeds() error {
 	place := readFeedKey(m.Reader.User, "")
 	from, err := get(m.batch, place)
@@ -119,7 +120,7 @@ func (m *markOp) pruneFeeds() error {
 		m.refund(place, len(from))
 		m.remove(place)
 	}
-	if len(seen) == maxPrunedPerMark { // else from the beginning
+	if len(seen) == maxPrunedPerMark { // otherwise the next call starts at the first feed
 		last := []byte(seen[len(seen)-1])
 		m.set(place, last)
 		m.charge(place, len(last))
@@ -127,7 +128,7 @@ func (m *markOp) pruneFeeds() error {
 	return m.err
 }
 
-// pruneBlocks drops the first blocks if nothing is kept of them.
+// pruneBlocks deletes the first blocks of the user if their notifications are removed.
 func (m *markOp) pruneBlocks() error {
 	prefix := readStatePrefix(kindReadMulti, m.Reader.User)
 	var blocks []uint64

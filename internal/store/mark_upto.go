@@ -6,26 +6,27 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A Mark through a place takes several entries if it changes much. It goes on where
-// the last one has come to: a task, and a sequence within the task. The tasks are in
-// the order of their names, so that one which comes or goes meanwhile is no matter.
+// A Mark up to a sequence takes several entries if it changes much. It continues where
+// the last one has stopped: in a task, at a sequence. Tasks are done in the order of
+// their names, so that tasks which appear or disappear between two entries do no harm.
 const (
 	taskOwn      = "a"
 	taskEveryone = "b"
-	taskFeeds    = "c" // and a node, and what of the node
+	taskFeeds    = "c" // followed by a feed and one of the parts below
 	ofFeedItself = "\x001"
-	ofNarrower   = "\x002" // and the narrower node
+	ofNarrower   = "\x002" // followed by the narrower feed
 	ofMulti      = "\x003"
 )
 
-// task marks notifications with sequences above after, and returns the sequence up to
-// which all are marked. done says that none is left.
+// task marks the notifications of one kind after a sequence, and returns the sequence up
+// to which all are marked. done says that the task is finished.
 type task struct {
 	name string
 	mark func(after notify.Sequence) (reached notify.Sequence, done bool, err error)
 }
 
-// markUpTo marks all that the reader was told up to a place, or returns where to go on.
+// markUpTo marks all notifications of the reader up to a sequence, or returns the
+// position at which to continue.
 func (m *markOp) markUpTo() (next notify.MarkPlace, err error) {
 	if m.Through = min(m.Through, m.txn.state.last); m.Through == 0 {
 		return next, nil
@@ -47,7 +48,8 @@ func (m *markOp) markUpTo() (next notify.MarkPlace, err error) {
 	return next, nil
 }
 
-// run does a task, unless that was done before, and returns where to go on with it.
+// run runs a task, unless an earlier entry has finished it, and returns the position at
+// which to continue it.
 func (m *markOp) run(t task) (next notify.MarkPlace, err error) {
 	after := notify.Sequence(0)
 	switch {
@@ -67,9 +69,9 @@ func (m *markOp) run(t task) (next notify.MarkPlace, err error) {
 	return notify.MarkPlace{Task: t.name, After: reached}, nil
 }
 
-// feedUpTo marks what a feed was told: first, in one interval, what no narrower
-// feed has an interval for; then the intervals of narrower feeds; then what several
-// topics were told.
+// feedUpTo marks the notifications of a feed: first, in one interval, those for which no
+// narrower feed has an interval; then those in the intervals of narrower feeds; then
+// those to several topics.
 func (m *markOp) feedUpTo(feed string) (next notify.MarkPlace, err error) {
 	name := taskFeeds + feed
 	next, err = m.run(task{name + ofFeedItself, func(after notify.Sequence) (notify.Sequence, bool, error) {
@@ -88,13 +90,13 @@ func (m *markOp) feedUpTo(feed string) (next notify.MarkPlace, err error) {
 	}})
 }
 
-// narrowerUpTo marks within the intervals that feeds under a pattern have.
+// narrowerUpTo marks notifications within the intervals that feeds under a pattern have.
 func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPlace, err error) {
 	from, _ := strings.CutPrefix(m.From.Task, name)
 	if !strings.HasPrefix(m.From.Task, name) {
 		from = ""
 	}
-	var feeds []string // since what is iterated must not be changed
+	var feeds []string // collected first: the records must not change during the iteration
 	err = m.state.eachUnder(strings.TrimSuffix(pattern, "*"), from, func(feed string, _ intervalSet) (bool, error) {
 		if feed != pattern {
 			feeds = append(feeds, feed)
@@ -115,7 +117,7 @@ func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPlace, err 
 func (m *markOp) userUpTo(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	o := ofUser(m.Reader.User)
 	type one struct{ key, value []byte }
-	var all []one // since what is iterated must not be changed
+	var all []one // collected first: the items must not change during the iteration
 	done, reached = true, after
 	if after >= m.Through {
 		return after, true, nil
@@ -149,7 +151,7 @@ func (m *markOp) userUpTo(after notify.Sequence) (reached notify.Sequence, done 
 	return reached, done, nil
 }
 
-// changedUnread returns what a history of a user has at key, be it there or elsewhere.
+// userNotification returns the notification of a user's item.
 func (m *markOp) userNotification(key, value []byte) (notify.Notification, error) {
 	_, record, err := readUserItem(value)
 	switch {
@@ -161,9 +163,9 @@ func (m *markOp) userNotification(key, value []byte) (notify.Notification, error
 	return readForReader(sequenceOf(key), record)
 }
 
-// scan calls f with the notifications of o within ranges, in order, until no more may be
-// read or changed. f reports whether a notification changes. look returns the sequence
-// up to which all were read.
+// scan calls f with the items of o within ranges, in ascending order, until no more may
+// be read or changed. f reports whether the item changes. scan returns the sequence up to
+// which it has read.
 func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func(seq notify.Sequence, e *sharedItem) (changes bool, err error)) (reached notify.Sequence, done bool, err error) {
 	reached, done = after, true
 	for _, i := range ranges {
@@ -182,7 +184,7 @@ func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func
 				return err == nil, err
 			}
 			m.changesLeft--
-			if e.expires == 0 || fromMillis(e.expires).After(m.at) { // else it counts until it is swept
+			if e.expires == 0 || fromMillis(e.expires).After(m.at) { // an expired one counts as unread until a Sweep removes it, and is not emitted
 				m.changed = append(m.changed, longID(string(e.id)))
 			}
 			return true, nil
@@ -194,8 +196,8 @@ func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func
 	return m.Through, true, nil
 }
 
-// intervalsUpTo marks what one topic alone was told, of a feed, in one interval; with
-// onlyExisting, where the feed has intervals only.
+// intervalsUpTo marks a feed's notifications to one topic in one interval. With
+// onlyExisting, it marks only where the feed has intervals.
 func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting bool) (reached notify.Sequence, done bool, err error) {
 	own, err := m.state.ownIntervals(feed)
 	if err != nil {
@@ -226,7 +228,7 @@ func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting 
 	return reached, done, m.markFeed(feed, intervalSet{{from: after + 1, to: reached}}, onlyExisting)
 }
 
-// everyoneUpTo marks what everyone was told and is not hidden from the reader.
+// everyoneUpTo marks the notifications to everyone that are not hidden from the reader.
 func (m *markOp) everyoneUpTo(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	all, err := m.state.everyoneIntervals()
 	if err != nil {
@@ -256,13 +258,13 @@ func (m *markOp) everyoneUpTo(after notify.Sequence) (reached notify.Sequence, d
 	return reached, done, m.markEveryone(visible)
 }
 
-// multiUpTo marks what several topics were told, each for itself.
+// multiUpTo marks notifications to several topics one by one.
 func (m *markOp) multiUpTo(feed string, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	if after >= m.Through {
 		return after, true, nil
 	}
 	blocks := map[uint64]intervalSet{}
-	var numbers []uint64 // in order
+	var numbers []uint64 // in ascending order
 	reached, done, err = m.scan(ofFeed(feed).multi(), after, intervalSet{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *sharedItem) (bool, error) {
 		before, err := m.state.multiItem(seq)
 		if err != nil || before.applied(m.Verb, m.at) == before {

@@ -9,30 +9,29 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Page is a stretch of what a reader was told, in the one order of the journal.
+// Page is a part of a reader's history, in the order of the journal.
 type Page struct {
-	Notifications []notify.Notification // each as the reader finds it
+	Notifications []notify.Notification // as the reader sees them
 
-	// Changes are those of state, and recalls, within the same stretch.
+	// Changes are read-state changes and recalls in the same range of sequences.
 	Changes []notify.InboxChange
 
-	// End is up to where the page is complete: the bound that was asked for, or
-	// where the page was full.
+	// End is the sequence up to which the page is complete: the one that was asked for,
+	// or where the page was full.
 	End notify.Sequence
 
-	// Removed is the highest sequence that retention has taken of what the reader
-	// was told, 0 if none: a cursor before it has a hole after it.
+	// Removed is the highest sequence that retention has removed from the reader's
+	// history, 0 if there is none. A reader with an earlier cursor has a gap.
 	Removed notify.Sequence
 }
 
-// pageBytes is how much content one page holds, give or take a notification:
-// thousands may be reading at once.
+// pageBytes is the content at which a page is full. Thousands of connections may read at
+// once.
 const pageBytes = 64 << 10
 
-// History returns what the reader was told after one sequence and up to
-// another, oldest first. The page is full at limit notifications and changes.
-// It shows the state of one moment. The caller bounds upTo by the journal's
-// durable mark.
+// History returns the notifications and changes of r after one sequence and up to another
+// one, oldest first, from one snapshot. A page is full at limit notifications and
+// changes. The caller must bound upTo by the journal's durable sequence.
 func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int) (Page, error) {
 	t, err := s.timeline(r, after, upTo)
 	if err != nil {
@@ -61,7 +60,7 @@ func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int)
 	}
 }
 
-// changeBytes is what the changes take, about.
+// changeBytes estimates the size of the changes.
 func (p *Page) changeBytes() (n int) {
 	const id = 64
 	for i := range p.Changes {
@@ -70,8 +69,8 @@ func (p *Page) changeBytes() (n int) {
 	return n
 }
 
-// acquire puts what is at seq, which is next in t, at the end of the page: a change,
-// a notification, or one that has replaced what the change tells of.
+// add appends the change, the notification or both at seq, the next sequence of t: a
+// notification that replaces another one has the sequence of the recalled change.
 func (p *Page) add(t *timeline, seq notify.Sequence, limit int) error {
 	if c, ok := t.changeAt(seq); ok {
 		p.Changes = append(p.Changes, c)

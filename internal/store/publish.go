@@ -28,7 +28,7 @@ func (tx *txn) publish(seq notify.Sequence, e notify.Publish) (notify.Receipt, e
 	return receipt, tx.publishNow(seq, e)
 }
 
-// publishNow tells users what e says, now.
+// publishNow emits the notification of e, and stores it unless e is ephemeral.
 func (tx *txn) publishNow(seq notify.Sequence, e notify.Publish) error {
 	n := e.Notification(seq, tx.at)
 	if e.Ephemeral {
@@ -38,8 +38,8 @@ func (tx *txn) publishNow(seq notify.Sequence, e notify.Publish) error {
 	return tx.insert(&n, e)
 }
 
-// usedKey returns the first answer under k, if k was used for the same thing,
-// and ErrKeyReused if it was used for another.
+// usedKey returns the first receipt under k, if k was used for the same request, and
+// ErrKeyReused if it was used for another one.
 func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error) {
 	key := idempotencyKey(k.Name)
 	b, err := get(tx.batch, key)
@@ -50,7 +50,7 @@ func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error
 	switch {
 	case err != nil:
 		return first, false, err
-	case tx.at.Sub(u.at) >= notify.KeyLifetime: // not swept yet
+	case tx.at.Sub(u.at) >= notify.KeyLifetime: // expired, and no Sweep has removed it yet
 		tx.remove(key)
 		tx.refund(key, len(b))
 		return first, false, nil
@@ -70,11 +70,11 @@ func (tx *txn) recordKey(k notify.Key, r notify.Receipt) {
 	tx.charge(end, 0)
 }
 
-// remember stores n, puts it into the histories that it belongs to, and tells it.
+// insert stores n, adds it to the histories of its owners and emits it.
 func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 	tx.record = appendNotification(tx.record[:0], n)
 	tx.state.bytes += size(n, tx.record)
-	if isInlined(n) { // extend writes it
+	if isInlined(n) { // addItem writes the record
 		tx.buffer = appendInlineRef(tx.buffer[:0], n.Users[0])
 		tx.set(sequenceKey(kindNotification, n.Sequence), tx.buffer)
 	} else {
@@ -89,7 +89,7 @@ func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 		return tx.insertCollapsing(n, e.Keep)
 	}
 	tx.changes = append(tx.changes, n)
-	if n.Audience == notify.AudienceUser { // nearly all are
+	if n.Audience == notify.AudienceUser { // the common case
 		for _, u := range n.Users {
 			if err := tx.addItem(ofUser(u), n, userItem{}, e.Keep); err != nil {
 				return err
@@ -105,8 +105,8 @@ func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 	return nil
 }
 
-// size is what a notification takes: its record, its place, an entry in each history,
-// when it ends, and how many hold it.
+// size returns the bytes that a notification takes: its record, its location, its item in
+// each history, its expiry and its reference count.
 func size(n *notify.Notification, record []byte) uint64 {
 	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
 	total := uint64(len(record) + key + locationBytes)
@@ -132,8 +132,7 @@ func notificationExpiryKey(n *notify.Notification) []byte {
 	return expiryKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
 }
 
-// dropReference tells n that one of its owners has let go of it, and removes it when
-// it was the last.
+// dropReference records that one history no longer has n, and deletes n when none has it.
 func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 	if owners := len(n.Users) + len(n.Topics); owners > 1 {
 		key := sequenceKey(kindRefCount, n.Sequence)
@@ -154,7 +153,7 @@ func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 	return nil
 }
 
-// deleteRecord removes the record of a notification that is in no history any more.
+// deleteRecord deletes the record of a notification that is in no history any more.
 func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
 	tx.remove(sequenceKey(kindNotification, n.Sequence))
 	tx.remove(sequenceKey(kindRefCount, n.Sequence))
@@ -165,7 +164,7 @@ func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
 	tx.state.bytes -= bytes
 }
 
-// notification reads a record, and how many bytes it takes.
+// notification reads the record at seq, and returns the size of the notification too.
 func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, error) {
 	b, err := readRecordOf(tx.batch, seq)
 	if err != nil {
@@ -175,7 +174,8 @@ func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, e
 	return n, size(&n, b), err
 }
 
-// readerNotification reads a record but for who else was told. There must be one.
+// readerNotification reads the record at seq without the list of users. There must be
+// one.
 func (tx *txn) readerNotification(seq notify.Sequence) (notify.Notification, error) {
 	b, err := readRecordOf(tx.batch, seq)
 	if err != nil {

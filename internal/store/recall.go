@@ -4,9 +4,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// recall takes a notification out of every history, and tells the readers who had it. A
-// deferred one has no readers yet. A notification to anybody outside the bound of the
-// recall is not found.
+// recall removes a notification from every history, and emits the change to the readers
+// who had it. A deferred one has no readers yet. A notification with a user or topic
+// outside e.Within is answered as if it did not exist.
 func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 	p, ok, err := locate(tx.batch, e.ID)
 	if err == nil && ok {

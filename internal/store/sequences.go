@@ -6,9 +6,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sequences is a sorted set that counts what lies between two sequences without
-// looking at each. It is kept in chunks, so that taking one out of a million moves
-// some hundred.
+// sequences is a sorted set that counts its elements between two sequences by binary
+// search. It is kept in chunks, so that removing one of a million moves a few hundred.
 type sequences struct {
 	chunks [][]notify.Sequence // none is empty
 	n      int
@@ -29,7 +28,7 @@ func (s *sequences) chunkOf(seq notify.Sequence) int {
 
 func (s *sequences) add(seq notify.Sequence) {
 	i := s.chunkOf(seq)
-	if i == len(s.chunks) { // behind all others
+	if i == len(s.chunks) { // greater than all others
 		if i == 0 || len(s.chunks[i-1]) >= chunkMost {
 			s.chunks = append(s.chunks, nil)
 		} else {
@@ -67,7 +66,7 @@ func (s *sequences) remove(seq notify.Sequence) {
 	}
 }
 
-// upTo returns how many are not behind seq.
+// upTo returns the number of elements up to and including seq.
 func (s *sequences) upTo(seq notify.Sequence) (n int) {
 	i := s.chunkOf(seq)
 	if i == len(s.chunks) {
@@ -83,7 +82,7 @@ func (s *sequences) upTo(seq notify.Sequence) (n int) {
 	return n + at
 }
 
-// singleBetween returns how many lie from one sequence to another, both included.
+// between returns the number of elements from one sequence to another one, both included.
 func (s *sequences) between(from, to notify.Sequence) int {
 	if from > to {
 		return 0
@@ -95,7 +94,7 @@ func (s *sequences) between(from, to notify.Sequence) int {
 	return n
 }
 
-// appendUpTo appends all that are not behind seq, in order.
+// appendUpTo appends the elements up to and including seq, in ascending order.
 func (s *sequences) appendUpTo(dst []notify.Sequence, seq notify.Sequence) []notify.Sequence {
 	for _, c := range s.chunks {
 		if c[len(c)-1] > seq {
@@ -107,8 +106,8 @@ func (s *sequences) appendUpTo(dst []notify.Sequence, seq notify.Sequence) []not
 	return dst
 }
 
-// sequencesOf returns the set of those in all, which are in order and distinct. It
-// keeps all, and is for counting only.
+// sequencesOf returns a set with the elements of all, which must ascend and be distinct.
+// The set keeps all, and must not be changed.
 func sequencesOf(all []notify.Sequence) sequences {
 	if len(all) == 0 {
 		return sequences{}

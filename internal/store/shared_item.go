@@ -8,8 +8,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// addSharedItem puts n at the end of the history of a topic or of everyone, and of the
-// patterns that stand for the topic.
+// addSharedItem appends n to the history of a topic or of everyone, and to those of the
+// patterns that match the topic.
 func (tx *txn) addSharedItem(o owner, n *notify.Notification, replaces string, most int) error {
 	h, err := tx.history(o)
 	if err != nil {
@@ -32,7 +32,7 @@ func (tx *txn) addPatternItems(topic owner, n *notify.Notification, replaces str
 			if err != nil {
 				return err
 			}
-			if has { // by another topic
+			if has { // another topic of n has added it
 				continue
 			}
 		}
@@ -45,7 +45,7 @@ func (tx *txn) addPatternItems(topic owner, n *notify.Notification, replaces str
 	return nil
 }
 
-// putSharedItem puts n into one shared history.
+// putSharedItem appends n to one shared history.
 func (tx *txn) putSharedItem(h *cachedHistory, n *notify.Notification, home, replaces string) {
 	tx.touch(h)
 	h.kept++
@@ -54,7 +54,7 @@ func (tx *txn) putSharedItem(h *cachedHistory, n *notify.Notification, home, rep
 		h.multi++
 		home = ""
 		if h.owner.isPattern() {
-			replaces = "" // each of the topics has its own
+			replaces = "" // it may differ from topic to topic
 		}
 	}
 	tx.buffer = appendSharedItem(tx.buffer[:0], n, home, replaces)
@@ -62,7 +62,7 @@ func (tx *txn) putSharedItem(h *cachedHistory, n *notify.Notification, home, rep
 	tx.indexChanges = append(tx.indexChanges, indexChange{owner: h.owner, seq: n.Sequence, multi: isMultiTopic(n), time: toMillis(n.Time)})
 }
 
-// release takes n out of one shared history.
+// deleteSharedItem removes n from one shared history.
 func (tx *txn) deleteSharedItem(h *cachedHistory, n *notify.Notification, retention bool) {
 	tx.touch(h)
 	h.kept--
@@ -79,8 +79,9 @@ func (tx *txn) deleteSharedItem(h *cachedHistory, n *notify.Notification, retent
 	}
 }
 
-// removeSharedItem takes n out of the history of a topic or of everyone, and of the
-// patterns that stand for the topic, unless they have it by another topic.
+// removeSharedItem removes n from the history of a topic or of everyone. It also removes
+// n from the patterns that match the topic, unless another topic of n that they match
+// still has it.
 func (tx *txn) removeSharedItem(o owner, n *notify.Notification, retention bool) error {
 	h, err := tx.history(o)
 	if err != nil {
@@ -107,7 +108,7 @@ func (tx *txn) removeSharedItem(o owner, n *notify.Notification, retention bool)
 	return nil
 }
 
-// patternHas reports whether a topic that p stands for still has n.
+// patternHas reports whether a topic that p matches still has n.
 func (tx *txn) patternHas(p notify.TopicPattern, n *notify.Notification) (bool, error) {
 	if !isMultiTopic(n) {
 		return false, nil
@@ -128,8 +129,8 @@ func (tx *txn) has(key []byte) (bool, error) {
 	return b != nil, err
 }
 
-// oldest returns the oldest in a history that is not empty. Below what was removed
-// there is nothing but the traces of that.
+// oldest returns the lowest sequence in a history that is not empty. It skips the deleted
+// keys up to h.removed, which are slow to read.
 func (tx *txn) oldest(h *cachedHistory) (notify.Sequence, error) {
 	seq, err := firstIn(tx.batch, h.owner, h.removed)
 	if err != nil || h.multi == 0 {
@@ -145,7 +146,7 @@ func (tx *txn) oldest(h *cachedHistory) (notify.Sequence, error) {
 	return seq, orCorrupt(seq)
 }
 
-// orCorrupt is the error of a history that should have had something.
+// orCorrupt returns errCorrupt if a history that is not empty has no item.
 func orCorrupt(seq notify.Sequence) error {
 	if seq == 0 {
 		return errCorrupt
@@ -153,7 +154,7 @@ func orCorrupt(seq notify.Sequence) error {
 	return nil
 }
 
-// firstIn returns the first sequence behind another that o has, 0 if there is none.
+// firstIn returns the first sequence after another one that o has, 0 if there is none.
 func firstIn(r pebble.Reader, o owner, behind notify.Sequence) (seq notify.Sequence, err error) {
 	err = each(r, o.itemKey(behind+1), o.itemKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
 		seq = sequenceOf(k)

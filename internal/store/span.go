@@ -13,18 +13,17 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// span is the sequences from one to another, both included.
+// span is a range of sequences, both ends included.
 type span struct{ from, to notify.Sequence }
 
 func (s span) count() uint64 { return uint64(s.to-s.from) + 1 }
 
-// spans are in the order of their sequences and do not touch each other.
+// spans ascend, and no two touch.
 //
-// The store keeps the spans of the sequences that it has applied, and every group
-// merges its own span in the batch that holds what it changed. A group that is lost
-// takes its span with it, so that the spans show a loss wherever it is: at the end,
-// in the middle or at the beginning. An undamaged store has one span, from 1 to the
-// last sequence.
+// The store keeps the spans of the sequences that were applied. Every transaction merges
+// its own span in the batch with its changes. If a transaction is lost, its span is lost
+// with it: the spans show a loss anywhere, at the end, in the middle or at the beginning.
+// An undamaged store has one span, from 1 to the last sequence.
 type spans []span
 
 const spanBytes = 8 + 8
@@ -67,9 +66,9 @@ func (s spans) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// merger is how Pebble merges the spans of groups. It has the name of Pebble's
-// default, which concatenates, so that a store of an earlier format can be opened and
-// refused for its format. Concatenated spans are read correctly, too.
+// merger makes Pebble merge spans. It has the name of Pebble's default merger, which
+// concatenates, so that a store of an earlier format can be opened and refused for its
+// format. Concatenated spans are decoded correctly too.
 func merger() *pebble.Merger {
 	return &pebble.Merger{
 		Name: pebble.DefaultMerger.Name,
@@ -80,12 +79,11 @@ func merger() *pebble.Merger {
 	}
 }
 
-// spanMerger implements pebble.ValueMerger. The order of its operands is of no
-// account.
+// spanMerger implements pebble.ValueMerger. The order of its operands does not matter.
 type spanMerger struct{ all spans }
 
-// add takes the spans of b. Those of consecutive groups become one at once, in
-// either direction, so that a merge of any number of them takes little memory.
+// add adds the encoded spans in b. Spans of consecutive transactions are joined at once,
+// in either order, so that merging any number of them takes little memory.
 func (m *spanMerger) add(b []byte) error {
 	if len(b)%spanBytes != 0 {
 		return errCorrupt
@@ -114,7 +112,7 @@ func (m *spanMerger) insert(one span) {
 	m.all = append(m.all, one)
 }
 
-// normalized returns all spans in order, those that touch joined.
+// normalized returns all spans in ascending order, with those that touch joined.
 func (m *spanMerger) normalized() spans {
 	slices.SortFunc(m.all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	sorted := m.all

@@ -1,6 +1,6 @@
 package store
 
-// Stats are the store's own figures.
+// Stats are figures of Pebble.
 type Stats struct {
 	DiskBytes         uint64
 	MemTableBytes     uint64
@@ -12,7 +12,7 @@ type Stats struct {
 	ReadAmplification int
 }
 
-// Stats returns the store's own figures as they are now.
+// Stats returns the current figures.
 func (s *Store) Stats() Stats {
 	m := s.db.Metrics()
 	return Stats{

@@ -12,39 +12,39 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// timeline merges what one reader was told for itself and with others, at one
-// moment.
+// timeline merges the histories that one reader reads, in one snapshot.
 type timeline struct {
 	reader   notify.Reader
-	after    notify.Sequence // what it is made for
+	after    notify.Sequence // exclusive
 	upTo     notify.Sequence // inclusive
-	backward bool            // the newest come first
+	backward bool            // newest first
 
 	snapshot  *snapshot
-	owners    []owner   // the user, everyone and the nodes that the reader hears
+	owners    []owner   // the user, everyone, and the feeds of the reader
 	histories []history // of the owners
 	state     *userState
 
-	// What was not taken yet: of the user, of the other owners, and changes of
-	// state.
+	// Iterators at the next items of the user and of the other owners, and the next
+	// changes.
 	own     *pebble.Iterator
 	shared  []sharedIterator
 	changes []notify.InboxChange
 
-	// Of all notifications, for those whose record is not in the history: seeking
-	// forward costs half of what getting does. It is nil until there is one.
+	// Iterates over records that are not part of an item; nil until one is needed.
+	// Seeking forward takes half of the time of a Get.
 	records  *pebble.Iterator
-	key      [1 + 8]byte // of the one that is sought
-	contents []byte      // of those that were read, in one piece
+	key      [1 + 8]byte // buffer for seeking in records
+	contents []byte      // contents of the notifications read so far, in one allocation
 }
 
-// sharedIterator reads what a feed or everyone has.
+// sharedIterator iterates over the items of a feed or of everyone.
 type sharedIterator struct {
 	*pebble.Iterator
-	owner owner // its kind says which part of a node's
+	owner owner // the kind tells the items of several topics from those of one
 }
 
-// timeline returns what r was told after one sequence and up to another.
+// timeline returns the timeline of r after one sequence and up to another one. The caller
+// must close it.
 func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timeline, error) {
 	t := &timeline{reader: r, after: after, upTo: upTo, snapshot: s.snapshots.acquire()}
 	t.state = newUserState(t.snapshot, r.User)
@@ -75,7 +75,7 @@ func (t *timeline) readHistories() error {
 	return nil
 }
 
-// removed returns the highest sequence that retention took from the reader.
+// removed returns the highest sequence that retention has removed from the histories.
 func (t *timeline) removed() (highest notify.Sequence) {
 	highest = t.snapshot.truncated
 	for i, h := range t.histories {
@@ -87,7 +87,7 @@ func (t *timeline) removed() (highest notify.Sequence) {
 	return highest
 }
 
-// readChanges reads the first changes of state, at most so many of an owner.
+// readChanges reads the first changes of each owner, at most as many as most.
 func (t *timeline) readChanges(most int) error {
 	for i, h := range t.histories {
 		if h.changes == 0 {
@@ -110,8 +110,8 @@ func (t *timeline) readChanges(most int) error {
 	return nil
 }
 
-// mergedChanges returns changes with those at one place as one: recalls and what was
-// replaced, which several owners were told.
+// mergedChanges merges changes with the same sequence into one: a recall or replacement
+// is stored for several owners.
 func mergedChanges(changes []notify.InboxChange) []notify.InboxChange {
 	all := changes[:0]
 	for _, c := range changes {
@@ -129,7 +129,7 @@ func mergedChanges(changes []notify.InboxChange) []notify.InboxChange {
 	return all
 }
 
-// openIterators opens what next and take read from.
+// openIterators opens the iterators from which next and notificationAt read.
 func (t *timeline) openIterators() (err error) {
 	if t.own, err = t.open(ofUser(t.reader.User)); err != nil {
 		return err
@@ -167,7 +167,7 @@ func (t *timeline) openShared(o owner) error {
 	return nil
 }
 
-// open returns an iterator over what o has, at the first to be taken.
+// open returns an iterator over the items of o, at the first one in reading order.
 func (t *timeline) open(o owner) (*pebble.Iterator, error) {
 	it, err := t.iterate(o.itemKey(t.after+1), o.itemKey(t.upTo+1))
 	if err != nil {
@@ -197,7 +197,7 @@ func (t *timeline) iterate(lower, upper []byte) (*pebble.Iterator, error) {
 	return it, nil
 }
 
-// next returns the sequence of the next that was not taken yet.
+// next returns the next sequence in reading order.
 func (t *timeline) next() (seq notify.Sequence, ok bool) {
 	consider := func(s notify.Sequence) {
 		if !ok || (s > seq) == t.backward {
@@ -218,7 +218,8 @@ func (t *timeline) next() (seq notify.Sequence, ok bool) {
 	return seq, ok
 }
 
-// changeAt takes the change at seq, which next has returned, if it is one.
+// changeAt returns the change at seq, which next has returned, and moves on. ok is false
+// if there is none.
 func (t *timeline) changeAt(seq notify.Sequence) (c notify.InboxChange, ok bool) {
 	if len(t.changes) == 0 || t.changes[0].Sequence != seq {
 		return c, false
@@ -227,8 +228,9 @@ func (t *timeline) changeAt(seq notify.Sequence) (c notify.InboxChange, ok bool)
 	return c, true
 }
 
-// acquire takes the notification at seq, which next has returned. It reports false
-// if that is gone at this moment, or has another state.
+// notificationAt returns the notification at seq, which next has returned, and moves on.
+// ok is false if it does not exist in the snapshot, is hidden from the reader or has
+// another state.
 func (t *timeline) notificationAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
 		n, ok, err = t.userItemAt(seq, state)
@@ -260,7 +262,7 @@ func (t *timeline) userItemAt(seq notify.Sequence, state notify.InboxState) (n n
 	return n, ok, err
 }
 
-// read returns what was told at seq and has its record there.
+// read returns the notification at seq, whose record is not part of an item.
 func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
 	if t.records == nil {
 		t.records, err = t.iterate(sequenceKey(kindNotification, t.after+1), sequenceKey(kindNotification, t.upTo+1))
@@ -281,11 +283,11 @@ func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, er
 	return n, err == nil, err
 }
 
-// expectedItems is for how many there is room at first.
+// expectedItems is the number of contents for which memory is allocated at first.
 const expectedItems = 8
 
-// decode returns what a record says, whose content lives as long as what is read
-// later.
+// decode decodes a record. Its content is copied to t.contents, since that of the
+// iterator changes.
 func (t *timeline) decode(seq notify.Sequence, record []byte) (notify.Notification, error) {
 	n, err := readForReader(seq, record)
 	if t.contents == nil {

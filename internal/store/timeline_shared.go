@@ -7,7 +7,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sharedItemAt takes the shared notification at seq.
+// sharedItemAt returns the shared notification at seq, and moves on.
 func (t *timeline) sharedItemAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
 	view, several, err := t.sharedViewAt(seq)
 	if err != nil || view == nil || !state.Has(view) {
@@ -23,7 +23,8 @@ func (t *timeline) sharedItemAt(seq notify.Sequence, state notify.InboxState) (n
 
 // sharedViewAt returns the reader's view of the shared notification at seq, without the
 // topic, and moves on. It is nil if the notification is hidden from the reader. several
-// says that it was for several topics: what it replaces depends on those that are heard.
+// says that it was published to several topics: the ID that it replaces depends on the
+// topics that the reader hears.
 func (t *timeline) sharedViewAt(seq notify.Sequence) (v *notify.View, several bool, err error) {
 	for _, it := range t.shared {
 		if !it.Valid() || sequenceOf(it.Key()) != seq {
@@ -40,7 +41,7 @@ func (t *timeline) sharedViewAt(seq notify.Sequence) (v *notify.View, several bo
 	return v, several, nil
 }
 
-// sharedView returns the reader's view of the notification at seq, at which it stands;
+// sharedView returns the reader's view of the notification at which the iterator stands;
 // nil if it is hidden from the reader.
 func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.View, error) {
 	b, err := it.ValueAndErr()
@@ -73,8 +74,8 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 	return &v, err
 }
 
-// replacedBy returns what n, which several topics were told, replaced in the first of
-// those that the reader hears.
+// replacedBy returns the ID that n, which was published to several topics, has replaced
+// in the first topic that the reader hears.
 func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
 	for _, topic := range slices.Sorted(slices.Values(n.Topics)) {
 		if _, ok := notify.Heard(t.reader.Topics, []notify.Topic{topic}); !ok {

@@ -8,12 +8,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Unread returns how many notifications that r was told up to a sequence are neither
-// read nor archived. A notification that has expired counts until it is swept. The work
-// depends on what r's user has marked, neither on the number of topics that r hears nor
-// on how much they were told, since every connection asks. The exception are
-// notifications to several topics each, of which a reader of several feeds merges the
-// sequences.
+// Unread returns the number of notifications of r up to a sequence that are neither read
+// nor archived. An expired notification counts until a Sweep removes it. Every connection
+// asks, so the work depends on what the user has marked, and not on the number of topics
+// or notifications. The exception are notifications to several topics: for a reader of
+// several feeds with such notifications, their sequences are merged.
 func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	v := s.snapshots.acquire()
 	defer v.release()
@@ -42,14 +41,14 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	return count + n, err
 }
 
-// counter counts what one user has not marked up to a sequence.
+// counter counts the unread notifications of one user up to a sequence.
 type counter struct {
 	store *Store
 	state *userState
 	upTo  notify.Sequence
 }
 
-// ownIntervals counts the user's own.
+// userItems counts the unread items of the user.
 func (c *counter) userItems(v *snapshot, o owner) (int, error) {
 	h, err := readHistoryOf(v, o)
 	if err != nil {
@@ -63,8 +62,8 @@ func (c *counter) userItems(v *snapshot, o owner) (int, error) {
 	return count, nil
 }
 
-// unreadAfter counts what a user has unread behind seq, of which there is
-// something only for a moment.
+// unreadAfter counts the unread items of a user after seq. There are any only until the
+// journal's durable sequence has reached them.
 func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, err error) {
 	err = each(from, o.itemKey(seq+1), o.itemKey(^notify.Sequence(0)), func(_, v []byte) (bool, error) {
 		had, _, err := readUserItem(v)
@@ -76,7 +75,8 @@ func unreadAfter(from pebble.Reader, o owner, seq notify.Sequence) (count int, e
 	return count, err
 }
 
-// everyone counts what everyone was told, as many as a history keeps at most.
+// everyone counts the unread notifications to everyone, by going through all of them:
+// retention bounds their number.
 func (c *counter) everyone(r notify.Reader) (count int, err error) {
 	all := c.store.index.everyone()
 	if len(all) == 0 {
@@ -101,8 +101,9 @@ func (c *counter) everyone(r notify.Reader) (count int, err error) {
 	return count, nil
 }
 
-// single counts what a feed was told and several topics were not: all that there is,
-// less what the feed's intervals mark, and corrected by those of narrower feeds.
+// single counts the unread notifications of a feed that were published to one topic: all
+// of them, less those in the feed's intervals, corrected by the intervals of narrower
+// feeds.
 func (c *counter) single(feed string) (int, error) {
 	rank, err := c.sequences(feed)
 	if err != nil {
@@ -139,8 +140,8 @@ func (c *counter) single(feed string) (int, error) {
 	return count, err
 }
 
-// narrower returns by how many the unread of a pattern are more for what the intervals
-// of a narrower feed say.
+// narrower returns the correction by the intervals of a narrower feed, which is negative
+// if they mark more notifications as read than the wider ones.
 func (c *counter) narrower(feed string, own intervalSet) (more int, err error) {
 	wider, err := c.state.widerIntervals(feed)
 	if err != nil {
@@ -165,10 +166,10 @@ func (c *counter) narrower(feed string, own intervalSet) (more int, err error) {
 	return more, nil
 }
 
-// changedUnread returns the intervals of own that differ from wider in whether notifications are
-// unread.
+// changedUnread returns the intervals of own in which notifications are unread and those
+// in wider are not, or the reverse.
 func changedUnread(own, wider intervalSet) intervalSet {
-	if len(wider) == 0 && len(own) == 1 { // as most are
+	if len(wider) == 0 && len(own) == 1 { // the common case
 		if own[0].unread() {
 			return nil
 		}
@@ -182,8 +183,8 @@ func changedUnread(own, wider intervalSet) intervalSet {
 	})
 }
 
-// multi counts what several topics were told, of all feeds together: one notification
-// may be in several of them.
+// multi counts the unread notifications to several topics of all feeds together, since
+// one notification may be in several feeds.
 func (c *counter) multi(feeds []string) (int, error) {
 	var having []*feedSequences
 	for _, feed := range feeds {
@@ -211,8 +212,8 @@ func (c *counter) multi(feeds []string) (int, error) {
 	return c.multiOf(&feedSequences{multi: sequencesOf(slices.Compact(all))})
 }
 
-// multiOf counts what several topics were told, all that there is less what the user
-// has marked of it.
+// multiOf counts the unread notifications to several topics: all of them, less those that
+// the user has marked.
 func (c *counter) multiOf(r *feedSequences) (int, error) {
 	count := r.multiBetween(0, c.upTo)
 	prefix := readStatePrefix(kindReadMulti, c.state.user)

@@ -8,24 +8,25 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// userState is one user's read state of shared notifications. Its records are read when
-// they are needed.
+// userState is one user's read state of shared notifications. Its records are read on
+// first use.
 //
-// Notifications to one topic are marked in intervals of feeds: the topic, or a pattern
-// that stands for it. Of the feeds with an interval at a sequence, the longest counts. So
-// a reader of a pattern marks everything up to a sequence with one interval, however many
-// topics there are, and readers of single topics find it. Notifications to several topics
-// are marked one by one, in blocks of sequences, since readers hear them through
-// different topics. Notifications to everyone have intervals of their own.
+// Notifications to one topic are marked in intervals of feeds: of the topic, or of a
+// pattern that matches it. If several of these feeds have an interval at a sequence, the
+// longest feed counts. A reader of a pattern therefore marks everything up to a sequence
+// with one interval, whatever the number of topics, and readers of single topics find it.
+// Notifications to several topics are marked one by one, in blocks of sequences, since
+// readers hear them through different topics. Notifications to everyone have an interval
+// set of their own.
 type userState struct {
 	from pebble.Reader
 	user notify.UserID
 
 	everyone  *intervalSet           // nil: not read yet
-	feeds     map[string]intervalSet // own intervals of nodes
-	complete  []string               // what the nodes begin with of which all intervals are in nodes
-	effective map[string]intervalSet // of patterns without their "*", with what wider ones say
-	blocks    map[uint64]intervalSet // of what several topics were told
+	feeds     map[string]intervalSet // intervals of the feeds themselves
+	complete  []string               // prefixes under which all feeds with intervals are in feeds
+	effective map[string]intervalSet // by pattern without its "*": its intervals, with those of wider patterns as fallback
+	blocks    map[uint64]intervalSet // of notifications to several topics
 }
 
 func newUserState(from pebble.Reader, u notify.UserID) *userState {
@@ -43,7 +44,7 @@ func (s *userState) everyoneIntervals() (intervalSet, error) {
 	return *s.everyone, nil
 }
 
-// markUserItem returns the intervals of a feed itself.
+// ownIntervals returns the intervals of the feed itself.
 func (s *userState) ownIntervals(feed string) (intervalSet, error) {
 	if m, ok := s.feeds[feed]; ok {
 		return m, nil
@@ -60,8 +61,8 @@ func (s *userState) ownIntervals(feed string) (intervalSet, error) {
 	return m, err
 }
 
-// remember remembers the intervals of a feed. Most users have marked nothing shared, so
-// maps are made when something is kept.
+// remember caches the intervals of a feed. The maps are allocated late, since most users
+// have marked nothing that is shared.
 func (s *userState) remember(feed string, m intervalSet) {
 	if s.feeds == nil {
 		s.feeds = map[string]intervalSet{}
@@ -69,13 +70,14 @@ func (s *userState) remember(feed string, m intervalSet) {
 	s.feeds[feed] = m
 }
 
-// set changes the intervals of a feed.
+// set replaces the intervals of a feed.
 func (s *userState) set(feed string, m intervalSet) {
 	s.remember(feed, m)
 	clear(s.effective)
 }
 
-// widerIntervals returns what the patterns that stand for a feed say together.
+// widerIntervals returns the intervals that the patterns which match a feed have
+// together.
 func (s *userState) widerIntervals(feed string) (intervalSet, error) {
 	parent := parentOf(feed)
 	if parent == "" {
@@ -87,7 +89,8 @@ func (s *userState) widerIntervals(feed string) (intervalSet, error) {
 	return s.effectiveIntervals(parent + "*")
 }
 
-// effectiveIntervals returns what a pattern and those that are wider say together.
+// effectiveIntervals returns the intervals of a pattern, with those of wider patterns as
+// fallback.
 func (s *userState) effectiveIntervals(pattern string) (intervalSet, error) {
 	wider, err := s.widerIntervals(pattern)
 	if err != nil {
@@ -105,7 +108,8 @@ func (s *userState) effectiveIntervals(pattern string) (intervalSet, error) {
 	return m, nil
 }
 
-// singleItem returns how the user finds what one topic alone was told at seq.
+// singleItem returns the read state of the notification at seq, which was published to
+// topic alone.
 func (s *userState) singleItem(topic string, seq notify.Sequence) (userItem, error) {
 	m, err := s.ownIntervals(topic)
 	if err != nil {
@@ -121,8 +125,8 @@ func (s *userState) singleItem(topic string, seq notify.Sequence) (userItem, err
 	return i.item(), nil
 }
 
-// hasNarrower reports whether a feed below above has an interval at seq that counts
-// for a topic.
+// hasNarrower reports whether a feed that is longer than above and matches topic has an
+// interval at seq.
 func (s *userState) hasNarrower(topic, above string, seq notify.Sequence) (bool, error) {
 	for _, feed := range append([]string{topic}, patternsOf(topic)...) {
 		if feed == above {
@@ -139,7 +143,7 @@ func (s *userState) hasNarrower(topic, above string, seq notify.Sequence) (bool,
 	return false, nil
 }
 
-// block returns the marks of a block of what several topics were told.
+// block returns the intervals of one block of sequences.
 func (s *userState) block(number uint64) (intervalSet, error) {
 	if m, ok := s.blocks[number]; ok {
 		return m, nil
@@ -158,18 +162,19 @@ func (s *userState) setBlock(number uint64, m intervalSet) {
 	s.blocks[number] = m
 }
 
-// multiItem returns how the user finds what several topics were told at seq.
+// multiItem returns the read state of the notification at seq, which was published to
+// several topics.
 func (s *userState) multiItem(seq notify.Sequence) (userItem, error) {
 	m, err := s.block(blockOf(seq))
 	i, _ := m.find(seq)
 	return i.item(), err
 }
 
-// maxPreloaded is how many feeds under a pattern are read ahead.
+// maxPreloaded is the maximum of feeds that preload reads.
 const maxPreloaded = 256
 
-// preload reads the feeds under a pattern, of which there are few mostly, so that
-// not each of its topics is looked for.
+// preload reads the intervals of all feeds under a pattern, of which there are usually
+// few, so that they are not looked up topic by topic.
 func (s *userState) preload(pattern string) error {
 	prefix := strings.TrimSuffix(pattern, "*")
 	n := 0
@@ -186,14 +191,14 @@ func (s *userState) preload(pattern string) error {
 	return err
 }
 
-// eachUnder calls f with the feeds that begin with prefix and have intervals, in order
-// from one on, until f returns false.
+// eachUnder calls f with the feeds that begin with prefix and have intervals, in
+// ascending order and not before from, until f returns false.
 func (s *userState) eachUnder(prefix, from string, f func(feed string, m intervalSet) (bool, error)) error {
 	none := readFeedKey(s.user, "")
 	lower, upper := readFeedKey(s.user, max(prefix, from)), endOfPrefix(readFeedKey(s.user, prefix))
 	return each(s.from, lower, upper, func(k, v []byte) (bool, error) {
 		if len(k) == len(none) {
-			return true, nil // where tidying has come to
+			return true, nil // the position of pruning
 		}
 		m, err := readIntervals(v)
 		if err != nil {

@@ -16,19 +16,19 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// identity is what tells one store from another. It is random.
+// identity distinguishes stores. It is random.
 type identity [16]byte
 
-// slot is what the watermark file says: the last sequence that was durable, and of
-// which store.
+// slot is the content of the watermark file: the last durable sequence, and the store
+// that it belongs to.
 type slot struct {
 	store  identity
 	last   notify.Sequence
-	writes uint64 // how often the file was written: the higher of two is the newer
+	writes uint64 // number of writes to the file: of two slots, the one with more writes is newer
 }
 
-// The watermark file has two slots in pages of their own, which are written in turn,
-// so that one that is torn leaves the other.
+// The watermark file has two slots in separate pages, which are written in turn: if one
+// write is torn, the other slot is whole.
 const (
 	slotMagic = "BELLMARK"
 	slotBytes = len(slotMagic) + 16 + 8 + 8 + 4
@@ -46,7 +46,7 @@ func (s slot) append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[at:], crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// readSlot reads a slot, and reports whether it is whole.
+// readSlot decodes a slot; ok is false if it is damaged.
 func readSlot(b []byte) (s slot, ok bool) {
 	copy(s.store[:], b[len(slotMagic):])
 	s.writes = binary.BigEndian.Uint64(b[len(slotMagic)+16:])
@@ -54,19 +54,19 @@ func readSlot(b []byte) (s slot, ok bool) {
 	return s, string(s.append(nil)) == string(b[:slotBytes])
 }
 
-// watermark is the file beside Pebble's that says which sequence was durable last.
-// A start compares it with what the store has, and so notices that the store has
-// lost its newest entries, which Pebble takes for a write that was cut short.
+// watermark is the file beside Pebble's directory that records the last durable sequence.
+// Open compares it with the store, and finds a loss of the newest entries, which to
+// Pebble looks like an unfinished write.
 //
-// The file is written after each group that was synced, without a sync of its own: the
-// page cache survives the end of the process, and a watermark that is older than the
-// store, as after a power cut, misses some losses and reports no false one. It is written
-// in place, into blocks that it has already, so that a full disk does no harm.
+// The file is written after each commit without a sync: the page cache survives the end
+// of the process. After a power cut the watermark may be older than the store, so that
+// some losses are missed, but none is reported wrongly. It is written in place, into
+// blocks that are allocated already, so that a full disk does no harm.
 type watermark struct {
 	logger *slog.Logger
-	file   vfs.File // nil: it could not be opened
+	file   vfs.File // nil if it could not be opened
 
-	// Touched by Open and Apply alone.
+	// Used by Open and Apply alone.
 	now    slot
 	buffer []byte
 	failed bool
@@ -74,7 +74,7 @@ type watermark struct {
 	unsynced atomic.Bool
 }
 
-// readWatermark returns what the file in dir says, nil if it says nothing.
+// readWatermark reads the watermark file, nil if there is none or it is damaged.
 func readWatermark(disk vfs.FS, path string, logger *slog.Logger) *slot {
 	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func readWatermark(disk vfs.FS, path string, logger *slog.Logger) *slot {
 	return newest(b, path, logger)
 }
 
-// newest returns the newer of the slots in b, and warns if one is damaged.
+// newest returns the newer one of the slots in b, and warns if one is damaged.
 func newest(b []byte, path string, logger *slog.Logger) (found *slot) {
 	damaged := 0
 	for ; len(b) > 0; b = b[slotEvery:] {
@@ -114,8 +114,8 @@ func newest(b []byte, path string, logger *slog.Logger) (found *slot) {
 	return found
 }
 
-// openWatermark writes the whole file anew and keeps it open. A failure is logged,
-// and the store goes on without: it holds nothing that anybody reads.
+// openWatermark writes the whole file and keeps it open. A failure is logged, and the
+// store works without the file.
 func openWatermark(disk vfs.FS, dir string, now slot, logger *slog.Logger) *watermark {
 	w := &watermark{logger: logger, now: now}
 	if err := w.open(disk, dir); err != nil {
@@ -149,7 +149,7 @@ func (w *watermark) open(disk vfs.FS, dir string) error {
 	return nil
 }
 
-// raise notes that last is durable.
+// raise records that last is durable.
 func (w *watermark) raise(last notify.Sequence) {
 	if w.file == nil {
 		return
@@ -162,7 +162,7 @@ func (w *watermark) raise(last notify.Sequence) {
 	w.unsynced.Store(true)
 }
 
-// noteRemoved logs that writing fails, once until it succeeds.
+// note logs the first failed write after a successful one.
 func (w *watermark) note(err error) {
 	if failed := err != nil; failed != w.failed {
 		w.failed = failed
