@@ -141,8 +141,9 @@ func TestAnUnusableCheckpointIsRefused(t *testing.T) {
 		names, err := disk.List("backup/store")
 		require.NoError(t, err)
 		for _, name := range names {
-			if strings.Contains(name, ending) {
-				return "backup/store/" + name
+			name = "backup/store/" + name
+			if strings.Contains(name, ending) && len(content(t, disk, name)) > 0 { // markers are empty
+				return name
 			}
 		}
 		t.Fatalf("no %s among %v", ending, names)
@@ -161,7 +162,7 @@ func TestAnUnusableCheckpointIsRefused(t *testing.T) {
 	}{
 		"a table is damaged":    {flipIn(".sst"), ".sst is damaged"},
 		"a log is damaged":      {flipIn(".log"), ".log is damaged"},
-		"the MANIFEST is older": {flipIn("MANIFEST"), "is damaged"},
+		"the MANIFEST is damaged": {flipIn("/MANIFEST"), "is damaged"},
 		"a table is missing": {func(t *testing.T, disk vfs.FS) {
 			require.NoError(t, disk.Remove(one(t, disk, ".sst")))
 		}, ".sst is missing"},
