@@ -164,7 +164,7 @@ type Verifier struct {
 	apiKeys  *watch.Source[[]apiKey]           // nil: none
 	webhooks *watch.Source[[]hook]             // nil: none
 	version  *atomic.Uint64                    // one more whenever any of them changes
-	cache    cache
+	cache    tokenCache
 	header   atomic.Pointer[knownHeader] // of the last token
 	ready    atomic.Bool                 // the keys of every issuer have been loaded once
 
