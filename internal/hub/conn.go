@@ -11,24 +11,24 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// ErrEnded says that a connection has ended, so that nothing can be told on it.
+// ErrEnded means that a connection has ended and can receive nothing more.
 var ErrEnded = errors.New("connection has ended")
 
-// CloseTimeout is how long a transport may take to send the reason for the end, and how long
-// a WebSocket then waits for the answer.
+// CloseTimeout is how long a transport may take to send the reason for the end, and how
+// long a WebSocket then waits for the answer.
 const CloseTimeout = time.Second
 
-// phase is how far a connection has come.
+// phase is the state of a connection: see the package comment.
 type phase uint8
 
 const (
-	unregistered phase = iota // not registered
-	joining                   // catching up: offers raise its mark
-	live                      // offers are queued
-	ended                     // not registered any more: End was called
+	unregistered phase = iota
+	joining            // it reads its history: deliveries raise seen
+	live               // deliveries are queued
+	ended              // it is not registered any more
 )
 
-// Conn is one open connection of a user. Keep it small: there are a million.
+// Conn is one open connection of a user. Keep it small: a million may exist.
 type Conn struct {
 	// Set by NewConn, then read-only.
 	shard     *shard
@@ -36,66 +36,67 @@ type Conn struct {
 	transport Transport
 	slot      *Slot // nil: none
 
-	heard atomic.Int64 // when the peer was heard from: nanoseconds since the hub's start
+	heard atomic.Int64 // when the peer last sent something: nanoseconds since the hub's start
 
 	// The rest is guarded by shard.mu.
 
-	principal compactPrincipal // its user never changes, but is written anew by Renew
+	principal compactPrincipal // Renew replaces it; the user stays the same
 
-	// seen is the last sequence that c was offered: while it is joining, the
-	// mark that it must reach before it can go live.
+	// seen is the last sequence that was offered to c. While c is joining, it must read
+	// its history up to there before it can go live.
 	seen notify.Sequence
 
-	queue       queue  // what the writer has not yet taken
-	held        *batch // ephemeral frames for when c goes live; nil: none
-	flight      int32  // frames that the writer is writing
+	queue       queue  // events that the writer has not taken yet
+	held        *batch // ephemeral events until c goes live; nil: none
+	flight      int32  // events that the writer has taken and is writing
 	flightBytes int32
 
-	// Its place in the wheel's slot, and the ticks at which it is due.
+	// Its position in a slot of the wheel, and the ticks at which a ping and a newer
+	// cursor are due.
 	next    *Conn
-	at      **Conn // what points to this connection
+	at      **Conn // the pointer to this connection
 	pingAt  int32
 	freshAt int32
 
-	why       *notify.Close // why it ended
+	why       *notify.Close // the reason for the end
 	phase     phase
-	writing   bool // there is a writer, and it will see what is changed here
+	writing   bool // it has a writer, which will notice changes to these fields
 	blocked   bool // the writer waits for the peer
-	ping      bool // the writer is to ping
+	ping      bool // the writer must send a ping
 	hadCursor bool // an event with a cursor was queued since the wheel last checked
-	recount   bool // it is in the shard's list of those to be given a fresh count
+	recount   bool // it is in the shard's list of connections to be counted again
 	closing   bool // Transport.Close was called or is about to be
 }
 
-// Principal returns whose connection c is, by the last token that it was shown.
+// Principal returns the principal of c, by the newest token that was presented.
 func (c *Conn) Principal() notify.Principal {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	return c.principal.expand()
 }
 
-// ID returns what c is called.
+// ID returns the ID of c.
 func (c *Conn) ID() string { return c.id }
 
-// Address returns the address that c was admitted from, the zero one if it is not
-// known.
+// Address returns the address that c was admitted from, the zero one if it has no
+// slot.
 func (c *Conn) Address() netip.Addr { return c.slot.Address() }
 
-// Heard notes that the peer is alive.
+// Heard notes that the peer has sent something.
 func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }
 
-// Offer queues f behind whatever is queued, joining or live, and does not
-// wait: for replies and errors, which are told to one connection alone. It
-// reports false if c has ended, be it because its queue was full.
-func (c *Conn) Offer(f *Event) bool {
+// Offer queues e, whether c is joining or live, and does not wait. It is for replies and
+// failures, which one connection alone receives. It reports false if c has ended,
+// perhaps because its queue was full.
+func (c *Conn) Offer(e *Event) bool {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	return c.enqueueLocked(f)
+	return c.enqueueLocked(e)
 }
 
-// Write writes frames to the peer at once and waits until that is done. The
-// one who joins history and live calls it, before GoLive. If it fails, c has
-// ended, and the error is of kind ErrEnded.
+// Write writes events to the peer and waits until that is done. Only the code that reads
+// the history for c calls it, before GoLive. If it fails, c has ended, and the error is
+// of kind ErrEnded.
 func (c *Conn) Write(events ...*Event) error {
 	c.shard.mu.Lock()
 	over := c.phase != joining
@@ -111,58 +112,57 @@ func (c *Conn) Write(events ...*Event) error {
 	return nil
 }
 
-// Ended reports whether c has ended: what its peer still sends is too late.
+// Ended reports whether c has ended.
 func (c *Conn) Ended() bool {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	return c.phase == ended
 }
 
-// End ends c, for the first reason that is given, and does not wait. What was
-// queued is still written before the peer is told why, unless c ends because
-// it is too slow or lost, or memory is short.
+// End ends c and does not wait. The first reason counts. Queued events are still written
+// before the reason, unless c ends because it is too slow or lost, or memory is short.
 func (c *Conn) End(why notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.endLocked(c, why)
 }
 
-// offer tells c of f, if it has not seen it: now if it is live, else when it
-// has caught up. It reports whether f was queued, for its caller to see to it
-// that somebody writes it.
-func (c *Conn) offerLocked(f *Event) bool {
+// offerLocked queues e for c, unless c has seen it: at once if c is live; otherwise c
+// finds it in its history. It reports whether e was queued. Then the caller must make
+// sure that c has a writer.
+func (c *Conn) offerLocked(e *Event) bool {
 	switch {
-	case f.Sequence == 0 && c.phase == joining:
-		c.holdLocked(f)
-	case f.Sequence == 0:
-		return c.putLocked(f)
-	case f.Sequence <= c.seen:
+	case e.Sequence == 0 && c.phase == joining:
+		c.holdLocked(e)
+	case e.Sequence == 0:
+		return c.putLocked(e)
+	case e.Sequence <= c.seen:
 	case c.phase == joining:
-		c.seen = f.Sequence
+		c.seen = e.Sequence
 	default:
-		c.seen = f.Sequence
-		return c.putLocked(f)
+		c.seen = e.Sequence
+		return c.putLocked(e)
 	}
 	return false
 }
 
-// hold keeps an ephemeral frame until c is live. Half of the queue's bounds are
-// left to what comes then.
-func (c *Conn) holdLocked(f *Event) {
+// holdLocked keeps an ephemeral event until c is live. It uses at most half of the
+// queue's limits: the other half is for events that follow.
+func (c *Conn) holdLocked(e *Event) {
 	h := c.shard.hub
 	if c.held == nil {
 		c.held = h.newBatch()
 	}
-	size := c.transport.Size(f)
+	size := c.transport.Size(e)
 	if len(c.held.events) >= h.opts.QueueLen/2 || c.held.bytes+size > h.opts.QueueBytes/2 ||
 		!h.budget.Take(int64(size), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, DropJoining)
 		return
 	}
-	c.held.add(f, size)
+	c.held.add(e, size)
 }
 
-// goLive is GoLive but for the writing, which is its caller's if writes is true.
+// becomeLive is GoLive without writing, which is the caller's task if writes is true.
 func (c *Conn) becomeLive(at notify.Sequence, first []*Event) (gone, writes bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
@@ -174,49 +174,49 @@ func (c *Conn) becomeLive(at notify.Sequence, first []*Event) (gone, writes bool
 	}
 	c.phase, c.seen = live, at
 	writes = c.claimLocked()
-	for _, f := range first {
-		if f != nil {
-			c.enqueueLocked(f)
+	for _, e := range first {
+		if e != nil {
+			c.enqueueLocked(e)
 		}
 	}
 	if held := c.held; held != nil {
 		c.held = nil
 		c.shard.hub.budget.Give(int64(held.bytes))
-		for _, f := range held.events {
-			c.enqueueLocked(f)
+		for _, e := range held.events {
+			c.enqueueLocked(e)
 		}
 		c.shard.hub.freeBatch(held)
 	}
 	return true, writes
 }
 
-// isMuch reports whether frames would fill half of the queue, or half of what
-// all queues have left.
-func (c *Conn) isManyLocked(frames []*Event) bool {
+// isManyLocked reports whether events would fill half of the queue, or half of what is
+// left for all queues.
+func (c *Conn) isManyLocked(events []*Event) bool {
 	bytes := 0
-	for _, f := range frames {
-		bytes += c.transport.Size(f)
+	for _, e := range events {
+		bytes += c.transport.Size(e)
 	}
 	h := c.shard.hub
-	return len(frames) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasRoomFor(bytes)
+	return len(events) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasRoomFor(bytes)
 }
 
-// enqueue queues f and sees to it that somebody writes it.
-func (c *Conn) enqueueLocked(f *Event) bool {
-	if !c.putLocked(f) {
+// enqueueLocked queues e and makes sure that c has a writer.
+func (c *Conn) enqueueLocked(e *Event) bool {
+	if !c.putLocked(e) {
 		return false
 	}
 	c.wakeLocked()
 	return true
 }
 
-// put queues f. If that is too much for the queue, c ends at once, so that
-// nothing later slips in.
-func (c *Conn) putLocked(f *Event) bool {
+// putLocked queues e. If the queue is full, c ends at once, so that it receives no later
+// event without this one.
+func (c *Conn) putLocked(e *Event) bool {
 	if c.phase != joining && c.phase != live {
 		return false
 	}
-	h, size := c.shard.hub, c.transport.Size(f)
+	h, size := c.shard.hub, c.transport.Size(e)
 	if c.isFullLocked(size) {
 		h.opts.Metrics.Dropped(1, notify.CloseSlow.Reason)
 		c.shard.endLocked(c, notify.CloseSlow)
@@ -227,21 +227,21 @@ func (c *Conn) putLocked(f *Event) bool {
 		c.shard.endLocked(c, notify.CloseOverloaded)
 		return false
 	}
-	c.queue.add(h, c.transport, f, size)
-	c.hadCursor = c.hadCursor || f.Sequence != 0
+	c.queue.add(h, c.transport, e, size)
+	c.hadCursor = c.hadCursor || e.Sequence != 0
 	return true
 }
 
-// isLong reports whether half of what may be queued is, though the peer takes
-// what it is sent.
+// isLongLocked reports whether the queue is at least half full although the peer takes
+// what is sent.
 func (c *Conn) isLongLocked() bool {
 	opts := &c.shard.hub.opts
 	n, bytes := c.queue.size(c.transport)
 	return n > 0 && !c.blocked && (2*n >= opts.QueueLen-1 || 2*bytes >= opts.QueueBytes)
 }
 
-// awaitTaken returns when a worker has taken a long queue, or has found that the
-// peer must be waited for: until then, it is not the peer that is slow.
+// awaitTaken returns when a worker has taken a long queue, or has found that it must wait
+// for the peer: until then, the peer is not what is slow.
 func (c *Conn) awaitTaken() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
@@ -250,26 +250,26 @@ func (c *Conn) awaitTaken() {
 	}
 }
 
-// isFull reports whether an event of a size is too much for what is queued and in
-// flight.
+// isFullLocked reports whether an event of a size does not fit beside the events that
+// are queued and in flight.
 func (c *Conn) isFullLocked(size int) bool {
 	n, bytes := c.queue.size(c.transport)
 	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+size
 	return n > c.shard.hub.opts.QueueLen || bytes > c.shard.hub.opts.QueueBytes
 }
 
-// refresh tells c of a newer cursor, unless it was told one meanwhile.
-func (c *Conn) sendFresh(f *Event) {
+// sendFresh queues an event with a newer cursor, unless c has received one meanwhile.
+func (c *Conn) sendFresh(e *Event) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	if c.phase == live && f.Sequence > c.seen {
-		c.seen = f.Sequence
-		c.enqueueLocked(f)
-		c.hadCursor = false // it is still a quiet one
+	if c.phase == live && e.Sequence > c.seen {
+		c.seen = e.Sequence
+		c.enqueueLocked(e)
+		c.hadCursor = false // c still counts as quiet
 	}
 }
 
-// end is End, with the lock held.
+// endLocked is End for callers that hold the lock.
 func (s *shard) endLocked(c *Conn, why notify.Close) {
 	if c.phase != joining && c.phase != live {
 		return
@@ -281,7 +281,7 @@ func (s *shard) endLocked(c *Conn, why notify.Close) {
 	switch {
 	case isAbrupt(why):
 		c.closeLocked()
-	case c.writing: // it closes when all is written, if that can be
+	case c.writing: // the writer closes when everything is written
 		time.AfterFunc(CloseTimeout, c.cut)
 	default:
 		c.wakeLocked()
@@ -290,7 +290,7 @@ func (s *shard) endLocked(c *Conn, why notify.Close) {
 	s.hub.tasks.Done()
 }
 
-// isAbrupt reports whether what is queued is dropped, rather than written first.
+// isAbrupt reports whether queued events are dropped instead of written before the reason.
 func isAbrupt(why notify.Close) bool {
 	switch why.Code {
 	case notify.CloseLost.Code, notify.CloseSlow.Code, notify.CloseOverloaded.Code:
@@ -300,7 +300,7 @@ func isAbrupt(why notify.Close) bool {
 	}
 }
 
-// remove takes c out of all that knows it.
+// removeLocked removes c from the shard, the wheel and the topics.
 func (s *shard) removeLocked(c *Conn) {
 	user := c.principal.user
 	conns := s.users[user]
@@ -314,7 +314,7 @@ func (s *shard) removeLocked(c *Conn) {
 	s.hub.count.Add(-1)
 }
 
-// drop gives back a batch that will not be written.
+// dropLocked drops a batch that will not be written. b may be nil.
 func (c *Conn) dropLocked(b *batch) *batch {
 	if b == nil {
 		return nil
@@ -325,7 +325,7 @@ func (c *Conn) dropLocked(b *batch) *batch {
 	return nil
 }
 
-// dropQueue drops what is queued.
+// dropQueueLocked drops the queued events.
 func (c *Conn) dropQueueLocked() {
 	if !c.queue.isEmpty() {
 		c.dropLocked(c.queue.takeAll(c.shard.hub, c.transport))

@@ -24,8 +24,8 @@ func (h *Hub) Connections(u notify.UserID) []notify.Connection {
 	return all
 }
 
-// sinceOf returns when a connection began: a UUIDv7 says it to the millisecond.
-// It returns the zero time if id is none.
+// sinceOf returns when a connection was opened, from its ID: a UUIDv7 has the time in
+// milliseconds. For any other ID it returns the zero time.
 func sinceOf(id string) time.Time {
 	u, err := uuid.Parse(id)
 	if err != nil || u.Version() != 7 {
@@ -41,7 +41,7 @@ func (h *Hub) Disconnect(u notify.UserID, id string, why notify.Close) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
+	for _, c := range slices.Backward(s.users[u]) { // backward: endLocked removes c
 		if id == "" || id == c.id {
 			s.endLocked(c, why)
 			n++
@@ -50,14 +50,15 @@ func (h *Hub) Disconnect(u notify.UserID, id string, why notify.Close) int {
 	return n
 }
 
-// Revoke ends the connections whose tokens r refuses. Whoever lets a connection
-// in, or renews one, asks after that whether its token was refused meanwhile.
+// Revoke ends the connections whose tokens r revokes. Callers of Register and Renew must
+// check the revocation again afterwards: a revocation applied in between does not see the
+// connection.
 func (h *Hub) Revoke(r notify.Revocation) {
 	if r.TokenID == "" {
 		h.shardOf(r.User).revoke(r, r.User)
 		return
 	}
-	for i := range h.shards { // whose token it is, only the token says
+	for i := range h.shards { // any user may have the token
 		h.shards[i].revokeToken(r)
 	}
 }
@@ -76,18 +77,17 @@ func (s *shard) revoke(r notify.Revocation, u notify.UserID) {
 	s.revokeLocked(u, r)
 }
 
-// revokeOf ends those connections of u that r concerns. The lock is held.
+// revokeLocked ends the connections of u whose tokens r revokes.
 func (s *shard) revokeLocked(u notify.UserID, r notify.Revocation) {
-	for _, c := range slices.Backward(s.users[u]) { // backward: ending removes c
+	for _, c := range slices.Backward(s.users[u]) { // backward: endLocked removes c
 		if c.principal.isOf(r) {
 			s.endLocked(c, notify.CloseRevoked)
 		}
 	}
 }
 
-// endWithdrawn ends the connections whose issuer was withdrawn. A connection that is
-// let in or renewed meanwhile may be missed: its caller must check the issuer
-// afterwards.
+// endWithdrawn ends the connections whose issuer was withdrawn. It may miss a connection
+// that is registered or renewed meanwhile: that caller must check the issuer afterwards.
 func (h *Hub) endWithdrawn() {
 	for i := range h.shards {
 		h.shards[i].endWithdrawn()
@@ -98,7 +98,7 @@ func (s *shard) endWithdrawn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, conns := range s.users {
-		for _, c := range slices.Backward(conns) { // backward: ending removes c
+		for _, c := range slices.Backward(conns) { // backward: endLocked removes c
 			if why, yes := c.principal.issuer.Withdrawn(); yes {
 				s.endLocked(c, why)
 			}
@@ -106,9 +106,8 @@ func (s *shard) endWithdrawn() {
 	}
 }
 
-// Renew gives c the principal of a newer token of its user, by which it is
-// held from now on. It reports false, and changes nothing, if c has ended or
-// p is another user.
+// Renew replaces the principal of c by that of a newer token of its user. It reports
+// false, and changes nothing, if c has ended or p is another user.
 func (c *Conn) Renew(p notify.Principal) bool {
 	s := c.shard
 	s.mu.Lock()
@@ -120,9 +119,9 @@ func (c *Conn) Renew(p notify.Principal) bool {
 	c.principal = compact(p)
 	s.resubscribeLocked(c, was.topics())
 	if was.since != c.principal.since || !slices.Equal(was.topics(), c.principal.topics()) {
-		s.noteCountLocked(c) // there is more or less in its inbox now
+		s.noteCountLocked(c) // its inbox has more or fewer notifications now
 	}
-	c.unlinkLocked() // it may expire sooner than it would have been looked at
+	c.unlinkLocked() // it may expire before its next check
 	s.wheel.schedule(c, s.hub.since(), &s.hub.opts)
 	return true
 }

@@ -7,41 +7,42 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Deliver offers f to every connection that hears what was told to some at a
-// time, and waits for no peer. What has a sequence comes from one goroutine
-// alone, in the journal's order; what has none may come from any. Whoever
-// delivers leaves no queue longer than half, as far as its peer takes what it is
-// sent: a burst is no reason to call somebody slow.
+// Deliver offers e to every connection of the readers in to, and waits for no peer. A
+// broadcast with a time goes to the principals that see broadcasts of that time. Events
+// with a sequence must come from one goroutine, in the journal's order; events without
+// one may come from any. Deliver leaves no queue more than half full unless its peer is
+// slow: a burst of events is no reason to end a connection.
 //
-// What is told to few users, Deliver itself writes, as far as the network takes
-// it at once: waking somebody who does would cost as much as the write.
-func (h *Hub) Deliver(to notify.Readers, at time.Time, f *Event) {
+// For a few users, Deliver itself writes what the network takes at once: waking a worker
+// would cost as much as the write.
+func (h *Hub) Deliver(to notify.Readers, at time.Time, e *Event) {
 	var direct direct
 	var long []*Conn
 	switch {
 	case to.All:
 		for i := range h.shards {
-			long = h.shards[i].broadcast(at, f, long)
+			long = h.shards[i].broadcast(at, e, long)
 		}
 	case len(to.Topics) > 0:
-		h.DeliverTopics(to.Topics, func(notify.Topic) *Event { return f })
+		h.DeliverTopics(to.Topics, func(notify.Topic) *Event { return e })
 	default:
 		for _, u := range to.Users {
-			long = h.shardOf(u).deliver(u, f, &direct, long)
+			long = h.shardOf(u).deliver(u, e, &direct, long)
 		}
 	}
 	direct.write()
 	awaitTaken(long)
 }
 
-// own is the connections that whoever delivers writes to, when it holds no lock.
+// direct is the connections to which the delivering goroutine writes itself, after it
+// has released the locks.
 type direct struct {
 	conns [shareSize]*Conn
 	n     int
 }
 
-// take takes c, which has something to be written, or leaves it to a worker.
-// The shard's lock is held.
+// addLocked makes the delivering goroutine the writer of c, or leaves c to a worker if
+// there are enough already.
 func (d *direct) addLocked(c *Conn) {
 	if d.n == len(d.conns) || !c.transport.Tries() {
 		c.wakeLocked()
@@ -57,69 +58,67 @@ func (d *direct) write() {
 	}
 }
 
-// DeliverTopics does what Deliver does for topics, when what is told names the
-// topic: a connection that hears several is offered the frame of the first of
-// them, once.
-func (h *Hub) DeliverTopics(topics []notify.Topic, frame func(notify.Topic) *Event) {
+// DeliverTopics does what Deliver does for topics, with an event for each topic. A
+// connection that receives several of them is offered the event of the first one only.
+func (h *Hub) DeliverTopics(topics []notify.Topic, event func(notify.Topic) *Event) {
 	hits := h.subscriptions.find(topics)
 	if len(hits) == 0 {
 		return
 	}
-	frames := make([]*Event, len(topics))
+	events := make([]*Event, len(topics))
 	for i, t := range topics {
-		frames[i] = frame(t)
+		events[i] = event(t)
 	}
 	var long []*Conn
 	shards := shardsOf(hits)
 	for i := range h.shards {
 		if shards.has(i) {
-			long = h.shards[i].deliverTopics(hits, frames, long)
+			long = h.shards[i].deliverTopics(hits, events, long)
 		}
 	}
 	awaitTaken(long)
 }
 
-// DeliverShared offers the same frames to every connection that to names, with
-// nothing between them. All belong to the sequence seq. If the last does not bear seq,
-// more of that sequence follows. A joining connection is not offered them, but must
-// reach seq before it goes live.
-func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, frames []*Event) {
+// DeliverShared offers the same events to every connection of the readers in to, with
+// nothing between them. All belong to the sequence seq. If the last one does not have
+// seq, more events of that sequence follow. A joining connection is not offered them,
+// but must reach seq before it goes live.
+func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, events []*Event) {
 	var long []*Conn
 	offer := func(c *Conn) {
-		if c.offerAllLocked(frames, seq) {
+		if c.offerAllLocked(events, seq) {
 			long = append(long, c)
 		}
 	}
-	h.eachLocked(to, offer)
+	h.each(to, offer)
 	awaitTaken(long)
 }
 
-// DeliverUser does what DeliverShared does for the connections of one user, each of
-// which is offered the frames that are made for its reader. frames is called once
-// for each reader that differs from the others, and no lock is held then. A
-// connection for which it reports false ends.
-func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Event, ok bool)) {
-	h.offerUser(u, frames, func(c *Conn, fs []*Event) bool { return c.offerAll(fs, seq) })
+// DeliverUser does what DeliverShared does for the connections of one user, each with
+// the events that makeEvents returns for its reader. makeEvents is called once for each
+// different reader, without a lock. A connection for which it reports false ends.
+func (h *Hub) DeliverUser(u notify.UserID, seq notify.Sequence, makeEvents func(notify.Reader) (events []*Event, ok bool)) {
+	h.offerUser(u, makeEvents, func(c *Conn, events []*Event) bool { return c.offerAll(events, seq) })
 }
 
-// offerUser makes frames for the connections of a user and calls offer with them,
-// which reports whether the connection's queue is long now.
-func (h *Hub) offerUser(u notify.UserID, frames func(notify.Reader) ([]*Event, bool), offer func(*Conn, []*Event) (long bool)) {
+// offerUser makes events for the connections of a user and calls offer with them. offer
+// reports whether the connection's queue is long now.
+func (h *Hub) offerUser(u notify.UserID, makeEvents func(notify.Reader) ([]*Event, bool), offer func(*Conn, []*Event) (long bool)) {
 	var long []*Conn
 	made := byReader[[]*Event]{}
 	for _, c := range h.shardOf(u).connsOf(u) {
-		fs, ok := made.get(c, frames)
+		events, ok := made.get(c, makeEvents)
 		switch {
 		case !ok:
 			c.End(notify.CloseInternal)
-		case offer(c, fs):
+		case offer(c, events):
 			long = append(long, c)
 		}
 	}
 	awaitTaken(long)
 }
 
-// byReader keeps what was made for the readers of one user.
+// byReader caches values that were made for the readers of one user.
 type byReader[T any] []madeFor[T]
 
 type madeFor[T any] struct {
@@ -142,8 +141,8 @@ func (all *byReader[T]) get(c *Conn, mk func(notify.Reader) (T, bool)) (T, bool)
 	return made, ok
 }
 
-// Reached notes that every connection was offered everything up to seq that it
-// hears: whoever delivers says so behind the last of it.
+// Reached notes that every connection was offered all its events up to seq. The
+// delivering goroutine calls it after the last of them.
 func (h *Hub) Reached(seq notify.Sequence) { h.delivered.Store(uint64(seq)) }
 
 func awaitTaken(long []*Conn) {
@@ -152,18 +151,17 @@ func awaitTaken(long []*Conn) {
 	}
 }
 
-// broadcast offers f to all connections, and appends those to long whose queue
-// is long.
-func (s *shard) broadcast(at time.Time, f *Event, long []*Conn) []*Conn {
+// broadcast offers e to all connections, and appends to long those whose queue is long.
+func (s *shard) broadcast(at time.Time, e *Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := momentOf(at)
 	for _, conns := range s.users {
-		for _, c := range slices.Backward(conns) { // backward: offering may remove c
+		for _, c := range slices.Backward(conns) { // backward: offerLocked may remove c
 			if c.principal.since > from {
 				continue
 			}
-			if c.offerLocked(f) {
+			if c.offerLocked(e) {
 				c.wakeLocked()
 			}
 			if c.isLongLocked() {
@@ -174,13 +172,13 @@ func (s *shard) broadcast(at time.Time, f *Event, long []*Conn) []*Conn {
 	return long
 }
 
-// deliver does the same for the connections of a user, and leaves some of them
-// to whoever delivers.
-func (s *shard) deliver(u notify.UserID, f *Event, direct *direct, long []*Conn) []*Conn {
+// deliver does the same for the connections of a user, some of which the delivering
+// goroutine will write to itself.
+func (s *shard) deliver(u notify.UserID, e *Event, direct *direct, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) {
-		if c.offerLocked(f) {
+		if c.offerLocked(e) {
 			direct.addLocked(c)
 		}
 		if c.isLongLocked() {
@@ -190,13 +188,13 @@ func (s *shard) deliver(u notify.UserID, f *Event, direct *direct, long []*Conn)
 	return long
 }
 
-// deliverTopics does what broadcast does for those who hear topics, each of
-// which has a frame.
-func (s *shard) deliverTopics(hits []hit, frames []*Event, long []*Conn) []*Conn {
+// deliverTopics does what broadcast does for the connections that receive topics, each
+// of which has an event.
+func (s *shard) deliverTopics(hits []hit, events []*Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachHearerLocked(hits, func(c *Conn, i int) {
-		if c.offerLocked(frames[i]) {
+	s.eachReceiverLocked(hits, func(c *Conn, i int) {
+		if c.offerLocked(events[i]) {
 			c.wakeLocked()
 		}
 		if c.isLongLocked() {
@@ -206,15 +204,15 @@ func (s *shard) deliverTopics(hits []hit, frames []*Event, long []*Conn) []*Conn
 	return long
 }
 
-func (c *Conn) offerAll(frames []*Event, seq notify.Sequence) (long bool) {
+func (c *Conn) offerAll(events []*Event, seq notify.Sequence) (long bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	return c.offerAllLocked(frames, seq)
+	return c.offerAllLocked(events, seq)
 }
 
-// offerAllLocked is offer for several frames that belong together, and reports
-// whether c's queue is long now.
-func (c *Conn) offerAllLocked(frames []*Event, seq notify.Sequence) (long bool) {
+// offerAllLocked is offerLocked for several events that belong together. It reports
+// whether the queue of c is long now.
+func (c *Conn) offerAllLocked(events []*Event, seq notify.Sequence) (long bool) {
 	if seq <= c.seen {
 		return false
 	}
@@ -222,18 +220,18 @@ func (c *Conn) offerAllLocked(frames []*Event, seq notify.Sequence) (long bool) 
 		c.seen = seq
 		return false
 	}
-	c.seen = max(c.seen, frames[len(frames)-1].Sequence)
-	for _, f := range frames {
-		c.enqueueLocked(f)
+	c.seen = max(c.seen, events[len(events)-1].Sequence)
+	for _, e := range events {
+		c.enqueueLocked(e)
 	}
 	return c.isLongLocked()
 }
 
-// eachLocked calls do with each connection that to names, once, with its shard
-// locked. do may end the connection.
-func (h *Hub) eachLocked(to notify.Readers, do func(*Conn)) {
+// each calls do with each connection of the readers in to, once, with its shard locked.
+// do may end the connection.
+func (h *Hub) each(to notify.Readers, do func(*Conn)) {
 	for _, u := range to.Users {
-		h.shardOf(u).eachOf(u, do)
+		h.shardOf(u).eachOfUser(u, do)
 	}
 	if !to.All && len(to.Topics) == 0 {
 		return
@@ -242,14 +240,14 @@ func (h *Hub) eachLocked(to notify.Readers, do func(*Conn)) {
 	shards := shardsOf(hits)
 	for i := range h.shards {
 		if s := &h.shards[i]; to.All {
-			s.each(do)
+			s.eachOfAll(do)
 		} else if shards.has(i) {
-			s.eachHearing(hits, do)
+			s.eachOfTopics(hits, do)
 		}
 	}
 }
 
-func (s *shard) eachOf(u notify.UserID, do func(*Conn)) {
+func (s *shard) eachOfUser(u notify.UserID, do func(*Conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) { // backward: do may remove c
@@ -257,7 +255,7 @@ func (s *shard) eachOf(u notify.UserID, do func(*Conn)) {
 	}
 }
 
-func (s *shard) each(do func(*Conn)) {
+func (s *shard) eachOfAll(do func(*Conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, conns := range s.users {
@@ -267,10 +265,10 @@ func (s *shard) each(do func(*Conn)) {
 	}
 }
 
-func (s *shard) eachHearing(hits []hit, do func(*Conn)) {
+func (s *shard) eachOfTopics(hits []hit, do func(*Conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachHearerLocked(hits, func(c *Conn, _ int) { do(c) })
+	s.eachReceiverLocked(hits, func(c *Conn, _ int) { do(c) })
 }
 
 func (s *shard) connsOf(u notify.UserID) []*Conn {
@@ -279,43 +277,43 @@ func (s *shard) connsOf(u notify.UserID) []*Conn {
 	return slices.Clone(s.users[u])
 }
 
-// FollowShared offers every connection that to names, and that hears none of except,
-// the same frames. They follow the frame with the sequence seq and bear none
-// themselves. A connection that is joining, or was told something later, is not told:
-// it has read its past up to seq at least.
-func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.Sequence, frames []*Event) {
+// FollowShared offers the same events to every connection of the readers in to, unless it
+// receives one of the topics in except. The events follow the event with the sequence
+// seq and have none themselves. A connection that is joining, or was offered something
+// later, does not receive them: it has read its history up to seq at least.
+func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.Sequence, events []*Event) {
 	var long []*Conn
-	h.eachLocked(to, func(c *Conn) {
+	h.each(to, func(c *Conn) {
 		if len(except) > 0 {
 			if _, hears := notify.Heard(c.principal.topics(), except); hears {
 				return
 			}
 		}
-		if c.followLocked(frames, seq) {
+		if c.followLocked(events, seq) {
 			long = append(long, c)
 		}
 	})
 	awaitTaken(long)
 }
 
-// FollowUser does what FollowShared does for the connections of one user, with frames
-// that are made as for DeliverUser.
-func (h *Hub) FollowUser(u notify.UserID, seq notify.Sequence, frames func(notify.Reader) (fs []*Event, ok bool)) {
-	h.offerUser(u, frames, func(c *Conn, fs []*Event) bool {
+// FollowUser does what FollowShared does for the connections of one user, with events
+// made as for DeliverUser.
+func (h *Hub) FollowUser(u notify.UserID, seq notify.Sequence, makeEvents func(notify.Reader) (events []*Event, ok bool)) {
+	h.offerUser(u, makeEvents, func(c *Conn, events []*Event) bool {
 		c.shard.mu.Lock()
 		defer c.shard.mu.Unlock()
-		return c.followLocked(fs, seq)
+		return c.followLocked(events, seq)
 	})
 }
 
-// followLocked offers frames that belong behind the frame with the sequence seq, and
-// reports whether c's queue is long now.
-func (c *Conn) followLocked(frames []*Event, seq notify.Sequence) (long bool) {
+// followLocked queues events that belong directly after the event with the sequence seq.
+// It reports whether the queue of c is long now.
+func (c *Conn) followLocked(events []*Event, seq notify.Sequence) (long bool) {
 	if c.phase != live || c.seen > seq {
 		return false
 	}
-	for _, f := range frames {
-		c.enqueueLocked(f)
+	for _, e := range events {
+		c.enqueueLocked(e)
 	}
 	return c.isLongLocked()
 }

@@ -9,18 +9,18 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A drain ends connections in steps, so that closing very many does not take the
-// processors away from requests. It takes so long for each, and a second at most.
+// A drain ends connections in steps, so that closing very many leaves processor time for
+// requests. It takes drainEach for each connection, and drainSpread at most.
 const (
 	drainEach   = 100 * time.Microsecond
 	drainSpread = time.Second
 	drainStep   = 20 * time.Millisecond
 )
 
-// Drain ends every connection within about a second and takes no more. Clients are
-// asked to spread their return over window, so the window costs no time here. Drain
-// returns when the last writer has ended, which a peer that does not read delays by three
-// seconds at most. When ctx ends, all that are left are ended at once.
+// Drain ends every connection within about a second and admits no more. Clients are asked
+// to spread their return over window, so the window costs no time here. Drain returns
+// when the last writer has ended, which a peer that does not read delays by three seconds
+// at most. When ctx ends, the remaining connections are ended at once.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(&window)
 	conns := h.conns()
@@ -29,7 +29,7 @@ func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.tasks.Wait()
 }
 
-// Draining reports whether Drain was called, and its window.
+// Draining returns the window of Drain, and whether Drain was called.
 func (h *Hub) Draining() (window time.Duration, yes bool) {
 	if w := h.draining.Load(); w != nil {
 		return *w, true
@@ -37,15 +37,14 @@ func (h *Hub) Draining() (window time.Duration, yes bool) {
 	return 0, false
 }
 
-// EndAll ends every connection that there is. Others may come.
+// EndAll ends every connection. New ones may be registered.
 func (h *Hub) EndAll(why notify.Close) {
 	for _, c := range h.conns() {
 		c.End(why)
 	}
 }
 
-// conns returns all connections in no order. Once draining is set, no other is
-// registered.
+// conns returns all connections in random order. Once draining is set, none is added.
 func (h *Hub) conns() []*Conn {
 	all := make([]*Conn, 0, h.Count())
 	for i := range h.shards {
@@ -56,11 +55,11 @@ func (h *Hub) conns() []*Conn {
 		}
 		s.mu.Unlock()
 	}
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // to be fair: nobody gains by guessing
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] }) //nolint:gosec // for fairness: guessing it gains nothing
 	return all
 }
 
-// endEvenly ends conns evenly over a time.
+// endEvenly ends conns, spread evenly over a duration.
 func (h *Hub) endEvenly(ctx context.Context, conns []*Conn, over time.Duration, why notify.Close) {
 	start := time.Now()
 	ticker := time.NewTicker(drainStep)

@@ -9,26 +9,26 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// holder is a notify.Principal in less room.
+// compactPrincipal is a notify.Principal in less memory.
 type compactPrincipal struct {
 	user    notify.UserID
 	issuer  *notify.Issuer
 	name    string
 	tokenID string
-	grants  *grants // nil: none, as of most
+	grants  *grants // nil: none, as of most tokens
 	since   moment
 	expires moment
 	issued  moment
 }
 
-// grants are what few tokens give.
+// grants are what few tokens have.
 type grants struct {
 	scopes  []notify.Scope
 	topics  []notify.TopicPattern
 	ignored int // topics
 }
 
-// holderOf copies p, whose strings may be parts of a request or token.
+// compact copies p, since its strings may be parts of a request or token.
 func compact(p notify.Principal) compactPrincipal {
 	h := compactPrincipal{
 		user: cloneString(p.User), issuer: p.Issuer, name: cloneString(p.Name), tokenID: cloneString(p.TokenID),
@@ -61,7 +61,8 @@ func (h *compactPrincipal) expand() notify.Principal {
 	return p
 }
 
-// topics returns what is heard besides what is told to the user and to everyone.
+// topics returns the topics that the principal receives beside its own notifications and
+// broadcasts.
 func (h *compactPrincipal) topics() []notify.TopicPattern {
 	if h.grants == nil {
 		return nil
@@ -69,8 +70,8 @@ func (h *compactPrincipal) topics() []notify.TopicPattern {
 	return h.grants.topics
 }
 
-// isOf reports whether r refuses the token of h, without making a principal of
-// h first: to find one token, all connections are looked at.
+// isOf reports whether r revokes the token of h. For the ID of a token it makes no
+// principal of h first, because that search looks at all connections.
 func (h *compactPrincipal) isOf(r notify.Revocation) bool {
 	if r.TokenID != "" {
 		return h.tokenID == r.TokenID && r.IsOf(h.issuer)
@@ -78,8 +79,7 @@ func (h *compactPrincipal) isOf(r notify.Revocation) bool {
 	return r.Concerns(h.expand())
 }
 
-// moment is a time in nanoseconds since 1970, as far as they reach; 0 is the
-// zero time.
+// moment is a time in nanoseconds since 1970, cut to their range; 0 is the zero time.
 type moment int64
 
 func momentOf(t time.Time) moment {
@@ -92,7 +92,7 @@ func momentOf(t time.Time) moment {
 	case s <= -reach:
 		return math.MinInt64
 	case t.UnixNano() == 0:
-		return 1 // which nobody can tell from it
+		return 1 // a nanosecond later, since 0 is the zero time
 	default:
 		return moment(t.UnixNano())
 	}

@@ -1,8 +1,8 @@
 package hub
 
-// queue is what a connection has queued. Most have one frame at a time, for which
-// there is room here: were it a batch, a broadcast that is queued faster than it
-// is written would make one for each connection.
+// queue holds the events that are queued for a connection. Most connections have one at
+// a time, which needs no batch: otherwise a broadcast that is queued faster than it is
+// written would need one for each connection.
 type queue struct {
 	only  *Event // nil: none, or more than one
 	batch *batch
@@ -34,7 +34,7 @@ func (q *queue) add(h *Hub, t Transport, e *Event, size int) {
 	q.batch.add(e, size)
 }
 
-// take empties the queue, which is not empty.
+// takeAll removes and returns everything that is queued. The queue must not be empty.
 func (q *queue) takeAll(h *Hub, t Transport) *batch {
 	b := q.batch
 	if b == nil {
@@ -45,7 +45,7 @@ func (q *queue) takeAll(h *Hub, t Transport) *batch {
 	return b
 }
 
-// batch is several frames that wait, or what a writer has in flight.
+// batch is several events that are queued, or that a writer has in flight.
 type batch struct {
 	events []*Event
 	bytes  int
@@ -56,7 +56,7 @@ func (b *batch) add(e *Event, size int) {
 	b.bytes += size
 }
 
-// newBatch returns an empty batch that was used before, so that queueing
+// newBatch returns an empty batch, if possible one that was used before, so that queueing
 // allocates nothing.
 func (h *Hub) newBatch() *batch {
 	if b, ok := h.batches.Get().(*batch); ok {
@@ -71,7 +71,7 @@ func (h *Hub) freeBatch(b *batch) {
 	h.batches.Put(b)
 }
 
-// hasRoomFor reports whether n bytes are at most half of what the budget has left.
+// hasRoomFor reports whether n bytes are at most half of what is left in the budget.
 func (h *Hub) hasRoomFor(n int) bool {
 	left, limited := h.budget.Left()
 	return !limited || 2*int64(n) <= left
@@ -81,7 +81,7 @@ func (h *Hub) hasRoomFor(n int) bool {
 // limited.
 func (h *Hub) Queued() int64 { return h.budget.Taken() }
 
-// queuedLocked returns how many bytes are queued for c, held until it is live, or
+// queuedLocked returns how many bytes are queued for c, are held until it is live, or are
 // being written.
 func (c *Conn) queuedLocked() int {
 	_, n := c.queue.size(c.transport)

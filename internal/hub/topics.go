@@ -9,25 +9,25 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// subscriptions knows which shards have connections that hear a topic pattern.
-// Finding all patterns that stand for a topic takes one pass over its bytes,
-// however many dots it has: a rolling hash of the prefix up to each dot is looked
-// up, and compared with the pattern only where there is one.
+// subscriptions knows which shards have connections that receive a topic pattern. Finding
+// all patterns that match a topic takes one pass over its bytes, however many dots it
+// has: a rolling hash of the prefix up to each dot is looked up, and the pattern is
+// compared only if there is one with that hash.
 type subscriptions struct {
-	base uint64 // of the hash; random, so that nobody can aim at a collision
+	base uint64 // of the hash; random, so that collisions cannot be constructed
 
-	mu     sync.RWMutex // taken after a shard's lock
+	mu     sync.RWMutex // acquired after a shard's lock
 	byHash map[uint64]*subscription
 }
 
-// subscription is a pattern that at least one connection hears.
+// subscription is a pattern that at least one connection receives.
 type subscription struct {
 	pattern notify.TopicPattern
 	shards  shardSet
 	next    *subscription // of the same hash
 }
 
-// hit is a subscription that stands for the topic at a place of a list.
+// hit is a subscription that matches the topic at an index of a list.
 type hit struct {
 	pattern notify.TopicPattern
 	shards  shardSet
@@ -41,7 +41,7 @@ func newSubscriptions() subscriptions {
 	}
 }
 
-// add notes that a shard has a connection that hears p.
+// add notes that a shard has a connection that receives p.
 func (s *subscriptions) add(p notify.TopicPattern, shard int) {
 	key := s.keyOf(p)
 	s.mu.Lock()
@@ -57,7 +57,7 @@ func (s *subscriptions) add(p notify.TopicPattern, shard int) {
 	s.byHash[key] = added
 }
 
-// remove notes that a shard has no connection any more that hears p.
+// remove notes that a shard has no connection any more that receives p.
 func (s *subscriptions) remove(p notify.TopicPattern, shard int) {
 	key := s.keyOf(p)
 	s.mu.Lock()
@@ -80,7 +80,7 @@ func (s *subscriptions) remove(p notify.TopicPattern, shard int) {
 	}
 }
 
-// find returns the subscriptions that stand for topics, in the order of these.
+// find returns the subscriptions that match topics, in the order of the topics.
 func (s *subscriptions) find(topics []notify.Topic) (hits []hit) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -101,10 +101,10 @@ func (s *subscriptions) find(topics []notify.Topic) (hits []hit) {
 
 // appendHitsLocked appends the subscription to text, whose hash is given: to all
 // topics that begin with it if many is set, otherwise to the topic of that name.
-func (s *subscriptions) appendHitsLocked(hits []hit, hash uint64, text notify.Topic, many bool, place int) []hit {
+func (s *subscriptions) appendHitsLocked(hits []hit, hash uint64, text notify.Topic, many bool, topic int) []hit {
 	for is := s.byHash[hash]; is != nil; is = is.next {
 		if prefix, isMany := is.pattern.Prefix(); isMany == many && prefix == string(text) {
-			hits = append(hits, hit{is.pattern, is.shards, place})
+			hits = append(hits, hit{is.pattern, is.shards, topic})
 		}
 	}
 	return hits
@@ -151,38 +151,37 @@ func shardsOf(hits []hit) (all shardSet) {
 	return all
 }
 
-// subscribeLocked enters c in the lists of the topics of its token, which are
-// distinct.
+// subscribeLocked adds c to the lists of the topics of its token, which are distinct.
 func (s *shard) subscribeLocked(c *Conn) {
 	for _, p := range c.principal.topics() {
-		s.hearLocked(c, p)
+		s.addTopicLocked(c, p)
 	}
 }
 
 // unsubscribeLocked removes c from these lists.
 func (s *shard) unsubscribeLocked(c *Conn) {
 	for _, p := range c.principal.topics() {
-		s.unhearLocked(c, p)
+		s.removeTopicLocked(c, p)
 	}
 }
 
-// resubscribeLocked replaces the topics that c heard, was, by those of its token. A
-// topic that is in both is heard without a break.
+// resubscribeLocked replaces the topics that c received, was, by those of its token. A
+// topic in both is received without a break.
 func (s *shard) resubscribeLocked(c *Conn, was []notify.TopicPattern) {
 	is := c.principal.topics()
 	for _, p := range is {
 		if !slices.Contains(was, p) {
-			s.hearLocked(c, p)
+			s.addTopicLocked(c, p)
 		}
 	}
 	for _, p := range was {
 		if !slices.Contains(is, p) {
-			s.unhearLocked(c, p)
+			s.removeTopicLocked(c, p)
 		}
 	}
 }
 
-func (s *shard) hearLocked(c *Conn, p notify.TopicPattern) {
+func (s *shard) addTopicLocked(c *Conn, p notify.TopicPattern) {
 	conns := s.topics[p]
 	if len(conns) == 0 {
 		s.hub.subscriptions.add(p, s.number)
@@ -190,7 +189,7 @@ func (s *shard) hearLocked(c *Conn, p notify.TopicPattern) {
 	s.topics[p] = append(conns, c)
 }
 
-func (s *shard) unhearLocked(c *Conn, p notify.TopicPattern) {
+func (s *shard) removeTopicLocked(c *Conn, p notify.TopicPattern) {
 	conns := s.topics[p]
 	i := slices.Index(conns, c)
 	switch last := len(conns) - 1; {
@@ -198,15 +197,15 @@ func (s *shard) unhearLocked(c *Conn, p notify.TopicPattern) {
 	case last == 0:
 		delete(s.topics, p)
 		s.hub.subscriptions.remove(p, s.number)
-	default: // the last takes its place: eachHearerLocked has been there
+	default: // the last one moves here: eachReceiverLocked has visited it
 		conns[i], conns[last] = conns[last], nil
 		s.topics[p] = conns[:last]
 	}
 }
 
-// eachHearerLocked calls do for each connection that hears one of hits, once, with
-// the place of the first topic that it hears. do may remove the connection.
-func (s *shard) eachHearerLocked(hits []hit, do func(c *Conn, topic int)) {
+// eachReceiverLocked calls do for each connection that receives one of hits, once, with
+// the index of the first topic that it receives. do may remove the connection.
+func (s *shard) eachReceiverLocked(hits []hit, do func(c *Conn, topic int)) {
 	var called map[*Conn]bool
 	if s.hasSeveral(hits) {
 		called = make(map[*Conn]bool)
@@ -215,7 +214,7 @@ func (s *shard) eachHearerLocked(hits []hit, do func(c *Conn, topic int)) {
 		if !hits[i].shards.has(s.number) {
 			continue
 		}
-		for _, c := range slices.Backward(s.topics[hits[i].pattern]) { // backward: see unhearLocked
+		for _, c := range slices.Backward(s.topics[hits[i].pattern]) { // backward: see removeTopicLocked
 			if called[c] {
 				continue
 			}
@@ -227,7 +226,7 @@ func (s *shard) eachHearerLocked(hits []hit, do func(c *Conn, topic int)) {
 	}
 }
 
-// hasSeveral reports whether a connection of s may hear more than one of hits.
+// hasSeveral reports whether a connection of s may receive more than one of hits.
 func (s *shard) hasSeveral(hits []hit) bool {
 	n := 0
 	for i := range hits {

@@ -7,20 +7,20 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// recountMost is how many connections of a shard are given a fresh count at a
-// tick: the wheel must go on.
-const recountMost = 256
+// maxCounts is how many connections of a shard receive their unread count at a tick: the
+// wheel must go on.
+const maxCounts = 256
 
-// recount is who of a shard is to be given a fresh count. The shard's lock
-// guards it.
+// recount is the connections of a shard whose unread notifications must be counted
+// again. The shard's lock guards it.
 type recount struct {
 	conns []*Conn // each once; some may have ended
 	all   bool
 }
 
-// Recount has every connection that to names told how much is unread, at the
-// wheel's next tick if it is live then: however often it is asked for, at most
-// once a second.
+// Recount makes every connection of the readers in to receive its unread count at the
+// wheel's next tick, if it is live then: at most once a second, however often Recount is
+// called.
 func (h *Hub) Recount(to notify.Readers) {
 	if to.All {
 		for i := range h.shards {
@@ -28,7 +28,7 @@ func (h *Hub) Recount(to notify.Readers) {
 		}
 		return
 	}
-	h.eachLocked(to, func(c *Conn) { c.shard.noteCountLocked(c) })
+	h.each(to, func(c *Conn) { c.shard.noteCountLocked(c) })
 }
 
 func (s *shard) recountAll() {
@@ -37,7 +37,7 @@ func (s *shard) recountAll() {
 	s.recount.all = true
 }
 
-// noteCountLocked puts c among those that want a count, if there is anybody to count.
+// noteCountLocked adds c to the connections to be counted, if the hub can count.
 func (s *shard) noteCountLocked(c *Conn) {
 	if s.hub.opts.Unread != nil && !c.recount && (c.phase == joining || c.phase == live) {
 		c.recount = true
@@ -45,17 +45,17 @@ func (s *shard) noteCountLocked(c *Conn) {
 	}
 }
 
-// counting is a connection that is about to be told a count, its user, and up to
-// where it has been told everything.
+// counting is a connection that is about to receive a count, its user, and the sequence
+// up to which it was offered everything.
 type counting struct {
 	conn *Conn
 	user notify.UserID
 	at   notify.Sequence
 }
 
-// tellCounts gives those a fresh count who want one, now that all connections
-// were told everything up to at. Connections of a user that read the same are
-// counted once.
+// sendCounts sends their unread count to the connections that wait for it, now that all
+// connections were offered everything up to at. Connections of a user that read the same
+// are counted once.
 func (s *shard) sendCounts(at notify.Sequence) {
 	next := s.takeCounts(at)
 	slices.SortFunc(next, func(a, b counting) int {
@@ -66,7 +66,7 @@ func (s *shard) sendCounts(at notify.Sequence) {
 		if i > 0 && (next[i-1].at != c.at || next[i-1].user != c.user) {
 			made = made[:0]
 		}
-		f, ok := made.get(c.conn, func(r notify.Reader) (f *Event, ok bool) {
+		e, ok := made.get(c.conn, func(r notify.Reader) (e *Event, ok bool) {
 			defer c.conn.Recover()
 			n, ok := s.hub.opts.Unread(r, c.at)
 			return &Event{Sequence: c.at, Content: InboxChange{Counted: true, UnreadCount: n}}, ok
@@ -75,12 +75,12 @@ func (s *shard) sendCounts(at notify.Sequence) {
 			c.conn.End(notify.CloseInternal)
 			continue
 		}
-		c.conn.sendCount(f)
+		c.conn.sendCount(e)
 	}
 }
 
-// takeCounts returns who is to be told next. Who is joining waits: what it is
-// told when it goes live may have been counted before.
+// takeCounts returns the connections that receive a count at this tick. A joining
+// connection waits: the count that it receives when it goes live may be older.
 func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,9 +95,9 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 	rest := s.recount.conns[:0]
 	for _, c := range s.recount.conns {
 		switch {
-		case c.phase == joining || c.phase == live && len(next) == recountMost:
+		case c.phase == joining || c.phase == live && len(next) == maxCounts:
 			rest = append(rest, c)
-		case c.phase == live: // what it was offered last had all before it offered, too
+		case c.phase == live: // everything before seen was offered, too
 			c.recount = false
 			next = append(next, counting{c, c.principal.user, max(at, c.seen)})
 		}
@@ -109,17 +109,17 @@ func (s *shard) takeCounts(at notify.Sequence) (next []counting) {
 	return next
 }
 
-// tellCount tells c a count, unless something newer was offered meanwhile: then
-// it is told at the next tick.
-func (c *Conn) sendCount(f *Event) {
+// sendCount queues a count for c, unless something newer was offered meanwhile: then c is
+// counted again at the next tick.
+func (c *Conn) sendCount(e *Event) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	switch {
 	case c.phase != live:
-	case f.Sequence < c.seen:
+	case e.Sequence < c.seen:
 		c.shard.noteCountLocked(c)
 	default:
-		c.seen = f.Sequence
-		c.enqueueLocked(f)
+		c.seen = e.Sequence
+		c.enqueueLocked(e)
 	}
 }

@@ -11,13 +11,13 @@ import (
 // A tick of the wheel.
 const tick = time.Second
 
-// wheel holds the connections of a shard by the tick at which they are to be
-// looked at next. A look is due for each at least once per ping, so there are
-// a few more slots than ticks between two pings. The shard's lock guards it.
+// wheel holds the connections of a shard by the tick of their next check. Each has a
+// check at least once per ping, so there are a few more slots than ticks between two
+// pings. The shard's lock guards it.
 type wheel struct {
 	slots []*Conn // by tick, modulo their number
-	due   *Conn   // the slot being turned
-	tick  int32   // the last one turned
+	due   *Conn   // the connections of the slot whose turn it is
+	tick  int32   // the last one whose slot was checked
 }
 
 func newWheel(opts *Options) wheel {
@@ -29,17 +29,17 @@ func ticks(d time.Duration) int32 {
 	return int32(max(1, (d+tick-1)/tick)) //nolint:gosec // 68 years of seconds
 }
 
-// enter takes a new connection in. Its first ping comes somewhere within the
-// first interval, lest all who came together be pinged together.
+// enter adds a new connection. Its first ping is at a random time within the first
+// interval, so that connections that were opened together are not pinged together.
 func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
 	at := int32(now / tick)                                                       //nolint:gosec // 68 years of seconds
-	c.pingAt = at + 1 + rand.Int32N(ticks(opts.PingEvery))                        //nolint:gosec // jitter: nobody gains by guessing
+	c.pingAt = at + 1 + rand.Int32N(ticks(opts.PingEvery))                        //nolint:gosec // jitter: guessing it gains nothing
 	c.freshAt = at + ticks(opts.FreshEvery) + rand.Int32N(ticks(opts.FreshEvery)) //nolint:gosec // jitter, too
 	w.schedule(c, now, opts)
 }
 
-// put puts c where its next look is due: its ping, the end of its token, or
-// the moment it has been silent for too long.
+// schedule puts c into the slot of its next check: for its ping, the expiry of its token,
+// or the moment at which it has been silent for too long.
 func (w *wheel) schedule(c *Conn, now time.Duration, opts *Options) {
 	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.heard.Load())+opts.Silence)
 	if ends := c.principal.expires; ends != 0 {
@@ -54,7 +54,7 @@ func (w *wheel) schedule(c *Conn, now time.Duration, opts *Options) {
 	*slot = c
 }
 
-// unlink takes c out of its slot.
+// unlinkLocked removes c from its slot.
 func (c *Conn) unlinkLocked() {
 	if c.at == nil {
 		return
@@ -66,8 +66,8 @@ func (c *Conn) unlinkLocked() {
 	c.next, c.at = nil, nil
 }
 
-// Run pings the connections, ends those that are silent or whose tokens have
-// expired, and refreshes cursors and counts. It returns when ctx has ended.
+// Run sends pings, ends connections that are silent or whose tokens have expired or were
+// withdrawn, and sends newer cursors and unread counts. It returns when ctx has ended.
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -79,8 +79,8 @@ func (h *Hub) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		// Expiry was put on the wheel by the wall clock as it was: if that has
-		// been set since, or stood still while the machine slept, look at all.
+		// Expiry was scheduled by the wall clock of then. If the clock was set since,
+		// or stood still while the machine slept, all connections are checked.
 		now := h.wallOffset()
 		jumped := (now - offset).Abs() > tick
 		if jumped {
@@ -94,19 +94,19 @@ func (h *Hub) Run(ctx context.Context) {
 	}
 }
 
-// wallOffset returns how far the wall clock is ahead of the monotonic one,
-// from an arbitrary origin.
+// wallOffset returns how far the wall clock is ahead of the monotonic clock, from an
+// arbitrary origin.
 func (h *Hub) wallOffset() time.Duration {
 	return h.opts.WallClock().Round(0).Sub(h.start.Round(0)) - h.since()
 }
 
-// turn looks at the connections that are due, or at all.
+// turn checks the connections that are due, or all.
 func (h *Hub) turn(all bool) {
 	at := notify.Sequence(h.delivered.Load())
 	for i := range h.shards {
 		for _, c := range h.shards[i].turn(all, at) {
-			if f := c.fresh(at); f != nil {
-				c.sendFresh(f)
+			if e := c.fresh(at); e != nil {
+				c.sendFresh(e)
 			}
 		}
 		h.shards[i].sendCounts(at)
@@ -125,8 +125,8 @@ func (c *Conn) fresh(at notify.Sequence) *Event {
 	return &Event{Sequence: at, Content: Live{UnreadCount: n}, Unshared: true}
 }
 
-// turn looks at the shard's connections and returns those that want a newer
-// cursor, now that all connections were told everything up to at.
+// turn checks the shard's connections and returns those that should receive a newer
+// cursor, now that all connections were offered everything up to at.
 func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 	now, wall := s.hub.since(), s.hub.opts.WallClock().Round(0)
 	s.mu.Lock()
@@ -154,8 +154,8 @@ func (s *shard) turn(all bool, at notify.Sequence) (stale []*Conn) {
 	return stale
 }
 
-// look ends c, or pings it if that is due and puts it back on the wheel. It
-// reports whether c goes on.
+// checkLocked ends c, or has a ping sent if that is due and schedules the next check. It
+// reports whether c continues.
 func (s *shard) checkLocked(c *Conn, now time.Duration, wall time.Time) bool {
 	opts := &s.hub.opts
 	ends := c.principal.expires
@@ -176,8 +176,8 @@ func (s *shard) checkLocked(c *Conn, now time.Duration, wall time.Time) bool {
 	return true
 }
 
-// isStale reports whether c is to be given a newer cursor: one look per
-// FreshEvery finds that it was told none since the last.
+// isStaleLocked reports whether c should receive a newer cursor: one check per FreshEvery
+// finds that no event with a cursor was queued since the last.
 func (s *shard) isStaleLocked(c *Conn, at notify.Sequence) bool {
 	if s.wheel.tick < c.freshAt {
 		return false

@@ -10,20 +10,21 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// ready are the connections that have something to be written and nobody who
-// does it yet. A few workers take them in turn, and none waits for a peer: one
-// that does not take all at once gets a writer of its own, until it has.
+// ready is the list of claimed connections that wait for a worker. A few workers write to
+// them in turn, and none waits for a peer: a connection whose peer does not take
+// everything at once gets a goroutine of its own until it has.
 type ready struct {
 	mu      sync.Mutex
-	conns   []*Conn // from head on
+	conns   []*Conn // those before head are taken
 	head    int
-	workers int // that are running
+	workers int // that run
 }
 
-// shareSize is how many connections a worker takes at a time.
+// shareSize is how many connections a worker takes at a time, and how many the
+// delivering goroutine writes to itself.
 const shareSize = 16
 
-// add adds c, and reports whether it takes one more worker.
+// add adds c. It reports whether the caller must start one more worker, of at most most.
 func (r *ready) add(c *Conn, most int) (more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,8 +36,8 @@ func (r *ready) add(c *Conn, most int) (more bool) {
 	return true
 }
 
-// take moves the next connections into share and returns them. A worker that
-// gets none has left.
+// takeShare moves the next connections into share and returns them. A worker that gets
+// none must end.
 func (r *ready) takeShare(share []*Conn) []*Conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,8 +52,8 @@ func (r *ready) takeShare(share []*Conn) []*Conn {
 	return share[:n]
 }
 
-// takeUp makes the caller c's writer, unless there is one: it must call write
-// without the shard's lock, which is held now.
+// claimLocked makes the caller the writer of c, unless c has one. If it reports true, the
+// caller must release the lock and call write, writeSome or leaveToWorker.
 func (c *Conn) claimLocked() bool {
 	if c.writing || c.closing {
 		return false
@@ -62,15 +63,14 @@ func (c *Conn) claimLocked() bool {
 	return true
 }
 
-// wake sees to it that somebody writes, unless somebody does: who will find
-// what there is to do. The shard's lock is held.
+// wakeLocked makes sure that c has a writer, which finds what there is to do.
 func (c *Conn) wakeLocked() {
 	if c.claimLocked() {
 		c.leaveToWorker()
 	}
 }
 
-// getReady leaves writing to a worker.
+// leaveToWorker leaves writing to a worker. The caller has claimed c.
 func (c *Conn) leaveToWorker() {
 	h := c.shard.hub
 	if h.ready.add(c, h.workers) {
@@ -79,8 +79,7 @@ func (c *Conn) leaveToWorker() {
 	}
 }
 
-// work writes for the connections that are ready, and leaves when there are no
-// more.
+// work writes to the connections that are ready, until there are no more.
 func (h *Hub) work() {
 	defer h.tasks.Done()
 	var room [shareSize]*Conn
@@ -95,20 +94,20 @@ func (h *Hub) work() {
 	}
 }
 
-// write writes what is queued, batch by batch, until there is no more. If c has
-// ended meanwhile, the last it writes is why. It leaves it to a goroutine of c's
-// own to wait for the peer. It counts as one of the hub's tasks.
+// write writes the queued events, batch by batch, until there are no more. If c has ended
+// meanwhile, the reason comes last. Waiting for the peer is left to another goroutine.
+// The writer counts as one of the hub's tasks.
 func (c *Conn) write() {
 	for over := false; !over; {
 		over = c.writeOnce()
 	}
 }
 
-// writeSome is write for whoever has more to do than to write to c: while others
-// go on queueing, it leaves that to a worker.
+// writeSome is write for a caller with other work: if more events are queued meanwhile,
+// it leaves them to a worker.
 func (c *Conn) writeSome() {
-	const most = 2 // what is queued, and to find that there is no more
-	for range most {
+	const steps = 2 // to write what is queued, and to find that there is no more
+	for range steps {
 		if c.writeOnce() {
 			return
 		}
@@ -116,11 +115,11 @@ func (c *Conn) writeSome() {
 	c.leaveToWorker()
 }
 
-// unsure is for how long a write may wait before the peer counts as one that is
-// waited for, if the transport could not try.
+// unsure is how long a write may last before the peer counts as slow, if the transport
+// cannot write without waiting.
 const unsure = 20 * time.Millisecond
 
-// writeRest waits until the peer has taken what it was written, and writes on.
+// writeRest waits until the peer has taken the rest, and continues to write.
 func (c *Conn) writeRest() {
 	if c.transport.Tries() {
 		c.flush()
@@ -131,8 +130,8 @@ func (c *Conn) writeRest() {
 	c.write()
 }
 
-// flushUnsure flushes, and counts the peer as one that is waited for once that
-// takes long: before, who delivers a burst must not take it for slow.
+// flushUnsure flushes. The peer counts as blocked only when that lasts long: until then,
+// a delivered burst must not end the connection as too slow.
 func (c *Conn) flushUnsure() {
 	late := make(chan struct{})
 	timer := time.AfterFunc(unsure, func() {
@@ -141,7 +140,7 @@ func (c *Conn) flushUnsure() {
 	})
 	c.flush()
 	if !timer.Stop() {
-		<-late // so that it is not set again
+		<-late // or it might be set after setBlocked(false)
 	}
 }
 
@@ -159,8 +158,8 @@ func (c *Conn) flush() {
 	}
 }
 
-// writeOnce writes the next that is to be written. It reports whether that was
-// all: its caller is not c's writer any more. After a panic there is more.
+// writeOnce does the next step of the writer. It reports whether there was none: then
+// its caller is not the writer of c any more. After a panic it reports false.
 func (c *Conn) writeOnce() (over bool) {
 	defer c.Recover()
 	h := c.shard.hub
@@ -204,15 +203,15 @@ func (c *Conn) lost(err error) {
 	c.End(notify.CloseLost)
 }
 
-// take returns what the writer is to do next: write a batch, ping, close, or
-// leave. When it is to close or leave, it is not c's writer any more.
+// nextStep returns what the writer must do next: write a batch, send a ping, close, or
+// end. In the last two cases it is not the writer of c any more.
 func (c *Conn) nextStep() (b *batch, ping bool, bye *notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.hub.budget.Give(int64(c.flightBytes))
 	c.flight, c.flightBytes = 0, 0
 	switch {
-	case c.closing: // somebody else closes
+	case c.closing: // another goroutine closes
 	case !c.queue.isEmpty():
 		if c.isLongLocked() {
 			defer c.shard.taken.Broadcast()
@@ -231,8 +230,8 @@ func (c *Conn) nextStep() (b *batch, ping bool, bye *notify.Close) {
 	return nil, false, bye
 }
 
-// cut closes a connection whose writer could not, because the peer reads too
-// slowly.
+// cut closes a connection whose writer did not within CloseTimeout, because the peer
+// reads too slowly.
 func (c *Conn) cut() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
@@ -241,8 +240,8 @@ func (c *Conn) cut() {
 	}
 }
 
-// closeNow closes the transport beside the writer, if there is one, which then
-// finds that it cannot write. The shard's lock is held, and c has ended.
+// closeLocked closes the transport beside the writer, if there is one, which then fails
+// to write. c must have ended.
 func (c *Conn) closeLocked() {
 	c.dropQueueLocked()
 	c.shard.taken.Broadcast()
@@ -263,6 +262,6 @@ func (c *Conn) Recover() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.endLocked(c, notify.CloseInternal)
-	c.dropQueueLocked() // which might be what it panics at
+	c.dropQueueLocked() // an event in it may be the cause of the panic
 	c.shard.taken.Broadcast()
 }

@@ -2,6 +2,7 @@ package bellhop
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -109,25 +110,52 @@ func (*Protocol) AppendClose(dst []byte, why notify.Close) (message []byte, code
 	return append(dst, '}'), why.Code, why.Reason
 }
 
-// Size implements protocol.Encoder. It is an upper bound, computed without encoding the
-// event where that would take long.
+// Size implements protocol.Encoder. It is an upper bound, computed without encoding.
 func (*Protocol) Size(e *hub.Event) int {
 	const (
-		envelope = 128 // of any event
-		rest     = 192 // of a notification, beside its content and topic
-		perID    = len(`"",`) + len(uuidForm)
+		envelope = 256 // of any event: names, cursor, numbers and times
+		perID    = len(`"0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10",`)
 	)
+	size := envelope
 	switch c := e.Content.(type) {
 	case hub.Notification:
-		return envelope + rest + len(c.Content) + 2*len(c.Topic)
+		size += 128 + len(c.Content) + escaped*len(c.Topic) // with three more times
 	case hub.InboxChange:
-		return envelope + perID*(len(c.Read)+len(c.Unread)+len(c.Archived)+len(c.Recalled))
-	default:
-		return envelope + len(appendData(nil, e))
+		size += perID * (len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled))
+	case hub.Welcome:
+		size += escaped*len(c.User) + sizeOfTopics(c.Topics)
+	case hub.Reply:
+		size += escaped * len(c.Ref)
+		if r, ok := c.Result.(hub.Renewed); ok {
+			size += sizeOfTopics(r.Topics)
+		}
+	case hub.Failure:
+		size += escaped*len(c.Ref) + sizeOfError(c.Err)
 	}
+	return size
 }
 
-const uuidForm = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"
+// escaped is how many bytes a byte of a string takes at most in JSON: \u0000.
+const escaped = 6
+
+func sizeOfTopics(topics []notify.TopicPattern) (size int) {
+	for _, t := range topics {
+		size += escaped*len(t) + len(`"",`)
+	}
+	return size
+}
+
+func sizeOfError(err error) (size int) {
+	e, ok := errors.AsType[*notify.Error](err)
+	if !ok {
+		return 0
+	}
+	size = escaped * len(e.Detail)
+	for _, f := range e.Faults {
+		size += escaped*(len(f.Pointer)+len(f.Detail)) + len(`{"pointer":"","detail":""},`)
+	}
+	return size
+}
 
 // appendInboxChange appends the IDs of what has changed, and how many notifications are
 // unread then.
