@@ -186,13 +186,10 @@ func (s *node) serve(ctx context.Context, o Options) error {
 
 func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler) http.Handler {
 	return httpapi.New(httpapi.Options{
+		Service:        s.service,
 		Verifier:       s.verifier,
-		Access:         s.service,
 		Origins:        s.origins,
-		Publisher:      s.service,
-		Inbox:          s.service,
 		Admitter:       s.hub,
-		Operators:      s.service,
 		WebSocket:      s.sockets,
 		Events:         streams,
 		Tickets:        perSecond("tickets", ticketsMost),

@@ -3,24 +3,36 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/auth"
-	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// accessTimeout is how long a ticket or a revocation may take to be durable.
-const accessTimeout = 10 * time.Second
+// Verifier authenticates callers: package auth.
+type Verifier interface {
+	// Verify returns the principal of a token or API key. Its errors are of the kinds
+	// ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked and ErrUnavailable.
+	Verify(ctx context.Context, token string) (notify.Principal, error)
 
-// authenticated lets h serve those who present a valid token or API key, as
-// often as they may ask, and nobody keep the answer.
-func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.HandlerFunc {
+	// CheckWebhook checks the headers of a signed request before its body is read.
+	// VerifyWebhook checks the signature over body, and returns the principal and the
+	// ID of the request. Their errors may also be of the kinds ErrUnauthenticated and
+	// ErrMalformed.
+	CheckWebhook(h http.Header) error
+	VerifyWebhook(h http.Header, body []byte) (by notify.Principal, id string, err error)
+}
+
+// handler serves an authenticated request.
+type handler func(echo.Context, notify.Principal) error
+
+// authenticated serves callers that have a valid token or API key and are within their
+// rate of requests. No cache may store the answer.
+func (a *api) authenticated(h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header()[echo.HeaderCacheControl] = noStore
 		token, err := auth.Bearer(c.Request())
@@ -39,75 +51,41 @@ func (a *api) authenticated(h func(echo.Context, notify.Principal) error) echo.H
 	}
 }
 
-// admitted lets h serve those who may open a connection, with the principal and
-// the slot in the request's context. It makes all checks of the contract in
-// their order.
-func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-		r := c.Request()
-		by, err := a.identify(r)
-		if err != nil {
+// publishing serves callers that may publish at all. The bodies of others are not read.
+func (a *api) publishing(h handler) echo.HandlerFunc {
+	return a.authenticated(func(c echo.Context, by notify.Principal) error {
+		if err := by.MayPublish(); err != nil {
 			return err
 		}
-		if _, allowed := a.origin(r); !allowed {
-			return auth.RefusedOrigin(r.Header[echo.HeaderOrigin])
-		}
-		if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
-			return err
-		}
-		slot, err := a.admit(by, address(c))
-		if err != nil {
-			return err
-		}
-		defer slot.Release() // unless a connection has come of it
-		c.SetRequest(r.WithContext(hub.WithSlot(auth.WithPrincipal(r.Context(), by), slot)))
-		return h(c)
-	}
+		return h(c, by)
+	})
 }
 
-// identify returns the user who connects. A ticket is used up wherever it is
-// shown, be it that a later check fails.
-func (a *api) identify(r *http.Request) (notify.Principal, error) {
-	credential, err := auth.Carrier(r)
-	if err != nil {
-		return notify.Principal{}, err
-	}
-	if credential.Ticket != "" {
-		ctx, cancel := context.WithTimeout(r.Context(), accessTimeout)
-		defer cancel()
-		return a.Access.RedeemTicket(ctx, credential.Ticket)
-	}
-	by, err := a.Verifier.Verify(r.Context(), credential.Token)
-	if err == nil && by.User == "" {
-		err = notify.Errorf(notify.ErrTokenInvalid, "an API key is no user: connect with the token of one")
-	}
-	return by, err
+// operating serves operators.
+func (a *api) operating(h handler) echo.HandlerFunc {
+	return a.authenticated(func(c echo.Context, by notify.Principal) error {
+		if err := by.May(notify.ScopeAdmin); err != nil {
+			return err
+		}
+		return h(c, by)
+	})
 }
 
-// admit holds an address and a principal to their limits, and this process to its
-// own.
-func (a *api) admit(by notify.Principal, from netip.Addr) (*hub.Slot, error) {
-	if err := a.Handshakes.Allow(limit.AddressKey(from), 1); err != nil {
-		return nil, err
-	}
-	if err := a.Requests.Allow(by); err != nil {
-		return nil, err
-	}
-	return a.Admitter.Admit(from)
-}
+// accessTimeout bounds the time until a ticket, a redemption, a revocation or a recall
+// is durable.
+const accessTimeout = 10 * time.Second
 
 // issueTicket serves POST /tickets.
 func (a *api) issueTicket(c echo.Context, by notify.Principal) error {
-	if err := a.Tickets.Allow(by.Name, 1); err != nil { // each is an entry of the journal
+	if err := a.Tickets.Allow(by.Name, 1); err != nil { // each ticket is an entry of the journal
 		return err
 	}
-	if err := a.noBody(c, by); err != nil {
+	if err := a.checkNoBody(c, by); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
-	ticket, err := a.Access.IssueTicket(ctx, by)
+	ticket, err := a.Service.IssueTicket(ctx, by)
 	if err != nil {
 		return err
 	}
@@ -117,13 +95,13 @@ func (a *api) issueTicket(c echo.Context, by notify.Principal) error {
 	}{ticket, int(notify.TicketLifetime / time.Second)})
 }
 
-// noBody returns an error if c brings more than an empty object, as some
-// clients cannot but do.
-func (a *api) noBody(c echo.Context, by notify.Principal) error {
-	if r := c.Request(); r.Body == nil || r.Body == http.NoBody {
+// checkNoBody returns an error if c has a body that is more than an empty object. Some
+// clients cannot send a POST without a body.
+func (a *api) checkNoBody(c echo.Context, by notify.Principal) error {
+	if !hasBody(c.Request()) {
 		return nil
 	}
-	body, err := a.readJSON(c, by.Name, maxOtherBody, &a.pools.others)
+	body, err := a.readJSON(c, by.Name, maxOtherBody, &a.budgets.others)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func TestRevocations(t *testing.T) {
 	} {
 		a := s.do("POST", "/revocations", body, admin...)
 		require.Equal(t, 204, a.StatusCode, "%s", a.body)
-		got := s.desk.revoked[len(s.desk.revoked)-1]
+		got := s.tickets.revoked[len(s.tickets.revoked)-1]
 		require.True(t, want.Before.Equal(got.Before))
 		got.Before = want.Before
 		require.Equal(t, want, got)
@@ -96,7 +96,7 @@ func TestRevocations(t *testing.T) {
 	a := s.do("POST", "/revocations", `{"jti":"a"}`)
 	s.problem(a, 403, "scope")
 	require.Equal(t, `Bearer error="insufficient_scope"`, a.Header.Get("WWW-Authenticate"))
-	s.desk.err = notify.Errorf(notify.ErrOutcomeUnknown, "late")
+	s.tickets.err = notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	s.problem(s.do("POST", "/revocations", `{"jti":"a"}`, admin...), 503, "outcome-unknown")
 }
 
@@ -104,7 +104,7 @@ func TestConnectionsOfAUser(t *testing.T) {
 	s := start(t)
 	admin := []string{"Authorization", "Bearer admin"}
 	since := time.Date(2026, 12, 1, 9, 0, 0, 123e6, time.UTC)
-	s.lobby.open = map[notify.UserID][]notify.Connection{
+	s.connections.open = map[notify.UserID][]notify.Connection{
 		"a/b%c": {
 			{ID: id, Transport: "websocket", Node: "node-1", Since: since, Address: netip.MustParseAddr("192.0.2.7")},
 			{ID: id, Transport: "events", Node: "node-2", Since: since},
@@ -119,13 +119,13 @@ func TestConnectionsOfAUser(t *testing.T) {
 	require.JSONEq(t, `{"connections":[]}`, string(a.body))
 
 	require.Equal(t, 204, s.do("DELETE", "/users/a%2Fb%25c/connections", "", admin...).StatusCode)
-	require.Equal(t, []notify.UserID{"a/b%c"}, s.lobby.ended)
+	require.Equal(t, []notify.UserID{"a/b%c"}, s.connections.ended)
 	for _, method := range []string{"GET", "DELETE"} {
 		s.problem(s.do(method, "/users/a%20b/connections", "", admin...), 404, "not-found")
 		s.problem(s.do(method, "/users/ada/connections", "", "Authorization", "Bearer good"), 403, "scope")
 		s.problem(s.do(method, "/users/ada/connections", ""), 401, "unauthenticated")
 	}
-	require.Len(t, s.lobby.ended, 1)
+	require.Len(t, s.connections.ended, 1)
 }
 
 func TestWebhooks(t *testing.T) {
@@ -174,12 +174,12 @@ func TestLimits(t *testing.T) {
 // A slot is given back when no connection comes of it.
 func TestSlots(t *testing.T) {
 	s := start(t)
-	s.lobby.hub = hub.New(hub.Options{PerAddress: 1, Connections: 2})
+	s.connections.hub = hub.New(hub.Options{PerAddress: 1, Connections: 2})
 	for range 3 { // a probe, and a handler that takes no slot
 		s.problem(s.do("GET", "/ws", "", "Authorization", "Bearer good"), 426, "upgrade")
 		require.Equal(t, 200, s.do("GET", "/events", "", "Authorization", "Bearer good").StatusCode)
 	}
-	slot, err := s.lobby.hub.Admit(netip.MustParseAddr("127.0.0.1"))
+	slot, err := s.connections.hub.Admit(netip.MustParseAddr("127.0.0.1"))
 	require.NoError(t, err)
 	a := s.do("GET", "/ws", "", "Authorization", "Bearer good")
 	s.problem(a, 429, "limit")
@@ -187,7 +187,7 @@ func TestSlots(t *testing.T) {
 	slot.Release()
 
 	for _, from := range []string{"192.0.2.1", "192.0.2.2"} {
-		_, err := s.lobby.hub.Admit(netip.MustParseAddr(from))
+		_, err := s.connections.hub.Admit(netip.MustParseAddr(from))
 		require.NoError(t, err)
 	}
 	a = s.do("GET", "/ws", "", handshake()...)
@@ -198,7 +198,7 @@ func TestSlots(t *testing.T) {
 // Whatever fails inside tells nothing.
 func TestAFaultOfTickets(t *testing.T) {
 	s := start(t)
-	s.desk.err = errors.New("secret of ours")
+	s.tickets.err = errors.New("secret of ours")
 	for _, a := range []answer{s.do("POST", "/tickets", ""), s.do("GET", "/ws?ticket="+ticket, "")} {
 		p := s.problem(a, http.StatusInternalServerError, "internal")
 		raw, err := json.Marshal(p)

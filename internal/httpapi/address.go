@@ -9,17 +9,18 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// address returns the address of who asks, the zero one if it cannot be told.
+// address returns the address of the client, or the zero address if it is unknown.
 func address(c echo.Context) netip.Addr {
-	a, _ := hop(c.RealIP()) // the zero one if it is none
+	a, _ := parseHop(c.RealIP())
 	return a
 }
 
-// clientAddress returns how to find who asks: the peer, or, if the peer is a
-// trusted proxy, the right-most hop of X-Forwarded-For that is none.
+// clientAddress returns a function that finds the address of a client: that of the
+// peer, or, if the peer is a trusted proxy, the right-most hop of X-Forwarded-For that
+// is not a trusted proxy.
 //
-// Echo's own way gives up at a hop with a port, as some proxies write it: all
-// their clients would be one.
+// Echo's own function stops at a hop with a port, which some proxies write. All their
+// clients would have the proxy's address.
 func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
 	proxies := make([]netip.Prefix, len(trusted))
 	for i, p := range trusted {
@@ -29,35 +30,35 @@ func clientAddress(trusted []netip.Prefix) echo.IPExtractor {
 		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	return func(r *http.Request) string {
-		at, ok := hop(r.RemoteAddr)
+		client, ok := parseHop(r.RemoteAddr)
 		if !ok {
 			return ""
 		}
-		for said := range hopsFromRight(r.Header.Values(echo.HeaderXForwardedFor)) {
-			if !isTrusted(at) {
+		for text := range hopsFromRight(r.Header.Values(echo.HeaderXForwardedFor)) {
+			if !isTrusted(client) {
 				break
 			}
-			before, ok := hop(said)
-			if !ok { // the proxy at least is known
+			hop, ok := parseHop(text)
+			if !ok { // the proxy's address is the last one that can be trusted
 				break
 			}
-			at = before
+			client = hop
 		}
-		return at.String()
+		return client.String()
 	}
 }
 
-// unmapped returns p as addresses are that hop returns: an IPv4 one is not
-// written as an IPv6 one.
+// unmapped returns p in the form of the addresses that parseHop returns: an IPv4 prefix
+// is not written as an IPv6 one.
 func unmapped(p netip.Prefix) netip.Prefix {
-	const before = 96 // bits, of an IPv6 address that is an IPv4 one
-	if p.Addr().Is4In6() && p.Bits() >= before {
-		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-before)
+	const mapped = 96 // bits before the IPv4 address in an IPv4-mapped IPv6 address
+	if p.Addr().Is4In6() && p.Bits() >= mapped {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
 	}
 	return p
 }
 
-// hopsFromRight returns what stands between the commas of lines, the last first.
+// hopsFromRight returns the items of the comma-separated lists in lines, the last first.
 func hopsFromRight(lines []string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for _, line := range slices.Backward(lines) {
@@ -72,17 +73,17 @@ func hopsFromRight(lines []string) func(yield func(string) bool) {
 	}
 }
 
-// hop reads an address as proxies write it: perhaps with a port, an IPv6 one
-// perhaps in brackets.
-func hop(s string) (netip.Addr, bool) {
+// parseHop parses an address in the forms that proxies write: with or without a port,
+// an IPv6 address with or without brackets.
+func parseHop(s string) (netip.Addr, bool) {
 	s = strings.Trim(s, " \t")
 	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
 	if err != nil {
-		with, err := netip.ParseAddrPort(s)
+		withPort, err := netip.ParseAddrPort(s)
 		if err != nil {
 			return netip.Addr{}, false
 		}
-		a = with.Addr()
+		a = withPort.Addr()
 	}
 	return a.Unmap().WithZone(""), true
 }

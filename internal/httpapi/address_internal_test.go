@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzForwarded holds that whoever asks is an address, that only proxies are
-// believed, and that nothing which a client writes before what the proxies add
-// changes who it is.
+// FuzzForwarded checks that a client has a valid address, that only trusted proxies are
+// believed, and that the part of X-Forwarded-For that a client writes itself, before
+// the part that proxies add, does not change its address.
 func FuzzForwarded(f *testing.F) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	of := clientAddress(proxies)
@@ -31,20 +31,20 @@ func FuzzForwarded(f *testing.F) {
 			return of(&http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": lines}})
 		}
 		isProxy := func(a netip.Addr) bool { return proxies[0].Contains(a) || proxies[1].Contains(a) }
-		at, ok := hop(peer)
+		at, ok := parseHop(peer)
 		if !ok {
 			require.Empty(t, ask(written, added))
 			return
 		}
-		who := ask(added)
-		a, err := netip.ParseAddr(who)
+		client := ask(added)
+		a, err := netip.ParseAddr(client)
 		require.NoError(t, err)
 		if !isProxy(at) {
 			require.Equal(t, at, a)
 		}
 		require.Equal(t, ask(written, added), ask(written+","+added))
 		if !isProxy(a) {
-			require.Equal(t, who, ask(written, added))
+			require.Equal(t, client, ask(written, added))
 		}
 	})
 }

@@ -13,43 +13,38 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// AdminOptions are what the admin listener shows, and to whom.
+// AdminOptions configure the admin listener.
 type AdminOptions struct {
-	Metrics  http.Handler // of /metrics
-	Profiles bool         // serve /debug/pprof/
+	Metrics  http.Handler // serves /metrics
+	Profiles bool         // whether to serve /debug/pprof/
 
-	// Listen is the address that the listener was configured with. A name in it is
-	// one of the listener's own.
+	// Listen is the configured address of the listener. Requests may use a host name
+	// in it.
 	Listen string
 
-	// Hosts are further names by which the listener may be asked, with a port or,
-	// for any port, without one.
+	// Hosts are further names that requests may use: with a port, or without one for
+	// any port.
 	Hosts []string
 
 	Logger *slog.Logger
 }
 
-// NewAdminServer returns a server for Admin. Answers may take any time: a profile
-// takes as long as it is asked to.
-func NewAdminServer(h http.Handler, headBytes int, logger *slog.Logger) *http.Server {
-	server := NewServer(h, headBytes, logger)
+// NewAdminServer returns a server for Admin. It does not bound the time of answers,
+// because a request for a profile says how long that takes.
+func NewAdminServer(h http.Handler, headerBytes int, logger *slog.Logger) *http.Server {
+	server := NewServer(h, headerBytes, logger)
 	server.WriteTimeout = 0
 	return server
 }
 
-// Admin returns the handler of the admin listener. It asks for no token, so the
-// listener must not be open to strangers. A browser on a machine that may ask is no
-// way in: a page of another site is refused, and so is a name that its owner has
-// pointed at this machine (DNS rebinding).
+// Admin returns the handler of the admin listener. It requires no token, so the listener
+// must not be reachable by strangers. Their web pages cannot reach it through a browser
+// on this machine either: requests of other sites are refused, and so are host names
+// that are not the listener's (DNS rebinding).
 func Admin(o AdminOptions) http.Handler {
 	e := newEcho(o.Logger)
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) (err error) {
-			defer func() {
-				if p := recover(); p != nil {
-					err = panicked(p)
-				}
-			}()
+		return func(c echo.Context) error {
 			c.Response().Header().Set(echo.HeaderXRequestID, newID())
 			if hasBody(c.Request()) {
 				closeAfter(c)
@@ -57,14 +52,14 @@ func Admin(o AdminOptions) http.Handler {
 			if err := o.admit(c.Request()); err != nil {
 				return err
 			}
-			return next(c)
+			return guarded(c, next)
 		}
 	})
 	g := e.Group("")
 	page(g, "/metrics", echo.WrapHandler(o.Metrics))
 	if !o.Profiles {
 		page(g, "/debug/pprof/*", func(echo.Context) error {
-			return notify.Errorf(notify.ErrNotFound, "profiles are off; BELLHOP_PROFILES=on serves them")
+			return notify.Errorf(notify.ErrNotFound, "profiles are disabled; BELLHOP_PROFILES=on enables them")
 		})
 		return e
 	}
@@ -78,13 +73,13 @@ func Admin(o AdminOptions) http.Handler {
 	return e
 }
 
-// admit returns an error unless the request names this listener and is of no other
-// site's page.
+// admit returns an error unless the request names this listener and does not come from
+// a page of another site.
 func (o *AdminOptions) admit(r *http.Request) error {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !o.isOwn(r.Host, local) {
 		return notify.Errorf(notify.ErrMisdirected,
-			"the admin listener is not known by the host %s: use one of its own addresses, or add the host to BELLHOP_ADMIN_HOSTS", quoted(r.Host, 100))
+			"the host %s is not one of the admin listener's: use one of its addresses, or add the host to BELLHOP_ADMIN_HOSTS", quoted(r.Host, 100))
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":
@@ -99,9 +94,9 @@ func (o *AdminOptions) admit(r *http.Request) error {
 	return nil
 }
 
-// isOwn reports whether host, as a request names it, is the listener: the loopback
-// names, the address at which the connection arrived, or the configured name, each
-// with the listener's port, or one of Hosts.
+// isOwn reports whether host, from a request, names the listener: one of Hosts, or,
+// with the listener's port, a loopback name, the address at which the connection
+// arrived, or the configured name.
 func (o *AdminOptions) isOwn(host string, local net.Addr) bool {
 	name, port := hostAndPort(host)
 	for _, h := range o.Hosts {
@@ -119,8 +114,8 @@ func (o *AdminOptions) isOwn(host string, local net.Addr) bool {
 		slices.Contains([]string{"localhost", "127.0.0.1", "::1", address, configured}, name)
 }
 
-// hostAndPort returns the two parts of a Host header in the form in which they can
-// be compared; a host without a port has that of HTTP.
+// hostAndPort returns the two parts of a Host header in a form that can be compared. A host
+// without a port has the port of HTTP.
 func hostAndPort(host string) (name, port string) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {

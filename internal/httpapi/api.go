@@ -3,6 +3,8 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -16,24 +18,22 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Verifier makes a principal of a token or API key. The errors of Verify are of
-// the kinds ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked and ErrUnavailable.
-type Verifier interface {
-	Verify(ctx context.Context, token string) (notify.Principal, error)
+// Service carries out requests: package service. Its errors are of kinds in package
+// notify.
+type Service interface {
+	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
+	PublishBatch(ctx context.Context, by notify.Principal, call service.Call, items []wire.BatchItem) []service.Result
+	Recall(ctx context.Context, by notify.Principal, id string) error
 
-	// CheckWebhook returns an error unless h may be of a signed request.
-	// VerifyWebhook makes a principal of the signature over body, and returns
-	// its id. Their errors may be of the kinds ErrUnauthenticated and
-	// ErrMalformed, too.
-	CheckWebhook(h http.Header) error
-	VerifyWebhook(h http.Header, body []byte) (by notify.Principal, id string, err error)
-}
+	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
+	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
 
-// Access issues and redeems tickets, and revokes tokens: package service.
-type Access interface {
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
 	Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error
+
+	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error)
+	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error
 }
 
 // Origins is the list of origins whose pages may use the service.
@@ -41,61 +41,36 @@ type Origins interface {
 	Allows(origin string) bool
 }
 
-// Publisher publishes drafts: package service.
-type Publisher interface {
-	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
-	PublishBatch(ctx context.Context, by notify.Principal, call service.Call, items []wire.BatchItem) []service.Result
-}
-
-// Inbox lists and marks what users were told, and takes it back: package service.
-type Inbox interface {
-	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
-	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
-	Recall(ctx context.Context, by notify.Principal, id string) error
-}
-
-// Metrics hears of every request once it is answered; of a WebSocket, once it
-// is open. The route is a path of openapi.yaml or of a page, or "other".
-type Metrics interface {
-	RequestDone(route string, status int, seconds float64)
-}
-
-// Options are what the API stands on. All are needed but the limiters,
-// Depth, BodyBytes, Pages, BasePath and TrustedProxies.
+// Options configure the API. The limiters, Depth, BodyBytes, Pages, BasePath and
+// TrustedProxies are optional, and all others are required.
 type Options struct {
-	Verifier  Verifier
-	Access    Access
-	Origins   Origins
-	Publisher Publisher
-	Inbox     Inbox
-	Admitter  Admitter
-	Operators Operators
+	Service  Service
+	Verifier Verifier
+	Origins  Origins
+	Admitter Admitter
 
-	// WebSocket serves GET /ws, and Events GET /events. They are asked only for
-	// what has passed all checks, a well-formed handshake in the case of the
-	// former. auth.PrincipalOf finds who asks in the request's context, and
-	// hub.SlotOf the slot.
+	// WebSocket serves GET /ws, and Events serves GET /events. They receive only
+	// requests that passed all checks; those for WebSocket are valid handshakes. The
+	// context of a request has the user (auth.PrincipalOf) and the slot (hub.SlotOf).
 	WebSocket http.Handler
 	Events    http.Handler
 
-	Requests   *limit.Principals // nil: any number
-	Tickets    *limit.Limiter    // of a principal; nil: any number
-	Handshakes *limit.Limiter    // of an address, by limit.AddressKey; nil: any number
+	Requests   *limit.Principals // requests of a principal; nil: no limit
+	Tickets    *limit.Limiter    // tickets of a principal; nil: no limit
+	Handshakes *limit.Limiter    // connections opened from an address, by limit.AddressKey; nil: no limit
 
-	Depth int // how deep JSON may nest; 0: wire.MaxDepth
+	Depth int // of nested JSON; 0: wire.MaxDepth
 
-	// BodyBytes is how much memory bodies may take while they arrive, all together;
-	// 0: 128 MiB. It is shared by address and principal, and a body beyond its share
-	// is answered 503.
+	// BodyBytes is the memory for all bodies that are arriving; 0: 128 MiB. It is
+	// shared by address and principal, and a body beyond its share is answered with 503.
 	BodyBytes int64
 
-	// Pages are served at their paths, to GET and HEAD, without a token. A path
-	// that ends in "/*" stands for all below it. Handlers see paths without
-	// BasePath.
+	// Pages are served at their paths, to GET and HEAD, without a token. A path that
+	// ends in "/*" matches all paths below it. Handlers receive paths without BasePath.
 	Pages map[string]http.Handler
 
-	BasePath       string         // before all public paths; empty or "/…"
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	BasePath       string         // prefix of all public paths; empty or "/…"
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 
 	Alive func() error // a failure that only a restart repairs, or nil
 	Ready func() error // the reason to send this node no new work, or nil
@@ -107,8 +82,8 @@ type Options struct {
 // api is the public handler. Its options are read-only once New has returned.
 type api struct {
 	Options
-	patience patience
-	pools    pools
+	timeout sharedTimeout
+	budgets budgets
 }
 
 // New returns the handler of the public listener.
@@ -116,7 +91,7 @@ func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
 	o.Depth = cmp.Or(o.Depth, wire.MaxDepth)
 	a := &api{Options: o}
-	a.pools.shareOut(o.BodyBytes)
+	a.budgets.divide(o.BodyBytes)
 	e := newEcho(o.Logger)
 	e.IPExtractor = clientAddress(o.TrustedProxies)
 	e.Use(a.around)
@@ -144,8 +119,7 @@ func New(o Options) http.Handler {
 	return e
 }
 
-// newEcho returns an Echo that answers every error as a problem and says
-// nothing by itself.
+// newEcho returns an Echo that answers every error as a problem and prints nothing.
 func newEcho(logger *slog.Logger) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -156,4 +130,28 @@ func newEcho(logger *slog.Logger) *echo.Echo {
 func page(g *echo.Group, path string, h echo.HandlerFunc) {
 	g.GET(path, h)
 	g.HEAD(path, h)
+}
+
+// Values of headers that many answers share. They are never changed.
+var (
+	noStore  = []string{"no-store"}
+	byOrigin = []string{echo.HeaderOrigin}
+	asJSON   = []string{echo.MIMEApplicationJSON}
+)
+
+// answer answers with v as JSON.
+func answer(c echo.Context, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	return answerJSON(c, status, body)
+}
+
+// answerJSON answers with body, which is JSON.
+func answerJSON(c echo.Context, status int, body []byte) error {
+	c.Response().Header()[echo.HeaderContentType] = asJSON
+	c.Response().WriteHeader(status)
+	_, err := c.Response().Write(body)
+	return err
 }

@@ -62,11 +62,11 @@ func TestABodyMustKeepArriving(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &clocked{ResponseRecorder: httptest.NewRecorder(), start: time.Now().Add(time.Second)}
 				c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", http.NoBody), w)
-				p := &pool{shares: limit.NewShares(1 << 30)}
-				b := body{Reader: &test.body, c: c, length: -1, pool: p}
+				u := &budget{shares: limit.NewShares(1 << 30)}
+				b := body{Reader: &test.body, c: c, length: -1, budget: u}
 				read, err := b.read()
-				if err != nil || len(read) == 0 || p.shares.Taken() != 0 {
-					t.Fatalf("%d bytes, %v, %d are still taken", len(read), err, p.shares.Taken())
+				if err != nil || len(read) == 0 || u.shares.Taken() != 0 {
+					t.Fatalf("%d bytes, %v, %d are still taken", len(read), err, u.shares.Taken())
 				}
 				if want := append(test.want, 0); !slices.Equal(w.deadlines, want) {
 					t.Errorf("deadlines %v, want %v", w.deadlines, want)
@@ -86,14 +86,14 @@ func (f reads) Read(p []byte) (int, error) { return f(p) }
 func TestADisplacedBodyHasNoMoreTime(t *testing.T) {
 	w := &clocked{ResponseRecorder: httptest.NewRecorder(), start: time.Now()}
 	c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", http.NoBody), w)
-	p := &pool{shares: limit.NewShares(8 << 10), displaces: true}
+	u := &budget{shares: limit.NewShares(8 << 10), preempts: true}
 	times := 0
 	arriving := reads(func(b []byte) (int, error) {
 		switch times++; times {
 		case 1:
 			return len(b), nil
 		case 2:
-			if err := p.newArrival(c, "").take(8 << 10); err != nil {
+			if err := u.newUpload(c, "").take(8 << 10); err != nil {
 				t.Error(err)
 			}
 			return 1, nil
@@ -104,8 +104,8 @@ func TestADisplacedBodyHasNoMoreTime(t *testing.T) {
 			return 0, os.ErrDeadlineExceeded
 		}
 	})
-	b := body{Reader: arriving, c: c, length: -1, pool: p}
-	if read, err := b.read(); !errors.Is(err, errDisplaced) || times != 3 {
+	b := body{Reader: arriving, c: c, length: -1, budget: u}
+	if read, err := b.read(); !errors.Is(err, errPreempted) || times != 3 {
 		t.Errorf("%d bytes, %v, read %d times", len(read), err, times)
 	}
 }

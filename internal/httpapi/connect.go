@@ -2,61 +2,115 @@ package httpapi
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
 )
 
-// connect serves GET /ws: it hands over what asks for a WebSocket. Without an
-// upgrade all other checks have run, so that a browser can learn why its
-// handshake failed.
+// Admitter admits connections within their limits: package hub.
+type Admitter interface {
+	// Admit returns an error of kind ErrLimit, ErrUnavailable or ErrDraining if no
+	// connection may be opened from this address now.
+	Admit(address netip.Addr) (*hub.Slot, error)
+}
+
+// admitted serves callers that may open a connection. The request's context has the
+// principal and the slot. The order of the checks is part of the API: credential,
+// origin, query, limits, draining.
+func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+		r := c.Request()
+		by, err := a.identify(r)
+		if err != nil {
+			return err
+		}
+		if _, allowed := a.origin(r); !allowed {
+			return auth.RefusedOrigin(r.Header[echo.HeaderOrigin])
+		}
+		if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
+			return err
+		}
+		slot, err := a.admit(by, address(c))
+		if err != nil {
+			return err
+		}
+		defer slot.Release() // does nothing if a connection has taken it
+		c.SetRequest(r.WithContext(hub.WithSlot(auth.WithPrincipal(r.Context(), by), slot)))
+		return h(c)
+	}
+}
+
+// identify returns the user that connects. A ticket is used up here, even if a later
+// check fails.
+func (a *api) identify(r *http.Request) (notify.Principal, error) {
+	credential, err := auth.Carrier(r)
+	if err != nil {
+		return notify.Principal{}, err
+	}
+	if credential.Ticket != "" {
+		ctx, cancel := context.WithTimeout(r.Context(), accessTimeout)
+		defer cancel()
+		return a.Service.RedeemTicket(ctx, credential.Ticket)
+	}
+	by, err := a.Verifier.Verify(r.Context(), credential.Token)
+	if err == nil && by.User == "" {
+		err = notify.Errorf(notify.ErrTokenInvalid, "an API key cannot connect; use the token of a user")
+	}
+	return by, err
+}
+
+// admit applies the limits of an address, of a principal and of this process.
+func (a *api) admit(by notify.Principal, from netip.Addr) (*hub.Slot, error) {
+	if err := a.Handshakes.Allow(limit.AddressKey(from), 1); err != nil {
+		return nil, err
+	}
+	if err := a.Requests.Allow(by); err != nil {
+		return nil, err
+	}
+	return a.Admitter.Admit(from)
+}
+
+// connect serves GET /ws. All other checks run before that of the handshake, so that a
+// browser, which cannot read the answer to a refused handshake, can learn the reason
+// from a request without an upgrade.
 func (a *api) connect(c echo.Context) error {
-	if err := handshake(c.Request()); err != nil {
+	if err := checkHandshake(c.Request()); err != nil {
 		return err
 	}
 	a.WebSocket.ServeHTTP(hijackable{c.Response()}, c.Request())
 	return nil
 }
 
-// eventsPath is the path of event streams.
-const eventsPath = "/events"
-
-// stream serves GET /events until the stream ends. Metrics hear of it when it
-// begins: it may be long.
-func (a *api) stream(c echo.Context) error {
-	start := time.Now()
-	return a.admitted(func(c echo.Context) error {
-		a.Metrics.RequestDone(eventsPath, http.StatusOK, time.Since(start).Seconds())
-		a.Events.ServeHTTP(c.Response(), c.Request())
-		return nil
-	})(c)
-}
-
-// handshake returns an error unless r asks for an upgrade as RFC 6455, section
-// 4.2.1, has it. An upgrade in HTTP/1.0 is to be ignored (RFC 9110, section
-// 7.8).
-func handshake(r *http.Request) error {
+// checkHandshake returns an error unless r asks for an upgrade as RFC 6455, section
+// 4.2.1, requires. An upgrade in HTTP/1.0 is ignored (RFC 9110, section 7.8).
+func checkHandshake(r *http.Request) error {
 	if !r.ProtoAtLeast(1, 1) ||
-		!lists(r.Header.Values(echo.HeaderConnection), "upgrade") ||
-		!lists(r.Header.Values(echo.HeaderUpgrade), "websocket") {
-		return notify.Errorf(notify.ErrUpgrade, "all is well, but this asks for no WebSocket")
+		!hasToken(r.Header.Values(echo.HeaderConnection), "upgrade") ||
+		!hasToken(r.Header.Values(echo.HeaderUpgrade), "websocket") {
+		return notify.Errorf(notify.ErrUpgrade, "the request passed all other checks but is not a WebSocket handshake: it needs Connection: Upgrade and Upgrade: websocket")
 	}
 	if v := r.Header.Values("Sec-WebSocket-Version"); len(v) != 1 || v[0] != problem.WebSocketVersion {
-		return notify.Errorf(notify.ErrUpgrade, "the version of WebSocket must be "+problem.WebSocketVersion)
+		return notify.Errorf(notify.ErrUpgrade, "Sec-WebSocket-Version must be "+problem.WebSocketVersion)
 	}
 	if r.ContentLength != 0 {
-		return notify.Errorf(notify.ErrMalformed, "a handshake has no body")
+		return notify.Errorf(notify.ErrMalformed, "a WebSocket handshake must not have a body")
 	}
 	keys := r.Header.Values("Sec-WebSocket-Key")
 	if len(keys) != 1 {
-		return notify.Errorf(notify.ErrMalformed, "Sec-WebSocket-Key must be there once")
+		return notify.Errorf(notify.ErrMalformed, "there must be exactly one Sec-WebSocket-Key")
 	}
 	if nonce, err := base64.StdEncoding.Strict().DecodeString(keys[0]); err != nil || len(nonce) != 16 {
 		return notify.Errorf(notify.ErrMalformed, "Sec-WebSocket-Key must be 16 bytes in Base64")
@@ -64,9 +118,9 @@ func handshake(r *http.Request) error {
 	return nil
 }
 
-// lists reports whether the lists of tokens in lines have one that is token,
-// whatever its case.
-func lists(lines []string, token string) bool {
+// hasToken reports whether the comma-separated lists in lines contain token, in any
+// case.
+func hasToken(lines []string, token string) bool {
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
 			if strings.EqualFold(strings.Trim(item, " \t"), token) {
@@ -77,8 +131,7 @@ func lists(lines []string, token string) bool {
 	return false
 }
 
-// hijackable is a response that knows when its connection was taken over:
-// whoever did so has answered, and nobody else may.
+// hijackable is a response that counts as answered once its connection was hijacked.
 type hijackable struct{ *echo.Response }
 
 func (w hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -87,4 +140,18 @@ func (w hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		w.Status, w.Committed = http.StatusSwitchingProtocols, true
 	}
 	return conn, rw, err
+}
+
+// eventsPath is the path of event streams.
+const eventsPath = "/events"
+
+// stream serves GET /events until the stream ends. It is reported to metrics when it
+// opens, because it may last for days.
+func (a *api) stream(c echo.Context) error {
+	start := time.Now()
+	return a.admitted(func(c echo.Context) error {
+		a.Metrics.RequestDone(eventsPath, http.StatusOK, time.Since(start).Seconds())
+		a.Events.ServeHTTP(c.Response(), c.Request())
+		return nil
+	})(c)
 }

@@ -91,7 +91,7 @@ func TestOrderOfChecks(t *testing.T) {
 		s.problem(a, 503, "draining")
 		require.Equal(t, "1", a.Header.Get("Retry-After"))
 	}
-	s.lobby.hub = hub.New(hub.Options{})
+	s.connections.hub = hub.New(hub.Options{})
 	a := s.do("GET", "/ws", "", "Authorization", "Bearer good")
 	s.problem(a, 426, "upgrade")
 	require.Equal(t, "websocket", a.Header.Get("Upgrade"))
@@ -122,8 +122,8 @@ func TestUnknownParameters(t *testing.T) {
 		"limit=1":                     `"limit"`,
 		"%22%0a%E2%80%AE=1":           `"\"\n\u202e"`,
 		long + "=1":                   `"` + long[:40] + `"…`,
-		"cursor=a&cursor=a":           "cursor must be there once",
-		"cursor=a&cursor=b&cursor=":   "cursor must be there once",
+		"cursor=a&cursor=a":           "cursor must appear at most once",
+		"cursor=a&cursor=b&cursor=":   "cursor must appear at most once",
 		"cursor":                      "",
 		"cursor=":                     "",
 		"cursor=that+cannot+be+known": "",

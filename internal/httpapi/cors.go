@@ -6,8 +6,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Headers that pages of a listed origin may send and read. Date tells them the time where
-// the device does not know it.
+// Headers that pages of an allowed origin may send and read. Date tells them the time if
+// the device's clock is wrong.
 const (
 	corsMethods = "GET, POST, DELETE"
 	corsRequest = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
@@ -15,9 +15,9 @@ const (
 	corsMaxAge  = "600" // seconds
 )
 
-// cors tells the browsers of listed origins what their pages may do, with
-// every answer, and reports whether that is all they ask, a preflight. A page of
-// another origin is told nothing, and its browser keeps the answer from it.
+// cors sets the headers that let pages of an allowed origin read the answer, and
+// reports whether the request is a preflight, which asks for nothing else. Without
+// these headers, a browser keeps the answer from the pages of another origin.
 func (a *api) cors(c echo.Context) (preflight bool) {
 	r, h := c.Request(), c.Response().Header()
 	h[echo.HeaderVary] = byOrigin
@@ -40,8 +40,8 @@ func (a *api) cors(c echo.Context) (preflight bool) {
 	return preflight
 }
 
-// origin returns the Origin of r, and whether it is on the list. An absent one
-// is "" and allowed: no browser sent it, and a token is needed anyway.
+// origin returns the Origin of r, and whether it is allowed. An absent one is "" and
+// allowed: the request is not from a page of another origin, and needs a token anyway.
 func (a *api) origin(r *http.Request) (string, bool) {
 	lines, present := r.Header[echo.HeaderOrigin]
 	switch {

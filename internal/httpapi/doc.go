@@ -1,5 +1,5 @@
-// Package httpapi is the service as HTTP sees it: routes, who may pass, strict
-// bodies, and every error as problem details of RFC 9457. It promises what
-// openapi.yaml says, and leaves the rules of publishing to package service and
-// sockets to the handler it is given.
+// Package httpapi serves the HTTP API that openapi.yaml describes: routes, access,
+// bodies, and errors as problem details. It leaves the rules of publishing and
+// inboxes to package service, and open connections to the handlers of WebSockets and
+// event streams that it is given.
 package httpapi

@@ -61,8 +61,8 @@ func (v tokens) VerifyWebhook(h http.Header, body []byte) (notify.Principal, str
 	return notify.Principal{Name: "webhook:shop", Scopes: []notify.Scope{notify.ScopePublish}}, "good", nil
 }
 
-// desk issues one ticket and keeps what it was asked to revoke.
-type desk struct {
+// tickets issues one ticket, and keeps the revocations that it receives.
+type tickets struct {
 	err error
 
 	mu      sync.Mutex
@@ -71,21 +71,21 @@ type desk struct {
 
 const ticket = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ" // 43 characters
 
-func (d *desk) IssueTicket(_ context.Context, by notify.Principal) (string, error) {
+func (d *tickets) IssueTicket(_ context.Context, by notify.Principal) (string, error) {
 	if by.User == "" {
 		return "", notify.Errorf(notify.ErrScope, "a ticket is for a user")
 	}
 	return ticket, d.err
 }
 
-func (d *desk) RedeemTicket(_ context.Context, shown string) (notify.Principal, error) {
+func (d *tickets) RedeemTicket(_ context.Context, shown string) (notify.Principal, error) {
 	if shown != ticket {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "no such ticket")
 	}
 	return notify.Principal{User: "grace", Name: "user:grace"}, d.err
 }
 
-func (d *desk) Revoke(_ context.Context, by notify.Principal, r notify.Revocation) error {
+func (d *tickets) Revoke(_ context.Context, by notify.Principal, r notify.Revocation) error {
 	if err := isOperator(by); err != nil {
 		return err
 	}
@@ -98,18 +98,19 @@ func (d *desk) Revoke(_ context.Context, by notify.Principal, r notify.Revocatio
 // isOperator fails unless by is the principal of an operator's token.
 func isOperator(by notify.Principal) error { return by.May(notify.ScopeAdmin) }
 
-// lobby is a hub that notes whom it was asked about.
-type lobby struct {
-	hub *hub.Hub // for its slots
+// connections shows the connections of users to operators, and keeps the users whose
+// connections it was asked to end.
+type connections struct {
+	hub *hub.Hub // admits connections
 
 	mu    sync.Mutex
 	open  map[notify.UserID][]notify.Connection
 	ended []notify.UserID
 }
 
-func (l *lobby) Admit(from netip.Addr) (*hub.Slot, error) { return l.hub.Admit(from) }
+func (l *connections) Admit(from netip.Addr) (*hub.Slot, error) { return l.hub.Admit(from) }
 
-func (l *lobby) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
+func (l *connections) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
 	if err := isOperator(by); err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (l *lobby) Connections(_ context.Context, by notify.Principal, u notify.Use
 	return l.open[u], nil
 }
 
-func (l *lobby) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
+func (l *connections) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {
 	if err := isOperator(by); err != nil {
 		return err
 	}
@@ -216,13 +217,18 @@ type fakeService struct {
 	t   *testing.T
 	url string
 
-	client    *http.Client
-	publisher *publisher
-	desk      *desk
-	drawer    *drawer
-	lobby     *lobby
-	metrics   *metrics
-	logs      *logs
+	client  *http.Client
+	metrics *metrics
+	logs    *logs
+	backend
+}
+
+// backend is a Service of fakes.
+type backend struct {
+	*publisher
+	*inbox
+	*tickets
+	*connections
 }
 
 // options returns what a service stands on where nothing is wrong.
@@ -238,12 +244,9 @@ func (s *fakeService) options() httpapi.Options {
 			"revoked": notify.Errorf(notify.ErrTokenRevoked, "it was revoked"),
 			"nokeys":  notify.Errorf(notify.ErrUnavailable, "the keys cannot be fetched"),
 		},
-		Access:    s.desk,
+		Service:   s.backend,
 		Origins:   origins{page},
-		Publisher: s.publisher,
-		Inbox:     s.drawer,
-		Admitter:  s.lobby,
-		Operators: s.lobby,
+		Admitter:  s.connections,
 		WebSocket: http.HandlerFunc(accept),
 		Events:    http.HandlerFunc(events),
 		Alive:     func() error { return nil },
@@ -258,19 +261,23 @@ var document = sync.OnceValues(func() (*contract.Document, error) {
 	return contract.Load("../../openapi.yaml")
 })
 
+func newFakeService(t *testing.T) *fakeService {
+	return &fakeService{
+		t: t, metrics: &metrics{}, logs: &logs{},
+		backend: backend{
+			&publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
+			&inbox{},
+			&tickets{},
+			&connections{hub: hub.New(hub.Options{})},
+		},
+	}
+}
+
 func start(t *testing.T, change ...func(*httpapi.Options)) *fakeService {
 	t.Helper()
 	doc, err := document()
 	require.NoError(t, err)
-	s := &fakeService{
-		t:         t,
-		publisher: &publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
-		desk:      &desk{},
-		drawer:    &drawer{},
-		lobby:     &lobby{hub: hub.New(hub.Options{})},
-		metrics:   &metrics{},
-		logs:      &logs{},
-	}
+	s := newFakeService(t)
 	o := s.options()
 	for _, f := range change {
 		f(&o)
@@ -289,7 +296,7 @@ func start(t *testing.T, change ...func(*httpapi.Options)) *fakeService {
 }
 
 // drain has the hub admit no more connections.
-func (s *fakeService) drain() { s.lobby.hub.Drain(s.t.Context(), 0) }
+func (s *fakeService) drain() { s.connections.hub.Drain(s.t.Context(), 0) }
 
 // answer is an answer whose body was read.
 type answer struct {

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	_ "embed"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -9,26 +11,40 @@ import (
 	"github.com/bellhop/bellhop/internal/problem"
 )
 
-// livez serves GET /livez: whether a restart would help.
+// livez serves GET /livez: an error means that only a restart can help.
 func (a *api) livez(c echo.Context) error {
 	return a.health(c, a.Alive())
 }
 
-// readyz serves GET /readyz: whether this node should be sent new work.
+// readyz serves GET /readyz: an error means that this node should receive no new work.
 func (a *api) readyz(c echo.Context) error {
 	return a.health(c, a.Ready())
 }
 
-// health answers whether there is nothing wrong. What is wrong is always a 503,
-// though it be of no kind that may be told: then the log has it.
-func (a *api) health(c echo.Context, wrong error) error {
+// health answers 200, or 503 if there is an error. An error of another status is logged
+// here, and its client does not receive it.
+func (a *api) health(c echo.Context, err error) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	if wrong == nil {
+	if err == nil {
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
 	}
-	if problem.Of(wrong).Status != http.StatusServiceUnavailable {
-		a.Logger.Warn("not healthy", "id", requestID(c), "route", a.route(c), "error", wrong)
+	if problem.Of(err).Status != http.StatusServiceUnavailable {
+		a.Logger.Warn("health check failed", "id", requestID(c), "route", a.route(c), "error", err)
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}
-	return wrong
+	return err
+}
+
+// The document is kept at the top of the repository, where readers look for it, and an
+// embedded file must be here. A test compares this copy with it.
+//
+//go:generate cp ../../openapi.yaml openapi.yaml
+//go:embed openapi.yaml
+var document []byte
+
+// serveDocument serves GET /openapi.yaml.
+func serveDocument(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-cache")
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(document))) // HEAD needs it set
+	return c.Blob(http.StatusOK, "application/yaml", document)
 }

@@ -22,13 +22,12 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// drawer is an inbox that answers every question alike and keeps what it was
-// asked.
-type drawer struct {
+// inbox gives every request the same answer and keeps the requests.
+type inbox struct {
 	page   wire.InboxPage
 	unread int
 	err    error
-	wait   bool // Mark waits for its context's end
+	wait   bool // Mark waits until its context ends
 
 	mu       sync.Mutex
 	by       []notify.UserID
@@ -38,39 +37,39 @@ type drawer struct {
 	recalled []string
 }
 
-func (d *drawer) List(_ context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.by, d.queries = append(d.by, by.User), append(d.queries, q)
-	return d.page, d.refusal(by)
+func (b *inbox) List(_ context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.by, b.queries = append(b.by, by.User), append(b.queries, q)
+	return b.page, b.refusal(by)
 }
 
-func (d *drawer) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.by, d.verbs, d.marks = append(d.by, by.User), append(d.verbs, verb), append(d.marks, which)
-	if d.wait {
+func (b *inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.by, b.verbs, b.marks = append(b.by, by.User), append(b.verbs, verb), append(b.marks, which)
+	if b.wait {
 		<-ctx.Done()
 		return 0, notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	}
-	return d.unread, d.refusal(by)
+	return b.unread, b.refusal(by)
 }
 
-func (d *drawer) refusal(by notify.Principal) error {
+func (b *inbox) refusal(by notify.Principal) error {
 	if by.User == "" {
 		return notify.Errorf(notify.ErrScope, "an inbox is for a user")
 	}
-	return d.err
+	return b.err
 }
 
-func (d *drawer) Recall(_ context.Context, by notify.Principal, id string) error {
+func (b *inbox) Recall(_ context.Context, by notify.Principal, id string) error {
 	if err := isOperator(by); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.recalled = append(d.recalled, id)
-	return d.err
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.recalled = append(b.recalled, id)
+	return b.err
 }
 
 var asAda = []string{"Authorization", "Bearer good"}
@@ -78,7 +77,7 @@ var asAda = []string{"Authorization", "Bearer good"}
 func TestListingAnInbox(t *testing.T) {
 	s := start(t)
 	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
-	s.drawer.page = wire.InboxPage{
+	s.inbox.page = wire.InboxPage{
 		Items: []wire.InboxItem{{
 			Notification: notify.Notification{
 				Time: at, Audience: notify.AudienceAll, Expires: at.Add(time.Hour),
@@ -93,9 +92,9 @@ func TestListingAnInbox(t *testing.T) {
 	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 	require.JSONEq(t, `{"items":[{"id":"`+id+`","type":"t","priority":"low","time":"2026-12-01T09:00:00.000Z","audience":"all",`+
 		`"expires_at":"2026-12-01T10:00:00.000Z","cursor":"c1"}],"unread_count":7,"cursor":"c2","next":"c1"}`, string(a.body))
-	require.Equal(t, []notify.UserID{"ada"}, s.drawer.by)
+	require.Equal(t, []notify.UserID{"ada"}, s.inbox.by)
 
-	s.drawer.page = wire.InboxPage{Cursor: "c"}
+	s.inbox.page = wire.InboxPage{Cursor: "c"}
 	a = s.do("GET", "/inbox", "", asAda...)
 	require.Equal(t, `{"items":[],"unread_count":0,"cursor":"c"}`, string(a.body))
 }
@@ -112,12 +111,12 @@ func TestInboxQueries(t *testing.T) {
 		"?state=all":             {Limit: 50, State: notify.StateAll},
 		"?state=all&before=":     {Limit: 50, State: notify.StateAll},
 	} {
-		s.drawer.page.Cursor = "c"
+		s.inbox.page.Cursor = "c"
 		a := s.do("GET", "/inbox"+query, "", asAda...)
 		require.Equal(t, 200, a.StatusCode, "%s: %s", query, a.body)
-		require.Equal(t, want, s.drawer.queries[len(s.drawer.queries)-1], query)
+		require.Equal(t, want, s.inbox.queries[len(s.inbox.queries)-1], query)
 	}
-	asked := len(s.drawer.queries)
+	asked := len(s.inbox.queries)
 	for _, query := range []string{
 		"limit=0", "limit=101", "limit=-1", "limit=1.5", "limit=1e1", "limit=%2B1", "limit=ten", "limit=99999999999999999999", "limit=1&limit=1",
 		"state=inbox", "state=Unread", "state=unread&state=read", "before=a&before=a", "state=%zz", "a;b",
@@ -125,12 +124,12 @@ func TestInboxQueries(t *testing.T) {
 	} {
 		s.problem(s.do("GET", "/inbox?"+query, "", asAda...), 400, "malformed")
 	}
-	require.Len(t, s.drawer.queries, asked)
+	require.Len(t, s.inbox.queries, asked)
 }
 
 func TestMarking(t *testing.T) {
 	s := start(t)
-	s.drawer.unread = 3
+	s.inbox.unread = 3
 	for body, want := range map[string]wire.Selection{
 		`{"ids":["` + id + `","none of ours"]}`: {IDs: []string{id}},
 		`{"through":"c-_9"}`:                    {Through: "c-_9"},
@@ -143,13 +142,13 @@ func TestMarking(t *testing.T) {
 			require.Equal(t, 200, a.StatusCode, "%s", a.body)
 			require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 			require.Equal(t, `{"unread_count":3}`, string(a.body))
-			last := len(s.drawer.marks) - 1
-			require.Equal(t, want, s.drawer.marks[last])
-			require.Equal(t, verb, s.drawer.verbs[last])
-			require.Equal(t, notify.UserID("ada"), s.drawer.by[last])
+			last := len(s.inbox.marks) - 1
+			require.Equal(t, want, s.inbox.marks[last])
+			require.Equal(t, verb, s.inbox.verbs[last])
+			require.Equal(t, notify.UserID("ada"), s.inbox.by[last])
 		}
 	}
-	asked := len(s.drawer.marks)
+	asked := len(s.inbox.marks)
 	for body, pointer := range map[string]string{`{}`: "", `{"ids":[]}`: "/ids", `{"ids":[1]}`: "/ids/0", `{"all":false}`: "/all", `{"user":"grace"}`: "/user"} {
 		p := s.problem(s.do("POST", "/inbox/read", body), 422, "invalid")
 		require.Equal(t, pointer, p.Errors[0].Pointer, body)
@@ -157,18 +156,19 @@ func TestMarking(t *testing.T) {
 	s.problem(s.do("POST", "/inbox/read", `{"all":true,"all":true}`), 400, "malformed")
 	s.problem(s.do("POST", "/inbox/read", `{"all":true}`, "Content-Type", "text/plain"), 415, "media-type")
 	s.problem(s.do("POST", "/inbox/read", `{"through":"`+strings.Repeat("x", 64<<10)+`"}`), 413, "too-large")
-	require.Len(t, s.drawer.marks, asked)
+	require.Len(t, s.inbox.marks, asked)
 
-	s.drawer.err = notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor"})
+	s.inbox.err = notify.Invalid(notify.Fault{Pointer: "/through", Detail: "is no cursor"})
 	require.Equal(t, "/through", s.problem(s.do("POST", "/inbox/read", `{"through":"x"}`), 422, "invalid").Errors[0].Pointer)
-	s.drawer.err = notify.ErrUnavailable
+	s.inbox.err = notify.ErrUnavailable
 	require.NotEmpty(t, s.do("POST", "/inbox/read", `{"all":true}`).Header.Get("Retry-After"))
 }
 
 // A page may mark and leave: the mark is under way, for ten seconds at most.
 func TestMarkingOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &fakeService{publisher: &publisher{}, desk: &desk{}, drawer: &drawer{wait: true}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
+		s := newFakeService(t)
+		s.inbox.wait = true
 		h := httpapi.New(s.options())
 		gone, leave := context.WithCancel(t.Context())
 		leave()
@@ -185,7 +185,7 @@ func TestMarkingOutlivesItsCaller(t *testing.T) {
 
 func TestWhoHasAnInbox(t *testing.T) {
 	s := start(t)
-	s.drawer.page.Cursor = "c"
+	s.inbox.page.Cursor = "c"
 	for _, do := range []func(...string) answer{
 		func(h ...string) answer { return s.do("GET", "/inbox", "", h...) },
 		func(h ...string) answer { return s.do("POST", "/inbox/archive", `{"all":true}`, h...) },
@@ -195,7 +195,7 @@ func TestWhoHasAnInbox(t *testing.T) {
 		s.problem(do("Authorization", "Bearer bhk_key"), 403, "scope")
 		require.Equal(t, page, do("Authorization", "Bearer good", "Origin", page).Header.Get("Access-Control-Allow-Origin"))
 	}
-	s.drawer.err = errors.New("secret")
+	s.inbox.err = errors.New("secret")
 	a := s.do("GET", "/inbox", "", asAda...)
 	s.problem(a, 500, "internal")
 	require.NotContains(t, string(a.body), "secret")
@@ -206,7 +206,7 @@ func TestInboxIsHeldToTheRateOfRequests(t *testing.T) {
 		once := limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 1)
 		o.Requests = &limit.Principals{Users: once, Backends: once}
 	})
-	s.drawer.page.Cursor = "c"
+	s.inbox.page.Cursor = "c"
 	require.Equal(t, 200, s.do("GET", "/inbox", "", asAda...).StatusCode)
 	s.problem(s.do("POST", "/inbox/read", `{"all":true}`), 429, "limit")
 }
@@ -215,13 +215,13 @@ func TestRecall(t *testing.T) {
 	s := start(t)
 	admin := []string{"Authorization", "Bearer admin"}
 	require.Equal(t, 204, s.do("DELETE", "/notifications/"+id, "", admin...).StatusCode)
-	require.Equal(t, []string{id}, s.drawer.recalled)
+	require.Equal(t, []string{id}, s.inbox.recalled)
 	s.problem(s.do("DELETE", "/notifications/"+id, "", asAda...), 403, "scope")
 	s.problem(s.do("DELETE", "/notifications/"+id, ""), 401, "unauthenticated")
-	require.Len(t, s.drawer.recalled, 1)
-	s.drawer.err = notify.Errorf(notify.ErrNotFound, "no such notification")
+	require.Len(t, s.inbox.recalled, 1)
+	s.inbox.err = notify.Errorf(notify.ErrNotFound, "no such notification")
 	s.problem(s.do("DELETE", "/notifications/"+id, "", admin...), 404, "not-found")
-	s.drawer.err = notify.Errorf(notify.ErrOutcomeUnknown, "late")
+	s.inbox.err = notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	s.problem(s.do("DELETE", "/notifications/"+id, "", admin...), 503, "outcome-unknown")
 	s.problem(s.do("DELETE", "/notifications/", "", admin...), 404, "not-found")
 }
@@ -230,7 +230,7 @@ func TestRecall(t *testing.T) {
 // answered, and so is the user once they are gone.
 func TestPagesThatNobodyReadsAreBounded(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
-	s.drawer.page = wire.InboxPage{Cursor: "c", Items: []wire.InboxItem{{
+	s.inbox.page = wire.InboxPage{Cursor: "c", Items: []wire.InboxItem{{
 		Notification: notify.Notification{
 			Audience: notify.AudienceAll,
 			Content:  []byte(`"id":"` + id + `","type":"t","priority":"low","title":"` + strings.Repeat("x", 128<<10) + `"`),

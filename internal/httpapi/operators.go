@@ -3,38 +3,15 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"net/url"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// Admitter admits connections within their limits: package hub.
-type Admitter interface {
-	Admit(address netip.Addr) (*hub.Slot, error)
-}
-
-// Operators are shown who is connected, and end connections: package service.
-type Operators interface {
-	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error)
-	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error
-}
-
-// operating lets h serve operators.
-func (a *api) operating(h func(echo.Context, notify.Principal) error) echo.HandlerFunc {
-	return a.authenticated(func(c echo.Context, by notify.Principal) error {
-		if err := by.May(notify.ScopeAdmin); err != nil {
-			return err
-		}
-		return h(c, by)
-	})
-}
-
-// connection is an open connection as operators read it.
+// connection is an open connection as JSON.
 type connection struct {
 	Connection string `json:"connection"`
 	Transport  string `json:"transport"`
@@ -49,17 +26,17 @@ func (a *api) connectionsOf(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	open, err := a.Operators.Connections(c.Request().Context(), by, user)
+	open, err := a.Service.Connections(c.Request().Context(), by, user)
 	if err != nil {
 		return err
 	}
 	all := []connection{}
 	for _, o := range open {
-		told := connection{Connection: o.ID, Transport: o.Transport, Node: o.Node, Since: wire.Time(o.Since)}
+		shown := connection{Connection: o.ID, Transport: o.Transport, Node: o.Node, Since: wire.Time(o.Since)}
 		if o.Address.IsValid() && !o.Address.IsUnspecified() {
-			told.Address = o.Address.String()
+			shown.Address = o.Address.String()
 		}
-		all = append(all, told)
+		all = append(all, shown)
 	}
 	return answer(c, http.StatusOK, map[string]any{"connections": all})
 }
@@ -70,33 +47,33 @@ func (a *api) disconnect(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Operators.Disconnect(c.Request().Context(), by, user); err != nil {
+	if err := a.Service.Disconnect(c.Request().Context(), by, user); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
-// userOf returns the user whom the path names. One whom no token can name does
-// not exist.
+// userOf returns the user that the path names. A name that no token can have is not
+// found.
 func userOf(c echo.Context) (notify.UserID, error) {
 	name := c.Param("user")
-	if c.Request().URL.RawPath != "" { // then the router has not decoded it
+	if c.Request().URL.RawPath != "" { // then the router leaves the decoding to its caller
 		decoded, err := url.PathUnescape(name)
 		if err != nil {
-			return "", notify.Errorf(notify.ErrMalformed, "the path cannot be read")
+			return "", notify.Errorf(notify.ErrMalformed, "the path is not valid: it must be URL-encoded")
 		}
 		name = decoded
 	}
 	user, err := notify.ParseUser(name)
 	if err != nil {
-		return "", notify.Errorf(notify.ErrNotFound, "no user has such a name")
+		return "", notify.Errorf(notify.ErrNotFound, "no user can have this name")
 	}
 	return user, nil
 }
 
 // revoke serves POST /revocations.
 func (a *api) revoke(c echo.Context, by notify.Principal) error {
-	body, err := a.readJSON(c, by.Name, maxOtherBody, &a.pools.operators)
+	body, err := a.readJSON(c, by.Name, maxOtherBody, &a.budgets.operators)
 	if err != nil {
 		return err
 	}
@@ -106,7 +83,7 @@ func (a *api) revoke(c echo.Context, by notify.Principal) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
-	if err := a.Access.Revoke(ctx, by, revocation); err != nil {
+	if err := a.Service.Revoke(ctx, by, revocation); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

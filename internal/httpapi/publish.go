@@ -1,35 +1,26 @@
 package httpapi
 
 import (
-	"encoding/json"
-	"fmt"
+	"context"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// The paths of publishing.
+// The paths for publishing.
 const (
 	notifyPath = "/notify"
 	batchPath  = "/notify/batch"
 )
-
-// publishing lets h serve those who may publish to somebody: a body is not read
-// for others.
-func (a *api) publishing(h func(echo.Context, notify.Principal) error) echo.HandlerFunc {
-	return a.authenticated(func(c echo.Context, by notify.Principal) error {
-		if err := by.MayPublish(); err != nil {
-			return err
-		}
-		return h(c, by)
-	})
-}
 
 // publish serves POST /notify.
 func (a *api) publish(c echo.Context, by notify.Principal) error {
@@ -37,20 +28,20 @@ func (a *api) publish(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	body, err := a.readJSON(c, by.Name, maxNotifyBody, &a.pools.publishing)
+	body, err := a.readJSON(c, by.Name, maxNotifyBody, &a.budgets.publishing)
 	if err != nil {
 		return err
 	}
 	return a.publishBody(c, by, call, body)
 }
 
-// publishBody publishes what body says, and answers.
+// publishBody publishes the notification in body, and answers.
 func (a *api) publishBody(c echo.Context, by notify.Principal, call service.Call, body []byte) error {
 	d, err := wire.Draft(body)
 	if err != nil {
 		return err
 	}
-	r, err := a.Publisher.Publish(a.patience.context(), by, call, d)
+	r, err := a.Service.Publish(a.timeout.context(), by, call, d)
 	if err != nil {
 		return err
 	}
@@ -63,7 +54,7 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	body, err := a.readJSON(c, by.Name, maxBatchBody, &a.pools.publishing)
+	body, err := a.readJSON(c, by.Name, maxBatchBody, &a.budgets.publishing)
 	if err != nil {
 		return err
 	}
@@ -71,11 +62,11 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	results := a.Publisher.PublishBatch(a.patience.context(), by, call, items)
+	results := a.Service.PublishBatch(a.timeout.context(), by, call, items)
 	return answerJSON(c, http.StatusAccepted, a.batchAnswer(c, results))
 }
 
-// batchAnswer tells what became of each item: its receipt or its problem.
+// batchAnswer returns the receipt or the problem of each item.
 func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
 	failed := 0
 	for _, r := range results {
@@ -83,48 +74,24 @@ func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
 			failed++
 		}
 	}
-	told := append(make([]byte, 0, 128*(1+len(results))), `{"failed":`...)
-	told = append(strconv.AppendInt(told, int64(failed), 10), `,"results":[`...)
+	body := append(make([]byte, 0, 128*(1+len(results))), `{"failed":`...)
+	body = append(strconv.AppendInt(body, int64(failed), 10), `,"results":[`...)
 	for i, r := range results {
 		if i > 0 {
-			told = append(told, ',')
+			body = append(body, ',')
 		}
 		if r.Err != nil {
 			logInternal(r.Err, c, a.Logger)
-			told = append(told, problem.OfRequest(c.Response().Header(), r.Err).JSON()...)
+			body = append(body, problem.OfRequest(c.Response().Header(), r.Err).JSON()...)
 			continue
 		}
-		told = wire.AppendReceipt(told, http.StatusAccepted, r.Receipt)
+		body = wire.AppendReceipt(body, http.StatusAccepted, r.Receipt)
 	}
-	return append(told, `]}`...)
+	return append(body, `]}`...)
 }
 
-// answer answers with v as JSON.
-func answer(c echo.Context, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	return answerJSON(c, status, body)
-}
-
-// Headers that many answers share; what is in such a list never changes.
-var (
-	noStore  = []string{"no-store"}
-	byOrigin = []string{echo.HeaderOrigin}
-	asJSON   = []string{echo.MIMEApplicationJSON}
-)
-
-// answerJSON answers with body, which is JSON.
-func answerJSON(c echo.Context, status int, body []byte) error {
-	c.Response().Header()[echo.HeaderContentType] = asJSON
-	c.Response().WriteHeader(status)
-	_, err := c.Response().Write(body)
-	return err
-}
-
-// callOf returns where a publish came from, with its idempotency key. The path
-// is the contract's: a retry counts as one whatever the base path has become.
+// callOf returns the path and the idempotency key of a publish. The path is without the
+// base path, so that a retry counts as one after that has changed.
 func callOf(c echo.Context, path string) (service.Call, error) {
 	lines := c.Request().Header.Values("Idempotency-Key")
 	switch len(lines) {
@@ -134,5 +101,74 @@ func callOf(c echo.Context, path string) (service.Call, error) {
 		key, err := notify.ParseKey(lines[0])
 		return service.Call{Path: path, Key: key}, err
 	}
-	return service.Call{}, notify.Errorf(notify.ErrMalformed, "there are two Idempotency-Key headers")
+	return service.Call{}, notify.Errorf(notify.ErrMalformed, "there must be at most one Idempotency-Key header")
+}
+
+// orSigned serves a request that is signed as Standard Webhooks defines it, and passes
+// any other to h.
+func (a *api) orSigned(h echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if auth.IsWebhook(c.Request().Header) {
+			return a.publishSigned(c)
+		}
+		return h(c)
+	}
+}
+
+// publishSigned serves POST /notify for a webhook. The signature covers the body, so
+// the body is read before the caller is authenticated.
+func (a *api) publishSigned(c echo.Context) error {
+	c.Response().Header()[echo.HeaderCacheControl] = noStore
+	h := c.Request().Header
+	switch {
+	case len(h.Values(echo.HeaderAuthorization)) > 0:
+		return notify.Errorf(notify.ErrMalformed, "the request has a webhook signature and an Authorization header; send only one of them")
+	case len(h.Values("Idempotency-Key")) > 0:
+		return notify.Errorf(notify.ErrMalformed, "a webhook's webhook-id is its idempotency key; send no Idempotency-Key header")
+	}
+	if err := a.Verifier.CheckWebhook(h); err != nil {
+		return err
+	}
+	body, err := a.readJSON(c, "", maxNotifyBody, &a.budgets.unsigned)
+	if err != nil {
+		return err
+	}
+	by, id, err := a.Verifier.VerifyWebhook(h, body)
+	if err != nil {
+		return err
+	}
+	if err := a.Requests.Allow(by); err != nil {
+		return err
+	}
+	if err := by.MayPublish(); err != nil {
+		return err
+	}
+	return a.publishBody(c, by, service.Call{Path: notifyPath, Key: id}, body)
+}
+
+// commitTimeout bounds the time until a publish or a mark is durable.
+const commitTimeout = 10 * time.Second
+
+// sharedTimeout makes contexts that end after commitTimeout. Requests that come within
+// shareFor share one, which ends commitTimeout after the first of them: a timer and a
+// channel for each request would cost more than reading its body. A client that leaves
+// does not end the context, since its entry may be committing.
+type sharedTimeout struct {
+	mu    sync.Mutex
+	ctx   context.Context
+	start time.Time // of ctx
+}
+
+// shareFor is by how much the time of a request may be less than commitTimeout.
+const shareFor = 50 * time.Millisecond
+
+func (t *sharedTimeout) context() context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := time.Now(); t.ctx == nil || now.Sub(t.start) >= shareFor {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(commitTimeout, cancel)
+		t.ctx, t.start = ctx, now
+	}
+	return t.ctx
 }

@@ -277,7 +277,8 @@ func TestRefusedBatch(t *testing.T) {
 func TestPatience(t *testing.T) {
 	for path, body := range map[string]string{"/notify": toAda, "/notify/batch": `{"notifications":[` + toAda + `]}`} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &fakeService{publisher: &publisher{wait: true}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: &logs{}}
+			s := newFakeService(t)
+			s.publisher.wait = true
 			h := httpapi.New(s.options())
 			r := httptest.NewRequest("POST", path, bytes.NewReader([]byte(body)))
 			r.Header.Set("Authorization", "Bearer good")

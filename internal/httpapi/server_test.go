@@ -57,8 +57,7 @@ func TestAddress(t *testing.T) {
 		"no header":             {trusted, "192.0.2.1:1", nil, "192.0.2.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := &logs{}
-			s := &fakeService{publisher: &publisher{}, desk: &desk{}, lobby: &lobby{}, metrics: &metrics{}, logs: l}
+			s := newFakeService(t)
 			o := s.options()
 			o.TrustedProxies = test.trusted
 			r := httptest.NewRequest("GET", "/livez", nil)
@@ -66,7 +65,7 @@ func TestAddress(t *testing.T) {
 			r.Header["X-Forwarded-For"] = test.forwarded
 			r.Header.Set("X-Real-Ip", "1.2.3.4")
 			httpapi.New(o).ServeHTTP(httptest.NewRecorder(), r)
-			require.Contains(t, l.String(), "address="+test.want+" ")
+			require.Contains(t, s.logs.String(), "address="+test.want+" ")
 		})
 	}
 }

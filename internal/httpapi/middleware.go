@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
+)
+
+// Metrics counts requests.
+type Metrics interface {
+	// RequestDone is called once for each request: of a WebSocket or an event stream
+	// when it is open, of any other request when it is answered. The route is a path of
+	// openapi.yaml or of a page, or "other".
+	RequestDone(route string, status int, seconds float64)
+}
+
+// around surrounds the handler of every request. All of it is one middleware, since
+// Echo allocates a closure for each middleware and request.
+func (a *api) around(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		a.observe(c, next)
+		return nil
+	}
+}
+
+// noSniff keeps browsers from guessing the type of an answer.
+var noSniff = []string{"nosniff"}
+
+// observe gives a request its ID, calls next, answers its error or panic, and reports
+// the outcome to metrics and, at debug level, to the log. The log has the route instead
+// of the URL, which may hold secrets.
+func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
+	start := time.Now()
+	h := c.Response().Header()
+	h[echo.HeaderXRequestID] = []string{newID()}
+	h[echo.HeaderXContentTypeOptions] = noSniff
+	if err := guarded(c, func(c echo.Context) error { return a.prepared(c, next) }); err != nil {
+		skipBody(c)
+		c.Error(err)
+	}
+	route, status := a.route(c), c.Response().Status
+	took := time.Since(start)
+	if route != eventsPath || status != http.StatusOK { // stream has reported those
+		a.Metrics.RequestDone(route, status, took.Seconds())
+	}
+	ctx := c.Request().Context()
+	if a.Logger.Enabled(ctx, slog.LevelDebug) {
+		a.Logger.LogAttrs(ctx, slog.LevelDebug, "request",
+			slog.String("id", requestID(c)), slog.String("method", c.Request().Method),
+			slog.String("route", route), slog.Int("status", status),
+			slog.String("address", c.RealIP()), slog.Duration("took", took))
+	}
+	discardRest(c)
+}
+
+// prepared calls next after the headers for other origins, unless the request is a
+// preflight, and after the checks of its body that need no authentication.
+func (a *api) prepared(c echo.Context, next echo.HandlerFunc) error {
+	preflight := a.cors(c)
+	if c.Request().Method != http.MethodPost { // handlers of other methods read no body
+		skipBody(c)
+	}
+	if preflight {
+		return c.NoContent(http.StatusNoContent)
+	}
+	return a.limitBody(c, next)
+}
+
+// guarded calls next and returns a panic as an error. http.ErrAbortHandler belongs to
+// net/http and passes.
+func guarded(c echo.Context, next echo.HandlerFunc) (err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if e, ok := p.(error); ok && errors.Is(e, http.ErrAbortHandler) {
+			panic(p)
+		}
+		err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}()
+	return next(c)
+}
+
+// answerProblem returns the handler that answers the errors of all routes.
+func answerProblem(logger *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		err = fromRouter(err)
+		logInternal(err, c, logger)
+		if !c.Response().Committed {
+			problem.Respond(c.Response(), c.Request(), err)
+		}
+	}
+}
+
+// logInternal logs err if it is internal. The client receives nothing of such an error
+// but the ID of its request, which the log has too.
+func logInternal(err error, c echo.Context, logger *slog.Logger) {
+	if problem.Of(err).Status == http.StatusInternalServerError {
+		logger.Error("request failed", "id", requestID(c), "route", c.Path(), "error", err)
+	}
+}
+
+// fromRouter translates the errors of Echo's router into those of package notify.
+func fromRouter(err error) error {
+	var h *echo.HTTPError
+	if !errors.As(err, &h) {
+		return err
+	}
+	switch h.Code {
+	case http.StatusNotFound:
+		return notify.Errorf(notify.ErrNotFound, "no such path")
+	case http.StatusMethodNotAllowed:
+		return notify.Errorf(notify.ErrMethod, "the header Allow lists the methods of this path")
+	}
+	return err
+}
+
+// route returns the pattern that the request's path matched, without the base path.
+func (a *api) route(c echo.Context) string {
+	if route := strings.TrimPrefix(c.Path(), a.BasePath); route != "" {
+		return route
+	}
+	return "other"
+}
+
+// newID returns a new ID for a request.
+func newID() string { return uuid.NewString() }
+
+func requestID(c echo.Context) string {
+	return c.Response().Header().Get(echo.HeaderXRequestID)
+}
