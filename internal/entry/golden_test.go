@@ -74,7 +74,7 @@ func TestGoldenFiles(t *testing.T) {
 	for name, e := range goldenEntries() {
 		t.Run(name, func(t *testing.T) {
 			path := goldenPath(name)
-			text, err := os.ReadFile(path) //nolint:gosec // a file of this test
+			text, err := os.ReadFile(path)
 			if os.IsNotExist(err) && *update {
 				text = []byte(hex.EncodeToString(entry.Append(nil, e)) + "\n")
 				err = os.WriteFile(path, text, 0o600)
@@ -105,8 +105,15 @@ func TestEachFieldIsInAGoldenFile(t *testing.T) {
 		}
 	}
 	for _, e := range []notify.Entry{
-		notify.Publish{}, notify.Release{}, notify.Mark{}, notify.Recall{}, notify.Sweep{}, notify.Generation{},
-		notify.Revocation{}, notify.Ticket{}, notify.Redemption{},
+		notify.Publish{},
+		notify.Release{},
+		notify.Mark{},
+		notify.Recall{},
+		notify.Sweep{},
+		notify.Generation{},
+		notify.Revocation{},
+		notify.Ticket{},
+		notify.Redemption{},
 	} {
 		assert.NotNil(t, set[reflect.TypeOf(e)], "%T has no golden file", e)
 	}

@@ -50,7 +50,7 @@ func AppendInstant(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(dst, 0)
 	}
-	return AppendInt(AppendUint(dst, uint64(t.Nanosecond())+1), t.Unix()) //nolint:gosec // at most a second
+	return AppendInt(AppendUint(dst, uint64(t.Nanosecond())+1), t.Unix())
 }
 
 // Reader reads the fields of a record in order. The first field that is malformed sets
@@ -94,7 +94,7 @@ func (r *Reader) Uint() uint64 {
 // Int reads what AppendInt has written.
 func (r *Reader) Int() int64 {
 	n := r.Uint()
-	return int64(n>>1) ^ -int64(n&1) //nolint:gosec // zigzag
+	return int64(n>>1) ^ -int64(n&1)
 }
 
 // Uint32 reads what AppendUint has written, if it fits.
@@ -178,8 +178,8 @@ func (r *Reader) Instant() time.Time {
 		r.Fail()
 		return time.Time{}
 	}
-	t := time.Unix(seconds, int64(n-1)).UTC() //nolint:gosec // at most a second
-	if t.Unix() != seconds || t.IsZero() {    // beyond what a Time can say, or not its only form
+	t := time.Unix(seconds, int64(n-1)).UTC()
+	if t.Unix() != seconds || t.IsZero() { // beyond what a Time can say, or not its only form
 		r.Fail()
 		return time.Time{}
 	}

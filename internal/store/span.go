@@ -39,7 +39,7 @@ func (s spans) append(dst []byte) []byte {
 func readSpans(b []byte) (spans, error) {
 	m := &spanMerger{}
 	err := m.add(b)
-	return m.normalized(), err
+	return m.normalised(), err
 }
 
 // gaps returns the spans between 1 and last that s does not contain.
@@ -112,8 +112,8 @@ func (m *spanMerger) insert(one span) {
 	m.all = append(m.all, one)
 }
 
-// normalized returns all spans in ascending order, with those that touch joined.
-func (m *spanMerger) normalized() spans {
+// normalised returns all spans in ascending order, with those that touch joined.
+func (m *spanMerger) normalised() spans {
 	slices.SortFunc(m.all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	sorted := m.all
 	m.all = nil
@@ -131,5 +131,5 @@ func (m *spanMerger) MergeOlder(value []byte) error { return m.add(value) }
 
 // Finish implements pebble.ValueMerger.
 func (m *spanMerger) Finish(bool) ([]byte, io.Closer, error) {
-	return m.normalized().append(nil), nil, nil
+	return m.normalised().append(nil), nil, nil
 }

@@ -59,7 +59,7 @@ func TestListReportsEveryMistake(t *testing.T) {
 		"no mapping":                 {"- name: ada\n- " + secret + "\n- ~\n", []string{"line 2: an item must be a mapping", "line 3: an item must be a mapping"}},
 		"no YAML":                    {"- name: [" + secret, []string{"line 1: did not find expected ',' or ']'"}},
 		"a document more":            {"[]\n---\n" + secret, []string{"the file must hold one YAML document, and more follows it"}},
-		"an unknown member":          {"- name: ada\n  nmae: " + secret, []string{`line 2: unknown member "nmae": it must be one of name, prefix, colours, places, hears`}},
+		"an unknown member":          {"- name: ada\n  nam: " + secret, []string{`line 2: unknown member "nam": it must be one of name, prefix, colours, places, hears`}},
 		"an unknown member's secret": {"- name: ada\n  " + secret + ": x", []string{"line 2: unknown member a name that is not shown, since it may be a secret: it must be one of name, prefix, colours, places, hears"}},
 		"no name for a member":       {"- name: ada\n  '': " + secret, []string{`line 2: unknown member "": it must be one of name, prefix, colours, places, hears`}},
 		"a member twice":             {"- name: ada\n  name: " + secret + "\n  name: x", []string{`line 2: "name" is set twice`, `line 3: "name" is set twice`}},
