@@ -109,12 +109,22 @@ func TestACheckpointIsTheStoreAtOneSequence(t *testing.T) {
 func backup(t *testing.T) *vfs.MemFS {
 	t.Helper()
 	disk := vfs.NewMem()
-	s := openIn(t, disk)
-	storeLarge(t, s, 1, 40, 1<<20)
+	s := withTableAndLog(t, disk)
 	at, err := s.Checkpoint(t.Context(), "backup")
 	require.NoError(t, err)
 	require.Equal(t, notify.Sequence(40), at)
 	return disk
+}
+
+// withTableAndLog returns a store with 40 entries, half of them in a table.
+func withTableAndLog(t *testing.T, disk vfs.FS) *store.Store {
+	t.Helper()
+	s := openIn(t, disk)
+	storeLarge(t, s, 1, 20, 1_000)
+	require.NoError(t, s.Close()) // which writes the table
+	s = openIn(t, disk)
+	storeLarge(t, s, 21, 40, 1_000)
+	return s
 }
 
 func restoreIn(disk vfs.FS) (*store.Store, error) {
@@ -160,8 +170,8 @@ func TestAnUnusableCheckpointIsRefused(t *testing.T) {
 		damage func(*testing.T, vfs.FS)
 		reason string
 	}{
-		"a table is damaged":    {flipIn(".sst"), ".sst is damaged"},
-		"a log is damaged":      {flipIn(".log"), ".log is damaged"},
+		"a table is damaged":      {flipIn(".sst"), ".sst is damaged"},
+		"a log is damaged":        {flipIn(".log"), ".log is damaged"},
 		"the MANIFEST is damaged": {flipIn("/MANIFEST"), "is damaged"},
 		"a table is missing": {func(t *testing.T, disk vfs.FS) {
 			require.NoError(t, disk.Remove(one(t, disk, ".sst")))
@@ -224,8 +234,7 @@ func TestAFailedWriteLeavesNoHalf(t *testing.T) {
 		}
 		return nil
 	}))
-	s := openIn(t, disk)
-	storeLarge(t, s, 1, 40, 1<<20)
+	s := withTableAndLog(t, disk)
 	failures := 0
 	for n := int64(1); ; n++ {
 		left.Store(n)
