@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/bellhop/bellhop/internal/entry"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 )
@@ -37,7 +41,11 @@ func (g *grouping) open(t *rapid.T) {
 }
 
 func (g *grouping) apply(t *rapid.T, first notify.Sequence, at time.Time, entries []notify.Entry) {
-	verdicts, told, err := g.store.Apply(first, notify.Stamp(at, entries...))
+	g.applyStamped(t, first, notify.Stamp(at, entries...))
+}
+
+func (g *grouping) applyStamped(t *rapid.T, first notify.Sequence, entries []notify.Stamped) {
+	verdicts, told, err := g.store.Apply(first, entries)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,52 +72,130 @@ func groupEntry(t *rapid.T, m *inboxMachine, seq notify.Sequence) notify.Entry {
 	return e
 }
 
-// TestGroupsDecideNothing applies the same entries in groups of several sizes, with
-// and without what earlier ones have left in memory. All come to the same.
-func TestGroupsDecideNothing(t *testing.T) {
+// journalled is a journal of entries with their times, as one store has applied them
+// one by one, without a restart.
+type journalled struct {
+	*inboxMachine
+	grouping
+	entries []notify.Stamped
+	rest    notify.Entry // of a Mark or Sweep that has more to do
+}
+
+// next appends an entry of any kind, at any time, and applies it.
+func (j *journalled) next(t *rapid.T) {
+	j.now = j.now.Add(rapid.SampledFrom(jumps).Draw(t, "passed"))
+	seq := j.last + 1
+	var e notify.Entry
+	switch kind := rapid.IntRange(0, 24).Draw(t, "of all kinds"); {
+	case kind < 4 && j.rest != nil:
+		e = j.rest
+	case kind == 4:
+		e = notify.Generation{ID: uint64(seq), Secret: [16]byte{byte(seq)}, Rules: uint32(rapid.IntRange(0, notify.RulesVersion).Draw(t, "rules"))}
+	case kind == 5:
+		invalid := invalidEntries()
+		e = invalid[rapid.SampledFrom(slices.Sorted(maps.Keys(invalid))).Draw(t, "invalid")]
+	case kind == 6:
+		p := j.publish(t, seq)
+		p.Ephemeral = true
+		e = p
+	default:
+		e = groupEntry(t, j.inboxMachine, seq)
+	}
+	at := j.now
+	if rapid.IntRange(0, 9).Draw(t, "set back") == 0 { // the journal does not, but nothing may depend on it
+		at = at.Add(-time.Hour)
+	}
+	stamped := notify.Stamped{Entry: e, Time: at}
+	j.entries, j.last = append(j.entries, stamped), seq
+	j.applyStamped(t, seq, []notify.Stamped{stamped})
+	v := j.verdicts[len(j.verdicts)-1]
+	if v.More {
+		if mark, ok := e.(notify.Mark); ok {
+			mark.From = v.Next
+			e = mark
+		}
+		j.rest = e
+	}
+}
+
+// jumps are the times between entries: none, short ones, and those to the border of each
+// lifetime.
+var jumps = []time.Duration{
+	0, 0, 0, 0, 0, time.Millisecond, time.Microsecond, time.Minute, 20 * time.Minute, time.Hour, time.Hour, 3 * time.Hour,
+	notify.TicketLifetime - time.Millisecond, notify.TicketLifetime, notify.KeyLifetime - time.Millisecond, notify.KeyLifetime,
+	31 * 24 * time.Hour, notify.TokenLifetimeMost,
+}
+
+// replay applies entries in groups of any size, some of them decoded from a message, with
+// restarts and power cuts in between.
+func (g *grouping) replay(t *rapid.T, entries []notify.Stamped) {
+	first := notify.Sequence(1)
+	for len(entries) > 0 {
+		n := rapid.IntRange(1, len(entries)).Draw(t, "group")
+		group := entries[:n]
+		if rapid.Bool().Draw(t, "encoded") && !hasInvalid(group) {
+			group = entry.DecodeMessage(entry.AppendMessage(nil, group))
+		}
+		g.applyStamped(t, first, group)
+		first, entries = first+notify.Sequence(n), entries[n:]
+		switch rapid.IntRange(0, 3).Draw(t, "then") {
+		case 0:
+			g.close(t)
+			g.open(t)
+		case 1: // nothing that was not synced is there afterwards
+			after := g.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))})
+			g.close(t)
+			g.fs = after
+			g.open(t)
+		}
+	}
+}
+
+// hasInvalid reports whether a group has an entry that is another one when it is decoded:
+// both are refused, but with different reasons.
+func hasInvalid(group []notify.Stamped) bool {
+	return slices.ContainsFunc(group, func(e notify.Stamped) bool { return notify.Validate(e.Entry) != nil })
+}
+
+func (g *grouping) close(t *rapid.T) {
+	if err := g.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheSameEntriesMakeTheSameStore applies the same entries with the same sequences and
+// times one by one, all together, and in any groups with any restarts and power cuts in
+// between. All keys and values, verdicts and changes are the same. Of all that a node
+// stores, only the identity of its store is left out, which is random; the watermark,
+// which says how much of the store is durable, is a file of its own.
+func TestTheSameEntriesMakeTheSameStore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &inboxMachine{now: noon(), keep: 4}
-		together, alone, fresh := &grouping{fs: vfs.NewMem()}, &grouping{fs: vfs.NewMem()}, &grouping{fs: vfs.NewMem()}
-		all := []*grouping{together, alone, fresh}
+		alone := &journalled{inboxMachine: &inboxMachine{now: noon(), keep: 4}, grouping: grouping{fs: vfs.NewMem()}}
+		together, grouped := &grouping{fs: vfs.NewMem()}, &grouping{fs: vfs.NewCrashableMem()}
+		all := []*grouping{&alone.grouping, together, grouped}
 		for _, g := range all {
 			g.open(t)
 		}
-		for range rapid.IntRange(1, 12).Draw(t, "groups") {
-			m.now = m.now.Add(time.Duration(rapid.IntRange(0, 200).Draw(t, "minutes")) * time.Minute)
-			entries := make([]notify.Entry, rapid.IntRange(1, 9).Draw(t, "entries"))
-			for i := range entries {
-				entries[i] = groupEntry(t, m, m.last+1+notify.Sequence(i))
-			}
-			together.apply(t, m.last+1, m.now, entries)
-			cut := rapid.IntRange(0, len(entries)).Draw(t, "cut")
-			fresh.apply(t, m.last+1, m.now, entries[:cut])
-			if err := fresh.store.Close(); err != nil {
-				t.Fatal(err)
-			}
-			fresh.open(t)
-			fresh.apply(t, m.last+1+notify.Sequence(cut), m.now, entries[cut:])
-			for i := range entries {
-				m.last++
-				alone.apply(t, m.last, m.now, entries[i:i+1])
-			}
+		for range rapid.IntRange(1, 60).Draw(t, "entries") {
+			alone.next(t)
 		}
-		want := dump(t, together.store)
-		checkUsage(t, together.store)
-		for _, g := range all[1:] {
-			if d := gocmp.Diff(together.verdicts, g.verdicts, gocmp.Comparer(sameIssuer), gocmp.Comparer(sameError)); d != "" {
-				t.Fatalf("verdicts (-together +apart):\n%s", d)
+		together.applyStamped(t, 1, alone.entries)
+		grouped.replay(t, alone.entries)
+		want := dump(t, alone.grouping.store)
+		for name, g := range map[string]*grouping{"together": together, "grouped": grouped} {
+			checkUsage(t, g.store)
+			if d := gocmp.Diff(alone.verdicts, g.verdicts, gocmp.Comparer(sameIssuer), gocmp.Comparer(sameError)); d != "" {
+				t.Fatalf("verdicts (-alone +%s):\n%s", name, d)
 			}
-			if d := gocmp.Diff(together.told, g.told); d != "" {
-				t.Fatalf("told (-together +apart):\n%s", d)
+			if d := gocmp.Diff(alone.told, g.told); d != "" {
+				t.Fatalf("changes (-alone +%s):\n%s", name, d)
 			}
 			if d := gocmp.Diff(want, dump(t, g.store)); d != "" {
-				t.Fatalf("keys (-together +apart):\n%s", d)
+				t.Fatalf("keys (-alone +%s):\n%s", name, d)
 			}
 		}
 		for _, g := range all {
-			if err := g.store.Close(); err != nil {
-				t.Fatal(err)
-			}
+			g.close(t)
 		}
 	})
 }
