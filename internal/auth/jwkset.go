@@ -10,8 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/text"
-	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // Bounds on what the log says of a key set.
@@ -144,7 +144,7 @@ func entriesOf(data []byte) ([]jsontext.Value, error) {
 	case start[0] != '{':
 		return nil, errors.New(`not a JWK Set: it must be a JSON object with a list of keys in its member "keys"`)
 	}
-	if wire.CheckDepth(data, maxSetDepth) != nil {
+	if strict.Depth(data, maxSetDepth) != nil {
 		data = shallow(data)
 	}
 	var found topMembers

@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // token is a JWT in its parts, of which nothing is verified yet.
@@ -136,9 +136,9 @@ var errNoObject = errors.New("not a JSON object")
 
 // readObject calls member for each member of the JSON object that data is. It
 // is strict: duplicate names at any depth, invalid UTF-8, a BOM, trailing data
-// and more than wire.MaxDepth levels make it no object.
+// and more than strict.DefaultDepth levels make it no object.
 func readObject(data []byte, member func(name string, v jsontext.Value) error) error {
-	if wire.CheckDepth(data, wire.MaxDepth) != nil {
+	if strict.Depth(data, strict.DefaultDepth) != nil {
 		return errNoObject
 	}
 	return eachMember(jsontext.NewDecoder(bytes.NewBuffer(data)), member)

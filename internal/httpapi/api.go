@@ -15,6 +15,7 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -59,7 +60,7 @@ type Options struct {
 	Tickets    *limit.Limiter    // tickets of a principal; nil: no limit
 	Handshakes *limit.Limiter    // connections opened from an address, by limit.AddressKey; nil: no limit
 
-	Depth int // of nested JSON; 0: wire.MaxDepth
+	Depth int // of nested JSON; 0: strict.DefaultDepth
 
 	// BodyBytes is the memory for all bodies that are arriving; 0: 128 MiB. It is
 	// shared by address and principal, and a body beyond its share is answered with 503.
@@ -89,7 +90,7 @@ type api struct {
 // New returns the handler of the public listener.
 func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
-	o.Depth = cmp.Or(o.Depth, wire.MaxDepth)
+	o.Depth = cmp.Or(o.Depth, strict.DefaultDepth)
 	a := &api{Options: o}
 	a.budgets.divide(o.BodyBytes)
 	e := newEcho(o.Logger)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/wire"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // The largest bodies, in bytes.
@@ -71,7 +71,7 @@ func (a *api) readJSON(c echo.Context, principal string, most int64, from *budge
 	read, err := b.read()
 	if err == nil {
 		r.Body = http.NoBody // nothing is left for skipBody
-		return read, wire.CheckDepth(read, a.Depth)
+		return read, strict.Depth(read, a.Depth)
 	}
 	closeAfter(c)
 	var over *http.MaxBytesError

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // MaxRef is how many characters the ref of a command may have.
@@ -27,39 +25,39 @@ type Command struct {
 // ReadCommand reads a frame. Its error is ErrNoObject, or one to answer with an
 // error frame, whose ref is that of the command, if it could be read.
 func ReadCommand(frame []byte) (Command, error) {
-	v, err := strict(frame)
+	v, err := parse(frame)
 	if err != nil {
-		lenient, invalid := jsontext.AppendFormat(nil, frame, jsontext.AllowDuplicateNames(true))
-		if invalid != nil || jsontext.Value(lenient).Kind() != '{' {
+		v, invalid := strict.Duplicates(frame)
+		if invalid != nil || v.Kind() != '{' {
 			return Command{}, ErrNoObject
 		}
-		return Command{Ref: refOf(lenient)}, err
+		return Command{Ref: refOf(v)}, err
 	}
 	if v.Kind() != '{' {
 		return Command{}, ErrNoObject
 	}
 	var c Command
 	var r reader
-	r.members(v, func(name string, v jsontext.Value) bool {
+	r.Members(v, "event, ref, key and data", func(name string, v strict.Value) bool {
 		switch name {
 		case "event":
-			r.text(&c.Event, v)
+			r.Text(&c.Event, v)
 		case "ref":
 			r.ref(&c.Ref, v)
 		case "key":
-			r.text(&c.Key, v)
+			r.Text(&c.Key, v)
 		case "data":
-			r.object(&c.Data, v)
+			r.Object(&c.Data, v)
 		default:
 			return false
 		}
 		return true
 	})
-	if c.Event == "" && len(r.faults) == 0 {
-		r.faultAt("event", "is required")
+	if c.Event == "" && !r.Failed() {
+		r.FaultAt("event", "is required")
 	}
-	if len(r.faults) > 0 {
-		return c, notify.Invalid(r.faults...)
+	if err := r.Err(); err != nil {
+		return c, err
 	}
 	return c, nil
 }
@@ -68,33 +66,33 @@ func ReadCommand(frame []byte) (Command, error) {
 // token. No error quotes it.
 func Refresh(data []byte) (token string, err error) {
 	var r reader
-	r.members(data, func(name string, v jsontext.Value) bool {
+	r.Members(data, "token", func(name string, v strict.Value) bool {
 		if name == "token" {
-			r.text(&token, v)
+			r.Text(&token, v)
 		}
 		return name == "token"
 	})
-	if token == "" && len(r.faults) == 0 {
-		r.faultAt("token", "is required")
+	if token == "" && !r.Failed() {
+		r.FaultAt("token", "is required")
 	}
-	if len(r.faults) > 0 {
-		return "", notify.Invalid(r.faults...)
+	if err := r.Err(); err != nil {
+		return "", err
 	}
 	return token, nil
 }
 
-func (r *reader) ref(to *string, v jsontext.Value) {
-	if r.text(to, v); utf8.RuneCountInString(*to) > MaxRef {
+func (r *reader) ref(to *string, v strict.Value) {
+	if r.Text(to, v); utf8.RuneCountInString(*to) > MaxRef {
 		*to = ""
-		r.fault("must have at most %d characters", MaxRef)
+		r.Fault("must have at most %d characters", MaxRef)
 	}
 }
 
 // refOf returns the ref of a command that is otherwise unreadable, if it has one.
-func refOf(v jsontext.Value) string {
-	for name, member := range membersOf(v) {
+func refOf(v strict.Value) string {
+	for name, member := range strict.Members(v) {
 		if name == "ref" && member.Kind() == '"' {
-			if ref := unquote(member); utf8.RuneCountInString(ref) <= MaxRef {
+			if ref := strict.Text(member); utf8.RuneCountInString(ref) <= MaxRef {
 				return ref
 			}
 		}

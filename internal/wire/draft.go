@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // Draft reads the body of POST /notify, or the data of a publish command. The
@@ -16,7 +17,7 @@ import (
 // ErrInvalid, with every fault that was found, if its members are unknown or
 // of the wrong type. Whether their values keep the rules is for Draft.Check.
 func Draft(body []byte) (notify.Draft, error) {
-	v, err := strict(body)
+	v, err := parse(body)
 	if err != nil {
 		return notify.Draft{}, err
 	}
@@ -32,14 +33,14 @@ type BatchItem struct {
 // Batch reads the body of POST /notify/batch. A fault inside one item is that
 // item's own; the error is about the body as a whole.
 func Batch(body []byte) ([]BatchItem, error) {
-	v, err := strict(body)
+	v, err := parse(body)
 	if err != nil {
 		return nil, err
 	}
 	var r reader
 	batch := make([]BatchItem, 0, min(bytes.Count(v, []byte(`"to":`)), notify.MaxBatch)) // room for about all
 	recipients := 0
-	item := func(v jsontext.Value) {
+	item := func(v strict.Value) {
 		if len(batch) > notify.MaxBatch {
 			return // enough to know that they are too many
 		}
@@ -47,17 +48,17 @@ func Batch(body []byte) ([]BatchItem, error) {
 		recipients += len(d.Users)
 		batch = append(batch, BatchItem{d, err})
 	}
-	r.members(v, func(name string, v jsontext.Value) bool {
+	r.Members(v, "notifications", func(name string, v strict.Value) bool {
 		if name == "notifications" && v != nil {
-			r.items(v, item)
+			r.Items(v, item)
 		}
 		return name == "notifications"
 	})
-	if len(r.faults) == 0 {
+	if !r.Failed() {
 		r.batchBounds(len(batch), recipients)
 	}
-	if len(r.faults) > 0 {
-		return nil, notify.Invalid(r.faults...)
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
 	return batch, nil
 }
@@ -66,35 +67,35 @@ func (r *reader) batchBounds(items, recipients int) {
 	const at = "notifications"
 	switch {
 	case items == 0:
-		r.faultAt(at, "must have at least one item")
+		r.FaultAt(at, "must have at least one item")
 	case items > notify.MaxBatch:
-		r.faultAt(at, "must have at most %d items", notify.MaxBatch)
+		r.FaultAt(at, "must have at most %d items", notify.MaxBatch)
 	case recipients > notify.MaxBatchRecipients:
-		r.faultAt(at, "must have at most %d recipients in all", notify.MaxBatchRecipients)
+		r.FaultAt(at, "must have at most %d recipients in all", notify.MaxBatchRecipients)
 	}
 }
 
-func draft(v jsontext.Value) (notify.Draft, error) {
+func draft(v strict.Value) (notify.Draft, error) {
 	var r reader
 	d := notify.Draft{Priority: notify.PriorityNormal, Source: v}
-	r.members(v, func(name string, v jsontext.Value) bool {
+	r.Members(v, "to, type, title, body, data, ttl, priority, ephemeral, collapse_key and deliver_at", func(name string, v strict.Value) bool {
 		switch name {
 		case "to":
 			r.to(&d, v)
 		case "type":
-			r.text(&d.Type, v)
+			r.Text(&d.Type, v)
 		case "title":
-			r.text(&d.Title, v)
+			r.Text(&d.Title, v)
 		case "body":
-			r.text(&d.Body, v)
+			r.Text(&d.Body, v)
 		case "data":
-			r.object(&d.Data, v)
+			r.Object(&d.Data, v)
 		case "ttl":
 			r.seconds(&d.TTL, v)
 		case "priority":
-			r.text((*string)(&d.Priority), v)
+			r.Text((*string)(&d.Priority), v)
 		case "ephemeral":
-			r.truth(&d.Ephemeral, v)
+			r.Bool(&d.Ephemeral, v)
 		case "collapse_key":
 			r.filled(&d.CollapseKey, v)
 		case "deliver_at":
@@ -104,22 +105,22 @@ func draft(v jsontext.Value) (notify.Draft, error) {
 		}
 		return true
 	})
-	if len(r.faults) > 0 {
-		return d, notify.Invalid(r.faults...)
+	if err := r.Err(); err != nil {
+		return d, err
 	}
 	return d, nil
 }
 
-func (r *reader) to(d *notify.Draft, v jsontext.Value) {
+func (r *reader) to(d *notify.Draft, v strict.Value) {
 	if v == nil {
 		return
 	}
-	r.members(v, func(name string, v jsontext.Value) bool {
+	r.Members(v, "users, topics and all", func(name string, v strict.Value) bool {
 		switch name {
 		case "users":
 			names(r, &d.Users, notify.MaxUsers, v)
 		case "all":
-			r.affirmed(&d.All, v)
+			r.True(&d.All, v)
 		case "topics":
 			names(r, &d.Topics, notify.MaxTopics, v)
 		default:
@@ -133,30 +134,30 @@ func (r *reader) to(d *notify.Draft, v jsontext.Value) {
 			given++
 		}
 	}
-	if v.Kind() == '{' && len(r.faults) == 0 && given != 1 {
-		r.fault("must hold exactly one of users, topics and all")
+	if v.Kind() == '{' && !r.Failed() && given != 1 {
+		r.Fault("must hold exactly one of users, topics and all")
 	}
 }
 
 // names reads a list of names into to: not nil, even if it is empty.
-func names[T ~string](r *reader, to *[]T, most int, v jsontext.Value) {
+func names[T ~string](r *reader, to *[]T, most int, v strict.Value) {
 	if v == nil {
 		return
 	}
 	*to = []T{}
-	r.items(v, func(v jsontext.Value) {
-		if len(*to) <= most && len(r.faults) == 0 { // else it is known what is wrong
+	r.Items(v, func(v strict.Value) {
+		if len(*to) <= most && !r.Failed() { // else it is known what is wrong
 			var name string
-			r.text(&name, v)
+			r.Text(&name, v)
 			*to = append(*to, T(name))
 		}
 	})
 }
 
 // filled reads a string that says nothing if it is empty.
-func (r *reader) filled(to *string, v jsontext.Value) {
-	if r.text(to, v); v.Kind() == '"' && *to == "" {
-		r.fault("must not be empty")
+func (r *reader) filled(to *string, v strict.Value) {
+	if r.Text(to, v); v.Kind() == '"' && *to == "" {
+		r.Fault("must not be empty")
 	}
 }
 
@@ -165,7 +166,7 @@ const longest = 200 * 365 * 24 * time.Hour
 
 // seconds reads a duration in whole seconds. Nothing shorter than a second passes
 // Draft.Check.
-func (r *reader) seconds(to *time.Duration, v jsontext.Value) {
+func (r *reader) seconds(to *time.Duration, v strict.Value) {
 	if v == nil {
 		return
 	}
@@ -181,13 +182,13 @@ func (r *reader) seconds(to *time.Duration, v jsontext.Value) {
 
 // whole reads an integer as JSON Schema defines it: a number without a fraction,
 // whatever its spelling. A number beyond an int64 becomes the nearest one.
-func (r *reader) whole(v jsontext.Value) (whole int64, ok bool) {
+func (r *reader) whole(v strict.Value) (whole int64, ok bool) {
 	if v.Kind() == '0' {
 		if n := readNumber(v); n.isWhole() {
 			return n.int64(), true
 		}
 	}
-	r.fault("must be a whole number")
+	r.Fault("must be a whole number")
 	return 0, false
 }
 
@@ -196,9 +197,9 @@ func (r *reader) whole(v jsontext.Value) (whole int64, ok bool) {
 // make no difference. Numbers are exact: 1 equals 1.0, and 1e400 differs from 1e401.
 func Fingerprint(source []byte) [sha256.Size]byte {
 	var said []string
-	var say func(prefix string, members jsontext.Value)
-	say = func(prefix string, members jsontext.Value) {
-		for name, v := range membersOf(members) {
+	var say func(prefix string, members strict.Value)
+	say = func(prefix string, members strict.Value) {
+		for name, v := range strict.Members(members) {
 			switch {
 			case v.Kind() == 'n':
 			case prefix == "" && name == "to": // whose nulls do not count either

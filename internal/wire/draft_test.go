@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -62,7 +63,7 @@ func TestMalformed(t *testing.T) {
 		"duplicate inside data": `{"data":{"a":{"b":1,"b":2}}}`,
 		"invalid UTF-8":         "{\"type\":\"\xff\"}",
 		"lone surrogate":        `{"type":"\ud800"}`,
-		"too deep":              `{"data":` + strings.Repeat(`{"a":`, wire.DepthMost) + `1` + strings.Repeat(`}`, wire.DepthMost+1),
+		"too deep":              `{"data":` + strings.Repeat(`{"a":`, strict.MaxDepth) + `1` + strings.Repeat(`}`, strict.MaxDepth+1),
 		"comment":               `{/**/}`,
 		"single quotes":         `{'type':'t'}`,
 		"NaN":                   `{"ttl":NaN}`,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -29,7 +30,7 @@ func FuzzDraft(f *testing.F) {
 		`{"type":"t","type":"u"}`, `{"type":"t","\u0074ype":"u"}`, `{"title":"\ud800"}`, `{"title":"\ud83d\ude00\u0000"}`,
 		"\xef\xbb\xbf{}", "{\"type\":\"\xff\"}", `{}{}`, `[]`, `null`, ``, `{"ttl":1e999}`, `{"ttl":-0}`, `{"a/b~":{}}`,
 		`{"to":{"all":true},"type":"t","data":` + strings.Repeat(`{"a":`, 33) + `1` + strings.Repeat(`}`, 34),
-		`{"to":{"all":true},"type":"t","data":` + strings.Repeat(`{"a":`, wire.DepthMost-1) + `1` + strings.Repeat(`}`, wire.DepthMost),
+		`{"to":{"all":true},"type":"t","data":` + strings.Repeat(`{"a":`, strict.MaxDepth-1) + `1` + strings.Repeat(`}`, strict.MaxDepth),
 		` { "to" : { "all" : true } , "type" : "t" , "data" : { } } `,
 	} {
 		f.Add([]byte(s))
@@ -77,7 +78,7 @@ func FuzzDraft(f *testing.F) {
 		}
 		frame := []byte(`{"event":"notification","cursor":"` + strings.Repeat("c", 128) + `","data":` + string(wire.AppendNotification(nil, &n)) + `}`)
 		require.LessOrEqual(t, len(frame), wire.MaxFrame)
-		if wire.CheckDepth(frame, wire.DepthMost) == nil { // it is a level deeper than the body
+		if strict.Depth(frame, strict.MaxDepth) == nil { // it is a level deeper than the body
 			_, err = wire.ReadCommand(frame) // strict JSON too, if no command
 			require.ErrorIs(t, err, notify.ErrInvalid)
 		}

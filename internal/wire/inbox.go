@@ -3,9 +3,8 @@ package wire
 import (
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // Selection says which notifications a mark is about, by one of its members.
@@ -23,21 +22,21 @@ const maxCursor = 128
 // Ids are left out that can be none of ours, as all that are unknown count for
 // nothing.
 func Marks(body []byte) (Selection, error) {
-	v, err := strict(body)
+	v, err := parse(body)
 	if err != nil {
 		return Selection{}, err
 	}
 	var r reader
 	var s Selection
 	given := 0
-	r.members(v, func(name string, v jsontext.Value) bool {
+	r.Members(v, "ids, through and all", func(name string, v strict.Value) bool {
 		switch name {
 		case "ids":
 			r.ids(&s.IDs, v)
 		case "through":
 			r.cursor(&s.Through, v)
 		case "all":
-			r.affirmed(&s.All, v)
+			r.True(&s.All, v)
 		default:
 			return false
 		}
@@ -46,38 +45,38 @@ func Marks(body []byte) (Selection, error) {
 		}
 		return true
 	})
-	if given != 1 && len(r.faults) == 0 {
-		r.fault("must hold exactly one of ids, through and all")
+	if given != 1 && !r.Failed() {
+		r.Fault("must hold exactly one of ids, through and all")
 	}
-	if len(r.faults) > 0 {
-		return Selection{}, notify.Invalid(r.faults...)
+	if err := r.Err(); err != nil {
+		return Selection{}, err
 	}
 	return s, nil
 }
 
-func (r *reader) ids(to *[]string, v jsontext.Value) {
+func (r *reader) ids(to *[]string, v strict.Value) {
 	if v == nil {
 		return
 	}
 	*to = []string{}
 	seen := 0
-	r.items(v, func(v jsontext.Value) {
+	r.Items(v, func(v strict.Value) {
 		if seen++; seen > notify.MaxMarks {
 			return // enough to know that they are too many
 		}
 		var id string
-		if r.text(&id, v); IsID(id) {
+		if r.Text(&id, v); IsID(id) {
 			*to = append(*to, id)
 		}
 	})
 	if v.Kind() == '[' && (seen == 0 || seen > notify.MaxMarks) {
-		r.fault("must have 1 to %d items", notify.MaxMarks)
+		r.Fault("must have 1 to %d items", notify.MaxMarks)
 	}
 }
 
-func (r *reader) cursor(to *string, v jsontext.Value) {
-	if r.text(to, v); v.Kind() == '"' && (*to == "" || len(*to) > maxCursor) {
-		r.fault("must be a cursor, of 1 to %d characters", maxCursor)
+func (r *reader) cursor(to *string, v strict.Value) {
+	if r.Text(to, v); v.Kind() == '"' && (*to == "" || len(*to) > maxCursor) {
+		r.Fault("must be a cursor, of 1 to %d characters", maxCursor)
 	}
 }
 

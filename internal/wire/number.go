@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // number is a JSON number, exact however many digits it and its exponent have: 0.
@@ -145,7 +147,7 @@ func numbersOf(v []byte) []byte {
 		end := i + 1
 		switch c := v[i]; {
 		case c == '"':
-			end = i + stringEnd(v[i:])
+			end = i + strict.StringEnd(v[i:])
 			out = append(out, v[i:end]...)
 		case c == '-' || '0' <= c && c <= '9':
 			for end < len(v) && isOfNumber(v[end]) {

@@ -4,22 +4,21 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // Revocation reads the body of POST /revocations. The error is of kind
 // ErrMalformed or ErrInvalid, as that of Draft. Whether there is just one of
 // what may be there is for whoever revokes to say.
 func Revocation(body []byte) (notify.Revocation, error) {
-	v, err := strict(body)
+	v, err := parse(body)
 	if err != nil {
 		return notify.Revocation{}, err
 	}
 	var r reader
 	var to notify.Revocation
-	r.members(v, func(name string, v jsontext.Value) bool {
+	r.Members(v, "user, issued_before, jti and issuer", func(name string, v strict.Value) bool {
 		switch name {
 		case "user":
 			r.user(&to.User, v)
@@ -34,8 +33,8 @@ func Revocation(body []byte) (notify.Revocation, error) {
 		}
 		return true
 	})
-	if len(r.faults) > 0 {
-		return notify.Revocation{}, notify.Invalid(r.faults...)
+	if err := r.Err(); err != nil {
+		return notify.Revocation{}, err
 	}
 	return to, nil
 }
@@ -45,43 +44,43 @@ func Nothing(body []byte) error {
 	if len(body) == 0 {
 		return nil
 	}
-	v, err := strict(body)
+	v, err := parse(body)
 	if err != nil {
 		return err
 	}
 	var r reader
-	r.members(v, func(string, jsontext.Value) bool { return false })
-	if len(r.faults) > 0 {
-		return notify.Invalid(r.faults...)
+	r.Members(v, "", func(string, strict.Value) bool { return false })
+	if err := r.Err(); err != nil {
+		return err
 	}
 	return nil
 }
 
-func (r *reader) user(to *notify.UserID, v jsontext.Value) {
-	if r.text((*string)(to), v); v.Kind() != '"' {
+func (r *reader) user(to *notify.UserID, v strict.Value) {
+	if r.Text((*string)(to), v); v.Kind() != '"' {
 		return
 	}
 	if _, err := notify.ParseUser(string(*to)); err != nil {
-		r.fault(`must be a user: 1 to %d bytes without white space or control characters, and not "." or ".."`, notify.MaxUserBytes)
+		r.Fault(`must be a user: 1 to %d bytes without white space or control characters, and not "." or ".."`, notify.MaxUserBytes)
 	}
 }
 
-func (r *reader) tokenID(to *string, v jsontext.Value) {
-	r.text(to, v)
+func (r *reader) tokenID(to *string, v strict.Value) {
+	r.Text(to, v)
 	if n := len(*to); v.Kind() == '"' && (n == 0 || n > notify.MaxTokenIDBytes) {
-		r.fault("must have 1 to %d bytes", notify.MaxTokenIDBytes)
+		r.Fault("must have 1 to %d bytes", notify.MaxTokenIDBytes)
 	}
 }
 
 // moment reads a time of RFC 3339.
-func (r *reader) moment(to *time.Time, v jsontext.Value) {
+func (r *reader) moment(to *time.Time, v strict.Value) {
 	var text string
-	r.text(&text, v)
+	r.Text(&text, v)
 	text = strings.ToUpper(text) // RFC 3339 lets t and z be small
 	t, err := time.Parse(time.RFC3339, text)
 	// Parse takes more than RFC 3339 has: an hour of one digit, a comma, a day's offset.
 	if v.Kind() == '"' && (err != nil || text[13] != ':' || strings.Contains(text, ",") || strings.Contains(text[19:], "24:")) {
-		r.fault("must be a time of RFC 3339")
+		r.Fault("must be a time of RFC 3339")
 	}
 	*to = t
 }

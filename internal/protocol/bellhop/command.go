@@ -12,6 +12,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -39,7 +40,7 @@ func (p *Protocol) Receive(c *hub.Conn, message []byte) *notify.Close {
 		return &notify.CloseNoObject
 	}
 	if err == nil {
-		err = wire.CheckDepth(message, p.opts.Depth)
+		err = strict.Depth(message, p.opts.Depth)
 	}
 	do, known := commands[cmd.Event]
 	name := cmd.Event

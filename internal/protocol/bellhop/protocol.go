@@ -11,6 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/protocol"
 	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -43,7 +44,7 @@ type Options struct {
 	Cursors  Cursors
 	Verifier Verifier          // for the command refresh; nil: it is refused
 	Requests *limit.Principals // how many commands a principal may send; nil: any number
-	Depth    int               // how deep the JSON of a command may nest; 0: wire.MaxDepth
+	Depth    int               // how deep the JSON of a command may nest; 0: strict.DefaultDepth
 	Metrics  Metrics           // nil: none
 	Logger   *slog.Logger      // nil: none
 }
@@ -57,7 +58,7 @@ type Protocol struct {
 // New returns the protocol.
 func New(opts Options) *Protocol {
 	if opts.Depth == 0 {
-		opts.Depth = wire.MaxDepth
+		opts.Depth = strict.DefaultDepth
 	}
 	if opts.Metrics == nil {
 		opts.Metrics = noMetrics{}
