@@ -12,22 +12,22 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// shardCount is how many locks the connections are spread over, by user.
+// shardCount is the number of shards, each with a lock, over which users are spread.
 const shardCount = 128
 
-// Options says how a hub works. What is zero takes the default named beside it.
+// Options configure a Hub. A zero value stands for the default beside it.
 type Options struct {
 	PerUser    int           // connections of a user: 20; one more ends the oldest
-	QueueLen   int           // frames not yet written to a connection: 256
+	QueueLen   int           // events queued for a connection, at most: 256
 	QueueBytes int           // and their bytes: 1 MiB
 	PingEvery  time.Duration // 25 s
-	Silence    time.Duration // ends a peer not heard from for so long: 60 s
+	Silence    time.Duration // after which a peer that sends nothing is ended: 60 s
 	Leeway     time.Duration // by which a connection outlives its token: none
 
-	// What all connections may have together; 0: no limit.
-	Connections int // that Admit lets in
-	PerAddress  int // of them from one address, or IPv6 /64
-	QueuedBytes int // not yet written; a connection has at most what is left
+	// Limits for all connections together; 0: no limit.
+	Connections int // slots of Admit
+	PerAddress  int // of them for one address, or IPv6 /64
+	QueuedBytes int // bytes queued; a connection gets at most as many as are left
 
 	// Unread counts the notifications up to a sequence that are unread for r. A
 	// connection ends if ok is false. The wheel calls it and waits: once a second at
@@ -37,13 +37,13 @@ type Options struct {
 	Unread     func(r notify.Reader, upTo notify.Sequence) (n int, ok bool)
 	FreshEvery time.Duration
 
-	// Withdrawals counts the times that issuers were withdrawn (notify.Issuer). When
-	// it has grown, the wheel ends the connections of those; nil: none ever is.
+	// Withdrawals counts how often issuers were withdrawn (notify.Issuer). When it has
+	// grown, the wheel ends the connections of withdrawn issuers; nil: none ever is.
 	Withdrawals func() uint64
 
 	Metrics   Metrics          // nil: none
 	Logger    *slog.Logger     // nil: none
-	WallClock func() time.Time // what token expiry is held against: time.Now
+	WallClock func() time.Time // with which the expiry of tokens is compared: time.Now
 }
 
 func (o *Options) setDefaults() {
@@ -92,30 +92,29 @@ type Hub struct {
 
 	batches   sync.Pool
 	count     atomic.Int64
-	delivered atomic.Uint64                 // what Reached was told
+	delivered atomic.Uint64                 // the argument of the last Reached
 	draining  atomic.Pointer[time.Duration] // the window, once Drain was called
 
-	// tasks holds one for each registered connection, one for each that has a
-	// writer or waits for one, one for each worker and each Close under way. It
-	// grows from zero in Register alone, and not once draining is set.
+	// tasks counts each registered connection, each that is claimed by a writer, each
+	// worker and each call of Transport.Close. It grows from zero in Register alone, and
+	// not once draining is set.
 	tasks sync.WaitGroup
 }
 
-// shard is the connections of some users. Its lock guards them, and is never
-// held while a socket is written or closed.
+// shard is the connections of some users. Its lock guards them: see the package comment.
 type shard struct {
 	hub    *Hub
 	number int
 
 	mu      sync.Mutex
 	users   map[notify.UserID][]*Conn       // oldest first
-	topics  map[notify.TopicPattern][]*Conn // those that hear of it; no list is empty
+	topics  map[notify.TopicPattern][]*Conn // that receive it; no list is empty
 	recount recount
 	wheel   wheel
 	taken   sync.Cond // on mu: a long queue was taken, or its connection is blocked
 }
 
-// New returns a hub without connections. Run and Drain go with it.
+// New returns a hub without connections. The caller must call Run, and Drain in the end.
 func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
@@ -132,10 +131,9 @@ func New(opts Options) *Hub {
 	return h
 }
 
-// NewConn returns a connection of p, which is not known to anybody before
-// Register. id is what it is called in the API and in logs: a UUIDv7, which
-// says since when there is this connection. It takes the slot that Admit gave;
-// nil: it has none.
+// NewConn returns a connection of p, which receives nothing before Register. id is its
+// name in the API and in logs: a UUIDv7, which has the time at which it was opened. The
+// connection takes the slot that Admit returned; nil: it has none.
 func (h *Hub) NewConn(p notify.Principal, id string, slot *Slot, t Transport) *Conn {
 	return &Conn{shard: h.shardOf(p.User), principal: compact(p), id: id, transport: t, slot: slot.take()}
 }
@@ -147,9 +145,9 @@ func (h *Hub) shardOf(u notify.UserID) *shard {
 // since returns the monotonic time since the hub's start.
 func (h *Hub) since() time.Duration { return time.Since(h.start) }
 
-// Register makes c known: deliveries to its user are noted from now on, and it
-// is joining until GoLive. If its user has too many connections, the oldest is
-// ended. The error is ErrDraining: then c stays its caller's to close.
+// Register adds c to the hub: it is joining until GoLive, and deliveries to it are noted
+// from now on. If its user has too many connections, the oldest is ended. The error is of
+// kind ErrDraining: then the caller must close c.
 func (h *Hub) Register(c *Conn) error {
 	s := c.shard
 	s.mu.Lock()
@@ -173,14 +171,13 @@ func (h *Hub) Register(c *Conn) error {
 	return nil
 }
 
-// GoLive lets c, which with first is told everything up to at, go live, unless
-// something later was offered meanwhile, or first is several frames and would
-// fill half of the queue: then it reports false, and first is not told. Live,
-// c is told first, then what was held for it, then what is offered from now on.
-// It also reports true if c has ended.
+// GoLive makes c live. With the events in first, c has received everything up to at. c
+// receives first, then the ephemeral events that were held for it, then everything that
+// is offered from now on. GoLive reports false, and does nothing, if something later than
+// at was offered meanwhile, or if first is several events that would fill half of the
+// queue. It reports true if c has ended.
 //
-// GoLive itself writes what the network takes at once, unless somebody else
-// writes to c already.
+// GoLive itself writes what the network takes at once, unless c has a writer already.
 func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Event) bool {
 	gone, writes := c.becomeLive(at, first)
 	if writes {
@@ -192,17 +189,17 @@ func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Event) bool {
 // Count returns how many connections there are.
 func (h *Hub) Count() int { return int(h.count.Load()) }
 
-// Metrics counts what happens to connections. Its methods are called with
-// locks held: they neither wait nor call the hub.
+// Metrics counts what happens to connections. Its methods are called with locks held:
+// they must neither wait nor call the hub.
 type Metrics interface {
 	Opened()
 	Closed(why notify.Close)
-	Delivered(frames int)              // written to the transport
-	Dropped(frames int, reason string) // queued but never written; reason is that of the close, or DropJoining
+	Delivered(events int)              // written to the transport
+	Dropped(events int, reason string) // queued but never written; the reason of the close, or DropJoining
 }
 
-// DropJoining is the reason for dropping ephemeral frames that came while a
-// connection was catching up and were more than are held for it.
+// DropJoining is the reason for dropping ephemeral events that came while a connection
+// was joining and were more than are held for it.
 const DropJoining = "joining"
 
 type noMetrics struct{}

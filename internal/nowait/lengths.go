@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Lengths returns what counts the Content-Length lines that c has received, or nil
-// if c is not one of Listen's.
+// Lengths returns the counter of the Content-Length lines that c has received, or nil if
+// Listen did not accept c.
 func Lengths(c net.Conn) *LengthLines {
 	if c, ok := c.(*conn); ok {
 		return &c.lengths
@@ -21,21 +21,21 @@ func Lengths(c net.Conn) *LengthLines {
 type LengthLines struct {
 	seen    atomic.Uint64
 	known   uint64 // lines of the requests so far; touched by Account alone
-	matched int    // bytes of lengthLine that the stream ends with; touched by the reader alone
+	matched int    // bytes of lengthLine that the stream ends with; used by the reader alone
 }
 
 const lengthLine = "\ncontent-length:"
 
-// Account says how many lines the next request has, as far as net/http shows it,
-// and reports whether more have been received. More may be of a later request that
-// has been read ahead. Requests are to be accounted for in their order.
+// Account is called for each request, in order, with the number of its Content-Length
+// lines that net/http shows. It reports whether more have been received. The others may
+// belong to a later request that was read ahead.
 func (l *LengthLines) Account(lines int) (more bool) {
 	l.known += uint64(lines) //nolint:gosec // a number of lines
 	return l.seen.Load() > l.known
 }
 
-// scan takes the next bytes of the stream. The line's first byte is nowhere else
-// in it, so a match that fails can begin anew only at the byte that failed.
+// scan reads the next bytes of the stream. The first byte of lengthLine occurs only once
+// in it, so after a mismatch a match can only begin at the byte that did not match.
 func (l *LengthLines) scan(p []byte) {
 	for len(p) > 0 {
 		if l.matched == 0 {
@@ -54,7 +54,7 @@ func (l *LengthLines) scan(p []byte) {
 				l.matched = 0
 			}
 		default:
-			l.matched = 0 // and b is looked at again: it may be a line's end
+			l.matched = 0 // b is compared again: it may be a line feed
 		}
 	}
 }
@@ -70,5 +70,5 @@ func lower(b byte) byte {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
 	c.lengths.scan(p[:n])
-	return n, err //nolint:wrapcheck // net/http tells by it what has happened
+	return n, err //nolint:wrapcheck // net/http examines it
 }

@@ -1,15 +1,15 @@
-// Package nowait writes to TCP connections without a word to Go's scheduler: it
-// promises to write what the network takes at once and never to wait, and leaves
-// waiting for the rest to others.
+// Package nowait writes to TCP connections without entering Go's scheduler. It writes
+// what the network takes at once and never waits; its callers wait for the rest.
 //
-// A system call that lasts for more than some 20 µs loses its processor to
-// another thread, which must be woken and is in the way when the call returns. A
-// write to a socket does not wait and should never last as long; but it wakes
-// whoever reads, and on a busy machine that is who runs next. Moving processors
-// to and fro then costs more than the write.
+// A goroutine in a system call that lasts for more than some 20 µs loses its processor
+// to another thread, which must be woken and competes with the goroutine when the call
+// returns. A non-blocking write to a socket should be shorter; but it wakes the reader,
+// which the kernel of a busy machine may run first. Moving processors between threads
+// then costs more than the write.
 //
-// Accepted connections are also served on a stack that need not grow, and count the
-// Content-Length lines that they receive.
+// The connections that Listen accepts also count the Content-Length lines that they
+// receive (LengthLines), and can grow the stack of their goroutine in one step
+// (GrowStack).
 package nowait
 
 import (
@@ -19,7 +19,8 @@ import (
 	"syscall"
 )
 
-// Writer writes to one connection at a time. The zero Writer is ready.
+// Writer writes without waiting. The zero Writer is ready to use; it is not safe for
+// concurrent use.
 type Writer struct {
 	p   []byte
 	n   int
@@ -27,8 +28,8 @@ type Writer struct {
 	try func(fd uintptr) bool // made once: a closure for each write would be garbage
 }
 
-// Write writes of p what conn, which is one of the network's, takes at once, and
-// returns how much that was.
+// Write writes what conn takes of p at once, and returns the number of bytes. conn must
+// be that of a non-blocking socket, as package net makes them.
 func (w *Writer) Write(conn syscall.RawConn, p []byte) (int, error) {
 	if w.try == nil {
 		w.try = w.once
@@ -45,7 +46,7 @@ func (w *Writer) Write(conn syscall.RawConn, p []byte) (int, error) {
 	return max(0, w.n), w.err
 }
 
-// once always returns true: what was not written is not waited for.
+// once always returns true, so that RawConn.Write does not wait.
 func (w *Writer) once(fd uintptr) bool {
 	for {
 		w.n, w.err = write(fd, w.p)
@@ -55,8 +56,7 @@ func (w *Writer) once(fd uintptr) bool {
 	}
 }
 
-// Listen returns l with connections whose writes, if they are TCP's, go by a
-// Writer first.
+// Listen returns a listener on l whose TCP connections write with a Writer first.
 func Listen(l net.Listener) net.Listener { return &listener{Listener: l} }
 
 type listener struct {
@@ -68,7 +68,7 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // net/http tells by it what it is to do
+		return nil, err //nolint:wrapcheck // net/http examines it
 	}
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
@@ -76,7 +76,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return c, nil //nolint:nilerr // it was closed, as whoever uses it will see
+		return c, nil //nolint:nilerr // it was closed, as its next use will show
 	}
 	return &conn{TCPConn: tcp, raw: raw, writers: &l.writers}, nil
 }
@@ -89,14 +89,14 @@ type conn struct {
 	grown   bool // GrowStack was called; touched by the goroutine that serves the connection
 }
 
-// Write implements net.Conn. It waits where the network does not take all at
-// once, or something is wrong.
+// Write implements net.Conn. It waits if the network does not take everything at once, or
+// if there is an error.
 func (c *conn) Write(p []byte) (int, error) {
 	w, ok := c.writers.Get().(*Writer)
 	if !ok {
 		w = new(Writer)
 	}
-	n, _ := w.Write(c.raw, p) // what was wrong, the next write tells as it should be told
+	n, _ := w.Write(c.raw, p) // the next write returns the error as net.Conn specifies
 	c.writers.Put(w)
 	if n == len(p) {
 		return n, nil
@@ -105,8 +105,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n + rest, err
 }
 
-// TCP returns the connection that c stands for, if it is one of Listen's, and c
-// otherwise.
+// TCP returns the TCP connection of c, if Listen accepted it, and c otherwise.
 func TCP(c net.Conn) net.Conn {
 	if c, ok := c.(*conn); ok {
 		return c.TCPConn

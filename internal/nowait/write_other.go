@@ -4,5 +4,5 @@ package nowait
 
 import "syscall"
 
-// write writes nothing: here, who writes must wait.
+// write writes nothing: on this system a write must wait.
 func write(uintptr, []byte) (int, error) { return 0, syscall.EAGAIN }

@@ -4,6 +4,6 @@ package nowait
 
 import "syscall"
 
-// write is the plain one where no other is tried, and for the race detector,
-// which learns by it what came before what was read at the other end.
+// write is syscall.Write: for systems where nothing else was tried, and for the race
+// detector, to which it shows that the write happens before the peer's read.
 func write(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
