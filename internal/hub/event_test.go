@@ -13,7 +13,7 @@ func counted(prefix string) (*hub.Codec, *atomic.Int64) {
 	n := new(atomic.Int64)
 	return hub.NewCodec(func(dst []byte, e *hub.Event) []byte {
 		n.Add(1)
-		return append(append(dst, prefix...), textOf(e)...)
+		return append(append(dst, prefix...), e.Content.(hub.Notification).Content...)
 	}), n
 }
 
