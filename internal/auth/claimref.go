@@ -1,13 +1,12 @@
 package auth
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // claimRef names a claim: a member of a token's payload or, as a JSON pointer
@@ -60,7 +59,7 @@ func (r *claimRef) isSameAs(other *claimRef) bool {
 
 // in returns the value that r names, given a member of the payload. A null is no
 // value.
-func (r *claimRef) in(name string, v jsontext.Value) (jsontext.Value, bool) {
+func (r *claimRef) in(name string, v strict.Value) (strict.Value, bool) {
 	if name != r.name {
 		return nil, false
 	}
@@ -72,29 +71,21 @@ func (r *claimRef) in(name string, v jsontext.Value) (jsontext.Value, bool) {
 	return v, v.Kind() != 'n'
 }
 
-// child returns the member or item of v that a token of a pointer names, nil if
-// there is none. v is valid JSON.
-func child(v jsontext.Value, token string) jsontext.Value {
-	d := jsontext.NewDecoder(bytes.NewReader(v))
-	start, err := d.ReadToken()
-	if err != nil || start.Kind() != '{' && start.Kind() != '[' {
-		return nil
-	}
-	for i := 0; d.PeekKind() != '}' && d.PeekKind() != ']'; i++ {
-		name := strconv.Itoa(i)
-		if start.Kind() == '{' {
-			member, err := d.ReadToken()
-			if err != nil {
-				return nil
+// child returns the member or item of v that a token of a JSON pointer names, or nil if there
+// is none.
+func child(v strict.Value, token string) strict.Value {
+	switch v.Kind() {
+	case '{':
+		for name, member := range strict.Members(v) {
+			if name == token {
+				return member
 			}
-			name = member.String()
 		}
-		item, err := d.ReadValue()
-		if err != nil {
-			return nil
-		}
-		if name == token {
-			return item.Clone()
+	case '[':
+		for i, item := range strict.Items(v) {
+			if strconv.Itoa(i) == token {
+				return item
+			}
 		}
 	}
 	return nil

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // lastSecond is the end of the year 9999, the last that times out can say.
@@ -54,7 +54,7 @@ func claimsError(err error) error {
 
 // read takes one claim in. Names count only as they are written here, and a null
 // counts as absent.
-func (c *claims) read(name string, v jsontext.Value) error {
+func (c *claims) read(name string, v strict.Value) error {
 	if v.Kind() == 'n' {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (c *claims) read(name string, v jsontext.Value) error {
 	return c.readMapped(name, v)
 }
 
-func (c *claims) readRegistered(name string, v jsontext.Value) (err error) {
+func (c *claims) readRegistered(name string, v strict.Value) (err error) {
 	switch name {
 	case "iss":
 		c.Issuer, err = readString(name, v)
@@ -93,7 +93,7 @@ func (c *claims) readRegistered(name string, v jsontext.Value) (err error) {
 }
 
 // readMapped takes in what the issuer's terms make of a claim.
-func (c *claims) readMapped(name string, v jsontext.Value) (err error) {
+func (c *claims) readMapped(name string, v strict.Value) (err error) {
 	t := c.terms
 	if user, ok := t.user.in(name, v); ok {
 		if c.user, err = t.readUser(user); err != nil {
@@ -146,7 +146,7 @@ func (c *claims) isFromClient(allowed []string) bool {
 }
 
 // readUser returns the user whom v names, with the issuer's prefix.
-func (t *terms) readUser(v jsontext.Value) (notify.UserID, error) {
+func (t *terms) readUser(v strict.Value) (notify.UserID, error) {
 	s, err := readString(t.user.text, v)
 	if err != nil {
 		return "", err
@@ -163,7 +163,7 @@ func (t *terms) readUser(v jsontext.Value) (notify.UserID, error) {
 }
 
 // readDate reads a NumericDate (RFC 7519, section 2), fractions included.
-func readDate(name string, v jsontext.Value) (*jwt.NumericDate, error) {
+func readDate(name string, v strict.Value) (*jwt.NumericDate, error) {
 	if v.Kind() != '0' {
 		return nil, invalid("the token's " + name + " is not a number")
 	}
@@ -176,24 +176,26 @@ func readDate(name string, v jsontext.Value) (*jwt.NumericDate, error) {
 }
 
 // readStrings reads a string or a list of them.
-func readStrings(name string, v jsontext.Value) ([]string, error) {
+func readStrings(name string, v strict.Value) ([]string, error) {
 	if v.Kind() != '[' {
 		s, err := readString(name, v)
 		return []string{s}, err
 	}
 	list := []string{}
-	err := readArray(v, func(item jsontext.Value) error {
+	for _, item := range strict.Items(v) {
 		s, err := readString(name, item)
+		if err != nil {
+			return nil, err
+		}
 		list = append(list, s)
-		return err
-	})
-	return list, err
+	}
+	return list, nil
 }
 
 // readScopes adds the scopes of this service that the issuer may give. All others are
 // ignored, since a connection keeps its principal in memory; so are values that are not
 // strings.
-func (c *claims) readScopes(v jsontext.Value) {
+func (c *claims) readScopes(v strict.Value) {
 	for s := range texts(v) {
 		name, ok := strings.CutPrefix(s, c.terms.entry.scopePrefix)
 		scope := notify.Scope(name)
@@ -206,7 +208,7 @@ func (c *claims) readScopes(v jsontext.Value) {
 // readTopics takes in what the user hears of besides its own. A topic that is
 // there twice counts once; one that cannot be heard is counted and ignored, since
 // a token without it is still good for everything else.
-func (c *claims) readTopics(v jsontext.Value) {
+func (c *claims) readTopics(v strict.Value) {
 	for s := range texts(v) {
 		topic, err := notify.ParsePattern(s)
 		switch {
@@ -221,44 +223,24 @@ func (c *claims) readTopics(v jsontext.Value) {
 
 // texts returns the words of a string, or the items of a list, of which one that
 // is no string counts as an empty text. Any other value counts as one empty text.
-func texts(v jsontext.Value) iter.Seq[string] {
+func texts(v strict.Value) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		switch v.Kind() {
 		case '"':
-			s, _ := readString("", v) // valid JSON
-			for word := range strings.FieldsSeq(s) {
+			for word := range strings.FieldsSeq(strict.Text(v)) {
 				if !yield(word) {
 					return
 				}
 			}
 		case '[':
-			_ = readArray(v, func(item jsontext.Value) error { // valid JSON
+			for _, item := range strict.Items(v) {
 				s, _ := readString("", item)
 				if !yield(s) {
-					return errNoObject
+					return
 				}
-				return nil
-			})
+			}
 		default:
 			yield("")
 		}
 	}
-}
-
-// readArray calls item for each value in the JSON array that v is.
-func readArray(v jsontext.Value, item func(jsontext.Value) error) error {
-	d := jsontext.NewDecoder(strings.NewReader(string(v)))
-	if _, err := d.ReadToken(); err != nil {
-		return errNoObject
-	}
-	for d.PeekKind() != ']' {
-		v, err := d.ReadValue()
-		if err != nil {
-			return errNoObject
-		}
-		if err := item(v); err != nil {
-			return err
-		}
-	}
-	return nil
 }

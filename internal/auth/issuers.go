@@ -7,9 +7,8 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -259,7 +258,7 @@ func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 		return v.settings, nil
 	}
 	name := ""
-	err := readObject(t.payload, func(member string, value jsontext.Value) (err error) {
+	err := readObject(t.payload, func(member string, value strict.Value) (err error) {
 		if member == "iss" && value.Kind() != 'n' {
 			name, err = readString(member, value)
 		}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,7 +11,8 @@ import (
 	"strings"
 
 	"github.com/MicahParks/jwkset"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // jwk holds those members of a JSON Web Key that verification needs. All others,
@@ -27,21 +27,21 @@ type jwk struct {
 
 // readJWK returns the entry of a key set that raw is. A member that is null or
 // empty counts as absent. With an error, what could be read is returned too.
-func readJWK(raw jsontext.Value) (j jwk, err error) {
+func readJWK(raw strict.Value) (j jwk, err error) {
 	if raw.Kind() != '{' {
 		return j, errors.New("it is not a JSON object")
 	}
 	seen := map[string]bool{}
-	invalid := members(raw, func(name string, v jsontext.Value) {
+	for name, v := range strict.Members(raw) {
 		if wrong := j.read(name, v, seen); err == nil {
 			err = wrong
 		}
-	})
-	return j, cmp.Or(invalid, err)
+	}
+	return j, err
 }
 
 // read takes one member in. seen are those that were read before.
-func (j *jwk) read(name string, v jsontext.Value, seen map[string]bool) (err error) {
+func (j *jwk) read(name string, v strict.Value, seen map[string]bool) (err error) {
 	to := j.member(name)
 	isNull := v.Kind() == 'n'
 	switch {
@@ -58,7 +58,7 @@ func (j *jwk) read(name string, v jsontext.Value, seen map[string]bool) (err err
 	case v.Kind() != '"':
 		err = fmt.Errorf("its %s is not a string", name)
 	default:
-		*to = unquote(v)
+		*to = strict.Text(v)
 	}
 	seen[name] = true
 	return err
@@ -191,54 +191,18 @@ func decode(name, text string) ([]byte, error) {
 	return decoded, nil
 }
 
-// members calls member for each member of an object, at the top alone. Unlike
-// readObject it lets pass what is doubtful within members that decide nothing.
-func members(raw []byte, member func(name string, v jsontext.Value)) error {
-	return eachMember(lenient(raw), func(name string, v jsontext.Value) error {
-		member(name, v)
-		return nil
-	})
-}
-
-func lenient(raw []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-}
-
-// unquote returns the string that v, which is one, stands for.
-func unquote(v jsontext.Value) string {
-	s, _ := jsontext.AppendUnquote(nil, v) // invalid UTF-8 is replaced, and fits no kid of a token
-	return string(s)
-}
-
-// keyOps returns the list of strings that the key_ops v are.
-func keyOps(v jsontext.Value) ([]string, error) {
-	items, err := elements(v)
-	if err != nil || slices.ContainsFunc(items, func(item jsontext.Value) bool { return item.Kind() != '"' }) {
-		return nil, errors.New("its key_ops are not a list of strings")
-	}
-	list := make([]string, len(items))
-	for i, item := range items {
-		list[i] = unquote(item)
-	}
-	return list, nil
-}
-
-// elements returns the values of the array that v is.
-func elements(v jsontext.Value) ([]jsontext.Value, error) {
+// keyOps returns the strings in the list v, which is a key_ops.
+func keyOps(v strict.Value) ([]string, error) {
+	wrong := errors.New("its key_ops are not a list of strings")
 	if v.Kind() != '[' {
-		return nil, errors.New("it is not a list")
+		return nil, wrong
 	}
-	var list []jsontext.Value
-	d := lenient(v)
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	for d.PeekKind() != ']' {
-		item, err := d.ReadValue()
-		if err != nil {
-			return nil, err
+	var list []string
+	for _, item := range strict.Items(v) {
+		if item.Kind() != '"' {
+			return nil, wrong
 		}
-		list = append(list, item.Clone())
+		list = append(list, strict.Text(item))
 	}
 	return list, nil
 }

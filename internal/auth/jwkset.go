@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/text"
 )
@@ -129,7 +127,7 @@ func (w *warnings) finish() {
 
 // entriesOf returns the entries of the JWK Set that data is, or what it seems to
 // be instead.
-func entriesOf(data []byte) ([]jsontext.Value, error) {
+func entriesOf(data []byte) ([]strict.Value, error) {
 	data, err := text.Clean(data)
 	if err != nil {
 		return nil, err
@@ -147,9 +145,13 @@ func entriesOf(data []byte) ([]jsontext.Value, error) {
 	if strict.Depth(data, maxSetDepth) != nil {
 		data = shallow(data)
 	}
-	var found topMembers
-	if err := members(data, found.read); err != nil {
+	set, err := strict.Lenient(data)
+	if err != nil {
 		return nil, errors.New("not a JWK Set: it is not valid JSON, or was cut off")
+	}
+	var found topMembers
+	for name, v := range strict.Members(set) {
+		found.read(name, v)
 	}
 	return found.entries()
 }
@@ -184,15 +186,15 @@ func shallow(data []byte) []byte {
 
 // topMembers are those of what may be a key set.
 type topMembers struct {
-	keys []jsontext.Value // the members of that name; one is right
+	keys []strict.Value // the members of that name; one is right
 
 	isConfiguration, isKey, hasCertificate bool
 }
 
-func (t *topMembers) read(name string, v jsontext.Value) {
+func (t *topMembers) read(name string, v strict.Value) {
 	switch name {
 	case "keys":
-		t.keys = append(t.keys, v.Clone())
+		t.keys = append(t.keys, v)
 	case "jwks_uri":
 		t.isConfiguration = true
 	case "kty":
@@ -201,16 +203,19 @@ func (t *topMembers) read(name string, v jsontext.Value) {
 	t.hasCertificate = t.hasCertificate || bytes.HasPrefix(v, []byte(`"-----BEGIN CERTIFICATE`))
 }
 
-func (t *topMembers) entries() ([]jsontext.Value, error) {
+func (t *topMembers) entries() ([]strict.Value, error) {
 	switch {
 	case len(t.keys) > 1:
 		return nil, errors.New(`not a JWK Set: it has the member "keys" twice`)
 	case len(t.keys) == 1:
-		list, err := elements(t.keys[0])
-		if err != nil {
+		if t.keys[0].Kind() != '[' {
 			return nil, errors.New(`not a JWK Set: its member "keys" is not a list`)
 		}
-		return list, nil
+		var entries []strict.Value
+		for _, entry := range strict.Items(t.keys[0]) {
+			entries = append(entries, entry)
+		}
+		return entries, nil
 	case t.isConfiguration:
 		return nil, errors.New("not a JWK Set: it is an OpenID configuration; the URL of the key set is the value of its jwks_uri")
 	case t.isKey:

@@ -1,12 +1,8 @@
 package auth
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bellhop/bellhop/internal/strict"
 )
@@ -91,7 +87,7 @@ func isBase64URL(b byte) bool {
 }
 
 func (t *token) readHeader(raw []byte) error {
-	err := readObject(raw, func(name string, v jsontext.Value) (err error) {
+	err := readObject(raw, func(name string, v strict.Value) (err error) {
 		switch name {
 		case "alg":
 			t.alg, err = readString(name, v)
@@ -119,7 +115,7 @@ func (t *token) readHeader(raw []byte) error {
 
 // checkType keeps out what an issuer signs for other purposes, such as ID
 // tokens with a type of their own (RFC 8725, section 3.11).
-func checkType(v jsontext.Value) error {
+func checkType(v strict.Value) error {
 	typ, err := readString("typ", v)
 	if err != nil {
 		return err
@@ -131,56 +127,29 @@ func checkType(v jsontext.Value) error {
 	return invalid("the token's typ is neither JWT nor at+jwt")
 }
 
-// errNoObject is what readObject returns for what is not strictly one.
+// errNoObject is the error of readObject for data that is not one strict JSON object.
 var errNoObject = errors.New("not a JSON object")
 
-// readObject calls member for each member of the JSON object that data is. It
-// is strict: duplicate names at any depth, invalid UTF-8, a BOM, trailing data
-// and more than strict.DefaultDepth levels make it no object.
-func readObject(data []byte, member func(name string, v jsontext.Value) error) error {
-	if strict.Depth(data, strict.DefaultDepth) != nil {
+// readObject calls member for each member of the JSON object in data, which it reads
+// strictly: see strict.JSON.
+func readObject(data []byte, member func(name string, v strict.Value) error) error {
+	object, err := strict.JSON(data, strict.DefaultDepth)
+	if err != nil || object.Kind() != '{' {
 		return errNoObject
 	}
-	return eachMember(jsontext.NewDecoder(bytes.NewBuffer(data)), member)
-}
-
-// eachMember calls member for each member, at the top alone, of the one JSON object
-// that d reads. If there is none, or more, the error is errNoObject.
-func eachMember(d *jsontext.Decoder, member func(name string, v jsontext.Value) error) error {
-	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
-		return errNoObject
-	}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return errNoObject
-		}
-		key := name.String()
-		v, err := d.ReadValue()
-		if err != nil {
-			return errNoObject
-		}
-		if err := member(key, v); err != nil {
+	for name, v := range strict.Members(object) {
+		if err := member(name, v); err != nil {
 			return err
 		}
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return errNoObject
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return errNoObject
 	}
 	return nil
 }
 
-// readString returns the string that v is. name is of our own words.
-func readString(name string, v jsontext.Value) (string, error) {
+// readString returns the string v. name must be the name of a member, not a text from a token:
+// the error repeats it.
+func readString(name string, v strict.Value) (string, error) {
 	if v.Kind() != '"' {
 		return "", invalid("the token's " + name + " is not a string")
 	}
-	s, err := jsontext.AppendUnquote(nil, v)
-	if err != nil {
-		return "", invalid("the token's " + name + " is not a string")
-	}
-	return string(s), nil
+	return strict.Text(v), nil
 }

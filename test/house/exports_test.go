@@ -30,8 +30,6 @@ var notUsedYet = []name{
 	{"internal/pack", "ErrMalformed"},
 	{"internal/store", "Checkpoint"},
 	{"internal/store", "Restore"},
-	{"internal/strict", "Items"},
-	{"internal/strict", "Lenient"},
 	{"internal/strict", "List"},
 	{"internal/strict", "TextsOrAny"},
 }
