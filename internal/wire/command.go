@@ -7,14 +7,14 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// MaxRef is how many characters the ref of a command may have.
+// MaxRef is the maximum number of characters in the ref of a command.
 const MaxRef = 64
 
-// ErrNoObject says that a frame is no JSON object: its sender speaks another
-// language, and the connection ends with 1008.
+// ErrNoObject means that a message is not a JSON object, so its sender speaks another
+// protocol. The connection ends with 1008.
 var ErrNoObject = errors.New("not a JSON object")
 
-// Command is a frame from a client.
+// Command is a message from a client.
 type Command struct {
 	Event string
 	Ref   string // to be repeated in the answer
@@ -22,8 +22,8 @@ type Command struct {
 	Data  []byte // JSON, or nil
 }
 
-// ReadCommand reads a frame. Its error is ErrNoObject, or one to answer with an
-// error frame, whose ref is that of the command, if it could be read.
+// ReadCommand reads a message. Its error is ErrNoObject, or an error to be answered. The
+// returned command then has the ref for the answer, if that could be read.
 func ReadCommand(frame []byte) (Command, error) {
 	v, err := parse(frame)
 	if err != nil {
@@ -62,8 +62,8 @@ func ReadCommand(frame []byte) (Command, error) {
 	return c, nil
 }
 
-// Refresh reads the data of a refresh command, which has passed ReadCommand: a
-// token. No error quotes it.
+// Refresh reads the token in the data of a refresh command that ReadCommand has returned.
+// No error quotes the token.
 func Refresh(data []byte) (token string, err error) {
 	var r reader
 	r.Members(data, "token", func(name string, v strict.Value) bool {
@@ -88,7 +88,7 @@ func (r *reader) ref(to *string, v strict.Value) {
 	}
 }
 
-// refOf returns the ref of a command that is otherwise unreadable, if it has one.
+// refOf returns the ref of a command that is invalid otherwise, if it has one.
 func refOf(v strict.Value) string {
 	for name, member := range strict.Members(v) {
 		if name == "ref" && member.Kind() == '"' {

@@ -1,5 +1,4 @@
-// Package wire reads what strangers send and writes what they read, as
-// CONTRACT says it: strict JSON in, notifications, frames and problems out. It
-// promises that nothing it passes on is ambiguous, and leaves to others
-// whether it is allowed.
+// Package wire reads and writes the JSON of the HTTP API and of version 1 of the
+// protocol: drafts, commands, notifications and receipts. Reading is strict, so that no
+// value it returns is ambiguous. Whether a request is allowed is not its concern.
 package wire

@@ -14,23 +14,23 @@ import (
 // express with 16 bits.
 const MaxFrame = 1<<16 - 1
 
-// Time writes t as clients read it: in UTC, to the millisecond.
+// Time returns t as clients read it: in UTC, with milliseconds.
 func Time(t time.Time) string { return string(AppendTime(nil, t)) }
 
 // AppendTime appends Time(t) to dst.
 func AppendTime(dst []byte, t time.Time) []byte {
 	t = t.UTC()
-	dst = t.AppendFormat(dst, time.RFC3339) // which package time does several times as fast as any other
+	dst = t.AppendFormat(dst, time.RFC3339) // which package time formats several times as fast as other layouts
 	dst = dst[:len(dst)-len("Z")]
 	const digits = "0123456789"
 	ms := t.Nanosecond() / int(time.Millisecond)
 	return append(dst, '.', digits[ms/100], digits[ms/10%10], digits[ms%10], 'Z')
 }
 
-// AppendContent appends those members of a notification that do not depend on
-// the journal: what notify.Notification keeps as its Content.
+// AppendContent appends the members of a notification that do not depend on the journal:
+// the Content of a notify.Notification. notify.Notification.Fields reads them back.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
-	const names = 96 // what is beside the values, about
+	const names = 96 // bytes beside the values, about
 	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.Priority)+len(d.CollapseKey))
 	dst = append(dst, `"id":"`...)
 	dst = append(dst, id...)
@@ -67,7 +67,7 @@ func AppendNotification(dst []byte, n *notify.Notification) []byte {
 	return AppendNotificationRest(append(append(dst, '{'), n.Content...), n)
 }
 
-// AppendNotificationRest appends what follows the Content of n in that object.
+// AppendNotificationRest appends the part of that object after the Content of n.
 func AppendNotificationRest(dst []byte, n *notify.Notification) []byte {
 	dst = append(dst, `,"time":"`...)
 	dst = AppendTime(dst, n.Time)
@@ -104,8 +104,8 @@ func AppendString(dst []byte, s string) []byte {
 	return dst
 }
 
-// AppendReceipt appends the answer to a publish as its publisher reads it. The
-// status is 0, and left out, but inside the answer to a batch.
+// AppendReceipt appends the answer to a publish. The status is for an item of a batch; 0:
+// none.
 func AppendReceipt(dst []byte, status int, r notify.Receipt) []byte {
 	dst = append(dst, '{')
 	if status != 0 {

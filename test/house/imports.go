@@ -31,7 +31,7 @@ func MayImport(from, to string, test bool) bool {
 	case test:
 		return layer(from) <= layer(to) // a real neighbour is better than a fake
 	default:
-		return layer(from) < layer(to)
+		return layer(from) < layer(to) && !slices.Contains(refused[from], to)
 	}
 }
 

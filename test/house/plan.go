@@ -19,6 +19,16 @@ var layers = [][]string{
 	{"notify"},
 }
 
+// refused lists imports of lower layers that would undo a separation: transports move
+// bytes and know no JSON and no rules of the service, protocols reach the state only
+// through the service, and the hub knows neither encodings nor stored state.
+var refused = map[string][]string{
+	"ws":       {"wire", "service", "journal", "store"},
+	"sse":      {"wire", "service", "journal", "store"},
+	"protocol": {"journal", "store"},
+	"hub":      {"wire", "cursor", "entry"},
+}
+
 // leaves are packages that only app and cli import. They import leafImports at most.
 var leaves = []string{"config", "telemetry", "webui"}
 
