@@ -12,9 +12,8 @@ import (
 	"math/big"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -52,12 +51,9 @@ func NewAPIKey(name string, scopes []notify.Scope) (key, entry string, err error
 	key = keyPrefix + digits(new(big.Int).SetBytes(random), keyDigits)
 	key += checksum(key)
 	hash := sha256.Sum256([]byte(key))
-	text, err := yaml.Marshal([]struct {
-		Name   string         `yaml:"name"`
-		SHA256 string         `yaml:"sha256"`
-		Scopes []notify.Scope `yaml:"scopes,flow"`
-	}{{name, hex.EncodeToString(hash[:]), scopes}})
-	return key, string(text), err
+	// In quotes, since a name may be null or a number to YAML. No name has a quote in it.
+	entry = fmt.Sprintf("- name: '%s'\n  sha256: %x\n  scopes: ['%s']\n", name, hash, joinScopes(scopes, "", "', '"))
+	return key, entry, nil
 }
 
 // digits returns n in base 62, with zeros in front.
@@ -113,24 +109,35 @@ func apiKeysFile(o *Options) *watch.Source[[]apiKey] {
 	})
 }
 
+// keyItem is an item of the API keys file.
+type keyItem struct {
+	Name   string         `yaml:"name"`
+	SHA256 string         `yaml:"sha256"`
+	Scopes []notify.Scope `yaml:"scopes"`
+}
+
 func parseAPIKeys(data []byte) ([]apiKey, error) {
+	items, err := strict.List[keyItem](data, maxAPIKeys)
+	errs := []error{err}
+	var keys []apiKey
 	names, hashes := map[string]bool{}, map[[sha256.Size]byte]bool{}
-	return parseList(data, maxAPIKeys, []string{"name", "sha256", "scopes"}, func(e entry) apiKey {
-		name := e.backendName()
-		k := apiKey{principal: notify.Principal{Name: "key:" + name, Scopes: e.scopes()}}
-		if err := k.readHash(e.text("sha256")); err != nil {
-			e.mistake("%w", err)
-		}
+	for n := range items {
+		item := &items[n]
+		name := item.Value.Name
+		k := apiKey{principal: notify.Principal{Name: "key:" + name, Scopes: item.Value.Scopes}}
+		wrong := errors.Join(item.At("name", checkName(name)), item.At("sha256", k.readHash(item.Value.SHA256)),
+			item.At("scopes", checkScopes(item.Value.Scopes)))
 		switch {
-		case e.wrong():
-		case names[name]:
-			e.mistake("the name %s is there twice", name)
-		case hashes[k.hash]:
-			e.mistake("the key is there twice")
+		case wrong != nil:
+		case names[name] && item.Has("name"):
+			wrong = item.Wrong("the name %s is used twice", name)
+		case hashes[k.hash] && item.Has("sha256"):
+			wrong = item.Wrong("the key is listed twice")
 		}
 		names[name], hashes[k.hash] = true, true
-		return k
-	})
+		keys, errs = append(keys, k), append(errs, wrong)
+	}
+	return keys, errors.Join(errs...)
 }
 
 // readHash takes in the SHA-256 of a key, in hexadecimal digits.

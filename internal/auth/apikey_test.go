@@ -137,23 +137,23 @@ func TestAPIKeysFileReportsMistakes(t *testing.T) {
 		file string
 		want []string
 	}{
-		"the key itself":    {with(digits, key), []string{"line 1", "the key itself"}},
+		"the key itself":    {with(digits, key), []string{"line 2", "the key itself"}},
 		"the hash cut":      {with(digits, digits[1:]), []string{"64 hexadecimal digits"}},
 		"a hash of another": {with(digits, digits+digits), []string{"64 hexadecimal digits"}},
 		"no digits":         {with(digits, strings.Repeat("g", 64)), []string{"64 hexadecimal digits"}},
-		"no name":           {with("name: billing", "sha256: x"), []string{"no name", "line 2: sha256 is there twice"}},
-		"an empty name":     {with("billing", "''"), []string{"name must be plain text", "1 to 64"}},
+		"no name":           {with("name: 'billing'", "sha256: x"), []string{"no name", "line 2: \"sha256\" is set twice"}},
+		"an empty name":     {with("'billing'", "''"), []string{"name must be plain text"}},
 		"a long name":       {with("billing", strings.Repeat("b", 65)), []string{"1 to 64"}},
 		"a name with space": {with("billing", "b b"), []string{"1 to 64"}},
 		"a name not ASCII":  {with("billing", "bücher"), []string{"1 to 64"}},
-		"a list for a name": {with("billing", "[billing]"), []string{"name must be plain text"}},
+		"a list for a name": {with("'billing'", "[billing]"), []string{"name must be plain text"}},
 		"an unknown scope":  {with("notify:publish", "notify:"+key), []string{"line 3", "scope 1 is not one of"}},
-		"a scope twice":     {with("'notify:publish'", "notify:publish, notify:publish"), []string{"scope 2 is there twice"}},
+		"a scope twice":     {with("'notify:publish'", "notify:publish, notify:publish"), []string{"scope 2 is listed twice"}},
 		"no scope":          {with("'notify:publish'", ""), []string{"scopes must be a list"}},
 		"scopes as text":    {with("['notify:publish']", "notify:publish"), []string{"scopes must be a list"}},
-		"a name twice":      {entry + strings.Replace(entry, digits, strings.Repeat("0", 64), 1), []string{"line 4", "billing is there twice"}},
-		"a key twice":       {entry + strings.Replace(entry, "billing", "other", 1), []string{"line 4", "the key is there twice"}},
-		"all at once":       {with(digits, "x") + "- 7\n- {}\n", []string{"line 1", "line 4", "line 5"}},
+		"a name twice":      {entry + strings.Replace(entry, digits, strings.Repeat("0", 64), 1), []string{"line 4", "billing is used twice"}},
+		"a key twice":       {entry + strings.Replace(entry, "billing", "other", 1), []string{"line 4", "the key is listed twice"}},
+		"all at once":       {with(digits, "x") + "- 7\n- {}\n", []string{"line 2", "line 4", "line 5"}},
 		"too large":         {strings.Repeat("#", 1<<20+1), []string{"1048576"}},
 	}
 	for name, test := range tests {
@@ -173,7 +173,7 @@ func TestNewAPIKey(t *testing.T) {
 	key, entry := newKey(t, "billing", notify.ScopePublish, notify.ScopeAdmin)
 	hash := sha256.Sum256([]byte(key))
 	require.Regexp(t, `^bhk_[0-9A-Za-z]{49}$`, key)
-	require.Equal(t, fmt.Sprintf("- name: billing\n  sha256: %x\n  scopes: ['notify:publish', 'notify:admin']\n", hash), entry)
+	require.Equal(t, fmt.Sprintf("- name: 'billing'\n  sha256: %x\n  scopes: ['notify:publish', 'notify:admin']\n", hash), entry)
 	seen := map[string]bool{}
 	for range 1_000 { // some have zeros in front
 		key, _ := newKey(t, "x", notify.ScopePublish)

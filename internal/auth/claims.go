@@ -110,7 +110,7 @@ func (c *claims) readMapped(name string, v strict.Value) (err error) {
 	}
 	switch name {
 	case "azp", "client_id", "appid":
-		if len(t.entry.clients) == 0 {
+		if len(t.entry.Clients) == 0 {
 			break
 		}
 		var client string
@@ -151,10 +151,10 @@ func (t *terms) readUser(v strict.Value) (notify.UserID, error) {
 	if err != nil {
 		return "", err
 	}
-	user, err := notify.ParseUser(t.entry.userPrefix + s)
+	user, err := notify.ParseUser(t.entry.UserPrefix + s)
 	if err != nil || s == "" {
 		detail := "the token's " + t.user.text + " is not a user: 1 to 256 bytes without white space or control characters, and not . or .."
-		if t.entry.userPrefix != "" {
+		if t.entry.UserPrefix != "" {
 			detail += "; the prefix counts"
 		}
 		return "", invalid(detail)
@@ -197,7 +197,7 @@ func readStrings(name string, v strict.Value) ([]string, error) {
 // strings.
 func (c *claims) readScopes(v strict.Value) {
 	for s := range texts(v) {
-		name, ok := strings.CutPrefix(s, c.terms.entry.scopePrefix)
+		name, ok := strings.CutPrefix(s, c.terms.entry.ScopePrefix)
 		scope := notify.Scope(name)
 		if ok && c.terms.givesScope(scope) && !slices.Contains(c.scopes, scope) {
 			c.scopes = append(c.scopes, scope)

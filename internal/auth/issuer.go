@@ -51,8 +51,8 @@ func newIssuer(o *Options, e issuerEntry, keys *keyring) (*issuer, error) {
 		now:      o.Now,
 		validator: jwt.NewValidator(
 			jwt.WithTimeFunc(o.Now), jwt.WithLeeway(notify.Leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-			expect([]string{e.issuer}, func(want ...string) jwt.ParserOption { return jwt.WithIssuer(want[0]) }),
-			expect(e.audiences, jwt.WithAudience),
+			expect([]string{e.Issuer}, func(want ...string) jwt.ParserOption { return jwt.WithIssuer(want[0]) }),
+			expect(e.Audiences, jwt.WithAudience),
 		),
 	}
 	return i, err
@@ -192,7 +192,7 @@ func (i *issuer) validate(c *claims) error {
 		return invalid("the token's exp is more than 31 days ahead")
 	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+notify.Leeway:
 		return invalid("the token's exp is more than 31 days after its iat")
-	case len(i.terms.entry.clients) > 0 && !c.isFromClient(i.terms.entry.clients):
+	case len(i.terms.entry.Clients) > 0 && !c.isFromClient(i.terms.entry.Clients):
 		return invalid("the token is of another client: its azp, client_id or appid is not one that is accepted here")
 	}
 	err := i.validator.Validate(c.RegisteredClaims)

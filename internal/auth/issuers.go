@@ -107,116 +107,97 @@ func keysWithout(all, others map[string]*issuer) []*keyring {
 	return rest
 }
 
-// issuerMembers are those of an entry of the issuers file.
-var issuerMembers = []string{
-	"issuer", "jwks?", "public_key_file?", "secret_file?", "algorithms?", "audiences", "clients?",
-	"user_claim?", "user_prefix?", "scope_claims?", "scope_prefix?", "topics_claim?", "scopes?", "topics?",
-}
-
-// parseIssuers returns the issuers in data by their names, with the keys that
-// are in files, or every mistake in it. Those of old that did not change are
-// taken over as they are.
+// parseIssuers returns the issuers in data by name, with the keys that are in files, or
+// every mistake in it. Issuers of old that did not change are returned as they are.
 func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*issuer) (map[string]*issuer, error) {
+	items, err := strict.List[issuerEntry](data, maxIssuers)
+	errs := []error{err}
 	issuers := map[string]*issuer{}
 	var all prefixes
 	if o.hasKeys() {
 		all.add("the issuer of the settings (BELLHOP_JWT_USER_PREFIX)", settingsEntry(o))
 	}
-	_, err := parseList(data, maxIssuers, issuerMembers, func(e entry) issuerEntry {
-		read := readIssuerEntry(e)
+	for n := range items {
+		item := &items[n]
+		wrong := checkIssuer(item)
+		e := &item.Value
 		switch {
-		case issuers[read.issuer] != nil:
-			e.mistake("the issuer is there twice")
-		case o.hasKeys() && read.issuer == o.Issuer:
-			e.mistake("the issuer is that of the settings, and must be set in one place")
+		case issuers[e.Issuer] != nil && e.Issuer != "":
+			wrong = append(wrong, item.Wrong("the issuer is listed twice"))
+		case o.hasKeys() && e.Issuer == o.Issuer:
+			wrong = append(wrong, item.Wrong("the issuer is that of the settings: configure it in one place"))
 		}
-		i := old[read.issuer]
-		if i == nil || !reflect.DeepEqual(i.terms.entry, read) {
-			i = startIssuer(ctx, e, o, read, i)
+		i := old[e.Issuer]
+		if i == nil || !reflect.DeepEqual(&i.terms.entry, e) {
+			var err error
+			if i, err = startIssuer(ctx, o, e, i, errors.Join(wrong...) == nil); err != nil {
+				wrong = append(wrong, item.Wrong("%w", err))
+			}
 		}
-		issuers[read.issuer] = i
-		all.add(fmt.Sprintf("line %d", e.line), read)
-		return read
-	})
-	return issuers, errors.Join(err, all.check())
+		issuers[e.Issuer] = i
+		all.add(fmt.Sprintf("line %d", item.Line), *e)
+		errs = append(errs, wrong...)
+	}
+	return issuers, errors.Join(append(errs, all.check())...)
 }
 
-// startIssuer returns the issuer that read describes, its mistakes noted in e. old
-// is what the issuer was before, or nil.
-func startIssuer(ctx context.Context, e entry, o *Options, read issuerEntry, old *issuer) *issuer {
-	var keys *keyring
-	if old != nil && old.terms.entry.hasKeysOf(&read) {
-		keys = old.keyring
-	} else {
-		keys = startKeys(ctx, e, o, read)
+// startIssuer returns the issuer that e describes, and every mistake in e. It takes the keys of
+// old, which is the issuer as it was or nil, if e says the same of them; other keys
+// are read from their files if read is set.
+func startIssuer(ctx context.Context, o *Options, e *issuerEntry, old *issuer, read bool) (*issuer, error) {
+	if old != nil && old.terms.entry.hasKeysOf(e) {
+		return newIssuer(o, *e, old.keyring)
 	}
-	i, err := newIssuer(o, read, keys)
-	if err != nil {
-		e.mistake("%w", err)
-	}
-	return i
-}
-
-func startKeys(ctx context.Context, e entry, o *Options, read issuerEntry) *keyring {
 	own := *o
-	own.Secrets, own.SecretsFile = nil, read.secretFile
-	own.PublicKeyFile, own.JWKS, own.Algorithms = read.publicKeyFile, read.jwks, read.algorithms
+	own.Secrets, own.SecretsFile = nil, e.SecretFile
+	own.PublicKeyFile, own.JWKS, own.Algorithms = e.PublicKeyFile, e.JWKS, e.Algorithms
 	keys, err := newKeyring(&own)
-	if err == nil && !e.wrong() {
+	if err == nil && read {
 		err = keys.start(ctx)
 	}
-	if err != nil {
-		e.mistake("%w", err)
-	}
-	return keys
+	i, wrong := newIssuer(o, *e, keys)
+	return i, errors.Join(err, wrong)
 }
 
-func readIssuerEntry(e entry) issuerEntry {
-	read := issuerEntry{
-		issuer:        e.text("issuer"),
-		jwks:          e.text("jwks"),
-		publicKeyFile: e.text("public_key_file"),
-		secretFile:    e.text("secret_file"),
-		algorithms:    e.texts("algorithms"),
-		audiences:     e.audiences(),
-		clients:       e.texts("clients"),
-		userClaim:     e.text("user_claim"),
-		scopeClaims:   e.texts("scope_claims"),
-		scopePrefix:   e.text("scope_prefix"),
-		topicsClaim:   e.text("topics_claim"),
+// checkIssuer completes the entry of an item and returns what is wrong with it.
+func checkIssuer(item *strict.Item[issuerEntry]) []error {
+	e := &item.Value
+	e.hasPrefix = item.Has("user_prefix")
+	e.setDefaults()
+	wrong := []error{
+		item.At("scopes", checkScopes(e.Scopes)), item.At("topics", e.readTopics(item.Has("topics"))), item.At("algorithms", CheckAlgorithms(e.Algorithms)),
 	}
-	read.userPrefix, read.hasPrefix = e.optionalText("user_prefix")
-	if e.has("scopes") {
-		read.scopes = e.scopes()
+	check := func(bad bool, mistake string) {
+		if bad {
+			wrong = append(wrong, item.Wrong("%s", mistake))
+		}
 	}
-	read.setDefaults()
-	read.topics, read.anyTopic = e.topics(read.userPrefix == "")
-	checkIssuerEntry(e, &read)
-	return read
+	isAny := slices.Contains(e.Audiences, Any)
+	check(e.Issuer == Any, "issuer must be one issuer: the settings may configure any other")
+	check(!item.Has("jwks") && !item.Has("public_key_file") && !item.Has("secret_file"), "the item has no key: set jwks, public_key_file or secret_file")
+	check(isAny && len(e.Audiences) > 1, "audiences has * beside others: * stands alone, for any audience")
+	check(isAny && !item.Has("clients"), "clients is required if audiences is *: without it, tokens that the issuer made for other services would be accepted")
+	check(slices.Contains(e.Clients, Any), "clients has *: list each client")
+	check(slices.ContainsFunc(e.Algorithms, isHMAC) && !item.Has("secret_file"), "algorithms has one for shared secrets, and there is no secret_file")
+	return wrong
 }
 
-func checkIssuerEntry(e entry, read *issuerEntry) {
-	if read.issuer == Any {
-		e.mistake("issuer must be one: any other may be that of the settings")
+// readTopics takes * alone for all topics, and no topics at all for all if there is no prefix.
+func (e *issuerEntry) readTopics(listed bool) error {
+	if !listed {
+		e.anyTopic = e.UserPrefix == ""
+		return nil
 	}
-	if e.members["jwks"] == nil && e.members["public_key_file"] == nil && e.members["secret_file"] == nil {
-		e.mistake("it has no key: jwks, public_key_file or secret_file is needed")
+	if slices.Equal(e.Topics, []notify.TopicPattern{Any}) {
+		e.Topics, e.anyTopic = nil, true
+		return nil
 	}
-	isAny := slices.Contains(read.audiences, Any)
-	if len(read.audiences) > 1 && isAny {
-		e.mistake("audiences has * beside others: it stands alone, for any")
+	for _, t := range e.Topics {
+		if _, err := notify.ParsePattern(string(t)); err != nil {
+			return errors.New("topics must be names, or patterns such as project.*, or * alone for all")
+		}
 	}
-	if isAny && len(read.clients) == 0 {
-		e.mistake("clients is required where audiences is *: else tokens that the issuer gave to others would be accepted")
-	}
-	if slices.Contains(read.clients, Any) {
-		e.mistake("clients has *, and must name each")
-	}
-	if err := CheckAlgorithms(read.algorithms); err != nil {
-		e.mistake("%w", err)
-	} else if slices.ContainsFunc(read.algorithms, isHMAC) && read.secretFile == "" {
-		e.mistake("algorithms has one for shared secrets, and there is no secret_file")
-	}
+	return nil
 }
 
 // prefixes are those of the users of all issuers.

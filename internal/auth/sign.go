@@ -87,7 +87,7 @@ func (c *Claims) addMapped(claims jwt.MapClaims) error {
 	}
 	err := addClaim(claims, cmp.Or(c.UserClaim, defaultUserClaim), user)
 	if len(c.Scopes) > 0 {
-		err = errors.Join(err, addClaim(claims, cmp.Or(c.ScopeClaim, defaultScopeClaims()[0]), joinScopes(c.Scopes, c.ScopePrefix)))
+		err = errors.Join(err, addClaim(claims, cmp.Or(c.ScopeClaim, defaultScopeClaims()[0]), joinScopes(c.Scopes, c.ScopePrefix, " ")))
 	}
 	if len(c.Topics) > 0 {
 		err = errors.Join(err, addClaim(claims, cmp.Or(c.TopicsClaim, defaultTopicsClaim), c.Topics))
@@ -114,12 +114,12 @@ func addClaim(claims map[string]any, text string, value any) error {
 	return nil
 }
 
-func joinScopes(scopes []notify.Scope, prefix string) string {
+func joinScopes(scopes []notify.Scope, prefix, separator string) string {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
 		names[i] = prefix + string(s)
 	}
-	return strings.Join(names, " ")
+	return strings.Join(names, separator)
 }
 
 func checkTopics(topics []notify.TopicPattern) error {

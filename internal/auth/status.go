@@ -107,7 +107,7 @@ func worse(a, b watch.Status) watch.Status {
 
 // label returns the issuer's name for people.
 func (i *issuer) label() string {
-	return strings.ToValidUTF8(text.HideURL(cmp.Or(i.terms.entry.issuer, Any)), "\ufffd")
+	return strings.ToValidUTF8(text.HideURL(cmp.Or(i.terms.entry.Issuer, Any)), "\ufffd")
 }
 
 // Ready returns nil once the keys of every configured issuer have been loaded,

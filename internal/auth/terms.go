@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 )
 
 // noPrefix as a user prefix says that users have none.
@@ -16,35 +17,36 @@ const noPrefix = "none"
 // maxPrefixBytes leaves most of a user to the claim.
 const maxPrefixBytes = 128
 
-// issuerEntry is an issuer as it is configured, in the issuers file or by the
+// issuerEntry is an issuer as it is configured: an item of the issuers file, or the
 // settings.
 type issuerEntry struct {
-	issuer        string
-	jwks          string
-	publicKeyFile string
-	secretFile    string
-	algorithms    []string
+	Issuer        string   `yaml:"issuer"`
+	JWKS          string   `yaml:"jwks,omitempty"`
+	PublicKeyFile string   `yaml:"public_key_file,omitempty"`
+	SecretFile    string   `yaml:"secret_file,omitempty"`
+	Algorithms    []string `yaml:"algorithms,omitempty"`
 
-	audiences []string // one of them must be the token's; Any alone, or none: any
-	clients   []string // one of them must have asked for the token; none: any
+	Audiences strict.TextsOrAny `yaml:"audiences"`         // one of them must be the token's; Any alone, or none: any
+	Clients   []string          `yaml:"clients,omitempty"` // one of them must have requested the token; none: any
 
-	userClaim   string
-	userPrefix  string
-	hasPrefix   bool // userPrefix was said, be it empty
-	scopeClaims []string
-	scopePrefix string
-	topicsClaim string
+	UserClaim   string   `yaml:"user_claim,omitempty"`
+	UserPrefix  string   `yaml:"user_prefix,omitempty" empty:"allowed"`
+	ScopeClaims []string `yaml:"scope_claims,omitempty"`
+	ScopePrefix string   `yaml:"scope_prefix,omitempty"`
+	TopicsClaim string   `yaml:"topics_claim,omitempty"`
 
-	scopes    []notify.Scope // that its tokens may have
-	allScopes bool
-	topics    []notify.TopicPattern // that its tokens may hear
-	anyTopic  bool                  // instead of topics
+	Scopes []notify.Scope        `yaml:"scopes,omitempty" empty:"allowed"` // that its tokens may have
+	Topics []notify.TopicPattern `yaml:"topics,omitempty" empty:"allowed"` // that its tokens may subscribe to
+
+	hasPrefix bool // UserPrefix is configured, even if it is empty
+	allScopes bool // instead of Scopes
+	anyTopic  bool // instead of Topics
 }
 
 // hasKeysOf reports whether e and other say the same of the keys.
 func (e *issuerEntry) hasKeysOf(other *issuerEntry) bool {
-	return e.jwks == other.jwks && e.publicKeyFile == other.publicKeyFile && e.secretFile == other.secretFile &&
-		slices.Equal(e.algorithms, other.algorithms)
+	return e.JWKS == other.JWKS && e.PublicKeyFile == other.PublicKeyFile && e.SecretFile == other.SecretFile &&
+		slices.Equal(e.Algorithms, other.Algorithms)
 }
 
 // The claims that are read where no others are configured.
@@ -56,20 +58,20 @@ const (
 func defaultScopeClaims() []string { return []string{"scope", "scp"} }
 
 func (e *issuerEntry) setDefaults() {
-	if e.userClaim == "" {
-		e.userClaim = defaultUserClaim
+	if e.UserClaim == "" {
+		e.UserClaim = defaultUserClaim
 	}
-	if len(e.scopeClaims) == 0 {
-		e.scopeClaims = defaultScopeClaims()
+	if len(e.ScopeClaims) == 0 {
+		e.ScopeClaims = defaultScopeClaims()
 	}
-	if e.topicsClaim == "" {
-		e.topicsClaim = defaultTopicsClaim
+	if e.TopicsClaim == "" {
+		e.TopicsClaim = defaultTopicsClaim
 	}
-	if e.userPrefix != "" {
+	if e.UserPrefix != "" {
 		e.hasPrefix = true
 	}
-	if e.userPrefix == noPrefix {
-		e.userPrefix = ""
+	if e.UserPrefix == noPrefix {
+		e.UserPrefix = ""
 	}
 }
 
@@ -77,14 +79,14 @@ func (e *issuerEntry) setDefaults() {
 // scopes and topics: the settings are the operator's own.
 func settingsEntry(o *Options) issuerEntry {
 	e := issuerEntry{
-		issuer:      o.Issuer,
-		audiences:   []string{o.Audience},
-		clients:     o.Clients,
-		userClaim:   o.UserClaim,
-		userPrefix:  o.UserPrefix,
-		scopeClaims: o.ScopeClaims,
-		scopePrefix: o.ScopePrefix,
-		topicsClaim: o.TopicsClaim,
+		Issuer:      o.Issuer,
+		Audiences:   []string{o.Audience},
+		Clients:     o.Clients,
+		UserClaim:   o.UserClaim,
+		UserPrefix:  o.UserPrefix,
+		ScopeClaims: o.ScopeClaims,
+		ScopePrefix: o.ScopePrefix,
+		TopicsClaim: o.TopicsClaim,
 		allScopes:   true,
 		anyTopic:    true,
 	}
@@ -133,9 +135,9 @@ func CheckClaims(o Options) ClaimMistakes {
 
 func readTerms(e issuerEntry) (t *terms, wrong ClaimMistakes) {
 	t = &terms{entry: e}
-	t.user, wrong.UserClaim = parseClaim(e.userClaim)
-	t.topics, wrong.TopicsClaim = parseClaim(e.topicsClaim)
-	for _, text := range e.scopeClaims {
+	t.user, wrong.UserClaim = parseClaim(e.UserClaim)
+	t.topics, wrong.TopicsClaim = parseClaim(e.TopicsClaim)
+	for _, text := range e.ScopeClaims {
 		ref, err := parseClaim(text)
 		t.scopes = append(t.scopes, ref)
 		wrong.ScopeClaims = errors.Join(wrong.ScopeClaims, err)
@@ -146,7 +148,7 @@ func readTerms(e issuerEntry) (t *terms, wrong ClaimMistakes) {
 	if wrong.TopicsClaim == nil && t.readsForScopes(&t.topics) {
 		wrong.TopicsClaim = errors.New("names a claim that is read for scopes")
 	}
-	wrong.UserPrefix = checkPrefix(e.userPrefix)
+	wrong.UserPrefix = checkPrefix(e.UserPrefix)
 	return t, wrong
 }
 
@@ -168,35 +170,35 @@ func checkPrefix(prefix string) error {
 func (t *terms) issuer() *notify.Issuer {
 	e := &t.entry
 	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", *e))
-	i := &notify.Issuer{Name: e.issuer, Version: [16]byte(sum[:])}
+	i := &notify.Issuer{Name: e.Issuer, Version: [16]byte(sum[:])}
 	if i.Name == "" {
 		i.Name = notify.AnyIssuer
 	}
-	if e.userPrefix != "" {
-		i.Bound = &notify.Bound{Prefix: e.userPrefix, Topics: e.topics, AnyTopic: e.anyTopic}
+	if e.UserPrefix != "" {
+		i.Bound = &notify.Bound{Prefix: e.UserPrefix, Topics: e.Topics, AnyTopic: e.anyTopic}
 	}
 	return i
 }
 
 func (t *terms) givesScope(s notify.Scope) bool {
-	return isScope(s) && (t.entry.allScopes || slices.Contains(t.entry.scopes, s))
+	return isScope(s) && (t.entry.allScopes || slices.Contains(t.entry.Scopes, s))
 }
 
 func (t *terms) givesTopic(p notify.TopicPattern) bool {
-	return t.entry.anyTopic || slices.ContainsFunc(t.entry.topics, func(bound notify.TopicPattern) bool { return bound.Covers(p) })
+	return t.entry.anyTopic || slices.ContainsFunc(t.entry.Topics, func(bound notify.TopicPattern) bool { return bound.Covers(p) })
 }
 
 // overlap says why the prefixes of two issuers cannot be told apart, empty if they
 // can or if both have none.
 func overlap(a, b *issuerEntry) string {
 	switch {
-	case a.userPrefix == "" && b.userPrefix == "":
+	case a.UserPrefix == "" && b.UserPrefix == "":
 		return ""
-	case a.userPrefix == b.userPrefix:
+	case a.UserPrefix == b.UserPrefix:
 		return "is that of"
-	case strings.HasPrefix(b.userPrefix, a.userPrefix):
+	case strings.HasPrefix(b.UserPrefix, a.UserPrefix):
 		return "begins that of"
-	case strings.HasPrefix(a.userPrefix, b.userPrefix):
+	case strings.HasPrefix(a.UserPrefix, b.UserPrefix):
 		return "begins with that of"
 	default:
 		return ""

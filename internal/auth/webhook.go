@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
 )
@@ -190,30 +191,43 @@ func webhooksFile(o *Options) *watch.Source[[]hook] {
 	})
 }
 
+// hookItem is an item of the webhooks file.
+type hookItem struct {
+	Name    string         `yaml:"name"`
+	Secrets []string       `yaml:"secrets"`
+	Scopes  []notify.Scope `yaml:"scopes"`
+}
+
 func parseWebhooks(data []byte) ([]hook, error) {
-	names, known := map[string]bool{}, map[string]bool{}
-	return parseList(data, maxWebhookSecrets, []string{"name", "secrets", "scopes"}, func(e entry) hook {
-		name := e.backendName()
-		read := hook{principal: notify.Principal{Name: "webhook:" + name, Scopes: e.scopes()}}
-		for i, text := range e.texts("secrets") {
-			secret, err := webhookSecret(text)
+	items, err := strict.List[hookItem](data, maxWebhookSecrets)
+	errs := []error{err}
+	var hooks []hook
+	names, secrets := map[string]bool{}, map[string]bool{}
+	for n := range items {
+		item := &items[n]
+		name := item.Value.Name
+		h := hook{principal: notify.Principal{Name: "webhook:" + name, Scopes: item.Value.Scopes}}
+		errs = append(errs, item.At("name", checkName(name)), item.At("scopes", checkScopes(item.Value.Scopes)))
+		for i, given := range item.Value.Secrets {
+			secret, err := webhookSecret(given)
 			switch {
 			case err != nil:
-				e.mistake("secret %d %w", i+1, err) // by its place, for it must not be shown
-			case known[string(secret)]:
-				e.mistake("secret %d is there twice", i+1)
-			case len(known) == maxWebhookSecrets:
-				e.mistake("there are more than %d secrets", maxWebhookSecrets)
+				errs = append(errs, item.Wrong("secret %d %w", i+1, err)) // its number stands for the secret
+			case secrets[string(secret)]:
+				errs = append(errs, item.Wrong("secret %d is listed twice", i+1))
+			case len(secrets) == maxWebhookSecrets:
+				errs = append(errs, item.Wrong("the file has more than %d secrets", maxWebhookSecrets))
 			}
-			known[string(secret)] = true
-			read.secrets = append(read.secrets, secret)
+			secrets[string(secret)] = true
+			h.secrets = append(h.secrets, secret)
 		}
-		if names[name] {
-			e.mistake("the name %s is there twice", name)
+		if names[name] && item.Has("name") {
+			errs = append(errs, item.Wrong("the name %s is used twice", name))
 		}
 		names[name] = true
-		return read
-	})
+		hooks = append(hooks, h)
+	}
+	return hooks, errors.Join(errs...)
 }
 
 func webhookSecret(given string) ([]byte, error) {

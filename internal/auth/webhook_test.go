@@ -241,10 +241,10 @@ func TestWebhooksFileReportsMistakes(t *testing.T) {
 		"too short":       {hookEntry("ci", hookSecret('s', 23)), []string{"23 bytes"}},
 		"too long":        {hookEntry("ci", hookSecret('s', 65)), []string{"65 bytes"}},
 		"no secrets":      {hookEntry("ci"), []string{"secrets must be a list"}},
-		"a secret twice":  {hookEntry("ci", vectorSecret) + hookEntry("cd", vectorSecret), []string{"line 4", "secret 1 is there twice"}},
-		"a name twice":    {hookEntry("ci", vectorSecret) + hookEntry("ci", hookSecret('s', 24)), []string{"line 4", "ci is there twice"}},
+		"a secret twice":  {hookEntry("ci", vectorSecret) + hookEntry("cd", vectorSecret), []string{"line 4", "secret 1 is listed twice"}},
+		"a name twice":    {hookEntry("ci", vectorSecret) + hookEntry("ci", hookSecret('s', 24)), []string{"line 4", "ci is used twice"}},
 		"too many":        {hookEntry("ci", long...), []string{"more than 32"}},
-		"a member longer": {"- " + vectorSecret + ": x\n", []string{"line 1", "a member is not known"}},
+		"a member longer": {"- " + vectorSecret + ": x\n", []string{"line 1", "unknown member a name that is not shown"}},
 		"all at once":     {hookEntry("ci", "x") + hookEntry("c d", vectorSecret), []string{"line 1", "line 4", "1 to 64"}},
 	}
 	for name, test := range tests {

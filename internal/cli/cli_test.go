@@ -88,7 +88,7 @@ func TestServeReportsWhatIsWrongInFiles(t *testing.T) {
 	}
 	want := []string{
 		"BELLHOP_DRAIN_WINDOW: ", "BELLHOP_TLS_CERT_FILE: ", "BELLHOP_JWT_PUBLIC_KEY_FILE: ", "BELLHOP_JWKS: ", "BELLHOP_ISSUERS_FILE: ",
-		"BELLHOP_API_KEYS_FILE: ", "line 1: sha256 must be 64 hexadecimal digits", "BELLHOP_WEBHOOKS_FILE: ",
+		"BELLHOP_API_KEYS_FILE: ", "line 2: sha256 must be 64 hexadecimal digits", "BELLHOP_WEBHOOKS_FILE: ",
 	}
 	bellhop(t, environ, "serve").want(t, 2, want...)
 	bellhop(t, environ, "config").want(t, 2, want...)

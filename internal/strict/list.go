@@ -18,20 +18,24 @@ import (
 type Item[T any] struct {
 	Value T
 	Line  int
-	lines map[string]int // of the values of its members
+	lines map[string]int // of the values of its members; negative if the value is a mistake
 }
 
-// Has reports whether the item has a member with that name, of whatever value.
+// Has reports whether the item has a member with that name, whatever its value.
 func (i *Item[T]) Has(name string) bool { return i.lines[name] != 0 }
 
-// At returns a mistake in the value of a member, or in the item as a whole if there is no such
-// member.
-func (i *Item[T]) At(name, format string, args ...any) error {
-	line := i.lines[name]
-	if line == 0 {
-		line = i.Line
+// At returns err as a mistake in the value of a member. It returns nil if err is nil, and also if
+// List has reported the value already: err is a consequence then.
+func (i *Item[T]) At(name string, err error) error {
+	if err == nil || i.lines[name] <= 0 {
+		return nil
 	}
-	return Mistake{line, fmt.Errorf(format, args...).Error()}
+	return Mistake{i.lines[name], err.Error()}
+}
+
+// Wrong returns a mistake in the item as a whole.
+func (i *Item[T]) Wrong(format string, args ...any) error {
+	return Mistake{i.Line, fmt.Errorf(format, args...).Error()}
 }
 
 // TextsOrAny is a list of texts that may also be written as * without brackets.
@@ -52,8 +56,8 @@ func (t *TextsOrAny) UnmarshalYAML(n *yaml.Node) error {
 // every mistake in their form. Items with a mistake are returned too as far as they
 // could be read, so that the caller can check them and report all mistakes at once.
 //
-// T is a struct with a field for each member: a string is plain text, which may look like
-// a number, and a []string or TextsOrAny a list. A member is required unless the field's yaml
+// T is a struct with an exported field for each member: a string is plain text, which may look
+// like a number, and a []string or TextsOrAny a list. A member is required unless the field's yaml
 // tag has omitempty, and must not be empty unless the field has the tag empty:"allowed". Texts
 // must pass text.Check. A list without items is written [], so that a file which is
 // being written is not taken for one.
@@ -84,7 +88,8 @@ func List[T any](data []byte, most int) ([]Item[T], error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
 	m.addDecoder(d.Decode(&values), fields)
-	if len(values) != len(items) {
+	if len(values) != len(items) { // the decoder left out others than checkItem expects
+		m.add(root.Line, "the file cannot be decoded")
 		return nil, m.join()
 	}
 	for i := range items {
@@ -103,6 +108,9 @@ type field struct {
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for f := range t.Fields() {
+		if !f.IsExported() {
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		fields = append(fields, field{
 			name:      name,
@@ -124,8 +132,9 @@ func (m *mistakes) checkItem(n *yaml.Node, fields []field) map[string]int {
 		name, value := n.Content[i].Value, n.Content[i+1]
 		twice = twice || lines[name] != 0
 		lines[name] = value.Line
-		if f := slices.IndexFunc(fields, func(f field) bool { return f.name == name }); f >= 0 {
-			m.checkValue(value, fields[f])
+		f := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+		if f >= 0 && !m.checkValue(value, fields[f]) {
+			lines[name] = -value.Line
 		}
 	}
 	for _, f := range fields {
@@ -139,18 +148,17 @@ func (m *mistakes) checkItem(n *yaml.Node, fields []field) map[string]int {
 	return lines
 }
 
-// checkValue checks the value n of a member.
-func (m *mistakes) checkValue(n *yaml.Node, f field) {
+// checkValue checks the value n of a member, and reports whether it is right.
+func (m *mistakes) checkValue(n *yaml.Node, f field) bool {
+	before := len(*m)
 	texts := []*yaml.Node{n}
-	switch ok := isText(n) && (f.mayBeVoid || n.Value != ""); {
-	case !f.isList && !ok:
+	switch isFilled := isText(n) && (f.mayBeVoid || n.Value != ""); {
+	case !f.isList && !isFilled:
 		m.add(n.Line, "%s must be plain text%s", f.name, unless(f.mayBeVoid, ", and not empty"))
-		return
 	case !f.isList, f.isAny && n.Value == anyText:
 	case n.Kind != yaml.SequenceNode, len(n.Content) == 0 && !f.mayBeVoid,
 		slices.ContainsFunc(n.Content, func(item *yaml.Node) bool { return !isText(item) || item.Value == "" }):
 		m.add(n.Line, "%s must be a list of plain texts%s", f.name, unless(f.mayBeVoid, ", and not empty"))
-		return
 	default:
 		texts = n.Content
 	}
@@ -159,6 +167,7 @@ func (m *mistakes) checkValue(n *yaml.Node, f field) {
 			m.add(n.Line, "%s %v", f.name, err)
 		}
 	}
+	return len(*m) == before
 }
 
 func unless(condition bool, s string) string {

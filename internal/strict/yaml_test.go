@@ -1,6 +1,7 @@
 package strict_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -36,8 +37,9 @@ func TestListIsDecoded(t *testing.T) {
 	}, []person{items[0].Value, items[1].Value, items[2].Value})
 	require.True(t, items[0].Has("prefix"))
 	require.False(t, items[0].Has("places"))
-	require.EqualError(t, items[2].At("name", "is %s", "wrong"), "line 8: is wrong")
-	require.EqualError(t, items[2].At("places", "wrong"), "line 6: wrong")
+	require.EqualError(t, items[2].At("name", errors.New("is wrong")), "line 8: is wrong")
+	require.NoError(t, items[2].At("name", nil))
+	require.EqualError(t, items[2].Wrong("is %s", "wrong"), "line 6: is wrong")
 
 	items, err = strict.List[person]([]byte("[]"), 0)
 	require.NoError(t, err)
@@ -104,6 +106,8 @@ func TestAMistakeCostsNoOtherItem(t *testing.T) {
 	items, err := strict.List[person]([]byte("- 7\n- name: ada\n- name: x\n  name: y\n- name: grace\n  colours: 7\n- ~\n- name: eve\n  x: y\n"), 10)
 	require.Error(t, err)
 	require.Len(t, items, 3)
+	require.True(t, items[1].Has("colours"))
+	require.NoError(t, items[1].At("colours", errors.New("wrong")), "its form was reported")
 	for i, want := range []struct {
 		name string
 		line int

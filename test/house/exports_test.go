@@ -30,8 +30,6 @@ var notUsedYet = []name{
 	{"internal/pack", "ErrMalformed"},
 	{"internal/store", "Checkpoint"},
 	{"internal/store", "Restore"},
-	{"internal/strict", "List"},
-	{"internal/strict", "TextsOrAny"},
 }
 
 // export is an exported identifier of a package of internal/.

@@ -52,7 +52,7 @@ var libraries = map[string][]string{
 	"github.com/golang-jwt":        {"auth"},
 	"github.com/MicahParks":        {"auth"},
 	"github.com/alecthomas/kong":   {"config", "cli"},
-	"go.yaml.in/yaml/v3":           {"strict", "config", "auth", tests},
+	"go.yaml.in/yaml/v3":           {"strict", tests},
 	"github.com/prometheus":        {"telemetry", tests},
 	"github.com/KimMachineGun":     {"app"},
 	"github.com/standard-webhooks": {"auth", tests},
