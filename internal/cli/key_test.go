@@ -14,9 +14,9 @@ import (
 // the file of keys.
 func TestNewKeyIsAccepted(t *testing.T) {
 	one := bellhop(t, nil, "key", "new", "--name", "billing", "--scope", "notify:publish")
-	one.want(t, 0, "- name: billing\n")
+	one.want(t, 0, "- name: 'billing'\n")
 	two := bellhop(t, nil, "key", "new", "--name", "ops", "--scope", "notify:publish,notify:broadcast", "--scope=notify:admin")
-	two.want(t, 0, "- name: ops\n")
+	two.want(t, 0, "- name: 'ops'\n")
 
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	if err := os.WriteFile(file, []byte(one.stderr+two.stderr), 0o600); err != nil {
