@@ -44,13 +44,21 @@ func AppendBool(dst []byte, b bool) []byte {
 	return append(dst, 0)
 }
 
+// AppendMillis appends t in milliseconds since 1970, and the zero time as 0.
+func AppendMillis(dst []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(dst, 0)
+	}
+	return AppendUint(dst, uint64(t.UnixMilli()))
+}
+
 // AppendInstant appends t with nanoseconds: 0 for the zero time, else the nanoseconds
 // within the second plus 1, and the seconds since 1970.
 func AppendInstant(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(dst, 0)
 	}
-	return AppendInt(AppendUint(dst, uint64(t.Nanosecond())+1), t.Unix())
+	return AppendInt(AppendUint(dst, uint64(t.Nanosecond())+1), t.Unix()) //nolint:gosec // at most a second
 }
 
 // Reader reads the fields of a record in order. The first field that is malformed sets
@@ -72,6 +80,13 @@ func (r *Reader) End() error {
 		r.Fail()
 	}
 	return r.err
+}
+
+// Rest reads all that is left, as a part of the record.
+func (r *Reader) Rest() []byte {
+	b := r.rest
+	r.rest = nil
+	return b
 }
 
 // Len returns the number of bytes that are left.
@@ -165,6 +180,24 @@ func Names[T ~string](r *Reader) (names []T) {
 		return nil
 	}
 	return names
+}
+
+// SkipNames skips what AppendNames has written, and returns the number of names.
+func (r *Reader) SkipNames() int {
+	n := r.Count()
+	for range n {
+		r.Sized()
+	}
+	return n
+}
+
+// Millis reads what AppendMillis has written, in UTC.
+func (r *Reader) Millis() time.Time {
+	ms := r.Uint()
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(ms)).UTC() //nolint:gosec // what AppendMillis has written
 }
 
 // Instant reads what AppendInstant has written, in UTC.

@@ -1,15 +1,15 @@
 package store
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/bellhop/bellhop/internal/entry"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // errNoTicket does not say which ticket was presented.
@@ -18,7 +18,7 @@ var errNoTicket = notify.Errorf(notify.ErrTokenInvalid, "no such ticket: it may 
 
 // ticket stores a ticket until it is redeemed or expires.
 func (tx *txn) ticket(e notify.Ticket) error {
-	t := ticket{at: tx.at, principal: e.Principal}
+	t := ticket{tx.at, e}
 	key, value := ticketKey(e.Hash), t.append(nil)
 	before, err := get(tx.batch, key)
 	if err != nil {
@@ -55,72 +55,29 @@ func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 	if !tx.at.Before(t.expires()) {
 		return notify.Principal{}, errNoTicket
 	}
-	return t.principal, nil
+	return t.Principal, nil
 }
 
 // ticket is the record of a ticket.
 type ticket struct {
-	at        time.Time // when it was issued
-	principal notify.Principal
+	at time.Time // when it was issued
+	notify.Ticket
 }
 
 func (t ticket) expires() time.Time { return t.at.Add(notify.TicketLifetime) }
 
-// ticketForm is the version of a ticket's record, with which it begins.
-const ticketForm = "\x00\x02"
-
 func (t ticket) append(dst []byte) []byte {
-	p := &t.principal
-	dst = append(dst, ticketForm...)
-	dst = appendTime(dst, t.at)
-	dst = appendIssuer(dst, p.Issuer)
-	dst = appendString(dst, string(p.User))
-	dst = appendString(dst, p.Name)
-	dst = appendString(dst, p.TokenID)
-	dst = appendTime(dst, p.Since)
-	dst = appendTime(dst, p.Expires)
-	dst = appendTime(dst, p.Issued)
-	dst = binary.AppendUvarint(dst, uint64(p.TopicsIgnored)) //nolint:gosec // never negative
-	dst = appendNames(dst, p.Scopes)
-	return appendNames(dst, p.Topics)
-}
-
-// appendIssuer appends the name and version of an issuer. The limits of an issuer are
-// looked up in its configuration.
-func appendIssuer(dst []byte, i *notify.Issuer) []byte {
-	if i == nil {
-		return appendString(dst, "")
-	}
-	return append(appendString(dst, i.Name), i.Version[:]...)
-}
-
-func (r *record) issuer() *notify.Issuer {
-	name := r.string()
-	if name == "" {
-		return nil
-	}
-	i := &notify.Issuer{Name: name}
-	copy(i.Version[:], r.bytes(uint64(len(i.Version))))
-	return i
+	return entry.Append(pack.AppendMillis(dst, t.at), t.Ticket)
 }
 
 func readTicket(b []byte) (ticket, error) {
-	b, ok := bytes.CutPrefix(b, []byte(ticketForm))
+	r := pack.NewReader(b)
+	at := r.Millis()
+	e, ok := entry.Decode(r.Rest()).(notify.Ticket)
 	if !ok {
 		return ticket{}, errCorrupt
 	}
-	r := record{b: b}
-	t := ticket{at: r.time()}
-	p := &t.principal
-	p.Issuer = r.issuer()
-	p.User = notify.UserID(r.string())
-	p.Name = r.string()
-	p.TokenID = r.string()
-	p.Since, p.Expires, p.Issued = r.time(), r.time(), r.time()
-	p.TopicsIgnored = int(r.uvarint()) //nolint:gosec // what append has put there
-	p.Scopes, _ = readNames[notify.Scope](&r, true)
-	p.Topics, _ = readNames[notify.TopicPattern](&r, true)
-	return t, r.err
+	return ticket{at, e}, nil
 }
 
 // revocation is the record of a revocation.
@@ -130,13 +87,13 @@ type revocation struct {
 }
 
 func (v revocation) append(dst []byte) []byte {
-	return appendTime(appendTime(dst, v.before), v.until)
+	return pack.AppendMillis(pack.AppendMillis(dst, v.before), v.until)
 }
 
 func readRevocation(b []byte) (revocation, error) {
-	r := record{b: b}
-	v := revocation{before: r.time(), until: r.time()}
-	return v, r.err
+	r := pack.NewReader(b)
+	v := revocation{before: r.Millis(), until: r.Millis()}
+	return v, r.Err()
 }
 
 // revoke stores and emits e. For one user the latest Before counts.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // addChange stores c in the history of o, and removes the oldest changes there while the
@@ -21,7 +22,7 @@ func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {
 	tx.touch(h)
 	h.changes += weight(c)
 	key := o.changeKey(c.Sequence)
-	tx.buffer = appendTime(appendChange(tx.buffer[:0], c), tx.at)
+	tx.buffer = pack.AppendMillis(appendChange(tx.buffer[:0], c), tx.at)
 	tx.set(key, tx.buffer)
 	tx.charge(key, len(tx.buffer))
 	end := changeExpiryKey(tx.at, key)
@@ -107,7 +108,7 @@ func appendChange(dst []byte, c *notify.InboxChange) []byte {
 	for _, ids := range [][]string{c.Read, c.Unread, c.Archived, c.Recalled} {
 		dst = binary.AppendUvarint(dst, uint64(len(ids)))
 		for _, id := range ids {
-			dst = appendString(dst, shortID(id))
+			dst = pack.AppendString(dst, shortID(id))
 		}
 	}
 	return dst
@@ -121,15 +122,15 @@ func readChange(seq notify.Sequence, b []byte) (notify.InboxChange, error) {
 // readChangeAt decodes a change and the time when it was stored.
 func readChangeAt(seq notify.Sequence, b []byte) (notify.InboxChange, time.Time, error) {
 	c := notify.InboxChange{Sequence: seq}
-	r := record{b: b}
+	r := pack.NewReader(b)
 	for _, ids := range []*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled} {
-		*ids, _ = readNames[string](&r, true)
+		*ids = pack.Names[string](r)
 		for i, id := range *ids {
 			(*ids)[i] = longID(id)
 		}
 	}
-	at := r.time()
-	return c, at, r.err
+	at := r.Millis()
+	return c, at, r.Err()
 }
 
 // shortID encodes an ID: a UUID as its bytes, any other ID unchanged.

@@ -1,10 +1,10 @@
 package store
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/entry"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -12,7 +12,9 @@ import (
 func (tx *txn) storeDeferred(seq notify.Sequence, e notify.Publish) {
 	d := notify.Deferred{At: toStored(e.DeliverAt), Sequence: seq}
 	key, id := deferredKey(d), idKey(e.ID)
-	tx.setValue(key, deferred(e))
+	e.Key = notify.Key{} // has been recorded
+	tx.buffer = entry.Append(tx.buffer[:0], e)
+	tx.set(key, tx.buffer)
 	tx.charge(key, len(tx.buffer))
 	tx.setValue(id, location{deferred: &d})
 	tx.charge(id, len(tx.buffer))
@@ -61,26 +63,10 @@ func (s *Store) DueDeferred(now time.Time, most int) (due []notify.Deferred, nex
 	return due, next, err
 }
 
-// deferred is the record of a deferred publish. Its idempotency key was recorded when it
-// was accepted.
-type deferred notify.Publish
-
-func (d deferred) append(dst []byte) []byte {
-	dst = binary.AppendUvarint(dst, uint64(d.TTL/time.Millisecond)) //nolint:gosec // never negative
-	dst = binary.AppendUvarint(dst, uint64(max(0, d.Keep)))
-	n := notify.Publish(d).Notification(0, time.UnixMilli(1)) // the time is set on release
-	n.Expires = time.Time{}
-	dst = appendString(dst, d.ID)
-	return appendNotification(dst, &n)
-}
-
+// readDeferred decodes a deferred publish.
 func readDeferred(b []byte) (notify.Publish, error) {
-	r := record{b: b}
-	e := notify.Publish{TTL: time.Duration(r.uvarint()) * time.Millisecond, Keep: int(r.uvarint()), ID: r.string()} //nolint:gosec // what append has put there
-	if r.err != nil {
-		return e, r.err
+	if e, ok := entry.Decode(b).(notify.Publish); ok {
+		return e, nil
 	}
-	n, err := readNotification(0, r.b)
-	e.Audience, e.Users, e.Topics, e.CollapseKey, e.Content = n.Audience, n.Users, n.Topics, n.CollapseKey, n.Content
-	return e, err
+	return notify.Publish{}, errCorrupt
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // A feed is a topic or a pattern. Both have a history: a notification to a topic is in
@@ -137,21 +138,21 @@ type sharedItem struct {
 }
 
 func appendSharedItem(dst []byte, n *notify.Notification, home, replaces string) []byte {
-	dst = appendString(dst, shortID(n.ID()))
-	dst = appendTime(dst, n.Time)
-	dst = appendTime(dst, n.Expires)
-	dst = appendString(dst, home)
+	dst = pack.AppendString(dst, shortID(n.ID()))
+	dst = pack.AppendMillis(dst, n.Time)
+	dst = pack.AppendMillis(dst, n.Expires)
+	dst = pack.AppendString(dst, home)
 	return append(dst, replaces...)
 }
 
 // readSharedItem decodes an item. Its slices are parts of b.
 func readSharedItem(b []byte) (sharedItem, error) {
-	r := record{b: b}
-	e := sharedItem{id: r.bytes(r.uvarint())}
-	e.time, e.expires = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what appendEntry has put there
-	e.topic = r.bytes(r.uvarint())
-	e.replaces = r.b
-	return e, r.err
+	r := pack.NewReader(b)
+	e := sharedItem{id: r.Sized()}
+	e.time, e.expires = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // what appendEntry has put there
+	e.topic = r.Sized()
+	e.replaces = r.Rest()
+	return e, r.Err()
 }
 
 // isMultiTopic reports whether n was published to several topics.

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // intervalSet is the read state of an owner's notifications, by their sequences. Its
@@ -212,12 +213,12 @@ func loadIntervals(from pebble.Reader, key []byte) (intervalSet, error) {
 func readIntervals(b []byte) (intervalSet, error) {
 	var m intervalSet
 	var last notify.Sequence
-	for r := (record{b: b}); len(r.b) > 0; {
-		i := interval{from: last + notify.Sequence(r.uvarint())}
-		i.to = i.from + notify.Sequence(r.uvarint())
-		i.read, i.archived = int64(r.uvarint()), int64(r.uvarint()) //nolint:gosec // what append has put there
-		if r.err != nil {
-			return nil, r.err
+	for r := pack.NewReader(b); r.Len() > 0; {
+		i := interval{from: last + notify.Sequence(r.Uint())}
+		i.to = i.from + notify.Sequence(r.Uint())
+		i.read, i.archived = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // what append has put there
+		if r.Err() != nil {
+			return nil, r.Err()
 		}
 		m, last = append(m, i), i.to
 	}

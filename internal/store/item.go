@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // userItem is an item of a user.
@@ -29,12 +30,12 @@ func appendUserItem(dst []byte, t userItem, record []byte) []byte {
 	} else if t == (userItem{}) {
 		return dst
 	}
-	dst = appendTime(dst, t.read)
-	dst = appendTime(dst, t.archived)
+	dst = pack.AppendMillis(dst, t.read)
+	dst = pack.AppendMillis(dst, t.archived)
 	if record == nil {
 		return append(dst, t.replaces...)
 	}
-	return append(appendString(dst, t.replaces), record...)
+	return append(pack.AppendString(dst, t.replaces), record...)
 }
 
 // readUserItem decodes an item. The record is a part of b, and nil if it is not in the
@@ -44,14 +45,14 @@ func readUserItem(b []byte) (t userItem, itself []byte, err error) {
 		return userItem{}, nil, nil
 	}
 	rest, isInside := bytes.CutPrefix(b, inlineMarker())
-	r := record{b: rest}
-	t = userItem{read: r.time(), archived: r.time()}
+	r := pack.NewReader(rest)
+	t = userItem{read: r.Millis(), archived: r.Millis()}
 	if !isInside {
-		t.replaces = string(r.b)
-		return t, nil, r.err
+		t.replaces = string(r.Rest())
+		return t, nil, r.Err()
 	}
-	t.replaces = r.string()
-	return t, r.b, r.err
+	t.replaces = r.String()
+	return t, r.Rest(), r.Err()
 }
 
 func (t userItem) view() notify.View {

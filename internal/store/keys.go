@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // Kinds of keys, as the package comment describes them.
@@ -104,7 +105,7 @@ func revokedIDOf(issuer, jti string) (id revokedID) {
 	named := make([]byte, 0, 128)
 	if issuer != "" {
 		id[0] = revokedOf
-		named = appendString(named, issuer)
+		named = pack.AppendString(named, issuer)
 	}
 	hash := sha256.Sum256(append(named, jti...))
 	copy(id[1:], hash[:])

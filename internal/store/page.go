@@ -92,8 +92,8 @@ func (p *Page) add(t *timeline, seq notify.Sequence, limit int) error {
 // readGenerations returns the generations of the journal, oldest first.
 func readGenerations(r pebble.Reader) ([]notify.Generation, error) {
 	var all []notify.Generation
-	err := each(r, []byte{kindGeneration}, endOfKind(kindGeneration), func(k, v []byte) (bool, error) {
-		g, err := readGeneration(sequenceOf(k), v)
+	err := each(r, []byte{kindGeneration}, endOfKind(kindGeneration), func(_, v []byte) (bool, error) {
+		g, err := readGeneration(v)
 		all = append(all, g)
 		return true, err
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/entry"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -87,7 +88,8 @@ func (tx *txn) generation(seq notify.Sequence, e notify.Generation) error {
 		return err
 	}
 	tx.state.rules = max(tx.state.rules, e.Rules, firstRules)
-	tx.set(sequenceKey(kindGeneration, seq), appendGeneration(nil, e))
-	tx.generations = append(tx.generations, notify.Generation{ID: e.ID, First: seq, Secret: e.Secret, Rules: e.Rules})
+	e.First = seq
+	tx.set(sequenceKey(kindGeneration, seq), entry.Append(nil, e))
+	tx.generations = append(tx.generations, e)
 	return nil
 }
