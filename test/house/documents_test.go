@@ -1,0 +1,116 @@
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDesignNamesWhatExists refuses a name such as `hub.Hub.GoLive` in the design
+// document that no package of internal/ declares.
+func TestDesignNamesWhatExists(t *testing.T) {
+	declared := declarations(t)
+	named := regexp.MustCompile("`([a-z]+(?:\\.[A-Z]\\w*)+)`")
+	found := named.FindAllStringSubmatch(string(read(t, "internal/README.md")), -1)
+	if len(found) < 10 {
+		t.Fatalf("internal/README.md names %d functions and types, want the paths through the packages", len(found))
+	}
+	for _, name := range found {
+		if !declared[name[1]] {
+			t.Errorf("internal/README.md names %s, which does not exist", name[1])
+		}
+	}
+}
+
+// declarations returns the names that the packages of internal/ declare: "hub.Hub",
+// "hub.New" and "hub.Hub.GoLive".
+func declarations(t *testing.T) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	for _, name := range files(t) {
+		if !strings.HasPrefix(name, "internal/") || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(top(t), name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			for _, declared := range namesOf(d) {
+				all[file.Name.Name+"."+declared] = true
+			}
+		}
+	}
+	return all
+}
+
+// namesOf returns what d declares: types with the methods of interfaces, functions, and
+// methods with their receivers' types.
+func namesOf(d ast.Decl) (names []string) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		name := d.Name.Name
+		if d.Recv != nil {
+			receiver := d.Recv.List[0].Type
+			if star, ok := receiver.(*ast.StarExpr); ok {
+				receiver = star.X
+			}
+			if ident, ok := receiver.(*ast.Ident); ok {
+				name = ident.Name + "." + name
+			}
+		}
+		return []string{name}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			if s, ok := spec.(*ast.TypeSpec); ok {
+				names = append(names, s.Name.Name)
+			}
+		}
+	}
+	return names
+}
+
+// TestLinksLeadToFiles refuses a relative link in a Markdown file to a file that does
+// not exist.
+func TestLinksLeadToFiles(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, name := range files(t) {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for _, found := range link.FindAllStringSubmatch(string(read(t, name)), -1) {
+			to, err := url.Parse(found[1])
+			if err != nil || to.Scheme != "" || to.Path == "" || strings.HasPrefix(to.Path, "/") {
+				continue // elsewhere, or within the file
+			}
+			if _, err := os.Stat(filepath.Join(top(t), path.Dir(name), to.Path)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", name, found[1])
+			}
+		}
+	}
+}
+
+// TestNoDocumentFromElsewhere refuses references to documents that are not in the
+// repository.
+func TestNoDocumentFromElsewhere(t *testing.T) {
+	elsewhere := regexp.MustCompile(`\b(CONTRACT|DESIGN|STYLE|REVIEW|COMPASS)(\.md)?\b[^_A-Z]`)
+	for _, name := range files(t) {
+		if path.Base(name) == "documents_test.go" || strings.Contains(name, "swagger-ui") {
+			continue
+		}
+		content := read(t, name)
+		if strings.IndexByte(string(content), 0) >= 0 {
+			continue // not text
+		}
+		if found := elsewhere.Find(content); found != nil {
+			t.Errorf("%s refers to %q, a document that is not in the repository", name, found)
+		}
+	}
+}
