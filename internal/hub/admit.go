@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// retryAddress is when an address that has all its connections may try again: nobody
-// can tell when one of them ends.
+// retryAddress is the Retry-After for an address that has all its connections: when one
+// of them will end is not known.
 const retryAddress = 5 * time.Second
 
 // Admission limits how many connections there are, in all and from one address.

@@ -85,7 +85,7 @@ func TestAdmitWithoutLimits(t *testing.T) {
 	}
 }
 
-// A slot is its connection's until that ends, whoever ends it.
+// A connection has its slot until it ends, for whatever reason.
 func TestSlotIsGivenBackWithItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{Connections: 1, PerAddress: 1})

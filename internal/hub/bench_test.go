@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// sink counts what it is told.
+// sink counts the events that it receives.
 type sink struct {
 	told *atomic.Int64
 	all  chan struct{} // told when n is reached
@@ -58,7 +58,7 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
-// What is told to a topic that all hear, half of them by a pattern.
+// Delivery to a topic that all connections receive, half of them by a pattern.
 func BenchmarkDeliverTopics(b *testing.B) {
 	const conns = 10_000
 	h := hub.New(hub.Options{})

@@ -22,7 +22,8 @@ func wantQueued(t *testing.T, h *hub.Hub, want int64) {
 	}
 }
 
-// Who has much queued when room is short goes; who has nothing finds room.
+// When the budget is nearly used up, the connection with the largest queue ends, and one
+// with an empty queue still gets its share.
 func TestQueuedBytesOfAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newCounts()

@@ -178,9 +178,10 @@ func TestRenew(t *testing.T) {
 	})
 }
 
-// Whoever reads the principal does so while it is renewed, and the wheel turns.
+// The principal is read while it is renewed and the wheel turns. The race detector is the
+// judge.
 func TestRenewIsNoRace(t *testing.T) {
-	h := hub.New(hub.Options{QueueLen: 4 * 200}) // room for every event, however late it is written
+	h := hub.New(hub.Options{QueueLen: 4 * 200}) // fits every event, however late it is written
 	run(t, h)
 	c, _ := connect(t, h, user("ada"))
 	var wg sync.WaitGroup
@@ -259,7 +260,7 @@ func TestWithdrawnIssuersConnectionsEnd(t *testing.T) {
 		gone.Withdraw(notify.CloseRevoked)
 		changed.Withdraw(notify.CloseDisconnected)
 		time.Sleep(2 * time.Second)
-		peers[0].wantEnd(t, notify.Close{}) // nobody has said so
+		peers[0].wantEnd(t, notify.Close{}) // the count of withdrawals has not grown
 		withdrawals.Add(1)
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -128,7 +128,7 @@ func (Marked) result()    {}
 func (Renewed) result()   {}
 
 // Codec is how a protocol encodes events, but for their cursors, which differ from
-// user to user. Codecs are told apart by their address.
+// user to user. A codec is identified by its address.
 type Codec struct {
 	encode func(dst []byte, e *Event) []byte
 }

@@ -47,7 +47,7 @@ func TestAnEventIsEncodedOncePerCodec(t *testing.T) {
 	}
 }
 
-// What one connection alone receives is encoded where it is written, and not kept.
+// The encoding of an unshared event is appended to the buffer of its caller, and not kept.
 func TestAnUnsharedEventIsNotKept(t *testing.T) {
 	c, n := counted("")
 	e := saying(1, "hello")

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// peer is a transport that remembers what it was told. While it is stalled,
-// writes wait, until it is closed.
+// peer is a transport that records the events it receives. While it is stalled, writes
+// wait, until it is closed.
 type peer struct {
 	mu      sync.Mutex
 	told    []string // data of frames

@@ -16,8 +16,8 @@ func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
 	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Event, bool) { return behind(data), true })
 }
 
-// Frames that follow a notification come before the next one, though their place is
-// one that was told already.
+// Events that follow a notification come before the next one, although their sequence was
+// delivered already.
 func TestFollowComesBetweenANotificationAndTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})

@@ -25,7 +25,8 @@ func TestHolderIsThePrincipal(t *testing.T) {
 	}
 }
 
-// What a token says may be any number: those out of reach stay on their side.
+// A token may have any number as a time: one beyond the range becomes the nearest end of
+// it.
 func TestMomentsOutOfReach(t *testing.T) {
 	for at, want := range map[time.Time]moment{
 		time.Unix(math.MaxInt64/4, 0):  math.MaxInt64,

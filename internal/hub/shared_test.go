@@ -170,7 +170,7 @@ func TestRecount(t *testing.T) {
 		pass(time.Second)
 		ada.want(t, "1", "count at 1", "count at 3")
 		grace.want(t, "1", "count at 1", "count at 3")
-		tell(h, 3, "ada") // what it was told of already
+		tell(h, 3, "ada") // a sequence that it has received already
 		tell(h, 4, "ada")
 		synctest.Wait()
 		ada.want(t, "1", "count at 1", "count at 3", "4")
@@ -199,7 +199,7 @@ func TestABurstIsCountedOnce(t *testing.T) {
 	})
 }
 
-// Who is joining may have counted before; it is counted again when it is live.
+// The count of a joining connection may be older; it is counted again when it is live.
 func TestRecountWaitsForWhoIsJoining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := counting(t)
@@ -215,7 +215,7 @@ func TestRecountWaitsForWhoIsJoining(t *testing.T) {
 	})
 }
 
-// What is told while the count is made comes first, and the count once more.
+// An event that is delivered during the count comes first, and the count is made again.
 func TestRecountThatIsOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := new(counter)
@@ -237,7 +237,7 @@ func TestRecountThatIsOvertaken(t *testing.T) {
 	})
 }
 
-// A crowd is counted over several ticks, lest the wheel stand still.
+// Many connections are counted over several ticks, so that the wheel does not stop.
 func TestACrowdIsCountedOverSeveralTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many = 600
@@ -324,8 +324,8 @@ func TestAnotherTokenIsCountedAnew(t *testing.T) {
 	})
 }
 
-// Frames without a sequence precede what bears it: who is told them now is told
-// that, too, and who is joining finds both in its past.
+// Events without a sequence precede the one that has it: a live connection receives both,
+// and a joining connection finds both in its history.
 func TestDeliverSharedBeforeMoreOfTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})

@@ -49,8 +49,8 @@ func TestTopicsReachWhoHearsThem(t *testing.T) {
 	})
 }
 
-// However often a connection hears of something, it is told once, of the first
-// topic; and so it is of what has no sequence to tell a repeat by.
+// A connection that receives several of the topics gets one event, that of the first
+// topic, even without a sequence by which a repeat would be noticed.
 func TestHeardTwiceIsToldOnce(t *testing.T) {
 	for _, seq := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestRenewChangesTopics(t *testing.T) {
 	})
 }
 
-// Whoever is too slow for a topic leaves while it is told to the others.
+// A connection that is too slow ends, and the others receive the topic.
 func TestSlowHearersLeaveTheOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 2, PerUser: 100})
@@ -167,7 +167,7 @@ func TestSlowHearersLeaveTheOthersAlone(t *testing.T) {
 	})
 }
 
-// Topics are renewed while they are told.
+// Topics of tokens are renewed while events are delivered to them.
 func TestTopicsAreNoRace(t *testing.T) {
 	h := hub.New(hub.Options{QueueLen: 10_000, PerUser: 10_000})
 	var tasks sync.WaitGroup

@@ -9,8 +9,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 )
 
-// fountain is a peer that is told something more with each write, until a
-// hundred times.
+// fountain is a peer to which one more event is offered with each write, a hundred times.
 type fountain struct {
 	*peer
 	conn  *hub.Conn
@@ -23,7 +22,7 @@ func (f *fountain) Write(events []*hub.Event, wait bool) (bool, error) {
 		f.conn.Offer(ephemeral(strconv.Itoa(n)))
 	}
 	if len(f.heard()) == 3 {
-		<-f.first // whoever writes this has to wait: it must not be Deliver
+		<-f.first // this write waits: Deliver must not be the writer
 	}
 	return done, err
 }
@@ -57,7 +56,7 @@ func TestDeliverLeavesOtherWorkToOthers(t *testing.T) {
 	})
 }
 
-// Whoever is one of too many to be written to by Deliver is told, too.
+// Connections beyond those that Deliver writes to itself receive the events, too.
 func TestDeliverToMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{PerUser: 100})

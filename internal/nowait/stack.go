@@ -21,7 +21,7 @@ func GrowStack(c net.Conn) {
 // fits.
 const stackRoom = 8 << 10
 
-// growStack needs a stack with room for its array.
+// growStack needs a stack that fits its array.
 //
 //go:noinline
 func growStack() {

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// desk is an inbox without a history.
+// desk is a service without a history.
 type desk struct {
 	hub *hub.Hub
 
@@ -268,7 +268,7 @@ func TestARequestWithoutAPrincipalIsAnsweredWithAProblem(t *testing.T) {
 	assert.Contains(t, string(body), `"urn:bellhop:problem:unauthenticated"`)
 }
 
-// A burst is no reason to call somebody slow who reads.
+// A burst does not end the connection of a client that reads.
 func TestABurstIsTaken(t *testing.T) {
 	s := start(t, hub.Options{QueueLen: 8})
 	l := s.listen(t, "", "")

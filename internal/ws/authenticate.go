@@ -19,8 +19,8 @@ const maxUnauthenticated = maxMessage + 4<<10
 var errUnauthenticatedBytes = fmt.Errorf("more than %d bytes before authentication", maxUnauthenticated)
 
 // authenticate reads the first message of the peer and starts the connection, or closes
-// it if the message says nobody who may connect. The slot, which was kept, is the
-// connection's or is released.
+// it if the message does not authenticate a user. The connection takes the slot, which
+// was kept, or the slot is released.
 func (s *socket) authenticate(slot *hub.Slot, releaseSlot func()) {
 	defer s.handler.tasks.Done()
 	defer releaseSlot()

@@ -40,7 +40,7 @@ func BenchmarkDeliver(b *testing.B) {
 	f := note(2, `{"id":"`+strings.Repeat("x", 250)+`"}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		f.Sequence++ // nobody else has it
+		f.Sequence++ // no other goroutine has it
 		s.hub.Deliver(broadcast, time.Time{}, f)
 		<-peer.wrote
 	}

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// desk is an inbox without a history.
+// desk is a service without a history.
 type desk struct {
 	hub *hub.Hub
 
@@ -149,7 +149,7 @@ func newService(h *hub.Hub, change ...func(*options)) *fakeService {
 	return s
 }
 
-// as serves requests as ada's; ?as= names somebody else, and nobody is nobody.
+// as serves requests as those of ada, or of the user in ?as=; "nobody" has no principal.
 func (s *fakeService) as(w http.ResponseWriter, r *http.Request) {
 	u := r.URL.Query().Get("as")
 	switch u {

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file anew")
 
-// What a client sees, frame by frame.
+// The golden file has what a client receives, frame by frame.
 func TestGoldenFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)

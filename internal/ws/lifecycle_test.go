@@ -146,7 +146,7 @@ func TestStalledReaderSeesOnlyTheEnd(t *testing.T) {
 	}
 }
 
-// One whose queue was full, but who reads, is told.
+// A client whose queue was full, but that reads, receives the reason.
 func TestSlowReaderIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)

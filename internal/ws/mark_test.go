@@ -29,8 +29,8 @@ func (d *desk) Mark(_ context.Context, by notify.Principal, verb notify.Verb, wh
 	return len(d.marked), d.refusal
 }
 
-// marks are told apart by the count that they are answered with: they are done
-// in the order in which they were sent, though nobody waits for the answers.
+// The count in an answer identifies its command: commands are carried out in the order in
+// which they were sent, although the client does not wait for the answers.
 func TestMarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const id = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 )
 
-// What a peer may not send, and how that ends.
+// Each violation of the protocol ends the connection with its code.
 func TestBreachesOfProtocol(t *testing.T) {
 	text := func(s string) []byte { return masked(fin|opText, []byte(s)) }
 	for name, c := range map[string]struct {

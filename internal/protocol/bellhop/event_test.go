@@ -127,7 +127,7 @@ func TestStreamHasTheSameData(t *testing.T) {
 	}
 }
 
-// What an event counts in a queue is never less than its message, whatever strings it has.
+// The size of an event in a queue is never less than its message, whatever its strings.
 func TestSizeIsABound(t *testing.T) {
 	p := newProtocol(cursors(strings.Repeat("A", 32)))
 	all := everyEvent()

@@ -154,7 +154,7 @@ func TestSlotOfTheRequest(t *testing.T) {
 	})
 }
 
-// A slot stays with whoever admitted a request that comes to nothing.
+// The slot of a refused request stays with the caller that admitted the request.
 func TestSlotOfARefusedRequest(t *testing.T) {
 	s := start(t)
 	for range 10 {
