@@ -74,18 +74,20 @@ func (r *claimRef) in(name string, v strict.Value) (strict.Value, bool) {
 // child returns the member or item of v that a token of a JSON pointer names, or nil if there
 // is none.
 func child(v strict.Value, token string) strict.Value {
-	switch v.Kind() {
-	case '{':
+	if v.Kind() == '{' {
 		for name, member := range strict.Members(v) {
 			if name == token {
 				return member
 			}
 		}
-	case '[':
-		for i, item := range strict.Items(v) {
-			if strconv.Itoa(i) == token {
-				return item
-			}
+		return nil
+	}
+	if v.Kind() != '[' {
+		return nil
+	}
+	for i, item := range strict.Items(v) {
+		if strconv.Itoa(i) == token {
+			return item
 		}
 	}
 	return nil
