@@ -272,7 +272,7 @@ func (s *Store) copyFile(ctx context.Context, name string, w io.Writer) (n int64
 	}
 	defer f.Close()
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	w = io.MultiWriter(w, sum)
+	w = io.MultiWriter(sum, w) // the sum first: a writer may overwrite the buffer it was given
 	for {
 		if err := ctx.Err(); err != nil {
 			return n, 0, err
