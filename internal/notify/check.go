@@ -87,7 +87,7 @@ func (c *checker) to(d *Draft) {
 		}
 	}
 	if given != 1 {
-		c.fault("/to", "must hold exactly one of users, topics and all")
+		c.fault("/to", "must have exactly one of users, topics and all")
 	}
 	eachOf(c, "/to/users", d.Users, MaxUsers, userFault)
 	eachOf(c, "/to/topics", d.Topics, MaxTopics, topicFault)

@@ -107,7 +107,7 @@ func (s *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revo
 func revocationFaults(r *notify.Revocation) []notify.Fault {
 	switch {
 	case (r.User == "") == (r.TokenID == ""):
-		return []notify.Fault{{Detail: "must hold exactly one of user and jti"}}
+		return []notify.Fault{{Detail: "must have exactly one of user and jti"}}
 	case r.User != "" && r.Before.IsZero():
 		return []notify.Fault{{Pointer: "/issued_before", Detail: "is required with user"}}
 	case r.User != "" && r.Issuer != "":

@@ -12,10 +12,10 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// Draft reads the body of POST /notify, or the data of a publish command. The
-// error is of kind ErrMalformed if the body is no strict JSON, and of kind
-// ErrInvalid, with every fault that was found, if its members are unknown or
-// of the wrong type. Whether their values keep the rules is for Draft.Check.
+// Draft reads the body of POST /notify, or the data of a publish command. Its error is
+// of kind ErrMalformed if the body is not strict JSON, and of kind ErrInvalid, with the
+// faults, if members are unknown or have the wrong type. Draft.Check checks their
+// values.
 func Draft(body []byte) (notify.Draft, error) {
 	v, err := parse(body)
 	if err != nil {
@@ -24,25 +24,25 @@ func Draft(body []byte) (notify.Draft, error) {
 	return draft(v)
 }
 
-// BatchItem is one item of a batch: a draft, or why it is none.
+// BatchItem is one item of a batch: a draft, or the error in it.
 type BatchItem struct {
 	Draft notify.Draft
 	Err   error
 }
 
-// Batch reads the body of POST /notify/batch. A fault inside one item is that
-// item's own; the error is about the body as a whole.
+// Batch reads the body of POST /notify/batch. An error in one item is in that item; the
+// returned error is about the body as a whole.
 func Batch(body []byte) ([]BatchItem, error) {
 	v, err := parse(body)
 	if err != nil {
 		return nil, err
 	}
 	var r reader
-	batch := make([]BatchItem, 0, min(bytes.Count(v, []byte(`"to":`)), notify.MaxBatch)) // room for about all
+	batch := make([]BatchItem, 0, min(bytes.Count(v, []byte(`"to":`)), notify.MaxBatch)) // an estimate
 	recipients := 0
 	item := func(v strict.Value) {
 		if len(batch) > notify.MaxBatch {
-			return // enough to know that they are too many
+			return // batchBounds reports that there are too many
 		}
 		d, err := draft(v)
 		recipients += len(d.Users)
@@ -63,6 +63,7 @@ func Batch(body []byte) ([]BatchItem, error) {
 	return batch, nil
 }
 
+// batchBounds reports a batch that is empty or has too many items or recipients.
 func (r *reader) batchBounds(items, recipients int) {
 	const at = "notifications"
 	switch {
@@ -75,6 +76,7 @@ func (r *reader) batchBounds(items, recipients int) {
 	}
 }
 
+// draft reads one draft.
 func draft(v strict.Value) (notify.Draft, error) {
 	var r reader
 	d := notify.Draft{Priority: notify.PriorityNormal, Source: v}
@@ -111,6 +113,7 @@ func draft(v strict.Value) (notify.Draft, error) {
 	return d, nil
 }
 
+// to reads the recipients of a draft.
 func (r *reader) to(d *notify.Draft, v strict.Value) {
 	if v == nil {
 		return
@@ -135,18 +138,19 @@ func (r *reader) to(d *notify.Draft, v strict.Value) {
 		}
 	}
 	if v.Kind() == '{' && !r.Failed() && given != 1 {
-		r.Fault("must hold exactly one of users, topics and all")
+		r.Fault("must have exactly one of users, topics and all")
 	}
 }
 
-// names reads a list of names into to: not nil, even if it is empty.
+// names reads a list of names, of which Draft.Check allows most. An empty list is not
+// nil.
 func names[T ~string](r *reader, to *[]T, most int, v strict.Value) {
 	if v == nil {
 		return
 	}
 	*to = []T{}
 	r.Items(v, func(v strict.Value) {
-		if len(*to) <= most && !r.Failed() { // else it is known what is wrong
+		if len(*to) <= most && !r.Failed() { // one more than allowed is enough for Draft.Check
 			var name string
 			r.Text(&name, v)
 			*to = append(*to, T(name))
@@ -154,18 +158,19 @@ func names[T ~string](r *reader, to *[]T, most int, v strict.Value) {
 	})
 }
 
-// filled reads a string that says nothing if it is empty.
+// filled reads a string that must not be empty.
 func (r *reader) filled(to *string, v strict.Value) {
 	if r.Text(to, v); v.Kind() == '"' && *to == "" {
 		r.Fault("must not be empty")
 	}
 }
 
-// longest is as good as any longer duration: no retention is so long.
-const longest = 200 * 365 * 24 * time.Hour
+// maxDuration replaces longer durations, which a time.Duration may not hold. No retention
+// is as long.
+const maxDuration = 200 * 365 * 24 * time.Hour
 
-// seconds reads a duration in whole seconds. Nothing shorter than a second passes
-// Draft.Check.
+// seconds reads a duration in whole seconds. A number below 1 becomes a negative
+// duration, which Draft.Check rejects.
 func (r *reader) seconds(to *time.Duration, v strict.Value) {
 	if v == nil {
 		return
@@ -174,14 +179,14 @@ func (r *reader) seconds(to *time.Duration, v strict.Value) {
 	switch {
 	case !whole:
 	case n < 1:
-		*to = -1 // told from an absent one, which is 0
+		*to = -1 // 0 means absent
 	default:
-		*to = time.Duration(min(n, int64(longest/time.Second))) * time.Second
+		*to = time.Duration(min(n, int64(maxDuration/time.Second))) * time.Second
 	}
 }
 
-// whole reads an integer as JSON Schema defines it: a number without a fraction,
-// whatever its spelling. A number beyond an int64 becomes the nearest one.
+// whole reads an integer as JSON Schema defines it: a number without a fraction, in any
+// notation. A number out of the range of int64 becomes the nearest int64.
 func (r *reader) whole(v strict.Value) (whole int64, ok bool) {
 	if v.Kind() == '0' {
 		if n := readNumber(v); n.isWhole() {
@@ -192,31 +197,32 @@ func (r *reader) whole(v strict.Value) (whole int64, ok bool) {
 	return 0, false
 }
 
-// Fingerprint hashes what the source of a draft says: the order of members,
-// white space, the spelling of strings and of numbers, and nulls that mean absent
-// make no difference. Numbers are exact: 1 equals 1.0, and 1e400 differs from 1e401.
+// Fingerprint hashes the values in the source of a draft. Sources that differ only in
+// the order of members, in white space, in the notation of strings and numbers, or in
+// nulls, which mean absent, have the same fingerprint. Numbers are compared exactly: 1
+// equals 1.0, and 1e400 differs from 1e401.
 func Fingerprint(source []byte) [sha256.Size]byte {
-	var said []string
-	var say func(prefix string, members strict.Value)
-	say = func(prefix string, members strict.Value) {
+	var values []string
+	var add func(prefix string, members strict.Value)
+	add = func(prefix string, members strict.Value) {
 		for name, v := range strict.Members(members) {
 			switch {
 			case v.Kind() == 'n':
-			case prefix == "" && name == "to": // whose nulls do not count either
-				say("to/", v)
+			case prefix == "" && name == "to": // its nulls mean absent too
+				add("to/", v)
 			default:
 				c := v.Clone()
-				// Cannot fail: strict has passed it.
+				// Cannot fail, because package strict has parsed it.
 				_ = c.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(false))
-				said = append(said, prefix+name+"\x00"+string(numbersOf(c))+"\x00")
+				values = append(values, prefix+name+"\x00"+string(numbersOf(c))+"\x00")
 			}
 		}
 	}
-	say("", source)
-	slices.Sort(said)
+	add("", source)
+	slices.Sort(values)
 	h := sha256.New()
-	for _, s := range said {
-		h.Write([]byte(s))
+	for _, v := range values {
+		h.Write([]byte(v))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -7,20 +7,19 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// Selection says which notifications a mark is about, by one of its members.
+// Selection selects the notifications of a mark, by exactly one of its members.
 type Selection struct {
-	IDs     []string // nil: not by ids
-	Through string   // a cursor: all up to there
+	IDs     []string // nil: not by ID
+	Through string   // all up to this cursor
 	All     bool
 }
 
-// maxCursor is how many characters a cursor has at most.
+// maxCursor is the maximum number of characters in a cursor.
 const maxCursor = 128
 
-// Marks reads the body of POST /inbox/read and its like, or the data of the
-// command. The error is of kind ErrMalformed or ErrInvalid, as that of Draft.
-// Ids are left out that can be none of ours, as all that are unknown count for
-// nothing.
+// Marks reads the body of POST /inbox/read, /inbox/unread and /inbox/archive, or the data
+// of their commands. Its error is of kind ErrMalformed or ErrInvalid, as that of Draft.
+// Unknown IDs are ignored, so those that are malformed are left out.
 func Marks(body []byte) (Selection, error) {
 	v, err := parse(body)
 	if err != nil {
@@ -46,7 +45,7 @@ func Marks(body []byte) (Selection, error) {
 		return true
 	})
 	if given != 1 && !r.Failed() {
-		r.Fault("must hold exactly one of ids, through and all")
+		r.Fault("must have exactly one of ids, through and all")
 	}
 	if err := r.Err(); err != nil {
 		return Selection{}, err
@@ -62,7 +61,7 @@ func (r *reader) ids(to *[]string, v strict.Value) {
 	seen := 0
 	r.Items(v, func(v strict.Value) {
 		if seen++; seen > notify.MaxMarks {
-			return // enough to know that they are too many
+			return // reported below
 		}
 		var id string
 		if r.Text(&id, v); IsID(id) {
@@ -80,8 +79,7 @@ func (r *reader) cursor(to *string, v strict.Value) {
 	}
 }
 
-// IsID reports whether s has the form of the ids that notifications are given.
-// What has not is unknown, wherever it turns up.
+// IsID reports whether s has the form of a notification's ID.
 func IsID(s string) bool {
 	const length = 36 // of a UUID
 	if len(s) != length {
@@ -95,22 +93,21 @@ func IsID(s string) bool {
 	return true
 }
 
-// InboxPage is a stretch of an inbox, newest first, as the answer to GET /inbox
-// tells it.
+// InboxPage is the answer to GET /inbox: a page of an inbox, newest first.
 type InboxPage struct {
 	Items  []InboxItem
 	Unread int
-	Cursor string // who connects with it misses nothing of what came since
-	Next   string // before which the next page is; empty: this is the last
+	Cursor string // a client that connects with it misses nothing published since
+	Next   string // the end of this page, for the next one; empty: this is the last page
 }
 
-// InboxItem is a notification with its place.
+// InboxItem is a notification with its cursor.
 type InboxItem struct {
 	notify.Notification
 	Cursor string
 }
 
-// AppendInboxPage appends p as its reader is told it.
+// AppendInboxPage appends p as JSON.
 func AppendInboxPage(dst []byte, p *InboxPage) []byte {
 	dst = append(dst, `{"items":[`...)
 	for i := range p.Items {
@@ -131,14 +128,14 @@ func AppendInboxPage(dst []byte, p *InboxPage) []byte {
 	return append(dst, '}')
 }
 
-// AppendUnread appends the answer to a mark: how many are unread now.
+// AppendUnread appends the answer to a mark, which has the number of unread notifications.
 func AppendUnread(dst []byte, n int) []byte {
 	dst = append(dst, `{"unread_count":`...)
 	dst = strconv.AppendInt(dst, int64(n), 10)
 	return append(dst, '}')
 }
 
-// appendText appends a member whose value is as it is in JSON.
+// appendText appends a member with a string that needs no escapes.
 func appendText(dst []byte, opening, value string) []byte {
 	dst = append(dst, opening...)
 	dst = append(dst, value...)

@@ -8,14 +8,14 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// number is a JSON number, exact however many digits it and its exponent have: 0.
-// and its digits, times ten to the power of its point. The digits neither begin nor
-// end with 0, so that equal numbers have equal fields; zero has none. Reading one
-// takes time and memory linear in its length, whatever its value.
+// number is a JSON number of any precision and exponent: 0.digits × 10^point. Digits
+// neither begin nor end with 0, so that equal numbers have equal fields; zero has no
+// digits. Reading a number takes time and memory linear in its length, whatever its
+// value.
 type number struct {
 	negative bool
 	digits   []byte
-	point    string // a whole number in decimal
+	point    string // an integer in decimal
 }
 
 // readNumber reads a valid JSON number.
@@ -38,8 +38,8 @@ func readNumber(v []byte) (n number) {
 }
 
 const (
-	safeDigits    = 17 // so many decimal digits, and what is added to them, fit into an int64
-	tooManyDigits = 20 // so many never do
+	safeDigits    = 17 // a number of so many digits plus a length fits into an int64
+	tooManyDigits = 20 // a number of so many digits never does
 )
 
 // sum returns exponent + n in decimal. The exponent may have a sign, leading zeros
@@ -60,7 +60,7 @@ func sum(exponent []byte, n int) string {
 	return plus(digits, n)
 }
 
-// plus returns digits + n, where digits are more than n could change the sign of.
+// plus returns digits + n, where digits are so many that n cannot change the sign.
 func plus(digits []byte, n int) string {
 	result := append(make([]byte, 0, 1+len(digits)), '0')
 	result = append(result, digits...)
@@ -73,7 +73,7 @@ func plus(digits []byte, n int) string {
 	return string(bytes.TrimLeft(result, "0"))
 }
 
-// isWhole reports whether n has no fraction: 60.0 and 6e1 have none.
+// isWhole reports whether n is an integer, as 60.0 and 6e1 are.
 func (n *number) isWhole() bool {
 	if len(n.digits) == 0 {
 		return true
@@ -85,7 +85,7 @@ func (n *number) isWhole() bool {
 	return point >= len(n.digits)
 }
 
-// int64 returns a whole number, or the nearest that an int64 can hold.
+// int64 returns n, which must be an integer, or the nearest int64.
 func (n *number) int64() int64 {
 	if len(n.digits) == 0 {
 		return 0
@@ -99,17 +99,17 @@ func (n *number) int64() int64 {
 	if n.negative {
 		text = "-" + text
 	}
-	value, _ := strconv.ParseInt(text, 10, 64) // the nearest one, if it is out of range
+	value, _ := strconv.ParseInt(text, 10, 64) // if it is out of range, the result is the nearest int64
 	return value
 }
 
-// Beyond so many places of zeros, a number is spelled with an exponent.
+// append writes a number with an exponent if that saves more zeros than these.
 const (
 	zerosBehind = 21
 	zerosBefore = 6
 )
 
-// append spells n in the one way of RFC 8785, though with all its digits.
+// append appends n in the form of RFC 8785, but with all its digits.
 func (n *number) append(dst []byte) []byte {
 	if len(n.digits) == 0 {
 		return append(dst, '0')
@@ -140,7 +140,7 @@ func (n *number) append(dst []byte) []byte {
 	return append(dst, exponent...)
 }
 
-// numbersOf returns the compact JSON v with each number spelled in the one way.
+// numbersOf returns the compact JSON v with each number in the form of append.
 func numbersOf(v []byte) []byte {
 	out := make([]byte, 0, len(v))
 	for i := 0; i < len(v); {

@@ -8,9 +8,8 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// Revocation reads the body of POST /revocations. The error is of kind
-// ErrMalformed or ErrInvalid, as that of Draft. Whether there is just one of
-// what may be there is for whoever revokes to say.
+// Revocation reads the body of POST /revocations. Its error is of kind ErrMalformed or
+// ErrInvalid, as that of Draft. Package service checks which members may go together.
 func Revocation(body []byte) (notify.Revocation, error) {
 	v, err := parse(body)
 	if err != nil {
@@ -39,7 +38,7 @@ func Revocation(body []byte) (notify.Revocation, error) {
 	return to, nil
 }
 
-// Nothing returns an error unless body is an object without members, or empty.
+// Nothing returns an error unless body is empty or an object without members.
 func Nothing(body []byte) error {
 	if len(body) == 0 {
 		return nil
@@ -50,10 +49,7 @@ func Nothing(body []byte) error {
 	}
 	var r reader
 	r.Members(v, "", func(string, strict.Value) bool { return false })
-	if err := r.Err(); err != nil {
-		return err
-	}
-	return nil
+	return r.Err()
 }
 
 func (r *reader) user(to *notify.UserID, v strict.Value) {
@@ -76,11 +72,12 @@ func (r *reader) tokenID(to *string, v strict.Value) {
 func (r *reader) moment(to *time.Time, v strict.Value) {
 	var text string
 	r.Text(&text, v)
-	text = strings.ToUpper(text) // RFC 3339 lets t and z be small
+	text = strings.ToUpper(text) // RFC 3339 allows t and z
 	t, err := time.Parse(time.RFC3339, text)
-	// Parse takes more than RFC 3339 has: an hour of one digit, a comma, a day's offset.
+	// Parse accepts more than RFC 3339 allows: an hour of one digit, a comma, and an
+	// offset of 24 hours.
 	if v.Kind() == '"' && (err != nil || text[13] != ':' || strings.Contains(text, ",") || strings.Contains(text[19:], "24:")) {
-		r.Fault("must be a time of RFC 3339")
+		r.Fault("must be a time as in RFC 3339, such as 2026-12-01T09:00:00Z")
 	}
 	*to = t
 }
