@@ -195,7 +195,7 @@ func TestSlots(t *testing.T) {
 	require.NotEmpty(t, a.Header.Get("Retry-After"))
 }
 
-// Whatever fails inside tells nothing.
+// The answer to an internal error has no details of it.
 func TestAFaultOfTickets(t *testing.T) {
 	s := start(t)
 	s.tickets.err = errors.New("secret of ours")

@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 )
 
-// clocked is a response that notes its read deadlines, from the start.
+// clocked is a response that records its read deadlines, relative to the start.
 type clocked struct {
 	*httptest.ResponseRecorder
 	start     time.Time
@@ -47,8 +47,8 @@ func (p *pieces) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// A body has ten seconds from its first bytes on, and a second more for each 16
-// KiB that have arrived, but no more than thirty.
+// A body has ten seconds from its first bytes on, and a second more for each 16 KiB that
+// have arrived, up to thirty.
 func TestABodyMustKeepArriving(t *testing.T) {
 	for name, test := range map[string]struct {
 		body pieces
@@ -76,14 +76,14 @@ func TestABodyMustKeepArriving(t *testing.T) {
 	}
 }
 
-// reads is a body that arrives as a function says.
+// reads is a body that is a function.
 type reads func(p []byte) (int, error)
 
 func (f reads) Read(p []byte) (int, error) { return f(p) }
 
-// A body that gives way to another one while its bytes are read is given no more
-// time: it has no memory for them.
-func TestADisplacedBodyHasNoMoreTime(t *testing.T) {
+// A body that is preempted while it is read gets no more time, since it has no memory for
+// further bytes.
+func TestAPreemptedBodyHasNoMoreTime(t *testing.T) {
 	w := &clocked{ResponseRecorder: httptest.NewRecorder(), start: time.Now()}
 	c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", http.NoBody), w)
 	u := &budget{shares: limit.NewShares(8 << 10), preempts: true}

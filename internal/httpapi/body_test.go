@@ -45,8 +45,8 @@ func (s *fakeService) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// eventually waits for what must come. The condition is asked for here, and not
-// beside the test: it may fail by itself.
+// eventually waits until a condition holds. The condition runs in the goroutine of the
+// test, so that it may call require.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
 	for begun := time.Now(); !is(); <-time.After(time.Millisecond) {
@@ -72,9 +72,9 @@ func hangUp(all []net.Conn) {
 	}
 }
 
-// TestABodyThatIsHeldBack sends none before it is asked for: for a request that
-// is refused, it is not.
-func TestABodyThatIsHeldBack(t *testing.T) {
+// A client that sends its body only after 100 Continue receives that if its request
+// needs the body, and otherwise the refusal alone.
+func TestContinueIsSentOnlyIfTheBodyIsNeeded(t *testing.T) {
 	s := start(t)
 	for name, test := range map[string]struct {
 		authorization string
@@ -114,8 +114,8 @@ func TestABodyThatIsHeldBack(t *testing.T) {
 // padded returns a body with white space behind it, length bytes in all.
 func padded(body string, length int) string { return body + strings.Repeat(" ", length-len(body)) }
 
-// Bodies of one principal that never end take its share of the memory, and nothing
-// of the shares of others at the same address. Bodies of strangers give way to
+// Bodies of one principal that never end take its share of the memory, and nothing of
+// the shares of others at the same address. Unauthenticated bodies are preempted by
 // newer ones.
 func TestMemoryForBodiesIsShared(t *testing.T) {
 	signed := []string{"Authorization", "", "webhook-id", "good", "webhook-timestamp", "1", "webhook-signature", "v1,x"}
@@ -154,8 +154,8 @@ func TestMemoryForBodiesIsShared(t *testing.T) {
 	}
 }
 
-// A claim takes no memory of others: it is for bytes that have arrived.
-func TestAClaimTakesNoMemory(t *testing.T) {
+// The announced length of a body takes no memory: that is for bytes that have arrived.
+func TestAnAnnouncedLengthTakesNoMemory(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
 	s.publisher.results = []service.Result{{Receipt: notify.Receipt{ID: id, Recipients: 1}}}
 	for range 50 {
@@ -164,8 +164,8 @@ func TestAClaimTakesNoMemory(t *testing.T) {
 	require.Equal(t, 202, s.do("POST", "/notify/batch", `{"notifications":[`+toAda+`]}`+strings.Repeat(" ", 3<<20)).StatusCode)
 }
 
-// A stranger's body that gives way to a newer one is answered, and closed.
-func TestADisplacedBodyIsAnswered(t *testing.T) {
+// An unauthenticated body that is preempted by a newer one is answered with 503.
+func TestAPreemptedBodyIsAnswered(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
 	stranger := []string{"webhook-id", "bad", "webhook-timestamp", "1", "webhook-signature", "v1,x"}
 	oldest := fill(t, s, "/notify", 512<<10, 1, stranger...)[0]
@@ -188,7 +188,7 @@ func TestADisplacedBodyIsAnswered(t *testing.T) {
 	}
 }
 
-// TestDepth nests a body as deep as may be, and one level deeper.
+// TestDepth nests a body as deep as is allowed, and one level deeper.
 func TestDepth(t *testing.T) {
 	for depth, s := range map[int]*fakeService{32: start(t), 40: start(t, func(o *httpapi.Options) { o.Depth = 40 })} {
 		body := func(levels int) string { // of which the body itself is one

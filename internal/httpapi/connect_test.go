@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 )
 
-// accept opens a WebSocket, says whose it is and closes it.
+// accept opens a WebSocket, sends its user and closes it.
 func accept(w http.ResponseWriter, r *http.Request) {
 	by, _ := auth.PrincipalOf(r.Context())
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, Subprotocols: []string{"bellhop.v1"}})
@@ -27,7 +27,7 @@ func accept(w http.ResponseWriter, r *http.Request) {
 	_ = c.Close(websocket.StatusNormalClosure, "")
 }
 
-// events tells whose stream this is.
+// events answers with the user of the stream.
 func events(w http.ResponseWriter, r *http.Request) {
 	by, _ := auth.PrincipalOf(r.Context())
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -58,7 +58,7 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// handshake are the headers of a good one, with others.
+// handshake returns the headers of a valid handshake, and others.
 func handshake(others ...string) []string {
 	return append([]string{
 		"Authorization", "Bearer good", "Connection", "keep-alive, Upgrade", "Upgrade", "WebSocket",
@@ -66,8 +66,8 @@ func handshake(others ...string) []string {
 	}, others...)
 }
 
-// TestOrderOfChecks takes one fault away after the other: what is told is
-// always the first.
+// TestOrderOfChecks removes one error of a request after the other. The answer always
+// has the first that is left.
 func TestOrderOfChecks(t *testing.T) {
 	s := start(t)
 	for _, upgrade := range []bool{true, false} {
@@ -108,9 +108,8 @@ func TestDrainingRefusesConnectionsOnly(t *testing.T) {
 	require.Equal(t, 200, s.do("GET", "/livez", "").StatusCode)
 }
 
-// A parameter that means nothing here would change nothing without its caller
-// noticing. It is refused after token and origin and before what passes by itself,
-// limits and draining.
+// An unknown query parameter is an error, because ignoring it could go unnoticed. It is
+// refused after token and origin, and before limits and draining, which are temporary.
 func TestUnknownParameters(t *testing.T) {
 	s := start(t)
 	s.drain()
@@ -193,9 +192,8 @@ func merged(headers, others []string) []string {
 	return append(all, others...)
 }
 
-// TestAfterTheHijack holds that nobody answers twice, even if the handler
-// panics.
-func TestAfterTheHijack(t *testing.T) {
+// A connection that was taken over is not answered again, even if its handler panics.
+func TestAHijackedConnectionIsNotAnsweredAgain(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) {
 		o.WebSocket = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			accept(w, r)

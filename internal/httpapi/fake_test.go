@@ -32,20 +32,20 @@ const (
 	stranger = "https://evil.example"
 )
 
-// tokens is a Verifier of good tokens, and of bad ones with their errors.
+// tokens is a Verifier with the principals of valid tokens and the errors of others.
 type tokens map[string]any
 
 func (v tokens) Verify(_ context.Context, token string) (notify.Principal, error) {
-	switch told := v[token].(type) {
+	switch found := v[token].(type) {
 	case notify.Principal:
-		return told, nil
+		return found, nil
 	case error:
-		return notify.Principal{}, told
+		return notify.Principal{}, found
 	}
 	return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "no such token")
 }
 
-// CheckWebhook refuses the id "none".
+// CheckWebhook refuses the ID "none".
 func (v tokens) CheckWebhook(h http.Header) error {
 	if h.Get("webhook-id") == "none" {
 		return notify.Errorf(notify.ErrTokenInvalid, "no webhook is accepted here")
@@ -53,7 +53,7 @@ func (v tokens) CheckWebhook(h http.Header) error {
 	return nil
 }
 
-// VerifyWebhook knows the id "good" and whoever sent it.
+// VerifyWebhook accepts the ID "good".
 func (v tokens) VerifyWebhook(h http.Header, body []byte) (notify.Principal, string, error) {
 	if h.Get("webhook-id") != "good" {
 		return notify.Principal{}, "", notify.Errorf(notify.ErrTokenInvalid, "no such signature")
@@ -133,7 +133,7 @@ type origins []string
 
 func (o origins) Allows(origin string) bool { return slices.Contains(o, origin) }
 
-// publisher answers every publish alike and keeps what it was asked.
+// publisher gives every publish the same answer and keeps the requests.
 type publisher struct {
 	receipt notify.Receipt
 	err     error
@@ -170,7 +170,7 @@ func (p *publisher) note(by notify.Principal, call service.Call, items ...wire.B
 	p.by, p.calls, p.items = by, append(p.calls, call), append(p.items, items...)
 }
 
-// metrics keeps what it hears.
+// metrics keeps its observations.
 type metrics struct {
 	mu   sync.Mutex
 	seen []observation
@@ -193,7 +193,7 @@ func (m *metrics) all() []observation {
 	return slices.Clone(m.seen)
 }
 
-// logs is a log that several may write.
+// logs is a log for several goroutines.
 type logs struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -211,8 +211,8 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// service is an API on fakes, and a client of it that holds all that is said
-// against openapi.yaml.
+// fakeService is an API on fakes, and a client that checks all answers against
+// openapi.yaml.
 type fakeService struct {
 	t   *testing.T
 	url string
@@ -231,7 +231,7 @@ type backend struct {
 	*connections
 }
 
-// options returns what a service stands on where nothing is wrong.
+// options returns options without failures.
 func (s *fakeService) options() httpapi.Options {
 	return httpapi.Options{
 		Verifier: tokens{
@@ -256,7 +256,7 @@ func (s *fakeService) options() httpapi.Options {
 	}
 }
 
-// document is read once: that takes longer than most tests.
+// document is read once, because that takes longer than most tests.
 var document = sync.OnceValues(func() (*contract.Document, error) {
 	return contract.Load("../../openapi.yaml")
 })

@@ -272,9 +272,8 @@ func TestRefusedBatch(t *testing.T) {
 	}
 }
 
-// TestPatience holds that nobody waits for longer than ten seconds, and that
-// the answer then is the honest one.
-func TestPatience(t *testing.T) {
+// A publish that is not durable within ten seconds is answered with outcome-unknown.
+func TestAPublishHasTenSeconds(t *testing.T) {
 	for path, body := range map[string]string{"/notify": toAda, "/notify/batch": `{"notifications":[` + toAda + `]}`} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFakeService(t)

@@ -25,7 +25,7 @@ func TestServerBoundsWhatStrangersHold(t *testing.T) {
 	require.NotNil(t, server.ErrorLog)
 }
 
-// TestAddress reads from the debug log who is taken to have asked.
+// TestAddress reads the address of the client from the debug log.
 func TestAddress(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::ffff:172.16.0.0/108")}
 	for name, test := range map[string]struct {
@@ -70,7 +70,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestBrokenBody hangs up in the middle of one: nothing is published.
+// TestBrokenBody closes the connection in the middle of a body. Nothing is published.
 func TestBrokenBody(t *testing.T) {
 	s := start(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -87,7 +87,7 @@ func TestBrokenBody(t *testing.T) {
 	require.Empty(t, s.publisher.calls)
 }
 
-// TestOldHTTP asks for an upgrade where HTTP knows none.
+// HTTP/1.0 has no upgrades.
 func TestOldHTTP(t *testing.T) {
 	s := start(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -99,4 +99,19 @@ func TestOldHTTP(t *testing.T) {
 	answer, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	require.Contains(t, string(answer), " 426 ")
+}
+
+// A connection whose Content-Length lines are not counted, such as one over TLS, is
+// closed after a chunked request.
+func TestAChunkedRequestEndsAConnectionThatCountsNoLengths(t *testing.T) {
+	server := httpapi.NewServer(http.NotFoundHandler(), 16<<10, slog.New(slog.DiscardHandler))
+	for name, want := range map[string]string{"": "", "chunked": "close"} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("x"))
+		if name != "" {
+			r.TransferEncoding = []string{name}
+		}
+		w := httptest.NewRecorder()
+		server.Handler.ServeHTTP(w, r)
+		require.Equal(t, want, w.Header().Get("Connection"), name)
+	}
 }
