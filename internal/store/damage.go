@@ -25,7 +25,7 @@ func (s *Store) withAdvice(err error) error {
 	return fmt.Errorf("%w. Restore the data directory from a backup. To go on without one, leave %s in its place. "+
 		"If a log is damaged, move that log and all newer ones (%s) away: what they hold is then lost, and the rest is served. "+
 		"Otherwise move %s away: the store then begins empty. Either way the next start says how many entries are missing, "+
-		"and every client is told that it has missed something",
+		"and every client receives a reset",
 		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
 
@@ -82,7 +82,7 @@ func (s *Store) check(db *pebble.DB) error {
 		return err
 	}
 	if missing := applied.gaps(st.last); len(missing) > 0 {
-		return fmt.Errorf("%w: it has entries up to %d, but those from %s are gone. "+
+		return fmt.Errorf("%w: it has entries up to %d, but entries %s are missing. "+
 			"A log or the MANIFEST may be an older copy, cut short, or missing", errDamaged, st.last, missing)
 	}
 	return nil
@@ -92,7 +92,7 @@ func (s *Store) check(db *pebble.DB) error {
 // missing, the watermark shows the loss.
 func (s *Store) checkEmpty(db *pebble.DB) error {
 	err := each(db, nil, nil, func(_, _ []byte) (bool, error) {
-		return false, fmt.Errorf("%w: it has entries, but not what was written before them. "+
+		return false, fmt.Errorf("%w: it has entries, but no format, which is written before them. "+
 			"Its oldest log may be missing", errDamaged)
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Store) reconcile() error {
 		s.log.Warn("the watermark belongs to another store; it is replaced, and a loss before this start cannot be noticed", "dir", s.dir)
 	case marked.last > s.state.last:
 		if err := s.recordLoss(span{s.state.last + 1, marked.last}); err != nil {
-			return fmt.Errorf("note a loss: %w", err)
+			return fmt.Errorf("record a loss: %w", err)
 		}
 	}
 	now := slot{store: own, last: s.state.last}

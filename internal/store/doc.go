@@ -13,9 +13,9 @@
 // the items of feeds and of everyone are shared by their readers. The read state of shared
 // items is kept for each user, as interval sets of sequences.
 //
-// A history is truncated up to a sequence if retention has removed an item at it: readers
-// with an earlier cursor have a gap, and are told so. Expired and recalled notifications
-// leave no gap.
+// A history is truncated up to a sequence if retention has removed an item at it. A reader
+// with an earlier cursor has a gap, which Page.Removed shows. Expired and recalled
+// notifications leave no gap.
 //
 // # Key space
 //

@@ -55,7 +55,7 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 		full := len(list.Notifications) == limit || bytes >= listBytes
 		n, ok, err := t.notificationAt(seq, state)
 		if err != nil {
-			return list, fmt.Errorf("notification %d: %w", seq, err)
+			return list, fmt.Errorf("read notification %d: %w", seq, err)
 		}
 		if !ok || n.Expired(now) {
 			continue

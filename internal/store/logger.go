@@ -23,5 +23,5 @@ func (l logger) Errorf(format string, args ...any) {
 
 // Fatalf implements pebble.Logger. It must not return.
 func (l logger) Fatalf(format string, args ...any) {
-	l.fatal(fmt.Errorf("the store cannot go on: "+format, args...))
+	l.fatal(fmt.Errorf("the store failed and cannot continue: "+format, args...))
 }

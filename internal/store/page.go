@@ -51,7 +51,7 @@ func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int)
 			return page, t.err()
 		}
 		if err := page.add(t, seq, limit); err != nil {
-			return page, fmt.Errorf("notification %d: %w", seq, err)
+			return page, fmt.Errorf("read notification %d: %w", seq, err)
 		}
 		if len(t.contents)+page.changeBytes() >= pageBytes || len(page.Notifications)+len(page.Changes) >= limit {
 			page.End = seq

@@ -104,7 +104,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.fs = vfs.Default
 	}
 	if err := s.makeDir(); err != nil {
-		return nil, fmt.Errorf("make the data directory %s: %w", dir, err)
+		return nil, fmt.Errorf("create the data directory %s: %w", dir, err)
 	}
 	if err := s.acquireLock(); err != nil {
 		return nil, err
