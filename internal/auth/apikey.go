@@ -71,13 +71,8 @@ func isAPIKey(s string) bool { return strings.HasPrefix(s, keyPrefix) }
 
 // isWholeAPIKey reports whether s is an API key, of here or of elsewhere.
 func isWholeAPIKey(s string) bool {
-	if len(s) != keyLength || !isAPIKey(s) {
+	if len(s) != keyLength || !isAPIKey(s) || !consistsOf(s[len(keyPrefix):], alphanumerics) {
 		return false
-	}
-	for i := len(keyPrefix); i < len(s); i++ {
-		if !isLetter(s[i]) && !isDigit(s[i]) {
-			return false
-		}
 	}
 	end := len(s) - keyCheck
 	return checksum(s[:end]) == s[end:]

@@ -10,12 +10,7 @@ import (
 
 // checkName checks the name of a backend, which its principal bears.
 func checkName(name string) error {
-	ok := len(name) >= 1 && len(name) <= 64
-	for i := range len(name) {
-		b := name[i]
-		ok = ok && (isLetter(b) || isDigit(b) || b == '.' || b == '_' || b == '-')
-	}
-	if !ok {
+	if name == "" || len(name) > 64 || !consistsOf(name, inLabel+".") {
 		return errors.New("name must have 1 to 64 characters, each of A-Z a-z 0-9 . _ -")
 	}
 	return nil

@@ -143,7 +143,7 @@ func ticket(u *url.URL) (ticket string, ok bool, err error) {
 		return "", false, malformed("the query of the URL cannot be read")
 	}
 	for name, values := range query {
-		switch lowerASCII(name) {
+		switch strings.ToLower(name) {
 		case "token", "access_token", "id_token", "auth_token", "jwt", "bearer", "auth", "authorization", "api_key", "apikey":
 			return "", false, tokenInURL()
 		}

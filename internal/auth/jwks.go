@@ -14,7 +14,7 @@ import (
 )
 
 func isURL(s string) bool {
-	s = lowerASCII(s)
+	s = strings.ToLower(s)
 	return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")
 }
 

@@ -120,7 +120,7 @@ func checkType(v strict.Value) error {
 	if err != nil {
 		return err
 	}
-	switch strings.TrimPrefix(lowerASCII(typ), "application/") {
+	switch strings.TrimPrefix(strings.ToLower(typ), "application/") {
 	case "jwt", "at+jwt":
 		return nil
 	}

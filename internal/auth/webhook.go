@@ -161,13 +161,13 @@ func only(h http.Header, name string) (string, error) {
 	standard, svix := h[name], h[svixName(name)]
 	switch {
 	case len(standard) > 1 || len(svix) > 1:
-		return "", malformed("there are two " + lowerASCII(name) + " headers")
+		return "", malformed("there are two " + strings.ToLower(name) + " headers")
 	case len(standard)+len(svix) == 0:
-		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs webhook-id, webhook-timestamp and webhook-signature: there is no %s", lowerASCII(name))
+		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs webhook-id, webhook-timestamp and webhook-signature: there is no %s", strings.ToLower(name))
 	case len(standard) == 0:
 		return svix[0], nil
 	case len(svix) == 1 && standard[0] != svix[0]:
-		return "", malformed(lowerASCII(name) + " and " + lowerASCII(svixName(name)) + " differ: send one of them")
+		return "", malformed(strings.ToLower(name) + " and " + strings.ToLower(svixName(name)) + " differ: send one of them")
 	}
 	return standard[0], nil
 }
