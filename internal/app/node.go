@@ -21,8 +21,8 @@ import (
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/hub"
-	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/protocol/bellhop"
 	"github.com/bellhop/bellhop/internal/service"
@@ -54,6 +54,12 @@ type Options struct {
 	Listening func(public, admin net.Addr)
 }
 
+// runnable is a journal and the goroutine that commits its entries.
+type runnable interface {
+	notify.Journal
+	Run(ctx context.Context) error
+}
+
 // node is the whole of bellhop in one process.
 type node struct {
 	cfg     *config.Config
@@ -68,7 +74,7 @@ type node struct {
 	memory      memory
 
 	store   *store.Store
-	journal *journal.Local
+	journal runnable
 	hub     *hub.Hub
 	cursors *cursor.Keyring
 	service *service.Service

@@ -36,7 +36,7 @@ func (s *node) openRoad(ctx context.Context) (stop func() error, err error) {
 	s.hub = s.newHub()
 	s.metrics.Observe(s.hubSamples)
 	s.journal = journal.NewLocal(journal.Options{
-		Machine:  s.store,
+		State:    s.store,
 		Last:     s.store.Last(),
 		LastTime: s.store.LastTime(),
 		Deliver:  s.deliver,

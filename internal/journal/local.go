@@ -1,8 +1,7 @@
-// Package journal puts entries in one order and makes them durable. Local does
-// it for a process alone: one goroutine, the committer, gathers all entries
-// that wait into one group, has the machine apply it durably, and answers.
-// What an entry means is for the machine; whether it is allowed, for who
-// appends it.
+// Package journal puts entries in one order and makes them durable. Local is the journal
+// of a process alone. One goroutine, the committer, collects all queued entries into one
+// group, has the state machine apply it durably, and answers the publishers. The state
+// machine decides what an entry changes; the publisher decides whether it may append it.
 package journal
 
 import (
@@ -17,8 +16,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Machine is the state that entries add up to.
-type Machine interface {
+// StateMachine is the state that entries add up to.
+type StateMachine interface {
 	// Apply applies entries as the sequences from first on. It returns when no power cut
 	// can take them back: a verdict for each, and the changes to deliver, in order. An
 	// entry that cannot be applied gets a verdict, too. After an error nothing more may
@@ -26,65 +25,65 @@ type Machine interface {
 	Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error)
 }
 
-// Metrics hears of what the committer does.
+// Metrics receives what the committer does.
 type Metrics interface {
-	// Committed is called for each group: how many entries it had, and for how
-	// many seconds it was applied and synced.
+	// Committed is called for each group with its number of entries, and with the
+	// seconds that applying and syncing it took.
 	Committed(entries int, seconds float64)
 }
 
-// Options say how to run a Local journal.
+// Options configure a Local journal.
 type Options struct {
-	Machine Machine
-	Last    notify.Sequence // of the machine: where the journal goes on
+	State StateMachine
 
-	// LastTime is the time of the entry at Last. No later entry has an earlier time.
+	// Last and LastTime are the sequence and the time of the last entry of State. The
+	// journal continues after them: no later entry has an earlier time.
+	Last     notify.Sequence
 	LastTime time.Time
 
-	// Deliver is called with every change, in order, when it is durable; by one
-	// goroutine, which may be late but never holds up a commit unless it falls
-	// far behind.
+	// Deliver is called with every change, in order, once it is durable. One goroutine
+	// calls it. Commits wait for it only if it falls far behind.
 	Deliver func(notify.Change)
 
 	Metrics Metrics
 }
 
-// Bounds, so that memory is bounded however slow the disk is, and what is told
-// comes soon however much there is: 8 MiB are some 15,000 notifications, a third of
-// a second for one processor.
+// Limits on committed changes that are not delivered yet. Commits wait beyond them, so
+// that memory is bounded and changes are delivered soon. 8 MiB are about 15,000
+// notifications, which one processor delivers in a third of a second.
 const (
-	behindBytes = 8 << 20 // committed and not delivered; past that, commits wait
-	behindMost  = 4 << 10 // groups of the same
+	maxBacklogBytes  = 8 << 20
+	maxBacklogGroups = 4 << 10
 )
 
-// Local is a notify.Journal of this process alone. Entries are committed while
-// Run runs.
+// Local is a notify.Journal of this process alone. It commits entries while Run runs.
 type Local struct {
-	machine Machine
+	state   StateMachine
 	deliver func(notify.Change)
 	metrics Metrics
 
 	durable atomic.Uint64
-	clock   clock // used by Run alone
+	stopped atomic.Bool // Run has returned or is about to
+	clock   clock       // used by Run alone
 
-	memory  *memory             // for entries that wait to be committed
+	memory  *memory             // for queued entries
 	queue   *queue              // to the committer
-	behind  *semaphore.Weighted // in bytes, for what is to be delivered
+	backlog *semaphore.Weighted // bytes of changes that are not delivered yet
 	applied chan delivery       // from the committer to the deliverer
 
-	spare sync.Pool // of *pending that nobody waits for
+	spare sync.Pool // of *pending without a waiting publisher
 }
 
-// delivery is what a group has changed.
+// delivery is the changes of a group.
 type delivery struct {
-	told  []notify.Change
-	bytes int64
+	changes []notify.Change
+	bytes   int64 // estimate of their memory
 }
 
-// newDelivery returns told with what it takes: an entry may say little of it.
-func newDelivery(told []notify.Change) delivery {
-	d := delivery{told: told}
-	for _, c := range told {
+// newDelivery estimates the memory of changes: a short entry may have long ones.
+func newDelivery(changes []notify.Change) delivery {
+	d := delivery{changes: changes}
+	for _, c := range changes {
 		d.bytes += overhead
 		switch c := c.(type) {
 		case *notify.Notification:
@@ -95,58 +94,66 @@ func newDelivery(told []notify.Change) delivery {
 			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics)))
 		}
 	}
-	d.bytes = min(d.bytes, behindBytes)
+	d.bytes = min(d.bytes, maxBacklogBytes)
 	return d
 }
 
-// NewLocal returns a journal that goes on after o.Last.
+// NewLocal returns a journal that continues after o.Last.
 func NewLocal(o Options) *Local {
 	j := &Local{
-		machine: o.Machine,
+		state:   o.State,
 		deliver: o.Deliver,
 		metrics: o.Metrics,
 		memory:  newMemory(),
 		queue:   newQueue(),
 		clock:   newClock(o.LastTime),
-		behind:  semaphore.NewWeighted(behindBytes),
-		applied: make(chan delivery, behindMost),
+		backlog: semaphore.NewWeighted(maxBacklogBytes),
+		applied: make(chan delivery, maxBacklogGroups),
 	}
 	j.durable.Store(uint64(o.Last))
 	return j
 }
 
-// Durable returns the last sequence that a power cut cannot take back.
+// Durable implements notify.Journal.
 func (j *Local) Durable() notify.Sequence { return notify.Sequence(j.durable.Load()) }
 
-// Append puts entries behind all others of their publisher and returns what applying
-// each came to. If ctx ends first, the outcome is unknown. While more is waiting than
-// one commit takes, publishers take turns. Revocations and recalls, which operators
-// append, go before all other entries that wait, and have memory of their own.
+// Ready implements notify.Journal. A local journal is ready until it stops.
+func (j *Local) Ready() error {
+	if j.stopped.Load() {
+		return errStopped()
+	}
+	return nil
+}
+
+// Append implements notify.Journal. If more entries are queued than one group may hold,
+// publishers take turns. Revocations and recalls come from operators: they go before all
+// other queued entries, and have memory of their own. If ctx ends before the verdicts are
+// known, the outcome is unknown.
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	p := j.newPending(entries)
 	if j.memory.acquire(ctx, p) != nil {
-		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "too much is waiting to be stored"))
+		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "the queue of the journal is full"))
 	}
 	if !j.queue.put(p) {
 		j.memory.release(p)
-		return failed(len(entries), closed())
+		return failed(len(entries), errStopped())
 	}
 	select {
 	case <-p.done:
-		return j.verdictsOf(p)
+		return j.takeVerdicts(p)
 	case <-ctx.Done():
 	}
 	select {
 	case <-p.done: // both were ready
-		return j.verdictsOf(p)
+		return j.takeVerdicts(p)
 	default:
 		return failed(len(entries), notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
 	}
 }
 
-func closed() error { return notify.Errorf(notify.ErrUnavailable, "the journal is closed") }
+func errStopped() error { return notify.Errorf(notify.ErrUnavailable, "the journal has stopped") }
 
-// failed returns the verdicts on a number of entries that all share one error.
+// failed returns the verdicts on a number of entries that all have one error.
 func failed(entries int, err error) []notify.Verdict {
 	verdicts := make([]notify.Verdict, entries)
 	for i := range verdicts {
@@ -155,17 +162,17 @@ func failed(entries int, err error) []notify.Verdict {
 	return verdicts
 }
 
-// Run commits what is appended until ctx ends, then what still waits, and
-// returns when all of it is delivered. An error means that the disk cannot be
-// trusted and that the process should end.
+// Run commits entries until ctx ends, then those that are still queued, and returns when
+// all changes are delivered. An error means that the disk cannot be trusted, and that the
+// process should end.
 func (j *Local) Run(ctx context.Context) error {
 	var deliverer sync.WaitGroup
 	deliverer.Go(func() {
 		for d := range j.applied {
-			for _, c := range d.told {
+			for _, c := range d.changes {
 				j.deliver(c)
 			}
-			j.behind.Release(d.bytes)
+			j.backlog.Release(d.bytes)
 		}
 	})
 	err := j.commitAll(ctx)
@@ -174,9 +181,9 @@ func (j *Local) Run(ctx context.Context) error {
 	return err
 }
 
-// commitAll commits group by group, and leaves nobody who waits without an
-// answer.
+// commitAll commits group by group. When it returns, every publisher has an answer.
 func (j *Local) commitAll(ctx context.Context) (err error) {
+	defer j.stopped.Store(true)
 	answered, took := 0, time.Duration(0)
 	for err == nil {
 		group := j.queue.next(ctx, answered, took)
@@ -190,34 +197,33 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
 		for _, p := range group {
 			j.memory.release(p)
-			p.answer(failed(len(p.entries), closed()))
+			p.answer(failed(len(p.entries), errStopped()))
 		}
 	}
 	return err
 }
 
-// commit gives a group its sequences and its time, applies it, answers those
-// who wait and hands on what is to be delivered. Applying it took so long.
+// commit stamps the entries of a group, applies them, answers their publishers and passes
+// the changes on. It returns how long applying took.
 func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 	start := time.Now()
 	entries := stamp(group, j.clock.now(start))
-	verdicts, told, err := j.apply(entries)
+	verdicts, changes, err := j.apply(entries)
 	took = time.Since(start)
 	if err == nil {
 		j.metrics.Committed(len(entries), took.Seconds())
 	}
 	for _, p := range group {
-		j.memory.release(p) // before it is answered, when it is another's
+		j.memory.release(p) // before the answer, after which p is used again
 		verdicts = p.answer(verdicts)
 	}
 	if err != nil {
 		return took, fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}
-	return took, j.handOn(told)
+	return took, j.passOn(changes)
 }
 
-// stamp returns the entries of a group, in order, with the time at which they are
-// committed.
+// stamp returns the entries of a group, in order, with one time.
 func stamp(group []*pending, at time.Time) []notify.Stamped {
 	n := 0
 	for _, p := range group {
@@ -232,10 +238,10 @@ func stamp(group []*pending, at time.Time) []notify.Stamped {
 	return entries
 }
 
-// apply applies entries and returns a verdict on each, and what they have changed.
+// apply applies entries, and returns a verdict on each and the changes.
 func (j *Local) apply(entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	last := j.durable.Load()
-	verdicts, changes, err := j.machine.Apply(notify.Sequence(last+1), entries)
+	verdicts, changes, err := j.state.Apply(notify.Sequence(last+1), entries)
 	if err != nil {
 		return failed(len(entries), notify.Errorf(notify.ErrOutcomeUnknown, "the store failed")), nil, err
 	}
@@ -243,15 +249,14 @@ func (j *Local) apply(entries []notify.Stamped) ([]notify.Verdict, []notify.Chan
 	return verdicts, changes, nil
 }
 
-// handOn has the deliverer deliver what was told, and waits while it is far
-// behind.
-func (j *Local) handOn(told []notify.Change) error {
-	if len(told) == 0 {
+// passOn passes changes on to the deliverer, and waits while that is far behind.
+func (j *Local) passOn(changes []notify.Change) error {
+	if len(changes) == 0 {
 		return nil
 	}
-	d := newDelivery(told)
-	if err := j.behind.Acquire(context.Background(), d.bytes); err != nil {
-		return fmt.Errorf("hand on %d changes: %w", len(told), err)
+	d := newDelivery(changes)
+	if err := j.backlog.Acquire(context.Background(), d.bytes); err != nil {
+		return fmt.Errorf("pass on %d changes: %w", len(changes), err)
 	}
 	j.applied <- d
 	return nil

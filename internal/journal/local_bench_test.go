@@ -45,7 +45,7 @@ func BenchmarkAppend(b *testing.B) {
 // start runs a journal until the benchmark has ended.
 func start(b *testing.B) *journal.Local {
 	b.Helper()
-	j := journal.NewLocal(journal.Options{Machine: instant{}, Metrics: noMetrics{}})
+	j := journal.NewLocal(journal.Options{State: instant{}, Metrics: noMetrics{}})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- j.Run(ctx) }()

@@ -65,7 +65,7 @@ func run(t *testing.T, m *machine, deliver func(notify.Change)) (*journal.Local,
 	if deliver == nil {
 		deliver = func(notify.Change) {}
 	}
-	j := journal.NewLocal(journal.Options{Machine: m, Last: 7, Deliver: deliver, Metrics: noMetrics{}})
+	j := journal.NewLocal(journal.Options{State: m, Last: 7, Deliver: deliver, Metrics: noMetrics{}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- j.Run(ctx) }()
@@ -307,7 +307,9 @@ func TestNobodyIsLongWaitedFor(t *testing.T) {
 func TestClosedAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, stop := run(t, &machine{}, nil)
+		require.NoError(t, j.Ready())
 		require.NoError(t, stop())
+		require.ErrorIs(t, j.Ready(), notify.ErrUnavailable)
 		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
 	})
 }

@@ -9,41 +9,42 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// groupMost is how many entries, users told and notifications marked are in a
-// group, after which it is full, so that it takes a fraction of a second.
-const groupMost = 4 << 10
+// maxGroupWeight is the weight at which a group is full: its entries, the recipients of
+// its publishes and the notifications that it marks. Such a group is applied within a
+// fraction of a second.
+const maxGroupWeight = 4 << 10
 
-// A group waits for those who were answered just now, if they are not few, for so
-// many times as long as the last commit took, and never for longer than patienceMost.
+// Before a commit, the committer waits for the publishers that it has just answered to
+// publish again: for up to waitFactor times the duration of the last commit, at most
+// maxWait, and only if at least minWaitedFor publishers would share the commit.
 const (
-	fewest       = 4
-	patience     = 2
-	patienceMost = 2 * time.Millisecond
+	minWaitedFor = 4
+	waitFactor   = 2
+	maxWait      = 2 * time.Millisecond
 )
 
-// pending are the entries of one Append on their way through the committer.
+// pending is the entries of one Append on their way through the committer.
 type pending struct {
 	entries  []notify.Entry
 	by       string // the publisher
-	weight   int    // entries, users and what is marked
-	bytes    int64  // in memory
+	weight   int    // of the entries in a group: see maxGroupWeight
+	bytes    int64  // estimate of their memory
 	urgent   bool
 	verdicts []notify.Verdict
-	done     chan struct{} // has one when verdicts are set
+	done     chan struct{} // receives a value when verdicts are set
 }
 
-// What things take in memory, about.
+// Estimates of memory.
 const (
 	overhead = 256 // of an entry or a change
-	perName  = 32  // of a user or topic, or an ID
+	perName  = 32  // of a user, a topic or an ID
 )
 
-// markThrough is what a Mark through a place weighs. It changes a quarter of so many
-// notifications, each of which takes several times as long as a publish.
-const markThrough = 1_000
+// markUpToWeight is the weight of a Mark up to a sequence. It changes at most a quarter of
+// that number of notifications, each of which takes several times as long as a publish.
+const markUpToWeight = 1_000
 
-// newPending returns entries as they wait, in room that was used before if there
-// is any.
+// newPending returns a pending for entries. It reuses one if it can.
 func (j *Local) newPending(entries []notify.Entry) *pending {
 	p, ok := j.spare.Get().(*pending)
 	if !ok {
@@ -56,8 +57,8 @@ func (j *Local) newPending(entries []notify.Entry) *pending {
 	return p
 }
 
-// isUrgent reports whether all entries are an operator's: they must be able to end a
-// flood that fills the queue.
+// isUrgent reports whether all entries are of operators, who must be able to stop a flood
+// that fills the queue.
 func isUrgent(entries []notify.Entry) bool {
 	for _, e := range entries {
 		switch e.(type) {
@@ -80,45 +81,45 @@ func (p *pending) weigh(e notify.Entry) {
 		p.weight += len(e.IDs)
 		p.bytes += int64(perName * len(e.IDs))
 		if e.IDs == nil {
-			p.weight += markThrough
+			p.weight += markUpToWeight
 		}
 	case notify.Recall:
-		p.weight += notify.MaxUsers // so many may have it
+		p.weight += notify.MaxUsers // it may be in as many histories
 	}
 }
 
-// answer gives p the first of verdicts, one for each of its entries, and returns
-// the rest. From then on p is another's.
+// answer passes the first verdicts, one for each entry of p, to the publisher, and
+// returns the rest. The committer must not use p afterwards.
 func (p *pending) answer(verdicts []notify.Verdict) (rest []notify.Verdict) {
 	p.verdicts, rest = verdicts[:len(p.entries)], verdicts[len(p.entries):]
 	p.done <- struct{}{}
 	return rest
 }
 
-// verdictsOf returns what p was answered, and lets its room be used again.
-func (j *Local) verdictsOf(p *pending) []notify.Verdict {
+// takeVerdicts returns the verdicts of p, and makes p available to other publishers.
+func (j *Local) takeVerdicts(p *pending) []notify.Verdict {
 	verdicts := p.verdicts
 	*p = pending{done: p.done}
 	j.spare.Put(p)
 	return verdicts
 }
 
-// queue is what waits for the committer.
+// queue holds the entries that wait for the committer.
 type queue struct {
-	wake chan struct{} // has one when enough wait
+	wake chan struct{} // receives a value when wakeAt appends are queued
 
-	mu      sync.Mutex
-	waiting []*pending
-	weight  int // of waiting
-	urgent  int // of waiting: the first ones
-	enough  int // for the committer to be woken
-	closed  bool
+	mu     sync.Mutex
+	queued []*pending // the urgent ones first
+	weight int        // of all that are queued
+	urgent int        // number of urgent ones
+	wakeAt int        // number of queued appends that wakes the committer; 0: none does
+	closed bool
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// put puts p behind all others, or, if it is urgent, behind all that are urgent. It
-// reports false if the queue is closed.
+// put adds p behind all others or, if it is urgent, behind all urgent ones. It returns
+// false if the queue is closed.
 func (q *queue) put(p *pending) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,34 +128,35 @@ func (q *queue) put(p *pending) bool {
 	}
 	q.weight += p.weight
 	if p.urgent {
-		q.waiting = slices.Insert(q.waiting, q.urgent, p)
+		q.queued = slices.Insert(q.queued, q.urgent, p)
 		q.urgent++
 	} else {
-		q.waiting = append(q.waiting, p)
+		q.queued = append(q.queued, p)
 	}
-	if len(q.waiting) == q.enough {
-		q.wake <- struct{}{} // has room: await has emptied it, and enough is reached once
+	if len(q.queued) == q.wakeAt {
+		q.wake <- struct{}{} // never blocks: reached has drained it, and wakeAt is reached once
 	}
 	return true
 }
 
-// close has the queue take no more.
+// close makes put refuse all further entries.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
 }
 
-// next returns the next group, and nothing once ctx has ended and all was
-// taken. Of the last group so many were answered, after it took so long.
+// next waits for entries and returns the next group. It returns none once ctx has ended
+// and the queue is empty. The last group had a number of appends that were answered, and
+// applying it took a time.
 //
-// They are likely to come again in a moment, each as soon as it has had a turn on
-// a processor. A commit costs the same for many as for few, so it is worth waiting
-// until all are there: on a fast disk that takes longer than the commit. Beside a
-// commit on a slow one, patienceMost is little.
+// The publishers that were answered are likely to publish again in a moment, each as soon
+// as it has a processor. A commit of many entries costs as much as one of few, so waiting
+// for all of them pays: on a fast disk they take longer to come than a commit does. On a
+// slow disk, maxWait is short beside a commit.
 func (q *queue) next(ctx context.Context, answered int, took time.Duration) []*pending {
-	if all := answered + q.len(); all >= fewest && !q.await(all) {
-		timer := time.NewTimer(min(patience*took, patienceMost))
+	if all := answered + q.len(); all >= minWaitedFor && !q.reached(all) {
+		timer := time.NewTimer(min(waitFactor*took, maxWait))
 		defer timer.Stop()
 		select {
 		case <-q.wake:
@@ -162,7 +164,7 @@ func (q *queue) next(ctx context.Context, answered int, took time.Duration) []*p
 		case <-ctx.Done():
 		}
 	}
-	if !q.await(1) {
+	if !q.reached(1) {
 		select {
 		case <-q.wake:
 		case <-ctx.Done():
@@ -175,33 +177,34 @@ func (q *queue) next(ctx context.Context, answered int, took time.Duration) []*p
 func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting)
+	return len(q.queued)
 }
 
-// await reports whether enough wait. If not, wake will have one when they do.
-func (q *queue) await(enough int) bool {
+// reached reports whether n appends are queued. If not, wake receives a value when they
+// are.
+func (q *queue) reached(n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
 	case <-q.wake: // of an earlier call
 	default:
 	}
-	q.enough = enough
-	return len(q.waiting) >= enough
+	q.wakeAt = n
+	return len(q.queued) >= n
 }
 
-// take returns all that wait, or as many as a group may have. In that case publishers
-// have their turns: see shareOut.
+// take returns all queued entries, or as many as a group may hold. In the latter case
+// publishers take turns: see shareOut.
 func (q *queue) take() []*pending {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.enough = 0 // nobody is to be woken
-	group := q.waiting
-	if q.weight <= groupMost {
-		q.waiting, q.weight, q.urgent = make([]*pending, 0, len(group)), 0, 0
+	q.wakeAt = 0 // the committer is not waiting
+	group := q.queued
+	if q.weight <= maxGroupWeight {
+		q.queued, q.weight, q.urgent = make([]*pending, 0, len(group)), 0, 0
 		return group
 	}
-	group, q.waiting = shareOut(q.waiting, q.urgent)
+	group, q.queued = shareOut(q.queued, q.urgent)
 	for _, p := range group {
 		q.weight -= p.weight
 		if p.urgent {

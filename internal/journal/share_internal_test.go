@@ -26,10 +26,10 @@ func TestShareOut(t *testing.T) {
 		for _, p := range group {
 			weight, heaviest = weight+p.weight, max(heaviest, p.weight)
 		}
-		if weight >= groupMost+heaviest {
+		if weight >= maxGroupWeight+heaviest {
 			t.Fatalf("the group weighs %d", weight)
 		}
-		if len(rest) > 0 && weight < groupMost {
+		if len(rest) > 0 && weight < maxGroupWeight {
 			t.Fatalf("the group weighs %d, and %d are left behind", weight, len(rest))
 		}
 		if i := slices.IndexFunc(group, func(p *pending) bool { return !p.urgent }); i >= 0 {

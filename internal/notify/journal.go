@@ -18,6 +18,11 @@ type Journal interface {
 	// Durable returns the last sequence that no power cut can take back. Nothing behind
 	// it is delivered, replayed or listed.
 	Durable() Sequence
+
+	// Ready returns nil if entries can be appended and this node has applied all entries
+	// up to a moment ago, and otherwise an error of kind ErrUnavailable that says why
+	// not.
+	Ready() error
 }
 
 // ErrNotApplied says that an entry has a sequence and has changed nothing, since it is

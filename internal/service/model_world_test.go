@@ -54,13 +54,13 @@ type world struct {
 
 // recorder applies entries to the store and to the model of a world.
 type recorder struct {
-	journal.Machine
+	journal.StateMachine
 	world *world
 	t     *rapid.T
 }
 
 func (r *recorder) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
-	verdicts, changes, err := r.Machine.Apply(first, entries)
+	verdicts, changes, err := r.StateMachine.Apply(first, entries)
 	for i, v := range verdicts {
 		e := entries[i]
 		want := r.world.model.Apply(first+notify.Sequence(i), e.Time, e.Entry)
@@ -74,8 +74,8 @@ func (r *recorder) Apply(first notify.Sequence, entries []notify.Stamped) ([]not
 
 func newWorld(t *testing.T, rt *rapid.T, keep int) *world {
 	w := &world{model: model.New(), drafts: map[string]notify.Draft{}}
-	w.rig = &rig{t: t, fs: vfs.NewCrashableMem(), keep: keep, machine: func(s *store.Store) journal.Machine {
-		return &recorder{Machine: s, world: w, t: rt}
+	w.rig = &rig{t: t, fs: vfs.NewCrashableMem(), keep: keep, machine: func(s *store.Store) journal.StateMachine {
+		return &recorder{StateMachine: s, world: w, t: rt}
 	}}
 	begin := time.Now()
 	w.start()

@@ -87,6 +87,8 @@ func (n *testNode) close() {
 	require.NoError(n.t, n.store.Close())
 }
 
+func (*testNode) Ready() error { return nil }
+
 func (n *testNode) Durable() notify.Sequence { return notify.Sequence(n.applied.Load()) }
 
 func (n *testNode) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {

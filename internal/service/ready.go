@@ -25,6 +25,9 @@ func (s *Service) Ready() error {
 	if err := s.opts.Store.Err(); err != nil {
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}
+	if err := s.opts.Journal.Ready(); err != nil {
+		return err
+	}
 	if s.diskFull.Load() {
 		return notify.Errorf(notify.ErrUnavailable, "the disk is nearly full")
 	}

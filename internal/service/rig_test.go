@@ -29,10 +29,10 @@ type rig struct {
 	fs          *vfs.MemFS
 	keep        int
 	service     *service.Service
-	wrap        func(*store.Store) service.Store    // nil: the store as it is
-	machine     func(*store.Store) journal.Machine  // applies entries; nil: the store does
-	wrapJournal func(notify.Journal) notify.Journal // nil: the journal as it is
-	wrapPeers   func(notify.Peers) notify.Peers     // nil: there are no other nodes
+	wrap        func(*store.Store) service.Store        // nil: the store as it is
+	machine     func(*store.Store) journal.StateMachine // applies entries; nil: the store does
+	wrapJournal func(notify.Journal) notify.Journal     // nil: the journal as it is
+	wrapPeers   func(notify.Peers) notify.Peers         // nil: there are no other nodes
 	hub         *hub.Hub
 	cursors     *cursor.Keyring
 	node        string       // its name; empty: node-1
@@ -69,12 +69,12 @@ func (r *rig) start() {
 	var b *service.Service
 	h := hub.New(hub.Options{Unread: func(r notify.Reader, upTo notify.Sequence) (int, bool) { return b.Unread(r, upTo) }})
 	opened := make(chan struct{})
-	var machine journal.Machine = s
+	var machine journal.StateMachine = s
 	if r.machine != nil {
 		machine = r.machine(s)
 	}
 	j := journal.NewLocal(journal.Options{
-		Machine: machine, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
+		State: machine, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { <-opened; b.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())

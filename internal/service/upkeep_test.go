@@ -91,6 +91,8 @@ func (l *ledger) DueDeferred(now time.Time, most int) (due []notify.Deferred, ne
 	return due, time.Time{}, nil
 }
 
+func (*ledger) Ready() error { return nil }
+
 func (l *ledger) Durable() notify.Sequence {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -113,7 +113,7 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 	require.NoError(t, err)
 	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30}), cursors: keyring}
 	j := journal.NewLocal(journal.Options{
-		Machine: s, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
+		State: s, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { r.service.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -53,7 +53,7 @@ func start(t *testing.T, change ...func(*ws.Options)) *rig {
 	r.hub = hub.New(hub.Options{Unread: func(reader notify.Reader, upTo notify.Sequence) (int, bool) { return r.service.Unread(reader, upTo) }})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
-		Machine: st, Last: st.Last(), LastTime: st.LastTime(), Metrics: noMetrics{},
+		State: st, Last: st.Last(), LastTime: st.LastTime(), Metrics: noMetrics{},
 		Deliver: func(c notify.Change) { <-opened; r.service.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
