@@ -69,9 +69,8 @@ func TestGrownValuesCauseARotation(t *testing.T) {
 	assert.Equal(t, 2, m.Len())
 }
 
-// Whatever is put and got, the cache holds at most twice Max and the weight of two
-// values, what it holds is what was put last, and a value that is used between any two
-// rotations stays.
+// The cache holds at most twice Max and the weight of two values. It returns the value that
+// was put last, and keeps a value that is used between any two rotations.
 func TestTheMapIsBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const limit, heaviest = 50, 20

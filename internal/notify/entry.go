@@ -5,7 +5,7 @@ import "time"
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Sweep, a
 // Generation, a Revocation, a Ticket, a Redemption, or one that is Unknown.
 //
-// What an entry changes depends on nothing but the entry, its sequence, its time and the
+// The changes that an entry makes depend only on the entry, its sequence, its time and the
 // entries before it. Therefore an entry carries the settings that it is subject to, such
 // as how many notifications a history keeps: nodes with different settings still come to
 // the same state.

@@ -72,17 +72,19 @@ func (s *Service) joining(c *hub.Conn) *joining {
 // the user of c after cursor. It lets c go live when it has written everything that is
 // durable, so that no event is missing or repeated. It calls welcomed once, after
 // welcome was written: from then on replies may be sent to c. c must be registered
-// with the hub. Join waits for the client, and returns early when c or ctx ends.
-func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+// with the hub. Join waits for the client, and returns early when c or ctx ends. It reports
+// false if c did not go live: then it has ended c, and logged the reason if that is a fault
+// of the service.
+func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
 	err := s.join(ctx, c, cursor, welcomed)
 	if err == nil {
-		return nil
+		return true
 	}
 	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
 		s.opts.Logger.Error("joining a connection failed", "connection", c.ID(), "error", err)
 	}
 	c.End(notify.CloseInternal)
-	return fmt.Errorf("join %s: %w", c.ID(), err)
+	return false
 }
 
 func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {

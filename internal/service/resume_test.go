@@ -248,7 +248,7 @@ func TestJoinAtTheCap(t *testing.T) {
 	d := &device{r: r, user: "ada", more: make(chan struct{}, 1)}
 	d.conn = r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
 	require.NoError(t, r.hub.Register(d.conn))
-	require.NoError(t, r.service.Join(t.Context(), d.conn, service.Earliest, func() { r.publish("late", "ada") }))
+	require.True(t, r.service.Join(t.Context(), d.conn, service.Earliest, func() { r.publish("late", "ada") }))
 	got := d.wait(func(fs []frame) bool { return len(titles(fs)) > r.keep })
 	assert.Equal(t, "late", titles(got)[r.keep])
 	assert.NotContains(t, events(got), "reset truncated")
@@ -268,7 +268,7 @@ func TestStalledReadersHoldNothingThatOthersNeed(t *testing.T) {
 		for range each {
 			d := r.register(subscriber(notify.UserID("mallory " + strconv.Itoa(i))))
 			d.hold = hold
-			joining.Go(func() { _ = r.service.Join(t.Context(), d.conn, service.Earliest, func() {}) })
+			joining.Go(func() { r.service.Join(t.Context(), d.conn, service.Earliest, func() {}) })
 		}
 	}
 	r.connectAs(subscriber("ada"), service.Earliest).caughtUp()

@@ -249,7 +249,7 @@ func (d *device) join(cursor string) {
 	r := d.r
 	r.t.Helper()
 	welcomed := false
-	require.NoError(r.t, r.service.Join(r.t.Context(), d.conn, cursor, func() { welcomed = true }))
+	require.True(r.t, r.service.Join(r.t.Context(), d.conn, cursor, func() { welcomed = true }))
 	require.True(r.t, welcomed)
 }
 

@@ -17,7 +17,7 @@ import (
 
 // Joiner brings connections from their cursors to live delivery: package service.
 type Joiner interface {
-	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
+	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool)
 }
 
 // Options configure a Handler. Protocol, Service and Hub are required.
@@ -73,7 +73,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.open.Add(1)
 	defer h.open.Add(-1)
 	defer s.finish()
-	_ = h.opts.Service.Join(ctx, s.conn, opening.Start.Cursor, func() {}) // which has ended the connection if it failed
+	h.opts.Service.Join(ctx, s.conn, opening.Start.Cursor, func() {}) // which has ended the connection if it failed
 	<-ctx.Done()
 }
 

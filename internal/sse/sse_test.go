@@ -36,20 +36,19 @@ type desk struct {
 	cursors []string // that clients came with
 }
 
-func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
 	d.mu.Lock()
 	d.cursors = append(d.cursors, cursor)
 	d.mu.Unlock()
 	if cursor == "broken" {
 		c.End(notify.CloseInternal)
-		return io.ErrUnexpectedEOF
+		return false
 	}
-	if err := c.Write(event(1, hub.Welcome{User: c.Principal().User})); err != nil {
-		return err
+	if c.Write(event(1, hub.Welcome{User: c.Principal().User})) != nil {
+		return false
 	}
 	welcomed()
-	d.hub.GoLive(c, 1, event(1, hub.Live{}))
-	return nil
+	return d.hub.GoLive(c, 1, event(1, hub.Live{}))
 }
 
 func event(seq notify.Sequence, content hub.Content) *hub.Event {

@@ -91,7 +91,7 @@ func TestNotificationsMakeRoomForTheRest(t *testing.T) {
 }
 
 // Names of users and topics whose notifications retention has removed do not pile
-// up. A reader with a cursor from before is told that it may have missed something.
+// up. A reader with an earlier cursor gets a reset.
 func TestNamesAreBounded(t *testing.T) {
 	const limit = 100_000
 	s := openIn(t, vfs.NewMem())

@@ -40,7 +40,7 @@ type desk struct {
 	marked    []marking
 	refusal   error                 // of Publish and Mark
 	late      bool                  // Publish waits for its context's end
-	joinFails error                 // instead of a welcome
+	joinFails bool                  // instead of a welcome
 	past      func(*hub.Conn) error // between welcome and live
 	joined    func(context.Context) // at the end of Join
 	panics    bool
@@ -48,43 +48,40 @@ type desk struct {
 
 // JoinAtOnce leaves to Join what a test has an eye on.
 func (d *desk) JoinAtOnce(c *hub.Conn, cursor string) bool {
-	if d.joined != nil || d.joinFails != nil || d.past != nil {
+	if d.joined != nil || d.joinFails || d.past != nil {
 		return false
 	}
 	d.mu.Lock()
 	d.cursors = append(d.cursors, cursor)
 	d.mu.Unlock()
-	return d.hub.GoLive(c, 1, d.welcome(c), live)
+	return d.hub.GoLive(c, 1, d.welcome(c), isNowLive)
 }
 
 func (*desk) welcome(c *hub.Conn) *hub.Event {
 	return &hub.Event{Sequence: 1, Content: hub.Welcome{User: c.Principal().User}}
 }
 
-var live = &hub.Event{Sequence: 1, Content: hub.Live{}}
+var isNowLive = &hub.Event{Sequence: 1, Content: hub.Live{}}
 
-func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
+func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
 	d.mu.Lock()
 	d.cursors = append(d.cursors, cursor)
 	d.mu.Unlock()
 	if d.joined != nil {
 		defer d.joined(ctx)
 	}
-	if d.joinFails != nil {
+	if d.joinFails {
 		c.End(notify.CloseInternal)
-		return d.joinFails
+		return false
 	}
-	if err := c.Write(d.welcome(c)); err != nil {
-		return err
+	if c.Write(d.welcome(c)) != nil {
+		return false
 	}
 	welcomed()
-	if d.past != nil {
-		if err := d.past(c); err != nil {
-			return err
-		}
+	if d.past != nil && d.past(c) != nil {
+		return false
 	}
-	d.hub.GoLive(c, 1, live)
-	return nil
+	return d.hub.GoLive(c, 1, isNowLive)
 }
 
 func (d *desk) Publish(ctx context.Context, _ notify.Principal, call service.Call, draft notify.Draft) (notify.Receipt, error) {

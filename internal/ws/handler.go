@@ -23,7 +23,7 @@ const readBuffer = 256
 // Joiner brings connections from their cursors to live delivery: package service.
 type Joiner interface {
 	JoinAtOnce(c *hub.Conn, cursor string) bool
-	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error
+	Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool)
 }
 
 // Options configure a Handler. Protocol, Service, Hub and CheckOrigin are required.

@@ -162,7 +162,7 @@ func TestSlowReaderIsTold(t *testing.T) {
 func TestFailedJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
-		s.desk.joinFails = errors.New("disk on fire")
+		s.desk.joinFails = true
 		s.pipe(t).expectEnd(1011, "internal")
 		synctest.Wait()
 		if s.hub.Count() != 0 {

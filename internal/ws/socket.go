@@ -113,7 +113,7 @@ func (s *socket) join(ctx context.Context, cancel context.CancelFunc, cursor str
 	defer s.joining.Store(nil)
 	defer cancel()
 	_ = s.net.send(nil, false) // the handshake's answer, if it is not sent yet; Join finds out about an error
-	_ = s.handler.opts.Service.Join(ctx, s.net.conn, cursor, func() {
+	s.handler.opts.Service.Join(ctx, s.net.conn, cursor, func() {
 		welcomed = true
 		s.handler.tasks.Add(1)
 		s.listen()

@@ -166,7 +166,7 @@ func (r *road) connect(t *testing.T, cursor string) *device {
 	d := &device{road: r}
 	c := r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
 	require.NoError(t, r.hub.Register(c))
-	require.NoError(t, r.service.Join(t.Context(), c, cursor, func() {}))
+	require.True(t, r.service.Join(t.Context(), c, cursor, func() {}))
 	return d
 }
 

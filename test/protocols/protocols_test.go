@@ -80,7 +80,7 @@ func (c *client) read() string {
 }
 
 // A first message that does not authenticate ends the connection with a code that says
-// why, and whoever sends it receives nothing else.
+// why. The client receives nothing else.
 func TestFirstMessagesThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		message string

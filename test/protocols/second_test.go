@@ -20,7 +20,7 @@ import (
 //
 //	{"connect":{"token":"…","since":"…"}}
 //
-// What the client receives is an object with one member, such as
+// Each message that the client receives is an object with one member, such as
 //
 //	{"push":{"headline":"…","kind":"…","payload":"…","at":"…"}}
 //

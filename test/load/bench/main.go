@@ -46,11 +46,11 @@ type command struct {
 }
 
 func countsOfQuick(s sizes) string {
-	return fmt.Sprintf("%d idle connections, %d that are told, %d missed each", s.idle, s.clients, s.missed)
+	return fmt.Sprintf("%d idle connections, %d receiving connections, %d missed each", s.idle, s.clients, s.missed)
 }
 
 func countsOfAll(s sizes) string {
-	return fmt.Sprintf("%d idle connections, %d that are told, %d missed each; "+
+	return fmt.Sprintf("%d idle connections, %d receiving connections, %d missed each; "+
 		"growth from %d to %d connections and from %d to %d users with history; a full store keeps %d notifications",
 		s.idle, s.clients, s.missed, s.few, s.idle, s.fewUsers, s.manyUsers, s.kept)
 }
@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string) error {
 	program := flags.String("service", "", "a service that is built already")
 	profiles := flags.String("profile", "", "directory to put profiles of the service into, which cost it a little")
 	flags.IntVar(&c.sizes.rounds, "rounds", c.sizes.rounds, "how often floor and service take turns")
-	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that are told something")
+	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that receive notifications")
 	flags.IntVar(&c.sizes.idle, "idle", c.sizes.idle, "connections that do nothing")
 	flags.IntVar(&c.sizes.kept, "kept", c.sizes.kept, "notifications in the full store that is started; 0 leaves that out")
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {

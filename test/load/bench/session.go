@@ -28,7 +28,7 @@ const atOnce = 1024
 type sizes struct {
 	rounds  int           // floor and service in turn, so often
 	idle    int           // connections that do nothing
-	clients int           // connections that are told something
+	clients int           // connections that receive notifications
 	lasts   time.Duration // of each measurement
 	settles time.Duration // before memory is read
 	warmUp  time.Duration // of the same kind, before a measurement
