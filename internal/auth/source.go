@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/text"
@@ -66,4 +68,77 @@ func parseSecrets(data []byte, allowed []string) ([]key, error) {
 		}
 	}
 	return keys, nil
+}
+
+// FileMistakes has an error for each file of Options, with the lines of its mistakes. An
+// error is nil if the file has none, or if there is no such file in Options.
+type FileMistakes struct{ Secrets, PublicKey, JWKS, Issuers, APIKeys, Webhooks error }
+
+// CheckFiles reads the files that o names, as New does, so that their mistakes can be
+// reported together with those of other settings. It fetches no URL.
+func CheckFiles(ctx context.Context, o Options) (wrong FileMistakes) {
+	o.setDefaults()
+	if o.SecretsFile != "" {
+		wrong.Secrets = secretFile(&o).Start(ctx)
+	}
+	if o.PublicKeyFile != "" {
+		wrong.PublicKey = pemFile(&o).Start(ctx)
+	}
+	if o.JWKS != "" && !isURL(o.JWKS) {
+		wrong.JWKS = jwksFile(&o).Start(ctx)
+	}
+	if o.IssuersFile != "" {
+		wrong.Issuers = issuersFile(&o).Start(ctx)
+	}
+	if o.APIKeysFile != "" {
+		wrong.APIKeys = apiKeysFile(&o).Start(ctx)
+	}
+	if o.WebhooksFile != "" {
+		wrong.Webhooks = webhooksFile(&o).Start(ctx)
+	}
+	return wrong
+}
+
+// Reload reads every file and fetches every key set at once. It returns the errors of those
+// that cannot be loaded, joined. Their last good versions stay in force.
+func (v *Verifier) Reload(ctx context.Context) error {
+	var all reload
+	if v.issuers != nil {
+		add(ctx, &all, v.issuers)
+		all.running.Wait() // first, since the file lists the issuers
+	}
+	for _, i := range v.everyIssuer() {
+		for _, s := range i.sources {
+			add(ctx, &all, s)
+		}
+	}
+	if v.apiKeys != nil {
+		add(ctx, &all, v.apiKeys)
+	}
+	if v.webhooks != nil {
+		add(ctx, &all, v.webhooks)
+	}
+	all.running.Wait()
+	return errors.Join(all.errs...)
+}
+
+// reload is a Reload that is running.
+type reload struct {
+	running sync.WaitGroup
+
+	mu   sync.Mutex
+	errs []error // guarded by mu
+}
+
+// add reloads s in a goroutine, for which the caller waits.
+func add[T any](ctx context.Context, all *reload, s *watch.Source[T]) {
+	all.running.Go(func() {
+		err := s.Reload(ctx)
+		if err == nil || errors.Is(err, watch.ErrEnded) { // its issuer was removed meanwhile
+			return
+		}
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		all.errs = append(all.errs, fmt.Errorf("%s: %w", s.Name(), err))
+	})
 }
