@@ -209,7 +209,7 @@ func TestAnOperatorWaitsForOneCommit(t *testing.T) {
 		start := time.Now()
 		for _, e := range []notify.Entry{notify.Revocation{TokenID: "a"}, notify.Recall{ID: "b"}} {
 			require.NoError(t, j.Append(t.Context(), e)[0].Err)
-			assert.LessOrEqual(t, time.Since(start), 2*time.Second, "the commit under way, and the next")
+			assert.Less(t, time.Since(start), 3*time.Second, "the commit under way, and the next: no third one of a second")
 			start = time.Now()
 		}
 		cancel()
