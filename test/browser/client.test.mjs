@@ -139,8 +139,10 @@ describe("the browser client", { timeout: 300_000 }, () => {
 
   it("hears by event stream where something on the way lets no socket through", async (t) => {
     const { service, context } = await start(t);
-    const way = createServer((asked, answer) => {
+    let up = Promise.resolve(); // a stream that finds no service would make the client try a socket again
+    const way = createServer(async (asked, answer) => {
       const { method, headers } = asked;
+      await up;
       const onward = request(service.origin + asked.url, { method, headers }, (got) => {
         answer.writeHead(got.statusCode, got.headers).flushHeaders();
         got.pipe(answer);
@@ -164,9 +166,12 @@ describe("the browser client", { timeout: 300_000 }, () => {
     const second = await open(context, service, `http://127.0.0.1:${way.address().port}`);
     assert.equal(await service.connections(), 1);
 
+    let resume;
+    up = new Promise((resolve) => (resume = resolve));
     assert.equal(await service.stop(), 0);
     await eventually(async () => (await tab.closes()).at(-1), { code: 1012, reason: "restart window=1", reconnect: true, after: 1 });
     await service.start();
+    resume();
     await service.publish("after");
     await eventually(tab.titles, ["by stream", "after"]);
     await eventually(second.titles, ["after"]);

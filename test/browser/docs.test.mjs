@@ -49,7 +49,7 @@ describe("/docs", { timeout: 300_000 }, () => {
     const paths = await page.locator(".opblock-summary-path").evaluateAll((all) => all.map((one) => one.dataset.path));
     for (const path of DOCUMENT.match(/^ {2}\/\S*(?=:$)/gm)) assert.ok(paths.includes(path.trim()), path);
     await page.locator("#operations-publish-publish").click();
-    await page.getByText("stored and fsynced, never before").first().waitFor();
+    await page.getByText("202 means that the notification is stored and fsynced").first().waitFor();
     await page.screenshot({ path: join(process.env.DOCS_SHOTS ?? dir.path, "docs.png"), fullPage: false });
   });
 
