@@ -157,6 +157,10 @@ func (e *Event) AppendEncoded(dst []byte, c *Codec) []byte {
 	return append(dst, e.encoded(c)...)
 }
 
+// usualEncoding is the number of bytes that most encodings fit into, so that appending to
+// them allocates once.
+const usualEncoding = 192
+
 // encoded returns the encoding of e by c, and makes it unless another caller has.
 func (e *Event) encoded(c *Codec) []byte {
 	if data, ok := e.find(c); ok {
@@ -167,7 +171,7 @@ func (e *Event) encoded(c *Codec) []byte {
 	if data, ok := e.find(c); ok {
 		return data
 	}
-	data := c.encode(nil, e)
+	data := c.encode(make([]byte, 0, usualEncoding), e)
 	if e.by.Load() == nil {
 		e.first = data
 		e.by.Store(c)
