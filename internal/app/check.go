@@ -8,13 +8,13 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// SettingsError is the error of Run for settings, or files that settings name,
-// that are wrong: the service has not been started.
+// SettingsError is the error of Run if settings, or files that they name, have mistakes. The
+// service was not started.
 type SettingsError struct{ Err error }
 
 func (e *SettingsError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the mistakes themselves.
+// Unwrap returns the mistakes.
 func (e *SettingsError) Unwrap() error { return e.Err }
 
 // Check returns every mistake that Run would find in the settings and in the
@@ -50,7 +50,7 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	return mistakes
 }
 
-// authOptions returns what tokens, API keys and signatures are verified with.
+// authOptions returns the options of package auth, which verifies tokens, API keys and signatures.
 func authOptions(cfg *config.Config) auth.Options {
 	var secrets [][]byte
 	for _, secret := range cfg.JWTSecret {

@@ -2,5 +2,5 @@
 
 package app
 
-// openFilesMost is how many files this process may have open; 0: nobody knows.
-func openFilesMost() int { return 0 }
+// maxOpenFiles is the limit on open files of this process; 0: it is not known.
+func maxOpenFiles() int { return 0 }

@@ -4,13 +4,13 @@ package app
 
 import "syscall"
 
-// openFilesMost is how many files this process may have open; 0: nobody knows,
-// or any number.
-func openFilesMost() int {
-	var most syscall.Rlimit
+// maxOpenFiles is the limit on open files of this process; 0: it has none, or it is not
+// known.
+func maxOpenFiles() int {
+	var limit syscall.Rlimit
 	const unlimited = 1 << 30
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &most) != nil || most.Cur > unlimited {
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || limit.Cur > unlimited {
 		return 0
 	}
-	return int(most.Cur)
+	return int(limit.Cur)
 }

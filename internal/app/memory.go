@@ -9,21 +9,21 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// Of the memory that there is, the store takes its part whatever happens; the
-// rest is shared out, so that who comes when all of it is taken is told so, and
-// nobody is killed. A connection is counted with what the kernel has of it.
+// The store takes a fixed part of the memory. The rest is divided into budgets: what exceeds
+// one is refused, before the kernel would kill the process. The size of a connection includes
+// the memory that the kernel has for it.
 const (
-	storeMemory     = 192 << 20 // cache, memtables, and what compactions take
+	storeMemory     = 192 << 20 // cache, memtables and compactions
 	connectionBytes = 8 << 10
-	overTLSBytes    = 64 << 10 // with a goroutine, and the buffers of TLS
-	plainBytes      = 32 << 10 // a request with its head and goroutine
+	overTLSBytes    = 64 << 10 // with its goroutine and the buffers of TLS
+	httpBytes       = 32 << 10 // a request with its headers and goroutine
 )
 
-// memory is how many bytes this process may take; 0: nobody knows.
+// memory is the limit on the memory of this process, in bytes; 0: it is not known.
 type memory int64
 
-// findMemory returns the limit of the heap, or of the container, or what the
-// machine has: the least of them.
+// findMemory returns the least of the limit of the heap, the limit of the container and the
+// memory of the machine.
 func findMemory(logger *slog.Logger) memory {
 	heap := uint64(debug.SetMemoryLimit(-1)) //nolint:gosec // never negative; the call changes nothing
 	limit, err := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)()
@@ -37,8 +37,8 @@ func findMemory(logger *slog.Logger) memory {
 	return memory(limit)
 }
 
-// LimitHeap has the garbage collector work harder when the heap comes near a
-// container's limit. GOMEMLIMIT, if it is set, is what counts.
+// LimitHeap sets the limit of the heap from the limit of the container, so that the garbage
+// collector works harder close to it. GOMEMLIMIT, if set, takes precedence.
 func LimitHeap(logger *slog.Logger) {
 	limit, err := memlimit.Set()
 	switch {
@@ -49,11 +49,11 @@ func LimitHeap(logger *slog.Logger) {
 	}
 }
 
-// free is what the store leaves.
+// free is the memory without that of the store.
 func (m memory) free() int64 { return max(int64(m)-storeMemory, int64(m)/4) }
 
-// connections is how many WebSockets and event streams there is room for, in
-// half of what is free; 0: any number.
+// connections is how many WebSockets and event streams fit into half of the free memory; 0:
+// any number.
 func (m memory) connections(overTLS bool) int {
 	each := int64(connectionBytes)
 	if overTLS {
@@ -62,21 +62,21 @@ func (m memory) connections(overTLS bool) int {
 	return int(m.free() / 2 / each)
 }
 
-// plain is how many other connections there is room for, in an eighth.
-func (m memory) plain() int { return int(m.free() / 8 / plainBytes) }
+// httpConnections is how many other connections fit into an eighth of the free memory.
+func (m memory) httpConnections() int { return int(m.free() / 8 / httpBytes) }
 
-// queued returns how many bytes may wait for slow connections, in a quarter at
-// most; a single connection may always have one.
-func (m memory) queued(most, one int64) int64 {
+// queued returns the budget of all send queues: limit, or a quarter of the free memory if
+// that is less, but at least the size of one queue.
+func (m memory) queued(limit, one int64) int64 {
 	if m == 0 {
-		return most
+		return limit
 	}
-	return max(one, min(most, m.free()/4))
+	return max(one, min(limit, m.free()/4))
 }
 
-// bodies is how many bytes of bodies may be on their way, in an eighth at most;
-// 0: as many as usual.
+// bodies is the budget of request bodies: at most an eighth of the free memory; 0: the
+// default.
 func (m memory) bodies() int64 {
-	const most = 128 << 20
-	return min(most, m.free()/8)
+	const limit = 128 << 20
+	return min(limit, m.free()/8)
 }

@@ -18,7 +18,7 @@ func TestMemoryIsSharedOut(t *testing.T) {
 			if overTLS {
 				each = overTLSBytes
 			}
-			all := storeMemory + int64(m.connections(overTLS))*each + int64(m.plain())*plainBytes + m.queued(1<<50, 1<<20) + m.bodies()
+			all := storeMemory + int64(m.connections(overTLS))*each + int64(m.httpConnections())*httpBytes + m.queued(1<<50, 1<<20) + m.bodies()
 			assert.LessOrEqual(t, all, int64(m))
 		}
 	}
@@ -35,17 +35,17 @@ func TestMemoryIsSharedOut(t *testing.T) {
 
 func TestMemoryLimitsConnections(t *testing.T) {
 	s := &node{cfg: config.Default(), memory: 256 << 20}
-	if most := openFilesMost(); most > 0 && most < 10_000 {
+	if most := maxOpenFiles(); most > 0 && most < 10_000 {
 		s.memory = 200 << 20 // so that memory is what is short
 	}
-	most := s.connectionsMost()
+	most := s.maxConnections()
 	assert.Equal(t, lesser(most, s.memory.connections(false)), most)
 	assert.Positive(t, most)
-	assert.Equal(t, lesser(s.networkMost(), most+s.memory.plain()), s.networkMost())
+	assert.Equal(t, lesser(s.maxNetworkConnections(), most+s.memory.httpConnections()), s.maxNetworkConnections())
 	s.certificate = &certificate{}
-	assert.Less(t, s.connectionsMost(), most, "TLS takes more")
+	assert.Less(t, s.maxConnections(), most, "TLS takes more")
 	s.cfg.Connections = 7
-	assert.Equal(t, 7, s.connectionsMost(), "who says a number has it")
+	assert.Equal(t, 7, s.maxConnections(), "who says a number has it")
 }
 
 // What GOMEMLIMIT says counts, too.

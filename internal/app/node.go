@@ -33,24 +33,23 @@ import (
 	"github.com/bellhop/bellhop/internal/ws"
 )
 
-// pingEvery is how often a connection is asked for a sign of life, as the
-// contract has it.
+// pingEvery is the interval of pings on a connection. Clients learn it from welcome.
 const pingEvery = 25 * time.Second
 
-// Options are what Run needs besides the settings. All may be left out.
+// Options are options of Run besides the settings. Each may be left out.
 type Options struct {
-	Log    *telemetry.Log          // whose metrics are shown, too
+	Log    *telemetry.Log          // its metrics are shown, too
 	Logger *slog.Logger            // used if there is no Log
-	Pages  map[string]http.Handler // served beside the API, by path
+	Pages  map[string]http.Handler // served in addition to the API, by path
 
-	// Origins returns origins to allow besides those of the settings, once it is
-	// known where the service listens; nil: none.
+	// Origins returns origins to allow in addition to those of the settings, for an address
+	// of the public listener; nil: none.
 	Origins func(public net.Addr) []string
 
-	// Hangups has the files read again, each time that one arrives.
+	// Hangups makes the service read its files again each time that it receives a signal.
 	Hangups <-chan os.Signal
 
-	// Listening is called once, when requests are answered.
+	// Listening is called once, when the service answers requests.
 	Listening func(public, admin net.Addr)
 }
 
@@ -60,10 +59,10 @@ type runnable interface {
 	Run(ctx context.Context) error
 }
 
-// node is the whole of bellhop in one process.
+// node is a running service and its parts.
 type node struct {
 	cfg     *config.Config
-	log     *telemetry.Log // nil: the log is its caller's business
+	log     *telemetry.Log // nil: the caller has a log of its own
 	logger  *slog.Logger
 	metrics *telemetry.Metrics
 
@@ -82,16 +81,16 @@ type node struct {
 
 	requests *limit.Principals // by requests and by commands on sockets
 
-	stopping atomic.Bool // no new work is wanted
+	stopping atomic.Bool // /readyz answers 503
 
 	commits sync.WaitGroup // the journal's goroutine, which outlives the others
 	running sync.WaitGroup
-	failed  chan error // what ended by itself, though it should not have
+	failed  chan error // errors of goroutines that ended before they should
 }
 
-// Run runs the service until ctx ends, then lets every connection go, finishes
-// what was begun and returns nil. An error means that it could not start, or
-// could not go on.
+// Run runs the service until ctx ends. Then it closes every connection, finishes the requests
+// that have begun, and returns nil. An error means that the service could not start, or could
+// not go on.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	switch {
 	case o.Log != nil:
@@ -107,24 +106,24 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		failed:  make(chan error, 3), // as many as there are senders: the journal and two servers
 	}
 	s.memory = findMemory(s.logger)
-	if err := s.openGate(ctx); err != nil {
+	if err := s.openAccess(ctx); err != nil {
 		return s.notStarted(ctx, err)
 	}
 	defer s.verifier.Close()
-	stop, err := s.openRoad(ctx)
+	stop, err := s.openState(ctx)
 	if err != nil {
 		return s.notStarted(ctx, err)
 	}
 	err = errors.Join(s.serve(ctx, o), stop())
-	close(s.failed) // whoever sends has ended
+	close(s.failed) // all senders have ended
 	for late := range s.failed {
 		err = errors.Join(err, late)
 	}
 	return err
 }
 
-// serve answers requests until ctx ends or something fails, and then goes down
-// from the top: connections, requests, upkeep.
+// serve answers requests until ctx ends or a part fails. Then it ends the connections, the
+// requests and the upkeep, in this order.
 func (s *node) serve(ctx context.Context, o Options) error {
 	public, admin, err := s.listen(ctx)
 	if err != nil {
@@ -160,8 +159,8 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	})
 	streams := sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
 	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
-	bound := &plain{
-		most: s.networkMost(), proxies: s.cfg.TrustedProxies, logger: s.logger,
+	bound := &httpConns{
+		max: s.maxNetworkConnections(), proxies: s.cfg.TrustedProxies, logger: s.logger,
 		others: func() int { return s.hub.Count() - streams.Count() },
 	}
 	server.ConnState = bound.state
@@ -177,12 +176,12 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	select {
 	case <-ctx.Done():
 		err = s.announceStop()
-	case err = <-s.failed: // which whoever called Run is told
+	case err = <-s.failed: // Run returns it
 	}
 	s.stopping.Store(true)
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
 	var sockets sync.WaitGroup
-	sockets.Go(s.sockets.Wait) // beside the requests, since both may wait for the store
+	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store
 	err = errors.Join(err, s.shutdown(servers))
 	sockets.Wait()
 	stopUpkeep()
@@ -198,7 +197,7 @@ func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler
 		Admitter:       s.hub,
 		WebSocket:      s.sockets,
 		Events:         streams,
-		Tickets:        perSecond("tickets", ticketsMost),
+		Tickets:        perSecond("tickets", maxTickets),
 		Requests:       s.requests,
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
 		Depth:          s.cfg.JSONDepth,
@@ -223,8 +222,7 @@ func (s *node) adminHandler() http.Handler {
 	})
 }
 
-// withOurs adds to the pages what every service has: the browser client and the
-// documents.
+// withOurs adds the browser client and the documents, which every service has, to pages.
 func withOurs(pages map[string]http.Handler) map[string]http.Handler {
 	client, docs := webui.Client(), webui.Docs()
 	all := map[string]http.Handler{
@@ -244,7 +242,7 @@ func (s *node) listen(ctx context.Context) (public, admin net.Listener, err erro
 	}
 	public = nowait.Listen(public)
 	if admin, err = l.Listen(ctx, "tcp", s.cfg.AdminListen); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("listen for the admin: %w", err), public.Close())
+		return nil, nil, errors.Join(fmt.Errorf("listen for operators: %w", err), public.Close())
 	}
 	if s.certificate != nil {
 		public = s.certificate.listen(public)
@@ -252,7 +250,7 @@ func (s *node) listen(ctx context.Context) (public, admin net.Listener, err erro
 	return public, admin, nil
 }
 
-// start runs a server in a goroutine of its own.
+// start runs a server in a goroutine, which s.running waits for.
 func (s *node) start(l net.Listener, server *http.Server) *http.Server {
 	s.running.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

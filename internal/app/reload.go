@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// followHangups reads the files again at each hangup, until ctx ends.
+// followHangups reads the files again at each signal, until ctx ends.
 func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 	for {
 		select {
@@ -18,15 +18,15 @@ func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// reload reads all files of keys and the certificate now.
+// reload reads all files of keys and the certificate at once.
 func (s *node) reload(ctx context.Context) {
 	err := s.verifier.Reload(ctx)
 	if s.certificate != nil {
 		err = errors.Join(err, s.certificate.Reload(ctx))
 	}
 	if err != nil {
-		s.logger.Error("files were reloaded in part; the last good version of the others stays in force", "audit", true, "error", err)
+		s.logger.Error("files reloaded in part; those that failed keep their last good version", "audit", true, "error", err)
 		return
 	}
-	s.logger.Info("files were reloaded", "audit", true)
+	s.logger.Info("files reloaded", "audit", true)
 }

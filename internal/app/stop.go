@@ -10,12 +10,12 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// shutdownMost is how long requests under way may take once the connections
-// have gone.
-const shutdownMost = 12 * time.Second // more than an append may take
+// maxShutdown is how long requests may take to finish once the connections are closed. It is
+// more than the timeout of an append.
+const maxShutdown = 12 * time.Second
 
-// announceStop turns /readyz to 503 and serves on for the drain delay, so that load
-// balancers can send new work elsewhere. It returns early if something fails.
+// announceStop makes /readyz answer 503 and keeps serving for the drain delay, so that load
+// balancers send new work elsewhere. It returns early if a part fails.
 func (s *node) announceStop() error {
 	s.stopping.Store(true)
 	s.logger.Info("stopping", "connections", s.hub.Count(), "delay", s.cfg.DrainDelay, "window", s.cfg.DrainWindow)
@@ -29,19 +29,18 @@ func (s *node) announceStop() error {
 	}
 }
 
-// notStarted returns why the service could not start. A start that was given up
-// because a stop was asked for meanwhile is no failure; anything else that is wrong
-// is one even then, such as a damaged store.
+// notStarted returns the error of a failed start. It returns nil if the start was interrupted
+// because ctx has ended. Other errors, such as a damaged store, are returned even then.
 func (s *node) notStarted(ctx context.Context, err error) error {
-	givenUp := errors.Is(err, context.Canceled) || errors.Is(err, notify.ErrUnavailable) || errors.Is(err, notify.ErrOutcomeUnknown)
-	if ctx.Err() == nil || !givenUp {
+	interrupted := errors.Is(err, context.Canceled) || errors.Is(err, notify.ErrUnavailable) || errors.Is(err, notify.ErrOutcomeUnknown)
+	if ctx.Err() == nil || !interrupted {
 		return err
 	}
 	s.logger.Info("stopped before the start was complete", "error", err)
 	return nil
 }
 
-// ready returns why this node should not be sent new work, or nil.
+// ready returns nil if this node should get new work, or an error with the reason.
 func (s *node) ready() error {
 	if s.stopping.Load() {
 		return notify.Errorf(notify.ErrDraining, "this node is stopping")
@@ -52,10 +51,10 @@ func (s *node) ready() error {
 	return s.service.Ready()
 }
 
-// shutdown closes the listeners and lets requests under way finish, within bounds:
-// one whose body never comes, or whose answer is never read, is cut off.
+// shutdown closes the listeners and waits for the requests that have begun, at most
+// maxShutdown. It closes the connections of the others, such as one whose body never ends.
 func (s *node) shutdown(servers []*http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownMost)
+	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
 	defer cancel()
 	errs := make([]error, len(servers))
 	var all sync.WaitGroup
@@ -63,7 +62,7 @@ func (s *node) shutdown(servers []*http.Server) error {
 		all.Go(func() {
 			errs[i] = server.Shutdown(ctx)
 			if errors.Is(errs[i], context.DeadlineExceeded) {
-				s.logger.Warn("requests that did not end are cut off", "after", shutdownMost)
+				s.logger.Warn("requests have not ended in time; their connections are closed", "after", maxShutdown)
 				errs[i] = server.Close()
 			}
 		})

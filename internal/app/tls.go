@@ -11,18 +11,17 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// certificate is a key pair in two files that may be replaced while the service
-// runs, as certificate managers do. A pair that cannot be used, such as one of
-// which only one file has been replaced yet, leaves the last good pair in force
-// and is tried again until it can be used.
+// certificate is a key pair in two files, which a certificate manager may replace while the
+// service runs. If a pair cannot be used, for example because only one file was replaced so
+// far, the last good pair stays in force and the files are read again.
 type certificate struct {
 	pair *watch.Source[*tls.Certificate]
 }
 
-// maxPairBytes bounds each file of a pair; a long chain has some 20 kB.
+// maxPairBytes limits the size of each file of a pair. A long chain has about 20 kB.
 const maxPairBytes = 1 << 20
 
-// openCertificate reads a pair, which must be good. Changes are followed by Run.
+// openCertificate reads a pair, and returns an error if it cannot be used. Run follows changes.
 func openCertificate(ctx context.Context, certFile, keyFile string, logger *slog.Logger) (*certificate, error) {
 	c := &certificate{watch.New(watch.Options[*tls.Certificate]{
 		What:   "TLS certificate",

@@ -58,7 +58,7 @@ func TestHangup(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_API_KEYS_FILE=" + keys, "BELLHOP_DRAIN_WINDOW=0"}}
 	reloaded := make(chan string, 10)
 	p.heard = func(msg string) {
-		if strings.HasPrefix(msg, "files were reloaded") {
+		if strings.HasPrefix(msg, "files reloaded") {
 			reloaded <- msg
 		}
 	}

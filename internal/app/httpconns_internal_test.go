@@ -16,7 +16,7 @@ import (
 func TestPlainConnectionsAreBounded(t *testing.T) {
 	var log strings.Builder
 	sockets := 1
-	p := &plain{most: 3, others: func() int { return sockets }, logger: slog.New(slog.NewTextHandler(&log, nil))}
+	p := &httpConns{max: 3, others: func() int { return sockets }, logger: slog.New(slog.NewTextHandler(&log, nil))}
 	connect := func() (refused bool, c net.Conn) {
 		ours, theirs := net.Pipe()
 		t.Cleanup(func() { theirs.Close() })
@@ -73,7 +73,7 @@ func TestAnAddressHasHalfOfThePlainConnections(t *testing.T) {
 		"beside that proxy": {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, "192.0.2.1:1", 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &plain{most: 12, others: func() int { return 2 }, proxies: test.proxies, logger: slog.New(slog.DiscardHandler)}
+			p := &httpConns{max: 12, others: func() int { return 2 }, proxies: test.proxies, logger: slog.New(slog.DiscardHandler)}
 			taken := 0
 			for range 20 {
 				c := &from{address: test.address}

@@ -12,14 +12,14 @@ import (
 	"github.com/bellhop/bellhop/internal/nowait"
 )
 
-// plain counts the connections of the public listener that are not WebSockets, and refuses
+// httpConns counts the connections of the public listener that are not WebSockets, and refuses
 // new ones beyond a limit, so that the store always has open files and memory left. If the
 // addresses of clients are known, one address has at most half of the connections.
 //
 // It is not a limit.Shares, since WebSockets, which the hub limits, take from the same
 // amount, and since net/http reports the end of refused connections too.
-type plain struct {
-	most    int            // limit on these connections and WebSockets together; 0: none
+type httpConns struct {
+	max     int            // limit on these connections and WebSockets together; 0: none
 	others  func() int     // returns the number of open WebSockets
 	proxies []netip.Prefix // their connections are of many clients; nil: unknown whether there are proxies
 	logger  *slog.Logger
@@ -30,11 +30,11 @@ type plain struct {
 }
 
 // state is the function http.Server.ConnState.
-func (p *plain) state(c net.Conn, state http.ConnState) {
+func (p *httpConns) state(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if !p.enter(p.keyOf(c)) {
-			p.logger.Warn("connections refused: the limit on open files or memory is reached", "limit", p.most)
+			p.logger.Warn("connections refused: the limit on open files or memory is reached", "limit", p.max)
 			_ = c.Close() // without an answer, which would cost as much as serving it
 		}
 	case http.StateHijacked, http.StateClosed:
@@ -47,7 +47,7 @@ func (p *plain) state(c net.Conn, state http.ConnState) {
 
 // keyOf returns the key under which connections of a client's address are counted, or an
 // empty string if the address may be that of a proxy.
-func (p *plain) keyOf(c net.Conn) string {
+func (p *httpConns) keyOf(c net.Conn) string {
 	from, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok || p.proxies == nil {
 		return ""
@@ -60,7 +60,7 @@ func (p *plain) keyOf(c net.Conn) string {
 }
 
 // enter counts a connection and reports whether it is within the limits.
-func (p *plain) enter(key string) bool {
+func (p *httpConns) enter(key string) bool {
 	others := p.others()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,10 +71,10 @@ func (p *plain) enter(key string) bool {
 		}
 		p.byAddress[key]++
 	}
-	return p.most <= 0 || p.open+others <= p.most && p.byAddress[key] <= max(1, (p.most-others)/2)
+	return p.max <= 0 || p.open+others <= p.max && p.byAddress[key] <= max(1, (p.max-others)/2)
 }
 
-func (p *plain) leave(key string) {
+func (p *httpConns) leave(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open--

@@ -16,11 +16,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// openGate reads the keys of those who may come in, from which pages, and the
-// certificate that they are shown.
-func (s *node) openGate(ctx context.Context) (err error) {
+// openAccess reads the keys that verify tokens, the list of allowed origins, and the TLS
+// certificate. It reports the mistakes of all three.
+func (s *node) openAccess(ctx context.Context) (err error) {
 	o := authOptions(s.cfg)
-	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // nobody asks before there is one
+	o.Revoked = func(p notify.Principal) bool { return s.store.Revoked(p) } // the store is opened before the first request
 	o.Logger = s.logger
 	s.verifier, err = auth.New(ctx, o)
 	_, originsErr := auth.ParseOrigins(s.cfg.AllowedOrigins)
@@ -45,6 +45,7 @@ func (s *node) openGate(ctx context.Context) (err error) {
 	return nil
 }
 
+// allowOrigins sets the allowed origins: those of the settings, and those of o.
 func (s *node) allowOrigins(public net.Addr, o Options) (err error) {
 	list := s.cfg.AllowedOrigins
 	if o.Origins != nil {
@@ -56,18 +57,19 @@ func (s *node) allowOrigins(public net.Addr, o Options) (err error) {
 	return nil
 }
 
+// checkOrigin reports whether a request has no Origin header, or one that is allowed.
 func (s *node) checkOrigin(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	return len(origins) == 0 || len(origins) == 1 && s.origins.Allows(origins[0])
 }
 
-// perSecond returns what holds each key to a number of things a second; nil if
-// that is 0, which is no limit.
-func perSecond(what string, most int) *limit.Limiter {
-	return limit.New(notify.Rate{Name: what, Quota: most, Window: time.Second}, 0)
+// perSecond returns a limiter that allows each key a quota per second. It is nil, which
+// allows everything, if quota is 0.
+func perSecond(name string, quota int) *limit.Limiter {
+	return limit.New(notify.Rate{Name: name, Quota: quota, Window: time.Second}, 0)
 }
 
-// requestRates returns how many requests and commands principals may make.
+// requestRates returns the limits on requests and commands of principals.
 func requestRates(cfg *config.Config) *limit.Principals {
 	return &limit.Principals{
 		Users:    limit.New(notify.Rate{Name: "requests", Quota: cfg.Requests, Window: time.Second}, 2*cfg.Requests),
@@ -75,45 +77,44 @@ func requestRates(cfg *config.Config) *limit.Principals {
 	}
 }
 
-// ticketsMost is how many tickets a principal may ask for in a second: one for
-// each of twenty connections, as often as a person can reload them.
-const ticketsMost = 20
+// maxTickets is how many tickets a principal may request per second: one for each of twenty
+// connections, as often as a person can reload their pages.
+const maxTickets = 20
 
-// Open files that are kept for others than WebSockets and event streams: those
-// of the store, which has some 400 at most, and besides them requests.
+// Numbers of open files that are reserved: those of the store, which has about 400 at most,
+// and those of the store and of HTTP requests together.
 const (
-	storeFiles  = 450
-	sparedFiles = 800
+	storeFiles    = 450
+	reservedFiles = 800
 )
 
-// connectionsMost is how many WebSockets and event streams there may be; 0: any
-// number.
-func (s *node) connectionsMost() int {
+// maxConnections is the maximum of WebSockets and event streams; 0: none is known.
+func (s *node) maxConnections() int {
 	if s.cfg.Connections > 0 {
 		return s.cfg.Connections
 	}
-	files := openFilesMost()
+	files := maxOpenFiles()
 	if files > 0 {
-		files = max(1, files-min(sparedFiles, files/2))
+		files = max(1, files-min(reservedFiles, files/2))
 	}
 	return lesser(files, s.memory.connections(s.certificate != nil))
 }
 
-// networkMost is how many network connections there may be, of whatever kind;
-// 0: any number.
-func (s *node) networkMost() int {
-	files := openFilesMost()
+// maxNetworkConnections is the maximum of network connections of all kinds; 0: none is
+// known.
+func (s *node) maxNetworkConnections() int {
+	files := maxOpenFiles()
 	if files > 0 {
 		files = max(1, files-min(storeFiles, files/3))
 	}
-	room := 0
-	if connections := s.connectionsMost(); s.memory > 0 && connections > 0 {
-		room = connections + s.memory.plain()
+	inMemory := 0
+	if connections := s.maxConnections(); s.memory > 0 && connections > 0 {
+		inMemory = connections + s.memory.httpConnections()
 	}
-	return lesser(files, room)
+	return lesser(files, inMemory)
 }
 
-// lesser returns the lesser of two limits, of which 0 is none.
+// lesser returns the lesser of two limits, where 0 stands for no limit.
 func lesser(a, b int) int {
 	if a == 0 || b == 0 {
 		return max(a, b)
@@ -121,11 +122,11 @@ func lesser(a, b int) int {
 	return min(a, b)
 }
 
-// nodeName is what operators know this process by.
+// nodeName returns the name of this node, which operators see in lists of connections.
 func (s *node) nodeName() string {
 	name, err := os.Hostname()
 	if err != nil {
-		s.logger.Warn("the host name cannot be read", "error", err)
+		s.logger.Warn("the host name cannot be read; the node is called unknown", "error", err)
 		return "unknown"
 	}
 	return name
