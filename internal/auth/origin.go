@@ -204,7 +204,7 @@ func (o origin) isAddress() bool {
 }
 
 // isTopLevel reports whether the host has only one label: https://*.com would allow the pages
-// of strangers. Public suffixes of two labels are not recognized. localhost is the operator's own.
+// of strangers. Public suffixes of two labels are not recognised. localhost is the operator's own.
 func (o origin) isTopLevel() bool {
 	host := strings.TrimSuffix(o.host, ".")
 	return !strings.Contains(host, ".") && host != "localhost"
