@@ -22,8 +22,12 @@ var libraryMethods = []string{
 // notUsedYet are exports whose users do not exist yet: a second node, which starts from a
 // checkpoint of the store.
 var notUsedYet = []name{
-	{"internal/store", "Checkpoint"},
 	{"internal/store", "Restore"},
+	{"internal/journal", "NewCheckpoints"},
+	{"internal/journal", "ClaimOrigin"},
+	{"internal/journal", "Prune"},
+	{"internal/journal", "ErrNoCheckpoint"},
+	{"internal/journal", "OriginEmpty"},
 }
 
 // export is an exported identifier of a package of internal/.

@@ -56,6 +56,8 @@ var libraries = map[string][]string{
 	"github.com/prometheus":        {"telemetry", tests},
 	"github.com/KimMachineGun":     {"app"},
 	"github.com/standard-webhooks": {"auth", tests},
+	"github.com/nats-io":           {"journal", "peers", tests},
+	"github.com/klauspost":         {"journal"},
 	"github.com/google/uuid":       {anywhere},
 	"golang.org/x/sync":            {anywhere},
 	"golang.org/x/time":            {"limit"},
