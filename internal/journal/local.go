@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -48,67 +46,27 @@ type Options struct {
 	Metrics Metrics
 }
 
-// Limits on committed changes that are not delivered yet. Commits wait beyond them, so
-// that memory is bounded and changes are delivered soon. 8 MiB are about 15,000
-// notifications, which one processor delivers in a third of a second.
-const (
-	maxBacklogBytes  = 8 << 20
-	maxBacklogGroups = 4 << 10
-)
-
 // Local is a notify.Journal of this process alone. It commits entries while Run runs.
 type Local struct {
 	state   StateMachine
-	deliver func(notify.Change)
 	metrics Metrics
 
 	durable atomic.Uint64
 	stopped atomic.Bool // Run has returned or is about to
 	clock   clock       // used by Run alone
 
-	memory  *memory             // for queued entries
-	queue   *queue              // to the committer
-	backlog *semaphore.Weighted // bytes of changes that are not delivered yet
-	applied chan delivery       // from the committer to the deliverer
-
-	spare sync.Pool // of *pending without a waiting publisher
-}
-
-// delivery is the changes of a group.
-type delivery struct {
-	changes []notify.Change
-	bytes   int64 // estimate of their memory
-}
-
-// newDelivery estimates the memory of changes: a short entry may have long ones.
-func newDelivery(changes []notify.Change) delivery {
-	d := delivery{changes: changes}
-	for _, c := range changes {
-		d.bytes += overhead
-		switch c := c.(type) {
-		case *notify.Notification:
-			d.bytes += int64(len(c.Content) + perName*(len(c.Users)+len(c.Topics)))
-		case notify.InboxChange:
-			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics) + len(c.HeldBy) + len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled)))
-		case notify.Recount:
-			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics)))
-		}
-	}
-	d.bytes = min(d.bytes, maxBacklogBytes)
-	return d
+	*intake              // from the publishers to the committer
+	deliverer *deliverer // from the committer to the connections
 }
 
 // NewLocal returns a journal that continues after o.Last.
 func NewLocal(o Options) *Local {
 	j := &Local{
-		state:   o.State,
-		deliver: o.Deliver,
-		metrics: o.Metrics,
-		memory:  newMemory(),
-		queue:   newQueue(),
-		clock:   newClock(o.LastTime),
-		backlog: semaphore.NewWeighted(maxBacklogBytes),
-		applied: make(chan delivery, maxBacklogGroups),
+		state:     o.State,
+		metrics:   o.Metrics,
+		clock:     newClock(o.LastTime),
+		intake:    newIntake(),
+		deliverer: newDeliverer(o.Deliver),
 	}
 	j.durable.Store(uint64(o.Last))
 	return j
@@ -151,33 +109,15 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 	}
 }
 
-func errStopped() error { return notify.Errorf(notify.ErrUnavailable, "the journal has stopped") }
-
-// failed returns the verdicts on a number of entries that all have one error.
-func failed(entries int, err error) []notify.Verdict {
-	verdicts := make([]notify.Verdict, entries)
-	for i := range verdicts {
-		verdicts[i].Err = err
-	}
-	return verdicts
-}
-
 // Run commits entries until ctx ends, then those that are still queued, and returns when
 // all changes are delivered. An error means that the disk cannot be trusted, and that the
 // process should end.
 func (j *Local) Run(ctx context.Context) error {
-	var deliverer sync.WaitGroup
-	deliverer.Go(func() {
-		for d := range j.applied {
-			for _, c := range d.changes {
-				j.deliver(c)
-			}
-			j.backlog.Release(d.bytes)
-		}
-	})
+	var delivering sync.WaitGroup
+	delivering.Go(j.deliverer.run)
 	err := j.commitAll(ctx)
-	close(j.applied)
-	deliverer.Wait()
+	j.deliverer.close()
+	delivering.Wait()
 	return err
 }
 
@@ -193,13 +133,7 @@ func (j *Local) commitAll(ctx context.Context) (err error) {
 		answered = len(group)
 		took, err = j.commit(group)
 	}
-	j.queue.close()
-	for group := j.queue.take(); len(group) > 0; group = j.queue.take() {
-		for _, p := range group {
-			j.memory.release(p)
-			p.answer(failed(len(p.entries), errStopped()))
-		}
-	}
+	j.refuse(errStopped())
 	return err
 }
 
@@ -220,7 +154,7 @@ func (j *Local) commit(group []*pending) (took time.Duration, err error) {
 	if err != nil {
 		return took, fmt.Errorf("commit %d entries: %w", len(entries), err)
 	}
-	return took, j.passOn(changes)
+	return took, j.deliverer.passOn(changes)
 }
 
 // stamp returns the entries of a group, in order, with one time.
@@ -247,17 +181,4 @@ func (j *Local) apply(entries []notify.Stamped) ([]notify.Verdict, []notify.Chan
 	}
 	j.durable.Store(last + uint64(len(entries)))
 	return verdicts, changes, nil
-}
-
-// passOn passes changes on to the deliverer, and waits while that is far behind.
-func (j *Local) passOn(changes []notify.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	d := newDelivery(changes)
-	if err := j.backlog.Acquire(context.Background(), d.bytes); err != nil {
-		return fmt.Errorf("pass on %d changes: %w", len(changes), err)
-	}
-	j.applied <- d
-	return nil
 }

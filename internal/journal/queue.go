@@ -44,19 +44,6 @@ const (
 // that number of notifications, each of which takes several times as long as a publish.
 const markUpToWeight = 1_000
 
-// newPending returns a pending for entries. It reuses one if it can.
-func (j *Local) newPending(entries []notify.Entry) *pending {
-	p, ok := j.spare.Get().(*pending)
-	if !ok {
-		p = &pending{done: make(chan struct{}, 1)}
-	}
-	*p = pending{entries: entries, by: publisher(entries), urgent: isUrgent(entries), done: p.done}
-	for _, e := range entries {
-		p.weigh(e)
-	}
-	return p
-}
-
 // isUrgent reports whether all entries are of operators, who must be able to stop a flood
 // that fills the queue.
 func isUrgent(entries []notify.Entry) bool {
@@ -94,14 +81,6 @@ func (p *pending) answer(verdicts []notify.Verdict) (rest []notify.Verdict) {
 	p.verdicts, rest = verdicts[:len(p.entries)], verdicts[len(p.entries):]
 	p.done <- struct{}{}
 	return rest
-}
-
-// takeVerdicts returns the verdicts of p, and makes p available to other publishers.
-func (j *Local) takeVerdicts(p *pending) []notify.Verdict {
-	verdicts := p.verdicts
-	*p = pending{done: p.done}
-	j.spare.Put(p)
-	return verdicts
 }
 
 // queue holds the entries that wait for the committer.

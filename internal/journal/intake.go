@@ -1,0 +1,60 @@
+package journal
+
+import (
+	"sync"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// intake takes entries from publishers, and returns their verdicts.
+type intake struct {
+	memory *memory // for queued entries
+	queue  *queue  // to the committer
+
+	spare sync.Pool // of *pending without a waiting publisher
+}
+
+func newIntake() *intake { return &intake{memory: newMemory(), queue: newQueue()} }
+
+// newPending returns a pending for entries. It reuses one if it can.
+func (in *intake) newPending(entries []notify.Entry) *pending {
+	p, ok := in.spare.Get().(*pending)
+	if !ok {
+		p = &pending{done: make(chan struct{}, 1)}
+	}
+	*p = pending{entries: entries, by: publisher(entries), urgent: isUrgent(entries), done: p.done}
+	for _, e := range entries {
+		p.weigh(e)
+	}
+	return p
+}
+
+// takeVerdicts returns the verdicts of p, and makes p available to other publishers.
+func (in *intake) takeVerdicts(p *pending) []notify.Verdict {
+	verdicts := p.verdicts
+	*p = pending{done: p.done}
+	in.spare.Put(p)
+	return verdicts
+}
+
+// refuse refuses the entries that are queued, and all further ones.
+func (in *intake) refuse(err error) {
+	in.queue.close()
+	for group := in.queue.take(); len(group) > 0; group = in.queue.take() {
+		for _, p := range group {
+			in.memory.release(p)
+			p.answer(failed(len(p.entries), err))
+		}
+	}
+}
+
+func errStopped() error { return notify.Errorf(notify.ErrUnavailable, "the journal has stopped") }
+
+// failed returns the verdicts on a number of entries that all have one error.
+func failed(entries int, err error) []notify.Verdict {
+	verdicts := make([]notify.Verdict, entries)
+	for i := range verdicts {
+		verdicts[i].Err = err
+	}
+	return verdicts
+}
