@@ -25,13 +25,7 @@ var notUsedYet = []name{
 	{"internal/store", "Restore"},
 	{"internal/journal", "NewCheckpoints"},
 	{"internal/journal", "ClaimOrigin"},
-	{"internal/store", "Checkpoint"},
 	{"internal/journal", "Prune"},
-	{"internal/journal", "Replicas"},
-	{"internal/journal", "Written"},
-	{"internal/journal", "ErrNoOrigin"},
-	{"internal/journal", "ErrNoCheckpoint"},
-	{"internal/journal", "OriginEmpty"},
 }
 
 // export is an exported identifier of a package of internal/.

@@ -1,0 +1,343 @@
+// Package natsserver starts NATS servers with JetStream for tests: processes of the version in
+// test/tools/go.mod, on ports of the loopback interface, with the configuration of
+// test/deploy/nats. They can be killed, paused and started again. When the test ends, they are
+// killed and their files are removed.
+package natsserver
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bellhop/bellhop/test/deploy"
+)
+
+// Options are the options of Start.
+type Options struct {
+	// Servers is 1 or 3. Three form a cluster, and so can keep three replicas.
+	Servers int
+
+	// Secure makes the servers require TLS and keys of users, with the permissions of
+	// test/deploy/nats/users.conf.
+	Secure bool
+}
+
+// Cluster is a number of NATS servers that form one service.
+type Cluster struct {
+	Servers []*Server
+	URL     string // of all servers, comma-separated
+
+	// Files of secure servers, otherwise empty.
+	CAFile       string
+	NodeFile     string // credentials of a node of the service
+	OperatorFile string // credentials of an operator, who may do everything
+
+	dir string
+}
+
+// Server is one NATS server. Its methods may be called by one goroutine at a time.
+type Server struct {
+	Name     string
+	URL      string
+	Monitor  string // URL of the monitoring port
+	StoreDir string // of JetStream
+
+	command []string
+	environ []string
+	dir     string
+	process *exec.Cmd // nil: not running
+}
+
+// started is how long servers may take to elect a leader.
+const started = 30 * time.Second
+
+// Start starts servers and returns when they have elected a leader.
+func Start(t testing.TB, o Options) *Cluster {
+	t.Helper()
+	c := &Cluster{dir: t.TempDir()}
+	if o.Secure {
+		c.makeSecrets(t)
+	}
+	ports := freePorts(t, 3*o.Servers)
+	var routes, urls []string
+	for i := range o.Servers {
+		routes = append(routes, "nats://"+ports[3*i+2])
+	}
+	program := binary(t)
+	for i := range o.Servers {
+		s := &Server{
+			Name:    fmt.Sprintf("nats-%d", i+1),
+			URL:     "nats://" + ports[3*i],
+			Monitor: "http://" + ports[3*i+1],
+		}
+		s.dir = filepath.Join(c.dir, s.Name)
+		s.StoreDir = filepath.Join(s.dir, "store")
+		s.command = []string{program, "-c", c.configuration(t, o, s)}
+		s.environ = append(os.Environ(), "NATS_NAME="+s.Name, "NATS_LISTEN="+ports[3*i], "NATS_MONITOR="+ports[3*i+1],
+			"NATS_CLUSTER="+ports[3*i+2], "NATS_ROUTES=["+strings.Join(routes, ", ")+"]", "NATS_STORE="+s.StoreDir)
+		if o.Secure {
+			s.environ = append(s.environ, c.secretsEnvironment(t)...)
+		}
+		c.Servers, urls = append(c.Servers, s), append(urls, s.URL)
+		t.Cleanup(func() { s.end(t) })
+		s.Start(t)
+	}
+	c.URL = strings.Join(urls, ",")
+	c.WaitForLeader(t)
+	return c
+}
+
+// plain is the configuration without TLS, users and permissions.
+const plain = `
+server_name: $NATS_NAME
+listen: $NATS_LISTEN
+http: $NATS_MONITOR
+jetstream { store_dir: $NATS_STORE, sync_interval: always }
+`
+
+const plainCluster = `
+cluster { name: bellhop, listen: $NATS_CLUSTER, routes: $NATS_ROUTES }
+`
+
+// configuration returns the path of the configuration of s.
+func (c *Cluster) configuration(t testing.TB, o Options, s *Server) string {
+	t.Helper()
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if o.Secure && o.Servers > 1 {
+		return filepath.Join(deploy.Dir(), "nats", "nats.conf")
+	}
+	text := plain
+	if o.Servers > 1 {
+		text += plainCluster
+	}
+	if o.Secure {
+		text += "tls { cert_file: $NATS_CERT, key_file: $NATS_KEY, ca_file: $NATS_CA }\ninclude ./users.conf\n"
+		users, err := os.ReadFile(filepath.Join(deploy.Dir(), "nats", "users.conf"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.dir, "users.conf"), users, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(s.dir, "nats.conf")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func (c *Cluster) makeSecrets(t testing.TB) {
+	t.Helper()
+	dir := filepath.Join(c.dir, "secrets")
+	if err := deploy.Secrets(dir, "127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	c.CAFile, c.NodeFile, c.OperatorFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "node.nk"), filepath.Join(dir, "operator.nk")
+}
+
+func (c *Cluster) secretsEnvironment(t testing.TB) []string {
+	t.Helper()
+	dir := filepath.Dir(c.CAFile)
+	keys, err := os.ReadFile(filepath.Join(dir, "nkeys.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(strings.Fields(string(keys)), "NATS_CA="+c.CAFile,
+		"NATS_CERT="+filepath.Join(dir, "nats.pem"), "NATS_KEY="+filepath.Join(dir, "nats.key"))
+}
+
+// binary returns the path of the nats-server program, which it builds if need be.
+func binary(t testing.TB) string {
+	t.Helper()
+	modfile := filepath.Join(deploy.Dir(), "..", "tools", "go.mod")
+	out, err := exec.CommandContext(t.Context(), "go", "tool", "-modfile="+modfile, "-n", "nats-server").Output()
+	if err != nil {
+		t.Fatalf("build nats-server: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// freePorts returns addresses of the loopback interface that nothing listens on.
+func freePorts(t testing.TB, n int) (addresses []string) {
+	t.Helper()
+	var open []net.Listener
+	for range n {
+		var l net.ListenConfig
+		one, err := l.Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		open, addresses = append(open, one), append(addresses, one.Addr().String())
+	}
+	for _, l := range open { // after all were chosen, so that they differ
+		_ = l.Close()
+	}
+	return addresses
+}
+
+// Connect returns a connection to all servers, with the rights of an operator. It reconnects
+// for ever, and is closed when the test ends.
+func (c *Cluster) Connect(t testing.TB) *nats.Conn {
+	t.Helper()
+	options := []nats.Option{nats.MaxReconnects(-1), nats.ReconnectWait(50 * time.Millisecond), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true)}
+	if c.CAFile != "" {
+		key, err := nats.NkeyOptionFromSeed(c.OperatorFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options = append(options, key, nats.RootCAs(c.CAFile))
+	}
+	conn, err := nats.Connect(c.URL, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// Named returns the server with a name, such as that of a stream's leader.
+func (c *Cluster) Named(t testing.TB, name string) *Server {
+	t.Helper()
+	for _, s := range c.Servers {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("there is no server named %q", name)
+	return nil
+}
+
+// WaitForLeader returns when the running servers answer and have a leader.
+func (c *Cluster) WaitForLeader(t testing.TB) {
+	t.Helper()
+	deadline := time.Now().Add(started)
+	for _, s := range c.Servers {
+		for s.process != nil && !s.isReady(t, len(c.Servers)) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s is not ready:\n%s", s.Name, s.Log(t))
+			}
+			<-time.After(50 * time.Millisecond) // a server does not say when it has a leader
+		}
+	}
+}
+
+// isReady reports whether s has JetStream, and in a cluster a leader.
+func (s *Server) isReady(t testing.TB, servers int) bool {
+	t.Helper()
+	if s.get(t, "/healthz?js-enabled-only=true", nil) != nil {
+		return false
+	}
+	var jsz struct {
+		Meta struct {
+			Leader string `json:"leader"`
+			Size   int    `json:"cluster_size"`
+		} `json:"meta_cluster"`
+	}
+	return servers == 1 || s.get(t, "/jsz", &jsz) == nil && jsz.Meta.Leader != "" && jsz.Meta.Size == servers
+}
+
+// get reads JSON from the monitoring port.
+func (s *Server) get(t testing.TB, path string, into any) error {
+	t.Helper()
+	client := http.Client{Timeout: time.Second}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Monitor+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// Start starts the server, which must not be running, with the files that it has.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(s.command[0], s.command[1:]...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.environ, log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", s.Name, err)
+	}
+	s.process = cmd
+}
+
+func (s *Server) logFile() string { return filepath.Join(s.dir, "log") }
+
+// Log returns what the server has logged.
+func (s *Server) Log(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(s.logFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Kill ends the server at once, as a crash does. Its files stay as they are.
+func (s *Server) Kill(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGKILL); s.wait() }
+
+// Stop ends the server in order.
+func (s *Server) Stop(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGTERM); s.wait() }
+
+// Pause makes the server stand still until Resume: its connections stay open, and nothing
+// answers.
+func (s *Server) Pause(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) }
+
+// Resume continues a paused server.
+func (s *Server) Resume(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
+
+// Running reports whether the server was started and not ended.
+func (s *Server) Running() bool { return s.process != nil }
+
+func (s *Server) signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if s.process == nil {
+		t.Fatalf("%s is not running", s.Name)
+	}
+	if err := s.process.Process.Signal(sig); err != nil {
+		t.Fatalf("signal %s to %s: %v", sig, s.Name, err)
+	}
+}
+
+func (s *Server) wait() {
+	_ = s.process.Wait() // its exit status says nothing after a signal
+	s.process = nil
+}
+
+// end kills the server if it runs, and shows its log if the test has failed.
+func (s *Server) end(t testing.TB) {
+	t.Helper()
+	if s.process != nil {
+		s.Kill(t)
+	}
+	if t.Failed() {
+		log := s.Log(t)
+		t.Logf("log of %s (its end):\n%s", s.Name, log[max(0, len(log)-8000):])
+	}
+}
