@@ -5,8 +5,9 @@
 //
 // An entry is a byte for its kind, a byte for the version of the kind, and its fields in
 // a fixed order, as package pack writes them. A message is a byte for the version of
-// messages, the number of entries, and for each its time and its encoding with the
-// length before it. The encoding is lossless, and each value has one encoding only.
+// messages, and a part for each entry: its encoding with the length before it. The
+// encoding is lossless, and each value has one encoding only. An entry has no time of
+// its own in a message: its time is that of the message, which the journal knows.
 //
 // Later versions must read what earlier ones have written: golden files in testdata hold
 // an entry of each kind and version. A version is never changed. A kind with other fields

@@ -20,6 +20,7 @@ const (
 	kindRevocation = 7
 	kindTicket     = 8
 	kindRedemption = 9
+	kindWitness    = 10
 )
 
 // version is that of every kind so far.
@@ -56,6 +57,9 @@ func Append(dst []byte, e notify.Entry) []byte {
 		return appendPrincipal(dst, &e.Principal)
 	case notify.Redemption:
 		return append(append(dst, kindRedemption, version), e.Hash[:]...)
+	case notify.Witness:
+		dst = pack.AppendString(append(dst, kindWitness, version), e.Node)
+		return append(pack.AppendUint(dst, uint64(e.Sequence)), e.Hash[:]...)
 	case notify.Unknown:
 		return append(dst, e.Encoded...)
 	}
@@ -106,6 +110,8 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 		return notify.Ticket{Hash: readHash(r), Principal: readPrincipal(r)}
 	case kindRedemption:
 		return notify.Redemption{Hash: readHash(r)}
+	case kindWitness:
+		return notify.Witness{Node: r.String(), Sequence: notify.Sequence(r.Uint()), Hash: readHash(r)}
 	}
 	return nil
 }

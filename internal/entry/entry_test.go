@@ -95,7 +95,7 @@ func recall(t *rapid.T) notify.Recall {
 // anEntry returns an entry of any kind. A kind that is added to package notify and not
 // here is noticed by TestEachFieldIsInAGoldenFile.
 func anEntry(t *rapid.T) notify.Entry {
-	switch rapid.IntRange(0, 8).Draw(t, "kind") {
+	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0:
 		return publish(t)
 	case 1:
@@ -114,6 +114,8 @@ func anEntry(t *rapid.T) notify.Entry {
 		return notify.Revocation{User: notify.UserID(rapid.String().Draw(t, "user")), Before: instant(t), TokenID: rapid.String().Draw(t, "jti"), Issuer: rapid.String().Draw(t, "issuer")}
 	case 7:
 		return notify.Ticket{Hash: hash(t), Principal: principal(t)}
+	case 8:
+		return notify.Witness{Node: rapid.String().Draw(t, "node"), Sequence: notify.Sequence(rapid.Uint64().Draw(t, "sequence")), Hash: hash(t)}
 	}
 	return notify.Redemption{Hash: hash(t)}
 }
@@ -137,9 +139,9 @@ func sameIssuer(a, b *notify.Issuer) bool {
 
 func TestMessagesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		entries := make([]notify.Stamped, rapid.IntRange(0, 5).Draw(r, "entries"))
+		entries := make([]notify.Entry, rapid.IntRange(0, 5).Draw(r, "entries"))
 		for i := range entries {
-			entries[i] = notify.Stamped{Entry: anEntry(r), Time: instant(r)}
+			entries[i] = anEntry(r)
 		}
 		if d := cmp.Diff(entries, entry.DecodeMessage(entry.AppendMessage(nil, entries)), cmp.Comparer(sameIssuer)); d != "" {
 			r.Fatalf("(-want +got):\n%s", d)
@@ -151,7 +153,6 @@ func TestMessagesRoundTrip(t *testing.T) {
 func TestEntriesThatCannotBeRead(t *testing.T) {
 	sweep := notify.Sweep{Retention: time.Hour}
 	valid := entry.Append(nil, sweep)
-	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		encoded []byte
 		reason  string
@@ -172,7 +173,7 @@ func TestEntriesThatCannotBeRead(t *testing.T) {
 			if len(c.encoded) == 0 {
 				return
 			}
-			entries := []notify.Stamped{{Entry: sweep, Time: at}, {Entry: unknown, Time: at}, {Entry: sweep, Time: at}}
+			entries := []notify.Entry{sweep, unknown, sweep}
 			equal(t, entries, entry.DecodeMessage(entry.AppendMessage(nil, entries)))
 		})
 	}
@@ -183,10 +184,10 @@ func TestEntriesThatCannotBeRead(t *testing.T) {
 }
 
 func TestMessagesThatCannotBeRead(t *testing.T) {
-	valid := entry.AppendMessage(nil, notify.Stamp(time.Unix(1, 0), notify.Sweep{}, notify.Sweep{}))
-	for _, b := range [][]byte{nil, {0}, {2}, valid[:len(valid)-1], append(valid[:len(valid):len(valid)], 0), {1, 200}} {
+	valid := entry.AppendMessage(nil, []notify.Entry{notify.Sweep{}, notify.Sweep{}})
+	for _, b := range [][]byte{nil, {0}, {2}, valid[:len(valid)-1], append(valid[:len(valid):len(valid)], 1), {1, 200}, {1, 0x80, 0}} {
 		got := entry.DecodeMessage(b)
-		if u, ok := got[0].Entry.(notify.Unknown); len(got) != 1 || !ok || string(u.Encoded) != string(b) {
+		if u, ok := got[0].(notify.Unknown); len(got) != 1 || !ok || string(u.Encoded) != string(b) {
 			t.Errorf("%x is %v", b, got)
 		}
 	}
@@ -196,9 +197,9 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 // multiple of it, and encoding the result gives the message again.
 func FuzzDecodeMessage(f *testing.F) {
 	for _, e := range goldenEntries() {
-		f.Add(entry.AppendMessage(nil, notify.Stamp(time.Unix(1, 2), e)))
+		f.Add(entry.AppendMessage(nil, []notify.Entry{e}))
 	}
-	f.Add([]byte{1, 1, 0, 0})
+	f.Add([]byte{1, 0, 0})
 	f.Add([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		entries := entry.DecodeMessage(b)
@@ -209,7 +210,7 @@ func FuzzDecodeMessage(f *testing.F) {
 			return // the message as a whole
 		}
 		for _, e := range entries {
-			equal(t, e.Entry, entry.Decode(entry.Append(nil, e.Entry)))
+			equal(t, e, entry.Decode(entry.Append(nil, e)))
 		}
 		if again := entry.AppendMessage(nil, entries); string(again) != string(b) {
 			t.Fatalf("%x is encoded as %x", b, again)
@@ -218,20 +219,20 @@ func FuzzDecodeMessage(f *testing.F) {
 }
 
 // only returns the entry of a message that has one, else nil.
-func only(entries []notify.Stamped) notify.Entry {
+func only(entries []notify.Entry) notify.Entry {
 	if len(entries) == 1 {
-		return entries[0].Entry
+		return entries[0]
 	}
 	return nil
 }
 
 func BenchmarkMessage(b *testing.B) {
-	var entries []notify.Stamped
+	var entries []notify.Entry
 	for i := range 30 {
 		id := fmt.Sprintf("00000000-0000-7000-8000-%012d", i)
-		entries = append(entries, notify.Stamped{Time: time.Unix(1, 0), Entry: notify.Publish{
+		entries = append(entries, notify.Publish{
 			ID: id, Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}, Content: make([]byte, 300), Keep: 1_000,
-		}})
+		})
 	}
 	encoded := entry.AppendMessage(nil, entries)
 	b.Run("encode", func(b *testing.B) {

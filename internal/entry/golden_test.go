@@ -63,6 +63,7 @@ func goldenEntries() map[string]notify.Entry {
 			Issuer: &notify.Issuer{Name: "https://login.example.com", Version: version},
 		}},
 		"redemption-1": notify.Redemption{Hash: name},
+		"witness-1":    notify.Witness{Node: "node-1", Sequence: 1 << 40, Hash: name},
 	}
 }
 
@@ -114,6 +115,7 @@ func TestEachFieldIsInAGoldenFile(t *testing.T) {
 		notify.Revocation{},
 		notify.Ticket{},
 		notify.Redemption{},
+		notify.Witness{},
 	} {
 		assert.NotNil(t, set[reflect.TypeOf(e)], "%T has no golden file", e)
 	}

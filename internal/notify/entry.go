@@ -3,7 +3,7 @@ package notify
 import "time"
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Sweep, a
-// Generation, a Revocation, a Ticket, a Redemption, or one that is Unknown.
+// Generation, a Revocation, a Ticket, a Redemption, a Witness, or one that is Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the
 // entries before it. Therefore an entry carries the settings that it is subject to, such
@@ -136,6 +136,7 @@ func (Generation) entry() {}
 func (Revocation) entry() {}
 func (Ticket) entry()     {}
 func (Redemption) entry() {}
+func (Witness) entry()    {}
 func (Unknown) entry()    {}
 
 // Change is an effect of an applied entry on open connections: a *Notification, an

@@ -134,7 +134,7 @@ func (g *grouping) replay(t *rapid.T, entries []notify.Stamped) {
 		n := rapid.IntRange(1, len(entries)).Draw(t, "group")
 		group := entries[:n]
 		if rapid.Bool().Draw(t, "encoded") && !hasInvalid(group) {
-			group = entry.DecodeMessage(entry.AppendMessage(nil, group))
+			group = decoded(group)
 		}
 		g.applyStamped(t, first, group)
 		first, entries = first+notify.Sequence(n), entries[n:]
@@ -149,6 +149,19 @@ func (g *grouping) replay(t *rapid.T, entries []notify.Stamped) {
 			g.open(t)
 		}
 	}
+}
+
+// decoded returns a group as it is after it was sent in a message.
+func decoded(group []notify.Stamped) []notify.Stamped {
+	entries := make([]notify.Entry, len(group))
+	for i, e := range group {
+		entries[i] = e.Entry
+	}
+	again := make([]notify.Stamped, len(group))
+	for i, e := range entry.DecodeMessage(entry.AppendMessage(nil, entries)) {
+		again[i] = notify.Stamped{Entry: e, Time: group[i].Time}
+	}
+	return again
 }
 
 // hasInvalid reports whether a group has an entry that is another one when it is decoded:

@@ -26,6 +26,12 @@ var notUsedYet = []name{
 	{"internal/journal", "NewCheckpoints"},
 	{"internal/journal", "ClaimOrigin"},
 	{"internal/journal", "Prune"},
+	{"internal/journal", "Connect"},
+	{"internal/journal", "URLs"},
+	{"internal/journal", "CredentialsFile"},
+	{"internal/notify", "Position"},
+	{"internal/entry", "BeginMessage"},
+	{"internal/entry", "AppendPart"},
 }
 
 // export is an exported identifier of a package of internal/.

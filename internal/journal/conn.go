@@ -1,0 +1,112 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ConnOptions configure the connection to the NATS servers.
+type ConnOptions struct {
+	URLs            []string // of any of the servers; the others are learnt from them
+	CredentialsFile string   // of the user; empty: none
+	CAFile          string   // certificates that sign those of the servers; empty: those of the machine
+	Node            string   // name of this node, which NATS shows to its operators
+	Logger          *slog.Logger
+}
+
+// Times of a connection to NATS. A server that does not answer two pings is left for
+// another one, after 3 to 4.5 seconds.
+const (
+	dialTimeout       = 2 * time.Second
+	serverPingEvery   = 1500 * time.Millisecond
+	maxPingsOut       = 2
+	reconnectWait     = 250 * time.Millisecond
+	reconnectJitter   = 250 * time.Millisecond
+	connectionDrained = 2 * time.Second
+)
+
+// Connect returns a connection that connects again by itself for as long as it is open,
+// also if no server can be reached yet. Nothing is buffered while it is not connected: a
+// message fails immediately, so that it is certain that nothing was sent. An error is one
+// of the options.
+func Connect(o ConnOptions) (*nats.Conn, error) {
+	log := &connLog{logger: o.Logger}
+	options := []nats.Option{
+		nats.Name("bellhop " + o.Node),
+		nats.Timeout(dialTimeout),
+		nats.PingInterval(serverPingEvery),
+		nats.MaxPingsOutstanding(maxPingsOut),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.ReconnectBufSize(-1),
+		nats.IgnoreAuthErrorAbort(), // credentials may be corrected on the servers
+		nats.DrainTimeout(connectionDrained),
+		nats.ConnectHandler(log.connected),
+		nats.ReconnectHandler(log.connected),
+		nats.DisconnectErrHandler(log.disconnected),
+		nats.ReconnectErrHandler(log.notConnected),
+		nats.ErrorHandler(log.error),
+	}
+	if o.CredentialsFile != "" {
+		options = append(options, nats.UserCredentials(o.CredentialsFile))
+	}
+	if o.CAFile != "" {
+		options = append(options, nats.RootCAs(o.CAFile))
+	}
+	conn, err := nats.Connect(strings.Join(o.URLs, ","), options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	return conn, nil
+}
+
+// connLog logs what happens to a connection.
+type connLog struct {
+	logger *slog.Logger
+
+	mu     sync.Mutex
+	failed string    // the last failed attempt to connect; guarded by mu
+	logged time.Time // when it was logged; guarded by mu
+}
+
+// failureLoggedEvery is the interval at which a failure to connect is logged again.
+const failureLoggedEvery = time.Minute
+
+func (l *connLog) connected(c *nats.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = ""
+	l.logger.Info("connected to NATS", "server", c.ConnectedUrlRedacted(), "cluster", c.ConnectedClusterName())
+}
+
+func (l *connLog) disconnected(_ *nats.Conn, err error) {
+	if err != nil { // otherwise this process has closed the connection
+		l.logger.Warn("the connection to NATS is lost; connecting again", "error", err)
+	}
+}
+
+func (l *connLog) notConnected(_ *nats.Conn, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil || err.Error() == l.failed && time.Since(l.logged) < failureLoggedEvery {
+		return
+	}
+	l.failed, l.logged = err.Error(), time.Now()
+	l.logger.Warn("no connection to NATS; trying again", "error", err)
+}
+
+func (l *connLog) error(_ *nats.Conn, _ *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		l.logger.Error("NATS refused a subject; give the NATS user the permissions of the operating guide", "error", err)
+		return
+	}
+	l.logger.Warn("NATS reported an error", "error", err)
+}
