@@ -17,31 +17,31 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// An API key is keyPrefix, 256 random bits in base 62, and a checksum over both.
-// The prefix lets scanners find a key that was committed or logged by mistake,
-// the checksum lets them be sure, and tells a typo from a key that was removed.
+// An API key is keyPrefix, 256 random bits in base 62, and a checksum of both. By the prefix,
+// scanners find keys that were committed or logged by mistake, and the checksum avoids false
+// alarms. The checksum also distinguishes a typing error from a removed key.
 const (
 	keyPrefix     = "bhk_"
 	keyDigits     = 43 // 62^43 > 2^256
 	keyCheck      = 6  // 62^6 > 2^32
 	keyLength     = len(keyPrefix) + keyDigits + keyCheck
 	base62        = 62
-	maxAPIKeys    = 1_000 // each is compared with every key that comes
+	maxAPIKeys    = 1_000 // a received key is compared with each of them
 	keyRandomness = 32    // bytes
 )
 
-// apiKey is a key of the API keys file, which has its hash alone. One hash is
-// enough: nobody guesses 256 bits, so there is nothing for a slow one to slow.
+// apiKey is an API key in the file, which has only its hash. A fast hash is sufficient: 256
+// random bits cannot be guessed, so a slow hash would protect nothing.
 type apiKey struct {
 	hash      [sha256.Size]byte
 	principal notify.Principal
 }
 
-// NewAPIKey returns an API key for a backend, which is kept nowhere, and its
-// entry for the API keys file.
+// NewAPIKey returns a new API key for a backend, and its entry for the API keys file. The key
+// itself is not stored anywhere.
 func NewAPIKey(name string, scopes []notify.Scope) (key, entry string, err error) {
 	if len(scopes) == 0 {
-		err = errors.New("a key needs one scope at least")
+		err = errors.New("a key needs at least one scope")
 	}
 	if err := errors.Join(checkName(name), checkScopes(scopes), err); err != nil {
 		return "", "", err
@@ -51,12 +51,12 @@ func NewAPIKey(name string, scopes []notify.Scope) (key, entry string, err error
 	key = keyPrefix + digits(new(big.Int).SetBytes(random), keyDigits)
 	key += checksum(key)
 	hash := sha256.Sum256([]byte(key))
-	// In quotes, since a name may be null or a number to YAML. No name has a quote in it.
+	// Quoted, since YAML could read a name as null or a number. A name cannot contain a quote.
 	entry = fmt.Sprintf("- name: '%s'\n  sha256: %x\n  scopes: ['%s']\n", name, hash, joinScopes(scopes, "", "', '"))
 	return key, entry, nil
 }
 
-// digits returns n in base 62, with zeros in front.
+// digits returns n in base 62, padded with leading zeros.
 func digits(n *big.Int, length int) string {
 	s := n.Text(base62)
 	return strings.Repeat("0", length-len(s)) + s
@@ -66,10 +66,11 @@ func checksum(s string) string {
 	return digits(big.NewInt(int64(crc32.ChecksumIEEE([]byte(s)))), keyCheck)
 }
 
-// isAPIKey reports whether s is meant to be an API key: no JWT begins so.
+// isAPIKey reports whether s has the prefix of an API key, which no JWT has.
 func isAPIKey(s string) bool { return strings.HasPrefix(s, keyPrefix) }
 
-// isWholeAPIKey reports whether s is an API key, of here or of elsewhere.
+// isWholeAPIKey reports whether s has the form of an API key and a correct checksum. The key
+// may be unknown.
 func isWholeAPIKey(s string) bool {
 	if len(s) != keyLength || !isAPIKey(s) || !consistsOf(s[len(keyPrefix):], alphanumerics) {
 		return false
@@ -78,22 +79,22 @@ func isWholeAPIKey(s string) bool {
 	return checksum(s[:end]) == s[end:]
 }
 
-// verifyAPIKey returns the principal of key. It is looked up anew each time, so
-// that a key which was removed from the file is refused from then on.
+// verifyAPIKey returns the principal of key. It looks in the current file each time, so a
+// removed key is refused from then on.
 func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
 	if !isWholeAPIKey(key) {
-		return notify.Principal{}, invalid("the API key is cut off, or a character of it is wrong")
+		return notify.Principal{}, invalid("the API key is incomplete or mistyped: its checksum is wrong")
 	}
 	var keys []apiKey
 	if v.apiKeys != nil {
 		keys = v.apiKeys.Current()
 	}
 	hash, found := sha256.Sum256([]byte(key)), -1
-	for i := range keys { // all of them, so that the time tells nothing
+	for i := range keys { // compares all of them, so that the duration reveals nothing
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], keys[i].hash[:]), i, found)
 	}
 	if found < 0 {
-		return notify.Principal{}, invalid("the API key is not one that is accepted here")
+		return notify.Principal{}, invalid("the API key is unknown")
 	}
 	return keys[found].principal, nil
 }
@@ -135,11 +136,11 @@ func parseAPIKeys(data []byte) ([]apiKey, error) {
 	return keys, errors.Join(errs...)
 }
 
-// readHash takes in the SHA-256 of a key, in hexadecimal digits.
+// readHash reads the SHA-256 of a key in hexadecimal digits.
 func (k *apiKey) readHash(text string) error {
 	switch hash, err := hex.DecodeString(text); {
 	case isAPIKey(text):
-		return errors.New("sha256 is the key itself, which is to be known to its backend alone: make a new one with bellhop key new")
+		return errors.New("sha256 is the key itself, which only its backend may know: make a new key with bellhop key new")
 	case err != nil || len(hash) != len(k.hash):
 		return fmt.Errorf("sha256 must be %d hexadecimal digits", 2*len(k.hash))
 	default:

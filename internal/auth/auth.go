@@ -1,14 +1,13 @@
-// Package auth turns a token, an API key or a webhook's signature into a
-// principal, finds the token in a request, and holds the list of origins that
-// browsers may call from.
+// Package auth verifies tokens, API keys and webhook signatures and returns their
+// principals. It also finds the token in a request, and has the list of origins whose
+// pages may call the service.
 //
-// A token is a signed JWT. [Verifier.Verify] promises that the token of a
-// principal was within 8 KiB, was read strictly, bears the signature of a
-// key of its issuer made with that key's one algorithm, and is of a configured
-// issuer and audience, for a valid user, in its time, and not revoked. The text
-// of an error never holds a byte of a token, key or signature.
+// A token is a signed JWT. [Verifier.Verify] accepts a token only if it is not too long,
+// is strict JSON, has a valid signature by a key of its issuer with the one algorithm of
+// that key, is of a configured issuer and audience, names a valid user, is within its
+// lifetime, and is not revoked. No error contains a byte of a token, key or signature.
 //
-// What a principal may do, and when its connections end, is left to others.
+// Packages service and hub decide what a principal may do, and when its connections end.
 package auth
 
 import (
@@ -32,100 +31,99 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// The bounds on tokens and keys; that on a token's size is the default.
+// Limits on tokens and keys. MaxTokenBytes is a default.
 const (
 	MaxTokenBytes  = 8 << 10
-	MaxTopics      = 100                 // in a token: a pattern stands for any number
+	MaxTopics      = 100                 // names and patterns in a token
 	MaxLifetime    = 31 * 24 * time.Hour // from now to a token's exp
 	MinSecretBytes = text.MinSecretBytes
 	MinRSABits     = 2048 // RFC 7518, section 3.3
-	MaxRSABits     = 8192 // so that a signature costs a bounded time
+	MaxRSABits     = 8192 // bounds the time to verify a signature
 )
 
-// Any as an issuer or audience accepts every one, and its absence.
+// Any accepts every issuer or audience, and tokens without one.
 const Any = "*"
 
-// Options say which tokens to accept. At least one key or an issuers file is
-// needed, and all may be set together, as they are while moving from one kind to
-// another.
+// Options say which tokens are accepted. At least one kind of keys or an issuers file
+// is required. Several may be set, for example while issuers change from one to another.
 type Options struct {
-	// Secrets are for HMAC, each of MinSecretBytes or more. A token signed with
-	// any of them is accepted, so that they can rotate.
+	// Secrets verify HMAC signatures. Each has MinSecretBytes or more. A token signed
+	// with any of them is accepted, so that secrets can be rotated.
 	Secrets [][]byte
 
-	// SecretsFile is a file of more secrets, separated by commas or lines. It is
-	// read again when it changes.
+	// SecretsFile is the path of a file of more secrets, separated by commas or line
+	// breaks. It is read again when it changes.
 	SecretsFile string
 
-	// PublicKeyFile is a PEM file of public keys or certificates, of which the
-	// key alone counts. It is read again when it changes.
+	// PublicKeyFile is the path of a PEM file of public keys or certificates. Only the
+	// key of a certificate is used. The file is read again when it changes.
 	PublicKeyFile string
 
-	// JWKS is the http or https URL of a JSON Web Key Set, or the path of a
-	// file with one. The file is read again when it changes, the URL every five
-	// minutes and when no key verifies a token, for that reason once in thirty
-	// seconds at most. The last good keys stay. Each key of a set is judged alone;
-	// one that cannot be used, such as a symmetric one, is skipped with a warning.
+	// JWKS is the http or https URL of a JSON Web Key Set (RFC 7517), or the path of a
+	// file with one. The file is read again when it changes. The URL is fetched every
+	// five minutes, and when no key verifies a token, the latter at most once in 30
+	// seconds. If reading fails, the last good keys stay in force. A key that cannot be
+	// used, such as a symmetric one, is skipped with a warning, whatever the others are.
 	JWKS string
 
-	// Issuer and Audience must be those of the token. Empty, they are not
-	// checked, which is for secrets only: public keys need both, or Any. An
-	// issuer signs for others too.
+	// Issuer and Audience must be equal to the claims of a token. Empty values are not
+	// checked. Public keys require both, or Any, because an issuer also signs tokens for
+	// other services.
 	Issuer   string
 	Audience string
 
-	// Algorithms narrows which are accepted; empty, all are. A key has one: that
-	// of its `alg`, else the first of this list that fits it, else HS256 for a
-	// secret, RS256 for an RSA key, and what the curve says for others.
+	// Algorithms are the accepted signature algorithms; empty: all. A key has one
+	// algorithm: that of its `alg`, else the first of this list that fits it, else HS256
+	// for a secret, RS256 for an RSA key, and the algorithm of the curve for others.
 	Algorithms []string
 
-	// Clients are those that may have asked for a token: one of its claims azp,
-	// client_id and appid must be there, and each that is there must be one of
-	// Clients. Empty: any may have.
+	// Clients are the clients that tokens may be issued to. A token must have at least
+	// one of the claims azp, client_id and appid, and each of them must be in Clients.
+	// Empty: any client.
 	Clients []string
 
-	// How claims are read. A claim is named, or pointed to (RFC 6901) by what begins
-	// with a slash.
-	UserClaim   string   // that is the user; empty: sub
-	UserPrefix  string   // added to the user claim; "none": no prefix, which must be explicit
-	ScopeClaims []string // all of which are read; empty: scope and scp
-	ScopePrefix string   // taken off scopes; those without it are ignored
-	TopicsClaim string   // empty: topics
+	// The names of claims. A name that begins with a slash is a JSON pointer (RFC 6901).
+	UserClaim   string   // claim with the user; empty: sub
+	UserPrefix  string   // prefix that is added to the user claim; "none": explicitly no prefix
+	ScopeClaims []string // claims with scopes, all of which are read; empty: scope and scp
+	ScopePrefix string   // prefix that is removed from scopes; scopes without it are ignored
+	TopicsClaim string   // claim with topics; empty: topics
 
-	// IssuersFile is a YAML list of issuers with their own keys, beside that of
-	// the options above, which then need no keys. A token that names one of them
-	// is verified with the keys of that one alone, any other as the options above
-	// say. With more than one issuer each has a prefix, which no other's begins with,
-	// or none has, and they share their users. The file is read again when it changes:
-	// a new issuer is accepted, and one that is gone refused, within seconds. One with
-	// a mistake changes nothing.
+	// IssuersFile is the path of a YAML list of issuers with keys of their own, in
+	// addition to the issuer of the options above, which then need no keys. A token whose
+	// iss is in the file is verified only with the keys of that issuer, and any other
+	// token by the options above. If there is more than one issuer, either each has a
+	// user prefix, none of which is the beginning of another, or each says that it has
+	// none, and they share their users. The file is read again when it changes: a new
+	// issuer is accepted, and a removed one refused, within seconds. A file with a
+	// mistake changes nothing.
 	//
 	//	- issuer: https://login.example.com
 	//	  jwks: https://login.example.com/.well-known/jwks.json # or public_key_file, secret_file
-	//	  algorithms: [RS256]     # may be left out, as all that follows but audiences
-	//	  audiences: [bellhop]    # one of them must be the token's; * alone: any
+	//	  algorithms: [RS256]     # optional, like everything below except audiences
+	//	  audiences: [bellhop]    # a token must have one of them; * alone: any
 	//	  clients: [spa-7]        # see Clients; required if audiences is *
 	//	  user_claim: sub
 	//	  user_prefix: "acme:"
 	//	  scope_claims: [scope, scp]
 	//	  scope_prefix: bell/
 	//	  topics_claim: topics
-	//	  scopes: [notify:publish] # that its tokens may have; left out: none
-	//	  topics: ["acme.*"]       # that they may hear, "*" for all; left out: none behind a prefix, else all
+	//	  scopes: [notify:publish] # the scopes that its tokens may have; absent: none
+	//	  topics: ["acme.*"]       # the topics that its tokens may have, "*": all; absent: none with a user prefix, else all
 	IssuersFile string
 
-	// APIKeysFile is a YAML list of API keys, as NewAPIKey writes it, which Verify
-	// accepts as it does tokens. It is read again when it changes, and a key that
-	// is gone is refused from then on. One with a mistake changes nothing.
+	// APIKeysFile is the path of a YAML list of API keys, as NewAPIKey writes them.
+	// Verify accepts them like tokens. The file is read again when it changes: removed
+	// keys are refused from then on. A file with a mistake changes nothing.
 	//
 	//	- name: billing           # the principal is key:billing
 	//	  sha256: 9f86d0…
 	//	  scopes: [notify:publish]
 	APIKeysFile string
 
-	// WebhooksFile is a YAML list of those who sign what they publish, with the
-	// secrets that VerifyWebhook accepts: several of each, so that they can
-	// rotate, and 32 in all. It is read again when it changes. One with a mistake
+	// WebhooksFile is the path of a YAML list of webhooks, with the secrets that
+	// VerifyWebhook accepts. A webhook may have several, so that they can be rotated; the
+	// file has at most 32. It is read again when it changes. A file with a mistake
 	// changes nothing.
 	//
 	//	- name: github            # the principal is webhook:github
@@ -133,22 +131,21 @@ type Options struct {
 	//	  scopes: [notify:publish]
 	WebhooksFile string
 
-	// Revoked reports whether the token of a principal was revoked. Verify asks
-	// it each time, so it must be quick and may be called concurrently. nil: none
-	// ever is.
+	// Revoked reports whether the token of a principal was revoked. Verify calls it for
+	// every token, concurrently, so it must be fast; nil: no token is revoked.
 	Revoked func(notify.Principal) bool
 
 	MaxBytes int // of a token; 0: MaxTokenBytes
 
-	Logger *slog.Logger // nil: none
+	Logger *slog.Logger // nil: nothing is logged
 
-	// For tests.
+	// Replaced in tests.
 	Now       func() time.Time  // nil: time.Now
-	Transport http.RoundTripper // for the JWKS; nil: one like http.DefaultTransport
+	Transport http.RoundTripper // fetches key sets; nil: similar to http.DefaultTransport
 
-	version     *atomic.Uint64 // of all that is loaded
-	withdrawals *atomic.Uint64
-	changing    func() // called before other issuers take force
+	version     *atomic.Uint64 // see Verifier
+	withdrawals *atomic.Uint64 // see Verifier.Withdrawals
+	changing    func()         // called before a changed issuers file takes effect
 }
 
 // Verifier verifies tokens, API keys and signatures. Its methods may be called
@@ -159,13 +156,13 @@ type Verifier struct {
 	maxBytes int
 	segments *jwt.Parser
 
-	settings *issuer                           // that of the options; nil: they have no key
-	issuers  *watch.Source[map[string]*issuer] // those of the issuers file; nil: there is none
-	apiKeys  *watch.Source[[]apiKey]           // nil: none
-	webhooks *watch.Source[[]hook]             // nil: none
-	version  *atomic.Uint64                    // one more whenever any of them changes
+	settings *issuer                           // the issuer of the options; nil: they have no keys
+	issuers  *watch.Source[map[string]*issuer] // nil: there is no issuers file
+	apiKeys  *watch.Source[[]apiKey]           // nil: there is no file of API keys
+	webhooks *watch.Source[[]hook]             // nil: there is no file of webhooks
+	version  *atomic.Uint64                    // incremented whenever any of these changes
 	cache    tokenCache
-	header   atomic.Pointer[knownHeader] // of the last token
+	header   atomic.Pointer[knownHeader] // header of the last token
 	ready    atomic.Bool                 // the keys of every issuer have been loaded once
 
 	withdrawals *atomic.Uint64 // see Withdrawals
@@ -174,9 +171,9 @@ type Verifier struct {
 	running sync.WaitGroup
 }
 
-// New returns a Verifier after reading its keys, or every mistake in o. An
-// unreachable JWKS URL is none: until it answers, Verify has no keys of it.
-// ctx bounds New alone; the Verifier follows its keys until Close.
+// New reads the keys and returns a Verifier, or every mistake in o and in the files that
+// o names. A JWKS URL that does not answer is no mistake: Verify has no keys of it until
+// it answers. ctx limits New only; the Verifier follows changes of its keys until Close.
 func New(ctx context.Context, o Options) (*Verifier, error) {
 	o.setDefaults()
 	v := &Verifier{
@@ -231,7 +228,7 @@ func (o *Options) check() error {
 	return errors.Join(append(errs, CheckAlgorithms(o.Algorithms))...)
 }
 
-// readSettings reads the keys of the one issuer that the options describe.
+// readSettings reads the keys of the issuer that the options describe, if any.
 func (v *Verifier) readSettings(ctx context.Context, o *Options) error {
 	if !o.hasKeys() {
 		return nil
@@ -265,7 +262,7 @@ func (v *Verifier) readFiles(ctx context.Context, o *Options) error {
 	return errors.Join(errs...)
 }
 
-// everyIssuer returns those that are followed.
+// everyIssuer returns the issuer of the settings and those of the issuers file.
 func (v *Verifier) everyIssuer() []*issuer {
 	var all []*issuer
 	if v.settings != nil {
@@ -277,7 +274,8 @@ func (v *Verifier) everyIssuer() []*issuer {
 	return all
 }
 
-// follow lets all be read again when it changes, until Close.
+// follow starts the goroutines that read keys and files again when they change. Close
+// ends them.
 func (v *Verifier) follow(ctx context.Context) {
 	ctx, v.stop = context.WithCancel(ctx)
 	for _, i := range v.everyIssuer() {
@@ -294,29 +292,30 @@ func (v *Verifier) follow(ctx context.Context) {
 	}
 }
 
-// Close stops following the keys and waits until nothing that New started is
-// left. Verify goes on with the keys that it has.
+// Close ends the goroutines that New started and waits for them. Verify continues to work
+// with the last keys.
 func (v *Verifier) Close() {
 	v.stop()
-	v.running.Wait() // from then on no issuer comes or goes
+	v.running.Wait() // now the set of issuers cannot change any more
 	for _, i := range v.everyIssuer() {
 		i.leave()
 	}
 }
 
-// Verify returns the principal of token, a JWT or an API key, or an error of
-// kind ErrTokenInvalid, ErrTokenExpired, ErrTokenRevoked, or ErrUnavailable if
-// the token's key is unknown while the JWKS URL does not answer. The principal
-// of a JWT expires at the token's exp; for notify.Leeway after it the token is still
-// accepted, and a connection with it may stay. That of an API key has no user
-// and does not expire.
+// Verify returns the principal of token, a JWT or an API key, or an error of kind
+// ErrTokenInvalid, ErrTokenExpired or ErrTokenRevoked. The kind is ErrUnavailable if no
+// known key fits the token and the JWKS URL does not answer.
+//
+// The principal of a JWT expires at the exp of the token. The token is still accepted,
+// and its connections may stay open, for notify.Leeway longer. The principal of an API
+// key has no user and does not expire.
 func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, error) {
 	p, err := v.principalOf(ctx, token)
 	if err != nil {
 		return p, err
 	}
-	if _, withdrawn := p.Issuer.Withdrawn(); withdrawn { // while it was verified
-		return notify.Principal{}, invalid("the token's issuer is not accepted any more")
+	if _, withdrawn := p.Issuer.Withdrawn(); withdrawn { // during the verification
+		return notify.Principal{}, invalid("the issuer of the token is no longer accepted")
 	}
 	if v.revoked(p) {
 		return notify.Principal{}, &notify.Error{Kind: notify.ErrTokenRevoked, Detail: "the token was revoked"}
@@ -342,7 +341,7 @@ func (v *Verifier) principalOf(ctx context.Context, token string) (notify.Princi
 	return p, err
 }
 
-// hashOf hashes a token; one of common length is not copied to the heap for it.
+// hashOf returns the hash of a token. A token of less than 1 KiB is not copied to the heap.
 func hashOf(token string) [sha256.Size]byte {
 	var buf [1 << 10]byte
 	return sha256.Sum256(append(buf[:0], token...))

@@ -9,8 +9,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Bounds of the cache: the number of tokens in a generation, and the total length of the
-// names of a principal.
+// Limits of the cache: the number of tokens in a generation, and the total length of the
+// names of a principal, in bytes.
 const (
 	cacheMost     = 16 << 10
 	principalMost = 1 << 10
@@ -26,7 +26,7 @@ type tokenCache struct {
 
 type verified struct {
 	principal notify.Principal
-	keys      uint64 // the version of the keys that verified it
+	keys      uint64 // the version of the keys by which the token was verified
 }
 
 // get returns the principal of a token that was verified with this version of the keys and

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -10,25 +11,23 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Subprotocol is what a WebSocket client offers and is answered; beside it a
-// browser puts its token, as bearerPrefix and the JWT.
+// Subprotocol is the WebSocket subprotocol that clients offer and that the answer repeats.
+// A browser offers its token as a second subprotocol: bearerPrefix and the JWT.
 const Subprotocol = "bellhop.v1"
 
 const bearerPrefix = "bearer."
 
-// ticketLength is that of 32 bytes in base64url.
+// ticketLength is the length of 32 bytes in base64url.
 const ticketLength = 43
 
-// Credential is what a WebSocket or event-stream client came with: one of the
-// two.
+// Credential is the credential of a WebSocket or event stream client. One field is set.
 type Credential struct {
-	Token  string // for Verify
-	Ticket string // 43 characters, the base64url of 32 bytes; to be redeemed
+	Token  string // to be passed to Verify
+	Ticket string // 43 characters, the base64url form of 32 bytes; to be redeemed
 }
 
-// Bearer returns the token or API key in the Authorization header of r, the one
-// place where a plain request may put it. The kinds of error are those of
-// Carrier.
+// Bearer returns the token or API key in the Authorization header of r. Requests other than
+// those of Carrier may not have it in another place. The errors have the kinds of Carrier.
 func Bearer(r *http.Request) (string, error) {
 	if _, _, err := ticket(r.URL); err != nil {
 		return "", err
@@ -43,13 +42,13 @@ func Bearer(r *http.Request) (string, error) {
 	return token, nil
 }
 
-// Carrier returns the token or ticket that a WebSocket or event-stream client
-// sent. The error is ErrUnauthenticated if there is none, ErrMalformed if it is
-// in two places or the subprotocols are none that this service speaks, and
-// ErrTokenInvalid if a token is in the URL or what is there for a ticket is none.
+// Carrier returns the token or ticket that a WebSocket or event stream client sent. The
+// kind of an error is ErrUnauthenticated if the request has none, ErrMalformed if it has
+// more than one or offers only unknown subprotocols, and ErrTokenInvalid if the URL
+// contains a token or a malformed ticket.
 //
-// An Authorization without a bearer token does not count beside one of the
-// other places: a browser sends it along by itself, for a proxy in between.
+// If the request has a credential in another place, an Authorization header without a
+// bearer token is ignored: browsers add one by themselves for a proxy in between.
 func Carrier(r *http.Request) (Credential, error) {
 	ticket, hasTicket, err := ticket(r.URL)
 	if err != nil {
@@ -67,16 +66,16 @@ func Carrier(r *http.Request) (Credential, error) {
 	case err != nil:
 		return Credential{}, err
 	case offered != "" && header != "", hasTicket && offered+header != "":
-		return Credential{}, malformed("the token is in two places")
+		return Credential{}, malformed("the request has more than one token or ticket; send one")
 	case hasTicket && !isTicket(ticket):
-		return Credential{}, invalid("the ticket is not one that this service gave out")
+		return Credential{}, invalid("the ticket is malformed: it must be the value that POST /tickets returned")
 	case hasTicket:
 		return Credential{Ticket: ticket}, nil
 	case offered+header != "":
 		return Credential{Token: offered + header}, nil // one of them is empty
 	}
 	return Credential{}, noToken("send it as Authorization: Bearer <jwt>, or offer the subprotocols bellhop.v1 and bearer.<jwt>, " +
-		"or get a ticket for it")
+		"or send a ticket of POST /tickets as ?ticket=")
 }
 
 // authorization returns the bearer token of the Authorization header, or ""
@@ -87,12 +86,12 @@ func authorization(h http.Header) (string, error) {
 	case len(values) == 0:
 		return "", nil
 	case len(values) > 1:
-		return "", malformed("there are two Authorization headers")
+		return "", malformed("the request has more than one Authorization header")
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.Trim(token, " ")
 	switch {
-	case !strings.EqualFold(scheme, "bearer"): // no letter of it has a double beyond ASCII
+	case !strings.EqualFold(scheme, "bearer"): // EqualFold is safe: no letter of bearer folds to one beyond ASCII
 		return "", noToken("the scheme of Authorization must be Bearer")
 	case token == "":
 		return "", noToken("Authorization: Bearer has no token")
@@ -102,8 +101,8 @@ func authorization(h http.Header) (string, error) {
 	return token, nil
 }
 
-// subprotocolToken returns the token among the subprotocols that a client
-// offers, or "" if there is none and bellhop.v1, or nothing, is offered.
+// subprotocolToken returns the token among the subprotocols that a client offers. It returns
+// "" if the client offers none, or bellhop.v1 without a token.
 func subprotocolToken(h http.Header) (string, error) {
 	token := ""
 	some, ours, bearers := false, false, 0
@@ -120,19 +119,19 @@ func subprotocolToken(h http.Header) (string, error) {
 	}
 	switch {
 	case bearers > 1:
-		return "", malformed("the subprotocols have two tokens")
+		return "", malformed("the subprotocols contain more than one token")
 	case bearers == 1 && token == "":
 		return "", malformed("the subprotocol bearer. has no token")
 	case bearers == 1 && !ours:
-		return "", malformed("offer the subprotocol bellhop.v1 beside the token, which the answer must not repeat")
+		return "", malformed("the subprotocol bellhop.v1 must be offered in addition to the token, because the answer cannot repeat the token")
 	case some && !ours:
-		return "", malformed("of the subprotocols that are offered none is known: bellhop.v1 is")
+		return "", malformed("none of the offered subprotocols is supported; offer bellhop.v1")
 	}
 	return token, nil
 }
 
-// ticket returns that in u, if there is one. It refuses a JWT in u, under the
-// names that others use for it or any other, and an API key: URLs end up in
+// ticket returns the ticket in u, if it has one. It refuses a JWT or API key in u, in a
+// parameter of any name, and parameters whose names are usual for tokens: URLs end up in
 // logs and histories.
 func ticket(u *url.URL) (ticket string, ok bool, err error) {
 	if u.RawQuery == "" {
@@ -159,18 +158,18 @@ func ticket(u *url.URL) (ticket string, ok bool, err error) {
 	case 1:
 		return tickets[0], true, nil
 	default:
-		return "", false, malformed("there are two tickets")
+		return "", false, malformed("the URL has more than one ticket parameter")
 	}
 }
 
-// isTicket reports whether s has the one form of a ticket.
+// isTicket reports whether s has the form of a ticket.
 func isTicket(s string) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	return err == nil && len(s) == ticketLength && base64.RawURLEncoding.EncodedLen(len(raw)) == ticketLength
 }
 
-// looksLikeJWT reports whether s begins as the base64url of `{"` does, perhaps
-// after a scheme, and has the parts of a JWT.
+// looksLikeJWT reports whether s contains `{"` in base64url, possibly after a scheme, and
+// after it at least two dots, as a JWT has.
 func looksLikeJWT(s string) bool {
 	at := strings.Index(s, "eyJ")
 	return at >= 0 && strings.Count(s[at:], ".") >= 2
@@ -184,4 +183,17 @@ func malformed(detail string) error {
 
 func noToken(how string) error {
 	return &notify.Error{Kind: notify.ErrUnauthenticated, Detail: "a token is needed: " + how}
+}
+
+type principalKey struct{}
+
+// WithPrincipal returns a context that has p as the principal of the request.
+func WithPrincipal(ctx context.Context, p notify.Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// PrincipalOf returns the principal in ctx, if there is one.
+func PrincipalOf(ctx context.Context) (notify.Principal, bool) {
+	p, ok := ctx.Value(principalKey{}).(notify.Principal)
+	return p, ok
 }

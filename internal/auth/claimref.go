@@ -17,7 +17,7 @@ type claimRef struct {
 	path []string // from the member to the value
 }
 
-// registered are the claims that mean the same for every issuer.
+// registered are the claims that have a fixed meaning, which settings cannot change.
 var registered = []string{"iss", "aud", "exp", "nbf", "iat", "jti", "since"}
 
 // parseClaim reads a claim name, or a JSON pointer if text begins with a slash.
@@ -38,7 +38,7 @@ func parseClaim(text string) (claimRef, error) {
 	case ref.name == "":
 		return ref, errors.New("names no claim")
 	case slices.Contains(registered, ref.name):
-		return ref, errors.New("names a claim with another meaning")
+		return ref, errors.New("names a claim with a fixed meaning: it must not be one of " + strings.Join(registered, ", "))
 	}
 	return ref, nil
 }
@@ -51,14 +51,13 @@ func unescapePointer(token string) (string, error) {
 	return strings.ReplaceAll(strings.ReplaceAll(token, "~1", "/"), "~0", "~"), nil
 }
 
-// isSameAs reports whether r and other name the same claim, be it in two ways: "/a" is
-// the claim "a".
+// isSameAs reports whether r and other name the same claim. "/a" and "a" are the same.
 func (r *claimRef) isSameAs(other *claimRef) bool {
 	return r.name == other.name && slices.Equal(r.path, other.path)
 }
 
-// in returns the value that r names, given a member of the payload. A null is no
-// value.
+// in returns the value that r names, if that is the member name of the payload or inside
+// its value v. It returns false for a null.
 func (r *claimRef) in(name string, v strict.Value) (strict.Value, bool) {
 	if name != r.name {
 		return nil, false

@@ -15,19 +15,19 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// lastSecond is the end of the year 9999, the last that times out can say.
+// lastSecond is the last second of the year 9999, the latest time in RFC 3339.
 const lastSecond = 253_402_300_799
 
-// claims are those of a token that mean something here, read strictly.
+// claims are the claims of a token that the service uses.
 type claims struct {
 	jwt.RegisteredClaims
 	terms *terms
 
-	user    notify.UserID // prefix included
-	clients []string      // that asked for the token
+	user    notify.UserID // with the prefix
+	clients []string      // the clients that the token was issued to
 	scopes  []notify.Scope
 	topics  []notify.TopicPattern
-	ignored int // topics
+	ignored int // the number of topics that were ignored
 	since   time.Time
 }
 
@@ -52,8 +52,7 @@ func claimsError(err error) error {
 	return err
 }
 
-// read takes one claim in. Names count only as they are written here, and a null
-// counts as absent.
+// read stores one claim. Names are case-sensitive, and null means absent.
 func (c *claims) read(name string, v strict.Value) error {
 	if v.Kind() == 'n' {
 		return nil
@@ -92,7 +91,7 @@ func (c *claims) readRegistered(name string, v strict.Value) (err error) {
 	return err
 }
 
-// readMapped takes in what the issuer's terms make of a claim.
+// readMapped stores a claim whose name the configuration of the issuer decides.
 func (c *claims) readMapped(name string, v strict.Value) (err error) {
 	t := c.terms
 	if user, ok := t.user.in(name, v); ok {
@@ -138,14 +137,13 @@ func (c *claims) principal(of *notify.Issuer) notify.Principal {
 	return p
 }
 
-// isFromClient reports whether the token says who asked for it, and says nobody
-// but those that are allowed.
+// isFromClient reports whether the token names at least one client, and only allowed ones.
 func (c *claims) isFromClient(allowed []string) bool {
 	others := slices.ContainsFunc(c.clients, func(client string) bool { return !slices.Contains(allowed, client) })
 	return len(c.clients) > 0 && !others
 }
 
-// readUser returns the user whom v names, with the issuer's prefix.
+// readUser returns the user that v names, with the prefix of the issuer.
 func (t *terms) readUser(v strict.Value) (notify.UserID, error) {
 	s, err := readString(t.user.text, v)
 	if err != nil {
@@ -153,16 +151,16 @@ func (t *terms) readUser(v strict.Value) (notify.UserID, error) {
 	}
 	user, err := notify.ParseUser(t.entry.UserPrefix + s)
 	if err != nil || s == "" {
-		detail := "the token's " + t.user.text + " is not a user: 1 to 256 bytes without white space or control characters, and not . or .."
+		detail := "the token's " + t.user.text + " is not a valid user: it must have 1 to 256 bytes without white space or control characters, and must not be . or .."
 		if t.entry.UserPrefix != "" {
-			detail += "; the prefix counts"
+			detail += "; the user prefix is part of the length"
 		}
 		return "", invalid(detail)
 	}
 	return user, nil
 }
 
-// readDate reads a NumericDate (RFC 7519, section 2), fractions included.
+// readDate reads a NumericDate (RFC 7519, section 2), which may have a fraction.
 func readDate(name string, v strict.Value) (*jwt.NumericDate, error) {
 	if v.Kind() != '0' {
 		return nil, invalid("the token's " + name + " is not a number")
@@ -175,7 +173,7 @@ func readDate(name string, v strict.Value) (*jwt.NumericDate, error) {
 	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(part*1e9))}, nil
 }
 
-// readStrings reads a string or a list of them.
+// readStrings reads a string or a list of strings.
 func readStrings(name string, v strict.Value) ([]string, error) {
 	if v.Kind() != '[' {
 		s, err := readString(name, v)
@@ -192,9 +190,9 @@ func readStrings(name string, v strict.Value) ([]string, error) {
 	return list, nil
 }
 
-// readScopes adds the scopes of this service that the issuer may give. All others are
-// ignored, since a connection keeps its principal in memory; so are values that are not
-// strings.
+// readScopes adds the scopes of this service that the issuer may grant. Other scopes, and
+// values that are not strings, are ignored: connections keep their principal in memory, so
+// it must stay small.
 func (c *claims) readScopes(v strict.Value) {
 	for s := range texts(v) {
 		name, ok := strings.CutPrefix(s, c.terms.entry.ScopePrefix)
@@ -205,9 +203,9 @@ func (c *claims) readScopes(v strict.Value) {
 	}
 }
 
-// readTopics takes in what the user hears of besides its own. A topic that is
-// there twice counts once; one that cannot be heard is counted and ignored, since
-// a token without it is still good for everything else.
+// readTopics adds the topics of the token. A repeated topic counts once. A topic that is
+// malformed, not granted to the issuer, or beyond MaxTopics is ignored and counted: the
+// rest of the token stays valid.
 func (c *claims) readTopics(v strict.Value) {
 	for s := range texts(v) {
 		topic, err := notify.ParsePattern(s)
@@ -221,8 +219,8 @@ func (c *claims) readTopics(v strict.Value) {
 	}
 }
 
-// texts returns the words of a string, or the items of a list, of which one that
-// is no string counts as an empty text. Any other value counts as one empty text.
+// texts returns the words of a string, or the items of a list. An item that is not a string
+// is returned as an empty string, and so is any other value.
 func texts(v strict.Value) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		switch v.Kind() {

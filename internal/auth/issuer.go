@@ -13,29 +13,29 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// issuer is one who signs tokens: its keys, which verify no other's tokens, and
-// what its tokens must say.
+// issuer is an issuer of tokens: its keys, which verify only its own tokens, and the rules
+// for its claims.
 type issuer struct {
 	terms     *terms
-	identity  *notify.Issuer // what principals of its tokens point to
+	identity  *notify.Issuer // the principals of its tokens refer to it
 	now       func() time.Time
 	validator *jwt.Validator
 	*keyring
 }
 
-// keyring is the keys of an issuer. It outlives the issuer's entry if that changes
-// in other respects: the issuer may be out of reach then.
+// keyring has the keys of an issuer. If the entry of the issuer changes and its keys do not,
+// the new issuer keeps the keyring, because its key set may be unreachable at that moment.
 type keyring struct {
 	secrets []key
 	sources []*watch.Source[[]key] // of secrets and public keys
-	remote  *watch.Source[[]key]   // that of sources to ask for unknown keys, or nil
+	remote  *watch.Source[[]key]   // the one of sources that is a URL, nil if none is
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
 
-// newKeyring returns the keys that o names, of which those in files and at URLs are
-// not read yet, or every mistake in it.
+// newKeyring returns the keyring that o describes, or every mistake in o. Files and URLs are
+// not read yet.
 func newKeyring(o *Options) (*keyring, error) {
 	k := &keyring{}
 	return k, errors.Join(k.addSecrets(o), k.addSources(o))
@@ -58,8 +58,8 @@ func newIssuer(o *Options, e issuerEntry, keys *keyring) (*issuer, error) {
 	return i, err
 }
 
-// expect returns the option that has one of want checked, or one that does
-// nothing if want is nothing or Any.
+// expect returns the option that requires one of want. The option does nothing if want is
+// empty or Any.
 func expect(want []string, option func(...string) jwt.ParserOption) jwt.ParserOption {
 	if len(want) == 0 || want[0] == "" || want[0] == Any {
 		return func(*jwt.Parser) {}
@@ -72,7 +72,7 @@ func (k *keyring) addSecrets(o *Options) error {
 	for n, secret := range o.Secrets {
 		one, err := newKey("", secret, "", o.Algorithms)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("secret %d: %w", n+1, err)) // by its place, for it must not be shown
+			errs = append(errs, fmt.Errorf("secret %d: %w", n+1, err)) // by its number, since it must not be shown
 			continue
 		}
 		k.secrets = append(k.secrets, one)
@@ -102,7 +102,7 @@ func (k *keyring) addSources(o *Options) error {
 	return nil
 }
 
-// start reads the keys that are in files, which must be good.
+// start reads the files of keys. An error means that one of them cannot be used.
 func (k *keyring) start(ctx context.Context) error {
 	var errs []error
 	for _, s := range k.sources {
@@ -113,8 +113,8 @@ func (k *keyring) start(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// fetch asks the JWKS URLs of all for the first time, at once. What does not
-// answer has no keys until it does.
+// fetch fetches the JWKS URLs of all keyrings for the first time, concurrently. A keyring
+// whose URL does not answer has no keys until it does.
 func fetch(ctx context.Context, all []*keyring) {
 	var fetches sync.WaitGroup
 	for _, k := range all {
@@ -125,8 +125,8 @@ func fetch(ctx context.Context, all []*keyring) {
 	fetches.Wait()
 }
 
-// follow lets the keys be read again when they change, until ctx ends or leave
-// is called.
+// follow starts the goroutines that read the keys again when they change. They end when ctx
+// ends or leave is called.
 func (k *keyring) follow(ctx context.Context) {
 	ctx, k.stop = context.WithCancel(ctx)
 	for _, s := range k.sources {
@@ -134,15 +134,15 @@ func (k *keyring) follow(ctx context.Context) {
 	}
 }
 
-// leave ends what follow began and waits for it. The keys stay as they are.
+// leave ends the goroutines of follow and waits for them. The keys stay in force.
 func (k *keyring) leave() {
 	k.stop()
 	k.running.Wait()
 }
 
-// verifySignature checks that of t with every key that fits it. If none verifies
-// it, the issuer is asked for its keys again: an issuer may replace a key under
-// the kid that it had.
+// verifySignature verifies the signature of t with every key that fits it. If none succeeds,
+// the keys of the issuer are fetched again, since an issuer may have replaced a key under
+// the same kid.
 func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 	fits, ok := k.try(t)
 	if !ok && k.mayBeNew(t) {
@@ -158,11 +158,11 @@ func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 	case fits:
 		return invalid("the token's signature does not match")
 	default:
-		return invalid("the token's key or algorithm is not one that is accepted here")
+		return invalid("the token's kid or alg does not fit any configured key of its issuer")
 	}
 }
 
-// try reports whether there is a key that fits t and whether one verified it.
+// try reports whether any key fits t, and whether one has verified the signature.
 func (k *keyring) try(t *token) (fits, ok bool) {
 	fits, ok = verifyWith(k.secrets, t)
 	for _, s := range k.sources {
@@ -176,16 +176,17 @@ func (k *keyring) try(t *token) (fits, ok bool) {
 	return fits, ok
 }
 
-// mayBeNew reports whether t may have been signed with a key that the issuer
-// has published since it was last asked. Shared secrets are not published.
+// mayBeNew reports whether t may be signed with a key that the issuer has published since
+// the last fetch. Shared secrets are never published.
 func (k *keyring) mayBeNew(t *token) bool { return k.remote != nil && !isHMAC(t.alg) }
 
-// validate checks what depends on the time and the configuration. A token that
-// is wrong and expired is wrong: a new one like it would be no better.
+// validate checks the claims against the time and the configuration. If a token is both
+// invalid and expired, the error says invalid, because a new token of the same form would be
+// refused too.
 //
-// A token lasts 31 days from its iat too, and not only from now: a revocation
-// of all that was issued before a time can then be forgotten 31 days after it,
-// since by then the last token that it concerns has expired.
+// The lifetime is limited from the iat as well as from now. Therefore a revocation of all
+// tokens issued before a time can be forgotten MaxLifetime after that time: every token that
+// it refers to has expired.
 func (i *issuer) validate(c *claims) error {
 	switch {
 	case c.ExpiresAt.After(i.now().Add(MaxLifetime + notify.Leeway)):
@@ -193,7 +194,7 @@ func (i *issuer) validate(c *claims) error {
 	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+notify.Leeway:
 		return invalid("the token's exp is more than 31 days after its iat")
 	case len(i.terms.entry.Clients) > 0 && !c.isFromClient(i.terms.entry.Clients):
-		return invalid("the token is of another client: its azp, client_id or appid is not one that is accepted here")
+		return invalid("the token was issued to another client: its azp, client_id or appid is not among the configured clients")
 	}
 	err := i.validator.Validate(c.RegisteredClaims)
 	switch {

@@ -12,12 +12,12 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// maxIssuers bounds the issuers file: each issuer is followed by a goroutine.
+// maxIssuers limits the issuers file, since each issuer has goroutines of its own.
 const maxIssuers = 100
 
-// issuersFile follows the issuers file. An issuer keeps its keys while its entry says
-// the same of them; one that is new is asked for them before its first token is
-// looked at; one that is gone is left after its last.
+// issuersFile returns the source of the issuers file. An issuer keeps its keys if the keys in
+// its entry have not changed. The keys of a new issuer are fetched before its tokens are
+// accepted, and the goroutines of a removed issuer end after its tokens are refused.
 func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 	var f *watch.Source[map[string]*issuer]
 	s := sourceOptions[map[string]*issuer](o, "issuers", o.IssuersFile)
@@ -35,7 +35,7 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 		f.Set(after)
 		withdraw(removed, after)
 		if len(removed) > 0 {
-			o.withdrawals.Add(1) // last, so that a reader of the new count finds them withdrawn
+			o.withdrawals.Add(1) // last: whoever reads the new count must find the issuers withdrawn
 		}
 		for _, keys := range keysWithout(before, after) {
 			keys.leave()
@@ -45,8 +45,9 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 	return f
 }
 
-// withdraw says of issuers that are not accepted any more how their connections end.
-// Where the entry of one has changed they come back, to be judged by the new one.
+// withdraw withdraws issuers that are no longer accepted, which ends their connections. If
+// the entry of an issuer has only changed, its clients may reconnect, and their tokens are
+// verified by the new entry.
 func withdraw(removed []*issuer, after map[string]*issuer) {
 	for _, i := range removed {
 		why := notify.CloseRevoked
@@ -57,8 +58,8 @@ func withdraw(removed []*issuer, after map[string]*issuer) {
 	}
 }
 
-// Withdrawals counts the times that issuers were withdrawn. Those were withdrawn
-// before it is one more.
+// Withdrawals returns how many times issuers were withdrawn. It is incremented after they
+// were withdrawn.
 func (v *Verifier) Withdrawals() uint64 { return v.withdrawals.Load() }
 
 // Issuer returns the issuer with a name whose tokens are accepted now, nil if
@@ -75,8 +76,7 @@ func (v *Verifier) Issuer(name string) *notify.Issuer {
 	return nil
 }
 
-// OnlyIssuer returns the issuer whose tokens are accepted if there is only one,
-// else nil.
+// OnlyIssuer returns the issuer whose tokens are accepted, nil unless there is exactly one.
 func (v *Verifier) OnlyIssuer() *notify.Issuer {
 	all := v.everyIssuer()
 	if len(all) != 1 {
@@ -107,8 +107,8 @@ func keysWithout(all, others map[string]*issuer) []*keyring {
 	return rest
 }
 
-// parseIssuers returns the issuers in data by name, with the keys that are in files, or
-// every mistake in it. Issuers of old that did not change are returned as they are.
+// parseIssuers returns the issuers in data by name, with their keys read from files, or
+// every mistake in data. An issuer of old whose entry has not changed is returned itself.
 func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*issuer) (map[string]*issuer, error) {
 	items, err := strict.List[issuerEntry](data, maxIssuers)
 	errs := []error{err}
@@ -125,7 +125,7 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 		case issuers[e.Issuer] != nil && e.Issuer != "":
 			wrong = append(wrong, item.Wrong("the issuer is listed twice"))
 		case o.hasKeys() && e.Issuer == o.Issuer:
-			wrong = append(wrong, item.Wrong("the issuer is that of the settings: configure it in one place"))
+			wrong = append(wrong, item.Wrong("the issuer is also the issuer of the settings: configure it in one place"))
 		}
 		i := old[e.Issuer]
 		if i == nil || !reflect.DeepEqual(&i.terms.entry, e) {
@@ -141,9 +141,9 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 	return issuers, errors.Join(append(errs, all.check())...)
 }
 
-// startIssuer returns the issuer that e describes, and every mistake in e. It takes the keys of
-// old, which is the issuer as it was or nil, if e says the same of them; other keys
-// are read from their files if read is set.
+// startIssuer returns the issuer that e describes, and every mistake in e. old is the issuer
+// with its previous entry, or nil. Its keyring is used again if the keys have not changed;
+// otherwise, if read is set, the keys are read from their files.
 func startIssuer(ctx context.Context, o *Options, e *issuerEntry, old *issuer, read bool) (*issuer, error) {
 	if old != nil && old.terms.entry.hasKeysOf(e) {
 		return newIssuer(o, *e, old.keyring)
@@ -159,7 +159,7 @@ func startIssuer(ctx context.Context, o *Options, e *issuerEntry, old *issuer, r
 	return i, errors.Join(err, wrong)
 }
 
-// checkIssuer completes the entry of an item and returns what is wrong with it.
+// checkIssuer sets the defaults of an entry and returns its mistakes.
 func checkIssuer(item *strict.Item[issuerEntry]) []error {
 	e := &item.Value
 	e.hasPrefix = item.Has("user_prefix")
@@ -173,16 +173,17 @@ func checkIssuer(item *strict.Item[issuerEntry]) []error {
 		}
 	}
 	isAny := slices.Contains(e.Audiences, Any)
-	check(e.Issuer == Any, "issuer must be one issuer: the settings may configure any other")
+	check(e.Issuer == Any, "issuer must be the name of one issuer: only BELLHOP_JWT_ISSUER may be *")
 	check(!item.Has("jwks") && !item.Has("public_key_file") && !item.Has("secret_file"), "the item has no key: set jwks, public_key_file or secret_file")
-	check(isAny && len(e.Audiences) > 1, "audiences has * beside others: * stands alone, for any audience")
+	check(isAny && len(e.Audiences) > 1, "audiences has * and other values: * accepts any audience and must be the only value")
 	check(isAny && !item.Has("clients"), "clients is required if audiences is *: without it, tokens that the issuer made for other services would be accepted")
 	check(slices.Contains(e.Clients, Any), "clients has *: list each client")
-	check(slices.ContainsFunc(e.Algorithms, isHMAC) && !item.Has("secret_file"), "algorithms has one for shared secrets, and there is no secret_file")
+	check(slices.ContainsFunc(e.Algorithms, isHMAC) && !item.Has("secret_file"), "algorithms has an HMAC algorithm, which requires a secret_file")
 	return wrong
 }
 
-// readTopics takes * alone for all topics, and no topics at all for all if there is no prefix.
+// readTopics checks the topics of an entry. A single * allows all topics. If topics are not
+// listed, an issuer without a user prefix may have all topics, and one with a prefix none.
 func (e *issuerEntry) readTopics(listed bool) error {
 	if !listed {
 		e.anyTopic = e.UserPrefix == ""
@@ -200,9 +201,9 @@ func (e *issuerEntry) readTopics(listed bool) error {
 	return nil
 }
 
-// prefixes are those of the users of all issuers.
+// prefixes compares the user prefixes of all issuers.
 type prefixes struct {
-	places  []string // of entries, for people
+	places  []string // names of the entries for error messages
 	entries []issuerEntry
 }
 
@@ -210,8 +211,8 @@ func (p *prefixes) add(place string, e issuerEntry) {
 	p.places, p.entries = append(p.places, place), append(p.entries, e)
 }
 
-// check returns an error unless no user can be that of two issuers, or it was said
-// of all that they share their users.
+// check returns an error unless either no user can belong to two issuers, or all issuers say
+// explicitly that they share their users.
 func (p *prefixes) check() error {
 	if len(p.entries) < 2 {
 		return nil
@@ -231,9 +232,9 @@ func (p *prefixes) check() error {
 	return errors.Join(errs...)
 }
 
-// issuerOf returns the issuer that t must be verified with: that of the file
-// which t names, else that of the settings. What t names is not verified yet;
-// whoever lies about it is refused for the signature.
+// issuerOf returns the issuer whose keys must verify t: the issuer of the file that t names,
+// else the issuer of the settings. The iss of t is not verified yet; if it is false, the
+// signature does not match.
 func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 	if v.issuers == nil {
 		return v.settings, nil

@@ -15,18 +15,18 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// jwk holds those members of a JSON Web Key that verification needs. All others,
-// such as certificates and their thumbprints, decide nothing.
+// jwk has the members of a JSON Web Key (RFC 7517) that are needed for verification. All
+// other members, such as certificates and their thumbprints, are ignored.
 type jwk struct {
 	kty, crv, n, e, x, y string // the key
 	alg, use, kid        string
 	ops                  []string // key_ops
 
-	private bool // d is there, too
+	private bool // it has d, so it is a private key
 }
 
-// readJWK returns the entry of a key set that raw is. A member that is null or
-// empty counts as absent. With an error, what could be read is returned too.
+// readJWK reads an entry of a key set. A member that is null or empty counts as absent. The
+// members that could be read are returned with an error, too.
 func readJWK(raw strict.Value) (j jwk, err error) {
 	if raw.Kind() != '{' {
 		return j, errors.New("it is not a JSON object")
@@ -40,7 +40,7 @@ func readJWK(raw strict.Value) (j jwk, err error) {
 	return j, err
 }
 
-// read takes one member in. seen are those that were read before.
+// read stores one member. seen has the names of the members that were read before.
 func (j *jwk) read(name string, v strict.Value, seen map[string]bool) (err error) {
 	to := j.member(name)
 	isNull := v.Kind() == 'n'
@@ -64,8 +64,7 @@ func (j *jwk) read(name string, v strict.Value, seen map[string]bool) (err error
 	return err
 }
 
-// member returns where the member of that name belongs, nil for one that decides
-// nothing.
+// member returns the field for the member with a name, nil if the member is ignored.
 func (j *jwk) member(name string) *string {
 	switch name {
 	case "kty":
@@ -90,7 +89,7 @@ func (j *jwk) member(name string) *string {
 	return nil
 }
 
-// key returns the key that tokens are verified with, or why there is none.
+// key returns the key for verifying tokens, or an error if j cannot be used for that.
 func (j *jwk) key(allowed []string) (key, error) {
 	switch {
 	case j.use != "" && j.use != string(jwkset.UseSig):
@@ -104,12 +103,12 @@ func (j *jwk) key(allowed []string) (key, error) {
 	}
 	read, err := jwkset.NewJWKFromMarshal(stripped, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipUse: true})
 	if err != nil {
-		return key{}, errors.New("its parameters are not those of a public key") // the library's words may hold them
+		return key{}, errors.New("its parameters are not those of a public key") // the error of the library may contain them
 	}
 	return newKey(j.kid, read.Key(), j.alg, allowed)
 }
 
-// stripped returns the key alone, in its canonical form.
+// stripped returns the key in canonical form, without any other members.
 func (j *jwk) stripped() (m jwkset.JWKMarshal, err error) {
 	m.KTY, m.CRV = jwkset.KTY(j.kty), jwkset.CRV(j.crv)
 	switch m.KTY {
@@ -125,7 +124,7 @@ func (j *jwk) stripped() (m jwkset.JWKMarshal, err error) {
 		m.X = base64.RawURLEncoding.EncodeToString(point)
 		return m, err
 	case jwkset.KtyOct:
-		return m, errors.New("it is symmetric: what is published is no secret")
+		return m, errors.New("it is symmetric, and a published key is not secret")
 	case "":
 		return m, errors.New("it has no kty")
 	default:
@@ -133,8 +132,7 @@ func (j *jwk) stripped() (m jwkset.JWKMarshal, err error) {
 	}
 }
 
-// stripRSA writes n and e, of which zeros in front change nothing: issuers that
-// take numbers for signed ones write some.
+// stripRSA sets N and E without leading zeros, which issuers that encode signed numbers add.
 func (j *jwk) stripRSA(m *jwkset.JWKMarshal) error {
 	n, err := decode("n", j.n)
 	if err != nil {
@@ -146,15 +144,15 @@ func (j *jwk) stripRSA(m *jwkset.JWKMarshal) error {
 	}
 	number := new(big.Int).SetBytes(e)
 	if number.Bit(0) == 0 || number.Cmp(big.NewInt(3)) < 0 || number.Cmp(big.NewInt(math.MaxInt32)) > 0 {
-		return errors.New("its e is not an odd number from 3 to 2147483647") // the library would cut it to an int
+		return errors.New("its e is not an odd number from 3 to 2147483647") // the library would truncate it to an int
 	}
 	m.N = base64.RawURLEncoding.EncodeToString(bytes.TrimLeft(n, "\x00"))
 	m.E = base64.RawURLEncoding.EncodeToString(number.Bytes())
 	return nil
 }
 
-// stripEC writes x and y with as many bytes as the curve has, since some issuers
-// leave out zeros in front and others add one.
+// stripEC sets X and Y with the number of bytes of the curve (RFC 7518, section 6.2.1.2).
+// Some issuers omit leading zeros, and others add one.
 func (j *jwk) stripEC(m *jwkset.JWKMarshal) error {
 	size, ok := map[jwkset.CRV]int{jwkset.CrvP256: 32, jwkset.CrvP384: 48, jwkset.CrvP521: 66}[m.CRV]
 	if !ok {
@@ -177,8 +175,7 @@ func (j *jwk) stripEC(m *jwkset.JWKMarshal) error {
 	return nil
 }
 
-// decode returns the bytes that text stands for. Both alphabets of base64, with
-// padding and without, stand for the same bytes.
+// decode decodes text in base64url or base64, with or without padding.
 func decode(name, text string) ([]byte, error) {
 	plain := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
 	if plain == "" {
@@ -191,7 +188,7 @@ func decode(name, text string) ([]byte, error) {
 	return decoded, nil
 }
 
-// keyOps returns the strings in the list v, which is a key_ops.
+// keyOps returns the strings in v, the value of key_ops.
 func keyOps(v strict.Value) ([]string, error) {
 	wrong := errors.New("its key_ops are not a list of strings")
 	if v.Kind() != '[' {

@@ -23,15 +23,16 @@ func jwksFile(o *Options) *watch.Source[[]key] {
 	return fileSource(tokenKeys, o.JWKS, o, func(_ context.Context, data []byte) ([]key, error) { return r.read(data) })
 }
 
-// jwksURL fetches a key set by itself. The client of jwkset decides when to, and
-// keyfunc stands on it; but there one entry that cannot be read loses the whole
-// set, a request that is given up spends the window's one fetch, those that come
-// meanwhile are refused, an empty answer takes the good keys' place, and a token
-// without a kid is tried with every key, whatever its algorithm.
+// jwksURL returns the source of a key set at a URL.
+//
+// The clients of the libraries jwkset and keyfunc are not used for these reasons: one
+// unreadable entry makes the whole set fail, a cancelled request uses up the only fetch of
+// the rate limit, requests during a fetch are refused, an empty answer replaces good keys,
+// and a token without a kid is tried with every key, whatever its algorithm.
 func jwksURL(o *Options) (*watch.Source[[]key], error) {
 	u, err := url.Parse(o.JWKS)
 	if err != nil || u.Host == "" {
-		return nil, errors.New("the JWKS is not a URL with a host") // its text may hold a password
+		return nil, errors.New("the JWKS is not a URL with a host") // without the text, which may contain a password
 	}
 	client := jwksClient(o.Transport)
 	s := sourceOptions[[]key](o, tokenKeys, o.JWKS)
@@ -57,9 +58,9 @@ func jwksURL(o *Options) (*watch.Source[[]key], error) {
 	return watch.New(s), nil
 }
 
-// fetchSet asks once. The text of its errors does not hold the URL.
+// fetchSet fetches a key set once. Its errors do not contain the URL.
 func fetchSet(ctx context.Context, client *http.Client, from string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout) // for the whole of it
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout) // includes reading the body
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, http.NoBody)
 	if err != nil {
@@ -85,7 +86,7 @@ func fetchSet(ctx context.Context, client *http.Client, from string) ([]byte, er
 }
 
 func fetchError(err error) error {
-	var at *url.Error // it repeats the URL, password and all
+	var at *url.Error // its text contains the URL, which may have a password
 	if errors.As(err, &at) {
 		err = at.Err
 	}
@@ -100,8 +101,8 @@ func fetchError(err error) error {
 	}
 }
 
-// jwksClient follows no redirect, keeps no connection, and reads no more than
-// maxSetBytes of an answer.
+// jwksClient returns a client that does not follow redirects, does not keep connections
+// open, and reads at most maxSetBytes of an answer.
 func jwksClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
 		transport = &http.Transport{

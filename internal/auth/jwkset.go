@@ -12,37 +12,36 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// Bounds on what the log says of a key set.
+// Limits on log lines about a key set.
 const (
-	maxSetWarnings = 20 // entries that are named
+	maxSetWarnings = 20 // entries with a line of their own
 	maxShownKID    = 64 // bytes of a kid
 )
 
-// setReader reads the key sets of one source. Each entry is judged alone, so
-// that nothing in one decides whether another can be used. A warning is given
-// once for as long as its entry stays as it is. It must not be used
-// concurrently.
+// setReader reads the key sets of one source. An entry that cannot be used does not affect
+// the others. A warning about an entry is logged once, and again only after the entry has
+// changed. A setReader must not be used concurrently.
 type setReader struct {
 	name    string
 	allowed []string // algorithms
 	logger  *slog.Logger
-	warned  map[[sha256.Size]byte]bool // by the hash of the entry, of the last set
-	many    bool                       // more entries were skipped than are named
+	warned  map[[sha256.Size]byte]bool // entries of the last set with a warning, by their hashes
+	many    bool                       // the last set had more than maxSetWarnings such entries
 }
 
 func newSetReader(o *Options, name string) *setReader {
 	return &setReader{name: name, allowed: o.Algorithms, logger: o.Logger}
 }
 
-// read returns the keys of a set that tokens may be signed with. A set without
-// any is an error, so that it takes no good keys' place.
+// read returns the usable keys of a set. A set without any is an error, so that it does not
+// replace good keys.
 func (r *setReader) read(data []byte) ([]key, error) {
 	entries, err := entriesOf(data)
 	if err != nil {
 		return nil, err
 	}
 	var keys []key
-	var first error // why an entry was skipped
+	var first error // the reason for which the first entry was skipped
 	w := warnings{reader: r, given: map[[sha256.Size]byte]bool{}}
 	for i, raw := range entries {
 		j, err := readJWK(raw)
@@ -67,18 +66,18 @@ func (r *setReader) read(data []byte) ([]key, error) {
 	case len(entries) == 0:
 		return nil, errors.New("the key set is empty")
 	case len(keys) == 0:
-		return nil, fmt.Errorf("no public key in it can verify tokens, of %d; %w", len(entries), first)
+		return nil, fmt.Errorf("none of its %d keys can verify tokens; %w", len(entries), first)
 	case len(keys) > maxSetKeys:
-		return nil, fmt.Errorf("it has %d keys, and %d are the most", len(keys), maxSetKeys)
+		return nil, fmt.Errorf("it has %d keys; the maximum is %d", len(keys), maxSetKeys)
 	}
 	return keys, nil
 }
 
-// warnings are those of one reading.
+// warnings are the warnings about one set.
 type warnings struct {
 	reader *setReader
 	given  map[[sha256.Size]byte]bool
-	more   int // that were not given, since there are too many
+	more   int // number of entries beyond maxSetWarnings
 }
 
 // skipped warns of an entry that cannot be used.
@@ -97,7 +96,7 @@ func (w *warnings) private(index int, kid string, raw []byte) {
 	}
 }
 
-// isNew reports whether a warning of an entry is to be given.
+// isNew reports whether a warning about an entry must be logged.
 func (w *warnings) isNew(raw []byte) bool {
 	hash := sha256.Sum256(raw)
 	if w.given[hash] {
@@ -125,8 +124,8 @@ func (w *warnings) finish() {
 	w.reader.warned, w.reader.many = w.given, w.more > 0
 }
 
-// entriesOf returns the entries of the JWK Set that data is, or what it seems to
-// be instead.
+// entriesOf returns the entries of a JWK Set. If data is something else, the error says what
+// it seems to be.
 func entriesOf(data []byte) ([]strict.Value, error) {
 	data, err := text.Clean(data)
 	if err != nil {
@@ -156,11 +155,12 @@ func entriesOf(data []byte) ([]strict.Value, error) {
 	return found.entries()
 }
 
-// maxSetDepth is more than a key set has: the set, the list, a key, its key_ops.
+// maxSetDepth is the depth to which key sets are read. A set needs four levels: the set, the
+// list, a key, and its key_ops.
 const maxSetDepth = 16
 
-// shallow returns JSON without what is nested deeper than maxSetDepth, which
-// decides nothing, but could be too deep for the decoder and cost the whole set.
+// shallow removes everything nested deeper than maxSetDepth from JSON. It is not needed, and
+// the decoder would refuse the whole set because of its depth.
 func shallow(data []byte) []byte {
 	var kept []byte
 	depth, inString, escaped := 0, false, false
@@ -184,9 +184,9 @@ func shallow(data []byte) []byte {
 	return kept
 }
 
-// topMembers are those of what may be a key set.
+// topMembers are the top-level members of JSON that may be a key set.
 type topMembers struct {
-	keys []strict.Value // the members of that name; one is right
+	keys []strict.Value // the values of all members "keys"; a key set has one
 
 	isConfiguration, isKey, hasCertificate bool
 }

@@ -19,13 +19,12 @@ import (
 
 // key verifies signatures of one algorithm.
 type key struct {
-	kid      string // empty: it fits every kid
+	kid      string // empty: the key fits every kid
 	method   jwt.SigningMethod
-	material any // what method wants
+	material any // the key in the type that method expects
 }
 
-// algorithms are all that a token may be signed with, the default of each kind
-// of key first.
+// algorithms are all supported algorithms. The default of each kind of key comes first.
 var algorithms = [...]string{
 	"HS256", "HS384", "HS512",
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
@@ -48,8 +47,8 @@ func CheckAlgorithms(list []string) error {
 	return errors.Join(errs...)
 }
 
-// newKey gives material its one algorithm: the declared one, else the first
-// allowed that fits, else the default. An empty allowed allows all.
+// newKey returns a key with its only algorithm: the declared one, else the first allowed one
+// that fits, else the default. An empty allowed allows all.
 func newKey(kid string, material any, declared string, allowed []string) (key, error) {
 	fit, err := algorithmsOf(material)
 	if err != nil {
@@ -60,7 +59,7 @@ func newKey(kid string, material any, declared string, allowed []string) (key, e
 	}
 	if declared != "" {
 		if !slices.Contains(fit, declared) {
-			return key{}, fmt.Errorf("its alg does not fit it: that must be one of %s", strings.Join(fit, ", "))
+			return key{}, fmt.Errorf("its alg does not fit the key: it must be one of %s", strings.Join(fit, ", "))
 		}
 		fit = []string{declared}
 	}
@@ -69,10 +68,11 @@ func newKey(kid string, material any, declared string, allowed []string) (key, e
 			return key{kid: kid, method: jwt.GetSigningMethod(alg), material: material}, nil
 		}
 	}
-	return key{}, fmt.Errorf("none of the configured algorithms fits it: they must have one of %s", strings.Join(fit, ", "))
+	return key{}, fmt.Errorf("none of the configured algorithms fits the key: configure one of %s", strings.Join(fit, ", "))
 }
 
-// algorithmsOf returns those that material can verify, or why it is refused.
+// algorithmsOf returns the algorithms that a key can verify, or an error if the key is too
+// weak or of an unsupported kind.
 func algorithmsOf(material any) ([]string, error) {
 	switch m := material.(type) {
 	case []byte:
@@ -103,7 +103,7 @@ func algorithmsOf(material any) ([]string, error) {
 	case ed25519.PublicKey:
 		return algorithms[12:13], nil
 	}
-	return nil, errors.New("a kind of key that verifies no token: it must be RSA, EC P-256, P-384 or P-521, or Ed25519")
+	return nil, errors.New("unsupported kind of key: it must be RSA, EC P-256, P-384 or P-521, or Ed25519")
 }
 
 // fits reports whether t may have been signed with k. A kid is optional on
@@ -116,8 +116,8 @@ func anyFits(keys []key, t *token) bool {
 	return slices.ContainsFunc(keys, func(k key) bool { return k.fits(t) })
 }
 
-// verifyWith checks the signature of t with those keys that fit, reporting
-// whether one did and whether one was right.
+// verifyWith verifies the signature of t with the keys that fit. It reports whether any key
+// fits, and whether one has verified the signature.
 func verifyWith(keys []key, t *token) (fits, ok bool) {
 	for i := range keys {
 		k := &keys[i]
@@ -132,7 +132,7 @@ func verifyWith(keys []key, t *token) (fits, ok bool) {
 	return fits, false
 }
 
-// parsePEM returns the public keys in data, of which there must be one.
+// parsePEM returns the public keys in data, which must have at least one.
 func parsePEM(data []byte, allowed []string) ([]key, error) {
 	data, err := text.Clean(data)
 	if err != nil {
@@ -155,7 +155,7 @@ func parsePEM(data []byte, allowed []string) ([]key, error) {
 		keys = append(keys, k)
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("no PEM block with a public key or certificate in it")
+		return nil, errors.New("it has no PEM block with a public key or certificate")
 	}
 	return keys, nil
 }
@@ -173,8 +173,8 @@ func publicKey(block *pem.Block) (any, error) {
 		}
 		return cert.PublicKey, nil
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return nil, errors.New("a private key: only the public one belongs here")
+		return nil, errors.New("it is a private key: the file must have only the public key")
 	default:
-		return nil, fmt.Errorf("a %s, where a public key or certificate belongs", block.Type)
+		return nil, fmt.Errorf("its type is %s: it must be a public key or certificate", block.Type)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Claims are what Sign puts in a token.
+// Claims are the claims of a token that Sign makes.
 type Claims struct {
 	User     notify.UserID
 	Scopes   []notify.Scope
@@ -21,23 +21,23 @@ type Claims struct {
 	Audience string // left out if empty or Any
 	Since    time.Time
 
-	// Where the verifier looks for them, as in Options. Empty: its defaults. The
-	// user's name includes the prefix.
+	// The names of the claims, as in Options. Empty: the defaults of Options. User
+	// includes the prefix.
 	UserClaim   string
 	UserPrefix  string
 	ScopeClaim  string
 	ScopePrefix string
 	TopicsClaim string
-	Client      string // named as azp; left out if empty
+	Client      string // the claim azp; left out if empty
 
-	// TTL is from now to the token's exp. Expires, if set, is the exp itself
-	// and may be in the past, as tests of expiry need it.
+	// TTL is the time from now to the exp of the token. Expires, if set, is the exp
+	// itself, and may be in the past for tests of expiry.
 	TTL     time.Duration
 	Expires time.Time
 }
 
-// Sign returns a token for c, signed with HS256: for development, tests and
-// backends that share the secret. It refuses what no Verifier would accept.
+// Sign returns a token with the claims c, signed with HS256. It is for development, tests and
+// backends that have the secret. It refuses claims that a Verifier would not accept.
 func Sign(secret []byte, c Claims) (string, error) {
 	if len(secret) < MinSecretBytes {
 		return "", fmt.Errorf("sign token: a secret of %d bytes or more is needed", MinSecretBytes)
@@ -52,7 +52,7 @@ func Sign(secret []byte, c Claims) (string, error) {
 	expires := c.Expires
 	if expires.IsZero() {
 		if c.TTL < time.Second || c.TTL > MaxLifetime {
-			return "", errors.New("sign token: its time to live must be from 1 second to 31 days")
+			return "", errors.New("sign token: the time to live must be from 1 second to 31 days")
 		}
 		expires = now.Add(c.TTL)
 	}
@@ -72,7 +72,7 @@ func Sign(secret []byte, c Claims) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
 }
 
-// addMapped adds the claims whose names are configured.
+// addMapped adds the claims whose names are configurable.
 func (c *Claims) addMapped(claims jwt.MapClaims) error {
 	prefix := c.UserPrefix
 	if prefix == noPrefix {
@@ -95,7 +95,7 @@ func (c *Claims) addMapped(claims jwt.MapClaims) error {
 	return err
 }
 
-// addClaim sets the claim that text names, with the objects that it is in.
+// addClaim sets the claim that text names, and creates the objects around it.
 func addClaim(claims map[string]any, text string, value any) error {
 	ref, err := parseClaim(text)
 	if err != nil {
@@ -124,7 +124,7 @@ func joinScopes(scopes []notify.Scope, prefix, separator string) string {
 
 func checkTopics(topics []notify.TopicPattern) error {
 	if len(topics) > MaxTopics {
-		return fmt.Errorf("it may have %d topics at most", MaxTopics)
+		return fmt.Errorf("a token may have at most %d topics", MaxTopics)
 	}
 	for _, p := range topics {
 		if _, err := notify.ParsePattern(string(p)); err != nil {

@@ -12,28 +12,28 @@ import (
 )
 
 const (
-	urlRefresh    = 5 * time.Minute  // between fetches while all is well
-	unknownWindow = 30 * time.Second // between fetches for the sake of unknown keys, or after a failed one
+	urlRefresh    = 5 * time.Minute  // interval of fetches
+	unknownWindow = 30 * time.Second // shortest interval of fetches because of unknown keys, and delay after a failed fetch
 	fetchTimeout  = 5 * time.Second
-	maxSetBytes   = 1 << 20 // of a file or a response with keys
-	maxSetKeys    = 100     // so that a token without a kid costs a bounded number of tries
+	maxSetBytes   = 1 << 20 // maximum size of a file or response with keys
+	maxSetKeys    = 100     // limits how many keys are tried for a token without a kid
 )
 
-// tokenKeys is what most sources hold.
+// tokenKeys is the name of the content of most sources, in log lines.
 const tokenKeys = "token keys"
 
-// sourceOptions are those that all sources share.
+// sourceOptions returns the options that all sources have in common.
 func sourceOptions[T any](o *Options, what, name string) watch.Options[T] {
 	return watch.Options[T]{
 		What:    what,
 		Name:    text.HideURL(name),
-		Changed: func() { o.version.Add(1) }, // tokens that were verified before count for the old version
+		Changed: func() { o.version.Add(1) }, // invalidates the cached tokens
 		Now:     o.Now,
 		Logger:  o.Logger,
 	}
 }
 
-// fileSource follows the file at path.
+// fileSource returns the source of the file at path.
 func fileSource[T any](what, path string, o *Options, parse func(context.Context, []byte) (T, error)) *watch.Source[T] {
 	s := sourceOptions[T](o, what, path)
 	s.Load = fileLoad(path, parse)
@@ -50,12 +50,13 @@ func pemFile(o *Options) *watch.Source[[]key] {
 	return fileSource(tokenKeys, o.PublicKeyFile, o, func(_ context.Context, data []byte) ([]key, error) { return parsePEM(data, o.Algorithms) })
 }
 
-// secretFile follows a file of shared secrets, separated by commas or lines.
+// secretFile returns the source of a file of shared secrets, separated by commas or line
+// breaks.
 func secretFile(o *Options) *watch.Source[[]key] {
 	return fileSource(tokenKeys, o.SecretsFile, o, func(_ context.Context, data []byte) ([]key, error) { return parseSecrets(data, o.Algorithms) })
 }
 
-// parseSecrets returns the shared secrets in data, of which there must be one.
+// parseSecrets returns the shared secrets in data, which must have at least one.
 func parseSecrets(data []byte, allowed []string) ([]key, error) {
 	secrets, err := text.Secrets(data)
 	if err != nil {
@@ -64,7 +65,7 @@ func parseSecrets(data []byte, allowed []string) ([]key, error) {
 	keys := make([]key, len(secrets))
 	for i, secret := range secrets {
 		if keys[i], err = newKey("", []byte(secret), "", allowed); err != nil {
-			return nil, fmt.Errorf("secret %d: %w", i+1, err) // by its place, for it must not be shown
+			return nil, fmt.Errorf("secret %d: %w", i+1, err) // by its number, since it must not be shown
 		}
 	}
 	return keys, nil
@@ -99,8 +100,8 @@ func CheckFiles(ctx context.Context, o Options) (wrong FileMistakes) {
 	return wrong
 }
 
-// Reload reads every file and fetches every key set at once. It returns the errors of those
-// that cannot be loaded, joined. Their last good versions stay in force.
+// Reload reads every file and fetches every key set now. It returns the joined errors of
+// those that cannot be loaded. Their last good versions stay in force.
 func (v *Verifier) Reload(ctx context.Context) error {
 	var all reload
 	if v.issuers != nil {

@@ -12,29 +12,30 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// maxMissing bounds how many issuers Ready names.
+// maxMissing is the maximum number of issuers that an error of Ready names.
 const maxMissing = 3
 
-// IssuerStatus says how the loads of an issuer's keys have gone.
+// IssuerStatus is the state of an issuer's keys.
 type IssuerStatus struct {
-	Issuer string // as it is configured, without credentials; * for any; unique
-	Keys   int    // in force
+	Issuer string // as configured, without credentials; * for any; unique
+	Keys   int    // number of keys in force
 
-	// Of all that the keys come from: the last load, the oldest of the last loads
-	// that succeeded, which is zero if one never did, and how many failed. Both
-	// times are zero if the keys are in the settings themselves.
+	// Attempted is the time of the last attempt to load keys from any source. Loaded is
+	// the time of the last success; with several sources, that of the source whose last
+	// success is the oldest; zero if one was never loaded. Failures is the number of
+	// failed attempts. Both times are zero if the keys are in the settings themselves.
 	Attempted, Loaded time.Time
 	Failures          uint64
 }
 
-// Issuers returns the status of each issuer that is configured now, by name.
+// Issuers returns the status of each issuer that is configured now, sorted by name.
 func (v *Verifier) Issuers() []IssuerStatus {
 	var all []IssuerStatus
 	for _, i := range v.everyIssuer() {
 		all = append(all, i.status())
 	}
 	slices.SortFunc(all, func(a, b IssuerStatus) int { return cmp.Compare(a.Issuer, b.Issuer) })
-	same := 0 // before, but for what is hidden
+	same := 0 // number of preceding issuers with the same label: credentials are hidden in it
 	for i := 1; i < len(all); i++ {
 		if same++; all[i].Issuer != all[i-same].Issuer {
 			same = 0
@@ -61,8 +62,8 @@ func (i *issuer) status() IssuerStatus {
 	return all
 }
 
-// Files returns how the loads of the files went that are configured: those of
-// issuers, API keys and webhooks, and those of token keys together.
+// Files returns the status of the configured files of issuers, API keys and webhooks, and
+// one status for all files of token keys.
 func (v *Verifier) Files() map[string]watch.Status {
 	all := map[string]watch.Status{}
 	if v.issuers != nil {
@@ -89,8 +90,8 @@ func (v *Verifier) Files() map[string]watch.Status {
 	return all
 }
 
-// worse returns the status of two files together: the error of either, and the
-// older of their last loads that succeeded.
+// worse returns the combined status of two files: the error of either, and the older time of
+// their last successful loads.
 func worse(a, b watch.Status) watch.Status {
 	if a.Err == nil {
 		a.Err = b.Err
@@ -110,11 +111,10 @@ func (i *issuer) label() string {
 	return strings.ToValidUTF8(text.HideURL(cmp.Or(i.terms.entry.Issuer, Any)), "\ufffd")
 }
 
-// Ready returns nil once the keys of every configured issuer have been loaded,
-// and from then on for good: an issuer that is added later and cannot be loaded
-// is reported by the log and by Issuers, but does not take the service from the
-// users of all others. Until then it returns an error of kind ErrUnavailable that
-// names the issuers that are missing.
+// Ready returns an error of kind ErrUnavailable, with the names of the missing issuers, until
+// the keys of every configured issuer have been loaded once. From then on it always returns
+// nil: an issuer that is added later and cannot be loaded is reported by the log and by
+// Issuers, and does not affect the users of the others.
 func (v *Verifier) Ready() error {
 	if v.ready.Load() {
 		return nil
@@ -137,10 +137,10 @@ func (v *Verifier) Ready() error {
 	return notify.Errorf(notify.ErrUnavailable, "the keys of these issuers have not been loaded yet: %s", names)
 }
 
-// settle has Ready remember that all is loaded, if it is, although nobody asked.
+// settle records that all keys are loaded, if they are, before the set of issuers changes.
 func (v *Verifier) settle() { _ = v.Ready() }
 
-// loaded reports whether all that the keys come from has been loaded once.
+// loaded reports whether each source of the keys has been loaded at least once.
 func (i *issuer) loaded() bool {
 	for _, source := range i.sources {
 		if !source.Loaded() {

@@ -11,13 +11,13 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// noPrefix as a user prefix says that users have none.
+// noPrefix is the value of a user prefix that means explicitly no prefix.
 const noPrefix = "none"
 
-// maxPrefixBytes leaves most of a user to the claim.
+// maxPrefixBytes is the maximum length of a user prefix: half of that of a user.
 const maxPrefixBytes = 128
 
-// issuerEntry is an issuer as it is configured: an item of the issuers file, or the
+// issuerEntry is the configuration of an issuer: an item of the issuers file, or the
 // settings.
 type issuerEntry struct {
 	Issuer        string   `yaml:"issuer"`
@@ -26,8 +26,8 @@ type issuerEntry struct {
 	SecretFile    string   `yaml:"secret_file,omitempty"`
 	Algorithms    []string `yaml:"algorithms,omitempty"`
 
-	Audiences strict.TextsOrAny `yaml:"audiences"`         // one of them must be the token's; Any alone, or none: any
-	Clients   []string          `yaml:"clients,omitempty"` // one of them must have requested the token; none: any
+	Audiences strict.TextsOrAny `yaml:"audiences"`         // a token must have one of them; a single Any, or none: any audience
+	Clients   []string          `yaml:"clients,omitempty"` // see Options.Clients; none: any client
 
 	UserClaim   string   `yaml:"user_claim,omitempty"`
 	UserPrefix  string   `yaml:"user_prefix,omitempty" empty:"allowed"`
@@ -35,21 +35,21 @@ type issuerEntry struct {
 	ScopePrefix string   `yaml:"scope_prefix,omitempty"`
 	TopicsClaim string   `yaml:"topics_claim,omitempty"`
 
-	Scopes []notify.Scope        `yaml:"scopes,omitempty" empty:"allowed"` // that its tokens may have
-	Topics []notify.TopicPattern `yaml:"topics,omitempty" empty:"allowed"` // that its tokens may subscribe to
+	Scopes []notify.Scope        `yaml:"scopes,omitempty" empty:"allowed"` // the scopes that its tokens may have
+	Topics []notify.TopicPattern `yaml:"topics,omitempty" empty:"allowed"` // the topics that its tokens may have
 
 	hasPrefix bool // UserPrefix is configured, even if it is empty
-	allScopes bool // instead of Scopes
-	anyTopic  bool // instead of Topics
+	allScopes bool // Scopes is not used: all scopes are allowed
+	anyTopic  bool // Topics is not used: all topics are allowed
 }
 
-// hasKeysOf reports whether e and other say the same of the keys.
+// hasKeysOf reports whether e and other have the same keys.
 func (e *issuerEntry) hasKeysOf(other *issuerEntry) bool {
 	return e.JWKS == other.JWKS && e.PublicKeyFile == other.PublicKeyFile && e.SecretFile == other.SecretFile &&
 		slices.Equal(e.Algorithms, other.Algorithms)
 }
 
-// The claims that are read where no others are configured.
+// The default names of claims.
 const (
 	defaultUserClaim   = "sub"
 	defaultTopicsClaim = "topics"
@@ -75,8 +75,8 @@ func (e *issuerEntry) setDefaults() {
 	}
 }
 
-// settingsEntry returns the issuer that the options describe. It may give all
-// scopes and topics: the settings are the operator's own.
+// settingsEntry returns the entry of the issuer that the options describe. Its tokens may
+// have all scopes and topics, because the operator controls this issuer.
 func settingsEntry(o *Options) issuerEntry {
 	e := issuerEntry{
 		Issuer:      o.Issuer,
@@ -94,7 +94,8 @@ func settingsEntry(o *Options) issuerEntry {
 	return e
 }
 
-// terms are how the claims of an issuer's tokens are read, and what they may give.
+// terms are the rules for the claims of an issuer's tokens: their names, and the scopes and
+// topics that they may grant.
 type terms struct {
 	entry issuerEntry
 
@@ -123,11 +124,10 @@ func newTerms(e issuerEntry) (*terms, error) {
 	return t, errors.Join(errs...)
 }
 
-// ClaimMistakes are what is wrong with how claims are to be read, nil where nothing
-// is.
+// ClaimMistakes has the mistake in each setting of claims, nil if it has none.
 type ClaimMistakes struct{ UserClaim, UserPrefix, ScopeClaims, TopicsClaim error }
 
-// CheckClaims looks at the claims that o names, as New would.
+// CheckClaims checks the names of claims in o, as New does.
 func CheckClaims(o Options) ClaimMistakes {
 	_, wrong := readTerms(settingsEntry(&o))
 	return wrong
@@ -166,7 +166,7 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
-// issuer returns what principals of the issuer's tokens point to.
+// issuer returns the identity of the issuer, to which the principals of its tokens refer.
 func (t *terms) issuer() *notify.Issuer {
 	e := &t.entry
 	sum := sha256.Sum256(fmt.Appendf(nil, "%#v", *e))
@@ -188,8 +188,8 @@ func (t *terms) givesTopic(p notify.TopicPattern) bool {
 	return t.entry.anyTopic || slices.ContainsFunc(t.entry.Topics, func(bound notify.TopicPattern) bool { return bound.Covers(p) })
 }
 
-// overlap says why the prefixes of two issuers cannot be told apart, empty if they
-// can or if both have none.
+// overlap describes how the prefixes of two issuers overlap, so that one user could belong to
+// both. It returns an empty string if they do not overlap, or if both are empty.
 func overlap(a, b *issuerEntry) string {
 	switch {
 	case a.UserPrefix == "" && b.UserPrefix == "":

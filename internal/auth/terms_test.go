@@ -159,7 +159,7 @@ func TestTheSettingsMapClaimsToo(t *testing.T) {
 	requireKind(t, notify.ErrTokenInvalid, err, other)
 
 	for name, o := range map[string]auth.Options{
-		"a claim with another meaning":  {UserClaim: "exp"},
+		"a claim with a fixed meaning":  {UserClaim: "exp"},
 		"user_claim names a claim that": {UserClaim: "scp"},
 		"topics_claim names a claim":    {TopicsClaim: "scope"},
 		"user_prefix must have":         {UserPrefix: "a b"},
@@ -173,7 +173,7 @@ func TestTheSettingsMapClaimsToo(t *testing.T) {
 // TestClaimMistakesAreToldApart has each option wrong, so that it can be named.
 func TestClaimMistakesAreToldApart(t *testing.T) {
 	wrong := auth.CheckClaims(auth.Options{UserClaim: "exp", UserPrefix: "a b", ScopeClaims: []string{"ok", "/~"}, TopicsClaim: "/"})
-	require.ErrorContains(t, wrong.UserClaim, "another meaning")
+	require.ErrorContains(t, wrong.UserClaim, "a fixed meaning")
 	require.ErrorContains(t, wrong.UserPrefix, "white space")
 	require.ErrorContains(t, wrong.ScopeClaims, "JSON pointer")
 	require.ErrorContains(t, wrong.TopicsClaim, "names no claim")

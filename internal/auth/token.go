@@ -7,17 +7,17 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// token is a JWT in its parts, of which nothing is verified yet.
+// token has the parts of a JWT. None of them is verified yet.
 type token struct {
 	alg       string
-	kid       string // empty: not said
-	signed    string // what the signature is over
+	kid       string // empty: the token has no kid
+	signed    string // the signed part: header and payload in base64url
 	payload   []byte
 	signature []byte
 }
 
-// split takes a token apart. golang-jwt's own parser is not asked: it reads the
-// last of duplicate members, members in another case, and `crit` for nothing.
+// split returns the parts of a token. The parser of golang-jwt is not used, because it accepts
+// duplicate members (the last one wins), ignores the case of names, and ignores crit.
 func (v *Verifier) split(s string) (token, error) {
 	if err := checkShape(s); err != nil {
 		return token{}, err
@@ -30,29 +30,29 @@ func (v *Verifier) split(s string) (token, error) {
 	}
 	t.signed = s[:dot]
 	if t.payload, err = v.segments.DecodeSegment(payload); err != nil {
-		return token{}, invalid("the token's claims are not base64url as RFC 7515 has it")
+		return token{}, invalid("the token's claims are not base64url without padding (RFC 7515)")
 	}
 	if t.signature, err = v.segments.DecodeSegment(s[dot+1:]); err != nil {
-		return token{}, invalid("the token's signature is not base64url as RFC 7515 has it")
+		return token{}, invalid("the token's signature is not base64url without padding (RFC 7515)")
 	}
 	return t, nil
 }
 
-// knownHeader is the header of a token as it is written, and read.
+// knownHeader is an encoded header, and the token with its decoded fields.
 type knownHeader struct {
 	segment string
 	token   token
 }
 
-// readHeader returns a token of which the header alone is read. Those of one
-// issuer begin with the same one as a rule.
+// readHeader returns a token with the fields of the header. Most tokens of an issuer have
+// the same header, so the last one is cached.
 func (v *Verifier) readHeader(segment string) (token, error) {
 	if known := v.header.Load(); known != nil && known.segment == segment {
 		return known.token, nil
 	}
 	raw, err := v.segments.DecodeSegment(segment)
 	if err != nil {
-		return token{}, invalid("the token's header is not base64url as RFC 7515 has it")
+		return token{}, invalid("the token's header is not base64url without padding (RFC 7515)")
 	}
 	var t token
 	if err := t.readHeader(raw); err != nil {
@@ -62,9 +62,9 @@ func (v *Verifier) readHeader(segment string) (token, error) {
 	return t, nil
 }
 
-// checkShape refuses what cannot be a JWT before anything is decoded.
+// checkShape refuses text that cannot be a JWT, before anything is decoded.
 func checkShape(s string) error {
-	dots, length := 0, 0 // of the part so far
+	dots, length := 0, 0 // length of the current part
 	for i := range len(s) {
 		switch b := s[i]; {
 		case b == '.' && length > 0:
@@ -96,7 +96,7 @@ func (t *token) readHeader(raw []byte) error {
 		case "typ":
 			err = checkType(v)
 		case "crit", "b64": // RFC 7515, section 4.1.11, and RFC 7797
-			err = invalid("the token's header demands an extension: " + name)
+			err = invalid("the token's header has " + name + ", and no extensions are supported")
 		}
 		return err
 	})
@@ -108,13 +108,13 @@ func (t *token) readHeader(raw []byte) error {
 	case t.alg == "":
 		return invalid("the token's header has no alg")
 	case !isAlgorithm(t.alg):
-		return invalid("the token's alg is not one that is accepted here")
+		return invalid("the token's alg is not supported: it must be one of " + strings.Join(algorithms[:], ", "))
 	}
 	return nil
 }
 
-// checkType keeps out what an issuer signs for other purposes, such as ID
-// tokens with a type of their own (RFC 8725, section 3.11).
+// checkType refuses tokens that the issuer signed for other purposes, such as logout tokens,
+// by their type (RFC 8725, section 3.11).
 func checkType(v strict.Value) error {
 	typ, err := readString("typ", v)
 	if err != nil {

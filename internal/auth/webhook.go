@@ -19,7 +19,7 @@ import (
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
-// What Standard Webhooks 1.0 asks for, and bounds of our own.
+// Values of Standard Webhooks 1.0, and limits of this service.
 const (
 	webhookTolerance = 5 * time.Minute // between webhook-timestamp and now
 
@@ -27,16 +27,16 @@ const (
 	headerWebhookTimestamp = "Webhook-Timestamp"
 	headerWebhookSignature = "Webhook-Signature"
 
-	// Svix, from which the standard comes, still sends svix-id for webhook-id, and
+	// Svix, where the standard comes from, still sends svix-id instead of webhook-id, and
 	// so on.
 	standardPrefix, svixPrefix = "Webhook-", "Svix-"
 
 	webhookSecretPrefix = "whsec_"
 	minWebhookSecret    = 24 // bytes
 	maxWebhookSecret    = 64
-	maxWebhookSecrets   = 32 // of all hooks: each is tried on every body that comes
+	maxWebhookSecrets   = 32 // in the file: each is tried for every signed request
 	maxSignatures       = 16 // in a request
-	maxTimestampDigits  = 11 // past the year 5000
+	maxTimestampDigits  = 11 // enough until the year 5138
 )
 
 // hook is a webhook of the webhooks file.
@@ -45,8 +45,8 @@ type hook struct {
 	principal notify.Principal
 }
 
-// IsWebhook reports whether a request with the headers h is signed as Standard
-// Webhooks has it, or is meant to be.
+// IsWebhook reports whether h has any header of Standard Webhooks. The signature may be
+// incomplete or wrong.
 func IsWebhook(h http.Header) bool {
 	for _, name := range [...]string{headerWebhookID, headerWebhookTimestamp, headerWebhookSignature} {
 		if len(h[name])+len(h[svixName(name)]) > 0 {
@@ -56,29 +56,27 @@ func IsWebhook(h http.Header) bool {
 	return false
 }
 
-// svixName returns what Svix calls a header of the standard.
+// svixName returns the name that Svix uses for a header of the standard.
 func svixName(name string) string { return svixPrefix + strings.TrimPrefix(name, standardPrefix) }
 
-// CheckWebhook returns an error unless h may be of a signed request, so that
-// the body of others is not read. Its kind is ErrUnauthenticated if a header is
-// not there, ErrMalformed if one is there twice or is none of Standard Webhooks,
-// and ErrTokenInvalid if it is not of now or no webhook is accepted at all.
+// CheckWebhook checks the headers of a signed request before its body is read. The kind of
+// an error is ErrUnauthenticated if a header is missing, ErrMalformed if one is repeated or
+// malformed, and ErrTokenInvalid if the timestamp is not current or no webhook is configured.
 func (v *Verifier) CheckWebhook(h http.Header) error {
 	_, err := v.readWebhook(h)
 	if err == nil && len(v.hooks()) == 0 {
-		err = invalid("no webhook is accepted here")
+		err = invalid("no webhook is configured: BELLHOP_WEBHOOKS_FILE must list its secret")
 	}
 	return err
 }
 
-// VerifyWebhook returns the principal whose Standard Webhooks signature in h
-// is over body, and the webhook-id: printable ASCII, 1 to 255 characters, for
-// an idempotency key. Its errors are those of CheckWebhook, and ErrTokenInvalid
-// if no secret made the signature.
+// VerifyWebhook verifies the Standard Webhooks signature of body in h. It returns the
+// principal whose secret made it, and the webhook-id, 1 to 255 characters of printable ASCII,
+// which serves as the idempotency key. Errors are those of CheckWebhook, and of kind
+// ErrTokenInvalid if no configured secret made the signature.
 //
-// The signature is made here and not by the library of the standard, which the
-// tests hold this against: that copies the body twice for each secret, takes
-// the first of two headers, and looks at the clock itself.
+// The library of the standard is used only in tests, for comparison: it copies the body twice
+// for each secret, accepts the first of repeated headers, and reads the clock itself.
 func (v *Verifier) VerifyWebhook(h http.Header, body []byte) (p notify.Principal, id string, err error) {
 	w, err := v.readWebhook(h)
 	if err != nil {
@@ -86,21 +84,21 @@ func (v *Verifier) VerifyWebhook(h http.Header, body []byte) (p notify.Principal
 	}
 	hooks := v.hooks()
 	found := -1
-	for i := range hooks { // all of them, so that the time tells nothing
+	for i := range hooks { // tries all of them, so that the duration reveals nothing
 		for _, secret := range hooks[i].secrets {
 			found = subtle.ConstantTimeSelect(w.signedWith(secret, body), i, found)
 		}
 	}
 	if found < 0 {
-		return notify.Principal{}, "", invalid("the webhook-signature is of no secret that is accepted here")
+		return notify.Principal{}, "", invalid("the webhook-signature was not made with any configured secret")
 	}
 	return hooks[found].principal, w.id, nil
 }
 
-// webhook is what the headers of a signed request say.
+// webhook has the values of the headers of a signed request.
 type webhook struct {
 	id         string
-	timestamp  string // as it is signed
+	timestamp  string // as sent, because it is part of the signed content
 	at         time.Time
 	signatures []string // of version 1
 }
@@ -134,8 +132,8 @@ func readWebhook(h http.Header) (w webhook, err error) {
 	if err != nil {
 		return webhook{}, err
 	}
-	// What is signed is the id, the timestamp and the body with dots between
-	// them. A dot within would let one signature pass for other parts.
+	// The signed content is the id, the timestamp and the body, joined by dots. An id
+	// with a dot would allow the same signature for other values.
 	if id, err := notify.ParseKey(w.id); err != nil || len(id) != len(w.id) || strings.Contains(id, ".") {
 		return webhook{}, malformed("webhook-id must be 1 to 255 printable ASCII characters without a dot, and not in quotes")
 	}
@@ -148,22 +146,22 @@ func readWebhook(h http.Header) (w webhook, err error) {
 		if len(w.signatures) == maxSignatures {
 			return webhook{}, malformed("webhook-signature has more than " + strconv.Itoa(maxSignatures) + " signatures")
 		}
-		if mac, ok := strings.CutPrefix(signature, "v1,"); ok { // others are of secrets that we have not
+		if mac, ok := strings.CutPrefix(signature, "v1,"); ok { // other versions use asymmetric keys
 			w.signatures = append(w.signatures, mac)
 		}
 	}
 	return w, nil
 }
 
-// only returns the value of a header that must be there once. It may be there
-// under both of its names, if the values are equal.
+// only returns the value of a header that must occur exactly once. It may occur under both of
+// its names if the values are equal.
 func only(h http.Header, name string) (string, error) {
 	standard, svix := h[name], h[svixName(name)]
 	switch {
 	case len(standard) > 1 || len(svix) > 1:
-		return "", malformed("there are two " + strings.ToLower(name) + " headers")
+		return "", malformed("the request has more than one " + strings.ToLower(name) + " header")
 	case len(standard)+len(svix) == 0:
-		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs webhook-id, webhook-timestamp and webhook-signature: there is no %s", strings.ToLower(name))
+		return "", notify.Errorf(notify.ErrUnauthenticated, "a signed request needs the headers webhook-id, webhook-timestamp and webhook-signature: %s is missing", strings.ToLower(name))
 	case len(standard) == 0:
 		return svix[0], nil
 	case len(svix) == 1 && standard[0] != svix[0]:
@@ -212,7 +210,7 @@ func parseWebhooks(data []byte) ([]hook, error) {
 			secret, err := webhookSecret(given)
 			switch {
 			case err != nil:
-				errs = append(errs, item.Wrong("secret %d %w", i+1, err)) // its number stands for the secret
+				errs = append(errs, item.Wrong("secret %d %w", i+1, err)) // by its number, since it must not be shown
 			case secrets[string(secret)]:
 				errs = append(errs, item.Wrong("secret %d is listed twice", i+1))
 			case len(secrets) == maxWebhookSecrets:
@@ -238,11 +236,11 @@ func webhookSecret(given string) ([]byte, error) {
 	secret, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	switch {
 	case err != nil:
-		return nil, errors.New("is not base64 behind " + webhookSecretPrefix)
+		return nil, errors.New("is not base64 after " + webhookSecretPrefix)
 	case text.IsKey(secret):
-		return nil, errors.New("is a key in DER form, and must be random")
+		return nil, errors.New("is a key in DER form: it must be random bytes")
 	case len(secret) < minWebhookSecret || len(secret) > maxWebhookSecret:
-		return nil, fmt.Errorf("has %d bytes, and %d to %d are needed", len(secret), minWebhookSecret, maxWebhookSecret)
+		return nil, fmt.Errorf("has %d bytes: it must have %d to %d", len(secret), minWebhookSecret, maxWebhookSecret)
 	}
 	return secret, nil
 }

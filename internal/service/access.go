@@ -40,7 +40,7 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 	// A string that is no ticket is refused before it costs an entry: callers without a
 	// token must not be able to make the disk sync.
 	if !s.cursors.IsTicket(ticket) {
-		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket is not one that this service gave out")
+		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "this service did not issue the ticket; request one with POST /tickets")
 	}
 	hash := sha256.Sum256([]byte(ticket))
 	if s.redemptions.Allow(string(hash[:]), 1) != nil {
@@ -55,7 +55,7 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 		return notify.Principal{}, v.Err
 	case !accepted:
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid,
-			"the issuer of the token that the ticket was issued for is not accepted any more, or its configuration has changed; request another")
+			"the issuer of the token that the ticket was issued for is no longer accepted, or its configuration has changed; request another")
 	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(notify.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
 	case s.Revoked(v.Principal):

@@ -81,7 +81,7 @@ func TestNoTicket(t *testing.T) {
 		p, err := r.service.RedeemTicket(t.Context(), ticket)
 		require.ErrorIs(t, err, notify.ErrTokenInvalid)
 		assert.Zero(t, p)
-		assert.Equal(t, "token invalid: the ticket is not one that this service gave out", err.Error(), "no byte of what was shown")
+		assert.Equal(t, "token invalid: this service did not issue the ticket; request one with POST /tickets", err.Error(), "no byte of what was shown")
 	}
 	assert.Equal(t, before, r.store.Stats().WALBytes)
 }

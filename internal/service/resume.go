@@ -91,7 +91,7 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 	j := s.joining(c)
 	if why, yes := s.refused(c.Principal()); yes { // revoked after the token was checked, and before the hub knew c
 		c.End(why)
-		return fmt.Errorf("%w: its token is not accepted any more", hub.ErrEnded)
+		return fmt.Errorf("%w: its token is no longer accepted", hub.ErrEnded)
 	}
 	if err := j.welcome(ctx, cursor); err != nil {
 		return err

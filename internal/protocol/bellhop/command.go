@@ -166,7 +166,7 @@ func refresh(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (h
 	// verified has looked at the older token and found nothing to end.
 	if why, yes := by.Issuer.Withdrawn(); yes {
 		c.End(why)
-		return nil, notify.Errorf(notify.ErrTokenInvalid, "the issuer of the token is not accepted any more")
+		return nil, notify.Errorf(notify.ErrTokenInvalid, "the issuer of the token is no longer accepted")
 	}
 	if _, err := verifier.Verify(ctx, token); errors.Is(err, notify.ErrTokenRevoked) {
 		c.End(notify.CloseRevoked)
