@@ -12,8 +12,8 @@ import (
 // Limits of the cache: the number of tokens in a generation, and the total length of the
 // names of a principal, in bytes.
 const (
-	cacheMost     = 16 << 10
-	principalMost = 1 << 10
+	maxCached    = 16 << 10
+	maxPrincipal = 1 << 10
 )
 
 // tokenCache has the principals of tokens that were verified recently. Backends send the
@@ -42,12 +42,12 @@ func (c *tokenCache) get(token [sha256.Size]byte, keys uint64, now time.Time) (n
 }
 
 func (c *tokenCache) put(token [sha256.Size]byte, keys uint64, p notify.Principal) {
-	if size(&p) > principalMost {
+	if size(&p) > maxPrincipal {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tokens.Max = cacheMost
+	c.tokens.Max = maxCached
 	c.tokens.Put(token, verified{p, keys})
 }
 

@@ -15,7 +15,7 @@ const (
 	kindRelease    = 2
 	kindMark       = 3
 	kindRecall     = 4
-	kindSweep      = 5
+	kindCleanup    = 5
 	kindGeneration = 6
 	kindRevocation = 7
 	kindTicket     = 8
@@ -39,8 +39,8 @@ func Append(dst []byte, e notify.Entry) []byte {
 		return appendMark(append(dst, kindMark, version), &e)
 	case notify.Recall:
 		return appendRecall(append(dst, kindRecall, version), &e)
-	case notify.Sweep:
-		dst = pack.AppendInt(append(dst, kindSweep, version), int64(e.Retention))
+	case notify.Cleanup:
+		dst = pack.AppendInt(append(dst, kindCleanup, version), int64(e.Retention))
 		return pack.AppendInt(dst, e.MaxBytes)
 	case notify.Generation:
 		dst = pack.AppendUint(append(dst, kindGeneration, version), e.ID)
@@ -97,8 +97,8 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 		return readMark(r)
 	case kindRecall:
 		return readRecall(r)
-	case kindSweep:
-		return notify.Sweep{Retention: time.Duration(r.Int()), MaxBytes: r.Int()}
+	case kindCleanup:
+		return notify.Cleanup{Retention: time.Duration(r.Int()), MaxBytes: r.Int()}
 	case kindGeneration:
 		e := notify.Generation{ID: r.Uint(), First: notify.Sequence(r.Uint())}
 		copy(e.Secret[:], r.Bytes(uint64(len(e.Secret))))

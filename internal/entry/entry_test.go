@@ -75,7 +75,7 @@ func mark(t *rapid.T) notify.Mark {
 		Reader:  notify.Reader{User: notify.UserID(rapid.String().Draw(t, "user")), Since: instant(t), Topics: names[notify.TopicPattern](t, "topics")},
 		Verb:    notify.Verb(rapid.String().Draw(t, "verb")),
 		Through: notify.Sequence(rapid.Uint64().Draw(t, "through")),
-		From:    notify.MarkPlace{Task: rapid.String().Draw(t, "task"), After: notify.Sequence(rapid.Uint64().Draw(t, "after"))},
+		From:    notify.MarkPosition{Task: rapid.String().Draw(t, "task"), After: notify.Sequence(rapid.Uint64().Draw(t, "after"))},
 		Keep:    rapid.Int().Draw(t, "keep"),
 	}
 	if rapid.Bool().Draw(t, "by ID") {
@@ -105,7 +105,7 @@ func anEntry(t *rapid.T) notify.Entry {
 	case 3:
 		return recall(t)
 	case 4:
-		return notify.Sweep{Retention: time.Duration(rapid.Int64().Draw(t, "retention")), MaxBytes: rapid.Int64().Draw(t, "bytes")}
+		return notify.Cleanup{Retention: time.Duration(rapid.Int64().Draw(t, "retention")), MaxBytes: rapid.Int64().Draw(t, "bytes")}
 	case 5:
 		e := notify.Generation{ID: rapid.Uint64().Draw(t, "id"), First: notify.Sequence(rapid.Uint64().Draw(t, "first")), Rules: rapid.Uint32().Draw(t, "rules")}
 		copy(e.Secret[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "secret"))
@@ -151,8 +151,8 @@ func TestMessagesRoundTrip(t *testing.T) {
 
 // Of a message with an entry that this version cannot read, the other entries are read.
 func TestEntriesThatCannotBeRead(t *testing.T) {
-	sweep := notify.Sweep{Retention: time.Hour}
-	valid := entry.Append(nil, sweep)
+	cleanup := notify.Cleanup{Retention: time.Hour}
+	valid := entry.Append(nil, cleanup)
 	for name, c := range map[string]struct {
 		encoded []byte
 		reason  string
@@ -173,7 +173,7 @@ func TestEntriesThatCannotBeRead(t *testing.T) {
 			if len(c.encoded) == 0 {
 				return
 			}
-			entries := []notify.Entry{sweep, unknown, sweep}
+			entries := []notify.Entry{cleanup, unknown, cleanup}
 			equal(t, entries, entry.DecodeMessage(entry.AppendMessage(nil, entries)))
 		})
 	}
@@ -184,7 +184,7 @@ func TestEntriesThatCannotBeRead(t *testing.T) {
 }
 
 func TestMessagesThatCannotBeRead(t *testing.T) {
-	valid := entry.AppendMessage(nil, []notify.Entry{notify.Sweep{}, notify.Sweep{}})
+	valid := entry.AppendMessage(nil, []notify.Entry{notify.Cleanup{}, notify.Cleanup{}})
 	for _, b := range [][]byte{nil, {0}, {2}, valid[:len(valid)-1], append(valid[:len(valid):len(valid)], 1), {1, 200}, {1, 0x80, 0}} {
 		got := entry.DecodeMessage(b)
 		if u, ok := got[0].(notify.Unknown); len(got) != 1 || !ok || string(u.Encoded) != string(b) {

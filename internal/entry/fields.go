@@ -71,7 +71,7 @@ func readMark(r *pack.Reader) notify.Mark {
 		}
 	}
 	e.Through = notify.Sequence(r.Uint())
-	e.From = notify.MarkPlace{Task: r.String(), After: notify.Sequence(r.Uint())}
+	e.From = notify.MarkPosition{Task: r.String(), After: notify.Sequence(r.Uint())}
 	e.Keep = int(r.Int())
 	return e
 }

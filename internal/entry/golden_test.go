@@ -47,11 +47,11 @@ func goldenEntries() map[string]notify.Entry {
 		"release-1":        notify.Release{Ref: notify.Deferred{At: at, Sequence: 300}},
 		"mark-1-ids":       notify.Mark{Reader: reader, Verb: notify.VerbArchive, IDs: []string{"a", "b"}, Keep: 7},
 		"mark-1-through": notify.Mark{
-			Reader: reader, Verb: notify.VerbRead, Through: 1 << 40, From: notify.MarkPlace{Task: "c", After: 9}, Keep: 7,
+			Reader: reader, Verb: notify.VerbRead, Through: 1 << 40, From: notify.MarkPosition{Task: "c", After: 9}, Keep: 7,
 		},
 		"recall-1":       notify.Recall{ID: "x", Keep: 7},
 		"recall-1-bound": notify.Recall{ID: "x", Within: &notify.Bound{Prefix: "acme:", Topics: []notify.TopicPattern{"acme.*"}, AnyTopic: true}, Keep: 7},
-		"sweep-1":        notify.Sweep{Retention: 30 * 24 * time.Hour, MaxBytes: 1 << 40},
+		"cleanup-1":      notify.Cleanup{Retention: 30 * 24 * time.Hour, MaxBytes: 1 << 40},
 		"generation-1":   notify.Generation{ID: 1 << 63, First: 300, Secret: secret, Rules: 1},
 		"revocation-1":   notify.Revocation{User: "ada", Before: at},
 		"revocation-1-token": notify.Revocation{
@@ -110,7 +110,7 @@ func TestEachFieldIsInAGoldenFile(t *testing.T) {
 		notify.Release{},
 		notify.Mark{},
 		notify.Recall{},
-		notify.Sweep{},
+		notify.Cleanup{},
 		notify.Generation{},
 		notify.Revocation{},
 		notify.Ticket{},

@@ -96,7 +96,7 @@ func TestEntriesOfOneAppendStandTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{}
 		j, stop := run(t, m, nil)
-		v := j.Append(t.Context(), notify.Publish{ID: "a"}, notify.Publish{ID: "b"}, notify.Sweep{})
+		v := j.Append(t.Context(), notify.Publish{ID: "a"}, notify.Publish{ID: "b"}, notify.Cleanup{})
 		require.NoError(t, stop())
 		assert.Equal(t, []notify.Sequence{8, 9, 10}, []notify.Sequence{v[0].Sequence, v[1].Sequence, v[2].Sequence})
 	})

@@ -2,9 +2,9 @@ package notify
 
 import "time"
 
-// TokenLifetimeMost is for how long a token issued now can be good: what is
+// MaxTokenLifetime is for how long a token issued now can be good: what is
 // accepted as its lifetime, and twice the leeway between clocks.
-const TokenLifetimeMost = 31*24*time.Hour + time.Minute
+const MaxTokenLifetime = 31*24*time.Hour + time.Minute
 
 // Revocation refuses tokens from the moment it is applied: those of a user that
 // were issued before a time or do not say when they were, or the one token with

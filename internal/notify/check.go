@@ -50,8 +50,8 @@ func ParseKey(s string) (string, error) {
 	return s, nil
 }
 
-// DeferMost is how far ahead a notification may be published.
-const DeferMost = 366 * 24 * time.Hour
+// MaxDeferral is how far ahead a notification may be published.
+const MaxDeferral = 366 * 24 * time.Hour
 
 // Check returns what is wrong with d at now, nothing if it may be published by
 // one who has the scope. No notification may outlive retention.
@@ -113,8 +113,8 @@ func (c *checker) when(d *Draft, now time.Time) {
 	case d.DeliverAt.IsZero():
 	case d.Ephemeral:
 		c.fault("/deliver_at", "must be absent from what is ephemeral: that is not kept until then")
-	case d.DeliverAt.Sub(now) > DeferMost:
-		c.fault("/deliver_at", "must be at most %d days ahead", int64(DeferMost.Hours())/24)
+	case d.DeliverAt.Sub(now) > MaxDeferral:
+		c.fault("/deliver_at", "must be at most %d days ahead", int64(MaxDeferral.Hours())/24)
 	}
 }
 

@@ -80,8 +80,8 @@ func TestCheckTimes(t *testing.T) {
 	}{
 		"at once":        {time.Time{}, false, true},
 		"long past":      {time.Unix(0, 0), false, true},
-		"at the last":    {now.Add(notify.DeferMost), false, true},
-		"too late":       {now.Add(notify.DeferMost + 1), false, false},
+		"at the last":    {now.Add(notify.MaxDeferral), false, true},
+		"too late":       {now.Add(notify.MaxDeferral + 1), false, false},
 		"far too late":   {time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), false, false},
 		"ephemeral":      {now.Add(time.Hour), true, false},
 		"ephemeral, now": {time.Time{}, true, true},

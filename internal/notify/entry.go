@@ -2,7 +2,7 @@ package notify
 
 import "time"
 
-// Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Sweep, a
+// Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Cleanup, a
 // Generation, a Revocation, a Ticket, a Redemption, a Witness, or one that is Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the
@@ -43,7 +43,7 @@ type Publish struct {
 	Key         Key       // zero: none
 	Keep        int       // maximum of notifications in a history; older ones are evicted
 
-	// MaxBytes is the same as in Sweep. Records that retention cannot remove are refused
+	// MaxBytes is the same as in Cleanup. Records that retention cannot remove are refused
 	// once they take half of it.
 	MaxBytes int64
 }
@@ -74,9 +74,9 @@ type Key struct {
 // KeyLifetime is how long an idempotency key is remembered.
 const KeyLifetime = 24 * time.Hour
 
-// Sweep removes expired records, and notifications beyond retention. It removes a bounded
+// Cleanup removes expired records, and notifications beyond retention. It removes a bounded
 // number of them; Verdict.More says that there are more to remove.
-type Sweep struct {
+type Cleanup struct {
 	Retention time.Duration // maximum age of a notification
 	MaxBytes  int64         // the oldest notifications are removed while the store holds more; 0: no limit
 }
@@ -116,11 +116,11 @@ type Unknown struct {
 // the order of the entries.
 type Verdict struct {
 	Sequence  Sequence
-	Receipt   Receipt   // of a Publish
-	More      bool      // of a Sweep or Mark: append it again, a Mark with From set to Next
-	Next      MarkPlace // of a Mark
-	Changed   int       // of a Mark: the number of notifications that have changed
-	Principal Principal // of a Redemption
+	Receipt   Receipt      // of a Publish
+	More      bool         // of a Cleanup or Mark: append it again, a Mark with From set to Next
+	Next      MarkPosition // of a Mark
+	Changed   int          // of a Mark: the number of notifications that have changed
+	Principal Principal    // of a Redemption
 
 	// Err is nil, or of kind ErrKeyReused, ErrTokenInvalid, ErrNotFound, ErrUnavailable,
 	// ErrOutcomeUnknown or ErrNotApplied.
@@ -131,7 +131,7 @@ func (Publish) entry()    {}
 func (Release) entry()    {}
 func (Mark) entry()       {}
 func (Recall) entry()     {}
-func (Sweep) entry()      {}
+func (Cleanup) entry()    {}
 func (Generation) entry() {}
 func (Revocation) entry() {}
 func (Ticket) entry()     {}

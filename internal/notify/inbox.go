@@ -18,15 +18,15 @@ const (
 type Mark struct {
 	Reader  Reader
 	Verb    Verb
-	IDs     []string  // of which those that the user does not have are ignored
-	Through Sequence  // instead of IDs
-	From    MarkPlace // how far an earlier Mark with the same Through has come
-	Keep    int       // how many changes of state a history keeps, at least
+	IDs     []string     // of which those that the user does not have are ignored
+	Through Sequence     // instead of IDs
+	From    MarkPosition // how far an earlier Mark with the same Through has come
+	Keep    int          // how many changes of state a history keeps, at least
 }
 
-// MarkPlace is the place up to which a Mark has marked. Only the machine that applies
+// MarkPosition is the place up to which a Mark has marked. Only the machine that applies
 // entries reads it.
-type MarkPlace struct {
+type MarkPosition struct {
 	Task  string
 	After Sequence
 }

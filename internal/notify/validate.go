@@ -32,7 +32,7 @@ func faultOf(e Entry) string {
 		return nameLength("the ID of a recall", e.ID)
 	case Revocation:
 		return e.fault()
-	case Release, Sweep, Generation, Ticket, Redemption, Witness:
+	case Release, Cleanup, Generation, Ticket, Redemption, Witness:
 		return ""
 	case Unknown:
 		return "this version cannot read the entry: " + e.Reason

@@ -112,7 +112,7 @@ func (w *world) mark(t *rapid.T) {
 		t.Fatal(err)
 	}
 	e := lastEntry[notify.Mark](t, w)
-	e.From = notify.MarkPlace{}
+	e.From = notify.MarkPosition{}
 	if !reflect.DeepEqual(e, want) {
 		t.Fatalf("appended %+v, want %+v", e, want)
 	}

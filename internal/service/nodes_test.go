@@ -112,7 +112,7 @@ func (n *testNode) Append(_ context.Context, entries ...notify.Entry) []notify.V
 
 func isUpkeep(e notify.Entry) bool {
 	switch e.(type) {
-	case notify.Release, notify.Sweep:
+	case notify.Release, notify.Cleanup:
 		return true
 	}
 	return false

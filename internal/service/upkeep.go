@@ -74,7 +74,7 @@ func (s *Service) upkeep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			err := recovering(func() error { return s.sweep(ctx, now) })
+			err := recovering(func() error { return s.cleanUp(ctx, now) })
 			if err != nil && ctx.Err() == nil {
 				s.opts.Logger.Error("removing expired entries failed; trying again", "error", err)
 			}
@@ -93,18 +93,18 @@ func recovering(do func() error) (err error) {
 	return do()
 }
 
-// sweep removes everything that has expired or that retention no longer keeps, a
+// cleanUp removes everything that has expired or that retention no longer keeps, a
 // bounded number per entry.
-func (s *Service) sweep(ctx context.Context, now time.Time) error {
-	sweep := notify.Sweep{Retention: s.opts.Retention, MaxBytes: s.opts.MaxBytes}
-	due, err := s.opts.Store.Due(now, sweep)
+func (s *Service) cleanUp(ctx context.Context, now time.Time) error {
+	cleanup := notify.Cleanup{Retention: s.opts.Retention, MaxBytes: s.opts.MaxBytes}
+	due, err := s.opts.Store.Due(now, cleanup)
 	if err != nil {
 		return fmt.Errorf("look for expired entries: %w", err)
 	}
 	for due && ctx.Err() == nil {
-		v := s.opts.Journal.Append(ctx, sweep)[0]
+		v := s.opts.Journal.Append(ctx, cleanup)[0]
 		if v.Err != nil {
-			return fmt.Errorf("append a sweep: %w", v.Err)
+			return fmt.Errorf("append a cleanup: %w", v.Err)
 		}
 		due = v.More
 	}

@@ -99,8 +99,8 @@ func (l *ledger) Durable() notify.Sequence {
 	return l.last
 }
 
-func (*ledger) Due(time.Time, notify.Sweep) (bool, error) { return false, nil }
-func (*ledger) Revoked(notify.Principal) bool             { return false }
+func (*ledger) Due(time.Time, notify.Cleanup) (bool, error) { return false, nil }
+func (*ledger) Revoked(notify.Principal) bool               { return false }
 func (l *ledger) Free() (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,7 +33,7 @@ func (tx *txn) ticket(e notify.Ticket) error {
 }
 
 // redeem deletes a ticket and returns its principal. A ticket that has expired is
-// refused, even if no Sweep has deleted it yet.
+// refused, even if no Cleanup has deleted it yet.
 func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
 	key := ticketKey(e.Hash)
 	b, err := get(tx.batch, key)
@@ -107,7 +107,7 @@ func (tx *txn) revoke(e notify.Revocation) error {
 	if was > 0 {
 		tx.refund(key, was)
 	}
-	until := latest(kept.until, latest(tx.at, e.Before).Add(notify.TokenLifetimeMost))
+	until := latest(kept.until, latest(tx.at, e.Before).Add(notify.MaxTokenLifetime))
 	if err := tx.setExpiry(expiryKey(until, kindRevocation, key[1:])); err != nil {
 		return err
 	}

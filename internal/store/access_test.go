@@ -28,7 +28,7 @@ func sameIssuer(a, b *notify.Issuer) bool {
 func step(t *rapid.T) time.Duration {
 	switch rapid.IntRange(0, 9).Draw(t, "step") {
 	case 0:
-		return notify.TokenLifetimeMost - time.Duration(rapid.IntRange(0, 2).Draw(t, "hours"))*time.Hour
+		return notify.MaxTokenLifetime - time.Duration(rapid.IntRange(0, 2).Draw(t, "hours"))*time.Hour
 	case 1, 2, 3:
 		return time.Duration(rapid.IntRange(-40_000, 40_000).Draw(t, "milliseconds")) * time.Millisecond
 	}
@@ -136,17 +136,17 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 	assert.Zero(t, verdicts[1].Principal)
 }
 
-// A ticket that an earlier version wrote is refused, and does not hinder the sweep.
+// A ticket that an earlier version wrote is refused, and does not hinder the cleanup.
 func TestTicketOfAnEarlierVersion(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
-	var shown, swept [32]byte
-	shown[0], swept[0] = 1, 2
-	apply(t, s, noon(), notify.Ticket{Hash: shown}, notify.Ticket{Hash: swept})
+	var shown, removed [32]byte
+	shown[0], removed[0] = 1, 2
+	apply(t, s, noon(), notify.Ticket{Hash: shown}, notify.Ticket{Hash: removed})
 	require.NoError(t, s.Close())
 	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
 	require.NoError(t, err)
-	for _, hash := range [][32]byte{shown, swept} {
+	for _, hash := range [][32]byte{shown, removed} {
 		require.NoError(t, db.Set(append([]byte{'t'}, hash[:]...), []byte("\x80\xb4\xc4\xc1\xad3\x03ada"), pebble.Sync))
 	}
 	require.NoError(t, db.Close())
@@ -155,9 +155,9 @@ func TestTicketOfAnEarlierVersion(t *testing.T) {
 	defer s.Close()
 	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: shown})[0].Err, notify.ErrTokenInvalid)
 	end := noon().Add(notify.TicketLifetime)
-	apply(t, s, end, notify.Sweep{Retention: time.Hour})
-	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: swept})[0].Err, notify.ErrTokenInvalid)
-	due, err := s.Due(end, notify.Sweep{Retention: time.Hour})
+	apply(t, s, end, notify.Cleanup{Retention: time.Hour})
+	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: removed})[0].Err, notify.ErrTokenInvalid)
+	due, err := s.Due(end, notify.Cleanup{Retention: time.Hour})
 	require.NoError(t, err)
 	assert.False(t, due, "nothing is left behind")
 }
@@ -165,20 +165,20 @@ func TestTicketOfAnEarlierVersion(t *testing.T) {
 func TestTicketEnds(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	var late, swept [32]byte
-	late[0], swept[0] = 1, 2
+	var late, removed [32]byte
+	late[0], removed[0] = 1, 2
 	end := noon().Add(notify.TicketLifetime)
-	apply(t, s, noon(), notify.Ticket{Hash: late}, notify.Ticket{Hash: swept})
+	apply(t, s, noon(), notify.Ticket{Hash: late}, notify.Ticket{Hash: removed})
 	err := apply(t, s, end, notify.Redemption{Hash: late})[0].Err
 	require.ErrorIs(t, err, notify.ErrTokenInvalid)
 	assert.EqualError(t, err, "token invalid: no such ticket: it may have been used, or be older than 30 s")
 
-	due, err := s.Due(end, notify.Sweep{Retention: time.Hour})
+	due, err := s.Due(end, notify.Cleanup{Retention: time.Hour})
 	require.NoError(t, err)
 	assert.True(t, due)
-	apply(t, s, end, notify.Sweep{Retention: time.Hour})
-	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: swept})[0].Err, notify.ErrTokenInvalid)
-	due, err = s.Due(end, notify.Sweep{Retention: time.Hour})
+	apply(t, s, end, notify.Cleanup{Retention: time.Hour})
+	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: removed})[0].Err, notify.ErrTokenInvalid)
+	due, err = s.Due(end, notify.Cleanup{Retention: time.Hour})
 	require.NoError(t, err)
 	assert.False(t, due, "nothing is left behind")
 }

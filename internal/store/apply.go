@@ -113,7 +113,7 @@ type txn struct {
 	histories     *histories       // the cache of the store
 	dirty         []*cachedHistory // histories with changes that are not in the batch yet
 	touched       []*cachedHistory // histories that the current entry has changed
-	discardsEmpty bool             // whether histories without notifications are discarded; set while a Sweep is applied
+	discardsEmpty bool             // whether histories without notifications are discarded; set while a Cleanup is applied
 	buffer        []byte           // reused for values on their way to the batch
 	key           []byte           // reused for keys
 	record        []byte           // encoded form of the notification that is being inserted
@@ -188,8 +188,8 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 		err = tx.mark(seq, e, &v)
 	case notify.Recall:
 		err = tx.recall(seq, e)
-	case notify.Sweep:
-		v.More, err = tx.applySweep(e)
+	case notify.Cleanup:
+		v.More, err = tx.applyCleanup(e)
 	case notify.Generation:
 		err = tx.generation(seq, e)
 	case notify.Revocation:

@@ -95,7 +95,7 @@ func TestChangesAreBounded(t *testing.T) {
 	assert.Len(t, got, 4) // as many as are kept, and the last
 	assert.Equal(t, notify.Sequence(5), removed)
 
-	_, _, err := s.Apply(10, notify.Stamp(noon().Add(32*24*time.Hour), notify.Sweep{Retention: 1000 * 24 * time.Hour}))
+	_, _, err := s.Apply(10, notify.Stamp(noon().Add(32*24*time.Hour), notify.Cleanup{Retention: 1000 * 24 * time.Hour}))
 	require.NoError(t, err)
 	got, removed = changes(t, s, 0, 10)
 	assert.Empty(t, got)
@@ -225,10 +225,10 @@ func TestADroppedChangeLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, removed := changes(t, s, 0, 6)
 	require.Equal(t, notify.Sequence(2), removed)
-	due, err := s.Due(noon().Add(31*24*time.Hour+time.Minute), notify.Sweep{Retention: 1000 * 24 * time.Hour})
+	due, err := s.Due(noon().Add(31*24*time.Hour+time.Minute), notify.Cleanup{Retention: 1000 * 24 * time.Hour})
 	require.NoError(t, err)
 	assert.False(t, due)
-	due, err = s.Due(noon().Add(31*24*time.Hour+time.Hour), notify.Sweep{Retention: 1000 * 24 * time.Hour})
+	due, err = s.Due(noon().Add(31*24*time.Hour+time.Hour), notify.Cleanup{Retention: 1000 * 24 * time.Hour})
 	require.NoError(t, err)
 	assert.True(t, due)
 }

@@ -47,20 +47,20 @@
 //
 //	b user           read state of everyone's items            Mark; when nothing is left under
 //	e len user feed  read state of items of one topic, set     its intervals: by a later Mark, or
-//	                 through the feed; without a feed: the     by a Sweep if space is short
+//	                 through the feed; without a feed: the     by a Cleanup if space is short
 //	                 position of pruning
 //	f len user n     read state of items of several topics,
 //	                 in block n of sequences
-//	j                position of the pruning by Sweeps         Sweep
+//	j                position of the pruning by Cleanups         Cleanup
 //
 //	w ms seq         deferred publish                          Publish; Release, Recall
-//	k hash           use of an idempotency key                 Publish; Sweep
-//	t hash           ticket, by its SHA-256                    Ticket; Redemption, Sweep
-//	q u user         revocation of a user's tokens             Revocation; Sweep
+//	k hash           use of an idempotency key                 Publish; Cleanup
+//	t hash           ticket, by its SHA-256                    Ticket; Redemption, Cleanup
+//	q u user         revocation of a user's tokens             Revocation; Cleanup
 //	q j hash         revocation of a token, by the SHA-256 of  the same
 //	                 its ID
 //	q i hash         the same of one issuer's token            the same
-//	x ms kind ref    expiry of the key "kind ref" of n, i, k,  with that key; Sweep
+//	x ms kind ref    expiry of the key "kind ref" of n, i, k,  with that key; Cleanup
 //	                 t or q; no value
 //	g seq            generation                                Generation; when a loss is found
 //	s                state of the store as a whole             every transaction

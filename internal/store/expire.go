@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Due reports whether a Sweep that is applied now would remove something.
-func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
+// Due reports whether a Cleanup that is applied now would remove something.
+func (s *Store) Due(now time.Time, e notify.Cleanup) (bool, error) {
 	v := s.snapshots.acquire()
 	defer v.release()
 	b, err := get(v, []byte{kindState})
@@ -25,7 +25,7 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	if b := sizeLimitOf(e.MaxBytes); b.exceeded(&st) || b.refuses(&st) { // pruning read state may free space
 		return true, nil
 	}
-	now = latest(st.time, now) // the time that the Sweep would have
+	now = latest(st.time, now) // the time that the Cleanup would have
 	due := false
 	err = eachExpired(v, now, func([]byte) (bool, error) { due = true; return false, nil })
 	if due || err != nil {
@@ -38,8 +38,8 @@ func (s *Store) Due(now time.Time, e notify.Sweep) (bool, error) {
 	return due, err
 }
 
-// applySweep removes expired records, and reports whether there are more.
-func (tx *txn) applySweep(e notify.Sweep) (more bool, err error) {
+// applyCleanup removes expired records, and reports whether there are more.
+func (tx *txn) applyCleanup(e notify.Cleanup) (more bool, err error) {
 	left := maxExpirations
 	tx.discardsEmpty = sizeLimitOf(e.MaxBytes).discardsEmpty(&tx.state)
 	defer func() { tx.discardsEmpty = false }()
@@ -63,9 +63,9 @@ func (tx *txn) applySweep(e notify.Sweep) (more bool, err error) {
 }
 
 // enforceRetention removes the oldest notifications, while they are older than the
-// retention or the size limit is exceeded. It returns how many records the Sweep may
+// retention or the size limit is exceeded. It returns how many records the Cleanup may
 // still remove.
-func (tx *txn) enforceRetention(e notify.Sweep, most int) (more bool, left int, err error) {
+func (tx *txn) enforceRetention(e notify.Cleanup, most int) (more bool, left int, err error) {
 	left = most
 	err = eachNotification(tx.batch, func(n *notify.Notification) (bool, error) {
 		tooMuch := sizeLimitOf(e.MaxBytes).exceeded(&tx.state)

@@ -23,8 +23,8 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 
 func idOfKey(key []byte) string { return longID(string(key[1:])) }
 
-// SetMarkMost has one Mark change n notifications at most, and look at a few times as many.
-func (s *Store) SetMarkMost(n int) { s.maxMarkChanges = n }
+// SetMaxMarkChanges has one Mark change n notifications at most, and look at a few times as many.
+func (s *Store) SetMaxMarkChanges(n int) { s.maxMarkChanges = n }
 
 // Dump returns all keys and values, without the identity of the store, which is
 // random.

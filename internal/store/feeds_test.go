@@ -110,7 +110,7 @@ func TestAllUpToHereIsOneInterval(t *testing.T) {
 	const topics, few = 1_000, 20
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
-	s.SetMarkMost(few)
+	s.SetMaxMarkChanges(few)
 	last := fill(t, s, topics)
 	r := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.*"}}
 	changed, entries := markAll(t, s, r, notify.VerbRead, &last)

@@ -37,7 +37,7 @@ func (g *grouping) open(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.store.SetMarkMost(2)
+	g.store.SetMaxMarkChanges(2)
 }
 
 func (g *grouping) apply(t *rapid.T, first notify.Sequence, at time.Time, entries []notify.Entry) {
@@ -57,7 +57,7 @@ func groupEntry(t *rapid.T, m *inboxMachine, seq notify.Sequence) notify.Entry {
 	const limit = 3_000
 	switch rapid.IntRange(0, 9).Draw(t, "what") {
 	case 0:
-		return notify.Sweep{Retention: time.Duration(rapid.IntRange(1, 9).Draw(t, "retention")) * time.Hour, MaxBytes: limit}
+		return notify.Cleanup{Retention: time.Duration(rapid.IntRange(1, 9).Draw(t, "retention")) * time.Hour, MaxBytes: limit}
 	case 1:
 		return (&machine{now: m.now}).accessEntry(t)
 	}
@@ -78,7 +78,7 @@ type journalled struct {
 	*inboxMachine
 	grouping
 	entries []notify.Stamped
-	rest    notify.Entry // of a Mark or Sweep that has more to do
+	rest    notify.Entry // of a Mark or Cleanup that has more to do
 }
 
 // next appends an entry of any kind, at any time, and applies it.
@@ -123,7 +123,7 @@ func (j *journalled) next(t *rapid.T) {
 var jumps = []time.Duration{
 	0, 0, 0, 0, 0, time.Millisecond, time.Microsecond, time.Minute, 20 * time.Minute, time.Hour, time.Hour, 3 * time.Hour,
 	notify.TicketLifetime - time.Millisecond, notify.TicketLifetime, notify.KeyLifetime - time.Millisecond, notify.KeyLifetime,
-	31 * 24 * time.Hour, notify.TokenLifetimeMost,
+	31 * 24 * time.Hour, notify.MaxTokenLifetime,
 }
 
 // replay applies entries in groups of any size, some of them decoded from a message, with

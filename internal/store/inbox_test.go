@@ -49,7 +49,7 @@ func (m *inboxMachine) open(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.store.SetMarkMost(2)
+	m.store.SetMaxMarkChanges(2)
 }
 
 func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
@@ -70,7 +70,7 @@ func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
 	case kind == 8 && len(m.due) > 0:
 		return notify.Release{Ref: rapid.SampledFrom(m.due).Draw(t, "released")}
 	}
-	return notify.Sweep{Retention: 1000 * time.Hour}
+	return notify.Cleanup{Retention: 1000 * time.Hour}
 }
 
 func (m *inboxMachine) publish(t *rapid.T, seq notify.Sequence) notify.Publish {
@@ -132,10 +132,10 @@ func (m *inboxMachine) apply(t *rapid.T) {
 	}
 }
 
-// sweepTightly sweeps with the least limit that still holds all notifications, so that
+// cleanUpTightly cleans up with the least limit that still holds all notifications, so that
 // what can be forgotten beside them is.
-func (m *inboxMachine) sweepTightly(t *rapid.T) {
-	e := notify.Sweep{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)}
+func (m *inboxMachine) cleanUpTightly(t *rapid.T) {
+	e := notify.Cleanup{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)}
 	m.last++
 	if _, _, err := m.store.Apply(m.last, notify.Stamp(m.now, e)); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func (m *inboxMachine) checkList(t *rapid.T, r notify.Reader, want []notify.Noti
 }
 
 // TestInboxAgainstModel holds inboxes against the model under random publishes,
-// marks, recalls, releases, sweeps and restarts.
+// marks, recalls, releases, cleanups and restarts.
 func TestInboxAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &inboxMachine{
@@ -206,10 +206,10 @@ func TestInboxAgainstModel(t *testing.T) {
 		}
 		m.open(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"apply":  m.apply,
-			"apply2": m.apply,
-			"apply3": m.apply,
-			"sweep":  m.sweepTightly,
+			"apply":   m.apply,
+			"apply2":  m.apply,
+			"apply3":  m.apply,
+			"cleanup": m.cleanUpTightly,
 			"restart": func(t *rapid.T) {
 				if err := m.store.Close(); err != nil {
 					t.Fatal(err)

@@ -128,7 +128,7 @@ func revokedBy(key []byte) (user notify.UserID, token revokedID) {
 	return "", revokedID(key[1:])
 }
 
-// expiryKey returns the key that makes a Sweep at t or later remove the record with the
+// expiryKey returns the key that makes a Cleanup at t or later remove the record with the
 // key "kind ref".
 func expiryKey(t time.Time, kind byte, ref []byte) []byte {
 	k := append(make([]byte, 0, 1+8+1+len(ref)), kindExpiry)

@@ -20,7 +20,7 @@ func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error
 	if err != nil {
 		return err
 	}
-	v.More, v.Changed = v.Next != notify.MarkPlace{}, len(m.changed)
+	v.More, v.Changed = v.Next != notify.MarkPosition{}, len(m.changed)
 	if len(m.changed) == 0 {
 		return nil
 	}

@@ -27,12 +27,12 @@ type task struct {
 
 // markUpTo marks all notifications of the reader up to a sequence, or returns the
 // position at which to continue.
-func (m *markOp) markUpTo() (next notify.MarkPlace, err error) {
+func (m *markOp) markUpTo() (next notify.MarkPosition, err error) {
 	if m.Through = min(m.Through, m.txn.state.last); m.Through == 0 {
 		return next, nil
 	}
 	for _, t := range []task{{taskOwn, m.userUpTo}, {taskEveryone, m.everyoneUpTo}} {
-		if next, err = m.run(t); err != nil || next != (notify.MarkPlace{}) {
+		if next, err = m.run(t); err != nil || next != (notify.MarkPosition{}) {
 			return next, err
 		}
 	}
@@ -41,7 +41,7 @@ func (m *markOp) markUpTo() (next notify.MarkPlace, err error) {
 		return next, err
 	}
 	for _, feed := range feeds {
-		if next, err = m.feedUpTo(feed); err != nil || next != (notify.MarkPlace{}) {
+		if next, err = m.feedUpTo(feed); err != nil || next != (notify.MarkPosition{}) {
 			return next, err
 		}
 	}
@@ -50,7 +50,7 @@ func (m *markOp) markUpTo() (next notify.MarkPlace, err error) {
 
 // run runs a task, unless an earlier entry has finished it, and returns the position at
 // which to continue it.
-func (m *markOp) run(t task) (next notify.MarkPlace, err error) {
+func (m *markOp) run(t task) (next notify.MarkPosition, err error) {
 	after := notify.Sequence(0)
 	switch {
 	case t.name < m.From.Task:
@@ -59,29 +59,29 @@ func (m *markOp) run(t task) (next notify.MarkPlace, err error) {
 		after = m.From.After
 	}
 	if m.changesLeft <= 0 || m.readsLeft <= 0 {
-		return notify.MarkPlace{Task: t.name, After: after}, nil
+		return notify.MarkPosition{Task: t.name, After: after}, nil
 	}
 	m.readsLeft--
 	reached, done, err := t.mark(after)
 	if err != nil || done {
 		return next, err
 	}
-	return notify.MarkPlace{Task: t.name, After: reached}, nil
+	return notify.MarkPosition{Task: t.name, After: reached}, nil
 }
 
 // feedUpTo marks the notifications of a feed: first, in one interval, those for which no
 // narrower feed has an interval; then those in the intervals of narrower feeds; then
 // those to several topics.
-func (m *markOp) feedUpTo(feed string) (next notify.MarkPlace, err error) {
+func (m *markOp) feedUpTo(feed string) (next notify.MarkPosition, err error) {
 	name := taskFeeds + feed
 	next, err = m.run(task{name + ofFeedItself, func(after notify.Sequence) (notify.Sequence, bool, error) {
 		return m.intervalsUpTo(feed, after, false)
 	}})
-	if err != nil || next != (notify.MarkPlace{}) {
+	if err != nil || next != (notify.MarkPosition{}) {
 		return next, err
 	}
 	if isPattern(feed) {
-		if next, err = m.narrowerUpTo(feed, name+ofNarrower); err != nil || next != (notify.MarkPlace{}) {
+		if next, err = m.narrowerUpTo(feed, name+ofNarrower); err != nil || next != (notify.MarkPosition{}) {
 			return next, err
 		}
 	}
@@ -91,7 +91,7 @@ func (m *markOp) feedUpTo(feed string) (next notify.MarkPlace, err error) {
 }
 
 // narrowerUpTo marks notifications within the intervals that feeds under a pattern have.
-func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPlace, err error) {
+func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPosition, err error) {
 	from, _ := strings.CutPrefix(m.From.Task, name)
 	if !strings.HasPrefix(m.From.Task, name) {
 		from = ""
@@ -104,7 +104,7 @@ func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPlace, err 
 		return len(feeds) <= m.readsLeft, nil
 	})
 	for _, feed := range feeds {
-		if err != nil || next != (notify.MarkPlace{}) {
+		if err != nil || next != (notify.MarkPosition{}) {
 			break
 		}
 		next, err = m.run(task{name + feed, func(after notify.Sequence) (notify.Sequence, bool, error) {
@@ -184,7 +184,7 @@ func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func
 				return err == nil, err
 			}
 			m.changesLeft--
-			if e.expires == 0 || fromMillis(e.expires).After(m.at) { // an expired one counts as unread until a Sweep removes it, and is not emitted
+			if e.expires == 0 || fromMillis(e.expires).After(m.at) { // an expired one counts as unread until a Cleanup removes it, and is not emitted
 				m.changed = append(m.changed, longID(string(e.id)))
 			}
 			return true, nil

@@ -59,7 +59,7 @@ func (m *machine) entry(t *rapid.T) notify.Entry {
 	case 10, 11, 12:
 		return m.accessEntry(t)
 	case 0:
-		return notify.Sweep{Retention: time.Duration(rapid.IntRange(1, 48).Draw(t, "retention")) * time.Hour}
+		return notify.Cleanup{Retention: time.Duration(rapid.IntRange(1, 48).Draw(t, "retention")) * time.Hour}
 	}
 	m.ids++
 	e := notify.Publish{

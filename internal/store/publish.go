@@ -50,7 +50,7 @@ func (tx *txn) usedKey(k notify.Key) (first notify.Receipt, used bool, err error
 	switch {
 	case err != nil:
 		return first, false, err
-	case tx.at.Sub(u.at) >= notify.KeyLifetime: // expired, and no Sweep has removed it yet
+	case tx.at.Sub(u.at) >= notify.KeyLifetime: // expired, and no Cleanup has removed it yet
 		tx.remove(key)
 		tx.refund(key, len(b))
 		return first, false, nil

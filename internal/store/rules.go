@@ -40,7 +40,7 @@ const (
 	// Usually it is one, but more are due after fewer are kept than before.
 	maxEvictions = 100
 
-	// maxExpirations is the maximum of records that one Sweep removes, give or take one
+	// maxExpirations is the maximum of records that one Cleanup removes, give or take one
 	// notification, so that publishing is never held up for long. A notification counts
 	// once for each user and topic that has it.
 	maxExpirations = 500

@@ -43,7 +43,7 @@ func TestRulesOfAVersionDoNotChange(t *testing.T) {
 		"change":        changeLifetime,
 		"key":           notify.KeyLifetime,
 		"ticket":        notify.TicketLifetime,
-		"token":         notify.TokenLifetimeMost,
+		"token":         notify.MaxTokenLifetime,
 		"pattern":       patternChangesFactor,
 		"evictions":     maxEvictions,
 		"expirations":   maxExpirations,

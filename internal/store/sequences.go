@@ -13,7 +13,7 @@ type sequences struct {
 	n      int
 }
 
-const chunkMost = 1 << 10
+const maxChunk = 1 << 10
 
 // chunkOf returns the first chunk that may contain seq, or the number of chunks.
 func (s *sequences) chunkOf(seq notify.Sequence) int {
@@ -29,7 +29,7 @@ func (s *sequences) chunkOf(seq notify.Sequence) int {
 func (s *sequences) add(seq notify.Sequence) {
 	i := s.chunkOf(seq)
 	if i == len(s.chunks) { // greater than all others
-		if i == 0 || len(s.chunks[i-1]) >= chunkMost {
+		if i == 0 || len(s.chunks[i-1]) >= maxChunk {
 			s.chunks = append(s.chunks, nil)
 		} else {
 			i--
@@ -44,7 +44,7 @@ func (s *sequences) add(seq notify.Sequence) {
 	}
 	s.n++
 	s.chunks[i] = slices.Insert(s.chunks[i], at, seq)
-	if c := s.chunks[i]; len(c) > chunkMost {
+	if c := s.chunks[i]; len(c) > maxChunk {
 		half := len(c) / 2
 		s.chunks = slices.Insert(s.chunks, i+1, slices.Clone(c[half:]))
 		s.chunks[i] = c[:half:half]

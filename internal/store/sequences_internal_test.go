@@ -12,7 +12,7 @@ import (
 // TestSequences holds the set against a sorted list.
 func TestSequences(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const most = 5 * chunkMost
+		const most = 5 * maxChunk
 		var s sequences
 		var want []notify.Sequence
 		if rapid.Bool().Draw(t, "full") {
@@ -24,7 +24,7 @@ func TestSequences(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				seq := notify.Sequence(rapid.IntRange(1, most).Draw(t, "seq"))
-				for range rapid.IntRange(1, chunkMost).Draw(t, "run") {
+				for range rapid.IntRange(1, maxChunk).Draw(t, "run") {
 					s.add(seq)
 					if i, found := slices.BinarySearch(want, seq); !found {
 						want = slices.Insert(want, i, seq)
@@ -34,7 +34,7 @@ func TestSequences(t *testing.T) {
 			},
 			"remove": func(t *rapid.T) {
 				seq := notify.Sequence(rapid.IntRange(1, most).Draw(t, "seq"))
-				for range rapid.IntRange(1, chunkMost).Draw(t, "run") {
+				for range rapid.IntRange(1, maxChunk).Draw(t, "run") {
 					s.remove(seq)
 					if i, found := slices.BinarySearch(want, seq); found {
 						want = slices.Delete(want, i, i+1)

@@ -9,7 +9,7 @@ import (
 )
 
 // Unread returns the number of notifications of r up to a sequence that are neither read
-// nor archived. An expired notification counts until a Sweep removes it. Every connection
+// nor archived. An expired notification counts until a Cleanup removes it. Every connection
 // asks, so the work depends on what the user has marked, and not on the number of topics
 // or notifications. The exception are notifications to several topics: for a reader of
 // several feeds with such notifications, their sequences are merged.

@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// sweepAll sweeps until nothing is left to remove.
-func sweepAll(t *testing.T, s *store.Store, at time.Time, e notify.Sweep) {
+// sweepAll cleanups until nothing is left to remove.
+func sweepAll(t *testing.T, s *store.Store, at time.Time, e notify.Cleanup) {
 	t.Helper()
 	for more := true; more; {
 		more = apply(t, s, at, e)[0].More
@@ -60,7 +60,7 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	assert.True(t, again.Receipt.Duplicate)
 
 	later := noon().Add(notify.KeyLifetime)
-	sweepAll(t, s, later, notify.Sweep{Retention: 30 * 24 * time.Hour, MaxBytes: limit})
+	sweepAll(t, s, later, notify.Cleanup{Retention: 30 * 24 * time.Hour, MaxBytes: limit})
 	assert.Less(t, s.Usage().Other, uint64(200))
 	assert.NoError(t, apply(t, s, later, bounded(keyed(n)))[0].Err)
 }
@@ -81,7 +81,7 @@ func TestNotificationsMakeRoomForTheRest(t *testing.T) {
 	before := s.Usage()
 	require.Greater(t, before.Notifications+before.Other, uint64(limit))
 	require.Greater(t, before.Other, uint64(limit/2))
-	sweepAll(t, s, noon(), notify.Sweep{Retention: time.Hour, MaxBytes: limit})
+	sweepAll(t, s, noon(), notify.Cleanup{Retention: time.Hour, MaxBytes: limit})
 	after := s.Usage()
 	assert.LessOrEqual(t, after.Notifications, uint64(limit/2))
 	assert.Greater(t, after.Notifications, uint64(limit/2-1_000))
@@ -96,7 +96,7 @@ func TestNamesAreBounded(t *testing.T) {
 	const limit = 100_000
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	sweep := notify.Sweep{Retention: 30 * 24 * time.Hour, MaxBytes: limit}
+	cleanup := notify.Cleanup{Retention: 30 * 24 * time.Hour, MaxBytes: limit}
 	most := uint64(0)
 	for n := 1; n <= 20_000; n++ {
 		e := toUsers(n, "", notify.UserID(fmt.Sprint("user", n)))
@@ -105,7 +105,7 @@ func TestNamesAreBounded(t *testing.T) {
 		}
 		apply(t, s, noon(), e)
 		if n%500 == 0 {
-			sweepAll(t, s, noon(), sweep)
+			sweepAll(t, s, noon(), cleanup)
 			most = max(most, s.Usage().Other)
 		}
 	}
@@ -136,7 +136,7 @@ func TestNothingStaysCounted(t *testing.T) {
 	require.Greater(t, s.Usage().Notifications, uint64(100))
 	later := noon().Add(90 * 24 * time.Hour)
 	apply(t, s, later, notify.Recall{ID: idOf(2)})
-	sweepAll(t, s, later, notify.Sweep{Retention: time.Hour, MaxBytes: 1})
+	sweepAll(t, s, later, notify.Cleanup{Retention: time.Hour, MaxBytes: 1})
 	assert.Zero(t, s.Usage().Notifications)
 	other, err := s.CountOther()
 	require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestNothingStaysCounted(t *testing.T) {
 	assert.Less(t, other, uint64(20), "nothing but the history of everyone")
 }
 
-// A sweep removes a bounded number, and a notification to ten topics is as much work
+// A cleanup removes a bounded number, and a notification to ten topics is as much work
 // as ten to one topic.
 func TestASweepIsBoundedByTopics(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
@@ -159,9 +159,9 @@ func TestASweepIsBoundedByTopics(t *testing.T) {
 		apply(t, s, noon(), e)
 	}
 	later := noon().Add(time.Hour)
-	sweep := notify.Sweep{Retention: time.Minute}
-	require.True(t, apply(t, s, later, sweep)[0].More)
-	require.False(t, apply(t, s, later, sweep)[0].More)
+	cleanup := notify.Cleanup{Retention: time.Minute}
+	require.True(t, apply(t, s, later, cleanup)[0].More)
+	require.False(t, apply(t, s, later, cleanup)[0].More)
 	assert.Zero(t, s.Usage().Notifications)
 }
 
@@ -191,14 +191,14 @@ func TestReadStateIsBounded(t *testing.T) {
 	later := noon().Add(40 * 24 * time.Hour) // when the changes have ended
 	publish(later, 4)
 	stays := readAll(later, most/2)
-	sweep := notify.Sweep{Retention: time.Hour, MaxBytes: limit}
+	cleanup := notify.Cleanup{Retention: time.Hour, MaxBytes: limit}
 	for n, due := 0, true; due; n++ {
 		require.Less(t, n, most)
-		apply(t, s, later, sweep)
+		apply(t, s, later, cleanup)
 		other, err := s.CountOther()
 		require.NoError(t, err)
 		require.Equal(t, other, s.Usage().Other)
-		due, err = s.Due(later, sweep)
+		due, err = s.Due(later, cleanup)
 		require.NoError(t, err)
 	}
 	e := keyed(7)

@@ -12,7 +12,7 @@ import (
 const (
 	outputLines = 8 << 10     // in the queue
 	outputBytes = 1 << 20     // in the queue
-	flushMost   = time.Second // for which Close waits for the writer
+	maxFlush    = time.Second // for which Close waits for the writer
 )
 
 // Output passes lines to a writer that may block or fail, such as a pipe without a reader or
@@ -87,7 +87,7 @@ func (o *Output) Close() {
 	o.closed = true
 	o.signal()
 	o.mu.Unlock()
-	timer := time.NewTimer(flushMost)
+	timer := time.NewTimer(maxFlush)
 	defer timer.Stop()
 	select {
 	case <-o.ended:

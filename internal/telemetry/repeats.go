@@ -12,8 +12,8 @@ import (
 // frames, and must not be able to fill the log.
 const (
 	repeatPeriod = 10 * time.Second
-	linesMost    = 20  // of one message in a period
-	messagesMost = 256 // counted separately in a period; all others share one count
+	maxLines     = 20  // of one message in a period
+	maxMessages  = 256 // counted separately in a period; all others share one count
 )
 
 const otherMessages = "other messages"
@@ -28,7 +28,7 @@ func isIncidental(key string) bool {
 	return false
 }
 
-// repeats is a slog.Handler that writes equal lines once in a period, and at most linesMost
+// repeats is a slog.Handler that writes equal lines once in a period, and at most maxLines
 // different lines with the same message; it counts the rest. At the end of the period it
 // writes the first of the counted lines of each message, with their number in the attribute
 // "repeated". Lines at debug level and lines with the attribute audit=true are all written.
@@ -110,7 +110,7 @@ func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 		})
 	}
 	n := c.ofLocked(record.Message)
-	if n.written < linesMost {
+	if n.written < maxLines {
 		kind := r.kindOf(record)
 		if _, known := n.kinds[kind]; !known {
 			n.kinds[kind] = struct{}{}
@@ -127,7 +127,7 @@ func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 }
 
 func (c *counts) ofLocked(message string) *count {
-	if c.messages[message] == nil && len(c.messages) >= messagesMost {
+	if c.messages[message] == nil && len(c.messages) >= maxMessages {
 		message = otherMessages
 	}
 	n := c.messages[message]

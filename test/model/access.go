@@ -46,7 +46,7 @@ func (a *Access) revoke(at time.Time, e notify.Revocation) {
 	if e.Before.After(end) {
 		end = e.Before
 	}
-	r := revocation{e.Before, end.Add(notify.TokenLifetimeMost)}
+	r := revocation{e.Before, end.Add(notify.MaxTokenLifetime)}
 	if e.TokenID != "" {
 		t := token{e.Issuer, e.TokenID}
 		a.tokens[t] = a.tokens[t].or(r)
@@ -66,7 +66,7 @@ func (r revocation) or(o revocation) revocation {
 	return o
 }
 
-func (a *Access) sweep(at time.Time) {
+func (a *Access) cleanUp(at time.Time) {
 	maps.DeleteFunc(a.tickets, func(_ [32]byte, t ticket) bool { return at.Sub(t.at) >= notify.TicketLifetime })
 	maps.DeleteFunc(a.users, func(_ notify.UserID, r revocation) bool { return !r.until.After(at) })
 	maps.DeleteFunc(a.tokens, func(_ token, r revocation) bool { return !r.until.After(at) })

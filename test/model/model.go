@@ -4,7 +4,7 @@
 // compare.
 //
 // It is slow, keeps everything in memory, and leaves out limits that bound the work of
-// one entry: a Mark and a Sweep are done at once.
+// one entry: a Mark and a Cleanup are done at once.
 package model
 
 import (
@@ -76,9 +76,9 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 		m.mark(at, e)
 	case notify.Recall:
 		v.Err = m.recall(e.ID)
-	case notify.Sweep:
-		m.sweep(at, e)
-		m.Access.sweep(at)
+	case notify.Cleanup:
+		m.cleanUp(at, e)
+		m.Access.cleanUp(at)
 	case notify.Ticket:
 		m.Access.tickets[e.Hash] = ticket{at, e.Principal}
 	case notify.Redemption:
@@ -188,9 +188,9 @@ func (m *Model) recall(id string) error {
 	return nil
 }
 
-// sweep removes expired notifications, and those older than the retention, which
+// cleanUp removes expired notifications, and those older than the retention, which
 // leave a gap. It forgets keys after their lifetime.
-func (m *Model) sweep(at time.Time, e notify.Sweep) {
+func (m *Model) cleanUp(at time.Time, e notify.Cleanup) {
 	maps.DeleteFunc(m.keys, func(_ [32]byte, k usedKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })
 	m.items = slices.DeleteFunc(m.items, func(it *Item) bool { return it.Expired(at) })
 	m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
@@ -233,7 +233,7 @@ func reads(r notify.Reader, owner string) bool {
 }
 
 // Inbox returns the notifications of r, oldest first, each as r finds it. Those that
-// have expired are among them until a Sweep.
+// have expired are among them until a Cleanup.
 func (m *Model) Inbox(r notify.Reader) []Item {
 	var all []Item
 	for _, it := range m.items {
