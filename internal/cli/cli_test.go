@@ -62,7 +62,7 @@ func TestServeReportsEveryMistakeFirst(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	environ := []string{"BELLHOP_LISTEN=8080", "BELLHOP_ALLOWED_ORIGINS=example.com", "BELLHOP_DATA_DIR=" + dir, "BELLHOP_JWT_USER_CLAIM=exp", "BELLHOP_JWT_TOPICS_CLAIM=scope"}
 	bellhop(t, environ, "serve", "--drain-window", "20s").want(t, 2,
-		"BELLHOP_JWT_USER_CLAIM: names a claim with another meaning", "BELLHOP_JWT_TOPICS_CLAIM: names a claim that is read for scopes",
+		"BELLHOP_JWT_USER_CLAIM: names a claim with a fixed meaning", "BELLHOP_JWT_TOPICS_CLAIM: names a claim that is read for scopes",
 		"BELLHOP_LISTEN: ", "BELLHOP_ALLOWED_ORIGINS: ", "BELLHOP_JWT_SECRET: ", `BELLHOP_DRAIN_WINDOW: "20s"`, "flag --drain-window")
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the store was opened")

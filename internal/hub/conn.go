@@ -83,7 +83,7 @@ func (c *Conn) ID() string { return c.id }
 func (c *Conn) Address() netip.Addr { return c.slot.Address() }
 
 // Heard notes that the peer has sent something.
-func (c *Conn) Heard() { c.heard.Store(int64(c.shard.hub.since())) }
+func (c *Conn) FirstMatch() { c.heard.Store(int64(c.shard.hub.since())) }
 
 // Offer queues e, whether c is joining or live, and does not wait. It is for replies and
 // failures, which one connection alone receives. It reports false if c has ended,

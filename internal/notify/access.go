@@ -2,22 +2,22 @@ package notify
 
 import "time"
 
-// MaxTokenLifetime is for how long a token issued now can be good: what is
-// accepted as its lifetime, and twice the leeway between clocks.
+// MaxTokenLifetime is the longest time for which a token issued now can be accepted: the
+// maximum lifetime of a token, and twice the leeway for differing clocks.
 const MaxTokenLifetime = 31*24*time.Hour + time.Minute
 
-// Revocation refuses tokens from the moment it is applied: those of a user that
-// were issued before a time or do not say when they were, or the one token with
-// an ID. It is kept until the last token that it can concern has expired.
+// Revocation makes tokens invalid as soon as it is applied: all tokens of a user that were
+// issued before a time or have no time of issue, or the token with an ID. It is stored
+// until all of these tokens have expired.
 type Revocation struct {
-	User   UserID    // with Before
-	Before time.Time // a token whose iat is this very moment stays good
+	User   UserID    // set together with Before
+	Before time.Time // a token whose iat is equal to Before stays valid
 
-	TokenID string // the jti; instead of User and Before
-	Issuer  string // of the token with that ID, by name; empty: any
+	TokenID string // the jti; set instead of User and Before
+	Issuer  string // name of the issuer of the token with that ID; empty: any issuer
 }
 
-// Concerns reports whether r refuses the token of p.
+// Concerns reports whether r revokes the token of p.
 func (r Revocation) Concerns(p Principal) bool {
 	if r.TokenID != "" {
 		return r.TokenID == p.TokenID && r.IsOf(p.Issuer)
@@ -25,27 +25,28 @@ func (r Revocation) Concerns(p Principal) bool {
 	return r.User == p.User && p.Issued.Before(r.Before)
 }
 
-// IsOf reports whether r concerns tokens of i by their IDs: two issuers may give
-// the same ID to different tokens.
+// IsOf reports whether a revocation by ID includes the tokens of i. Two issuers may use the
+// same ID for different tokens.
 func (r Revocation) IsOf(i *Issuer) bool {
 	return r.Issuer == "" || i != nil && i.Name == r.Issuer
 }
 
-// MaxTokenIDBytes is how long a token's jti may be.
+// MaxTokenIDBytes is the maximum length of the jti of a token.
 const MaxTokenIDBytes = 256
 
-// TicketLifetime is for how long a ticket can be redeemed.
+// TicketLifetime is the time within which a ticket can be redeemed.
 const TicketLifetime = 30 * time.Second
 
-// Ticket lets whoever bears it connect once as a principal, within
-// TicketLifetime. The journal has its hash alone.
+// Ticket allows its bearer to connect once as a principal, within TicketLifetime. The
+// journal has only the hash of a ticket.
 type Ticket struct {
-	Hash      [32]byte // SHA-256 of what the bearer shows
+	Hash      [32]byte // SHA-256 of the ticket
 	Principal Principal
 }
 
-// Redemption uses a ticket up. Its Verdict has the ticket's principal, or
-// ErrTokenInvalid if there is no such ticket, any more or yet.
+// Redemption redeems a ticket, which cannot be used afterwards. Its Verdict has the principal
+// of the ticket, or an error of kind ErrTokenInvalid if the ticket is unknown, used or
+// expired.
 type Redemption struct {
 	Hash [32]byte
 }

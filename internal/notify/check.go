@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// What a notification may be at most. Characters are Unicode code points.
+// Limits on notifications and requests. Characters are Unicode code points.
 const (
 	MaxUserBytes       = 256
 	MaxUsers           = 1_000
@@ -24,8 +24,8 @@ const (
 	MaxBatchRecipients = 10_000
 )
 
-// ParseUser returns s as a UserID, or an error of kind ErrInvalid that says
-// why it is none.
+// ParseUser returns s as a UserID, or an error of kind ErrInvalid with the rule that s
+// breaks.
 func ParseUser(s string) (UserID, error) {
 	if why := userFault(s); why != "" {
 		return "", Errorf(ErrInvalid, "a user %s", why)
@@ -33,28 +33,28 @@ func ParseUser(s string) (UserID, error) {
 	return UserID(s), nil
 }
 
-// ParseKey returns the idempotency key that a caller sent, bare or quoted, or
-// an error of kind ErrMalformed.
+// ParseKey returns the idempotency key in s, which may be in double quotes, or an error of
+// kind ErrMalformed.
 func ParseKey(s string) (string, error) {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]
 	}
 	if len(s) < 1 || len(s) > MaxKeyLength {
-		return "", Errorf(ErrMalformed, "an idempotency key has 1 to %d characters", MaxKeyLength)
+		return "", Errorf(ErrMalformed, "an idempotency key must have 1 to %d characters", MaxKeyLength)
 	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
-			return "", Errorf(ErrMalformed, "an idempotency key is printable ASCII")
+			return "", Errorf(ErrMalformed, "an idempotency key must be printable ASCII")
 		}
 	}
 	return s, nil
 }
 
-// MaxDeferral is how far ahead a notification may be published.
+// MaxDeferral is the longest time between a publish and its delivery.
 const MaxDeferral = 366 * 24 * time.Hour
 
-// Check returns what is wrong with d at now, nothing if it may be published by
-// one who has the scope. No notification may outlive retention.
+// Check returns the faults of d at the time now, none if it is valid. A time to live must not
+// exceed retention. Check does not check the scopes of the publisher.
 func (d *Draft) Check(now time.Time, retention time.Duration) []Fault {
 	var c checker
 	c.to(d)
@@ -93,8 +93,8 @@ func (c *checker) to(d *Draft) {
 	eachOf(c, "/to/topics", d.Topics, MaxTopics, topicFault)
 }
 
-// eachOf looks at names, and tells of the first that is none: one is enough to
-// learn from; a thousand are noise.
+// eachOf checks the number of names and each name. It reports only the first invalid name,
+// since there may be a thousand.
 func eachOf[T ~string](c *checker, pointer string, names []T, most int, faultOf func(string) string) {
 	if len(names) > most {
 		c.fault(pointer, "must have at most %d items", most)
@@ -107,12 +107,12 @@ func eachOf[T ~string](c *checker, pointer string, names []T, most int, faultOf 
 	}
 }
 
-// when looks at what depends on time.
+// when checks the time of delivery.
 func (c *checker) when(d *Draft, now time.Time) {
 	switch {
 	case d.DeliverAt.IsZero():
 	case d.Ephemeral:
-		c.fault("/deliver_at", "must be absent from what is ephemeral: that is not kept until then")
+		c.fault("/deliver_at", "must be absent if ephemeral is true: an ephemeral notification is not stored until then")
 	case d.DeliverAt.Sub(now) > MaxDeferral:
 		c.fault("/deliver_at", "must be at most %d days ahead", int64(MaxDeferral.Hours())/24)
 	}
@@ -131,7 +131,7 @@ func (c *checker) typeName(s string) {
 	}
 	for i := range len(s) {
 		if !isTypeByte(s[i]) {
-			c.fault("/type", "must be of A-Z a-z 0-9 . _ -")
+			c.fault("/type", "must have only the characters A-Z a-z 0-9 . _ -")
 			return
 		}
 	}
@@ -148,11 +148,12 @@ func (c *checker) text(pointer, s string, most int) {
 	}
 }
 
-// userFault says why s is no user, empty if it is one. A path cannot name "." or
-// "..": URLs resolve them, escaped or not.
+// userFault returns the rule that s breaks as a user, empty if s is valid. "." and ".." are
+// refused because no URL can contain them as a path segment, not even escaped (RFC 3986,
+// section 5.2.4).
 func userFault(s string) string {
 	if s == "." || s == ".." {
-		return `must not be "." or "..", which no URL can name`
+		return `must not be "." or "..", which cannot be part of a URL`
 	}
 	return nameFault(s)
 }

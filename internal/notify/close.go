@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Close says why a connection ends and whether its client should come back.
-// Code is of RFC 6455, section 7.4, or our own from 4400 up; the list below is
-// the whole of what this service closes with.
+// Close is the reason for which a connection is closed. Codes below 4400 are those of
+// RFC 6455, section 7.4. The variables below, and CloseRestart, are all reasons that this
+// service uses.
 type Close struct {
 	Code      int
-	Reason    string // at most 123 bytes, as RFC 6455 has it
-	Reconnect bool
-	After     time.Duration // before coming back; a random part of it after 1012
+	Reason    string        // at most 123 bytes (RFC 6455, section 5.5)
+	Reconnect bool          // whether the client should connect again
+	After     time.Duration // delay before reconnecting; with code 1012, a random part of it
 }
 
-// The reasons to end a connection.
+// The reasons for closing a connection.
 var (
 	CloseNormal       = Close{Code: 1000, Reason: "bye", Reconnect: true}
 	CloseProtocol     = Close{Code: 1002, Reason: "protocol-error"}
@@ -33,14 +33,14 @@ var (
 	CloseDisconnected = Close{Code: 4410, Reason: "disconnected", Reconnect: true}
 	CloseFlood        = Close{Code: 4429, Reason: "too-many-commands", Reconnect: true}
 
-	// CloseSilent and CloseLost are never sent: the peer was not heard from for
-	// too long, or the network failed. The peer sees 1006.
+	// CloseSilent and CloseLost are never sent. Either the peer was silent for too long,
+	// or the network has failed. The peer's library reports 1006.
 	CloseSilent = Close{Code: 1006, Reason: "silent", Reconnect: true}
 	CloseLost   = Close{Code: 1006, Reason: "lost", Reconnect: true}
 )
 
-// CloseRestart is how a drain ends a connection: its client comes back after a
-// random part of window.
+// CloseRestart returns the reason with which a drain closes connections. Clients reconnect
+// after a random part of window.
 func CloseRestart(window time.Duration) Close {
 	seconds := int(window / time.Second)
 	return Close{

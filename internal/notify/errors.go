@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// The kinds of error that a caller can be told of. What is none of these is
-// internal and told to nobody but the log. Package wire gives each a name and
-// a status.
+// The kinds of errors that callers may see. Any other error is internal: it is logged, and
+// its text is not sent. Package problem has the name and the status of each kind.
 var (
 	ErrMalformed       = errors.New("malformed")
 	ErrUnauthenticated = errors.New("unauthenticated") // no token, key or signature
@@ -17,10 +16,10 @@ var (
 	ErrTokenRevoked    = errors.New("token revoked")
 	ErrScope           = errors.New("scope missing")
 	ErrOrigin          = errors.New("origin not allowed")
-	ErrMisdirected     = errors.New("misdirected") // the request is for another host
+	ErrMisdirected     = errors.New("misdirected") // the request was sent to another host
 	ErrNotFound        = errors.New("not found")
 	ErrMethod          = errors.New("method not allowed")
-	ErrInProgress      = errors.New("in progress") // the first request with this key
+	ErrInProgress      = errors.New("in progress") // the first request with this idempotency key has not ended
 	ErrTooLarge        = errors.New("too large")
 	ErrMediaType       = errors.New("unsupported media type")
 	ErrInvalid         = errors.New("invalid")
@@ -32,30 +31,30 @@ var (
 	ErrOutcomeUnknown  = errors.New("outcome unknown") // perhaps stored
 )
 
-// Error is a kind of error with what the caller may be told about it. Its text
-// must hold no token, key or signature.
+// Error is an error with a kind and with details that are sent to the caller. Its text must
+// not contain a token, key or signature.
 type Error struct {
 	Kind       error
 	Detail     string
 	Faults     []Fault       // with ErrInvalid
 	RetryAfter time.Duration // with ErrLimit
-	Rate       Rate          // with ErrLimit, if it is a rate that was exceeded
+	Rate       Rate          // with ErrLimit, if a rate was exceeded
 }
 
-// Rate is how often something may be done.
+// Rate is a limit on how often something may be done.
 type Rate struct {
-	Name   string // what is counted, such as "broadcasts"
-	Quota  int    // how many in a window
+	Name   string // of the counted actions, such as "broadcasts"
+	Quota  int    // maximum number in a window
 	Window time.Duration
 }
 
-// Fault is one thing wrong with a body.
+// Fault is a mistake in a body.
 type Fault struct {
-	Pointer string `json:"pointer"` // RFC 6901; "" is the whole body
+	Pointer string `json:"pointer"` // to the wrong member (RFC 6901); "" is the whole body
 	Detail  string `json:"detail"`
 }
 
-// Errorf returns an error of a kind whose detail may be shown to the caller.
+// Errorf returns an error of a kind with a detail that is sent to the caller.
 func Errorf(kind error, format string, args ...any) error {
 	return &Error{Kind: kind, Detail: fmt.Sprintf(format, args...)}
 }

@@ -12,59 +12,59 @@ const (
 	VerbArchive Verb = "archive"
 )
 
-// Mark changes the state that notifications have for a user: those with IDs,
-// or all that Reader finds up to Through. It changes a bounded number;
-// Verdict.More says that there are more, to be marked from Verdict.Next on.
+// Mark changes the read state of notifications for a user: those with IDs, or all in the
+// inbox of Reader up to the sequence Through. An entry changes a bounded number of
+// notifications. If there are more, Verdict.More is set, and the next Mark continues from
+// Verdict.Next.
 type Mark struct {
 	Reader  Reader
 	Verb    Verb
-	IDs     []string     // of which those that the user does not have are ignored
-	Through Sequence     // instead of IDs
-	From    MarkPosition // how far an earlier Mark with the same Through has come
-	Keep    int          // how many changes of state a history keeps, at least
+	IDs     []string     // IDs that are not in the inbox are ignored
+	Through Sequence     // used if IDs is nil
+	From    MarkPosition // the Verdict.Next of the previous Mark with the same Through
+	Keep    int          // minimum number of changes of state that a history keeps
 }
 
-// MarkPosition is the place up to which a Mark has marked. Only the machine that applies
-// entries reads it.
+// MarkPosition is the position that a Mark has reached. Only package store reads its fields.
 type MarkPosition struct {
 	Task  string
 	After Sequence
 }
 
-// Recall takes a notification back, or keeps one from being released. The
-// error of its Verdict is of kind ErrNotFound if there is none with this ID.
+// Recall removes a notification from all inboxes, or a deferred one before its delivery. The
+// Verdict has an error of kind ErrNotFound if there is no notification with this ID.
 type Recall struct {
 	ID     string
-	Within *Bound // what reaches anybody beyond it is not found; nil: everyone is within
-	Keep   int    // as in Mark
+	Within *Bound // notifications with a recipient outside of it are not found; nil: no restriction
+	Keep   int    // see Mark
 }
 
-// Release delivers what a Publish has deferred, if it is still there. Nothing
-// is released before its time.
+// Release delivers a deferred notification, unless it was recalled. It does nothing before
+// the time of delivery.
 type Release struct {
 	Ref Deferred
 }
 
-// Deferred is the place of what is to be delivered later.
+// Deferred identifies a deferred notification.
 type Deferred struct {
-	At       time.Time // when it is due
+	At       time.Time // the time of delivery
 	Sequence Sequence  // of its Publish
 }
 
-// Reader says whose inbox is read, and what is in it besides the user's own:
-// what was told to one of Topics, and broadcasts from Since on.
+// Reader identifies an inbox. It has the notifications to the user, those to the topics, and
+// those to everyone from Since on.
 type Reader struct {
 	User   UserID
 	Since  time.Time
 	Topics []TopicPattern
 }
 
-// Reader returns whose inbox p reads.
+// Reader returns the Reader of p's inbox.
 func (p *Principal) Reader() Reader {
 	return Reader{User: p.User, Since: p.Since, Topics: p.Topics}
 }
 
-// InboxState says which notifications of an inbox are listed.
+// InboxState selects notifications of an inbox by their read state.
 type InboxState string
 
 // The states.
@@ -73,10 +73,10 @@ const (
 	StateRead     InboxState = "read" // and not archived
 	StateArchived InboxState = "archived"
 	StateAll      InboxState = "all"
-	StateInbox    InboxState = "" // what is not archived
+	StateInbox    InboxState = "" // not archived
 )
 
-// Has reports whether a notification that is found as v is in state s.
+// Has reports whether a notification with the view v is in state s.
 func (s InboxState) Has(v *View) bool {
 	switch s {
 	case StateUnread:
@@ -93,9 +93,9 @@ func (s InboxState) Has(v *View) bool {
 	return false
 }
 
-// InboxChange says that notifications have another state for a user, or are no longer
-// in an inbox: Recalled are those that were recalled, replaced or evicted. It has a
-// place in the one order of events that its readers receive.
+// InboxChange is a change of read state, or the removal of notifications from inboxes.
+// Recalled are those that were recalled, replaced or evicted. Readers receive it in the
+// journal's order, like notifications.
 type InboxChange struct {
 	Sequence Sequence
 	To       Readers
@@ -103,23 +103,23 @@ type InboxChange struct {
 	// IDs of notifications.
 	Read, Unread, Archived, Recalled []string
 
-	// Replaced says that the notification at Sequence, which comes next, has taken
-	// the place of what was recalled.
+	// Replaced means that the notification at Sequence, which is delivered next, replaces
+	// the notifications in Recalled.
 	Replaced bool
 
-	// Evicted says that a history was full when the notification at Sequence came,
-	// which was delivered before this change, and dropped Recalled. The change is
-	// stored nowhere.
+	// Evicted means that a history was full when the notification at Sequence was added,
+	// and that Recalled were removed from it. That notification is delivered before this
+	// change. The change is not stored.
 	Evicted bool
 
-	// HeldBy are topics that still have what was evicted from another topic: readers
-	// of one of them are not told.
+	// HeldBy are topics that still have the notifications that were evicted from another
+	// topic. Readers of one of them do not receive this change.
 	HeldBy []Topic
 }
 
-// User returns the one user whom c concerns; ok is false if it concerns several or
-// is shared. Connections of one user receive the unread count with c; for all
-// others a Recount follows.
+// User returns the user if c is for exactly one user; otherwise ok is false. The connections
+// of one user receive the number of unread notifications with c. For several readers, a
+// Recount follows.
 func (c *InboxChange) User() (u UserID, ok bool) {
 	if c.To.All || len(c.To.Topics) > 0 || len(c.To.Users) != 1 {
 		return "", false
@@ -127,15 +127,15 @@ func (c *InboxChange) User() (u UserID, ok bool) {
 	return c.To.Users[0], true
 }
 
-// Recount says that readers have another number of unread notifications than
-// they can tell by what they heard: some have expired, or were dropped, replaced or
+// Recount means that the number of unread notifications of readers has changed in a way that
+// they cannot derive from events: notifications have expired, or were evicted, replaced or
 // recalled.
 type Recount struct {
 	To Readers
 }
 
-// Readers are those who are told: users by name, or else those who hear one of
-// the topics, or everyone.
+// Readers are the recipients of a change: users by name, or the readers of any of the topics,
+// or everyone.
 type Readers struct {
 	Users  []UserID
 	Topics []Topic

@@ -5,26 +5,26 @@ import (
 	"sync/atomic"
 )
 
-// Issuer is an issuer of tokens as it is configured. The principals of its tokens
-// share one Issuer, so that each costs a connection one pointer. If its
-// configuration changes, there is a new Issuer, and the old one is withdrawn.
+// Issuer is a configured issuer of tokens. All principals of its tokens refer to the same
+// Issuer, so that it takes one pointer per connection. If the configuration changes, a new
+// Issuer is made, and the old one is withdrawn.
 type Issuer struct {
-	Name    string   // what its tokens name; AnyIssuer if they may name any
-	Version [16]byte // of its configuration, the same on every node and after a restart
+	Name    string   // the iss of its tokens; AnyIssuer if they may have any
+	Version [16]byte // hash of its configuration, the same on every node and after a restart
 	Bound   *Bound   // nil: its tokens may act on every user and topic
 
 	withdrawn atomic.Pointer[Close]
 }
 
-// AnyIssuer is the name of the issuer of the settings if it has no other.
+// AnyIssuer is the name of the issuer of the settings if none is configured.
 const AnyIssuer = "*"
 
-// Withdraw makes i one whose tokens are not accepted any more. Connections that
-// they opened are to end with why.
+// Withdraw marks i as no longer accepted. The connections of its tokens must be closed with
+// why.
 func (i *Issuer) Withdraw(why Close) { i.withdrawn.Store(&why) }
 
-// Withdrawn returns how the connections of i are to end, if i was withdrawn. A nil
-// Issuer, as API keys and webhooks have it, never is.
+// Withdrawn reports whether i was withdrawn, and the reason with which its connections must be
+// closed. A nil Issuer, which API keys and webhooks have, is never withdrawn.
 func (i *Issuer) Withdrawn() (why Close, yes bool) {
 	if i == nil {
 		return Close{}, false
@@ -35,12 +35,12 @@ func (i *Issuer) Withdrawn() (why Close, yes bool) {
 	return Close{}, false
 }
 
-// Bound is whom the tokens of an issuer may act on: publish to, list, disconnect,
-// revoke and recall. A nil Bound is everyone.
+// Bound restricts the users and topics that the tokens of an issuer may act on: publish to,
+// list, disconnect, revoke and recall. A nil Bound does not restrict.
 type Bound struct {
-	Prefix   string         // of users, not empty
-	Topics   []TopicPattern // what stands for the topics
-	AnyTopic bool           // instead of Topics
+	Prefix   string         // of the users; not empty
+	Topics   []TopicPattern // allowed topics
+	AnyTopic bool           // all topics are allowed; Topics is not used
 }
 
 // HasUser reports whether u is within b.
@@ -61,7 +61,7 @@ func (b *Bound) hasTopic(t Topic) bool {
 	return false
 }
 
-// Reaches reports whether everybody whom n was told to is within b.
+// Reaches reports whether all recipients of n are within b.
 func (b *Bound) Reaches(n *Notification) bool {
 	if b == nil {
 		return true

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// UserID names a user: the subject of a token and the address of a
-// notification. It is 1 to 256 bytes of UTF-8 without white space or control
-// characters, and neither "." nor ".."; ParseUser makes one of a string.
+// UserID is the name of a user: the subject of a token, and a recipient of notifications. It
+// has 1 to 256 bytes of UTF-8 without white space or control characters, and is not "." or
+// "..". ParseUser checks a string.
 type UserID string
 
-// Sequence is the place of an entry in the journal. The first is 1; 0 is the
-// place before all. One sequence orders everything that a user can be told.
+// Sequence is the position of an entry in the journal. The first is 1, and 0 is before the
+// first. It orders all events of a user, because they all result from entries.
 type Sequence uint64
 
-// Priority says how urgent a notification is. It is passed on to clients and
-// does not change the order of delivery.
+// Priority is the urgency of a notification. Clients receive it; it does not change the order
+// of delivery.
 type Priority string
 
 // The priorities; PriorityNormal is the default.
@@ -25,73 +25,72 @@ const (
 	PriorityHigh   Priority = "high"
 )
 
-// Audience says to whom a notification went.
+// Audience is the kind of recipients of a notification.
 type Audience string
 
 // The audiences.
 const (
-	AudienceUser  Audience = "user"  // to users by name
-	AudienceTopic Audience = "topic" // to those whose tokens name one of its topics
-	AudienceAll   Audience = "all"   // to everyone
+	AudienceUser  Audience = "user"  // users by name
+	AudienceTopic Audience = "topic" // users whose tokens have one of its topics
+	AudienceAll   Audience = "all"   // everyone
 )
 
-// Draft is a notification as its publisher asks for it: the body of
-// POST /notify, decoded. Check says whether it may be published.
+// Draft is the decoded body of POST /notify. Check reports whether it is valid.
 type Draft struct {
-	// One of these says to whom. What is named twice is told once.
+	// The recipients: exactly one of these is set. Repeated names count once.
 	Users  []UserID
-	Topics []Topic // names, no patterns
+	Topics []Topic // names, not patterns
 	All    bool
 
 	Type      string
 	Title     string
 	Body      string
 	Data      []byte        // a JSON object as it was sent, or nil
-	TTL       time.Duration // from when it is delivered
+	TTL       time.Duration // from the time of delivery; 0: until retention removes it
 	Priority  Priority
 	Ephemeral bool
 
-	CollapseKey string    // it takes the place of the one before it with this key; empty: none
-	DeliverAt   time.Time // zero, or past: at once
+	CollapseKey string    // it replaces the previous notification with this key; empty: none
+	DeliverAt   time.Time // zero or in the past: it is delivered immediately
 
-	// Source is the body, compact: what an idempotency key is compared by.
+	// Source is the compacted body, from which the fingerprint of an idempotency key is
+	// computed.
 	Source []byte
 }
 
-// Notification is what users are told, as the journal settled it. Live
-// delivery and replay both start from it.
+// Notification is a published notification with its position in the journal. Live delivery
+// and replay both use it.
 type Notification struct {
-	Sequence Sequence // 0 if ephemeral: such a one has no place to resume from
+	Sequence Sequence // 0 if it is ephemeral, so that no cursor refers to it
 	Time     time.Time
-	Expires  time.Time // zero: never by itself
+	Expires  time.Time // zero: it does not expire
 	Audience Audience
-	Users    []UserID // to whom, with AudienceUser; one read from a history does not say
-	Topics   []Topic  // likewise, with AudienceTopic
+	Users    []UserID // recipients, with AudienceUser; nil if it was read from a history
+	Topics   []Topic  // topics, with AudienceTopic; nil if it was read from a history
 
-	// CollapseKey is how a newer one finds the one it replaces, for each user,
-	// each topic and everyone apart.
+	// CollapseKey identifies the notification that this one replaces, separately in the
+	// history of each user, of each topic and of everyone.
 	CollapseKey string
 
-	// Content holds the members that do not depend on the journal, as JSON
-	// without the braces; the id is the first. Package wire writes and completes
-	// it.
+	// Content has the members that do not depend on the journal, as JSON without the
+	// braces. The first member is the id. Package wire writes and completes it.
 	Content []byte
 
 	View
 }
 
-// View is how one reader finds a notification.
+// View is the part of a notification that depends on its reader.
 type View struct {
-	Topic    Topic  // by which the reader hears it, with AudienceTopic
-	Replaces string // the ID of the one whose place it took; empty: none
+	Topic    Topic  // the topic by which the reader receives it, with AudienceTopic
+	Replaces string // ID of the notification that it replaces; empty: none
 
-	Read, Archived time.Time // zero: it is not
+	Read, Archived time.Time // zero: it is not read or not archived
 }
 
-// Unread reports whether the reader still has to look at it.
+// Unread reports whether the notification is neither read nor archived.
 func (v *View) Unread() bool { return v.Read.IsZero() && v.Archived.IsZero() }
 
-// ID returns what n is called, a UUID.
+// ID returns the ID of n, a UUID.
 func (n *Notification) ID() string {
 	rest, ok := bytes.CutPrefix(n.Content, []byte(`"id":"`))
 	if !ok {
@@ -101,14 +100,14 @@ func (n *Notification) ID() string {
 	return string(id)
 }
 
-// Expired reports whether n is past its time to live at now.
+// Expired reports whether n has expired at the time now.
 func (n *Notification) Expired(now time.Time) bool {
 	return !n.Expires.IsZero() && !now.Before(n.Expires)
 }
 
 // Receipt is the answer to a publish.
 type Receipt struct {
-	ID         string // the notification's, a UUID
-	Recipients int    // 0 for topics and everyone: nobody is counted
-	Duplicate  bool   // the idempotency key had been used: this is the first answer
+	ID         string // of the notification, a UUID
+	Recipients int    // number of users; 0 for topics and everyone, whose readers are not counted
+	Duplicate  bool   // the idempotency key was used before, and this is the first answer
 }

@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Peers reaches the connections of all nodes, this one included, with what is not
-// journalled. A node that has no others is its own and only peer.
+// Peers reaches the connections of all nodes, including this one, for everything that is not
+// journalled. A single node is its own only peer.
 //
-// Nothing is repeated for a node that cannot be reached: what must not be missed
-// goes through the Journal. The kind of an error is ErrUnavailable if no other
-// node was reached, and ErrOutcomeUnknown if some may have been.
+// Nothing is sent again to a node that could not be reached. Everything that must not be lost
+// goes through the Journal. The kind of an error is ErrUnavailable if no other node was
+// reached, and ErrOutcomeUnknown if some may have been.
 type Peers interface {
-	// Deliver delivers n, which is ephemeral, to the connections of its users and
-	// topics. It waits for no connection.
+	// Deliver delivers an ephemeral notification to the connections of its users and
+	// topics. It does not wait for any connection.
 	Deliver(ctx context.Context, n *Notification) error
 
-	// Connections returns the open connections of u, oldest first. It returns those
-	// that it knows of beside an error.
+	// Connections returns the open connections of u, oldest first. With an error, it also
+	// returns the connections of the nodes that have answered.
 	Connections(ctx context.Context, u UserID) ([]Connection, error)
 
-	// Disconnect ends the connections of u, or the one with an ID. Clients may
-	// connect again. There need not be such a connection.
+	// Disconnect closes all connections of u, or only the one with an ID if connection is
+	// not empty. Clients may connect again. It is no error if there is no such connection.
 	Disconnect(ctx context.Context, u UserID, connection string) error
 }
 
-// Connection is an open connection as operators see it.
+// Connection describes an open connection to operators.
 type Connection struct {
 	ID        string
 	Transport string // "websocket" or "events"
-	Node      string // that holds it
+	Node      string // name of its node
 	Since     time.Time
-	Address   netip.Addr // of the client; invalid if it is not known
+	Address   netip.Addr // of the client; invalid if unknown
 }

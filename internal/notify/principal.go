@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// Principal is who presented a valid token: whom a connection hears for, and
-// what it may do.
+// Principal is the identity and the permissions of a valid token, API key or webhook
+// signature.
 type Principal struct {
-	User   UserID  // empty for a backend that is no user
+	User   UserID  // empty: an API key or a webhook
 	Issuer *Issuer // of the token; nil: an API key or a webhook
 
-	// Name tells principals apart where more than users act: in idempotency
-	// keys, limits and logs. A user's is "user:" and the ID.
+	// Name identifies the principal in idempotency keys, limits and logs. It is "user:"
+	// and the ID for a user, and begins with "key:" or "webhook:" for others.
 	Name string
 
 	Scopes  []Scope
-	Topics  []TopicPattern // what it hears of besides its own
-	Since   time.Time      // broadcasts from before are hidden; zero: none are
-	Expires time.Time      // of the token; zero: never, as of an API key
+	Topics  []TopicPattern // topics whose notifications the user receives
+	Since   time.Time      // notifications to everyone from before are hidden; zero: none are
+	Expires time.Time      // exp of the token; zero: it does not expire
 
-	// TopicsIgnored counts topics that the token names besides Topics: those that
-	// are none, too many, or not for its issuer to give.
+	// TopicsIgnored is the number of topics of the token that are not in Topics, because
+	// they are malformed, too many, or not allowed for the issuer.
 	TopicsIgnored int
 
-	// What a Revocation goes by.
-	Issued  time.Time // the token's iat; zero: it does not say
-	TokenID string    // its jti; empty: it has none
+	// Used by Revocation.
+	Issued  time.Time // iat of the token; zero: it has none
+	TokenID string    // jti of the token; empty: it has none
 }
 
-// Leeway is how long a token is accepted after its time, since the clocks of its
+// Leeway is the time for which a token is accepted after its expiry, since the clocks of its
 // issuer and of this node may differ.
 const Leeway = 30 * time.Second
 
@@ -43,7 +43,7 @@ const (
 	ScopeAdmin     Scope = "notify:admin"     // connections, revocations, recall
 )
 
-// MayPublish returns an error of kind ErrScope unless p may publish to somebody.
+// MayPublish returns an error of kind ErrScope unless p has a scope for publishing.
 func (p Principal) MayPublish() error {
 	if p.May(ScopePublish) == nil || p.May(ScopeBroadcast) == nil {
 		return nil
@@ -51,8 +51,7 @@ func (p Principal) MayPublish() error {
 	return p.May(ScopePublish)
 }
 
-// IsBackend reports whether p acts for others than itself: it is no user, or has a
-// scope to publish or to operate.
+// IsBackend reports whether p is a backend: it has no user, or has any scope.
 func (p Principal) IsBackend() bool {
 	return p.User == "" || p.May(ScopePublish) == nil || p.May(ScopeBroadcast) == nil || p.May(ScopeAdmin) == nil
 }
@@ -62,10 +61,10 @@ func (p Principal) May(s Scope) error {
 	if slices.Contains(p.Scopes, s) {
 		return nil
 	}
-	return &Error{Kind: ErrScope, Detail: "the token lacks the scope " + string(s)}
+	return &Error{Kind: ErrScope, Detail: "the scope " + string(s) + " is required, and the token does not have it"}
 }
 
-// Bound returns whom p may act on.
+// Bound returns the users and topics that p may act on.
 func (p Principal) Bound() *Bound {
 	if p.Issuer == nil {
 		return nil
@@ -73,34 +72,33 @@ func (p Principal) Bound() *Bound {
 	return p.Issuer.Bound
 }
 
-// MayReach returns an error of kind ErrScope unless p may publish to all whom d
-// names. It says nothing of whether there are others.
+// MayReach returns an error of kind ErrScope unless p may publish to all recipients of d.
 func (p Principal) MayReach(d *Draft) error {
 	b := p.Bound()
 	if b == nil {
 		return nil
 	}
 	if d.All {
-		return Errorf(ErrScope, "the token's issuer is for users that begin with %s, and may not publish to everyone", b.Prefix)
+		return Errorf(ErrScope, "tokens of this issuer may publish only to users that begin with %s, not to everyone", b.Prefix)
 	}
 	for i, u := range d.Users {
 		if !b.HasUser(u) {
-			return Errorf(ErrScope, "the token's issuer is for users that begin with %s, and /to/users/%d does not", b.Prefix, i)
+			return Errorf(ErrScope, "tokens of this issuer may publish only to users that begin with %s, and /to/users/%d does not", b.Prefix, i)
 		}
 	}
 	for i, t := range d.Topics {
 		if !b.hasTopic(t) {
-			return Errorf(ErrScope, "/to/topics/%d is not among the topics that the token's issuer is for", i)
+			return Errorf(ErrScope, "/to/topics/%d is not one of the topics that tokens of this issuer may publish to", i)
 		}
 	}
 	return nil
 }
 
-// MayAdminister returns an error of kind ErrScope unless u is a user whom p may
-// list, disconnect and revoke, be there such a user or not.
+// MayAdminister returns an error of kind ErrScope unless p may list and close the connections
+// of u and revoke its tokens. The user need not exist.
 func (p Principal) MayAdminister(u UserID) error {
 	if b := p.Bound(); !b.HasUser(u) {
-		return Errorf(ErrScope, "the token's issuer is for users that begin with %s", b.Prefix)
+		return Errorf(ErrScope, "tokens of this issuer may act only on users that begin with %s", b.Prefix)
 	}
 	return nil
 }

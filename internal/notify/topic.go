@@ -5,25 +5,25 @@ import (
 	"strings"
 )
 
-// Topic is something that users hear of if their tokens name it. It has the
-// form of a UserID, without a "*".
+// Topic is the name of a topic. Users whose tokens have it receive its notifications. It has
+// the form of a UserID, without a "*".
 type Topic string
 
-// TopicPattern is what a token names: a topic, or "project.*", which stands for
-// all topics that begin with "project.".
+// TopicPattern is a topic, or a pattern such as "project.*", which matches all topics that
+// begin with "project.".
 type TopicPattern string
 
-// patternRest is what a pattern ends with that stands for more than one topic.
+// patternRest is the end of a pattern that is not the name of a topic.
 const patternRest = ".*"
 
-// Prefix returns what the topics begin with that p stands for; ok is false if
-// p is the name of one.
+// Prefix returns the beginning of the topics that p matches; ok is false if p is the name of a
+// topic.
 func (p TopicPattern) Prefix() (prefix string, ok bool) {
 	prefix, ok = strings.CutSuffix(string(p), "*")
 	return prefix, ok
 }
 
-// Matches reports whether p stands for t.
+// Matches reports whether p matches t.
 func (p TopicPattern) Matches(t Topic) bool {
 	if prefix, ok := p.Prefix(); ok {
 		return strings.HasPrefix(string(t), prefix)
@@ -31,7 +31,7 @@ func (p TopicPattern) Matches(t Topic) bool {
 	return string(t) == string(p)
 }
 
-// Covers reports whether p stands for every topic that q stands for.
+// Covers reports whether p matches every topic that q matches.
 func (p TopicPattern) Covers(q TopicPattern) bool {
 	if prefix, ok := p.Prefix(); ok {
 		return strings.HasPrefix(string(q), prefix)
@@ -39,8 +39,8 @@ func (p TopicPattern) Covers(q TopicPattern) bool {
 	return q == p
 }
 
-// Heard returns the first of topics that one of patterns stands for.
-func Heard(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
+// FirstMatch returns the first of topics that matches any of patterns.
+func FirstMatch(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
 	for _, t := range topics {
 		if slices.ContainsFunc(patterns, func(p TopicPattern) bool { return p.Matches(t) }) {
 			return t, true
@@ -49,8 +49,8 @@ func Heard(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
 	return "", false
 }
 
-// ParsePattern returns s as a TopicPattern, or an error of kind ErrInvalid that
-// says why it is none.
+// ParsePattern returns s as a TopicPattern, or an error of kind ErrInvalid with the rule that
+// s breaks.
 func ParsePattern(s string) (TopicPattern, error) {
 	if len(s) > MaxUserBytes {
 		return "", Errorf(ErrInvalid, "a topic must have at most %d bytes", MaxUserBytes)
@@ -73,8 +73,8 @@ func topicFault(s string) string {
 	return userFault(s)
 }
 
-// stemFault is topicFault for the part of a pattern before its end. No path names
-// a pattern.
+// stemFault is topicFault for the part of a pattern before patternRest. It allows "." and
+// "..", since patterns are not part of URLs.
 func stemFault(s string) string {
 	if strings.Contains(s, "*") {
 		return "must not have a *"

@@ -55,10 +55,10 @@ func TestPatternsCover(t *testing.T) {
 
 func TestHeardIsTheFirstOfTheTopics(t *testing.T) {
 	patterns := []notify.TopicPattern{"b", "a.*"}
-	if got, ok := notify.Heard(patterns, []notify.Topic{"c", "a.1", "b"}); got != "a.1" || !ok {
+	if got, ok := notify.FirstMatch(patterns, []notify.Topic{"c", "a.1", "b"}); got != "a.1" || !ok {
 		t.Errorf("heard %q, %t", got, ok)
 	}
-	if got, ok := notify.Heard(patterns, []notify.Topic{"c", "a"}); got != "" || ok {
+	if got, ok := notify.FirstMatch(patterns, []notify.Topic{"c", "a"}); got != "" || ok {
 		t.Errorf("heard %q, %t", got, ok)
 	}
 }

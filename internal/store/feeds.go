@@ -121,7 +121,7 @@ func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 		if h.owner.kind != kindFeedItem || isPattern(h.owner.name) || strings.Count(h.owner.name, ".") <= maxPatternDots {
 			continue
 		}
-		if _, ok := notify.Heard(patterns, []notify.Topic{t}); ok {
+		if _, ok := notify.FirstMatch(patterns, []notify.Topic{t}); ok {
 			all = append(all, notify.TopicPattern(t))
 		}
 	}

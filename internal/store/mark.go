@@ -195,7 +195,7 @@ func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 		return has && !n.Time.Before(m.Reader.Since), err
 	}
 	for _, t := range n.Topics {
-		if _, ok := notify.Heard(m.Reader.Topics, []notify.Topic{t}); !ok {
+		if _, ok := notify.FirstMatch(m.Reader.Topics, []notify.Topic{t}); !ok {
 			continue
 		}
 		if has, err := m.has(ofTopic(t).keyOf(n)); has || err != nil {

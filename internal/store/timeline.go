@@ -237,7 +237,7 @@ func (t *timeline) notificationAt(seq notify.Sequence, state notify.InboxState) 
 	} else {
 		n, ok, err = t.sharedItemAt(seq, state)
 	}
-	n.Topic, _ = notify.Heard(t.reader.Topics, n.Topics)
+	n.Topic, _ = notify.FirstMatch(t.reader.Topics, n.Topics)
 	return n, ok, err
 }
 

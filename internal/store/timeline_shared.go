@@ -78,7 +78,7 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 // in the first topic that the reader hears.
 func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
 	for _, topic := range slices.Sorted(slices.Values(n.Topics)) {
-		if _, ok := notify.Heard(t.reader.Topics, []notify.Topic{topic}); !ok {
+		if _, ok := notify.FirstMatch(t.reader.Topics, []notify.Topic{topic}); !ok {
 			continue
 		}
 		b, err := get(t.snapshot, ofTopic(topic).keyOf(n))

@@ -228,7 +228,7 @@ func (m *Model) mark(at time.Time, e notify.Mark) {
 // reads reports whether r reads the history of an owner.
 func reads(r notify.Reader, owner string) bool {
 	topic, isTopic := strings.CutPrefix(owner, "t:")
-	_, heard := notify.Heard(r.Topics, []notify.Topic{notify.Topic(topic)})
+	_, heard := notify.FirstMatch(r.Topics, []notify.Topic{notify.Topic(topic)})
 	return owner == "a" || owner == "u:"+string(r.User) || isTopic && heard
 }
 
@@ -250,7 +250,7 @@ func (m *Model) Inbox(r notify.Reader) []Item {
 		it := &all[i]
 		it.View = m.marks[r.User][it.Sequence]
 		it.Replaces = it.replaces
-		it.Topic, _ = notify.Heard(r.Topics, it.Topics)
+		it.Topic, _ = notify.FirstMatch(r.Topics, it.Topics)
 	}
 	return all
 }
