@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +16,7 @@ import (
 // ConnOptions configure the connection to the NATS servers.
 type ConnOptions struct {
 	URLs            []string // of any of the servers; the others are learnt from them
-	CredentialsFile string   // of the user; empty: none
+	CredentialsFile string   // of the user: a .creds file, or the seed of an nkey; empty: none
 	CAFile          string   // certificates that sign those of the servers; empty: those of the machine
 	Node            string   // name of this node, which NATS shows to its operators
 	Logger          *slog.Logger
@@ -56,7 +58,11 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 		nats.ErrorHandler(log.error),
 	}
 	if o.CredentialsFile != "" {
-		options = append(options, nats.UserCredentials(o.CredentialsFile))
+		credentials, err := credentialsIn(o.CredentialsFile)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, credentials)
 	}
 	if o.CAFile != "" {
 		options = append(options, nats.RootCAs(o.CAFile))
@@ -66,6 +72,22 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	return conn, nil
+}
+
+// credentialsIn returns the option for a file with credentials.
+func credentialsIn(file string) (nats.Option, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the credentials for NATS: %w", err)
+	}
+	if bytes.Contains(content, []byte("BEGIN NATS USER JWT")) {
+		return nats.UserCredentials(file), nil
+	}
+	key, err := nats.NkeyOptionFromSeed(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s has neither the credentials of a NATS user nor the seed of an nkey: %w", file, err)
+	}
+	return key, nil
 }
 
 // connLog logs what happens to a connection.

@@ -22,17 +22,23 @@ func (in *intake) newPending(entries []notify.Entry) *pending {
 	if !ok {
 		p = &pending{done: make(chan struct{}, 1)}
 	}
-	*p = pending{entries: entries, by: publisher(entries), urgent: isUrgent(entries), done: p.done}
+	*p = pending{entries: entries, by: publisher(entries), urgent: isUrgent(entries), done: p.done, encoded: p.encoded}
 	for _, e := range entries {
 		p.weigh(e)
 	}
 	return p
 }
 
+// maxKeptBytes is the largest buffer that a pending keeps between two publishers.
+const maxKeptBytes = 4 << 10
+
 // takeVerdicts returns the verdicts of p, and makes p available to other publishers.
 func (in *intake) takeVerdicts(p *pending) []notify.Verdict {
-	verdicts := p.verdicts
+	verdicts, encoded := p.verdicts, p.encoded
 	*p = pending{done: p.done}
+	if cap(encoded) <= maxKeptBytes {
+		p.encoded = encoded[:0]
+	}
 	in.spare.Put(p)
 	return verdicts
 }

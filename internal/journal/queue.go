@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -32,6 +33,11 @@ type pending struct {
 	urgent   bool
 	verdicts []notify.Verdict
 	done     chan struct{} // receives a value when verdicts are set
+
+	// Of a Cluster.
+	encoded  []byte        // entries as parts of a message
+	deadline time.Time     // when the publisher leaves
+	state    atomic.Uint32 // partNotStored, partPerhapsStored or partLeft
 }
 
 // Estimates of memory.

@@ -24,9 +24,15 @@ import (
 // error of Apply itself is a failure of the disk, or errRules: it is unknown whether the
 // entries are durable, and Apply must not be called again.
 func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
-	verdicts, changes, err := s.commit(first, entries)
+	return s.applyLogged(first, entries, nil)
+}
+
+// applyLogged applies entries, and logs those that cannot be applied. r is nil unless the
+// store is replicated.
+func (s *Store) applyLogged(first notify.Sequence, entries []notify.Stamped, r *replication) ([]notify.Verdict, []notify.Change, error) {
+	verdicts, changes, err := s.commit(first, entries, r, false)
 	if errors.Is(err, notify.ErrNotApplied) {
-		verdicts, changes, err = s.commitEach(first, entries)
+		verdicts, changes, err = s.commitOthers(first, entries, r)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
@@ -39,22 +45,34 @@ func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify
 	return verdicts, changes, nil
 }
 
-// commitEach commits entries one by one, since one of them panics. That one is replaced
-// by an entry that changes nothing.
-func (s *Store) commitEach(first notify.Sequence, entries []notify.Stamped) (verdicts []notify.Verdict, changes []notify.Change, err error) {
-	for i, e := range entries {
-		seq := first + notify.Sequence(i)
-		v, c, err := s.commit(seq, entries[i:i+1])
-		if errors.Is(err, notify.ErrNotApplied) {
-			v, c, err = s.commit(seq, []notify.Stamped{{Entry: panicked{err: err}, Time: e.Time}})
+// commitOthers commits entries of which some panic, in one transaction. Each of those is
+// replaced by an entry that changes nothing.
+func (s *Store) commitOthers(first notify.Sequence, entries []notify.Stamped, r *replication) ([]notify.Verdict, []notify.Change, error) {
+	entries = slices.Clone(entries)
+	for {
+		verdicts, changes, err := s.commit(first, entries, r, true)
+		var p *applyPanic
+		if !errors.As(err, &p) {
+			return verdicts, changes, err
 		}
-		if err != nil {
-			return nil, nil, err
+		i := p.sequence - first
+		if _, again := entries[i].Entry.(panicked); again {
+			return nil, nil, fmt.Errorf("apply nothing at %d: %w", p.sequence, err)
 		}
-		verdicts, changes = append(verdicts, v...), append(changes, c...)
+		entries[i].Entry = panicked{err: err}
 	}
-	return verdicts, changes, nil
 }
+
+// applyPanic says at which sequence a transaction has panicked.
+type applyPanic struct {
+	sequence notify.Sequence
+	text     string
+}
+
+func (p *applyPanic) Error() string {
+	return fmt.Sprintf("%v: panic: %s", notify.ErrNotApplied, p.text)
+}
+func (*applyPanic) Unwrap() error { return notify.ErrNotApplied }
 
 // panicked stands for an entry whose application panicked.
 type panicked struct {
@@ -65,8 +83,9 @@ type panicked struct {
 func (p panicked) reason() error { return p.err }
 
 // commit applies entries in one transaction, and commits that. An error of kind
-// notify.ErrNotApplied means that nothing has changed.
-func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
+// notify.ErrNotApplied means that nothing has changed; it is an applyPanic. With carefully,
+// its sequence is certainly that of the entry with which the panic comes.
+func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *replication, carefully bool) ([]notify.Verdict, []notify.Change, error) {
 	tx := &txn{
 		batch:          s.db.NewIndexedBatch(),
 		state:          s.state,
@@ -74,13 +93,20 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notif
 		buffer:         s.buffer,
 		record:         s.record,
 		maxMarkChanges: s.maxMarkChanges,
+		carefully:      carefully,
+	}
+	durability := pebble.Sync
+	if r != nil {
+		durability = pebble.NoSync
+		r.hash = s.replica.hash
+		tx.replication = r
 	}
 	defer tx.batch.Close()
 	verdicts, err := tx.applySafely(first, entries)
 	if err == nil {
 		s.snapshots.applied.Store(uint64(tx.state.last)) // before the commit makes the entries visible to readers
 		s.snapshots.truncated.Store(uint64(tx.state.truncated))
-		err = tx.batch.Commit(pebble.Sync)
+		err = tx.batch.Commit(durability)
 	}
 	if err != nil {
 		s.histories = histories{}
@@ -88,6 +114,9 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped) ([]notif
 	}
 	s.watermark.raise(tx.state.last) // before any caller learns that the entries are durable
 	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
+	if r != nil {
+		s.replica.committed(r, tx.state.last)
+	}
 	s.publishUsage()
 	if s.histories.Weight() >= maxCachedHistories {
 		s.histories.Rotate()
@@ -125,6 +154,9 @@ type txn struct {
 
 	maxMarkChanges int // of the rules, or less in tests
 
+	replication *replication // nil: the store is not replicated
+	carefully   bool         // everything that concerns an entry is done before the next one
+
 	refresh []owner // owners whose readers need a new unread count; of the current entry
 }
 
@@ -134,7 +166,7 @@ type txn struct {
 func (tx *txn) applySafely(first notify.Sequence, entries []notify.Stamped) (verdicts []notify.Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			verdicts, err = nil, fmt.Errorf("%w: panic: %v\n%s", notify.ErrNotApplied, p, debug.Stack())
+			verdicts, err = nil, &applyPanic{sequence: tx.state.last, text: fmt.Sprintf("%v\n%s", p, debug.Stack())}
 		}
 	}()
 	return tx.applyAll(first, entries)
@@ -151,11 +183,20 @@ func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]noti
 		if err != nil {
 			return nil, fmt.Errorf("apply entry %d: %w", v.Sequence, err)
 		}
+		if tx.replication != nil {
+			tx.replication.extend(tx, v.Sequence, e.Entry)
+		}
+		if tx.carefully {
+			tx.setHistories()
+		}
 		verdicts = append(verdicts, v)
 	}
 	tx.setHistories()
 	tx.setValue([]byte{kindState}, tx.state)
 	tx.mergeSpan(before)
+	if tx.replication != nil {
+		tx.setPosition()
+	}
 	return verdicts, tx.err
 }
 

@@ -117,11 +117,16 @@ func (s *Store) noData(why string, endings ...string) error {
 }
 
 // reconcile compares the store with its watermark. Missing entries are announced, and
-// their sequences are not used again.
-func (s *Store) reconcile() error {
+// their sequences are not used again. A replicated store has no watermark.
+func (s *Store) reconcile(replicated bool) error {
 	var err error
 	if s.state, err = s.readState(); err != nil {
 		return err
+	}
+	if replicated && s.replica.position.Journal != "" { // another one is that of an earlier store
+		if err := s.removeWatermark(); err != nil {
+			return err
+		}
 	}
 	marked := readWatermark(s.fs, watermarkPath(s.dir), s.log)
 	own, err := s.identify(marked)
@@ -129,6 +134,7 @@ func (s *Store) reconcile() error {
 		return err
 	}
 	switch {
+	case marked == nil && replicated:
 	case marked == nil && s.state.last > 0:
 		s.log.Warn("the store has no watermark yet: a loss before this start cannot be noticed", "dir", s.dir)
 	case marked == nil:
@@ -138,6 +144,9 @@ func (s *Store) reconcile() error {
 		if err := s.recordLoss(span{s.state.last + 1, marked.last}); err != nil {
 			return fmt.Errorf("record a loss: %w", err)
 		}
+	}
+	if replicated {
+		return errors.Join(s.removeWatermark(), s.countLosses())
 	}
 	now := slot{store: own, last: s.state.last}
 	if marked != nil {

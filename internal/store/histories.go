@@ -87,6 +87,7 @@ func (tx *txn) setHistories() {
 		tx.buffer = h.history.append(tx.buffer[:0])
 		tx.set(tx.key, tx.buffer)
 	}
+	tx.dirty = tx.dirty[:0]
 }
 
 // discardEmpty discards a history that has no notifications and no changes, and merges

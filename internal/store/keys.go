@@ -40,6 +40,8 @@ const (
 	kindIdentity     = 'o'
 	kindLoss         = 'l'
 	kindPruned       = 'j'
+	kindPosition     = 'z'
+	kindHash         = 'Z'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

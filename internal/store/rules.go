@@ -65,6 +65,11 @@ const (
 	// topics that match it, which costs time and memory for each.
 	maxPatternDots = 8
 
+	// hashEvery is the interval of the sequences whose running hash is kept, of the latest
+	// keptHashes of them.
+	hashEvery  = 64
+	keptHashes = 1 << 10
+
 	// blockBits says how many sequences share one record of read state, as a power of two.
 	blockBits = 12
 )

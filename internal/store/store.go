@@ -52,6 +52,11 @@ type Options struct {
 	// knows a generation before it delivers any sequence of it. nil: none are passed on.
 	Generations func(...notify.Generation)
 
+	// Replicated says that the store follows the journal of a cluster: entries are applied
+	// by ApplyAt. Otherwise Apply applies them, and the store leaves the cluster that it
+	// may have belonged to.
+	Replicated bool
+
 	// FS replaces the disk in tests; nil is the disk.
 	FS vfs.FS
 }
@@ -80,8 +85,9 @@ type Store struct {
 	histories      histories
 	buffer         []byte
 	record         []byte
-	maxMarkChanges int // maxMarkChanges, or less in tests
-	watermark      *watermark
+	maxMarkChanges int        // maxMarkChanges, or less in tests
+	watermark      *watermark // nil: the store is replicated
+	replica        replica
 
 	usage       [2]atomic.Uint64 // bytes of notifications, and of all else; copied from the state after each commit
 	revocations revocations
@@ -132,7 +138,7 @@ func (s *Store) open(o Options) error {
 		return s.withAdvice(err)
 	}
 	s.db, s.snapshots.db = db, db
-	if err := s.load(); err != nil {
+	if err := s.load(o); err != nil {
 		return errors.Join(s.withAdvice(err), db.Close())
 	}
 	return nil
@@ -216,11 +222,14 @@ func (s *Store) options(o Options) *pebble.Options {
 }
 
 // load loads the state into memory, and refuses a store of another format.
-func (s *Store) load() error {
+func (s *Store) load(o Options) error {
 	if err := s.checkFormat(); err != nil {
 		return err
 	}
-	if err := s.reconcile(); err != nil {
+	if err := s.loadReplica(o.Replicated); err != nil {
+		return err
+	}
+	if err := s.reconcile(o.Replicated); err != nil {
 		return err
 	}
 	if err := checkRules(s.state.rules); err != nil {

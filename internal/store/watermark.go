@@ -151,7 +151,7 @@ func (w *watermark) open(disk vfs.FS, dir string) error {
 
 // raise records that last is durable.
 func (w *watermark) raise(last notify.Sequence) {
-	if w.file == nil {
+	if w == nil || w.file == nil {
 		return
 	}
 	w.now.last = last
@@ -174,7 +174,7 @@ func (w *watermark) note(err error) {
 
 // sync makes the watermark survive a power cut. Any goroutine may call it.
 func (w *watermark) sync() error {
-	if w.file == nil || !w.unsynced.Swap(false) {
+	if w == nil || w.file == nil || !w.unsynced.Swap(false) {
 		return nil
 	}
 	if err := w.file.SyncData(); err != nil {
@@ -185,7 +185,7 @@ func (w *watermark) sync() error {
 }
 
 func (w *watermark) close() error {
-	if w.file == nil {
+	if w == nil || w.file == nil {
 		return nil
 	}
 	return errors.Join(w.sync(), w.file.Close())

@@ -1,0 +1,264 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Limits of a node that is ready, and times of its checks.
+const (
+	maxLag       = 2 * time.Second
+	maxClockSkew = 2 * time.Second
+	outOfContact = 2 * time.Second // a shorter interruption, such as an election, is not reported
+	cutOffAfter  = 30 * time.Second
+	checkEvery   = 250 * time.Millisecond
+)
+
+// health says whether this node follows the journal closely. Setters of its fields are
+// called by the follower and the applier; run evaluates them.
+type health struct {
+	conn   *nats.Conn
+	stream string
+	cutOff func(error)
+	logger *slog.Logger
+
+	verdict atomic.Pointer[error] // of ready; nil: ready
+
+	mu      sync.Mutex // guards all below
+	follows bool
+	lost    time.Time // when contact with the stream was lost; zero: it was not
+	began   bool      // the stream was followed at least once
+	cause   error     // why the stream is not followed
+	final   error     // why it is not followed any longer
+	told    bool      // cutOff was called in this outage
+
+	busySince time.Time // arrival of the oldest message that is being applied; zero: none is
+	last      time.Time // time of the last applied message
+	behind    bool      // there were messages after that one
+
+	skew       time.Duration // of the clock of this node: it is at least as much ahead of the stream's
+	clockWrong bool
+}
+
+func newHealth(o ClusterOptions) *health {
+	h := &health{conn: o.Conn, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
+	starting := unavailable("this node has not reached the journal yet")
+	h.verdict.Store(&starting)
+	return h
+}
+
+func unavailable(format string, args ...any) error {
+	return notify.Errorf(notify.ErrUnavailable, format, args...)
+}
+
+func (h *health) ready() error {
+	if err := h.verdict.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// following says that messages arrive.
+func (h *health) following() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.follows {
+		h.logger.Info("following the journal", "stream", h.stream)
+	}
+	h.follows, h.began, h.cause = true, true, nil
+	h.checkLocked(time.Now())
+}
+
+// notFollowing says that messages cannot be received for the moment.
+func (h *health) notFollowing(cause error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cause == nil || h.cause.Error() != cause.Error() {
+		h.logger.Warn("the journal cannot be followed; trying again", "stream", h.stream, "error", cause)
+	}
+	h.follows, h.cause = false, cause
+	h.checkLocked(time.Now())
+}
+
+// stop says that the journal is not followed any longer.
+func (h *health) stop(why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.final != nil {
+		return
+	}
+	h.logger.Error("this node has stopped following the journal", "stream", h.stream, "error", why)
+	h.final, h.follows = why, false
+	h.checkLocked(time.Now())
+}
+
+// stoppedBy returns why the journal is not followed any longer, nil if it is.
+func (h *health) stoppedBy() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.final
+}
+
+// applying says that a batch is being applied whose first message arrived at a time.
+func (h *health) applying(arrived time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busySince = arrived
+}
+
+// applied says that all messages up to r are applied.
+func (h *health) applied(r *received) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busySince, h.last, h.behind = time.Time{}, r.time, r.behind > 0
+}
+
+// clock compares the clock of this node with that of the stream's leader, by a message that
+// the leader stored after it was sent, if it was sent by this node, and before it arrived.
+func (h *health) clock(sent time.Time, r *received) {
+	after := r.arrived.Sub(r.time) // of the difference of the clocks, this is the upper bound
+	var before time.Duration       // and this the lower bound
+	switch {
+	case !sent.IsZero():
+		before = sent.Sub(r.time)
+	case after < -maxClockSkew:
+		before = after
+	default: // an old message says nothing
+		return
+	}
+	skew := min(max(0, before), after)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	wrong := skew > maxClockSkew || skew < -maxClockSkew
+	switch {
+	case wrong && !h.clockWrong:
+		h.logger.Error("the clock of this node differs from that of the servers of the journal; synchronise the clocks", "ahead", skew.String())
+	case !wrong && h.clockWrong:
+		h.logger.Info("the clock of this node is right again", "ahead", skew.String())
+	}
+	h.skew, h.clockWrong = skew, wrong
+}
+
+// run evaluates the state until ctx ends, and calls cutOff.
+func (h *health) run(ctx context.Context) {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		if why := h.check(time.Now()); why != nil {
+			h.cutOff(why)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// check evaluates the state, and returns an error if cutOff is to be called with it.
+func (h *health) check(now time.Time) (cutOff error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checkLocked(now)
+	switch {
+	case h.told:
+		h.told = h.final != nil || !h.lost.IsZero()
+	case h.final != nil:
+		h.told = true
+		return h.final
+	case h.began && !h.lost.IsZero() && now.Sub(h.lost) >= cutOffAfter:
+		h.told = true
+		h.logger.Error("this node is cut off from the journal; its connections are closed", "stream", h.stream, "since", h.lost)
+		return fmt.Errorf("cut off from the journal: %w", h.causeLocked())
+	}
+	return nil
+}
+
+var (
+	errNotConnected = errors.New("no connection to NATS")
+	errNoContact    = errors.New("the stream is silent")
+)
+
+func (h *health) causeLocked() error {
+	switch {
+	case h.conn.Status() != nats.CONNECTED:
+		return errNotConnected
+	case h.cause != nil:
+		return h.cause
+	}
+	return errNoContact
+}
+
+func (h *health) checkLocked(now time.Time) {
+	switch contact := h.follows && h.conn.Status() == nats.CONNECTED; {
+	case contact:
+		h.lost = time.Time{}
+	case h.lost.IsZero():
+		h.lost = now
+	}
+	err := h.faultLocked(now)
+	if err == nil {
+		h.verdict.Store(nil)
+		return
+	}
+	h.verdict.Store(&err)
+}
+
+// faultLocked returns why this node is not ready, nil if it is.
+func (h *health) faultLocked(now time.Time) error {
+	switch lag := h.lagLocked(now); {
+	case h.final != nil:
+		return unavailable("this node has stopped following the journal: %v", h.final)
+	case !h.lost.IsZero() && (!h.began || now.Sub(h.lost) >= outOfContact):
+		return unavailable("this node is cut off from the journal: %v", h.causeLocked())
+	case h.clockWrong:
+		return unavailable("the clock of this node is %v ahead of that of the journal", h.skew.Round(time.Millisecond))
+	case lag > maxLag:
+		return unavailable("this node is %v behind the journal", lag.Round(time.Second/10))
+	}
+	return nil
+}
+
+// lagLocked returns by how much this node is behind the stream.
+func (h *health) lagLocked(now time.Time) (lag time.Duration) {
+	if h.behind {
+		lag = now.Sub(h.last) - h.skew
+	}
+	if !h.busySince.IsZero() {
+		lag = max(lag, now.Sub(h.busySince))
+	}
+	return lag
+}
+
+// ClusterStatus is the state of a node in a cluster, for operators.
+type ClusterStatus struct {
+	Sequence notify.Sequence // of the last applied entry
+	Position notify.Position // of the last applied message
+	Lag      time.Duration
+	Ahead    time.Duration // of the clock of this node, as far as it is certain
+	Server   string        // URL of the NATS server that this node is connected to; empty: none
+	Fault    error         // why this node is not ready; nil: it is
+	Stopped  error         // why it does not follow the journal any longer; nil: it does
+	Witness  WitnessResult // of the last comparison of states
+}
+
+// Status returns the state of this node.
+func (j *Cluster) Status() ClusterStatus {
+	h := j.health
+	s := ClusterStatus{Sequence: j.Durable(), Position: j.Position(), Fault: j.Ready(), Witness: j.witnesses.result()}
+	if h.conn.Status() == nats.CONNECTED {
+		s.Server = h.conn.ConnectedUrlRedacted()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.Lag, s.Ahead, s.Stopped = h.lagLocked(time.Now()), h.skew, h.final
+	return s
+}
