@@ -36,7 +36,7 @@ type Conn struct {
 	transport Transport
 	slot      *Slot // nil: none
 
-	heard atomic.Int64 // when the peer last sent something: nanoseconds since the hub's start
+	activity atomic.Int64 // time at which the peer last sent something: nanoseconds since the hub's start
 
 	// The rest is guarded by shard.mu.
 
@@ -82,8 +82,8 @@ func (c *Conn) ID() string { return c.id }
 // slot.
 func (c *Conn) Address() netip.Addr { return c.slot.Address() }
 
-// Heard notes that the peer has sent something.
-func (c *Conn) FirstMatch() { c.heard.Store(int64(c.shard.hub.since())) }
+// NoteActivity records that the peer has sent something.
+func (c *Conn) NoteActivity() { c.activity.Store(int64(c.shard.hub.since())) }
 
 // Offer queues e, whether c is joining or live, and does not wait. It is for replies and
 // failures, which one connection alone receives. It reports false if c has ended,

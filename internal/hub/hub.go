@@ -166,7 +166,7 @@ func (h *Hub) Register(c *Conn) error {
 	s.users[user] = append(s.users[user], c)
 	s.subscribeLocked(c)
 	c.phase = joining
-	c.FirstMatch()
+	c.NoteActivity()
 	s.wheel.enter(c, h.since(), &h.opts)
 	return nil
 }

@@ -41,7 +41,7 @@ func (w *wheel) enter(c *Conn, now time.Duration, opts *Options) {
 // schedule puts c into the slot of its next check: for its ping, the expiry of its token,
 // or the moment at which it has been silent for too long.
 func (w *wheel) schedule(c *Conn, now time.Duration, opts *Options) {
-	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.heard.Load())+opts.Silence)
+	at := min(time.Duration(c.pingAt)*tick, time.Duration(c.activity.Load())+opts.Silence)
 	if ends := c.principal.expires; ends != 0 {
 		at = min(at, now+max(0, ends.time().Add(opts.Leeway).Sub(opts.WallClock())))
 	}
@@ -163,7 +163,7 @@ func (s *shard) checkLocked(c *Conn, now time.Duration, wall time.Time) bool {
 		s.endLocked(c, notify.CloseExpired)
 		return false
 	}
-	if now-time.Duration(c.heard.Load()) >= opts.Silence {
+	if now-time.Duration(c.activity.Load()) >= opts.Silence {
 		s.endLocked(c, notify.CloseSilent)
 		return false
 	}

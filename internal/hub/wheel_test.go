@@ -37,7 +37,7 @@ func TestPings(t *testing.T) {
 			go func() { // hears as a real peer's pongs would make it
 				for range 6 {
 					<-time.After(20 * time.Second)
-					c.FirstMatch()
+					c.NoteActivity()
 				}
 			}()
 		}
@@ -70,7 +70,7 @@ func TestSilentPeerIsDropped(t *testing.T) {
 		_, silent := connect(t, h, user("ada"))
 		c, alive := connect(t, h, user("grace"))
 		<-time.After(59 * time.Second)
-		c.FirstMatch()
+		c.NoteActivity()
 		synctest.Wait()
 		silent.wantEnd(t, notify.Close{})
 		pass(2 * time.Second)

@@ -212,7 +212,7 @@ func (*device) Tries() bool  { return true }
 
 // Ping is answered at once.
 func (d *device) Ping() (bool, error) {
-	d.conn.FirstMatch()
+	d.conn.NoteActivity()
 	return true, nil
 }
 

@@ -141,7 +141,7 @@ func (s *stream) flush() error {
 		if err := s.control.Flush(); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
-		s.conn.FirstMatch()
+		s.conn.NoteActivity()
 		s.reuse(p)
 	}
 }

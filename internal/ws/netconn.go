@@ -94,7 +94,7 @@ func (c *netConn) check(p []byte) error {
 	in := c.received()
 	in.last.set(p)
 	if c.conn != nil {
-		c.conn.FirstMatch()
+		c.conn.NoteActivity()
 	} else if in.early += len(p); in.early > maxUnauthenticated {
 		return errUnauthenticatedBytes
 	}

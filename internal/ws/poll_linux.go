@@ -136,7 +136,7 @@ func (s *socket) woken(buf []byte) {
 	switch {
 	case closed == nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
 	case closed == nil && err == nil && n > 0 && onlyPongs(buf[:n]):
-		s.net.conn.FirstMatch()
+		s.net.conn.NoteActivity()
 	default:
 		// A message, a close, half a frame or the end: that is for the reader. The end of
 		// the connection may start the reader at the same time.
