@@ -43,7 +43,7 @@ func (s *Store) ApplyAt(p notify.Position, first notify.Sequence, entries []noti
 
 // Adopt makes the store, which was not replicated before, the beginning of a cluster's
 // journal: the first message of the journal is applied to it. That is durable when Adopt
-// returns. It must not be called after the first ApplyAt.
+// returns. It must be called before the first ApplyAt.
 func (s *Store) Adopt(journal string) error {
 	s.replica.position = notify.Position{Journal: journal}
 	if err := s.db.Set([]byte{kindPosition}, s.replica.append(nil), pebble.Sync); err != nil {
@@ -53,7 +53,7 @@ func (s *Store) Adopt(journal string) error {
 }
 
 // Position returns the position of a replicated store in its journal. It must not be called
-// after the first ApplyAt.
+// while ApplyAt runs.
 func (s *Store) Position() notify.Position { return s.replica.position }
 
 // LastHash returns the latest sequence whose running hash is kept, 0 if there is none.
