@@ -13,7 +13,7 @@ import (
 )
 
 // A connection that takes the last file the store may need is closed at once.
-func TestPlainConnectionsAreBounded(t *testing.T) {
+func TestHTTPConnectionsAreLimited(t *testing.T) {
 	var log strings.Builder
 	sockets := 1
 	p := &httpConns{max: 3, others: func() int { return sockets }, logger: slog.New(slog.NewTextHandler(&log, nil))}
@@ -60,7 +60,7 @@ func (c *from) Close() error {
 
 // One address has half of the connections, where it is known whose addresses they
 // are: not of a proxy, and not where nobody has said whether there are proxies.
-func TestAnAddressHasHalfOfThePlainConnections(t *testing.T) {
+func TestAnAddressGetsAtMostHalfOfTheHTTPConnections(t *testing.T) {
 	for name, test := range map[string]struct {
 		proxies []netip.Prefix
 		address string

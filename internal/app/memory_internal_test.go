@@ -11,7 +11,7 @@ import (
 )
 
 // All that is shared out, and the store, is no more than there is.
-func TestMemoryIsSharedOut(t *testing.T) {
+func TestMemoryIsDividedAmongItsUses(t *testing.T) {
 	for _, m := range []memory{512 << 20, 1 << 30, 16 << 30, 1 << 40} {
 		for _, overTLS := range []bool{false, true} {
 			each := int64(connectionBytes)
@@ -49,7 +49,7 @@ func TestMemoryLimitsConnections(t *testing.T) {
 }
 
 // What GOMEMLIMIT says counts, too.
-func TestMemoryIsTheLeast(t *testing.T) {
+func TestMemoryIsTheSmallestLimit(t *testing.T) {
 	before := debug.SetMemoryLimit(1 << 30)
 	defer debug.SetMemoryLimit(before)
 	assert.LessOrEqual(t, findMemory(slog.New(slog.DiscardHandler)), memory(1<<30))

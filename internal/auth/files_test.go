@@ -66,9 +66,9 @@ func TestSecretsFileIsReadAgain(t *testing.T) {
 	})
 }
 
-// TestKeysAreNoSecrets gives the public key of an issuer as a shared secret: who
+// TestKeysAreRefusedAsSecrets gives the public key of an issuer as a shared secret: who
 // has it could sign.
-func TestKeysAreNoSecrets(t *testing.T) {
+func TestKeysAreRefusedAsSecrets(t *testing.T) {
 	k := keys(t)
 	der, err := x509.MarshalPKIXPublicKey(public(t, k.ec256))
 	require.NoError(t, err)

@@ -53,7 +53,7 @@ func TestJWKSRotates(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestUnknownKeysAreAskedForOnceInAWindow(t *testing.T) {
+func TestUnknownKeysCauseOneFetchPerWindow(t *testing.T) {
 	k := keys(t)
 	i := newIssuer(t, set(t, jwk(t, k.ec256, "kid", "known")))
 	c := newClock()
@@ -93,7 +93,7 @@ func requireKindSafely(t *testing.T, kind, err error) {
 	}
 }
 
-func TestRequestsThatWaitShareAFetch(t *testing.T) {
+func TestWaitingRequestsShareAFetch(t *testing.T) {
 	k := keys(t)
 	i := newIssuer(t, set(t, jwk(t, k.ec256, "kid", "old")))
 	o := anyone()
@@ -294,7 +294,7 @@ func answer(body []byte) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body))}, nil
 }
 
-func TestJWKSIsFetchedNowAndThen(t *testing.T) {
+func TestJWKSIsFetchedAtIntervals(t *testing.T) {
 	k := keys(t)
 	before, after := set(t, jwk(t, k.ec256)), set(t, jwk(t, k.ec384))
 	synctest.Test(t, func(t *testing.T) {

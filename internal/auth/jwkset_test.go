@@ -118,9 +118,9 @@ func TestOneEntryDecidesNothingOfAnother(t *testing.T) {
 	}
 }
 
-// TestDoubtfulKeysAreUsed accepts what can mean one thing only, and what decides
+// TestKeysWithUnusualMembersAreUsed accepts what can mean one thing only, and what decides
 // nothing.
-func TestDoubtfulKeysAreUsed(t *testing.T) {
+func TestKeysWithUnusualMembersAreUsed(t *testing.T) {
 	k := keys(t)
 	private := func(alg string) any {
 		return map[string]any{"RS256": k.rsa, "ES512": k.ec521, "ES256": k.ec256, "EdDSA": k.ed}[alg]
@@ -192,8 +192,8 @@ func TestAPublishedPrivateKeyIsReported(t *testing.T) {
 	require.NotContains(t, log.String(), "AyM1SysP")
 }
 
-// TestWarningsOfASetAreBounded publishes a thousand unusable entries.
-func TestWarningsOfASetAreBounded(t *testing.T) {
+// TestWarningsAboutASetAreLimited publishes a thousand unusable entries.
+func TestWarningsAboutASetAreLimited(t *testing.T) {
 	k := keys(t)
 	var log bytes.Buffer
 	entries := []map[string]any{jwk(t, k.ec256, "kid", "1")}
@@ -212,8 +212,8 @@ func TestWarningsOfASetAreBounded(t *testing.T) {
 	require.Equal(t, 21, strings.Count(log.String(), "skipped"))
 }
 
-// TestWhatIsNoKeySetIsNamed gives the mistakes that operators make.
-func TestWhatIsNoKeySetIsNamed(t *testing.T) {
+// TestAnErrorNamesWhatWasFoundInsteadOfAKeySet gives the mistakes that operators make.
+func TestAnErrorNamesWhatWasFoundInsteadOfAKeySet(t *testing.T) {
 	k := keys(t)
 	single, err := json.Marshal(jwk(t, k.ec256))
 	require.NoError(t, err)

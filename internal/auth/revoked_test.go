@@ -12,9 +12,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestVerifyKeepsWhatRevocationsGoBy shows iat and jti in the principal, and
+// TestPrincipalsHaveTheClaimsForRevocation shows iat and jti in the principal, and
 // that no token outlives its iat by more than 31 days.
-func TestVerifyKeepsWhatRevocationsGoBy(t *testing.T) {
+func TestPrincipalsHaveTheClaimsForRevocation(t *testing.T) {
 	v := start(t, auth.Options{Secrets: [][]byte{secret()}})
 	id := strings.Repeat("j", 256)
 	oldest := at(time.Hour - auth.MaxLifetime - notify.Leeway)

@@ -16,9 +16,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestReloadLooksAtEverythingNow changes every file and a key set, and waits for
+// TestReloadReadsEveryFileImmediately changes every file and a key set, and waits for
 // no poll.
-func TestReloadLooksAtEverythingNow(t *testing.T) {
+func TestReloadReadsEveryFileImmediately(t *testing.T) {
 	k := keys(t)
 	i := newIssuer(t, set(t, jwk(t, k.ec256)))
 	key, entry, err := auth.NewAPIKey("billing", []notify.Scope{notify.ScopePublish})
@@ -51,9 +51,9 @@ func TestReloadLooksAtEverythingNow(t *testing.T) {
 	require.NoError(t, v.CheckWebhook(signedHeader("1", strconv.FormatInt(at(0), 10), "v1,x")))
 }
 
-// TestAFileThatBecomesAFIFOHangsNothing replaces every file by a FIFO, on which
+// TestAFileReplacedByAFIFODoesNotBlock replaces every file by a FIFO, on which
 // opening and reading would wait for ever.
-func TestAFileThatBecomesAFIFOHangsNothing(t *testing.T) {
+func TestAFileReplacedByAFIFODoesNotBlock(t *testing.T) {
 	k := keys(t)
 	o := anyone()
 	o.UserPrefix = "me:"

@@ -61,9 +61,9 @@ func TestReadyOnceEveryIssuerWasLoaded(t *testing.T) {
 	require.Zero(t, all[1].Loaded)
 }
 
-// TestReadyNeedNotBeAsked adds an issuer out of reach to a service that nobody
+// TestReadinessIsRecordedWithoutACallOfReady adds an issuer out of reach to a service that nobody
 // has asked before whether it is ready.
-func TestReadyNeedNotBeAsked(t *testing.T) {
+func TestReadinessIsRecordedWithoutACallOfReady(t *testing.T) {
 	k := keys(t)
 	good, bad, late := newIssuer(t, set(t, jwk(t, k.ec256))), newIssuer(t, nil), newIssuer(t, nil)
 	bad.fail(http.StatusNotFound)
@@ -95,15 +95,15 @@ func TestAWrongIssuerCanBeReplaced(t *testing.T) {
 	require.NoError(t, v.Ready())
 }
 
-// TestSettingsAreAnIssuerToo has secrets alone, whose keys need no load.
-func TestSettingsAreAnIssuerToo(t *testing.T) {
+// TestTheIssuerOfTheSettingsHasAStatus has secrets alone, whose keys need no load.
+func TestTheIssuerOfTheSettingsHasAStatus(t *testing.T) {
 	v := start(t, auth.Options{Secrets: [][]byte{secret(), []byte(strings.Repeat("x", 32))}})
 	require.NoError(t, v.Ready())
 	require.Equal(t, []auth.IssuerStatus{{Issuer: "*", Keys: 2}}, v.Issuers())
 }
 
-// TestAnIssuerIsTriedUntilItAnswers becomes ready without a token that asks.
-func TestAnIssuerIsTriedUntilItAnswers(t *testing.T) {
+// TestAnUnreachableIssuerIsRetried becomes ready without a token that asks.
+func TestAnUnreachableIssuerIsRetried(t *testing.T) {
 	k := keys(t)
 	good := set(t, jwk(t, k.ec256))
 	synctest.Test(t, func(t *testing.T) {
@@ -143,8 +143,8 @@ func TestLabelsOfIssuersDiffer(t *testing.T) {
 	require.Equal(t, []string{a, a + " (2)", a + " (3)", "https://b.example/"}, labels)
 }
 
-// TestFilesOfKeysAreOne takes away one of two files of keys, and then the other.
-func TestFilesOfKeysAreOne(t *testing.T) {
+// TestFilesOfKeysHaveOneStatus takes away one of two files of keys, and then the other.
+func TestFilesOfKeysHaveOneStatus(t *testing.T) {
 	k := keys(t)
 	public := set(t, jwk(t, k.ec256, "kid", "1"))
 	files := map[string][]byte{

@@ -170,8 +170,8 @@ func TestTheSettingsMapClaimsToo(t *testing.T) {
 	}
 }
 
-// TestClaimMistakesAreToldApart has each option wrong, so that it can be named.
-func TestClaimMistakesAreToldApart(t *testing.T) {
+// TestEachClaimSettingHasItsOwnMistake has each option wrong, so that it can be named.
+func TestEachClaimSettingHasItsOwnMistake(t *testing.T) {
 	wrong := auth.CheckClaims(auth.Options{UserClaim: "exp", UserPrefix: "a b", ScopeClaims: []string{"ok", "/~"}, TopicsClaim: "/"})
 	require.ErrorContains(t, wrong.UserClaim, "a fixed meaning")
 	require.ErrorContains(t, wrong.UserPrefix, "white space")
@@ -198,8 +198,8 @@ func TestKeysOfAnEntryInFiles(t *testing.T) {
 	requireKind(t, notify.ErrTokenInvalid, err, shared)
 }
 
-// TestIssuersShareUsersOnlyIfAllSaySo has no prefix at all, and says so.
-func TestIssuersShareUsersOnlyIfAllSaySo(t *testing.T) {
+// TestIssuersShareUsersOnlyIfAllHaveNoPrefixExplicitly has no prefix at all, and says so.
+func TestIssuersShareUsersOnlyIfAllHaveNoPrefixExplicitly(t *testing.T) {
 	const audiences = "  audiences: [bellhop]\n"
 	sharing := secretEntry(t, "one", audiences+"  user_prefix: ''\n") + secretEntry(t, "two", audiences+"  user_prefix: none\n")
 	v := startFile(t, sharing)
@@ -212,8 +212,8 @@ func TestIssuersShareUsersOnlyIfAllSaySo(t *testing.T) {
 	}
 }
 
-// TestTopicsThatCannotBeHeardAreIgnored counts them, and has the rest heard.
-func TestTopicsThatCannotBeHeardAreIgnored(t *testing.T) {
+// TestUnusableTopicsAreIgnored counts them, and has the rest heard.
+func TestUnusableTopicsAreIgnored(t *testing.T) {
 	v := start(t, auth.Options{Secrets: [][]byte{secret()}})
 	tests := map[string]struct {
 		claims  string

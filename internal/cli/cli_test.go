@@ -70,7 +70,7 @@ func TestServeReportsEveryMistakeFirst(t *testing.T) {
 }
 
 // Files that can be opened are read too, before anything is begun.
-func TestServeReportsWhatIsWrongInFiles(t *testing.T) {
+func TestServeReportsMistakesInFiles(t *testing.T) {
 	dir := t.TempDir()
 	environ := []string{
 		"BELLHOP_JWT_SECRET=" + secret, "BELLHOP_DRAIN_WINDOW=x", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*",
@@ -99,9 +99,9 @@ func TestServeReportsWhatIsWrongInFiles(t *testing.T) {
 	bellhop(t, clients, "token", "--user", "ada").want(t, 0)
 }
 
-// TestServeRefusesWhatWasCopiedByMistake starts with values that look right to
+// TestServeRefusesQuotedValuesAndKeys starts with values that look right to
 // people.
-func TestServeRefusesWhatWasCopiedByMistake(t *testing.T) {
+func TestServeRefusesQuotedValuesAndKeys(t *testing.T) {
 	dir := t.TempDir()
 	const pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
 	environ := []string{"BELLHOP_JWT_SECRET=" + pem, `BELLHOP_DATA_DIR="` + dir + `/data"`, "BELLHOP_ALLOWED_ORIGINS='https://a.example'"}

@@ -113,7 +113,7 @@ func TestListenResumesFromItsCursor(t *testing.T) {
 	}
 }
 
-func TestListenTellsWhatWasRead(t *testing.T) {
+func TestListenPrintsReadStateChanges(t *testing.T) {
 	s := listenTo(t, visit{frames: []string{
 		`{"event":"live","cursor":"c1","data":{"unread_count":5}}`,
 		`{"event":"inbox","cursor":"c2","data":{"read":["1","2"],"archived":["3"],"unread_count":2}}`,
@@ -127,7 +127,7 @@ func TestListenTellsWhatWasRead(t *testing.T) {
 	}
 }
 
-func TestListenStaysAwayWhereItMust(t *testing.T) {
+func TestListenDoesNotReconnectAfterFinalCloses(t *testing.T) {
 	for code, again := range map[websocket.StatusCode]bool{
 		1000: true, 1001: true, 1011: true, 1012: true, 1013: true, 4408: true, 4410: true, 4429: true, 4999: true,
 		1002: false, 1003: false, 1007: false, 1008: false, 1009: false, 4401: false, 4403: false, 4409: false,

@@ -124,7 +124,7 @@ func TestSendShowsProblem(t *testing.T) {
 	}
 }
 
-func TestSendKeepsItsTokenToItself(t *testing.T) {
+func TestSendFollowsNoRedirect(t *testing.T) {
 	other := serve(t, answer{202, "", stored})
 	s := httptest.NewServer(http.RedirectHandler(other.URL+"/notify", http.StatusTemporaryRedirect))
 	defer s.Close()

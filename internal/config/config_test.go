@@ -271,7 +271,7 @@ func TestPublicKeysNeedIssuerAndAudience(t *testing.T) {
 	}})
 }
 
-func TestEnvironmentOfOthersIsNoMistake(t *testing.T) {
+func TestVariablesOfOtherProgramsAreIgnored(t *testing.T) {
 	load(t, config.Sources{Environ: []string{
 		"BELLHOP_TOKEN=x", "BELLHOP_URL=http://localhost",
 		"BELLHOP_SERVICE_HOST=10.0.0.1", "BELLHOP_SERVICE_PORT=80", "BELLHOP_SERVICE_PORT_HTTP=80",

@@ -68,7 +68,7 @@ func TestQueuedBytesHoldOneQueue(t *testing.T) {
 }
 
 // API keys and webhooks are for backends: no user could connect.
-func TestAKeyForTokensIsNeeded(t *testing.T) {
+func TestAKeyForTokensIsRequired(t *testing.T) {
 	for _, name := range []string{"JWT_SECRET_FILE", "ISSUERS_FILE"} {
 		load(t, config.Sources{NeedKey: true, Environ: []string{"BELLHOP_" + name + "=/a/file"}})
 	}

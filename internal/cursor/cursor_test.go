@@ -68,7 +68,7 @@ func TestTickets(t *testing.T) {
 // Several nodes start at any time, each appending its generation to one journal,
 // and each applies that journal at its own pace. However far each has come, it
 // opens every cursor and ticket that a node which is no further has sealed.
-func TestEveryNodeOpensWhatAnotherSealed(t *testing.T) {
+func TestEveryNodeOpensTheCursorsOfOthers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type node struct {
 			keyring *cursor.Keyring

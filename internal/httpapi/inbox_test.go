@@ -183,7 +183,7 @@ func TestMarkingOutlivesItsCaller(t *testing.T) {
 	})
 }
 
-func TestWhoHasAnInbox(t *testing.T) {
+func TestOnlyUsersHaveAnInbox(t *testing.T) {
 	s := start(t)
 	s.inbox.page.Cursor = "c"
 	for _, do := range []func(...string) answer{
@@ -201,7 +201,7 @@ func TestWhoHasAnInbox(t *testing.T) {
 	require.NotContains(t, string(a.body), "secret")
 }
 
-func TestInboxIsHeldToTheRateOfRequests(t *testing.T) {
+func TestInboxRequestsAreRateLimited(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) {
 		once := limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 1)
 		o.Requests = &limit.Principals{Users: once, Backends: once}
@@ -228,7 +228,7 @@ func TestRecall(t *testing.T) {
 
 // Pages that a user does not read take memory within its share: others are
 // answered, and so is the user once they are gone.
-func TestPagesThatNobodyReadsAreBounded(t *testing.T) {
+func TestUnreadInboxPagesAreLimited(t *testing.T) {
 	s := start(t, func(o *httpapi.Options) { o.BodyBytes = 1 })
 	s.inbox.page = wire.InboxPage{Cursor: "c", Items: []wire.InboxItem{{
 		Notification: notify.Notification{

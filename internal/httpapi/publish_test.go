@@ -20,7 +20,7 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-func TestPublishIsAnsweredWithItsReceipt(t *testing.T) {
+func TestThePublishAnswerIsTheReceipt(t *testing.T) {
 	for name, test := range map[string]struct {
 		receipt notify.Receipt
 		body    string
@@ -180,7 +180,7 @@ var tooOften = &notify.Error{
 	Rate: notify.Rate{Name: "broadcasts", Quota: 100, Window: time.Second},
 }
 
-func TestWhatPublishingComesTo(t *testing.T) {
+func TestOutcomesOfPublishing(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
 		status  int
@@ -273,7 +273,7 @@ func TestRefusedBatch(t *testing.T) {
 }
 
 // A publish that is not durable within ten seconds is answered with outcome-unknown.
-func TestAPublishHasTenSeconds(t *testing.T) {
+func TestAPublishTimesOutAfterTenSeconds(t *testing.T) {
 	for path, body := range map[string]string{"/notify": toAda, "/notify/batch": `{"notifications":[` + toAda + `]}`} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFakeService(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop/bellhop/internal/httpapi"
 )
 
-func TestServerBoundsWhatStrangersHold(t *testing.T) {
+func TestServerHasTimeoutsAndLimits(t *testing.T) {
 	server := httpapi.NewServer(http.NotFoundHandler(), 16<<10, slog.New(slog.DiscardHandler))
 	require.Equal(t, 10*time.Second, server.ReadHeaderTimeout)
 	require.NotZero(t, server.IdleTimeout)
@@ -103,7 +103,7 @@ func TestOldHTTP(t *testing.T) {
 
 // A connection whose Content-Length lines are not counted, such as one over TLS, is
 // closed after a chunked request.
-func TestAChunkedRequestEndsAConnectionThatCountsNoLengths(t *testing.T) {
+func TestAChunkedRequestClosesAConnectionWithUncountedLengths(t *testing.T) {
 	server := httpapi.NewServer(http.NotFoundHandler(), 16<<10, slog.New(slog.DiscardHandler))
 	for name, want := range map[string]string{"": "", "chunked": "close"} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("x"))

@@ -53,7 +53,7 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 }
 
 // A refusal keeps the connection if the body has arrived with the head.
-func TestARefusalKeepsTheConnectionIfTheBodyIsThere(t *testing.T) {
+func TestARefusalKeepsTheConnectionIfTheBodyHasArrived(t *testing.T) {
 	s := start(t)
 	requests := []struct {
 		request string

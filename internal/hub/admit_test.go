@@ -58,7 +58,7 @@ func TestAdmitPerAddress(t *testing.T) {
 	}
 }
 
-func TestRefusedAddressIsToldWhenToAskAgain(t *testing.T) {
+func TestARefusedAddressGetsRetryAfter(t *testing.T) {
 	h := hub.New(hub.Options{PerAddress: 1})
 	admit(t, h, "192.0.2.1")
 	_, err := h.Admit(address("192.0.2.1"))
@@ -86,7 +86,7 @@ func TestAdmitWithoutLimits(t *testing.T) {
 }
 
 // A connection has its slot until it ends, for whatever reason.
-func TestSlotIsGivenBackWithItsConnection(t *testing.T) {
+func TestASlotIsReleasedWhenItsConnectionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{Connections: 1, PerAddress: 1})
 		for _, end := range []func(*hub.Conn){
@@ -108,7 +108,7 @@ func TestSlotIsGivenBackWithItsConnection(t *testing.T) {
 	})
 }
 
-func TestSlotOfOneTurnedAwayIsGivenBack(t *testing.T) {
+func TestTheSlotOfARefusedConnectionIsReleased(t *testing.T) {
 	h := hub.New(hub.Options{Connections: 1})
 	slot := admit(t, h, "192.0.2.1")
 	h.Drain(context.Background(), 0)

@@ -180,7 +180,7 @@ func TestRenew(t *testing.T) {
 
 // The principal is read while it is renewed and the wheel turns. The race detector is the
 // judge.
-func TestRenewIsNoRace(t *testing.T) {
+func TestConcurrentRenewals(t *testing.T) {
 	h := hub.New(hub.Options{QueueLen: 4 * 200}) // fits every event, however late it is written
 	run(t, h)
 	c, _ := connect(t, h, user("ada"))

@@ -94,7 +94,7 @@ func TestDrainDoesNotWaitForStalledPeers(t *testing.T) {
 }
 
 // A restart takes no longer than it must: a few connections are closed at once.
-func TestDrainOfAFewIsQuick(t *testing.T) {
+func TestDrainingFewConnectionsIsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		peers := crowd(t, h, 40)

@@ -18,7 +18,7 @@ func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
 
 // Events that follow a notification come before the next one, although their sequence was
 // delivered already.
-func TestFollowComesBetweenANotificationAndTheNext(t *testing.T) {
+func TestFollowingEventsComeBeforeTheNextNotification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, hearing("ada", "news"))
@@ -40,7 +40,7 @@ func TestFollowComesBetweenANotificationAndTheNext(t *testing.T) {
 
 // A connection that has read its past beyond a place is not told what follows that:
 // a count of then would be too old.
-func TestFollowIsNotToldToWhoIsFurther(t *testing.T) {
+func TestFollowingEventsSkipConnectionsThatAreFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		late, joining := join(t, h, user("ada"))
@@ -62,7 +62,7 @@ func TestFollowIsNotToldToWhoIsFurther(t *testing.T) {
 }
 
 // Following asks no more of who is joining than what came before.
-func TestFollowDoesNotRaiseTheMarkOfWhoIsJoining(t *testing.T) {
+func TestFollowingEventsDoNotAffectJoiningConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
@@ -78,7 +78,7 @@ func TestFollowDoesNotRaiseTheMarkOfWhoIsJoining(t *testing.T) {
 }
 
 // Connections that hear one of some topics are left out.
-func TestFollowSharedLeavesOutWhoHearsAnotherTopic(t *testing.T) {
+func TestFollowSharedSkipsReadersOfExceptedTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, one := connect(t, h, hearing("ada", "x"))

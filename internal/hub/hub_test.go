@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-func TestDeliverReachesWhomItIsFor(t *testing.T) {
+func TestDeliverReachesTheRecipients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, phone := connect(t, h, user("ada"))
@@ -87,7 +87,7 @@ func TestJoining(t *testing.T) {
 	})
 }
 
-func TestGoingLiveWithAllThatIsToldFirst(t *testing.T) {
+func TestGoLiveWritesItsFirstEventsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 6})
 		c, ada := join(t, h, user("ada"))
@@ -139,7 +139,7 @@ func (s *history) after(at int) []int {
 	return s.all[at:len(s.all):len(s.all)]
 }
 
-func TestJoiningWhileMuchIsDelivered(t *testing.T) {
+func TestJoiningDuringHeavyDelivery(t *testing.T) {
 	const total, joiners = 3_000, 20
 	h := hub.New(hub.Options{PerUser: joiners, QueueLen: total})
 	var past history
@@ -263,7 +263,7 @@ func TestFirstReasonWins(t *testing.T) {
 	})
 }
 
-func TestStalledPeerIsNotWaitedForLong(t *testing.T) {
+func TestAStalledPeerIsCutOffSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := connect(t, h, user("ada"))

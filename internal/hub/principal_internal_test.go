@@ -9,7 +9,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-func TestHolderIsThePrincipal(t *testing.T) {
+func TestACompactPrincipalExpandsToItself(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, p := range []notify.Principal{
 		{},

@@ -14,7 +14,7 @@ import (
 // pair returns two frames that belong together, of which the last has a sequence.
 func pair(seq int) []*hub.Event { return []*hub.Event{ephemeral("with"), frame(seq)} }
 
-func TestDeliverSharedReachesWhomItIsFor(t *testing.T) {
+func TestDeliverSharedReachesTheRecipients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, hearing("ada", "project.*", "project.7"))
@@ -85,7 +85,7 @@ func TestDeliverUserMakesFramesOncePerReader(t *testing.T) {
 	})
 }
 
-func TestDeliverSharedRaisesTheMarkOfWhoIsJoining(t *testing.T) {
+func TestDeliverSharedRaisesTheTargetOfJoiningConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
@@ -180,7 +180,7 @@ func TestRecount(t *testing.T) {
 	})
 }
 
-func TestABurstIsCountedOnce(t *testing.T) {
+func TestABurstCausesOneCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, k := counting(t)
 		_, ada := connect(t, h, user("ada"))
@@ -200,7 +200,7 @@ func TestABurstIsCountedOnce(t *testing.T) {
 }
 
 // The count of a joining connection may be older; it is counted again when it is live.
-func TestRecountWaitsForWhoIsJoining(t *testing.T) {
+func TestARecountWaitsForJoiningConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := counting(t)
 		c, ada := join(t, h, user("ada"))
@@ -216,7 +216,7 @@ func TestRecountWaitsForWhoIsJoining(t *testing.T) {
 }
 
 // An event that is delivered during the count comes first, and the count is made again.
-func TestRecountThatIsOvertaken(t *testing.T) {
+func TestARecountOvertakenByAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := new(counter)
 		var h *hub.Hub
@@ -238,7 +238,7 @@ func TestRecountThatIsOvertaken(t *testing.T) {
 }
 
 // Many connections are counted over several ticks, so that the wheel does not stop.
-func TestACrowdIsCountedOverSeveralTicks(t *testing.T) {
+func TestManyConnectionsAreCountedOverSeveralTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many = 600
 		k := new(counter)
@@ -260,7 +260,7 @@ func TestACrowdIsCountedOverSeveralTicks(t *testing.T) {
 }
 
 // Connections of a user that read the same are counted once.
-func TestDevicesAreCountedTogether(t *testing.T) {
+func TestDevicesOfAUserShareACount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, k := counting(t)
 		_, phone := connect(t, h, user("ada"))
@@ -279,7 +279,7 @@ func TestDevicesAreCountedTogether(t *testing.T) {
 }
 
 // A connection whose count fails ends.
-func TestARecountThatFails(t *testing.T) {
+func TestAFailedRecountEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{Silence: time.Hour, Unread: func(notify.Reader, notify.Sequence) (int, bool) {
 			return 0, false
@@ -292,7 +292,7 @@ func TestARecountThatFails(t *testing.T) {
 	})
 }
 
-func TestNobodyCountsNothing(t *testing.T) {
+func TestARecountWithoutConnectionsCountsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		run(t, h)
@@ -304,7 +304,7 @@ func TestNobodyCountsNothing(t *testing.T) {
 }
 
 // Another token of the user may say that there is more in the inbox, or less.
-func TestAnotherTokenIsCountedAnew(t *testing.T) {
+func TestARenewedTokenIsCountedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, k := counting(t)
 		c, ada := connect(t, h, hearing("ada", "news"))

@@ -94,7 +94,7 @@ func TestSubscriptionsAreFound(t *testing.T) {
 
 // A topic costs no memory that grows with its dots, and without anybody who hears
 // it nothing at all.
-func TestATopicOfDotsCostsWhatAPlainOneDoes(t *testing.T) {
+func TestATopicOfDotsCostsNoMoreThanAPlainOne(t *testing.T) {
 	h := New(Options{})
 	s := &h.subscriptions
 	s.add("plain", 1)
@@ -122,7 +122,7 @@ func (h *Hub) heard(p notify.TopicPattern) (n int) {
 
 // A topic that a renewed token still names is heard without a break: the test
 // holds the lock that unsubscribing would wait for.
-func TestARenewedTokenKeepsWhatItHears(t *testing.T) {
+func TestARenewedTokenKeepsItsSubscriptions(t *testing.T) {
 	h := New(Options{})
 	p := notify.Principal{User: "ada", Topics: []notify.TopicPattern{"news", "project.*"}}
 	c := h.NewConn(p, "c", nil, deaf{})

@@ -25,7 +25,7 @@ func tellTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
 	})
 }
 
-func TestTopicsReachWhoHearsThem(t *testing.T) {
+func TestTopicsReachTheirReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, hearing("ada", "news"))
@@ -51,7 +51,7 @@ func TestTopicsReachWhoHearsThem(t *testing.T) {
 
 // A connection that receives several of the topics gets one event, that of the first
 // topic, even without a sequence by which a repeat would be noticed.
-func TestHeardTwiceIsToldOnce(t *testing.T) {
+func TestSeveralMatchingTopicsDeliverOnce(t *testing.T) {
 	for _, seq := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
 			h := hub.New(hub.Options{})
@@ -80,7 +80,7 @@ func TestHeardTwiceIsToldOnce(t *testing.T) {
 }
 
 // One entry may come to several changes for different topics.
-func TestOneSequenceIsToldOnceOverSeveralDeliveries(t *testing.T) {
+func TestASequenceIsDeliveredOnceOverSeveralCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, hearing("ada", "a", "b"))
@@ -94,7 +94,7 @@ func TestOneSequenceIsToldOnceOverSeveralDeliveries(t *testing.T) {
 	})
 }
 
-func TestATopicRaisesTheMarkOfWhoIsJoining(t *testing.T) {
+func TestATopicRaisesTheTargetOfJoiningConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, hearing("ada", "project.*"))
@@ -138,7 +138,7 @@ func TestRenewChangesTopics(t *testing.T) {
 }
 
 // A connection that is too slow ends, and the others receive the topic.
-func TestSlowHearersLeaveTheOthersAlone(t *testing.T) {
+func TestSlowReadersDoNotAffectOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 2, PerUser: 100})
 		var stalled, others []*peer
@@ -168,7 +168,7 @@ func TestSlowHearersLeaveTheOthersAlone(t *testing.T) {
 }
 
 // Topics of tokens are renewed while events are delivered to them.
-func TestTopicsAreNoRace(t *testing.T) {
+func TestConcurrentTopicDeliveries(t *testing.T) {
 	h := hub.New(hub.Options{QueueLen: 10_000, PerUser: 10_000})
 	var tasks sync.WaitGroup
 	for range 2 {

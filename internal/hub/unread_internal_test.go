@@ -12,7 +12,7 @@ import (
 
 // Tokens are renewed while their connections are counted. The race detector is the
 // judge.
-func TestRenewingWhileCountingIsNoRace(t *testing.T) {
+func TestRenewingWhileCounting(t *testing.T) {
 	const many = 200
 	h := New(Options{PerUser: many, QueueLen: 1 << 20, Unread: func(notify.Reader, notify.Sequence) (int, bool) {
 		return 0, true

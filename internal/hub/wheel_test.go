@@ -130,7 +130,7 @@ func TestTokenExpiryWhenTheClockIsSet(t *testing.T) {
 	})
 }
 
-func TestQuietConnectionIsGivenAFreshCursor(t *testing.T) {
+func TestAQuietConnectionReceivesAFreshCursor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{
 			Silence:    time.Hour * 10,

@@ -27,7 +27,7 @@ func (f *fountain) Write(events []*hub.Event, wait bool) (bool, error) {
 	return done, err
 }
 
-func TestDeliverWritesWhatItDelivers(t *testing.T) {
+func TestDeliverWritesToFewConnectionsItself(t *testing.T) {
 	h := hub.New(hub.Options{})
 	_, ada := connect(t, h, user("ada"))
 	tell(h, 1, "ada")

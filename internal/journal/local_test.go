@@ -75,7 +75,7 @@ func run(t *testing.T, m *machine, deliver func(notify.Change)) (*journal.Local,
 	}
 }
 
-func TestWhatWaitsSharesACommit(t *testing.T) {
+func TestQueuedEntriesShareACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{syncs: time.Millisecond}
 		j, stop := run(t, m, nil)
@@ -103,7 +103,7 @@ func TestEntriesOfOneAppendStandTogether(t *testing.T) {
 }
 
 // A delivery that takes long must not hold up commits.
-func TestDeliveryIsBehindAndInOrder(t *testing.T) {
+func TestDeliveryFollowsCommitsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []notify.Sequence
 		deliver := func(c notify.Change) {
@@ -138,7 +138,7 @@ func TestNothingIsDeliveredBeforeItIsDurable(t *testing.T) {
 
 // However little an entry says, what it tells others is bounded while it waits
 // to be delivered.
-func TestCommitsWaitForDeliveryThatFallsFarBehind(t *testing.T) {
+func TestCommitsWaitWhenDeliveryIsFarBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stalled := make(chan struct{})
 		j, stop := run(t, &machine{tells: make([]byte, 1<<20)}, func(notify.Change) { <-stalled })
@@ -162,7 +162,7 @@ func TestCommitsWaitForDeliveryThatFallsFarBehind(t *testing.T) {
 }
 
 // A group is small enough to be applied soon: what an entry may change counts.
-func TestWhatChangesMuchSharesNoGroup(t *testing.T) {
+func TestHeavyEntriesDoNotShareAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{syncs: time.Second}
 		j, stop := run(t, m, nil)
@@ -241,7 +241,7 @@ func TestAFailedCommitEndsTheJournal(t *testing.T) {
 	})
 }
 
-func TestStopCommitsWhatWaits(t *testing.T) {
+func TestStopCommitsQueuedEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{syncs: time.Second}
 		j, stop := run(t, m, nil)
@@ -274,7 +274,7 @@ func publishers(t *testing.T, j *journal.Local, many, often int) {
 
 // Without that, one half would wait while the other is committed, and there
 // would be twice as many commits.
-func TestThoseWhoComeAgainShareACommit(t *testing.T) {
+func TestReturningPublishersShareACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const often = 20
 		m := &machine{syncs: time.Millisecond}
@@ -285,7 +285,7 @@ func TestThoseWhoComeAgainShareACommit(t *testing.T) {
 	})
 }
 
-func TestNobodyIsLongWaitedFor(t *testing.T) {
+func TestWaitingForPublishersIsBounded(t *testing.T) {
 	for syncs, longest := range map[time.Duration]time.Duration{
 		400 * time.Microsecond: 800 * time.Microsecond, // twice as long
 		5 * time.Millisecond:   2 * time.Millisecond,

@@ -52,7 +52,7 @@ func TestSharesAreOfAddressesAndOfPrincipals(t *testing.T) {
 	require.NotZero(t, greedy(s, limit.Holder{Address: "c"}), "whose principal is not known")
 }
 
-func TestAPrincipalOfManyAddressesHasHalf(t *testing.T) {
+func TestAPrincipalWithManyAddressesGetsHalf(t *testing.T) {
 	s := limit.NewShares(1_024)
 	for i := range 1_000 {
 		greedy(s, limit.Holder{Address: fmt.Sprint(i), Principal: "mallory"})
@@ -62,7 +62,7 @@ func TestAPrincipalOfManyAddressesHasHalf(t *testing.T) {
 }
 
 // An item that grows step by step may take all that other holders leave.
-func TestSharesHaveRoomForOneLargeTake(t *testing.T) {
+func TestSharesAllowOneLargeTake(t *testing.T) {
 	s := limit.NewShares(1_024)
 	h := limit.Holder{Address: "a", Principal: "ada"}
 	own := int64(0)

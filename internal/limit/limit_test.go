@@ -69,7 +69,7 @@ func TestCharge(t *testing.T) {
 }
 
 // A call after RetryAfter is allowed, whatever the rate.
-func TestRetryAfterIsEnough(t *testing.T) {
+func TestARequestAfterRetryAfterIsAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, quota := range []int{1, 3, 7, 100, 999} {
 			l := limit.New(perSecond(quota), 0)
@@ -85,7 +85,7 @@ func TestRetryAfterIsEnough(t *testing.T) {
 	})
 }
 
-func TestMoreThanABucketIsABucket(t *testing.T) {
+func TestATakeOfMoreThanABucketEmptiesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(perSecond(10), 0)
 		require.NoError(t, l.Allow("ada", 1000))
@@ -105,7 +105,7 @@ func TestNoLimit(t *testing.T) {
 }
 
 // A key in use keeps its bucket over every change of generation.
-func TestInUseIsNotForgotten(t *testing.T) {
+func TestBucketsInUseAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limit.New(perSecond(10), 10)
 		allowed := 0

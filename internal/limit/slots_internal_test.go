@@ -8,7 +8,7 @@ import (
 
 // A key whose requests were withdrawn takes no memory, also while all slots are taken and
 // another key waits before it.
-func TestKeysWithWithdrawnRequestsAreForgotten(t *testing.T) {
+func TestKeysWithCancelledRequestsAreRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSlots(3, 2)
 		for _, key := range []string{"holder", "holder", "other"} {

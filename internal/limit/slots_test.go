@@ -43,7 +43,7 @@ func TestSlotsAreGrantedInTurn(t *testing.T) {
 	})
 }
 
-func TestAKeyHasSoManySlots(t *testing.T) {
+func TestAKeyHasALimitedNumberOfSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := limit.NewSlots(0, 2)
 		require.NoError(t, s.Acquire(t.Context(), "a"))

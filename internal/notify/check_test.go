@@ -24,7 +24,7 @@ func pointers(change func(*notify.Draft)) []string {
 	return all
 }
 
-func TestCheckToWhom(t *testing.T) {
+func TestCheckRecipients(t *testing.T) {
 	topics := func(names ...notify.Topic) func(*notify.Draft) {
 		return func(d *notify.Draft) { d.Users, d.Topics = nil, names }
 	}

@@ -53,7 +53,7 @@ func TestPatternsCover(t *testing.T) {
 	}
 }
 
-func TestHeardIsTheFirstOfTheTopics(t *testing.T) {
+func TestFirstMatchIsTheFirstOfTheTopics(t *testing.T) {
 	patterns := []notify.TopicPattern{"b", "a.*"}
 	if got, ok := notify.FirstMatch(patterns, []notify.Topic{"c", "a.1", "b"}); got != "a.1" || !ok {
 		t.Errorf("heard %q, %t", got, ok)

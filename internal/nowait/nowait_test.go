@@ -71,7 +71,7 @@ func TestADeadlineEndsAWrite(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "though it would not have to wait")
 }
 
-func TestAWriteToNobodyFails(t *testing.T) {
+func TestWritingToAClosedConnectionFails(t *testing.T) {
 	accepted, _ := pair(t)
 	require.NoError(t, accepted.Close())
 	_, err := accepted.Write([]byte("x"))
@@ -103,7 +103,7 @@ func TestAWriterTakesWhatFits(t *testing.T) {
 	assert.ErrorIs(t, err, net.ErrClosed)
 }
 
-func TestAPeerThatIsGoneIsAnError(t *testing.T) {
+func TestWritingToAClosedPeerFails(t *testing.T) {
 	accepted, peer := pair(t)
 	raw, err := nowait.TCP(accepted).(syscall.Conn).SyscallConn()
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ func respond(t *testing.T, err error, change ...func(*http.Request)) answer {
 
 // Every kind of error has a name, a status and the headers that HTTP wants beside it,
 // and any other error is internal and tells its client nothing.
-func TestEveryKindHasItsAnswer(t *testing.T) {
+func TestEveryKindOfErrorHasAnAnswer(t *testing.T) {
 	const (
 		bearer = "Bearer"
 		bad    = `Bearer error="invalid_token"`
@@ -88,7 +88,7 @@ func TestEveryKindHasItsAnswer(t *testing.T) {
 	}
 }
 
-func TestDetailAndFaultsAreThoseOfTheError(t *testing.T) {
+func TestDetailAndFaultsComeFromTheError(t *testing.T) {
 	assert.Equal(t, "at most 7", respond(t, notify.Errorf(notify.ErrTooLarge, "at most %d", 7)).Detail)
 	fault := notify.Fault{Pointer: "/to", Detail: "<is> required"}
 	a := respond(t, notify.Invalid(fault))
@@ -115,7 +115,7 @@ func TestLimitsNameTheirPolicy(t *testing.T) {
 }
 
 // An upgrade is a matter of HTTP/1.1; the headers that ask for one are errors in HTTP/2.
-func TestUpgradeNamesWhatItWants(t *testing.T) {
+func TestUpgradeRequiredNamesTheProtocol(t *testing.T) {
 	h := respond(t, notify.ErrUpgrade).Header()
 	assert.Equal(t, "13", h.Get("Sec-WebSocket-Version"))
 	assert.Equal(t, "websocket", h.Get("Upgrade"))

@@ -30,7 +30,7 @@ func (r *rig) ticket(p notify.Principal) string {
 	return ticket
 }
 
-func TestTicketIsGoodOnce(t *testing.T) {
+func TestATicketIsRedeemedOnce(t *testing.T) {
 	r := newRig(t)
 	ticket := r.ticket(ada())
 	assert.Regexp(t, `^[A-Za-z0-9_-]{43}$`, ticket)
@@ -86,7 +86,7 @@ func TestNoTicket(t *testing.T) {
 	assert.Equal(t, before, r.store.Stats().WALBytes)
 }
 
-func TestTicketIsNoBetterThanItsToken(t *testing.T) {
+func TestATicketEndsWithItsToken(t *testing.T) {
 	r := newRig(t)
 	_, err := r.service.IssueTicket(t.Context(), backend())
 	require.ErrorIs(t, err, notify.ErrScope)
@@ -147,7 +147,7 @@ func TestRevokedWhileConnecting(t *testing.T) {
 	assert.Equal(t, notify.CloseRevoked, *d.closed)
 }
 
-func TestRevokeWhat(t *testing.T) {
+func TestRevokeChecksItsTarget(t *testing.T) {
 	r := newRig(t)
 	for _, e := range []notify.Revocation{
 		{},
@@ -163,7 +163,7 @@ func TestRevokeWhat(t *testing.T) {
 	assert.False(t, r.service.Revoked(ada()))
 }
 
-func TestPublishingIsHeldToARate(t *testing.T) {
+func TestPublishingIsRateLimited(t *testing.T) {
 	two := func(name string) *limit.Limiter {
 		return limit.New(notify.Rate{Name: name, Quota: 2, Window: time.Hour}, 2)
 	}

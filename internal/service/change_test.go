@@ -25,7 +25,7 @@ func (r *rig) mark(p notify.Principal, verb notify.Verb, ids ...string) {
 
 // All devices receive changes of an inbox in the one order of events, live and when
 // they resume; and every unread count is right.
-func TestChangesHaveAPlaceInTheOrder(t *testing.T) {
+func TestChangesAreOrderedWithNotifications(t *testing.T) {
 	r := newRig(t)
 	p := subscriber("ada", "news")
 	phone, laptop := r.connectAs(p, ""), r.connectAs(p, "")
@@ -105,7 +105,7 @@ func TestResumingFromAChange(t *testing.T) {
 	assert.Equal(t, []string{"welcome", "live"}, r.connect("grace", "").caughtUp())
 }
 
-func TestCollapsingIsToldApartForWhomItReplacesAnother(t *testing.T) {
+func TestReplacingDifferentNotificationsForDifferentUsers(t *testing.T) {
 	r := newRig(t)
 	ada, grace := r.connect("ada", ""), r.connect("grace", "")
 	older := draft("older", "ada")
@@ -147,7 +147,7 @@ func TestDeferred(t *testing.T) {
 
 // Unread notifications are counted in the store, which may be ahead of delivery: a
 // later count includes those that an earlier one has left out.
-func TestCountsWhileAnotherIsReplaced(t *testing.T) {
+func TestCountsDuringAReplacement(t *testing.T) {
 	r := newRig(t)
 	older := draft("older", "ada")
 	older.CollapseKey = "k"

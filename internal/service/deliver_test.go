@@ -19,7 +19,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-func TestTopicsAreHeardByWhoseTokenNamesThem(t *testing.T) {
+func TestTopicsReachUsersWhoseTokensHaveThem(t *testing.T) {
 	r := newRig(t)
 	ada, grace, edsger := r.connectAs(subscriber("ada", "news"), ""), r.connectAs(subscriber("grace", "project.*", "news"), ""), r.connect("edsger", "")
 	for _, ephemeral := range []bool{false, true} {
@@ -58,7 +58,7 @@ func counting(count func(r notify.Reader, upTo notify.Sequence) (int, error)) fu
 // later is a sequence after all that these tests append.
 const later notify.Sequence = 1 << 40
 
-func TestAChangeIsToldWithWhatIsUnreadThen(t *testing.T) {
+func TestAChangeHasTheUnreadCountAtItsSequence(t *testing.T) {
 	r := newRig(t, counting(func(r notify.Reader, upTo notify.Sequence) (int, error) {
 		switch {
 		case upTo < later:
@@ -106,7 +106,7 @@ func data(d *device, events ...string) []string {
 	return all
 }
 
-func TestALargeChangeIsToldInParts(t *testing.T) {
+func TestALargeChangeIsSplit(t *testing.T) {
 	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) { return 7, nil }))
 	d := r.connect("ada", "")
 	var all []string
@@ -133,7 +133,7 @@ func TestALargeChangeIsToldInParts(t *testing.T) {
 	assert.Equal(t, all, got)
 }
 
-func TestACountThatFailsEndsTheConnection(t *testing.T) {
+func TestAFailedCountEndsTheConnection(t *testing.T) {
 	var broken atomic.Bool
 	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) {
 		if broken.Load() {
@@ -161,7 +161,7 @@ func (d *device) reason() notify.Close {
 	return *d.closed
 }
 
-func TestARecountIsToldWithACursor(t *testing.T) {
+func TestARecountHasACursor(t *testing.T) {
 	var unread atomic.Int64
 	r := newRig(t, counting(func(notify.Reader, notify.Sequence) (int, error) { return int(unread.Load()), nil }))
 	d := r.connect("ada", "")

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestADiskBelowItsReserveIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
+func TestADiskBelowItsReserveIsLoggedOnceAtBothEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		l := &ledger{free: 1, logger: slog.New(slog.NewTextHandler(&log, nil))}

@@ -14,7 +14,7 @@ func keeping(n int) func(*rig) { return func(r *rig) { r.keep = n } }
 
 // The eviction from a full history and the unread count are delivered directly after
 // the notification that caused it. No tick of the hub is needed.
-func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
+func TestEvictionsFromAFullHistoryReachOpenConnections(t *testing.T) {
 	r := newRig(t, keeping(2))
 	phone, laptop, grace := r.connect("ada", ""), r.connectAs(subscriber("ada", "news"), ""), r.connect("grace", "")
 	start := string(r.cursors.Append(nil, cursor.TagOf("ada"), 1)) // before all her notifications
@@ -47,7 +47,7 @@ func TestAnOpenListHearsWhatAFullHistoryDrops(t *testing.T) {
 
 // Readers of a topic receive an eviction from it at once, and the count later. Readers
 // of another topic that still has the notification do not receive it.
-func TestAnOpenListHearsWhatAFullTopicDrops(t *testing.T) {
+func TestEvictionsFromAFullTopicReachOpenConnections(t *testing.T) {
 	r := newRig(t, keeping(1))
 	one, both := r.connectAs(subscriber("ada", "x"), ""), r.connectAs(subscriber("ada", "x", "y"), "")
 	old := r.submit(toTopics("old", "x", "y")).ID
@@ -69,7 +69,7 @@ func TestAnOpenListHearsWhatAFullTopicDrops(t *testing.T) {
 
 // Evictions from a full history are counted once for all connections that read the same,
 // and not at all for users without one.
-func TestWhatIsDroppedIsCountedOncePerReader(t *testing.T) {
+func TestEvictedNotificationsAreCountedOncePerReader(t *testing.T) {
 	var counted []notify.UserID // by the deliverer, after all have joined
 	r := newRig(t, keeping(1), counting(func(r notify.Reader, _ notify.Sequence) (int, error) {
 		counted = append(counted, r.User)

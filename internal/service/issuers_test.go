@@ -80,7 +80,7 @@ func TestPublishWithinABound(t *testing.T) {
 }
 
 // Users of two issuers may have the same name: their idempotency keys are distinct.
-func TestIdempotencyKeysOfIssuersAreApart(t *testing.T) {
+func TestIdempotencyKeysAreSeparateForEachIssuer(t *testing.T) {
 	r := newRig(t)
 	all, call := tenants(), service.Call{Path: "/notify", Key: "k"}
 	for _, issuer := range []string{"acme", "bank"} {
@@ -174,7 +174,7 @@ func TestRevokeByIssuer(t *testing.T) {
 }
 
 // A ticket is invalid after the configuration of its issuer has changed.
-func TestTicketOfAnIssuerThatIsGone(t *testing.T) {
+func TestATicketOfARemovedIssuer(t *testing.T) {
 	all := tenants()
 	r := newRig(t, func(r *rig) { r.issuers = all })
 	by := all.userOf("acme", "acme:ada")

@@ -68,7 +68,7 @@ func TestPeersReachAllNodes(t *testing.T) {
 	require.False(t, grace.conn.Ended())
 }
 
-func TestAPeerThatCannotBeReached(t *testing.T) {
+func TestAnUnreachablePeer(t *testing.T) {
 	r := newRig(t, func(r *rig) {
 		r.wrapPeers = func(local notify.Peers) notify.Peers {
 			return &bothNodes{local: local, down: notify.Errorf(notify.ErrOutcomeUnknown, "a node cannot be reached")}

@@ -35,7 +35,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-func TestAUserNamedTwiceIsToldOnce(t *testing.T) {
+func TestARepeatedUserReceivesANotificationOnce(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	receipt := r.publish("one", "ada", "grace", "ada")
@@ -77,7 +77,7 @@ func TestIdempotency(t *testing.T) {
 	assert.False(t, receipt.Duplicate, "another principal")
 }
 
-func TestARetriedBatchCompletesWhatFailed(t *testing.T) {
+func TestARetriedBatchPublishesTheFailedItems(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	call := service.Call{Path: "/notify/batch", Key: "k"}

@@ -154,7 +154,7 @@ func TestAMarkIsAppendedUntilNothingIsLeft(t *testing.T) {
 
 // A user who has changed many notifications waits before changing more. One request
 // is carried out whole, and IDs that change nothing count for little.
-func TestMarksAreLimitedByWhatTheyChange(t *testing.T) {
+func TestMarksAreLimitedByTheNumberOfChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(r *rig) {
 			r.marks = limit.New(notify.Rate{Name: "notifications marked", Quota: 100, Window: 10 * time.Second}, 0)
@@ -184,7 +184,7 @@ func TestMarksAreLimitedByWhatTheyChange(t *testing.T) {
 	})
 }
 
-func TestAMarkOfNothingIsNotAppended(t *testing.T) {
+func TestAnEmptyMarkIsNotAppended(t *testing.T) {
 	r, o := newObservedRig(t)
 	r.publish("unread", "ada")
 	o.appended = nil

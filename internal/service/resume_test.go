@@ -23,7 +23,7 @@ func TestNoCursorStartsNow(t *testing.T) {
 	assert.Equal(t, []string{"welcome", "live", "after"}, d.received(3))
 }
 
-func TestEarliestIsAllThatIsKept(t *testing.T) {
+func TestEarliestReplaysTheWholeHistory(t *testing.T) {
 	r := newRig(t)
 	r.publish("one", "ada")
 	r.publish("for grace", "grace")
@@ -48,7 +48,7 @@ func TestResume(t *testing.T) {
 	assert.Equal(t, cursor, again.all()[0].cursor, "it starts where it stopped")
 }
 
-func TestARestartResetsNobody(t *testing.T) {
+func TestARestartResetsNoCursor(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	r.publish("one", "ada")
@@ -59,7 +59,7 @@ func TestARestartResetsNobody(t *testing.T) {
 	assert.Equal(t, []string{"welcome", "two", "live"}, r.connect("ada", d.cursor()).received(3))
 }
 
-func TestCursorThatCannotBeHonoured(t *testing.T) {
+func TestAnUnknownCursorLeadsToAReset(t *testing.T) {
 	r := newRig(t)
 	r.publish("one", "ada")
 	grace := r.connect("grace", "")
@@ -97,7 +97,7 @@ func TestSlowPeersHoldUpNoOthers(t *testing.T) {
 	}
 }
 
-func TestJoiningInStepsTellsTheSame(t *testing.T) {
+func TestJoiningInStepsSendsTheSameEvents(t *testing.T) {
 	r := newRig(t)
 	d := r.connect("ada", "")
 	r.publish("one", "ada")
@@ -112,7 +112,7 @@ func TestJoiningInStepsTellsTheSame(t *testing.T) {
 	}
 }
 
-func TestNotAtOnceIfThePastHasSeveralPages(t *testing.T) {
+func TestJoinAtOnceRefusesSeveralPages(t *testing.T) {
 	r := newRig(t)
 	for i := range 65 {
 		r.publish(strconv.Itoa(i), "ada")
@@ -256,7 +256,7 @@ func TestJoinAtTheCap(t *testing.T) {
 
 // Users whose many connections read nothing hold a few pages each: others join,
 // and read their inboxes, meanwhile.
-func TestStalledReadersHoldNothingThatOthersNeed(t *testing.T) {
+func TestStalledReadersDoNotBlockOthers(t *testing.T) {
 	const users, each = 14, 19
 	r := newRig(t)
 	for i := range 3 * 64 { // several pages, for everyone

@@ -166,7 +166,7 @@ func TestReleasesComeOnTime(t *testing.T) {
 }
 
 // A notification that is deferred for less than the interval of upkeep is not late.
-func TestSoonerIsNotTooLate(t *testing.T) {
+func TestASoonerDeferredPublishIsNotLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{free: 1}
 		b := l.run(t)
@@ -191,7 +191,7 @@ func TestSoonerIsNotTooLate(t *testing.T) {
 	})
 }
 
-func TestManyAreReleasedInTheOrderOfTimeAFewAtATime(t *testing.T) {
+func TestDeferredNotificationsAreReleasedInOrderAndInSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(ledger)
 		for i := range 250 {
@@ -219,7 +219,7 @@ func TestReleasesAreTriedAgain(t *testing.T) {
 }
 
 // A clock that is set back does not fill the journal.
-func TestReleasesThatAreTooEarly(t *testing.T) {
+func TestReleasesBeforeTheTimeDoNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{stuck: true}
 		l.wait(time.Now())

@@ -176,7 +176,7 @@ func (s *fakeService) deliver(seq notify.Sequence, data string) {
 	s.hub.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, time.Time{}, event(seq, hub.Notification{Notification: &notify.Notification{Content: []byte(data)}}))
 }
 
-func TestAStreamHearsWhatASocketWould(t *testing.T) {
+func TestAStreamReceivesTheEventsOfASocket(t *testing.T) {
 	s := start(t, hub.Options{})
 	l := s.listen(t, "", "")
 	assert.Equal(t, welcome, l.event())
@@ -206,7 +206,7 @@ func TestAHeartbeatIsAComment(t *testing.T) {
 	}
 }
 
-func TestADrainSaysWhenToComeBack(t *testing.T) {
+func TestADrainSendsTheReconnectDelay(t *testing.T) {
 	s := start(t, hub.Options{})
 	l := s.listen(t, "", "")
 	l.event()
@@ -226,7 +226,7 @@ func TestADrainSaysWhenToComeBack(t *testing.T) {
 	assert.Contains(t, late.event(), "event: close")
 }
 
-func TestAPeerThatLeavesIsForgotten(t *testing.T) {
+func TestAClosedStreamIsRemoved(t *testing.T) {
 	s := start(t, hub.Options{})
 	l := s.listen(t, "", "")
 	l.event()
@@ -235,7 +235,7 @@ func TestAPeerThatLeavesIsForgotten(t *testing.T) {
 	assert.Eventually(t, func() bool { return s.hub.Count() == 0 }, 10*time.Second, time.Millisecond)
 }
 
-func TestASlowPeerIsLetGo(t *testing.T) {
+func TestASlowPeerIsDisconnected(t *testing.T) {
 	s := start(t, hub.Options{QueueLen: 8})
 	l := s.listen(t, "", "")
 	l.event()
@@ -247,7 +247,7 @@ func TestASlowPeerIsLetGo(t *testing.T) {
 	}
 }
 
-func TestWhatCannotJoinEnds(t *testing.T) {
+func TestAFailedJoinEndsTheStream(t *testing.T) {
 	s := start(t, hub.Options{})
 	l := s.listen(t, "?cursor=broken", "")
 	assert.Contains(t, l.event(), `event: close|data: {"code":1011`)
@@ -268,7 +268,7 @@ func TestARequestWithoutAPrincipalIsAnsweredWithAProblem(t *testing.T) {
 }
 
 // A burst does not end the connection of a client that reads.
-func TestABurstIsTaken(t *testing.T) {
+func TestABurstDoesNotEndAStream(t *testing.T) {
 	s := start(t, hub.Options{QueueLen: 8})
 	l := s.listen(t, "", "")
 	l.event()

@@ -140,7 +140,7 @@ func TestDeferred(t *testing.T) {
 
 // One mark changes a bounded number of what is shared, too: what it comes to must
 // fit what a connection can be told, and publishes wait for it.
-func TestMarkingMuchThatIsShared(t *testing.T) {
+func TestMarkingManySharedNotifications(t *testing.T) {
 	const topics, each = 3, 500
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
@@ -234,7 +234,7 @@ func TestADroppedChangeLeavesNothing(t *testing.T) {
 }
 
 // What a user has marked goes with what is dropped, sooner or later.
-func TestMarksOfWhatIsDroppedAreForgotten(t *testing.T) {
+func TestReadStateOfEvictedNotificationsIsRemoved(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
 	last := notify.Sequence(0)

@@ -301,7 +301,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 
 // A store is lost and restored from a checkpoint that lacks its newest entries: they are
 // announced as lost, unless the journal still has them.
-func TestARestoreAnnouncesWhatItLacks(t *testing.T) {
+func TestARestoreAnnouncesMissingEntries(t *testing.T) {
 	for _, replayed := range []bool{false, true} {
 		disk := vfs.NewMem()
 		s := openIn(t, disk)

@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-func TestCollapsingIsToldApart(t *testing.T) {
+func TestEachReplacementHasItsOwnChange(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	got := told(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "k", "grace"), toUsers(3, "k", "ada", "grace", "eve"))
@@ -116,7 +116,7 @@ func TestCollapsingInTopics(t *testing.T) {
 
 // A device that was away hears that what it shows is gone, whatever became of
 // what took its place.
-func TestWhatWasReplacedIsGoneForWhoWasAway(t *testing.T) {
+func TestReplacedNotificationsAreGoneAfterAResume(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	brief := toUsers(2, "k", "ada")

@@ -235,7 +235,7 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 
 // However files come to harm, the store says what is missing, or refuses to start
 // and says what to do, or nothing is missing.
-func TestDamageIsNeverSilent(t *testing.T) {
+func TestDamageIsAlwaysReported(t *testing.T) {
 	images := map[string][]image{}
 	for _, c := range []struct{ n, bytes int }{{3, 127_000}, {40, 12_000}, {200, 2_000}} {
 		images["killed"] = append(images["killed"], killed(t, c.n, c.bytes))

@@ -32,7 +32,7 @@ func withoutContent(told []notify.Change) []any {
 
 // Each user whose history is full hears what it dropped, after the notification that
 // took the place.
-func TestAFullHistoryTellsItsUserWhatItDrops(t *testing.T) {
+func TestAFullHistoryEmitsItsEvictions(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada", "eve"), markBy("ada", notify.VerbRead, idOf(1)))
@@ -50,7 +50,7 @@ func TestAFullHistoryTellsItsUserWhatItDrops(t *testing.T) {
 	assert.Len(t, page.Changes, 1, "of what was evicted nothing is kept")
 }
 
-func TestAPublishTellsAUserOnceHoweverManyItDrops(t *testing.T) {
+func TestAPublishEmitsOneChangePerUser(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	brief := kept(9, toUsers(2, "", "ada"))

@@ -106,7 +106,7 @@ func records(t *testing.T, fs vfs.FS, u notify.UserID) map[string]int {
 
 // To mark all up to a place is one interval, however many topics there are; each token
 // of the user finds it, and what is marked in a topic is apart.
-func TestAllUpToHereIsOneInterval(t *testing.T) {
+func TestMarkingUpToACursorMakesOneInterval(t *testing.T) {
 	const topics, few = 1_000, 20
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
@@ -148,7 +148,7 @@ func TestAllUpToHereIsOneInterval(t *testing.T) {
 
 // The intervals of topics of which nothing is kept are dropped while the user marks
 // others.
-func TestReadStateOfTopicsThatAreGoneIsForgotten(t *testing.T) {
+func TestReadStateOfEmptyTopicsIsRemoved(t *testing.T) {
 	const topics = 400
 	fs := vfs.NewMem()
 	s := openIn(t, fs)

@@ -76,7 +76,7 @@ func mergeSome(t require.TestingT, groups []span, older bool) spans {
 	return read
 }
 
-func TestSpansThatAreNoneAreCorrupt(t *testing.T) {
+func TestMalformedSpansAreCorrupt(t *testing.T) {
 	for _, b := range [][]byte{make([]byte, 15), make([]byte, 16), spans{{5, 4}}.append(nil)} {
 		_, err := readSpans(b)
 		require.ErrorIs(t, err, errCorrupt)

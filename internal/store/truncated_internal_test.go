@@ -18,7 +18,7 @@ import (
 // What a group drops, which can be read already and is not durable yet, is either
 // still there for a reader or a hole that is announced: also if the list that
 // lacks it is read anew and a view was taken before.
-func TestWhatIsDroppedMeanwhileIsAHole(t *testing.T) {
+func TestARemovalDuringAReadIsAGap(t *testing.T) {
 	var holds atomic.Bool
 	syncing, release := make(chan struct{}, 1), make(chan struct{})
 	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {

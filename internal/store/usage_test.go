@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// sweepAll cleanups until nothing is left to remove.
-func sweepAll(t *testing.T, s *store.Store, at time.Time, e notify.Cleanup) {
+// cleanUpAll cleanups until nothing is left to remove.
+func cleanUpAll(t *testing.T, s *store.Store, at time.Time, e notify.Cleanup) {
 	t.Helper()
 	for more := true; more; {
 		more = apply(t, s, at, e)[0].More
@@ -60,14 +60,14 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	assert.True(t, again.Receipt.Duplicate)
 
 	later := noon().Add(notify.KeyLifetime)
-	sweepAll(t, s, later, notify.Cleanup{Retention: 30 * 24 * time.Hour, MaxBytes: limit})
+	cleanUpAll(t, s, later, notify.Cleanup{Retention: 30 * 24 * time.Hour, MaxBytes: limit})
 	assert.Less(t, s.Usage().Other, uint64(200))
 	assert.NoError(t, apply(t, s, later, bounded(keyed(n)))[0].Err)
 }
 
 // Notifications have half of the limit, whatever the rest takes; and what the rest
 // takes is taken from the other half.
-func TestNotificationsMakeRoomForTheRest(t *testing.T) {
+func TestNotificationsHaveHalfOfTheLimit(t *testing.T) {
 	const limit = 200_000
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
@@ -81,7 +81,7 @@ func TestNotificationsMakeRoomForTheRest(t *testing.T) {
 	before := s.Usage()
 	require.Greater(t, before.Notifications+before.Other, uint64(limit))
 	require.Greater(t, before.Other, uint64(limit/2))
-	sweepAll(t, s, noon(), notify.Cleanup{Retention: time.Hour, MaxBytes: limit})
+	cleanUpAll(t, s, noon(), notify.Cleanup{Retention: time.Hour, MaxBytes: limit})
 	after := s.Usage()
 	assert.LessOrEqual(t, after.Notifications, uint64(limit/2))
 	assert.Greater(t, after.Notifications, uint64(limit/2-1_000))
@@ -105,7 +105,7 @@ func TestNamesAreBounded(t *testing.T) {
 		}
 		apply(t, s, noon(), e)
 		if n%500 == 0 {
-			sweepAll(t, s, noon(), cleanup)
+			cleanUpAll(t, s, noon(), cleanup)
 			most = max(most, s.Usage().Other)
 		}
 	}
@@ -136,7 +136,7 @@ func TestNothingStaysCounted(t *testing.T) {
 	require.Greater(t, s.Usage().Notifications, uint64(100))
 	later := noon().Add(90 * 24 * time.Hour)
 	apply(t, s, later, notify.Recall{ID: idOf(2)})
-	sweepAll(t, s, later, notify.Cleanup{Retention: time.Hour, MaxBytes: 1})
+	cleanUpAll(t, s, later, notify.Cleanup{Retention: time.Hour, MaxBytes: 1})
 	assert.Zero(t, s.Usage().Notifications)
 	other, err := s.CountOther()
 	require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestNothingStaysCounted(t *testing.T) {
 
 // A cleanup removes a bounded number, and a notification to ten topics is as much work
 // as ten to one topic.
-func TestASweepIsBoundedByTopics(t *testing.T) {
+func TestACleanupIsBoundedByTopics(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	var ten []notify.Topic

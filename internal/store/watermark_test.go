@@ -30,7 +30,7 @@ func stored(t *testing.T, n int) *vfs.MemFS {
 
 // A store that is whole is served, whatever has become of its watermark. The log
 // says that a loss could not have been noticed.
-func TestWholeDataIsNeverRefused(t *testing.T) {
+func TestUndamagedDataIsNeverRefused(t *testing.T) {
 	const slot = 4096
 	broken := func(b []byte, at ...int) []byte {
 		for _, i := range at {
@@ -88,7 +88,7 @@ func TestWholeDataIsNeverRefused(t *testing.T) {
 }
 
 // A copy of the whole directory is a backup: it has lost nothing.
-func TestABackupIsWhole(t *testing.T) {
+func TestABackupIsComplete(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := openIn(t, fs)
 	storeLarge(t, s, 1, 5, 1_000)
@@ -100,7 +100,7 @@ func TestABackupIsWhole(t *testing.T) {
 
 // Neither a watermark that cannot be written nor one that cannot be synced stops the
 // store.
-func TestTheStoreGoesOnWithoutAWatermark(t *testing.T) {
+func TestTheStoreWorksWithoutAWatermark(t *testing.T) {
 	var failing atomic.Bool
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if failing.Load() && strings.HasSuffix(op.Path, "watermark") {

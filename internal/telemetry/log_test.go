@@ -258,7 +258,7 @@ func TestLinesOfDifferentLoggersAreNotEqual(t *testing.T) {
 	}
 }
 
-func TestAMessageThatIsAlwaysDifferentIsCounted(t *testing.T) {
+func TestVaryingMessagesAreCounted(t *testing.T) {
 	const most = 5000
 	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
 		for n := range most {

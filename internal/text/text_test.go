@@ -60,7 +60,7 @@ func wrapped(s, separator string) string {
 }
 
 // Keys are refused in each form, as a value and as a file.
-func TestKeysAreNoSecrets(t *testing.T) {
+func TestKeysAreRefusedAsSecrets(t *testing.T) {
 	refused := map[string]string{
 		"JWK":                    `{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"a key of an issuer"}`,
 		"JWK, symmetric":         ` { "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0", "kty": "oct" } `,
@@ -103,7 +103,7 @@ func TestKeysAreNoSecrets(t *testing.T) {
 	}
 }
 
-func TestQuotesAndNULAreNoSecrets(t *testing.T) {
+func TestQuotesAndNULAreRefusedInSecrets(t *testing.T) {
 	const secret = "0123456789abcdef0123456789abcdef"
 	for _, s := range []string{`"` + secret + `"`, "'" + secret + "'", "`" + secret + "`", "“" + secret + "”", "„" + secret + "“", "«" + secret + "»", secret + "\x00"} {
 		require.Error(t, text.CheckSecret(s), s)

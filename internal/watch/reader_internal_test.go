@@ -11,7 +11,7 @@ import (
 )
 
 // The server of the file system becomes unreachable and reachable again.
-func TestAReadThatNeverReturnsHangsNothing(t *testing.T) {
+func TestAReadThatNeverReturnsBlocksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32
 		var gone atomic.Pointer[chan struct{}] // closed when the server is back

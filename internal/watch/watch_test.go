@@ -134,7 +134,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 }
 
 // The test would hang if anything but a regular file were opened and read.
-func TestReadRefusesWhatIsNoFile(t *testing.T) {
+func TestReadRefusesNonRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	fifo, socket := filepath.Join(dir, "fifo"), filepath.Join(dir, "s")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
@@ -181,7 +181,7 @@ func TestAFailureIsLoggedOnce(t *testing.T) {
 }
 
 // A content at which the parser panics is reported as long as it stays.
-func TestAPanicIsNoGoodVersion(t *testing.T) {
+func TestAPanicKeepsTheLastGoodVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	put(t, path, "good")
 	s := watch.New(watch.Options[string]{Load: watch.Files(most, func(_ context.Context, contents [][]byte) (string, error) {
@@ -220,7 +220,7 @@ func TestTwoFilesTakeForceTogether(t *testing.T) {
 	require.Equal(t, "good 2+good 2", s.Current())
 }
 
-func TestAskIsHeldToAWindow(t *testing.T) {
+func TestAskFetchesOncePerWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loads := 0
 		s := watch.New(watch.Options[string]{

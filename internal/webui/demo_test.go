@@ -112,7 +112,7 @@ func TestSessionIsMadeForEachRequestAndNeverKept(t *testing.T) {
 	require.Contains(t, second.Body.String(), `"a2"`)
 }
 
-func TestAFailedSessionTellsNothingButTheLog(t *testing.T) {
+func TestAFailedSessionIsOnlyLogged(t *testing.T) {
 	var log bytes.Buffer
 	h := webui.Demo(func() (webui.Session, error) {
 		return webui.Session{}, errors.New("the secret is gone")
@@ -124,7 +124,7 @@ func TestAFailedSessionTellsNothingButTheLog(t *testing.T) {
 	require.Contains(t, log.String(), "the secret is gone")
 }
 
-func TestWhatIsNotThereIsAProblem(t *testing.T) {
+func TestAnUnknownPathIsAProblem(t *testing.T) {
 	h := handler(t)
 	for _, target := range []string{"/demo", "/demo/", "/demo/fonts/", "/index.html", "/demo/../webui.go", "/favicon.ico"} {
 		w := get(h, target)
@@ -155,7 +155,7 @@ func TestThePageKeepsItsOwnPolicy(t *testing.T) {
 	}
 }
 
-func TestWhatThePageAsksForIsThere(t *testing.T) {
+func TestEveryFileOfThePageExists(t *testing.T) {
 	h := handler(t)
 	asks := regexp.MustCompile(`(?:href|src)="(demo/[^"]+)"|url\("([^"]+)"\)|from "\./([^"]+)"`)
 	for name, content := range files(t) {

@@ -72,7 +72,7 @@ func TestDocsThatAreCompressed(t *testing.T) {
 	}
 }
 
-func TestWhoTakesGzip(t *testing.T) {
+func TestAcceptEncoding(t *testing.T) {
 	h := webui.Docs()
 	for accept, takes := range map[string]bool{
 		"gzip": true, "br, GZIP;q=0.5": true, "gzip; q=1": true,
@@ -114,7 +114,7 @@ func TestDocsPolicy(t *testing.T) {
 
 // Every file that the page loads exists, at a path relative to the page, so that a base path
 // may precede it.
-func TestWhatTheDocsAskForIsThere(t *testing.T) {
+func TestEveryFileOfTheDocsExists(t *testing.T) {
 	h := webui.Docs()
 	asks := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(get(h, "/docs").Body.String(), -1)
 	require.NotEmpty(t, asks)

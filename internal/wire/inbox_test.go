@@ -143,7 +143,7 @@ func FuzzMarks(f *testing.F) {
 	})
 }
 
-func TestMarksTellsOfAFewFaults(t *testing.T) {
+func TestMarksReportsFewFaults(t *testing.T) {
 	body := `{"ids":[` + strings.TrimSuffix(strings.Repeat(`7,`, 5000), ",") + `]}`
 	_, err := wire.Marks([]byte(body))
 	var e *notify.Error

@@ -45,7 +45,7 @@ func TestNumbersHaveOneSpelling(t *testing.T) {
 }
 
 // Exponents of any length are read in no more time than their digits take.
-func TestLongNumbersAreSpelledWhole(t *testing.T) {
+func TestLongNumbersKeepAllDigits(t *testing.T) {
 	const length = 100_000
 	for _, s := range []string{
 		"1" + strings.Repeat("0", length),

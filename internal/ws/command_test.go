@@ -184,7 +184,7 @@ func TestDepthOfCommands(t *testing.T) {
 
 // Commands count as requests of the principal, whatever connection they come
 // over; a refused one is answered, and the connection stays.
-func TestCommandsAreHeldToTheRateOfRequests(t *testing.T) {
+func TestCommandsAreRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		twice := limit.New(notify.Rate{Name: "requests", Quota: 2, Window: 10 * time.Second}, 0)
 		s := start(t, func(o *options) { o.v1.Requests = &limit.Principals{Backends: twice} })

@@ -42,7 +42,7 @@ func drainPings(w *stranger) {
 	}
 }
 
-func TestDrainTellsWhenToComeBack(t *testing.T) {
+func TestADrainSendsTheReconnectWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		w := s.pipe(t)
@@ -59,7 +59,7 @@ func TestDrainTellsWhenToComeBack(t *testing.T) {
 	})
 }
 
-func TestPeerThatDoesNotAnswerACloseIsNotWaitedForLong(t *testing.T) {
+func TestAPeerThatDoesNotAnswerACloseIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		w := s.pipe(t)
@@ -108,7 +108,7 @@ func TestPongsKeepAConnection(t *testing.T) {
 	})
 }
 
-func TestExpiredTokenIsTold(t *testing.T) {
+func TestAnExpiredTokenClosesWith4401(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		conn := make(chan *hub.Conn, 1)
@@ -147,7 +147,7 @@ func TestStalledReaderSeesOnlyTheEnd(t *testing.T) {
 }
 
 // A client whose queue was full, but that reads, receives the reason.
-func TestSlowReaderIsTold(t *testing.T) {
+func TestASlowReaderIsClosedWith4408(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		w := s.pipe(t)

@@ -54,14 +54,14 @@ func TestBreachesOfProtocol(t *testing.T) {
 	}
 }
 
-func TestBreachOverTCPIsTold(t *testing.T) {
+func TestAProtocolViolationIsAnsweredWithAClose(t *testing.T) {
 	s := start(t)
 	w := s.tcp(t)
 	w.send(masked(fin|opText, make([]byte, 200<<10))) // much is unread when it closes
 	w.expectEnd(1009, "frame-too-big")
 }
 
-func TestWhatIsAllowed(t *testing.T) {
+func TestAllowedFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t).pipe(t)
 		w.expect(welcome, isLive)

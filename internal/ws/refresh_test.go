@@ -182,7 +182,7 @@ func TestIssuerWithdrawnDuringARefresh(t *testing.T) {
 	})
 }
 
-func TestRefreshTellsWhichTopicsAreInForce(t *testing.T) {
+func TestRefreshAnswersWithTheTopicsInForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate()
 		g.tokens["good"] = notify.Principal{User: "ada", Name: "user:ada", Topics: []notify.TopicPattern{"news", "a.*"}, TopicsIgnored: 3}

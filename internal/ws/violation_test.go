@@ -37,7 +37,7 @@ func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, n
 func (l *lines) into(o *options) { o.Logger = l.logger() }
 
 // One line tells with what bytes a peer broke the protocol, and no token.
-func TestBreachesAreLogged(t *testing.T) {
+func TestViolationsAreLogged(t *testing.T) {
 	token := strings.Repeat("SECRET", 100)
 	for name, c := range map[string]struct {
 		sent []byte
@@ -73,7 +73,7 @@ func TestBreachesAreLogged(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoBreachIsNotLogged(t *testing.T) {
+func TestNormalClosesAreNotLoggedAsViolations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
 		s := start(t, log.into)

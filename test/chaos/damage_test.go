@@ -89,11 +89,11 @@ func change(t *testing.T, name string, random *rand.Rand, how func([]byte, *rand
 	}
 }
 
-// TestDamageIsNeverSilent harms the files of a store after kill -9, and starts the
+// TestDamageIsAlwaysReported harms the files of a store after kill -9, and starts the
 // service on them. Promise 4: either all that was answered 202 is there, or the
 // service refuses to start and says what to do, or it says how much is missing and
 // resets the cursors of before.
-func TestDamageIsNeverSilent(t *testing.T) {
+func TestDamageIsAlwaysReported(t *testing.T) {
 	const before, after = 30, 25
 	p := &process{t: t, binary: build(t), dir: t.TempDir()}
 	p.start()

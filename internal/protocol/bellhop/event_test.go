@@ -128,7 +128,7 @@ func TestStreamHasTheSameData(t *testing.T) {
 }
 
 // The size of an event in a queue is never less than its message, whatever its strings.
-func TestSizeIsABound(t *testing.T) {
+func TestSizeIsAnUpperBound(t *testing.T) {
 	p := newProtocol(cursors(strings.Repeat("A", 32)))
 	all := everyEvent()
 	bad := strings.Repeat("\x01", 64)
