@@ -115,7 +115,7 @@ func TestHeldBytesCount(t *testing.T) {
 		}
 		h.GoLive(c, 0, nil)
 		synctest.Wait()
-		if n := len(to.heard()); n != 2 {
+		if n := len(to.received()); n != 2 {
 			t.Errorf("heard %d frames", n)
 		}
 		wantQueued(t, h, 0)

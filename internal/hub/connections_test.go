@@ -148,7 +148,7 @@ func TestRenew(t *testing.T) {
 		if got := later.Principal(); got.TokenID != "new" || got.MayPublish() != nil {
 			t.Errorf("it is %+v", got)
 		}
-		tellAll(h, 1, renewed.Since.Add(-time.Second))
+		deliverToAll(h, 1, renewed.Since.Add(-time.Second))
 		renewed.Expires = time.Now().Add(2 * time.Second)
 		if !sooner.Renew(renewed) {
 			t.Fatal("it was not renewed")
@@ -192,7 +192,7 @@ func TestConcurrentRenewals(t *testing.T) {
 				p.Expires = time.Now().Add(time.Hour + time.Duration(i)*time.Second)
 				c.Renew(p)
 				h.Revoke(notify.Revocation{TokenID: "none"})
-				tellAll(h, 0, time.Now())
+				deliverToAll(h, 0, time.Now())
 			}
 		})
 	}

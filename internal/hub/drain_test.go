@@ -73,7 +73,7 @@ func TestDrainDoesNotWaitForStalledPeers(t *testing.T) {
 		for i, p := range peers {
 			if i%2 == 0 {
 				p.stall()
-				tell(h, i+1, notify.UserID(strconv.Itoa(i)))
+				deliver(h, i+1, notify.UserID(strconv.Itoa(i)))
 			}
 		}
 		synctest.Wait()
@@ -125,7 +125,7 @@ func TestDrainHurries(t *testing.T) {
 		h := hub.New(hub.Options{})
 		peers := crowd(t, h, 100)
 		peers[0].stall()
-		tell(h, 1, "0")
+		deliver(h, 1, "0")
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()

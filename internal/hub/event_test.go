@@ -27,7 +27,7 @@ func TestAnEventIsEncodedOncePerCodec(t *testing.T) {
 		c, n := counted(prefix)
 		codecs, counts = append(codecs, c), append(counts, n)
 	}
-	e := saying(1, "hello")
+	e := event(1, "hello")
 	var all sync.WaitGroup
 	for i := range goroutines {
 		all.Go(func() {
@@ -50,7 +50,7 @@ func TestAnEventIsEncodedOncePerCodec(t *testing.T) {
 // The encoding of an unshared event is appended to the buffer of its caller, and not kept.
 func TestAnUnsharedEventIsNotKept(t *testing.T) {
 	c, n := counted("")
-	e := saying(1, "hello")
+	e := event(1, "hello")
 	e.Unshared = true
 	buf := make([]byte, 0, 64)
 	if allocs := testing.AllocsPerRun(10, func() { buf = e.AppendEncoded(buf[:0], c) }); allocs > 0 {
@@ -65,7 +65,7 @@ func TestAnUnsharedEventIsNotKept(t *testing.T) {
 func TestASharedEventIsCopied(t *testing.T) {
 	c, _ := counted("")
 	d, _ := counted("")
-	e := saying(1, "hello")
+	e := event(1, "hello")
 	buf := e.AppendEncoded(make([]byte, 0, 64), d)
 	if allocs := testing.AllocsPerRun(10, func() {
 		buf = e.AppendEncoded(buf[:0], c)
@@ -79,7 +79,7 @@ func TestASharedEventIsCopied(t *testing.T) {
 func TestACodecThatPanicsBlocksNoOther(t *testing.T) {
 	bad := hub.NewCodec(func([]byte, *hub.Event) []byte { panic("as the test wants it") })
 	good, _ := counted("")
-	e := saying(1, "hello")
+	e := event(1, "hello")
 	for range 2 {
 		func() {
 			defer func() {

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // wait, until it is closed.
 type peer struct {
 	mu      sync.Mutex
-	told    []string // data of frames
+	written []string // texts of events
 	rest    []string // of frames that a write has kept
 	writes  int
 	pings   []time.Duration
@@ -88,7 +88,7 @@ func (p *peer) Write(events []*hub.Event, wait bool) (bool, error) {
 		return true, p.fails
 	}
 	p.writes++
-	p.told = append(p.told, p.rest...)
+	p.written = append(p.written, p.rest...)
 	p.rest = nil
 	return true, nil
 }
@@ -118,10 +118,10 @@ func (p *peer) Close(why notify.Close) {
 	p.closes = append(p.closes, why)
 }
 
-func (p *peer) heard() []string {
+func (p *peer) received() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.told)
+	return slices.Clone(p.written)
 }
 
 func (p *peer) pinged() []time.Duration {
@@ -155,8 +155,8 @@ func (p *peer) wantEnd(t *testing.T, want notify.Close) {
 
 func (p *peer) want(t *testing.T, want ...string) {
 	t.Helper()
-	if got := p.heard(); !slices.Equal(got, want) {
-		t.Errorf("heard %q, want %q", got, want)
+	if got := p.received(); !slices.Equal(got, want) {
+		t.Errorf("received %q, want %q", got, want)
 	}
 }
 
@@ -211,15 +211,15 @@ func connect(t *testing.T, h *hub.Hub, p notify.Principal) (*hub.Conn, *peer) {
 	return c, to
 }
 
-// saying is an event with a text, and a sequence unless that is 0.
-func saying(seq int, text string) *hub.Event {
+// event returns an event with a text, and a sequence unless that is 0.
+func event(seq int, text string) *hub.Event {
 	n := &notify.Notification{Content: []byte(text)}
 	return &hub.Event{Sequence: notify.Sequence(seq), Content: hub.Notification{Notification: n}}
 }
 
-func frame(seq int) *hub.Event { return saying(seq, strconv.Itoa(seq)) }
+func frame(seq int) *hub.Event { return event(seq, strconv.Itoa(seq)) }
 
-func ephemeral(text string) *hub.Event { return saying(0, text) }
+func ephemeral(text string) *hub.Event { return event(0, text) }
 
 // textOf returns the text of an event that a test has made, or else its count.
 func textOf(e *hub.Event) string {
@@ -234,14 +234,14 @@ func textOf(e *hub.Event) string {
 	panic(fmt.Sprintf("an event of type %T", e.Content))
 }
 
-func tell(h *hub.Hub, seq int, users ...notify.UserID) {
+func deliver(h *hub.Hub, seq int, users ...notify.UserID) {
 	h.Deliver(notify.Readers{Users: users}, time.Time{}, frame(seq))
 	h.Reached(notify.Sequence(seq))
 }
 
 var everyone = notify.Readers{All: true}
 
-func tellAll(h *hub.Hub, seq int, at time.Time) {
+func deliverToAll(h *hub.Hub, seq int, at time.Time) {
 	h.Deliver(everyone, at, frame(seq))
 	h.Reached(notify.Sequence(seq))
 }

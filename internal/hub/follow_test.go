@@ -9,11 +9,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// behind returns frames that follow another one.
-func behind(data string) []*hub.Event { return []*hub.Event{ephemeral(data)} }
+// following returns events that follow a delivered one.
+func following(data string) []*hub.Event { return []*hub.Event{ephemeral(data)} }
 
 func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
-	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Event, bool) { return behind(data), true })
+	h.FollowUser(u, seq, func(notify.Reader) ([]*hub.Event, bool) { return following(data), true })
 }
 
 // Events that follow a notification come before the next one, although their sequence was
@@ -21,16 +21,16 @@ func followUser(h *hub.Hub, u notify.UserID, seq notify.Sequence, data string) {
 func TestFollowingEventsComeBeforeTheNextNotification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		_, ada := connect(t, h, hearing("ada", "news"))
+		_, ada := connect(t, h, withTopics("ada", "news"))
 		_, grace := connect(t, h, user("grace"))
-		tell(h, 1, "ada", "grace")
+		deliver(h, 1, "ada", "grace")
 		followUser(h, "ada", 1, "behind 1")
-		tell(h, 2, "ada")
-		tell(h, 2, "ada") // seen, which following has not changed
-		h.FollowShared(everyone, nil, 2, behind("behind 2"))
+		deliver(h, 2, "ada")
+		deliver(h, 2, "ada") // seen, which following has not changed
+		h.FollowShared(everyone, nil, 2, following("behind 2"))
 		h.DeliverTopics([]notify.Topic{"news"}, func(notify.Topic) *hub.Event { return frame(3) })
-		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, nil, 3, behind("behind 3"))
-		tell(h, 4, "ada", "grace")
+		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, nil, 3, following("behind 3"))
+		deliver(h, 4, "ada", "grace")
 		synctest.Wait()
 		ada.want(t, "1", "behind 1", "2", "behind 2", "3", "behind 3", "4")
 		grace.want(t, "1", "behind 2", "4")
@@ -46,14 +46,14 @@ func TestFollowingEventsSkipConnectionsThatAreFurther(t *testing.T) {
 		late, joining := join(t, h, user("ada"))
 		at, ada := join(t, h, user("ada"))
 		h.GoLive(at, 7)
-		tell(h, 7, "ada")
+		deliver(h, 7, "ada")
 		followUser(h, "ada", 7, "behind 7")
-		h.FollowShared(everyone, nil, 7, behind("shared behind 7"))
+		h.FollowShared(everyone, nil, 7, following("shared behind 7"))
 		if !h.GoLive(late, 8) {
 			t.Error("it did not go live although it had read more than was told")
 		}
 		followUser(h, "ada", 7, "again")
-		tell(h, 9, "ada")
+		deliver(h, 9, "ada")
 		synctest.Wait()
 		ada.want(t, "behind 7", "shared behind 7", "again", "9")
 		joining.want(t, "9")
@@ -67,7 +67,7 @@ func TestFollowingEventsDoNotAffectJoiningConnections(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
 		followUser(h, "ada", 7, "behind 7")
-		h.FollowShared(everyone, nil, 7, behind("behind 7"))
+		h.FollowShared(everyone, nil, 7, following("behind 7"))
 		if !h.GoLive(c, 6) {
 			t.Error("it did not go live although nothing later was offered")
 		}
@@ -81,9 +81,9 @@ func TestFollowingEventsDoNotAffectJoiningConnections(t *testing.T) {
 func TestFollowSharedSkipsReadersOfExceptedTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		_, one := connect(t, h, hearing("ada", "x"))
-		_, both := connect(t, h, hearing("ada", "x", "project.*"))
-		h.FollowShared(notify.Readers{Topics: []notify.Topic{"x"}}, []notify.Topic{"y", "project.7"}, 7, behind("gone"))
+		_, one := connect(t, h, withTopics("ada", "x"))
+		_, both := connect(t, h, withTopics("ada", "x", "project.*"))
+		h.FollowShared(notify.Readers{Topics: []notify.Topic{"x"}}, []notify.Topic{"y", "project.7"}, 7, following("gone"))
 		synctest.Wait()
 		one.want(t, "gone")
 		both.want(t)
@@ -105,7 +105,7 @@ func TestFollowUserMakesFramesOncePerReader(t *testing.T) {
 		for range 100 {
 			h.FollowUser("ada", 5, func(r notify.Reader) ([]*hub.Event, bool) {
 				made++
-				return behind("behind 5"), r.Since.IsZero()
+				return following("behind 5"), r.Since.IsZero()
 			})
 		}
 		synctest.Wait()
@@ -113,8 +113,8 @@ func TestFollowUserMakesFramesOncePerReader(t *testing.T) {
 			t.Errorf("made %d times", made)
 		}
 		for _, p := range []*peer{plain, same} {
-			if n := len(p.heard()); n != 100 {
-				t.Errorf("it heard %d frames", n)
+			if n := len(p.received()); n != 100 {
+				t.Errorf("it received %d events", n)
 			}
 			p.wantEnd(t, notify.Close{})
 		}

@@ -24,10 +24,10 @@ func TestDeliverReachesTheRecipients(t *testing.T) {
 		late.Since = time.Now().Add(time.Hour)
 		_, newcomer := connect(t, h, late)
 
-		tell(h, 1, "ada")
-		tell(h, 2, "ada", "grace", "nobody")
-		tellAll(h, 3, time.Now())
-		tellAll(h, 4, late.Since)
+		deliver(h, 1, "ada")
+		deliver(h, 2, "ada", "grace", "nobody")
+		deliverToAll(h, 3, time.Now())
+		deliverToAll(h, 4, late.Since)
 		synctest.Wait()
 
 		phone.want(t, "1", "2", "3", "4")
@@ -44,7 +44,7 @@ func TestQueuedFramesShareAWrite(t *testing.T) {
 		_, ada := connect(t, h, user("ada"))
 		resume := ada.stall()
 		for seq := 1; seq <= 5; seq++ {
-			tell(h, seq, "ada")
+			deliver(h, seq, "ada")
 			synctest.Wait()
 		}
 		resume()
@@ -61,7 +61,7 @@ func TestJoining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
-		tell(h, 7, "ada")
+		deliver(h, 7, "ada")
 		h.Deliver(everyone, time.Time{}, ephemeral("typing"))
 		c.Offer(ephemeral("reply"))
 		synctest.Wait()
@@ -76,8 +76,8 @@ func TestJoining(t *testing.T) {
 		if !h.GoLive(c, 7, ephemeral("live")) {
 			t.Fatal("it did not go live although it had caught up")
 		}
-		tell(h, 7, "ada")
-		tell(h, 8, "ada")
+		deliver(h, 7, "ada")
+		deliver(h, 8, "ada")
 		synctest.Wait()
 		ada.want(t, "reply", "7", "live", "typing", "8")
 		if err := c.Write(frame(9)); !errors.Is(err, hub.ErrEnded) {
@@ -147,7 +147,7 @@ func TestJoiningDuringHeavyDelivery(t *testing.T) {
 	tasks.Go(func() {
 		for seq := 1; seq <= total; seq++ {
 			past.append(seq) // durable first, then delivered
-			tell(h, seq, "ada")
+			deliver(h, seq, "ada")
 		}
 	})
 	peers := make([]*peer, joiners)
@@ -158,7 +158,7 @@ func TestJoiningDuringHeavyDelivery(t *testing.T) {
 	tasks.Wait()
 	h.Drain(t.Context(), 0) // which lets the writers finish
 	for i, p := range peers {
-		got := p.heard()
+		got := p.received()
 		if len(got) != total {
 			t.Fatalf("joiner %d heard %d, want %d", i, len(got), total)
 		}
@@ -193,23 +193,23 @@ func TestOverflowByCount(t *testing.T) {
 		h := hub.New(hub.Options{Metrics: m})
 		_, ada := connect(t, h, user("ada"))
 		resume := ada.stall()
-		tell(h, 1, "ada")
+		deliver(h, 1, "ada")
 		synctest.Wait() // 1 is in flight, and counts
 		for seq := 2; seq <= 256; seq++ {
-			tell(h, seq, "ada")
+			deliver(h, seq, "ada")
 		}
 		synctest.Wait()
 		ada.wantEnd(t, notify.Close{})
 
-		tell(h, 257, "ada")
+		deliver(h, 257, "ada")
 		if h.Count() != 0 {
 			t.Error("it is still known")
 		}
-		tell(h, 258, "ada")
+		deliver(h, 258, "ada")
 		resume()
 		synctest.Wait()
 		ada.wantEnd(t, notify.CloseSlow)
-		if got := ada.heard(); len(got) > 1 {
+		if got := ada.received(); len(got) > 1 {
 			t.Errorf("after it was too slow it heard %q", got)
 		}
 		if m.closed[4408] != 1 || m.dropped["too-slow"] != 256 {

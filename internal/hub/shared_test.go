@@ -17,13 +17,13 @@ func pair(seq int) []*hub.Event { return []*hub.Event{ephemeral("with"), frame(s
 func TestDeliverSharedReachesTheRecipients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		_, ada := connect(t, h, hearing("ada", "project.*", "project.7"))
+		_, ada := connect(t, h, withTopics("ada", "project.*", "project.7"))
 		_, grace := connect(t, h, user("grace"))
 		h.DeliverShared(notify.Readers{Users: []notify.UserID{"ada", "nobody"}}, 1, pair(1))
 		h.DeliverShared(notify.Readers{Topics: []notify.Topic{"project.7"}}, 2, pair(2))
 		h.DeliverShared(everyone, 3, pair(3))
 		h.DeliverShared(everyone, 3, pair(3)) // seen
-		tell(h, 4, "ada")
+		deliver(h, 4, "ada")
 		synctest.Wait()
 		ada.want(t, "with", "1", "with", "2", "with", "3", "4")
 		grace.want(t, "with", "3")
@@ -37,7 +37,7 @@ func TestDeliverUserHoldsNoLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
 		joining, late := join(t, h, user("ada"))
-		other, gone := connect(t, h, hearing("ada", "news"))
+		other, gone := connect(t, h, withTopics("ada", "news"))
 		h.DeliverUser("ada", 5, func(r notify.Reader) ([]*hub.Event, bool) {
 			if len(r.Topics) == 0 {
 				h.GoLive(joining, 4)
@@ -61,7 +61,7 @@ func TestDeliverUserMakesFramesOncePerReader(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, plain := connect(t, h, user("ada"))
 		_, same := connect(t, h, user("ada"))
-		_, news := connect(t, h, hearing("ada", "news"))
+		_, news := connect(t, h, withTopics("ada", "news"))
 		late := user("ada")
 		late.Since = time.Now()
 		_, since := connect(t, h, late)
@@ -110,8 +110,8 @@ func TestDeliverSharedLeavesNoLongQueue(t *testing.T) {
 			h.DeliverShared(everyone, notify.Sequence(seq), pair(seq))
 		}
 		synctest.Wait()
-		if n := len(ada.heard()); n != 200 {
-			t.Errorf("it heard %d frames", n)
+		if n := len(ada.received()); n != 200 {
+			t.Errorf("it received %d events", n)
 		}
 		ada.wantEnd(t, notify.Close{})
 		h.Drain(t.Context(), 0)
@@ -151,8 +151,8 @@ func TestRecount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, k := counting(t)
 		_, ada := connect(t, h, user("ada"))
-		_, grace := connect(t, h, hearing("grace", "news"))
-		tell(h, 1, "ada", "grace")
+		_, grace := connect(t, h, withTopics("grace", "news"))
+		deliver(h, 1, "ada", "grace")
 		h.Recount(notify.Readers{Users: []notify.UserID{"ada", "nobody"}})
 		synctest.Wait()
 		ada.want(t, "1") // not at once
@@ -170,8 +170,8 @@ func TestRecount(t *testing.T) {
 		pass(time.Second)
 		ada.want(t, "1", "count at 1", "count at 3")
 		grace.want(t, "1", "count at 1", "count at 3")
-		tell(h, 3, "ada") // a sequence that it has received already
-		tell(h, 4, "ada")
+		deliver(h, 3, "ada") // a sequence that it has received already
+		deliver(h, 4, "ada")
 		synctest.Wait()
 		ada.want(t, "1", "count at 1", "count at 3", "4")
 		if n := k.count(); n != 4 {
@@ -222,13 +222,13 @@ func TestARecountOvertakenByAnEvent(t *testing.T) {
 		var h *hub.Hub
 		h = hub.New(hub.Options{Silence: time.Hour, Unread: func(r notify.Reader, at notify.Sequence) (int, bool) {
 			if k.count() == 0 {
-				tell(h, 2, "ada")
+				deliver(h, 2, "ada")
 			}
 			return k.unread(r, at)
 		}})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))
-		tell(h, 1, "ada")
+		deliver(h, 1, "ada")
 		h.Recount(everyone)
 		pass(time.Second)
 		ada.want(t, "1", "2")
@@ -245,7 +245,7 @@ func TestManyConnectionsAreCountedOverSeveralTicks(t *testing.T) {
 		h := hub.New(hub.Options{Silence: time.Hour, PerUser: many, Unread: k.unread})
 		run(t, h)
 		for i := range many { // one user's are in one shard, and each reads something else
-			connect(t, h, hearing("ada", notify.TopicPattern(fmt.Sprintf("topic-%d", i))))
+			connect(t, h, withTopics("ada", notify.TopicPattern(fmt.Sprintf("topic-%d", i))))
 		}
 		h.Recount(everyone)
 		var counts []int
@@ -307,14 +307,14 @@ func TestARecountWithoutConnectionsCountsNothing(t *testing.T) {
 func TestARenewedTokenIsCountedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, k := counting(t)
-		c, ada := connect(t, h, hearing("ada", "news"))
-		c.Renew(hearing("ada", "news"))
+		c, ada := connect(t, h, withTopics("ada", "news"))
+		c.Renew(withTopics("ada", "news"))
 		pass(time.Second)
 		ada.want(t)
-		c.Renew(hearing("ada", "news", "project.*"))
+		c.Renew(withTopics("ada", "news", "project.*"))
 		pass(time.Second)
 		ada.want(t, "count at 0")
-		late := hearing("ada", "news", "project.*")
+		late := withTopics("ada", "news", "project.*")
 		late.Since = time.Now()
 		c.Renew(late)
 		pass(2 * time.Second)
@@ -335,8 +335,8 @@ func TestDeliverSharedBeforeMoreOfTheSame(t *testing.T) {
 		if h.GoLive(late, 6) {
 			t.Error("it went live although some of 7 had been offered")
 		}
-		tell(h, 7, "ada")
-		tell(h, 7, "grace")
+		deliver(h, 7, "ada")
+		deliver(h, 7, "grace")
 		h.DeliverShared(everyone, 7, []*hub.Event{ephemeral("seen")})
 		synctest.Wait()
 		ada.want(t, "before 7", "7")

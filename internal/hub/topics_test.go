@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-func hearing(u string, topics ...notify.TopicPattern) notify.Principal {
+func withTopics(u string, topics ...notify.TopicPattern) notify.Principal {
 	p := user(u)
 	p.Topics = topics
 	return p
@@ -19,25 +19,25 @@ func hearing(u string, topics ...notify.TopicPattern) notify.Principal {
 
 // tellTopics delivers a frame that says its sequence and by which topic it is
 // heard.
-func tellTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
+func deliverToTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
 	h.DeliverTopics(topics, func(t notify.Topic) *hub.Event {
-		return saying(seq, strconv.Itoa(seq)+" "+string(t))
+		return event(seq, strconv.Itoa(seq)+" "+string(t))
 	})
 }
 
 func TestTopicsReachTheirReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		_, ada := connect(t, h, hearing("ada", "news"))
-		_, laptop := connect(t, h, hearing("ada"))
-		_, grace := connect(t, h, hearing("grace", "project.*"))
-		_, edsger := connect(t, h, hearing("edsger", "project.7.*", "news"))
+		_, ada := connect(t, h, withTopics("ada", "news"))
+		_, laptop := connect(t, h, withTopics("ada"))
+		_, grace := connect(t, h, withTopics("grace", "project.*"))
+		_, edsger := connect(t, h, withTopics("edsger", "project.7.*", "news"))
 
-		tellTopics(h, 1, "news")
-		tellTopics(h, 2, "project.7")
-		tellTopics(h, 3, "project.7.builds")
-		tellTopics(h, 4, "project")
-		tellTopics(h, 5, "new")
+		deliverToTopics(h, 1, "news")
+		deliverToTopics(h, 2, "project.7")
+		deliverToTopics(h, 3, "project.7.builds")
+		deliverToTopics(h, 4, "project")
+		deliverToTopics(h, 5, "new")
 		h.Deliver(notify.Readers{Topics: []notify.Topic{"news"}}, time.Time{}, frame(6))
 		synctest.Wait()
 
@@ -55,11 +55,11 @@ func TestSeveralMatchingTopicsDeliverOnce(t *testing.T) {
 	for _, seq := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
 			h := hub.New(hub.Options{})
-			_, ada := connect(t, h, hearing("ada", "project.*", "project.7", "project.7.*", "news"))
-			_, grace := connect(t, h, hearing("grace", "news", "project.*"))
-			joining, edsger := join(t, h, hearing("edsger", "project.7.*", "project.*"))
+			_, ada := connect(t, h, withTopics("ada", "project.*", "project.7", "project.7.*", "news"))
+			_, grace := connect(t, h, withTopics("grace", "news", "project.*"))
+			joining, edsger := join(t, h, withTopics("edsger", "project.7.*", "project.*"))
 
-			tellTopics(h, seq, "project.7.builds", "news", "project.7")
+			deliverToTopics(h, seq, "project.7.builds", "news", "project.7")
 			if seq == 0 && !h.GoLive(joining, 0) {
 				t.Error("it did not go live")
 			}
@@ -71,7 +71,7 @@ func TestSeveralMatchingTopicsDeliverOnce(t *testing.T) {
 				edsger.want(t, want)
 			}
 
-			tellTopics(h, 2*seq, "other", "news", "project.7.builds")
+			deliverToTopics(h, 2*seq, "other", "news", "project.7.builds")
 			synctest.Wait()
 			grace.want(t, want, strconv.Itoa(2*seq)+" news")
 			h.Drain(t.Context(), 0)
@@ -83,10 +83,10 @@ func TestSeveralMatchingTopicsDeliverOnce(t *testing.T) {
 func TestASequenceIsDeliveredOnceOverSeveralCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		_, ada := connect(t, h, hearing("ada", "a", "b"))
-		_, grace := connect(t, h, hearing("grace", "b"))
-		tellTopics(h, 1, "a")
-		tellTopics(h, 1, "b")
+		_, ada := connect(t, h, withTopics("ada", "a", "b"))
+		_, grace := connect(t, h, withTopics("grace", "b"))
+		deliverToTopics(h, 1, "a")
+		deliverToTopics(h, 1, "b")
 		synctest.Wait()
 		ada.want(t, "1 a")
 		grace.want(t, "1 b")
@@ -97,9 +97,9 @@ func TestASequenceIsDeliveredOnceOverSeveralCalls(t *testing.T) {
 func TestATopicRaisesTheTargetOfJoiningConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		c, ada := join(t, h, hearing("ada", "project.*"))
-		tellTopics(h, 7, "project.7")
-		tellTopics(h, 8, "news")
+		c, ada := join(t, h, withTopics("ada", "project.*"))
+		deliverToTopics(h, 7, "project.7")
+		deliverToTopics(h, 8, "news")
 		if h.GoLive(c, 6) {
 			t.Error("it went live although 7 had been offered")
 		}
@@ -115,14 +115,14 @@ func TestATopicRaisesTheTargetOfJoiningConnections(t *testing.T) {
 func TestRenewChangesTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
-		c, ada := connect(t, h, hearing("ada", "news", "project.*"))
-		_, laptop := connect(t, h, hearing("ada", "news"))
-		if !c.Renew(hearing("ada", "project.*", "weather")) {
+		c, ada := connect(t, h, withTopics("ada", "news", "project.*"))
+		_, laptop := connect(t, h, withTopics("ada", "news"))
+		if !c.Renew(withTopics("ada", "project.*", "weather")) {
 			t.Fatal("it was not renewed")
 		}
-		tellTopics(h, 1, "news")
-		tellTopics(h, 2, "weather")
-		tellTopics(h, 3, "project.7")
+		deliverToTopics(h, 1, "news")
+		deliverToTopics(h, 2, "weather")
+		deliverToTopics(h, 3, "project.7")
 		synctest.Wait()
 		ada.want(t, "2 weather", "3 project.7")
 		laptop.want(t, "1 news")
@@ -130,7 +130,7 @@ func TestRenewChangesTopics(t *testing.T) {
 		if !c.Renew(user("ada")) {
 			t.Fatal("it was not renewed")
 		}
-		tellTopics(h, 4, "weather")
+		deliverToTopics(h, 4, "weather")
 		synctest.Wait()
 		ada.want(t, "2 weather", "3 project.7")
 		h.Drain(t.Context(), 0)
@@ -143,7 +143,7 @@ func TestSlowReadersDoNotAffectOthers(t *testing.T) {
 		h := hub.New(hub.Options{QueueLen: 2, PerUser: 100})
 		var stalled, others []*peer
 		for i := range 20 {
-			_, p := connect(t, h, hearing("ada", "news", "other"))
+			_, p := connect(t, h, withTopics("ada", "news", "other"))
 			if i%3 == 0 {
 				p.stall()
 				stalled = append(stalled, p)
@@ -153,7 +153,7 @@ func TestSlowReadersDoNotAffectOthers(t *testing.T) {
 		}
 		var want []string
 		for seq := 1; seq <= 4; seq++ {
-			tellTopics(h, seq, "news")
+			deliverToTopics(h, seq, "news")
 			synctest.Wait()
 			want = append(want, strconv.Itoa(seq)+" news")
 		}
@@ -174,8 +174,8 @@ func TestConcurrentTopicDeliveries(t *testing.T) {
 	for range 2 {
 		tasks.Go(func() {
 			for i := range 200 {
-				c, _ := connect(t, h, hearing("ada", "news", "project.*"))
-				c.Renew(hearing("ada", "project.7"))
+				c, _ := connect(t, h, withTopics("ada", "news", "project.*"))
+				c.Renew(withTopics("ada", "project.7"))
 				if i%2 == 0 {
 					c.End(notify.CloseNormal)
 				}
@@ -184,7 +184,7 @@ func TestConcurrentTopicDeliveries(t *testing.T) {
 	}
 	tasks.Go(func() {
 		for range 500 {
-			tellTopics(h, 0, "news", "project.7")
+			deliverToTopics(h, 0, "news", "project.7")
 			h.DeliverShared(notify.Readers{Topics: []notify.Topic{"news"}}, 0, pair(0)) // seen by all
 			h.Recount(notify.Readers{Topics: []notify.Topic{"news"}})
 		}

@@ -141,23 +141,23 @@ func TestAQuietConnectionReceivesAFreshCursor(t *testing.T) {
 		_, ada := connect(t, h, user("ada"))
 		_, busy := connect(t, h, user("busy"))
 		_, never := join(t, h, user("joining"))
-		tell(h, 1, "nobody")
+		deliver(h, 1, "nobody")
 		for seq := 2; seq < 30; seq++ {
-			tell(h, seq, "busy")
+			deliver(h, seq, "busy")
 			<-time.After(10 * time.Second)
 		}
 		synctest.Wait()
-		got := ada.heard()
+		got := ada.received()
 		if len(got) < 2 || len(got) > 4 {
 			t.Errorf("in 280 s the quiet one heard %q", got)
 		}
-		if n := len(busy.heard()); n != 28 {
+		if n := len(busy.received()); n != 28 {
 			t.Errorf("the busy one heard %d frames", n)
 		}
 		never.want(t)
-		tell(h, 30, "ada")
+		deliver(h, 30, "ada")
 		synctest.Wait()
-		if all := ada.heard(); all[len(all)-1] != "30" {
+		if all := ada.received(); all[len(all)-1] != "30" {
 			t.Errorf("after a fresh cursor it heard %q", all)
 		}
 	})

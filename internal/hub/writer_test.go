@@ -18,10 +18,10 @@ type fountain struct {
 
 func (f *fountain) Write(events []*hub.Event, wait bool) (bool, error) {
 	done, err := f.peer.Write(events, wait)
-	if n := len(f.heard()); n < 100 {
+	if n := len(f.received()); n < 100 {
 		f.conn.Offer(ephemeral(strconv.Itoa(n)))
 	}
-	if len(f.heard()) == 3 {
+	if len(f.received()) == 3 {
 		<-f.first // this write waits: Deliver must not be the writer
 	}
 	return done, err
@@ -30,7 +30,7 @@ func (f *fountain) Write(events []*hub.Event, wait bool) (bool, error) {
 func TestDeliverWritesToFewConnectionsItself(t *testing.T) {
 	h := hub.New(hub.Options{})
 	_, ada := connect(t, h, user("ada"))
-	tell(h, 1, "ada")
+	deliver(h, 1, "ada")
 	ada.want(t, "1") // at once
 	h.Drain(t.Context(), 0)
 }
@@ -45,10 +45,10 @@ func TestDeliverLeavesOtherWorkToOthers(t *testing.T) {
 		}
 		h.GoLive(f.conn, 0, nil)
 
-		tell(h, 1, "ada")
+		deliver(h, 1, "ada")
 		close(f.first)
 		synctest.Wait()
-		heard := f.heard()
+		heard := f.received()
 		if len(heard) != 100 || heard[0] != "1" || !slices.Equal(heard[1:3], []string{"1", "2"}) {
 			t.Errorf("heard %q", heard)
 		}
@@ -66,7 +66,7 @@ func TestDeliverToMany(t *testing.T) {
 			peers = append(peers, p)
 		}
 		for seq := 1; seq <= 3; seq++ {
-			tell(h, seq, "ada")
+			deliver(h, seq, "ada")
 		}
 		synctest.Wait()
 		for _, p := range peers {
