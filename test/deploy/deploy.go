@@ -29,7 +29,8 @@ import (
 //	node.nk, operator.nk     their private keys: BELLHOP_NATS_CREDENTIALS_FILE
 //	jwt.secret               BELLHOP_JWT_SECRET_FILE
 //
-// The key of the CA is not kept: to add a server, make all of them again.
+// Only the owner can enter dir. The files in it can be read by everyone, because containers
+// have other users. The key of the CA is not kept: to add a server, make all of them again.
 func Secrets(dir string, hosts ...string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
@@ -42,7 +43,7 @@ func Secrets(dir string, hosts ...string) error {
 		return fmt.Errorf("make the keys of users: %w", err)
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return err
 		}
 	}

@@ -23,9 +23,6 @@ var libraryMethods = []string{
 // checkpoint of the store.
 var notUsedYet = []name{
 	{"internal/store", "Restore"},
-	{"internal/journal", "NewCheckpoints"},
-	{"internal/journal", "ClaimOrigin"},
-	{"internal/journal", "Prune"},
 	{"internal/journal", "Connect"},
 	{"internal/journal", "CredentialsFile"},
 	{"internal/store", "Adopt"},

@@ -58,6 +58,8 @@ var libraries = map[string][]string{
 	"github.com/standard-webhooks": {"auth", tests},
 	"github.com/nats-io":           {"journal", "peers", tests},
 	"github.com/klauspost":         {"journal"},
+	"github.com/compose-spec":      {"test/deploy"},
+	"k8s.io":                       {"test/deploy"},
 	"github.com/google/uuid":       {anywhere},
 	"golang.org/x/sync":            {anywhere},
 	"golang.org/x/time":            {"limit"},
