@@ -26,7 +26,7 @@ func (s *service) ticket(token string) string {
 	return ticket
 }
 
-func TestATicketIsGoodOnce(t *testing.T) {
+func TestTicketIsValidOnce(t *testing.T) {
 	s := start(t)
 	ticket := s.ticket(token(t, "ada"))
 	l := s.listen("?ticket="+ticket, "")
@@ -36,7 +36,7 @@ func TestATicketIsGoodOnce(t *testing.T) {
 
 	kept := s.ticket(token(t, "ada"))
 	s.restart()
-	assert.Equal(t, "welcome", s.listen("?ticket="+kept, "").next().event, "the journal has it")
+	assert.Equal(t, "welcome", s.listen("?ticket="+kept, "").next().event, "a ticket survives a restart")
 }
 
 // admin returns the token of an operator.
@@ -48,7 +48,7 @@ func (s *service) revoke(body string) {
 	require.Equal(s.t, http.StatusNoContent, a.StatusCode, "%s", a.body)
 }
 
-func TestWhatIsRevokedIsRefusedForGood(t *testing.T) {
+func TestRevokedTokenIsRefusedAfterRestarts(t *testing.T) {
 	s := start(t)
 	stolen := token(t, "ada")
 	open, grace := s.connectWith(stolen, ""), s.live("grace")
@@ -72,15 +72,15 @@ func TestWhatIsRevokedIsRefusedForGood(t *testing.T) {
 			assert.Equal(t, "token-revoked", s.do("GET", "/events?ticket="+ticket, "").problem(t))
 			ticket = ""
 		}
-		s.publish("others are told", "grace")
-		grace.expect("others are told")
+		s.publish("for others", "grace")
+		grace.expect("for others")
 		grace.drop()
 		s.restart()
 		grace = s.live("grace")
 	}
 }
 
-func TestOperators(t *testing.T) {
+func TestOperatorListsAndClosesConnections(t *testing.T) {
 	s := start(t)
 	ada, stream := s.live("ada"), s.listen("", token(t, "ada"))
 	stream.next()
@@ -105,9 +105,9 @@ func TestOperators(t *testing.T) {
 	grace.expect("still there")
 }
 
-func TestAConnectionThatIsRefreshedStays(t *testing.T) {
+func TestRefreshedConnectionOutlivesItsFirstToken(t *testing.T) {
 	s := start(t)
-	soon := time.Now().Add(-notify.Leeway + 4*time.Second) // its leeway ends in a few seconds
+	soon := time.Now().Add(-notify.Leeway + 4*time.Second) // including the leeway: in 4 seconds
 	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: soon}), "")
 	c.expect("live")
 	other := s.connectWith(sign(t, auth.Claims{User: "grace", Expires: soon}), "")
@@ -121,7 +121,7 @@ func TestAConnectionThatIsRefreshedStays(t *testing.T) {
 	assert.Equal(t, "urn:bellhop:problem:token-invalid", c.read().text("type"))
 
 	code, _, _ := other.closed()
-	require.Equal(t, 4401, code, "that is past the end of the first token")
+	require.Equal(t, 4401, code, "the first token has expired by now")
 	s.publish("still there", "ada")
 	c.expect("still there")
 	c.send(`{"event":"refresh","data":{"token":"` + token(t, "grace") + `"}}`)
@@ -130,7 +130,7 @@ func TestAConnectionThatIsRefreshedStays(t *testing.T) {
 	assert.Equal(t, "token-of-another-user", reason)
 }
 
-// expectInAnyOrder reads as many frames as there are words, in no order.
+// expectInAnyOrder is expect for frames whose order is not specified.
 func (c *connection) expectInAnyOrder(words ...string) {
 	c.s.t.Helper()
 	var got []string
@@ -145,7 +145,7 @@ func (c *connection) expectInAnyOrder(words ...string) {
 	require.ElementsMatch(c.s.t, words, got)
 }
 
-func TestAnAPIKeyIsGoodWhileItIsInTheFile(t *testing.T) {
+func TestAPIKeyIsValidUntilRemovedFromTheFile(t *testing.T) {
 	key, entry, err := auth.NewAPIKey("billing", []notify.Scope{notify.ScopePublish})
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "keys.yaml")
@@ -162,16 +162,16 @@ func TestAnAPIKeyIsGoodWhileItIsInTheFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("[]"), 0o600))
 	assert.Eventually(t, func() bool {
 		return s.do("POST", "/notify", draft(t, "x", "ada"), bearer...).StatusCode == http.StatusUnauthorized
-	}, patience, 50*time.Millisecond)
+	}, timeout, 50*time.Millisecond)
 }
 
-func TestAWebhookPublishes(t *testing.T) {
+func TestWebhookPublishes(t *testing.T) {
 	const old, fresh = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 	file := filepath.Join(t.TempDir(), "webhooks.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("- {name: shop, secrets: ["+old+", "+fresh+"], scopes: [notify:publish]}\n"), 0o600))
 	s := start(t, func(c *config.Config) { c.WebhooksFile = file })
 	ada := s.live("ada")
-	send := func(secret, id, body string, at time.Time) answer {
+	send := func(secret, id, body string, at time.Time) response {
 		w, err := standardwebhooks.NewWebhook(secret)
 		require.NoError(t, err)
 		signature, err := w.Sign(id, at, []byte(body))
@@ -193,7 +193,7 @@ func TestAWebhookPublishes(t *testing.T) {
 	ada.expect("one", "two")
 }
 
-func TestLimitsAreTold(t *testing.T) {
+func TestLimitHeaders(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Broadcasts, c.Requests = 1, 1000 })
 	assert.Equal(t, http.StatusAccepted, s.post("/notify", draft(t, "one")).StatusCode)
 	a := s.post("/notify", draft(t, "two"))

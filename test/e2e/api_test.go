@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-func TestNotifyAnswers(t *testing.T) {
+func TestNotifyResponse(t *testing.T) {
 	s := start(t)
 	a := s.post("/notify", draft(t, "x", "ada", "grace"))
 	assert.Equal(t, http.StatusAccepted, a.StatusCode)
@@ -27,10 +27,10 @@ func TestNotifyAnswers(t *testing.T) {
 	assert.EqualValues(t, 2, got["recipients"])
 	assert.Equal(t, false, got["duplicate"])
 	a = s.post("/notify", draft(t, "x"))
-	assert.NotContains(t, a.json(t), "recipients", "nobody counts everyone")
+	assert.NotContains(t, a.json(t), "recipients", "a broadcast has no count of recipients")
 }
 
-func TestNotifyRefuses(t *testing.T) {
+func TestNotifyRefusesInvalidBodies(t *testing.T) {
 	s := start(t)
 	for name, c := range map[string]struct {
 		body    string
@@ -40,7 +40,7 @@ func TestNotifyRefuses(t *testing.T) {
 	}{
 		"no JSON":         {`{`, 400, "malformed", ""},
 		"empty":           {` `, 400, "malformed", ""},
-		"twice":           {`{"type":"a","type":"b"}`, 400, "malformed", ""},
+		"member twice":    {`{"type":"a","type":"b"}`, 400, "malformed", ""},
 		"trailing":        {`{}{}`, 400, "malformed", ""},
 		"BOM":             {"\xef\xbb\xbf{}", 400, "malformed", ""},
 		"not UTF-8":       {"{\"type\":\"\xff\"}", 400, "malformed", ""},
@@ -49,7 +49,7 @@ func TestNotifyRefuses(t *testing.T) {
 		"no type":         {`{"to":{"all":true}}`, 422, "invalid", "/type"},
 		"bad type":        {`{"to":{"all":true},"type":"a b"}`, 422, "invalid", "/type"},
 		"long type":       {`{"to":{"all":true},"type":"` + strings.Repeat("t", 129) + `"}`, 422, "invalid", "/type"},
-		"nobody":          {`{"type":"t"}`, 422, "invalid", "/to"},
+		"no audience":     {`{"type":"t"}`, 422, "invalid", "/to"},
 		"no users":        {`{"to":{"users":[]},"type":"t"}`, 422, "invalid", "/to"},
 		"both":            {`{"to":{"users":["a"],"all":true},"type":"t"}`, 422, "invalid", "/to"},
 		"bad user":        {`{"to":{"users":["ok","a b"]},"type":"t"}`, 422, "invalid", "/to/users/1"},
@@ -62,7 +62,7 @@ func TestNotifyRefuses(t *testing.T) {
 		"large data":      {`{"to":{"all":true},"type":"t","data":{"a":"` + strings.Repeat("x", 16<<10) + `"}}`, 422, "invalid", "/data"},
 		"data no object":  {`{"to":{"all":true},"type":"t","data":[]}`, 422, "invalid", "/data"},
 		"ttl 0":           {`{"to":{"all":true},"type":"t","ttl":0}`, 422, "invalid", "/ttl"},
-		"ttl past keep":   {`{"to":{"all":true},"type":"t","ttl":2592001}`, 422, "invalid", "/ttl"},
+		"ttl too long":    {`{"to":{"all":true},"type":"t","ttl":2592001}`, 422, "invalid", "/ttl"},
 		"priority":        {`{"to":{"all":true},"type":"t","priority":"urgent"}`, 422, "invalid", "/priority"},
 		"no topics":       {`{"to":{"topics":[]},"type":"t"}`, 422, "invalid", "/to"},
 		"a pattern":       {`{"to":{"topics":["ok","x.*"]},"type":"t"}`, 422, "invalid", "/to/topics/1"},
@@ -72,7 +72,7 @@ func TestNotifyRefuses(t *testing.T) {
 		"long key":        {`{"to":{"all":true},"type":"t","collapse_key":"` + strings.Repeat("é", 129) + `"}`, 422, "invalid", "/collapse_key"},
 		"deliver_at":      {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01"}`, 422, "invalid", "/deliver_at"},
 		"too far ahead":   {`{"to":{"all":true},"type":"t","deliver_at":"2999-12-01T09:00:00Z"}`, 422, "invalid", "/deliver_at"},
-		"never kept":      {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01T09:00:00Z","ephemeral":true}`, 422, "invalid", "/deliver_at"},
+		"ephemeral later": {`{"to":{"all":true},"type":"t","deliver_at":"2026-12-01T09:00:00Z","ephemeral":true}`, 422, "invalid", "/deliver_at"},
 		"too large":       {`{"to":{"all":true},"type":"t","body":"` + strings.Repeat("x", 512<<10) + `"}`, 413, "too-large", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,8 +91,8 @@ func TestNotifyRefuses(t *testing.T) {
 	}
 }
 
-// The bounds themselves are allowed.
-func TestNotifyAtTheBounds(t *testing.T) {
+// Values equal to a limit are allowed.
+func TestNotifyAcceptsValuesAtTheLimits(t *testing.T) {
 	s := start(t)
 	for _, body := range []string{
 		`{"to":{"users":["` + strings.Repeat("é", 128) + `"]},"type":"` + strings.Repeat("t", 128) + `","ttl":2592000,` +
@@ -104,7 +104,7 @@ func TestNotifyAtTheBounds(t *testing.T) {
 	}
 }
 
-func TestHeadersOfARequest(t *testing.T) {
+func TestRequestHeaders(t *testing.T) {
 	s := start(t)
 	body := draft(t, "x", "ada")
 	for name, c := range map[string]struct {
@@ -175,7 +175,8 @@ func TestBatch(t *testing.T) {
 	bad := `{"to":{"users":["ada"]},"type":""}`
 	one, two, three := draft(t, "one", "ada"), draft(t, "two", "ada"), draft(t, "three")
 
-	// The service accepts it, though the document calls an item wrong.
+	// The invalid item violates openapi.yaml on purpose: the service must accept
+	// the request all the same.
 	a := s.postIn(contract.Meant(t.Context()), "/notify/batch", batch(one, bad, three), "Idempotency-Key", "k")
 	require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
 	assert.EqualValues(t, 1, a.json(t)["failed"])
@@ -196,7 +197,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func statuses(t *testing.T, a answer) []int {
+func statuses(t *testing.T, a response) []int {
 	t.Helper()
 	var all []int
 	results, _ := a.json(t)["results"].([]any)
@@ -241,8 +242,9 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// A browser cannot see why its handshake failed, but it can ask.
-func TestProbe(t *testing.T) {
+// A browser hides why its WebSocket handshake failed. A plain GET of the same URL
+// answers with the reason.
+func TestGetOfTheWebSocketURLExplainsRefusals(t *testing.T) {
 	s := start(t)
 	ada := "Bearer " + token(t, "ada")
 	assert.Equal(t, 401, s.do(http.MethodGet, "/ws", "").StatusCode)
@@ -268,13 +270,13 @@ func TestCORS(t *testing.T) {
 
 	bad := s.do(http.MethodPost, "/notify", "{}", "Origin", app)
 	assert.Equal(t, 401, bad.StatusCode)
-	assert.Equal(t, app, bad.Header.Get("Access-Control-Allow-Origin"), "errors included")
+	assert.Equal(t, app, bad.Header.Get("Access-Control-Allow-Origin"), "errors have CORS headers too")
 	assert.Contains(t, bad.Header.Get("Vary"), "Origin")
 	evil := s.do(http.MethodPost, "/notify", "{}", "Origin", "https://evil.example")
 	assert.Empty(t, evil.Header.Get("Access-Control-Allow-Origin"))
 }
 
-// Apps send origins that are none of the web's.
+// Mobile and desktop apps send origins whose scheme is neither http nor https.
 func TestOriginsOfApps(t *testing.T) {
 	apps := []string{"app://.", "file://", "capacitor://localhost", "tauri://localhost", "null"}
 	s := start(t, func(c *config.Config) { c.AllowedOrigins = apps })
@@ -294,9 +296,10 @@ func TestOriginsOfApps(t *testing.T) {
 	assert.Contains(t, string(a.body), "http://bell.example.com")
 }
 
-// A polyfill of EventSource sends its cursor by a name of its own: it must learn
-// that nobody reads it.
-func TestUnknownParameterOfAStream(t *testing.T) {
+// A polyfill of EventSource may send its cursor in a parameter of another name.
+// The service refuses unknown parameters, because ignoring them would lose events
+// silently.
+func TestUnknownQueryParametersAreRefused(t *testing.T) {
 	s := start(t)
 	ada := "Bearer " + token(t, "ada")
 	for _, path := range []string{"/events", "/ws", "/inbox"} {
@@ -307,7 +310,7 @@ func TestUnknownParameterOfAStream(t *testing.T) {
 	}
 }
 
-func TestPlainPaths(t *testing.T) {
+func TestPathsUnderABasePath(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.BasePath = "/bell" })
 	assert.Equal(t, 200, s.do(http.MethodGet, "/livez", "").StatusCode)
 	assert.Equal(t, 200, s.do(http.MethodGet, "/readyz", "").StatusCode)
@@ -335,7 +338,7 @@ func TestMetrics(t *testing.T) {
 	s.publish("one", "Rumpelstilzchen")
 	c.expect("one")
 	c.drop()
-	require.Eventually(t, func() bool { return strings.Contains(s.metrics(), "bellhop_connections 0") }, patience, patience/1000)
+	require.Eventually(t, func() bool { return strings.Contains(s.metrics(), "bellhop_connections 0") }, timeout, timeout/1000)
 	require.Contains(t, s.metrics(), "\nbellhop_queued_bytes 0\n")
 	m := s.metrics()
 	for _, name := range []string{
@@ -345,7 +348,7 @@ func TestMetrics(t *testing.T) {
 	} {
 		assert.Contains(t, m, name)
 	}
-	assert.NotContains(t, m, "Rumpel", "no user is a label")
+	assert.NotContains(t, m, "Rumpel", "metrics have no user names as labels")
 	for path, want := range map[string]int{"/metrics": 421, "/debug/pprof/heap": 421} {
 		r, err := http.NewRequest(http.MethodGet, "http://"+s.admin+path, nil)
 		require.NoError(t, err)
@@ -357,7 +360,7 @@ func TestMetrics(t *testing.T) {
 	}
 	resp, err := http.Get("http://" + s.admin + "/debug/pprof/")
 	require.NoError(t, err)
-	assert.Equal(t, 404, resp.StatusCode, "profiles are off unless they are asked for")
+	assert.Equal(t, 404, resp.StatusCode, "profiles are disabled by default")
 	require.NoError(t, resp.Body.Close())
-	assert.Equal(t, 404, s.do(http.MethodGet, "/metrics", "").StatusCode, "the public listener has none")
+	assert.Equal(t, 404, s.do(http.MethodGet, "/metrics", "").StatusCode, "the public listener serves no metrics")
 }

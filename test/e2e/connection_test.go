@@ -23,7 +23,7 @@ type connection struct {
 	cursor string
 }
 
-// frame is what a client reads.
+// frame is one message from the service.
 type frame struct {
 	Event  string         `json:"event"`
 	Cursor string         `json:"cursor"`
@@ -36,14 +36,14 @@ func (f frame) text(member string) string {
 	return s
 }
 
-// dial connects with a token and returns how the handshake was answered.
+// dial connects with a token and returns the response to the handshake.
 func (s *service) dial(token, cursor string, headers ...string) (*connection, *http.Response, error) {
 	s.t.Helper()
 	h := http.Header{}
 	if token != "" {
 		h.Set("Authorization", "Bearer "+token)
 	}
-	var protocols []string // which the library sends itself
+	var protocols []string // the client library writes this header itself
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i] == "Sec-WebSocket-Protocol" {
 			protocols = strings.Split(headers[i+1], ", ")
@@ -55,7 +55,7 @@ func (s *service) dial(token, cursor string, headers ...string) (*connection, *h
 	if cursor != "" {
 		address += "?cursor=" + url.QueryEscape(cursor)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	ws, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		HTTPClient: s.client, HTTPHeader: h, Subprotocols: protocols,
@@ -69,7 +69,8 @@ func (s *service) dial(token, cursor string, headers ...string) (*connection, *h
 	return c, resp, nil
 }
 
-// connect connects a user from a cursor, or from now, and reads the welcome.
+// connect connects a user and reads the welcome event. An empty cursor means that
+// only new notifications are delivered.
 func (s *service) connect(user, cursor string) *connection {
 	s.t.Helper()
 	return s.connectWith(token(s.t, user), cursor)
@@ -83,7 +84,7 @@ func (s *service) connectWith(token, cursor string) *connection {
 	return c
 }
 
-// live connects a user from now, and returns when the past is over.
+// live connects a user without a cursor and returns after the live event.
 func (s *service) live(user string) *connection {
 	s.t.Helper()
 	c := s.connect(user, "")
@@ -91,8 +92,8 @@ func (s *service) live(user string) *connection {
 	return c
 }
 
-// read returns the next frame, and handles it as a client does: its cursor is
-// where to resume.
+// read returns the next frame and remembers its cursor, as a client does that
+// wants to resume.
 func (c *connection) read() frame {
 	c.s.t.Helper()
 	f, err := c.tryRead()
@@ -101,7 +102,7 @@ func (c *connection) read() frame {
 }
 
 func (c *connection) tryRead() (frame, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	var f frame
 	kind, b, err := c.ws.Read(ctx)
@@ -117,8 +118,8 @@ func (c *connection) tryRead() (frame, error) {
 	return f, nil
 }
 
-// expect reads as many frames as there are words and holds them against those:
-// the title of a notification, else the name of the event.
+// expect reads as many frames as there are words and requires that they are equal
+// to them: a word is the title of a notification, or the name of another event.
 func (c *connection) expect(words ...string) {
 	c.s.t.Helper()
 	var got []string
@@ -140,8 +141,8 @@ func (c *connection) send(command string) {
 	require.NoError(c.s.t, c.ws.Write(c.s.t.Context(), websocket.MessageText, []byte(command)))
 }
 
-// closed reads on until the connection is closed, and returns the code and the
-// reason, and what the close event said before.
+// closed reads until the connection is closed. It returns the code and the reason
+// of the close frame, and the last event before, which is the close event.
 func (c *connection) closed() (code int, reason string, event frame) {
 	c.s.t.Helper()
 	for {
@@ -156,7 +157,7 @@ func (c *connection) closed() (code int, reason string, event frame) {
 	}
 }
 
-// drop ends the connection without a word.
+// drop ends the connection without a close frame.
 func (c *connection) drop() { _ = c.ws.CloseNow() }
 
 func refused(t *testing.T, resp *http.Response, err error, status int) {

@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-func TestOneNotificationReachesEveryDeviceOfItsUser(t *testing.T) {
+func TestNotificationReachesEveryDeviceOfItsUser(t *testing.T) {
 	s := start(t)
 	phone, laptop, grace := s.live("ada"), s.live("ada"), s.live("grace")
 	id := s.publish("for ada", "ada")
@@ -48,7 +48,7 @@ func TestMissedWhileAway(t *testing.T) {
 	back.expect("four")
 }
 
-func TestNothingIsLostOverARestart(t *testing.T) {
+func TestNothingIsLostByARestart(t *testing.T) {
 	s := start(t)
 	ada := s.live("ada")
 	s.publish("one", "ada")
@@ -65,7 +65,7 @@ func TestWelcome(t *testing.T) {
 	expires := time.Now().Add(time.Hour)
 	c, resp, err := s.dial(sign(t, auth.Claims{User: "ada", Expires: expires}), "")
 	require.NoError(t, err)
-	assert.Empty(t, resp.Header.Get("Sec-WebSocket-Protocol"), "none was offered")
+	assert.Empty(t, resp.Header.Get("Sec-WebSocket-Protocol"), "the client offered no subprotocol")
 	f := c.read()
 	assert.Equal(t, "welcome", f.Event)
 	assert.NotEmpty(t, f.Cursor)
@@ -97,9 +97,9 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// All devices see one order, whether they watched it live, joined in the middle
-// or came afterwards.
-func TestOneOrder(t *testing.T) {
+// All devices see the same order, whether they were connected from the start,
+// joined in the middle or connected afterwards.
+func TestAllDevicesSeeTheSameOrder(t *testing.T) {
 	s := start(t)
 	const publishers, each = 8, 25
 	start := s.live("ada")
@@ -125,7 +125,7 @@ func TestOneOrder(t *testing.T) {
 	assert.Equal(t, want, titles(after, publishers*each))
 }
 
-// titles reads n notifications.
+// titles reads n notifications and returns their titles.
 func titles(c *connection, n int) []string {
 	var all []string
 	for len(all) < n {
@@ -157,14 +157,14 @@ func TestTimeToLive(t *testing.T) {
 		c := s.connect("ada", "earliest")
 		defer c.drop()
 		return c.read().text("title") == "lasting"
-	}, patience, 100*time.Millisecond)
+	}, timeout, 100*time.Millisecond)
 }
 
-func TestSinceHidesWhatWasBefore(t *testing.T) {
+func TestSinceHidesOlderBroadcasts(t *testing.T) {
 	s := start(t)
 	s.publish("old news")
 	s.publish("for ada", "ada")
-	// NumericDate has no finer unit than the claim's writer gives it.
+	// The claim since is written in whole seconds, so it is rounded up.
 	c := s.connectWith(sign(t, auth.Claims{User: "ada", TTL: time.Hour, Since: time.Now().Add(2 * time.Second)}), "earliest")
 	c.expect("for ada", "live")
 }
@@ -204,8 +204,8 @@ func TestPublishOverTheSocket(t *testing.T) {
 	grace.expect("hello")
 }
 
-// A burst larger than a queue is no reason to let somebody go who reads.
-func TestABatchLargerThanAQueue(t *testing.T) {
+// A burst larger than a connection's queue does not disconnect a client that reads.
+func TestBatchLargerThanAQueueReachesAReader(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Broadcasts = 1000 })
 	ada, grace := s.live("ada"), s.live("grace")
 	items := make([]string, 1000)

@@ -9,9 +9,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Below the reserve nothing is published, and all else goes on. (test/chaos
-// fills a disk, and makes room again.)
-func TestTheDiskIsNearlyFull(t *testing.T) {
+// While the free disk space is below the reserve, publishing is refused and
+// everything else works. (test/chaos really fills a disk and frees it again.)
+func TestPublishingIsRefusedOnANearlyFullDisk(t *testing.T) {
 	s := start(t)
 	s.publish("before", "ada")
 	enough := s.cfg.MinFree
@@ -35,7 +35,7 @@ func TestTheDiskIsNearlyFull(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, ready.StatusCode)
 	assert.Equal(t, "unavailable", ready.problem(t))
 	assert.NotEmpty(t, ready.Header.Get("Retry-After"))
-	assert.Equal(t, http.StatusOK, s.do(http.MethodGet, "/livez", "").StatusCode, "a restart makes no room")
+	assert.Equal(t, http.StatusOK, s.do(http.MethodGet, "/livez", "").StatusCode, "a restart would free no space")
 
 	ada := s.connectWith(token(t, "ada", notify.ScopePublish), "earliest")
 	ada.expect("before", "live")

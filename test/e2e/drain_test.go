@@ -15,50 +15,50 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// begun is a POST /notify of which the service has read the head and half of
-// the body, and waits for the rest.
-type begun struct {
+// halfSent is a POST /notify of which the service has read the header and half of
+// the body.
+type halfSent struct {
 	t      *testing.T
 	conn   net.Conn
 	answer *bufio.Reader
 	rest   string
 }
 
-func (s *service) begin(body string) *begun {
+func (s *service) begin(body string) *halfSent {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.public)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { conn.Close() })
-	require.NoError(s.t, conn.SetDeadline(time.Now().Add(patience)))
+	require.NoError(s.t, conn.SetDeadline(time.Now().Add(timeout)))
 	_, err = fmt.Fprintf(conn, "POST /notify HTTP/1.1\r\nHost: bellhop\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", backend(s.t), len(body))
 	require.NoError(s.t, err)
-	b := &begun{t: s.t, conn: conn, answer: bufio.NewReader(conn), rest: body[len(body)/2:]}
-	require.Equal(s.t, http.StatusContinue, b.read().StatusCode, "it asks for the body once it reads that")
+	b := &halfSent{t: s.t, conn: conn, answer: bufio.NewReader(conn), rest: body[len(body)/2:]}
+	require.Equal(s.t, http.StatusContinue, b.read().StatusCode, "100 Continue shows that the service reads the body")
 	_, err = io.WriteString(conn, body[:len(body)/2])
 	require.NoError(s.t, err)
 	return b
 }
 
-// finish sends the rest and returns the answer.
-func (b *begun) finish() answer {
+// finish sends the rest of the body and returns the response.
+func (b *halfSent) finish() response {
 	b.t.Helper()
 	_, err := io.WriteString(b.conn, b.rest)
 	require.NoError(b.t, err)
 	return b.read()
 }
 
-func (b *begun) read() answer {
+func (b *halfSent) read() response {
 	b.t.Helper()
 	resp, err := http.ReadResponse(b.answer, nil)
 	require.NoError(b.t, err)
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(b.t, err)
-	return answer{resp, body}
+	return response{resp, body}
 }
 
-// A request of which a part has come when the stop begins is waited for,
-// answered, and meant.
+// A request that has arrived in part when the shutdown begins is read to its end
+// and answered, and its notification is stored.
 func TestStopFinishesRequests(t *testing.T) {
 	s := start(t)
 	request := s.begin(draft(t, "in two halves", "ada"))
@@ -70,7 +70,7 @@ func TestStopFinishesRequests(t *testing.T) {
 			conn.Close()
 		}
 		return err != nil
-	}, patience, 10*time.Millisecond, "it takes new connections")
+	}, timeout, 10*time.Millisecond, "a stopping service still accepts connections")
 
 	a := request.finish()
 	assert.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
@@ -82,7 +82,8 @@ func TestStopFinishesRequests(t *testing.T) {
 	assert.Equal(t, a.json(t)["id"], f.Data["id"])
 }
 
-// The window says when clients are to return, and does not delay the stop.
+// The drain window spreads the reconnects of clients. The shutdown itself does not
+// wait for its end.
 func TestDrainDoesNotLastForTheWindow(t *testing.T) {
 	const most = 30
 	s := start(t, func(c *config.Config) { c.DrainWindow, c.ConnectionsPerUser = time.Hour, most })

@@ -9,9 +9,10 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// When as many are kept as may be, an open connection hears with each new one which
-// has gone for it, and its list and count are those of the service.
-func TestAFullInboxTellsWhatIsEvicted(t *testing.T) {
+// A full inbox evicts its oldest notification for each new one. Open connections
+// receive an event with the evicted id, so that their list and count stay equal to
+// the service's.
+func TestEvictionFromAFullInboxIsAnnounced(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.PerUser = 2 })
 	phone, stream := s.live("ada"), s.listen("", token(t, "ada"))
 	one, two := s.publish("one", "ada"), s.publish("two", "ada")
@@ -31,11 +32,11 @@ func TestAFullInboxTellsWhatIsEvicted(t *testing.T) {
 		for _, item := range page.Items {
 			assert.NotEqual(t, gone, item.ID)
 		}
-		assert.Empty(t, s.past("ada", newer.Cursor).titles, "its cursor is the newest")
+		assert.Empty(t, s.history("ada", newer.Cursor).titles, "its cursor is the newest")
 	}
 	for {
 		if e := stream.next(); e.event == "inbox" {
-			assert.Empty(t, e.id, "an event stream hears it too, without an id")
+			assert.Empty(t, e.id, "event streams receive it too, without an id")
 			break
 		}
 	}

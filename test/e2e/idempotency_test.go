@@ -11,12 +11,12 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-func TestIdempotencyOverARestart(t *testing.T) {
+func TestIdempotencyKeySurvivesARestart(t *testing.T) {
 	s := start(t)
 	body := draft(t, "once", "ada")
 	first := s.post("/notify", body, "Idempotency-Key", "k").json(t)
 	s.restart()
-	// The same key quoted, and the same JSON written otherwise.
+	// The same key in quotes, and the same JSON with other whitespace.
 	again := s.post("/notify", strings.ReplaceAll(body, ":", " : "), "Idempotency-Key", `"k"`)
 	assert.Equal(t, http.StatusAccepted, again.StatusCode)
 	assert.Equal(t, first["id"], again.json(t)["id"])
@@ -27,15 +27,15 @@ func TestIdempotencyOverARestart(t *testing.T) {
 	s.connect("ada", "earliest").expect("once", "live")
 }
 
-// A body with the same key is the same if its numbers are, to the last digit and
-// whatever their spelling. An integer is one without a fraction, over HTTP and on a
-// socket.
-func TestNumbersAreExact(t *testing.T) {
+// Two bodies with the same idempotency key are equal only if their numbers have
+// exactly the same value, however they are written. A setting that takes an integer
+// accepts 60.0 and refuses 60.5, over HTTP and on a socket.
+func TestNumbersAreComparedExactly(t *testing.T) {
 	s := start(t)
 	of := func(n, ttl string) string {
 		return `{"to":{"users":["ada"]},"type":"t","data":{"n":` + n + `},"ttl":` + ttl + `}`
 	}
-	post := func(n, ttl string) answer { return s.post("/notify", of(n, ttl), "Idempotency-Key", "k") }
+	post := func(n, ttl string) response { return s.post("/notify", of(n, ttl), "Idempotency-Key", "k") }
 	require.Equal(t, http.StatusAccepted, post("1e400", "60").StatusCode)
 	assert.Equal(t, "key-reused", post("1e401", "60").problem(t))
 	assert.Equal(t, "key-reused", post("1e400", "61").problem(t))

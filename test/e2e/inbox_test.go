@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// inboxPage is an answer to GET /inbox.
+// inboxPage is a response to GET /inbox.
 type inboxPage struct {
 	Items []struct {
 		ID, Title, Cursor, Audience string
@@ -43,8 +43,8 @@ func (s *service) inbox(user, query string) (p inboxPage) {
 	return p
 }
 
-// mark does to notifications of a user what a verb says, and returns how many
-// are unread then.
+// mark sends POST /inbox/<verb> as a user and returns the count of unread
+// notifications in the response.
 func (s *service) mark(user, verb, body string) int {
 	s.t.Helper()
 	a := s.do("POST", "/inbox/"+verb, body, "Authorization", "Bearer "+token(s.t, user))
@@ -58,8 +58,7 @@ func byID(ids ...string) string {
 	return string(b)
 }
 
-// changes reads on until n inbox events have come, and returns those, without
-// their names.
+// changes reads until n inbox events have arrived and returns them.
 func (c *connection) changes(n int) (all []frame) {
 	c.s.t.Helper()
 	for len(all) < n {
@@ -70,24 +69,25 @@ func (c *connection) changes(n int) (all []frame) {
 	return all
 }
 
-func TestUnreadOnOneDeviceIsUnreadOnAll(t *testing.T) {
+func TestReadStateIsSharedByAllDevices(t *testing.T) {
 	s := start(t)
 	phone, laptop, grace := s.live("ada"), s.live("ada"), s.live("grace")
 	stream := s.listen("", token(t, "ada"))
 	one, two, three := s.publish("one", "ada", "grace"), s.publish("two", "ada"), s.publish("three")
 
-	// Each is heard before the next is done: a count is of when it is told.
+	// Each event is read before the next command is sent, because a count is taken
+	// when its event is delivered.
 	var onPhone, onLaptop []frame
-	heard := func() {
+	readChange := func() {
 		onPhone, onLaptop = append(onPhone, phone.changes(1)...), append(onLaptop, laptop.changes(1)...)
 	}
 	assert.Equal(t, 2, s.mark("ada", "read", byID(one)))
-	heard()
+	readChange()
 	assert.Equal(t, 1, s.mark("ada", "archive", byID(two)))
-	heard()
+	readChange()
 	phone.send(`{"event":"unread","ref":"7","data":{"ids":["` + one + `"]}}`)
-	heard()
-	assert.Equal(t, onPhone, onLaptop, "in one order, with the same cursors")
+	readChange()
+	assert.Equal(t, onPhone, onLaptop, "both devices see the same order and cursors")
 	for i, want := range []map[string]any{
 		{"read": []any{one}, "unread_count": 2.0},
 		{"archived": []any{two}, "unread_count": 1.0},
@@ -104,14 +104,14 @@ func TestUnreadOnOneDeviceIsUnreadOnAll(t *testing.T) {
 		}
 	}
 	for _, f := range onPhone {
-		assert.True(t, seen[f.Cursor], "an event stream hears it too")
+		assert.True(t, seen[f.Cursor], "event streams receive it too")
 	}
 	assert.Equal(t, 2, s.inbox("grace", "").Unread)
 	s.mark("grace", "read", byID(three))
-	assert.Equal(t, []any{three}, grace.changes(1)[0].Data["read"], "what is ada's is not grace's")
+	assert.Equal(t, []any{three}, grace.changes(1)[0].Data["read"], "grace receives no changes of ada's inbox")
 }
 
-func TestAnInboxHasPagesAndStates(t *testing.T) {
+func TestInboxPagesAndStates(t *testing.T) {
 	s := start(t)
 	for _, title := range []string{"one", "two", "three"} {
 		s.publish(title, "ada")
@@ -141,15 +141,15 @@ func TestAnInboxHasPagesAndStates(t *testing.T) {
 	} {
 		p := s.inbox("ada", state)
 		assert.Equal(t, want, p.titles(), state)
-		assert.Equal(t, 2, p.Unread, "of the whole inbox, without what is archived")
+		assert.Equal(t, 2, p.Unread, "the count covers the whole inbox except archived notifications")
 	}
 	all := s.inbox("ada", "?state=all").Items
 	assert.NotEmpty(t, all[1].ReadAt)
 	assert.NotEmpty(t, all[2].ArchivedAt)
 	assert.Empty(t, all[0].ReadAt)
 
-	another := s.inbox("grace", "").Cursor
-	for _, query := range []string{"?state=new", "?limit=0", "?limit=101", "?before=" + another, "?before=earliest", "?limit=1&limit=2"} {
+	ofGrace := s.inbox("grace", "").Cursor
+	for _, query := range []string{"?state=new", "?limit=0", "?limit=101", "?before=" + ofGrace, "?before=earliest", "?limit=1&limit=2"} {
 		a := s.do("GET", "/inbox"+query, "", "Authorization", "Bearer "+token(t, "ada"))
 		assert.Equal(t, http.StatusBadRequest, a.StatusCode, query)
 		assert.Equal(t, "malformed", a.problem(t))
@@ -157,7 +157,7 @@ func TestAnInboxHasPagesAndStates(t *testing.T) {
 	assert.Equal(t, "unauthenticated", s.do("GET", "/inbox", "").problem(t))
 }
 
-func TestConnectingWithTheCursorOfAListMissesNothing(t *testing.T) {
+func TestConnectingWithTheCursorOfAPageMissesNothing(t *testing.T) {
 	s := start(t)
 	one := s.publish("one", "ada")
 	page := s.inbox("ada", "")
@@ -175,18 +175,18 @@ func TestConnectingWithTheCursorOfAListMissesNothing(t *testing.T) {
 	assert.Equal(t, "live", f.Event)
 	assert.EqualValues(t, 2, f.Data["unread_count"])
 
-	// Each item has the cursor after it.
+	// The cursor of an item resumes after that item.
 	s.connect("ada", s.inbox("ada", "").Items[0].Cursor).expect("live")
 }
 
-func TestMarksByIDsThroughAndAll(t *testing.T) {
+func TestMarkByIDsThroughCursorAndAll(t *testing.T) {
 	s := start(t)
 	s.publish("one", "ada")
 	s.publish("two")
 	ada := s.live("ada")
 	three := s.publish("three", "ada")
 	ada.expect("three")
-	seen := ada.cursor // what a page that goes offline now has seen
+	seen := ada.cursor // the cursor of a page that goes offline now
 	ada.drop()
 	s.publish("four", "ada")
 
@@ -196,11 +196,11 @@ func TestMarksByIDsThroughAndAll(t *testing.T) {
 	assert.Equal(t, 2, s.mark("ada", "unread", byID(three, "unknown", "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10")))
 	assert.Equal(t, 0, s.mark("ada", "read", `{"all":true}`))
 	s.publish("five")
-	assert.Equal(t, 1, s.inbox("ada", "").Unread, "all is what there was")
+	assert.Equal(t, 1, s.inbox("ada", "").Unread, "all covers the notifications up to the command")
 	assert.Equal(t, 0, s.mark("ada", "archive", `{"all":true}`))
 	assert.Empty(t, s.inbox("ada", "").Items)
 	assert.Len(t, s.inbox("ada", "?state=archived").Items, 5)
-	assert.Equal(t, 1, s.mark("ada", "unread", byID(three)), "it comes back")
+	assert.Equal(t, 1, s.mark("ada", "unread", byID(three)), "unread moves an archived notification back into the inbox")
 	assert.Equal(t, []string{"three"}, s.inbox("ada", "").titles())
 
 	for _, body := range []string{`{"through":"` + s.live("grace").cursor + `"}`, `{"through":"earliest"}`, `{}`, `{"ids":[]}`, `{"all":true,"through":"` + seen + `"}`} {
@@ -210,7 +210,7 @@ func TestMarksByIDsThroughAndAll(t *testing.T) {
 	assert.Equal(t, 1, s.inbox("ada", "").Unread)
 }
 
-func TestABroadcastIsReadByEachForThemselves(t *testing.T) {
+func TestReadStateOfABroadcastIsPerUser(t *testing.T) {
 	s := start(t)
 	all := s.publish("to all")
 	assert.Equal(t, 0, s.mark("ada", "read", byID(all)))
@@ -218,10 +218,10 @@ func TestABroadcastIsReadByEachForThemselves(t *testing.T) {
 	assert.Equal(t, 0, s.mark("grace", "archive", `{"all":true}`))
 	assert.Equal(t, []string{"to all"}, s.inbox("ada", "?state=read").titles())
 	assert.Empty(t, s.inbox("grace", "").Items)
-	assert.Equal(t, 1, s.inbox("linus", "").Unread, "whom nobody had heard of")
+	assert.Equal(t, 1, s.inbox("linus", "").Unread, "a user who never connected has it unread")
 }
 
-func TestWhatIsReadStaysSoOverARestart(t *testing.T) {
+func TestReadStateSurvivesARestart(t *testing.T) {
 	s := start(t)
 	one, all := s.publish("one", "ada"), s.publish("to all")
 	s.publish("two", "ada")
@@ -230,7 +230,7 @@ func TestWhatIsReadStaysSoOverARestart(t *testing.T) {
 	before := s.inbox("ada", "?state=all")
 	s.restart()
 	after := s.inbox("ada", "?state=all")
-	assert.Equal(t, before.Items, after.Items, "with times and cursors")
+	assert.Equal(t, before.Items, after.Items, "times and cursors are the same")
 	assert.Equal(t, 1, after.Unread)
 	ada := s.connect("ada", before.Cursor)
 	f := ada.read()
@@ -238,7 +238,7 @@ func TestWhatIsReadStaysSoOverARestart(t *testing.T) {
 	assert.EqualValues(t, 1, f.Data["unread_count"])
 }
 
-func TestChangesOfTheInboxAreToldToWhoWasAway(t *testing.T) {
+func TestResumeDeliversChangesOfTheInbox(t *testing.T) {
 	s := start(t)
 	ada, watching := s.live("ada"), s.live("ada")
 	one := s.publish("one", "ada")
@@ -259,14 +259,14 @@ func TestChangesOfTheInboxAreToldToWhoWasAway(t *testing.T) {
 		}
 		assert.Equal(t, "inbox", f.Event)
 		assert.Equal(t, []any{one}, f.Data[member])
-		assert.Equal(t, live[min(i, 2)].Cursor, f.Cursor, "where those heard it who were there")
+		assert.Equal(t, live[min(i, 2)].Cursor, f.Cursor, "the same position as on live connections")
 	}
 	f := back.read()
 	assert.Equal(t, "live", f.Event)
 	assert.EqualValues(t, 2, f.Data["unread_count"])
 }
 
-func TestWhatIsRecalledIsGone(t *testing.T) {
+func TestRecall(t *testing.T) {
 	s := start(t)
 	ada, away, grace := s.live("ada"), s.live("ada"), s.live("grace")
 	one := s.publish("one", "ada")
@@ -274,14 +274,14 @@ func TestWhatIsRecalledIsGone(t *testing.T) {
 	ada.expect("one", "to all")
 	away.expect("one", "to all")
 	away.drop()
-	recall := func(id string) answer {
+	recall := func(id string) response {
 		return s.do("DELETE", "/notifications/"+id, "", "Authorization", "Bearer "+admin(t))
 	}
 	require.Equal(t, http.StatusNoContent, recall(one).StatusCode)
 	require.Equal(t, http.StatusNoContent, recall(all).StatusCode)
 	for _, id := range []string{one, all} {
 		assert.Equal(t, []any{id}, ada.changes(1)[0].Data["recalled"])
-		assert.Equal(t, "not-found", recall(id).problem(t), "there is nothing left to recall")
+		assert.Equal(t, "not-found", recall(id).problem(t), "a second recall finds no notification")
 	}
 	assert.Equal(t, []any{all}, grace.changes(1)[0].Data["recalled"])
 	back := s.connect("ada", away.cursor)
@@ -302,7 +302,7 @@ func TestWhatIsRecalledIsGone(t *testing.T) {
 	assert.Equal(t, "scope", a.problem(t))
 }
 
-// titlesUpToLive reads what is told until the past is over.
+// titlesUpToLive reads until the live event and returns the titles before it.
 func titlesUpToLive(c *connection) (all []string) {
 	for f := c.read(); f.Event != "live"; f = c.read() {
 		all = append(all, f.text("title"))
@@ -310,13 +310,13 @@ func titlesUpToLive(c *connection) (all []string) {
 	return all
 }
 
-func TestACommandOfASocketIsAnsweredAsThePost(t *testing.T) {
+func TestSocketCommandsAnswerLikeHTTP(t *testing.T) {
 	s := start(t)
 	one := s.publish("one", "ada")
 	s.publish("two", "ada")
 	cursor := s.inbox("ada", "").Items[0].Cursor
 	ada := s.live("ada")
-	answered := func(command string) frame {
+	execute := func(command string) frame {
 		ada.send(command)
 		for {
 			if f := ada.read(); f.Event == "reply" || f.Event == "error" {
@@ -324,28 +324,29 @@ func TestACommandOfASocketIsAnsweredAsThePost(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []struct{ verb, which string }{
+	for _, c := range []struct{ verb, body string }{
 		{"read", byID(one)},
 		{"read", `{"through":"` + cursor + `"}`},
 		{"unread", byID(one, "unknown")},
 		{"archive", `{"all":true}`},
 		{"unread", `{"all":true}`},
 	} {
-		f := answered(`{"event":"` + c.verb + `","ref":"7","data":` + c.which + `}`)
+		f := execute(`{"event":"` + c.verb + `","ref":"7","data":` + c.body + `}`)
 		assert.Equal(t, "reply", f.Event)
 		assert.Equal(t, "7", f.Ref)
-		assert.EqualValues(t, s.mark("ada", c.verb, c.which), f.Data["unread_count"], "%v, and again", c)
+		assert.EqualValues(t, s.mark("ada", c.verb, c.body), f.Data["unread_count"], "%v: repeating a command over HTTP gives the same count", c)
 	}
-	for _, which := range []string{`{}`, `{"ids":[]}`, `{"through":"earliest"}`, `{"all":false}`} {
-		f := answered(`{"event":"read","data":` + which + `}`)
-		a := s.do("POST", "/inbox/read", which, "Authorization", "Bearer "+token(t, "ada"))
-		assert.EqualValues(t, a.StatusCode, f.Data["status"], which)
+	for _, body := range []string{`{}`, `{"ids":[]}`, `{"through":"earliest"}`, `{"all":false}`} {
+		f := execute(`{"event":"read","data":` + body + `}`)
+		a := s.do("POST", "/inbox/read", body, "Authorization", "Bearer "+token(t, "ada"))
+		assert.EqualValues(t, a.StatusCode, f.Data["status"], body)
 		assert.Equal(t, a.json(t)["type"], f.text("type"))
 	}
 }
 
-// Who cannot publish cannot mark either, but can take back and look.
-func TestTheInboxOnADiskThatIsNearlyFull(t *testing.T) {
+// A nearly full disk refuses read marks as it refuses publishing. Recalls and lists
+// still work.
+func TestInboxOnANearlyFullDisk(t *testing.T) {
 	s := start(t)
 	one := s.publish("one", "ada")
 	s.cfg.MinFree = 1 << 60 // more than any disk has
@@ -359,7 +360,7 @@ func TestTheInboxOnADiskThatIsNearlyFull(t *testing.T) {
 	assert.Empty(t, s.inbox("ada", "").Items)
 }
 
-func TestAnInboxIsAUsers(t *testing.T) {
+func TestAPIKeysHaveNoInbox(t *testing.T) {
 	key, entry, err := auth.NewAPIKey("shop", []notify.Scope{notify.ScopePublish, notify.ScopeAdmin})
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "keys.yaml")

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Those who use one key at once get one notification: each is told its id, or
-// that it is on its way. Rounds go on until both have happened.
-func TestOneKeyAtOnce(t *testing.T) {
+// Concurrent requests with one idempotency key store one notification. Each response
+// has its id, or says that the first request is still in progress. Rounds go on until
+// both responses have been seen.
+func TestConcurrentRequestsWithOneIdempotencyKey(t *testing.T) {
 	const together, rounds = 20, 50
 	s := start(t)
 	ada := s.live("ada")
-	users := make([]string, 200) // so that it takes a while to store
+	users := make([]string, 200) // many, so that storing takes longer
 	for i := range users {
 		users[i] = fmt.Sprintf("user-%d", i)
 	}
@@ -26,7 +27,7 @@ func TestOneKeyAtOnce(t *testing.T) {
 	for ; round < rounds && (round < 5 || inProgress == 0); round++ {
 		title := fmt.Sprintf("round %d", round)
 		body := draft(t, title, users...)
-		answers := make([]answer, together)
+		answers := make([]response, together)
 		ready := make(chan struct{})
 		var all sync.WaitGroup
 		for i := range answers {
@@ -55,17 +56,17 @@ func TestOneKeyAtOnce(t *testing.T) {
 				assert.Equal(t, "in-progress", a.problem(t))
 				assert.Equal(t, "1", a.Header.Get("Retry-After"))
 			default:
-				t.Errorf("answered %d: %s", a.StatusCode, a.body)
+				t.Errorf("status %d: %s", a.StatusCode, a.body)
 			}
 		}
-		assert.Equal(t, 1, first, "one was the first")
+		assert.Equal(t, 1, first, "exactly one response is not a duplicate")
 		f := ada.read()
-		assert.Equal(t, title, f.text("title"), "once each")
+		assert.Equal(t, title, f.text("title"), "each title is delivered once")
 		assert.Equal(t, last["id"], f.Data["id"])
 	}
 	s.publish("the end", "ada")
 	ada.expect("the end")
-	assert.Len(t, s.past("ada", "earliest").titles, round+1)
-	require.NotZero(t, inProgress, "%d rounds, and never at once", round)
-	t.Logf("%d rounds: %d answered 202, %d answered 409", round, stored, inProgress)
+	assert.Len(t, s.history("ada", "earliest").titles, round+1)
+	require.NotZero(t, inProgress, "no two requests overlapped in %d rounds", round)
+	t.Logf("%d rounds: %d responses with 202, %d with 409", round, stored, inProgress)
 }

@@ -18,14 +18,14 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// tenant is an issuer of the issuers file, and what signs its tokens.
+// tenant is an issuer of the issuers file and the key that signs its tokens.
 type tenant struct {
 	name   string
 	key    idp.Key
 	issuer *idp.Issuer
 }
 
-// newTenants returns three issuers with keys of the same kid.
+// newTenants returns three issuers whose different keys have the same kid.
 func newTenants(t *testing.T) (acme, bank, shop tenant) {
 	t.Helper()
 	ring := idp.NewRing(t)
@@ -33,8 +33,8 @@ func newTenants(t *testing.T) (acme, bank, shop tenant) {
 	return of("acme", ring.EC(0, "one")), of("bank", ring.EC(1, "one")), of("shop", ring.Ed("one"))
 }
 
-// entry is the tenant in the issuers file: its users and topics begin with its
-// name, and its tokens may have every scope.
+// entry returns the tenant's entry in the issuers file. Its users and topics are
+// prefixed with its name, and its tokens may have every scope.
 func (i tenant) entry() string {
 	return fmt.Sprintf(`- issuer: %s
   jwks: %s
@@ -45,7 +45,7 @@ func (i tenant) entry() string {
 `, i.issuer.URL, i.issuer.JWKS(), i.name, i.name)
 }
 
-// token signs a token with every scope and these topics.
+// token signs a token for a user with every scope and the given topics.
 func (i tenant) token(t *testing.T, user string, topics ...string) string {
 	return i.key.Token(t, map[string]any{
 		"iss": i.issuer.URL, "aud": "bellhop", "sub": user, "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(),
@@ -53,8 +53,8 @@ func (i tenant) token(t *testing.T, user string, topics ...string) string {
 	})
 }
 
-// startTenants starts a service with an issuers file and an API key for all, and
-// returns the file and the key's header.
+// startTenants starts a service with an issuers file and an API key that may act on
+// all users. It returns the file and the header with that key.
 func startTenants(t *testing.T, all ...tenant) (s *service, file string, asOperator []string) {
 	t.Helper()
 	key, entry, err := auth.NewAPIKey("ops", []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin})
@@ -71,7 +71,7 @@ func startTenants(t *testing.T, all ...tenant) (s *service, file string, asOpera
 	return s, file, []string{"Authorization", "Bearer " + key}
 }
 
-// replaceFile replaces a file as a whole, so that no half of it is read.
+// replaceFile replaces a file atomically, so that the service never reads half of it.
 func replaceFile(t *testing.T, file, content string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(file+".new", []byte(content), 0o600))
@@ -80,9 +80,9 @@ func replaceFile(t *testing.T, file, content string) {
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
 
-// TestIssuersActOnTheirOwnAlone has the tokens of one issuer try everything that
-// tokens can do to the users of another.
-func TestIssuersActOnTheirOwnAlone(t *testing.T) {
+// TestIssuersCannotActOnOtherIssuersUsers tries every operation on the users of one
+// issuer with tokens of another.
+func TestIssuersCannotActOnOtherIssuersUsers(t *testing.T) {
 	acme, bank, _ := newTenants(t)
 	s, _, asOperator := startTenants(t, acme, bank)
 	c := s.connectWith(acme.token(t, "42", "acme.news", "bank.news", "acme.*", "news"), "")
@@ -90,7 +90,7 @@ func TestIssuersActOnTheirOwnAlone(t *testing.T) {
 	eve := s.connectWith(bank.token(t, "42", "acme.news", "*"), "") // the same sub and jti
 	eve.expect("live")
 	asEve := bearer(bank.token(t, "42", "acme.*"))
-	publish := func(to string, as ...string) answer {
+	publish := func(to string, as ...string) response {
 		return s.do(http.MethodPost, "/notify", `{"to":`+to+`,"type":"t","title":"hello"}`, append(as, "Idempotency-Key", "k-"+to)...)
 	}
 
@@ -99,7 +99,7 @@ func TestIssuersActOnTheirOwnAlone(t *testing.T) {
 	c.expect("hello")
 	id, _ := own.json(t)["id"].(string)
 	for _, to := range []string{
-		`{"users":["acme:42"]}`, `{"users":["acme:nobody"]}`, `{"users":["bank:42","42"]}`,
+		`{"users":["acme:42"]}`, `{"users":["acme:unknown"]}`, `{"users":["bank:42","42"]}`,
 		`{"topics":["acme.news"]}`, `{"topics":["bank.news","news"]}`, `{"all":true}`,
 	} {
 		require.Equal(t, "scope", publish(to, asEve...).problem(t), to)
@@ -109,29 +109,29 @@ func TestIssuersActOnTheirOwnAlone(t *testing.T) {
 	batch := s.do(http.MethodPost, "/notify/batch", `{"notifications":[{"to":{"users":["acme:42"]},"type":"t"},{"to":{"users":["bank:7"]},"type":"t"}]}`, asEve...)
 	assert.Equal(t, []int{403, 202}, statuses(t, batch))
 
-	for _, user := range []string{"acme:42", "acme:nobody", "42"} {
+	for _, user := range []string{"acme:42", "acme:unknown", "42"} {
 		assert.Equal(t, "scope", s.do(http.MethodGet, "/users/"+user+"/connections", "", asEve...).problem(t))
 		assert.Equal(t, "scope", s.do(http.MethodDelete, "/users/"+user+"/connections", "", asEve...).problem(t))
 	}
 	now := time.Now().UTC().Format(time.RFC3339)
 	assert.Equal(t, "scope", s.do(http.MethodPost, "/revocations", `{"user":"acme:42","issued_before":"`+now+`"}`, asEve...).problem(t))
-	for _, issuer := range []string{acme.issuer.URL, "nobody"} {
+	for _, issuer := range []string{acme.issuer.URL, "unknown"} {
 		assert.Equal(t, "scope", s.do(http.MethodPost, "/revocations", `{"jti":"1","issuer":"`+issuer+`"}`, asEve...).problem(t))
 	}
 	for _, recalled := range []string{id, "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"} {
 		assert.Equal(t, "not-found", s.do(http.MethodDelete, "/notifications/"+recalled, "", asEve...).problem(t))
 	}
-	assert.Empty(t, s.do(http.MethodGet, "/inbox", "", asEve...).json(t)["items"], "the inbox of the same sub")
+	assert.Empty(t, s.do(http.MethodGet, "/inbox", "", asEve...).json(t)["items"], "users with the same sub have separate inboxes")
 
-	// API keys act on all.
+	// API keys may act on the users of every issuer.
 	require.Equal(t, http.StatusAccepted, publish(`{"all":true}`, asOperator...).StatusCode)
 	c.expect("hello")
 	eve.expect("hello")
 	require.Equal(t, http.StatusAccepted, publish(`{"topics":["acme.news"]}`, asOperator...).StatusCode)
 	c.expect("hello")
-	assert.Equal(t, "invalid", s.do(http.MethodPost, "/revocations", `{"jti":"1"}`, asOperator...).problem(t), "of which issuer?")
+	assert.Equal(t, "invalid", s.do(http.MethodPost, "/revocations", `{"jti":"1"}`, asOperator...).problem(t), "an API key must name the issuer of the jti")
 
-	// A revocation by jti is of the caller's own issuer.
+	// A revocation by jti concerns tokens of the caller's own issuer.
 	require.Equal(t, http.StatusNoContent, s.do(http.MethodPost, "/revocations", `{"jti":"1"}`, asEve...).StatusCode)
 	code, _, _ := eve.closed()
 	assert.Equal(t, 4403, code)
@@ -139,8 +139,9 @@ func TestIssuersActOnTheirOwnAlone(t *testing.T) {
 	c.expect("hello")
 }
 
-// TestWelcomeTellsTheTopicsInForce reads it on both transports, and by a ticket.
-func TestWelcomeTellsTheTopicsInForce(t *testing.T) {
+// TestWelcomeListsTheEffectiveTopics reads the welcome event on both transports and
+// after connecting with a ticket.
+func TestWelcomeListsTheEffectiveTopics(t *testing.T) {
 	acme, _, _ := newTenants(t)
 	s, _, _ := startTenants(t, acme)
 	token := acme.token(t, "42", "acme.news", "bank.news", "a b", "acme.*")
@@ -160,9 +161,9 @@ func TestWelcomeTellsTheTopicsInForce(t *testing.T) {
 	assert.NotContains(t, f.Data, "topics_ignored")
 }
 
-// TestAnIssuerThatIsTakenOutIsGone takes one issuer out of the file and changes
-// another: connections, tickets and tokens that were good before are judged anew.
-func TestAnIssuerThatIsTakenOutIsGone(t *testing.T) {
+// TestIssuerRemovedFromTheFile removes one issuer from the file and changes
+// another. Connections, tickets and tokens of both are checked again by the new file.
+func TestIssuerRemovedFromTheFile(t *testing.T) {
 	acme, bank, shop := newTenants(t)
 	s, file, asOperator := startTenants(t, acme, bank, shop)
 	connect := func(i tenant) (*connection, *listener, string) {
@@ -190,7 +191,7 @@ func TestAnIssuerThatIsTakenOutIsGone(t *testing.T) {
 		assert.Equal(t, "token-invalid", s.do(http.MethodGet, "/events?ticket="+refused, "").problem(t))
 	}
 	assert.Equal(t, "token-invalid", s.do(http.MethodGet, "/inbox", "", bearer(acme.token(t, "42"))...).problem(t))
-	assert.Equal(t, "scope", s.do(http.MethodGet, "/users/bank:42/connections", "", bearer(bank.token(t, "42"))...).problem(t), "it may less now")
+	assert.Equal(t, "scope", s.do(http.MethodGet, "/users/bank:42/connections", "", bearer(bank.token(t, "42"))...).problem(t), "the issuer has lost a scope")
 	s.connectWith(bank.token(t, "42"), "").expect("live")
 
 	s.listen("?ticket="+goodTicket, "").next()

@@ -34,8 +34,8 @@ const (
 	audience = "bellhop"
 )
 
-// signer is who issues tokens elsewhere, and publishes a key. It signs by
-// itself, for what the service uses might be wrong in the same way twice.
+// signer is an identity provider's key. It signs with the standard library, because
+// signing with the service's own JWT library could hide a mistake of that library.
 type signer struct {
 	alg, kid string
 	key      crypto.Signer
@@ -57,7 +57,8 @@ func newSigner(t *testing.T, alg, kid string) signer {
 	return signer{alg, kid, key}
 }
 
-// token signs a token for ada, who may publish; change may change its claims.
+// token signs a token for ada with the scope to publish. Each change may modify the
+// claims.
 func (k signer) token(t *testing.T, change ...func(claims map[string]any)) string {
 	t.Helper()
 	signed := signedPart(t, k.alg, k.kid, change...)
@@ -80,7 +81,7 @@ func (k signer) token(t *testing.T, change ...func(claims map[string]any)) strin
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// signedPart is the header and the claims of a token.
+// signedPart returns the encoded header and claims of a token.
 func signedPart(t *testing.T, alg, kid string, change ...func(claims map[string]any)) string {
 	t.Helper()
 	header := map[string]any{"alg": alg, "typ": "JWT"}
@@ -121,12 +122,12 @@ func (k signer) jwk() map[string]any {
 }
 
 // postAs publishes to ada with a token.
-func (s *service) postAs(token, title string) answer {
+func (s *service) postAs(token, title string) response {
 	s.t.Helper()
 	return s.do(http.MethodPost, "/notify", draft(s.t, title, "ada"), "Authorization", "Bearer "+token)
 }
 
-// refuses holds that a token is of no use, here or there.
+// refuses asserts that a token can neither publish nor connect.
 func (s *service) refuses(token, why string) {
 	s.t.Helper()
 	a := s.postAs(token, "refused")
@@ -136,16 +137,16 @@ func (s *service) refuses(token, why string) {
 	refused(s.t, resp, err, http.StatusUnauthorized)
 }
 
-// accepts holds that a token publishes and connects.
+// accepts asserts that a token can publish and connect.
 func (s *service) accepts(token, title string) {
 	s.t.Helper()
 	a := s.postAs(token, title)
 	assert.Equal(s.t, http.StatusAccepted, a.StatusCode, "%s: %s", title, a.body)
 	c := s.connectWith(token, "earliest")
 	defer c.drop()
-	told := c.past().titles
-	require.NotEmpty(s.t, told)
-	assert.Equal(s.t, title, told[len(told)-1])
+	titles := c.history().titles
+	require.NotEmpty(s.t, titles)
+	assert.Equal(s.t, title, titles[len(titles)-1])
 }
 
 func TestPublicKeyFile(t *testing.T) {
@@ -164,21 +165,21 @@ func TestPublicKeyFile(t *testing.T) {
 			s.refuses(newSigner(t, alg, "").token(t), "another key")
 			s.refuses(key.token(t, func(c map[string]any) { c["iss"] = issuer + "/" }), "another issuer")
 			s.refuses(key.token(t, func(c map[string]any) { delete(c, "iss") }), "no issuer")
-			s.refuses(key.token(t, func(c map[string]any) { c["aud"] = "others" }), "for others")
-			s.refuses(key.token(t, func(c map[string]any) { delete(c, "aud") }), "for nobody")
-			s.refuses(key.token(t, func(c map[string]any) { delete(c, "exp") }), "without end")
+			s.refuses(key.token(t, func(c map[string]any) { c["aud"] = "others" }), "audience of others")
+			s.refuses(key.token(t, func(c map[string]any) { delete(c, "aud") }), "no audience")
+			s.refuses(key.token(t, func(c map[string]any) { delete(c, "exp") }), "no expiry")
 
-			// The public key taken for a shared secret.
+			// Algorithm confusion: HS256 with the public key as the shared secret.
 			signed := signedPart(t, "HS256", "")
 			mac := hmac.New(sha256.New, key.pem(t))
 			mac.Write([]byte(signed))
-			s.refuses(signed+"."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), "confused")
+			s.refuses(signed+"."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), "HS256 with the public key")
 			s.refuses(signedPart(t, "none", "")+".", "unsigned")
 		})
 	}
 }
 
-// keySet is an issuer's JWKS, as it is just now.
+// keySet serves an issuer's JWKS, which tests replace.
 type keySet struct {
 	url string
 
@@ -218,17 +219,17 @@ func (k *keySet) fetched() int {
 	return k.fetches
 }
 
-// An issuer's new key is found by the first token that it signed, and what the
-// issuer does not publish any more is refused. That unknown keys have the set
-// fetched is bounded: those after the rotation do not.
-func TestKeySetRotates(t *testing.T) {
+// The first token with an unknown kid makes the service fetch the key set, so a new
+// key is accepted immediately. A key that is no longer published is refused. Fetches
+// caused by unknown keys are limited: the tokens after the rotation cause none.
+func TestKeySetRotation(t *testing.T) {
 	one, two, three := newSigner(t, "RS256", "one"), newSigner(t, "RS256", "two"), newSigner(t, "RS256", "three")
 	for name, c := range map[string]struct {
 		after    []signer
 		keepsOne bool
 	}{
 		"overlapping": {[]signer{one, two}, true},
-		"at once":     {[]signer{two}, false},
+		"immediate":   {[]signer{two}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := serveKeys(t, one)
@@ -243,18 +244,18 @@ func TestKeySetRotates(t *testing.T) {
 			if c.keepsOne {
 				s.accepts(one.token(t), "both")
 			} else {
-				s.refuses(one.token(t), "its key is gone")
+				s.refuses(one.token(t), "its key is no longer published")
 			}
 			for i := range 3 {
 				s.refuses(three.token(t), fmt.Sprint("unknown, attempt ", i))
 			}
-			s.refuses(signer{"RS256", "two", three.key}.token(t), "another key by a known name")
-			assert.Equal(t, 2, set.fetched(), "at the start, and for the new key")
+			s.refuses(signer{"RS256", "two", three.key}.token(t), "another key with a known kid")
+			assert.Equal(t, 2, set.fetched(), "one fetch at the start and one for the new key")
 		})
 	}
 }
 
-func TestKeySetDoesNotHaveTheKey(t *testing.T) {
+func TestKeyThatIsNotInTheSet(t *testing.T) {
 	one, two := newSigner(t, "RS256", "one"), newSigner(t, "RS256", "two")
 	set := serveKeys(t, one)
 	s := start(t, func(cfg *config.Config) {

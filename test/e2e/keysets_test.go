@@ -19,22 +19,22 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// trusting has the service accept the tokens of i.
+// trusting configures the service to accept the tokens of i.
 func trusting(i *idp.Issuer) func(*config.Config) {
 	return func(c *config.Config) {
 		c.JWTSecret, c.JWKS, c.JWTIssuer, c.JWTAudience = nil, i.JWKS(), i.URL, audience
 	}
 }
 
-// inboxWith asks for the inbox of ada with a token that k signs and returns the status.
+// inboxWith requests the inbox of ada with a token signed by k and returns the status.
 func (s *service) inboxWith(i *idp.Issuer, k idp.Key) int {
 	s.t.Helper()
 	claims := map[string]any{"iss": i.URL, "aud": audience, "sub": "ada", "exp": time.Now().Add(time.Hour).Unix()}
 	return s.do(http.MethodGet, "/inbox", "", "Authorization", "Bearer "+k.Token(s.t, claims)).StatusCode
 }
 
-// TestProvidersRotateTheirKeys has the service accept the tokens of each
-// provider before, while and after it adds a key to its set.
+// TestProvidersRotateTheirKeys checks that the tokens of each provider are accepted
+// before and after the provider adds a key to its set.
 func TestProvidersRotateTheirKeys(t *testing.T) {
 	for _, p := range idp.Providers(idp.NewRing(t)) {
 		t.Run(p.Name, func(t *testing.T) {
@@ -43,13 +43,13 @@ func TestProvidersRotateTheirKeys(t *testing.T) {
 			require.Equal(t, http.StatusOK, s.inboxWith(i, p.Keys[0]))
 			require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
 			i.Publish(p.Set(t, p.Keys[1], p.Keys[0]))
-			require.Equal(t, http.StatusOK, s.inboxWith(i, p.Keys[1]), "a new key is found at once")
+			require.Equal(t, http.StatusOK, s.inboxWith(i, p.Keys[1]), "a new key is accepted immediately")
 			require.Equal(t, http.StatusOK, s.inboxWith(i, p.Keys[0]))
 		})
 	}
 }
 
-// TestNotReadyBeforeKeysAreLoaded starts with a wrong URL of the key set.
+// TestNotReadyBeforeKeysAreLoaded starts a service whose key set answers 404.
 func TestNotReadyBeforeKeysAreLoaded(t *testing.T) {
 	key := idp.NewRing(t).EC(0, "one")
 	i := idp.New(t, nil)
@@ -69,14 +69,14 @@ func TestNotReadyBeforeKeysAreLoaded(t *testing.T) {
 	assert.NotContains(t, strings.ToLower(metrics+string(a.body)), "hunter")
 
 	i.Publish(idp.Set(key.JWK(nil)))
-	require.Equal(t, http.StatusOK, s.inboxWith(i, key), "the first token has the keys fetched")
+	require.Equal(t, http.StatusOK, s.inboxWith(i, key), "the first token makes the service fetch the keys")
 	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
 	assert.Contains(t, s.metrics(), "bellhop_issuer_keys"+label+"1\n")
 }
 
-// TestASecretIsReplaced rewrites the file of the shared secret while the service
+// TestSecretFileIsReplaced rewrites the file of the shared secret while the service
 // runs.
-func TestASecretIsReplaced(t *testing.T) {
+func TestSecretFileIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	put := func(content string) {
 		t.Helper()
@@ -84,22 +84,22 @@ func TestASecretIsReplaced(t *testing.T) {
 	}
 	put(secret + "\n")
 	s := start(t, func(c *config.Config) { c.JWTSecret, c.JWTSecretFile = nil, path })
-	held := token(t, "ada")
+	oldToken := token(t, "ada")
 	status := func(token string) int {
 		t.Helper()
 		return s.do(http.MethodGet, "/inbox", "", "Authorization", "Bearer "+token).StatusCode
 	}
-	require.Equal(t, http.StatusOK, status(held))
+	require.Equal(t, http.StatusOK, status(oldToken))
 	const next = "another e2e secret of 32 bytes or more"
 	put("\ufeff" + next + "\r\n")
-	fresh, err := auth.Sign([]byte(next), auth.Claims{User: "ada", TTL: time.Hour})
+	newToken, err := auth.Sign([]byte(next), auth.Claims{User: "ada", TTL: time.Hour})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return status(fresh) == http.StatusOK }, patience, 50*time.Millisecond)
-	require.Equal(t, http.StatusUnauthorized, status(held))
+	require.Eventually(t, func() bool { return status(newToken) == http.StatusOK }, timeout, 50*time.Millisecond)
+	require.Equal(t, http.StatusUnauthorized, status(oldToken))
 }
 
-// TestStopWhenFilesHaveBecomePipes replaces every file that is followed by a
-// FIFO, which nobody writes to.
+// TestStopWhenFilesHaveBecomePipes replaces every watched file with a FIFO that has
+// no writer, so that opening it would block.
 func TestStopWhenFilesHaveBecomePipes(t *testing.T) {
 	dir := t.TempDir()
 	put := func(name, content string) string {
@@ -134,7 +134,7 @@ func TestStopWhenFilesHaveBecomePipes(t *testing.T) {
 	require.Eventually(t, func() bool {
 		metrics := s.metrics()
 		return !slices.ContainsFunc(failing, func(r *regexp.Regexp) bool { return !r.MatchString(metrics) })
-	}, patience, 50*time.Millisecond, "the files are not looked at")
-	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode, "the last good versions stay")
+	}, timeout, 50*time.Millisecond, "the changed files are not read")
+	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode, "the last valid versions stay in use")
 	require.NoError(t, s.stop())
 }

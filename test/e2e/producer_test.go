@@ -13,11 +13,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// wish is a body of POST /notify, with what its producer wishes for.
-type wish map[string]any
+// fields are members of the request body of POST /notify.
+type fields map[string]any
 
-// wanted publishes w under a title and returns the id.
-func (s *service) wanted(title string, w wish) string {
+// publishFields publishes a notification with a title and w, and returns its id.
+func (s *service) publishFields(title string, w fields) string {
 	s.t.Helper()
 	w["type"], w["title"] = "test", title
 	body, err := json.Marshal(w)
@@ -28,33 +28,33 @@ func (s *service) wanted(title string, w wish) string {
 	return id
 }
 
-// toTopics publishes under a title to topics.
-func (s *service) toTopics(title string, topics ...string) {
+// publishTo publishes a notification with a title to topics.
+func (s *service) publishTo(title string, topics ...string) {
 	s.t.Helper()
-	s.wanted(title, wish{"to": wish{"topics": topics}})
+	s.publishFields(title, fields{"to": fields{"topics": topics}})
 }
 
-// hearing signs a token that names topics.
-func hearing(t *testing.T, user string, topics ...notify.TopicPattern) string {
+// topicsToken signs a token that names topics.
+func topicsToken(t *testing.T, user string, topics ...notify.TopicPattern) string {
 	return sign(t, auth.Claims{User: notify.UserID(user), Topics: topics, TTL: time.Hour})
 }
 
-// hears connects a user with a token that names topics, from a cursor.
-func (s *service) hears(user, cursor string, topics ...notify.TopicPattern) *connection {
+// connectTo connects a user from a cursor, with a token that names topics.
+func (s *service) connectTo(user, cursor string, topics ...notify.TopicPattern) *connection {
 	s.t.Helper()
-	return s.connectWith(hearing(s.t, user, topics...), cursor)
+	return s.connectWith(topicsToken(s.t, user, topics...), cursor)
 }
 
-func TestTopicsAreHeardLiveAndAfterwards(t *testing.T) {
+func TestTopicsAreDeliveredLiveAndFromHistory(t *testing.T) {
 	s := start(t)
-	team, project, nobody := s.hears("ada", "", "team-42"), s.hears("grace", "", "project.*"), s.live("edsger")
+	team, project, noTopics := s.connectTo("ada", "", "team-42"), s.connectTo("grace", "", "project.*"), s.live("edsger")
 	team.expect("live")
 	project.expect("live")
 
-	s.toTopics("for the team", "team-42")
-	s.toTopics("for a project", "project.7")
-	s.toTopics("for its builds", "project.7.builds")
-	s.toTopics("for the word", "project")
+	s.publishTo("for the team", "team-42")
+	s.publishTo("for a project", "project.7")
+	s.publishTo("for its builds", "project.7.builds")
+	s.publishTo("for the word", "project")
 	s.publish("for all")
 	f := team.read()
 	assert.Equal(t, "for the team", f.text("title"))
@@ -63,73 +63,73 @@ func TestTopicsAreHeardLiveAndAfterwards(t *testing.T) {
 	assert.NotEmpty(t, f.Cursor)
 	team.expect("for all")
 	project.expect("for a project", "for its builds", "for all")
-	nobody.expect("for all")
+	noTopics.expect("for all")
 
 	s.restart()
-	f = s.hears("ada", "earliest", "team-42").read()
+	f = s.connectTo("ada", "earliest", "team-42").read()
 	assert.Equal(t, "for the team", f.text("title"))
 	assert.Equal(t, "team-42", f.text("topic"))
-	s.hears("grace", "earliest", "project.*").expect("for a project", "for its builds", "for all", "live")
-	s.hears("new", "earliest", "team-42", "project").expect("for the team", "for the word", "for all", "live")
+	s.connectTo("grace", "earliest", "project.*").expect("for a project", "for its builds", "for all", "live")
+	s.connectTo("new", "earliest", "team-42", "project").expect("for the team", "for the word", "for all", "live")
 	s.connect("ada", "earliest").expect("for all", "live")
 }
 
-// Whoever hears of something by several topics is told once, of the first, live
-// as afterwards.
-func TestTwoTopicsAreHeardOnce(t *testing.T) {
+// A notification that matches several topics of a user is delivered once, with the
+// first matching topic, live as well as from history.
+func TestSeveralMatchingTopicsDeliverOnce(t *testing.T) {
 	s := start(t)
 	both := []notify.TopicPattern{"project.*", "news", "project.7"}
-	live := s.hears("ada", "", both...)
+	live := s.connectTo("ada", "", both...)
 	live.expect("live")
 	one := func(c *connection) {
 		f := c.read()
 		assert.Equal(t, "one", f.text("title"))
 		assert.Equal(t, "news", f.text("topic"))
 	}
-	s.toTopics("one", "other", "news", "project.7")
+	s.publishTo("one", "other", "news", "project.7")
 	one(live)
-	s.wanted("typing", wish{"to": wish{"topics": []string{"project.7", "news"}}, "ephemeral": true})
+	s.publishFields("typing", fields{"to": fields{"topics": []string{"project.7", "news"}}, "ephemeral": true})
 	s.publish("two", "ada")
-	late := s.hears("ada", "earliest", both...)
+	late := s.connectTo("ada", "earliest", both...)
 	one(late)
-	live.expectInAnyOrder("typing", "two") // what is ephemeral may overtake
+	live.expectInAnyOrder("typing", "two") // an ephemeral notification may overtake others
 	late.expect("two", "live")
 }
 
-func TestARefreshChangesTopics(t *testing.T) {
+func TestRefreshChangesTopics(t *testing.T) {
 	s := start(t)
-	c := s.hears("ada", "", "news", "weather")
+	c := s.connectTo("ada", "", "news", "weather")
 	c.expect("live")
-	s.toTopics("one", "news")
+	s.publishTo("one", "news")
 	c.expect("one")
-	c.send(`{"event":"refresh","ref":"1","data":{"token":"` + hearing(t, "ada", "weather", "sport.*") + `"}}`)
+	c.send(`{"event":"refresh","ref":"1","data":{"token":"` + topicsToken(t, "ada", "weather", "sport.*") + `"}}`)
 	require.Equal(t, "reply", c.read().Event)
-	s.toTopics("not any more", "news")
-	s.toTopics("still", "weather")
-	s.toTopics("from now on", "sport.chess")
+	s.publishTo("not any more", "news")
+	s.publishTo("still", "weather")
+	s.publishTo("from now on", "sport.chess")
 	c.expect("still", "from now on")
 	c.send(`{"event":"refresh","ref":"2","data":{"token":"` + token(t, "ada") + `"}}`)
 	require.Equal(t, "reply", c.read().Event)
-	s.toTopics("nothing any more", "weather")
+	s.publishTo("nothing any more", "weather")
 	s.publish("for ada", "ada")
 	c.expect("for ada")
 }
 
-func TestATicketHearsWhatItsTokenDoes(t *testing.T) {
+func TestTicketHasTheTopicsOfItsToken(t *testing.T) {
 	s := start(t)
-	ada := s.listen("?ticket="+s.ticket(hearing(t, "ada", "project.*")), "")
+	ada := s.listen("?ticket="+s.ticket(topicsToken(t, "ada", "project.*")), "")
 	assert.Equal(t, "welcome", ada.next().event)
 	assert.Equal(t, "live", ada.next().event)
-	s.toTopics("one", "project.7")
+	s.publishTo("one", "project.7")
 	e := ada.next()
 	assert.Equal(t, "notification", e.event)
 	assert.Contains(t, e.data, `"topic":"project.7"`)
 }
 
-func TestWhoMayPublishToTopics(t *testing.T) {
+func TestPublishingToTopicsNeedsAScope(t *testing.T) {
 	s := start(t)
 	const body = `{"to":{"topics":["news"]},"type":"t"}`
-	by := func(scopes ...notify.Scope) answer {
+	by := func(scopes ...notify.Scope) response {
 		return s.do("POST", "/notify", body, "Authorization", "Bearer "+token(t, "p", scopes...))
 	}
 	assert.Equal(t, "scope", by().problem(t))
@@ -139,20 +139,20 @@ func TestWhoMayPublishToTopics(t *testing.T) {
 	assert.NotContains(t, a.json(t), "recipients")
 	assert.Contains(t, s.metrics(), `bellhop_publishes_total{audience="topic",outcome="stored"} 1`)
 	assert.Contains(t, s.metrics(), `bellhop_publishes_total{audience="topic",outcome="refused"} 1`,
-		"who may publish nothing is refused before")
+		"a token without any publish scope is refused before this is counted")
 }
 
-// The newer takes the place of the older, which is gone from then on, and is
-// unread once.
+// A notification with a collapse key replaces the older one with the same key. The
+// older one is recalled, and the pair counts as one unread notification.
 func TestCollapsing(t *testing.T) {
 	s := start(t)
-	ada := s.hears("ada", "", "news")
+	ada := s.connectTo("ada", "", "news")
 	ada.expect("live")
-	to := wish{"users": []string{"ada", "grace"}}
-	first := s.wanted("one", wish{"to": to, "collapse_key": "issue-42"})
-	s.wanted("another key", wish{"to": to, "collapse_key": "issue-43"})
+	to := fields{"users": []string{"ada", "grace"}}
+	first := s.publishFields("one", fields{"to": to, "collapse_key": "issue-42"})
+	s.publishFields("another key", fields{"to": to, "collapse_key": "issue-43"})
 	s.publish("no key", "ada")
-	second := s.wanted("two", wish{"to": to, "collapse_key": "issue-42"})
+	second := s.publishFields("two", fields{"to": to, "collapse_key": "issue-42"})
 	f := ada.read()
 	assert.Equal(t, "one", f.text("title"))
 	assert.Equal(t, "issue-42", f.text("collapse_key"))
@@ -160,8 +160,8 @@ func TestCollapsing(t *testing.T) {
 	ada.expect("another key", "no key")
 	f = ada.read()
 	assert.Equal(t, []any{first}, f.Data["recalled"])
-	assert.NotContains(t, f.Data, "unread_count", "it follows, for all whom it concerns")
-	assert.Empty(t, f.Cursor, "that comes with what is next")
+	assert.NotContains(t, f.Data, "unread_count", "the count follows in an event of its own")
+	assert.Empty(t, f.Cursor, "the replacement has the cursor")
 	f = ada.read()
 	assert.Equal(t, "two", f.text("title"))
 	assert.Equal(t, first, f.text("replaces"))
@@ -171,7 +171,7 @@ func TestCollapsing(t *testing.T) {
 	late := s.connect("ada", "earliest")
 	late.expect("another key", "no key")
 	f = late.read()
-	assert.Equal(t, []any{first}, f.Data["recalled"], "who has shown it must take it away")
+	assert.Equal(t, []any{first}, f.Data["recalled"], "a client that shows it must remove it")
 	assert.Empty(t, f.Cursor)
 	f = late.read()
 	assert.Equal(t, "two", f.text("title"))
@@ -180,23 +180,23 @@ func TestCollapsing(t *testing.T) {
 	assert.Equal(t, "live", f.Event)
 	assert.EqualValues(t, 3, f.Data["unread_count"])
 
-	// To some users it is news, to others it is not.
+	// The same key is new for one recipient and a replacement for another.
 	edsger := s.connect("edsger", "")
 	edsger.expect("live")
-	s.wanted("three", wish{"to": wish{"users": []string{"edsger", "ada"}}, "collapse_key": "issue-42"})
+	s.publishFields("three", fields{"to": fields{"users": []string{"edsger", "ada"}}, "collapse_key": "issue-42"})
 	f = edsger.read()
 	assert.Equal(t, "three", f.text("title"))
 	assert.NotContains(t, f.Data, "replaces")
 	assert.Equal(t, []any{second}, late.read().Data["recalled"])
 	assert.Equal(t, second, late.read().text("replaces"))
 
-	// For topics and for everyone, it is apart.
+	// Collapse keys for topics and for broadcasts are separate from those of users.
 	s.restart()
-	ada = s.hears("ada", "", "news")
+	ada = s.connectTo("ada", "", "news")
 	ada.expect("live")
-	for _, to := range []wish{{"topics": []string{"news"}}, {"all": true}} {
-		older := s.wanted("older", wish{"to": to, "collapse_key": "issue-42"})
-		newer := s.wanted("newer", wish{"to": to, "collapse_key": "issue-42"})
+	for _, to := range []fields{{"topics": []string{"news"}}, {"all": true}} {
+		older := s.publishFields("older", fields{"to": to, "collapse_key": "issue-42"})
+		newer := s.publishFields("newer", fields{"to": to, "collapse_key": "issue-42"})
 		f := ada.read()
 		assert.Equal(t, older, f.text("id"))
 		assert.NotContains(t, f.Data, "replaces")
@@ -206,22 +206,22 @@ func TestCollapsing(t *testing.T) {
 		assert.Equal(t, older, f.text("replaces"))
 		assert.Contains(t, ada.read().Data, "unread_count")
 	}
-	s.hears("ada", "earliest", "news").expect("another key", "no key", "inbox", "inbox", "three", "inbox", "newer", "inbox", "newer", "live")
+	s.connectTo("ada", "earliest", "news").expect("another key", "no key", "inbox", "inbox", "three", "inbox", "newer", "inbox", "newer", "live")
 }
 
-// What is deferred comes when it is due, in the order of time, whatever happens
-// in between.
+// A deferred notification is delivered when it is due, in the order of due times,
+// even if the service restarts in between.
 func TestDeliverAt(t *testing.T) {
 	s := start(t)
-	ada := s.hears("ada", "", "news")
+	ada := s.connectTo("ada", "", "news")
 	ada.expect("live")
 	begin := time.Now()
 	at := func(after time.Duration) string { return begin.Add(after).UTC().Format(time.RFC3339Nano) }
-	s.wanted("third", wish{"to": wish{"users": []string{"ada"}}, "deliver_at": at(2500 * time.Millisecond)})
-	s.wanted("second", wish{"to": wish{"topics": []string{"news"}}, "deliver_at": at(2 * time.Second)})
-	s.wanted("first", wish{"to": wish{"all": true}, "deliver_at": at(300 * time.Millisecond)})
-	s.wanted("long past", wish{"to": wish{"users": []string{"ada"}}, "deliver_at": "2001-01-01T00:00:00Z"})
-	far := s.wanted("far", wish{"to": wish{"users": []string{"ada"}}, "deliver_at": at(time.Hour)})
+	s.publishFields("third", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": at(2500 * time.Millisecond)})
+	s.publishFields("second", fields{"to": fields{"topics": []string{"news"}}, "deliver_at": at(2 * time.Second)})
+	s.publishFields("first", fields{"to": fields{"all": true}, "deliver_at": at(300 * time.Millisecond)})
+	s.publishFields("long past", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": "2001-01-01T00:00:00Z"})
+	far := s.publishFields("far", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": at(time.Hour)})
 	require.NotEmpty(t, far)
 	assert.Contains(t, s.metrics(), `bellhop_publishes_total{audience="topic",outcome="deferred"} 1`)
 
@@ -231,7 +231,7 @@ func TestDeliverAt(t *testing.T) {
 	due(t, f, begin.Add(300*time.Millisecond))
 
 	s.restart()
-	back := s.hears("ada", ada.cursor, "news")
+	back := s.connectTo("ada", ada.cursor, "news")
 	var got []frame
 	for len(got) < 2 {
 		if f := back.read(); f.Event == "notification" {
@@ -241,23 +241,23 @@ func TestDeliverAt(t *testing.T) {
 	assert.Equal(t, []string{"second", "third"}, []string{got[0].text("title"), got[1].text("title")})
 	due(t, got[0], begin.Add(2*time.Second))
 	due(t, got[1], begin.Add(2500*time.Millisecond))
-	s.hears("ada", "earliest", "news").expect("long past", "first", "second", "third", "live")
+	s.connectTo("ada", "earliest", "news").expect("long past", "first", "second", "third", "live")
 }
 
-// due holds that f is told to have come no sooner than at.
+// due asserts that the time of f is not before at.
 func due(t *testing.T, f frame, at time.Time) {
 	t.Helper()
-	told, err := time.Parse(time.RFC3339, f.text("time"))
+	delivered, err := time.Parse(time.RFC3339, f.text("time"))
 	require.NoError(t, err)
-	assert.False(t, told.Before(at.Truncate(time.Millisecond)), "told at %v, due at %v", told, at)
+	assert.False(t, delivered.Before(at.Truncate(time.Millisecond)), "delivered at %v, due at %v", delivered, at)
 }
 
-// A retry of what is deferred is no second one.
-func TestDeferredOnce(t *testing.T) {
+// A retry with the same idempotency key does not defer a second notification.
+func TestRetryOfADeferredNotificationIsADuplicate(t *testing.T) {
 	s := start(t)
 	ada := s.live("ada")
-	body, err := json.Marshal(wish{
-		"to": wish{"users": []string{"ada"}}, "type": "t", "title": "once", "deliver_at": time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano),
+	body, err := json.Marshal(fields{
+		"to": fields{"users": []string{"ada"}}, "type": "t", "title": "once", "deliver_at": time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano),
 	})
 	require.NoError(t, err)
 	first := s.post("/notify", string(body), "Idempotency-Key", "k").json(t)
@@ -271,21 +271,22 @@ func TestDeferredOnce(t *testing.T) {
 	ada.expect("after")
 }
 
-// A time to live is counted from the delivery and ends to the second: the count
-// of what is unread follows, on every device that is open.
-func TestWhatHasExpiredIsCountedNoMore(t *testing.T) {
+// A time to live starts at the delivery of a deferred notification. When it ends, the
+// notification is no longer counted as unread, and every open device receives the new
+// count.
+func TestExpiredNotificationsAreNotCounted(t *testing.T) {
 	s := start(t)
 	ada := s.live("ada")
 	s.publish("lasting", "ada")
-	s.wanted("brief", wish{
-		"to": wish{"users": []string{"ada"}}, "ttl": 1, "deliver_at": time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano),
+	s.publishFields("brief", fields{
+		"to": fields{"users": []string{"ada"}}, "ttl": 1, "deliver_at": time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano),
 	})
 	ada.expect("lasting")
 	f := ada.read()
 	assert.Equal(t, "brief", f.text("title"))
-	told, err := time.Parse(time.RFC3339, f.text("time"))
+	delivered, err := time.Parse(time.RFC3339, f.text("time"))
 	require.NoError(t, err)
-	assert.Equal(t, told.Add(time.Second).UTC().Format("2006-01-02T15:04:05.000Z"), f.text("expires_at"))
+	assert.Equal(t, delivered.Add(time.Second).UTC().Format("2006-01-02T15:04:05.000Z"), f.text("expires_at"))
 
 	f = ada.read()
 	assert.Equal(t, "inbox", f.Event)

@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// example is how a provider's issuer is configured.
+// example is the configuration of one provider's issuer.
 type example struct {
 	provider string // of package idp, with the version of its tokens
 	text     string // of the issuers file
@@ -42,7 +42,7 @@ func newExample(t *testing.T, provider, text string) example {
 	return e
 }
 
-// examples returns those of the operating guide by their providers, and those of others.
+// examples returns the examples of the operating guide and further providers.
 func examples(t *testing.T) []example {
 	t.Helper()
 	all := []example{
@@ -90,7 +90,7 @@ func examples(t *testing.T) []example {
 			delete(inReadme, block[1])
 		}
 	}
-	require.Empty(t, inReadme, "the operating guide has an example for each")
+	require.Empty(t, inReadme, "the operating guide must have an example for each of these providers")
 	return all
 }
 
@@ -102,7 +102,7 @@ func exampleOf(t *testing.T, provider string) example {
 	return all[i]
 }
 
-// account returns whom the tokens of e are for that have these scopes.
+// account returns a user of e whose tokens have the given scopes.
 func (e example) account(scopes ...string) idp.Account {
 	a := idp.Account{Issuer: e.Issuer, User: "2b4d6f80-1c3e-4a5b-8d7f-9e0a1b2c3d4e", Client: "https://client.example.com"}
 	if e.Audiences[0] != "*" {
@@ -119,7 +119,7 @@ func (e example) account(scopes ...string) idp.Account {
 	return a
 }
 
-// user returns the name of that user here.
+// user returns the name of a in bellhop.
 func (e example) user(a idp.Account) string {
 	if e.provider == "Okta" {
 		return e.UserPrefix + "00ufv3fxpA1sQ7S1d7" // its uid
@@ -127,8 +127,8 @@ func (e example) user(a idp.Account) string {
 	return a.User
 }
 
-// standIn has the entry of e point to a stand-in that publishes keys as the
-// provider does, and returns what signs its tokens.
+// standIn starts a stand-in that publishes keys as the provider does, and replaces
+// the address of the key set in e with its own. It returns a function that signs tokens.
 func (e *example) standIn(t *testing.T, ring *idp.Ring) func(idp.Account) string {
 	t.Helper()
 	name, _, _ := strings.Cut(e.provider, "/")
@@ -143,9 +143,9 @@ func (e *example) standIn(t *testing.T, ring *idp.Ring) func(idp.Account) string
 	return nil
 }
 
-// TestTokensOfProviders runs a service with the settings of each example, as they
-// stand in the operating guide but for the address of the key set, and sends it tokens shaped
-// like the provider's.
+// TestTokensOfProviders runs a service with the settings of each example and sends it
+// tokens shaped like the provider's. Only the address of the key set differs from the
+// operating guide.
 func TestTokensOfProviders(t *testing.T) {
 	ring := idp.NewRing(t)
 	for _, e := range examples(t) {
@@ -159,7 +159,8 @@ func TestTokensOfProviders(t *testing.T) {
 	}
 }
 
-// try has a user of e connect and publish, and others be refused.
+// try asserts that a user of e can connect and publish, and that tokens of other
+// issuers, audiences and clients are refused.
 func (e example) try(t *testing.T, sign func(idp.Account) string, change func(*config.Config)) {
 	t.Helper()
 	s := start(t, change)
@@ -173,7 +174,7 @@ func (e example) try(t *testing.T, sign func(idp.Account) string, change func(*c
 	require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
 	c.expect("hello")
 
-	// Scopes come from where they are configured, and from nowhere else.
+	// Scopes are read only from the configured claims.
 	assert.Equal(t, "scope", s.do(http.MethodPost, "/notify", draft(t, "hello", user), bearer(sign(e.account()))...).problem(t))
 	assert.Equal(t, "scope", s.do(http.MethodGet, "/users/"+user+"/connections", "", bearer(token)...).problem(t))
 
@@ -183,7 +184,7 @@ func (e example) try(t *testing.T, sign func(idp.Account) string, change func(*c
 		assert.Equal(t, "token-invalid", s.do(http.MethodGet, "/inbox", "", bearer(sign(other))...).problem(t), why)
 	}
 	refused("another issuer", func(a *idp.Account) { a.Issuer += "x" })
-	if e.Audiences[0] != "*" && e.provider != "Supabase" { // which has one audience
+	if e.Audiences[0] != "*" && e.provider != "Supabase" { // all tokens of Supabase have one audience
 		refused("another audience", func(a *idp.Account) { a.Audience += "x" })
 	}
 	if len(e.Clients) > 0 {
@@ -191,7 +192,7 @@ func (e example) try(t *testing.T, sign func(idp.Account) string, change func(*c
 	}
 }
 
-// TestTopicsOfAuth0 has topics in a claim that is a URL.
+// TestTopicsOfAuth0 reads topics from a claim whose name is a URL.
 func TestTopicsOfAuth0(t *testing.T) {
 	e := exampleOf(t, "Auth0")
 	sign := e.standIn(t, idp.NewRing(t))
@@ -206,7 +207,7 @@ func TestTopicsOfAuth0(t *testing.T) {
 	require.Equal(t, []any{"news", "project.*"}, c.read().Data["topics"])
 }
 
-// TestSupabaseWithItsLegacySecret puts a file with the shared secret in the place of
+// TestSupabaseWithItsLegacySecret configures a file with the shared secret instead of
 // the key set.
 func TestSupabaseWithItsLegacySecret(t *testing.T) {
 	const legacy = "super-secret-jwt-token-with-at-least-32-characters-long"
@@ -221,8 +222,8 @@ func TestSupabaseWithItsLegacySecret(t *testing.T) {
 	})
 }
 
-// TestSettingsOfOneProvider runs a service with the settings that the operating guide has for
-// one issuer in the environment.
+// TestSettingsOfOneProvider runs a service with the environment variables that the
+// operating guide shows for a single issuer.
 func TestSettingsOfOneProvider(t *testing.T) {
 	read, err := os.ReadFile("../../cmd/bellhop/README.md")
 	require.NoError(t, err)

@@ -14,22 +14,22 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// past is what a connection is told before it is live.
-type past struct {
+// history is what a connection receives before the live event.
+type history struct {
 	titles  []string
 	cursors []string // of the notifications
-	reset   string   // the reason; empty: there was none
+	reset   string   // the reason of a reset event, empty without one
 }
 
-// past connects a user from a cursor, reads until the past is over and leaves.
-func (s *service) past(user, cursor string) past {
+// history connects a user from a cursor, reads until the live event and disconnects.
+func (s *service) history(user, cursor string) history {
 	s.t.Helper()
 	c := s.connect(user, cursor)
 	defer c.drop()
-	return c.past()
+	return c.history()
 }
 
-func (c *connection) past() (p past) {
+func (c *connection) history() (p history) {
 	c.s.t.Helper()
 	for {
 		switch f := c.read(); f.Event {
@@ -44,8 +44,8 @@ func (c *connection) past() (p past) {
 	}
 }
 
-// heavy returns a body of POST /notify whose data has so many bytes.
-func heavy(t *testing.T, title string, bytes int, users ...string) string {
+// draftOfSize returns a request body for POST /notify whose data has a size in bytes.
+func draftOfSize(t *testing.T, title string, bytes int, users ...string) string {
 	t.Helper()
 	b, err := json.Marshal(map[string]any{
 		"to": map[string]any{"users": users}, "type": "test", "title": title,
@@ -55,70 +55,70 @@ func heavy(t *testing.T, title string, bytes int, users ...string) string {
 	return string(b)
 }
 
-// What is kept has room for ten; of thirty the oldest go. A hole is announced,
-// to those alone who have one.
+// The store may hold ten notifications. Thirty are published, so the oldest are
+// evicted. A reset is sent only to the connections that miss some of them.
 func TestRetentionBySize(t *testing.T) {
-	const each, room = 15_000, 10
-	s := start(t, func(c *config.Config) { c.MaxBytes = room*each + each/2 })
-	before, aside := s.live("ada").cursor, s.live("grace").cursor
+	const each, capacity = 15_000, 10
+	s := start(t, func(c *config.Config) { c.MaxBytes = capacity*each + each/2 })
+	before, ofGrace := s.live("ada").cursor, s.live("grace").cursor
 	var all []string
 	for i := range 30 {
 		title := fmt.Sprint(i)
-		a := s.post("/notify", heavy(t, title, each, "ada"))
+		a := s.post("/notify", draftOfSize(t, title, each, "ada"))
 		require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
 		all = append(all, title)
 	}
 	require.Eventually(t, func() bool {
-		return len(s.past("ada", "earliest").titles) <= room
-	}, patience, 100*time.Millisecond, "nothing goes")
+		return len(s.history("ada", "earliest").titles) <= capacity
+	}, timeout, 100*time.Millisecond, "nothing is evicted")
 
-	newest := all[len(all)-room:]
-	kept := s.past("ada", "earliest")
+	newest := all[len(all)-capacity:]
+	kept := s.history("ada", "earliest")
 	assert.Equal(t, newest, kept.titles)
-	assert.Empty(t, kept.reset, "earliest asks for no more than there is")
-	require.Len(t, kept.cursors, room)
+	assert.Empty(t, kept.reset, "earliest means the oldest stored notification, so nothing is missing")
+	require.Len(t, kept.cursors, capacity)
 
-	old := s.past("ada", before)
+	old := s.history("ada", before)
 	assert.Equal(t, "truncated", old.reset)
 	assert.Equal(t, newest, old.titles)
-	young := s.past("ada", kept.cursors[0])
-	assert.Empty(t, young.reset, "nothing after it is gone")
+	young := s.history("ada", kept.cursors[0])
+	assert.Empty(t, young.reset, "nothing after this cursor was evicted")
 	assert.Equal(t, newest[1:], young.titles)
-	assert.Empty(t, s.past("grace", aside).reset, "hers are all there: none")
+	assert.Empty(t, s.history("grace", ofGrace).reset, "no notification to grace was evicted")
 }
 
 func TestRetentionByAge(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Retention = 2 * time.Second })
 	ada, grace := s.live("ada"), s.live("grace")
-	before, aside := ada.cursor, grace.cursor
+	before, ofGrace := ada.cursor, grace.cursor
 	s.publish("old", "ada")
 	ada.expect("old")
 	require.Eventually(t, func() bool {
-		return len(s.past("ada", "earliest").titles) == 0
-	}, patience, 100*time.Millisecond, "it stays")
+		return len(s.history("ada", "earliest").titles) == 0
+	}, timeout, 100*time.Millisecond, "it does not expire")
 
 	for range 2 { // the second time after a restart
-		lost := s.past("ada", before)
+		lost := s.history("ada", before)
 		assert.Equal(t, "truncated", lost.reset)
 		assert.Empty(t, lost.titles)
-		assert.Empty(t, s.past("ada", "earliest").reset)
-		assert.Empty(t, s.past("ada", ada.cursor).reset, "she had been told")
-		assert.Empty(t, s.past("grace", aside).reset, "it was not for her")
+		assert.Empty(t, s.history("ada", "earliest").reset)
+		assert.Empty(t, s.history("ada", ada.cursor).reset, "ada had received it")
+		assert.Empty(t, s.history("grace", ofGrace).reset, "it was not addressed to grace")
 		s.restart()
 	}
 }
 
-// Idempotency keys count towards the limit on the store. When they have taken half
-// of it, a publish with another key is refused, and all others go on.
+// Idempotency keys count towards the size limit of the store. When they use half of
+// it, publishing with a new key is refused. Publishing without a key goes on.
 func TestIdempotencyKeysAreBounded(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.MaxBytes = 10_000 })
-	keyed := func(key string) answer {
+	keyed := func(key string) response {
 		return s.post("/notify", draft(t, key, "ada"), "Idempotency-Key", key)
 	}
 	require.Equal(t, http.StatusAccepted, keyed("first").StatusCode)
-	refused := answer{}
+	refused := response{}
 	for i := 0; refused.Response == nil; i++ {
-		require.Less(t, i, 1_000, "keys are without bound")
+		require.Less(t, i, 1_000, "idempotency keys are not limited")
 		if a := keyed(fmt.Sprint(i)); a.StatusCode != http.StatusAccepted {
 			refused = a
 		}
@@ -127,7 +127,7 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	assert.Equal(t, "unavailable", refused.problem(t))
 	assert.Contains(t, refused.json(t)["detail"], "idempotency keys")
 	assert.NotEmpty(t, refused.Header.Get("Retry-After"))
-	assert.Equal(t, true, keyed("first").json(t)["duplicate"], "a retry is answered")
+	assert.Equal(t, true, keyed("first").json(t)["duplicate"], "a retry is still answered")
 	assert.Equal(t, http.StatusAccepted, s.post("/notify", draft(t, "without a key", "ada")).StatusCode)
 	later := strings.Replace(draft(t, "later", "ada"), "{", `{"deliver_at":"`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`",`, 1)
 	assert.Equal(t, http.StatusServiceUnavailable, s.post("/notify", later).StatusCode)

@@ -1,6 +1,7 @@
-// Package e2e tells what the service does as stories over the wire, with a
+// Package e2e tests the features of the service over HTTP and WebSockets, with a
 // client library that the service does not use itself. Every request and
-// response is held against openapi.yaml, and every frame against asyncapi.yaml.
+// response is validated against openapi.yaml, and every frame against
+// asyncapi.yaml.
 package e2e
 
 import (
@@ -26,9 +27,9 @@ import (
 
 const secret = "an e2e secret of 32 bytes or more"
 
-// patience is how long a story waits for what must come. It is no measure:
-// only a test that fails takes so long.
-const patience = 20 * time.Second
+// timeout bounds the wait for an event that must happen. Only a failing test
+// waits this long.
+const timeout = 20 * time.Second
 
 var loadDocument = sync.OnceValues(func() (*contract.Document, error) {
 	return contract.Load("../../openapi.yaml")
@@ -38,7 +39,7 @@ var loadAsyncAPI = sync.OnceValues(func() (*contract.AsyncAPI, error) {
 	return contract.LoadAsyncAPI("../../internal/webui/client/asyncapi.yaml")
 })
 
-// frames returns what holds one connection's frames against asyncapi.yaml.
+// frames returns a validator of one connection's frames against asyncapi.yaml.
 func frames(t *testing.T) *contract.Frames {
 	t.Helper()
 	document, err := loadAsyncAPI()
@@ -46,7 +47,7 @@ func frames(t *testing.T) *contract.Frames {
 	return &contract.Frames{Document: document, TB: t}
 }
 
-// service is a bellhop of the test's own, in its process, on ports of its own.
+// service is an instance of bellhop in the process of the test, on free ports.
 type service struct {
 	t      *testing.T
 	cfg    *config.Config
@@ -54,10 +55,10 @@ type service struct {
 	admin  string
 	client *http.Client
 
-	stop func() error // lets it drain and returns what Run did
+	stop func() error // drains the service and returns the result of Run
 }
 
-// start starts a service with the default settings but for what change says.
+// start starts a service with the default settings, as modified by change.
 func start(t *testing.T, change ...func(*config.Config)) *service {
 	t.Helper()
 	cfg := config.Default()
@@ -79,7 +80,7 @@ func start(t *testing.T, change ...func(*config.Config)) *service {
 	return s
 }
 
-// run starts Run and waits until it listens.
+// run starts app.Run and waits until it listens.
 func (s *service) run() {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -136,26 +137,26 @@ func sign(t *testing.T, c auth.Claims) string {
 	return signed
 }
 
-// backend returns the token of one who may publish to anyone.
+// backend returns a token that may publish to every user and broadcast.
 func backend(t *testing.T) string {
 	return token(t, "backend", notify.ScopePublish, notify.ScopeBroadcast)
 }
 
-// answer is a response whose body was read.
-type answer struct {
+// response is an HTTP response whose body has been read.
+type response struct {
 	*http.Response
 	body []byte
 }
 
-func (a answer) json(t *testing.T) map[string]any {
+func (a response) json(t *testing.T) map[string]any {
 	t.Helper()
 	var v map[string]any
 	require.NoError(t, json.Unmarshal(a.body, &v), "%s", a.body)
 	return v
 }
 
-// problem returns the name of the problem that a tells of.
-func (a answer) problem(t *testing.T) string {
+// problem returns the type of the problem document in a, without its prefix.
+func (a response) problem(t *testing.T) string {
 	t.Helper()
 	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"))
 	name, _ := a.json(t)["type"].(string)
@@ -163,12 +164,12 @@ func (a answer) problem(t *testing.T) string {
 }
 
 // do sends a request. Headers are given as name, value, name, value …
-func (s *service) do(method, path, body string, headers ...string) answer {
+func (s *service) do(method, path, body string, headers ...string) response {
 	s.t.Helper()
 	return s.send(s.t.Context(), method, path, body, headers...)
 }
 
-func (s *service) send(ctx context.Context, method, path, body string, headers ...string) answer {
+func (s *service) send(ctx context.Context, method, path, body string, headers ...string) response {
 	s.t.Helper()
 	var content io.Reader
 	if body != "" {
@@ -187,22 +188,22 @@ func (s *service) send(ctx context.Context, method, path, body string, headers .
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(s.t, err)
-	return answer{resp, b}
+	return response{resp, b}
 }
 
 // post publishes body as the backend.
-func (s *service) post(path, body string, headers ...string) answer {
+func (s *service) post(path, body string, headers ...string) response {
 	s.t.Helper()
 	return s.postIn(s.t.Context(), path, body, headers...)
 }
 
-func (s *service) postIn(ctx context.Context, path, body string, headers ...string) answer {
+func (s *service) postIn(ctx context.Context, path, body string, headers ...string) response {
 	s.t.Helper()
 	return s.send(ctx, http.MethodPost, path, body, append(headers, "Authorization", "Bearer "+backend(s.t))...)
 }
 
-// publish tells users, or everyone if there are none, something with a title,
-// and returns its id.
+// publish publishes a notification with a title to users, or to all users if
+// none are given, and returns its id.
 func (s *service) publish(title string, users ...string) string {
 	s.t.Helper()
 	a := s.post("/notify", draft(s.t, title, users...))
@@ -211,7 +212,7 @@ func (s *service) publish(title string, users ...string) string {
 	return id
 }
 
-// draft returns a body of POST /notify.
+// draft returns a request body for POST /notify.
 func draft(t *testing.T, title string, users ...string) string {
 	t.Helper()
 	to := map[string]any{"all": true}
@@ -223,7 +224,7 @@ func draft(t *testing.T, title string, users ...string) string {
 	return string(bytes.TrimSpace(b))
 }
 
-// metrics returns what /metrics says.
+// metrics returns the body of GET /metrics.
 func (s *service) metrics() string {
 	s.t.Helper()
 	resp, err := http.Get("http://" + s.admin + "/metrics")

@@ -12,9 +12,9 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// A client that does not read is let go when its queue is full, while another
-// of its user that reads is told everything. It misses nothing: it comes back
-// with its cursor for the rest.
+// A client that does not read is disconnected when its queue is full. Another
+// connection of the same user that reads receives everything. The slow client loses
+// nothing: it resumes with its cursor.
 func TestSlowReader(t *testing.T) {
 	const most, batch, size = 10_000, 16, 16 << 10 // a batch is a quarter of what a queue holds
 	s := start(t, func(c *config.Config) { c.PerUser = most })
@@ -23,12 +23,12 @@ func TestSlowReader(t *testing.T) {
 	tooSlow := func() bool {
 		return strings.Contains(s.metrics(), `bellhop_connections_closed_total{code="4408",reason="too-slow"} 1`)
 	}
-	for !tooSlow() { // the network holds some MB, too
-		require.Less(t, len(all), most, "a client that does not read is kept: %s", s.metrics())
+	for !tooSlow() { // the kernel's socket buffers hold some MB, too
+		require.Less(t, len(all), most, "a client that does not read is not disconnected: %s", s.metrics())
 		items := make([]string, batch)
 		for i := range items {
 			title := fmt.Sprint(len(all))
-			items[i] = heavy(t, title, size, "ada")
+			items[i] = draftOfSize(t, title, size, "ada")
 			all = append(all, title)
 		}
 		a := s.post("/notify/batch", `{"notifications":[`+strings.Join(items, ",")+`]}`)
@@ -37,7 +37,7 @@ func TestSlowReader(t *testing.T) {
 		quick.expect(all[len(all)-batch:]...)
 	}
 
-	var got []string // of what was on its way, as much as arrived
+	var got []string // read from the socket buffers, after the disconnect
 	for {
 		f, err := slow.tryRead()
 		if err != nil {
@@ -49,10 +49,10 @@ func TestSlowReader(t *testing.T) {
 	}
 	arrived := len(got)
 	require.Less(t, arrived, len(all))
-	rest := s.past("ada", slow.cursor)
+	rest := s.history("ada", slow.cursor)
 	assert.Empty(t, rest.reset)
-	require.Equal(t, all, append(got, rest.titles...), "everything, once and in order")
-	t.Logf("of %d notifications %d arrived before the end, %d after it", len(all), arrived, len(rest.titles))
+	require.Equal(t, all, append(got, rest.titles...), "the slow client receives everything once and in order")
+	t.Logf("of %d notifications %d arrived before the disconnect, %d after resuming", len(all), arrived, len(rest.titles))
 	quick.send(`{"event":"ping","ref":"7"}`)
 	assert.Equal(t, "7", quick.read().Ref)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-func TestDrain(t *testing.T) {
+func TestDrainClosesConnectionsWithAWindow(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.DrainWindow = 3 * time.Second })
 	conns := make([]*connection, 20)
 	for i := range conns {
@@ -38,7 +38,7 @@ func TestDrain(t *testing.T) {
 	assert.NoError(t, <-stopped)
 }
 
-func TestTokenEndsTheConnection(t *testing.T) {
+func TestConnectionEndsWithItsToken(t *testing.T) {
 	s := start(t)
 	c := s.connectWith(sign(t, auth.Claims{User: "ada", Expires: time.Now().Add(5*time.Second - notify.Leeway)}), "")
 	c.expect("live")
@@ -48,7 +48,7 @@ func TestTokenEndsTheConnection(t *testing.T) {
 	assert.Equal(t, true, event.Data["reconnect"])
 }
 
-func TestNewestConnectionWins(t *testing.T) {
+func TestNewConnectionReplacesTheOldest(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.ConnectionsPerUser = 2 })
 	first, second := s.live("ada"), s.live("ada")
 	s.live("ada")
@@ -59,7 +59,7 @@ func TestNewestConnectionWins(t *testing.T) {
 	second.expect("one")
 }
 
-func TestTooManyCommands(t *testing.T) {
+func TestTooManyCommandsCloseTheConnection(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Commands = 5 })
 	c := s.live("ada")
 	for range 6 {
@@ -69,7 +69,7 @@ func TestTooManyCommands(t *testing.T) {
 	assert.Equal(t, 4429, code)
 }
 
-func TestASecondProcessOnTheDirectoryIsRefused(t *testing.T) {
+func TestSecondProcessOnTheDataDirectoryIsRefused(t *testing.T) {
 	s := start(t)
 	other := *s.cfg
 	err := app.Run(t.Context(), &other, app.Options{})
@@ -77,8 +77,9 @@ func TestASecondProcessOnTheDirectoryIsRefused(t *testing.T) {
 	assert.ErrorContains(t, err, s.cfg.DataDir)
 }
 
-// A store that cannot be read is no reason to begin an empty one.
-func TestADamagedStoreIsRefused(t *testing.T) {
+// A store that cannot be read is an error. The service must not replace it with an
+// empty one.
+func TestDamagedStoreIsRefused(t *testing.T) {
 	s := start(t)
 	s.publish("one", "ada")
 	require.NoError(t, s.stop())

@@ -20,10 +20,10 @@ type listener struct {
 	drop   func()
 }
 
-// event is one of a stream.
+// event is one event of an event stream.
 type event struct{ id, event, data string }
 
-// listen opens a stream with a query, and with a token if that is not empty.
+// listen opens an event stream with a query, and with a token unless it is empty.
 // Headers are given as name, value, name, value …
 func (s *service) listen(query, token string, headers ...string) *listener {
 	s.t.Helper()
@@ -43,8 +43,8 @@ func (s *service) listen(query, token string, headers ...string) *listener {
 	return &listener{s.t, bufio.NewScanner(resp.Body), frames(s.t), drop}
 }
 
-// next returns the next event; comments do not count. Its fields are empty at
-// the end of the stream.
+// next returns the next event and skips comments. At the end of the stream it
+// returns the zero event.
 func (l *listener) next() event {
 	l.t.Helper()
 	var e event
@@ -68,7 +68,7 @@ func (l *listener) next() event {
 	return event{}
 }
 
-// last reads on to the end and returns the last event.
+// last reads to the end of the stream and returns its last event.
 func (l *listener) last() (last event) {
 	l.t.Helper()
 	for e := l.next(); e != (event{}); e = l.next() {
@@ -77,7 +77,7 @@ func (l *listener) last() (last event) {
 	return last
 }
 
-func TestAnEventStreamMissesNothing(t *testing.T) {
+func TestEventStreamResumesWithoutLoss(t *testing.T) {
 	s := start(t)
 	l := s.listen("", token(t, "ada"))
 	assert.Equal(t, "welcome", l.next().event)
@@ -94,7 +94,8 @@ func TestAnEventStreamMissesNothing(t *testing.T) {
 	assert.Contains(t, again.next().data, `"title":"two"`)
 	assert.Equal(t, "live", again.next().event)
 
-	// A socket goes on where a stream was, for they are of one order.
+	// A WebSocket can resume with the cursor of an event stream, because both
+	// transports share one order.
 	s.publish("three", "ada")
 	three := again.next()
 	s.publish("four", "ada")
@@ -102,5 +103,5 @@ func TestAnEventStreamMissesNothing(t *testing.T) {
 
 	lost := s.listen("?cursor=none-of-ours", token(t, "ada"))
 	lost.next()
-	assert.Equal(t, `{"reason":"unknown"}`, lost.next().data, "a gap is told")
+	assert.Equal(t, `{"reason":"unknown"}`, lost.next().data, "a reset announces that events may be missing")
 }

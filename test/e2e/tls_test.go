@@ -24,7 +24,7 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-// pair is a certificate of 127.0.0.1 and its key, signed by itself.
+// pair is a self-signed certificate for 127.0.0.1 and its key.
 type pair struct {
 	cert, key []byte // PEM
 	trust     *x509.CertPool
@@ -54,14 +54,14 @@ func newPair(t *testing.T, name string) pair {
 	return p
 }
 
-// write puts the pair into files, one after the other as an operator does.
+// write writes the two files one after the other, as an operator would.
 func (p pair) write(t *testing.T, cert, key string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(cert, p.cert, 0o600))
 	require.NoError(t, os.WriteFile(key, p.key, 0o600))
 }
 
-// trusts makes the clients of s trust p alone, on new connections.
+// trusts makes new connections of the client of s trust only the certificate of p.
 func (s *service) trusts(p pair) {
 	s.t.Helper()
 	transport, ok := s.client.Transport.(*contract.Transport)
@@ -71,9 +71,9 @@ func (s *service) trusts(p pair) {
 	transport.Next = next
 }
 
-// shows reports whether new connections are shown a certificate that who trusts
-// p accepts.
-func (s *service) shows(p pair) bool {
+// presents reports whether the service presents the certificate of p to new
+// connections.
+func (s *service) presents(p pair) bool {
 	conn, err := tls.Dial("tcp", s.public, &tls.Config{RootCAs: p.trust})
 	if err != nil {
 		return false
@@ -81,8 +81,8 @@ func (s *service) shows(p pair) bool {
 	return conn.Close() == nil
 }
 
-// TestTLS holds that nothing older than TLS 1.2 is spoken, and nothing but
-// HTTP/1.1 over it: a WebSocket's upgrade is that one's.
+// TestTLS asserts that versions before TLS 1.2 are refused and that ALPN selects
+// HTTP/1.1, because the upgrade to a WebSocket exists only there.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -105,10 +105,10 @@ func TestTLS(t *testing.T) {
 	resp, err := http.Get("http://" + s.public + "/livez")
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "not in the clear")
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, "plain HTTP is refused")
 }
 
-func TestCertificateIsReplaced(t *testing.T) {
+func TestCertificateFilesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	one, two := newPair(t, "one"), newPair(t, "two")
@@ -118,18 +118,19 @@ func TestCertificateIsReplaced(t *testing.T) {
 	old := s.live("ada")
 	s.publish("one", "ada")
 	old.expect("one")
-	require.True(t, s.shows(one))
-	require.False(t, s.shows(two))
+	require.True(t, s.presents(one))
+	require.False(t, s.presents(two))
 
-	// The times of the files stay the same, and the old key is there at first.
+	// The new certificate is written first, without its key, and the modification
+	// times stay the same.
 	times, err := os.Stat(cert)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(cert, two.cert, 0o600))
-	require.True(t, s.shows(one), "a certificate without its key")
+	require.True(t, s.presents(one), "a certificate without its key must not be used")
 	require.NoError(t, os.WriteFile(key, two.key, 0o600))
 	require.NoError(t, errors.Join(os.Chtimes(cert, times.ModTime(), times.ModTime()), os.Chtimes(key, times.ModTime(), times.ModTime())))
-	require.Eventually(t, func() bool { return s.shows(two) }, patience, 50*time.Millisecond, "the old one stays")
-	assert.False(t, s.shows(one))
+	require.Eventually(t, func() bool { return s.presents(two) }, timeout, 50*time.Millisecond, "the old certificate is still presented")
+	assert.False(t, s.presents(one))
 	s.trusts(two)
 	young := s.connect("ada", "earliest")
 	young.expect("one", "live")
@@ -140,25 +141,25 @@ func TestCertificateIsReplaced(t *testing.T) {
 		assert.Equal(t, "7", c.read().Ref)
 	}
 
-	// Back again, from a copy that kept its time.
+	// Restore the first pair, with modification times in the past.
 	one.write(t, cert, key)
 	before := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, errors.Join(os.Chtimes(cert, before, before), os.Chtimes(key, before, before)))
-	require.Eventually(t, func() bool { return s.shows(one) }, patience, 50*time.Millisecond, "an older file is none that changed")
+	require.Eventually(t, func() bool { return s.presents(one) }, timeout, 50*time.Millisecond, "files with an older modification time are not read")
 	s.trusts(one)
 
-	// What cannot be used does not take its place.
+	// A file that is no certificate does not replace the certificate in use.
 	require.NoError(t, os.WriteFile(cert, []byte("half a certif"), 0o600))
 	for range 20 {
-		require.True(t, s.shows(one))
+		require.True(t, s.presents(one))
 	}
 	s.publish("three", "ada")
 	old.expect("three")
 
-	// The rest of it comes so soon that the file's time stays the same.
+	// The valid content follows without a change of the modification time.
 	half, err := os.Stat(cert)
 	require.NoError(t, err)
 	two.write(t, cert, key)
 	require.NoError(t, errors.Join(os.Chtimes(cert, half.ModTime(), half.ModTime()), os.Chtimes(key, before, before)))
-	require.Eventually(t, func() bool { return s.shows(two) }, patience, 50*time.Millisecond, "the rest is missed")
+	require.Eventually(t, func() bool { return s.presents(two) }, timeout, 50*time.Millisecond, "the completed certificate is not read")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Who was told that the connection is over does nothing with it any more.
+// Commands that arrive after the service has sent the close event are not executed.
 func TestNoCommandAfterTheClose(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.ConnectionsPerUser = 1 })
 	first := s.connectWith(token(t, "ada", notify.ScopePublish), "")
@@ -25,6 +25,6 @@ func TestNoCommandAfterTheClose(t *testing.T) {
 	first.send(`{"event":"publish","data":` + draft(t, "too late", "grace") + `}`)
 	code, _, _ := first.closed()
 	assert.Equal(t, 4409, code)
-	s.restart() // all that was begun has come to its end
-	assert.Equal(t, []string{"before"}, s.past("grace", "earliest").titles)
+	s.restart() // waits for every command that is being executed
+	assert.Equal(t, []string{"before"}, s.history("grace", "earliest").titles)
 }
