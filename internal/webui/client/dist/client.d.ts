@@ -1,5 +1,5 @@
 //#region src/types.d.ts
-/** What a user is told. */
+/** A notification, as its user receives it. */
 interface Notification {
   id: string;
   type: string;
@@ -7,20 +7,20 @@ interface Notification {
   body?: string;
   data?: Record<string, unknown>;
   priority: "low" | "normal" | "high";
-  /** When it was published, as are all times: `2026-12-01T09:00:00.000Z`. */
+  /** Time of publication. All times have this format: `2026-12-01T09:00:00.000Z`. */
   time: string;
   audience: "user" | "topic" | "all";
   topic?: string;
   expires_at?: string;
   collapse_key?: string;
-  /** The id of the notification whose place this one takes. */
+  /** The id of the notification that this one replaces. */
   replaces?: string;
-  /** It was for open connections only and is not in the inbox. */
+  /** Sent to open connections only; not in the inbox. */
   ephemeral?: boolean;
   read_at?: string;
   archived_at?: string;
 }
-/** What changed in the inbox, on whichever device. */
+/** A change of the inbox, made on any device. */
 interface InboxChange {
   read?: string[];
   unread?: string[];
@@ -28,81 +28,82 @@ interface InboxChange {
   recalled?: string[];
   unread_count?: number;
 }
-/** Which part of the inbox to list. */
+/** The part of the inbox to list. */
 interface InboxQuery {
-  /** At most so many: 1 to 100, else 50. */
+  /** Maximum number of items, 1 to 100; 50 by default. */
   limit?: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   before?: string | undefined;
   state?: "unread" | "read" | "archived" | "all";
 }
 interface InboxItem extends Notification {
-  /** Where it stands: `through` of a mark, or where to resume. */
+  /** Its position in the inbox: for `through` of a mark, or to resume after it. */
   cursor: string;
 }
 interface InboxPage {
-  /** The newest first. */
+  /** Newest first. */
   items: InboxItem[];
   unread_count: number;
-  /** Connecting with it misses nothing that is not in the list. */
+  /** A connection with this cursor receives everything published after this list was made. */
   cursor: string;
-  /** Absent at the end. */
+  /** `before` of the next page; absent on the last page. */
   next?: string;
 }
-/** The first that a connection says. */
+/** The first frame of a connection. */
 interface Welcome {
   connection: string;
   user: string;
-  /** The cursor was honoured. */
+  /** The connection resumes from the cursor of its request. */
   resumed: boolean;
-  /** Seconds between signs of life. */
+  /** Seconds between pings. */
   ping: number;
   token_expires?: string;
-  /** Seconds for which the token is still good. */
+  /** Seconds until the token expires. */
   expires_in?: number;
-  /** Names and patterns of the topics that the connection hears. */
+  /** Names and patterns of the topics that the connection receives. */
   topics?: string[];
-  /** How many topics the token names besides those in force. */
+  /** Number of topics in the token that are not in effect. */
   topics_ignored?: number;
 }
-/** Why a connection ended: a close code of the contract, or the HTTP status of its refusal. */
+/** The reason for the end of a connection: a close code, or the HTTP status of its refusal. */
 interface Close {
   code: number;
   reason: string;
-  /** The client comes back by itself. */
+  /** The client reconnects by itself. */
   reconnect: boolean;
-  /** Seconds to stay away at most (after 1012) or at least. */
+  /** Seconds to wait before reconnecting: the maximum after code 1012, otherwise the minimum. */
   after: number;
 }
 /**
  * - `connecting`: a connection is being opened
- * - `open`: it is open, and what was missed comes or has come
+ * - `open`: it is open; missed notifications arrive first
  * - `waiting`: it was lost; the next attempt is in `wait` milliseconds
- * - `offline`: the same, and the browser says that it has no network: waits are longer, at most a minute
- * - `closed`: it will not come back by itself: `close()` was called, or the service said so
+ * - `offline`: as `waiting`, and the browser reports that it has no network: waits are longer, at most a minute
+ * - `closed`: the client does not reconnect by itself, after `close()` or a close code of the service
  */
 type State = "connecting" | "open" | "waiting" | "offline" | "closed";
 interface Status {
   state: State;
   /** Milliseconds until the next attempt, when waiting. */
   wait?: number;
-  /** Why it is closed or waits: `no-token` if nobody is logged in, `token-failed` if token() failed. */
+  /** The code of the close, when closed or waiting. */
   code?: number;
+  /** The reason of the close: `no-token` if no user is logged in, `token-failed` if token() failed, or the service's. */
   reason?: string;
-  /** Why token() failed: what it threw, that what it returned is no JWT, or that it took too long. */
+  /** The reason for `token-failed`: the error that token() threw, a result that is not a JWT, or a timeout. */
   error?: Error | undefined;
 }
-/** What `on` can listen to. */
+/** The events for `on`, with the values that handlers receive. */
 interface Events {
-  /** A notification, each once and in order. */
+  /** A notification arrived. Each arrives once and in order. */
   notification: Notification;
   /** The inbox changed. */
   inbox: InboxChange;
-  /** The past is over; what comes now is new. */
+  /** All missed notifications have arrived; later ones are new. */
   live: {
     unread_count?: number;
   };
-  /** The cursor could not be honoured: forget the list; what is still kept follows. */
+  /** The service cannot resume from the cursor. Discard the list: all stored notifications follow. */
   reset: {
     reason: string;
   };
@@ -113,29 +114,30 @@ interface Events {
   state: Status;
 }
 interface Options {
-  /** Where the service is, its base path included: `https://bell.example.com`. */
+  /** Address of the service, including its base path: `https://bell.example.com`. */
   url: string | URL;
   /**
-   * Returns a JWT of the user; null or undefined if nobody is logged in: then
-   * the client stays away until `open()`. It is called again, with `fresh`, when
-   * the last token was refused or ends soon. If it throws, returns anything
-   * else, or takes longer than 30 s, it is called again later: see `Status.error`.
+   * Returns a JWT of the user. null or undefined means that no user is logged in:
+   * then the client does not connect until `open()`. The client calls it again, with
+   * `fresh`, when the last token was refused or expires soon. If it throws, returns
+   * anything else, or takes longer than 30 s, the client calls it again later; see
+   * `Status.error`.
    */
   token(ask: {
     fresh: boolean;
   }): string | null | undefined | Promise<string | null | undefined>;
-  /** Where to resume, such as the cursor of the inbox. `earliest`: all that is kept. None: from now. */
+  /** The position to resume from, such as the cursor of the inbox. `earliest` begins with the oldest stored notification. Without it, only new notifications arrive. */
   cursor?: string;
   /**
-   * Keeps the cursor from one page to the next, such as `localStorage`. Where
-   * reading `localStorage` itself may fail, as where cookies are blocked, give a
-   * getter: `get storage() { return localStorage; }`.
+   * Stores the cursor for the next page, such as `localStorage`. If reading
+   * `localStorage` may throw, as with blocked cookies, use a getter:
+   * `get storage() { return localStorage; }`.
    */
   storage?: Pick<Storage, "getItem" | "setItem"> | undefined;
-  /** False: this tab has a connection of its own. */
+  /** false gives this tab its own connection. By default, all tabs share one. */
   share?: boolean;
 }
-/** What travels on a connection, both ways. */
+/** A message on a connection, in either direction. */
 interface Frame {
   event: string;
   cursor?: string;
@@ -144,38 +146,38 @@ interface Frame {
 }
 //#endregion
 //#region src/bell.d.ts
-/** What a page holds: it hears, and marks what was read. */
+/** A page's client: receives notifications, and marks them as read, unread or archived. */
 interface Bell extends AsyncIterable<Notification> {
   readonly state: State;
-  /** How many are unread; undefined until the service has said it. */
+  /** The number of unread notifications; undefined until the service has sent it. */
   readonly unreadCount: number | undefined;
-  /** Returns the time at the service as Date.now() would, whatever the device's clock says. */
+  /** Returns the time of the service's clock in the format of Date.now(). The device's clock may be wrong. */
   now(): number;
-  /** Calls handler at every such event, until what it returns is called. What handler returns is awaited before the cursor is stored. */
+  /** Calls handler for each event of this name; returns a function that removes the handler. The cursor is stored after the handler's promise has settled. */
   on<E extends keyof Events>(event: E, handler: (value: Events[E]) => unknown): () => void;
   /**
-   * Yields each notification once and in order, until close(). One is handled
-   * when the next is asked for. A loop that is left has not handled its last:
-   * a further loop begins after it, with the last thousand at most, but the next
-   * page hears from it on again.
+   * Yields each notification once and in order, until close(). A loop has handled
+   * a notification when it asks for the next one. A loop that ends early has not
+   * handled its last notification: a further loop in this page continues after it,
+   * with at most the last 1,000, and the next page receives it again.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
-  /** Marks as read, on every device. Resolves once the service has it, which offline is later. */
+  /** Marks as read, on every device. Resolves when the service has stored the mark; offline, that is after reconnecting. */
   read(ids: string | string[]): Promise<void>;
   unread(ids: string | string[]): Promise<void>;
   archive(ids: string | string[]): Promise<void>;
-  /** Marks all that has come so far. */
+  /** Marks all notifications received so far. */
   readAll(): Promise<void>;
   archiveAll(): Promise<void>;
-  /** Lists the inbox, the newest first; without a state, all that is not archived. */
+  /** Lists the inbox, newest first; without a state, everything that is not archived. */
   inbox(query?: InboxQuery): Promise<InboxPage>;
-  /** Comes back after the service said not to, such as after a new login. */
+  /** Connects again when the state is `closed`, for example after a new login. */
   open(): void;
-  /** Ends for good. Marks that wait stay for the next page. */
+  /** Closes permanently. Marks that were not delivered stay stored for the next page. */
   close(): void;
 }
 /**
- * Connects a page to bellhop, and stays connected:
+ * Connects a page to bellhop and reconnects when the connection is lost:
  *
  *     const bell = connect({ url: "https://bell.example.com", token });
  *     for await (const notification of bell) show(notification);
@@ -183,7 +185,7 @@ interface Bell extends AsyncIterable<Notification> {
 declare function connect(options: Options): Bell;
 //#endregion
 //#region src/marks.d.ts
-/** What a mark does, as the paths below /inbox name it. */
+/** The action of a mark, named as in the paths below /inbox. */
 type Verb = "read" | "unread" | "archive";
 //#endregion
 export { type Bell, Close, Events, Frame, InboxChange, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, type Verb, Welcome, connect };

@@ -1,58 +1,58 @@
-import { isHidden, report, tried } from "./browser.js";
-import { openLine, type Line, type Tab } from "./line.js";
-import { keepMarks, type Verb, type Which } from "./marks.js";
-import { newReading } from "./reading.js";
+import { isHidden, reportError, ifAvailable } from "./browser.js";
+import { shareConnection, type SharedConnection, type Tab } from "./shared.js";
+import { newMarks, type Verb, type Target } from "./marks.js";
+import { newLoops } from "./loops.js";
 import { Service } from "./service.js";
 import type { Events, Frame, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
 
-const REMEMBERED = 1_000; // ids, for dropping repeats
-const MOST_IDS = 100; // in one mark
-const LONGEST_CURSOR = 1_000; // what is stored and longer is none of ours
+const MAX_SEEN = 1_000; // ids of notifications, kept to drop repeats
+const MAX_IDS = 100; // in one request to the service
+const MAX_CURSOR_LENGTH = 1_000; // a longer stored value is not a cursor
 const REPLACED = 4409;
-const LOGINS = [4401, 4403]; // only a new login helps, and only this tab
+const LOGIN_REQUIRED = [4401, 4403]; // this tab's token was refused; other tabs may have a good one
 
-/** What a page holds: it hears, and marks what was read. */
+/** A page's client: receives notifications, and marks them as read, unread or archived. */
 export interface Bell extends AsyncIterable<Notification> {
   readonly state: State;
 
-  /** How many are unread; undefined until the service has said it. */
+  /** The number of unread notifications; undefined until the service has sent it. */
   readonly unreadCount: number | undefined;
 
-  /** Returns the time at the service as Date.now() would, whatever the device's clock says. */
+  /** Returns the time of the service's clock in the format of Date.now(). The device's clock may be wrong. */
   now(): number;
 
-  /** Calls handler at every such event, until what it returns is called. What handler returns is awaited before the cursor is stored. */
+  /** Calls handler for each event of this name; returns a function that removes the handler. The cursor is stored after the handler's promise has settled. */
   on<E extends keyof Events>(event: E, handler: (value: Events[E]) => unknown): () => void;
 
   /**
-   * Yields each notification once and in order, until close(). One is handled
-   * when the next is asked for. A loop that is left has not handled its last:
-   * a further loop begins after it, with the last thousand at most, but the next
-   * page hears from it on again.
+   * Yields each notification once and in order, until close(). A loop has handled
+   * a notification when it asks for the next one. A loop that ends early has not
+   * handled its last notification: a further loop in this page continues after it,
+   * with at most the last 1,000, and the next page receives it again.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
 
-  /** Marks as read, on every device. Resolves once the service has it, which offline is later. */
+  /** Marks as read, on every device. Resolves when the service has stored the mark; offline, that is after reconnecting. */
   read(ids: string | string[]): Promise<void>;
   unread(ids: string | string[]): Promise<void>;
   archive(ids: string | string[]): Promise<void>;
 
-  /** Marks all that has come so far. */
+  /** Marks all notifications received so far. */
   readAll(): Promise<void>;
   archiveAll(): Promise<void>;
 
-  /** Lists the inbox, the newest first; without a state, all that is not archived. */
+  /** Lists the inbox, newest first; without a state, everything that is not archived. */
   inbox(query?: InboxQuery): Promise<InboxPage>;
 
-  /** Comes back after the service said not to, such as after a new login. */
+  /** Connects again when the state is `closed`, for example after a new login. */
   open(): void;
 
-  /** Ends for good. Marks that wait stay for the next page. */
+  /** Closes permanently. Marks that were not delivered stay stored for the next page. */
   close(): void;
 }
 
 /**
- * Connects a page to bellhop, and stays connected:
+ * Connects a page to bellhop and reconnects when the connection is lost:
  *
  *     const bell = connect({ url: "https://bell.example.com", token });
  *     for await (const notification of bell) show(notification);
@@ -62,69 +62,69 @@ export function connect(options: Options): Bell {
   base.protocol = base.protocol.replace("ws", "http");
   base.pathname = base.pathname.replace(/\/*$/, "/");
 
-  const ended = new AbortController();
-  const over = ended.signal;
-  const service = new Service(base, over, (ask) => options.token(ask), arrive);
-  const marks = keepMarks(service);
-  const reading = newReading();
-  const storage = tried(() => options.storage);
+  const closer = new AbortController();
+  const closed = closer.signal;
+  const service = new Service(base, closed, (ask) => options.token(ask), userKnown);
+  const marks = newMarks(service);
+  const loops = newLoops();
+  const storage = ifAvailable(() => options.storage);
   const handlers = new Map<string, Set<(value: any) => unknown>>();
   const seen = new Set<string>(); // ids
-  let line: Line | undefined;
+  let connection: SharedConnection | undefined;
   let status: Status = { state: "connecting" };
   let live = false;
   let unread: number | undefined;
-  let counted: Notification[] = []; // in the unread count already, though they may yet come
-  let cursor = options.cursor; // of the last frame that came
-  let handled: Promise<unknown> = Promise.resolve(); // by the page, in order
+  let listed: Notification[] = []; // by inbox(), so they are in its unread count, even if the connection delivers them later
+  let cursor = options.cursor; // of the last frame received
+  let handled: Promise<unknown> = Promise.resolve(); // resolves when the page has handled every event up to now
 
   const tab: Tab = {
     cursor: () => cursor,
-    stand: (at) => (cursor = at),
+    setCursor: (at) => (cursor = at),
     live: () => (live ? { event: "live", cursor, data: { unread_count: unread } } : undefined),
-    hear,
-    tell: hearStatus,
+    onFrame: receive,
+    onStatus: updateStatus,
   };
 
-  /** Connects, alone until it is known who the user is; after a rest, if there is one. */
-  function begin(share: boolean, rest?: Status): void {
-    line?.close();
-    line = openLine(service, share, tab, rest);
-    if (over.aborted) line.close(); // a handler closed the bell meanwhile
+  /** Connects, after the wait of initial, if given. Tabs share connections by user, so until the user is known this tab connects alone. */
+  function start(share: boolean, initial?: Status): void {
+    connection?.close();
+    connection = shareConnection(service, share, tab, initial);
+    if (closed.aborted) connection.close(); // a handler closed the bell
   }
 
-  /** There is a token: the user is known, and with whose other tabs to share a connection. */
-  function arrive(): void {
+  /** Connects again once a token identifies the user, now sharing a connection with the user's other tabs. */
+  function userKnown(): void {
     if (!service.confirmed) cursor = options.cursor ?? stored();
-    marks.keep();
-    begin(options.share ?? true);
+    marks.assign();
+    start(options.share ?? true);
   }
 
-  function wake(why: string): void {
-    const looks = why === "visibilitychange";
-    const acts = why.endsWith("down"); // a pointer or a key
-    if (looks && isHidden()) return;
-    if ((looks || acts) && status.code === REPLACED) line!.open();
-    if (acts) return;
-    line!.wake(why === "offline");
+  function wake(cause: string): void {
+    const shown = cause === "visibilitychange";
+    const input = cause.endsWith("down"); // pointerdown or keydown
+    if (shown && isHidden()) return;
+    if ((shown || input) && status.code === REPLACED) connection!.open();
+    if (input) return;
+    connection!.wake(cause === "offline");
     marks.deliver();
   }
 
-  function hear({ event, cursor: at, data }: Frame): void {
-    if (over.aborted) return;
-    const done = note(event, data) && emit(event, data);
+  function receive({ event, cursor: at, data }: Frame): void {
+    if (closed.aborted) return;
+    const done = update(event, data) && emit(event, data);
     if (!at) return;
     cursor = at;
-    if (!reading.left) handled = handled.then(() => done).then(() => store(at));
+    if (!loops.left) handled = handled.then(() => done).then(() => store(at));
   }
 
-  /** Keeps what is known up to date, and says whether the page is to hear of it. */
-  function note(event: string, data: any): boolean {
+  /** Updates the client's state; returns false if the event is a repeat, which handlers do not receive. */
+  function update(event: string, data: any): boolean {
     if (event === "welcome") {
       live = false;
-      service.learnTime(Date.parse(data.token_expires) - data.expires_in * 1000);
+      service.setTime(Date.parse(data.token_expires) - data.expires_in * 1000);
     }
-    if (event === "reset") seen.clear(); // all that is kept comes again
+    if (event === "reset") seen.clear(); // the service sends all stored notifications again
     live ||= event === "live";
     if (event !== "notification") {
       unread = data?.unread_count ?? unread;
@@ -132,69 +132,69 @@ export function connect(options: Options): Bell {
     }
     if (seen.has(data.id)) return false;
     seen.add(data.id);
-    if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
-    // The count of the past comes at its end, and after what replaces another.
-    const isCounted = data.ephemeral || data.read_at || data.archived_at || data.replaces || counted.some(({ id }) => id === data.id);
+    if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value!);
+    // The service sends the count at the end of the history, and after a notification that replaces another.
+    const isCounted = data.ephemeral || data.read_at || data.archived_at || data.replaces || listed.some(({ id }) => id === data.id);
     if (live && unread !== undefined && !isCounted) unread++;
     return true;
   }
 
-  /** Resolves once all have handled it; a handler that fails has, in its way. */
+  /** Resolves when all handlers are done. A handler that fails is done too. */
   function emit(event: string, data: unknown): Promise<unknown> {
     const handling = [...(handlers.get(event) ?? [])].map(async (handler) => handler(data));
-    if (event === "notification") handling.push(reading.give(data as Notification));
-    return Promise.all(handling.map((done) => done.catch(report)));
+    if (event === "notification") handling.push(loops.push(data as Notification));
+    return Promise.all(handling.map((done) => done.catch(reportError)));
   }
 
-  function hearStatus(next: Status): void {
+  function updateStatus(next: Status): void {
     if (next.state === "open" && !service.confirmed) {
       service.confirmed = true;
-      marks.keep();
+      marks.assign();
     }
-    if (next.state === "closed" && LOGINS.includes(next.code!) && !service.away) {
-      service.away = true;
-      begin(false, next); // another tab may have another login
-    } else tell(next);
+    if (next.state === "closed" && LOGIN_REQUIRED.includes(next.code!) && !service.loggedOut) {
+      service.loggedOut = true;
+      start(false, next); // other tabs may be logged in as another user
+    } else setStatus(next);
   }
 
-  function tell(next: Status): void {
+  function setStatus(next: Status): void {
     const changed = next.state !== status.state;
     status = next;
-    if (!changed) return; // a leader says it again when it is asked
+    if (!changed) return; // a leader repeats its status for new followers
     if (next.state === "open") marks.deliver();
     emit("state", next);
   }
 
-  const key = () => `bellhop/1 ${base} ${service.user} cursor`;
+  const storageKey = () => `bellhop/1 ${base} ${service.user} cursor`;
 
-  // Where the page before stopped; what is stored there may not be ours.
+  // Returns the cursor that the previous page stored. Other code may have written there.
   function stored(): string | undefined {
-    const at: unknown = service.user && tried(() => storage?.getItem(key()));
-    return typeof at === "string" && at.length < LONGEST_CURSOR ? at : undefined;
+    const at: unknown = service.user && ifAvailable(() => storage?.getItem(storageKey()));
+    return typeof at === "string" && at.length < MAX_CURSOR_LENGTH ? at : undefined;
   }
 
-  // Refused or full: the next page begins earlier.
+  // If storing fails, the next page resumes from an older cursor.
   function store(at: string): void {
-    if (service.user) tried(() => storage?.setItem(key(), at));
+    if (service.user) ifAvailable(() => storage?.setItem(storageKey(), at));
   }
 
-  async function mark(verb: Verb, some: string | string[]): Promise<void> {
-    const ids = [some].flat();
+  async function mark(verb: Verb, idOrIds: string | string[]): Promise<void> {
+    const ids = [idOrIds].flat();
     const parts = [];
-    for (let i = 0; i < ids.length; i += MOST_IDS) parts.push(marks.add(verb, { ids: ids.slice(i, i + MOST_IDS) }));
+    for (let i = 0; i < ids.length; i += MAX_IDS) parts.push(marks.add(verb, { ids: ids.slice(i, i + MAX_IDS) }));
     await Promise.all(parts);
   }
 
-  // Not simply all: when this is delivered, there may be more than the user has seen.
-  const all = (): Which => (cursor && cursor !== "earliest" ? { through: cursor } : { all: true });
+  // Marks through the cursor if there is one, since the mark may be delivered after further notifications, which the user has not seen.
+  const allReceived = (): Target => (cursor && cursor !== "earliest" ? { through: cursor } : { all: true });
 
   for (const name of ["online", "offline", "pointerdown", "keydown", "visibilitychange"]) {
-    // Some browsers say the last to the document alone; a worker has none, and Node neither.
+    // Some browsers dispatch visibilitychange only on the document, which workers and Node do not have.
     for (const target of [globalThis, globalThis.document]) {
-      target?.addEventListener?.(name, () => wake(name), { signal: over });
+      target?.addEventListener?.(name, () => wake(name), { signal: closed });
     }
   }
-  begin(false);
+  start(false);
 
   return {
     get state() {
@@ -205,35 +205,35 @@ export function connect(options: Options): Bell {
     },
     now: () => service.time(),
     on(event, handler) {
-      const some = handlers.get(event) ?? new Set();
-      handlers.set(event, some.add(handler));
-      return () => void some.delete(handler);
+      const registered = handlers.get(event) ?? new Set();
+      handlers.set(event, registered.add(handler));
+      return () => void registered.delete(handler);
     },
-    [Symbol.asyncIterator]: () => reading.loop(),
+    [Symbol.asyncIterator]: () => loops.loop(),
     read: (ids) => mark("read", ids),
     unread: (ids) => mark("unread", ids),
     archive: (ids) => mark("archive", ids),
-    readAll: () => marks.add("read", all()),
-    archiveAll: () => marks.add("archive", all()),
+    readAll: () => marks.add("read", allReceived()),
+    archiveAll: () => marks.add("archive", allReceived()),
     async inbox(query = {}) {
       const from = cursor;
-      const answer = await service.fetch(service.at("inbox", query), { cache: "no-store" });
+      const answer = await service.fetch(service.url("inbox", query), { cache: "no-store" });
       if (!answer.ok) throw new Error(`inbox: ${answer.status}`);
-      const page: InboxPage = JSON.parse(answer.said);
-      // Notifications that arrived meanwhile may or may not be in this count.
+      const page: InboxPage = JSON.parse(answer.data);
+      // If notifications arrived during the request, this count may or may not include them.
       if (!query.before && from === cursor) {
         unread = page.unread_count;
-        counted = page.items;
+        listed = page.items;
       }
       return page;
     },
-    open: () => line!.open(),
+    open: () => connection!.open(),
     close() {
-      if (over.aborted) return;
-      ended.abort();
-      reading.close();
-      line!.close();
-      tell({ state: "closed" });
+      if (closed.aborted) return;
+      closer.abort();
+      loops.close();
+      connection!.close();
+      setStatus({ state: "closed" });
     },
   };
 }

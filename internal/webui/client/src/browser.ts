@@ -1,13 +1,13 @@
-// Features that browsers, workers and Node have in different ways, or refuse.
+// Platform features that differ between browsers, workers and Node, or that may be missing.
 
-/** Milliseconds that pass evenly, also when the device's clock is set. */
+/** Returns monotonic milliseconds, which a change of the device's clock does not affect. */
 export const now = (): number => performance.now();
 
-/** Calls what after ms, or after 24 days, the longest that a timer can wait: with more, it would fire at once. */
-export const setTimer = (what: () => void, ms: number) => setTimeout(what, Math.min(ms, 2 ** 31 - 1));
+/** Calls callback after ms, but at most after 24 days: a timer with a longer delay would fire immediately. */
+export const setLongTimer = (callback: () => void, ms: number) => setTimeout(callback, Math.min(ms, 2 ** 31 - 1));
 
-/** Returns what a feature gives, or undefined where it is missing or refused. */
-export function tried<T>(use: () => T): T | undefined {
+/** Returns the result of use, or undefined if the feature is missing or refused. */
+export function ifAvailable<T>(use: () => T): T | undefined {
   try {
     return use();
   } catch {
@@ -15,47 +15,48 @@ export function tried<T>(use: () => T): T | undefined {
   }
 }
 
-/** False if the browser says that it has no network, which may be wrong. */
+/** Returns false if the browser reports that it has no network. The report may be wrong. */
 export const online = (): boolean => globalThis.navigator?.onLine !== false;
 
-/** True while nobody can see the page. A worker is never hidden. */
+/** Reports whether the page is hidden. A worker is never hidden. */
 export const isHidden = (): boolean => globalThis.document?.visibilityState === "hidden";
 
-/** Shows an error of the page's own code, without stopping anything here. */
-export const report = (error: unknown): void => (globalThis.reportError ?? console.error)(error);
+/** Reports an error of the page's own code without interrupting the client. */
+export const reportError = (error: unknown): void => (globalThis.reportError ?? console.error)(error);
 
-export const unique = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");
+export const randomId = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /**
- * Does work, and gives it up after ms or when over is aborted: then its signal
- * is aborted, and the caller waits no longer in any case.
+ * Returns the result of work, or throws after ms or when outer is aborted. Then
+ * the signal of work is aborted too, but the caller does not wait for work to end.
  */
-export async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, over?: AbortSignal): Promise<T> {
-  over?.throwIfAborted();
-  const stop = new AbortController();
-  const { signal } = stop;
-  const timer = setTimeout(() => stop.abort(new Error(`no answer within ${ms / 1000} s`)), ms);
-  over?.addEventListener("abort", () => stop.abort(over.reason), { signal });
-  const givenUp = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal): Promise<T> {
+  outer?.throwIfAborted();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ms / 1000} s`)), ms);
+  outer?.addEventListener("abort", () => controller.abort(outer.reason), { signal });
+  const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   try {
-    return await Promise.race([work(signal), givenUp]);
+    return await Promise.race([work(signal), aborted]);
   } finally {
     clearTimeout(timer);
-    stop.abort(); // takes the listener off
+    controller.abort(); // removes the listener from outer
   }
 }
 
 /**
- * Waits until no other tab has a turn of this name, where the browser can see to
- * that, but not for a tab that is asleep. Returns what ends the turn.
+ * Acquires the lock of this name among all tabs; returns a function that releases
+ * it. The caller goes on without the lock where the browser has no locks, and after
+ * ten seconds, since a tab that the browser suspended may hold the lock.
  */
-export async function turn(name: string, over: AbortSignal): Promise<() => void> {
+export async function acquireLock(name: string, signal: AbortSignal): Promise<() => void> {
   try {
-    const wait = (signal: AbortSignal) =>
-      new Promise<() => void>((begin, refuse) => {
-        navigator.locks.request(name, { signal }, () => new Promise<void>(begin)).catch(refuse);
+    const request = (signal: AbortSignal) =>
+      new Promise<() => void>((granted, reject) => {
+        navigator.locks.request(name, { signal }, () => new Promise<void>(granted)).catch(reject);
       });
-    return await within(10_000, wait, over);
+    return await withTimeout(10_000, request, signal);
   } catch {
     return () => {};
   }

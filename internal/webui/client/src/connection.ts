@@ -1,5 +1,5 @@
 import { now } from "./browser.js";
-import { closing, lost, refusal, resting } from "./closing.js";
+import { toClose, connectionLost, refused, statusAfter } from "./close.js";
 import { openLink, type Link } from "./link.js";
 import { Pause } from "./pause.js";
 import type { NoToken, Service } from "./service.js";
@@ -7,60 +7,60 @@ import { openSocket } from "./socket.js";
 import { openStream } from "./stream.js";
 import type { Close, Frame, Status } from "./types.js";
 
-/** Milliseconds after which a connection was no failure. */
-export const STEADY = 5_000;
+/** Milliseconds after which a connection counts as stable, so that its end is not a failed attempt. */
+export const STABLE_AFTER = 5_000;
 
-const PROBED_WITHIN = 10_000; // ms
-const SOCKETS_AGAIN = 600_000; // ms for which an event stream stands in
+const PROBE_TIMEOUT = 10_000; // ms
+const SOCKET_RETRY = 600_000; // ms to use event streams before trying a WebSocket again
 
-/** Who hears a connection, and knows where it is to resume. */
+/** Receives the frames and status of a connection, and provides the cursor to resume from. */
 export interface Listener {
   cursor(): string | undefined;
-  hear(frame: Frame): void;
-  tell(status: Status): void;
+  onFrame(frame: Frame): void;
+  onStatus(status: Status): void;
 }
 
-/** Stays connected until it is closed, by the rules of the contract. */
+/** A connection that reconnects until it is closed, by the rules in asyncapi.yaml. */
 export interface Connection {
   readonly status: Status;
-  /** The service said how long to wait. */
-  readonly patient: boolean;
-  /** Attempts that failed in a row. */
+  /** The service set the current wait, so wake() does not shorten it. */
+  readonly fixed: boolean;
+  /** The number of consecutive failed attempts. */
   readonly failures: number;
-  /** Somebody looks at the page, or the network has changed. */
+  /** Must be called when the page becomes visible or the network changes: checks the connection, or ends a wait. */
   wake(networkLost?: boolean): void;
-  /** Comes back after an end for good. */
+  /** Connects again when the status is `closed`. */
   open(): void;
-  /** Ends for good, without a word. */
+  /** Closes permanently, without a further status. */
   close(): void;
 }
 
-/** Connects, after so many failures in a row, and after a rest if there is one. */
-export function connectTo(service: Service, listener: Listener, failures = 0, first?: Status): Connection {
+/** Connects. The initial values are the number of earlier failures, and a status whose wait comes first. */
+export function connectTo(service: Service, listener: Listener, failures = 0, initial?: Status): Connection {
   const pause = new Pause();
   let status: Status;
-  let patient = false;
+  let delayed = false;
   let link: Link | undefined;
-  let blocked = 0; // times that only a socket did not get through
-  let socketsAt = 0; // when to try one again
+  let socketFailures = 0; // consecutive times that a WebSocket failed where plain HTTP worked
+  let retrySocketAt = 0; // until then, event streams are used
   let closed = false;
 
   async function run(): Promise<void> {
-    if (first) await rest(first);
+    if (initial) await waitWith(initial);
     while (!closed) {
-      tell({ state: "connecting" });
+      setStatus({ state: "connecting" });
       const close = await attempt();
       if (closed) return;
-      listener.hear({ event: "close", data: close });
-      const steady = now() - (link?.welcomed ?? Infinity) > STEADY;
-      if (steady || !close.reconnect) failures = 0;
+      listener.onFrame({ event: "close", data: close });
+      const stable = now() - (link?.welcomed ?? Infinity) > STABLE_AFTER;
+      if (stable || !close.reconnect) failures = 0;
       link = undefined;
-      patient = close.after > 0;
-      await rest(resting(close, failures++, service.error));
+      delayed = close.after > 0;
+      await waitWith(statusAfter(close, failures++, service.error));
     }
   }
 
-  /** Connects, and returns why the connection ended or did not begin. */
+  /** Opens one connection; returns the reason for its end or its failure to open. */
   async function attempt(): Promise<Close> {
     let token: string;
     try {
@@ -68,56 +68,57 @@ export function connectTo(service: Service, listener: Listener, failures = 0, fi
     } catch (error) {
       return (error as NoToken).close;
     }
-    if (closed) return closing(1000);
-    const instead = now() < socketsAt;
-    const mine = (link = openLink(instead ? openStream : openSocket, { service, token, cursor: listener.cursor() }, (frame) => hear(frame, instead)));
-    if (instead) mine.after(socketsAt - now(), () => mine.end(closing(1000, "socket")));
-    let close = await mine.ended;
+    if (closed) return toClose(1000);
+    const useStream = now() < retrySocketAt;
+    const opened = (link = openLink(useStream ? openStream : openSocket, { service, token, cursor: listener.cursor() }, (frame) => receive(frame, useStream)));
+    if (useStream) opened.after(retrySocketAt - now(), () => opened.end(toClose(1000, "socket")));
+    let close = await opened.ended;
     if (closed) return close;
-    const welcomed = mine.welcomed !== undefined;
+    const welcomed = opened.welcomed !== undefined;
     if (!welcomed) {
-      if (!instead) close = await probe(token, close);
-      else socketsAt = 0; // neither gets through
+      if (!useStream) close = await probe(token, close);
+      else retrySocketAt = 0; // the event stream failed as well
     }
     const refused = [401, 4401, 4403].includes(close.code);
-    if (refused || !welcomed) service.drop(mine.token, refused);
+    if (refused || !welcomed) service.drop(opened.token, refused);
     return close;
   }
 
-  function hear(frame: Frame, instead: boolean): void {
+  function receive(frame: Frame, isStream: boolean): void {
     if (frame.event === "welcome") {
-      if (!instead) blocked = 0;
-      tell({ state: "open" });
+      if (!isStream) socketFailures = 0;
+      setStatus({ state: "open" });
     }
-    listener.hear(frame);
+    listener.onFrame(frame);
   }
 
   /**
-   * A browser does not say why a socket was refused. The same request without
-   * the upgrade gets the same checks, and 426 when they all pass: then it is
-   * something on the way that lets no socket through, or was a moment's failure.
+   * Returns the reason for which the service refused a WebSocket, which the browser
+   * hides. The service checks the same request without an upgrade in the same way,
+   * and answers 426 if all checks pass. Then a proxy blocks WebSockets, or the
+   * failure was temporary.
    */
   async function probe(token: string, close: Close): Promise<Close> {
     try {
-      const answer = await service.fetchWith(token, service.at("ws"), { cache: "no-store" }, PROBED_WITHIN);
-      if (answer.status !== 426) return refusal(answer);
-      if (++blocked > 1) socketsAt = now() + SOCKETS_AGAIN;
+      const answer = await service.fetchWith(token, service.url("ws"), { cache: "no-store" }, PROBE_TIMEOUT);
+      if (answer.status !== 426) return refused(answer);
+      if (++socketFailures > 1) retrySocketAt = now() + SOCKET_RETRY;
     } catch {
-      // The network, then.
+      // The network failed, so close is correct.
     }
     return close;
   }
 
-  // The listener may end the rest at once, so it begins first.
-  async function rest(status: Status): Promise<void> {
-    const over = pause.wait(status.wait);
-    tell(status);
-    await over;
+  // The wait begins before the listener is called, since the listener may end it.
+  async function waitWith(status: Status): Promise<void> {
+    const waited = pause.wait(status.wait);
+    setStatus(status);
+    await waited;
   }
 
-  function tell(next: Status): void {
+  function setStatus(next: Status): void {
     status = next;
-    listener.tell(next);
+    listener.onStatus(next);
   }
 
   run();
@@ -126,16 +127,16 @@ export function connectTo(service: Service, listener: Listener, failures = 0, fi
     get status() {
       return status;
     },
-    get patient() {
-      return patient;
+    get fixed() {
+      return delayed;
     },
     get failures() {
       return failures;
     },
     wake(networkLost) {
-      if (networkLost) link?.end(lost("offline"));
+      if (networkLost) link?.end(connectionLost("offline"));
       else if (status.wait === undefined) link?.check();
-      else if (!patient) pause.end();
+      else if (!delayed) pause.end();
     },
     open() {
       if (status.state === "closed") pause.end();
@@ -143,7 +144,7 @@ export function connectTo(service: Service, listener: Listener, failures = 0, fi
     close() {
       closed = true;
       pause.end();
-      link?.end(closing(1000));
+      link?.end(toClose(1000));
     },
   };
 }

@@ -1,129 +1,130 @@
-import { now, setTimer } from "./browser.js";
-import { backoff, lost } from "./closing.js";
+import { now, setLongTimer } from "./browser.js";
+import { backoff, connectionLost } from "./close.js";
 import type { NoToken, Service } from "./service.js";
-import type { Course, Transport } from "./socket.js";
+import type { TransportOptions, Transport } from "./socket.js";
 import type { Close, Frame } from "./types.js";
 
-const OPENS_WITHIN = 15_000; // ms, to the welcome
-const ANSWERS_WITHIN = 10_000;
+const WELCOME_TIMEOUT = 15_000; // ms from the start of the handshake to the `welcome` frame
+const PING_TIMEOUT = 10_000;
 
-/** One connection, from its handshake to its end. */
+/** A single connection, from its handshake to its end. */
 export interface Link {
-  /** Why it ended; what the service said, if it did. */
+  /** Resolves with the reason for the end: the service's, if it sent one. */
   readonly ended: Promise<Close>;
-  /** Ends it. The first reason wins. */
+  /** Ends the connection. Only the first reason counts. */
   end(close: Close): void;
-  /** Calls what after ms, unless the connection has ended by then. */
-  after(ms: number, what: () => unknown): void;
+  /** Calls callback after ms, unless the connection has ended by then. */
+  after(ms: number, callback: () => unknown): void;
   /**
-   * Makes sure, after a long silence, that the service is still there. A browser
-   * hides the service's pings, and may notice a dead socket only after minutes.
+   * Sends a ping if the connection has been silent for too long, and ends it if no
+   * answer comes. A browser hides the service's pings from the page, and may need
+   * minutes to detect a dead socket.
    */
   check(): void;
-  /** When it was welcomed, if it was. */
+  /** The time of the `welcome` frame, if it has arrived. */
   welcomed?: number;
-  /** The token that it was given last. */
+  /** The token sent last on this connection. */
   token: string;
 }
 
-/** Opens a connection, which hears frames until it ends. */
+/** Opens a connection, and calls receive with each frame until it ends. */
 export function openLink(
-  open: (course: Course) => Transport,
-  route: { service: Service; token: string; cursor: string | undefined },
-  hear: (frame: Frame) => void,
+  open: (course: TransportOptions) => Transport,
+  target: { service: Service; token: string; cursor: string | undefined },
+  receive: (frame: Frame) => void,
 ): Link {
-  const { service } = route;
-  const timers = new Set<ReturnType<typeof setTimeout>>(); // they end with it
+  const { service } = target;
+  const timers = new Set<ReturnType<typeof setTimeout>>(); // cleared when the connection ends
   let transport: Transport | undefined;
-  let over = false;
-  let heard = now();
-  let quiet = Infinity; // ms of silence that are suspicious
-  let asked = false; // for a sign of life
-  let failures = 0; // to renew the token, in a row
+  let ended = false;
+  let lastActivity = now();
+  let maxSilence = Infinity; // ms, after which check() sends a ping
+  let probing = false; // a ping was sent and not answered yet
+  let failures = 0; // consecutive, to renew the token
   let resolve: (close: Close) => void;
 
-  const link: Link = { ended: new Promise((ends) => (resolve = ends)), token: route.token, end, after, check };
+  const link: Link = { ended: new Promise((resolvePromise) => (resolve = resolvePromise)), token: target.token, end, after, check };
 
   function end(close: Close): void {
-    over = true;
+    ended = true;
     timers.forEach(clearTimeout);
     transport?.close();
     resolve(close);
   }
 
-  function after(ms: number, what: () => unknown): void {
-    if (over) return;
+  function after(ms: number, callback: () => unknown): void {
+    if (ended) return;
     const fire = () => {
       timers.delete(timer);
-      what();
+      callback();
     };
-    const timer = setTimer(fire, ms);
+    const timer = setLongTimer(fire, ms);
     timers.add(timer);
   }
 
   function check(): void {
-    const before = heard;
-    if (asked || now() - heard < quiet) return;
-    asked = true;
-    transport?.send?.({ event: "ping" }); // on a stream, a comment is due anyway
-    after(ANSWERS_WITHIN, () => {
-      asked = false;
-      if (before === heard) end(lost("silent"));
+    const before = lastActivity;
+    if (probing || now() - lastActivity < maxSilence) return;
+    probing = true;
+    transport?.send?.({ event: "ping" }); // on an event stream the service sends comments unasked
+    after(PING_TIMEOUT, () => {
+      probing = false;
+      if (before === lastActivity) end(connectionLost("silent"));
     });
   }
 
-  /** Checks whenever it has been silent for too long. */
-  function watch(): void {
-    after(asked ? ANSWERS_WITHIN : quiet + heard - now(), () => {
+  /** Calls check() each time the connection has been silent for too long. */
+  function watchSilence(): void {
+    after(probing ? PING_TIMEOUT : maxSilence + lastActivity - now(), () => {
       check();
-      watch();
+      watchSilence();
     });
   }
 
-  function receive(frame: Frame): void {
-    if (over) return;
-    heard = now();
+  function onFrame(frame: Frame): void {
+    if (ended) return;
+    lastActivity = now();
     const { event, ref, data } = frame;
     if (event === "close") return end({ after: 0, ...data });
     if (event === "welcome") {
       link.welcomed = now();
-      quiet = 2000 * data.ping;
-      watch();
+      maxSilence = 2000 * data.ping;
+      watchSilence();
     }
-    // Only a refresh has a ref, which its reply repeats.
-    if (ref && event === "error") renewLater(); // the old token still holds
-    else if (ref || event === "welcome") renewIn(data.expires_in);
-    if (!ref) hear(frame);
+    // Only the reply to a `refresh` has a ref.
+    if (ref && event === "error") retryRenewal(); // the old token is still valid
+    else if (ref || event === "welcome") scheduleRenewal(data.expires_in);
+    if (!ref) receive(frame);
   }
 
-  // At a random time before the token ends, lest all ask at once.
-  function renewIn(seconds?: number): void {
+  // Renews at a random time before the token expires, so that clients do not all renew at the same time.
+  function scheduleRenewal(seconds?: number): void {
     failures = 0;
-    service.lasts(link.token, seconds);
+    service.expires(link.token, seconds);
     if (seconds && transport?.send) after(seconds * 1000 * (0.75 + 0.15 * Math.random()), renew);
   }
 
-  // If it goes on failing, the old token ends the connection in its time.
-  function renewLater(): void {
+  // Retries until the old token expires and the service closes the connection.
+  function retryRenewal(): void {
     after(backoff(++failures), renew);
   }
 
   async function renew(): Promise<void> {
     try {
       link.token = await service.renew();
-      if (!over) transport!.send!({ event: "refresh", ref: "refresh", data: { token: link.token } });
+      if (!ended) transport!.send!({ event: "refresh", ref: "refresh", data: { token: link.token } });
     } catch (error) {
       const { close } = error as NoToken;
-      if (close.reconnect) renewLater();
+      if (close.reconnect) retryRenewal();
       else end(close);
     }
   }
 
-  after(OPENS_WITHIN, () => link.welcomed ?? end(lost("no welcome")));
+  after(WELCOME_TIMEOUT, () => link.welcomed ?? end(connectionLost("no welcome")));
   try {
-    transport = open({ ...route, frame: receive, heard: () => (heard = now()), end });
+    transport = open({ ...target, onFrame, alive: () => (lastActivity = now()), end });
   } catch (error) {
-    end(lost(String(error))); // such as an address that is none
+    end(connectionLost(String(error))); // for example an invalid address
   }
   return link;
 }

@@ -1,69 +1,69 @@
-import { tried, turn, unique } from "./browser.js";
-import { backoff } from "./closing.js";
+import { ifAvailable, acquireLock, randomId } from "./browser.js";
+import { backoff } from "./close.js";
 import type { Service } from "./service.js";
 
-/** What a mark does, as the paths below /inbox name it. */
+/** The action of a mark, named as in the paths below /inbox. */
 export type Verb = "read" | "unread" | "archive";
 
-/** What it is done to. */
-export type Which = { ids: string[] } | { through: string } | { all: true };
+/** The notifications that a mark applies to. */
+export type Target = { ids: string[] } | { through: string } | { all: true };
 
 interface Mark {
   id: string;
   verb: Verb;
-  which: Which;
+  which: Target;
 }
 
-/** The marks of a page. */
+/** Delivers the marks of a page to the service. */
 export interface Marks {
-  /** Resolves once the service has it. */
-  add(verb: Verb, which: Which): Promise<void>;
-  /** Takes them for the service's user from now on, and takes over what an earlier page has stored. */
-  keep(): void;
-  /** Delivers the marks that wait, if that is possible now. */
+  /** Adds a mark. Resolves when the service has stored it; rejects if the service refuses it permanently. */
+  add(verb: Verb, target: Target): Promise<void>;
+  /** Assigns this page's marks to the service's current user, and loads the marks that earlier pages of this user stored. */
+  assign(): void;
+  /** Delivers waiting marks, if that is possible now. */
   deliver(): void;
 }
 
 /**
- * Marks go to the service in the order in which they were made. Those made
- * offline wait, in localStorage where there is one: whichever tab or page of
- * the user comes next delivers them. They are stored only for a user whom the
- * service has confirmed, now or on an earlier page: a token may be a wrong one.
+ * Creates the queue of marks. The service receives marks in the order in which they
+ * were made. Marks made offline wait, in localStorage if the page has one, and the
+ * next tab or page of the same user delivers them. They are stored only for a user
+ * whom the service has confirmed, in this page or an earlier one, since the token may
+ * name the wrong user.
  *
- * Delivering stops when the service's use is over; what is stored stays, and is
- * added to.
+ * After service.closed, marks are still stored but no longer delivered.
  */
-export function keepMarks(service: Service): Marks {
-  const waiting = new Map<string, { resolve(): void; reject(error: Error): void }>(); // by the ids of this page's marks
+export function newMarks(service: Service): Marks {
+  const unsettled = new Map<string, { resolve(): void; reject(error: Error): void }>(); // the marks of this page, by their ids
   let marks: Mark[] = [];
-  let key: string | undefined; // where they are stored
+  let storageKey: string | undefined; // undefined while marks are not stored
   let delivering = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
-  service.over.addEventListener("abort", () => clearTimeout(timer));
+  service.signal.addEventListener("abort", () => clearTimeout(timer));
 
   async function deliver(): Promise<void> {
-    if (delivering || service.over.aborted || service.away) return;
+    if (delivering || service.signal.aborted || service.loggedOut) return;
     clearTimeout(timer);
     delivering = true;
-    const end = key ? await turn(key, service.over) : () => {};
-    const done = await deliverAll();
-    end();
+    const releaseLock = storageKey ? await acquireLock(storageKey, service.signal) : () => {};
+    const complete = await deliverAll();
+    releaseLock();
     delivering = false;
-    if (service.over.aborted) return;
-    if (!done) timer = setTimeout(deliver, backoff(failures++));
-    else if (load().length) deliver(); // added in the meantime
+    if (service.signal.aborted) return;
+    if (!complete) timer = setTimeout(deliver, backoff(failures++));
+    else if (load().length) deliver(); // marks were added while delivering
   }
 
   async function deliverAll(): Promise<boolean> {
     for (;;) {
       const list = load();
-      settle(list);
+      resolveDelivered(list);
       const mark = list[0];
-      if (!mark || service.over.aborted) return true;
+      if (!mark || service.signal.aborted) return true;
       try {
         const refused = await post(mark);
-        if (refused) waiting.get(mark.id)?.reject(refused);
+        if (refused) unsettled.get(mark.id)?.reject(refused);
       } catch {
         return false;
       }
@@ -72,33 +72,33 @@ export function keepMarks(service: Service): Marks {
     }
   }
 
-  // What is not in the list any more was delivered, be it by another tab.
-  function settle(list: Mark[]): void {
-    for (const [id, { resolve }] of waiting) {
+  // A mark that is no longer in the list has been delivered, possibly by another tab.
+  function resolveDelivered(list: Mark[]): void {
+    for (const [id, { resolve }] of unsettled) {
       if (list.some((mark) => mark.id === id)) continue;
-      waiting.delete(id);
+      unsettled.delete(id);
       resolve();
     }
   }
 
-  /** Returns why the service will never take it; throws if it may later. */
+  /** Posts a mark. Returns an error if the service refuses the mark permanently; throws if it may accept it later. */
   async function post({ verb, which }: Mark): Promise<Error | void> {
     const init = {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(which),
-      keepalive: true, // a page may mark and leave
+      keepalive: true, // the request completes even if the page closes
     };
-    const { ok, status } = await service.fetch(service.at(`inbox/${verb}`), init, service.user);
+    const { ok, status } = await service.fetch(service.url(`inbox/${verb}`), init, service.user);
     if (status === 401 || status === 429 || status > 499) throw status;
     if (!ok) return new Error(`${verb}: ${status}`);
   }
 
   function load(): Mark[] {
     try {
-      if (key) marks = marksIn(localStorage.getItem(key));
+      if (storageKey) marks = parseMarks(localStorage.getItem(storageKey));
     } catch {
-      key = undefined; // refused: they last as long as the page
+      storageKey = undefined; // storage is refused: marks are kept in memory only
     }
     return marks;
   }
@@ -107,40 +107,40 @@ export function keepMarks(service: Service): Marks {
     marks = change(load());
     const text = JSON.stringify(marks);
     try {
-      if (key) localStorage.setItem(key, text);
-      if (key && localStorage.getItem(key) === text) return;
+      if (storageKey) localStorage.setItem(storageKey, text);
+      if (storageKey && localStorage.getItem(storageKey) === text) return;
     } catch {
-      // Full, or refused.
+      // The storage is full, or refused.
     }
-    key = undefined;
+    storageKey = undefined;
   }
 
   return {
     deliver,
 
-    add(verb, which) {
-      const id = unique();
-      edit((list) => [...list, { id, verb, which }]);
-      const added = new Promise<void>((resolve, reject) => waiting.set(id, { resolve, reject }));
+    add(verb, target) {
+      const id = randomId();
+      edit((list) => [...list, { id, verb, which: target }]);
+      const added = new Promise<void>((resolve, reject) => unsettled.set(id, { resolve, reject }));
       deliver();
       return added;
     },
 
-    keep() {
+    assign() {
       const { base, user, confirmed } = service;
-      const own = load().filter(({ id }) => waiting.has(id));
-      edit((list) => list.filter(({ id }) => !waiting.has(id)));
-      marks = []; // the rest are of the user to whom these seemed to belong
-      const place = `bellhop/1 ${base} ${user} marks`;
-      key = user && (confirmed || tried(() => localStorage.getItem(place))) ? place : undefined;
+      const own = load().filter(({ id }) => unsettled.has(id));
+      edit((list) => list.filter(({ id }) => !unsettled.has(id)));
+      marks = []; // the other marks belong to the previous user
+      const userKey = `bellhop/1 ${base} ${user} marks`;
+      storageKey = user && (confirmed || ifAvailable(() => localStorage.getItem(userKey))) ? userKey : undefined;
       edit((list) => [...list, ...own]);
       deliver();
     },
   };
 }
 
-/** Reads what is stored. Others may have written there; what is no mark, the service refuses. */
-function marksIn(text: string | null): Mark[] {
-  const stored: unknown = tried(() => JSON.parse(text!));
+/** Parses stored marks. Other code may have written there; the service refuses invalid marks. */
+function parseMarks(text: string | null): Mark[] {
+  const stored: unknown = ifAvailable(() => JSON.parse(text!));
   return Array.isArray(stored) ? stored.filter((mark) => mark?.id) : [];
 }

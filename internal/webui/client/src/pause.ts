@@ -1,15 +1,15 @@
-import { setTimer } from "./browser.js";
+import { setLongTimer } from "./browser.js";
 
-/** A wait that can be cut short. */
+/** A wait that can be ended early. */
 export class Pause {
   #end?: () => void;
 
-  /** Waits for ms, or without it until end. */
+  /** Waits for ms or until end() is called; without ms, until end() is called. */
   async wait(ms?: number): Promise<void> {
     let timer;
     await new Promise<void>((resolve) => {
       this.#end = resolve;
-      if (ms !== undefined) timer = setTimer(resolve, ms);
+      if (ms !== undefined) timer = setLongTimer(resolve, ms);
     });
     clearTimeout(timer);
   }

@@ -1,85 +1,90 @@
-import { now, within } from "./browser.js";
-import { closing } from "./closing.js";
+import { now, withTimeout } from "./browser.js";
+import { toClose } from "./close.js";
 import type { Close, Options } from "./types.js";
 
-/** Thrown when there is no token to be had: close says what to make of it. */
+/** Thrown if no token is available; close has the reason, and whether to reconnect. */
 export type NoToken = Error & { close: Close };
 
 const noToken = (close: Close): NoToken => Object.assign(new Error(close.reason), { close });
 
-const ANSWERS_WITHIN = 30_000; // ms; both the page and the service
-const USED = 0.9; // of a token's lifetime, after which a request gets a new one
+const ANSWER_TIMEOUT = 30_000; // ms, for token() and for requests to the service
+const USABLE_PART = 0.9; // of a token's lifetime, after which requests use a new token
 
-/** An answer, all of which has come. */
-export type Answer = Response & { said: string };
+/** A response whose complete body has been read. */
+export type Answer = Response & { data: string };
 
-/** The service, as one user asks it: its address, the user's tokens, and the time there. */
+/** Sends one user's requests to the service. Has the service's address and time, and the user's tokens. */
 export class Service {
-  /** Whose the tokens are: undefined until there was one that says so. */
+  /** The subject of the tokens; undefined until a token has named one. */
   user: string | undefined;
-  /** The service has accepted a token of this user. Until then, another user may take the place. */
+  /** The service has accepted a token of this user. Until then, a token may change the user. */
   confirmed = false;
-  /** There is no token of a user who is logged in: not yet, or not any more. */
-  away = true;
-  /** Why the last call of token() failed, if it did. */
+  /** No user is logged in, as far as token() has returned. */
+  loggedOut = true;
+  /** The error of the last call of token(), if it failed. */
   error: Error | undefined;
 
-  #held: { token: string; until: number } | undefined; // while it is good
-  #fresh = false;
-  #asking: Promise<string> | undefined;
-  #ahead: number | undefined; // of now(), by the service's clock
+  #getToken: Options["token"];
+  #onUser: () => void;
+  #cached: { token: string; until: number } | undefined; // until is a time of now()
+  #freshNext = false;
+  #renewal: Promise<string> | undefined;
+  #clockOffset: number | undefined; // the service's time minus now()
 
-  /** Calls arrived when there is a token after there was none, or one of another user. Calls token() no more once over is aborted. */
+  /** Calls onUser when the first token after a logout arrives, or a token of another user. token() is not called after closed is aborted. */
   constructor(
     readonly base: URL,
-    readonly over: AbortSignal,
-    private readonly ask: Options["token"],
-    private readonly arrived: () => void,
-  ) {}
+    readonly signal: AbortSignal,
+    getToken: Options["token"],
+    onUser: () => void,
+  ) {
+    this.#getToken = getToken;
+    this.#onUser = onUser;
+  }
 
-  /** Returns an address, with those parameters that have a value. */
-  at(path: string, query: object = {}): URL {
+  /** Returns the address of path, with the query parameters that have a value. */
+  url(path: string, query: object = {}): URL {
     const url = new URL(path, this.base);
     for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
     return url;
   }
 
-  /** Returns the time at the service; until something is known of it, the device's, which may be hours off. */
+  /** Returns the time of the service's clock; until the service has sent it, the device's, which may be hours off. */
   time(): number {
-    return this.#ahead === undefined ? Date.now() : this.#ahead + now();
+    return this.#clockOffset === undefined ? Date.now() : this.#clockOffset + now();
   }
 
-  /** Takes over a time that the service says; NaN if it says none. */
-  learnTime(time: number): void {
-    if (time) this.#ahead = time - now();
+  /** Sets the service's time. NaN, for a response without a time, is ignored. */
+  setTime(time: number): void {
+    if (time) this.#clockOffset = time - now();
   }
 
-  /** Returns the token that is held, or a new one. */
+  /** Returns the #cached token, or a new one. */
   async token(): Promise<string> {
-    if (this.#held && this.#held.until < now()) this.drop(this.#held.token, true);
-    return this.#held?.token ?? this.renew(this.#fresh);
+    if (this.#cached && this.#cached.until < now()) this.drop(this.#cached.token, true);
+    return this.#cached?.token ?? this.renew(this.#freshNext);
   }
 
-  /** Returns a new token. All who ask at the same time share one call of token(). */
+  /** Returns a new token. Concurrent callers share one call of token(). */
   renew(fresh = true): Promise<string> {
-    return (this.#asking ??= this.#next(fresh).finally(() => (this.#asking = undefined)));
+    return (this.#renewal ??= this.#newToken(fresh).finally(() => (this.#renewal = undefined)));
   }
 
-  /** The service says for how many seconds a token is still good. */
-  lasts(token: string, seconds?: number): void {
-    if (seconds !== undefined && this.#held?.token === token) this.#held.until = now() + seconds * 1000 * USED;
+  /** Sets the remaining lifetime of a token, in seconds, as the service sent it. */
+  expires(token: string, seconds?: number): void {
+    if (seconds !== undefined && this.#cached?.token === token) this.#cached.until = now() + seconds * 1000 * USABLE_PART;
   }
 
-  /** A token is of no more use, or may be of none; refused says that the service did not want it. */
+  /** Removes a token from the cache. refused means that the service refused it, so the next call of token() asks for a fresh one. */
   drop(token: string, refused: boolean): void {
-    if (this.#held?.token !== token) return;
-    this.#held = undefined;
-    this.#fresh = refused;
+    if (this.#cached?.token !== token) return;
+    this.#cached = undefined;
+    this.#freshNext = refused;
   }
 
   /**
-   * Asks the service, and once more with a new token if it does not want this one.
-   * If the request is one user's, it is not sent with a token of another.
+   * Sends a request, and repeats it once with a new token if the service answers 401.
+   * If user is given, the request is not sent with the token of another user.
    */
   async fetch(url: URL, init: RequestInit, user?: string): Promise<Answer> {
     for (let last = false; ; last = true) {
@@ -92,57 +97,57 @@ export class Service {
     }
   }
 
-  /** Asks the service once, which a page that closes meanwhile does not undo. */
-  fetchWith(token: string, url: URL, init: RequestInit, ms = ANSWERS_WITHIN): Promise<Answer> {
-    return within(ms, async (signal) => {
+  /** Sends a request once. Closing the client does not abort it. */
+  fetchWith(token: string, url: URL, init: RequestInit, ms = ANSWER_TIMEOUT): Promise<Answer> {
+    return withTimeout(ms, async (signal) => {
       const answer = await fetch(url, { ...init, headers: { ...init.headers, ...bearer(token) }, signal });
-      this.learnTime(Date.parse(answer.headers.get("Date")!));
-      return Object.assign(answer, { said: await answer.text() });
+      this.setTime(Date.parse(answer.headers.get("Date")!));
+      return Object.assign(answer, { data: await answer.text() });
     });
   }
 
-  async #next(fresh: boolean): Promise<string> {
-    const read = await this.#call(fresh);
-    if (!read) throw noToken({ ...closing(4401, "no-token"), reconnect: false });
+  async #newToken(fresh: boolean): Promise<string> {
+    const read = await this.#callToken(fresh);
+    if (!read) throw noToken({ ...toClose(4401, "no-token"), reconnect: false });
     const { token, user } = read;
-    const other = user && user !== this.user;
-    // Cursors, marks and the list on the page are the first user's.
-    if (other && this.user && this.confirmed) throw noToken(closing(4403, "token-of-another-user"));
-    this.#held = { token, until: Infinity };
-    this.#fresh = false;
-    if (other) this.user = user;
-    if (other || this.away) {
-      this.away = false;
-      this.arrived();
+    const userChanged = user && user !== this.user;
+    // The page's cursor, marks and list belong to the first user.
+    if (userChanged && this.user && this.confirmed) throw noToken(toClose(4403, "token-of-another-user"));
+    this.#cached = { token, until: Infinity };
+    this.#freshNext = false;
+    if (userChanged) this.user = user;
+    if (userChanged || this.loggedOut) {
+      this.loggedOut = false;
+      this.#onUser();
     }
     return token;
   }
 
-  /** Calls token(), and reads what it returns; undefined if nobody is logged in. */
-  async #call(fresh: boolean): Promise<ReturnType<typeof read> | undefined> {
+  /** Calls token() and parses its result; returns undefined if no user is logged in. */
+  async #callToken(fresh: boolean): Promise<ReturnType<typeof read> | undefined> {
     try {
-      const value: unknown = await within(ANSWERS_WITHIN, async () => this.ask({ fresh }), this.over);
+      const value: unknown = await withTimeout(ANSWER_TIMEOUT, async () => this.#getToken({ fresh }), this.signal);
       const token = value == null ? undefined : read(value);
       this.error = undefined;
       return token;
     } catch (error) {
-      if (!this.error && !this.over.aborted) console.error("bellhop: token() failed:", error);
+      if (!this.error && !this.signal.aborted) console.error("bellhop: token() failed:", error);
       this.error = error instanceof Error ? error : new Error(String(error));
-      throw noToken(closing(4401, "token-failed"));
+      throw noToken(toClose(4401, "token-failed"));
     }
   }
 }
 
-/** Reads whose token it is, and throws if it is no JWT. Whether it is a good one, the service says. */
+/** Returns a token and its subject, without verifying it; throws if value is not a JWT. */
 function read(value: unknown): { token: string; user: string | undefined } {
   try {
     const token = (value as string).trim();
     const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token)!;
-    // As Latin-1, for it is not shown to anybody.
+    // Decoded as Latin-1: the subject is only compared, never displayed.
     const { sub } = JSON.parse(atob(payload!.replace(/-/g, "+").replace(/_/g, "/")));
     return { token, user: typeof sub === "string" ? sub : undefined };
   } catch {
-    throw new TypeError(`token() returned no JWT but a ${typeof value}; does it check response.ok?`);
+    throw new TypeError(`token() returned a ${typeof value}, not a JWT; check response.ok`);
   }
 }
 

@@ -1,32 +1,32 @@
-import { closing } from "./closing.js";
+import { toClose } from "./close.js";
 import type { Service } from "./service.js";
 import type { Close, Frame } from "./types.js";
 
-/** Where a transport goes, and what it calls. */
-export interface Course {
+/** The target of a transport, and the callbacks that it calls. */
+export interface TransportOptions {
   service: Service;
   token: string;
   cursor?: string | undefined;
-  frame(frame: Frame): void;
-  /** Something came, if no frame. */
-  heard(): void;
+  onFrame(frame: Frame): void;
+  /** Data arrived, possibly not a complete frame. */
+  alive(): void;
   end(close: Close): void;
 }
 
-/** A way to hear the service. */
+/** A WebSocket or an event stream. */
 export interface Transport {
-  /** Absent where there is no way back. */
+  /** Absent if the transport cannot send. */
   send?(frame: Frame): void;
   close(): void;
 }
 
 /** Opens a WebSocket. */
-export function openSocket({ service, token, cursor, frame, end }: Course): Transport {
-  const url = service.at("ws", { cursor });
+export function openSocket({ service, token, cursor, onFrame: frame, end }: TransportOptions): Transport {
+  const url = service.url("ws", { cursor });
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url.href, ["bellhop.v1", `bearer.${token}`]);
   socket.onmessage = ({ data }) => frame(JSON.parse(data));
-  socket.onclose = ({ code, reason }) => end(closing(code, reason));
+  socket.onclose = ({ code, reason }) => end(toClose(code, reason));
   return {
     send: (command) => socket.send(JSON.stringify(command)),
     close: () => socket.close(1000),
