@@ -11,18 +11,18 @@ const common: UserConfig = {
   hash: false,
 };
 
-/** Leaves out of the style sheet what only people read. */
-const squeeze = {
-  name: "squeeze",
+/** Minifies the style sheet. */
+const minifyCSS = {
+  name: "minify-css",
   transform: {
     filter: { id: /style\.ts$/ },
     handler: (code: string) => code.replace(/\s+/g, " ").replace(/^.*? (?=export)/, "").replace(/ ?([{};,>]) ?/g, "$1").replace(/: (?=[^{}]*})/g, ":").replace(/;}/g, "}").replace(/\b0\./g, "."),
   },
 };
 
-/** The element does not contain the client: it imports it from beside itself. */
-const beside = {
-  name: "beside",
+/** Makes the element import the client from ./client.js instead of containing a copy. */
+const externalClient = {
+  name: "external-client",
   resolveId: {
     order: "pre" as const,
     filter: { id: /^\.\.\/index\.js$/ },
@@ -30,7 +30,7 @@ const beside = {
   },
 };
 
-/** Adds to the element's types what they are in frameworks, which the bundler of types does not take. */
+/** Appends the types for frameworks to the types of the element, since the bundler of types drops them. */
 const frameworks = {
   name: "frameworks",
   async generateBundle(this: { fs: { readFile(path: string, options: { encoding: "utf8" }): Promise<string> } }, _: unknown, bundle: Record<string, { code?: string }>) {
@@ -41,8 +41,8 @@ const frameworks = {
   },
 };
 
-// Two modules and their types, the same bytes on every machine.
+// Builds two modules and their types. The output is the same on every machine.
 export default defineConfig([
   { ...common, entry: { client: "src/index.ts" } },
-  { ...common, entry: { inbox: "src/inbox/index.ts" }, plugins: [squeeze, beside, frameworks] },
+  { ...common, entry: { inbox: "src/inbox/index.ts" }, plugins: [minifyCSS, externalClient, frameworks] },
 ]);

@@ -1,15 +1,15 @@
 import { Bell, InboxItem, Notification, Options, Verb } from "./client.js";
 
-//#region src/inbox/words.d.ts
-/** A text, with `{}` for what it is about; or what makes one of it, for plurals. */
+//#region src/inbox/labels.d.ts
+/** A text in which `{}` stands for a number or title; or a function of it that returns the text, for plurals. */
 type Label = string | ((of: string | number) => string);
 interface Labels {
   title: Label;
-  /** Of the number that is unread. */
+  /** `{}` is the number of unread notifications. */
   unread: Label;
-  /** Says that one item is unread. */
+  /** Announces to screen readers that an item is unread. */
   isUnread: Label;
-  /** Marks what has a high priority. */
+  /** Shown on items with high priority. */
   high: Label;
   empty: Label;
   loading: Label;
@@ -18,27 +18,27 @@ interface Labels {
   offline: Label;
   more: Label;
   readAll: Label;
-  /** Of the item's title, as are the next two. */
+  /** `{}` is the title of the item, as in the next two. */
   markRead: Label;
   markUnread: Label;
   archive: Label;
-  /** Said, not shown, of the title of what has just come. */
+  /** Announced to screen readers, not shown. `{}` is the title of a new notification. */
   arrived: Label;
 }
 //#endregion
 //#region src/inbox/element.d.ts
-/** What is to be marked: these, or without ids all that has come. */
+/** A mark that the user makes: on these notifications, or without ids on all that have arrived. */
 interface Marking {
   verb: Verb;
   ids?: string[] | undefined;
 }
-/** What a page can listen to. Those that say so can be cancelled with preventDefault(). */
+/** The events of the element. preventDefault() has an effect where the event's comment says so. */
 interface InboxEvents {
-  /** An item was chosen. Cancelled, a link is not followed: the page goes there in its own way. */
+  /** The user selected an item. preventDefault() keeps the browser from following its link, so that the page can navigate itself. */
   "bellhop-select": CustomEvent<InboxItem>;
-  /** The user marks something. Cancelled, it stays as it was. */
+  /** The user marks notifications. preventDefault() prevents the mark. */
   "bellhop-mark": CustomEvent<Marking>;
-  /** Something new came. Cancelled, the bell does not ring and nothing is said to screen readers. */
+  /** A new notification arrived. preventDefault() prevents the animation of the bell and the announcement to screen readers. */
   "bellhop-notification": CustomEvent<Notification>;
   /** The unread count changed. */
   "bellhop-count": CustomEvent<number>;
@@ -56,18 +56,19 @@ declare const Base: {
   prototype: HTMLElement;
 };
 /**
- * A bell with its badge, and what was told in a panel below it:
+ * A bell with the unread count, and the inbox in a panel below it:
  *
  *     <bellhop-inbox url="https://bell.example.com"></bellhop-inbox>
  *     document.querySelector("bellhop-inbox").token = token;
  *
- * A page that has a connection gives it instead: `inbox.bell = connect(…)`.
+ * A page that has already connected sets `bell` instead: `inbox.bell = connect(…)`.
  *
- * Attributes, which are properties too: `url`; `inline` for the list without a
- * bell; `theme`, which is `light`, `dark` or `auto` (as the system has it), else
- * as the page's color-scheme.
+ * These attributes are also properties: `url`; `inline`, which shows the list without
+ * a bell; `theme`, which is `light`, `dark` or `auto` (the system's). Without `theme`,
+ * the page's color-scheme applies.
  *
- * Frameworks set properties again and again: an equal value changes nothing.
+ * Setting a property to its current value changes nothing, since frameworks set
+ * properties at every render.
  */
 declare class BellhopInbox extends Base {
   #private;
@@ -78,13 +79,13 @@ declare class BellhopInbox extends Base {
   set inline(inline: boolean);
   get theme(): string | null;
   set theme(theme: string | null | undefined);
-  /** The connection: the one that the page gave, else the one made of url and token. */
+  /** The connection: the one that the page set, otherwise one created from url and token. */
   get bell(): Bell | undefined;
   set bell(bell: Bell | null | undefined);
-  /** As in connect(). Another function is called from the next time on, over the same connection. */
+  /** As in connect(). A new function replaces the old one for later calls; the connection stays open. */
   get token(): Options["token"] | undefined;
   set token(token: Options["token"] | null | undefined);
-  /** Texts that take the place of the English ones. */
+  /** Texts that replace the English ones. */
   get labels(): Partial<Labels>;
   set labels(labels: Partial<Labels> | null | undefined);
   /** Opens the panel. */
@@ -96,7 +97,7 @@ declare class BellhopInbox extends Base {
 }
 //#endregion
 export { BellhopInbox, type InboxEvents, type Label, type Labels, type Marking };
-/** What JSX and templates may set on <bellhop-inbox>, besides what they may on any element. */
+/** The attributes of <bellhop-inbox> in JSX and templates, in addition to those of every element. */
 export interface InboxAttributes {
   url?: string | undefined;
   inline?: boolean | undefined;
@@ -106,17 +107,17 @@ export interface InboxAttributes {
   labels?: Partial<Labels> | undefined;
 }
 
-/** Handlers as React, Preact and Svelte write them: `onbellhop-select`; and Solid: `on:bellhop-select`. */
+/** Names of handlers in React, Preact and Svelte (`onbellhop-select`), and in Solid (`on:bellhop-select`). */
 type InboxHandlers = {
   [E in keyof InboxEvents as `on${E}` | `on:${E}`]?: ((event: InboxEvents[E]) => void) | undefined;
 };
 
-/** Handlers as Vue writes them: `onBellhopSelect`, which is `@bellhop-select`. */
+/** Names of handlers in Vue: `onBellhopSelect` in JSX, which is `@bellhop-select` in templates. */
 type VueInboxHandlers = {
   [E in keyof InboxEvents as E extends `bellhop-${infer Name}` ? `onBellhop${Capitalize<Name>}` : never]?: ((event: InboxEvents[E]) => void) | undefined;
 };
 
-// Each of these frameworks may not be installed: then what is said of it is ignored.
+// A page installs at most one of these frameworks. @ts-ignore skips the declarations for the others.
 
 // @ts-ignore
 declare module "react" {

@@ -30,7 +30,7 @@ async function shown(data = {}) {
   const arrived: string[] = [];
   let changes = 0;
   const list = new List(tab.bell, () => changes++, ({ id }) => arrived.push(id));
-  list.want();
+  list.ensureLoaded();
   await socket().hears(welcome("c1", { resumed: true, ...data }), live("c1", 2));
   const ids = () => list.items.map(({ id, read_at }) => (read_at ? id : `${id}*`)).join(" "); // * is unread
   return { ...tab, list, ids, arrived, changes: () => changes };
@@ -44,7 +44,7 @@ describe("the list", () => {
     const list = new List(tab.bell, () => {}, () => {});
     await socket().hears(welcome("c1"), live("c1", 2), told("e", "c2"));
     expect([asked, list.items]).toEqual([[], []]);
-    list.want();
+    list.ensureLoaded();
     await settled();
     expect(asked).toEqual(["GET /inbox?limit=20"]);
     expect(list.items.length).toBe(3);
@@ -168,7 +168,7 @@ describe("the list", () => {
   it("that could not be had is asked for on demand, not over and over", async () => {
     answer = () => new Response(null, { status: 503 });
     const { list, ids } = await shown();
-    list.want();
+    list.ensureLoaded();
     await settled();
     expect([list.failed, list.loaded, asked.length]).toEqual([true, false, 1]);
     answer = () => undefined;
@@ -182,7 +182,7 @@ describe("a list that cannot be loaded", () => {
   it("is asked for again by itself, with growing waits, while the connection is well", async () => {
     answer = () => new Response("", { status: 502 });
     const { list, ids } = await shown();
-    list.want();
+    list.ensureLoaded();
     await pass(60_000);
     expect(list.failed).toBe(true);
     expect(asked.length).toBeGreaterThan(4);

@@ -1,9 +1,9 @@
 import { connect, type Bell, type InboxItem, type Notification, type Options, type Verb } from "../index.js";
 import { List } from "./list.js";
 import { View } from "./view.js";
-import { english, type Labels } from "./words.js";
+import { english, type Labels } from "./labels.js";
 
-/** What is to be marked: these, or without ids all that has come. */
+/** A mark that the user makes: on these notifications, or without ids on all that have arrived. */
 export interface Marking {
   verb: Verb;
   ids?: string[] | undefined;
@@ -17,13 +17,13 @@ interface Details {
   toggle: boolean;
 }
 
-/** What a page can listen to. Those that say so can be cancelled with preventDefault(). */
+/** The events of the element. preventDefault() has an effect where the event's comment says so. */
 export interface InboxEvents {
-  /** An item was chosen. Cancelled, a link is not followed: the page goes there in its own way. */
+  /** The user selected an item. preventDefault() keeps the browser from following its link, so that the page can navigate itself. */
   "bellhop-select": CustomEvent<InboxItem>;
-  /** The user marks something. Cancelled, it stays as it was. */
+  /** The user marks notifications. preventDefault() prevents the mark. */
   "bellhop-mark": CustomEvent<Marking>;
-  /** Something new came. Cancelled, the bell does not ring and nothing is said to screen readers. */
+  /** A new notification arrived. preventDefault() prevents the animation of the bell and the announcement to screen readers. */
   "bellhop-notification": CustomEvent<Notification>;
   /** The unread count changed. */
   "bellhop-count": CustomEvent<number>;
@@ -38,42 +38,43 @@ declare global {
   }
 }
 
-// Where pages are made on a server this module is loaded too.
+// Servers that render pages import this module too, and have no HTMLElement.
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
- * A bell with its badge, and what was told in a panel below it:
+ * A bell with the unread count, and the inbox in a panel below it:
  *
  *     <bellhop-inbox url="https://bell.example.com"></bellhop-inbox>
  *     document.querySelector("bellhop-inbox").token = token;
  *
- * A page that has a connection gives it instead: `inbox.bell = connect(…)`.
+ * A page that has already connected sets `bell` instead: `inbox.bell = connect(…)`.
  *
- * Attributes, which are properties too: `url`; `inline` for the list without a
- * bell; `theme`, which is `light`, `dark` or `auto` (as the system has it), else
- * as the page's color-scheme.
+ * These attributes are also properties: `url`; `inline`, which shows the list without
+ * a bell; `theme`, which is `light`, `dark` or `auto` (the system's). Without `theme`,
+ * the page's color-scheme applies.
  *
- * Frameworks set properties again and again: an equal value changes nothing.
+ * Setting a property to its current value changes nothing, since frameworks set
+ * properties at every render.
  */
 export class BellhopInbox extends Base {
   static observedAttributes = ["url", "inline"];
 
   #view: View | undefined;
   #list: List | undefined;
-  #given: Bell | undefined;
-  #own: Bell | undefined; // made here, and ends here
+  #pageBell: Bell | undefined;
+  #ownBell: Bell | undefined; // created and closed by this element
   #token: Options["token"] | undefined;
   #labels: Partial<Labels> = {};
   #count = 0;
-  #renew = false; // what is connected is not what was asked for
-  #drawing = false;
+  #reconnect = false; // the settings of the connection have changed
+  #drawQueued = false;
 
   get url(): string | null {
     return this.getAttribute("url");
   }
 
   set url(url: string | null | undefined) {
-    put(this, "url", url);
+    setOrRemove(this, "url", url);
   }
 
   get inline(): boolean {
@@ -89,32 +90,32 @@ export class BellhopInbox extends Base {
   }
 
   set theme(theme: string | null | undefined) {
-    put(this, "theme", theme);
+    setOrRemove(this, "theme", theme);
   }
 
-  /** The connection: the one that the page gave, else the one made of url and token. */
+  /** The connection: the one that the page set, otherwise one created from url and token. */
   get bell(): Bell | undefined {
-    return this.#given ?? this.#own;
+    return this.#pageBell ?? this.#ownBell;
   }
 
   set bell(bell: Bell | null | undefined) {
-    if (bell === this.bell || (!bell && !this.#given)) return;
-    this.#given = bell ?? undefined;
+    if (bell === this.bell || (!bell && !this.#pageBell)) return;
+    this.#pageBell = bell ?? undefined;
     this.#draw(true);
   }
 
-  /** As in connect(). Another function is called from the next time on, over the same connection. */
+  /** As in connect(). A new function replaces the old one for later calls; the connection stays open. */
   get token(): Options["token"] | undefined {
     return this.#token;
   }
 
   set token(token: Options["token"] | null | undefined) {
-    const renew = !token !== !this.#token && !this.#given;
+    const reconnect = !token !== !this.#token && !this.#pageBell;
     this.#token = token ?? undefined;
-    if (renew) this.#draw(true);
+    if (reconnect) this.#draw(true);
   }
 
-  /** Texts that take the place of the English ones. */
+  /** Texts that replace the English ones. */
   get labels(): Partial<Labels> {
     return this.#labels;
   }
@@ -135,17 +136,17 @@ export class BellhopInbox extends Base {
 
   connectedCallback(): void {
     this.#view ??= new View(this, {
-      select: (item) => this.#says("select", item),
-      mark: (verb, ids) => this.#says("mark", { verb, ids }) && this.#list?.mark(verb, ids),
+      select: (item) => this.#dispatch("select", item),
+      mark: (verb, ids) => this.#dispatch("mark", { verb, ids }) && this.#list?.mark(verb, ids),
       more: () => this.#list?.more(),
       toggle: (open) => {
-        this.#says("toggle", open);
+        this.#dispatch("toggle", open);
         this.#draw();
       },
       redraw: () => this.#draw(),
     });
-    this.#view.shape();
-    // What was set before the element was defined hides what it should have set.
+    this.#view.applyLayout();
+    // A property that was set before the element was defined hides the accessor of the class: delete it, then set it again.
     for (const name of ["token", "labels", "bell", "url", "inline", "theme"] as const) {
       const value = this[name];
       if (Object.hasOwn(this, name) && delete this[name]) Object.assign(this, { [name]: value });
@@ -154,58 +155,58 @@ export class BellhopInbox extends Base {
   }
 
   disconnectedCallback(): void {
-    this.#view!.tick();
+    this.#view!.updateClock();
     this.#draw();
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
     if (before === after) return;
-    if (name === "inline") this.#view?.shape();
-    this.#draw(name === "url" && !this.#given);
+    if (name === "inline") this.#view?.applyLayout();
+    this.#draw(name === "url" && !this.#pageBell);
   }
 
-  // Once for all that happens in one go, such as a move to another place.
-  #draw(renew = false): void {
-    this.#renew ||= renew;
-    if (this.#drawing) return;
-    this.#drawing = true;
+  // Queues one update for all changes of a task, such as a removal and insertion that move the element.
+  #draw(reconnect = false): void {
+    this.#reconnect ||= reconnect;
+    if (this.#drawQueued) return;
+    this.#drawQueued = true;
     queueMicrotask(() => {
-      this.#drawing = false;
+      this.#drawQueued = false;
       this.#connect();
       const { state, unreadCount = 0 } = this.bell ?? {};
-      this.#view?.draw(this.#list, unreadCount, state === "offline" || state === "waiting", this.#words(), this.bell?.now());
-      if (unreadCount !== this.#count) this.#says("count", (this.#count = unreadCount));
+      this.#view?.draw(this.#list, unreadCount, state === "offline" || state === "waiting", this.#mergedLabels(), this.bell?.now());
+      if (unreadCount !== this.#count) this.#dispatch("count", (this.#count = unreadCount));
     });
   }
 
   #connect(): void {
-    if (this.#renew || !this.isConnected) {
-      this.#renew = false;
+    if (this.#reconnect || !this.isConnected) {
+      this.#reconnect = false;
       this.#list?.close();
-      this.#own?.close();
-      this.#list = this.#own = undefined;
+      this.#ownBell?.close();
+      this.#list = this.#ownBell = undefined;
     }
     if (!this.isConnected) return;
     const { url } = this;
-    if (!this.bell && url && this.#token) this.#own = connect({ url, token: (ask) => this.#token?.(ask) });
+    if (!this.bell && url && this.#token) this.#ownBell = connect({ url, token: (ask) => this.#token?.(ask) });
     if (this.bell) this.#list ??= new List(this.bell, () => this.#draw(), (notification) => {
-      if (this.#says("notification", notification)) this.#view!.ring(notification, this.#words());
+      if (this.#dispatch("notification", notification)) this.#view!.ring(notification, this.#mergedLabels());
     });
-    if (this.#view?.open) this.#list?.want();
+    if (this.#view?.open) this.#list?.ensureLoaded();
   }
 
-  /** Returns false if the page cancelled it. */
-  #says<E extends string & keyof Details>(name: E, detail: Details[E]): boolean {
+  /** Dispatches an event; returns false if the page called preventDefault(). */
+  #dispatch<E extends string & keyof Details>(name: E, detail: Details[E]): boolean {
     return this.dispatchEvent(new CustomEvent(`bellhop-${name}`, { detail, bubbles: true, composed: true, cancelable: true }));
   }
 
-  #words(): Labels {
-    const given = Object.entries(this.#labels).filter(([, label]) => label != null); // frameworks set undefined
-    return { ...english, ...Object.fromEntries(given) };
+  #mergedLabels(): Labels {
+    const defined = Object.entries(this.#labels).filter(([, label]) => label != null); // frameworks set undefined for absent values
+    return { ...english, ...Object.fromEntries(defined) };
   }
 }
 
-function put(element: HTMLElement, name: string, value: string | null | undefined): void {
+function setOrRemove(element: HTMLElement, name: string, value: string | null | undefined): void {
   if (value == null) element.removeAttribute(name);
   else element.setAttribute(name, value);
 }

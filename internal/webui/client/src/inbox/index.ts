@@ -1,8 +1,8 @@
 import { BellhopInbox } from "./element.js";
 
-export type { Label, Labels } from "./words.js";
+export type { Label, Labels } from "./labels.js";
 export { BellhopInbox };
 export type { InboxEvents, Marking } from "./element.js";
 
-// Where pages are made on a server there are no elements.
+// Servers that render pages have no custom elements.
 if (globalThis.customElements && !customElements.get("bellhop-inbox")) customElements.define("bellhop-inbox", BellhopInbox);

@@ -1,9 +1,9 @@
-// Appended to the element's types by the build, without these imports.
+// The build appends this file, without its imports, to the types of the element.
 import type { Bell, Options } from "../index.js";
 import type { BellhopInbox, InboxEvents } from "./element.js";
-import type { Labels } from "./words.js";
+import type { Labels } from "./labels.js";
 
-/** What JSX and templates may set on <bellhop-inbox>, besides what they may on any element. */
+/** The attributes of <bellhop-inbox> in JSX and templates, in addition to those of every element. */
 export interface InboxAttributes {
   url?: string | undefined;
   inline?: boolean | undefined;
@@ -13,17 +13,17 @@ export interface InboxAttributes {
   labels?: Partial<Labels> | undefined;
 }
 
-/** Handlers as React, Preact and Svelte write them: `onbellhop-select`; and Solid: `on:bellhop-select`. */
+/** Names of handlers in React, Preact and Svelte (`onbellhop-select`), and in Solid (`on:bellhop-select`). */
 type InboxHandlers = {
   [E in keyof InboxEvents as `on${E}` | `on:${E}`]?: ((event: InboxEvents[E]) => void) | undefined;
 };
 
-/** Handlers as Vue writes them: `onBellhopSelect`, which is `@bellhop-select`. */
+/** Names of handlers in Vue: `onBellhopSelect` in JSX, which is `@bellhop-select` in templates. */
 type VueInboxHandlers = {
   [E in keyof InboxEvents as E extends `bellhop-${infer Name}` ? `onBellhop${Capitalize<Name>}` : never]?: ((event: InboxEvents[E]) => void) | undefined;
 };
 
-// Each of these frameworks may not be installed: then what is said of it is ignored.
+// A page installs at most one of these frameworks. @ts-ignore skips the declarations for the others.
 
 // @ts-ignore
 declare module "react" {

@@ -1,89 +1,89 @@
 import type { Bell, InboxChange, InboxItem, InboxQuery, Notification, Verb } from "../index.js";
 
-const PAGE = 20;
-const FIRST_WAIT = 500; // ms, as those of the client
-const LONGEST_WAIT = 30_000;
-const LONGEST_PAGE = 100;
-const LONGEST_TIMER = 2 ** 31 - 1; // beyond which browsers fire at once
+const PAGE_SIZE = 20;
+const FIRST_WAIT = 500; // ms; both as in the client
+const MAX_WAIT = 30_000;
+const MAX_PAGE_SIZE = 100;
+const MAX_TIMER = 2 ** 31 - 1; // ms; with a longer delay, a timer would fire immediately
 
 type Change = (list: List) => void;
 
 /**
- * The newest part of an inbox, as the service has it: listed once it is wanted,
- * and from then on kept up to date by what the Bell hears. What the user marks
- * shows at once, even if the service hears of it later.
+ * The newest part of the user's inbox. It is loaded from the service when first needed,
+ * then updated by the events of a Bell. Marks of the user show immediately, before the
+ * service has stored them.
  */
 export class List {
-  /** The newest first. */
+  /** Newest first. */
   items: InboxItem[] = [];
-  /** There are older ones, for more(). */
+  /** The `before` of the next page; undefined if there are no older items. */
   next: string | undefined;
-  /** The first page is here, though it may be of before a break. */
+  /** The first page has been loaded, though events may have been missed since. */
   loaded = false;
   loading = false;
   failed = false;
 
   #bell: Bell;
-  #changed: () => void;
-  #wanted = false;
-  #fresh = false; // nothing was missed since the first page came
+  #onChange: () => void;
+  #visible = false;
+  #current = false; // no event has been missed since the first page was loaded
   #live = false;
-  #meanwhile: Change[] | undefined; // what was heard while a page was on its way
-  #pending = new Set<Change>(); // marks that the service does not have yet
-  #expiry: ReturnType<typeof setTimeout> | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined; // of the first page
-  #failures = 0; // in a row
-  #over = false;
-  #offs: (() => void)[];
+  #duringLoad: Change[] | undefined; // changes that arrived while a page was loading
+  #pending = new Set<Change>(); // marks that the service has not stored yet
+  #expiryTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined; // to load the first page again
+  #failures = 0; // consecutive
+  #closed = false;
+  #unsubscribe: (() => void)[];
 
-  /** Calls changed when something is not as it was, and arrived with what came just now and not from the past. */
-  constructor(bell: Bell, changed: () => void, arrived: (notification: Notification) => void) {
+  /** Calls onChange after each change of the list, and onArrival with each new notification, but not with missed ones. */
+  constructor(bell: Bell, onChange: () => void, onArrival: (notification: Notification) => void) {
     this.#bell = bell;
-    this.#changed = changed;
+    this.#onChange = onChange;
     this.#live = bell.state === "open" && bell.unreadCount !== undefined;
-    this.#offs = [
+    this.#unsubscribe = [
       bell.on("welcome", ({ resumed }) => {
         this.#live = false;
-        if (!resumed) this.#break();
+        if (!resumed) this.#invalidate();
       }),
-      bell.on("reset", () => this.#break()),
+      bell.on("reset", () => this.#invalidate()),
       bell.on("live", () => {
         this.#live = true;
         this.failed = false;
-        if (this.#wanted) this.want();
-        this.#apply(); // a sleep may have let some expire
+        if (this.#visible) this.ensureLoaded();
+        this.#apply(); // items may have expired while the device was suspended
       }),
       bell.on("notification", (notification) => {
-        this.#hear(notification);
-        if (this.#live) arrived(notification);
+        this.#add(notification);
+        if (this.#live) onArrival(notification);
       }),
-      bell.on("inbox", (change) => this.#note(change)),
-      bell.on("state", changed),
+      bell.on("inbox", (change) => this.#update(change)),
+      bell.on("state", onChange),
     ];
   }
 
-  /** Somebody looks: it is listed, once the past is over. */
-  want(): void {
-    this.#wanted = true;
-    if (this.#live && !this.#fresh && !this.failed) this.load();
+  /** Marks the list as visible, and loads the first page when the connection is live. */
+  ensureLoaded(): void {
+    this.#visible = true;
+    if (this.#live && !this.#current && !this.failed) this.load();
   }
 
-  /** Lists anew what is shown, as far as one page goes. */
+  /** Loads the items again, up to the largest page. */
   async load(): Promise<void> {
-    await this.#page({ limit: Math.min(Math.max(this.items.length, PAGE), LONGEST_PAGE) }, (items) => {
+    await this.#loadPage({ limit: Math.min(Math.max(this.items.length, PAGE_SIZE), MAX_PAGE_SIZE) }, (items) => {
       this.items = items;
-      this.loaded = this.#fresh = true;
+      this.loaded = this.#current = true;
     });
   }
 
-  /** Adds the next page; or gets the first, if that failed. */
+  /** Loads the next page, or the first if that failed. */
   async more(): Promise<void> {
-    if (!this.#fresh) return this.load();
+    if (!this.#current) return this.load();
     const ids = this.items.map(({ id }) => id);
-    await this.#page({ limit: PAGE, before: this.next }, (items) => (this.items = this.items.concat(items.filter(({ id }) => !ids.includes(id)))));
+    await this.#loadPage({ limit: PAGE_SIZE, before: this.next }, (items) => (this.items = this.items.concat(items.filter(({ id }) => !ids.includes(id)))));
   }
 
-  /** Marks these, or all that has come. */
+  /** Marks these notifications, or without ids all that have arrived. */
   async mark(verb: Verb, ids?: string[]): Promise<void> {
     const all = ids ?? this.items.map(({ id }) => id);
     const change = effects[verb](all, this.#bell.now());
@@ -93,95 +93,95 @@ export class List {
     const refused = await marked.then(() => false, () => true);
     this.#pending.delete(change);
     if (!refused) return;
-    this.#fresh = false; // what is shown is not so
+    this.#current = false; // the list shows a mark that the service refused
     await this.load();
   }
 
   close(): void {
-    this.#over = true;
-    clearTimeout(this.#expiry);
-    clearTimeout(this.#retry);
-    this.#offs.forEach((off) => off());
+    this.#closed = true;
+    clearTimeout(this.#expiryTimer);
+    clearTimeout(this.#retryTimer);
+    this.#unsubscribe.forEach((off) => off());
   }
 
-  #break(): void {
-    this.#meanwhile = undefined;
-    this.#fresh = this.#live = false;
+  #invalidate(): void {
+    this.#duringLoad = undefined;
+    this.#current = this.#live = false;
   }
 
-  #hear(notification: Notification): void {
+  #add(notification: Notification): void {
     const { id, replaces, ephemeral, archived_at } = notification;
     this.#apply((list) => {
       list.items = list.items.filter((item) => item.id !== replaces && item.id !== id);
-      if (!ephemeral && !archived_at && list.#fresh) list.items.unshift(notification as InboxItem);
+      if (!ephemeral && !archived_at && list.#current) list.items.unshift(notification as InboxItem);
     });
   }
 
-  #note({ read = [], unread = [], archived = [], recalled = [], unread_count = Infinity }: InboxChange): void {
+  #update({ read = [], unread = [], archived = [], recalled = [], unread_count = Infinity }: InboxChange): void {
     const now = this.#bell.now();
     this.#apply(effects.read(read, now), effects.unread(unread, now), effects.archive([...archived, ...recalled], now));
-    const back = unread.some((id) => !this.items.some((item) => item.id === id)); // from the archive, it may be
-    const gone = this.items.filter(({ read_at }) => !read_at).length > unread_count; // there was no more room for some
-    if (!this.#fresh || !(back || gone)) return;
-    this.#fresh = false;
-    this.want();
+    const unarchived = unread.some((id) => !this.items.some((item) => item.id === id)); // probably restored from the archive
+    const evicted = this.items.filter(({ read_at }) => !read_at).length > unread_count; // the inbox is full and dropped old items
+    if (!this.#current || !(unarchived || evicted)) return;
+    this.#current = false;
+    this.ensureLoaded();
   }
 
-  async #page(query: InboxQuery, take: (items: InboxItem[]) => unknown): Promise<void> {
-    if (this.loading || this.#over) return;
-    const meanwhile: Change[] = (this.#meanwhile = []);
-    clearTimeout(this.#retry);
+  async #loadPage(query: InboxQuery, use: (items: InboxItem[]) => unknown): Promise<void> {
+    if (this.loading || this.#closed) return;
+    const duringLoad: Change[] = (this.#duringLoad = []);
+    clearTimeout(this.#retryTimer);
     this.loading = true;
     this.failed = false;
-    this.#changed();
+    this.#onChange();
     try {
       const { items, next } = await this.#bell.inbox(query);
-      take(items);
+      use(items);
       this.next = next;
-      for (const change of [...meanwhile, ...this.#pending]) change(this);
-      if (!this.#meanwhile) this.#fresh = false; // the page may be of before the break
+      for (const change of [...duringLoad, ...this.#pending]) change(this);
+      if (!this.#duringLoad) this.#current = false; // the page may be older than the lost connection
       this.#failures = 0;
     } catch {
       this.failed = true;
-      this.#tryAgain();
+      this.#scheduleRetry();
     }
-    this.#meanwhile = undefined;
+    this.#duringLoad = undefined;
     this.loading = false;
     this.#apply();
-    if (this.#wanted) this.want();
+    if (this.#visible) this.ensureLoaded();
   }
 
-  // The connection may be well all the time, and bring no occasion to ask again.
-  #tryAgain(): void {
-    if (this.#over) return;
-    this.#retry = setTimeout(() => {
-      if (this.#live && !this.#fresh) this.load();
-    }, Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#failures++)); // full jitter
+  // Retries by a timer, since an undisturbed connection has no event that would trigger it.
+  #scheduleRetry(): void {
+    if (this.#closed) return;
+    this.#retryTimer = setTimeout(() => {
+      if (this.#live && !this.#current) this.load();
+    }, Math.random() * Math.min(MAX_WAIT, FIRST_WAIT * 2 ** this.#failures++)); // full jitter
   }
 
   #apply(...changes: Change[]): void {
-    if (this.#over) return;
+    if (this.#closed) return;
     for (const change of changes) change(this);
-    this.#meanwhile?.push(...changes);
+    this.#duringLoad?.push(...changes);
     this.#watchExpiry();
-    this.#changed();
+    this.#onChange();
   }
 
-  // By the service's time. That they count no more, the service says.
+  // Removes items that expire, by the service's time. The service sends the new unread count.
   #watchExpiry(): void {
-    clearTimeout(this.#expiry);
-    const ends = this.items.flatMap(({ expires_at }) => (expires_at ? [Date.parse(expires_at)] : []));
-    if (ends.length === 0) return;
-    const wait = Math.max(0, Math.min(...ends) - this.#bell.now());
-    this.#expiry = setTimeout(() => {
+    clearTimeout(this.#expiryTimer);
+    const times = this.items.flatMap(({ expires_at }) => (expires_at ? [Date.parse(expires_at)] : []));
+    if (times.length === 0) return;
+    const wait = Math.max(0, Math.min(...times) - this.#bell.now());
+    this.#expiryTimer = setTimeout(() => {
       const now = this.#bell.now();
       const expired = this.items.filter(({ expires_at }) => Date.parse(expires_at!) <= now);
       this.#apply(effects.archive(expired.map(({ id }) => id), now));
-    }, Math.min(wait, LONGEST_TIMER));
+    }, Math.min(wait, MAX_TIMER));
   }
 }
 
-/** What a mark does to the list. */
+/** The effect of each mark on the list. */
 const effects: Record<Verb, (ids: string[], now: number) => Change> = {
   read: (ids, now) => each(ids, (item) => ({ ...item, read_at: item.read_at ?? new Date(now).toISOString() })),
   unread: (ids) => each(ids, ({ read_at, ...item }) => item),

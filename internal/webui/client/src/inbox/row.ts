@@ -1,15 +1,15 @@
 import type { InboxItem, Verb } from "../index.js";
-import { button, hush, icon, make, set, span, write } from "./dom.js";
-import { ago, link, say, type Labels } from "./words.js";
+import { button, screenReaderText, icon, createElement, setAttribute, span, setText } from "./dom.js";
+import { ago, link, format, type Labels } from "./labels.js";
 
-/** One item of the list, as it is drawn. */
+/** The element of one item in the list. */
 export class Row {
   readonly element: HTMLLIElement;
-  /** What is clicked, and where the arrow keys go. */
+  /** The link or button that selects the item. The arrow keys move the focus to it. */
   readonly main: HTMLElement;
 
   #item: InboxItem;
-  #hint = hush();
+  #hint = screenReaderText();
   #time: HTMLElement;
   #priority = span("priority");
   #read: HTMLElement;
@@ -19,30 +19,30 @@ export class Row {
     const { id, title, type, body, data, time } = (this.#item = item);
     const href = link(data, document.baseURI);
     const click = (event: Event) => select(event, this.#item, href);
-    this.#time = make("time", { part: "time", datetime: time, title: new Date(time).toLocaleString() });
-    this.main = make(
+    this.#time = createElement("time", { part: "time", datetime: time, title: new Date(time).toLocaleString() });
+    this.main = createElement(
       href ? "a" : "button",
       { part: "link", click, ...(href ? { href } : { type: "button" }) },
       this.#hint,
       span("item-title", title || type),
       span("item-body", body ?? ""),
-      make("span", { part: "meta" }, this.#time, this.#priority),
+      createElement("span", { part: "meta" }, this.#time, this.#priority),
     );
     this.#read = button("action", () => mark(this.#item.read_at ? "unread" : "read", [id]), icon("m5 12.5 4.5 4.5L19 7.5"));
     this.#archive = button("action", () => mark("archive", [id]), icon("M4 5h16v4H4zM5.5 9v10h13V9M10 13h4"));
-    this.element = make("li", { "data-id": id }, this.main, make("span", { part: "actions" }, this.#read, this.#archive));
+    this.element = createElement("li", { "data-id": id }, this.main, createElement("span", { part: "actions" }, this.#read, this.#archive));
   }
 
-  /** Draws what can change. Only the current row can be reached by Tab. */
+  /** Updates the parts that can change. Tab reaches only the current row. */
   draw(item: InboxItem, labels: Labels, lang: string | undefined, now: number, current: boolean): void {
     this.#item = item;
     const { title, type, priority, read_at, time } = item;
-    set(this.element, "part", `item ${priority}${read_at ? "" : " unread"}`);
-    write(this.#hint, read_at ? "" : `${say(labels.isUnread)}: `);
-    write(this.#time, ago(time, lang, now));
-    write(this.#priority, priority === "high" ? say(labels.high) : "");
-    set(this.#read, "aria-label", (this.#read.title = say(read_at ? labels.markUnread : labels.markRead, title || type)));
-    set(this.#archive, "aria-label", (this.#archive.title = say(labels.archive, title || type)));
+    setAttribute(this.element, "part", `item ${priority}${read_at ? "" : " unread"}`);
+    setText(this.#hint, read_at ? "" : `${format(labels.isUnread)}: `);
+    setText(this.#time, ago(time, lang, now));
+    setText(this.#priority, priority === "high" ? format(labels.high) : "");
+    setAttribute(this.#read, "aria-label", (this.#read.title = format(read_at ? labels.markUnread : labels.markRead, title || type)));
+    setAttribute(this.#archive, "aria-label", (this.#archive.title = format(labels.archive, title || type)));
     for (const one of [this.main, this.#read, this.#archive]) one.tabIndex = current ? 0 : -1;
   }
 }

@@ -1,4 +1,4 @@
-// How the element looks. The build squeezes it.
+// The style sheet of the element. The build removes white space and comments.
 export default `
 :host {
   --bellhop-accent: light-dark(#3a53c5, #9fb2ff);
@@ -25,12 +25,12 @@ export default `
 button { border: 0; background: none; color: inherit; font: inherit; cursor: pointer }
 svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round }
 :focus-visible { outline: 2px solid var(--bellhop-accent); outline-offset: -2px; border-radius: 8px }
-.hush { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+.sr-only { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 
 [part=bell] { position: relative; display: grid; place-items: center; width: var(--bellhop-size); height: var(--bellhop-size); border-radius: 50% }
 [part=bell]:is(:hover, [aria-expanded=true]) { background: #8883 }
 [part=bell] svg { width: 1.5rem; transform-origin: 50% 10% }
-.rings svg { animation: ring 0.7s }
+.ringing svg { animation: ring 0.7s }
 @keyframes ring { 25% { rotate: 14deg } 60% { rotate: -11deg } }
 
 [part=badge] { min-width: 1.25rem; padding: 0 0.35rem; border-radius: 99px; background: var(--bellhop-badge); color: var(--bellhop-on-badge); font-size: 0.75rem; font-weight: 650; line-height: 1.25rem; text-align: center }

@@ -1,24 +1,24 @@
 import type { InboxItem, Notification, Verb } from "../index.js";
-import { button, hush, icon, make, write } from "./dom.js";
+import { button, screenReaderText, icon, createElement, setText } from "./dom.js";
 import type { List } from "./list.js";
 import { Row } from "./row.js";
 import css from "./style.js";
-import { badge, say, type Labels } from "./words.js";
+import { badge, format, type Labels } from "./labels.js";
 
 const MINUTE = 60_000;
 
-/** What the user does. */
+/** Callbacks for the user's actions. */
 export interface Actions {
-  /** Returns false if the page does itself what choosing does. */
+  /** Returns false if the page called preventDefault(). */
   select(item: InboxItem): boolean;
   mark(verb: Verb, ids?: string[]): void;
   more(): void;
   toggle(open: boolean): void;
-  /** Time has passed. */
+  /** The displayed times are out of date. */
   redraw(): void;
 }
 
-/** The element's shadow: draws a List, and says what the user does. */
+/** The shadow tree of the element: displays a List, and calls Actions for what the user does. */
 export class View {
   #host: HTMLElement;
   #root: ShadowRoot;
@@ -27,30 +27,30 @@ export class View {
   #current: string | undefined; // the id of the row that Tab reaches
   #clock: ReturnType<typeof setInterval> | undefined;
 
-  #name = hush();
-  #badge = make("span", { part: "badge", "aria-hidden": "true" });
-  #count = hush();
-  #bell = button("bell", () => {}, make("slot", { name: "icon" }, icon("M6 10a6 6 0 0 1 12 0c0 5 2 6.5 2 6.5H4S6 15 6 10ZM10 20a2.2 2.2 0 0 0 4 0")), this.#name);
-  #title = make("h2", { part: "title", id: "title" });
+  #bellName = screenReaderText();
+  #badge = createElement("span", { part: "badge", "aria-hidden": "true" });
+  #count = screenReaderText();
+  #bell = button("bell", () => {}, createElement("slot", { name: "icon" }, icon("M6 10a6 6 0 0 1 12 0c0 5 2 6.5 2 6.5H4S6 15 6 10ZM10 20a2.2 2.2 0 0 0 4 0")), this.#bellName);
+  #title = createElement("h2", { part: "title", id: "title" });
   #readAll = button("read-all", () => {
-    this.#panel.focus(); // the button goes
+    this.#panel.focus(); // the button will be hidden
     this.#actions.mark("read");
   });
-  #note = make("p", { part: "note" });
-  #ul = make("ul", { part: "list", role: "list" });
+  #note = createElement("p", { part: "note" });
+  #ul = createElement("ul", { part: "list", role: "list" });
   #more = button("more", () => this.#actions.more());
-  #panel = make("div", { part: "panel", tabindex: "-1", "aria-labelledby": "title" });
-  #status = make("div", { role: "status", class: "hush" });
+  #panel = createElement("div", { part: "panel", tabindex: "-1", "aria-labelledby": "title" });
+  #status = createElement("div", { role: "status", class: "sr-only" });
 
   constructor(host: HTMLElement, actions: Actions) {
     this.#host = host;
     this.#actions = actions;
-    const sheet = new CSSStyleSheet(); // which a policy against inline styles allows
+    const sheet = new CSSStyleSheet(); // allowed by a Content-Security-Policy without inline styles
     sheet.replaceSync(css);
     this.#root = host.attachShadow({ mode: "open" });
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.append(this.#bell, this.#panel, this.#status);
-    this.#panel.append(make("div", { part: "header" }, this.#title, this.#readAll), this.#note, this.#ul, this.#more);
+    this.#panel.append(createElement("div", { part: "header" }, this.#title, this.#readAll), this.#note, this.#ul, this.#more);
     this.#bell.ariaHasPopup = "dialog";
     this.#panel.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
     this.#panel.addEventListener("beforetoggle", ({ newState }) => {
@@ -75,8 +75,8 @@ export class View {
     if (this.open && !this.#inline) this.#panel.hidePopover();
   }
 
-  /** Takes the shape that the attributes ask for. */
-  shape(): void {
+  /** Applies the attribute `inline`. */
+  applyLayout(): void {
     const inline = this.#inline;
     this.#panel.popover = inline ? null : "auto";
     this.#panel.role = inline ? "region" : "dialog";
@@ -84,30 +84,30 @@ export class View {
     this.#bell.hidden = inline;
     if (inline) this.#title.after(this.#badge, this.#count);
     else this.#bell.append(this.#badge, this.#count);
-    this.tick();
+    this.updateClock();
   }
 
-  /** Draws what is not so already, at a time of the service's. */
+  /** Updates all elements that have changed; now is the service's time. */
   draw(list: List | undefined, count: number, offline: boolean, labels: Labels, now = Date.now()): void {
     const { items = [], loaded, loading, failed, next } = list ?? {};
-    const words = (name: keyof Labels, when: unknown) => (when ? say(labels[name], count) : "");
-    write(this.#name, `${words("title", 1)} `);
-    write(this.#title, words("title", 1));
-    write(this.#badge, count ? badge(count) : "");
-    write(this.#count, words("unread", count));
-    write(this.#readAll, words("readAll", count));
-    write(this.#note, words(failed ? "failed" : offline ? "offline" : loaded ? "empty" : "loading", failed || offline || !items.length));
-    write(this.#more, words(failed ? "retry" : loading ? "loading" : "more", failed || next));
+    const text = (name: keyof Labels, when: unknown) => (when ? format(labels[name], count) : "");
+    setText(this.#bellName, `${text("title", 1)} `);
+    setText(this.#title, text("title", 1));
+    setText(this.#badge, count ? badge(count) : "");
+    setText(this.#count, text("unread", count));
+    setText(this.#readAll, text("readAll", count));
+    setText(this.#note, text(failed ? "failed" : offline ? "offline" : loaded ? "empty" : "loading", failed || offline || !items.length));
+    setText(this.#more, text(failed ? "retry" : loading ? "loading" : "more", failed || next));
     this.#drawRows(items, labels, now);
-    if (this.#root.activeElement?.matches("[hidden]")) this.#focus(); // it has nothing more to do
+    if (this.#root.activeElement?.matches("[hidden]")) this.#focus(); // the focused button was hidden
   }
 
-  /** Something new came: moves the bell, and says so to screen readers. */
+  /** Animates the bell for a new notification, and announces it to screen readers. */
   ring({ title, type }: Notification, labels: Labels): void {
-    this.#status.textContent = say(labels.arrived, title || type);
-    this.#bell.classList.remove("rings");
-    void this.#bell.offsetWidth; // lest the animation not begin anew
-    this.#bell.classList.add("rings");
+    this.#status.textContent = format(labels.arrived, title || type);
+    this.#bell.classList.remove("ringing");
+    void this.#bell.offsetWidth; // a reflow, which restarts the animation
+    this.#bell.classList.add("ringing");
   }
 
   get #inline(): boolean {
@@ -118,11 +118,11 @@ export class View {
     try {
       return Intl.getCanonicalLocales(this.#host.closest<HTMLElement>("[lang]")?.lang)[0];
     } catch {
-      return undefined; // not one of theirs
+      return undefined; // not a valid language tag
     }
   }
 
-  // What stays is not moved: it may have the focus.
+  // Does not move the elements of items that stay, since moving an element removes its focus.
   #drawRows(items: InboxItem[], labels: Labels, now: number): void {
     const focused = this.#focused();
     const at = [...this.#rows.keys()].indexOf(this.#current!);
@@ -150,13 +150,13 @@ export class View {
   }
 
   #toggled(open: boolean): void {
-    this.tick();
+    this.updateClock();
     if (open) this.#focus();
     this.#actions.toggle(open);
   }
 
-  /** Lets the times go on while they are shown, which is to be called when that changes. */
-  tick(): void {
+  /** Redraws every minute while the list is visible, to keep its times correct. Must be called when the visibility changes. */
+  updateClock(): void {
     this.#bell.ariaExpanded = `${this.open}`;
     clearInterval(this.#clock);
     if (this.open && this.#host.isConnected) this.#clock = setInterval(() => this.#actions.redraw(), MINUTE);
@@ -167,7 +167,7 @@ export class View {
     const at = [...this.#rows.keys()].indexOf(this.#focused()!);
     const row = rows[{ ArrowDown: at + 1, ArrowUp: Math.max(at - 1, 0), Home: 0, End: rows.length - 1 }[event.key] ?? -1];
     if (!row) return;
-    event.preventDefault(); // the page is not to scroll
+    event.preventDefault(); // no scrolling
     row.main.focus();
   }
 

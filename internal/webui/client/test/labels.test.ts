@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { ago, badge, english, link, say } from "../src/inbox/words.js";
+import { ago, badge, english, link, format } from "../src/inbox/labels.js";
 
 describe("a label", () => {
   it("says what it is about, as it is", () => {
-    expect(say("Archive: {}", "$& and {}")).toBe("Archive: $& and {}");
-    expect(say(english.unread, 3)).toBe("3 unread");
-    expect(say("Nothing")).toBe("Nothing");
+    expect(format("Archive: {}", "$& and {}")).toBe("Archive: $& and {}");
+    expect(format(english.unread, 3)).toBe("3 unread");
+    expect(format("Nothing")).toBe("Nothing");
   });
 
   it("may make its own plural", () => {
     const unread = (n: string | number) => (n === 1 ? "eine ungelesene" : `${n} ungelesene`);
-    expect([say(unread, 1), say(unread, 2)]).toEqual(["eine ungelesene", "2 ungelesene"]);
+    expect([format(unread, 1), format(unread, 2)]).toEqual(["eine ungelesene", "2 ungelesene"]);
   });
 });
 

@@ -1,15 +1,15 @@
-// What the element says. All of it can be replaced, for other languages.
+// The texts of the element. A page can replace all of them, for other languages.
 
-/** A text, with `{}` for what it is about; or what makes one of it, for plurals. */
+/** A text in which `{}` stands for a number or title; or a function of it that returns the text, for plurals. */
 export type Label = string | ((of: string | number) => string);
 
 export interface Labels {
   title: Label;
-  /** Of the number that is unread. */
+  /** `{}` is the number of unread notifications. */
   unread: Label;
-  /** Says that one item is unread. */
+  /** Announces to screen readers that an item is unread. */
   isUnread: Label;
-  /** Marks what has a high priority. */
+  /** Shown on items with high priority. */
   high: Label;
   empty: Label;
   loading: Label;
@@ -18,11 +18,11 @@ export interface Labels {
   offline: Label;
   more: Label;
   readAll: Label;
-  /** Of the item's title, as are the next two. */
+  /** `{}` is the title of the item, as in the next two. */
   markRead: Label;
   markUnread: Label;
   archive: Label;
-  /** Said, not shown, of the title of what has just come. */
+  /** Announced to screen readers, not shown. `{}` is the title of a new notification. */
   arrived: Label;
 }
 
@@ -35,7 +35,7 @@ export const english: Labels = {
   loading: "Loading…",
   failed: "Could not be loaded.",
   retry: "Try again",
-  offline: "No connection. Marks are kept until it is back.",
+  offline: "No connection. Marks are saved until you are online again.",
   more: "Show older",
   readAll: "Mark all as read",
   markRead: "Mark as read: {}",
@@ -44,12 +44,12 @@ export const english: Labels = {
   arrived: "New notification: {}",
 };
 
-/** Returns the text of a label. */
-export function say(label: Label, of: string | number = ""): string {
+/** Returns the text of a label, with of in place of `{}`. */
+export function format(label: Label, of: string | number = ""): string {
   return typeof label === "string" ? label.replace("{}", () => String(of)) : label(of);
 }
 
-/** Returns a count as it fits a badge. */
+/** Returns a count as text of at most three characters, for the badge. */
 export const badge = (count: number): string => (count > 99 ? "99+" : String(count));
 
 const UNITS = [
@@ -59,7 +59,7 @@ const UNITS = [
 ] as const;
 const WEEK = 7 * 86_400;
 
-/** Returns how long ago a time was, or its date if that was more than a week. */
+/** Returns how long ago a time was, or its date if it is more than a week ago. */
 export function ago(time: string, lang: string | undefined, now: number): string {
   const seconds = Math.max(0, (now - Date.parse(time)) / 1000);
   if (seconds > WEEK) return new Date(time).toLocaleDateString(lang, { dateStyle: "medium" });
@@ -68,7 +68,7 @@ export function ago(time: string, lang: string | undefined, now: number): string
   return format.format(0, "second"); // now
 }
 
-/** Returns where data.url leads, if a link to there is safe. */
+/** Returns the absolute address of data.url if its scheme is http or https, since others may be unsafe. */
 export function link(data: Record<string, unknown> | undefined, base: string): string | undefined {
   if (typeof data?.url !== "string") return undefined;
   try {
