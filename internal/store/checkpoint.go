@@ -1,10 +1,8 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -24,30 +22,17 @@ import (
 //	store/       Pebble's files
 //	checkpoint   the manifest: format, sequence, identity, and the size and checksum of each file
 //
-// The manifest is written last. The files of one node (lock, ballast, watermark) are not
-// part of a checkpoint.
+// The manifest is written last. The files of one node (lock, ballast, watermark, journal,
+// damaged) are not part of a checkpoint.
 
 // ErrCheckpoint says that a directory is not a checkpoint that can be restored.
 var ErrCheckpoint = errors.New("not a usable checkpoint")
 
-// manifest describes a checkpoint.
-type manifest struct {
-	Format   int             `json:"format"`
-	Sequence notify.Sequence `json:"sequence"` // of the last entry applied
-	Identity string          `json:"identity"` // of the store, in hexadecimal
-	Files    []manifestFile  `json:"files"`    // in the order of their names
-}
-
-type manifestFile struct {
-	Name  string `json:"name"`
-	Bytes int64  `json:"bytes"`
-	CRC   uint32 `json:"crc"` // Castagnoli
-}
-
 // Checkpoint writes a copy of the store to dir, which must not exist, and returns the
 // sequence of the last entry that the copy contains. That is exactly the state after this
 // entry. It contains every entry whose Apply returned before Checkpoint was called, and may
-// contain later ones, among them entries that are not durable yet.
+// contain later ones, among them entries that are not durable yet. In a cluster the same is
+// true of ApplyAt.
 //
 // Apply and readers go on meanwhile. Tables are hard links if dir is on the disk of the
 // store, so that a checkpoint takes little space at first. They are read once for their
@@ -77,7 +62,11 @@ func (s *Store) checkpoint(ctx context.Context, dir string) (last notify.Sequenc
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if err := s.db.Checkpoint(partial.path()); err != nil {
+	var options []pebble.CheckpointOption
+	if s.watermark == nil { // entries of a replicated store may still be on their way to the log
+		options = append(options, pebble.WithFlushedWAL())
+	}
+	if err := s.db.Checkpoint(partial.path(), options...); err != nil {
 		return 0, err
 	}
 	m, err := partial.describe()
@@ -107,6 +96,14 @@ type RestoreOptions struct {
 	// entries that it covers and the checkpoint lacks as lost.
 	Replayed bool
 
+	// Replace replaces the store that dir has. It is removed when everything is known about
+	// the checkpoint that can be known without opening it for good.
+	Replace bool
+
+	// Move moves the files of the checkpoint instead of copying them, so that they take no
+	// more space. The checkpoint is not usable afterwards, even if Restore fails.
+	Move bool
+
 	// FS replaces the disk in tests; nil is the disk.
 	FS vfs.FS
 }
@@ -124,19 +121,19 @@ func Restore(ctx context.Context, checkpoint, dir string, o RestoreOptions) (not
 	if disk == nil {
 		disk = vfs.Default
 	}
-	m, err := restore(ctx, disk, checkpoint, dir, o.Replayed)
+	m, err := restore(ctx, disk, checkpoint, dir, o)
 	if err != nil {
 		return 0, fmt.Errorf("restore the checkpoint %s into %s: %w", checkpoint, dir, err)
 	}
 	return m.Sequence, nil
 }
 
-func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, replayed bool) (m manifest, err error) {
+func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, o RestoreOptions) (m manifest, err error) {
 	from, to := &Store{fs: disk, dir: checkpoint}, &Store{fs: disk, dir: dir}
 	if m, err = from.readManifest(); err != nil {
 		return m, err
 	}
-	if files, err := disk.List(to.path()); err == nil && len(files) > 0 {
+	if files, err := disk.List(to.path()); err == nil && len(files) > 0 && !o.Replace {
 		return m, fmt.Errorf("%s is not empty: %w", to.path(), fs.ErrExist)
 	}
 	partial := &Store{fs: disk, dir: filepath.Join(dir, "restore.partial")}
@@ -144,7 +141,7 @@ func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, replayed 
 		return m, err
 	}
 	defer func() { err = errors.Join(err, disk.RemoveAll(partial.dir)) }()
-	if err := from.copyFiles(ctx, m, partial); err != nil {
+	if err := from.transfer(ctx, m, partial, o.Move); err != nil {
 		return m, err
 	}
 	found, err := partial.describe()
@@ -154,21 +151,47 @@ func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, replayed 
 	case found.Sequence != m.Sequence || found.Identity != m.Identity:
 		return m, fmt.Errorf("%w: its files end at sequence %d, and its manifest says %d", ErrCheckpoint, found.Sequence, m.Sequence)
 	}
-	if replayed {
-		if err := disk.Remove(watermarkPath(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return m, err
-		}
+	if err := to.clear(o); err != nil {
+		return m, err
 	}
 	if err := disk.Rename(partial.path(), to.path()); err != nil {
 		return m, err
 	}
-	return m, syncDir(disk, dir)
+	return m, errors.Join(removeFile(disk, damagedPath(dir)), syncDir(disk, dir))
+}
+
+// clear removes from the data directory of s what must not stand beside a restored store.
+func (s *Store) clear(o RestoreOptions) error {
+	if o.Replayed {
+		if err := removeFile(s.fs, watermarkPath(s.dir)); err != nil {
+			return err
+		}
+	}
+	if !o.Replace {
+		return nil
+	}
+	unlock, err := s.lockExisting()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.fs.RemoveAll(s.path()), unlock())
+}
+
+// transfer brings the files of m into another directory, and compares each with m.
+func (s *Store) transfer(ctx context.Context, m manifest, to *Store, move bool) error {
+	if !move {
+		return s.copyFiles(ctx, m, to)
+	}
+	if err := s.copyFiles(ctx, m, nil); err != nil {
+		return err
+	}
+	return errors.Join(s.fs.RemoveAll(to.path()), s.fs.Rename(s.path(), to.path()), syncDir(s.fs, to.dir))
 }
 
 // describe opens the files of s without changing them, checks that they are a whole store,
 // and returns a manifest without a list of files.
 func (s *Store) describe() (m manifest, err error) {
-	opts := readOnly(&pebble.Options{FS: s.fs, Merger: merger(), Logger: quiet{}})
+	opts := readOnly(&pebble.Options{FS: s.fs, Lock: s.lock, Merger: merger(), Logger: quiet{}})
 	db, err := pebble.Open(s.path(), opts)
 	if err != nil {
 		return m, err
@@ -209,7 +232,10 @@ func describeDB(db *pebble.DB) (m manifest, err error) {
 	if err == nil && len(id) != len(identity{}) {
 		err = errCorrupt
 	}
-	return manifest{Format: formatVersion, Sequence: st.last, Identity: hex.EncodeToString(id)}, err
+	p, _, positionErr := readPosition(db)
+	return manifest{
+		Format: formatVersion, Sequence: st.last, Identity: hex.EncodeToString(id), Journal: p.Journal, Message: p.Message,
+	}, errors.Join(err, positionErr)
 }
 
 // quiet discards what Pebble logs about a copy of a store.
@@ -228,7 +254,8 @@ func (s *Store) dataFiles() ([]string, error) {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "LOCK" }), err
 }
 
-// copyFiles copies the files of m into another directory, and compares each with m.
+// copyFiles compares the files of m with it, and copies them into another directory, unless
+// that is nil.
 func (s *Store) copyFiles(ctx context.Context, m manifest, to *Store) error {
 	names, err := s.dataFiles()
 	if err != nil {
@@ -243,12 +270,8 @@ func (s *Store) copyFiles(ctx context.Context, m manifest, to *Store) error {
 		if filepath.Base(want.Name) != want.Name || !filepath.IsLocal(want.Name) {
 			return fmt.Errorf("%w: its manifest lists %q, which is not a file name", ErrCheckpoint, want.Name)
 		}
-		f, err := to.fs.Create(filepath.Join(to.path(), want.Name), vfs.WriteCategoryUnspecified)
-		if err != nil {
-			return err
-		}
-		n, crc, err := s.copyFile(ctx, want.Name, f)
-		if err = errors.Join(err, f.Sync(), f.Close()); errors.Is(err, fs.ErrNotExist) {
+		n, crc, err := s.copyFileTo(ctx, want.Name, to)
+		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: its file %s is missing", ErrCheckpoint, want.Name)
 		}
 		if err != nil {
@@ -258,7 +281,24 @@ func (s *Store) copyFiles(ctx context.Context, m manifest, to *Store) error {
 			return fmt.Errorf("%w: its file %s is damaged", ErrCheckpoint, want.Name)
 		}
 	}
+	if to == nil {
+		return nil
+	}
 	return syncDir(to.fs, to.path())
+}
+
+// copyFileTo copies one of Pebble's files into another directory, unless that is nil, and
+// returns its size and checksum.
+func (s *Store) copyFileTo(ctx context.Context, name string, to *Store) (n int64, crc uint32, err error) {
+	if to == nil {
+		return s.copyFile(ctx, name, io.Discard)
+	}
+	f, err := to.fs.Create(filepath.Join(to.path(), name), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return 0, 0, err
+	}
+	n, crc, err = s.copyFile(ctx, name, f)
+	return n, crc, errors.Join(err, f.Sync(), f.Close())
 }
 
 // copyBytes is the size of the pieces in which files are read: ctx is checked before each.
@@ -286,42 +326,6 @@ func (s *Store) copyFile(ctx context.Context, name string, w io.Writer) (n int64
 			return n, 0, err
 		}
 	}
-}
-
-func (s *Store) manifestPath() string { return filepath.Join(s.dir, "checkpoint") }
-
-// encode returns m as a line of JSON, and a line with its checksum.
-func (m manifest) encode() []byte {
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // a struct of numbers and strings has an encoding
-	}
-	return fmt.Appendf(append(b, '\n'), "%08x\n", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
-}
-
-func (s *Store) readManifest() (m manifest, err error) {
-	f, err := s.fs.Open(s.manifestPath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, fmt.Errorf("%w: it has no manifest, so it is incomplete or something else", ErrCheckpoint)
-	}
-	if err != nil {
-		return m, err
-	}
-	b, err := io.ReadAll(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return m, err
-	}
-	line, _, _ := bytes.Cut(b, []byte{'\n'})
-	if json.Unmarshal(line, &m) != nil || m.Format == 0 {
-		return m, fmt.Errorf("%w: its manifest is damaged", ErrCheckpoint)
-	}
-	if want := fmt.Appendf(nil, "%s\n%08x\n", line, crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli))); !bytes.Equal(b, want) {
-		return m, fmt.Errorf("%w: its manifest is damaged", ErrCheckpoint)
-	}
-	if m.Format != formatVersion {
-		return m, fmt.Errorf("%w: %w: it has format %d, and this version reads format %d only", ErrCheckpoint, ErrFormat, m.Format, formatVersion)
-	}
-	return m, nil
 }
 
 func mustNotExist(disk vfs.FS, path string) error {

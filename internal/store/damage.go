@@ -15,11 +15,14 @@ import (
 // errDamaged says that durable entries are missing, and that the rest is not consistent.
 var errDamaged = errors.New("the store is damaged")
 
+// isDamage reports whether err is about damaged files.
+func isDamage(err error) bool {
+	return errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) || pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
+}
+
 // withAdvice adds instructions for the operator to an error of damaged files.
 func (s *Store) withAdvice(err error) error {
-	damaged := errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) ||
-		pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
-	if !damaged {
+	if !isDamage(err) {
 		return err
 	}
 	return fmt.Errorf("%w. Restore the data directory from a backup. To go on without one, leave %s in its place. "+

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -133,6 +132,9 @@ func (s *Store) loadReplica(replicated bool) (err error) {
 		return fmt.Errorf("read the position in the journal: %w", err)
 	}
 	if !replicated {
+		if err := removeFile(s.fs, journalPath(s.dir)); err != nil {
+			return err
+		}
 		if s.replica.position == (notify.Position{}) {
 			return nil
 		}
@@ -159,8 +161,5 @@ func (s *Store) leave() error {
 // removeWatermark removes the watermark of a store that was not replicated before. A
 // replicated store may lose its end without any loss.
 func (s *Store) removeWatermark() error {
-	if err := s.fs.Remove(watermarkPath(s.dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove the watermark: %w", err)
-	}
-	return nil
+	return removeFile(s.fs, watermarkPath(s.dir))
 }

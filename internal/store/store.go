@@ -207,7 +207,9 @@ func (s *Store) options(o Options) *pebble.Options {
 			CompactionEnd: func(i pebble.CompactionInfo) { s.backgroundSucceeded(i.Err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
 				err := fmt.Errorf("data corruption: %w", i.Details)
-				s.corrupt.Store(&err)
+				if s.corrupt.Swap(&err) == nil && o.Replicated { // the next start takes a checkpoint
+					s.noteDamage()
+				}
 				o.Logger.Error("corrupt data in the store; restore the data directory from a backup", "path", i.Path, "error", i.Details)
 			},
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {

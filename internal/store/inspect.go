@@ -1,0 +1,167 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Contents describes a store that is not open: that of a data directory, or a checkpoint.
+type Contents struct {
+	Exists   bool
+	Identity string          // of the store
+	Sequence notify.Sequence // of the last entry applied
+
+	// Journal and Message are the position in the journal of a cluster, if the store
+	// follows one. If the store is damaged, Journal is the one that RecordJournal recorded.
+	Journal string
+	Message uint64
+
+	// Damage says why the store cannot be used; nil: nothing was found.
+	Damage error
+}
+
+// Inspect describes the store in a data directory, without changing it. Its error is ErrInUse,
+// ErrFormat, or one of the disk. A nil disk is that of the machine.
+func Inspect(dir string, disk vfs.FS) (c Contents, err error) {
+	if disk == nil {
+		disk = vfs.Default
+	}
+	s := &Store{fs: disk, dir: dir}
+	if files, err := s.dataFiles(); errors.Is(err, fs.ErrNotExist) || err == nil && len(files) == 0 {
+		return Contents{}, nil
+	}
+	unlock, err := s.lockExisting()
+	if err != nil {
+		return Contents{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	c, err = s.contents()
+	if err != nil && isDamage(err) {
+		c, err = Contents{Exists: true, Damage: err}, nil
+	}
+	if err == nil && mustNotExist(disk, damagedPath(dir)) != nil {
+		c.Damage = errors.Join(c.Damage, fmt.Errorf("%w: corrupt data was found while it was open", errDamaged))
+	}
+	if err == nil && c.Damage != nil {
+		c.Journal, err = readFile(disk, journalPath(dir))
+	}
+	return c, err
+}
+
+// contents describes the files of s.
+func (s *Store) contents() (Contents, error) {
+	desc, err := pebble.Peek(s.path(), s.fs)
+	if err != nil {
+		return Contents{}, err
+	}
+	if !desc.Exists {
+		return Contents{}, s.noData("the marker of its MANIFEST is missing", ".sst", ".blob", ".log")
+	}
+	m, err := s.describe()
+	if err != nil {
+		return Contents{}, err
+	}
+	return m.contents(), nil
+}
+
+func (m manifest) contents() Contents {
+	return Contents{Exists: true, Identity: m.Identity, Sequence: m.Sequence, Journal: m.Journal, Message: m.Message}
+}
+
+// InspectCheckpoint describes a checkpoint by its manifest.
+func InspectCheckpoint(dir string) (Contents, error) {
+	s := &Store{fs: vfs.Default, dir: dir}
+	m, err := s.readManifest()
+	if err != nil {
+		return Contents{}, fmt.Errorf("read the checkpoint %s: %w", dir, err)
+	}
+	return m.contents(), nil
+}
+
+// lockExisting locks a store that exists. If it does not, there is nothing to lock.
+func (s *Store) lockExisting() (unlock func() error, err error) {
+	if err := mustNotExist(s.fs, s.path()); err == nil {
+		return func() error { return nil }, nil
+	}
+	if err := s.acquireLock(); err != nil {
+		return nil, err
+	}
+	return s.lock.Close, nil
+}
+
+// journalPath is a file beside the store with the identity of the journal that it follows:
+// if the store is damaged, the journal is still known, and that the store is a copy.
+func journalPath(dir string) string { return filepath.Join(dir, "journal") }
+
+// damagedPath is an empty file beside a replicated store in which corrupt data was found.
+func damagedPath(dir string) string { return filepath.Join(dir, "damaged") }
+
+// RecordJournal records in a data directory that its store is a copy of a journal, from which
+// it can be made again. A store that is opened alone removes the record.
+func RecordJournal(dir, journal string, disk vfs.FS) error {
+	if disk == nil {
+		disk = vfs.Default
+	}
+	s := &Store{fs: disk, dir: dir}
+	if recorded, err := readFile(disk, journalPath(dir)); err == nil && recorded == journal {
+		return nil
+	}
+	err := s.makeDir()
+	if err == nil {
+		err = errors.Join(writeSynced(disk, journalPath(dir), []byte(journal)), syncDir(disk, dir))
+	}
+	if err != nil {
+		return fmt.Errorf("record the journal of the store: %w", err)
+	}
+	return nil
+}
+
+// noteDamage makes the next Inspect report that the store is damaged.
+func (s *Store) noteDamage() {
+	if err := writeSynced(s.fs, damagedPath(s.dir), nil); err != nil {
+		s.log.Warn("it cannot be recorded that the store is damaged", "error", err)
+	}
+}
+
+// Fork makes the store the beginning of another journal: its first message is applied to it.
+// All generations are forgotten, so that every cursor is answered with a reset. That is durable
+// when Fork returns. It must be called before the first ApplyAt.
+func (s *Store) Fork(journal string) error {
+	if err := s.leave(); err != nil {
+		return fmt.Errorf("leave the journal: %w", err)
+	}
+	err := s.db.DeleteRange([]byte{kindGeneration}, endOfKind(kindGeneration), pebble.Sync)
+	if err != nil {
+		return fmt.Errorf("forget the generations: %w", err)
+	}
+	return s.Adopt(journal)
+}
+
+// readFile returns the content of a file, empty if there is none.
+func readFile(disk vfs.FS, path string) (string, error) {
+	f, err := disk.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(f)
+	return string(b), errors.Join(err, f.Close())
+}
+
+// removeFile removes a file if there is one.
+func removeFile(disk vfs.FS, path string) error {
+	if err := disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", path, err)
+	}
+	return nil
+}
