@@ -23,6 +23,8 @@ var libraryMethods = []string{
 // checkpoint of the store.
 var notUsedYet = []name{
 	{"internal/store", "Restore"},
+	{"internal/store", "Inspect"},
+	{"internal/store", "InspectCheckpoint"},
 	{"internal/store", "RecordJournal"},
 	{"internal/store", "Fork"},
 	{"internal/journal", "Connect"},
