@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import { browser, FakeSocket, goes, live, open, pass, settled, socket, told, welcome } from "./stage.js";
+import { browser, FakeSocket, setOnline, live, open, advance, settle, socket, notification, welcome } from "./fakes.js";
 
-/** What is missing outside of a page. */
+/** The globals that are missing outside of pages. */
 const environments: Record<string, string[]> = {
   "a worker": ["document", "localStorage"],
   "a service worker": ["document", "localStorage", "reportError"],
@@ -9,7 +9,7 @@ const environments: Record<string, string[]> = {
 };
 
 describe.each(Object.entries(environments))("in %s", (where, missing) => {
-  it("a connection is kept, and what is missing is not missed", async () => {
+  it("the client works without the missing globals", async () => {
     for (const name of missing) {
       if (name === "localStorage") browser.refused.add(name);
       else vi.stubGlobal(name, undefined);
@@ -18,11 +18,11 @@ describe.each(Object.entries(environments))("in %s", (where, missing) => {
     bell.on("notification", () => {
       throw new Error("broken");
     });
-    await socket().hears(welcome("c1"), live("c2"), told("a", "c3"));
+    await socket().receives(welcome("c1"), live("c2"), notification("a", "c3"));
     browser.network = false;
-    await socket().ends(1006);
-    await goesBack(where !== "Node");
-    await socket().hears(welcome("c3"), told("b", "c4"), live("c4"));
+    await socket().closes(1006);
+    await restoreNetwork(where !== "Node");
+    await socket().receives(welcome("c3"), notification("b", "c4"), live("c4"));
     browser.fetch.mockImplementation(async () => Response.json({}));
     await bell.read("a");
     expect([bell.state, ids()]).toEqual(["open", ["a", "b"]]);
@@ -31,20 +31,20 @@ describe.each(Object.entries(environments))("in %s", (where, missing) => {
   });
 });
 
-/** The network is back, which a browser says and Node does not. */
-async function goesBack(says: boolean) {
+/** Restores the network. A browser reports it, Node does not. */
+async function restoreNetwork(says: boolean) {
   const before = FakeSocket.all.length;
   if (says) {
-    await goes(false);
-    await goes(true);
+    await setOnline(false);
+    await setOnline(true);
   } else {
     browser.network = true;
-    await pass(2_000);
+    await advance(2_000);
   }
   expect(FakeSocket.all.length).toBeGreaterThan(before);
 }
 
-describe("marks where storage", () => {
+describe("marks if the storage", () => {
   const denied = () => {
     throw new DOMException("denied", "SecurityError");
   };
@@ -52,7 +52,7 @@ describe("marks where storage", () => {
   const storages: Record<string, () => Partial<Storage>> = {
     "throws at every call": () => ({ getItem: denied, setItem: denied }),
     "throws at writing": () => ({ getItem: () => null, setItem: denied }),
-    "takes nothing in": () => ({ getItem: () => '[{"id":"old","verb":"read","which":{"ids":["z"]}}]', setItem: () => {} }),
+    "ignores writes": () => ({ getItem: () => '[{"id":"old","verb":"read","which":{"ids":["z"]}}]', setItem: () => {} }),
   };
   for (const value of ["{}", "null", "7", '"text"', "not JSON", "[null,7,{}]", '{"length":1}']) {
     storages[`holds ${value}`] = () => {
@@ -67,38 +67,38 @@ describe("marks where storage", () => {
       const posted: string[] = [];
       browser.fetch.mockImplementation(async (_, { body }) => (posted.push(String(body)), Response.json({})));
       const { bell } = await open();
-      await socket().hears(welcome("c1"), live("c1"));
+      await socket().receives(welcome("c1"), live("c1"));
       await Promise.all([bell.read("a"), bell.read("b")]);
-      await pass(60_000);
+      await advance(60_000);
       expect(posted.filter((body) => body !== '{"ids":["z"]}')).toEqual(['{"ids":["a"]}', '{"ids":["b"]}']);
       expect(posted.length).toBeLessThan(5);
     });
   }
 
-  it("cannot even be looked at are delivered", async () => {
+  it("cannot be accessed are delivered", async () => {
     browser.refused.add("localStorage");
     browser.fetch.mockImplementation(async () => Response.json({}));
     const { bell } = await open();
-    await socket().hears(welcome("c1"), live("c1"));
+    await socket().receives(welcome("c1"), live("c1"));
     await bell.read("a");
     expect(browser.fetch).toHaveBeenCalledTimes(1);
   });
 
-  it("is locked by a tab that is asleep are delivered all the same", async () => {
+  it("is locked by a suspended tab are delivered after a timeout", async () => {
     browser.fetch.mockImplementation(async () => Response.json({}));
     const { bell } = await open({ share: false });
-    await socket().hears(welcome("c1"), live("c1"));
+    await socket().receives(welcome("c1"), live("c1"));
     void navigator.locks.request(key, () => new Promise(() => {}));
-    await settled();
+    await settle();
     const read = bell.read("a");
-    await pass(10_000);
+    await advance(10_000);
     await read;
     expect(browser.fetch).toHaveBeenCalledTimes(1);
   });
 });
 
 describe("marks", () => {
-  it("are tried where the browser wrongly says that there is no network", async () => {
+  it("are sent even if the browser wrongly reports that it is offline", async () => {
     browser.onLine = false;
     browser.fetch.mockImplementation(async () => Response.json({}));
     const { bell } = await open();
@@ -106,26 +106,26 @@ describe("marks", () => {
     expect(browser.fetch).toHaveBeenCalledTimes(1);
   });
 
-  it("on their way are not called back when the page closes", async () => {
+  it("that are being sent are not aborted when the page closes", async () => {
     const { bell } = await open();
-    await socket().hears(welcome("c1"), live("c1"));
+    await socket().receives(welcome("c1"), live("c1"));
     let answer = (_: Response) => {};
     browser.fetch.mockImplementation(() => new Promise((resolve) => (answer = resolve)));
     const read = bell.read("a");
-    await settled();
+    await settle();
     bell.close();
     expect(browser.fetch.mock.lastCall![1].signal!.aborted).toBe(false);
     answer(Response.json({}));
     await read;
   });
 
-  it("that get no answer are sent again", async () => {
+  it("without an answer are sent again", async () => {
     const { bell } = await open();
-    await socket().hears(welcome("c1"), live("c1"));
+    await socket().receives(welcome("c1"), live("c1"));
     browser.fetch.mockImplementationOnce(() => new Promise(() => {}));
     browser.fetch.mockImplementation(async () => Response.json({}));
     const read = bell.read("a");
-    await pass(30_250);
+    await advance(30_250);
     await read;
     expect(browser.fetch.mock.calls[0]![1].signal!.aborted).toBe(true);
   });

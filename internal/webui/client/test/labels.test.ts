@@ -2,19 +2,19 @@ import { describe, expect, it } from "vitest";
 import { ago, badge, english, link, format } from "../src/inbox/labels.js";
 
 describe("a label", () => {
-  it("says what it is about, as it is", () => {
+  it("inserts its argument unchanged", () => {
     expect(format("Archive: {}", "$& and {}")).toBe("Archive: $& and {}");
     expect(format(english.unread, 3)).toBe("3 unread");
     expect(format("Nothing")).toBe("Nothing");
   });
 
-  it("may make its own plural", () => {
+  it("may be a function that forms plurals", () => {
     const unread = (n: string | number) => (n === 1 ? "eine ungelesene" : `${n} ungelesene`);
     expect([format(unread, 1), format(unread, 2)]).toEqual(["eine ungelesene", "2 ungelesene"]);
   });
 });
 
-it("a badge has room for two digits", () => {
+it("a badge shows at most two digits", () => {
   expect([1, 99, 100, 12_345].map(badge)).toEqual(["1", "99", "99+", "99+"]);
 });
 
@@ -22,17 +22,17 @@ describe("a time", () => {
   const now = Date.parse("2026-12-01T09:00:00.000Z");
   const before = (seconds: number, lang = "en") => ago(new Date(now - seconds * 1000).toISOString(), lang, now);
 
-  it("is told from now", () => {
+  it("is relative to now", () => {
     const told = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 7 * 86_400].map((seconds) => before(seconds));
     expect(told).toEqual(["now", "now", "1 minute ago", "59 minutes ago", "1 hour ago", "23 hours ago", "yesterday", "7 days ago"]);
   });
 
-  it("is a date after a week, and now where the clocks differ", () => {
+  it("is a date after a week, and now if it lies in the future", () => {
     expect(before(8 * 86_400)).toBe("Nov 23, 2026");
     expect(before(-30)).toBe("now");
   });
 
-  it("is told in the page's language", () => {
+  it("is in the page's language", () => {
     expect(before(7_200, "de")).toBe("vor 2 Stunden");
   });
 });
@@ -40,13 +40,13 @@ describe("a time", () => {
 describe("a link", () => {
   const to = (url: unknown) => link({ url }, "https://app.test/a/b");
 
-  it("leads to a page, from where the page is", () => {
+  it("may be relative to the page", () => {
     expect(to("/issues/42")).toBe("https://app.test/issues/42");
     expect(to("c?d#e")).toBe("https://app.test/a/c?d#e");
     expect(to("http://other.test/")).toBe("http://other.test/");
   });
 
-  it("leads nowhere else", () => {
+  it("has no other scheme than http and https", () => {
     const not = ["javascript:alert(1)", " JaVaScRiPt:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "file:///x", "blob:https://app.test/1", "mailto:a@b.test", "https://[", 42, null, { href: "/" }];
     expect(not.map(to)).toEqual(not.map(() => undefined));
     expect(link(undefined, "https://app.test/")).toBeUndefined();

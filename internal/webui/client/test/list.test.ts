@@ -1,21 +1,21 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { List } from "../src/inbox/list.js";
 import type { Frame } from "../src/types.js";
-import { browser, live, open, pass, settled, socket, told, welcome } from "./stage.js";
+import { browser, live, open, advance, settle, socket, notification, welcome } from "./fakes.js";
 
-// The service's inbox, the newest first, and what was asked of it.
+// The inbox of the service, newest first, and the requests received.
 let service: { id: string; read_at?: string; expires_at?: string; cursor?: string }[];
-let asked: string[];
+let requests: string[];
 let answer: () => Response | undefined;
 let limit: number; // of a page
 
 beforeEach(() => {
   service = ["d", "c", "b", "a"].map((id) => ({ id }));
-  asked = [];
+  requests = [];
   limit = 3;
   answer = () => undefined;
   browser.fetch.mockImplementation(async (url, { method = "GET", body }) => {
-    asked.push(`${method} ${url.pathname.replace("/base", "")}${body ? ` ${body}` : url.search}`);
+    requests.push(`${method} ${url.pathname.replace("/base", "")}${body ? ` ${body}` : url.search}`);
     const other = answer();
     if (other) return other;
     const before = Number(url.searchParams.get("before") ?? 0);
@@ -24,14 +24,14 @@ beforeEach(() => {
   });
 });
 
-/** A list of a connection that is live. */
-async function shown(data = {}) {
+/** Returns a loaded list on a live connection. */
+async function loadedList(data = {}) {
   const tab = await open({ share: false });
   const arrived: string[] = [];
   let changes = 0;
   const list = new List(tab.bell, () => changes++, ({ id }) => arrived.push(id));
   list.ensureLoaded();
-  await socket().hears(welcome("c1", { resumed: true, ...data }), live("c1", 2));
+  await socket().receives(welcome("c1", { resumed: true, ...data }), live("c1", 2));
   const ids = () => list.items.map(({ id, read_at }) => (read_at ? id : `${id}*`)).join(" "); // * is unread
   return { ...tab, list, ids, arrived, changes: () => changes };
 }
@@ -39,22 +39,22 @@ async function shown(data = {}) {
 const inbox = (data: object): Frame => ({ event: "inbox", cursor: "c5", data });
 
 describe("the list", () => {
-  it("is asked for when somebody looks, and the past is over", async () => {
+  it("is loaded when it is visible and the connection is live", async () => {
     const tab = await open({ share: false });
     const list = new List(tab.bell, () => {}, () => {});
-    await socket().hears(welcome("c1"), live("c1", 2), told("e", "c2"));
-    expect([asked, list.items]).toEqual([[], []]);
+    await socket().receives(welcome("c1"), live("c1", 2), notification("e", "c2"));
+    expect([requests, list.items]).toEqual([[], []]);
     list.ensureLoaded();
-    await settled();
-    expect(asked).toEqual(["GET /inbox?limit=20"]);
+    await settle();
+    expect(requests).toEqual(["GET /inbox?limit=20"]);
     expect(list.items.length).toBe(3);
     list.close();
   });
 
-  it("has more pages, of which it shows nothing twice", async () => {
-    const { list, ids } = await shown();
+  it("loads further pages without duplicates", async () => {
+    const { list, ids } = await loadedList();
     expect([ids(), list.next]).toEqual(["d* c* b*", "3"]);
-    await socket().hears(told("e", "c2"));
+    await socket().receives(notification("e", "c2"));
     service.unshift({ id: "e" });
     await list.more();
     expect(ids()).toBe("e* d* c* b* a*");
@@ -62,115 +62,115 @@ describe("the list", () => {
     list.close();
   });
 
-  it("takes in what comes, newest first, and tells what is new", async () => {
-    const { list, ids, arrived } = await shown();
-    await socket().hears(told("e", "c2"), told("f", "c3", { replaces: "c" }), told("g", undefined, { ephemeral: true }), told("h", "c4", { archived_at: "…" }));
+  it("adds notifications at the top, and reports the new ones", async () => {
+    const { list, ids, arrived } = await loadedList();
+    await socket().receives(notification("e", "c2"), notification("f", "c3", { replaces: "c" }), notification("g", undefined, { ephemeral: true }), notification("h", "c4", { archived_at: "…" }));
     expect(ids()).toBe("f* e* d* b*");
     expect(arrived).toEqual(["e", "f", "g", "h"]);
     list.close();
   });
 
-  it("hears what other devices did", async () => {
-    const { list, ids } = await shown();
-    await socket().hears(inbox({ read: ["d", "c"], unread_count: 1 }));
+  it("follows changes made on other devices", async () => {
+    const { list, ids } = await loadedList();
+    await socket().receives(inbox({ read: ["d", "c"], unread_count: 1 }));
     expect(ids()).toBe("d c b*");
-    await socket().hears(inbox({ unread: ["d"], archived: ["c"], recalled: ["b"], unread_count: 1 }));
+    await socket().receives(inbox({ unread: ["d"], archived: ["c"], recalled: ["b"], unread_count: 1 }));
     expect(ids()).toBe("d*");
     list.close();
   });
 
-  it("lets go at once of what a full inbox evicts, and asks for nothing", async () => {
+  it("removes evicted items immediately, without a request", async () => {
     service = ["c", "b", "a"].map((id) => ({ id }));
-    const { list, ids, bell } = await shown();
+    const { list, ids, bell } = await loadedList();
     const evicts = (id: string): Frame => ({ event: "inbox", data: { recalled: [id], unread_count: 3 } });
-    await socket().hears(told("d", "c2"), evicts("a"));
+    await socket().receives(notification("d", "c2"), evicts("a"));
     expect([ids(), bell.unreadCount]).toEqual(["d* c* b*", 3]);
-    await socket().hears(told("e", "c3"), evicts("b"), evicts("never listed"));
-    expect([ids(), bell.unreadCount, asked.length]).toEqual(["e* d* c*", 3, 1]);
+    await socket().receives(notification("e", "c3"), evicts("b"), evicts("never listed"));
+    expect([ids(), bell.unreadCount, requests.length]).toEqual(["e* d* c*", 3, 1]);
     list.close();
   });
 
-  it("is asked for anew when one is back from the archive", async () => {
+  it("is loaded again when an item returns from the archive", async () => {
     service = [{ id: "d" }];
-    const { list, ids } = await shown();
+    const { list, ids } = await loadedList();
     service = ["d", "c"].map((id) => ({ id }));
-    await socket().hears(inbox({ unread: ["d"], unread_count: 2 }));
-    expect([ids(), asked.length]).toEqual(["d*", 1]);
-    await socket().hears(inbox({ unread: ["c"], unread_count: 2 }));
-    expect([ids(), asked.length]).toEqual(["d* c*", 2]);
+    await socket().receives(inbox({ unread: ["d"], unread_count: 2 }));
+    expect([ids(), requests.length]).toEqual(["d*", 1]);
+    await socket().receives(inbox({ unread: ["c"], unread_count: 2 }));
+    expect([ids(), requests.length]).toEqual(["d* c*", 2]);
     list.close();
   });
 
-  it("goes on after a break that was resumed, and is asked for anew after one that was not", async () => {
-    const { list, ids, arrived } = await shown();
-    await socket().ends(1006);
-    await pass(250);
-    await socket().hears(welcome("c1", { resumed: true }), told("e", "c2"), live("c2", 3));
-    expect([ids(), asked.length, arrived]).toEqual(["e* d* c* b*", 1, []]);
+  it("is kept after a resumed connection, and loaded again after one that was not resumed", async () => {
+    const { list, ids, arrived } = await loadedList();
+    await socket().closes(1006);
+    await advance(250);
+    await socket().receives(welcome("c1", { resumed: true }), notification("e", "c2"), live("c2", 3));
+    expect([ids(), requests.length, arrived]).toEqual(["e* d* c* b*", 1, []]);
 
-    await socket().ends(1006);
-    await pass(500);
+    await socket().closes(1006);
+    await advance(500);
     service = [{ id: "z" }];
-    await socket().hears(welcome("d0", { resumed: false }), { event: "reset", cursor: "d0", data: { reason: "unknown" } }, told("z", "d1"));
-    expect(ids()).toBe("e* d* c* b*"); // until there is something better
-    await socket().hears(live("d1", 1));
-    expect([ids(), asked.length]).toEqual(["z*", 2]);
+    await socket().receives(welcome("d0", { resumed: false }), { event: "reset", cursor: "d0", data: { reason: "unknown" } }, notification("z", "d1"));
+    expect(ids()).toBe("e* d* c* b*"); // kept until the new list is loaded
+    await socket().receives(live("d1", 1));
+    expect([ids(), requests.length]).toEqual(["z*", 2]);
     list.close();
   });
 
-  it("is not asked for anew when a quiet connection says that it is live", async () => {
-    const { list } = await shown();
-    await socket().hears(live("c2", 2), live("c3", 2));
-    expect(asked.length).toBe(1);
+  it("is not loaded again by a further live event", async () => {
+    const { list } = await loadedList();
+    await socket().receives(live("c2", 2), live("c3", 2));
+    expect(requests.length).toBe(1);
     list.close();
   });
 
-  it("knows what it heard while a page was on its way", async () => {
-    const { list, ids } = await shown();
-    let arrives = (_: void) => {};
+  it("includes changes that arrive while a page is loading", async () => {
+    const { list, ids } = await loadedList();
+    let respond = (_: void) => {};
     const before = browser.fetch.getMockImplementation()!;
     browser.fetch.mockImplementation(async (...request) => {
-      const page = await before(...request); // as of before
-      await new Promise<void>((resolve) => (arrives = resolve));
+      const page = await before(...request); // does not contain the later changes
+      await new Promise<void>((resolve) => (respond = resolve));
       return page;
     });
     const loaded = list.load();
-    await settled();
-    await socket().hears(told("e", "c2"), inbox({ read: ["d"], unread_count: 2 }));
-    arrives();
+    await settle();
+    await socket().receives(notification("e", "c2"), inbox({ read: ["d"], unread_count: 2 }));
+    respond();
     await loaded;
     expect(ids()).toBe("e* d c* b*");
     list.close();
   });
 
-  it("is asked for again after a break while a page was on its way", async () => {
-    const { list, ids } = await shown();
-    let arrives = (_: void) => {};
+  it("is loaded again if the connection was lost while a page was loading", async () => {
+    const { list, ids } = await loadedList();
+    let respond = (_: void) => {};
     const before = browser.fetch.getMockImplementation()!;
     browser.fetch.mockImplementationOnce(async (...request) => {
       const page = await before(...request);
-      await new Promise<void>((resolve) => (arrives = resolve));
+      await new Promise<void>((resolve) => (respond = resolve));
       return page;
     });
     const loaded = list.load();
-    await settled();
-    await socket().ends(1006);
-    await pass(250);
+    await settle();
+    await socket().closes(1006);
+    await advance(250);
     service = [{ id: "z" }];
-    await socket().hears(welcome("d0", { resumed: false }), live("d0", 1));
-    arrives();
+    await socket().receives(welcome("d0", { resumed: false }), live("d0", 1));
+    respond();
     await loaded;
-    await settled();
+    await settle();
     expect(ids()).toBe("z*");
     list.close();
   });
 
-  it("that could not be had is asked for on demand, not over and over", async () => {
+  it("is loaded again on demand after a failure, not in a loop", async () => {
     answer = () => new Response(null, { status: 503 });
-    const { list, ids } = await shown();
+    const { list, ids } = await loadedList();
     list.ensureLoaded();
-    await settled();
-    expect([list.failed, list.loaded, asked.length]).toEqual([true, false, 1]);
+    await settle();
+    expect([list.failed, list.loaded, requests.length]).toEqual([true, false, 1]);
     answer = () => undefined;
     await list.more();
     expect([list.failed, ids()]).toEqual([false, "d* c* b*"]);
@@ -179,78 +179,78 @@ describe("the list", () => {
 });
 
 describe("a list that cannot be loaded", () => {
-  it("is asked for again by itself, with growing waits, while the connection is well", async () => {
+  it("is retried with growing waits while the connection stays open", async () => {
     answer = () => new Response("", { status: 502 });
-    const { list, ids } = await shown();
+    const { list, ids } = await loadedList();
     list.ensureLoaded();
-    await pass(60_000);
+    await advance(60_000);
     expect(list.failed).toBe(true);
-    expect(asked.length).toBeGreaterThan(4);
-    expect(asked.length).toBeLessThan(30);
+    expect(requests.length).toBeGreaterThan(4);
+    expect(requests.length).toBeLessThan(30);
     answer = () => undefined;
-    await pass(30_000);
+    await advance(30_000);
     expect([list.failed, ids()]).toEqual([false, "d* c* b*"]);
-    const before = asked.length;
-    await pass(60_000);
-    expect(asked.length).toBe(before);
+    const before = requests.length;
+    await advance(60_000);
+    expect(requests.length).toBe(before);
     list.close();
   });
 
-  it("is not asked for once it is closed", async () => {
+  it("is not retried after close()", async () => {
     answer = () => new Response("", { status: 502 });
-    const { list } = await shown();
+    const { list } = await loadedList();
     list.close();
-    const before = asked.length;
-    await pass(60_000);
-    expect(asked.length).toBe(before);
+    const before = requests.length;
+    await advance(60_000);
+    expect(requests.length).toBe(before);
   });
 });
 
-describe("what the user marks", () => {
-  it("shows at once and goes to the service", async () => {
-    const { list, ids } = await shown();
+describe("a mark", () => {
+  it("shows immediately and is sent to the service", async () => {
+    const { list, ids } = await loadedList();
     const marks = [list.mark("read", ["d"]), list.mark("archive", ["c"])];
     expect(ids()).toBe("d b*");
     await Promise.all(marks);
     await list.mark("unread", ["d"]);
     expect(ids()).toBe("d* b*");
-    expect(asked.slice(1)).toEqual(['POST /inbox/read {"ids":["d"]}', 'POST /inbox/archive {"ids":["c"]}', 'POST /inbox/unread {"ids":["d"]}']);
+    expect(requests.slice(1)).toEqual(['POST /inbox/read {"ids":["d"]}', 'POST /inbox/archive {"ids":["c"]}', 'POST /inbox/unread {"ids":["d"]}']);
     list.close();
   });
 
-  it("may be all that has come", async () => {
-    const { list, ids } = await shown();
+  it("may apply to everything received", async () => {
+    const { list, ids } = await loadedList();
     await list.mark("read");
     expect(ids()).toBe("d c b");
-    expect(asked.at(-1)).toBe('POST /inbox/read {"through":"c1"}');
+    expect(requests.at(-1)).toBe('POST /inbox/read {"through":"c1"}');
     list.close();
   });
 
-  it("stays marked until the service has it, also on pages that come before", async () => {
-    const { list, ids } = await shown();
-    answer = () => (asked.at(-1)!.startsWith("POST") ? new Response(null, { status: 503 }) : undefined);
+  it("stays visible until the service has stored it, even if a page is loaded before", async () => {
+    const { list, ids } = await loadedList();
+    answer = () => (requests.at(-1)!.startsWith("POST") ? new Response(null, { status: 503 }) : undefined);
     void list.mark("read", ["d"]);
     await list.load();
     expect(ids()).toBe("d c* b*");
     answer = () => undefined;
-    await pass(60_000);
-    expect(asked.at(-1)).toBe('POST /inbox/read {"ids":["d"]}');
+    await advance(60_000);
+    expect(requests.at(-1)).toBe('POST /inbox/read {"ids":["d"]}');
     list.close();
   });
 
-  it("that was refused is taken back by itself, though the list cannot be loaded at first", async () => {
-    const { list, ids } = await shown();
+  it("that was refused is undone, even if the list cannot be loaded at first", async () => {
+    const { list, ids } = await loadedList();
     const answers = [502, 502, 422].map((status) => new Response(null, { status }));
     answer = () => answers.pop();
     await list.mark("archive", ["d"]);
     expect([list.failed, ids()]).toEqual([true, "c* b*"]);
-    await pass(60_000);
+    await advance(60_000);
     expect([list.failed, ids()]).toEqual([false, "d* c* b*"]);
     list.close();
   });
 
-  it("is as the service has it if it was refused", async () => {
-    const { list, ids } = await shown();
+  it("that was refused is undone by loading the list again", async () => {
+    const { list, ids } = await loadedList();
     const answers = [new Response(null, { status: 422 })];
     answer = () => answers.pop();
     await list.mark("archive", ["d"]);
@@ -259,64 +259,64 @@ describe("what the user marks", () => {
   });
 });
 
-describe("what expires", () => {
+describe("an item that expires", () => {
   const at = (ms: number) => new Date(Date.now() + ms).toISOString();
 
-  it("goes in its time", async () => {
+  it("is removed at its expiry", async () => {
     service = [{ id: "b", expires_at: at(60_000) }, { id: "a", expires_at: at(2 ** 31 + 60_000), read_at: "…" }];
-    const { bell, list, ids } = await shown();
-    await pass(59_999);
+    const { bell, list, ids } = await loadedList();
+    await advance(59_999);
     expect(ids()).toBe("b* a");
-    await pass(1);
+    await advance(1);
     expect(ids()).toBe("a");
     bell.close();
-    await pass(2 ** 31 - 1);
+    await advance(2 ** 31 - 1);
     expect(ids()).toBe("a");
-    await pass(1);
+    await advance(1);
     expect(ids()).toBe("");
-    expect(asked.length).toBe(1);
+    expect(requests.length).toBe(1);
     list.close();
   });
 });
 
 describe("the device's clock", () => {
   for (const hours of [-2, 2]) {
-    it(`may be ${hours} h off: what expires goes by the service's time`, async () => {
+    it(`may be ${hours} h off: items expire by the service's time`, async () => {
       const there = Date.now();
       service = [{ id: "b", expires_at: new Date(there + 3_600_000).toISOString() }, { id: "a" }];
       vi.setSystemTime(there + hours * 3_600_000);
-      const { list, ids } = await shown({ token_expires: new Date(there + 900_000).toISOString(), expires_in: 900 });
-      await pass(3_599_000);
+      const { list, ids } = await loadedList({ token_expires: new Date(there + 900_000).toISOString(), expires_in: 900 });
+      await advance(3_599_000);
       expect(ids()).toBe("b* a*");
-      vi.setSystemTime(there - hours * 3_600_000); // and is set meanwhile
-      await pass(1_000);
+      vi.setSystemTime(there - hours * 3_600_000); // and changes meanwhile
+      await advance(1_000);
       expect(ids()).toBe("a*");
       list.close();
     });
   }
 });
 
-describe("what there is no more room for", () => {
-  it("leaves the list when the service counts without it, and what is shown stays shown", async () => {
+describe("an evicted item", () => {
+  it("leaves the list when the service's count excludes it, and the other items stay", async () => {
     service = ["f", "e", "d", "c", "b", "a"].map((id) => ({ id }));
-    const { list, ids } = await shown();
+    const { list, ids } = await loadedList();
     await list.more();
     expect(ids()).toBe("f* e* d* c* b* a*");
     limit = 20;
     service = ["g", "f", "e", "d", "c", "b"].map((id) => ({ id }));
-    await socket().hears(told("g", "c2"), inbox({ unread_count: 6 }));
+    await socket().receives(notification("g", "c2"), inbox({ unread_count: 6 }));
     expect(ids()).toBe("g* f* e* d* c* b*");
     await list.mark("read", ["b"]);
-    await socket().hears(inbox({ unread_count: 5 }), inbox({ unread_count: 7 }));
-    expect(asked.filter((request) => request.startsWith("GET")).length).toBe(3);
+    await socket().receives(inbox({ unread_count: 5 }), inbox({ unread_count: 7 }));
+    expect(requests.filter((request) => request.startsWith("GET")).length).toBe(3);
     list.close();
   });
 });
 
-it("a list that was closed hears nothing", async () => {
-  const { list, ids, changes } = await shown();
+it("a closed list ignores events", async () => {
+  const { list, ids, changes } = await loadedList();
   list.close();
   const before = changes();
-  await socket().hears(told("e", "c2"), inbox({ recalled: ["d"] }));
+  await socket().receives(notification("e", "c2"), inbox({ recalled: ["d"] }));
   expect([ids(), changes()]).toEqual(["d* c* b*", before]);
 });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { browser, goes, jwt, live, open, pass, settled, socket, tokens, welcome } from "./stage.js";
+import { browser, setOnline, jwt, live, open, advance, settle, socket, tokens, welcome } from "./fakes.js";
 
 let posted: unknown[];
 let answer: () => Response;
@@ -16,11 +16,11 @@ beforeEach(() => {
 
 async function connected(options = {}) {
   const tab = await open(options);
-  if (browser.onLine && socket()) await socket().hears(welcome("c1"), live("c2"));
+  if (browser.onLine && socket()) await socket().receives(welcome("c1"), live("c2"));
   return tab;
 }
 
-const kept = () => JSON.parse(browser.storage.items.get("bellhop/1 https://bell.test/base/ ada marks") ?? "[]");
+const storedMarks = () => JSON.parse(browser.storage.items.get("bellhop/1 https://bell.test/base/ ada marks") ?? "[]");
 
 describe("marks", () => {
   it("are posted with the token, in order", async () => {
@@ -35,68 +35,68 @@ describe("marks", () => {
       ["/base/inbox/archive", { through: "c2" }],
     ]);
     expect(browser.fetch.mock.lastCall![1].headers).toEqual({ Authorization: `Bearer ${nth(1)}`, "Content-Type": "application/json" });
-    expect(kept()).toEqual([]);
+    expect(storedMarks()).toEqual([]);
   });
 
-  it("are posted by the hundred", async () => {
+  it("are posted in requests of 100", async () => {
     const { bell } = await connected();
     await bell.read(Array.from({ length: 250 }, (_, i) => `n${i}`));
     expect(posted.map((request: any) => request[1].ids.length)).toEqual([100, 100, 50]);
   });
 
-  it("of all mean all where nothing has come yet", async () => {
+  it("of everything have no cursor before the first event", async () => {
     const { bell } = await open();
     await bell.readAll();
     expect(posted).toEqual([["/base/inbox/read", { all: true }]]);
   });
 
-  it("wait while offline, and mean what was there then", async () => {
+  it("wait while offline, and apply to what had arrived by then", async () => {
     const { bell } = await connected();
-    await goes(false);
+    await setOnline(false);
     let done = false;
     void bell.readAll().then(() => (done = true));
     void bell.read("a");
-    await pass(60_000);
-    expect([posted, done, kept().length]).toEqual([[], false, 2]);
-    await goes(true);
+    await advance(60_000);
+    expect([posted, done, storedMarks().length]).toEqual([[], false, 2]);
+    await setOnline(true);
     expect(posted).toEqual([["/base/inbox/read", { through: "c2" }], ["/base/inbox/read", { ids: ["a"] }]]);
-    expect([done, kept()]).toEqual([true, []]);
+    expect([done, storedMarks()]).toEqual([true, []]);
   });
 
-  it("survive the page", async () => {
+  it("are delivered by the next page", async () => {
     const { bell } = await connected();
-    await goes(false);
+    await setOnline(false);
     void bell.read("a");
     bell.close();
-    await goes(true);
+    await setOnline(true);
     expect(posted).toEqual([]);
     await open();
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }]]);
   });
 
-  it("made after close wait for the next page too", async () => {
+  it("made after close() wait for the next page", async () => {
     const { bell } = await connected();
     bell.close();
     void bell.read("a");
-    await settled();
-    expect([posted, kept().length, browser.storage.items.has("undefined")]).toEqual([[], 1, false]);
+    await settle();
+    expect([posted, storedMarks().length, browser.storage.items.has("undefined")]).toEqual([[], 1, false]);
     await open();
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }]]);
   });
 
-  it("of one user are not delivered for another", async () => {
+  it("of one user are not delivered with the token of another", async () => {
     const { bell } = await connected();
-    await goes(false);
+    await setOnline(false);
     void bell.read("a");
     bell.close();
-    await goes(true);
+    await setOnline(true);
     await open({ token: tokens("grace").token });
     expect(posted).toEqual([]);
   });
 
-  it("that an earlier page of a user has stored stay that user's, if the first token turns out to be a wrong one", async () => {
+  it("stored by an earlier page stay with their user if the first token was another user's", async () => {
     const { bell } = await connected();
-    await goes(false);
+    await setOnline(false);
     void bell.readAll();
     bell.close();
     const [ada, grace] = [jwt({ sub: "ada" }), jwt({ sub: "grace" })];
@@ -108,62 +108,62 @@ describe("marks", () => {
       if (body) posted.push(JSON.parse(String(body)));
       return Response.json({});
     });
-    await goes(true);
-    await socket().hears(welcome("c1"), live("c2"));
-    await pass(60_000);
-    expect([posted, kept()]).toMatchObject([[{ ids: ["x"] }], [{ which: { through: "c2" } }]]);
+    await setOnline(true);
+    await socket().receives(welcome("c1"), live("c2"));
+    await advance(60_000);
+    expect([posted, storedMarks()]).toMatchObject([[{ ids: ["x"] }], [{ which: { through: "c2" } }]]);
   });
 
-  it("made before the user is known are kept in order, for one whom an earlier page knew", async () => {
+  it("made before the service confirms the user are stored in order if an earlier page confirmed the user", async () => {
     (await connected()).bell.close();
-    await goes(false);
+    await setOnline(false);
     const { bell } = await open();
     void bell.read("a");
     bell.close();
     const second = await open();
     void second.bell.read("b");
-    await goes(true);
+    await setOnline(true);
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }], ["/base/inbox/read", { ids: ["b"] }]]);
   });
 
-  it("are tried again when the service could not take them", async () => {
-    const { token, asked } = tokens();
+  it("are retried when the service cannot store them", async () => {
+    const { token, freshArguments } = tokens();
     const { bell } = await connected({ token });
     const statuses = [503, 429, 401, 401];
     answer = () => (statuses.length ? new Response(null, { status: statuses.shift()! }) : Response.json({}));
     const read = bell.read("a");
-    await settled();
+    await settle();
     for (const half of [250, 500, 1_000]) {
       const before = posted.length;
-      await pass(half - 1);
+      await advance(half - 1);
       expect(posted.length).toBe(before);
-      await pass(1);
-      expect(posted.length).toBe(before + (half === 500 ? 2 : 1)); // the 401 with a new token at once
+      await advance(1);
+      expect(posted.length).toBe(before + (half === 500 ? 2 : 1)); // after 401, immediately with a new token
     }
     await read;
     expect(posted.length).toBe(5);
-    expect(asked).toEqual([false, true, true]);
+    expect(freshArguments).toEqual([false, true, true]);
   });
 
-  it("wait for a login while nobody is logged in, without asking for tokens", async () => {
+  it("wait for a login while no user is logged in, without calls of token()", async () => {
     const answers = [jwt({ sub: "ada" }), null, null];
     let asked = 0;
     const { bell } = await connected({ token: () => (asked++, answers.length ? answers.shift()! : jwt({ sub: "ada" })) });
-    await socket().ends(4401, "token-expired");
-    await pass(1_000);
+    await socket().closes(4401, "token-expired");
+    await advance(1_000);
     expect([bell.state, asked]).toEqual(["closed", 2]);
     const read = bell.read("a");
-    await pass(600_000);
+    await advance(600_000);
     expect([bell.state, asked, posted]).toEqual(["closed", 2, []]);
     bell.open();
-    await settled();
+    await settle();
     expect([bell.state, asked]).toEqual(["closed", 3]);
     bell.open();
     await read;
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }]]);
   });
 
-  it("that are refused are told and not repeated", async () => {
+  it("that are refused reject and are not repeated", async () => {
     const { bell } = await connected();
     answer = () => new Response(null, { status: 422 });
     await expect(bell.read("a")).rejects.toThrow("read: 422");
@@ -172,14 +172,14 @@ describe("marks", () => {
     expect(posted.length).toBe(2);
   });
 
-  it("of two tabs are delivered once, and both are told", async () => {
+  it("of two tabs are delivered once, and both resolve", async () => {
     const a = await connected();
     const b = await open();
-    await goes(false);
+    await setOnline(false);
     const both = Promise.all([a.bell.read("a"), b.bell.read("b")]);
-    await goes(true);
+    await setOnline(true);
     await both;
-    await settled();
+    await settle();
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }], ["/base/inbox/read", { ids: ["b"] }]]);
   });
 
@@ -187,12 +187,12 @@ describe("marks", () => {
     denied: { getItem: () => { throw new DOMException("denied"); } },
     full: { getItem: () => null, setItem: () => { throw new DOMException("full"); } },
   })) {
-    it(`last as long as the page where storage is ${what}`, async () => {
+    it(`are kept in memory if the storage is ${what}`, async () => {
       Object.defineProperty(globalThis, "localStorage", { value: storage, configurable: true, writable: true });
       const { bell } = await connected();
-      await goes(false);
+      await setOnline(false);
       const both = Promise.all([bell.read("a"), bell.read("b")]);
-      await goes(true);
+      await setOnline(true);
       await both;
       expect(posted.length).toBe(2);
     });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parser } from "../src/stream.js";
 import type { Frame } from "../src/types.js";
-import { browser, FakeSocket, happens, open, opened, pass, settled, socket, tokens } from "./stage.js";
+import { browser, FakeSocket, dispatch, open, opened, advance, settle, socket, tokens } from "./fakes.js";
 
 const WELCOME = 'id: c1\nevent: welcome\ndata: {"ping":25}\n\n';
 const LIVE = 'id: c2\nevent: live\ndata: {"unread_count":3}\n\n';
@@ -14,7 +14,7 @@ describe("the parser", () => {
     { event: "live", cursor: undefined, data: {} },
   ];
 
-  it("reads events, wherever the text is cut", () => {
+  it("parses events from pieces of any size", () => {
     for (let size = 1; size <= text.length; size++) {
       const got: Frame[] = [];
       const read = parser((frame) => got.push(frame));
@@ -24,9 +24,9 @@ describe("the parser", () => {
   });
 });
 
-/** A service whose event streams work, and on which probes pass. */
+/** Simulates a service with event streams that answers 426 to probes. */
 function service() {
-  const streams: { url: URL; headers: unknown; say(text: string): Promise<void>; end(): Promise<void>; aborted(): boolean }[] = [];
+  const streams: { url: URL; headers: unknown; send(text: string): Promise<void>; end(): Promise<void>; aborted(): boolean }[] = [];
   browser.fetch.mockImplementation(async (url, init) => {
     if (url.pathname.endsWith("/ws")) return new Response(null, { status: 426 });
     let body: ReadableStreamDefaultController<Uint8Array>;
@@ -35,13 +35,13 @@ function service() {
     streams.push({
       url,
       headers: init.headers,
-      say: async (text) => {
+      send: async (text) => {
         body.enqueue(new TextEncoder().encode(text));
-        for (let i = 0; i < 5; i++) await settled();
+        for (let i = 0; i < 5; i++) await settle();
       },
       end: async () => {
         body.close();
-        for (let i = 0; i < 5; i++) await settled();
+        for (let i = 0; i < 5; i++) await settle();
       },
       aborted: () => init.signal!.aborted,
     });
@@ -50,90 +50,90 @@ function service() {
   return streams;
 }
 
-/** Lets the socket fail twice, after which the stream stands in. */
-async function blocked(options = {}) {
+/** Lets two sockets fail, after which the client uses an event stream. */
+async function openWithoutSockets(options = {}) {
   const streams = service();
   const tab = await open({ share: false, ...options });
-  await socket().ends(1006);
-  await pass(250);
-  await socket().ends(1006);
-  await pass(500);
+  await socket().closes(1006);
+  await advance(250);
+  await socket().closes(1006);
+  await advance(500);
   expect(streams.length).toBe(1);
   return { ...tab, streams };
 }
 
-describe("where sockets do not get through", () => {
-  it("the event stream stands in", async () => {
+describe("if sockets are blocked", () => {
+  it("the client uses an event stream", async () => {
     const { token, nth } = tokens();
-    const { bell, ids, streams } = await blocked({ cursor: "c0", token });
+    const { bell, ids, streams } = await openWithoutSockets({ cursor: "c0", token });
     expect(streams[0]!.url.href).toBe("https://bell.test/base/events?cursor=c0");
     expect(streams[0]!.headers).toEqual({ Authorization: `Bearer ${nth(3)}` });
-    await streams[0]!.say(WELCOME + 'id: c2\nevent: notification\ndata: {"id":"a"}\n\n' + LIVE);
+    await streams[0]!.send(WELCOME + 'id: c2\nevent: notification\ndata: {"id":"a"}\n\n' + LIVE);
     expect(bell.state).toBe("open");
     expect(ids()).toEqual(["a"]);
     expect(bell.unreadCount).toBe(3);
   });
 
-  it("one failed handshake is not taken for that", async () => {
+  it("a single failed handshake does not count as blocked", async () => {
     const streams = service();
     await open({ share: false });
-    await socket().ends(1006);
-    await pass(250);
+    await socket().closes(1006);
+    await advance(250);
     expect([FakeSocket.all.length, streams.length]).toEqual([2, 0]);
   });
 
-  it("a lost stream is resumed by a stream", async () => {
-    const { streams } = await blocked();
-    await streams[0]!.say(WELCOME + LIVE);
-    await pass(6_000);
+  it("a lost stream is resumed by another stream", async () => {
+    const { streams } = await openWithoutSockets();
+    await streams[0]!.send(WELCOME + LIVE);
+    await advance(6_000);
     await streams[0]!.end();
-    await pass(250);
+    await advance(250);
     expect(streams[1]!.url.searchParams.get("cursor")).toBe("c2");
     expect(opened()).toEqual([]);
   });
 
-  it("a socket is tried again later, once", async () => {
-    const { bell, streams } = await blocked();
-    await streams[0]!.say(WELCOME + LIVE);
+  it("one socket is tried again later", async () => {
+    const { bell, streams } = await openWithoutSockets();
+    await streams[0]!.send(WELCOME + LIVE);
     for (let spent = 0; spent < 600_000; spent += 20_000) {
       expect(FakeSocket.all.length).toBe(2);
-      await streams[0]!.say(": ping\n\n");
-      await pass(20_000);
+      await streams[0]!.send(": ping\n\n");
+      await advance(20_000);
     }
-    await pass(250);
+    await advance(250);
     expect(streams[0]!.aborted()).toBe(true);
     expect(FakeSocket.all.length).toBe(3);
     expect(socket().cursor).toBe("c2");
-    await socket().ends(1006);
-    await pass(500);
+    await socket().closes(1006);
+    await advance(500);
     expect(streams.length).toBe(2);
-    await streams[1]!.say(WELCOME);
+    await streams[1]!.send(WELCOME);
     expect(bell.state).toBe("open");
   });
 
-  it("and no stream either, the socket is tried next", async () => {
-    const { streams } = await blocked();
+  it("and the stream fails too, a socket is tried next", async () => {
+    const { streams } = await openWithoutSockets();
     await streams[0]!.end();
-    await pass(1_000);
+    await advance(1_000);
     expect([FakeSocket.all.length, streams.length]).toEqual([3, 1]);
   });
 
-  it("the close event of a stream counts", async () => {
-    const { bell, streams } = await blocked();
-    await streams[0]!.say(WELCOME + 'event: close\ndata: {"code":4403,"reason":"token-revoked","reconnect":false,"after":0}\n\n');
+  it("the close event of a stream is followed", async () => {
+    const { bell, streams } = await openWithoutSockets();
+    await streams[0]!.send(WELCOME + 'event: close\ndata: {"code":4403,"reason":"token-revoked","reconnect":false,"after":0}\n\n');
     expect(bell.state).toBe("closed");
   });
 
-  it("a silent stream is given up", async () => {
-    const { bell, heard, streams } = await blocked();
-    await streams[0]!.say(WELCOME + LIVE);
-    await pass(45_000);
-    await streams[0]!.say(": ping\n\n");
-    await pass(45_000);
-    await happens("visibilitychange");
+  it("a silent stream is closed", async () => {
+    const { bell, received, streams } = await openWithoutSockets();
+    await streams[0]!.send(WELCOME + LIVE);
+    await advance(45_000);
+    await streams[0]!.send(": ping\n\n");
+    await advance(45_000);
+    await dispatch("visibilitychange");
     expect(bell.state).toBe("open");
-    await pass(60_000);
-    expect(heard.close!.map(({ reason }) => reason)).toContain("silent");
+    await advance(60_000);
+    expect(received.close!.map(({ reason }) => reason)).toContain("silent");
     expect(streams[0]!.aborted()).toBe(true);
   });
 });

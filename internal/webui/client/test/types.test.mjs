@@ -1,4 +1,4 @@
-// The types of what is committed in dist, as those who install the package have them.
+// The committed types in dist, as in a project that has installed the package.
 
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ const resolutions = {
   node10: { module: Module.ESNext, moduleResolution: Resolution.Node10, ignoreDeprecations: "6.0" },
 };
 
-// By their jsxImportSource, and what of each is to be installed.
+// The frameworks by their jsxImportSource, with the packages to install.
 const frameworks = {
   react: { file: "jsx.tsx", install: ["@types/react", "csstype"] },
   preact: { file: "jsx.tsx", install: ["preact"] },
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-/** Installs the package, and these others, for a page in a directory of its own. */
+/** Creates a project with a page, and installs the client and these other packages in it. */
 async function install(name, file, others = []) {
   const page = join(dir, name);
   const client = join(page, "node_modules/@bellhop/client");
@@ -47,8 +47,8 @@ async function install(name, file, others = []) {
   return join(page, file);
 }
 
-/** Returns what the compiler has to say. */
-function faults(file, options) {
+/** Returns the errors of the compiler. */
+function compileErrors(file, options) {
   const program = ts.createProgram([file], { noEmit: true, strict: true, target: ts.ScriptTarget.ES2022, types: [], ...options });
   return ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
     const line = file && file.getLineAndCharacterOfPosition(start).line + 1;
@@ -59,8 +59,8 @@ function faults(file, options) {
 describe("a page without a framework", { timeout: 300_000 }, () => {
   for (const [name, options] of Object.entries(resolutions)) {
     it(`has the types by moduleResolution ${name}`, async () => {
-      const skipLibCheck = name !== "bundler"; // once: frameworks that are not installed are no fault
-      expect(faults(await install(name, "page.ts"), { ...options, skipLibCheck })).toEqual([]);
+      const skipLibCheck = name !== "bundler"; // the types must compile once without skipLibCheck and without frameworks
+      expect(compileErrors(await install(name, "page.ts"), { ...options, skipLibCheck })).toEqual([]);
     });
   }
 });
@@ -71,7 +71,7 @@ describe("a page with a framework", { timeout: 300_000 }, () => {
       it(`has the element's types in ${name}, by moduleResolution ${resolution}`, async () => {
         const jsx = name === "solid-js" ? JsxEmit.Preserve : JsxEmit.ReactJSX;
         const page = await install(`${name}-${resolution}`, file, others);
-        expect(faults(page, { ...options, jsx, jsxImportSource: name, skipLibCheck: true })).toEqual([]);
+        expect(compileErrors(page, { ...options, jsx, jsxImportSource: name, skipLibCheck: true })).toEqual([]);
       });
     }
   }

@@ -1,4 +1,4 @@
-// What JSX may hold in React, Preact and Solid, with no more than this import.
+// JSX of React, Preact and Solid that must compile with this import only.
 import "@bellhop/client/inbox";
 
 export const good = (
@@ -7,7 +7,7 @@ export const good = (
     <bellhop-inbox labels={{ title: "Mitteilungen" }} bell={undefined} on:bellhop-select={(event) => event.detail.cursor} />
   </div>
 );
-// @ts-expect-error: an address is text
+// @ts-expect-error: url is a string
 export const address = <bellhop-inbox url={7} />;
-// @ts-expect-error: a token is had by a function
+// @ts-expect-error: token is a function
 export const token = <bellhop-inbox token="eyJ" />;

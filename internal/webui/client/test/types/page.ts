@@ -1,4 +1,4 @@
-// Code that a page without a framework may contain, under every way to resolve modules.
+// Code of a page without a framework that must compile with every module resolution.
 import { connect, type Bell, type Close, type Status } from "@bellhop/client";
 import { BellhopInbox, type InboxEvents, type Labels } from "@bellhop/client/inbox";
 

@@ -1,4 +1,4 @@
-// Code that a component of Svelte may contain, with no more than this import.
+// Code of a Svelte component that must compile with this import only.
 import "@bellhop/client/inbox";
 import type { SvelteHTMLElements } from "svelte/elements";
 
@@ -7,5 +7,5 @@ export const good: SvelteHTMLElements["bellhop-inbox"] = {
   token: async () => null,
   "onbellhop-count": (event) => event.detail.toFixed(),
 };
-// @ts-expect-error: an address is text
+// @ts-expect-error: url is a string
 export const address: SvelteHTMLElements["bellhop-inbox"] = { url: 7 };

@@ -1,22 +1,22 @@
-// A browser to play in: sockets, fetch, locks, channels, storage and time, all
-// in the hands of the test.
+// Fakes of the browser's sockets, fetch, locks, channels, storage and time,
+// controlled by the tests.
 
 import { afterEach, beforeEach, vi } from "vitest";
 import { connect } from "../src/index.js";
 import type { Bell } from "../src/bell.js";
 import type { Events, Frame, Options } from "../src/types.js";
 
-/** Lets everything happen that needs no time. */
-export const settled = () => vi.advanceTimersByTimeAsync(0);
-export const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+/** Runs all pending callbacks that need no time. */
+export const settle = () => vi.advanceTimersByTimeAsync(0);
+export const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 export class FakeSocket {
   static all: FakeSocket[] = [];
   onmessage: (event: { data: string }) => void = () => {};
   onclose: (event: { code: number; reason: string }) => void = () => {};
-  sent: Frame[] = []; // but pings
+  sent: Frame[] = []; // without pings
   pings = 0;
-  deaf = false; // something on the way swallows what is sent
+  dropsSent = false; // messages to the service are lost
   open = true;
   url: URL;
 
@@ -26,7 +26,7 @@ export class FakeSocket {
   ) {
     this.url = new URL(url);
     FakeSocket.all.push(this);
-    if (!browser.network) queueMicrotask(() => this.open && this.ends(1006));
+    if (!browser.network) queueMicrotask(() => this.open && this.closes(1006));
   }
 
   get cursor() {
@@ -36,27 +36,27 @@ export class FakeSocket {
   send(text: string) {
     const frame = JSON.parse(text);
     if (frame.event !== "ping") this.sent.push(frame);
-    else if (++this.pings && !this.deaf) queueMicrotask(() => this.open && this.onmessage({ data: '{"event":"reply","data":{}}' }));
+    else if (++this.pings && !this.dropsSent) queueMicrotask(() => this.open && this.onmessage({ data: '{"event":"reply","data":{}}' }));
   }
 
   close(code = 1000) {
-    if (this.open) queueMicrotask(() => this.ends(code));
+    if (this.open) queueMicrotask(() => this.closes(code));
     this.open = false;
   }
 
-  async hears(...frames: Frame[]) {
+  async receives(...frames: Frame[]) {
     for (const frame of frames) this.onmessage({ data: JSON.stringify(frame) });
-    await settled();
+    await settle();
   }
 
-  async ends(code: number, reason = "") {
+  async closes(code: number, reason = "") {
     this.open = false;
     this.onclose({ code, reason });
-    await settled();
+    await settle();
   }
 }
 
-/** The newest socket, and those that are open. */
+/** The newest socket, and the open ones. */
 export const socket = () => FakeSocket.all.at(-1)!;
 export const opened = () => FakeSocket.all.filter(({ open }) => open);
 
@@ -69,7 +69,7 @@ export class FakeChannel {
   }
   postMessage(data: unknown) {
     browser.refuse("postMessage");
-    browser.words.push(data);
+    browser.messages.push(data);
     if (browser.refused.has("delivery")) return;
     const copy = structuredClone(data);
     for (const other of FakeChannel.all) {
@@ -89,10 +89,10 @@ interface Request {
   reject(error: Error): void;
 }
 
-/** Web Locks, as far as they are used: exclusive, with signal and steal. */
+/** The part of Web Locks that the client uses: exclusive locks, with signal and steal. */
 export class FakeLocks {
   requests = 0;
-  tellStolen = true; // at once, as to a tab that is awake
+  announcesSteals = true; // false: as for a suspended tab, the request is not rejected
   #held = new Map<string, Request>();
   #queue = new Map<string, Request[]>();
 
@@ -111,7 +111,7 @@ export class FakeLocks {
       const queue = this.#queue.get(name) ?? [];
       this.#queue.set(name, queue);
       if (steal) {
-        if (this.tellStolen) this.#held.get(name)?.reject(new DOMException("stolen", "AbortError"));
+        if (this.announcesSteals) this.#held.get(name)?.reject(new DOMException("stolen", "AbortError"));
         this.#held.delete(name);
         queue.unshift(request);
       } else queue.push(request);
@@ -145,71 +145,71 @@ export class FakeStorage {
   setItem = (key: string, value: string) => void this.items.set(key, value);
 }
 
-/** What the browser is; set anew before each test. */
+/** The state of the browser; reset before each test. */
 export const browser = {
   onLine: true,
   network: true,
-  refused: new Set<string>(), // features that exist, but fail
+  refused: new Set<string>(), // features that exist but throw
   refuse(feature: string) {
     if (this.refused.has(feature)) throw new DOMException(`${feature} refused`, "SecurityError");
   },
   visibilityState: "visible",
   storage: new FakeStorage(),
-  fetch: vi.fn<(url: URL, init: RequestInit) => Promise<Response>>(), // while there is a network
+  fetch: vi.fn<(url: URL, init: RequestInit) => Promise<Response>>(), // used if network is true
   errors: [] as unknown[],
   console: [] as unknown[][],
-  words: [] as any[], // what tabs told each other
+  messages: [] as any[], // between tabs
 };
 
 let events: EventTarget;
 let documentEvents: EventTarget;
 let bells: Bell[] = [];
 
-export const happens = async (name: string) => {
+export const dispatch = async (name: string) => {
   (name === "visibilitychange" ? documentEvents : events).dispatchEvent(new Event(name));
-  await settled();
+  await settle();
 };
 
-export async function goes(online: boolean) {
+export async function setOnline(online: boolean) {
   browser.onLine = browser.network = online;
-  await happens(online ? "online" : "offline");
+  await dispatch(online ? "online" : "offline");
 }
 
 export function jwt(claims: object): string {
   return `e30.${btoa(JSON.stringify(claims)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_")}.sig`;
 }
 
-/** Returns token() of a user, and what it was asked. */
+/** Returns a token() of a user, and the `fresh` argument of each call. */
 export function tokens(user = "ada") {
-  const asked: boolean[] = [];
-  const token = async ({ fresh }: { fresh: boolean }) => jwt({ sub: user, n: asked.push(fresh) });
-  return { asked, token, nth: (n: number) => jwt({ sub: user, n }) };
+  const freshArguments: boolean[] = [];
+  const token = async ({ fresh }: { fresh: boolean }) => jwt({ sub: user, n: freshArguments.push(fresh) });
+  return { freshArguments, token, nth: (n: number) => jwt({ sub: user, n }) };
 }
 
-/** Opens a tab's Bell, and writes down what it hears. */
+/** Opens the Bell of a tab, and records its events. */
 export async function open(options: Partial<Options> = {}) {
   const defaults: Options = { url: "https://bell.test/base", token: tokens().token };
   const bell = connect(Object.defineProperties(defaults, Object.getOwnPropertyDescriptors(options)));
   bells.push(bell);
-  const heard: Partial<Record<keyof Events, any[]>> = {};
+  const received: Partial<Record<keyof Events, any[]>> = {};
   for (const event of ["notification", "inbox", "live", "reset", "welcome", "close", "state"] as const) {
-    heard[event] = [];
-    bell.on(event, (value) => void heard[event]!.push(value));
+    received[event] = [];
+    bell.on(event, (value) => void received[event]!.push(value));
   }
-  await settled();
-  return { bell, heard, ids: () => heard.notification!.map(({ id }) => id) };
+  await settle();
+  return { bell, received, ids: () => received.notification!.map(({ id }) => id) };
 }
 
 export const welcome = (cursor: string, data = {}): Frame => ({ event: "welcome", cursor, data: { ping: 25, ...data } });
 export const live = (cursor: string, unread_count = 0): Frame => ({ event: "live", cursor, data: { unread_count } });
-export const told = (id: string, cursor?: string, data = {}): Frame => ({ event: "notification", cursor, data: { id, ...data } }) as Frame;
+export const notification = (id: string, cursor?: string, data = {}): Frame => ({ event: "notification", cursor, data: { id, ...data } }) as Frame;
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   FakeSocket.all = [];
   FakeChannel.all.clear();
-  Object.assign(browser, { onLine: true, network: true, refused: new Set(), visibilityState: "visible", storage: new FakeStorage(), errors: [], console: [], words: [] });
+  Object.assign(browser, { onLine: true, network: true, refused: new Set(), visibilityState: "visible", storage: new FakeStorage(), errors: [], console: [], messages: [] });
   vi.spyOn(console, "error").mockImplementation((...words) => void browser.console.push(words));
   browser.fetch.mockReset().mockRejectedValue(new TypeError("no network"));
   events = new EventTarget();
@@ -230,11 +230,11 @@ beforeEach(() => {
 afterEach(async () => {
   bells.forEach((bell) => bell.close());
   bells = [];
-  await settled();
+  await settle();
   delete (globalThis as { localStorage?: unknown }).localStorage;
   const left = vi.getTimerCount();
   vi.useRealTimers();
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
-  if (left > 0) throw new Error(`${left} timers were left behind`);
+  if (left > 0) throw new Error(`${left} timers are still pending`);
 });
