@@ -104,6 +104,7 @@ func TestConnectionsOfAUser(t *testing.T) {
 	s := start(t)
 	admin := []string{"Authorization", "Bearer admin"}
 	since := time.Date(2026, 12, 1, 9, 0, 0, 123e6, time.UTC)
+	s.connections.incomplete = []string{"node-3"}
 	s.connections.open = map[notify.UserID][]notify.Connection{
 		"a/b%c": {
 			{ID: id, Transport: "websocket", Node: "node-1", Since: since, Address: netip.MustParseAddr("192.0.2.7")},
@@ -114,7 +115,9 @@ func TestConnectionsOfAUser(t *testing.T) {
 	require.Equal(t, 200, a.StatusCode, "%s", a.body)
 	require.JSONEq(t, `{"connections":[
 		{"connection":"`+id+`","transport":"websocket","node":"node-1","since":"2026-12-01T09:00:00.123Z","address":"192.0.2.7"},
-		{"connection":"`+id+`","transport":"events","node":"node-2","since":"2026-12-01T09:00:00.123Z"}]}`, string(a.body))
+		{"connection":"`+id+`","transport":"events","node":"node-2","since":"2026-12-01T09:00:00.123Z"}],
+		"incomplete":["node-3"]}`, string(a.body))
+	s.connections.incomplete = nil
 	a = s.do("GET", "/users/nobody/connections", "", admin...)
 	require.JSONEq(t, `{"connections":[]}`, string(a.body))
 

@@ -33,7 +33,7 @@ type Service interface {
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
 	Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error
 
-	Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error)
+	Connections(ctx context.Context, by notify.Principal, u notify.UserID) (notify.Connections, error)
 	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error
 }
 

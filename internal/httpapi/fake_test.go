@@ -106,17 +106,19 @@ type connections struct {
 	mu    sync.Mutex
 	open  map[notify.UserID][]notify.Connection
 	ended []notify.UserID
+
+	incomplete []string
 }
 
 func (l *connections) Admit(from netip.Addr) (*hub.Slot, error) { return l.hub.Admit(from) }
 
-func (l *connections) Connections(_ context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
+func (l *connections) Connections(_ context.Context, by notify.Principal, u notify.UserID) (notify.Connections, error) {
 	if err := isOperator(by); err != nil {
-		return nil, err
+		return notify.Connections{}, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open[u], nil
+	return notify.Connections{Open: l.open[u], Incomplete: l.incomplete}, nil
 }
 
 func (l *connections) Disconnect(_ context.Context, by notify.Principal, u notify.UserID) error {

@@ -20,6 +20,12 @@ type connection struct {
 	Address    string `json:"address,omitempty"`
 }
 
+// connectionList is the answer to GET /users/{user}/connections.
+type connectionList struct {
+	Connections []connection `json:"connections"`
+	Incomplete  []string     `json:"incomplete,omitempty"` // names of nodes that have not answered
+}
+
 // connectionsOf serves GET /users/{user}/connections.
 func (a *api) connectionsOf(c echo.Context, by notify.Principal) error {
 	user, err := userOf(c)
@@ -31,14 +37,14 @@ func (a *api) connectionsOf(c echo.Context, by notify.Principal) error {
 		return err
 	}
 	all := []connection{}
-	for _, o := range open {
+	for _, o := range open.Open {
 		shown := connection{Connection: o.ID, Transport: o.Transport, Node: o.Node, Since: wire.Time(o.Since)}
 		if o.Address.IsValid() && !o.Address.IsUnspecified() {
 			shown.Address = o.Address.String()
 		}
 		all = append(all, shown)
 	}
-	return answer(c, http.StatusOK, map[string]any{"connections": all})
+	return answer(c, http.StatusOK, connectionList{all, open.Incomplete})
 }
 
 // disconnect serves DELETE /users/{user}/connections.

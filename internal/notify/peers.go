@@ -17,13 +17,19 @@ type Peers interface {
 	// topics. It does not wait for any connection.
 	Deliver(ctx context.Context, n *Notification) error
 
-	// Connections returns the open connections of u, oldest first. With an error, it also
-	// returns the connections of the nodes that have answered.
-	Connections(ctx context.Context, u UserID) ([]Connection, error)
+	// Connections returns the open connections of u on all nodes. It waits at most two
+	// seconds for a node, and then names it in Incomplete.
+	Connections(ctx context.Context, u UserID) (Connections, error)
 
 	// Disconnect closes all connections of u, or only the one with an ID if connection is
 	// not empty. Clients may connect again. It is no error if there is no such connection.
 	Disconnect(ctx context.Context, u UserID, connection string) error
+}
+
+// Connections are the open connections of a user.
+type Connections struct {
+	Open       []Connection // oldest first
+	Incomplete []string     // names of the nodes that have not answered
 }
 
 // Connection describes an open connection to operators.

@@ -1,6 +1,3 @@
-// Package peers reaches the connections of all nodes with what is not journalled:
-// ephemeral notifications, and the lists and disconnects of operators. So far a
-// node has no others, and Local is all there is.
 package peers
 
 import (
@@ -9,22 +6,16 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Hub holds the connections of this node: package hub.
-type Hub interface {
-	Connections(u notify.UserID) []notify.Connection
-	Disconnect(u notify.UserID, connection string, why notify.Close) int
-}
-
-// Local is the notify.Peers of a node that has no others, and the notify.Lease that
-// it always holds.
+// Local is the notify.Peers of a node that has no others, and the notify.Lease that it
+// always holds.
 type Local struct {
 	node    string
 	hub     Hub
 	deliver func(notify.Change)
 }
 
-// NewLocal returns the peers of a node with a name. deliver delivers a change to
-// the connections of h, and waits for none.
+// NewLocal returns the peers of a node with a name. deliver delivers a change to the
+// connections of h, and does not wait for any of them.
 func NewLocal(node string, h Hub, deliver func(notify.Change)) *Local {
 	return &Local{node: node, hub: h, deliver: deliver}
 }
@@ -36,12 +27,16 @@ func (l *Local) Deliver(_ context.Context, n *notify.Notification) error {
 }
 
 // Connections implements notify.Peers.
-func (l *Local) Connections(_ context.Context, u notify.UserID) ([]notify.Connection, error) {
+func (l *Local) Connections(_ context.Context, u notify.UserID) (notify.Connections, error) {
+	return notify.Connections{Open: l.connections(u)}, nil
+}
+
+func (l *Local) connections(u notify.UserID) []notify.Connection {
 	all := l.hub.Connections(u)
 	for i := range all {
 		all[i].Node = l.node
 	}
-	return all, nil
+	return all
 }
 
 // Disconnect implements notify.Peers.
@@ -54,3 +49,6 @@ func (l *Local) Disconnect(_ context.Context, u notify.UserID, connection string
 func (l *Local) Acquire(ctx context.Context) (held context.Context, release func(), err error) {
 	return ctx, func() {}, ctx.Err()
 }
+
+// Rules returns the latest version of the rules that all nodes can apply.
+func (l *Local) Rules() uint32 { return notify.RulesVersion }

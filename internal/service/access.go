@@ -142,16 +142,15 @@ func (s *Service) revocable(by *notify.Principal, issuer string) (string, error)
 	return issuer, nil
 }
 
-// Connections returns the open connections of u on all nodes, oldest first. Its error
-// is of kind ErrScope if by may not administer such a user, and ErrUnavailable if a
-// node could not be asked.
-func (s *Service) Connections(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Connection, error) {
+// Connections returns the open connections of u on all nodes. Its error is of kind ErrScope
+// if by may not administer such a user.
+func (s *Service) Connections(ctx context.Context, by notify.Principal, u notify.UserID) (notify.Connections, error) {
 	if err := by.MayAdminister(u); err != nil {
-		return nil, err
+		return notify.Connections{}, err
 	}
 	all, err := s.opts.Peers.Connections(ctx, u)
 	if err != nil {
-		return nil, fmt.Errorf("list connections: %w", err)
+		return notify.Connections{}, fmt.Errorf("list connections: %w", err)
 	}
 	return all, nil
 }

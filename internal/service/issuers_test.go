@@ -103,7 +103,7 @@ func TestAdministerWithinABound(t *testing.T) {
 	}
 	open, err := r.service.Connections(t.Context(), by, "acme:ada")
 	require.NoError(t, err)
-	assert.Len(t, open, 1)
+	assert.Len(t, open.Open, 1)
 	require.NoError(t, r.service.Disconnect(t.Context(), by, "acme:ada"))
 	assert.True(t, own.conn.Ended())
 	assert.False(t, other.conn.Ended())

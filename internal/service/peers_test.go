@@ -26,13 +26,15 @@ func (b *bothNodes) Deliver(ctx context.Context, n *notify.Notification) error {
 	return errors.Join(err, b.other.Deliver(ctx, n))
 }
 
-func (b *bothNodes) Connections(ctx context.Context, u notify.UserID) ([]notify.Connection, error) {
+func (b *bothNodes) Connections(ctx context.Context, u notify.UserID) (notify.Connections, error) {
 	all, err := b.local.Connections(ctx, u)
 	if b.down != nil {
-		return all, b.down
+		all.Incomplete = append(all.Incomplete, "node-2")
+		return all, err
 	}
 	more, otherErr := b.other.Connections(ctx, u)
-	return append(all, more...), errors.Join(err, otherErr)
+	all.Open = append(all.Open, more.Open...)
+	return all, errors.Join(err, otherErr)
 }
 
 func (b *bothNodes) Disconnect(ctx context.Context, u notify.UserID, connection string) error {
@@ -58,8 +60,8 @@ func TestPeersReachAllNodes(t *testing.T) {
 
 	open, err := r.service.Connections(t.Context(), backend(), "ada")
 	require.NoError(t, err)
-	require.Len(t, open, 2)
-	require.Equal(t, []string{"node-1", "node-2"}, []string{open[0].Node, open[1].Node}, "each has the name of its own node")
+	require.Len(t, open.Open, 2)
+	require.Equal(t, []string{"node-1", "node-2"}, []string{open.Open[0].Node, open.Open[1].Node}, "each has the name of its own node")
 
 	require.NoError(t, r.service.Disconnect(t.Context(), backend(), "ada"))
 	for _, d := range []*device{here, there} {
@@ -80,8 +82,10 @@ func TestAnUnreachablePeer(t *testing.T) {
 	_, err := r.service.Publish(t.Context(), backend(), service.Call{}, ephemeral)
 	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
 	require.Equal(t, []string{"welcome", "live", "perhaps"}, d.received(3))
-	_, err = r.service.Connections(t.Context(), backend(), "ada")
-	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
+	open, err := r.service.Connections(t.Context(), backend(), "ada")
+	require.NoError(t, err)
+	require.Len(t, open.Open, 1)
+	require.Equal(t, []string{"node-2"}, open.Incomplete)
 	require.ErrorIs(t, r.service.Disconnect(t.Context(), backend(), "ada"), notify.ErrOutcomeUnknown)
 	require.True(t, d.conn.Ended())
 	r.publish("stored", "ada")

@@ -37,12 +37,14 @@ var notUsedYet = []name{
 	{"internal/journal", "ErrBehind"},
 	{"internal/journal", "Stopped"},
 	{"internal/journal", "RecoveredFrom"},
-	{"internal/journal", "Lag"},
 	{"internal/journal", "OpenStream"},
-	{"internal/journal", "Contradict"},
 	{"internal/journal", "ErrNewerRules"},
 	{"internal/journal", "Ahead"},
-	{"internal/journal", "Agree"},
+	{"internal/peers", "Heard"},
+	{"internal/peers", "Nodes"},
+	{"internal/peers", "Diverged"},
+	{"internal/peers", "Started"},
+	{"internal/peers", "NewCluster"},
 }
 
 // export is an exported identifier of a package of internal/.

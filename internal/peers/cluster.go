@@ -1,0 +1,263 @@
+package peers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Times of beats. A node that was silent for deadAfter is no longer in the list of nodes, and
+// one that was silent for leaseAfter cannot hold the lease.
+const (
+	beatEvery  = time.Second
+	leaseAfter = 3 * time.Second
+	deadAfter  = 5 * time.Second
+	joinWait   = time.Second // for the answers of other nodes at the start
+)
+
+// answerTimeout is the time for which a request waits for the answers of the other nodes.
+const answerTimeout = 2 * time.Second
+
+// Limits on messages that wait for a handler.
+const (
+	maxPendingMessages = 64 << 10
+	maxPendingBytes    = 64 << 20
+)
+
+// ErrNameTaken says that another running node has the name of this one.
+var ErrNameTaken = errors.New("another node has the same name")
+
+// ClusterOptions configure a Cluster.
+type ClusterOptions struct {
+	Conn    *nats.Conn // the caller closes it after Close
+	Stream  string     // name of the journal's stream: nodes with the same stream are peers
+	Node    string     // name of this node, which no other node may have
+	Version string     // of the program, for operators
+
+	Hub     Hub
+	Deliver func(notify.Change) // delivers to the connections of this node; does not wait
+	State   func() State        // of this node
+	Logger  *slog.Logger
+
+	// Conflict is called, by a goroutine of the Cluster, if an older node with the name of
+	// this one is found later than in Join. The process should end.
+	Conflict func(error)
+}
+
+// Cluster is the notify.Peers and the notify.Lease of a node with others. Its methods may be
+// called concurrently.
+type Cluster struct {
+	o     ClusterOptions
+	local *Local
+	self  Node // without its State
+
+	mu    sync.Mutex
+	nodes map[string]Node // other nodes by name; guarded by mu
+
+	subscriptions []*nats.Subscription
+	stop          context.CancelFunc
+	running       sync.WaitGroup
+}
+
+// NewCluster returns the peers of a node. Join must be called before any other method.
+func NewCluster(o ClusterOptions) *Cluster {
+	return &Cluster{
+		o:     o,
+		local: NewLocal(o.Node, o.Hub, o.Deliver),
+		self:  Node{Name: o.Node, Instance: rand.Text(), Version: o.Version, Rules: notify.RulesVersion, Started: time.Now().Round(0)},
+		nodes: map[string]Node{},
+		stop:  func() {},
+	}
+}
+
+func (c *Cluster) subject(of string) string { return "bellhop." + c.o.Stream + ".peers." + of }
+
+// Join makes this node known to the others and learns which there are. It returns
+// ErrNameTaken if one of them has the same name. If NATS cannot be reached, Join returns nil
+// and the node joins as soon as NATS is reached; Conflict then reports a taken name. The caller must call Close.
+func (c *Cluster) Join(ctx context.Context) error {
+	for subject, handle := range map[string]nats.MsgHandler{
+		"beat":        c.onBeat,
+		"who":         c.onWho,
+		"ephemeral":   c.onEphemeral,
+		"connections": c.onConnections,
+		"disconnect":  c.onDisconnect,
+	} {
+		s, err := c.o.Conn.Subscribe(c.subject(subject), c.recovering(handle))
+		if err == nil {
+			err = s.SetPendingLimits(maxPendingMessages, maxPendingBytes)
+			c.subscriptions = append(c.subscriptions, s)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("subscribe to the other nodes: %w", err), c.Close())
+		}
+	}
+	taken := c.meet(ctx)
+	if taken != nil {
+		return errors.Join(taken, c.Close())
+	}
+	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	c.running.Go(func() { c.beat(ctx) })
+	return nil
+}
+
+// meet asks all nodes for a beat, and waits a moment for the answers.
+func (c *Cluster) meet(ctx context.Context) error {
+	if c.o.Conn.Publish(c.subject("who"), []byte{payloadVersion}) != nil {
+		return nil // NATS cannot be reached
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(joinWait):
+	}
+	return c.conflict()
+}
+
+// conflict returns ErrNameTaken if an older node has the name of this one.
+func (c *Cluster) conflict() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	other, ok := c.nodes[c.o.Node]
+	if !ok || !c.isAlive(&other, deadAfter) || !other.precedes(&c.self) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s, started at %s; set BELLHOP_NODE to a name of its own on each node", ErrNameTaken, c.o.Node, other.Started.UTC().Format(time.RFC3339))
+}
+
+// Close leaves the cluster and waits until no handler is running.
+func (c *Cluster) Close() error {
+	c.stop()
+	c.running.Wait()
+	var errs []error
+	var draining sync.WaitGroup
+	for _, s := range c.subscriptions {
+		if !c.o.Conn.IsConnected() { // no handler can be called any more
+			if err := s.Unsubscribe(); !errors.Is(err, nats.ErrConnectionClosed) {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		draining.Add(1)
+		s.SetClosedHandler(func(string) { draining.Done() })
+		if err := s.Drain(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	draining.Wait()
+	c.subscriptions = nil
+	return errors.Join(errs...)
+}
+
+// recovering keeps a panic in a handler from ending the process.
+func (c *Cluster) recovering(handle nats.MsgHandler) nats.MsgHandler {
+	return func(m *nats.Msg) {
+		defer func() {
+			if p := recover(); p != nil {
+				c.o.Logger.Error("panic while handling a message of another node; the message is ignored", "subject", m.Subject, "panic", p)
+			}
+		}()
+		handle(m)
+	}
+}
+
+// beat publishes the state of this node once a second until ctx ends.
+func (c *Cluster) beat(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		c.sendBeat(c.subject("beat"))
+		if err := c.conflict(); err != nil {
+			c.o.Conflict(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *Cluster) sendBeat(subject string) {
+	n := c.node()
+	_ = c.o.Conn.Publish(subject, appendBeat(nil, &n)) // without a connection, the next one
+}
+
+// node returns this node with its state.
+func (c *Cluster) node() Node {
+	n := c.self
+	n.State, n.Heard = c.o.State(), time.Now()
+	return n
+}
+
+func (c *Cluster) onWho(*nats.Msg) { c.sendBeat(c.subject("beat")) }
+
+func (c *Cluster) onBeat(m *nats.Msg) {
+	n, ok := readBeat(m.Data)
+	if !ok {
+		c.o.Logger.Warn("ignored an unreadable message of another node", "subject", m.Subject, "bytes", len(m.Data))
+		return
+	}
+	if n.Instance == c.self.Instance {
+		return
+	}
+	n.Heard = time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, known := c.nodes[n.Name]
+	if known && before.Instance != n.Instance && c.isAlive(&before, deadAfter) && before.precedes(&n) && n.Name == c.o.Node {
+		return // a third node of this name, which will end
+	}
+	if !known || before.Instance != n.Instance {
+		c.o.Logger.Info("another node is running", "node", n.Name, "version", n.Version)
+	}
+	c.nodes[n.Name] = n
+}
+
+func (c *Cluster) isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < within }
+
+// Nodes returns all nodes that were heard within five seconds, including this one, sorted by
+// name.
+func (c *Cluster) Nodes() []Node {
+	all := []Node{c.node()}
+	for _, n := range c.others() {
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b Node) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// others returns the other nodes that are alive, and removes the rest.
+func (c *Cluster) others() []Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var alive []Node
+	for name, n := range c.nodes {
+		switch {
+		case !c.isAlive(&n, deadAfter):
+			c.o.Logger.Warn("a node is silent; it has stopped, or the network between the nodes has failed", "node", name)
+			delete(c.nodes, name)
+		case name != c.o.Node:
+			alive = append(alive, n)
+		}
+	}
+	return alive
+}
+
+// Rules returns the latest version of the rules that all nodes can apply.
+func (c *Cluster) Rules() uint32 {
+	rules := c.self.Rules
+	for _, n := range c.others() {
+		rules = min(rules, n.Rules)
+	}
+	return rules
+}
