@@ -212,13 +212,17 @@ func (j *Cluster) appendPart(ctx context.Context, p *pending) []notify.Verdict {
 	}
 	switch {
 	case p.state.CompareAndSwap(partNotStored, partLeft):
-		return failed(n, notify.Errorf(notify.ErrUnavailable, "the journal cannot be reached; nothing was stored"))
+		return failed(n, errUnreachable())
 	case p.state.CompareAndSwap(partPerhapsStored, partLeft):
 		return failed(n, errUnknown())
 	default: // it is answered at this moment
 		<-p.done
 		return j.takeVerdicts(p)
 	}
+}
+
+func errUnreachable() error {
+	return notify.Errorf(notify.ErrUnavailable, "the journal cannot be reached; nothing was stored")
 }
 
 func errUnknown() error {
@@ -241,8 +245,9 @@ func (j *Cluster) Run(ctx context.Context) error {
 	applying.Go(func() { failed <- j.applyAll(stop) })
 	running.Go(func() { j.follow(following) })
 	running.Go(func() { j.health.run(alive) })
-	sending.Go(func() { j.sendAll(accepting, alive) })
+	sending.Go(func() { j.sendAll(accepting, following) })
 	running.Go(func() { j.witness(accepting) })
+	running.Go(func() { j.probe(accepting) })
 
 	sending.Wait() // until ctx ends, and each publisher has an answer
 	j.stopped.Store(true)

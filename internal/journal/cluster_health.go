@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -18,7 +17,11 @@ import (
 const (
 	maxLag       = 2 * time.Second
 	maxClockSkew = 2 * time.Second
-	outOfContact = 2 * time.Second // a shorter interruption, such as an election, is not reported
+	outOfContact = 2 * time.Second // a shorter interruption is not reported
+	silentAfter  = 8 * time.Second // without a message of any node
+	probeAfter   = 3 * time.Second // the same, and up to probeJitter more
+	probeJitter  = 2 * time.Second
+	probeEvery   = 10 * time.Second // while the clock is wrong
 	cutOffAfter  = 30 * time.Second
 	checkEvery   = 250 * time.Millisecond
 )
@@ -26,10 +29,10 @@ const (
 // health says whether this node follows the journal closely. Setters of its fields are
 // called by the follower and the applier; run evaluates them.
 type health struct {
-	conn   *nats.Conn
-	stream string
-	cutOff func(error)
-	logger *slog.Logger
+	connected func() bool
+	stream    string
+	cutOff    func(error)
+	logger    *slog.Logger
 
 	verdict atomic.Pointer[error] // of ready; nil: ready
 
@@ -41,6 +44,7 @@ type health struct {
 	final   error     // why it is not followed any longer
 	told    bool      // cutOff was called in this outage
 
+	arrived   time.Time // when the last message arrived
 	busySince time.Time // arrival of the oldest message that is being applied; zero: none is
 	last      time.Time // time of the last applied message
 	behind    bool      // there were messages after that one
@@ -50,7 +54,7 @@ type health struct {
 }
 
 func newHealth(o ClusterOptions) *health {
-	h := &health{conn: o.Conn, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
+	h := &health{connected: o.Conn.IsConnected, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
 	starting := unavailable("this node has not reached the journal yet")
 	h.verdict.Store(&starting)
 	return h
@@ -74,8 +78,9 @@ func (h *health) following() {
 	if !h.follows {
 		h.logger.Info("following the journal", "stream", h.stream)
 	}
-	h.follows, h.began, h.cause = true, true, nil
-	h.checkLocked(time.Now())
+	now := time.Now()
+	h.follows, h.began, h.cause, h.arrived = true, true, nil, now
+	h.checkLocked(now)
 }
 
 // notFollowing says that messages cannot be received for the moment.
@@ -87,6 +92,12 @@ func (h *health) notFollowing(cause error) {
 	}
 	h.follows, h.cause = false, cause
 	h.checkLocked(time.Now())
+}
+
+func (h *health) isFollowing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.follows
 }
 
 // stop says that the journal is not followed any longer.
@@ -115,11 +126,18 @@ func (h *health) applying(arrived time.Time) {
 	h.busySince = arrived
 }
 
+// silence returns how long no message has arrived.
+func (h *health) silence() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.arrived)
+}
+
 // applied says that all messages up to r are applied.
 func (h *health) applied(r *received) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.busySince, h.last, h.behind = time.Time{}, r.time, r.behind > 0
+	h.busySince, h.last, h.behind, h.arrived = time.Time{}, r.time, r.behind > 0, r.arrived
 }
 
 // clock compares the clock of this node with that of the stream's leader, by a message that
@@ -146,6 +164,12 @@ func (h *health) clock(sent time.Time, r *received) {
 		h.logger.Info("the clock of this node is right again", "ahead", skew.String())
 	}
 	h.skew, h.clockWrong = skew, wrong
+}
+
+func (h *health) isClockWrong() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.clockWrong
 }
 
 // run evaluates the state until ctx ends, and calls cutOff.
@@ -184,24 +208,27 @@ func (h *health) check(now time.Time) (cutOff error) {
 
 var (
 	errNotConnected = errors.New("no connection to NATS")
-	errNoContact    = errors.New("the stream is silent")
+	errSilent       = errors.New("no message comes back from the stream; do the NATS servers have a majority?")
 )
 
 func (h *health) causeLocked() error {
 	switch {
-	case h.conn.Status() != nats.CONNECTED:
+	case !h.connected():
 		return errNotConnected
 	case h.cause != nil:
 		return h.cause
 	}
-	return errNoContact
+	return errSilent
 }
 
 func (h *health) checkLocked(now time.Time) {
-	switch contact := h.follows && h.conn.Status() == nats.CONNECTED; {
-	case contact:
+	switch connected := h.follows && h.connected(); {
+	case connected && now.Sub(h.arrived) < silentAfter:
 		h.lost = time.Time{}
-	case h.lost.IsZero():
+	case !h.lost.IsZero():
+	case connected:
+		h.lost = h.arrived
+	default:
 		h.lost = now
 	}
 	err := h.faultLocked(now)
@@ -238,6 +265,27 @@ func (h *health) lagLocked(now time.Time) (lag time.Duration) {
 	return lag
 }
 
+// probe sends a message without entries when no message has arrived for a while, until ctx
+// ends. It comes back only if a majority of the servers has stored it. Heartbeats prove less:
+// a server without a majority sends them, too, and a node that listens to it would not notice
+// that it misses what others publish. In a cluster with some load there are no probes.
+func (j *Cluster) probe(ctx context.Context) {
+	appended := time.Now()
+	for {
+		sleep(ctx, max(checkEvery, probeAfter+rand.N(probeJitter)-j.health.silence()))
+		if ctx.Err() != nil || j.health.stoppedBy() != nil {
+			return
+		}
+		if j.health.silence() < probeAfter && !(j.health.isClockWrong() && time.Since(appended) >= probeEvery) {
+			continue
+		}
+		one, cancel := context.WithTimeout(ctx, appendTimeout)
+		j.appendPart(one, j.encode(nil))
+		cancel()
+		appended = time.Now()
+	}
+}
+
 // ClusterStatus is the state of a node in a cluster, for operators.
 type ClusterStatus struct {
 	Sequence notify.Sequence // of the last applied entry
@@ -254,8 +302,8 @@ type ClusterStatus struct {
 func (j *Cluster) Status() ClusterStatus {
 	h := j.health
 	s := ClusterStatus{Sequence: j.Durable(), Position: j.Position(), Fault: j.Ready(), Witness: j.witnesses.result()}
-	if h.conn.Status() == nats.CONNECTED {
-		s.Server = h.conn.ConnectedUrlRedacted()
+	if h.connected() {
+		s.Server = j.o.Conn.ConnectedUrlRedacted()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -193,6 +193,12 @@ func (j *Cluster) send(alive context.Context, parts []*pending) {
 		}
 		parts = j.move(m.parts, partPerhapsStored, partNotStored)
 		sleep(m.ctx, wait)
+		if m.ctx.Err() != nil {
+			j.inFlight.remove(m.id)
+			m.cancel()
+			j.answerAll(parts, errUnreachable())
+			return
+		}
 	}
 }
 
@@ -246,6 +252,7 @@ func (j *Cluster) publish(m *message) (refused error) {
 		switch {
 		case err == nil:
 			<-m.ctx.Done() // the applier ends it
+			return nil
 		case !isRefusal(err):
 			perhapsStored = true
 		case !perhapsStored:
@@ -254,11 +261,24 @@ func (j *Cluster) publish(m *message) (refused error) {
 			sleep(m.ctx, wait)
 		}
 	}
-	return nil
+	if perhapsStored {
+		return nil
+	}
+	return errNotSent
 }
+
+// errNotSent says that there was no time for an attempt.
+var errNotSent = errors.New("not sent")
+
+// errNotFollowing says that nothing is sent, since it is not certain at the moment that the
+// stream is the one that this node has followed.
+var errNotFollowing = errors.New("the stream is not followed")
 
 // attempt sends m once, and waits for the acknowledgement.
 func (j *Cluster) attempt(m *message) error {
+	if !j.health.isFollowing() {
+		return errNotFollowing
+	}
 	ctx, cancel := context.WithTimeout(m.ctx, attemptTimeout)
 	defer cancel()
 	msg := &nats.Msg{Subject: subjectOf(j.o.Stream), Data: m.data, Header: nats.Header{}}
@@ -276,7 +296,7 @@ func isRefusal(err error) bool {
 	if errors.As(err, &refused) {
 		return refused.ErrorCode != errCodeDuplicateInProgress
 	}
-	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
+	return errors.Is(err, errNotFollowing) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrHeadersNotSupported) // the last one: not connected yet
 }
 

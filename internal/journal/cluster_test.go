@@ -58,6 +58,17 @@ func join(t testing.TB, c *natsserver.Cluster, name string) *member {
 // rejoin starts a node with the store on a disk.
 func rejoin(t testing.TB, c *natsserver.Cluster, name string, disk *vfs.MemFS) *member {
 	t.Helper()
+	return startMember(t, c, name, disk, func(s *store.Store) journal.ReplicatedState { return s })
+}
+
+// joinAs starts a node with an empty store, of which state returns what the journal sees.
+func joinAs(t testing.TB, c *natsserver.Cluster, name string, state func(*store.Store) journal.ReplicatedState) *member {
+	t.Helper()
+	return startMember(t, c, name, vfs.NewMem(), state)
+}
+
+func startMember(t testing.TB, c *natsserver.Cluster, name string, disk *vfs.MemFS, state func(*store.Store) journal.ReplicatedState) *member {
+	t.Helper()
 	m := &member{name: name, fs: disk, ended: make(chan error, 1)}
 	logger := slog.New(slog.DiscardHandler)
 	var err error
@@ -69,7 +80,7 @@ func rejoin(t testing.TB, c *natsserver.Cluster, name string, disk *vfs.MemFS) *
 	require.NoError(t, err)
 	m.Cluster, err = journal.NewCluster(journal.ClusterOptions{
 		Conn: m.conn, Stream: stream, Replicas: replicas(c), Node: name,
-		State: m.store, Position: m.store.Position(), Last: m.store.Last(),
+		State: state(m.store), Position: m.store.Position(), Last: m.store.Last(),
 		Deliver: m.deliver, CutOff: func(error) { m.cutOff.Add(1) }, Metrics: noMetrics{}, Logger: logger,
 	})
 	require.NoError(t, err)

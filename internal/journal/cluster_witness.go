@@ -20,8 +20,7 @@ const (
 	witnessTime   = time.Minute
 	judgeAfter    = 5 * time.Second
 	witnessRecent = 10 * time.Second // older entries are those of a node that catches up
-	probeEvery    = 10 * time.Second
-	maxVotes      = 64 // sequences that are judged at the same time
+	maxVotes      = 64               // sequences that are judged at the same time
 )
 
 // WitnessResult is the outcome of a comparison of the states of nodes.
@@ -180,29 +179,16 @@ func (j *Cluster) witness(ctx context.Context) {
 			j.halt(err)
 			return
 		}
-		since := time.Since(appended)
-		seq := j.witnesses.next(since >= witnessTime)
-		if seq > 0 || since >= probeEvery && j.health.isClockWrong() {
+		if seq := j.witnesses.next(time.Since(appended) >= witnessTime); seq > 0 {
 			j.appendWitness(ctx, seq)
 			appended = time.Now()
 		}
 	}
 }
 
-// appendWitness appends a witness for a sequence. One for sequence 0 has no hash: it shows
-// only whether the clock is still wrong. If it fails, the next one will do.
+// appendWitness appends a witness for a sequence. If it fails, the next one will do.
 func (j *Cluster) appendWitness(ctx context.Context, seq notify.Sequence) {
-	one := notify.Witness{Node: j.o.Node, Sequence: seq}
-	hash, ok, err := j.o.State.HashAt(seq)
-	if err != nil || !ok && seq > 0 {
-		return
+	if hash, ok, err := j.o.State.HashAt(seq); err == nil && ok {
+		j.Append(ctx, notify.Witness{Node: j.o.Node, Sequence: seq, Hash: hash})
 	}
-	one.Hash = hash
-	j.Append(ctx, one)
-}
-
-func (h *health) isClockWrong() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.clockWrong
 }
