@@ -18,12 +18,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// damages are ways in which the files of a store come to harm while the service is
-// stopped.
+// damages are functions that damage the files of a store while the service is stopped.
 func damages() map[string]func(t *testing.T, dir string, random *rand.Rand) {
 	return map[string]func(t *testing.T, dir string, random *rand.Rand){
-		"no harm": func(*testing.T, string, *rand.Rand) {},
-		"a bit of the newest log": func(t *testing.T, dir string, random *rand.Rand) {
+		"no damage": func(*testing.T, string, *rand.Rand) {},
+		"a bit of the newest log is flipped": func(t *testing.T, dir string, random *rand.Rand) {
 			change(t, newest(t, dir, "*.log"), random, flipped)
 		},
 		"the newest log is cut": func(t *testing.T, dir string, random *rand.Rand) {
@@ -38,23 +37,23 @@ func damages() map[string]func(t *testing.T, dir string, random *rand.Rand) {
 		"the marker of the MANIFEST is removed": func(t *testing.T, dir string, _ *rand.Rand) {
 			require.NoError(t, os.Remove(newest(t, dir, "marker.manifest.*")))
 		},
-		"a bit of any file": func(t *testing.T, dir string, random *rand.Rand) {
+		"a bit of any file is flipped": func(t *testing.T, dir string, random *rand.Rand) {
 			all, err := filepath.Glob(filepath.Join(dir, "store", "*"))
 			require.NoError(t, err)
 			change(t, all[random.IntN(len(all))], random, flipped)
 		},
-		"the store is of a while before": func(t *testing.T, dir string, _ *rand.Rand) {
+		"the store is an older copy": func(t *testing.T, dir string, _ *rand.Rand) {
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "store")))
 			require.NoError(t, os.Rename(filepath.Join(dir, "before", "store"), filepath.Join(dir, "store")))
 		},
-		"all is of a while before": func(t *testing.T, dir string, _ *rand.Rand) {
+		"all files are an older copy": func(t *testing.T, dir string, _ *rand.Rand) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "watermark")))
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "store")))
 			for _, name := range []string{"watermark", "store"} {
 				require.NoError(t, os.Rename(filepath.Join(dir, "before", name), filepath.Join(dir, name)))
 			}
 		},
-		"the store is of a while before, without a watermark": func(t *testing.T, dir string, _ *rand.Rand) {
+		"the store is an older copy, without a watermark": func(t *testing.T, dir string, _ *rand.Rand) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "watermark")))
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, "store")))
 			require.NoError(t, os.Rename(filepath.Join(dir, "before", "store"), filepath.Join(dir, "store")))
@@ -89,10 +88,10 @@ func change(t *testing.T, name string, random *rand.Rand, how func([]byte, *rand
 	}
 }
 
-// TestDamageIsAlwaysReported harms the files of a store after kill -9, and starts the
-// service on them. Promise 4: either all that was answered 202 is there, or the
-// service refuses to start and says what to do, or it says how much is missing and
-// resets the cursors of before.
+// TestDamageIsAlwaysReported damages the files of a store after kill -9 and starts the
+// service on them. Promise 4: either every notification that was answered with 202 is
+// there, or the service refuses to start and says what to do, or it reports how much is
+// missing and resets older cursors.
 func TestDamageIsAlwaysReported(t *testing.T) {
 	const before, after = 30, 25
 	p := &process{t: t, binary: build(t), dir: t.TempDir()}
@@ -103,19 +102,19 @@ func TestDamageIsAlwaysReported(t *testing.T) {
 	require.NoError(t, os.CopyFS(older, os.DirFS(p.dir)))
 	p.start()
 	p.publishLarge(before, before+after)
-	p.history() // leaves the cursor behind all of it
+	p.history() // leaves p.cursor behind the last notification
 	p.kill()
 	require.NoError(t, os.CopyFS(filepath.Join(p.dir, "before"), os.DirFS(older)))
 
-	for name, harm := range damages() {
+	for name, damage := range damages() {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(3) {
 				dir := t.TempDir()
 				require.NoError(t, os.CopyFS(dir, os.DirFS(p.dir)))
-				harm(t, dir, rand.New(rand.NewPCG(seed, 1)))
-				harmed := &process{t: t, binary: p.binary, dir: dir, cursor: p.cursor}
-				outcome := harmed.judge(before + after)
-				if name == "all is of a while before" || strings.HasSuffix(name, "without a watermark") { // a backup
+				damage(t, dir, rand.New(rand.NewPCG(seed, 1)))
+				damaged := &process{t: t, binary: p.binary, dir: dir, cursor: p.cursor}
+				outcome := damaged.startDamaged(before + after)
+				if name == "all files are an older copy" || strings.HasSuffix(name, "without a watermark") { // like a restored backup
 					require.Equal(t, "reset, without a loss", outcome)
 					continue
 				}
@@ -126,7 +125,7 @@ func TestDamageIsAlwaysReported(t *testing.T) {
 	}
 }
 
-// publishLarge publishes numbers to ada and so many others that each record has
+// publishLarge publishes numbers to ada and 999 other users, so that each record has
 // 127 kB.
 func (p *process) publishLarge(from, to int) {
 	p.t.Helper()
@@ -135,7 +134,7 @@ func (p *process) publishLarge(from, to int) {
 		others += fmt.Sprintf(`,"%0125d"`, i)
 	}
 	for n := from; n < to; n++ {
-		body := strings.Replace(note(n), `"ada"`, `"ada"`+others, 1)
+		body := strings.Replace(numbered(n), `"ada"`, `"ada"`+others, 1)
 		r, err := http.NewRequest(http.MethodPost, p.url+"/notify", strings.NewReader(body))
 		require.NoError(p.t, err)
 		r.Header.Set("Content-Type", "application/json")
@@ -145,13 +144,13 @@ func (p *process) publishLarge(from, to int) {
 	}
 }
 
-// judge starts the process, which has answered so many publishes, and returns what
-// became of it.
-func (p *process) judge(answered int) string {
+// startDamaged starts a process that has accepted a number of publishes before its
+// store was damaged, and returns the outcome. It fails the test if a loss is not reported.
+func (p *process) startDamaged(accepted int) string {
 	t := p.t
 	t.Helper()
 	if !p.startOrExit() {
-		require.Contains(t, p.said.String(), "backup")
+		require.Contains(t, p.output.String(), "backup")
 		require.NotZero(t, p.cmd.ProcessState.ExitCode())
 		return "refused"
 	}
@@ -160,7 +159,7 @@ func (p *process) judge(answered int) string {
 	if err != nil || all != nil {
 		require.Equal(t, http.StatusServiceUnavailable, p.get("/livez").StatusCode, "%v, %v", err, all)
 		p.kill()
-		return "it runs and says that it is corrupt"
+		return "it runs and reports that its store is corrupt"
 	}
 	for i, n := range served {
 		require.Equal(t, i, n)
@@ -171,28 +170,27 @@ func (p *process) judge(answered int) string {
 		if reset {
 			return "reset, without a loss"
 		}
-		require.Len(t, served, answered)
-		return "whole"
+		require.Len(t, served, accepted)
+		return "complete"
 	}
 	require.True(t, reset)
 	again, _, _, err := p.receive(fresh)
 	require.NoError(t, err)
-	require.False(t, again, "a cursor from after the loss is honoured")
+	require.False(t, again, "a cursor from after the loss must be accepted")
 	require.Equal(t, http.StatusOK, p.get("/readyz").StatusCode)
-	p.kill() // so that all of the log is read
+	p.kill() // waits until the whole log has been read
 	missing := p.missing()
-	require.GreaterOrEqual(t, missing, answered-len(served))
-	return fmt.Sprintf("%d of %d are served, %d entries are said to be missing", len(served), answered, missing)
+	require.GreaterOrEqual(t, missing, accepted-len(served))
+	return fmt.Sprintf("%d of %d are served, %d entries are reported as missing", len(served), accepted, missing)
 }
 
-// receive connects with a cursor and reads until the connection is live: whether there
-// was a reset, and numbers. It returns the last
-// cursor.
+// receive connects with a cursor and reads until the live event. It returns whether
+// there was a reset, the numbers of the notifications, and the last cursor.
 func (p *process) receive(cursor string) (reset bool, numbers []int, last string, err error) {
 	p.t.Helper()
 	w := p.watch(cursor)
 	defer w.ws.CloseNow()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
 	for {
 		_, b, err := w.ws.Read(ctx)
@@ -213,19 +211,19 @@ func (p *process) receive(cursor string) (reset bool, numbers []int, last string
 	}
 }
 
-// missing returns how many entries the log says are missing.
+// missing returns the number of missing entries that the log reports.
 func (p *process) missing() int {
 	p.t.Helper()
-	for line := range strings.Lines(p.said.String()) {
-		var said struct {
+	for line := range strings.Lines(p.output.String()) {
+		var entry struct {
 			Level   string
 			Missing int
 		}
-		if json.Unmarshal([]byte(line), &said) == nil && said.Missing > 0 {
-			require.Equal(p.t, "ERROR", said.Level)
-			return said.Missing
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Missing > 0 {
+			require.Equal(p.t, "ERROR", entry.Level)
+			return entry.Missing
 		}
 	}
-	p.t.Fatal("nothing is said to be missing")
+	p.t.Fatal("the log reports no missing entries")
 	return 0
 }

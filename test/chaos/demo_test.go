@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// demo is a `bellhop demo` in a process of its own, and what it has printed.
+// demo is a running `bellhop demo` with the URL and the tokens that it printed.
 type demo struct {
 	*running
 	t       *testing.T
@@ -29,8 +29,8 @@ var (
 	demoBackend = regexp.MustCompile(`Authorization: Bearer ([^\s']+)`)
 )
 
-// startDemo starts a demo with its temporary files in tmp, and reads what it
-// prints to the end.
+// startDemo starts a demo with its temporary files in tmp, and reads its output up to
+// the last line of the introduction.
 func startDemo(t *testing.T, tmp string, args ...string) *demo {
 	t.Helper()
 	binary := build(t)
@@ -48,22 +48,22 @@ func startDemo(t *testing.T, tmp string, args ...string) *demo {
 	})
 	d := &demo{running: r, t: t, binary: binary}
 	select {
-	case said := <-printed:
-		url, ada, backend := demoURL.FindStringSubmatch(said), demoAda.FindStringSubmatch(said), demoBackend.FindStringSubmatch(said)
-		require.NotNil(t, url, said)
-		require.NotNil(t, ada, said)
-		require.NotNil(t, backend, said)
+	case output := <-printed:
+		url, ada, backend := demoURL.FindStringSubmatch(output), demoAda.FindStringSubmatch(output), demoBackend.FindStringSubmatch(output)
+		require.NotNil(t, url, output)
+		require.NotNil(t, ada, output)
+		require.NotNil(t, backend, output)
 		require.Equal(t, url[1], ada[1])
 		d.url, d.ada, d.backend = url[1], ada[2], backend[1]
 	case <-r.exited:
-		t.Fatalf("it has exited (%v): %s", cmd.ProcessState, r.said.String())
-	case <-time.After(patience):
-		t.Fatal("it says nothing")
+		t.Fatalf("the demo has exited (%v): %s", cmd.ProcessState, r.output.String())
+	case <-time.After(timeout):
+		t.Fatal("the demo prints no introduction")
 	}
 	return d
 }
 
-// send tells ada something with the command line.
+// send publishes a notification to ada with `bellhop send`.
 func (d *demo) send(title string) {
 	d.t.Helper()
 	out, err := exec.Command(d.binary, "send", "--url", d.url, "--token", d.backend,
@@ -73,8 +73,8 @@ func (d *demo) send(title string) {
 
 var title = regexp.MustCompile(`"title":"([^"]*)"`)
 
-// history returns the titles of what ada is told from the earliest on, as the
-// command that the demo prints shows it.
+// history returns the titles of ada's notifications, as printed by `bellhop listen`
+// with the arguments that the demo suggests.
 func (d *demo) history() []string {
 	d.t.Helper()
 	cmd := exec.Command(d.binary, "listen", "--url", d.url, "--token", d.ada, "--cursor", "earliest", "--json")
@@ -90,12 +90,12 @@ func (d *demo) history() []string {
 	select {
 	case <-live:
 	case <-r.exited:
-		d.t.Fatalf("listen has exited (%v): %s", cmd.ProcessState, r.said.String())
-	case <-time.After(patience):
-		d.t.Fatal("it is never live")
+		d.t.Fatalf("listen has exited (%v): %s", cmd.ProcessState, r.output.String())
+	case <-time.After(timeout):
+		d.t.Fatal("listen receives no live event")
 	}
-	code, said := r.end(d.t, syscall.SIGTERM)
-	require.Zero(d.t, code, said)
+	code, output := r.end(d.t, syscall.SIGTERM)
+	require.Zero(d.t, code, output)
 	close(titles)
 	var all []string
 	for title := range titles {
@@ -104,39 +104,39 @@ func (d *demo) history() []string {
 	return all
 }
 
-// TestDemoKeepsItsNotifications stops a demo with a directory of its own and
-// starts another there: what was told is still there, and the new tokens, of a
-// new secret, show it.
+// TestDemoKeepsItsNotifications stops a demo that has a data directory and starts
+// another one there. Its notifications are still there and can be read with the new
+// tokens, which are signed with a new secret.
 func TestDemoKeepsItsNotifications(t *testing.T) {
 	dir, tmp := filepath.Join(t.TempDir(), "kept"), t.TempDir()
 	first := startDemo(t, tmp, "--data-dir", dir)
 	first.send("one")
 	first.send("two")
 	require.Equal(t, []string{"one", "two"}, first.history())
-	code, said := first.end(t, syscall.SIGTERM)
-	require.Zero(t, code, said)
+	code, output := first.end(t, syscall.SIGTERM)
+	require.Zero(t, code, output)
 
 	second := startDemo(t, tmp, "--data-dir", dir)
 	require.NotEqual(t, first.ada, second.ada)
 	require.Equal(t, []string{"one", "two"}, second.history())
 	second.send("three")
 	require.Equal(t, []string{"one", "two", "three"}, second.history())
-	code, said = second.end(t, syscall.SIGTERM)
-	require.Zero(t, code, said)
-	require.Empty(t, names(t, tmp), "it needs no other directory")
+	code, output = second.end(t, syscall.SIGTERM)
+	require.Zero(t, code, output)
+	require.Empty(t, names(t, tmp), "no temporary directory is created")
 	require.NotEmpty(t, names(t, dir))
 }
 
-// TestDemoLeavesNothing stops a demo that was given no directory.
-func TestDemoLeavesNothing(t *testing.T) {
+// TestDemoRemovesItsTemporaryFiles stops a demo without a data directory.
+func TestDemoRemovesItsTemporaryFiles(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		tmp := t.TempDir()
 		d := startDemo(t, tmp)
 		d.send("one")
 		require.Equal(t, []string{"one"}, d.history())
-		require.Len(t, names(t, tmp), 1, "it keeps them somewhere")
-		code, said := d.end(t, signal)
-		require.Zero(t, code, said)
+		require.Len(t, names(t, tmp), 1, "the demo stores notifications in a temporary directory")
+		code, output := d.end(t, signal)
+		require.Zero(t, code, output)
 		require.Empty(t, names(t, tmp), "after %v", signal)
 	}
 }

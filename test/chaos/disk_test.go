@@ -16,70 +16,70 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDiskFillsUp lets somebody else fill the disk until there is less room
-// than the reserve, and then make room again. Promise 1: publishing is answered
-// 503 meanwhile, what was answered 202 stays and can be read, and publishing
-// goes on by itself in the same process.
+// TestDiskFillsUp fills the disk with another file until less than the reserve is free,
+// and removes that file again. Promise 1: meanwhile publishing is answered with 503, and
+// everything that was answered with 202 can be read. Afterwards publishing works again in
+// the same process.
 func TestDiskFillsUp(t *testing.T) {
-	const size, reserve, other = 160 << 20, 64 << 20, 112 << 20 // all but 48 MiB go to somebody else
+	const size, reserve, other = 160 << 20, 64 << 20, 112 << 20 // another file takes all but 48 MiB
 	disk := mount(t, size)
 	p := &process{
 		t: t, binary: build(t), dir: filepath.Join(disk, "data"),
 		env: []string{fmt.Sprintf("BELLHOP_MIN_FREE_BYTES=%d", reserve)},
 	}
 	p.start()
-	var answered []int
+	var accepted []int
 	next := 0
-	tell := func() answer {
-		a := p.tell(next)
+	publish := func() response {
+		a := p.publish(next)
 		if a.StatusCode == http.StatusAccepted {
-			answered = append(answered, next)
+			accepted = append(accepted, next)
 		}
 		next++
 		return a
 	}
 	for range 10 {
-		require.Equal(t, http.StatusAccepted, tell().StatusCode)
+		require.Equal(t, http.StatusAccepted, publish().StatusCode)
 	}
 	require.Equal(t, http.StatusOK, p.get("/readyz").StatusCode)
 
 	filler := filepath.Join(disk, "other")
 	require.NoError(t, os.WriteFile(filler, make([]byte, other), 0o600))
-	var refused answer
+	var refused response
 	require.Eventually(t, func() bool {
-		refused = tell()
+		refused = publish()
 		return refused.StatusCode != http.StatusAccepted
-	}, patience, 100*time.Millisecond, "publishing goes on")
+	}, timeout, 100*time.Millisecond, "publishing is not refused")
 	require.Equal(t, http.StatusServiceUnavailable, refused.StatusCode, refused.body)
 	require.Contains(t, refused.body, "urn:bellhop:problem:unavailable")
 	require.NotEmpty(t, refused.Header.Get("Retry-After"))
 	require.Equal(t, http.StatusServiceUnavailable, p.get("/readyz").StatusCode)
 	require.Equal(t, http.StatusOK, p.get("/livez").StatusCode)
-	require.Equal(t, answered, p.history()[0], "what was stored can be read")
+	require.Equal(t, accepted, p.history()[0], "stored notifications can be read")
 
 	require.NoError(t, os.Remove(filler))
 	require.Eventually(t, func() bool {
-		return tell().StatusCode == http.StatusAccepted
-	}, patience, 100*time.Millisecond, "it does not go on by itself")
+		return publish().StatusCode == http.StatusAccepted
+	}, timeout, 100*time.Millisecond, "publishing does not resume by itself")
 	require.Equal(t, http.StatusOK, p.get("/readyz").StatusCode)
-	require.Equal(t, answered, p.history()[0])
+	require.Equal(t, accepted, p.history()[0])
 	require.True(t, p.alive())
 
 	p.kill()
 	p.start()
-	require.Equal(t, answered, p.history()[0], "after a restart")
-	t.Logf("%d were answered 202, and %d refused", len(answered), next-len(answered))
+	require.Equal(t, accepted, p.history()[0], "after a restart")
+	t.Logf("%d were accepted and %d refused", len(accepted), next-len(accepted))
 }
 
-// TestStartOnAFullDisk fills a small disk to the last byte, or to its last file,
-// before a process starts on it. The process says that it is full and exits, and
-// starts once there is room again, with all that was stored.
+// TestStartOnAFullDisk fills a small disk to the last byte, or to its last inode,
+// before a process starts on it. The process reports the full disk and exits. It
+// starts again when space has been freed, with everything that was stored.
 func TestStartOnAFullDisk(t *testing.T) {
 	const size = 160 << 20
 	for name, test := range map[string]struct {
 		options string
-		stored  bool // by a process that was killed before
-		left    int  // bytes
+		stored  bool // whether a killed process has left a store
+		left    int  // free bytes
 	}{
 		"new store, no byte free":    {fmt.Sprintf("size=%d", size), false, 0},
 		"store, no byte free":        {fmt.Sprintf("size=%d", size), true, 0},
@@ -95,17 +95,17 @@ func TestStartOnAFullDisk(t *testing.T) {
 			if test.stored {
 				p.start()
 				for n := range 10 {
-					require.Equal(t, http.StatusAccepted, p.tell(n).StatusCode)
+					require.Equal(t, http.StatusAccepted, p.publish(n).StatusCode)
 					want = append(want, n)
 				}
 				p.kill()
 			}
 			undo := fill(t, disk, test.left)
 			cmd := p.serve()
-			code, said := run(t, cmd, cmd.StderrPipe, func([]byte) {}).wait(t)
-			require.Equal(t, 1, code, said)
-			require.Regexp(t, "free some space|no space left on device", said)
-			require.NotContains(t, said, "listening")
+			code, output := run(t, cmd, cmd.StderrPipe, func([]byte) {}).wait(t)
+			require.Equal(t, 1, code, output)
+			require.Regexp(t, "free some space|no space left on device", output)
+			require.NotContains(t, output, "listening")
 			undo()
 			p.start()
 			require.Equal(t, want, p.history()[0])
@@ -113,14 +113,14 @@ func TestStartOnAFullDisk(t *testing.T) {
 	}
 }
 
-// TestStartOnADiskThatFillsUp starts a process on a disk that has enough free to
-// begin with and not enough for what the process that was killed left in its log.
+// TestStartOnADiskThatFillsUp starts a process on a disk with enough free space to open
+// the store, but not to replay the log that a killed process has left.
 func TestStartOnADiskThatFillsUp(t *testing.T) {
 	disk := mount(t, 64<<20)
 	p := &process{t: t, binary: build(t), dir: filepath.Join(disk, "data"), env: []string{"BELLHOP_MIN_FREE_BYTES=0"}}
 	p.start()
 	const most = 400
-	random := make([]byte, 5000) // which cannot be compressed
+	random := make([]byte, 5000) // cannot be compressed
 	for n := range most {
 		_, _ = rand.Read(random)
 		require.Equal(t, http.StatusAccepted, p.post(fmt.Sprintf(
@@ -129,18 +129,18 @@ func TestStartOnADiskThatFillsUp(t *testing.T) {
 	p.kill()
 	undo := fill(t, disk, 2<<20)
 	cmd := p.serve()
-	code, said := run(t, cmd, cmd.StderrPipe, func([]byte) {}).wait(t)
-	require.Equal(t, 1, code, said)
-	require.Contains(t, said, "open the store in "+p.dir)
-	require.Contains(t, said, "no space left on device")
-	require.NotContains(t, said, "listening")
+	code, output := run(t, cmd, cmd.StderrPipe, func([]byte) {}).wait(t)
+	require.Equal(t, 1, code, output)
+	require.Contains(t, output, "open the store in "+p.dir)
+	require.Contains(t, output, "no space left on device")
+	require.NotContains(t, output, "listening")
 	undo()
 	p.start()
 	require.Len(t, p.history()[0], most)
 }
 
-// fill has a disk filled until so many bytes are left, or no file can be made, and
-// returns what makes room again.
+// fill fills a disk until only left bytes are free or no file can be created. It
+// returns a function that frees the space.
 func fill(t *testing.T, disk string, left int) (undo func()) {
 	t.Helper()
 	dir := filepath.Join(disk, "other")
@@ -151,26 +151,26 @@ func fill(t *testing.T, disk string, left int) (undo func()) {
 		require.NoError(t, syscall.Statfs(disk, &stat))
 		size := max(0, int(stat.Bavail)*int(stat.Bsize)-left)
 		if n > 0 && stat.Ffree > 1000 {
-			break // the disk has no end of files
+			break // the number of inodes is not the limit
 		}
 		err = os.WriteFile(filepath.Join(dir, strconv.Itoa(n)), make([]byte, size), 0o600)
 	}
 	return func() { require.NoError(t, os.RemoveAll(dir)) }
 }
 
-// TestAReserveLargerThanTheDisk is a setting by which nothing can be published. The
-// process serves what it can and says why it is not ready.
-func TestAReserveLargerThanTheDisk(t *testing.T) {
+// TestReserveLargerThanTheDisk starts a process whose reserve can never be free. The
+// process refuses publishing, serves everything else and reports why it is not ready.
+func TestReserveLargerThanTheDisk(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: mount(t, 160<<20)} // the default reserve is 256 MiB
-	said := make(chan string, 100)
-	p.heard = func(msg string) { said <- msg }
+	messages := make(chan string, 100)
+	p.onLog = func(msg string) { messages <- msg }
 	p.start()
 	a := p.get("/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
 	require.Contains(t, a.body, "urn:bellhop:problem:unavailable")
-	require.Equal(t, http.StatusServiceUnavailable, p.tell(0).StatusCode)
+	require.Equal(t, http.StatusServiceUnavailable, p.publish(0).StatusCode)
 	require.Equal(t, http.StatusOK, p.get("/livez").StatusCode)
-	for msg := range said { // it was written before the process listened
+	for msg := range messages { // the warning is logged before "listening"
 		if strings.HasPrefix(msg, "BELLHOP_MIN_FREE_BYTES is more than the whole disk") {
 			return
 		}
@@ -178,8 +178,9 @@ func TestAReserveLargerThanTheDisk(t *testing.T) {
 	}
 }
 
-// TestADataDirectoryThatCannotBeUsed tries places at which no store can be.
-func TestADataDirectoryThatCannotBeUsed(t *testing.T) {
+// TestUnusableDataDirectoryIsAnError tries data directories that cannot be created or
+// written.
+func TestUnusableDataDirectoryIsAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	readOnly := mount(t, 16<<20)
@@ -194,14 +195,14 @@ func TestADataDirectoryThatCannotBeUsed(t *testing.T) {
 	} {
 		p := &process{t: t, binary: build(t), dir: dir}
 		cmd := p.serve()
-		code, said := run(t, cmd, cmd.StderrPipe, func([]byte) {}).wait(t)
-		require.Equal(t, 1, code, said)
-		require.Contains(t, said, want)
-		require.Contains(t, said, dir)
+		code, output := run(t, cmd, cmd.StderrPipe, func([]byte) {}).wait(t)
+		require.Equal(t, 1, code, output)
+		require.Contains(t, output, want)
+		require.Contains(t, output, dir)
 	}
 }
 
-// mount returns a directory that is a disk of its own.
+// mount returns the mount point of a new file system with a size in bytes.
 func mount(t *testing.T, size int) string {
 	t.Helper()
 	return mountWith(t, fmt.Sprintf("size=%d", size))
@@ -211,8 +212,8 @@ func mountWith(t *testing.T, options string) string {
 	t.Helper()
 	dir := t.TempDir()
 	out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "bellhop-chaos", dir).CombinedOutput()
-	require.NoError(t, err, "This test fills a disk, and needs a small one of its own: it mounts a tmpfs, which only root may, "+
-		"in a container with --cap-add=SYS_ADMIN. Run the tests as root on Linux. mount says: %s", out)
+	require.NoError(t, err, "This test fills a small disk of its own. It mounts a tmpfs, which needs root, "+
+		"and in a container --cap-add=SYS_ADMIN. Run the tests as root on Linux. Output of mount: %s", out)
 	t.Cleanup(func() {
 		out, err := exec.Command("umount", dir).CombinedOutput()
 		require.NoError(t, err, "%s", out)

@@ -21,9 +21,9 @@ const (
 	publishers = 16
 )
 
-// TestKillUnderLoad kills the process with SIGKILL under 16 publishers, ten
-// times over. Promise 1: what was answered 202 is there after the restart.
-// Promise 2: once. Promise 3: in the order in which it was answered.
+// TestKillUnderLoad kills the process ten times with SIGKILL while 16 publishers
+// publish. Promise 1: every notification that was answered with 202 is there after the
+// restart. Promise 2: exactly once. Promise 3: in the order of the responses.
 func TestKillUnderLoad(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: t.TempDir()}
 	journal := make([]publisher, publishers)
@@ -38,28 +38,28 @@ func TestKillUnderLoad(t *testing.T) {
 		for i := range journal {
 			all.Go(func() { journal[i].publish(ctx, t, p.url) })
 		}
-		watcher.until(t, (round+1)*200) // so many were delivered: publishing is under way
+		watcher.until(t, (round+1)*200) // kill only after 200 more were delivered
 		p.kill()
 		cancel()
 		all.Wait()
 	}
 	p.start()
 	defer p.kill()
-	// What a retry repeats must be there once: each publisher repeats the one
-	// whose answer it did not see.
+	// A retry must not store a second notification. Each publisher retries the one
+	// whose response it did not receive.
 	for i := range journal {
 		journal[i].retry(t, p.url)
 	}
 	got := p.history()
 	for i := range journal {
-		require.Equal(t, journal[i].answered, got[i], "publisher %d", i)
+		require.Equal(t, journal[i].accepted, got[i], "publisher %d", i)
 	}
-	t.Logf("%d kills; %d notifications were answered 202, and are all there, once and in order", kills, count(journal))
+	t.Logf("%d kills; all %d notifications that were answered with 202 are there, once and in order", kills, count(journal))
 }
 
 func count(all []publisher) (n int) {
 	for i := range all {
-		n += len(all[i].answered)
+		n += len(all[i].accepted)
 	}
 	return n
 }
@@ -69,8 +69,8 @@ type publisher struct {
 	name      int
 	keyPrefix string
 	next      int
-	unsure    bool  // whether next was stored: no answer came
-	answered  []int // 202
+	unsure    bool  // no response for next: it may have been stored
+	accepted  []int // numbers answered with 202
 }
 
 func (p *publisher) publish(ctx context.Context, t *testing.T, url string) {
@@ -81,7 +81,7 @@ func (p *publisher) publish(ctx context.Context, t *testing.T, url string) {
 	}
 }
 
-// retry repeats what was not answered, if there is any.
+// retry repeats the last publish if there was no response to it.
 func (p *publisher) retry(t *testing.T, url string) {
 	if p.unsure {
 		require.True(t, p.once(t.Context(), t, url))
@@ -89,7 +89,7 @@ func (p *publisher) retry(t *testing.T, url string) {
 }
 
 // once publishes the next number with its own idempotency key, and reports
-// whether it was answered.
+// whether there was a response.
 func (p *publisher) once(ctx context.Context, t *testing.T, url string) bool {
 	p.unsure = true
 	body := fmt.Sprintf(`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":%d,"n":%d}}`, p.name, p.next)
@@ -103,22 +103,22 @@ func (p *publisher) once(ctx context.Context, t *testing.T, url string) bool {
 	r.Header.Set("Idempotency-Key", fmt.Sprintf("%s-%d-%d", p.keyPrefix, p.name, p.next))
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return false // killed
+		return false // the process was killed
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	content, err := io.ReadAll(resp.Body)
 	if resp.StatusCode != http.StatusAccepted {
-		t.Errorf("answered %d: %s (%v)", resp.StatusCode, answer, err)
+		t.Errorf("status %d: %s (%v)", resp.StatusCode, content, err)
 		return false
 	}
-	// The status line said it: stored, whether or not the body arrived.
-	p.answered = append(p.answered, p.next)
+	// The status 202 guarantees that it is stored, even if the body did not arrive.
+	p.accepted = append(p.accepted, p.next)
 	p.next++
 	p.unsure = false
 	return true
 }
 
-// watcher is a connection of ada.
+// watcher is a connection of ada that counts its notifications.
 type watcher struct {
 	p    *process
 	ws   *websocket.Conn
@@ -127,7 +127,7 @@ type watcher struct {
 
 func (p *process) watch(cursor string) *watcher {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
 	ws, _, err := websocket.Dial(ctx, p.url+"/ws?cursor="+cursor, &websocket.DialOptions{
 		HTTPHeader: http.Header{"Authorization": {"Bearer " + token(p.t, "ada")}},
@@ -148,20 +148,20 @@ type frame struct {
 
 func (w *watcher) next(t *testing.T) frame {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	_, b, err := w.ws.Read(ctx)
 	require.NoError(t, err)
 	var f frame
 	require.NoError(t, json.Unmarshal(b, &f))
-	require.NotEqual(t, "reset", f.Event, "a crash of the service is no reason to reset")
+	require.NotEqual(t, "reset", f.Event, "a crash of the service must not cause a reset")
 	if f.Cursor != "" {
 		w.p.cursor = f.Cursor
 	}
 	return f
 }
 
-// until reads until n notifications have come.
+// until reads until n notifications have arrived.
 func (w *watcher) until(t *testing.T, n int) {
 	t.Helper()
 	for w.read < n {
@@ -171,7 +171,7 @@ func (w *watcher) until(t *testing.T, n int) {
 	}
 }
 
-// history returns the numbers of each publisher that ada is told.
+// history returns the numbers in ada's notifications by publisher.
 func (p *process) history() map[int][]int {
 	p.t.Helper()
 	w := p.watch("earliest")

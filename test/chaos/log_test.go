@@ -20,11 +20,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A log that nobody reads, or that cannot be written, neither ends the process nor
-// holds it up.
+// The tests in this file check that a log that is not read, or that cannot be written,
+// neither ends the process nor blocks it.
 
-// startOn starts the process with its stderr at w, reads r, the other end, until
-// the process says where it listens, and returns the URL of the admin listener.
+// startOn starts the process with its stderr at w. It reads the log from r, the other
+// end, until the process listens, and returns the URL of the admin listener.
 func (p *process) startOn(w *os.File, r io.Reader) (admin string) {
 	p.t.Helper()
 	cmd := p.serve()
@@ -33,7 +33,7 @@ func (p *process) startOn(w *os.File, r io.Reader) (admin string) {
 	p.running = &running{cmd: cmd, exited: make(chan struct{})}
 	go func() {
 		defer close(p.exited)
-		_ = cmd.Wait() // ProcessState has it
+		_ = cmd.Wait() // the result is in ProcessState
 	}()
 	p.t.Cleanup(func() {
 		_ = cmd.Process.Kill() // unless it has exited
@@ -43,19 +43,19 @@ func (p *process) startOn(w *os.File, r io.Reader) (admin string) {
 	for {
 		line, err := lines.ReadBytes('\n')
 		require.NoError(p.t, err)
-		var said struct{ Msg, Public, Admin string }
-		if json.Unmarshal(line, &said) == nil && said.Msg == "listening" {
-			p.url = "http://" + said.Public
-			return "http://" + said.Admin
+		var entry struct{ Msg, Public, Admin string }
+		if json.Unmarshal(line, &entry) == nil && entry.Msg == "listening" {
+			p.url = "http://" + entry.Public
+			return "http://" + entry.Admin
 		}
 	}
 }
 
-// breach has a client break the protocol, which is logged.
-func (p *process) breach() {
+// violateProtocol connects a client that violates the protocol, which is logged.
+func (p *process) violateProtocol() {
 	p.t.Helper()
 	w := p.watch("")
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
 	require.NoError(p.t, w.ws.Write(ctx, websocket.MessageBinary, []byte{0xff, 0}))
 	require.Equal(p.t, 1003, w.closed())
@@ -63,7 +63,7 @@ func (p *process) breach() {
 
 var droppedLines = regexp.MustCompile(`(?m)^bellhop_log_lines_dropped_total (\S+)$`)
 
-// dropped returns how many log lines were dropped.
+// dropped returns the number of dropped log lines, from the metrics.
 func (p *process) dropped(admin string) float64 {
 	p.t.Helper()
 	resp, err := http.Get(admin + "/metrics")
@@ -75,7 +75,7 @@ func (p *process) dropped(admin string) float64 {
 	return n
 }
 
-func TestTheReaderOfTheLogIsGone(t *testing.T) {
+func TestLogWithoutAReader(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
@@ -83,18 +83,18 @@ func TestTheReaderOfTheLogIsGone(t *testing.T) {
 	require.NoError(t, w.Close())
 	require.NoError(t, r.Close())
 
-	p.breach()
-	require.Eventually(t, func() bool { return p.dropped(admin) > 0 }, patience, 10*time.Millisecond, "no line is counted")
-	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
+	p.violateProtocol()
+	require.Eventually(t, func() bool { return p.dropped(admin) > 0 }, timeout, 10*time.Millisecond, "no dropped line is counted")
+	require.Equal(t, http.StatusAccepted, p.publish(0).StatusCode)
 	code, _ := p.end(t, syscall.SIGTERM)
 	require.Zero(t, code)
 }
 
-// pipe is a named pipe, which the test can fill.
+// pipe is a named pipe that the test can fill.
 type pipe struct {
 	t      *testing.T
 	r, w   *os.File
-	filler int // a file descriptor for writing, which does not block
+	filler int // a non-blocking file descriptor for writing
 }
 
 func newPipe(t *testing.T) *pipe {
@@ -105,7 +105,7 @@ func newPipe(t *testing.T) *pipe {
 	require.NoError(t, err)
 	r, err := os.Open(fifo)
 	require.NoError(t, err)
-	w, err := syscall.Open(fifo, syscall.O_WRONLY|syscall.O_CLOEXEC, 0) // blocks, as most programs' stderr does
+	w, err := syscall.Open(fifo, syscall.O_WRONLY|syscall.O_CLOEXEC, 0) // blocking, like the stderr of most programs
 	require.NoError(t, err)
 	p := &pipe{t, r, os.NewFile(uintptr(w), fifo), filler}
 	t.Cleanup(func() {
@@ -116,7 +116,7 @@ func newPipe(t *testing.T) *pipe {
 	return p
 }
 
-// fill writes until the pipe takes no more.
+// fill writes until the pipe is full.
 func (p *pipe) fill() {
 	p.t.Helper()
 	for _, size := range []int{4096, 1} {
@@ -128,31 +128,32 @@ func (p *pipe) fill() {
 	}
 }
 
-func TestTheLogIsAFullPipe(t *testing.T) {
+func TestLogToAFullPipe(t *testing.T) {
 	pipe := newPipe(t)
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
 	admin := p.startOn(pipe.w, pipe.r)
 	pipe.fill()
 
-	p.breach()
-	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
-	require.Zero(t, p.dropped(admin), "the queue has places left")
+	p.violateProtocol()
+	require.Equal(t, http.StatusAccepted, p.publish(0).StatusCode)
+	require.Zero(t, p.dropped(admin), "the queue of log lines is not full")
 	code, _ := p.end(t, syscall.SIGTERM)
 	require.Zero(t, code)
 }
 
-// TestBreachesDoNotFillTheLog has a client break the protocol again and again.
-func TestBreachesDoNotFillTheLog(t *testing.T) {
+// TestRepeatedProtocolViolationsAreSummarized lets clients violate the protocol again
+// and again. The log counts every violation, but has fewer lines than violations.
+func TestRepeatedProtocolViolationsAreSummarized(t *testing.T) {
 	const most = 100
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
 	p.start()
 	for range most {
-		p.breach()
+		p.violateProtocol()
 	}
-	code, said := p.end(t, syscall.SIGTERM)
-	require.Zero(t, code, said)
+	code, output := p.end(t, syscall.SIGTERM)
+	require.Zero(t, code, output)
 	lines, counted := 0, 0
-	for line := range strings.Lines(said) {
+	for line := range strings.Lines(output) {
 		var l struct {
 			Msg      string
 			Repeated int
@@ -162,12 +163,13 @@ func TestBreachesDoNotFillTheLog(t *testing.T) {
 			counted += max(1, l.Repeated)
 		}
 	}
-	require.Equal(t, most, counted, "none goes unnoticed: %s", said)
-	require.Less(t, lines, most/2, "each has a line: %s", said)
+	require.Equal(t, most, counted, "every violation must be counted: %s", output)
+	require.Less(t, lines, most/2, "repeated violations must share lines: %s", output)
 }
 
-// The process has mistakes in its settings to report, and no log to report them to.
-func TestTheLogCannotBeWritten(t *testing.T) {
+// A process that cannot report mistakes in its settings, because its log cannot be
+// written, still exits with the right code.
+func TestExitCodeWhenTheLogCannotBeWritten(t *testing.T) {
 	for name, open := range map[string]func() (*os.File, error){
 		"full disk": func() (*os.File, error) { return os.OpenFile("/dev/full", os.O_WRONLY, 0) },
 		"full pipe": func() (*os.File, error) {
@@ -196,12 +198,11 @@ func TestTheLogCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A command that prints for others ends when nobody reads its output any more, as
-// tools do in a shell.
+// `bellhop listen` exits when its output is closed, as other commands in a pipeline do.
 func TestListenEndsWithItsReader(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
 	p.start()
-	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
+	require.Equal(t, http.StatusAccepted, p.publish(0).StatusCode)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	cmd := exec.Command(p.binary, "listen", "--url", p.url, "--token", token(t, "ada"), "--cursor", "earliest", "--json")
@@ -217,8 +218,8 @@ func TestListenEndsWithItsReader(t *testing.T) {
 		}
 	}
 	require.NoError(t, r.Close())
-	require.Equal(t, http.StatusAccepted, p.tell(1).StatusCode)
-	_, said := listening.wait(t)
-	require.NotContains(t, said, "panic")
-	require.NotContains(t, said, "bellhop:")
+	require.Equal(t, http.StatusAccepted, p.publish(1).StatusCode)
+	_, output := listening.wait(t)
+	require.NotContains(t, output, "panic")
+	require.NotContains(t, output, "bellhop:")
 }

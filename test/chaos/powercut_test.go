@@ -23,53 +23,53 @@ import (
 
 const cuts = 10
 
-// TestPowerCut cuts the power ten times under 16 publishers: the file system
-// keeps what was synced, and of the rest a random part. Promise 1: whatever was
-// answered or delivered before the cut is there afterwards. Promise 3: in the
-// order in which it was delivered. A cursor of before the cut is honoured.
+// TestPowerCut simulates ten power cuts while 16 publishers publish. The file system
+// keeps all synced data and a random part of the rest. Promise 1: every notification
+// that was answered or delivered before the cut is there afterwards. Promise 3: in the
+// order of delivery. A cursor from before the cut stays valid.
 func TestPowerCut(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	random := rand.New(rand.NewPCG(1, 2))
 	var cursor string
 	var before []string
 	for cut := range cuts {
-		r := openRoad(t, fs)
-		watcher := r.connect(t, cursor)
+		n := openNode(t, fs)
+		watcher := n.connect(t, cursor)
 		ctx, cancel := context.WithCancel(t.Context())
-		answers := &titles{}
+		acceptedTitles := &titles{}
 		var all sync.WaitGroup
 		for p := range publishers {
 			all.Go(func() {
 				for i := 0; ctx.Err() == nil; i++ {
 					title := fmt.Sprintf("cut %d publisher %d number %d", cut, p, i)
-					if _, err := r.service.Publish(ctx, backend(), service.Call{}, draft(title)); err == nil {
-						answers.add(title)
+					if _, err := n.service.Publish(ctx, backend(), service.Call{}, draft(title)); err == nil {
+						acceptedTitles.add(title)
 					}
 				}
 			})
 		}
-		watcher.told.wait(t, len(before)+500)
-		delivered := watcher.told.all()
-		answered := answers.all()
+		watcher.received.wait(t, len(before)+500)
+		delivered := watcher.received.all()
+		accepted := acceptedTitles.all()
 		resume := watcher.cursor()
-		fs = r.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: random.IntN(101), RNG: random})
+		fs = n.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: random.IntN(101), RNG: random})
 		cancel()
 		all.Wait()
-		r.close(t)
+		n.close(t)
 
-		after := openRoad(t, fs)
+		after := openNode(t, fs)
 		history := after.connect(t, service.Earliest)
-		got := history.told.all()
-		require.Subset(t, got, answered, "cut %d: what was answered", cut)
-		require.Equal(t, delivered, got[:len(delivered)], "cut %d: what was delivered, in this order", cut)
-		require.Zero(t, after.connect(t, resume).resets, "cut %d: the cursor", cut)
+		got := history.received.all()
+		require.Subset(t, got, accepted, "cut %d: an accepted notification is missing", cut)
+		require.Equal(t, delivered, got[:len(delivered)], "cut %d: the delivered notifications or their order differ", cut)
+		require.Zero(t, after.connect(t, resume).resets, "cut %d: the cursor was reset", cut)
 		cursor, before = service.Earliest, got
 		after.close(t)
 	}
-	t.Logf("%d power cuts; %d notifications are there", cuts, len(before))
+	t.Logf("%d power cuts; %d notifications are stored", cuts, len(before))
 }
 
-// titles is a list of what was told, in order.
+// titles is a list of titles for concurrent use.
 type titles struct {
 	mu   sync.Mutex
 	list []string
@@ -89,11 +89,11 @@ func (l *titles) all() []string {
 
 func (l *titles) wait(t *testing.T, n int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(l.all()) >= n }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(l.all()) >= n }, timeout, time.Millisecond)
 }
 
-// road is the service from inbox to hub, on a file system of the test's own.
-type road struct {
+// node is a service with its journal, store and hub, on a file system in memory.
+type node struct {
 	fs      *vfs.MemFS
 	store   *store.Store
 	hub     *hub.Hub
@@ -103,7 +103,7 @@ type road struct {
 	runs    sync.WaitGroup
 }
 
-func openRoad(t *testing.T, fs *vfs.MemFS) *road {
+func openNode(t *testing.T, fs *vfs.MemFS) *node {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	keyring := cursor.NewKeyring()
@@ -111,32 +111,32 @@ func openRoad(t *testing.T, fs *vfs.MemFS) *road {
 		FS: fs, Logger: quiet, Fatal: func(err error) { panic(err) }, Generations: keyring.Add,
 	})
 	require.NoError(t, err)
-	r := &road{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30}), cursors: keyring}
+	n := &node{fs: fs, store: s, hub: hub.New(hub.Options{QueueLen: 1 << 20, QueueBytes: 1 << 30}), cursors: keyring}
 	j := journal.NewLocal(journal.Options{
 		State: s, Last: s.Last(), LastTime: s.LastTime(), Metrics: noMetrics{},
-		Deliver: func(c notify.Change) { r.service.Deliver(c) },
+		Deliver: func(c notify.Change) { n.service.Deliver(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	r.stop = cancel
-	r.runs.Go(func() {
+	n.stop = cancel
+	n.runs.Go(func() {
 		if err := j.Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	r.service, err = service.Open(t.Context(), service.Options{
-		Journal: j, Store: s, Hub: r.hub, Cursors: r.cursors, Logger: quiet, Metrics: noMetrics{},
+	n.service, err = service.Open(t.Context(), service.Options{
+		Journal: j, Store: s, Hub: n.hub, Cursors: n.cursors, Logger: quiet, Metrics: noMetrics{},
 		Retention: 24 * time.Hour, Keep: 1 << 20,
 	})
 	require.NoError(t, err)
-	return r
+	return n
 }
 
-func (r *road) close(t *testing.T) {
+func (n *node) close(t *testing.T) {
 	t.Helper()
-	r.hub.Drain(context.Background(), 0)
-	r.stop()
-	r.runs.Wait()
-	require.NoError(t, r.store.Close())
+	n.hub.Drain(context.Background(), 0)
+	n.stop()
+	n.runs.Wait()
+	require.NoError(t, n.store.Close())
 }
 
 type noMetrics struct{}
@@ -152,28 +152,28 @@ func draft(title string) notify.Draft {
 	return notify.Draft{All: true, Type: "chaos", Title: title, Priority: notify.PriorityNormal}
 }
 
-// device is a connection of ada that notes what it is told.
+// device is a connection of ada that records the titles of its notifications.
 type device struct {
-	road   *road
-	told   titles
-	mu     sync.Mutex
-	last   notify.Sequence
-	resets int
+	node     *node
+	received titles
+	mu       sync.Mutex
+	last     notify.Sequence
+	resets   int
 }
 
-func (r *road) connect(t *testing.T, cursor string) *device {
+func (n *node) connect(t *testing.T, cursor string) *device {
 	t.Helper()
-	d := &device{road: r}
-	c := r.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
-	require.NoError(t, r.hub.Register(c))
-	require.True(t, r.service.Join(t.Context(), c, cursor, func() {}))
+	d := &device{node: n}
+	c := n.hub.NewConn(notify.Principal{User: "ada", Expires: time.Now().Add(time.Hour)}, "c", nil, d)
+	require.NoError(t, n.hub.Register(c))
+	require.True(t, n.service.Join(t.Context(), c, cursor, func() {}))
 	return d
 }
 
 func (d *device) cursor() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return string(d.road.cursors.Append(nil, cursor.TagOf("ada"), d.last))
+	return string(d.node.cursors.Append(nil, cursor.TagOf("ada"), d.last))
 }
 
 // Write implements hub.Transport.
@@ -187,7 +187,7 @@ func (d *device) Write(events []*hub.Event, _ bool) (bool, error) {
 		case hub.Notification:
 			_, rest, _ := strings.Cut(string(c.Content), `"title":"`)
 			title, _, _ := strings.Cut(rest, `"`)
-			d.told.add(title)
+			d.received.add(title)
 			d.last = f.Sequence
 		}
 	}

@@ -27,9 +27,9 @@ import (
 const (
 	secret = "a chaos secret of 32 bytes or more"
 
-	// patience is how long a test waits for what must come. It is no measure:
-	// only a test that fails takes so long.
-	patience = 60 * time.Second
+	// timeout bounds the wait for an event that must happen. Only a failing test
+	// waits this long.
+	timeout = 60 * time.Second
 )
 
 func token(t *testing.T, user string, scopes ...notify.Scope) string {
@@ -40,11 +40,11 @@ func token(t *testing.T, user string, scopes ...notify.Scope) string {
 	return signed
 }
 
-// built is where buildOnce has put the binary; empty: it was not asked to.
+// built is the directory of the binary, or empty while buildOnce has not run.
 var built string
 
-// TestMain keeps the race detector from holding up every process that exits by
-// a second, and removes what buildOnce has built.
+// TestMain sets GORACE so that the race detector does not delay the exit of each
+// process by a second. Afterwards it removes the binary of buildOnce.
 func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
@@ -75,7 +75,7 @@ func hasRaceDetector() bool {
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// build builds the binary, race detector and all if the test has it.
+// build builds the binary, with the race detector if the test runs with it.
 func build(t *testing.T) string {
 	t.Helper()
 	binary, err := buildOnce()
@@ -83,13 +83,13 @@ func build(t *testing.T) string {
 	return binary
 }
 
-// process is a bellhop in a process of its own.
+// process is a `bellhop serve` in a process of its own.
 type process struct {
 	t      *testing.T
 	binary string
 	dir    string
-	env    []string         // besides the usual
-	heard  func(msg string) // is given the message of each log line; nil: nobody is
+	env    []string         // additional environment variables
+	onLog  func(msg string) // called with the message of each log line, unless nil
 	url    string
 	admin  string
 	*running
@@ -99,15 +99,15 @@ type process struct {
 // running is a process that was started.
 type running struct {
 	cmd    *exec.Cmd
-	exited chan struct{} // closed when it has
+	exited chan struct{} // closed when the process has exited
 
-	// Set before exited is closed.
-	said bytes.Buffer
+	// Complete when exited is closed.
+	output bytes.Buffer
 }
 
-// run starts a command of the binary and hands the lines that it writes to
-// stdout or stderr to heard.
-func run(t *testing.T, cmd *exec.Cmd, from func() (io.ReadCloser, error), heard func(line []byte)) *running {
+// run starts a command and calls onLine with each line that it writes to the pipe that
+// from returns, which is its stdout or stderr.
+func run(t *testing.T, cmd *exec.Cmd, from func() (io.ReadCloser, error), onLine func(line []byte)) *running {
 	t.Helper()
 	out, err := from()
 	require.NoError(t, err)
@@ -115,11 +115,11 @@ func run(t *testing.T, cmd *exec.Cmd, from func() (io.ReadCloser, error), heard 
 	r := &running{cmd: cmd, exited: make(chan struct{})}
 	go func() {
 		defer close(r.exited)
-		lines := bufio.NewScanner(io.TeeReader(out, &r.said))
+		lines := bufio.NewScanner(io.TeeReader(out, &r.output))
 		for lines.Scan() {
-			heard(lines.Bytes())
+			onLine(lines.Bytes())
 		}
-		_ = cmd.Wait() // ProcessState has it
+		_ = cmd.Wait() // the result is in ProcessState
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // unless it has exited
@@ -128,7 +128,7 @@ func run(t *testing.T, cmd *exec.Cmd, from func() (io.ReadCloser, error), heard 
 	return r
 }
 
-// serve returns the command that serves from the process's directory.
+// serve returns a `bellhop serve` command with the process's settings.
 func (p *process) serve() *exec.Cmd {
 	cmd := exec.Command(p.binary, "serve")
 	cmd.Env = append(os.Environ(),
@@ -138,31 +138,30 @@ func (p *process) serve() *exec.Cmd {
 	return cmd
 }
 
-// start starts the process and waits until it says where it listens.
+// start starts the process and waits until it listens.
 func (p *process) start() {
 	p.t.Helper()
 	if !p.startOrExit() {
-		p.t.Fatalf("it has exited (%v): %s", p.cmd.ProcessState, p.said.String())
+		p.t.Fatalf("the process has exited (%v): %s", p.cmd.ProcessState, p.output.String())
 	}
 }
 
-// startOrExit is start for a process that may refuse to. It reports whether it
-// listens.
+// startOrExit starts a process that may refuse to start, and reports whether it listens.
 func (p *process) startOrExit() bool {
 	p.t.Helper()
 	type addresses struct{ Msg, Public, Admin string }
 	listening := make(chan addresses, 1)
 	cmd := p.serve()
-	p.running = run(p.t, cmd, cmd.StderrPipe, func(line []byte) {
-		var said addresses
-		if json.Unmarshal(line, &said) != nil {
+	p.running = run(p.t, cmd, cmd.StderrPipe, func(b []byte) {
+		var line addresses
+		if json.Unmarshal(b, &line) != nil {
 			return
 		}
-		if said.Msg == "listening" {
-			listening <- said
+		if line.Msg == "listening" {
+			listening <- line
 		}
-		if p.heard != nil {
-			p.heard(said.Msg)
+		if p.onLog != nil {
+			p.onLog(line.Msg)
 		}
 	})
 	select {
@@ -171,33 +170,34 @@ func (p *process) startOrExit() bool {
 		return true
 	case <-p.exited:
 		return false
-	case <-time.After(patience):
-		p.t.Fatal("it does not listen")
+	case <-time.After(timeout):
+		p.t.Fatal("the process does not listen")
 		return false
 	}
 }
 
-// kill ends the process as a power cut would, but for the disk's own memory.
+// kill ends the process with SIGKILL. Unlike a power cut, it loses no data that was
+// written but not synced.
 func (p *process) kill() {
 	require.NoError(p.t, p.cmd.Process.Kill())
 	<-p.exited
-	require.NotContains(p.t, p.said.String(), "DATA RACE") // one that exits by itself says so by its code
+	require.NotContains(p.t, p.output.String(), "DATA RACE") // a process that exits by itself reports it in its exit code
 }
 
-// end sends a signal and returns the exit code, and what was said.
-func (r *running) end(t *testing.T, signal os.Signal) (code int, said string) {
+// end sends a signal and returns the exit code and the output.
+func (r *running) end(t *testing.T, signal os.Signal) (code int, output string) {
 	t.Helper()
 	require.NoError(t, r.cmd.Process.Signal(signal))
 	return r.wait(t)
 }
 
-func (r *running) wait(t *testing.T) (code int, said string) {
+func (r *running) wait(t *testing.T) (code int, output string) {
 	t.Helper()
 	select {
 	case <-r.exited:
-		return r.cmd.ProcessState.ExitCode(), r.said.String()
-	case <-time.After(patience):
-		t.Fatal("it does not exit")
+		return r.cmd.ProcessState.ExitCode(), r.output.String()
+	case <-time.After(timeout):
+		t.Fatal("the process does not exit")
 		return 0, ""
 	}
 }
@@ -212,7 +212,7 @@ func (r *running) alive() bool {
 	}
 }
 
-// listens reports whether the process takes connections.
+// listens reports whether the process accepts connections.
 func (p *process) listens() bool {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 	if err != nil {
@@ -222,33 +222,33 @@ func (p *process) listens() bool {
 	return true
 }
 
-// answer is a response whose body was read.
-type answer struct {
+// response is an HTTP response whose body has been read.
+type response struct {
 	*http.Response
 	body string
 }
 
-func (p *process) get(path string) answer {
+func (p *process) get(path string) response {
 	p.t.Helper()
 	resp, err := http.Get(p.url + path)
 	return read(p.t, resp, err)
 }
 
-// tell publishes number n, as publisher 0, to ada.
-func (p *process) tell(n int) answer {
+// publish publishes number n of publisher 0 to ada.
+func (p *process) publish(n int) response {
 	p.t.Helper()
-	return p.post(note(n))
+	return p.post(numbered(n))
 }
 
-func note(n int) string {
+func numbered(n int) string {
 	return fmt.Sprintf(`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":0,"n":%d}}`, n)
 }
 
-func read(t *testing.T, resp *http.Response, err error) answer {
+func read(t *testing.T, resp *http.Response, err error) response {
 	t.Helper()
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return answer{resp, string(b)}
+	return response{resp, string(b)}
 }

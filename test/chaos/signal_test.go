@@ -16,9 +16,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestDrainDelay stops the process with a delay that does not end in the time of a
-// test. The process asks for no new work and does all that it is given, until a
-// second signal ends it at once.
+// TestDrainDelay stops a process whose drain delay is longer than the test. The process
+// is not ready, but serves every request and connection, until a second signal ends it
+// immediately.
 func TestDrainDelay(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_DELAY=3600"}}
 	p.start()
@@ -26,38 +26,38 @@ func TestDrainDelay(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Eventually(t, func() bool {
 		return p.get("/readyz").StatusCode == http.StatusServiceUnavailable
-	}, patience, 10*time.Millisecond, "it is ready")
+	}, timeout, 10*time.Millisecond, "the process is still ready")
 	require.Contains(t, p.get("/readyz").body, "urn:bellhop:problem:draining")
 	require.Equal(t, http.StatusOK, p.get("/livez").StatusCode)
-	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
+	require.Equal(t, http.StatusAccepted, p.publish(0).StatusCode)
 	before.until(t, 1)
 	p.watch("earliest").until(t, 1)
 
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	code, said := p.wait(t)
-	require.Equal(t, -1, code, said)
+	code, output := p.wait(t)
+	require.Equal(t, -1, code, output)
 	require.Equal(t, syscall.SIGTERM, p.cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
 }
 
-// TestDrainAfterTheDelay stops the process with a delay that ends.
+// TestDrainAfterTheDelay stops a process with a short drain delay.
 func TestDrainAfterTheDelay(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_DELAY=1"}}
 	p.start()
 	w := p.watch("earliest")
 	closed := make(chan int, 1)
 	go func() { closed <- w.closed() }()
-	code, said := p.end(t, syscall.SIGTERM)
-	require.Zero(t, code, said)
+	code, output := p.end(t, syscall.SIGTERM)
+	require.Zero(t, code, output)
 	require.Equal(t, 1012, <-closed)
 }
 
-// TestHangup sends SIGHUP to a process whose API keys have changed.
-func TestHangup(t *testing.T) {
+// TestHangupReloadsFiles sends SIGHUP to a process whose file of API keys has changed.
+func TestHangupReloadsFiles(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys.yaml")
 	require.NoError(t, os.WriteFile(keys, []byte("[]\n"), 0o600))
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_API_KEYS_FILE=" + keys, "BELLHOP_DRAIN_WINDOW=0"}}
 	reloaded := make(chan string, 10)
-	p.heard = func(msg string) {
+	p.onLog = func(msg string) {
 		if strings.HasPrefix(msg, "files reloaded") {
 			reloaded <- msg
 		}
@@ -69,28 +69,28 @@ func TestHangup(t *testing.T) {
 		select {
 		case msg := <-reloaded:
 			require.Equal(t, content != "[]\n", strings.Contains(msg, "in part"), msg)
-		case <-time.After(patience):
-			t.Fatal("it does not say that files were reloaded")
+		case <-time.After(timeout):
+			t.Fatal("the log does not say that files were reloaded")
 		}
 	}
-	require.Equal(t, http.StatusAccepted, p.tell(0).StatusCode)
-	code, said := p.end(t, syscall.SIGTERM)
-	require.Zero(t, code, said)
+	require.Equal(t, http.StatusAccepted, p.publish(0).StatusCode)
+	code, output := p.end(t, syscall.SIGTERM)
+	require.Zero(t, code, output)
 }
 
-// TestHangupOfADemo closes the terminal of a demo.
-func TestHangupOfADemo(t *testing.T) {
+// TestDemoSurvivesAHangup sends a demo the signal of a closed terminal.
+func TestDemoSurvivesAHangup(t *testing.T) {
 	d := startDemo(t, t.TempDir())
 	require.NoError(t, d.cmd.Process.Signal(syscall.SIGHUP))
 	d.send("one")
 	require.Equal(t, []string{"one"}, d.history())
-	code, said := d.end(t, syscall.SIGTERM)
-	require.Zero(t, code, said)
+	code, output := d.end(t, syscall.SIGTERM)
+	require.Zero(t, code, output)
 }
 
-// TestStopWithEverythingStalled stops a process whose log is full, with a request
-// whose body does not come, answers that are not read, and connections that do not
-// read. None of them can be served, and none of them makes the stop fail.
+// TestStopWithEverythingStalled stops a process whose log is a full pipe, with a request
+// whose body does not arrive, responses that are not read, and connections that do not
+// read. None of them can be finished, and none of them makes the shutdown fail.
 func TestStopWithEverythingStalled(t *testing.T) {
 	pipe := newPipe(t)
 	p := &process{t: t, binary: build(t), dir: t.TempDir()}
@@ -99,7 +99,7 @@ func TestStopWithEverythingStalled(t *testing.T) {
 		require.Equal(t, http.StatusAccepted, p.post(fmt.Sprintf(
 			`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":0,"n":%d,"long":%q}}`, n, strings.Repeat("x", 15_000))).StatusCode)
 	}
-	p.begin(note(100))
+	p.begin(numbered(100))
 	for range 10 {
 		p.unread("GET /inbox?limit=40 HTTP/1.1\r\nHost: bellhop\r\nAuthorization: Bearer " + token(t, "ada") + "\r\n\r\n")
 		p.unread("GET /events?cursor=earliest HTTP/1.1\r\nHost: bellhop\r\nAuthorization: Bearer " + token(t, "ada") + "\r\n\r\n")
@@ -108,12 +108,12 @@ func TestStopWithEverythingStalled(t *testing.T) {
 	began := time.Now()
 	code, _ := p.end(t, syscall.SIGTERM)
 	require.Zero(t, code)
-	t.Logf("it took %v", time.Since(began).Round(100*time.Millisecond))
+	t.Logf("the shutdown took %v", time.Since(began).Round(100*time.Millisecond))
 	p.start()
 	require.Len(t, p.history()[0], 40)
 }
 
-// unread sends a request many times over and reads no answer but the first bytes.
+// unread sends a request twenty times and reads only the first bytes of the responses.
 func (p *process) unread(request string) {
 	p.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
@@ -127,7 +127,7 @@ func (p *process) unread(request string) {
 }
 
 // post publishes body.
-func (p *process) post(body string) answer {
+func (p *process) post(body string) response {
 	p.t.Helper()
 	r, err := http.NewRequest(http.MethodPost, p.url+"/notify", strings.NewReader(body))
 	require.NoError(p.t, err)
@@ -137,7 +137,7 @@ func (p *process) post(body string) answer {
 	return read(p.t, resp, err)
 }
 
-// A signal to a process that waits for an issuer's keys before it serves is obeyed.
+// A process that is still starting, because it waits for an issuer's keys, obeys signals.
 func TestSignalsDuringTheStart(t *testing.T) {
 	for name, signals := range map[string][]os.Signal{
 		"SIGTERM":              {syscall.SIGTERM},
@@ -152,15 +152,15 @@ func TestSignalsDuringTheStart(t *testing.T) {
 			}}
 			cmd := p.serve()
 			r := run(t, cmd, cmd.StderrPipe, func([]byte) {})
-			asked, err := issuer.Accept() // the start has begun; its request is never answered
+			fetch, err := issuer.Accept() // the start waits for this request, which gets no response
 			require.NoError(t, err)
-			defer asked.Close()
+			defer fetch.Close()
 			for _, signal := range signals {
 				require.NoError(t, cmd.Process.Signal(signal))
 			}
-			code, said := r.wait(t)
-			require.Zero(t, code, said)
-			require.NotContains(t, said, "ERROR")
+			code, output := r.wait(t)
+			require.Zero(t, code, output)
+			require.NotContains(t, output, "ERROR")
 		})
 	}
 }
