@@ -274,3 +274,21 @@ func (c *Checkpoints) removeAbandoned(ctx context.Context, s jetstream.Stream, c
 	}
 	return nil
 }
+
+// PurgeJournal deletes the messages of a journal before a position, which a checkpoint has. The
+// message at the position stays, since a node that starts from the checkpoint compares it.
+func (c *Checkpoints) PurgeJournal(ctx context.Context, journal string, position uint64) error {
+	s, err := c.js.Stream(ctx, c.options.Stream)
+	if err != nil {
+		return fmt.Errorf("purge the journal: %w", err)
+	}
+	info := streamInfo(s.CachedInfo())
+	if info.Journal != journal || position <= info.First {
+		return nil
+	}
+	if err := s.Purge(ctx, jetstream.WithPurgeSequence(position)); err != nil {
+		return fmt.Errorf("purge the journal: %w", err)
+	}
+	c.options.Logger.Info("messages of the journal that checkpoints have were deleted", "from", info.First, "before", position)
+	return nil
+}

@@ -106,7 +106,9 @@ type follower struct {
 func (f *follower) once(ctx context.Context) error {
 	f.unapplied.Wait()
 	position := f.Position()
-	s, info, err := openStream(ctx, f.js, StreamOptions{Conn: f.o.Conn, Name: f.o.Stream, Replicas: f.o.Replicas})
+	s, info, err := openStream(ctx, f.js, StreamOptions{
+		Conn: f.o.Conn, Name: f.o.Stream, Replicas: f.o.Replicas, MustExist: position.Journal != "",
+	})
 	if err != nil {
 		return err
 	}

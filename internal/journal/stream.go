@@ -26,11 +26,18 @@ const minStreamBytes = 64 << 20
 // Only an operator can change that.
 var ErrStream = errors.New("the stream cannot be the journal")
 
+// ErrNoStream says that the stream of the journal, which existed before, does not exist.
+var ErrNoStream = errors.New("the stream of the journal is missing; if it was lost, run bellhop cluster recover")
+
 // StreamOptions name the stream of a cluster's journal.
 type StreamOptions struct {
 	Conn     *nats.Conn
 	Name     string
 	Replicas int
+
+	// MustExist says that the stream is not created: a node that has followed it before
+	// would otherwise hide its loss.
+	MustExist bool
 }
 
 // StreamInfo describes the stream of a cluster's journal.
@@ -62,11 +69,14 @@ func openStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (j
 	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
 	defer cancel()
 	s, err := js.Stream(ctx, o.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	if errors.Is(err, jetstream.ErrStreamNotFound) && !o.MustExist {
 		s, err = js.CreateStream(ctx, streamConfig(o))
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
 			s, err = js.Stream(ctx, o.Name)
 		}
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, StreamInfo{}, fmt.Errorf("%w: %s", ErrNoStream, o.Name)
 	}
 	if err != nil {
 		return nil, StreamInfo{}, fmt.Errorf("open the stream %s: %w", o.Name, err)

@@ -124,6 +124,22 @@ func RecordJournal(dir, journal string, disk vfs.FS) error {
 	return nil
 }
 
+// Remove removes a store that is not open, and leaves the rest of the data directory.
+func Remove(dir string, disk vfs.FS) error {
+	if disk == nil {
+		disk = vfs.Default
+	}
+	s := &Store{fs: disk, dir: dir}
+	unlock, err := s.lockExisting()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(disk.RemoveAll(s.path()), removeFile(disk, damagedPath(dir)), unlock()); err != nil {
+		return fmt.Errorf("remove the store in %s: %w", dir, err)
+	}
+	return syncDir(disk, dir)
+}
+
 // noteDamage makes the next Inspect report that the store is damaged.
 func (s *Store) noteDamage() {
 	if err := writeSynced(s.fs, damagedPath(s.dir), nil); err != nil {

@@ -22,17 +22,9 @@ var libraryMethods = []string{
 // notUsedYet are exports whose users do not exist yet: a second node, which starts from a
 // checkpoint of the store.
 var notUsedYet = []name{
-	{"internal/store", "Restore"},
-	{"internal/store", "Inspect"},
-	{"internal/store", "InspectCheckpoint"},
-	{"internal/store", "RecordJournal"},
 	{"internal/store", "Fork"},
 	{"internal/journal", "Connect"},
 	{"internal/journal", "CredentialsFile"},
-	{"internal/store", "Adopt"},
-	{"internal/journal", "NewCluster"},
-	{"internal/journal", "RecoveredFrom"},
-	{"internal/journal", "OpenStream"},
 	{"internal/journal", "Ahead"},
 	{"internal/peers", "Heard"},
 	{"internal/peers", "Nodes"},

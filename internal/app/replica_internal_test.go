@@ -1,0 +1,252 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/test/natsserver"
+)
+
+// quietOptions are options of a store.
+func quietOptions() store.Options {
+	return store.Options{Logger: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) }}
+}
+
+// newReplica returns the replica of a node with a data directory.
+func newReplica(t *testing.T, servers *natsserver.Cluster, dir string) *replica {
+	t.Helper()
+	conn := servers.Connect(t)
+	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: "BELLHOP", Replicas: 1, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return &replica{
+		dir: dir, checkpoints: checkpoints, logger: slog.New(slog.DiscardHandler),
+		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {
+			return journal.OpenStream(ctx, journal.StreamOptions{Conn: conn, Name: "BELLHOP", Replicas: 1, MustExist: mustExist})
+		},
+	}
+}
+
+// runningNode is a store that follows the journal.
+type runningNode struct {
+	*replica
+	store   *store.Store
+	journal *journal.Cluster
+	stop    func()
+}
+
+type noCommits struct{}
+
+func (noCommits) Committed(int, float64) {}
+
+// run opens the store of r, and follows the journal until stop.
+func run(t *testing.T, servers *natsserver.Cluster, r *replica) *runningNode {
+	t.Helper()
+	s, err := r.open(t.Context(), quietOptions())
+	require.NoError(t, err)
+	n := &runningNode{replica: r, store: s}
+	n.journal, err = journal.NewCluster(journal.ClusterOptions{
+		Conn: servers.Connect(t), Stream: "BELLHOP", Replicas: 1, Node: "node", State: s, Position: s.Position(), Last: s.Last(),
+		Deliver: func(notify.Change) {}, CutOff: func(error) {}, Metrics: noCommits{}, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { assert.NoError(t, n.journal.Run(ctx)) })
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		assert.NoError(t, s.Close())
+	})
+	t.Cleanup(n.stop)
+	require.Eventually(t, func() bool { return n.journal.Ready() == nil || n.journal.Status().Stopped != nil }, 20*time.Second, 10*time.Millisecond)
+	require.NoError(t, n.journal.Status().Stopped)
+	return n
+}
+
+// publish appends entries from a number on, one message each.
+func (n *runningNode) publish(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		require.NoError(t, n.journal.Append(t.Context(), notify.Revocation{TokenID: strconv.Itoa(i)})[0].Err)
+	}
+}
+
+// checkpoint writes a checkpoint and purges, as the holder of the lease does.
+func (n *runningNode) checkpoint(t *testing.T) {
+	t.Helper()
+	c := &checkpointer{
+		store: n.store, journal: n.journal.Position().Journal, durable: n.journal.Durable, checkpoints: n.checkpoints, dir: n.dir,
+		node: "node", logger: n.logger, every: time.Hour, entries: 1,
+	}
+	require.NoError(t, c.writeIfDue(t.Context()))
+}
+
+// requireSame requires that nodes have applied the same, with the same outcome.
+func requireSame(t *testing.T, a, b *runningNode) {
+	t.Helper()
+	require.Eventually(t, func() bool { return a.journal.Durable() == b.journal.Durable() }, 20*time.Second, 10*time.Millisecond)
+	require.Equal(t, a.journal.Position(), b.journal.Position())
+	require.Equal(t, revoked(t, a), revoked(t, b))
+}
+
+// revoked returns which of the published revocations a node has applied.
+func revoked(t *testing.T, n *runningNode) (applied []int) {
+	t.Helper()
+	for i := range 1000 {
+		if n.store.Revoked(notify.Principal{User: "ada", TokenID: strconv.Itoa(i)}) {
+			applied = append(applied, i)
+		}
+	}
+	return applied
+}
+
+func dataDir(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "data") }
+
+// A node without a store starts from the newest checkpoint, and follows the journal from
+// there, also if the journal no longer has what came before.
+func TestANewNodeStartsFromACheckpoint(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	for i := range 3 {
+		first.publish(t, 10*i+1, 10*i+10)
+		first.checkpoint(t)
+	}
+	first.publish(t, 31, 35)
+	info, err := first.openStream(t.Context(), true)
+	require.NoError(t, err)
+	require.EqualValues(t, 20, info.First, "the journal begins with the message of the last checkpoint but one")
+
+	second := run(t, servers, newReplica(t, servers, dataDir(t)))
+	requireSame(t, first, second)
+	second.publish(t, 36, 40)
+	requireSame(t, first, second)
+	require.NoDirExists(t, filepath.Join(second.dir, downloadDir))
+	require.NoDirExists(t, filepath.Join(first.dir, writeDir))
+}
+
+// A node that was away for longer than the journal reaches back takes a checkpoint, and so does
+// one whose store is damaged.
+func TestALateOrDamagedNodeTakesACheckpoint(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	second := run(t, servers, newReplica(t, servers, dataDir(t)))
+	first.publish(t, 1, 5)
+	requireSame(t, first, second)
+	second.stop()
+	for i := range 3 {
+		first.publish(t, 10*i+6, 10*i+15)
+		first.checkpoint(t)
+	}
+	second = run(t, servers, newReplica(t, servers, second.dir))
+	requireSame(t, first, second)
+	second.stop()
+
+	files, err := filepath.Glob(filepath.Join(second.dir, "store", "MANIFEST-*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		require.NoError(t, os.Truncate(file, 10))
+	}
+	second = run(t, servers, newReplica(t, servers, second.dir))
+	requireSame(t, first, second)
+}
+
+// A damaged checkpoint is passed over.
+func TestTheNewestGoodCheckpointIsTaken(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	first.publish(t, 1, 10)
+	first.checkpoint(t)
+	first.publish(t, 11, 12)
+	bad := filepath.Join(t.TempDir(), "bad")
+	require.NoError(t, os.Mkdir(bad, 0o700))
+	_, err := first.checkpoints.Write(t.Context(), bad, journal.Checkpoint{Journal: first.journal.Position().Journal, Position: 12, Sequence: 12})
+	require.NoError(t, err)
+	requireSame(t, first, run(t, servers, newReplica(t, servers, dataDir(t))))
+}
+
+// A standalone store becomes the beginning of an empty stream. Other nodes wait for its
+// checkpoint; another standalone store is refused.
+func TestAStandaloneStoreBecomesTheBeginningOfACluster(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	alone := func() string {
+		dir := dataDir(t)
+		s, err := store.Open(dir, quietOptions())
+		require.NoError(t, err)
+		_, _, err = s.Apply(1, []notify.Stamped{{Entry: notify.Revocation{TokenID: "500"}, Time: time.Now()}})
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		return dir
+	}
+	one, other := alone(), alone()
+	first := run(t, servers, newReplica(t, servers, one))
+	require.Equal(t, []int{500}, revoked(t, first))
+
+	waiting := newReplica(t, servers, dataDir(t))
+	_, err := waiting.tryOpen(t.Context(), quietOptions())
+	require.ErrorContains(t, err, "no checkpoint")
+	refused := newReplica(t, servers, other)
+	_, err = refused.tryOpen(t.Context(), quietOptions())
+	require.ErrorContains(t, err, "used without a cluster")
+	first.publish(t, 600, 601)
+	first.checkpoint(t)
+	requireSame(t, first, run(t, servers, waiting))
+	kept, err := store.Inspect(other, nil)
+	require.NoError(t, err)
+	require.Empty(t, kept.Journal, "the refused store is unchanged")
+	require.EqualValues(t, 1, kept.Sequence)
+}
+
+// A node that has followed a journal neither follows another one nor creates the stream anew.
+func TestALostStreamIsNotReplacedByANewOne(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	first.publish(t, 1, 3)
+	first.checkpoint(t)
+	first.stop()
+	deleteStream(t, servers)
+	r := newReplica(t, servers, first.dir)
+	_, err := r.tryOpen(t.Context(), quietOptions())
+	require.ErrorIs(t, err, journal.ErrNoStream)
+	fresh := newReplica(t, servers, dataDir(t))
+	_, err = fresh.tryOpen(t.Context(), quietOptions())
+	require.ErrorContains(t, err, "recover", "a node without a store does not begin anew, either")
+	_, err = r.tryOpen(t.Context(), quietOptions())
+	require.ErrorContains(t, err, "another journal")
+}
+
+// While a node waits it says why, and it stops waiting when its context ends.
+func TestANodeThatCannotFollowSaysWhy(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	r := newReplica(t, servers, dataDir(t))
+	servers.Servers[0].Kill(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.open(ctx, quietOptions())
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return r.ready() != nil }, 20*time.Second, 10*time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+}
+
+func deleteStream(t *testing.T, servers *natsserver.Cluster) {
+	t.Helper()
+	js, err := jetstream.New(servers.Connect(t))
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream(t.Context(), "BELLHOP"))
+}
