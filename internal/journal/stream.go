@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,9 +42,10 @@ type StreamOptions struct {
 // StreamInfo describes the stream of a cluster's journal.
 type StreamInfo struct {
 	Journal       string // identity of the journal, see notify.Position
-	RecoveredFrom string // identity of the journal that this one replaces; empty: none
+	RecoveredFrom string // identities of the journals that this one replaces, comma-separated
 	First, Last   uint64 // sequences of messages; Last is First-1 if there are none
 	Messages      uint64
+	Consumers     int // number of nodes that follow it, or have done so until some seconds ago
 	Bytes         uint64
 	MaxBytes      int64 // the servers refuse messages beyond it; -1: no limit of the stream itself
 	Replicas      int
@@ -101,8 +101,6 @@ func subjectOf(stream string) string { return "bellhop." + stream + ".journal" }
 
 // streamConfig is the configuration of a stream with a new identity.
 func streamConfig(o StreamOptions) jetstream.StreamConfig {
-	var id [16]byte
-	rand.Read(id[:]) // never fails: crypto/rand
 	return jetstream.StreamConfig{
 		Name:        o.Name,
 		Description: "The journal of bellhop. Each message is needed by all nodes: do not delete any.",
@@ -116,7 +114,7 @@ func streamConfig(o StreamOptions) jetstream.StreamConfig {
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
 		MaxMsgSize:  -1,
-		Metadata:    map[string]string{metaIdentity: hex.EncodeToString(id[:])},
+		Metadata:    map[string]string{metaIdentity: NewIdentity()},
 
 		MaxMsgsPerSubject: -1,
 		MaxConsumers:      -1,
@@ -175,6 +173,7 @@ func streamInfo(found *jetstream.StreamInfo) StreamInfo {
 		First:         found.State.FirstSeq,
 		Last:          found.State.LastSeq,
 		Messages:      found.State.Msgs,
+		Consumers:     found.State.Consumers,
 		Bytes:         found.State.Bytes,
 		MaxBytes:      found.Config.MaxBytes,
 		Replicas:      found.Config.Replicas,
