@@ -159,7 +159,7 @@ func (r *recovery) fork(ctx context.Context) (begins store.Contents, err error) 
 
 // writeSynced writes a file that survives a power cut.
 func writeSynced(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // in the data directory
 	if err != nil {
 		return err
 	}
