@@ -103,6 +103,7 @@ func (o *outcomes) after(t testing.TB, more int) {
 // open. Nothing that was acknowledged is lost, nothing is repeated, and nothing is stored
 // that was said not to be.
 func TestTheLeaderFailsUnderLoad(t *testing.T) {
+	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 3})
 	a, b := join(t, servers, "a"), join(t, servers, "b")
 	a.ready(t)
@@ -141,6 +142,7 @@ func caughtUpUnderLoad(t testing.TB, all ...*member) {
 // Without a majority of the servers nothing is acknowledged, and each publisher has an answer
 // within the deadline. When the servers are back, the nodes go on by themselves.
 func TestWithoutAQuorumNothingIsAcknowledged(t *testing.T) {
+	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 3})
 	a := join(t, servers, "a")
 	a.ready(t)

@@ -60,7 +60,7 @@ type received struct {
 // digest returns the digest of the message for a notify.Position.
 func (r *received) digest() (digest [32]byte) {
 	h := sha256.New()
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(r.time.UnixNano()))) //nolint:gosec // any number will do
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(r.time.UnixNano())))
 	h.Write(r.data)
 	h.Sum(digest[:0])
 	return digest
@@ -119,6 +119,9 @@ func (f *follower) once(ctx context.Context) error {
 	consumer, err := s.CreateConsumer(ctx, consumerConfig(position))
 	if err != nil {
 		return fmt.Errorf("create a consumer: %w", err)
+	}
+	if _, err := consumer.Info(ctx); err != nil { // it would not notice a request for messages that comes before it is ready
+		return fmt.Errorf("wait for the consumer: %w", err)
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(maxPulled), jetstream.PullExpiry(consumerExpires),
 		jetstream.PullHeartbeat(heartbeatEvery), jetstream.WithMessagesErrOnMissingHeartbeat(true))

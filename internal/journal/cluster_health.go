@@ -272,11 +272,11 @@ func (h *health) lagLocked(now time.Time) (lag time.Duration) {
 func (j *Cluster) probe(ctx context.Context) {
 	appended := time.Now()
 	for {
-		sleep(ctx, max(checkEvery, probeAfter+rand.N(probeJitter)-j.health.silence()))
+		sleep(ctx, max(checkEvery, probeAfter+rand.N(probeJitter)-j.health.silence())) //nolint:gosec // jitter
 		if ctx.Err() != nil || j.health.stoppedBy() != nil {
 			return
 		}
-		if j.health.silence() < probeAfter && !(j.health.isClockWrong() && time.Since(appended) >= probeEvery) {
+		if j.health.silence() < probeAfter && (!j.health.isClockWrong() || time.Since(appended) < probeEvery) {
 			continue
 		}
 		one, cancel := context.WithTimeout(ctx, appendTimeout)

@@ -189,6 +189,7 @@ func recreate(t *testing.T, js jetstream.JetStream, messages ...[]byte) {
 // A node that has applied messages which the stream does not have stops following: the stream
 // is shorter, or has other messages in their place.
 func TestAStreamThatHasLostMessages(t *testing.T) {
+	t.Parallel()
 	cleanup := entry.AppendMessage(nil, []notify.Entry{notify.Cleanup{Retention: time.Hour}})
 	for name, left := range map[string][][]byte{
 		"shorter": {cleanup},

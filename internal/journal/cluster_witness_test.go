@@ -43,6 +43,7 @@ func (m *member) fill(t *testing.T) {
 // Of three nodes, the one whose state differs stops following, and the others go on. A node
 // that has the same state as the others learns that they agree.
 func TestANodeWithAnotherState(t *testing.T) {
+	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
 	a, b := join(t, servers, "a"), join(t, servers, "b")
 	c := joinAs(t, servers, "c", func(s *store.Store) journal.ReplicatedState { return damaged{s} })
@@ -58,6 +59,7 @@ func TestANodeWithAnotherState(t *testing.T) {
 
 // Of two nodes with different states, neither can know which is right.
 func TestTwoNodesWithDifferentStates(t *testing.T) {
+	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
 	a := join(t, servers, "a")
 	b := joinAs(t, servers, "b", func(s *store.Store) journal.ReplicatedState { return damaged{s} })

@@ -76,7 +76,7 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 
 // credentialsIn returns the option for a file with credentials.
 func credentialsIn(file string) (nats.Option, error) {
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(file) //nolint:gosec // a setting names it
 	if err != nil {
 		return nil, fmt.Errorf("read the credentials for NATS: %w", err)
 	}

@@ -66,7 +66,7 @@ func OpenStream(ctx context.Context, o StreamOptions) (StreamInfo, error) {
 }
 
 func openStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (jetstream.Stream, StreamInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	s, err := js.Stream(ctx, o.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && !o.MustExist {
