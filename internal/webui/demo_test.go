@@ -71,7 +71,7 @@ func TestEveryFileIsServedWithItsType(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerCarriesThePolicy(t *testing.T) {
+func TestEveryResponseHasThePolicy(t *testing.T) {
 	h := handler(t)
 	for _, target := range []string{"/", "/demo/demo.js", "/demo/session.json", "/nothing"} {
 		w := get(h, "http://127.0.0.1:8080"+target)
@@ -84,7 +84,7 @@ func TestEveryAnswerCarriesThePolicy(t *testing.T) {
 	}
 }
 
-func TestThePolicyNamesNoStrangeHost(t *testing.T) {
+func TestPolicyListsNoUnsafeHost(t *testing.T) {
 	for host, named := range map[string]bool{
 		"localhost:8080": true, "[::1]:8080": true, "demo.example.com": true,
 		"a; script-src *": false, "a b": false, "*": false, "": false, "[::1] *": false,
@@ -98,7 +98,7 @@ func TestThePolicyNamesNoStrangeHost(t *testing.T) {
 	}
 }
 
-func TestSessionIsMadeForEachRequestAndNeverKept(t *testing.T) {
+func TestSessionIsNewForEachRequestAndNotCached(t *testing.T) {
 	h := handler(t)
 	first, second := get(h, "/demo/session.json"), get(h, "/demo/session.json")
 
@@ -137,8 +137,9 @@ func TestAnUnknownPathIsAProblem(t *testing.T) {
 	require.NotContains(t, w.Body.String(), "token")
 }
 
-// A browser refuses these by the policy; this test finds them earlier.
-func TestThePageKeepsItsOwnPolicy(t *testing.T) {
+// The policy makes a browser refuse inline code and other hosts. This test finds them
+// without a browser.
+func TestPageConformsToItsPolicy(t *testing.T) {
 	outside := regexp.MustCompile(`(?i)(src|href|url)\s*[=(]\s*["']?(https?:)?//`)
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script[^>]*>[^<]|["']javascript:`)
 	markup := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(`)
@@ -155,7 +156,7 @@ func TestThePageKeepsItsOwnPolicy(t *testing.T) {
 	}
 }
 
-func TestEveryFileOfThePageExists(t *testing.T) {
+func TestFilesOfThePageExist(t *testing.T) {
 	h := handler(t)
 	asks := regexp.MustCompile(`(?:href|src)="(demo/[^"]+)"|url\("([^"]+)"\)|from "\./([^"]+)"`)
 	for name, content := range files(t) {

@@ -60,17 +60,17 @@ func docsAssets() docsSet {
 		if err != nil {
 			return err
 		}
-		place := "/docs/" + path.Base(name)
+		urlPath := "/docs/" + path.Base(name)
 		if path.Base(name) == "index.html" {
-			place = "/docs"
+			urlPath = "/docs"
 		}
 		to := set.plain
-		place, packed := strings.CutSuffix(place, ".gz")
+		urlPath, packed := strings.CutSuffix(urlPath, ".gz")
 		if packed {
 			to = set.packed
 		}
 		sum := sha256.Sum256(content)
-		to[place] = asset{content, docsType(place), `"` + hex.EncodeToString(sum[:8]) + `"`}
+		to[urlPath] = asset{content, docsType(urlPath), `"` + hex.EncodeToString(sum[:8]) + `"`}
 		return nil
 	})
 	if err != nil {
@@ -79,11 +79,11 @@ func docsAssets() docsSet {
 	return set
 }
 
-func docsType(place string) string {
-	if t, ok := contentTypes[path.Ext(place)]; ok {
+func docsType(urlPath string) string {
+	if t, ok := contentTypes[path.Ext(urlPath)]; ok {
 		return t
 	}
-	if place == "/docs" {
+	if urlPath == "/docs" {
 		return contentTypes[".html"]
 	}
 	return contentTypes[".txt"] // LICENSE and NOTICE
@@ -101,7 +101,7 @@ func servePacked(w http.ResponseWriter, r *http.Request, a asset) {
 		a.content = unpack(a.content)
 	}
 	h.Set("Content-Type", a.contentType)
-	h.Set("Cache-Control", "no-cache") // ask each time; mostly 304
+	h.Set("Cache-Control", "no-cache") // revalidate each time; usually 304
 	h.Set("ETag", a.etag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
 }

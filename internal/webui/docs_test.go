@@ -41,7 +41,7 @@ func TestDocs(t *testing.T) {
 }
 
 // A compressed file is sent as it is to clients that accept gzip, and unpacked to others.
-func TestDocsThatAreCompressed(t *testing.T) {
+func TestCompressedDocs(t *testing.T) {
 	h := webui.Docs()
 	for path, contentType := range map[string]string{
 		"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8",
@@ -114,13 +114,13 @@ func TestDocsPolicy(t *testing.T) {
 
 // Every file that the page loads exists, at a path relative to the page, so that a base path
 // may precede it.
-func TestEveryFileOfTheDocsExists(t *testing.T) {
+func TestFilesOfTheDocsExist(t *testing.T) {
 	h := webui.Docs()
-	asks := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(get(h, "/docs").Body.String(), -1)
-	require.NotEmpty(t, asks)
-	for _, ask := range asks {
-		if ask[1] != "openapi.yaml" { // package httpapi's
-			require.Equal(t, http.StatusOK, get(h, "/"+ask[1]).Code, ask[1])
+	links := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(get(h, "/docs").Body.String(), -1)
+	require.NotEmpty(t, links)
+	for _, link := range links {
+		if link[1] != "openapi.yaml" { // package httpapi's
+			require.Equal(t, http.StatusOK, get(h, "/"+link[1]).Code, link[1])
 		}
 	}
 }

@@ -1,4 +1,4 @@
-// What axe finds wrong.
+// Checks the accessibility of a page with axe.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Fails if axe finds anything, by the rules of WCAG 2.2 and its own. */
+/** Fails if axe finds a violation of WCAG 2.2 or of its own best practices. */
 export async function audit(page) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {

@@ -1,4 +1,4 @@
-// The real service, and tabs that have the browser client.
+// Runs the real service, and opens tabs with the browser client.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 export const SECRET = "a-secret-of-thirty-two-bytes-or-more";
 
-/** Runs `bellhop serve`, again and again on the same address and store. */
+/** Runs `bellhop serve`. Restarts keep the address and the store. */
 export class Service {
   #bin;
   #data;
@@ -19,7 +19,7 @@ export class Service {
   #env;
 
   constructor(bin, data, home, base = "", env = {}) {
-    this.home = home; // of the page
+    this.home = home; // origin of the page
     this.#env = { BELLHOP_JWT_SECRET: SECRET, BELLHOP_ALLOWED_ORIGINS: home, BELLHOP_DRAIN_WINDOW: "1", BELLHOP_BASE_PATH: base, ...env };
     this.#bin = bin;
     this.#data = data;
@@ -35,13 +35,13 @@ export class Service {
     this.#process = spawn(this.#bin, args, { env: this.#env, stdio: ["ignore", "ignore", "pipe"] });
     this.#ended = once(this.#process, "exit");
     const [, listen, admin] = await new Promise((resolve, reject) => {
-      let told = "";
+      let output = "";
       this.#process.stderr.on("data", (chunk) => {
-        told += chunk;
-        const found = /msg=listening public=(\S+) admin=(\S+)/.exec(told);
+        output += chunk;
+        const found = /msg=listening public=(\S+) admin=(\S+)/.exec(output);
         if (found) resolve(found);
       });
-      this.#ended.then(() => reject(new Error(`bellhop serve ended:\n${told}`)), reject);
+      this.#ended.then(() => reject(new Error(`bellhop serve ended:\n${output}`)), reject);
     });
     this.#listen = listen;
     this.#metrics = `http://${admin}/metrics`;
@@ -58,14 +58,14 @@ export class Service {
     return execFileSync(this.#bin, args, { env: this.#env, encoding: "utf8" }).trim();
   }
 
-  /** Returns Ada's token that ends in so many seconds, or ended before. */
+  /** Returns a token of Ada that expires in this many seconds; a negative number means that it has expired. */
   tokenEnding(seconds) {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
     const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "ada", exp: Math.floor(Date.now() / 1000) + seconds })}`;
     return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
   }
 
-  /** Tells Ada each of these, with whatever else. */
+  /** Publishes a notification to Ada for each title, with these members. */
   async publish(titles, members = {}) {
     const notifications = [titles].flat().map((title) => ({ to: { users: ["ada"] }, type: "test", title, ...members }));
     const answer = await this.ask("POST", "/notify/batch", { notifications }, this.token("backend", "1h", "notify:publish"));
@@ -80,7 +80,7 @@ export class Service {
     return answer.status === 204 ? undefined : answer.json();
   }
 
-  /** Returns the value of a metric, with its labels as they are written; 0 if there is none yet. */
+  /** Returns the value of a metric, named with its labels as in the output; 0 if it is absent. */
   async metric(name) {
     const lines = (await (await fetch(this.#metrics)).text()).split("\n");
     return Number(lines.find((line) => line.startsWith(`${name} `))?.split(" ").at(-1) ?? 0);
@@ -89,18 +89,18 @@ export class Service {
   connections = () => this.metric("bellhop_connections");
 }
 
-/** Opens a tab that connects as Ada, and returns once it is live. */
+/** Opens a tab that connects as Ada, and returns when it is live. */
 export async function open(context, service, origin = service.origin, token = () => service.token("ada", "1h")) {
   const page = await context.newPage();
-  const wrongs = [];
+  const pageErrors = [];
   await page.exposeFunction("makeToken", token);
-  page.on("pageerror", (error) => wrongs.push(error.message));
+  page.on("pageerror", (error) => pageErrors.push(error.message));
   await page.goto(service.home);
   await page.evaluate(
     async ({ origin }) => {
       const { connect } = await import(`${origin}/client.js`);
-      const token = ({ fresh }) => window.asked.push(fresh) && window.makeToken();
-      Object.assign(window, { asked: [], titles: [], closes: [], resets: 0 });
+      const token = ({ fresh }) => window.freshArguments.push(fresh) && window.makeToken();
+      Object.assign(window, { freshArguments: [], titles: [], closes: [], resets: 0 });
       window.bell = connect({ url: origin, token });
       window.bell.on("close", (close) => window.closes.push(close));
       window.bell.on("reset", () => window.resets++);
@@ -114,7 +114,7 @@ export async function open(context, service, origin = service.origin, token = ()
   );
   return {
     page,
-    wrongs,
+    pageErrors,
     titles: () => page.evaluate(() => window.titles),
     closes: () => page.evaluate(() => window.closes),
     state: () => page.evaluate(() => window.bell.state),

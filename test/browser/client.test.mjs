@@ -1,5 +1,5 @@
-// The browser client against the real service: as many tabs as needed, one
-// connection, counted where it ends.
+// Tests the browser client against the real service, whose metrics have the number
+// of connections.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ describe("the browser client", { timeout: 300_000 }, () => {
   let dir, bin, browser, site, home;
   before(async () => {
     dir = scratch();
-    site = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end("<title>A page</title>"));
+    site = createServer((_, outgoing) => outgoing.setHeader("Content-Type", "text/html").end("<title>A page</title>"));
     await once(site.listen(0, "127.0.0.1"), "listening");
     home = `http://127.0.0.1:${site.address().port}`;
     bin = binary(dir.path);
@@ -26,7 +26,7 @@ describe("the browser client", { timeout: 300_000 }, () => {
     dir?.remove();
   });
 
-  /** Starts a service and a browser profile, both of which end with the test. */
+  /** Starts a service and a browser profile. The end of the test stops both. */
   async function start(t) {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
@@ -41,16 +41,16 @@ describe("the browser client", { timeout: 300_000 }, () => {
     return { service, context };
   }
 
-  it("hears what its user is told, at once and once", async (t) => {
+  it("receives each notification of its user immediately and once", async (t) => {
     const { service, context } = await start(t);
     const tab = await open(context, service);
     await service.publish("one");
     await service.publish("two");
     await eventually(tab.titles, ["one", "two"]);
-    assert.deepEqual(tab.wrongs, []);
+    assert.deepEqual(tab.pageErrors, []);
   });
 
-  it("shares one connection among tabs, which the next keeps up", async (t) => {
+  it("shares one connection among tabs, and the next tab takes it over", async (t) => {
     const { service, context } = await start(t);
     const first = await open(context, service);
     const second = await open(context, service);
@@ -60,13 +60,13 @@ describe("the browser client", { timeout: 300_000 }, () => {
     assert.equal(await service.connections(), 1);
 
     await first.page.close();
-    await service.publish("to the one that is left");
-    await eventually(second.titles, ["to both", "to the one that is left"]);
+    await service.publish("to the second");
+    await eventually(second.titles, ["to both", "to the second"]);
     await eventually(service.connections, 1);
-    assert.deepEqual(second.wrongs, []);
+    assert.deepEqual(second.pageErrors, []);
   });
 
-  it("goes offline and misses nothing", async (t) => {
+  it("loses nothing while offline", async (t) => {
     const { service, context } = await start(t);
     const tab = await open(context, service);
     await service.publish("before");
@@ -79,7 +79,7 @@ describe("the browser client", { timeout: 300_000 }, () => {
     await eventually(tab.titles, ["before", "meanwhile"]);
   });
 
-  it("comes back after a restart, from where it was", async (t) => {
+  it("resumes after a restart", async (t) => {
     const { service, context } = await start(t);
     const tab = await open(context, service);
     await service.publish("before");
@@ -92,9 +92,9 @@ describe("the browser client", { timeout: 300_000 }, () => {
     assert.equal(await tab.page.evaluate(() => window.resets), 0);
   });
 
-  it("comes back with a new token when the old one has ended", async (t) => {
+  it("reconnects with a new token when the old one has expired", async (t) => {
     const { service, context } = await start(t);
-    let ended = true; // by a clock that is 26 seconds ahead, which the service forgives for 4 more
+    let ended = true; // 26 s ago, so the service accepts it for 4 s more
     const tab = await open(context, service, service.origin, () => service.tokenEnding(ended ? -26 : 3600));
     await service.publish("before");
     await eventually(tab.titles, ["before"]);
@@ -106,64 +106,64 @@ describe("the browser client", { timeout: 300_000 }, () => {
     assert.equal(await tab.page.evaluate(() => window.resets), 0);
   });
 
-  it("is let go when it falls behind, and misses nothing", async (t) => {
+  it("is disconnected when it is too slow, and loses nothing", async (t) => {
     const { service, context } = await start(t);
-    const ways = []; // from the service, which can be stopped up
-    const way = createTcpServer((tab) => {
-      const onward = connect(new URL(service.origin).port, "127.0.0.1");
-      ways.push(onward);
-      tab.on("error", () => onward.destroy()).pipe(onward);
-      onward.on("error", () => {}).on("close", () => tab.destroy()).pipe(tab);
+    const upstreams = []; // proxied connections to the service, which can be blocked
+    const proxy = createTcpServer((tab) => {
+      const upstream = connect(new URL(service.origin).port, "127.0.0.1");
+      upstreams.push(upstream);
+      tab.on("error", () => upstream.destroy()).pipe(upstream);
+      upstream.on("error", () => {}).on("close", () => tab.destroy()).pipe(tab);
     });
-    await once(way.listen(0, "127.0.0.1"), "listening");
-    t.after(() => way.close());
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    t.after(() => proxy.close());
 
-    const tab = await open(context, service, `http://127.0.0.1:${way.address().port}`);
+    const tab = await open(context, service, `http://127.0.0.1:${proxy.address().port}`);
     await service.publish("before");
     await eventually(tab.titles, ["before"]);
-    ways.forEach((onward) => onward.unpipe().pause());
+    upstreams.forEach((upstream) => upstream.unpipe().pause());
     const titles = ["before"];
     const slow = () => service.metric('bellhop_connections_closed_total{code="4408",reason="too-slow"}');
     while ((await slow()) === 0) {
-      assert.ok(titles.length < 900, "a client that does not read is kept");
+      assert.ok(titles.length < 900, "a client that does not read stays connected");
       const more = Array.from({ length: 16 }, (_, i) => `${titles.length + i}`);
       await service.publish(more, { data: { heavy: "x".repeat(16_000) } });
       titles.push(...more);
     }
-    ways.forEach((onward) => onward.destroy());
+    upstreams.forEach((upstream) => upstream.destroy());
     await eventually(tab.titles, titles);
     assert.equal(await tab.page.evaluate(() => window.resets), 0);
     await service.publish("after");
     await eventually(tab.titles, [...titles, "after"]);
   });
 
-  it("hears by event stream where something on the way lets no socket through", async (t) => {
+  it("uses an event stream if a proxy blocks WebSockets", async (t) => {
     const { service, context } = await start(t);
-    let up = Promise.resolve(); // a stream that finds no service would make the client try a socket again
-    const way = createServer(async (asked, answer) => {
-      const { method, headers } = asked;
+    let up = Promise.resolve(); // resolves when the service is up: after a failed stream, the client would try a socket again
+    const proxy = createServer(async (incoming, outgoing) => {
+      const { method, headers } = incoming;
       await up;
-      const onward = request(service.origin + asked.url, { method, headers }, (got) => {
-        answer.writeHead(got.statusCode, got.headers).flushHeaders();
-        got.pipe(answer);
+      const upstream = request(service.origin + incoming.url, { method, headers }, (response) => {
+        outgoing.writeHead(response.statusCode, response.headers).flushHeaders();
+        response.pipe(outgoing);
       });
-      answer.on("close", () => onward.destroy());
-      asked.pipe(onward.on("error", () => answer.destroy()));
+      outgoing.on("close", () => upstream.destroy());
+      incoming.pipe(upstream.on("error", () => outgoing.destroy()));
     });
     let refused = 0;
-    way.on("upgrade", (_, socket) => {
+    proxy.on("upgrade", (_, socket) => {
       refused++;
       socket.destroy();
     });
-    await once(way.listen(0, "127.0.0.1"), "listening");
-    t.after(() => way.closeAllConnections());
-    t.after(() => way.close());
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    t.after(() => proxy.closeAllConnections());
+    t.after(() => proxy.close());
 
-    const tab = await open(context, service, `http://127.0.0.1:${way.address().port}`);
+    const tab = await open(context, service, `http://127.0.0.1:${proxy.address().port}`);
     assert.equal(refused, 2);
     await service.publish("by stream");
     await eventually(tab.titles, ["by stream"]);
-    const second = await open(context, service, `http://127.0.0.1:${way.address().port}`);
+    const second = await open(context, service, `http://127.0.0.1:${proxy.address().port}`);
     assert.equal(await service.connections(), 1);
 
     let resume;
@@ -181,8 +181,8 @@ describe("the browser client", { timeout: 300_000 }, () => {
   it("refreshes its token on the open connection", async (t) => {
     const { service, context } = await start(t);
     const tab = await open(context, service, service.origin, () => service.token("ada", "4s"));
-    await eventually(() => tab.page.evaluate(() => window.asked.length > 2), true);
-    assert.equal(await tab.page.evaluate(() => window.asked[1]), true);
+    await eventually(() => tab.page.evaluate(() => window.freshArguments.length > 2), true);
+    assert.equal(await tab.page.evaluate(() => window.freshArguments[1]), true);
     await service.publish("still here");
     await eventually(tab.titles, ["still here"]);
     assert.deepEqual(await tab.closes(), []);

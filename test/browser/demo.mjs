@@ -1,12 +1,12 @@
-// The demo page in the words of its users.
+// Operates the demo page as a user does.
 
 import { deepStrictEqual } from "node:assert/strict";
 
-const PATIENCE = 15_000;
+const TIMEOUT = 15_000;
 
-/** Waits until what read returns is want, and fails with the difference if it never is. */
-export async function eventually(read, want, patience = PATIENCE) {
-  const end = Date.now() + patience;
+/** Waits until read returns want; throws the difference after the timeout. */
+export async function eventually(read, want, timeout = TIMEOUT) {
+  const end = Date.now() + timeout;
   for (;;) {
     const got = await read();
     try {
@@ -31,7 +31,7 @@ export class DemoPage {
     await this.grace.is("live");
   }
 
-  /** Sends by the form, and returns once the service has answered. */
+  /** Sends with the form, and returns the service's answer. */
   async send(to, { title, body, type, priority } = {}) {
     await this.page.locator(`input[name=to][value=${to}]`).check();
     if (title !== undefined) await this.page.locator("[name=title]").fill(title);
@@ -48,7 +48,7 @@ export class DemoPage {
     return { status: answer.status(), body: await answer.json() };
   }
 
-  /** The text that the form shows for the last answer. */
+  /** Returns the text that the form shows for the last answer. */
   answer() {
     return this.page.locator("#answer").innerText();
   }
@@ -69,24 +69,24 @@ class DevicePart {
     await this.is("offline");
   }
 
-  async comeBack() {
-    await this.element.getByRole("button", { name: "Come back" }).click();
+  async reconnect() {
+    await this.element.getByRole("button", { name: "Reconnect" }).click();
     await this.is("live");
   }
 
-  /** Marks all as read, and returns once the service has it. */
-  async look() {
+  /** Marks everything as read, and waits until the badge is gone. */
+  async markAllRead() {
     await this.element.getByRole("button", { name: "Mark all as read" }).click();
     await eventually(() => this.badge(), 0);
   }
 
-  /** The titles on the screen, newest first. */
+  /** Returns the visible titles, newest first. */
   titles() {
     return this.element.locator("[part=item-title]").allTextContents();
   }
 
-  /** What the device says of its absence. */
-  async story() {
+  /** Returns the device's text about its last change, with … in place of the time. */
+  async statusText() {
     return (await this.element.locator(".story").textContent()).replace(/\d+:\d+:\d+/, "…");
   }
 

@@ -19,15 +19,15 @@ describe("the demo page", { timeout: 600_000 }, () => {
     dir?.remove();
   });
 
-  // Starts a service of its own for the test, and ends it with the test; and
-  // holds the page to its promises unless the test looks at errors itself.
-  async function open(t, { forgives = false, ...options } = {}) {
+  // Starts a service for the test, and opens the page. The end of the test stops the
+  // service, and fails if the page had errors that the test does not expect.
+  async function open(t, { expectsErrors = false, ...options } = {}) {
     const service = await startService(bin);
     let opened;
     t.after(async () => {
-      await opened?.close(); // first, or the page would see the service go
+      await opened?.close(); // before the service stops, or the page would report errors
       assert.equal(await service.stop(), 0, "exit code after SIGTERM");
-      if (!forgives) assert.deepEqual(opened?.wrongs, []);
+      if (!expectsErrors) assert.deepEqual(opened?.pageErrors, []);
     });
     opened = await openPage(browser, service.origin, options);
     const { page } = opened;
@@ -36,7 +36,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     return { demo, page, service };
   }
 
-  it("shows what is sent to Ada to Ada alone", async (t) => {
+  it("shows a notification for Ada only to Ada", async (t) => {
     const { demo } = await open(t);
     const { status, body } = await demo.send("ada", { title: "for Ada" });
     assert.equal(status, 202);
@@ -48,7 +48,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await demo.grace.shows(["for Grace"]);
   });
 
-  it("shows what is sent to everyone to both", async (t) => {
+  it("shows a notification for everyone to both", async (t) => {
     const { demo } = await open(t);
     await demo.send("all", { title: "for everyone" });
     assert.match(await demo.answer(), /202: stored for everyone/);
@@ -56,7 +56,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await demo.grace.shows(["for everyone"]);
   });
 
-  it("sends something nice with one click, and something else with the next", async (t) => {
+  it("sends an example with one click, and another with the next", async (t) => {
     const { demo, page } = await open(t);
     const click = () => demo.submit(() => page.getByRole("button", { name: "Send" }).click());
     assert.equal((await click()).status, 202);
@@ -65,15 +65,15 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await eventually(async () => new Set(await demo.grace.titles()).size, 2);
   });
 
-  it("replays to Grace what she missed while she was away, in order and once", async (t) => {
+  it("delivers what Grace missed while offline, in order and once", async (t) => {
     const { demo, page } = await open(t);
     await demo.send("all", { title: "before" });
     await demo.grace.shows(["before"]);
     const cursor = await demo.grace.cursor();
 
     await demo.grace.goOffline();
-    assert.equal(await demo.grace.story(), "Went offline at …");
-    const heard = framesOf(page);
+    assert.equal(await demo.grace.statusText(), "Went offline at …");
+    const received = framesOf(page);
     await demo.send("all", { title: "missed 1" });
     await demo.send("ada", { title: "not hers" });
     await demo.send("grace", { title: "missed 2" });
@@ -81,31 +81,31 @@ describe("the demo page", { timeout: 600_000 }, () => {
     assert.deepEqual(await demo.grace.titles(), ["before"]);
     assert.equal(await demo.grace.cursor(), cursor);
 
-    await demo.grace.comeBack();
-    assert.equal(await demo.grace.story(), "Back, 2 replayed in order");
+    await demo.grace.reconnect();
+    assert.equal(await demo.grace.statusText(), "Reconnected: 2 missed notifications received in order");
     await demo.grace.shows(["missed 2", "missed 1", "before"]);
     await demo.send("all", { title: "after" });
     await demo.grace.shows(["after", "missed 2", "missed 1", "before"]);
-    assert.deepEqual(heard, ["missed 1", "missed 2", "after"]);
+    assert.deepEqual(received, ["missed 1", "missed 2", "after"]);
 
     await demo.grace.goOffline();
-    await demo.grace.comeBack();
-    assert.equal(await demo.grace.story(), "Back, nothing was missed");
+    await demo.grace.reconnect();
+    assert.equal(await demo.grace.statusText(), "Reconnected: no missed notifications");
     await demo.grace.shows(["after", "missed 2", "missed 1", "before"]);
   });
 
-  it("counts what has arrived until it is read", async (t) => {
+  it("counts notifications until they are read", async (t) => {
     const { demo } = await open(t);
     assert.equal(await demo.ada.badge(), 0);
     await demo.send("ada", { title: "one" });
     await demo.send("ada", { title: "two" });
     await eventually(() => demo.ada.badge(), 2);
-    await demo.ada.look();
+    await demo.ada.markAllRead();
     await demo.send("ada", { title: "three" });
     await eventually(() => demo.ada.badge(), 1);
   });
 
-  it("loses nothing over a reload, and finds what came meanwhile", async (t) => {
+  it("loses nothing in a reload, and shows what was published meanwhile", async (t) => {
     const { demo, page, service } = await open(t);
     await demo.send("all", { title: "seen" });
     await demo.ada.shows(["seen"]);
@@ -118,19 +118,19 @@ describe("the demo page", { timeout: 600_000 }, () => {
     assert.deepEqual(await demo.grace.titles(), ["seen"]);
   });
 
-  it("shows to a new tab what was sent before", async (t) => {
+  it("shows earlier notifications in a new tab", async (t) => {
     const { service } = await open(t);
     await publish(service.origin, { to: { all: true }, type: "test.early", title: "early" });
-    const { page, wrongs, close } = await openPage(browser, service.origin);
+    const { page, pageErrors, close } = await openPage(browser, service.origin);
     t.after(close);
     const demo = new DemoPage(page);
     await demo.ada.shows(["early"]);
     await demo.live();
-    assert.deepEqual(wrongs, []);
+    assert.deepEqual(pageErrors, []);
   });
 
-  it("says what is wrong beside the field", async (t) => {
-    const { demo, page } = await open(t, { forgives: true }); // the browser logs each 422
+  it("shows an error next to its field", async (t) => {
+    const { demo, page } = await open(t, { expectsErrors: true }); // the browser logs each 422
     const { status } = await demo.send("ada", { type: "" });
     assert.equal(status, 422);
     assert.match(await demo.answer(), /^422: /);
@@ -138,19 +138,19 @@ describe("the demo page", { timeout: 600_000 }, () => {
     assert.equal(await field.getAttribute("aria-invalid"), "true");
     assert.match(await page.locator(".field", { has: field }).innerText(), /required/);
 
-    assert.equal((await demo.send("ada", { type: "test.mended", title: "mended" })).status, 202);
+    assert.equal((await demo.send("ada", { type: "test.corrected", title: "corrected" })).status, 202);
     assert.equal(await field.getAttribute("aria-invalid"), null);
-    await demo.ada.shows(["mended"]);
+    await demo.ada.shows(["corrected"]);
   });
 
-  it("sets text as text", async (t) => {
+  it("does not interpret text as HTML", async (t) => {
     const { demo } = await open(t);
     const title = `<img src=x onerror="alert(1)"> & 'quotes' \\ مرحبا`;
     await demo.send("ada", { title, body: "<b>not bold</b>" });
     await demo.ada.shows([title]);
   });
 
-  it("comes back by itself when the service was killed, with new tokens and no repeat", async (t) => {
+  it("reconnects after the service was killed, with new tokens and without repeats", async (t) => {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
     t.after(async () => {
@@ -169,7 +169,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await first.stop("SIGKILL");
     await eventually(async () => (await demo.ada.element.getAttribute("data-phase")) === "live", false);
     const second = await startService(bin, { dataDir: data.path, listen: new URL(first.origin).host });
-    undo.splice(2, 0, () => second.stop()); // after the page
+    undo.splice(2, 0, () => second.stop()); // stopped after the page is closed
     await publish(second.origin, { to: { all: true }, type: "test.after", title: "after" });
     await demo.live();
     await demo.send("all", { title: "and on" });
@@ -195,7 +195,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
   for (const colorScheme of ["light", "dark"]) {
     it(`is accessible, ${colorScheme}`, async (t) => {
       const { demo, page } = await open(t, { colorScheme });
-      await tellTheStory(demo);
+      await fillLists(demo);
       await audit(page);
       await demo.ada.goOffline();
       await audit(page);
@@ -204,7 +204,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     });
   }
 
-  it("obeys the theme button over the system, also after a reload", async (t) => {
+  it("prefers the selected theme to the system's, even after a reload", async (t) => {
     const { demo, page } = await open(t, { colorScheme: "light" });
     const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await paper();
@@ -216,7 +216,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     assert.equal(await paper(), dark);
   });
 
-  it("gives a curl line and JavaScript that hold whole tokens", async (t) => {
+  it("shows a curl command and JavaScript with complete tokens", async (t) => {
     const { demo, page } = await open(t);
     await page.locator("[name=title]").fill("it's curl");
     const curl = await page.locator("#curl").textContent();
@@ -224,20 +224,20 @@ describe("the demo page", { timeout: 600_000 }, () => {
     const [, body] = /-d '([^]*)'$/.exec(curl);
     assert.equal(JSON.parse(body.replaceAll(`'\\''`, "'")).title, "it's curl");
 
-    // The three lines, run as they stand, hear what is sent.
+    // The three lines receive notifications when run unchanged.
     const lines = await page.locator("#listen").textContent();
     assert.equal(lines.trim().split("\n").length, 3);
     const opened = page.waitForEvent("websocket");
-    const heard = page.waitForEvent("console", (message) => message.text() === "heard");
+    const received = page.waitForEvent("console", (message) => message.text() === "received");
     await page.evaluate(`void (async () => {\n${lines}\n})()`);
     await (await opened).waitForEvent("framereceived", ({ payload }) => JSON.parse(payload).event === "live");
-    await demo.send("ada", { title: "heard" });
-    await heard;
+    await demo.send("ada", { title: "received" });
+    await received;
   });
 
-  it("has a picture for the README", async (t) => {
+  it("provides the screenshot for the README", async (t) => {
     const { demo, page } = await open(t, { colorScheme: "light", viewport: { width: 1200, height: 885 }, deviceScaleFactor: 1.2 });
-    await tellTheStory(demo);
+    await fillLists(demo);
     await page.mouse.move(2, 2);
     await page.evaluate(() => document.activeElement.blur());
     const path = process.env.UPDATE_SCREENSHOT ? new URL("demo.png", import.meta.url).pathname : join(dir.path, "demo.png");
@@ -246,8 +246,8 @@ describe("the demo page", { timeout: 600_000 }, () => {
   });
 });
 
-// Something to look at: full lists, some of it looked at, some replayed.
-async function tellTheStory(demo) {
+// Fills both lists with notifications, of which some are read and some were missed.
+async function fillLists(demo) {
   const example = async (name, to) => {
     await demo.page.getByRole("button", { name, exact: true }).click();
     await demo.send(to);
@@ -256,19 +256,19 @@ async function tellTheStory(demo) {
   await example("Deploy", "all");
   await eventually(async () => (await demo.grace.titles()).length, 1);
   await eventually(async () => (await demo.ada.titles()).length, 2);
-  await demo.ada.look();
-  await demo.grace.look();
+  await demo.ada.markAllRead();
+  await demo.grace.markAllRead();
   await demo.grace.goOffline();
   await example("Alarm", "all");
   await example("Comment", "grace");
-  await demo.grace.comeBack();
+  await demo.grace.reconnect();
   await eventually(async () => (await demo.grace.titles()).length, 3);
   await example("Bar", "all");
   await eventually(async () => (await demo.ada.titles()).length, 4);
   await eventually(async () => (await demo.grace.titles()).length, 4);
 }
 
-/** Returns the titles that the page's next connection hears, as they come. */
+/** Returns an array to which the titles received by the page's next connection are added. */
 function framesOf(page) {
   const titles = [];
   page.once("websocket", (socket) =>

@@ -1,4 +1,4 @@
-// /docs: the OpenAPI document on a page that needs nothing from outside.
+// Tests /docs, which shows the OpenAPI document and loads nothing from other hosts.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,9 +13,9 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const DOCUMENT = readFileSync(new URL("../../openapi.yaml", import.meta.url), "utf8");
 const OPERATIONS = DOCUMENT.match(/^ {4}(get|post|delete|put|patch):$/gm).length; // preflights are not shown
 
-// What swagger-ui 5.35.0 itself does not do well: in the button that opens an
-// operation its path is a link. Keyboards reach both.
-const THEIRS = ["nested-interactive"];
+// Violations in swagger-ui 5.35.0 itself: the button that opens an operation contains
+// its path as a link. The keyboard reaches both.
+const KNOWN_VIOLATIONS = ["nested-interactive"];
 
 describe("/docs", { timeout: 300_000 }, () => {
   let dir, bin, browser;
@@ -29,7 +29,7 @@ describe("/docs", { timeout: 300_000 }, () => {
     dir?.remove();
   });
 
-  // Opens the page of a service of the test's own, and holds it to its policy.
+  // Starts a service for the test and opens its page. The test fails if the page violates its policy.
   async function open(t, { base = "", ...options } = {}) {
     const service = new Service(bin, join(dir.path, String(Math.random())), "https://app.example.com", base);
     await service.start();
@@ -37,7 +37,7 @@ describe("/docs", { timeout: 300_000 }, () => {
     t.after(async () => {
       await opened?.close();
       await service.stop();
-      assert.deepEqual(opened?.wrongs, []);
+      assert.deepEqual(opened?.pageErrors, []);
     });
     opened = await openPage(browser, service.origin, { path: `${base}/docs`, ...options });
     await eventually(() => opened.page.locator(".opblock:visible").count(), OPERATIONS);
@@ -53,20 +53,20 @@ describe("/docs", { timeout: 300_000 }, () => {
     await page.screenshot({ path: join(process.env.DOCS_SHOTS ?? dir.path, "docs.png"), fullPage: false });
   });
 
-  it("asks the service that it is of, below a base path too", async (t) => {
+  it("sends requests to its own service, also below a base path", async (t) => {
     const { page, service } = await open(t, { base: "/bell" });
     await page.locator("#operations-operate-live").click();
     await page.getByRole("button", { name: "Try it out" }).click();
-    const asked = page.waitForResponse((response) => response.url() === `${service.origin}/bell/livez`);
+    const response = page.waitForResponse((candidate) => candidate.url() === `${service.origin}/bell/livez`);
     await page.getByRole("button", { name: "Execute" }).click();
-    assert.equal((await asked).status(), 200);
+    assert.equal((await response).status(), 200);
     const links = await page.locator(".top nav a").evaluateAll((all) => all.map((one) => one.href));
     for (const link of links) assert.equal((await page.request.get(link)).status(), 200, link);
     assert.equal(links.length, 2);
   });
 
   for (const colorScheme of ["light", "dark"]) {
-    it(`is accessible but for what is swagger-ui's, ${colorScheme}`, async (t) => {
+    it(`is accessible except for known violations of swagger-ui, ${colorScheme}`, async (t) => {
       const { page } = await open(t, { colorScheme });
       await page.evaluate(AXE);
       const found = await page.evaluate(async () => {
@@ -75,7 +75,7 @@ describe("/docs", { timeout: 300_000 }, () => {
           .filter(({ impact }) => impact === "serious" || impact === "critical")
           .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => ({ id, html, failureSummary })));
       });
-      assert.deepEqual(found.filter(({ id }) => !THEIRS.includes(id)), []);
+      assert.deepEqual(found.filter(({ id }) => !KNOWN_VIOLATIONS.includes(id)), []);
       await page.screenshot({ path: join(process.env.DOCS_SHOTS ?? dir.path, `docs-${colorScheme}.png`) });
     });
   }

@@ -1,17 +1,17 @@
-// The three families of browsers behind one interface: an engine has devices,
-// each with a profile of its own, and a device has tabs.
+// One interface for the three browser engines: an engine has devices, each with its
+// own profile, and a device has tabs.
 
 import puppeteer from "puppeteer-core";
 import { startBrowser } from "./service.mjs";
 import { Session, startScreen } from "./webdriver.mjs";
 
-/** What starts each engine. */
+/** The functions that start each engine. */
 export const ENGINES = { Chromium: startChromium, Firefox: startFirefox, WebKit: startWebKit };
 
 /** Returns the expression that calls fn with these arguments in a page. */
 const call = (fn, args) => `(${fn})(...${JSON.stringify(args)})`;
 
-/** A tab of a browser: run calls a function in its page and returns what that resolves to. */
+/** Returns a tab of a browser. run calls a function in its page and returns the resolved result. */
 const tab = (evaluate, go, close) => ({ run: (fn, ...args) => evaluate(call(fn, args)), go, close });
 
 async function startChromium() {

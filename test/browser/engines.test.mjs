@@ -1,5 +1,5 @@
-// What every page relies on, in each of the three engines: Chromium, Firefox and
-// WebKit against the real service.
+// Tests the functions that every page relies on in Chromium, Firefox and WebKit,
+// against the real service.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -11,13 +11,13 @@ import { Service } from "./client.mjs";
 import { eventually } from "./demo.mjs";
 import { ENGINES } from "./engines.mjs";
 import { binary, scratch } from "./service.mjs";
-import { BROKEN, elementIn, openClient, openElement, Site } from "./site.mjs";
+import { TOKEN_FAULTS, elementIn, openClient, openElement, Site } from "./site.mjs";
 import { blocks } from "../recipes/recipes.mjs";
 
-const BROKEN_FOR = 10_000;
-const RECOVERS_WITHIN = 60_000;
+const FAULT_DURATION = 10_000;
+const RECOVERY_TIMEOUT = 60_000;
 
-// One of them, or all.
+// The engine in ENGINE, or all.
 const chosen = process.env.ENGINE ? [process.env.ENGINE] : Object.keys(ENGINES);
 
 for (const name of chosen) {
@@ -35,7 +35,7 @@ for (const name of chosen) {
       dir?.remove();
     });
 
-    /** Starts a service and returns how to get devices; all of it ends with the test. */
+    /** Starts a service; returns it and a function that opens devices. The end of the test stops all of them. */
     async function start(t, env = {}) {
       const data = scratch();
       const undo = [data.remove]; // to be done backwards
@@ -48,14 +48,14 @@ for (const name of chosen) {
       await service.start();
       site.sign = (user) => service.token(user, "1h");
       const device = async () => {
-        const made = await engine.device();
-        undo.push(made.close);
-        return made;
+        const opened = await engine.device();
+        undo.push(opened.close);
+        return opened;
       };
       return { service, device };
     }
 
-    it("connects, hears, and resumes after the service was restarted", async (t) => {
+    it("connects, receives, and resumes after a restart of the service", async (t) => {
       const { service, device } = await start(t);
       const page = await openClient(await device(), site, service.origin);
       await service.publish(["one", "two"]);
@@ -70,7 +70,7 @@ for (const name of chosen) {
       assert.deepEqual(await page.errors(), []);
     });
 
-    it("shows on one device what was read on another", async (t) => {
+    it("shows on one device what has been read on another", async (t) => {
       const { service, device } = await start(t);
       const phone = await openElement(await device(), site, service.origin);
       const desk = await openElement(await device(), site, service.origin);
@@ -91,7 +91,7 @@ for (const name of chosen) {
       for (const { errors } of [phone, desk]) assert.deepEqual(await errors(), []);
     });
 
-    it("shares one connection among tabs, which the next keeps up", async (t) => {
+    it("shares one connection among tabs, and the next tab takes it over", async (t) => {
       const { service, device } = await start(t);
       const browser = await device();
       const first = await openClient(browser, site, service.origin);
@@ -100,47 +100,47 @@ for (const name of chosen) {
       for (const { titles } of [first, second]) await eventually(titles, ["to both"]);
       assert.equal(await service.connections(), 1);
       await first.tab.close();
-      await service.publish("to the one that is left");
-      await eventually(second.titles, ["to both", "to the one that is left"]);
+      await service.publish("to the second");
+      await eventually(second.titles, ["to both", "to the second"]);
       await eventually(service.connections, 1);
     });
 
-    it("hears by event stream where no socket gets through", async (t) => {
+    it("uses an event stream if WebSockets are blocked", async (t) => {
       const { service, device } = await start(t);
-      const way = await withoutSockets(t, service);
-      const page = await openClient(await device(), site, way);
+      const proxy = await withoutSockets(t, service);
+      const page = await openClient(await device(), site, proxy);
       await service.publish("by stream");
       await eventually(page.titles, ["by stream"]);
       assert.equal(await service.connections(), 1);
       assert.deepEqual(await page.errors(), []);
     });
 
-    // Such a frame has locks, channels and storage that exist and refuse: the
-    // client works without them.
-    it("connects in a frame that is in a sandbox", async (t) => {
+    // In such a frame, locks, channels and storage exist but throw. The client works
+    // without them.
+    it("connects in a sandboxed frame", async (t) => {
       const { service, device } = await start(t, { BELLHOP_ALLOWED_ORIGINS: "null" });
       site.put("/sandbox", sandbox(service.origin, service.token("ada", "1h")));
       const tab = await (await device()).open(`${site.home}/sandbox`);
-      const told = () => tab.run(() => told);
-      await eventually(async () => (await told()).includes("open"), true);
+      const received = () => tab.run(() => received);
+      await eventually(async () => (await received()).includes("open"), true);
       await service.publish("in the sandbox");
-      await eventually(async () => (await told()).at(-1), "in the sandbox");
-      assert.ok((await told()).length < 10, "no attempt without a wait");
+      await eventually(async () => (await received()).at(-1), "in the sandbox");
+      assert.ok((await received()).length < 10, "attempts must wait for the backoff");
     });
 
-    // Electron and WebViews have such pages: engines send null or file://.
+    // Electron and WebViews have such pages. Their origin is null or file://.
     it("connects from a file", async (t) => {
       const { service, device } = await start(t, { BELLHOP_ALLOWED_ORIGINS: "null,file://" });
       const path = join(dir.path, "page.html");
-      writeFileSync(path, framed(service.origin, service.token("ada", "1h"), "window"));
+      writeFileSync(path, connectingCode(service.origin, service.token("ada", "1h"), "window"));
       const tab = await (await device()).open(`file://${path}`);
-      const told = () => tab.run(() => told);
-      await eventually(async () => (await told()).includes("open"), true);
+      const received = () => tab.run(() => received);
+      await eventually(async () => (await received()).includes("open"), true);
       await service.publish("in a file");
-      await eventually(async () => (await told()).at(-1), "in a file");
+      await eventually(async () => (await received()).at(-1), "in a file");
     });
 
-    it("connects where the browser believes that it has no network", async (t) => {
+    it("connects even if the browser wrongly reports that it is offline", async (t) => {
       const { service, device } = await start(t);
       const tab = await (await device()).open(site.home);
       await tab.run((origin) => {
@@ -148,41 +148,41 @@ for (const name of chosen) {
         return begin(origin);
       }, service.origin);
       await eventually(() => tab.run(() => bell.state), "open");
-      await service.publish("heard all the same");
-      await eventually(() => tab.run(() => titles), ["heard all the same"]);
+      await service.publish("received nevertheless");
+      await eventually(() => tab.run(() => titles), ["received nevertheless"]);
     });
 
-    it("works in a module worker, which goes offline and comes back", async (t) => {
+    it("works in a module worker that goes offline and online", async (t) => {
       const { service, device } = await start(t);
       site.pages.set("/worker.js", worker(service.origin));
       const tab = await (await device()).open(site.home);
       await tab.run(() => {
-        window.told = [];
+        window.received = [];
         window.worker = new Worker("/worker.js", { type: "module" });
-        worker.onmessage = ({ data }) => told.push(data);
-        worker.onerror = ({ message }) => told.push(`error: ${message}`);
+        worker.onmessage = ({ data }) => received.push(data);
+        worker.onerror = ({ message }) => received.push(`error: ${message}`);
       });
-      const told = () => tab.run(() => told);
-      await eventually(async () => (await told()).includes("open"), true);
+      const received = () => tab.run(() => received);
+      await eventually(async () => (await received()).includes("open"), true);
       await service.publish("one");
-      await eventually(async () => (await told()).at(-1), "one");
+      await eventually(async () => (await received()).at(-1), "one");
       await tab.run(() => worker.postMessage("offline"));
       await tab.run(() => worker.postMessage("online"));
       await service.publish("two");
-      await eventually(async () => (await told()).filter((word) => word === "two").length, 1);
-      assert.deepEqual((await told()).filter((word) => word.startsWith("error")), []);
+      await eventually(async () => (await received()).filter((text) => text === "two").length, 1);
+      assert.deepEqual((await received()).filter((text) => text.startsWith("error")), []);
     });
 
-    for (const leave of ["break", "throw new Error('left')", "return"]) {
-      it(`tells the next page again what was in hand at a ${leave.split(" ")[0]}`, async (t) => {
+    for (const statement of ["break", "throw new Error('ended')", "return"]) {
+      it(`delivers the last notification of a loop again to the next page after ${statement.split(" ")[0]}`, async (t) => {
         const { service, device } = await start(t);
         const tab = await (await device()).open(site.home);
-        await tab.run((origin, leave) => loop(origin, leave), service.origin, leave);
+        await tab.run((origin, statement) => loop(origin, statement), service.origin, statement);
         await eventually(() => tab.run(() => bell.state), "open");
         await service.publish(["one", "two", "three", "four"]);
-        await eventually(() => tab.run(() => come), 4);
-        await tab.run(() => leaveAt("two"));
-        await eventually(() => tab.run(() => left), true);
+        await eventually(() => tab.run(() => arrived), 4);
+        await tab.run(() => endAt("two"));
+        await eventually(() => tab.run(() => ended), true);
         assert.deepEqual(await tab.run(() => looped), ["one", "two"]);
         await tab.go(site.home);
         await tab.run((origin) => loop(origin, ""), service.origin);
@@ -190,19 +190,19 @@ for (const name of chosen) {
       });
     }
 
-    it("serves newcomers' pages whose token endpoint is broken at first", async (t) => {
+    it("recovers in the pages of the READMEs if the token endpoint fails at first", async (t) => {
       const { service, device } = await start(t);
-      const faults = ["502 in HTML", "an empty answer", "a login page", "a lost connection"].map((name) => BROKEN[name]);
-      site.asked = 0;
-      site.broken = (answer) => faults[site.asked % faults.length](answer);
-      for (const [path, html] of Object.entries(newcomers(service))) site.put(path, html);
+      const faults = ["502 in HTML", "an empty answer", "a login page", "a lost connection"].map((name) => TOKEN_FAULTS[name]);
+      site.tokenRequests = 0;
+      site.broken = (answer) => faults[site.tokenRequests % faults.length](answer);
+      for (const [path, html] of Object.entries(readmePages(service))) site.put(path, html);
       const element = elementIn(await (await device()).open(`${site.home}/element-of-the-readme`));
       const client = await (await device()).open(`${site.home}/client-of-the-readme`);
-      await new Promise((resolve) => setTimeout(resolve, BROKEN_FOR));
-      assert.ok(site.asked > 2, "the endpoint is asked again");
-      assert.ok(site.asked < 60, `no page asks without a wait: asked ${site.asked} times`);
+      await new Promise((resolve) => setTimeout(resolve, FAULT_DURATION));
+      assert.ok(site.tokenRequests > 2, "the endpoint must be called again");
+      assert.ok(site.tokenRequests < 60, `${site.tokenRequests} calls of the endpoint: calls must wait for the backoff`);
       site.broken = undefined;
-      await eventually(service.connections, 2, RECOVERS_WITHIN);
+      await eventually(service.connections, 2, RECOVERY_TIMEOUT);
       await service.publish("at last");
       await eventually(element.badge, "1");
       await eventually(() => client.run(() => window.shown), ["at last"]);
@@ -212,8 +212,8 @@ for (const name of chosen) {
   });
 }
 
-/** Two empty pages into which somebody has pasted what the READMEs say. */
-function newcomers(service) {
+/** Returns two pages that contain only the code of the READMEs. */
+function readmePages(service) {
   const of = (path, fence) => blocks(readFileSync(new URL(path, import.meta.url), "utf8"), fence)[0].replaceAll("https://bell.example.com", service.origin);
   const client = of("../../README.md", "js");
   return {
@@ -222,24 +222,24 @@ function newcomers(service) {
   };
 }
 
-/** What connects and tells a window each state and title. */
-const framed = (origin, token, window) => `<script>window.told = []; onmessage = ({ data }) => told.push(data);</script>
+/** Returns code that connects and posts each state and title to a window. */
+const connectingCode = (origin, token, window) => `<script>window.received = []; onmessage = ({ data }) => received.push(data);</script>
   <script type="module">
     import { connect } from "${origin}/client.js";
-    const tell = (word) => ${window}.postMessage(word, "*");
+    const post = (text) => ${window}.postMessage(text, "*");
     const bell = connect({ url: "${origin}", token: () => "${token}" });
-    tell(bell.state);
-    bell.on("state", ({ state }) => tell(state));
-    for await (const { title } of bell) tell(title);
+    post(bell.state);
+    bell.on("state", ({ state }) => post(state));
+    for await (const { title } of bell) post(title);
   </script>`;
 
-/** A page with a frame that may run scripts and nothing else, and tells the page what it hears. */
+/** Returns a page with a sandboxed frame that may only run scripts, and posts what it receives to the page. */
 function sandbox(origin, token) {
-  const frame = framed(origin, token, "parent").replaceAll("&", "&amp;").replaceAll('"', "&quot;");
-  return `<script>window.told = []; onmessage = ({ data }) => told.push(data);</script><iframe sandbox="allow-scripts" srcdoc="${frame}"></iframe>`;
+  const frame = connectingCode(origin, token, "parent").replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  return `<script>window.received = []; onmessage = ({ data }) => received.push(data);</script><iframe sandbox="allow-scripts" srcdoc="${frame}"></iframe>`;
 }
 
-/** A module worker that tells its page each state and title, and loses and finds the network when told so. */
+/** Returns a module worker that posts each state and title to its page, and goes offline and online by messages of the page. */
 const worker = (origin) => `
   import { connect } from "${origin}/client.js";
   let online = true;
@@ -253,22 +253,22 @@ const worker = (origin) => `
   bell.on("state", ({ state }) => postMessage(state));
   for await (const { title } of bell) postMessage(title);`;
 
-/** A proxy on the way to the service that lets no WebSocket through. */
+/** Starts a proxy to the service that blocks WebSockets. */
 async function withoutSockets(t, service) {
-  const way = createServer((asked, answer) => {
-    const { method, headers } = asked;
-    const onward = request(service.origin + asked.url, { method, headers }, (got) => {
-      answer.writeHead(got.statusCode, got.headers).flushHeaders();
-      got.pipe(answer);
+  const proxy = createServer((incoming, answer) => {
+    const { method, headers } = incoming;
+    const upstream = request(service.origin + incoming.url, { method, headers }, (response) => {
+      answer.writeHead(response.statusCode, response.headers).flushHeaders();
+      response.pipe(answer);
     });
-    answer.on("close", () => onward.destroy());
-    asked.pipe(onward.on("error", () => answer.destroy()));
+    answer.on("close", () => upstream.destroy());
+    incoming.pipe(upstream.on("error", () => answer.destroy()));
   });
-  way.on("upgrade", (_, socket) => socket.destroy());
-  await once(way.listen(0, "127.0.0.1"), "listening");
+  proxy.on("upgrade", (_, socket) => socket.destroy());
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
   t.after(() => {
-    way.close();
-    way.closeAllConnections();
+    proxy.close();
+    proxy.closeAllConnections();
   });
-  return `http://127.0.0.1:${way.address().port}`;
+  return `http://127.0.0.1:${proxy.address().port}`;
 }

@@ -1,5 +1,5 @@
-// What stands between a page and the service, or in the place of a page: proxies
-// of development servers, polyfills, and servers that render pages.
+// Tests the client behind the proxy of a development server, with a polyfill of
+// EventSource, and on servers that render pages.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ describe("environments", { timeout: 300_000 }, () => {
     dir?.remove();
   });
 
-  /** Starts a service and a device, both of which end with the test. */
+  /** Starts a service and a device. The end of the test stops both. */
   async function start(t) {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
@@ -51,24 +51,24 @@ describe("environments", { timeout: 300_000 }, () => {
     return { service, device };
   }
 
-  it("a development server that compresses and lets no WebSocket through withholds nothing", async (t) => {
+  it("events arrive immediately through a development server that compresses and blocks WebSockets", async (t) => {
     const { service, device } = await start(t);
     const proxy = httpProxy.createProxyServer({ target: service.origin });
     proxy.on("error", (_, __, answer) => answer.destroy());
     const app = express();
     app.use(compression({ threshold: 0 }));
-    app.use((asked, answer) => proxy.web(asked, answer));
+    app.use((incoming, answer) => proxy.web(incoming, answer));
     const server = createServer(app).on("upgrade", (_, socket) => socket.destroy());
     await once(server.listen(0, "127.0.0.1"), "listening");
     t.after(() => {
       server.close();
       server.closeAllConnections();
     });
-    const way = `http://127.0.0.1:${server.address().port}`;
-    const script = await fetch(`${way}/client.js`, { headers: { "Accept-Encoding": "gzip" } });
-    assert.equal(script.headers.get("Content-Encoding"), "gzip", "it does compress");
+    const address = `http://127.0.0.1:${server.address().port}`;
+    const script = await fetch(`${address}/client.js`, { headers: { "Accept-Encoding": "gzip" } });
+    assert.equal(script.headers.get("Content-Encoding"), "gzip", "the proxy must compress");
 
-    const page = await openClient(device, site, way);
+    const page = await openClient(device, site, address);
     await service.publish("one");
     await eventually(page.titles, ["one"]);
     await service.publish("two");
@@ -76,8 +76,8 @@ describe("environments", { timeout: 300_000 }, () => {
     assert.deepEqual(await page.errors(), []);
   });
 
-  // It would send where it stands by a name that nobody reads, and lose what it has missed.
-  it("a polyfill of EventSource learns that its parameter is unknown, and resumes by the right one", async (t) => {
+  // With its default, the service would ignore the polyfill's cursor, and missed events would be lost.
+  it("a polyfill of EventSource is refused with its default parameter, and resumes with the correct one", async (t) => {
     const { service, device } = await start(t);
     site.pages.set("/polyfill.js", POLYFILL);
     site.put("/polyfill", '<script src="/polyfill.js"></script>');
@@ -87,8 +87,8 @@ describe("environments", { timeout: 300_000 }, () => {
         async (url, token, options) => {
           const headers = { Authorization: `Bearer ${token}` };
           const source = new EventSourcePolyfill(`${url}/events`, { headers, ...options });
-          Object.assign(window, { source, told: [], failed: [] });
-          source.addEventListener("notification", ({ data }) => told.push(JSON.parse(data).title));
+          Object.assign(window, { source, received: [], failed: [] });
+          source.addEventListener("notification", ({ data }) => received.push(JSON.parse(data).title));
           source.addEventListener("error", ({ status }) => failed.push(status ?? 0));
           await new Promise((resolve) => source.addEventListener("live", resolve, { once: true }));
         },
@@ -96,26 +96,26 @@ describe("environments", { timeout: 300_000 }, () => {
         service.token("ada", "1h"),
         options,
       );
-    const comeBack = async (title) => {
+    const restartWith = async (title) => {
       await service.publish(`before ${title}`);
-      await eventually(() => tab.run(() => told), [`before ${title}`]);
+      await eventually(() => tab.run(() => received), [`before ${title}`]);
       assert.equal(await service.stop(), 0);
       await service.start();
       await service.publish(`after ${title}`);
     };
 
     await listen({});
-    await comeBack("by its default");
+    await restartWith("by its default");
     await eventually(() => tab.run(() => failed.at(-1)), 400);
     await tab.run(() => source.close());
 
     await listen({ lastEventIdQueryParameterName: "cursor" });
-    await comeBack("by cursor");
-    await eventually(() => tab.run(() => told), ["before by cursor", "after by cursor"], 30_000);
+    await restartWith("by cursor");
+    await eventually(() => tab.run(() => received), ["before by cursor", "after by cursor"], 30_000);
     await tab.run(() => source.close());
   });
 
-  it("says to a page that asks by hand which parameter is unknown", async (t) => {
+  it("the refusal of an unknown parameter names it and the allowed ones", async (t) => {
     const { service, device } = await start(t);
     const tab = await device.open(site.home);
     for (const path of ["events", "ws", "inbox"]) {

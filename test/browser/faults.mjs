@@ -1,5 +1,5 @@
-// A proxy between browsers and the service that does what networks do. It works
-// on bytes, so that it hits WebSockets, event streams and requests alike.
+// A proxy between browsers and the service that simulates faults of networks. It works
+// on bytes, so that faults affect WebSockets, event streams and requests alike.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -7,9 +7,9 @@ import { connect, createServer } from "node:net";
 const BAD_GATEWAY =
   "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 20\r\nConnection: close\r\n\r\n<h1>Bad gateway</h1>";
 
-/** What can be wrong with a connection, by name. Each takes a chunk that is on its way to a side. */
+/** The faults of a connection, by name. Each function handles a chunk that is being sent to one side. */
 const FAULTS = {
-  /** Nothing arrives in either direction, and neither side learns of it. */
+  /** Nothing arrives in either direction, and neither side is notified. */
   swallow: (pair) => pair.swallow(),
   /** Everything arrives later, in order. */
   delay: (pair, to, chunk, random) => pair.write(to, chunk, 200 + 1500 * random()),
@@ -24,7 +24,7 @@ const FAULTS = {
   slow: (pair, to, chunk) => {
     for (let i = 0; i < chunk.length; i += 64) pair.write(to, chunk.subarray(i, i + 64), 20);
   },
-  /** A gateway answers requests itself, and cuts off what is open. */
+  /** A gateway answers requests with an error, and resets open connections. */
   "502": (pair, to, chunk) => {
     if (to === pair.browser || !/^[A-Z]+ \S+ HTTP\//.test(chunk.toString("latin1", 0, 2000))) return pair.reset();
     pair.browser.write(BAD_GATEWAY);
@@ -34,22 +34,22 @@ const FAULTS = {
 
 export const KINDS = Object.keys(FAULTS);
 
-/** A connection of a browser, and its way on to the service. */
+/** A connection of a browser, and its connection to the service. */
 class Pair {
-  open = true; // what comes is passed on
-  #turn = Promise.resolve(); // what is late keeps its order
+  open = true; // data is forwarded
+  #turn = Promise.resolve(); // keeps delayed chunks in order
 
   constructor(browser, service) {
     this.browser = browser;
     this.service = service;
   }
 
-  /** Writes a chunk to a side behind what is on its way, after so many milliseconds. */
+  /** Writes a chunk to a side after all earlier chunks and a delay of ms. */
   write(to, chunk, ms = 0) {
     this.#then(ms, () => to.writable && to.write(chunk));
   }
 
-  /** Ends the browser's side as the service has ended its own. */
+  /** Ends the browser's side after the service has ended its own. */
   finish() {
     this.#then(0, () => this.browser.end());
   }
@@ -78,20 +78,20 @@ class Pair {
 }
 
 export class Proxy {
-  /** Where browsers find it. */
+  /** The address for browsers. */
   origin;
-  /** The name of the fault that hits what is on its way now, or undefined. */
+  /** The name of the current fault, or undefined. */
   fault;
 
-  #target; // returns the service's port, which restarts may change
+  #target; // returns the port of the service, which a restart may change
   #random;
   #ping;
   #pairs = new Set();
   #server = createServer((browser) => this.#accept(browser));
 
   /**
-   * Opens a proxy to a service. With ping, in one digit, the service seems to
-   * promise a sign of life so often, in seconds: silence is noticed sooner.
+   * Opens a proxy to a service. ping, a number of seconds with one digit, replaces the
+   * ping interval in the service's welcome, so that clients detect silence sooner.
    */
   static async open(service, { random = Math.random, ping } = {}) {
     const proxy = new Proxy();
@@ -108,7 +108,7 @@ export class Proxy {
     for (const pair of this.#pairs) pair.reset();
   }
 
-  /** From now on nothing passes on the connections that are open; new ones are well. */
+  /** Stops forwarding on all open connections. New ones work. */
   swallow() {
     for (const pair of this.#pairs) pair.swallow();
   }
@@ -120,7 +120,7 @@ export class Proxy {
       pair.service.destroy();
       this.#pairs.delete(pair);
     });
-    pair.service.on("error", () => {}).on("close", () => pair.finish()); // not of one that is swallowed
+    pair.service.on("error", () => {}).on("close", () => pair.finish()); // has no effect on a swallowed connection
     browser.on("data", (chunk) => this.#pass(pair, pair.service, chunk));
     pair.service.on("data", (chunk) => this.#pass(pair, browser, this.#rewritten(chunk)));
   }
@@ -133,14 +133,14 @@ export class Proxy {
 
   #rewritten(chunk) {
     if (!this.#ping) return chunk;
-    const [said, instead] = this.#ping;
-    const at = chunk.indexOf(said);
-    if (at >= 0) instead.copy(chunk, at);
+    const [original, replacement] = this.#ping;
+    const at = chunk.indexOf(original);
+    if (at >= 0) replacement.copy(chunk, at);
     return chunk;
   }
 }
 
-/** Returns a source of random numbers that says the same again for the same seed. */
+/** Returns a generator of random numbers that depend only on the seed. */
 export function randomOf(seed) {
   let state = seed >>> 0;
   return () => {

@@ -1,8 +1,8 @@
-// Networks, token endpoints and services that fail for a while: afterwards every
-// page shows what the service has, without a reload.
+// Tests temporary faults of networks, token endpoints and services. Afterwards every
+// page must show the state of the service, without a reload.
 //
-// The random test takes FAULTS_SECONDS, 40 unless it is set, of faults that follow
-// from FAULTS_SEED; `FAULTS_SECONDS=300 node --test faults.test.mjs` is the long one.
+// The random test runs for FAULTS_SECONDS, 40 by default. Its faults depend on
+// FAULTS_SEED. `FAULTS_SECONDS=300 node --test faults.test.mjs` runs it for longer.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -12,12 +12,12 @@ import { eventually } from "./demo.mjs";
 import { ENGINES } from "./engines.mjs";
 import { KINDS, Proxy, randomOf } from "./faults.mjs";
 import { binary, scratch } from "./service.mjs";
-import { BROKEN, openClient, openElement, Site } from "./site.mjs";
+import { TOKEN_FAULTS, openClient, openElement, Site } from "./site.mjs";
 
 const SECONDS = Number(process.env.FAULTS_SECONDS ?? 40);
 const SEED = Number(process.env.FAULTS_SEED ?? Date.now() % 1e9);
 const ENGINE = process.env.ENGINE ?? "Chromium";
-const AGREES_WITHIN = 60_000;
+const AGREEMENT_TIMEOUT = 60_000;
 const PAGE = 20; // items that the element lists at first
 const PING = 2; // seconds
 
@@ -35,7 +35,7 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
     dir?.remove();
   });
 
-  /** Starts a service, and returns how to get devices and proxies; all of it ends with the test. */
+  /** Starts a service; returns it and functions that open devices and proxies. The end of the test stops all of them. */
   async function start(t) {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
@@ -48,99 +48,99 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
     await service.start();
     site.sign = (user) => service.token(user, "1h");
     const device = async () => {
-      const made = await engine.device();
-      undo.push(made.close);
-      return made;
+      const opened = await engine.device();
+      undo.push(opened.close);
+      return opened;
     };
-    const way = async (options) => {
+    const openProxy = async (options) => {
       const proxy = await Proxy.open(service, options);
       undo.push(() => proxy.close());
       return proxy;
     };
-    return { service, device, way };
+    return { service, device, openProxy };
   }
 
-  it("replaces a connection on which nothing passes any more, in a tab that is only looked at", async (t) => {
-    const { service, device, way } = await start(t);
-    const proxy = await way({ ping: PING });
+  it("replaces a connection that delivers nothing, in a tab without user input", async (t) => {
+    const { service, device, openProxy } = await start(t);
+    const proxy = await openProxy({ ping: PING });
     const page = await openClient(await device(), site, proxy.origin);
     await service.publish("before");
     await eventually(page.titles, ["before"]);
     proxy.swallow();
-    await service.publish("into the void");
-    await eventually(page.titles, ["before", "into the void"], AGREES_WITHIN);
+    await service.publish("while blocked");
+    await eventually(page.titles, ["before", "while blocked"], AGREEMENT_TIMEOUT);
     assert.equal(await page.resets(), 0);
   });
 
-  it("tries again where the way is slow, late, cut or refused", async (t) => {
-    const { service, device, way } = await start(t);
+  it("recovers from slow, delayed, truncated and refused connections", async (t) => {
+    const { service, device, openProxy } = await start(t);
     const browser = await device();
-    const told = [];
+    const titles = [];
     for (const fault of KINDS) {
-      const proxy = await way({ ping: PING });
+      const proxy = await openProxy({ ping: PING });
       const page = await openClient(browser, site, proxy.origin);
       proxy.fault = fault;
       await service.publish(`during ${fault}`);
-      const heard = page.tab.run(() => bell.read([]).catch(() => {})).catch(() => {}); // something goes the other way, too
+      const marked = page.tab.run(() => bell.read([]).catch(() => {})).catch(() => {}); // sends something to the service, too
       await new Promise((resolve) => setTimeout(resolve, 2000));
       proxy.fault = undefined;
-      told.push(`after ${fault}`);
-      await service.publish(told.at(-1));
-      await eventually(async () => (await page.titles()).slice(-2), [`during ${fault}`, `after ${fault}`], AGREES_WITHIN);
+      titles.push(`after ${fault}`);
+      await service.publish(titles.at(-1));
+      await eventually(async () => (await page.titles()).slice(-2), [`during ${fault}`, `after ${fault}`], AGREEMENT_TIMEOUT);
       assert.equal(await page.resets(), 0, fault);
-      await heard;
+      await marked;
       await page.tab.close();
     }
   });
 
   it(`agrees with the service after ${SECONDS} s of random faults, seed ${SEED}`, async (t) => {
-    const { service, device, way } = await start(t);
+    const { service, device, openProxy } = await start(t);
     const random = randomOf(SEED);
     const pick = (list) => list[Math.floor(random() * list.length)];
-    const ways = [await way({ random, ping: PING }), await way({ random, ping: PING })];
+    const proxies = [await openProxy({ random, ping: PING }), await openProxy({ random, ping: PING })];
     const pages = [];
-    for (const proxy of ways) {
-      const made = await device();
-      for (let tabs = 0; tabs < 2; tabs++) pages.push(await openElement(made, site, proxy.origin));
+    for (const proxy of proxies) {
+      const opened = await device();
+      for (let tabs = 0; tabs < 2; tabs++) pages.push(await openElement(opened, site, proxy.origin));
     }
     for (const page of pages) await page.click("[part=bell]");
     const acts = actions(service, pages, pick, random);
     const end = Date.now() + SECONDS * 1000;
     while (Date.now() < end) {
-      await fault(service, site, ways, pick, random);
+      await fault(service, site, proxies, pick, random);
       for (let n = Math.floor(random() * 4); n >= 0; n--) await pick(acts)();
     }
     site.broken = undefined;
-    for (const proxy of ways) proxy.fault = undefined;
+    for (const proxy of proxies) proxy.fault = undefined;
 
-    await service.publish("the last");
-    // What the service has still changes: marks that were made meanwhile arrive.
+    await service.publish("the last notification");
+    // The state of the service still changes, because marks made during the faults arrive.
     const compared = async (page) => {
-      const want = await shownBy(service);
+      const want = await stateOf(service);
       const shown = { badge: await page.badge(), titles: (await page.titles()).slice(0, PAGE) };
       return isDeepStrictEqual(shown, want) ? "agrees" : { shown, want };
     };
-    await eventually(() => Promise.all(pages.map(compared)), pages.map(() => "agrees"), AGREES_WITHIN);
+    await eventually(() => Promise.all(pages.map(compared)), pages.map(() => "agrees"), AGREEMENT_TIMEOUT);
     assert.deepEqual(await Promise.all(pages.map(({ errors }) => errors())), pages.map(() => []));
   });
 });
 
-/** What the service has, as the element shows it. */
-async function shownBy(service) {
+/** Returns the state of the service in the form that the element shows. */
+async function stateOf(service) {
   const { items, unread_count } = await service.ask("GET", `/inbox?limit=${PAGE}`);
   const badge = unread_count > 99 ? "99+" : unread_count ? String(unread_count) : "";
   return { badge, titles: items.map(({ title, read_at }) => title + (read_at ? "" : "*")) };
 }
 
-/** Breaks something for a while, or mends it. */
-async function fault(service, site, ways, pick, random) {
-  const breaks = [
-    () => (pick(ways).fault = pick(KINDS)),
-    () => (pick(ways).fault = pick(KINDS)),
-    () => (pick(ways).fault = undefined),
-    () => pick(ways).swallow(),
+/** Starts or ends a random fault, and waits. */
+async function fault(service, site, proxies, pick, random) {
+  const changes = [
+    () => (pick(proxies).fault = pick(KINDS)),
+    () => (pick(proxies).fault = pick(KINDS)),
+    () => (pick(proxies).fault = undefined),
+    () => pick(proxies).swallow(),
     () => {
-      const broken = pick(Object.values(BROKEN));
+      const broken = pick(Object.values(TOKEN_FAULTS));
       site.broken = broken;
     },
     () => (site.broken = undefined),
@@ -149,13 +149,13 @@ async function fault(service, site, ways, pick, random) {
     await service.stop();
     await service.start();
   }
-  pick(breaks)();
+  pick(changes)();
   await new Promise((resolve) => setTimeout(resolve, 200 + 2000 * random()));
 }
 
-/** What backends and users do meanwhile. */
+/** Returns actions of backends and users. */
 function actions(service, pages, pick, random) {
-  let told = 0;
+  let published = 0;
   const act = (selector) => {
     const page = pick(pages);
     return page.tab.run((selector, at) => {
@@ -163,7 +163,7 @@ function actions(service, pages, pick, random) {
       found[Math.floor(at * found.length)]?.click();
     }, selector, random());
   };
-  const publish = (members = {}) => service.publish(`n${told++}`, members);
+  const publish = (members = {}) => service.publish(`n${published++}`, members);
   return [
     () => publish(),
     () => publish(),

@@ -1,6 +1,6 @@
-// <bellhop-inbox> in the frameworks that pages are written with. They set its
-// properties and attributes at every render, mostly to new functions and equal
-// values: one connection, one list and the focus stay.
+// Tests <bellhop-inbox> in frameworks. They set its properties and attributes at every
+// render, mostly to new functions and equal values. The connection, the list and the
+// focus must stay.
 
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const RENDERS = 20;
 const CLIENT = new URL("../../internal/webui/client/dist/", import.meta.url).pathname;
 const MODULES = new URL("node_modules", import.meta.url).pathname;
 
-/** Each page has rerender, which renders all of it anew, and unmount. */
+/** The apps by framework. Each page defines rerender(), which renders everything again, and unmount(). */
 const APPS = {
   "React 19": {
     "main.jsx": `
@@ -32,7 +32,7 @@ const APPS = {
         return <bellhop-inbox inline url={ORIGIN} token={async () => askToken()} data-n={n} />;
       }
       const root = createRoot(document.querySelector("#root"));
-      root.render(<StrictMode><App /></StrictMode>); // which mounts everything twice
+      root.render(<StrictMode><App /></StrictMode>); // mounts everything twice
       window.unmount = () => root.unmount();`,
   },
   Preact: {
@@ -77,7 +77,7 @@ const APPS = {
   },
 };
 
-/** Compiles what Svelte is written in. */
+/** Compiles Svelte components. */
 const svelte = {
   name: "svelte",
   setup: (build) =>
@@ -107,13 +107,13 @@ describe("<bellhop-inbox> in frameworks", { timeout: 300_000 }, () => {
     dir?.remove();
   });
 
-  /** Bundles an app and puts it on the site. */
+  /** Bundles an app and serves it on the site. */
   async function bundle(name, files) {
-    const place = join(dir.path, name.replace(" ", "-"));
-    mkdirSync(place);
-    for (const [file, text] of Object.entries(files)) writeFileSync(join(place, file), text);
+    const directory = join(dir.path, name.replace(" ", "-"));
+    mkdirSync(directory);
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(directory, file), text);
     const { outputFiles } = await build({
-      entryPoints: [join(place, "main.jsx")], bundle: true, format: "esm", write: false, jsx: "automatic", plugins: [svelte],
+      entryPoints: [join(directory, "main.jsx")], bundle: true, format: "esm", write: false, jsx: "automatic", plugins: [svelte],
       nodePaths: [MODULES], conditions: ["browser"], logLevel: "error",
       alias: { "@bellhop/client/inbox": join(CLIENT, "inbox.js") },
       define: {
@@ -136,7 +136,7 @@ describe("<bellhop-inbox> in frameworks", { timeout: 300_000 }, () => {
       await service.publish(["one", "two"].map((title) => `${title}, ${name}`));
       await eventually(async () => (await page.titles()).slice(0, 2), [`two, ${name}*`, `one, ${name}*`]);
       await eventually(service.connections, 1);
-      const before = { ...(await tab.run(() => counts)), asked: site.asked };
+      const before = { ...(await tab.run(() => counts)), tokenRequests: site.tokenRequests };
       await tab.run(() => document.querySelector("bellhop-inbox").shadowRoot.querySelectorAll("[part=link]")[1].focus());
 
       for (let n = 0; n < RENDERS; n++) await tab.run(() => rerender());
@@ -149,9 +149,9 @@ describe("<bellhop-inbox> in frameworks", { timeout: 300_000 }, () => {
       });
       await service.publish(`three, ${name}`);
       await eventually(async () => (await page.titles())[0], `three, ${name}*`);
-      assert.equal(await tab.run(() => document.querySelector("bellhop-inbox").dataset.n), String(RENDERS), "it did render");
-      assert.deepEqual({ ...(await tab.run(() => counts)), asked: site.asked }, before, "no connection, list or token more");
-      assert.ok(before.sockets <= 2, "one connection, or one of each mount");
+      assert.equal(await tab.run(() => document.querySelector("bellhop-inbox").dataset.n), String(RENDERS), "every render must take effect");
+      assert.deepEqual({ ...(await tab.run(() => counts)), tokenRequests: site.tokenRequests }, before, "renders must not open connections, load lists or request tokens");
+      assert.ok(before.sockets <= 2, "at most one connection for each mount");
       const focused = () => document.querySelector("bellhop-inbox").shadowRoot.activeElement?.querySelector("[part=item-title]")?.textContent;
       assert.equal(await tab.run(focused), `one, ${name}`);
       assert.deepEqual(await page.errors(), []);
@@ -161,7 +161,7 @@ describe("<bellhop-inbox> in frameworks", { timeout: 300_000 }, () => {
   }
 });
 
-/** Counts what a page opens. */
+/** Code that counts the connections and lists of a page. */
 const COUNTS = `<script>
   window.counts = { sockets: 0, lists: 0 };
   window.WebSocket = class extends WebSocket {

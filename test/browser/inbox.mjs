@@ -1,5 +1,5 @@
-// A page that has <bellhop-inbox>, as strict as a page can be, and what its
-// users see of it.
+// A page with <bellhop-inbox> and a strict Content-Security-Policy, and the actions of
+// its users.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -16,11 +16,11 @@ body { margin: 0 } header { display: flex; justify-content: space-between; paddi
 
 const SCRIPT = `const origin = decodeURIComponent(location.search.slice(1));
 const inbox = document.querySelector("bellhop-inbox");
-inbox.token = () => window.makeToken(); // before it is defined
+inbox.token = () => window.makeToken(); // before the element is defined
 inbox.setAttribute("url", origin);
-window.told = [];
+window.events = [];
 for (const name of ["select", "mark", "notification", "count", "toggle"]) {
-  inbox.addEventListener("bellhop-" + name, (event) => window.told.push([name, event.detail?.title ?? event.detail]));
+  inbox.addEventListener("bellhop-" + name, (event) => window.events.push([name, event.detail?.title ?? event.detail]));
 }
 await import(origin + "/inbox.js");`;
 
@@ -28,38 +28,38 @@ const POLICY = "default-src 'none'; style-src 'self'; script-src 'self' http://1
 
 /** Serves the page. */
 export async function startSite() {
-  const site = createServer((asked, answer) => {
+  const site = createServer((request, answer) => {
     answer.setHeader("Content-Security-Policy", POLICY);
-    const others = {
+    const files = {
       "/page.js": ["text/javascript", SCRIPT],
       "/page.css": ["text/css", STYLE],
       "/elsewhere": ["text/html", "<!doctype html><title>Elsewhere</title>"],
     };
-    const [type, body] = others[asked.url] ?? ["text/html", PAGE];
+    const [type, body] = files[request.url] ?? ["text/html", PAGE];
     answer.setHeader("Content-Type", type).end(body);
   });
   await once(site.listen(0, "127.0.0.1"), "listening");
   return { home: `http://127.0.0.1:${site.address().port}`, close: () => site.close() };
 }
 
-/** Opens the page as a device of Ada's, and notes what it should not do. */
+/** Opens the page on a device of Ada, and records its errors. */
 export async function openDevice(context, service) {
   const page = await context.newPage();
-  const wrongs = [];
+  const pageErrors = [];
   await page.exposeFunction("makeToken", () => service.token("ada", "1h"));
   await page.addInitScript(() => addEventListener("securitypolicyviolation", ({ violatedDirective }) => console.error(violatedDirective)));
-  page.on("pageerror", (error) => wrongs.push(error.message));
-  page.on("console", (message) => message.type() === "error" && wrongs.push(message.text()));
+  page.on("pageerror", (error) => pageErrors.push(error.message));
+  page.on("console", (message) => message.type() === "error" && pageErrors.push(message.text()));
   await page.goto(`${service.home}/?${encodeURIComponent(service.origin)}`);
-  const device = new Device(page, wrongs);
+  const device = new Device(page, pageErrors);
   await eventually(() => page.evaluate(() => document.querySelector("bellhop-inbox").bell?.state), "open");
   return device;
 }
 
 class Device {
-  constructor(page, wrongs) {
+  constructor(page, pageErrors) {
     this.page = page;
-    this.wrongs = wrongs;
+    this.pageErrors = pageErrors;
     this.bell = page.locator("bellhop-inbox [part=bell]");
     this.panel = page.getByRole("dialog", { name: "Notifications" });
     this.items = this.panel.getByRole("listitem");
@@ -73,23 +73,23 @@ class Device {
     return this.items.filter({ hasText: title });
   }
 
-  /** Does what a button beside an item says. */
-  async does(what, title) {
+  /** Clicks a button of an item. */
+  async click(action, title) {
     await this.item(title).hover();
-    await this.panel.getByRole("button", { name: `${what}: ${title}` }).click();
+    await this.panel.getByRole("button", { name: `${action}: ${title}` }).click();
   }
 
   badge = async () => ((await this.page.locator("[part=badge]").isVisible()) ? this.page.locator("[part=badge]").textContent() : "");
 
-  /** The titles in the list, those that are unread with a star. */
+  /** Returns the titles in the list; unread ones end with a star. */
   titles = () =>
     this.items.evaluateAll((items) =>
       items.map((item) => item.querySelector("[part=item-title]").textContent + (item.part.contains("unread") ? "*" : "")),
     );
 
-  told = (name) => this.page.evaluate((name) => window.told.filter(([told]) => told === name).map(([, detail]) => detail), name);
+  events = (name) => this.page.evaluate((name) => window.events.filter(([event]) => event === name).map(([, detail]) => detail), name);
 
-  /** What has the focus, within the element too. */
+  /** Returns the label of the focused element, including those in the shadow tree. */
   focus = () =>
     this.page.evaluate(() => {
       const { shadowRoot } = document.activeElement;

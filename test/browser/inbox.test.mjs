@@ -1,5 +1,5 @@
-// <bellhop-inbox> against the real service: one list and one badge on all of a
-// user's devices, for everyone who uses them.
+// Tests <bellhop-inbox> against the real service: the same list and badge on all devices
+// of a user, by mouse, keyboard and screen reader.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     dir?.remove();
   });
 
-  /** Starts a service, and returns how to open devices; all of it ends with the test. */
+  /** Starts a service; returns it and a function that opens devices. The end of the test stops all of them. */
   async function start(t, env = {}) {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
@@ -57,9 +57,9 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
       await eventually(titles, ["two*", "one"]);
       await eventually(badge, "1");
     }
-    await desk.does("Mark as unread", "one");
+    await desk.click("Mark as unread", "one");
     await eventually(phone.titles, ["two*", "one*"]);
-    await phone.does("Archive", "two");
+    await phone.click("Archive", "two");
     for (const { titles, badge } of [phone, desk]) {
       await eventually(titles, ["one*"]);
       await eventually(badge, "1");
@@ -71,10 +71,10 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
       await eventually(titles, ["three", "one"]);
       await eventually(badge, "");
     }
-    assert.deepEqual([phone.wrongs, desk.wrongs], [[], []]);
+    assert.deepEqual([phone.pageErrors, desk.pageErrors], [[], []]);
   });
 
-  it("is the same in two tabs, which share a connection", async (t) => {
+  it("shows the same in two tabs, which share a connection", async (t) => {
     const { service, device } = await start(t);
     const tab = await device();
     await service.publish("one");
@@ -85,16 +85,16 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await second.open();
     await service.publish("two");
     await eventually(second.titles, ["two*", "one*"]);
-    await second.does("Mark as read", "one");
+    await second.click("Mark as read", "one");
     await eventually(tab.badge, "1");
-    await tab.page.close(); // which had the connection
+    await tab.page.close(); // the tab with the connection
     await service.publish("three");
     await eventually(second.titles, ["three*", "two*", "one"]);
     await eventually(second.badge, "2");
     await eventually(service.connections, 1);
   });
 
-  it("delivers what was marked offline, also by the next page", async (t) => {
+  it("delivers marks made offline, even by the next page", async (t) => {
     const { service, device } = await start(t);
     const phone = await device();
     const desk = await device();
@@ -104,8 +104,8 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await eventually(phone.titles, ["three*", "two*", "one*"]);
     await phone.context.setOffline(true);
     await phone.panel.getByText("No connection.").waitFor();
-    await phone.does("Mark as read", "one");
-    await phone.does("Archive", "two");
+    await phone.click("Mark as read", "one");
+    await phone.click("Archive", "two");
     assert.deepEqual(await phone.titles(), ["three*", "one"]);
     await service.publish("four");
     await eventually(desk.titles, ["four*", "three*", "two*", "one*"]);
@@ -117,14 +117,14 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
 
     await phone.context.setOffline(true);
     await phone.panel.getByText("No connection.").waitFor();
-    await phone.does("Mark as read", "three");
+    await phone.click("Mark as read", "three");
     await phone.page.close();
     await phone.context.setOffline(false);
     await openDevice(phone.context, service);
     await eventually(desk.titles, ["four*", "three", "one"]);
   });
 
-  it("shows what was missed, though the connection went", async (t) => {
+  it("shows notifications that were missed during a lost connection", async (t) => {
     const { service, device } = await start(t);
     const desk = await device();
     await service.publish("before");
@@ -138,14 +138,14 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await eventually(desk.badge, "2");
   });
 
-  it("forgets what was replaced, recalled or has expired", async (t) => {
+  it("removes replaced, recalled and expired notifications", async (t) => {
     const { service, device } = await start(t);
     const desk = await device();
     await desk.open();
     await service.publish("1 comment", { collapse_key: "comments" });
     await service.publish("2 comments", { collapse_key: "comments" });
     const [id] = await service.publish("a mistake");
-    await service.publish("soon over", { ttl: 3 });
+    await service.publish("expires soon", { ttl: 3 });
     await eventually(desk.titles, ["soon over*", "a mistake*", "2 comments*"]);
     await eventually(desk.badge, "3");
     await service.ask("DELETE", `/notifications/${id}`, undefined, service.token("operator", "1h", "notify:admin"));
@@ -157,7 +157,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await eventually(desk.badge, "1");
   });
 
-  it("shows no more than the service keeps", async (t) => {
+  it("shows at most the notifications that the service stores", async (t) => {
     const { service, device } = await start(t, { BELLHOP_NOTIFICATIONS_PER_USER: "3" });
     const desk = await device();
     await desk.open();
@@ -166,7 +166,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await eventually(desk.badge, "3");
   });
 
-  it("has more than one page, and a badge of two digits", async (t) => {
+  it("loads further pages, and has a badge of at most two digits", async (t) => {
     const { service, device } = await start(t);
     await service.publish(Array.from({ length: 120 }, (_, i) => `n${i}`));
     const desk = await device();
@@ -182,7 +182,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     assert.deepEqual(await desk.titles(), Array.from({ length: 120 }, (_, i) => `n${119 - i}*`));
   });
 
-  it("is walked by keyboard", async (t) => {
+  it("can be operated by keyboard", async (t) => {
     const { service, device } = await start(t);
     const desk = await device();
     await service.publish(["three", "two", "one"]);
@@ -208,17 +208,17 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     assert.equal(await desk.focus(), "Archive: two");
     await press("Enter");
     await eventually(desk.titles, ["one*", "three*"]);
-    assert.equal(await desk.focus(), "three"); // which took its place
+    assert.equal(await desk.focus(), "three"); // the next item
     await press("Enter");
     await eventually(desk.titles, ["one*", "three"]);
-    assert.deepEqual(await desk.told("select"), ["three"]);
+    assert.deepEqual(await desk.events("select"), ["three"]);
     await press("Escape");
     await eventually(desk.focus, "bell");
-    await eventually(() => desk.bell.getAttribute("aria-expanded"), "false"); // it hears of the popover's end a moment later
-    await eventually(() => desk.told("toggle"), [true, false]);
+    await eventually(() => desk.bell.getAttribute("aria-expanded"), "false"); // the toggle event follows later
+    await eventually(() => desk.events("toggle"), [true, false]);
   });
 
-  it("tells screen readers of what is new, and the page before", async (t) => {
+  it("announces new notifications to screen readers, unless the page prevents it", async (t) => {
     const { service, device } = await start(t);
     await service.publish("from before");
     const desk = await device();
@@ -228,14 +228,14 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await service.publish("now");
     await desk.page.getByText("New notification: now").waitFor();
     await desk.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-notification", (event) => event.preventDefault()));
-    await service.publish("unsaid");
+    await service.publish("not announced");
     await eventually(desk.badge, "3");
     assert.equal(await desk.page.getByRole("status").textContent(), "New notification: now");
-    assert.deepEqual(await desk.told("notification"), ["now", "unsaid"]);
-    assert.deepEqual(await desk.told("count"), [1, 2, 3]);
+    assert.deepEqual(await desk.events("notification"), ["now", "not announced"]);
+    assert.deepEqual(await desk.events("count"), [1, 2, 3]);
   });
 
-  it("sets text as text, and leads only to pages", async (t) => {
+  it("does not interpret text as HTML, and links only to http and https", async (t) => {
     const { service, device } = await start(t);
     const desk = await device();
     const title = `<img src=x onerror="alert(1)"> & {} مرحبا`;
@@ -252,10 +252,10 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await desk.open();
     await desk.panel.getByRole("link", { name: "a page" }).click();
     await desk.page.waitForURL("**/elsewhere");
-    assert.deepEqual(desk.wrongs, []);
+    assert.deepEqual(desk.pageErrors, []);
   });
 
-  it("speaks the page's language, and goes from right to left", async (t) => {
+  it("uses the language and direction of the page", async (t) => {
     const { service, device } = await start(t);
     const desk = await device({ viewport: { width: 900, height: 600 } });
     await service.publish("شكرا");
@@ -271,8 +271,8 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     const [bell, box, item, action] = await Promise.all(
       [desk.bell, panel, panel.locator("[part=link]"), panel.locator("[part=action]").last()].map((one) => one.boundingBox()),
     );
-    assert.ok(Math.abs(bell.x - box.x) < 2 && box.y > bell.y + bell.height, "the panel begins below the bell");
-    assert.ok(action.x < item.x, "what can be done stands at the end, on the left");
+    assert.ok(Math.abs(bell.x - box.x) < 2 && box.y > bell.y + bell.height, "the panel must begin below the bell");
+    assert.ok(action.x < item.x, "the actions must be at the end of the line, on the left");
     await audit(desk.page);
   });
 
@@ -297,7 +297,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
         const { left, right } = panel.getBoundingClientRect();
         return { left, right, width: innerWidth };
       });
-      assert.ok(left >= 8 && right <= width - 8, `the panel stands from ${left} to ${right} of ${width}`);
+      assert.ok(left >= 8 && right <= width - 8, `the panel reaches from ${left} to ${right} of ${width}`);
       await desk.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-${name}.png`) });
     });
   }

@@ -1,5 +1,4 @@
-// Starts what the tests look at: the service as people start it, and a browser
-// with the demo page open in it.
+// Starts the service as users start it, and a browser with the demo page.
 
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,15 +8,15 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const STARTS_WITHIN = 30_000;
+const START_TIMEOUT = 30_000;
 
-/** Returns a directory of its own, and how to remove it. */
+/** Creates a temporary directory; returns its path and a function that removes it. */
 export function scratch() {
   const path = mkdtempSync(join(tmpdir(), "bellhop-browser-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Returns the path of the binary: BELLHOP_BIN, else one built into dir. */
+/** Returns the path of the binary: BELLHOP_BIN, or one built in dir. */
 export function binary(dir) {
   if (process.env.BELLHOP_BIN) return process.env.BELLHOP_BIN;
   const path = join(dir, "bellhop");
@@ -25,16 +24,16 @@ export function binary(dir) {
   return path;
 }
 
-/** Runs `bellhop demo` and returns once it has said where it listens. */
+/** Runs `bellhop demo` and returns when it has printed its address. */
 export async function startService(bin, { listen = "127.0.0.1:0", dataDir } = {}) {
   const args = ["demo", "--listen", listen, ...(dataDir ? ["--data-dir", dataDir] : [])];
   const process = spawn(bin, args, { stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(process, "exit");
-  let told = "";
-  process.stderr.on("data", (chunk) => (told += chunk));
+  let stderr = "";
+  process.stderr.on("data", (chunk) => (stderr += chunk));
   const origin = await new Promise((resolve, reject) => {
     let output = "";
-    const timer = setTimeout(() => reject(new Error(`no address within ${STARTS_WITHIN} ms:\n${output}${told}`)), STARTS_WITHIN);
+    const timer = setTimeout(() => reject(new Error(`no address within ${START_TIMEOUT} ms:\n${output}${stderr}`)), START_TIMEOUT);
     process.stdout.on("data", (chunk) => {
       output += chunk;
       const found = /http:\/\/[^\s/'"]+(?=[\s/'"])/.exec(output);
@@ -42,7 +41,7 @@ export async function startService(bin, { listen = "127.0.0.1:0", dataDir } = {}
       clearTimeout(timer);
       resolve(found[0]);
     });
-    ended.then(() => reject(new Error(`bellhop demo ended:\n${output}${told}`)), reject);
+    ended.then(() => reject(new Error(`bellhop demo ended:\n${output}${stderr}`)), reject);
   });
   return {
     origin,
@@ -54,7 +53,7 @@ export async function startService(bin, { listen = "127.0.0.1:0", dataDir } = {}
   };
 }
 
-/** Starts Chromium with a fresh profile and without a word to anyone outside. */
+/** Starts Chromium with a new profile and without its own network requests. */
 export function startBrowser() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -66,28 +65,28 @@ export function startBrowser() {
 }
 
 /**
- * Opens the page and notes whatever it does that it should not: an error on
- * the console, a breach of its policy, a request to another host.
+ * Opens the page and records errors: messages on the console, violations of its
+ * policy, and requests to other hosts.
  */
 export async function openPage(browser, origin, { path = "/", ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
-  const wrongs = [];
+  const pageErrors = [];
   await page.addInitScript(() => {
     addEventListener("securitypolicyviolation", (event) => {
       console.error(`policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
     });
   });
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") wrongs.push(`console: ${message.text()}`);
+    if (message.type() === "error" || message.type() === "warning") pageErrors.push(`console: ${message.text()}`);
   });
-  page.on("pageerror", (error) => wrongs.push(`error: ${error.message}`));
+  page.on("pageerror", (error) => pageErrors.push(`error: ${error.message}`));
   const host = new URL(origin).host;
   const check = (url) => {
-    if (new URL(url).host !== host) wrongs.push(`another host: ${url}`);
+    if (new URL(url).host !== host) pageErrors.push(`another host: ${url}`);
   };
   context.on("request", (request) => check(request.url()));
   page.on("websocket", (socket) => check(socket.url()));
   await page.goto(origin + path);
-  return { page, wrongs, close: () => context.close() };
+  return { page, pageErrors, close: () => context.close() };
 }

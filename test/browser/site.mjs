@@ -1,5 +1,5 @@
-// A site of somebody else's, whose pages have the browser client: its pages, and
-// the endpoint that signs their tokens, which can be broken.
+// A site on another origin than the service: pages with the browser client, and a token
+// endpoint, which can be made to fail.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -12,7 +12,7 @@ const HEAD = `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page
   addEventListener("unhandledrejection", ({ reason }) => errors.push(String(reason)));
 </script>`;
 
-/** The page of the client: begin connects as a user, and notes what is heard. */
+/** The page of the client. begin connects as a user, and records the events. */
 const CLIENT = `<script>
   async function askToken(user = "ada") {
     const answer = await fetch("/my/token?user=" + user);
@@ -30,24 +30,24 @@ const CLIENT = `<script>
       for await (const { title } of bell) titles.push(title);
     })();
   }
-  // Connects with storage, and leaves its loop at a title if it is asked to.
-  async function loop(origin, leave) {
+  // Connects with storage, and runs a loop that ends by the statement statement at a title.
+  async function loop(origin, statement) {
     const { connect } = await import(origin + "/client.js");
-    Object.assign(window, { come: 0, looped: [], left: false });
-    const where = new Promise((resolve) => (window.leaveAt = resolve));
+    Object.assign(window, { arrived: 0, looped: [], ended: false });
+    const endTitle = new Promise((resolve) => (window.endAt = resolve));
     window.bell = connect({ url: origin, token: () => askToken(), storage: localStorage });
-    bell.on("notification", () => come++);
-    const read = new Function("bell", "where", \`return (async () => {
+    bell.on("notification", () => arrived++);
+    const read = new Function("bell", "endTitle", \`return (async () => {
       for await (const { title } of bell) {
         looped.push(title);
-        if (\${JSON.stringify(leave)} && title === await where) { \${leave} }
+        if (\${JSON.stringify(statement)} && title === await endTitle) { \${statement} }
       }
     })()\`);
-    void read(bell, where).catch(() => {}).then(() => (left = true));
+    void read(bell, endTitle).catch(() => {}).then(() => (ended = true));
   }
 </script>`;
 
-/** The page of the element, as a stranger would write it. */
+/** The page of the element, as in the README. */
 const ELEMENT = `<script type="module">
   const inbox = document.querySelector("bellhop-inbox");
   const origin = decodeURIComponent(location.search.slice(1));
@@ -61,8 +61,8 @@ const ELEMENT = `<script type="module">
 </script>
 <bellhop-inbox></bellhop-inbox>`;
 
-/** The faults of a token endpoint, by name: each answers a request in its way. */
-export const BROKEN = {
+/** The faults of a token endpoint, by name. Each function answers a request. */
+export const TOKEN_FAULTS = {
   "502 in HTML": (answer) => answer.writeHead(502, { "Content-Type": "text/html" }).end("<h1>Bad gateway</h1>"),
   "a login page": (answer) => answer.setHeader("Content-Type", "text/html").end("<!doctype html><title>Log in</title><form>…</form>"),
   "an empty answer": (answer) => answer.end(),
@@ -73,13 +73,13 @@ export const BROKEN = {
 export class Site {
   /** Signs a token of a user. */
   sign;
-  /** How often a token was asked for. */
-  asked = 0;
-  /** Pages and scripts of a test's own, by path. */
+  /** The number of requests for a token. */
+  tokenRequests = 0;
+  /** Pages and scripts by path. Tests add their own. */
   pages = new Map([["/", HEAD + CLIENT], ["/element", HEAD + ELEMENT]]);
 
   #broken;
-  #waiting = new Set(); // requests for a token that got no answer
+  #waiting = new Set(); // unanswered requests for a token
 
   #server = createServer((request, answer) => {
     const { pathname, searchParams } = new URL(request.url, "http://site");
@@ -102,19 +102,19 @@ export class Site {
     this.#server.closeAllConnections();
   }
 
-  /** Puts a page on the site, with a head that notes its errors. */
+  /** Adds a page to the site, with a head that records its errors. */
   put(path, html) {
     this.pages.set(path, HEAD + html);
   }
 
-  /** Answers requests for tokens instead of sign. Once it is undefined, those without an answer are cut off. */
+  /** Sets a function that answers requests for tokens instead of sign. undefined ends the fault, and unanswered requests are disconnected. */
   set broken(answers) {
     this.#broken = answers;
     if (!answers) for (const answer of this.#waiting) answer.destroy();
   }
 
   #token(user, answer) {
-    this.asked++;
+    this.tokenRequests++;
     answer.setHeader("Cache-Control", "no-store");
     this.#waiting.add(answer.on("close", () => this.#waiting.delete(answer)));
     if (this.#broken) return this.#broken(answer, user);
@@ -124,9 +124,9 @@ export class Site {
 
 /** Opens a tab with the client and waits until it is open and live. */
 export async function openClient(device, site, origin, options) {
-  const heard = await startClient(device, site, origin, options);
-  await eventually(heard.state, "open");
-  return heard;
+  const client = await startClient(device, site, origin, options);
+  await eventually(client.state, "open");
+  return client;
 }
 
 /** Opens a tab with the client. */
@@ -152,7 +152,7 @@ export async function openElement(device, site, origin) {
   return elementIn(tab);
 }
 
-/** What the users of a page see of its element, and what they do with it. */
+/** Returns functions that read and operate the element in a tab. */
 export const elementIn = (tab) => ({
   tab,
   badge: () => tab.run(() => document.querySelector("bellhop-inbox").shadowRoot?.querySelector("[part=badge]:not([hidden])")?.textContent ?? ""),

@@ -1,5 +1,5 @@
-// Tabs that share a connection do not depend on the one that has it: it may be
-// frozen, or get no token.
+// Tests that tabs with a shared connection do not depend on the leader, which may be
+// suspended or get no token.
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -8,9 +8,9 @@ import { eventually } from "./demo.mjs";
 import { binary, scratch, startBrowser } from "./service.mjs";
 import { Site } from "./site.mjs";
 
-const TAKES_OVER_WITHIN = 90_000;
+const TAKEOVER_TIMEOUT = 90_000;
 
-describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
+describe("a leader that fails", { timeout: 400_000 }, () => {
   let dir, bin, browser, site;
   before(async () => {
     dir = scratch();
@@ -24,7 +24,7 @@ describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
     dir?.remove();
   });
 
-  /** Starts a service, and returns how to get devices; all of it ends with the test. */
+  /** Starts a service; returns it and a function that opens devices. The end of the test stops all of them. */
   async function start(t) {
     const data = scratch();
     const undo = [data.remove]; // to be done backwards
@@ -43,7 +43,7 @@ describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
     return { service, device };
   }
 
-  /** Opens a tab and waits until it is open, so that the first one leads. */
+  /** Opens a tab and waits until it is connected, so that the first tab is the leader. */
   async function open(context, service, options = {}) {
     const page = await context.newPage();
     await page.goto(site.home);
@@ -52,7 +52,7 @@ describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
     return Object.assign(page, { titles: () => page.evaluate(() => titles), state: () => page.evaluate(() => bell.state) });
   }
 
-  it("is replaced when its process is stopped, and follows when it goes on", async (t) => {
+  it("is replaced when its process is stopped, and follows when it continues", async (t) => {
     const { service, device } = await start(t);
     const context = await device();
     const leader = await open(context, service);
@@ -65,28 +65,28 @@ describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
     globalThis.process.kill(process, "SIGSTOP");
     try {
       await service.publish("while it is stopped");
-      await eventually(other.titles, ["before", "while it is stopped"], TAKES_OVER_WITHIN);
+      await eventually(other.titles, ["before", "while it is stopped"], TAKEOVER_TIMEOUT);
     } finally {
       globalThis.process.kill(process, "SIGCONT");
     }
     await service.publish("after");
     for (const { titles } of [leader, other]) {
-      await eventually(titles, ["before", "while it is stopped", "after"], TAKES_OVER_WITHIN);
+      await eventually(titles, ["before", "while it is stopped", "after"], TAKEOVER_TIMEOUT);
     }
-    await eventually(service.connections, 1, TAKES_OVER_WITHIN);
+    await eventually(service.connections, 1, TAKEOVER_TIMEOUT);
   });
 
-  // One browser for each way in which tokens can fail, at the same time.
-  it("gives up the lead when it gets no token", async (t) => {
+  // One browser for each fault of token(), at the same time.
+  it("releases the lock when it gets no token", async (t) => {
     const { service, device } = await start(t);
-    const ways = {
+    const faults = {
       "null": () => null,
       "an error": () => Promise.reject(new TypeError("no token today")),
       "a promise that never settles": () => new Promise(() => {}),
     };
-    site.sign = () => service.tokenEnding(-20); // good for ten seconds more, by the leeway of thirty
+    site.sign = () => service.tokenEnding(-20); // the service accepts it for 10 s more, by its leeway of 30 s
     const pairs = await Promise.all(
-      Object.entries(ways).map(async ([name, fails]) => {
+      Object.entries(faults).map(async ([name, fails]) => {
         const context = await device();
         const leader = await open(context, service);
         const other = await open(context, service);
@@ -95,12 +95,12 @@ describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
       }),
     );
     site.sign = (user) => service.token(user, "1h");
-    await Promise.all(pairs.map(({ leader }) => eventually(() => leader.evaluate(() => closes.length > 0), true, TAKES_OVER_WITHIN)));
-    await service.publish("heard by the other tab");
+    await Promise.all(pairs.map(({ leader }) => eventually(() => leader.evaluate(() => closes.length > 0), true, TAKEOVER_TIMEOUT)));
+    await service.publish("received by the other tab");
     for (const { name, other } of pairs) {
-      await eventually(async () => [name, await other.titles()], [name, ["heard by the other tab"]], TAKES_OVER_WITHIN);
+      await eventually(async () => [name, await other.titles()], [name, ["received by the other tab"]], TAKEOVER_TIMEOUT);
     }
-    // A new tab hears too, and so does the one without a token, unless it has said that nobody is logged in.
+    // A new tab receives too, and so does the tab without a token, unless its token() returned that no user is logged in.
     for (const { name, leader, other } of pairs) {
       const third = await open(leader.context(), service);
       await service.publish(`and by a third, ${name}`);
@@ -112,7 +112,7 @@ describe("a leader that is no use to its tabs", { timeout: 400_000 }, () => {
   });
 });
 
-/** Returns the id of the process that a page runs in: the one that works while the page does. */
+/** Returns the id of the process of a page: the one that uses CPU time while the page does. */
 async function processOf(browser, page) {
   const session = await browser.newBrowserCDPSession();
   const times = async () => {

@@ -1,16 +1,16 @@
-// A client of W3C WebDriver, as small as these tests need it, for WebKit:
-// Debian has its driver, and no library that speaks to it is needed.
+// A minimal client of W3C WebDriver for WebKit. It uses Debian's driver and needs no
+// further library.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 
 const MINIBROWSER = process.env.MINIBROWSER ?? "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
-const STARTS_WITHIN = 30_000;
-const ANSWERS_WITHIN = 60_000;
-const ENDS_WITHIN = 5_000;
+const START_TIMEOUT = 30_000;
+const ANSWER_TIMEOUT = 60_000;
+const STOP_TIMEOUT = 5_000;
 
-/** Starts a screen that nobody sees, and returns its name and how to end it. */
+/** Starts a virtual screen; returns its name and a function that stops it. */
 export async function startScreen() {
   const args = ["-displayfd", "3", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"];
   const xvfb = spawn("Xvfb", args, { stdio: ["ignore", "ignore", "ignore", "pipe"], detached: true });
@@ -21,14 +21,14 @@ export async function startScreen() {
   return { name: `:${String(number).trim()}`, stop: () => end(xvfb) };
 }
 
-/** A browser process of its own, with a profile that nobody else has. A driver has one session. */
+/** A browser process with its own profile. Each session has its own driver. */
 export class Session {
   #driver;
   #url;
   #id;
-  #first; // the window that a session begins with, until somebody opens it
-  #current; // the window that commands are about
-  #turn = Promise.resolve(); // commands name no window: one after the other
+  #first; // the initial window of the session, until open() uses it
+  #current; // the window to which commands apply
+  #queue = Promise.resolve(); // commands have no window parameter, so they run one after another
 
   static async start(screen) {
     const session = new Session();
@@ -43,7 +43,7 @@ export class Session {
     this.#url = `http://127.0.0.1:${port}/session`;
     const options = { binary: MINIBROWSER, args: ["--automation"] };
     const body = { capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } } };
-    const { sessionId } = await this.#patiently(() => this.#ask("POST", "", body));
+    const { sessionId } = await this.#retry(() => this.#request("POST", "", body));
     this.#id = sessionId;
     this.#first = this.#current = await this.#command("GET", "window");
   }
@@ -56,7 +56,7 @@ export class Session {
     return handle;
   }
 
-  /** Goes to an address in a window. */
+  /** Navigates a window to an address. */
   go(handle, url) {
     return this.#in(handle, () => this.#command("POST", "url", { url }));
   }
@@ -66,7 +66,7 @@ export class Session {
     return this.#in(handle, () => this.#command("POST", "execute/sync", { script: `return ${expression}`, args: [] }));
   }
 
-  /** Closes a window. The last one stays open, empty: with it the session would end. */
+  /** Closes a window. The last one stays open and empty, because closing it would end the session. */
   closeWindow(handle) {
     return this.#in(handle, async () => {
       if ((await this.#command("GET", "window/handles")).length > 1) {
@@ -79,7 +79,7 @@ export class Session {
   }
 
   async close() {
-    await this.#ask("DELETE", `/${this.#id}`).catch(() => {}); // it may be gone, or hang
+    await this.#request("DELETE", `/${this.#id}`).catch(() => {}); // the driver may have ended, or may not answer
     await end(this.#driver);
   }
 
@@ -92,17 +92,17 @@ export class Session {
   }
 
   #do(act) {
-    const done = this.#turn.then(act);
-    this.#turn = done.catch(() => {});
+    const done = this.#queue.then(act);
+    this.#queue = done.catch(() => {});
     return done;
   }
 
   #command(method, path, body) {
-    return this.#ask(method, `/${this.#id}/${path}`, body);
+    return this.#request(method, `/${this.#id}/${path}`, body);
   }
 
-  async #ask(method, path, body) {
-    const signal = AbortSignal.timeout(ANSWERS_WITHIN); // a page that hangs answers nothing
+  async #request(method, path, body) {
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT); // a page that hangs does not answer
     const failed = (why) => new Error(`WebDriver: ${method} ${path} ${JSON.stringify(body)}: ${why}`);
     let answer, value;
     try {
@@ -115,25 +115,25 @@ export class Session {
     return value;
   }
 
-  /** Asks until the driver listens. */
-  async #patiently(ask) {
-    for (const late = Date.now() + STARTS_WITHIN; ; ) {
+  /** Repeats a request until the driver listens. */
+  async #retry(ask) {
+    for (const deadline = Date.now() + START_TIMEOUT; ; ) {
       try {
         return await ask();
       } catch (error) {
-        if (Date.now() > late || this.#driver.exitCode !== null) throw error;
+        if (Date.now() > deadline || this.#driver.exitCode !== null) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 }
 
-/** Ends a process and those that it has started, which are a group. */
+/** Ends a process and its children, which form a process group. */
 async function end(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   process.kill(-child.pid, "SIGTERM");
-  const timer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), ENDS_WITHIN);
+  const timer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), STOP_TIMEOUT);
   await ended;
   clearTimeout(timer);
 }

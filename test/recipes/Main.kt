@@ -1,8 +1,8 @@
-// Runs the Kotlin recipe: prints what it receives, a line each, until its input
-// ends. The cursor is kept in a file.
+// Runs the Kotlin recipe until the end of its input, and prints each event on a
+// line. The cursor is stored in a file.
 //
-// Debian has OkHttp 3, in which a response's code is a method; the recipe is
-// for 4 and 5, in which it is a property.
+// The recipe is for OkHttp 4 and 5, where the code of a response is a property.
+// Debian has OkHttp 3, where it is a method.
 
 import java.io.File
 import kotlin.system.exitProcess
@@ -11,36 +11,36 @@ import okhttp3.Response
 val Response.code: Int get() = code()
 
 fun main(args: Array<String>) {
-    val (url, kept, sign) = args
-    val file = File(kept)
+    val (url, cursorFile, signCommand) = args
+    val file = File(cursorFile)
     val say = { line: String -> synchronized(file) { println(line); System.out.flush() } }
     val bell = Bellhop(
         url,
         token = { fresh ->
             say("token fresh=$fresh")
-            val signing = ProcessBuilder("sh", "-c", sign).start()
+            val signing = ProcessBuilder("sh", "-c", signCommand).start()
             signing.inputStream.bufferedReader().readText().trim().also { check(signing.waitFor() == 0) }
         },
         load = { if (file.exists()) file.readText() else null },
         store = {
-            File("$kept.new").writeText(it)
-            File("$kept.new").renameTo(file) // whole, whenever this program ends
+            File("$cursorFile.new").writeText(it)
+            File("$cursorFile.new").renameTo(file) // atomic, in case the program is killed
             say("stored")
         },
         handle = { event, data ->
             if (event == "notification") {
                 val title = data.getString("title")
-                say("heard $title")
+                say("received $title")
                 check(title != "fails always")
-                if (title == "fails once" && !File("$kept.failed").exists()) {
-                    File("$kept.failed").createNewFile()
+                if (title == "fails once" && !File("$cursorFile.failed").exists()) {
+                    File("$cursorFile.failed").createNewFile()
                     throw IllegalStateException(title)
                 }
             } else {
                 say(event)
             }
         },
-        away = { say("away $it") },
+        onClosed = { say("closed $it") },
     )
     bell.open()
     generateSequence(::readlnOrNull).forEach { _ -> }

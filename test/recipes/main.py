@@ -1,4 +1,4 @@
-"""Runs the Python recipe: prints what it receives, a line each. The cursor is kept in a file."""
+"""Runs the Python recipe and prints each event on a line. The cursor is stored in a file."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import sys
 
 import bellhop
 
-url, kept, sign = sys.argv[1:]
+url, cursor_file, sign_command = sys.argv[1:]
 
 
 def say(line):
@@ -16,17 +16,17 @@ def say(line):
 
 def token(fresh):
     say(f"token fresh={fresh}")
-    return subprocess.run(["sh", "-c", sign], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(["sh", "-c", sign_command], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def load():
-    return open(kept).read() if os.path.exists(kept) else None
+    return open(cursor_file).read() if os.path.exists(cursor_file) else None
 
 
 def store(cursor):
-    with open(f"{kept}.new", "w") as file:
+    with open(f"{cursor_file}.new", "w") as file:
         file.write(cursor)
-    os.replace(f"{kept}.new", kept)  # whole, whenever this program ends
+    os.replace(f"{cursor_file}.new", cursor_file)  # atomic, in case the program is killed
     say("stored")
 
 
@@ -34,13 +34,13 @@ def handle(event, data):
     if event != "notification":
         return say(event)
     title = data["title"]
-    say(f"heard {title}")
+    say(f"received {title}")
     if title == "fails always":
         raise ValueError(title)
-    if title == "fails once" and not os.path.exists(f"{kept}.failed"):
-        open(f"{kept}.failed", "w").close()
+    if title == "fails once" and not os.path.exists(f"{cursor_file}.failed"):
+        open(f"{cursor_file}.failed", "w").close()
         raise ValueError(title)
 
 
-logging.disable(logging.CRITICAL)  # what the test provokes
-say(f"away {bellhop.listen(url, token, load, store, handle)}")
+logging.disable(logging.CRITICAL)  # the test provokes errors
+say(f"closed {bellhop.listen(url, token, load, store, handle)}")

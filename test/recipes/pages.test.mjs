@@ -1,4 +1,4 @@
-// The recipes for pages, in a browser, on a site that is not the service's.
+// Runs the recipes for pages in a browser, on another origin than the service's.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { compileScript, parse } from "vue/compiler-sfc";
 import { Service } from "../browser/client.mjs";
 import { eventually } from "../browser/demo.mjs";
 import { binary, openPage, scratch, startBrowser } from "../browser/service.mjs";
-import { blocks, readme, recipe, Site, workshop } from "./recipes.mjs";
+import { blocks, readme, recipe, Site, bundleDirectory } from "./recipes.mjs";
 
-// The service is another host; and while it is started anew, the browser says
-// that it does not get through.
-const FORGIVEN = /^another host: |WebSocket connection to .* failed|the server responded with a status of 503|ERR_CONNECTION_REFUSED/;
+// Console messages that are expected: requests to the service, which is another
+// host, and failed requests while the service restarts.
+const EXPECTED_MESSAGES = /^another host: |WebSocket connection to .* failed|the server responded with a status of 503|ERR_CONNECTION_REFUSED/;
 
 describe("recipes for pages", { timeout: 300_000 }, () => {
   let dir, browser, site, service;
@@ -32,13 +32,13 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
     dir?.remove();
   });
 
-  /** Opens a page of the site, and holds it to be without errors. */
+  /** Opens a page of the site. The test fails if the page has errors. */
   async function open(t, path, html) {
     site.pages.set(path, `<!doctype html><title>A page</title><link rel="icon" href="data:,">${html}`);
-    const { page, wrongs, close } = await openPage(browser, site.origin, { path });
+    const { page, pageErrors, close } = await openPage(browser, site.origin, { path });
     t.after(async () => {
       await close();
-      assert.deepEqual(wrongs.filter((wrong) => !FORGIVEN.test(wrong)), []);
+      assert.deepEqual(pageErrors.filter((error) => !EXPECTED_MESSAGES.test(error)), []);
     });
     return page;
   }
@@ -53,7 +53,7 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
     await eventually(() => titles(page), ["<b>two</b>", "one"]);
     await page.goto("about:blank");
     await service.publish("three");
-    await page.goto(`${site.origin}/plain`); // goes on where it was
+    await page.goto(`${site.origin}/plain`); // resumes
     await eventually(() => titles(page), ["three"]);
   });
 
@@ -67,19 +67,19 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
     await eventually(() => titles(page), ["in three lines"]);
   });
 
-  /** Bundles files and puts them on the site. */
+  /** Bundles files and serves the bundle on the site. */
   async function bundle(name, files) {
-    const place = workshop(dir.path, name, files);
+    const directory = bundleDirectory(dir.path, name, files);
     const { outputFiles } = await build({
-      entryPoints: [join(place, "main.jsx")], bundle: true, format: "esm", write: false, jsx: "automatic",
+      entryPoints: [join(directory, "main.jsx")], bundle: true, format: "esm", write: false, jsx: "automatic",
       define: { "process.env.NODE_ENV": '"development"', __VUE_OPTIONS_API__: "false", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" },
     });
     site.pages.set(`/${name}.js`, outputFiles[0].text);
     return `<div id="root"></div><script type="module" src="/${name}.js"></script>`;
   }
 
-  /** What the components of both frameworks show. */
-  async function shows(t, name, html) {
+  /** Tests the component of either framework. */
+  async function testComponent(t, name, html) {
     const before = `before ${name}`;
     await service.publish(before);
     const page = await open(t, `/${name}`, html);
@@ -110,10 +110,10 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
       import { createRoot } from "react-dom/client";
       import { Bell } from "./Bell.jsx";
       const root = createRoot(document.querySelector("#root"));
-      root.render(<StrictMode><Bell /></StrictMode>); // which mounts everything twice
+      root.render(<StrictMode><Bell /></StrictMode>); // mounts everything twice
       window.unmount = () => root.unmount();`;
     const files = { "main.jsx": main, "useBell.jsx": recipe("jsx useBell.jsx"), "Bell.jsx": recipe("jsx Bell.jsx", service) };
-    await shows(t, "react", await bundle("react", files));
+    await testComponent(t, "react", await bundle("react", files));
   });
 
   it("Vue", async (t) => {
@@ -128,6 +128,6 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
       app.mount("#root");
       window.unmount = () => app.unmount();`;
     const files = { "main.jsx": main, "useBell.js": recipe("js useBell.js"), "Bell.js": content };
-    await shows(t, "vue", await bundle("vue", files));
+    await testComponent(t, "vue", await bundle("vue", files));
   });
 });

@@ -1,4 +1,4 @@
-// Reads recipes as they stand, and gives them a service and a site.
+// Helpers that read the recipes unchanged and run them against a service and a site.
 
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
@@ -18,41 +18,41 @@ export const run = promisify(execFile);
 export const recipes = readFileSync(new URL("RECIPES.md", CLIENT), "utf8");
 export const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 
-/** The code blocks of a README whose fence says so, such as "jsx Bell.jsx". */
+/** Returns the code blocks of a document with this info string, such as "jsx Bell.jsx". */
 export function blocks(text, fence) {
-  const found = [...text.matchAll(/^```(.*)\n([^]*?)^```$/gm)].filter(([, said]) => said === fence);
+  const found = [...text.matchAll(/^```(.*)\n([^]*?)^```$/gm)].filter(([, info]) => info === fence);
   if (!found.length) throw new Error(`there is no block "${fence}"`);
   return found.map(([, , code]) => code);
 }
 
-/** The one code block of the recipes whose fence says so, for a service. */
+/** Returns the only code block of the recipes with this info string, with the address of the service. */
 export function recipe(fence, service) {
   const [code, another] = blocks(recipes, fence);
   if (another) throw new Error(`there are several blocks "${fence}"`);
   return service ? code.replaceAll("https://bell.example.com", service.origin) : code;
 }
 
-/** A token of Ada that is good for so many seconds more, of the 30 by which all outlive their end. */
+/** Returns a token of Ada that the service accepts for this many seconds. It has expired already: the service accepts tokens for 30 s after their expiry. */
 export function expiring(seconds) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const now = Math.floor(Date.now() / 1000);
-  const said = `${part({ alg: "HS256" })}.${part({ sub: "ada", iat: now - 60, exp: now - 30 + seconds })}`;
-  return `${said}.${createHmac("sha256", SECRET).update(said).digest("base64url")}`;
+  const signed = `${part({ alg: "HS256" })}.${part({ sub: "ada", iat: now - 60, exp: now - 30 + seconds })}`;
+  return `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
 }
 
-/** A place to bundle in, where the client is a package like any other. */
-export function workshop(dir, name, files) {
-  const place = join(dir, name);
-  mkdirSync(join(place, "node_modules", "@bellhop"), { recursive: true });
-  symlinkSync(CLIENT.pathname, join(place, "node_modules", "@bellhop", "client"));
+/** Creates a directory for bundling, in which the client is an installed package. */
+export function bundleDirectory(dir, name, files) {
+  const directory = join(dir, name);
+  mkdirSync(join(directory, "node_modules", "@bellhop"), { recursive: true });
+  symlinkSync(CLIENT.pathname, join(directory, "node_modules", "@bellhop", "client"));
   for (const dependency of ["react", "react-dom", "scheduler", "vue", "@vue"]) {
-    symlinkSync(join(HERE, "node_modules", dependency), join(place, "node_modules", dependency));
+    symlinkSync(join(HERE, "node_modules", dependency), join(directory, "node_modules", dependency));
   }
-  for (const [file, content] of Object.entries(files)) writeFileSync(join(place, file), content);
-  return place;
+  for (const [file, content] of Object.entries(files)) writeFileSync(join(directory, file), content);
+  return directory;
 }
 
-/** A site of somebody else's: pages by path, and /my/token, which signs one for Ada. */
+/** A site on another origin than the service: serves pages by path, and a token of Ada at /my/token. */
 export class Site {
   pages = new Map();
   token = () => "";
@@ -75,20 +75,20 @@ export class Site {
   }
 }
 
-/** A program whose lines are looked at as they come. */
+/** A program whose output is collected as lines. */
 export class Program {
   lines = [];
   constructor(child) {
     this.child = child;
     this.ended = once(child, "exit");
     let rest = "";
-    const hear = (chunk) => {
+    const collect = (chunk) => {
       const parts = (rest + chunk).split(/\r?\n/);
       rest = parts.pop();
       this.lines.push(...parts);
     };
-    child.stdout.setEncoding("utf8").on("data", hear);
-    child.stderr?.setEncoding("utf8").on("data", hear);
+    child.stdout.setEncoding("utf8").on("data", collect);
+    child.stderr?.setEncoding("utf8").on("data", collect);
   }
 
   async stop() {

@@ -1,4 +1,4 @@
-// The recipes for terminals and phones, and the first steps of the README.
+// Runs the recipes for terminals and phones, and the first steps of the README.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,9 +16,9 @@ import { blocks, expiring, Program, readme, recipe, recipes, run } from "./recip
 
 const BIN = new URL("node_modules/.bin", import.meta.url).pathname;
 const KOTLIN = new URL("node_modules/kotlin-compiler/", import.meta.url).pathname;
-const PYTHON = "/usr/bin/python3"; // Debian's, which has its packages
-const PATIENCE = 60_000;
-const LOOKED_AT = 5_000; // ms for which attempts are counted
+const PYTHON = "/usr/bin/python3"; // Debian's, with Debian's packages
+const TIMEOUT = 60_000;
+const OBSERVED_FOR = 5_000; // ms during which attempts are counted
 const JARS = ["okhttp", "okio", "com.android.json"].map((name) => `/usr/share/java/${name}.jar`);
 
 describe("recipes without a page", { timeout: 600_000 }, () => {
@@ -55,60 +55,60 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     for (const command of commands) {
       const line = command.trim().replace("localhost:8080", new URL(service.origin).host);
       const env = { ...process.env, TOKEN: service.token("ada", "1h"), PATH: BIN + delimiter + process.env.PATH, TERM: "dumb" };
-      const wscat = begin(t, "script", ["-qefc", line, "/dev/null"], { env }); // which is a terminal
-      const heard = (what) => eventually(() => wscat.lines.some((line) => line.includes(what)), true);
-      await heard('"event":"live"');
-      if (line.includes("earliest")) await heard('"title":"before"');
+      const wscat = begin(t, "script", ["-qefc", line, "/dev/null"], { env }); // runs the command in a terminal
+      const expectOutput = (what) => eventually(() => wscat.lines.some((line) => line.includes(what)), true);
+      await expectOutput('"event":"live"');
+      if (line.includes("earliest")) await expectOutput('"title":"before"');
       wscat.child.stdin.write('{"event":"ping","ref":"by hand"}\n');
-      await heard('"event":"reply","ref":"by hand"');
+      await expectOutput('"event":"reply","ref":"by hand"');
     }
   });
 
-  /** Holds a program for a terminal to what all clients promise. hear starts it, with a place for its files. */
-  async function holds(t, service, { hear, place, fresh, stores }) {
-    const cursor = join(place, "cursor");
-    const signed = join(place, "signed"); // the token that is given to each who asks
-    const start = (path = "/ws") => {
-      const program = hear(`${service.origin}${path}`, cursor, `cat ${signed}`);
-      program.said = () => program.lines.filter((line) => line !== "stored");
+  /** Tests the guarantees of all clients on a program. run starts the program. */
+  async function testClient(t, service, { run: runProgram, directory, fresh, stores }) {
+    const cursor = join(directory, "cursor");
+    const signed = join(directory, "signed"); // the file with the token that the program gets
+    const launch = (path = "/ws") => {
+      const program = runProgram(`${service.origin}${path}`, cursor, `cat ${signed}`);
+      program.events = () => program.lines.filter((line) => line !== "stored");
       return program;
     };
-    const says = (program, ...lines) => eventually(program.said, lines);
+    const expectLines = (program, ...lines) => eventually(program.events, lines);
     const [first, again] = [`token fresh=${fresh[0]}`, `token fresh=${fresh[1]}`];
 
-    await t.test("hears, resumes and drops repeats", async () => {
+    await t.test("receives, resumes and drops repeats", async () => {
       writeFileSync(signed, service.token("ada", "1h"));
-      const before = start();
-      await says(before, first, "welcome", "live");
+      const before = launch();
+      await expectLines(before, first, "welcome", "live");
       await service.publish("one");
-      await eventually(() => before.lines.slice(-2), ["heard one", "stored"]);
-      await service.publish("fails once"); // the connection ends, and the next one gets it again
-      const repeated = ["heard fails once", first, "welcome", "heard fails once", "live"];
-      await says(before, first, "welcome", "live", "heard one", ...repeated);
+      await eventually(() => before.lines.slice(-2), ["received one", "stored"]);
+      await service.publish("fails once"); // the connection ends, and the next one receives it again
+      const repeated = ["received fails once", first, "welcome", "received fails once", "live"];
+      await expectLines(before, first, "welcome", "live", "received one", ...repeated);
       await service.publish("two");
-      await eventually(() => before.lines.slice(-2), ["heard two", "stored"]);
+      await eventually(() => before.lines.slice(-2), ["received two", "stored"]);
       await before.stop();
 
       await service.publish("meanwhile");
-      const second = start();
-      await says(second, first, "welcome", "heard meanwhile", "live");
+      const second = launch();
+      await expectLines(second, first, "welcome", "received meanwhile", "live");
 
-      assert.equal(await service.stop(), 0); // 1012, and then nobody listens
+      assert.equal(await service.stop(), 0); // closes with 1012, then the port is closed
       await service.start();
       await service.publish("after the restart");
-      await eventually(() => second.lines.includes("heard after the restart"), true, PATIENCE);
+      await eventually(() => second.lines.includes("received after the restart"), true, TIMEOUT);
       assert.ok(!second.lines.includes("reset"));
       await second.stop();
     });
 
-    await t.test("asks again for a token that it did not get, or that has run out, and stays away when it is revoked", async () => {
+    await t.test("requests a token again after a failure or expiry, and does not reconnect after a revocation", async () => {
       rmSync(signed);
-      const program = start();
-      await eventually(() => program.lines.filter((line) => line === first).length > 2, true, PATIENCE);
-      writeFileSync(signed, expiring(12)); // a JVM takes its time to begin
-      await eventually(() => program.lines.includes("live"), true, PATIENCE);
+      const program = launch();
+      await eventually(() => program.lines.filter((line) => line === first).length > 2, true, TIMEOUT);
+      writeFileSync(signed, expiring(12)); // long enough for a JVM to start
+      await eventually(() => program.lines.includes("live"), true, TIMEOUT);
       writeFileSync(signed, service.token("ada", "1h"));
-      await eventually(() => program.lines.slice(program.lines.indexOf("live") + 1).filter((line) => line === "live").length, 1, PATIENCE);
+      await eventually(() => program.lines.slice(program.lines.indexOf("live") + 1).filter((line) => line === "live").length, 1, TIMEOUT);
       assert.ok(program.lines.includes(again));
 
       const answer = await fetch(`${service.origin}/revocations`, {
@@ -117,30 +117,30 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
         body: JSON.stringify({ user: "ada", issued_before: new Date().toISOString() }),
       });
       assert.equal(answer.status, 204);
-      await eventually(() => program.lines.at(-1), "away 4403");
+      await eventually(() => program.lines.at(-1), "closed 4403");
       await program.stop();
     });
 
-    await t.test("stays away from what is not there", async () => {
-      const program = start("/nowhere");
-      await says(program, first, "away 404");
+    await t.test("does not reconnect after 404", async () => {
+      const program = launch("/nowhere");
+      await expectLines(program, first, "closed 404");
       await program.stop();
     });
 
-    await t.test("waits longer and longer while it cannot handle a notification", async () => {
-      await new Promise((resolve) => setTimeout(resolve, 1100)); // what was revoked was so by the second
+    await t.test("waits longer after each failure to handle a notification", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1100)); // revocations have a resolution of one second
       writeFileSync(signed, service.token("ada", "1h"));
-      const program = start();
+      const program = launch();
       await eventually(() => program.lines.includes("live"), true);
       await service.publish("fails always");
       const attempts = () => program.lines.filter((line) => line === "welcome").length;
-      await eventually(() => attempts() > 2, true, PATIENCE);
-      await new Promise((resolve) => setTimeout(resolve, LOOKED_AT));
+      await eventually(() => attempts() > 2, true, TIMEOUT);
+      await new Promise((resolve) => setTimeout(resolve, OBSERVED_FOR));
       assert.ok(attempts() < 15, `${attempts()} connections`);
-      assert.equal(program.lines.filter((line) => line === "heard fails always").length >= attempts() - 1, true);
+      assert.equal(program.lines.filter((line) => line === "received fails always").length >= attempts() - 1, true);
       await program.stop();
     });
-    assert.ok(stores(), "the cursor is kept");
+    assert.ok(stores(), "the cursor is not stored");
   }
 
   it("Kotlin", async (t) => {
@@ -151,32 +151,32 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     const { stderr } = await run("bash", [`${KOTLIN}bin/kotlinc`, "-Werror", "-no-reflect", "-cp", classpath, "-d", classes, ...sources]);
     assert.equal(stderr, "");
     const path = [classes, `${KOTLIN}lib/kotlin-stdlib.jar`, ...JARS].join(delimiter);
-    const place = scratch();
-    t.after(place.remove);
-    await holds(t, await start(t), {
-      place: place.path,
+    const directory = scratch();
+    t.after(directory.remove);
+    await testClient(t, await start(t), {
+      directory: directory.path,
       fresh: ["false", "true"],
-      hear: (url, cursor, sign) => begin(t, "java", ["-cp", path, "MainKt", url, cursor, sign]),
-      stores: () => existsSync(join(place.path, "cursor")),
+      run: (url, cursor, sign) => begin(t, "java", ["-cp", path, "MainKt", url, cursor, sign]),
+      stores: () => existsSync(join(directory.path, "cursor")),
     });
   });
 
   it("Python", async (t) => {
-    const place = scratch();
-    t.after(place.remove);
-    writeFileSync(join(place.path, "bellhop.py"), recipe("python bellhop.py"));
-    const env = { ...process.env, PYTHONPATH: place.path, PYTHONDONTWRITEBYTECODE: "1" };
+    const directory = scratch();
+    t.after(directory.remove);
+    writeFileSync(join(directory.path, "bellhop.py"), recipe("python bellhop.py"));
+    const env = { ...process.env, PYTHONPATH: directory.path, PYTHONDONTWRITEBYTECODE: "1" };
     const main = new URL("main.py", import.meta.url).pathname;
-    await holds(t, await start(t), {
-      place: place.path,
+    await testClient(t, await start(t), {
+      directory: directory.path,
       fresh: ["False", "True"],
-      hear: (url, cursor, sign) => begin(t, PYTHON, [main, url.replace("http", "ws"), cursor, sign], { env }),
-      stores: () => existsSync(join(place.path, "cursor")),
+      run: (url, cursor, sign) => begin(t, PYTHON, [main, url.replace("http", "ws"), cursor, sign], { env }),
+      stores: () => existsSync(join(directory.path, "cursor")),
     });
   });
 
-  // It sends the service's own origin, unless it is asked not to.
-  it("Python's websocket-client with its defaults is told which origin to list", async (t) => {
+  // By default, it sends the service's own origin.
+  it("Python's websocket-client with its defaults receives the origin to allow in the refusal", async (t) => {
     const service = await start(t);
     const port = new URL(service.origin).port;
     const connect = (token) =>
@@ -191,17 +191,17 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
       assert.match((await connect(listed.token("ada", "1h"))).stdout, /"event":"welcome"/);
     } finally {
       await listed.stop();
-      await service.start(); // which the test's end stops
+      await service.start(); // the end of the test stops it
     }
   });
 
   it("React Native", async (t) => {
-    const place = scratch();
-    t.after(place.remove);
-    writeFileSync(join(place.path, "bellhop.mjs"), recipe("js bellhop.js"));
-    const { listen } = await import(join(place.path, "bellhop.mjs"));
+    const directory = scratch();
+    t.after(directory.remove);
+    writeFileSync(join(directory.path, "bellhop.mjs"), recipe("js bellhop.js"));
+    const { listen } = await import(join(directory.path, "bellhop.mjs"));
     const service = await start(t);
-    let origin; // React Native sends that of the address, which is not listed here
+    let origin; // React Native would send the service's origin, which is not allowed here
     globalThis.WebSocket = class extends NodeSocket {
       constructor(url, protocols, { headers }) {
         super(url, protocols, { headers, origin });
@@ -220,7 +220,7 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
           lines.push(title);
           if (title === "fails always") throw new Error(title);
         },
-        away: (code) => lines.push(`away ${code}`),
+        onClosed: (code) => lines.push(`closed ${code}`),
       });
     fails = 2;
     let stop = begin();
@@ -235,18 +235,18 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     assert.equal(await service.stop(), 0);
     await service.start();
     await service.publish("after the restart");
-    await eventually(() => lines.includes("after the restart"), true, PATIENCE);
+    await eventually(() => lines.includes("after the restart"), true, TIMEOUT);
     await service.publish("fails always");
     const attempts = () => lines.filter((line) => line === "welcome").length;
-    await eventually(() => attempts() > 4, true, PATIENCE);
-    await new Promise((resolve) => setTimeout(resolve, LOOKED_AT));
+    await eventually(() => attempts() > 4, true, TIMEOUT);
+    await new Promise((resolve) => setTimeout(resolve, OBSERVED_FOR));
     assert.ok(attempts() < 15, `${attempts()} connections`);
     stop();
 
     origin = service.origin;
     lines.length = 0;
     stop = begin();
-    await eventually(() => lines, ["away 403"]);
+    await eventually(() => lines, ["closed 403"]);
     stop();
   });
 
@@ -259,17 +259,17 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     const steps = blocks(readme, "sh").filter((block) => block.includes("./bellhop "));
     assert.equal(steps.length, 2);
     const script = steps.join("\n")
-      .replace(/^go build -o bellhop .*$/m, "") // done
+      .replace(/^go build -o bellhop .*$/m, "") // built before
       .replaceAll("http://localhost:8080", `http://127.0.0.1:${listen}`)
       .replace(/bellhop serve &/, `bellhop serve 2> log & ${until("listening", "log")}`)
-      .replace(/(listen --token .*) &/, "$1 > heard 2>&1 &");
-    const { BELLHOP_BIN: _, ...rest } = process.env; // which is no setting
+      .replace(/(listen --token .*) &/, "$1 > received 2>&1 &");
+    const { BELLHOP_BIN: _, ...rest } = process.env; // not a setting of the service
     const env = {
       ...rest, BELLHOP_LISTEN: `127.0.0.1:${listen}`, BELLHOP_ADMIN_LISTEN: `127.0.0.1:${admin}`,
       BELLHOP_URL: `http://127.0.0.1:${listen}`, BELLHOP_DRAIN_WINDOW: "1",
     };
     const end = "trap 'kill $(jobs -p); wait' EXIT";
-    const all = [end, script, until("Grace commented", "heard"), "cat heard"].join("\n");
+    const all = [end, script, until("Grace commented", "received"), "cat received"].join("\n");
     const shell = begin(t, "bash", ["-ec", all], { cwd: home.path, env });
     const [code] = await shell.ended;
     assert.equal(code, 0, shell.lines.join("\n"));
@@ -278,7 +278,7 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
   });
 });
 
-/** What the service answers to a handshake from an origin. */
+/** Returns the detail of the service's refusal of a handshake from this origin. */
 async function refusal(service, origin) {
   const headers = { Origin: origin, Authorization: `Bearer ${service.token("ada", "1h")}` };
   const [answer] = await once(get(`${service.origin}/ws`, { headers }), "response");

@@ -1,9 +1,9 @@
-// Shows the document of the service that served this page.
+// Shows the OpenAPI document of the service that served this page.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const dress = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // as swagger-ui has it
-dark.addEventListener("change", dress);
-dress();
+const applyTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // swagger-ui's class
+dark.addEventListener("change", applyTheme);
+applyTheme();
 
 SwaggerUIBundle({
   dom_id: "#operations",
@@ -11,6 +11,6 @@ SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: 0,
   docExpansion: "list",
-  queryConfigEnabled: false, // a link to this page says nothing but where
-  validatorUrl: null, // which is on another host
+  queryConfigEnabled: false, // a link to this page cannot change its settings
+  validatorUrl: null, // the default validator is on another host
 });

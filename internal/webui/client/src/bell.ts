@@ -64,7 +64,7 @@ export function connect(options: Options): Bell {
 
   const closer = new AbortController();
   const closed = closer.signal;
-  const service = new Service(base, closed, (ask) => options.token(ask), userKnown);
+  const service = new Service(base, closed, (ask) => options.token(ask), onUser);
   const marks = newMarks(service);
   const loops = newLoops();
   const storage = ifAvailable(() => options.storage);
@@ -94,12 +94,13 @@ export function connect(options: Options): Bell {
   }
 
   /** Connects again once a token identifies the user, now sharing a connection with the user's other tabs. */
-  function userKnown(): void {
-    if (!service.confirmed) cursor = options.cursor ?? stored();
+  function onUser(): void {
+    if (!service.confirmed) cursor = options.cursor ?? loadCursor();
     marks.assign();
     start(options.share ?? true);
   }
 
+  /** Handles an event of the page: reconnects or checks the connection, and delivers marks. */
   function wake(cause: string): void {
     const shown = cause === "visibilitychange";
     const input = cause.endsWith("down"); // pointerdown or keydown
@@ -110,12 +111,13 @@ export function connect(options: Options): Bell {
     marks.deliver();
   }
 
+  /** Handles a frame: calls the handlers, then stores the cursor. */
   function receive({ event, cursor: at, data }: Frame): void {
     if (closed.aborted) return;
     const done = update(event, data) && emit(event, data);
     if (!at) return;
     cursor = at;
-    if (!loops.left) handled = handled.then(() => done).then(() => store(at));
+    if (!loops.left) handled = handled.then(() => done).then(() => storeCursor(at));
   }
 
   /** Updates the client's state; returns false if the event is a repeat, which handlers do not receive. */
@@ -146,6 +148,7 @@ export function connect(options: Options): Bell {
     return Promise.all(handling.map((done) => done.catch(reportError)));
   }
 
+  /** Handles a new status of the connection. If the token of this tab is refused, the tab leaves the shared connection. */
   function updateStatus(next: Status): void {
     if (next.state === "open" && !service.confirmed) {
       service.confirmed = true;
@@ -168,13 +171,13 @@ export function connect(options: Options): Bell {
   const storageKey = () => `bellhop/1 ${base} ${service.user} cursor`;
 
   // Returns the cursor that the previous page stored. Other code may have written there.
-  function stored(): string | undefined {
+  function loadCursor(): string | undefined {
     const at: unknown = service.user && ifAvailable(() => storage?.getItem(storageKey()));
     return typeof at === "string" && at.length < MAX_CURSOR_LENGTH ? at : undefined;
   }
 
   // If storing fails, the next page resumes from an older cursor.
-  function store(at: string): void {
+  function storeCursor(at: string): void {
     if (service.user) ifAvailable(() => storage?.setItem(storageKey(), at));
   }
 

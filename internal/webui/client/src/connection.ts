@@ -24,7 +24,7 @@ export interface Listener {
 export interface Connection {
   readonly status: Status;
   /** The service set the current wait, so wake() does not shorten it. */
-  readonly fixed: boolean;
+  readonly fixedWait: boolean;
   /** The number of consecutive failed attempts. */
   readonly failures: number;
   /** Must be called when the page becomes visible or the network changes: checks the connection, or ends a wait. */
@@ -39,7 +39,7 @@ export interface Connection {
 export function connectTo(service: Service, listener: Listener, failures = 0, initial?: Status): Connection {
   const pause = new Pause();
   let status: Status;
-  let delayed = false;
+  let fixedWait = false;
   let link: Link | undefined;
   let socketFailures = 0; // consecutive times that a WebSocket failed where plain HTTP worked
   let retrySocketAt = 0; // until then, event streams are used
@@ -55,7 +55,7 @@ export function connectTo(service: Service, listener: Listener, failures = 0, in
       const stable = now() - (link?.welcomed ?? Infinity) > STABLE_AFTER;
       if (stable || !close.reconnect) failures = 0;
       link = undefined;
-      delayed = close.after > 0;
+      fixedWait = close.after > 0;
       await waitWith(statusAfter(close, failures++, service.error));
     }
   }
@@ -127,8 +127,8 @@ export function connectTo(service: Service, listener: Listener, failures = 0, in
     get status() {
       return status;
     },
-    get fixed() {
-      return delayed;
+    get fixedWait() {
+      return fixedWait;
     },
     get failures() {
       return failures;
@@ -136,7 +136,7 @@ export function connectTo(service: Service, listener: Listener, failures = 0, in
     wake(networkLost) {
       if (networkLost) link?.end(connectionLost("offline"));
       else if (status.wait === undefined) link?.check();
-      else if (!delayed) pause.end();
+      else if (!fixedWait) pause.end();
     },
     open() {
       if (status.state === "closed") pause.end();

@@ -122,7 +122,7 @@ export function openLink(
 
   after(WELCOME_TIMEOUT, () => link.welcomed ?? end(connectionLost("no welcome")));
   try {
-    transport = open({ ...target, onFrame, alive: () => (lastActivity = now()), end });
+    transport = open({ ...target, onFrame, onData: () => (lastActivity = now()), end });
   } catch (error) {
     end(connectionLost(String(error))); // for example an invalid address
   }

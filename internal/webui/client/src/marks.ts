@@ -8,6 +8,7 @@ export type Verb = "read" | "unread" | "archive";
 /** The notifications that a mark applies to. */
 export type Target = { ids: string[] } | { through: string } | { all: true };
 
+/** A mark as it is stored in localStorage, so its fields keep their names. */
 interface Mark {
   id: string;
   verb: Verb;
@@ -118,9 +119,9 @@ export function newMarks(service: Service): Marks {
   return {
     deliver,
 
-    add(verb, target) {
+    add(verb, which) {
       const id = randomId();
-      edit((list) => [...list, { id, verb, which: target }]);
+      edit((list) => [...list, { id, verb, which }]);
       const added = new Promise<void>((resolve, reject) => unsettled.set(id, { resolve, reject }));
       deliver();
       return added;

@@ -162,7 +162,7 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
   /** Releases the lock so that another tab can try to connect. If there is none, this tab gets the lock again. */
   function yieldLead(): void {
     yieldTimer = undefined;
-    if (connection!.fixed) return watchLead(connection!.status);
+    if (connection!.fixedWait) return watchLead(connection!.status);
     failures = connection!.failures;
     requestLead();
   }

@@ -9,7 +9,7 @@ export interface TransportOptions {
   cursor?: string | undefined;
   onFrame(frame: Frame): void;
   /** Data arrived, possibly not a complete frame. */
-  alive(): void;
+  onData(): void;
   end(close: Close): void;
 }
 
@@ -21,11 +21,11 @@ export interface Transport {
 }
 
 /** Opens a WebSocket. */
-export function openSocket({ service, token, cursor, onFrame: frame, end }: TransportOptions): Transport {
+export function openSocket({ service, token, cursor, onFrame, end }: TransportOptions): Transport {
   const url = service.url("ws", { cursor });
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url.href, ["bellhop.v1", `bearer.${token}`]);
-  socket.onmessage = ({ data }) => frame(JSON.parse(data));
+  socket.onmessage = ({ data }) => onFrame(JSON.parse(data));
   socket.onclose = ({ code, reason }) => end(toClose(code, reason));
   return {
     send: (command) => socket.send(JSON.stringify(command)),

@@ -12,15 +12,15 @@ export function openStream(course: TransportOptions): Transport {
 
 // Uses fetch instead of EventSource: fetch can send the token in a header, tells a
 // refusal from a lost network, and does not reconnect by itself.
-async function follow({ service, token, cursor, onFrame: frame, alive: heard, end }: TransportOptions, signal: AbortSignal): Promise<void> {
+async function follow({ service, token, cursor, onFrame, onData, end }: TransportOptions, signal: AbortSignal): Promise<void> {
   const answer = await fetch(service.url("events", { cursor }), { headers: bearer(token), cache: "no-store", signal });
   if (!answer.ok) return end(refused(answer));
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
-  const read = parser(frame);
+  const read = parser(onFrame);
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return end(connectionLost("stream ended"));
-    heard();
+    onData();
     read(value);
   }
 }

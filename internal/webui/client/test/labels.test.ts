@@ -23,8 +23,8 @@ describe("a time", () => {
   const before = (seconds: number, lang = "en") => ago(new Date(now - seconds * 1000).toISOString(), lang, now);
 
   it("is relative to now", () => {
-    const told = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 7 * 86_400].map((seconds) => before(seconds));
-    expect(told).toEqual(["now", "now", "1 minute ago", "59 minutes ago", "1 hour ago", "23 hours ago", "yesterday", "7 days ago"]);
+    const texts = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 7 * 86_400].map((seconds) => before(seconds));
+    expect(texts).toEqual(["now", "now", "1 minute ago", "59 minutes ago", "1 hour ago", "23 hours ago", "yesterday", "7 days ago"]);
   });
 
   it("is a date after a week, and now if it lies in the future", () => {

@@ -17,10 +17,10 @@ function suspend(nth: number) {
 /** Hides the tab with this index: it is hidden whenever it handles a message. */
 function hide(nth: number) {
   const channel = [...FakeChannel.all][nth]!;
-  const hear = channel.onmessage;
+  const handler = channel.onmessage;
   channel.onmessage = (event) => {
     browser.visibilityState = "hidden";
-    hear(event);
+    handler(event);
     browser.visibilityState = "visible";
   };
 }

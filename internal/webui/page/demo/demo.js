@@ -1,4 +1,4 @@
-// The page: two devices, a form, a look at the wire, and code to take along.
+// The demo page: two devices, a form, a log of network messages, and code examples.
 
 import "../inbox.js";
 import { Device } from "./device.js";
@@ -34,6 +34,6 @@ async function start() {
 
 start().catch((error) => {
   const trouble = document.getElementById("trouble");
-  trouble.textContent = `The demo could not start: ${error.message}. Reload the page once the service runs.`;
+  trouble.textContent = `The demo could not start: ${error.message}. Reload the page when the service is running.`;
   trouble.hidden = false;
 });

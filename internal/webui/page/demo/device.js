@@ -9,27 +9,27 @@ export class Device {
   #name;
   #bell;
   #parts;
-  #cursor; // kept while the device is away, as a phone would
-  #replayed = 0; // since the last welcome
-  #away = false; // it left, and was not live since
+  #cursor; // stored while the device is offline, as on a phone
+  #replayed = 0; // notifications since the last welcome
+  #away = false; // the user took it offline, and it has not been live since
   #retry = 0;
 
   constructor({ id, name, url, token }) {
     this.#name = name;
-    // A connection of its own: another tab shows its own frames.
-    this.#options = { url, token, share: false, storage: { getItem: () => this.#cursor, setItem: (_, cursor) => this.#moved(cursor) } };
+    // Not shared between tabs, because each tab shows the frames of its own connection.
+    this.#options = { url, token, share: false, storage: { getItem: () => this.#cursor, setItem: (_, cursor) => this.#storeCursor(cursor) } };
     this.#build(id);
   }
 
   open() {
     this.#bell = connect(this.#options);
     this.#parts.inbox.bell = this.#bell;
-    this.#bell.on("state", (status) => this.#became(status));
+    this.#bell.on("state", (status) => this.#onStatus(status));
     this.#bell.on("welcome", () => (this.#replayed = 0));
     this.#bell.on("notification", () => this.#replayed++);
-    this.#bell.on("reset", ({ reason }) => this.#says(reason === "truncated" ? "Some of the missed are no longer kept" : "Started over: the service did not know the cursor"));
-    this.#bell.on("live", () => this.#live());
-    this.#became({ state: this.#bell.state });
+    this.#bell.on("reset", ({ reason }) => this.#showStory(reason === "truncated" ? "Some missed notifications have been removed" : "Reset: the cursor is unknown to the service"));
+    this.#bell.on("live", () => this.#onLive());
+    this.#onStatus({ state: this.#bell.state });
   }
 
   #build(id) {
@@ -46,76 +46,76 @@ export class Device {
     part(".avatar").textContent = this.#name[0];
     this.#parts.inbox.labels = {
       title: `${this.#name}’s inbox`,
-      empty: "Nothing yet. The first notification rings here.",
+      empty: "No notifications yet.",
       arrived: `${this.#name}: {}`,
     };
-    part(".toggle").addEventListener("click", () => (this.#isAway() ? this.#comeBack() : this.#leave()));
+    part(".toggle").addEventListener("click", () => (this.#isClosed() ? this.#reconnect() : this.#leave()));
   }
 
-  #isAway() {
+  #isClosed() {
     return this.#bell.state === "closed";
   }
 
   #leave() {
     this.#away = true;
     this.#bell.close();
-    this.#says(`Went offline at ${clock(Date.now())}`);
+    this.#showStory(`Went offline at ${clock(Date.now())}`);
   }
 
-  #comeBack() {
+  #reconnect() {
     if (this.#away) this.open();
-    else this.#bell.open(); // the service had said not to
+    else this.#bell.open(); // the service closed the connection and asked not to reconnect
   }
 
-  // The frame is handled: now its cursor may be kept.
-  #moved(cursor) {
+  // Called when the frame with this cursor has been handled.
+  #storeCursor(cursor) {
     this.#cursor = cursor;
     this.#parts.cursor.hidden = false;
     this.#parts.cursor.textContent = `…${cursor.slice(-6)}`;
     this.#parts.cursor.classList.remove("moved");
-    void this.#parts.cursor.offsetWidth; // lest the animation not begin anew
+    void this.#parts.cursor.offsetWidth; // a reflow, which restarts the animation
     this.#parts.cursor.classList.add("moved");
   }
 
-  #became({ state, wait, code, reason, error }) {
+  #onStatus({ state, wait, code, reason, error }) {
     clearInterval(this.#retry);
     this.#phase(state === "open" ? "catching-up" : state === "closed" && this.#away ? "offline" : state);
-    this.#parts.toggle.textContent = this.#isAway() ? "Come back" : "Go offline";
-    this.#parts.plug.setAttribute("href", this.#isAway() ? "#icon-plug" : "#icon-unplug");
-    if (wait !== undefined) this.#countDown(wait, error ? `No token (${error.message})` : state === "offline" ? "Offline" : `Lost (${code})`);
-    if (state === "closed" && !this.#away) this.#parts.says.textContent = `Ended: ${reason || code}`;
+    this.#parts.toggle.textContent = this.#isClosed() ? "Reconnect" : "Go offline";
+    this.#parts.plug.setAttribute("href", this.#isClosed() ? "#icon-plug" : "#icon-unplug");
+    if (wait !== undefined) this.#countDown(wait, error ? `No token (${error.message})` : state === "offline" ? "Offline" : `Connection lost (${code})`);
+    if (state === "closed" && !this.#away) this.#parts.says.textContent = `Closed: ${reason || code}`;
   }
 
-  #live() {
-    if (this.element.dataset.phase === "live") return; // said again on a quiet connection
+  #onLive() {
+    if (this.element.dataset.phase === "live") return; // a connection without other events receives live again
     this.#phase("live");
     const count = this.#replayed;
-    if (count > 0) this.#says(`Back, ${count} replayed in order`);
-    else if (this.#away) this.#says("Back, nothing was missed");
+    if (count > 0) this.#showStory(`Reconnected: ${count} missed ${count === 1 ? "notification" : "notifications"} received in order`);
+    else if (this.#away) this.#showStory("Reconnected: no missed notifications");
     this.#away = false;
   }
 
   #phase(phase) {
     this.element.dataset.phase = phase;
-    this.#parts.says.textContent = sayings[phase] ?? "";
+    this.#parts.says.textContent = phaseLabels[phase] ?? "";
   }
 
   #countDown(wait, why) {
     const due = Date.now() + wait;
     const show = () => {
       const seconds = Math.max(0, Math.ceil((due - Date.now()) / 1000));
-      this.#parts.says.textContent = `${why}, again in ${seconds} s`;
+      this.#parts.says.textContent = `${why}, next attempt in ${seconds} s`;
     };
     show();
     this.#retry = setInterval(show, 1000);
   }
 
-  #says(story) {
+  #showStory(story) {
     this.#parts.story.textContent = story;
   }
 }
 
-const sayings = {
+const phaseLabels = {
   offline: "Offline",
   connecting: "Connecting",
   "catching-up": "Catching up",

@@ -1,4 +1,4 @@
-// What several parts of the page draw.
+// Helpers that several parts of the page use.
 
 /** Returns an icon of the page's sprite. */
 export function icon(name) {
@@ -11,7 +11,7 @@ export function icon(name) {
   return svg;
 }
 
-/** Returns the time of day, as people here write it. */
+/** Returns the time of day in the user's format, with 24 hours. */
 export function clock(time) {
   return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 }

@@ -1,4 +1,4 @@
-// The form that publishes: POST /notify, and what came of it.
+// The form that publishes by POST /notify and shows the answer.
 
 import { icon } from "./draw.js";
 
@@ -16,8 +16,8 @@ export class Sender {
   #form;
   #answer;
   #options;
-  #next = 0; // the example to offer
-  #untouched = true; // until someone chooses or types, each send offers the next example
+  #next = 0; // index of the example in the form
+  #untouched = true; // until the user selects an example or types, each send fills in the next example
 
   constructor(form, options) {
     this.#form = form;
@@ -36,7 +36,7 @@ export class Sender {
     });
   }
 
-  /** Returns the body of the POST that the form stands for. */
+  /** Returns the body of the POST for the content of the form. */
   draft() {
     const to = this.#form.elements.to.value;
     const draft = { to: to === "all" ? { all: true } : { users: [to] } };
@@ -89,8 +89,8 @@ export class Sender {
       if (status === 202) this.#accepted(body);
       else this.#refused(status, body, retryAfter);
     } catch (error) {
-      const lost = error instanceof TypeError; // which is what fetch throws where nothing answers
-      this.#say("bad", "warn", "No answer", [lost ? "The service could not be reached. Is it still running?" : error.message]);
+      const lost = error instanceof TypeError; // fetch throws it if there is no answer
+      this.#showAnswer("bad", "warn", "No answer", [lost ? "The service could not be reached. Is it still running?" : error.message]);
     } finally {
       button.disabled = false;
     }
@@ -98,7 +98,7 @@ export class Sender {
 
   async #post(draft) {
     const body = JSON.stringify(draft);
-    const key = newKey(); // the same on the second try: it cannot be published twice
+    const key = newKey(); // also used by the second attempt, so that nothing is published twice
     this.#options.onRequest("out", body);
     let answer = await this.#try(body, key, false);
     if (answer.status === 401) answer = await this.#try(body, key, true);
@@ -117,25 +117,25 @@ export class Sender {
   }
 
   #accepted({ id, recipients }) {
-    const whom = recipients === undefined ? "for everyone" : `for ${recipients} ${recipients === 1 ? "user" : "users"}`;
-    this.#say("good", "check", `202: stored ${whom}`, [id]);
+    const audience = recipients === undefined ? "for everyone" : `for ${recipients} ${recipients === 1 ? "user" : "users"}`;
+    this.#showAnswer("good", "check", `202: stored ${audience}`, [id]);
     if (this.#untouched) this.#fill((this.#next + 1) % EXAMPLES.length);
   }
 
   #refused(status, problem, retryAfter) {
     const lines = [problem.detail, retryAfter && `Try again in ${retryAfter} s.`].filter(Boolean);
-    const loose = (problem.errors ?? []).filter((fault) => !this.#mark(fault));
-    this.#say("bad", "warn", `${status}: ${problem.title ?? "refused"}`, lines, loose.map(({ pointer, detail }) => `${pointer} ${detail}`));
+    const general = (problem.errors ?? []).filter((fault) => !this.#mark(fault));
+    this.#showAnswer("bad", "warn", `${status}: ${problem.title ?? "refused"}`, lines, general.map(({ pointer, detail }) => `${pointer} ${detail}`));
   }
 
-  // Shows a fault beside its field; false when it belongs to none.
+  // Shows a fault next to its field; returns false if it belongs to no field.
   #mark({ pointer, detail }) {
     const input = this.#form.elements[pointer.slice(1)];
-    const place = input instanceof Element && input.closest(".field")?.querySelector(".fault");
-    if (!place) return false;
+    const message = input instanceof Element && input.closest(".field")?.querySelector(".fault");
+    if (!message) return false;
     input.setAttribute("aria-invalid", "true");
-    place.textContent = detail;
-    place.hidden = false;
+    message.textContent = detail;
+    message.hidden = false;
     return true;
   }
 
@@ -144,7 +144,7 @@ export class Sender {
     for (const fault of this.#form.querySelectorAll(".fault")) fault.hidden = true;
   }
 
-  #say(mood, symbol, headline, lines, items = []) {
+  #showAnswer(mood, symbol, headline, lines, items = []) {
     const box = document.createElement("div");
     box.className = mood;
     box.append(icon(symbol), element("strong", headline));
@@ -159,9 +159,9 @@ export class Sender {
 }
 
 function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+  const node = document.createElement(name);
+  node.textContent = text;
+  return node;
 }
 
 function parse(text) {
@@ -172,8 +172,8 @@ function parse(text) {
   }
 }
 
-// crypto.randomUUID is missing where the demo is opened by a plain HTTP address
-// of the local network, as on a phone.
+// Returns a random key. crypto.randomUUID is missing if the demo is opened by HTTP from
+// another device of the local network.
 function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,5 +1,5 @@
-// The demo's tokens. A real page gets the token of its user from its own
-// backend; the demo hands out one for each of its two users, and a publisher's.
+// The tokens of the demo. A real page gets the token of its user from its own backend.
+// The demo serves one for each of its two users, and one for the publisher.
 
 let current = null;
 
@@ -9,7 +9,7 @@ export function session({ fresh = false } = {}) {
     const asked = load();
     current = asked;
     asked.catch(() => {
-      if (current === asked) current = null; // ask again next time
+      if (current === asked) current = null; // the next call requests it again
     });
   }
   return current;
@@ -17,11 +17,11 @@ export function session({ fresh = false } = {}) {
 
 async function load() {
   const answer = await fetch(new URL("session.json", import.meta.url), { cache: "no-store" });
-  if (!answer.ok) throw new Error(`the demo gave no tokens: ${answer.status}`);
+  if (!answer.ok) throw new Error(`the request for tokens failed: ${answer.status}`);
   return answer.json();
 }
 
-/** Returns the address of a path of the service, which may stand under a base path. */
+/** Returns the address of a path of the service below its base path, which may be empty. */
 export function address(base, path) {
   return new URL(base + path, location.origin).href.replace(/\/$/, "");
 }

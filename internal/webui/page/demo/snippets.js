@@ -1,5 +1,5 @@
-// Code to take along, ready to run: a curl line and three lines of JavaScript.
-// Tokens are shown shortened by the style sheet alone, so they copy whole.
+// Code examples, ready to run: a curl command and three lines of JavaScript. Only the
+// style sheet shortens the tokens, so a copy contains them completely.
 
 export class Snippets {
   #options;
@@ -13,7 +13,7 @@ export class Snippets {
     }
   }
 
-  /** Shows the curl line that publishes draft. */
+  /** Shows the curl command that publishes draft. */
   show(draft) {
     const { url, publisher } = this.#options;
     const members = Object.entries(draft).map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
@@ -40,7 +40,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(source.textContent);
     done(button, "Copied");
   } catch {
-    // Not a secure context, or not allowed: select it, and the keyboard does the rest.
+    // The clipboard is not available or not permitted: select the text for the keyboard.
     getSelection().selectAllChildren(source);
     done(button, "Selected");
   }
@@ -60,8 +60,8 @@ function done(button, word) {
 }
 
 function span(name, text) {
-  const made = document.createElement("span");
-  made.className = name;
-  made.textContent = text;
-  return made;
+  const node = document.createElement("span");
+  node.className = name;
+  node.textContent = text;
+  return node;
 }

@@ -1,6 +1,6 @@
 /**
- * Calls onFrame with whatever the page's WebSockets hear and say from now on,
- * and with the user whose socket it is. No token is among it.
+ * Calls onFrame with the user, the direction and the text of each message on the page's
+ * future WebSockets. Tokens are removed from the texts.
  */
 export function tap(onFrame) {
   globalThis.WebSocket = class extends WebSocket {

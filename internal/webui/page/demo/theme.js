@@ -1,17 +1,17 @@
-// Runs before the page is painted, so that a chosen theme does not flash. The
-// system's wish holds until someone chooses.
+// Sets the theme that the user has selected, or else the system's. Runs before the page
+// is painted, so that no other theme appears first.
 (() => {
   const root = document.documentElement;
   const KEY = "bellhop.demo.theme";
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const wear = (theme) => {
+  const setTheme = (theme) => {
     if (theme === "dark" || theme === "light") root.dataset.theme = theme;
   };
   try {
-    wear(localStorage.getItem(KEY));
+    setTheme(localStorage.getItem(KEY));
   } catch {
-    // Storage is denied: the system's wish holds.
+    // Storage is denied: use the system's theme.
   }
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
@@ -19,12 +19,12 @@
     show();
     system.addEventListener("change", show);
     button.addEventListener("click", () => {
-      wear(isDark() ? "light" : "dark");
+      setTheme(isDark() ? "light" : "dark");
       show();
       try {
         localStorage.setItem(KEY, root.dataset.theme);
       } catch {
-        // The choice holds until the page is left.
+        // Storage is denied: the selection applies until the page is closed.
       }
     });
   });

@@ -1,5 +1,5 @@
-// The last frames and requests, as they were. No token is among them: those
-// travel in headers.
+// The last frames and requests, as sent and received. They contain no tokens, since
+// tokens are sent in headers.
 
 import { clock } from "./draw.js";
 
@@ -17,7 +17,7 @@ export class Wire {
     element.open = !matchMedia(COLLAPSED_BELOW).matches;
   }
 
-  /** Shows one frame, the newest on top. */
+  /** Adds a frame at the top. */
   add(kind, name, direction, text) {
     const item = document.createElement("li");
     const time = document.createElement("time");
@@ -38,7 +38,7 @@ export class Wire {
 
 const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\b/g;
 
-// Cuts JSON into spans, so that names stand back behind values.
+// Splits JSON into spans, so that the style sheet can make names less prominent than values.
 function paint(text) {
   const parts = [];
   let done = 0;
@@ -55,8 +55,8 @@ function className([, string, colon]) {
 }
 
 function span(name, text) {
-  const made = document.createElement("span");
-  made.className = name;
-  made.textContent = text;
-  return made;
+  const node = document.createElement("span");
+  node.className = name;
+  node.textContent = text;
+  return node;
 }
