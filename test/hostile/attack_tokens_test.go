@@ -20,17 +20,16 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// The flood comes on so many connections, so many requests at a time.
+// The flood uses a number of connections, each with a number of pipelined requests.
 const (
 	flooders = 20
-	volley   = 5
+	pipeline = 5
 )
 
-// Bad tokens, half of them of keys that nobody knows, are all refused. They
-// have the issuer asked for its keys twice at most, at the start and for the
-// first unknown one of 30 s, and those who have a good token are served
-// meanwhile.
-func TestAttackBadTokens(t *testing.T) {
+// Invalid tokens, half of them signed with unknown keys, are all refused. They make the
+// service fetch the issuer's keys at most twice: at the start, and for the first unknown
+// key within 30 s. Clients with a valid token are served meanwhile.
+func TestAttackInvalidTokens(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	var fetches atomic.Int32
@@ -47,23 +46,23 @@ func TestAttackBadTokens(t *testing.T) {
 		c.JWKS, c.JWTIssuer, c.JWTAudience = issuerKeys.URL, issuer, audience
 	})
 
-	rate, seconds := might(10_000, 1_000), might(20, 2)
-	every := time.Second * flooders * volley / time.Duration(rate)
-	volleys := int(time.Duration(seconds) * time.Second / every)
+	rate, seconds := scale(10_000, 1_000), scale(20, 2)
+	every := time.Second * flooders * pipeline / time.Duration(rate)
+	batches := int(time.Duration(seconds) * time.Second / every)
 	var refused atomic.Int64
 	var flood sync.WaitGroup
-	t.Cleanup(flood.Wait) // after the connections are closed
+	t.Cleanup(flood.Wait) // runs after the connections are closed
 	began := time.Now()
 	for i := range flooders {
 		c := s.dial(t)
 		flood.Go(func() {
-			for n := range volleys {
+			for n := range batches {
 				until(began.Add(time.Duration(n) * every))
-				for k := range volley {
-					c.put(badRequest(i, n*volley+k))
+				for k := range pipeline {
+					c.put(badRequest(i, n*pipeline+k))
 				}
-				for range volley {
-					word, err := c.refusal()
+				for range pipeline {
+					word, err := c.status()
 					if word != "401" || err != nil {
 						t.Errorf("%s, %v", word, err)
 						return
@@ -75,28 +74,28 @@ func TestAttackBadTokens(t *testing.T) {
 	}
 	over := make(chan struct{})
 	go func() { flood.Wait(); close(over) }()
-	good := s.goodMeanwhile(t, over, signed(t, key))
+	valid := s.publishUntil(t, over, signed(t, key))
 	took := time.Since(began)
 
-	require.EqualValues(t, flooders*volleys*volley, refused.Load())
+	require.EqualValues(t, flooders*batches*pipeline, refused.Load())
 	windows := int32(took / (30 * time.Second)) // on a busy machine, 20 s may take longer
 	require.LessOrEqual(t, fetches.Load(), 2+windows)
-	s.hears(t)
-	figure(t, fmt.Sprintf("%d bad tokens a second for %d s, with a JWKS URL", rate, seconds),
-		"%.0f/s refused, all with 401; keys fetched %d times; 202 to good publishes, from when they were due: p50 %.1f ms, p99 %.1f ms, longest %.1f ms, %d times",
-		float64(refused.Load())/took.Seconds(), fetches.Load(),
-		milliseconds(good.quantile(0.5)), milliseconds(good.quantile(0.99)), milliseconds(good.quantile(1)), len(good))
+	s.notifyControl(t)
+	figure(t, fmt.Sprintf("%d invalid tokens per second for %d s, with a JWKS URL", rate, seconds),
+		"%.0f/s refused, all with 401; keys fetched %d times; meanwhile %d valid publishes were answered with 202, from their due time: p50 %.1f ms, p99 %.1f ms, at most %.1f ms",
+		float64(refused.Load())/took.Seconds(), fetches.Load(), len(valid),
+		milliseconds(valid.quantile(0.5)), milliseconds(valid.quantile(0.99)), milliseconds(valid.quantile(1)))
 }
 
-// until waits for a time, if that is still to come.
+// until waits until a time.
 func until(due time.Time) {
 	if wait := time.Until(due); wait > 0 {
 		<-time.After(wait)
 	}
 }
 
-// badRequest is a publish with a token like no other: of an unknown key, with a
-// wrong signature of the known key or of a secret, or no token at all.
+// badRequest returns a publish with a distinct invalid token: it has an unknown key, or a
+// wrong signature of the known key or of the secret, or is not a token.
 func badRequest(flooder, n int) string {
 	id := fmt.Sprintf("%d-%d", flooder, n)
 	rest := "." + encode(claims(map[string]any{"jti": id})) + "." + encode(strings.Repeat("\x5A", 256))
@@ -112,9 +111,9 @@ func badRequest(flooder, n int) string {
 	return "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nAuthorization: Bearer " + token + "\r\n\r\n"
 }
 
-// refusal reads the status of an answer.
-func (c *socket) refusal() (status string, err error) {
-	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+// status reads a response and returns its status.
+func (c *socket) status() (status string, err error) {
+	if err := c.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return "", err
 	}
 	resp, err := http.ReadResponse(c.r, nil)
@@ -125,18 +124,18 @@ func (c *socket) refusal() (status string, err error) {
 	return fmt.Sprint(resp.StatusCode), err
 }
 
-// signed is a good token of an issuer's key.
+// signed returns a valid token signed with an issuer's key.
 func signed(t *testing.T, key *rsa.PrivateKey) string {
 	t.Helper()
 	signed := encode(`{"alg":"RS256","kid":"known"}`) + "." + encode(claims(nil))
 	return signed + "." + encode(signRS256(t, key, signed))
 }
 
-// goodMeanwhile publishes fifty times a second until over, and returns how long
-// it took each time from when it was due.
-func (s *service) goodMeanwhile(t *testing.T, over <-chan struct{}, token string) waits {
+// publishUntil publishes fifty times per second until over is closed. It returns the
+// latency of each publish, from its due time.
+func (s *service) publishUntil(t *testing.T, over <-chan struct{}, token string) latencies {
 	t.Helper()
-	var took waits
+	var took latencies
 	c := s.dial(t)
 	request := s.posting(token, "/notify", "Content-Type: application/json\r\n", draft)
 	began := time.Now()
@@ -149,7 +148,7 @@ func (s *service) goodMeanwhile(t *testing.T, over <-chan struct{}, token string
 		default:
 		}
 		c.put(request)
-		status, err := c.refusal()
+		status, err := c.status()
 		require.NoError(t, err)
 		require.Equal(t, "202", status)
 		took = append(took, time.Since(due))

@@ -14,33 +14,33 @@ import (
 	"time"
 )
 
-// full has the attacks come with all their might, and write what they have
-// measured into README.md. By itself a run is small enough for every change.
-var full = flag.Bool("full", false, "attack with all might and write the figures into README.md")
+// full makes the attacks run at full size and write their results into README.md. Without
+// it, the attacks are small enough to run with every change.
+var full = flag.Bool("full", false, "run the attacks at full size and write the results into README.md")
 
-// might is how much an attack comes with: all of it, or a part for every day.
-func might(all, part int) int {
+// scale returns the size of an attack: large with -full, else small.
+func scale(large, small int) int {
 	if *full {
-		return all
+		return large
 	}
-	return part
+	return small
 }
 
-// figures are what was measured in this run, a row of the table each.
+// figures are the results of this run, each a row of the table.
 var figures struct {
 	mu   sync.Mutex
 	rows []string
 }
 
-// figure notes what came of an attack. It is told, and never judged: the
-// machine may be busy with something else.
+// figure records the result of an attack. Results are reported and never asserted,
+// because they depend on the load of the machine.
 func figure(t *testing.T, attack, format string, args ...any) {
 	t.Helper()
-	found := fmt.Sprintf(format, args...)
-	t.Logf("%s: %s", attack, found)
+	result := fmt.Sprintf(format, args...)
+	t.Logf("%s: %s", attack, result)
 	figures.mu.Lock()
 	defer figures.mu.Unlock()
-	figures.rows = append(figures.rows, "| "+attack+" | "+found+" |")
+	figures.rows = append(figures.rows, "| "+attack+" | "+result+" |")
 }
 
 const (
@@ -62,10 +62,10 @@ func writeFigures() error {
 	before, rest, begun := strings.Cut(string(page), begins)
 	_, after, ended := strings.Cut(rest, ends)
 	if !begun || !ended {
-		return fmt.Errorf("%s has no place for figures", readme)
+		return fmt.Errorf("%s has no markers for the figures", readme)
 	}
 	table := fmt.Sprintf("\n`go test ./test/hostile -run TestAttack -full`, %s, commit %s; %d cores (%s), %s, %s/%s\n\n"+
-		"| attack | what came of it |\n|---|---|\n%s\n\n",
+		"| attack | result |\n|---|---|\n%s\n\n",
 		time.Now().UTC().Format(time.DateOnly), commit(), runtime.NumCPU(), processor(),
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, strings.Join(figures.rows, "\n"))
 	if err := os.WriteFile(readme, []byte(before+begins+table+ends+after), 0o644); err != nil {
@@ -74,7 +74,7 @@ func writeFigures() error {
 	return nil
 }
 
-// commit names what is checked out.
+// commit returns the hash of the commit that is checked out.
 func commit() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
@@ -83,9 +83,9 @@ func commit() string {
 	return strings.TrimSpace(string(out))
 }
 
-// processor names the machine's, where Linux does.
+// processor returns the name of the processor, as Linux reports it.
 func processor() string {
-	info, _ := os.ReadFile("/proc/cpuinfo") // or there is none
+	info, _ := os.ReadFile("/proc/cpuinfo") // does not exist everywhere
 	for line := range strings.Lines(string(info)) {
 		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
 			return strings.TrimSpace(value)
@@ -94,11 +94,11 @@ func processor() string {
 	return "unknown"
 }
 
-// heap returns how many bytes are alive on the heap, by the runtime's samples.
-// Those of the storage engine are left out: its buffers have bounds of their
-// own, and whether they are on the heap at all is a matter of the build.
+// heap returns the number of live bytes on the heap, estimated from the runtime's
+// samples. Allocations of the storage engine are left out: its buffers have limits of
+// their own, and it depends on the build whether they are on the heap.
 func heap() (alive uint64) {
-	for range 2 { // what the first one finds is in the profile after the second
+	for range 2 { // the profile shows the state before the last collection but one
 		runtime.GC()
 	}
 	records := make([]runtime.MemProfileRecord, 64)
@@ -113,7 +113,7 @@ func heap() (alive uint64) {
 	for _, r := range records {
 		if r.InUseObjects() > 0 && !isEngine(r.Stack()) {
 			size := float64(r.InUseBytes()) / float64(r.InUseObjects())
-			sampled := 1 - math.Exp(-size/float64(runtime.MemProfileRate)) // the share of such objects
+			sampled := 1 - math.Exp(-size/float64(runtime.MemProfileRate)) // the probability that such an object is sampled
 			alive += uint64(float64(r.InUseBytes()) / sampled)
 		}
 	}
@@ -135,12 +135,12 @@ func isEngine(stack []uintptr) bool {
 
 func mebibytes(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
 
-// waits are the times that requests took.
-type waits []time.Duration
+// latencies are durations of requests.
+type latencies []time.Duration
 
-// quantile returns the time that the share q of all did not exceed; 0 if there
-// are none.
-func (w waits) quantile(q float64) time.Duration {
+// quantile returns the duration that a share q of all does not exceed, or 0 if w is
+// empty.
+func (w latencies) quantile(q float64) time.Duration {
 	if len(w) == 0 {
 		return 0
 	}

@@ -8,19 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// frameCase is what a client sends on an open WebSocket and what it is told.
-// The names begin with the number that the Autobahn test suite has for the
-// case, or for its neighbours.
+// frameCase has the bytes that a client sends on an open WebSocket, and the frames that
+// it receives. The names begin with the number of the case, or of a similar case, in the
+// Autobahn test suite.
 type frameCase struct {
-	name string
-	send string
-	want []string // as socket.next words it; without a close the connection is still good
-	chop bool     // byte by byte, so that a head comes in parts
-	cut  bool     // the client goes away after it
+	name       string
+	send       string
+	want       []string // in the words of socket.next; without a close, the connection must stay usable
+	byteByByte bool     // send single bytes, so that frame headers arrive in parts
+	disconnect bool     // the client disconnects after sending
 }
 
-// breach is a case that ends in 1002.
-func breach(name, send string) frameCase {
+// violation returns a case that the service closes with 1002, protocol error.
+func violation(name, send string) frameCase {
 	return frameCase{name: name, send: send, want: closes("1002")}
 }
 
@@ -28,7 +28,7 @@ func closes(code string) []string { return []string{"close " + code} }
 
 func replies(n int) []string { return slices.Repeat([]string{"reply 7"}, n) }
 
-// TestFrames sends every case on a connection of its own, to one service.
+// TestFrames sends each case on a new connection to one service.
 func TestFrames(t *testing.T) {
 	s := start(t)
 	for _, c := range slices.Concat(
@@ -36,7 +36,7 @@ func TestFrames(t *testing.T) {
 	) {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, s)
-			s.unharmed(t)
+			s.undisturbed(t)
 		})
 	}
 	require.NotContains(t, s.log.String(), "panic")
@@ -48,7 +48,7 @@ func (c frameCase) run(t *testing.T, s *service) {
 	for part := range slices.Chunk([]byte(c.send), c.step()) {
 		conn.put(string(part))
 	}
-	if c.cut {
+	if c.disconnect {
 		return
 	}
 	var got []string
@@ -67,15 +67,15 @@ func (c frameCase) run(t *testing.T, s *service) {
 		}
 	}
 	require.Equal(t, c.want, got)
-	if ends { // nothing comes after it
-		conn.shut()
+	if ends { // no frame follows the close
+		conn.closeWrite()
 		require.Equal(t, "end", conn.next(t))
 	}
 }
 
-// step is how many bytes are written at a time.
+// step returns the number of bytes to write at a time.
 func (c frameCase) step() int {
-	if c.chop {
+	if c.byteByByte {
 		return 1
 	}
 	return max(1, len(c.send))

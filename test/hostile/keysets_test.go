@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// hostileEntries are put into the key set of an issuer by somebody who can register a
-// key with it.
+// hostileEntries returns entries of a key set as an attacker could register them with an
+// issuer.
 func hostileEntries() []string {
 	return []string{
 		"null", `"x"`, "7", "[]", "{}", `{"kty":"oct","kid":"good","k":"AAAA"}`,
@@ -32,8 +32,8 @@ func hostileEntries() []string {
 	}
 }
 
-// TestHostileKeySet publishes them all around a good key, at the start and when
-// the issuer's key is replaced under the name that it had.
+// TestHostileKeySet publishes all hostile entries before and after a valid key, at the
+// start and again when that key is replaced by another with the same kid.
 func TestHostileKeySet(t *testing.T) {
 	ring := idp.NewRing(t)
 	setWith := func(k idp.Key) []byte {
@@ -61,7 +61,7 @@ func TestHostileKeySet(t *testing.T) {
 	require.Equal(t, http.StatusOK, status(after))
 	require.Equal(t, http.StatusUnauthorized, status(before))
 	require.Equal(t, 2, i.Fetches())
-	require.Equal(t, len(hostileEntries()), strings.Count(s.log.String(), "cannot be used and is skipped"), "each is warned of once")
-	require.NotContains(t, s.log.String(), strings.Repeat("good", 20), "names are cut")
-	s.unharmed(t)
+	require.Equal(t, len(hostileEntries()), strings.Count(s.log.String(), "cannot be used and is skipped"), "one warning for each entry")
+	require.NotContains(t, s.log.String(), strings.Repeat("good", 20), "long names are shortened in the log")
+	s.undisturbed(t)
 }

@@ -1,8 +1,8 @@
 package hostile
 
-// origins are headers Origin as pages, and those who are none, send them, to a
-// service that allows https://app.example.com, https://*.example.org,
-// https://xn--bcher-kva.example and myapp://phone.
+// origins returns cases of Origin headers for a service that allows
+// https://app.example.com, https://*.example.org, https://xn--bcher-kva.example and
+// myapp://phone.
 func origins() []requestCase {
 	const refused = "403 origin"
 	of := func(origin, want string) requestCase {
@@ -11,7 +11,7 @@ func origins() []requestCase {
 	return []requestCase{
 		{"absent", "", "101"},
 		of("https://app.example.com", "101"),
-		of("HTTPS://APP.example.com", "101"), // folded
+		of("HTTPS://APP.example.com", "101"), // case does not matter
 		of("https://app.example.com:443", "101"),
 		of("https://a.b.example.org", "101"),
 		of("https://xn--bcher-kva.example", "101"),
@@ -41,7 +41,7 @@ func origins() []requestCase {
 		of("https://user:pass@app.example.com", refused),
 		of("https://bücher.example", refused),
 		of("https://app.example.com\u200b", refused),
-		of("https://\u212Aapp.example.org", refused), // the Kelvin sign is no k
+		of("https://\u212Aapp.example.org", refused), // the Kelvin sign must not be folded to k
 		of("https://[::1].example.org", refused),
 		of("https://app.example.com https://evil.example", refused),
 		of("https://app.example.com,https://evil.example", refused),
@@ -49,6 +49,6 @@ func origins() []requestCase {
 		of("app.example.com", refused),
 		of("javascript://app.example.com", refused),
 		{"two headers", "Origin: https://app.example.com\r\nOrigin: https://evil.example\r\n", refused},
-		{"two that agree", "Origin: https://app.example.com\r\nOrigin: https://app.example.com\r\n", refused},
+		{"two equal headers", "Origin: https://app.example.com\r\nOrigin: https://app.example.com\r\n", refused},
 	}
 }

@@ -27,9 +27,9 @@ const (
 	audience = "bellhop"
 )
 
-// guarded starts a service that has every kind of lock: a shared secret and a
-// public key, an issuer and an audience, and a list of origins.
-func guarded(t *testing.T) (*service, *rsa.PrivateKey) {
+// startRestricted starts a service with every kind of restriction: a shared secret and a
+// public key, an issuer and an audience, and a list of allowed origins.
+func startRestricted(t *testing.T) (*service, *rsa.PrivateKey) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -57,56 +57,56 @@ func signRS256(t *testing.T, key *rsa.PrivateKey, signed string) string {
 	return string(signature)
 }
 
-// ask writes a request on a connection of its own and puts the answer into
-// words.
-func (s *service) ask(t *testing.T, request string) (word string, resp *http.Response) {
+// request sends a request on a new connection and returns the response, also as words of
+// statusWords.
+func (s *service) request(t *testing.T, request string) (word string, resp *http.Response) {
 	t.Helper()
 	c := s.dial(t)
 	defer c.Close()
 	written := make(chan struct{})
-	go func() { // it may be long, and the answer may come before its end
+	go func() { // the response to a long request may arrive before its end
 		defer close(written)
 		c.put(request)
 	}()
-	word, resp = c.answer(t)
+	word, resp = c.response(t)
 	c.Close()
 	<-written
 	return word, resp
 }
 
-// answer reads the answer to a request.
-func (c *socket) answer(t *testing.T) (word string, resp *http.Response) {
+// response reads the response to a request.
+func (c *socket) response(t *testing.T) (word string, resp *http.Response) {
 	t.Helper()
-	require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(timeout)))
 	resp, err := http.ReadResponse(c.r, nil)
 	require.NoError(t, err)
-	return said(t, resp), resp
+	return statusWords(t, resp), resp
 }
 
-// requestCase is a request, or what is hostile about it, and what it is told.
+// requestCase has a request, or the hostile part of one, and the expected response.
 type requestCase struct {
 	name string
 	send string
-	want string // as said words it
+	want string // in the words of statusWords
 }
 
-// What a token of a case is worth, where that is more than nothing.
+// Values of want for valid tokens, whose response depends on the request.
 const (
-	good      = "good"
-	scopeless = "good, but not for publishing"
+	valid     = "valid"
+	scopeless = "valid, without the scope to publish"
 )
 
-// all runs cases against one service. Whatever they bring, nobody else is
-// harmed, and nothing of a token ends up in the log.
-func all(t *testing.T, s *service, cases []requestCase, request func(c requestCase) string) {
+// runAll runs cases against one service. It checks that other clients are not disturbed
+// and that the log has no control characters.
+func runAll(t *testing.T, s *service, cases []requestCase, request func(c requestCase) string) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			word, resp := s.ask(t, request(c))
+			word, resp := s.request(t, request(c))
 			require.Equal(t, c.want, word)
 			challenge := resp.Header.Get("WWW-Authenticate")
 			require.Equal(t, strings.HasPrefix(word, "401") || word == "403 scope", strings.HasPrefix(challenge, "Bearer"), challenge)
-			s.unharmed(t)
+			s.undisturbed(t)
 		})
 	}
 	require.NotContains(t, s.log.String(), "panic")
@@ -115,11 +115,11 @@ func all(t *testing.T, s *service, cases []requestCase, request func(c requestCa
 	}
 }
 
-// TestTokens offers every token at each of the places where one may be.
+// TestTokens sends every token in each of the places where a token may be.
 func TestTokens(t *testing.T) {
-	s, key := guarded(t)
+	s, key := startRestricted(t)
 	cases := tokens(t, key)
-	doors := map[string]func(requestCase) string{
+	places := map[string]func(requestCase) string{
 		"publish": func(c requestCase) string {
 			return s.posting(c.send, "/notify", "Content-Type: application/json\r\n", draft)
 		},
@@ -128,13 +128,13 @@ func TestTokens(t *testing.T) {
 			return "GET /ws HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: bellhop.v1, bearer." + c.send + "\r\n" + upgrade + "\r\n"
 		},
 	}
-	for door, request := range doors {
-		t.Run(door, func(t *testing.T) {
+	for place, request := range places {
+		t.Run(place, func(t *testing.T) {
 			of := slices.Clone(cases)
 			for i := range of {
-				of[i].want = atDoor(door, of[i])
+				of[i].want = wantAt(place, of[i])
 			}
-			all(t, s, of, request)
+			runAll(t, s, of, request)
 		})
 	}
 	for _, c := range cases {
@@ -144,23 +144,24 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// atDoor is what a case is told at a door: the same everywhere, but that a good
-// token opens, and one without the scope opens all but one.
-func atDoor(door string, c requestCase) string {
+// wantAt returns the expected response to the token of a case at a place. The response
+// to a valid token depends on the place and on the scope; an invalid token is refused
+// everywhere.
+func wantAt(place string, c requestCase) string {
 	switch {
-	case c.want == scopeless && door == "publish":
+	case c.want == scopeless && place == "publish":
 		return "403 scope"
-	case c.want == good && door == "publish":
+	case c.want == valid && place == "publish":
 		return "202"
-	case c.want == good || c.want == scopeless:
+	case c.want == valid || c.want == scopeless:
 		return "101"
-	case c.send == "" && door == "subprotocol":
-		return "400 malformed" // bearer. and nothing
+	case c.send == "" && place == "subprotocol":
+		return "400 malformed" // "bearer." without a token
 	}
 	return c.want
 }
 
-// posting is a request with a body and these headers besides the token.
+// posting returns a POST with a token, additional headers and a body.
 func (s *service) posting(token, path, headers, body string) string {
 	var b bytes.Buffer
 	b.WriteString("POST " + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n" + headers)
@@ -171,27 +172,28 @@ func (s *service) posting(token, path, headers, body string) string {
 	return b.String()
 }
 
-// draft is a good body of POST /notify, for a user who is not there.
-const draft = `{"to":{"users":["nobody"]},"type":"t"}`
+// draft is a valid body of POST /notify to a user who is not connected. It has as many
+// bytes as lengthOfDraft says.
+const draft = `{"to":{"users":["absent"]},"type":"t"}`
 
 func TestOrigins(t *testing.T) {
-	s, _ := guarded(t)
+	s, _ := startRestricted(t)
 	token := s.token("mallory")
-	all(t, s, origins(), func(c requestCase) string {
+	runAll(t, s, origins(), func(c requestCase) string {
 		return "GET /ws HTTP/1.1\r\nHost: app.example.com\r\nAuthorization: Bearer " + token + "\r\n" + c.send + upgrade + "\r\n"
 	})
 }
 
-func TestHeads(t *testing.T) {
-	s, _ := guarded(t)
+func TestRequestHeaders(t *testing.T) {
+	s, _ := startRestricted(t)
 	fill := strings.NewReplacer("{token}", s.backend(), "{reader}", s.token("mallory"), "{draft}", draft, "{upgrade}", upgrade)
-	all(t, s, heads(), func(c requestCase) string { return fill.Replace(c.send) })
+	runAll(t, s, headers(), func(c requestCase) string { return fill.Replace(c.send) })
 }
 
 func TestBodies(t *testing.T) {
-	s, _ := guarded(t)
+	s, _ := startRestricted(t)
 	token := s.backend()
-	all(t, s, bodies(), func(c requestCase) string {
+	runAll(t, s, bodies(), func(c requestCase) string {
 		headers, body, found := strings.Cut(c.send, "\r\n\r\n")
 		if !found {
 			headers, body = "Content-Type: application/json", c.send

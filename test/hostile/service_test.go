@@ -1,9 +1,8 @@
-// Package hostile knocks at the service as those do who mean it no good: with
-// raw frames that no client library would write, with tokens, origins, heads
-// and bodies that are nearly right, and with floods. It shows that each gets
-// the status or the close code that the contract has for it, and that nobody
-// else is harmed: after every case a control client is still told what is new,
-// and what the case has started has ended.
+// Package hostile attacks the service: with raw frames that no client library would
+// write, with nearly valid tokens, origins, request headers and bodies, and with floods.
+// Each attack must be answered with the specified status or close code, and must not
+// disturb other clients: after every case a control client still receives a new
+// notification, and all goroutines of the case have ended.
 package hostile
 
 import (
@@ -33,42 +32,41 @@ import (
 
 const secret = "a hostile secret of 32 bytes or more"
 
-// patience is how long a test waits for what must come. It is no measure: only
-// a test that fails takes so long.
-const patience = 30 * time.Second
+// timeout bounds the wait for an event that must happen. Only a failing test waits this
+// long.
+const timeout = 30 * time.Second
 
-// slack is by how many goroutines the process may have grown since before the
-// first case: the store compacts and the runtime has timers when they like. It
-// is fixed, so a case that leaks one goroutine fails here if it comes up more
-// often than this, and a table has more cases than this.
+// slack is the number of goroutines by which the process may have grown since before the
+// first case, because the store and the runtime start goroutines in the background. Every
+// table has more cases than this, so a leak of one goroutine per case is detected.
 const slack = 10
 
-// TestMain writes down what the attacks have measured.
+// TestMain writes the results of the attacks into README.md.
 func TestMain(m *testing.M) {
-	runtime.MemProfileRate = 32 << 10 // for heap, which wants more samples
+	runtime.MemProfileRate = 32 << 10 // the function heap needs more samples than the default gives
 	code := m.Run()
 	if err := writeFigures(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code) //nolint:forbidigo // what TestMain is for
+	os.Exit(code) //nolint:forbidigo // TestMain decides the exit code
 }
 
-// service is a bellhop in the test's own process, with its control client.
+// service is an instance of bellhop in the process of the test, with a control client.
 type service struct {
 	t      *testing.T
 	cfg    *config.Config
 	public string // host:port
 	admin  string
-	client *http.Client // of the control client's publisher: one connection
+	client *http.Client // publishes to the control client, over one connection
 	log    *record
 
-	control *socket
-	told    int // notifications of the control client
-	base    int // goroutines when nothing happens
+	control  *socket
+	received int // notifications of the control client
+	base     int // goroutines of the idle process
 }
 
-// start starts a service with the default settings but for what change says.
+// start starts a service with the default settings, as modified by change.
 func start(t *testing.T, change ...func(*config.Config)) *service {
 	t.Helper()
 	cfg := config.Default()
@@ -81,16 +79,16 @@ func start(t *testing.T, change ...func(*config.Config)) *service {
 	}
 	s := &service{
 		t: t, cfg: cfg, log: &record{},
-		client: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}, Timeout: patience},
+		client: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}, Timeout: timeout},
 	}
 	s.run()
 	s.control = s.live(t, "control")
-	s.unharmed(t) // its publisher's connection is open from now on
+	s.undisturbed(t) // opens the connection of the publisher
 	s.base = runtime.NumGoroutine()
 	return s
 }
 
-// run starts Run, and has the end of the test wait for its end.
+// run starts app.Run. At the end of the test it is stopped and waited for.
 func (s *service) run() {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -115,7 +113,7 @@ func (s *service) run() {
 	})
 }
 
-// record keeps what the service logs.
+// record keeps the log of the service.
 type record struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -144,29 +142,28 @@ func (s *service) token(user string, scopes ...notify.Scope) string {
 	return signed
 }
 
-// backend is the token of one who may publish to users.
+// backend returns a token that may publish to users.
 func (s *service) backend() string { return s.token("backend", notify.ScopePublish) }
 
-// unharmed holds that nobody but its sender has felt what was sent: the
-// control client, which was connected before, is told something new, and every
-// goroutine that served the sender has ended.
-func (s *service) unharmed(t *testing.T) {
+// undisturbed asserts that a case has affected only its sender: the control client
+// receives a new notification, and every goroutine that served the sender has ended.
+func (s *service) undisturbed(t *testing.T) {
 	t.Helper()
-	s.hears(t)
+	s.notifyControl(t)
 	if s.base == 0 {
 		return
 	}
-	if !assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= s.base+slack }, patience, time.Millisecond,
-		"goroutines stay: there were %d", s.base) {
-		s.base = runtime.NumGoroutine() // once told, for the next case is another's
+	if !assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= s.base+slack }, timeout, time.Millisecond,
+		"goroutines have not ended: there were %d", s.base) {
+		s.base = runtime.NumGoroutine() // report the leak only once
 	}
 }
 
-// hears publishes to the control client and waits until it is told.
-func (s *service) hears(t *testing.T) {
+// notifyControl publishes to the control client and waits until the notification arrives.
+func (s *service) notifyControl(t *testing.T) {
 	t.Helper()
-	s.told++
-	title := fmt.Sprint("fresh ", s.told)
+	s.received++
+	title := fmt.Sprint("fresh ", s.received)
 	s.publish(t, fmt.Sprintf(`{"to":{"users":["control"]},"type":"t","title":%q}`, title))
 	require.Equal(t, "notification "+title, s.control.next(t))
 }
@@ -177,7 +174,7 @@ func (s *service) publish(t *testing.T, body string) {
 	require.Equal(t, "202", s.post(t, "/notify", body))
 }
 
-// post posts a body as the backend and returns what was said to it.
+// post posts a body as the backend and returns the status of the response in words.
 func (s *service) post(t *testing.T, path, body string) string {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, "http://"+s.public+path, strings.NewReader(body))
@@ -186,11 +183,12 @@ func (s *service) post(t *testing.T, path, body string) string {
 	r.Header.Set("Authorization", "Bearer "+s.backend())
 	resp, err := s.client.Do(r)
 	require.NoError(t, err)
-	return said(t, resp)
+	return statusWords(t, resp)
 }
 
-// said puts an answer into words: its status, with the name of its problem.
-func said(t *testing.T, resp *http.Response) string {
+// statusWords describes a response by its status, and by the type of the problem if it
+// has one: "422 invalid".
+func statusWords(t *testing.T, resp *http.Response) string {
 	t.Helper()
 	word := fmt.Sprint(resp.StatusCode)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -208,7 +206,7 @@ func said(t *testing.T, resp *http.Response) string {
 	return word + " " + strings.TrimPrefix(p.Type, "urn:bellhop:problem:")
 }
 
-// metrics returns what /metrics says.
+// metrics returns the body of GET /metrics.
 func (s *service) metrics(t *testing.T) string {
 	t.Helper()
 	resp, err := s.client.Get("http://" + s.admin + "/metrics")

@@ -19,8 +19,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// stall sends the same beginning of a request n times, each on a connection of its
-// own.
+// stall sends the same beginning of a request on n new connections.
 func (s *service) stall(t *testing.T, n int, request string) []*socket {
 	t.Helper()
 	all := make([]*socket, n)
@@ -31,13 +30,14 @@ func (s *service) stall(t *testing.T, n int, request string) []*socket {
 	return all
 }
 
-func hangUp(all []*socket) {
+func closeAll(all []*socket) {
 	for _, c := range all {
 		c.Close()
 	}
 }
 
-// as sends a request with a body, if there is one, and returns what was said.
+// as sends a request with a token and an optional body, and returns the status of the
+// response in words.
 func (s *service) as(t *testing.T, token, method, path, body string) string {
 	t.Helper()
 	r, err := http.NewRequest(method, "http://"+s.public+path, strings.NewReader(body))
@@ -48,12 +48,12 @@ func (s *service) as(t *testing.T, token, method, path, body string) string {
 	}
 	resp, err := s.client.Do(r)
 	require.NoError(t, err)
-	return said(t, resp)
+	return statusWords(t, resp)
 }
 
-// A request that is refused anyway is refused before its body arrives, and its connection
-// is closed.
-func TestRefusedBodiesThatNeverCome(t *testing.T) {
+// A request that is refused for its header is answered before its body arrives, and the
+// connection is closed.
+func TestRequestsAreRefusedBeforeTheirBodyArrives(t *testing.T) {
 	s := start(t)
 	for name, request := range map[string]string{
 		"401 unauthenticated": "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
@@ -61,75 +61,77 @@ func TestRefusedBodiesThatNeverCome(t *testing.T) {
 		"404 not-found":       "POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
 	} {
 		for _, c := range s.stall(t, 100, request) {
-			word, resp := c.answer(t)
+			word, resp := c.response(t)
 			require.Equal(t, name, word)
 			require.True(t, resp.Close)
 			_, err := c.r.ReadByte()
-			require.Error(t, err, "it is closed")
+			require.Error(t, err, "the connection must be closed")
 		}
-		s.unharmed(t)
+		s.undisturbed(t)
 	}
 }
 
-// A user's bodies that never end take nothing from operators, from publishers or
-// from another user.
-func TestBodiesOfAUserThatNeverEnd(t *testing.T) {
-	s := start(t, func(c *config.Config) { c.Requests = 0 }) // so that the limit on requests is not what helps
+// Request bodies of one user that never end must not block operators, publishers or other
+// users.
+func TestEndlessBodiesOfAUserBlockNoOthers(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Requests = 0 }) // without the rate limit, which would stop the attack earlier
 	stalled := s.stall(t, 300, s.posting(s.token("mallory"), "/inbox/read",
 		"Content-Type: application/json\r\nContent-Length: 65536\r\n", strings.Repeat(" ", 17<<10)))
 	large := `{"all":true}` + strings.Repeat(" ", 60<<10)
 	require.Equal(t, "200", s.as(t, s.token("ada"), "POST", "/inbox/read", large))
 	require.Equal(t, "204", s.as(t, s.token("root", notify.ScopeAdmin), "POST", "/revocations", `{"jti":"one"}`+large[12:]))
-	s.unharmedNow(t)
-	hangUp(stalled)
-	s.unharmed(t)
+	s.controlIsServed(t)
+	closeAll(stalled)
+	s.undisturbed(t)
 }
 
-// unharmedNow is unharmed while connections of the case are still open.
-func (s *service) unharmedNow(t *testing.T) {
+// controlIsServed asserts that the control client receives notifications. Unlike
+// undisturbed, it allows open connections of the case.
+func (s *service) controlIsServed(t *testing.T) {
 	t.Helper()
 	for range 3 {
-		s.hears(t)
+		s.notifyControl(t)
 	}
 }
 
-// Strangers' bodies with made-up signatures give way to a webhook's.
-func TestBodiesOfStrangersThatNeverEnd(t *testing.T) {
+// Request bodies with forged signatures that never end must not block the requests of a
+// webhook with valid signatures.
+func TestEndlessUnauthenticatedBodiesDoNotBlockWebhooks(t *testing.T) {
 	key := strings.Repeat("k", 32)
 	file := filepath.Join(t.TempDir(), "webhooks.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("- name: shop\n  secrets: [whsec_"+
 		base64.StdEncoding.EncodeToString([]byte(key))+"]\n  scopes: [notify:publish]\n"), 0o600))
 	s := start(t, func(c *config.Config) { c.WebhooksFile = file })
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	head := func(prefix, id, signature string, length int) string {
+	header := func(prefix, id, signature string, length int) string {
 		return "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(length) + "\r\n" +
 			prefix + "id: " + id + "\r\n" + prefix + "timestamp: " + now + "\r\n" + prefix + "signature: v1," + signature + "\r\n\r\n"
 	}
-	stalled := s.stall(t, 150, head("webhook-", "made-up", "AAAA", 512<<10)+strings.Repeat(" ", 70<<10))
+	stalled := s.stall(t, 150, header("webhook-", "forged", "AAAA", 512<<10)+strings.Repeat(" ", 70<<10))
 	for i, prefix := range []string{"webhook-", "svix-"} {
 		id, body := fmt.Sprint("msg_", i), draft+strings.Repeat(" ", 100<<10)
 		mac := hmac.New(sha256.New, []byte(key))
 		mac.Write([]byte(id + "." + now + "." + body))
-		word, _ := s.ask(t, head(prefix, id, base64.StdEncoding.EncodeToString(mac.Sum(nil)), len(body))+body)
+		word, _ := s.request(t, header(prefix, id, base64.StdEncoding.EncodeToString(mac.Sum(nil)), len(body))+body)
 		require.Equal(t, "202", word)
 	}
-	s.unharmedNow(t)
-	hangUp(stalled)
-	s.unharmed(t)
+	s.controlIsServed(t)
+	closeAll(stalled)
+	s.undisturbed(t)
 }
 
-// Users with many connections that take nothing of a long past hold up nobody who
-// lists an inbox or catches up.
-func TestPastsThatNobodyReads(t *testing.T) {
+// Users whose many connections do not read a long history must not block others who list
+// an inbox or resume.
+func TestUnreadHistoriesBlockNoOthers(t *testing.T) {
 	const users = 14
 	s := start(t)
 	var names []string
 	for i := range users {
 		names = append(names, fmt.Sprintf("%q", fmt.Sprint("mallory-", i)))
 	}
-	past := `{"to":{"users":["ada",` + strings.Join(names, ",") + `]},"type":"t","data":{"a":"` + strings.Repeat("x", 15<<10) + `"}}`
-	for range might(1_000, 64) {
-		s.publish(t, past)
+	body := `{"to":{"users":["ada",` + strings.Join(names, ",") + `]},"type":"t","data":{"a":"` + strings.Repeat("x", 15<<10) + `"}}`
+	for range scale(1_000, 64) {
+		s.publish(t, body)
 	}
 	var stalled []*socket
 	for i := range users {
@@ -144,40 +146,41 @@ func TestPastsThatNobodyReads(t *testing.T) {
 		require.Equal(t, "200", s.as(t, s.token("mallory-1"), "GET", "/inbox?limit=1", ""))
 	}
 	ada := s.dial(t)
-	ada.shake(t, s.handshake(s.token("ada"), "?cursor=earliest"))
+	ada.upgrade(t, s.handshake(s.token("ada"), "?cursor=earliest"))
 	for word := ""; word != "live"; word = ada.next(t) {
 		require.NotEqual(t, "end", word)
 	}
-	s.unharmedNow(t)
-	hangUp(stalled)
+	s.controlIsServed(t)
+	closeAll(stalled)
 	ada.Close()
-	s.unharmed(t)
+	s.undisturbed(t)
 }
 
-// A batch whose topics are all dots is published like any other.
-func TestTopicsOfDots(t *testing.T) {
+// A batch with topics of many dots, which match many patterns, is published like any
+// other.
+func TestTopicsOfManyDots(t *testing.T) {
 	s := start(t)
 	var topics, items []string
 	for i := range notify.MaxTopics {
 		topics = append(topics, fmt.Sprintf("%q", strings.Repeat(".", notify.MaxUserBytes-1)+fmt.Sprint(i)))
 	}
 	size := notify.MaxBatch
-	if testing.Short() { // the race detector has the store check all that it writes
+	if testing.Short() { // under the race detector the store checks everything it writes
 		size /= 10
 	}
 	for range size {
 		items = append(items, `{"to":{"topics":[`+strings.Join(topics, ",")+`]},"type":"t"}`)
 	}
-	for range might(20, 3) {
+	for range scale(20, 3) {
 		require.Equal(t, "202", s.post(t, "/notify/batch", `{"notifications":[`+strings.Join(items, ",")+`]}`))
-		s.hears(t)
+		s.notifyControl(t)
 	}
-	s.unharmed(t)
+	s.undisturbed(t)
 }
 
 // A user who toggles read state as fast as possible receives 429 with Retry-After;
 // others do not.
-func TestAUserWhoAsksTooOften(t *testing.T) {
+func TestTooManyRequestsOfAUserAreRefused(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Requests = 5 })
 	mallory, limited := s.token("mallory"), 0
 	for i := range 1_000 {
@@ -194,5 +197,5 @@ func TestAUserWhoAsksTooOften(t *testing.T) {
 	}
 	require.NotZero(t, limited)
 	require.Equal(t, "200", s.as(t, s.token("ada"), "POST", "/inbox/read", `{"all":true}`))
-	s.unharmed(t)
+	s.undisturbed(t)
 }

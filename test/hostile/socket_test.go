@@ -28,172 +28,170 @@ const (
 	opPong   = 0xA
 )
 
-// frame is a frame of a client, as right or wrong as a case wants it. What is
-// not said is right.
+// frame is a frame of a client, valid or not. With zero values it is a valid frame.
 type frame struct {
-	op      byte
-	payload string
-	more    bool    // not the last fragment
-	rsv     byte    // the reserved bits: 4, 2, 1
-	bare    bool    // not masked
-	key     [4]byte // of the mask
-	form    int     // bits that say the length: 16 or 64; 0: the fewest that can
-	claims  uint64  // the length that is said; 0: that of the payload
+	op       byte
+	payload  string
+	more     bool // not the last fragment
+	rsv      byte // the reserved bits: 4, 2, 1
+	unmasked bool
+	key      [4]byte // of the mask
+	form     int     // bits of the length field: 16 or 64; 0 means the fewest possible
+	claims   uint64  // the length in the header; 0 means that of the payload
 }
 
-// bytes returns f as it is on the wire.
+// bytes returns the encoding of f.
 func (f frame) bytes() string {
 	length := f.claims
 	if length == 0 {
 		length = uint64(len(f.payload))
 	}
-	head := []byte{f.op | f.rsv<<4, 0}
+	header := []byte{f.op | f.rsv<<4, 0}
 	if !f.more {
-		head[0] |= 0x80
+		header[0] |= 0x80
 	}
 	switch {
 	case f.form == 64 || f.form == 0 && length > 0xFFFF:
-		head[1] = 127
-		head = binary.BigEndian.AppendUint64(head, length)
+		header[1] = 127
+		header = binary.BigEndian.AppendUint64(header, length)
 	case f.form == 16 || f.form == 0 && length > 125:
-		head[1] = 126
-		head = binary.BigEndian.AppendUint16(head, uint16(length))
+		header[1] = 126
+		header = binary.BigEndian.AppendUint16(header, uint16(length))
 	default:
-		head[1] = byte(length)
+		header[1] = byte(length)
 	}
-	if f.bare {
-		return string(head) + f.payload
+	if f.unmasked {
+		return string(header) + f.payload
 	}
-	head[1] |= 0x80
+	header[1] |= 0x80
 	masked := []byte(f.payload)
 	for i := range masked {
 		masked[i] ^= f.key[i%4]
 	}
-	return string(head) + string(f.key[:]) + string(masked)
+	return string(header) + string(f.key[:]) + string(masked)
 }
 
-// one returns a whole and correct frame.
+// one returns a valid frame that is not fragmented.
 func one(op byte, payload string) string {
 	return frame{op: op, payload: payload, key: [4]byte{0xA5, 0x5A, 0x0F, 0xF0}}.bytes()
 }
 
-// closing is the payload of a close frame.
+// closing returns the payload of a close frame.
 func closing(code uint16, reason string) string {
 	return string(binary.BigEndian.AppendUint16(nil, code)) + reason
 }
 
-// command is the text of a command that is answered with "reply 7", with white
-// space behind it to have size bytes.
+// command returns a command that is answered with "reply 7", padded with white space to
+// size bytes.
 func command(size int) string {
 	const text = `{"event":"ping","ref":"7"}`
 	return text + strings.Repeat(" ", max(0, size-len(text)))
 }
 
-// socket is a WebSocket of bare hands: a TCP connection and what was learnt
-// from it.
+// socket is a TCP connection on which tests write HTTP requests and WebSocket frames by
+// hand.
 type socket struct {
 	net.Conn
 	r      *bufio.Reader
-	cursor string // the last that came
-	event  string // the code of the close event, "" before there was one
+	cursor string // last cursor received
+	event  string // code of the close event, empty before it
 }
 
-// dial connects, and nothing more.
+// dial opens a TCP connection to the service.
 func (s *service) dial(t *testing.T) *socket {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", s.public, patience)
+	conn, err := net.DialTimeout("tcp", s.public, timeout)
 	require.NoError(t, err)
 	return open(t, conn)
 }
 
-// open returns a connection that the end of the test closes.
+// open returns a socket on conn, which is closed at the end of the test.
 func open(t *testing.T, conn net.Conn) *socket {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
 	return &socket{Conn: conn, r: bufio.NewReader(conn)}
 }
 
-// put writes, as far as the other side takes it: it may have gone, and why is
-// learnt by reading.
+// put writes bytes and ignores errors, because the service may have closed the
+// connection. Tests learn the reason by reading.
 func (c *socket) put(bytes string) {
-	_ = c.SetWriteDeadline(time.Now().Add(patience))
+	_ = c.SetWriteDeadline(time.Now().Add(timeout))
 	_, _ = io.WriteString(c.Conn, bytes)
 }
 
-// shut says that no more is written.
-func (c *socket) shut() {
+// closeWrite closes the sending direction of the connection.
+func (c *socket) closeWrite() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite() // unless the other side has gone
+		_ = tcp.CloseWrite() // fails if the service has closed the connection
 	}
 }
 
 const nonce = "dGhlIHNhbXBsZSBub25jZQ=="
 
-// handshake is the request for a WebSocket.
+// handshake returns the request that opens a WebSocket.
 func (s *service) handshake(token, cursor string) string {
 	return "GET /ws" + cursor + " HTTP/1.1\r\nHost: " + s.public + "\r\nAuthorization: Bearer " + token + "\r\n" + upgrade + "\r\n"
 }
 
-// upgrade are the headers that ask for a WebSocket.
+// upgrade has the headers of a WebSocket handshake, without the token.
 const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + nonce + "\r\n"
 
-// shake upgrades c.
-func (c *socket) shake(t *testing.T, request string) {
+// upgrade performs a WebSocket handshake on c.
+func (c *socket) upgrade(t *testing.T, request string) {
 	t.Helper()
 	c.put(request)
 	resp, err := http.ReadResponse(c.r, nil)
 	require.NoError(t, err)
-	require.Equal(t, "101", said(t, resp))
+	require.Equal(t, "101", statusWords(t, resp))
 	accept := sha1.Sum([]byte(nonce + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	require.Equal(t, base64.StdEncoding.EncodeToString(accept[:]), resp.Header.Get("Sec-WebSocket-Accept"))
 	require.Empty(t, resp.Header.Values("Sec-WebSocket-Extensions"))
 }
 
-// live connects a user, and returns when the past is over.
+// live connects a user and returns after the live event.
 func (s *service) live(t *testing.T, user string) *socket {
 	t.Helper()
 	c := s.dial(t)
-	c.shake(t, s.handshake(s.token(user), ""))
+	c.upgrade(t, s.handshake(s.token(user), ""))
 	require.Equal(t, "welcome", c.next(t))
 	require.Equal(t, "live", c.next(t))
 	return c
 }
 
-// read reads a frame of the service, which never fragments, masks or
-// compresses.
+// read reads a frame of the service. The service never fragments, masks or compresses.
 func (c *socket) read() (op byte, payload []byte, err error) {
-	head := make([]byte, 2, 4)
-	if _, err := io.ReadFull(c.r, head); err != nil {
+	header := make([]byte, 2, 4)
+	if _, err := io.ReadFull(c.r, header); err != nil {
 		return 0, nil, err
 	}
-	size := int(head[1])
+	size := int(header[1])
 	switch {
-	case head[0]&0xF0 != 0x80 || size > 126:
-		return 0, nil, fmt.Errorf("a frame of the service begins with %x", head)
+	case header[0]&0xF0 != 0x80 || size > 126:
+		return 0, nil, fmt.Errorf("unexpected frame header of the service: %x", header)
 	case size == 126:
-		if _, err := io.ReadFull(c.r, head[2:4]); err != nil {
+		if _, err := io.ReadFull(c.r, header[2:4]); err != nil {
 			return 0, nil, err
 		}
-		size = int(binary.BigEndian.Uint16(head[2:4]))
+		size = int(binary.BigEndian.Uint16(header[2:4]))
 	}
 	payload = make([]byte, size)
 	_, err = io.ReadFull(c.r, payload)
-	return head[0] & 0x0F, payload, err
+	return header[0] & 0x0F, payload, err
 }
 
-// next puts the next frame into words: "pong" with its payload, "close" with
-// its code, an event with the ref that it answers, the title of a notification
-// or the name of a problem; "end" if there is none. A ping of the service is
-// answered and is no word.
+// next reads the next frame and describes it in words: "pong" with its payload, "close"
+// with its code, or an event with its ref, the title of its notification or the type of
+// its problem. At the end of the connection it returns "end". Pings of the service are
+// answered and skipped.
 func (c *socket) next(t *testing.T) string {
 	t.Helper()
-	require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(timeout)))
 	for {
 		op, payload, err := c.read()
-		var timeout net.Error
+		var netErr net.Error
 		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
-			t.Fatal("nothing comes")
+		case errors.As(err, &netErr) && netErr.Timeout():
+			t.Fatal("no frame arrives")
 		case err != nil:
 			return "end"
 		case op == opPing:
@@ -217,8 +215,8 @@ func (c *socket) next(t *testing.T) string {
 	}
 }
 
-// word puts a text frame into words, but for a close event, which the close
-// frame is held against.
+// word describes a text frame in words. For a close event it returns "" and remembers the
+// code, which next compares with that of the close frame.
 func (c *socket) word(t *testing.T, text []byte) string {
 	t.Helper()
 	var f struct {

@@ -5,37 +5,38 @@ import (
 	"strings"
 )
 
-// heads are whole requests. {token} may publish, {reader} may not, {draft} is a
-// good body, {upgrade} asks for a WebSocket.
-func heads() []requestCase {
+// headers returns cases of complete requests with placeholders: {token} may publish,
+// {reader} may not, {draft} is a valid body, {upgrade} are the headers of a WebSocket
+// handshake.
+func headers() []requestCase {
 	return slices.Concat(authorizations(), handshakes(), keys(), bombs(), smuggling())
 }
 
-// asking is a request for a WebSocket with these lines besides.
-func asking(lines ...string) string {
+// handshakeWith returns a WebSocket handshake with additional header lines.
+func handshakeWith(lines ...string) string {
 	return "GET /ws HTTP/1.1\r\nHost: x\r\n" + strings.Join(lines, "\r\n") + "\r\n{upgrade}\r\n"
 }
 
 func authorizations() []requestCase {
 	return []requestCase{
-		{"two Authorizations", asking("Authorization: Bearer {token}", "Authorization: Bearer {token}"), "400 malformed"},
-		{"two tokens in one", asking("Authorization: Bearer {token}, Bearer {token}"), "400 malformed"},
-		{"token that is JSON", asking(`Authorization: Bearer {"payload":"e30","signatures":[]}`), "400 malformed"},
-		{"token with tabs", asking("Authorization: Bearer a\tb"), "400 malformed"},
-		{"Basic", asking("Authorization: Basic YTpi"), "401 unauthenticated"},
-		{"no scheme", asking("Authorization: {token}"), "401 unauthenticated"},
-		{"scheme in other letters", asking("Authorization: bEaReR {reader}"), "101"},
-		{"scheme with a Kelvin sign", asking("Authorization: Bearer\u212A {reader}"), "401 unauthenticated"},
-		{"in the header and a subprotocol", asking("Authorization: Bearer {reader}", "Sec-WebSocket-Protocol: bellhop.v1, bearer.{reader}"), "400 malformed"},
-		{"two in the subprotocols", asking("Sec-WebSocket-Protocol: bellhop.v1, bearer.{reader}, bearer.{reader}"), "400 malformed"},
-		{"alone in the subprotocols", asking("Sec-WebSocket-Protocol: bearer.{reader}"), "400 malformed"},
-		{"unknown subprotocols", asking("Authorization: Bearer {reader}", "Sec-WebSocket-Protocol: soap, wamp"), "400 malformed"},
-		{"in a cookie", asking("Cookie: token={reader}"), "401 unauthenticated"},
-		{"in the URL", strings.Replace(asking("Accept: */*"), "/ws", "/ws?access_token={reader}", 1), "401 token-invalid"},
-		{"in the URL beside a header", strings.Replace(asking("Authorization: Bearer {reader}"), "/ws", "/ws?x={reader}", 1), "401 token-invalid"},
-		{"two cursors", strings.Replace(asking("Authorization: Bearer {reader}"), "/ws", "/ws?cursor=a&cursor=b", 1), "400 malformed"},
-		{"query that is none", strings.Replace(asking("Authorization: Bearer {reader}"), "/ws", "/ws?cursor=%zz", 1), "400 malformed"},
-		{"query with semicolons", strings.Replace(asking("Authorization: Bearer {reader}"), "/ws", "/ws?a=1;b=2", 1), "400 malformed"},
+		{"two Authorizations", handshakeWith("Authorization: Bearer {token}", "Authorization: Bearer {token}"), "400 malformed"},
+		{"two tokens in one", handshakeWith("Authorization: Bearer {token}, Bearer {token}"), "400 malformed"},
+		{"token that is JSON", handshakeWith(`Authorization: Bearer {"payload":"e30","signatures":[]}`), "400 malformed"},
+		{"token with tabs", handshakeWith("Authorization: Bearer a\tb"), "400 malformed"},
+		{"Basic", handshakeWith("Authorization: Basic YTpi"), "401 unauthenticated"},
+		{"no scheme", handshakeWith("Authorization: {token}"), "401 unauthenticated"},
+		{"scheme in another case", handshakeWith("Authorization: bEaReR {reader}"), "101"},
+		{"scheme with a Kelvin sign", handshakeWith("Authorization: Bearer\u212A {reader}"), "401 unauthenticated"},
+		{"in the header and a subprotocol", handshakeWith("Authorization: Bearer {reader}", "Sec-WebSocket-Protocol: bellhop.v1, bearer.{reader}"), "400 malformed"},
+		{"two in the subprotocols", handshakeWith("Sec-WebSocket-Protocol: bellhop.v1, bearer.{reader}, bearer.{reader}"), "400 malformed"},
+		{"alone in the subprotocols", handshakeWith("Sec-WebSocket-Protocol: bearer.{reader}"), "400 malformed"},
+		{"unknown subprotocols", handshakeWith("Authorization: Bearer {reader}", "Sec-WebSocket-Protocol: soap, wamp"), "400 malformed"},
+		{"in a cookie", handshakeWith("Cookie: token={reader}"), "401 unauthenticated"},
+		{"in the URL", strings.Replace(handshakeWith("Accept: */*"), "/ws", "/ws?access_token={reader}", 1), "401 token-invalid"},
+		{"in the URL and a header", strings.Replace(handshakeWith("Authorization: Bearer {reader}"), "/ws", "/ws?x={reader}", 1), "401 token-invalid"},
+		{"two cursors", strings.Replace(handshakeWith("Authorization: Bearer {reader}"), "/ws", "/ws?cursor=a&cursor=b", 1), "400 malformed"},
+		{"invalid query", strings.Replace(handshakeWith("Authorization: Bearer {reader}"), "/ws", "/ws?cursor=%zz", 1), "400 malformed"},
+		{"query with semicolons", strings.Replace(handshakeWith("Authorization: Bearer {reader}"), "/ws", "/ws?a=1;b=2", 1), "400 malformed"},
 	}
 }
 
@@ -59,8 +60,8 @@ func handshakes() []requestCase {
 		of("key of 15 bytes", asks+version+"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n", "400 malformed"),
 		of("key of 17 bytes", asks+version+"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA=\r\n", "400 malformed"),
 		of("key with spare bits", asks+version+"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAB==\r\n", "400 malformed"),
-		of("key that is no base64", asks+version+"Sec-WebSocket-Key: ????????????????????????\r\n", "400 malformed"),
-		of("body", asks+version+key+"Content-Length: 2\r\n\r\n", "400 malformed"), // the last line ends the head, and the next is the body
+		of("key that is not base64", asks+version+"Sec-WebSocket-Key: ????????????????????????\r\n", "400 malformed"),
+		of("body", asks+version+key+"Content-Length: 2\r\n\r\n", "400 malformed"), // the empty line ends the header, and the next line is the body
 		of("chunked body", asks+version+key+"Transfer-Encoding: chunked\r\n\r\n0\r\n", "400 malformed"),
 		of("deflate", asks+version+key+"Sec-WebSocket-Extensions: permessage-deflate\r\n", "101"),
 		{"HTTP/1.0", "GET /ws HTTP/1.0\r\nHost: x\r\n" + bearer + "{upgrade}\r\n", "426 upgrade"},
@@ -84,13 +85,13 @@ func keys() []requestCase {
 
 const lengthOfDraft = "38"
 
-// publishing is the head of a publish with these lines.
+// publishing returns the header of a publish with additional lines.
 func publishing(lines ...string) string {
 	return "POST /notify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n" +
 		strings.Join(lines, "") + "\r\n"
 }
 
-// bombs are answered by net/http, which closes the connection.
+// bombs returns large and malformed requests, most of them answered by net/http itself.
 func bombs() []requestCase {
 	const host = "GET /livez HTTP/1.1\r\nHost: x\r\n"
 	return []requestCase{
@@ -104,21 +105,21 @@ func bombs() []requestCase {
 		{"zero in a header", host + "X: a\x00b\r\n\r\n", "400"},
 		{"no host", "GET /livez HTTP/1.1\r\n\r\n", "400"},
 		{"two hosts", host + "Host: y\r\n\r\n", "400"},
-		{"HTTP/2 at once", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "404 not-found"},
+		{"HTTP/2 without an upgrade", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "404 not-found"},
 		{"HTTP/9.9", "GET /livez HTTP/9.9\r\nHost: x\r\n\r\n", "505"},
-		{"no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400"},
-		{"path that climbs", "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
-		{"path that climbs in code", "GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
-		{"path with a line", "GET /a%0d%0aX:%20b HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
-		{"metrics, which are the admin's", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
-		{"profiles, which are the admin's", "GET /debug/pprof/heap HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
+		{"not HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400"},
+		{"path with ..", "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
+		{"path with escaped ..", "GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
+		{"path with a line break", "GET /a%0d%0aX:%20b HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
+		{"metrics of the admin listener", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
+		{"profiles of the admin listener", "GET /debug/pprof/heap HTTP/1.1\r\nHost: x\r\n\r\n", "404 not-found"},
 		{"CONNECT", "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", "404 not-found"},
 		{"TRACE", "TRACE /livez HTTP/1.1\r\nHost: x\r\n\r\n", "405 method"},
 		{"a URL of another host", "GET http://evil.example/livez HTTP/1.1\r\nHost: x\r\n\r\n", "200"},
 	}
 }
 
-// smuggling are requests of which two servers in a row may see different ends.
+// smuggling returns requests whose end two servers in a row may see at different places.
 func smuggling() []requestCase {
 	chunked := "26\r\n{draft}\r\n0\r\n\r\n"
 	return []requestCase{
@@ -135,6 +136,6 @@ func smuggling() []requestCase {
 		{"chunked behind a tab", publishing("Transfer-Encoding: \x0bchunked\r\n") + chunked, "400"},
 		{"chunk of a negative size", publishing("Transfer-Encoding: chunked\r\n") + "-1\r\n{draft}\r\n0\r\n\r\n", "400 malformed"},
 		{"chunk beyond 64 bits", publishing("Transfer-Encoding: chunked\r\n") + "10000000000000026\r\n{draft}\r\n0\r\n\r\n", "400 malformed"},
-		{"chunk longer than it says", publishing("Transfer-Encoding: chunked\r\n") + "10\r\n{draft}\r\n0\r\n\r\n", "400 malformed"},
+		{"chunk longer than its size", publishing("Transfer-Encoding: chunked\r\n") + "10\r\n{draft}\r\n0\r\n\r\n", "400 malformed"},
 	}
 }

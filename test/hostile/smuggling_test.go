@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// endCase is requests that are written at once on one connection, the answers to
-// them, and whether the connection is closed then.
+// endCase has requests that are written together on one connection, the responses to
+// them, and whether the service then closes the connection.
 type endCase struct {
 	name   string
 	send   string
@@ -21,11 +21,11 @@ type endCase struct {
 	closed bool
 }
 
-// TestEndsOfRequests writes requests of which a proxy may see another end than the
-// service does. Such a request is answered, and nothing that follows it is taken for
-// a request.
-func TestEndsOfRequests(t *testing.T) {
-	s, _ := guarded(t)
+// TestRequestSmuggling writes requests whose end a proxy may see elsewhere than the
+// service does. Such a request is answered, and the bytes after it are not read as another
+// request.
+func TestRequestSmuggling(t *testing.T) {
+	s, _ := startRestricted(t)
 	fill := strings.NewReplacer("{token}", s.backend(), "{draft}", draft)
 	for _, c := range requestEnds() {
 		t.Run(c.name, func(t *testing.T) {
@@ -33,14 +33,14 @@ func TestEndsOfRequests(t *testing.T) {
 			defer conn.Close()
 			conn.put(fill.Replace(c.send))
 			for _, want := range c.want {
-				require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+				require.NoError(t, conn.SetReadDeadline(time.Now().Add(timeout)))
 				resp, err := http.ReadResponse(conn.r, &http.Request{Method: http.MethodGet})
 				require.NoError(t, err)
-				require.Equal(t, want, said(t, resp))
+				require.Equal(t, want, statusWords(t, resp))
 			}
 			if !c.closed {
 				conn.put("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-				word, _ := conn.answer(t)
+				word, _ := conn.response(t)
 				require.Equal(t, "200", word)
 				return
 			}
@@ -48,7 +48,7 @@ func TestEndsOfRequests(t *testing.T) {
 			require.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET), "%v", err)
 		})
 	}
-	s.unharmed(t)
+	s.undisturbed(t)
 }
 
 func requestEnds() []endCase {
@@ -66,13 +66,13 @@ func requestEnds() []endCase {
 	return []endCase{
 		{"length and coding", publishing(length, coding) + body + next, []string{"202"}, true},
 		{"coding and length", publishing(coding, length) + body + next, []string{"202"}, true},
-		{"length in small letters", publishing("content-length: 5\r\n", coding) + body + next, []string{"202"}, true},
+		{"length in lower case", publishing("content-length: 5\r\n", coding) + body + next, []string{"202"}, true},
 		{"length in a folded line", publishing("Content-Length:\r\n 5\r\n", coding) + body + next, []string{"202"}, true},
 		{"length twice and coding", publishing(length, length, coding) + body + next, []string{"202"}, true},
 		{"length and coding, after a length", publishing(length) + "{draft}" + publishing(length, coding) + body + next, []string{"202", "202"}, true},
-		{"length and coding at a path of another method", "GET /livez HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + nothing + next, []string{"200"}, true},
-		{"length and coding at no path", "POST /nothing HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + nothing + next, []string{"404 not-found"}, true},
-		{"length and coding at all paths", "OPTIONS * HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + nothing + next, []string{"404 not-found"}, true},
+		{"length and coding for GET", "GET /livez HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + nothing + next, []string{"200"}, true},
+		{"length and coding for an unknown path", "POST /nothing HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + nothing + next, []string{"404 not-found"}, true},
+		{"length and coding for OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + nothing + next, []string{"404 not-found"}, true},
 		{"length and coding for a WebSocket", "GET /ws HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n" + length + coding + "\r\n" + nothing + next, []string{"426 upgrade"}, true},
 		{"length and coding without a token", "POST /notify HTTP/1.1\r\nHost: x\r\n" + length + coding + "\r\n" + body + next, []string{"401 unauthenticated"}, true},
 		{"coding in HTTP/1.0", old("Connection: keep-alive\r\n"+coding) + body + next, []string{"400 malformed"}, true},
