@@ -29,15 +29,15 @@ describe("the browser client", { timeout: 300_000 }, () => {
   /** Starts a service and a browser profile. The end of the test stops both. */
   async function start(t) {
     const data = scratch();
-    const undo = [data.remove]; // to be done backwards
+    const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
     t.after(async () => {
-      for (const step of undo.reverse()) await step();
+      for (const step of cleanup.reverse()) await step();
     });
     const service = new Service(bin, data.path, home);
-    undo.push(() => service.stop());
+    cleanup.push(() => service.stop());
     await service.start();
     const context = await browser.newContext();
-    undo.push(() => context.close());
+    cleanup.push(() => context.close());
     return { service, context };
   }
 

@@ -152,14 +152,14 @@ describe("the demo page", { timeout: 600_000 }, () => {
 
   it("reconnects after the service was killed, with new tokens and without repeats", async (t) => {
     const data = scratch();
-    const undo = [data.remove]; // to be done backwards
+    const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
     t.after(async () => {
-      for (const step of undo.reverse()) await step();
+      for (const step of cleanup.reverse()) await step();
     });
     const first = await startService(bin, { dataDir: data.path });
-    undo.push(() => first.stop("SIGKILL"));
+    cleanup.push(() => first.stop("SIGKILL"));
     const { page, close } = await openPage(browser, first.origin);
-    undo.push(close);
+    cleanup.push(close);
     const demo = new DemoPage(page);
     await demo.live();
     await demo.send("all", { title: "before" });
@@ -169,7 +169,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await first.stop("SIGKILL");
     await eventually(async () => (await demo.ada.element.getAttribute("data-phase")) === "live", false);
     const second = await startService(bin, { dataDir: data.path, listen: new URL(first.origin).host });
-    undo.splice(2, 0, () => second.stop()); // stopped after the page is closed
+    cleanup.splice(2, 0, () => second.stop()); // stopped after the page is closed
     await publish(second.origin, { to: { all: true }, type: "test.after", title: "after" });
     await demo.live();
     await demo.send("all", { title: "and on" });

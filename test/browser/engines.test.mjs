@@ -38,18 +38,18 @@ for (const name of chosen) {
     /** Starts a service; returns it and a function that opens devices. The end of the test stops all of them. */
     async function start(t, env = {}) {
       const data = scratch();
-      const undo = [data.remove]; // to be done backwards
+      const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
       t.after(async () => {
-        for (const step of undo.reverse()) await step();
+        for (const step of cleanup.reverse()) await step();
         site.broken = undefined;
       });
       const service = new Service(bin, data.path, site.home, "", env);
-      undo.push(() => service.stop());
+      cleanup.push(() => service.stop());
       await service.start();
       site.sign = (user) => service.token(user, "1h");
       const device = async () => {
         const opened = await engine.device();
-        undo.push(opened.close);
+        cleanup.push(opened.close);
         return opened;
       };
       return { service, device };
@@ -73,22 +73,22 @@ for (const name of chosen) {
     it("shows on one device what has been read on another", async (t) => {
       const { service, device } = await start(t);
       const phone = await openElement(await device(), site, service.origin);
-      const desk = await openElement(await device(), site, service.origin);
+      const desktop = await openElement(await device(), site, service.origin);
       await service.publish(["one", "two"]);
-      for (const { badge } of [phone, desk]) await eventually(badge, "2");
+      for (const { badge } of [phone, desktop]) await eventually(badge, "2");
       await phone.click("[part=bell]");
       await eventually(phone.titles, ["two*", "one*"]);
       await phone.click("li:last-child [part=action]"); // mark as read
       await eventually(phone.titles, ["two*", "one"]);
-      await eventually(desk.badge, "1");
-      await desk.click("[part=bell]");
-      await eventually(desk.titles, ["two*", "one"]);
-      await desk.click("[part=read-all]");
-      for (const { titles, badge } of [phone, desk]) {
+      await eventually(desktop.badge, "1");
+      await desktop.click("[part=bell]");
+      await eventually(desktop.titles, ["two*", "one"]);
+      await desktop.click("[part=read-all]");
+      for (const { titles, badge } of [phone, desktop]) {
         await eventually(titles, ["two", "one"]);
         await eventually(badge, "");
       }
-      for (const { errors } of [phone, desk]) assert.deepEqual(await errors(), []);
+      for (const { errors } of [phone, desktop]) assert.deepEqual(await errors(), []);
     });
 
     it("shares one connection among tabs, and the next tab takes it over", async (t) => {

@@ -38,16 +38,16 @@ describe("environments", { timeout: 300_000 }, () => {
   /** Starts a service and a device. The end of the test stops both. */
   async function start(t) {
     const data = scratch();
-    const undo = [data.remove]; // to be done backwards
+    const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
     t.after(async () => {
-      for (const step of undo.reverse()) await step();
+      for (const step of cleanup.reverse()) await step();
     });
     const service = new Service(bin, data.path, site.home);
-    undo.push(() => service.stop());
+    cleanup.push(() => service.stop());
     await service.start();
     site.sign = (user) => service.token(user, "1h");
     const device = await engine.device();
-    undo.push(device.close);
+    cleanup.push(device.close);
     return { service, device };
   }
 

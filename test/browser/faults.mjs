@@ -10,7 +10,7 @@ const BAD_GATEWAY =
 /** The faults of a connection, by name. Each function handles a chunk that is being sent to one side. */
 const FAULTS = {
   /** Nothing arrives in either direction, and neither side is notified. */
-  swallow: (pair) => pair.swallow(),
+  blackhole: (pair) => pair.blackhole(),
   /** Everything arrives later, in order. */
   delay: (pair, to, chunk, random) => pair.write(to, chunk, 200 + 1500 * random()),
   /** The connection is reset. */
@@ -37,7 +37,7 @@ export const KINDS = Object.keys(FAULTS);
 /** A connection of a browser, and its connection to the service. */
 class Pair {
   open = true; // data is forwarded
-  #turn = Promise.resolve(); // keeps delayed chunks in order
+  #queue = Promise.resolve(); // keeps delayed chunks in order
 
   constructor(browser, service) {
     this.browser = browser;
@@ -54,7 +54,7 @@ class Pair {
     this.#then(0, () => this.browser.end());
   }
 
-  swallow() {
+  blackhole() {
     this.open = false;
     this.service.destroy();
   }
@@ -73,7 +73,7 @@ class Pair {
 
   #then(ms, act) {
     const wait = ms ? () => new Promise((done) => setTimeout(done, ms)) : () => {};
-    this.#turn = this.#turn.then(wait).then(() => this.open && act());
+    this.#queue = this.#queue.then(wait).then(() => this.open && act());
   }
 }
 
@@ -109,8 +109,8 @@ export class Proxy {
   }
 
   /** Stops forwarding on all open connections. New ones work. */
-  swallow() {
-    for (const pair of this.#pairs) pair.swallow();
+  blackhole() {
+    for (const pair of this.#pairs) pair.blackhole();
   }
 
   #accept(browser) {
@@ -120,7 +120,7 @@ export class Proxy {
       pair.service.destroy();
       this.#pairs.delete(pair);
     });
-    pair.service.on("error", () => {}).on("close", () => pair.finish()); // has no effect on a swallowed connection
+    pair.service.on("error", () => {}).on("close", () => pair.finish()); // has no effect on a blackholed connection
     browser.on("data", (chunk) => this.#pass(pair, pair.service, chunk));
     pair.service.on("data", (chunk) => this.#pass(pair, browser, this.#rewritten(chunk)));
   }

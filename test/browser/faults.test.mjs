@@ -38,23 +38,23 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
   /** Starts a service; returns it and functions that open devices and proxies. The end of the test stops all of them. */
   async function start(t) {
     const data = scratch();
-    const undo = [data.remove]; // to be done backwards
+    const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
     t.after(async () => {
       site.broken = undefined;
-      for (const step of undo.reverse()) await step();
+      for (const step of cleanup.reverse()) await step();
     });
     const service = new Service(bin, data.path, site.home);
-    undo.push(() => service.stop());
+    cleanup.push(() => service.stop());
     await service.start();
     site.sign = (user) => service.token(user, "1h");
     const device = async () => {
       const opened = await engine.device();
-      undo.push(opened.close);
+      cleanup.push(opened.close);
       return opened;
     };
     const openProxy = async (options) => {
       const proxy = await Proxy.open(service, options);
-      undo.push(() => proxy.close());
+      cleanup.push(() => proxy.close());
       return proxy;
     };
     return { service, device, openProxy };
@@ -66,7 +66,7 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
     const page = await openClient(await device(), site, proxy.origin);
     await service.publish("before");
     await eventually(page.titles, ["before"]);
-    proxy.swallow();
+    proxy.blackhole();
     await service.publish("while blocked");
     await eventually(page.titles, ["before", "while blocked"], AGREEMENT_TIMEOUT);
     assert.equal(await page.resets(), 0);
@@ -138,7 +138,7 @@ async function fault(service, site, proxies, pick, random) {
     () => (pick(proxies).fault = pick(KINDS)),
     () => (pick(proxies).fault = pick(KINDS)),
     () => (pick(proxies).fault = undefined),
-    () => pick(proxies).swallow(),
+    () => pick(proxies).blackhole(),
     () => {
       const broken = pick(Object.values(TOKEN_FAULTS));
       site.broken = broken;

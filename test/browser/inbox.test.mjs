@@ -27,16 +27,16 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
   /** Starts a service; returns it and a function that opens devices. The end of the test stops all of them. */
   async function start(t, env = {}) {
     const data = scratch();
-    const undo = [data.remove]; // to be done backwards
+    const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
     t.after(async () => {
-      for (const step of undo.reverse()) await step();
+      for (const step of cleanup.reverse()) await step();
     });
     const service = new Service(bin, data.path, site.home, "", env);
-    undo.push(() => service.stop());
+    cleanup.push(() => service.stop());
     await service.start();
     const device = async (options = {}) => {
       const context = await browser.newContext({ reducedMotion: "reduce", ...options });
-      undo.push(() => context.close());
+      cleanup.push(() => context.close());
       return Object.assign(await openDevice(context, service), { context });
     };
     return { service, device };
@@ -45,33 +45,33 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
   it("shows the same on two devices", async (t) => {
     const { service, device } = await start(t);
     const phone = await device();
-    const desk = await device();
+    const desktop = await device();
     await service.publish(["one", "two"]);
-    for (const { badge } of [phone, desk]) await eventually(badge, "2");
+    for (const { badge } of [phone, desktop]) await eventually(badge, "2");
     await phone.open();
-    await desk.open();
-    for (const { titles } of [phone, desk]) await eventually(titles, ["two*", "one*"]);
+    await desktop.open();
+    for (const { titles } of [phone, desktop]) await eventually(titles, ["two*", "one*"]);
 
     await phone.item("one").getByRole("button").first().click();
-    for (const { titles, badge } of [phone, desk]) {
+    for (const { titles, badge } of [phone, desktop]) {
       await eventually(titles, ["two*", "one"]);
       await eventually(badge, "1");
     }
-    await desk.click("Mark as unread", "one");
+    await desktop.click("Mark as unread", "one");
     await eventually(phone.titles, ["two*", "one*"]);
     await phone.click("Archive", "two");
-    for (const { titles, badge } of [phone, desk]) {
+    for (const { titles, badge } of [phone, desktop]) {
       await eventually(titles, ["one*"]);
       await eventually(badge, "1");
     }
     await service.publish("three");
-    await eventually(desk.titles, ["three*", "one*"]);
-    await desk.panel.getByRole("button", { name: "Mark all as read" }).click();
-    for (const { titles, badge } of [phone, desk]) {
+    await eventually(desktop.titles, ["three*", "one*"]);
+    await desktop.panel.getByRole("button", { name: "Mark all as read" }).click();
+    for (const { titles, badge } of [phone, desktop]) {
       await eventually(titles, ["three", "one"]);
       await eventually(badge, "");
     }
-    assert.deepEqual([phone.pageErrors, desk.pageErrors], [[], []]);
+    assert.deepEqual([phone.pageErrors, desktop.pageErrors], [[], []]);
   });
 
   it("shows the same in two tabs, which share a connection", async (t) => {
@@ -97,9 +97,9 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
   it("delivers marks made offline, even by the next page", async (t) => {
     const { service, device } = await start(t);
     const phone = await device();
-    const desk = await device();
+    const desktop = await device();
     await service.publish(["one", "two", "three"]);
-    await desk.open();
+    await desktop.open();
     await phone.open();
     await eventually(phone.titles, ["three*", "two*", "one*"]);
     await phone.context.setOffline(true);
@@ -108,9 +108,9 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await phone.click("Archive", "two");
     assert.deepEqual(await phone.titles(), ["three*", "one"]);
     await service.publish("four");
-    await eventually(desk.titles, ["four*", "three*", "two*", "one*"]);
+    await eventually(desktop.titles, ["four*", "three*", "two*", "one*"]);
     await phone.context.setOffline(false);
-    for (const { titles, badge } of [phone, desk]) {
+    for (const { titles, badge } of [phone, desktop]) {
       await eventually(titles, ["four*", "three*", "one"]);
       await eventually(badge, "2");
     }
@@ -121,159 +121,159 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await phone.page.close();
     await phone.context.setOffline(false);
     await openDevice(phone.context, service);
-    await eventually(desk.titles, ["four*", "three", "one"]);
+    await eventually(desktop.titles, ["four*", "three", "one"]);
   });
 
   it("shows notifications that were missed during a lost connection", async (t) => {
     const { service, device } = await start(t);
-    const desk = await device();
+    const desktop = await device();
     await service.publish("before");
-    await desk.open();
-    await eventually(desk.titles, ["before*"]);
+    await desktop.open();
+    await eventually(desktop.titles, ["before*"]);
     await service.stop();
-    await eventually(() => desk.page.evaluate(() => document.querySelector("bellhop-inbox").bell.state), "waiting");
+    await eventually(() => desktop.page.evaluate(() => document.querySelector("bellhop-inbox").bell.state), "waiting");
     await service.start();
     await service.publish("after");
-    await eventually(desk.titles, ["after*", "before*"]);
-    await eventually(desk.badge, "2");
+    await eventually(desktop.titles, ["after*", "before*"]);
+    await eventually(desktop.badge, "2");
   });
 
   it("removes replaced, recalled and expired notifications", async (t) => {
     const { service, device } = await start(t);
-    const desk = await device();
-    await desk.open();
+    const desktop = await device();
+    await desktop.open();
     await service.publish("1 comment", { collapse_key: "comments" });
     await service.publish("2 comments", { collapse_key: "comments" });
     const [id] = await service.publish("a mistake");
     await service.publish("expires soon", { ttl: 3 });
-    await eventually(desk.titles, ["soon over*", "a mistake*", "2 comments*"]);
-    await eventually(desk.badge, "3");
+    await eventually(desktop.titles, ["soon over*", "a mistake*", "2 comments*"]);
+    await eventually(desktop.badge, "3");
     await service.ask("DELETE", `/notifications/${id}`, undefined, service.token("operator", "1h", "notify:admin"));
-    await eventually(desk.titles, ["2 comments*"]);
-    await eventually(desk.badge, "1");
-    await desk.page.reload();
-    await desk.open();
-    await eventually(desk.titles, ["2 comments*"]);
-    await eventually(desk.badge, "1");
+    await eventually(desktop.titles, ["2 comments*"]);
+    await eventually(desktop.badge, "1");
+    await desktop.page.reload();
+    await desktop.open();
+    await eventually(desktop.titles, ["2 comments*"]);
+    await eventually(desktop.badge, "1");
   });
 
   it("shows at most the notifications that the service stores", async (t) => {
     const { service, device } = await start(t, { BELLHOP_NOTIFICATIONS_PER_USER: "3" });
-    const desk = await device();
-    await desk.open();
+    const desktop = await device();
+    await desktop.open();
     for (const title of ["one", "two", "three", "four", "five"]) await service.publish(title);
-    await eventually(desk.titles, ["five*", "four*", "three*"]);
-    await eventually(desk.badge, "3");
+    await eventually(desktop.titles, ["five*", "four*", "three*"]);
+    await eventually(desktop.badge, "3");
   });
 
   it("loads further pages, and has a badge of at most two digits", async (t) => {
     const { service, device } = await start(t);
     await service.publish(Array.from({ length: 120 }, (_, i) => `n${i}`));
-    const desk = await device();
-    await eventually(desk.badge, "99+");
-    await desk.open();
-    await eventually(async () => (await desk.titles()).length, 20);
-    const more = desk.panel.getByRole("button", { name: "Show older" });
+    const desktop = await device();
+    await eventually(desktop.badge, "99+");
+    await desktop.open();
+    await eventually(async () => (await desktop.titles()).length, 20);
+    const more = desktop.panel.getByRole("button", { name: "Show older" });
     for (const length of [40, 60, 80, 100, 120]) {
       await more.click();
-      await eventually(async () => (await desk.titles()).length, length);
+      await eventually(async () => (await desktop.titles()).length, length);
     }
     await more.waitFor({ state: "hidden" });
-    assert.deepEqual(await desk.titles(), Array.from({ length: 120 }, (_, i) => `n${119 - i}*`));
+    assert.deepEqual(await desktop.titles(), Array.from({ length: 120 }, (_, i) => `n${119 - i}*`));
   });
 
   it("can be operated by keyboard", async (t) => {
     const { service, device } = await start(t);
-    const desk = await device();
+    const desktop = await device();
     await service.publish(["three", "two", "one"]);
-    await eventually(desk.badge, "3");
-    const press = (...keys) => keys.reduce((before, key) => before.then(() => desk.page.keyboard.press(key)), Promise.resolve());
+    await eventually(desktop.badge, "3");
+    const press = (...keys) => keys.reduce((before, key) => before.then(() => desktop.page.keyboard.press(key)), Promise.resolve());
     await press("Tab");
-    assert.equal(await desk.focus(), "bell");
-    assert.equal(await desk.bell.getAttribute("aria-expanded"), "false");
+    assert.equal(await desktop.focus(), "bell");
+    assert.equal(await desktop.bell.getAttribute("aria-expanded"), "false");
     await press("Enter");
-    await eventually(desk.titles, ["one*", "two*", "three*"]);
-    await eventually(() => desk.bell.getAttribute("aria-expanded"), "true");
+    await eventually(desktop.titles, ["one*", "two*", "three*"]);
+    await eventually(() => desktop.bell.getAttribute("aria-expanded"), "true");
     await press("ArrowDown");
-    await eventually(desk.focus, "one");
+    await eventually(desktop.focus, "one");
     for (const [key, title] of [["ArrowDown", "two"], ["End", "three"], ["ArrowDown", "three"], ["Home", "one"], ["ArrowUp", "one"], ["ArrowDown", "two"]]) {
       await press(key);
-      assert.equal(await desk.focus(), title, key);
+      assert.equal(await desktop.focus(), title, key);
     }
     await press("Tab");
-    await eventually(desk.focus, "Mark as read: two");
+    await eventually(desktop.focus, "Mark as read: two");
     await press("Enter");
-    await eventually(desk.titles, ["one*", "two", "three*"]);
+    await eventually(desktop.titles, ["one*", "two", "three*"]);
     await press("Tab");
-    assert.equal(await desk.focus(), "Archive: two");
+    assert.equal(await desktop.focus(), "Archive: two");
     await press("Enter");
-    await eventually(desk.titles, ["one*", "three*"]);
-    assert.equal(await desk.focus(), "three"); // the next item
+    await eventually(desktop.titles, ["one*", "three*"]);
+    assert.equal(await desktop.focus(), "three"); // the next item
     await press("Enter");
-    await eventually(desk.titles, ["one*", "three"]);
-    assert.deepEqual(await desk.events("select"), ["three"]);
+    await eventually(desktop.titles, ["one*", "three"]);
+    assert.deepEqual(await desktop.events("select"), ["three"]);
     await press("Escape");
-    await eventually(desk.focus, "bell");
-    await eventually(() => desk.bell.getAttribute("aria-expanded"), "false"); // the toggle event follows later
-    await eventually(() => desk.events("toggle"), [true, false]);
+    await eventually(desktop.focus, "bell");
+    await eventually(() => desktop.bell.getAttribute("aria-expanded"), "false"); // the toggle event follows later
+    await eventually(() => desktop.events("toggle"), [true, false]);
   });
 
   it("announces new notifications to screen readers, unless the page prevents it", async (t) => {
     const { service, device } = await start(t);
     await service.publish("from before");
-    const desk = await device();
-    await eventually(desk.badge, "1");
-    await desk.page.getByRole("button", { name: "Notifications 1 unread" }).waitFor();
-    assert.equal(await desk.page.getByRole("status").textContent(), "");
+    const desktop = await device();
+    await eventually(desktop.badge, "1");
+    await desktop.page.getByRole("button", { name: "Notifications 1 unread" }).waitFor();
+    assert.equal(await desktop.page.getByRole("status").textContent(), "");
     await service.publish("now");
-    await desk.page.getByText("New notification: now").waitFor();
-    await desk.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-notification", (event) => event.preventDefault()));
+    await desktop.page.getByText("New notification: now").waitFor();
+    await desktop.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-notification", (event) => event.preventDefault()));
     await service.publish("not announced");
-    await eventually(desk.badge, "3");
-    assert.equal(await desk.page.getByRole("status").textContent(), "New notification: now");
-    assert.deepEqual(await desk.events("notification"), ["now", "not announced"]);
-    assert.deepEqual(await desk.events("count"), [1, 2, 3]);
+    await eventually(desktop.badge, "3");
+    assert.equal(await desktop.page.getByRole("status").textContent(), "New notification: now");
+    assert.deepEqual(await desktop.events("notification"), ["now", "not announced"]);
+    assert.deepEqual(await desktop.events("count"), [1, 2, 3]);
   });
 
   it("does not interpret text as HTML, and links only to http and https", async (t) => {
     const { service, device } = await start(t);
-    const desk = await device();
+    const desktop = await device();
     const title = `<img src=x onerror="alert(1)"> & {} مرحبا`;
     await service.publish(title, { body: "<b>not bold</b>", data: { url: "javascript:alert(1)" } });
     await service.publish("a page", { data: { url: "/elsewhere" } });
-    await desk.open();
-    await eventually(desk.titles, ["a page*", `${title}*`]);
-    assert.equal(await desk.panel.getByRole("link").count(), 1);
+    await desktop.open();
+    await eventually(desktop.titles, ["a page*", `${title}*`]);
+    assert.equal(await desktop.panel.getByRole("link").count(), 1);
 
-    await desk.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-select", (event) => event.preventDefault(), { once: true }));
-    await desk.panel.getByRole("link", { name: "a page" }).click();
-    await eventually(desk.badge, "1");
-    assert.equal(new URL(desk.page.url()).pathname, "/");
-    await desk.open();
-    await desk.panel.getByRole("link", { name: "a page" }).click();
-    await desk.page.waitForURL("**/elsewhere");
-    assert.deepEqual(desk.pageErrors, []);
+    await desktop.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-select", (event) => event.preventDefault(), { once: true }));
+    await desktop.panel.getByRole("link", { name: "a page" }).click();
+    await eventually(desktop.badge, "1");
+    assert.equal(new URL(desktop.page.url()).pathname, "/");
+    await desktop.open();
+    await desktop.panel.getByRole("link", { name: "a page" }).click();
+    await desktop.page.waitForURL("**/elsewhere");
+    assert.deepEqual(desktop.pageErrors, []);
   });
 
   it("uses the language and direction of the page", async (t) => {
     const { service, device } = await start(t);
-    const desk = await device({ viewport: { width: 900, height: 600 } });
+    const desktop = await device({ viewport: { width: 900, height: 600 } });
     await service.publish("شكرا");
-    await desk.page.evaluate(() => {
+    await desktop.page.evaluate(() => {
       document.documentElement.dir = "rtl";
       document.documentElement.lang = "ar";
       const plural = new Intl.PluralRules("ar");
       document.querySelector("bellhop-inbox").labels = { title: "الإشعارات", unread: (n) => `${n} (${plural.select(n)})` };
     });
-    await desk.page.getByRole("button", { name: "الإشعارات 1 (one)" }).click();
-    const panel = desk.page.getByRole("dialog", { name: "الإشعارات" });
+    await desktop.page.getByRole("button", { name: "الإشعارات 1 (one)" }).click();
+    const panel = desktop.page.getByRole("dialog", { name: "الإشعارات" });
     await eventually(() => panel.locator("time").allTextContents(), [new Intl.RelativeTimeFormat("ar", { numeric: "auto" }).format(0, "second")]);
     const [bell, box, item, action] = await Promise.all(
-      [desk.bell, panel, panel.locator("[part=link]"), panel.locator("[part=action]").last()].map((one) => one.boundingBox()),
+      [desktop.bell, panel, panel.locator("[part=link]"), panel.locator("[part=action]").last()].map((one) => one.boundingBox()),
     );
     assert.ok(Math.abs(bell.x - box.x) < 2 && box.y > bell.y + bell.height, "the panel must begin below the bell");
     assert.ok(action.x < item.x, "the actions must be at the end of the line, on the left");
-    await audit(desk.page);
+    await audit(desktop.page);
   });
 
   for (const [name, options] of Object.entries({
@@ -283,22 +283,22 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
   })) {
     it(`is accessible, ${name}`, async (t) => {
       const { service, device } = await start(t);
-      const desk = await device({ viewport: { width: 760, height: 620 }, ...options });
+      const desktop = await device({ viewport: { width: 760, height: 620 }, ...options });
       await service.publish("Edith commented on your draft", { body: "“Lovely. Ship it before lunch?”", data: { url: "/drafts/7" } });
       await service.publish("Disk on db-2 is 91 % full", { body: "At this pace it is full by 18:40.", priority: "high" });
       await service.publish("The lobby bar opens at six", { priority: "low" });
-      await eventually(desk.badge, "3");
-      await audit(desk.page);
-      await desk.open();
-      await desk.item("The lobby bar").getByRole("button").first().click();
-      await eventually(desk.badge, "2");
-      await audit(desk.page);
-      const { left, right, width } = await desk.panel.evaluate((panel) => {
+      await eventually(desktop.badge, "3");
+      await audit(desktop.page);
+      await desktop.open();
+      await desktop.item("The lobby bar").getByRole("button").first().click();
+      await eventually(desktop.badge, "2");
+      await audit(desktop.page);
+      const { left, right, width } = await desktop.panel.evaluate((panel) => {
         const { left, right } = panel.getBoundingClientRect();
         return { left, right, width: innerWidth };
       });
       assert.ok(left >= 8 && right <= width - 8, `the panel reaches from ${left} to ${right} of ${width}`);
-      await desk.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-${name}.png`) });
+      await desktop.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-${name}.png`) });
     });
   }
 });

@@ -27,17 +27,17 @@ describe("a leader that fails", { timeout: 400_000 }, () => {
   /** Starts a service; returns it and a function that opens devices. The end of the test stops all of them. */
   async function start(t) {
     const data = scratch();
-    const undo = [data.remove]; // to be done backwards
+    const cleanup = [data.remove]; // steps of the cleanup, run in reverse order
     t.after(async () => {
-      for (const step of undo.reverse()) await step();
+      for (const step of cleanup.reverse()) await step();
     });
     const service = new Service(bin, data.path, site.home);
-    undo.push(() => service.stop());
+    cleanup.push(() => service.stop());
     await service.start();
     site.sign = (user) => service.token(user, "1h");
     const device = async () => {
       const context = await browser.newContext();
-      undo.push(() => context.close());
+      cleanup.push(() => context.close());
       return context;
     };
     return { service, device };

@@ -62,7 +62,7 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
   let leads = false;
   let leaderId: string | undefined; // messages of other leaders are ignored
   let leaderHidden = false;
-  let stolenFrom = false; // another tab stole the lock, and no message of it has arrived yet
+  let lockStolen = false; // another tab stole the lock, and no message of it has arrived yet
   let failures = 0; // of the leader
   let buffered: Frame[] | undefined; // frames of the leader while this tab catches up
   let lockRequest: AbortController | undefined; // aborting it releases the lock, or ends the wait for it
@@ -88,7 +88,7 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
       // Another tab stole the lock, this request was aborted, or the browser refuses locks.
     }
     if (lockRequest !== request) return;
-    stolenFrom = granted;
+    lockStolen = granted;
     if (granted) requestLead();
     else connectAlone();
   }
@@ -126,6 +126,7 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
     if (!leads) lead();
   }
 
+  /** Connects as the leader, and announces it to the followers. */
   function lead(): void {
     closeConnection();
     leads = true;
@@ -167,6 +168,7 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
     requestLead();
   }
 
+  /** Handles a follower's request, or the announcement of a new leader. */
   function onFollowerMessage({ ask, leads }: Message): void {
     if (leads) return void requestLead(); // another tab stole the lock
     if (!ask) return;
@@ -177,11 +179,12 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
     postStatus(status, joinable ? { from, frame: ask === "open" ? tab.live() : undefined } : {});
   }
 
+  /** Handles a message of the leader. While this tab catches up, it buffers the leader's frames. */
   function onLeaderMessage({ by, leads, status, hidden, frame, ...message }: Message): void {
     if (!by) return; // another follower's request
     if (leads) leaderId = by;
     if (by !== (leaderId ??= by)) return;
-    stolenFrom = false;
+    lockStolen = false;
     const hasFrom = "from" in message;
     if (hasFrom) compareCursor(message.from);
     if (status) {
@@ -195,12 +198,14 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
     else if (!hasFrom) buffered.push(frame);
   }
 
+  /** Compares this tab's cursor with the leader's: takes it over if this tab has none, and catches up if they differ. */
   function compareCursor(from: string | undefined): void {
     const own = tab.cursor();
     if (!own) tab.setCursor(from);
     else if (own !== from && !buffered) catchUp(from);
   }
 
+  /** Receives what this tab has missed on a connection of its own, then follows the leader from its cursor. */
   function catchUp(from: string | undefined): void {
     buffered = [];
     const catchUpConnection = (connection = connectTo(service, {
@@ -231,11 +236,12 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
     }, shouldTakeOver() ? HIDDEN_SILENCE : LEADER_SILENCE);
   }
 
+  /** Sends a request to the leader. If no answer arrives in time, this tab replaces the leader. */
   function send(kind: Message["ask"]): void {
     if (!channel) return; // not shared, or closed
     clearTimeout(leaderTimer);
     // A tab that lost the lock to an unreachable tab connects alone. Otherwise the two would steal the lock from each other endlessly.
-    leaderTimer = setTimeout(() => (stolenFrom ? connectAlone() : requestLead(true)), ANSWER_TIMEOUT);
+    leaderTimer = setTimeout(() => (lockStolen ? connectAlone() : requestLead(true)), ANSWER_TIMEOUT);
     post({ ask: kind });
   }
 
@@ -244,6 +250,7 @@ export function shareConnection(service: Service, share: boolean, tab: Tab, init
     post({ status, hidden: isHidden(), failures: connection?.failures ?? failures, ...more });
   }
 
+  /** Posts a message to the other tabs, marked with this tab's id if it leads. */
   function post(message: Message): void {
     try {
       channel?.postMessage(leads ? { by: id, ...message } : message);
