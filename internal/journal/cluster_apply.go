@@ -110,11 +110,12 @@ func (j *Cluster) apply(b *batch) error {
 		j.answer(r, verdicts[:b.counts[i]])
 		verdicts = verdicts[b.counts[i]:]
 	}
-	j.health.applied(last)
 	if err := j.witnesses.applied(b.entries, last); err != nil {
 		return err
 	}
-	return j.deliverer.passOn(changes)
+	err = j.deliverer.passOn(changes)
+	j.health.applied(last) // a node whose deliveries are far behind is not ready either
+	return err
 }
 
 // answer answers the publishers of a message, if they are on this node and have not left.

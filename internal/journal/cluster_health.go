@@ -48,6 +48,7 @@ type health struct {
 	busySince time.Time // arrival of the oldest message that is being applied; zero: none is
 	last      time.Time // time of the last applied message
 	behind    bool      // there were messages after that one
+	fullSince time.Time // when the servers first refused a message since the stream is full; zero: they did not
 
 	skew       time.Duration // of the clock of this node: it is at least as much ahead of the stream's
 	clockWrong bool
@@ -138,6 +139,22 @@ func (h *health) applied(r *received) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.busySince, h.last, h.behind, h.arrived = time.Time{}, r.time, r.behind > 0, r.arrived
+	if !h.fullSince.IsZero() && r.arrived.After(h.fullSince) {
+		h.logger.Info("the journal is no longer full", "stream", h.stream)
+		h.fullSince = time.Time{}
+	}
+}
+
+// full says that the leader of the stream has refused a message since the stream is full. This
+// node is not cut off then: its connections can still resume and list.
+func (h *health) full() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.arrived = time.Now()
+	if h.fullSince.IsZero() {
+		h.logger.Error("the journal is full; raise max_bytes of the stream, or the disk that JetStream may use", "stream", h.stream)
+		h.fullSince = h.arrived
+	}
 }
 
 // clock compares the clock of this node with that of the stream's leader, by a message that
@@ -246,6 +263,8 @@ func (h *health) faultLocked(now time.Time) error {
 		return unavailable("this node has stopped following the journal: %v", h.final)
 	case !h.lost.IsZero() && (!h.began || now.Sub(h.lost) >= outOfContact):
 		return unavailable("this node is cut off from the journal: %v", h.causeLocked())
+	case !h.fullSince.IsZero():
+		return errFull()
 	case h.clockWrong:
 		return unavailable("the clock of this node is %v ahead of that of the journal", h.skew.Round(time.Millisecond))
 	case lag > maxLag:

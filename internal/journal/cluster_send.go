@@ -187,8 +187,7 @@ func (j *Cluster) send(alive context.Context, parts []*pending) {
 		if !isTemporary(refused) {
 			j.inFlight.remove(m.id)
 			m.cancel()
-			j.o.Logger.Error("the journal refused a message; nothing of it was stored", "stream", j.o.Stream, "error", refused)
-			j.answerAll(m.parts, notify.Errorf(notify.ErrUnavailable, "the journal refused it; nothing was stored"))
+			j.refuseAll(m.parts, refused)
 			return
 		}
 		parts = j.move(m.parts, partPerhapsStored, partNotStored)
@@ -200,6 +199,20 @@ func (j *Cluster) send(alive context.Context, parts []*pending) {
 			return
 		}
 	}
+}
+
+// refuseAll answers the publishers of parts that the servers have refused their entries.
+func (j *Cluster) refuseAll(parts []*pending, refused error) {
+	if isFull(refused) { // which the health logs once
+		j.answerAll(parts, errFull())
+		return
+	}
+	j.o.Logger.Error("the journal refused a message; nothing of it was stored", "stream", j.o.Stream, "error", refused)
+	j.answerAll(parts, notify.Errorf(notify.ErrUnavailable, "the journal refused it; nothing was stored"))
+}
+
+func errFull() error {
+	return notify.Errorf(notify.ErrUnavailable, "the journal is full; nothing was stored")
 }
 
 // move moves parts from one state to another, and returns them without those whose
@@ -283,7 +296,23 @@ func (j *Cluster) attempt(m *message) error {
 	defer cancel()
 	msg := &nats.Msg{Subject: subjectOf(j.o.Stream), Data: m.data, Header: nats.Header{}}
 	_, err := j.js.PublishMsg(ctx, msg, jetstream.WithMsgID(m.id), jetstream.WithExpectStream(j.o.Stream), jetstream.WithRetryAttempts(0))
+	if isFull(err) {
+		j.health.full()
+	}
 	return err
+}
+
+// JetStream's codes for a message that is refused since the stream, or the account, has reached
+// its limit.
+const (
+	errCodeStoreFailed  = 10077
+	errCodeAccountLimit = 10002
+)
+
+// isFull reports whether the stream, or the disk that the account may use, is full.
+func isFull(err error) bool {
+	var refused *jetstream.APIError
+	return errors.As(err, &refused) && (refused.ErrorCode == errCodeStoreFailed || refused.ErrorCode == errCodeAccountLimit)
 }
 
 // errCodeDuplicateInProgress is JetStream's code for a message whose ID is that of one that
@@ -304,7 +333,7 @@ func isRefusal(err error) bool {
 func isTemporary(refusal error) bool {
 	var refused *jetstream.APIError
 	if errors.As(refusal, &refused) {
-		return refused.Code == 503
+		return refused.Code == 503 && !isFull(refusal)
 	}
 	return !errors.Is(refusal, nats.ErrMaxPayload)
 }

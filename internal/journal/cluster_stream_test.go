@@ -249,3 +249,37 @@ func TestNewerRules(t *testing.T) {
 	assert.Equal(t, []string{"old"}, a.ids(t))
 	assert.Equal(t, notify.Sequence(1), a.Durable())
 }
+
+// A full stream refuses entries, and the node says so. It is not cut off: its connections
+// stay. When there is space again, it goes on by itself.
+func TestAFullStream(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a := join(t, servers, "a")
+	a.ready(t)
+	_, js := operator(t, servers)
+	limit := func(bytes int64) {
+		t.Helper()
+		s, err := js.Stream(t.Context(), stream)
+		require.NoError(t, err)
+		config := s.CachedInfo().Config
+		config.MaxBytes = bytes
+		_, err = js.UpdateStream(t.Context(), config)
+		require.NoError(t, err)
+	}
+	limit(64 << 20)
+	large := publish("large")
+	large.Content = make([]byte, 900<<10)
+	var refused error
+	for i := 0; i < 100 && refused == nil; i++ {
+		refused = a.Append(t.Context(), large)[0].Err
+	}
+	require.ErrorIs(t, refused, notify.ErrUnavailable)
+	require.ErrorContains(t, refused, "full")
+	require.Eventually(t, func() bool { return a.Ready() != nil }, 10*time.Second, 20*time.Millisecond)
+	require.ErrorContains(t, a.Ready(), "full")
+	limit(-1)
+	a.ready(t)
+	require.NoError(t, a.Append(t.Context(), publish("after"))[0].Err)
+	assert.Zero(t, a.cutOff.Load())
+}

@@ -65,7 +65,17 @@ func OpenStream(ctx context.Context, o StreamOptions) (StreamInfo, error) {
 	return info, err
 }
 
+// openStream does what OpenStream does. A request that the servers do not permit is not
+// answered: the reason comes with the connection.
 func openStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (jetstream.Stream, StreamInfo, error) {
+	s, info, err := findStream(ctx, js, o)
+	if refused := o.Conn.LastError(); errors.Is(err, context.DeadlineExceeded) && errors.Is(refused, nats.ErrPermissionViolation) {
+		err = fmt.Errorf("%w: %w", err, refused)
+	}
+	return s, info, err
+}
+
+func findStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (jetstream.Stream, StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	s, err := js.Stream(ctx, o.Name)
