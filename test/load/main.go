@@ -1,7 +1,7 @@
 // Command load builds and runs the load tool, which measures the speed and the
 // cost of the service; see README.md. The tool is a module of its own, in bench,
-// so that building, vetting and linting the service leave it out. It has to be
-// started from the top of the repository.
+// so that building, vetting and linting the service do not include it. It must be
+// started in the top directory of the repository.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"syscall"
 )
 
-// failed is the exit code for a tool that could not be built or started.
+// failed is the exit code if the tool could not be built or started.
 const failed = 2
 
 func main() {
@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string) (code int, err error) {
 	program := filepath.Join(dir, "load")
 	build := exec.CommandContext(ctx, "go", "build", "-C", "test/load/bench", "-o", program, ".")
 	if out, err := build.CombinedOutput(); err != nil {
-		return failed, fmt.Errorf("build the load tool, from the top of the repository: %w\n%s", err, out)
+		return failed, fmt.Errorf("build the load tool (run it in the top directory of the repository): %w\n%s", err, out)
 	}
 	tool := exec.CommandContext(ctx, program, args...)
 	tool.Stdin, tool.Stdout, tool.Stderr = os.Stdin, os.Stdout, os.Stderr

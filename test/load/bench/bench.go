@@ -18,30 +18,28 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/server"
 )
 
-// crowdLoops is how many goroutines share the sockets.
+// crowdLoops is the number of goroutines that share the sockets.
 const crowdLoops = 2
 
-// bench is one call of the tool: what is measured, with what, and what came of
-// it.
+// bench is one run of the tool: its sizes, its programs and its results.
 type bench struct {
 	sizes    sizes
 	dir      string // for programs, data and logs; removed at the end
 	programs map[side]string
 	results  *results
 	progress io.Writer
-	rs256    *rs256 // nil until it is needed
-	profiles string // directory for profiles of the service; empty: none are taken
-	profiled int    // how many are there
+	rs256    *rs256 // nil until the first scenario that needs it
+	profiles string // directory for profiles of the service; if empty, none are taken
+	profiled int    // number of profiles taken
 }
 
-// rs256 is what a service with a public key is spoken to and started with.
+// rs256 has the public key of a service and the dialect with the tokens for it.
 type rs256 struct {
 	dialect   *dialect.Service
 	publicKey []byte
 }
 
-// build compiles floor and service. A service that has been built already is
-// taken as it is.
+// build compiles floor and service, unless built names a service that exists already.
 func (b *bench) build(ctx context.Context, built string) error {
 	floorProgram, err := server.Build(ctx, b.dir, "test/load/bench", "./floor")
 	if err != nil {
@@ -56,8 +54,7 @@ func (b *bench) build(ctx context.Context, built string) error {
 	return nil
 }
 
-// run runs every scenario. What is wrong with one run does not keep the others
-// from being measured.
+// run runs every scenario. If one fails, the others still run.
 func (b *bench) run(ctx context.Context, scenarios []scenario) error {
 	var errs []error
 	for _, sc := range scenarios {
@@ -73,7 +70,7 @@ func (b *bench) run(ctx context.Context, scenarios []scenario) error {
 	return errors.Join(errs...)
 }
 
-// turns runs a scenario in turn on floor and service, as often as the sizes say.
+// turns runs a scenario on floor and service in turn, in every round.
 func (b *bench) turns(ctx context.Context, sc scenario) error {
 	var errs []error
 	for round := range b.sizes.rounds {
@@ -88,7 +85,7 @@ func (b *bench) turns(ctx context.Context, sc scenario) error {
 	return errors.Join(errs...)
 }
 
-// timed runs f, and says how long it took and what went wrong.
+// timed runs f and prints its duration and its error.
 func (b *bench) timed(what string, f func() error) error {
 	start := time.Now()
 	err := f()
@@ -100,7 +97,7 @@ func (b *bench) timed(what string, f func() error) error {
 	return nil
 }
 
-// runOne starts one server afresh and runs one scenario on it.
+// runOne starts a new server and runs one scenario on it.
 func (b *bench) runOne(ctx context.Context, sc scenario, which side) (err error) {
 	if err := enoughFiles(sc.clients(b.sizes)); err != nil {
 		return err
@@ -136,7 +133,7 @@ func (b *bench) runOne(ctx context.Context, sc scenario, which side) (err error)
 	return sc.run(ctx, s)
 }
 
-// makeDir makes a directory in which a server may keep its data and its log.
+// makeDir creates a directory for a server's data and log.
 func (b *bench) makeDir(name string) (dir string, err error) {
 	if dir, err = os.MkdirTemp(b.dir, name+"-"); err != nil {
 		return "", fmt.Errorf("make a directory: %w", err)
@@ -147,7 +144,7 @@ func (b *bench) makeDir(name string) (dir string, err error) {
 	return dir, nil
 }
 
-// start starts the server of the session's side, and finds how to speak to it.
+// start starts the server of the session's side and sets the session's dialect.
 func (b *bench) start(ctx context.Context, s *session, sc scenario, dir string) (err error) {
 	switch program := b.programs[s.side]; {
 	case s.side == floor:
@@ -162,8 +159,8 @@ func (b *bench) start(ctx context.Context, s *session, sc scenario, dir string) 
 	return err
 }
 
-// startRS256 starts a service that knows no secret but a public key. The tokens
-// are signed for the first of its kind and used by all.
+// startRS256 starts a service with a public key and without a secret. Tokens are signed
+// before the first such service starts, and reused for the following ones.
 func (b *bench) startRS256(ctx context.Context, s *session, sc scenario, dir string) (*server.Server, error) {
 	if b.rs256 == nil {
 		d, publicKey, err := dialect.NewServiceRS256(sc.clients(b.sizes))
@@ -186,26 +183,26 @@ func (b *bench) startRS256(ctx context.Context, s *session, sc scenario, dir str
 }
 
 func (b *bench) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(b.progress, format+"\n", args...) // to a terminal; what counts is in the table
+	_, _ = fmt.Fprintf(b.progress, format+"\n", args...) // progress only: the results are in the table
 }
 
-// enoughFiles returns an error if this process may not open so many sockets.
-// Servers have the same limit.
+// enoughFiles returns an error if this process may not open enough sockets for a number
+// of clients. Servers have the same limit.
 func enoughFiles(clients int) error {
-	const besides = maxPublishers + 64
+	const others = maxPublishers + 64
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("read the limit on open files: %w", err)
 	}
-	if need := uint64(clients + besides); limit.Max < need {
+	if need := uint64(clients + others); limit.Max < need {
 		return fmt.Errorf("%d clients need %d open files, and the limit is %d: raise it (ulimit -Hn)", clients, need, limit.Max)
 	}
 	return nil
 }
 
-// runBesideOthers runs the scenarios and says how much of the machine was taken
-// by others meanwhile.
-func (b *bench) runBesideOthers(ctx context.Context, scenarios []scenario) (others string, err error) {
+// runAndReportOthers runs the scenarios and reports how much of the machine other
+// processes used meanwhile.
+func (b *bench) runAndReportOthers(ctx context.Context, scenarios []scenario) (others string, err error) {
 	machine, err1 := server.ReadMachine()
 	own, err2 := ownTime()
 	if err := errors.Join(err1, err2); err != nil {
@@ -222,8 +219,8 @@ func (b *bench) runBesideOthers(ctx context.Context, scenarios []scenario) (othe
 	return fmt.Sprintf("other work took %.0f %% of the machine", share), failed
 }
 
-// ownTime returns the processor time of this process and of all that it has
-// started and waited for.
+// ownTime returns the processor time of this process and of its children that have
+// ended.
 func ownTime() (time.Duration, error) {
 	var sum time.Duration
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {

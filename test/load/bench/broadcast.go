@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/publish"
 )
 
-// pace keeps a publisher of broadcasts below the service's limit of 100 per
-// second. With thousands of clients one takes longer anyway.
+// pace keeps a publisher of broadcasts below the service's limit of 100 per second.
+// With thousands of clients a broadcast takes longer than this anyway.
 const pace = 11 * time.Millisecond
 
 // broadcasts measures one broadcast at a time, then four under way.
@@ -29,7 +29,7 @@ func broadcasts(ctx context.Context, s *session) error {
 	if err := s.broadcast(ctx, "four broadcasts", 4); err != nil {
 		return err
 	}
-	if s.side == service { // the floor keeps nothing to replace or recall
+	if s.side == service { // the floor cannot replace or recall
 		if err := s.changing(ctx); err != nil {
 			return err
 		}
@@ -37,8 +37,8 @@ func broadcasts(ctx context.Context, s *session) error {
 	return s.check(ctx)
 }
 
-// broadcast has so many publishers tell everyone, each as soon as everyone has
-// its last.
+// broadcast measures a number of concurrent publishers of broadcasts. Each publishes its
+// next one when all clients have received its last one.
 func (s *session) broadcast(ctx context.Context, name string, publishers int) error {
 	return s.broadcastAs(ctx, name, publishers, dialect.Stored)
 }
@@ -50,7 +50,7 @@ func (s *session) broadcastAs(ctx context.Context, name string, publishers int, 
 	objects, err := s.allocations(ctx, func() (err error) {
 		start := time.Now()
 		cpu, err = s.cost(func() (err error) {
-			sent, err = s.tellAll(ctx, publishers, kind)
+			sent, err = s.publishBroadcasts(ctx, publishers, kind)
 			return err
 		})
 		took = time.Since(start)
@@ -68,14 +68,14 @@ func (s *session) broadcastAs(ctx context.Context, name string, publishers int, 
 	return nil
 }
 
-// tellAll runs the publishers, each in a lane of its own, and returns how many
-// broadcasts they sent together.
-func (s *session) tellAll(ctx context.Context, publishers int, kind dialect.Kind) (sent int64, err error) {
+// publishBroadcasts runs the publishers, each in its own lane, and returns the total
+// number of broadcasts.
+func (s *session) publishBroadcasts(ctx context.Context, publishers int, kind dialect.Kind) (sent int64, err error) {
 	before := s.inLane
 	errs := make([]error, publishers)
 	var wg sync.WaitGroup
 	for i := range publishers {
-		wg.Go(func() { errs[i] = s.tellAllInLane(ctx, i+1, kind) })
+		wg.Go(func() { errs[i] = s.publishBroadcastsInLane(ctx, i+1, kind) })
 	}
 	wg.Wait()
 	for lane, n := range s.inLane {
@@ -84,7 +84,7 @@ func (s *session) tellAll(ctx context.Context, publishers int, kind dialect.Kind
 	return sent, errors.Join(errs...)
 }
 
-func (s *session) tellAllInLane(ctx context.Context, lane int, kind dialect.Kind) (err error) {
+func (s *session) publishBroadcastsInLane(ctx context.Context, lane int, kind dialect.Kind) (err error) {
 	line, err := publish.Dial(s.server.Address)
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
-// changing measures broadcasts that replace the last, and broadcasts that are
-// recalled, each beside plain ones.
+// changing measures broadcasts that replace the last one, and broadcasts that are
+// recalled, and compares both with plain ones.
 func (s *session) changing(ctx context.Context) error {
 	if err := s.broadcastAs(ctx, "collapsing broadcast", 1, dialect.Collapsing); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *session) changing(ctx context.Context) error {
 	return nil
 }
 
-// operator tells everyone something, and may take it back.
+// operator publishes and recalls broadcasts over HTTP.
 type operator struct {
 	session *session
 	client  *http.Client
@@ -52,7 +52,7 @@ func (o *operator) measure(ctx context.Context, recalls bool) error {
 	cpu, err := s.cost(func() error {
 		for start := s.now(); s.now()-start < s.sizes.lasts; sent++ {
 			next := time.After(pace)
-			if err := o.tell(ctx, recalls); err != nil {
+			if err := o.broadcast(ctx, recalls); err != nil {
 				return err
 			}
 			<-next
@@ -66,19 +66,19 @@ func (o *operator) measure(ctx context.Context, recalls bool) error {
 	return nil
 }
 
-func (o *operator) tell(ctx context.Context, recalls bool) error {
+func (o *operator) broadcast(ctx context.Context, recalls bool) error {
 	const lane = 1
 	s := o.session
 	speaks, ok := s.dialect.(*dialect.Service)
 	if !ok {
-		return fmt.Errorf("%w: %T recalls nothing", errFault, s.dialect)
+		return fmt.Errorf("%w: %T cannot recall", errFault, s.dialect)
 	}
 	s.inLane[lane]++
 	m := mark.Mark{Lane: lane, User: mark.Everyone, Sequence: s.inLane[lane], Sent: int64(s.now())}
 	var receipt struct {
 		ID string `json:"id"`
 	}
-	if err := o.ask(ctx, speaks.Operator(), http.MethodPost, "/notify", speaks.Draft(m), &receipt); err != nil {
+	if err := o.request(ctx, speaks.Operator(), http.MethodPost, "/notify", speaks.Draft(m), &receipt); err != nil {
 		return err
 	}
 	if err := s.crowd.Await(ctx, lane, int64(s.inLane[lane])*int64(s.clients)); err != nil {
@@ -87,11 +87,12 @@ func (o *operator) tell(ctx context.Context, recalls bool) error {
 	if !recalls {
 		return nil
 	}
-	return o.ask(ctx, speaks.Operator(), http.MethodDelete, "/notifications/"+receipt.ID, nil, nil)
+	return o.request(ctx, speaks.Operator(), http.MethodDelete, "/notifications/"+receipt.ID, nil, nil)
 }
 
-// ask returns when a request was answered with success.
-func (o *operator) ask(ctx context.Context, token, method, path string, body []byte, answer any) error {
+// request sends a request that must be answered with success, and decodes the response
+// into answer unless that is nil.
+func (o *operator) request(ctx context.Context, token, method, path string, body []byte, answer any) error {
 	url := "http://" + o.session.server.Address.String() + path
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
@@ -109,13 +110,13 @@ func (o *operator) ask(ctx context.Context, token, method, path string, body []b
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%w: %s %s answers %d: %s", errFault, method, path, response.StatusCode, text)
+		return fmt.Errorf("%w: %s %s was answered with %d: %s", errFault, method, path, response.StatusCode, text)
 	}
 	if answer == nil {
 		return nil
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", path, err)
+		return fmt.Errorf("decode the response of %s: %w", path, err)
 	}
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// growth measures with few connections and with many what one delivery and one
-// publish cost, and how much more that is. Each has a server of its own, since
-// a store that has been written to for a while has more to do.
+// growth measures the cost of a delivery and of a publish with few and with many
+// connections. Each measurement has a new server, because a store that has been written to
+// for a while has more background work.
 func growth(ctx context.Context, b *bench) error {
 	for round := range b.sizes.rounds {
 		for _, side := range []side{floor, service} {
@@ -31,7 +31,8 @@ func growth(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// crowded measures a broadcast at a time and then publishes to single users.
+// crowded returns a scenario that measures one broadcast at a time and then publishes to
+// single users.
 func crowded(name string) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		if _, err := s.connect(ctx); err != nil {

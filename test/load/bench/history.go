@@ -15,9 +15,9 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/server"
 )
 
-// histories measures what a publish costs when few users have history and when
-// many have, in turn, on two services that run side by side. Then it fills the
-// store of many further and measures how long a service takes to start with it.
+// histories measures the cost of a publish with few and with many users that have
+// history, in turn on two services that run side by side. Then it fills the store of the
+// second one and measures how long the service takes to start.
 func histories(ctx context.Context, b *bench) (err error) {
 	few, err := b.newStock(ctx, "few users", b.sizes.fewUsers)
 	if err != nil {
@@ -45,20 +45,20 @@ func histories(ctx context.Context, b *bench) (err error) {
 	return many.starts(ctx)
 }
 
-// stock is a service without connections, and what its store holds: of so many
-// users, each as much as the others.
+// stock is a service without connections whose store has history of a number of users,
+// each with the same number of notifications.
 type stock struct {
 	bench   *bench
 	name    string
 	dir     string
 	users   int
-	told    int // notifications that are kept
+	stored  int // notifications published so far
 	server  *server.Server
 	dialect dialect.Dialect
 }
 
-// newStock starts a service in which each of so many users has been told
-// something. The caller must close it.
+// newStock starts a service with one notification for each of a number of users. The
+// caller must close it.
 func (b *bench) newStock(ctx context.Context, name string, users int) (k *stock, err error) {
 	k = &stock{bench: b, name: name, users: users, dialect: dialect.NewService(server.Secret, maxPublishers)}
 	if k.dir, err = b.makeDir("history"); err != nil {
@@ -78,7 +78,7 @@ func (k *stock) start(ctx context.Context) (err error) {
 	return err
 }
 
-// close stops the service, if it runs, and removes what it kept.
+// close stops the service, if it runs, and removes its data.
 func (k *stock) close() (err error) {
 	if k.server != nil {
 		err = k.server.Stop()
@@ -86,7 +86,7 @@ func (k *stock) close() (err error) {
 	return errors.Join(err, os.RemoveAll(k.dir))
 }
 
-// fill has n more notifications kept, or a few more than that.
+// fill publishes at least n more notifications.
 func (k *stock) fill(ctx context.Context, n int, whose turn) error {
 	const publishers, inOne, most = 8, 1_000, 20 * time.Minute
 	start := time.Now()
@@ -94,12 +94,12 @@ func (k *stock) fill(ctx context.Context, n int, whose turn) error {
 	if err != nil {
 		return fmt.Errorf("fill the store: %w", err)
 	}
-	k.bench.say("           %s, %s notifications kept, %.1f s", k.name, thousands(int64(k.told)), time.Since(start).Seconds())
+	k.bench.say("           %s, %s notifications stored, %.1f s", k.name, thousands(int64(k.stored)), time.Since(start).Seconds())
 	return nil
 }
 
-// fillAndRest has every user told something, in no order, as users are told
-// things: that makes the store what it is.
+// fillAndRest publishes to every user in scattered order, which makes the store as
+// fragmented as in production, and waits for its compactions.
 func (k *stock) fillAndRest(ctx context.Context) error {
 	if err := k.fill(ctx, k.users, scattered); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (k *stock) fillAndRest(ctx context.Context) error {
 	return k.rest(ctx)
 }
 
-// rest waits until the service has next to nothing left to do in the
-// background, as it has while what was filled in is sorted.
+// rest waits until the service uses almost no processor time, that is until its store has
+// been compacted.
 func (k *stock) rest(ctx context.Context) error {
 	const most, quiet = 60, 50 * time.Millisecond
 	start := time.Now()
@@ -121,11 +121,11 @@ func (k *stock) rest(ctx context.Context) error {
 			break
 		}
 	}
-	k.bench.say("           %s, at rest after %.0f s", k.name, time.Since(start).Seconds())
+	k.bench.say("           %s, idle after %.0f s", k.name, time.Since(start).Seconds())
 	return nil
 }
 
-// measure notes what a publish to one user costs.
+// measure records the cost of a publish to one user.
 func (k *stock) measure(ctx context.Context) error {
 	l := load{publishers: 64}
 	if _, err := k.publish(ctx, l, scattered, k.bench.sizes.warmUp, 0); err != nil {
@@ -143,19 +143,19 @@ func (k *stock) measure(ctx context.Context) error {
 	return nil
 }
 
-// turn says which of so many users is told at step n. Everyone has a turn
-// before anyone has a second.
+// turn returns the user of the n-th publish to a number of users. Every user has one
+// turn before any user has a second.
 type turn func(n, users int) uint32
 
 func inOrder(n, users int) uint32 { return uint32(n % users) }
 
-// scattered has neighbours in time be none in the store.
+// scattered lets consecutive publishes go to users that are not neighbours in the store.
 func scattered(n, users int) uint32 {
-	const prime = 7_368_787 // divides no number of users that is used here
+	const prime = 7_368_787 // not a divisor of any number of users in the sizes
 	return uint32(n * prime % users)
 }
 
-// publish publishes as l says for a time, or until so many requests.
+// publish publishes as described by l, for a time or until a number of requests.
 func (k *stock) publish(ctx context.Context, l load, whose turn, lasts time.Duration, most int) (publish.Result, error) {
 	marks := make([]mark.Mark, max(l.batch, 1))
 	return publish.Run(ctx, publish.Options{
@@ -167,23 +167,23 @@ func (k *stock) publish(ctx context.Context, l load, whose turn, lasts time.Dura
 		PerSecond:  l.perSecond,
 		Source: func(dst []byte, publisher int, at time.Duration) ([]byte, int) {
 			for i := range marks {
-				k.told++
-				marks[i] = mark.Mark{User: whose(k.told, k.users), Sequence: uint32(k.told), Sent: int64(at)}
+				k.stored++
+				marks[i] = mark.Mark{User: whose(k.stored, k.users), Sequence: uint32(k.stored), Sent: int64(at)}
 			}
 			return k.dialect.Publish(dst, publisher, marks, dialect.Stored), len(marks)
 		},
 	})
 }
 
-// unsorted is how many notifications are published before a kill: more than
-// the store keeps in memory, so that there is something to be read again.
+// unsorted is the number of notifications that are published before a kill: more than the
+// store keeps in memory, so that the log must be replayed.
 const unsorted = 50_000
 
-// starts measures how long the service takes to start with a full store, after
-// it was stopped and after it was killed. The store is filled user by user,
-// which it takes several times as fast, and keeps as much.
+// starts measures how long the service takes to start with a full store, after a stop and
+// after a kill. The store is filled user by user, which is several times as fast as in
+// scattered order and gives the same amount of data.
 func (k *stock) starts(ctx context.Context) error {
-	if missing := k.bench.sizes.kept - k.told; missing > 0 {
+	if missing := k.bench.sizes.kept - k.stored; missing > 0 {
 		if err := k.fill(ctx, missing, inOrder); err != nil {
 			return err
 		}
@@ -209,8 +209,7 @@ func (k *stock) starts(ctx context.Context) error {
 	return nil
 }
 
-// restart ends the service and starts it again, and sees that nothing that was
-// durable is missing then.
+// restart ends the service, starts it again and checks that no durable entry is missing.
 func (k *stock) restart(ctx context.Context, metric string, end func(*server.Server) error) error {
 	before, err := k.server.Metric(ctx, server.Sequence)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"github.com/bellhop/bellhop/test/mallory"
 )
 
-// The users of a service that one of them attacks.
+// The users of a service, one of which attacks it.
 const (
-	attacker = 0 // with a full inbox
-	told     = 1
+	attacker = 0 // has a full inbox
+	receiver = 1
 )
 
-// hostility measures how long publishes take beside one user who does everything
-// that it can, and without that user, in turn. The service has its default limits.
+// hostility measures how long publishes take, in turn without and with one user who does
+// everything that it can. The service has its default limits.
 func hostility(ctx context.Context, b *bench) (err error) {
 	speaks := dialect.NewService(server.Secret, maxPublishers)
 	k := &stock{bench: b, name: "hostile", users: 2, dialect: speaks}
@@ -38,10 +38,10 @@ func hostility(ctx context.Context, b *bench) (err error) {
 	}
 	user := mallory.User{Address: k.server.Address.String(), Token: speaks.Token(attacker)}
 	for range b.sizes.rounds {
-		if err := k.answers(ctx, "publish alone"); err != nil {
+		if err := k.responses(ctx, "publish alone"); err != nil {
 			return err
 		}
-		if err := k.besides(ctx, user); err != nil {
+		if err := k.responsesUnderAttack(ctx, user); err != nil {
 			return err
 		}
 		b.results.add("hostile growth", service, b.results.last("publish beside one", service)/b.results.last("publish alone", service))
@@ -49,8 +49,8 @@ func hostility(ctx context.Context, b *bench) (err error) {
 	return nil
 }
 
-// besides measures beside an attack.
-func (k *stock) besides(ctx context.Context, user mallory.User) error {
+// responsesUnderAttack measures response times while user attacks.
+func (k *stock) responsesUnderAttack(ctx context.Context, user mallory.User) error {
 	attack, stop := context.WithCancel(ctx)
 	var attacking sync.WaitGroup
 	defer attacking.Wait()
@@ -59,13 +59,13 @@ func (k *stock) besides(ctx context.Context, user mallory.User) error {
 	if err := pause(ctx, k.bench.sizes.warmUp); err != nil {
 		return err
 	}
-	return k.answers(ctx, "publish beside one")
+	return k.responses(ctx, "publish beside one")
 }
 
-// answers notes how long a publish waits for its answer, at a rate that leaves the
-// service most of its time.
-func (k *stock) answers(ctx context.Context, metric string) error {
-	result, err := k.publish(ctx, load{publishers: 4, perSecond: 200}, toOne(told), k.bench.sizes.lasts, 0)
+// responses records the response time of publishes, at a rate that leaves the service
+// mostly idle.
+func (k *stock) responses(ctx context.Context, metric string) error {
+	result, err := k.publish(ctx, load{publishers: 4, perSecond: 200}, toOne(receiver), k.bench.sizes.lasts, 0)
 	if err != nil {
 		return fmt.Errorf("%s: %w", metric, err)
 	}

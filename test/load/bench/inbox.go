@@ -17,17 +17,17 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// Whose inboxes are measured, and how much they hold.
+// Users whose inboxes are measured, and the numbers of notifications in them.
 const (
 	fullInbox  = 0
 	smallInbox = 1
-	keptInFull = 1_000 // as many as are kept by default
+	keptInFull = 1_000 // the default limit
 	keptInTiny = 50
 )
 
-// inboxes measures what it costs to list 50 of a full inbox, and to change a
-// state there and in a small one: the count that every change tells must not
-// cost more where there is more. There is no floor, which keeps nothing.
+// inboxes measures the cost of listing 50 of a full inbox, and of marking a notification
+// there and in a small inbox: the unread count in every response must not cost more in a
+// larger inbox. The floor is not measured, because it stores nothing.
 func inboxes(ctx context.Context, b *bench) (err error) {
 	speaks := dialect.NewService(server.Secret, maxPublishers)
 	k := &stock{bench: b, name: "inboxes", users: 2, dialect: speaks}
@@ -58,14 +58,14 @@ func inboxes(ctx context.Context, b *bench) (err error) {
 	return nil
 }
 
-// reader is somebody who looks at an inbox, over one connection.
+// reader lists and marks the inbox of a user, over one connection.
 type reader struct {
 	stock  *stock
 	token  string
 	client *http.Client
 }
 
-// page is what a reader makes of the answer to a listing.
+// page has the members of an inbox response that are checked.
 type page struct {
 	Items []struct {
 		ID string `json:"id"`
@@ -73,18 +73,18 @@ type page struct {
 	Unread int `json:"unread_count"`
 }
 
-// measure lists and marks for a while each.
+// measure measures lists and marks, one kind after the other.
 func (r *reader) measure(ctx context.Context, full bool) error {
 	var first page
-	if err := r.ask(ctx, http.MethodPost, "/inbox/unread", []byte(`{"all":true}`), &first); err != nil {
+	if err := r.request(ctx, http.MethodPost, "/inbox/unread", []byte(`{"all":true}`), &first); err != nil {
 		return err
 	}
-	list := func() error { return r.ask(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
+	list := func() error { return r.request(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
 	if err := list(); err != nil {
 		return err
 	}
 	if len(first.Items) != keptInTiny {
-		return fmt.Errorf("%w: %d items are listed, of 50", errFault, len(first.Items))
+		return fmt.Errorf("%w: the list has %d items, want 50", errFault, len(first.Items))
 	}
 	unread, turn := first.Unread, 0
 	mark := func() error {
@@ -93,15 +93,15 @@ func (r *reader) measure(ctx context.Context, full bool) error {
 			verb, want = "/inbox/unread", unread
 		}
 		body := fmt.Appendf(nil, `{"ids":[%q]}`, first.Items[turn/2%len(first.Items)].ID)
-		if turn%2 == 0 { // the one that was marked before
+		if turn%2 == 0 { // the notification of the turn before
 			body = fmt.Appendf(nil, `{"ids":[%q]}`, first.Items[(turn-1)/2%len(first.Items)].ID)
 		}
-		var told page
-		if err := r.ask(ctx, http.MethodPost, verb, body, &told); err != nil {
+		var response page
+		if err := r.request(ctx, http.MethodPost, verb, body, &response); err != nil {
 			return err
 		}
-		if told.Unread != want {
-			return fmt.Errorf("%w: %d are unread, want %d", errFault, told.Unread, want)
+		if response.Unread != want {
+			return fmt.Errorf("%w: %d are unread, want %d", errFault, response.Unread, want)
 		}
 		return nil
 	}
@@ -111,7 +111,7 @@ func (r *reader) measure(ctx context.Context, full bool) error {
 	return errors.Join(r.repeat(ctx, "list", list), r.repeat(ctx, "mark", mark))
 }
 
-// repeat calls f one time after the other, and notes what that costs and takes.
+// repeat calls f again and again, and records the processor time and the latency of a call.
 func (r *reader) repeat(ctx context.Context, metric string, f func() error) error {
 	var took stats.Histogram
 	run := func() error {
@@ -133,11 +133,11 @@ func (r *reader) repeat(ctx context.Context, metric string, f func() error) erro
 	return nil
 }
 
-func (r *reader) ask(ctx context.Context, method, path string, body []byte, answer any) error {
+func (r *reader) request(ctx context.Context, method, path string, body []byte, answer any) error {
 	url := "http://" + r.stock.server.Address.String() + path
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("ask for %s: %w", path, err)
+		return fmt.Errorf("request %s: %w", path, err)
 	}
 	request.Header.Set("Authorization", "Bearer "+r.token)
 	if body != nil {
@@ -145,18 +145,18 @@ func (r *reader) ask(ctx context.Context, method, path string, body []byte, answ
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("ask for %s: %w", path, err)
+		return fmt.Errorf("request %s: %w", path, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("ask for %s: %w", path, err)
+		return fmt.Errorf("request %s: %w", path, err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: %s %s answers %d: %s", errFault, method, path, response.StatusCode, text)
+		return fmt.Errorf("%w: %s %s was answered with %d: %s", errFault, method, path, response.StatusCode, text)
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", path, err)
+		return fmt.Errorf("decode the response of %s: %w", path, err)
 	}
 	return nil
 }

@@ -11,10 +11,9 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// These tests are inside the package, since a program has no outside but its
-// processes.
+// These tests are in the package itself, because package main cannot be imported.
 
-func TestWritesATableAndKeepsTheProse(t *testing.T) {
+func TestWritingATableKeepsTheRestOfThePage(t *testing.T) {
 	page := "before\n<!-- targets -->\n\nold\n\n<!-- end of targets -->\nafter\n"
 	got, err := between(page, "targets", "| new |\n")
 	want := "before\n<!-- targets -->\n\n| new |\n\n<!-- end of targets -->\nafter\n"
@@ -25,11 +24,11 @@ func TestWritesATableAndKeepsTheProse(t *testing.T) {
 		t.Errorf("a second time: %q, %v", again, err)
 	}
 	if _, err := between(page, "other", ""); err == nil {
-		t.Error("a section that is not there: no error")
+		t.Error("an unknown section: no error")
 	}
 }
 
-func TestTheReadmeHasAPlaceForEveryTable(t *testing.T) {
+func TestReadmeHasMarkersForEveryTable(t *testing.T) {
 	page, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +40,7 @@ func TestTheReadmeHasAPlaceForEveryTable(t *testing.T) {
 	}
 }
 
-func TestATableRowHasMediansAndTheirRatio(t *testing.T) {
+func TestTableRowHasMediansAndTheirRatio(t *testing.T) {
 	r := newResults()
 	for _, v := range []float64{10, 30, 20} {
 		r.add("broadcast cpu", floor, v)
@@ -59,7 +58,7 @@ func TestATableRowHasMediansAndTheirRatio(t *testing.T) {
 	}
 }
 
-func TestATargetIsMetByTheMedian(t *testing.T) {
+func TestTargetIsMetByTheMedian(t *testing.T) {
 	figures := measured{
 		floor:   stats.Series{10, 10, 40},
 		service: stats.Series{13, 12, 99},
@@ -95,7 +94,7 @@ func TestATargetIsMetByTheMedian(t *testing.T) {
 	}
 }
 
-func TestEveryRowIsThereOnce(t *testing.T) {
+func TestRowsAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range targets() {
 		if seen[row.metric] || row.metric == "" || row.target.text == "" {
@@ -105,7 +104,7 @@ func TestEveryRowIsThereOnce(t *testing.T) {
 	}
 }
 
-func TestEveryUserHasATurnBeforeAnyHasASecond(t *testing.T) {
+func TestEveryUserHasOneTurnBeforeASecond(t *testing.T) {
 	for _, c := range commands() {
 		for name, whose := range map[string]turn{"in order": inOrder, "scattered": scattered} {
 			users := c.sizes.fewUsers
@@ -120,7 +119,7 @@ func TestEveryUserHasATurnBeforeAnyHasASecond(t *testing.T) {
 	}
 }
 
-func TestFiguresHaveThreeDigits(t *testing.T) {
+func TestFiguresHaveAboutThreeDigits(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0.00", 0.256: "0.26", 12.34: "12.3", 999.6: "1,000", 1_234_567: "1,234,567",
 	} {
@@ -130,7 +129,7 @@ func TestFiguresHaveThreeDigits(t *testing.T) {
 	}
 }
 
-func TestChoosesScenarios(t *testing.T) {
+func TestScenariosAreChosenByName(t *testing.T) {
 	chosen, err := choose(everything(), "storm,idle")
 	if err != nil || len(chosen) != 2 || chosen[0].name != "storm" {
 		t.Errorf("got %v, %v", chosen, err)

@@ -18,7 +18,8 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// conditions say where and when figures were taken, with what syncTime found.
+// conditions describes the machine and the time of a measurement, with the result of
+// syncTime.
 func conditions(ctx context.Context, command, dir string, sync *stats.Histogram) (string, error) {
 	disk, err := fileSystem(dir)
 	if err != nil {
@@ -26,7 +27,7 @@ func conditions(ctx context.Context, command, dir string, sync *stats.Histogram)
 	}
 	var kernel unix.Utsname
 	if err := unix.Uname(&kernel); err != nil {
-		return "", fmt.Errorf("ask for the kernel's version: %w", err)
+		return "", fmt.Errorf("read the kernel's version: %w", err)
 	}
 	return fmt.Sprintf("`%s`, %s, commit %s; %d cores (%s), %s of memory, Linux %s, %s; "+
 		"data on %s, where an fsync of 4 KiB takes %.2f ms (p50) and %.2f ms (p99)",
@@ -36,7 +37,7 @@ func conditions(ctx context.Context, command, dir string, sync *stats.Histogram)
 		disk, milliseconds(sync.Quantile(0.5)), milliseconds(sync.Quantile(0.99))), nil
 }
 
-// commit names what is checked out.
+// commit returns the hash of the commit that is checked out.
 func commit(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
@@ -59,7 +60,7 @@ func field(file, name string) string {
 	return "unknown"
 }
 
-// memory says how much of it the machine has.
+// memory returns the amount of memory of the machine.
 func memory() string {
 	var kilobytes int64
 	if _, err := fmt.Sscanf(field("/proc/meminfo", "MemTotal"), "%d kB", &kilobytes); err != nil {
@@ -68,15 +69,15 @@ func memory() string {
 	return fmt.Sprintf("%.0f GiB", float64(kilobytes)/(1<<20))
 }
 
-// fileSystem names the file system that dir is on.
+// fileSystem returns the name of the file system of dir.
 func fileSystem(dir string) (string, error) {
 	var is unix.Statfs_t
 	if err := unix.Statfs(dir, &is); err != nil {
-		return "", fmt.Errorf("look at the file system of %s: %w", dir, err)
+		return "", fmt.Errorf("read the file system of %s: %w", dir, err)
 	}
 	switch is.Type {
 	case unix.TMPFS_MAGIC:
-		return "tmpfs, which is no disk", nil
+		return "tmpfs, which is not a disk", nil
 	case unix.EXT4_SUPER_MAGIC:
 		return "ext4", nil
 	case unix.XFS_SUPER_MAGIC:
@@ -90,7 +91,7 @@ func fileSystem(dir string) (string, error) {
 	}
 }
 
-// syncTime measures what it takes to append 4 KiB to a file in dir for good.
+// syncTime measures the time to append 4 KiB to a file in dir and sync it.
 func syncTime(dir string) (h *stats.Histogram, err error) {
 	file, err := os.Create(filepath.Join(dir, "fsync"))
 	if err != nil {

@@ -1,11 +1,11 @@
 //go:build linux
 
-// Command load measures the service beside the floor of what the kernel and
-// net/http allow, in turn, with clients that cost little. See README.md.
+// Command load measures the service and, in turn, the floor: a minimal server that
+// shows the cost of the kernel and net/http. Its clients cost little. See README.md.
 //
-//	go run ./test/load quick    a minute or so; fails only on a broken promise
-//	go run ./test/load all      every target, full size, into README.md
-//	go run ./test/load report   durable publishing, into README.md
+//	go run ./test/load quick    takes about a minute; fails only if a promise is broken
+//	go run ./test/load all      measures every target at full size; writes into README.md
+//	go run ./test/load report   measures durable publishing; writes into README.md
 package main
 
 import (
@@ -41,8 +41,8 @@ type command struct {
 	sizes     sizes
 	scenarios []scenario
 	table     func(*results) string
-	counts    func(sizes) string // what the table was made with
-	section   string             // of README.md; empty: the table is only printed
+	counts    func(sizes) string // describes the sizes below the table
+	section   string             // section of README.md to write; if empty, the table is only printed
 }
 
 func countsOfQuick(s sizes) string {
@@ -90,12 +90,12 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("load "+args[0], flag.ContinueOnError)
 	only := flags.String("only", "", "scenarios to run, separated by commas; the table is then only printed")
 	data := flags.String("data", ".", "directory for the service's data, on a real disk")
-	program := flags.String("service", "", "a service that is built already")
-	profiles := flags.String("profile", "", "directory to put profiles of the service into, which cost it a little")
-	flags.IntVar(&c.sizes.rounds, "rounds", c.sizes.rounds, "how often floor and service take turns")
+	program := flags.String("service", "", "program of a service that has been built already")
+	profiles := flags.String("profile", "", "directory for profiles of the service; taking them costs a little processor time")
+	flags.IntVar(&c.sizes.rounds, "rounds", c.sizes.rounds, "number of measurements of floor and service, in turn")
 	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that receive notifications")
 	flags.IntVar(&c.sizes.idle, "idle", c.sizes.idle, "connections that do nothing")
-	flags.IntVar(&c.sizes.kept, "kept", c.sizes.kept, "notifications in the full store that is started; 0 leaves that out")
+	flags.IntVar(&c.sizes.kept, "kept", c.sizes.kept, "notifications in the full store of the start scenario; 0 omits it")
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
 		return errors.Join(err, errUsage)
 	}
@@ -109,12 +109,11 @@ func run(ctx context.Context, args []string) error {
 	return c.measure(ctx, "go run ./test/load "+strings.Join(args, " "), *data, *program, *profiles)
 }
 
-// measure runs the command and prints its table, and writes it if the command
-// says where.
+// measure runs the command, prints its table and writes it into the command's section
+// of README.md, if there is one.
 func (c command) measure(ctx context.Context, line, data, program, profiles string) (err error) {
-	// Every loop has a processor of its own as far as Go is concerned, so that
-	// the kernel alone decides who runs: a loop must never wait for another's
-	// time slice.
+	// There are more Go processors than loops, so that only the kernel schedules them:
+	// a loop must never wait for the time slice of another one.
 	runtime.GOMAXPROCS(crowdLoops + runtime.NumCPU() + 1)
 
 	dir, err := os.MkdirTemp(data, ".load-")
@@ -142,7 +141,7 @@ func (c command) measure(ctx context.Context, line, data, program, profiles stri
 	if err := b.build(ctx, program); err != nil {
 		return err
 	}
-	others, err := b.runBesideOthers(ctx, c.scenarios)
+	others, err := b.runAndReportOthers(ctx, c.scenarios)
 	text := fmt.Sprintf("%s\nRounds: %d; each figure is the median (lowest–highest); %s.\n%s; %s.",
 		c.table(b.results), c.sizes.rounds, c.counts(c.sizes), where, others)
 	fmt.Println(text)

@@ -13,11 +13,11 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/server"
 )
 
-// profileLasts is how long each profile is.
+// profileLasts is the duration of each profile.
 const profileLasts = 2 * time.Second
 
-// profile writes profiles of a service into the directory for them, one after the
-// other, until stop is called. What is not whole then is thrown away.
+// profile writes consecutive profiles of a service into b.profiles until stop is called.
+// An incomplete profile is discarded.
 func (b *bench) profile(ctx context.Context, s *server.Server, scenario string) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// readme is where tables are kept, from the top of the repository.
+// readme is the file with the tables, relative to the top of the repository.
 const readme = "test/load/README.md"
 
-// write puts text between the markers of a section of a file, and leaves
-// everything else there as it is.
+// write replaces the text between the markers of a section of a file.
 func write(file, section, text string) error {
 	before, err := os.ReadFile(file)
 	if err != nil {
@@ -33,11 +32,11 @@ func between(page, section, text string) (string, error) {
 	start, end := "<!-- "+section+" -->\n", "<!-- end of "+section+" -->"
 	head, rest, found := strings.Cut(page, start)
 	if !found {
-		return "", fmt.Errorf("there is no line %q", strings.TrimSpace(start))
+		return "", fmt.Errorf("the line %q is missing", strings.TrimSpace(start))
 	}
 	_, tail, found := strings.Cut(rest, end)
 	if !found {
-		return "", fmt.Errorf("there is no line %q", end)
+		return "", fmt.Errorf("the line %q is missing", end)
 	}
 	return head + start + "\n" + strings.TrimSpace(text) + "\n\n" + end + tail, nil
 }

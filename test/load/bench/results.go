@@ -26,8 +26,8 @@ func (r *results) last(metric string, of side) float64 {
 	return s[len(s)-1]
 }
 
-// of returns a metric's figures on one side, in the order of the rounds; empty
-// if it was not measured there.
+// of returns a metric's figures on one side, in the order of the rounds. It is empty if
+// the metric was not measured there.
 func (r *results) of(metric string, which side) stats.Series {
 	return r.figures[metric][which]
 }

@@ -4,29 +4,29 @@ package main
 
 import "slices"
 
-// row is a line of the table: a metric of the service beside one of the floor.
+// row is a line of the table: a metric of the service compared with one of the floor.
 type row struct {
 	what   string
 	unit   string
 	metric string
-	beside string // the floor's metric; empty: the same; none: there is nothing to compare
+	floor  string // the floor's metric; empty means the same metric, none means no comparison
 	target target
 }
 
-// none stands for no metric.
+// none means that a row has no metric of the floor.
 const none = "-"
 
-// anFsync is what the machine's disk takes, which stands on the floor's side.
+// anFsync is the time of an fsync on the machine's disk, recorded as a figure of the floor.
 const anFsync = "fsync"
 
-// ofThePublish is what a broadcast's own publish allocates, shared by thousands of
-// deliveries: the rest is to be nothing.
+// ofThePublish is the number of allocations of a broadcast's publish per delivery, divided
+// by thousands of deliveries. A delivery itself must not allocate.
 const ofThePublish = 0.01
 
-// targets are the rows of `all` and `quick`, in the order of the targets that
-// were set. Microseconds per unit are seconds per million.
+// targets returns the rows of `all` and `quick`. Microseconds per unit are seconds per
+// million units.
 func targets() []row {
-	return slices.Concat(connecting(), broadcasting(), publishing(), comingBack(), looking(), growing())
+	return slices.Concat(connecting(), broadcasting(), publishing(), reconnecting(), reading(), growing())
 }
 
 func connecting() []row {
@@ -47,11 +47,11 @@ func broadcasting() []row {
 		{"… p50", "ms", "broadcast p50", "", noted()},
 		{"… p99", "ms", "broadcast p99", "", noted()},
 		{"broadcast that replaces the last, CPU per delivery", "µs", "collapsing broadcast cpu", none, noted()},
-		{"… beside a plain one", "×", "collapsing beside plain cpu", none, atMost(1.15, "")},
+		{"… compared with a plain one", "×", "collapsing beside plain cpu", none, atMost(1.15, "")},
 		{"… p50", "ms", "collapsing broadcast p50", none, noted()},
-		{"… beside a plain one", "×", "collapsing beside plain p50", none, atMost(1.15, "")},
+		{"… compared with a plain one", "×", "collapsing beside plain p50", none, atMost(1.15, "")},
 		{"broadcast and its recall, CPU per delivery of the broadcast", "µs", "recalled broadcast cpu", none, noted()},
-		{"… beside a plain one", "×", "recall beside plain cpu", none, atMost(2.2, ": two events, and a count")},
+		{"… compared with a plain one", "×", "recall beside plain cpu", none, atMost(2.2, ": two events and a count")},
 		{"four broadcasts under way, CPU per delivery", "µs", "four broadcasts cpu", "", ratioBelow(1)},
 		{"four broadcasts under way, allocations per delivery", "", "four broadcasts allocs", none, noted()},
 		{"four broadcasts under way, deliveries", "1/s", "four broadcasts rate", "", noted()},
@@ -86,16 +86,16 @@ func publishing() []row {
 	}
 }
 
-func comingBack() []row {
+func reconnecting() []row {
 	return []row{
-		{"all come back at once", "s", "storm seconds", "", ratioAtMost(1.5)},
+		{"all reconnect at the same time", "s", "storm seconds", "", ratioAtMost(1.5)},
 		{"… CPU per client", "µs", "storm cpu", "", noted()},
-		{"all come back at once, each missed some", "s", "storm missed seconds", "storm seconds", ratioAtMost(2)},
+		{"all reconnect at the same time, each missed some", "s", "storm missed seconds", "storm seconds", ratioAtMost(2)},
 		{"… CPU per client", "µs", "storm missed cpu", "storm cpu", noted()},
 	}
 }
 
-func looking() []row {
+func reading() []row {
 	return []row{
 		{"list 50 of an inbox of 1,000, CPU", "µs", "list cpu", none, noted()},
 		{"… p50", "ms", "list p50", none, noted()},
@@ -104,7 +104,7 @@ func looking() []row {
 		{"mark one, of 50, CPU", "µs", "mark few cpu", none, noted()},
 		{"… growth from 50 to 1,000", "×", "growth of mark", none, atMost(1.15, "")},
 		{"publish at 200/s, answered, p50", "ms", "publish alone", none, noted()},
-		{"… beside one user who does everything", "ms", "publish beside one", none, noted()},
+		{"… while one user does everything", "ms", "publish beside one", none, noted()},
 		{"… growth", "×", "hostile growth", none, atMost(3, "")},
 		{"list 50 by a pattern over 100 topics, CPU", "µs", "list few topics cpu", none, noted()},
 		{"… over 20,000 topics", "µs", "list many topics cpu", none, noted()},

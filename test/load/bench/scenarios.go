@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// scenario is what is done to one freshly started server, and measured.
+// scenario is a measurement on a newly started server.
 type scenario struct {
 	name    string
 	clients func(sizes) int
-	cursors bool // clients resume from theirs
+	cursors bool // clients resume from their cursors
 	rs256   bool // clients' tokens are signed with a private key
 	run     func(context.Context, *session) error
 
-	// alone, in place of run, is run once and starts its servers itself.
+	// alone, used instead of run, is called once and starts its servers itself.
 	alone func(context.Context, *bench) error
 }
 
 func idlers(s sizes) int    { return s.idle }
 func listeners(s sizes) int { return s.clients }
 
-// everything is what `all` measures.
+// everything returns the scenarios of `all`.
 func everything() []scenario {
 	return append(basics(),
 		scenario{name: "growth", alone: growth},
@@ -36,7 +36,8 @@ func everything() []scenario {
 	)
 }
 
-// basics is what `quick` measures: what says something with few connections too.
+// basics returns the scenarios of `quick`, whose results are also useful with few
+// connections.
 func basics() []scenario {
 	return []scenario{
 		{name: "idle", clients: idlers, run: idle},
@@ -55,8 +56,7 @@ func basics() []scenario {
 	}
 }
 
-// throughput is what `report` measures: durable publishing as fast as one
-// process can.
+// throughput returns the scenario of `report`: durable publishing as fast as possible.
 func throughput() []scenario {
 	return []scenario{
 		{name: "throughput", clients: listeners, run: func(ctx context.Context, s *session) error {
@@ -73,7 +73,7 @@ func throughput() []scenario {
 	}
 }
 
-// idle connects everybody and lets them be.
+// idle connects all clients and measures them while they do nothing.
 func idle(ctx context.Context, s *session) error {
 	empty, err := s.server.RSS()
 	if err != nil {
@@ -104,8 +104,8 @@ func idle(ctx context.Context, s *session) error {
 	return s.check(ctx)
 }
 
-// connectRS256 connects everybody. The floor, which reads no token, does it too,
-// for there to be a run next to each of the service's.
+// connectRS256 connects all clients. It also runs on the floor, which reads no token, so
+// that every run of the service has one of the floor to compare with.
 func connectRS256(ctx context.Context, s *session) error {
 	cpu, err := s.cost(func() error {
 		_, err := s.connect(ctx)
@@ -118,26 +118,26 @@ func connectRS256(ctx context.Context, s *session) error {
 	return s.check(ctx)
 }
 
-// storm drops everybody at once and has them come back, first with nothing
-// missed and then with something.
+// storm closes all connections at the same time and reconnects them, first without missed
+// notifications and then with some.
 func storm(ctx context.Context, s *session) error {
 	if _, err := s.connect(ctx); err != nil {
 		return err
 	}
-	if err := s.comeBack(ctx, "storm", 0); err != nil {
+	if err := s.reconnect(ctx, "storm", 0); err != nil {
 		return err
 	}
 	if s.side == service {
-		if err := s.comeBack(ctx, "storm missed", s.sizes.missed); err != nil {
+		if err := s.reconnect(ctx, "storm missed", s.sizes.missed); err != nil {
 			return err
 		}
 	}
 	return s.check(ctx)
 }
 
-// comeBack drops everybody, publishes what they miss, and measures how long it
-// takes until all are back and have been told.
-func (s *session) comeBack(ctx context.Context, name string, missed int) error {
+// reconnect closes all connections, publishes a number of notifications to each client,
+// and measures how long it takes until all are connected and have received them.
+func (s *session) reconnect(ctx context.Context, name string, missed int) error {
 	s.crowd.Drop()
 	if missed > 0 {
 		if err := s.publishMissed(ctx, missed); err != nil {
@@ -149,18 +149,18 @@ func (s *session) comeBack(ctx context.Context, name string, missed int) error {
 		if _, err := s.connect(ctx); err != nil {
 			return err
 		}
-		return s.allTold(ctx)
+		return s.awaitAll(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("come back with %d missed: %w", missed, err)
+		return fmt.Errorf("reconnect with %d missed: %w", missed, err)
 	}
 	s.record(name+" seconds", time.Since(start).Seconds())
 	s.record(name+" cpu", perMillion(cpu, int64(s.clients)))
 	return nil
 }
 
-// choose returns those of all scenarios that only names, separated by commas.
-// Of two with one name it is the first.
+// choose returns the scenarios whose names, separated by commas, are in only. Of two with
+// the same name it returns the first.
 func choose(all []scenario, only string) ([]scenario, error) {
 	var chosen []scenario
 	for name := range strings.SplitSeq(only, ",") {
@@ -171,7 +171,7 @@ func choose(all []scenario, only string) ([]scenario, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("there is no scenario %s", strconv.Quote(name))
+			return nil, fmt.Errorf("unknown scenario %s", strconv.Quote(name))
 		}
 	}
 	return chosen, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/server"
 )
 
-// side is one of the two that are compared.
+// side is one of the two servers that are compared.
 type side string
 
 const (
@@ -21,27 +21,26 @@ const (
 	service side = "service"
 )
 
-// atOnce is how many handshakes are under way at most.
-const atOnce = 1024
+// concurrentHandshakes is the maximum number of handshakes under way.
+const concurrentHandshakes = 1024
 
-// sizes say how much of everything a run does.
+// sizes has the numbers and durations of a run.
 type sizes struct {
-	rounds  int           // floor and service in turn, so often
+	rounds  int           // number of measurements of floor and service, in turn
 	idle    int           // connections that do nothing
 	clients int           // connections that receive notifications
 	lasts   time.Duration // of each measurement
 	settles time.Duration // before memory is read
-	warmUp  time.Duration // of the same kind, before a measurement
-	missed  int           // notifications for each client that comes back
+	warmUp  time.Duration // unmeasured load before each measurement
+	missed  int           // notifications for each client that reconnects
 
-	few       int // connections that growth is measured from, up to idle
-	fewUsers  int // with history, that growth is measured from
-	manyUsers int // and up to
-	kept      int // notifications in the full store that is started; 0: none is
+	few       int // growth is measured from this number of connections to idle
+	fewUsers  int // growth is measured from this number of users with history
+	manyUsers int // to this number
+	kept      int // notifications in the full store; 0 omits the scenario
 }
 
-// session is one server, freshly started, and the crowd around it: what one
-// scenario runs in.
+// session is a newly started server and its clients, in which one scenario runs.
 type session struct {
 	side    side
 	sizes   sizes
@@ -52,26 +51,26 @@ type session struct {
 	clients int
 	results *results
 
-	// How many were sent so far: to each user, and in each lane to anyone. A
+	// The numbers of notifications sent so far, to each user and in each lane. A
 	// broadcast counts once.
 	toUser []uint32
 	inLane [crowd.Lanes]uint32
 }
 
-// now returns the time on the clock that marks are stamped with.
+// now returns the time on the clock of the marks.
 func (s *session) now() time.Duration { return time.Since(s.epoch) }
 
-// record notes a figure of this side.
+// record adds a figure of this side to the results.
 func (s *session) record(metric string, value float64) {
 	s.results.add(metric, s.side, value)
 }
 
 // connect opens all connections.
 func (s *session) connect(ctx context.Context) (took time.Duration, err error) {
-	return s.crowd.Connect(ctx, min(atOnce, s.clients))
+	return s.crowd.Connect(ctx, min(concurrentHandshakes, s.clients))
 }
 
-// cost runs f and returns the processor time that the server used meanwhile.
+// cost runs f and returns the processor time that the server used during f.
 func (s *session) cost(f func() error) (cpu time.Duration, err error) {
 	return cost(s.server, f)
 }
@@ -88,13 +87,13 @@ func cost(of *server.Server, f func() error) (cpu time.Duration, err error) {
 	return after - before, err
 }
 
-// allocations runs f and returns how many objects the service allocated
-// meanwhile, but for those that the asking takes. The floor is not asked.
+// allocations runs f and returns the number of objects that the service allocated during
+// f, without those of the request for the metrics. For the floor it returns 0.
 func (s *session) allocations(ctx context.Context, f func() error) (objects float64, err error) {
 	if s.side == floor {
 		return 0, f()
 	}
-	var counts [3]float64 // asked twice before f, once after
+	var counts [3]float64 // read twice before f and once after
 	for i := range counts {
 		if i == 2 {
 			if err := f(); err != nil {
@@ -108,22 +107,22 @@ func (s *session) allocations(ctx context.Context, f func() error) (objects floa
 	return counts[2] - counts[1] - (counts[1] - counts[0]), nil
 }
 
-// recordAllocations notes how many objects were allocated for each of n.
+// recordAllocations records the number of objects per unit, for n units.
 func (s *session) recordAllocations(metric string, objects float64, n int64) {
 	if s.side == service {
 		s.record(metric, max(objects, 0)/float64(n))
 	}
 }
 
-// lateRepeats is how long the session listens for what should not come.
+// lateRepeats is how long check waits for notifications that must not arrive.
 const lateRepeats = 200 * time.Millisecond
 
 // errFault means that a promise was broken: something was lost, repeated,
 // reordered or sent to the wrong user.
-var errFault = errors.New("the promise was broken")
+var errFault = errors.New("a promise was broken")
 
-// check returns an error of kind errFault if anything went wrong until now. It
-// is for when everything that was sent has come.
+// check returns errFault if any client has seen a fault. It must be called when everything
+// that was sent has arrived.
 func (s *session) check(ctx context.Context) error {
 	if err := pause(ctx, lateRepeats); err != nil {
 		return err
@@ -137,12 +136,12 @@ func (s *session) check(ctx context.Context) error {
 	return nil
 }
 
-// allTold waits until every notification to a single user has come.
-func (s *session) allTold(ctx context.Context) error {
+// awaitAll waits until every notification to a single user has arrived.
+func (s *session) awaitAll(ctx context.Context) error {
 	return lost(s.crowd.Await(ctx, 0, int64(s.inLane[0])), s.crowd)
 }
 
-// lost makes a wait that saw nothing more come a broken promise.
+// lost turns ErrStalled into errFault, because missing notifications are lost.
 func lost(err error, c *crowd.Crowd) error {
 	if errors.Is(err, crowd.ErrStalled) {
 		return fmt.Errorf("%w: %w; %v", errFault, err, c.Faults())
@@ -157,7 +156,7 @@ func perMillion(cpu time.Duration, n int64) float64 {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pause waits for a while, or until ctx ends.
+// pause waits for d or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

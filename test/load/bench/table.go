@@ -17,11 +17,11 @@ func targetTable(r *results) string {
 	b.WriteString("| what | unit | floor | service | ratio | target | met |\n|---|---|---:|---:|---:|---|---|\n")
 	for _, row := range targets() {
 		ours := r.of(row.metric, service)
-		beside := row.beside
-		if beside == "" {
-			beside = row.metric
+		floorMetric := row.floor
+		if floorMetric == "" {
+			floorMetric = row.metric
 		}
-		base := r.of(beside, floor)
+		base := r.of(floorMetric, floor)
 		if len(ours)+len(base) == 0 {
 			continue
 		}
@@ -32,7 +32,7 @@ func targetTable(r *results) string {
 	return b.String()
 }
 
-// durableTable returns what durable publishing came to, as Markdown.
+// durableTable returns the results of durable publishing, as Markdown.
 func durableTable(r *results) string {
 	var b strings.Builder
 	b.WriteString("| what | notifications/s | p50 ms | p99 ms | p99.9 ms | CPU s per million |\n" +
@@ -55,7 +55,7 @@ func durableTable(r *results) string {
 	return b.String()
 }
 
-// cell is a figure's median, and the lowest and highest where they differ.
+// cell formats the median of a figure, with the lowest and highest value if they differ.
 func cell(s stats.Series) string {
 	if len(s) == 0 {
 		return "–"
@@ -68,7 +68,7 @@ func cell(s stats.Series) string {
 	return fmt.Sprintf("%s (%s–%s)", median, figure(lowest), figure(highest))
 }
 
-// figure writes v with about three digits that say something.
+// figure formats v with about three significant digits.
 func figure(v float64) string {
 	switch {
 	case v >= 100:

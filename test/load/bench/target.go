@@ -8,10 +8,10 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// target is what the figures of a row should come to.
+// target is a limit for the figures of a row.
 type target struct {
 	text string
-	met  func(measured) bool // nil: the figures are only noted
+	met  func(measured) bool // nil if there is no limit
 }
 
 // measured are the figures of a row, and the time that an fsync takes.
@@ -19,8 +19,8 @@ type measured struct {
 	floor, service, ratio, fsync stats.Series
 }
 
-// verdict says whether the target was met; nothing if there is none, or if
-// what it takes was not measured.
+// verdict returns whether the target was met, or "" if there is no limit or the service
+// was not measured.
 func (t target) verdict(m measured) string {
 	switch {
 	case t.met == nil || len(m.service) == 0:
@@ -34,14 +34,13 @@ func (t target) verdict(m measured) string {
 
 func noted() target { return target{text: "noted"} }
 
-// atMost wants the service's figure to be no more than limit. What is beside
-// the limit, such as a further aim, is said and not judged.
-func atMost(limit float64, beside string) target {
-	return target{"at most " + figure(limit) + beside, func(m measured) bool { return m.service.Median() <= limit }}
+// atMost limits the service's figure. The note, such as a further aim, is printed after the
+// limit.
+func atMost(limit float64, note string) target {
+	return target{"at most " + figure(limit) + note, func(m measured) bool { return m.service.Median() <= limit }}
 }
 
-// ratioAtMost wants the service to take no more than limit times what the floor
-// takes.
+// ratioAtMost limits the service's figure to limit times the floor's.
 func ratioAtMost(limit float64) target {
 	return target{
 		"at most " + figure(limit) + " × floor",
@@ -49,7 +48,7 @@ func ratioAtMost(limit float64) target {
 	}
 }
 
-// ratioBelow wants less than that.
+// ratioBelow requires the service's figure to be less than limit times the floor's.
 func ratioBelow(limit float64) target {
 	return target{
 		"below " + figure(limit) + " × floor",
@@ -57,8 +56,7 @@ func ratioBelow(limit float64) target {
 	}
 }
 
-// floorPlus wants the service to take no more than so many milliseconds longer
-// than the floor.
+// floorPlus limits the service's figure to the floor's plus ms milliseconds.
 func floorPlus(ms float64) target {
 	return target{
 		fmt.Sprintf("at most floor + %g ms", ms),
@@ -66,7 +64,7 @@ func floorPlus(ms float64) target {
 	}
 }
 
-// fsyncPlus wants it to take no longer than one fsync and so many milliseconds.
+// fsyncPlus limits the service's figure to the time of one fsync plus ms milliseconds.
 func fsyncPlus(ms float64) target {
 	return target{
 		fmt.Sprintf("at most one fsync + %g ms", ms),

@@ -12,21 +12,21 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/publish"
 )
 
-// maxPublishers is the most that any load has.
+// maxPublishers is the largest number of publishers of any load.
 const maxPublishers = 256
 
 // load is one way to publish to single users.
 type load struct {
 	name        string
 	publishers  int
-	batch       int     // notifications in a request; 0 and 1: no batch
-	perSecond   float64 // requests; 0: flat out
+	batch       int     // notifications in a request; 0 and 1 mean no batch
+	perSecond   float64 // requests; 0 means as fast as possible
 	ephemeral   bool
-	serviceOnly bool // the floor knows one way only
+	serviceOnly bool // not measured on the floor, which has only one kind of publish
 }
 
-// loads returns a scenario that connects everybody and publishes in these ways,
-// one after the other.
+// loads returns a scenario that connects all clients and runs the given loads one after
+// the other.
 func loads(all ...load) func(context.Context, *session) error {
 	return func(ctx context.Context, s *session) error {
 		if _, err := s.connect(ctx); err != nil {
@@ -48,8 +48,8 @@ func (s *session) loads(ctx context.Context, all ...load) error {
 	return s.check(ctx)
 }
 
-// measure publishes as l says, a little to warm up and then for a while, and
-// ends when everything has come.
+// measure publishes as described by l, first unmeasured to warm up and then measured, and
+// returns when everything has arrived.
 func (s *session) measure(ctx context.Context, l load) error {
 	if _, err := s.publish(ctx, l, s.sizes.warmUp, 0); err != nil {
 		return err
@@ -81,17 +81,17 @@ func (s *session) measure(ctx context.Context, l load) error {
 	return nil
 }
 
-// publish publishes as l says for a time, or until so many requests, and waits
-// until everything has come.
+// publish publishes as described by l, for a time or until a number of requests, and waits
+// until everything has arrived.
 func (s *session) publish(ctx context.Context, l load, lasts time.Duration, most int) (publish.Result, error) {
 	result, err := s.flood(ctx, l, lasts, most)
 	if err != nil {
 		return result, err
 	}
-	return result, s.allTold(ctx)
+	return result, s.awaitAll(ctx)
 }
 
-// flood publishes and waits for the answers only.
+// flood publishes and waits only for the responses.
 func (s *session) flood(ctx context.Context, l load, lasts time.Duration, most int) (publish.Result, error) {
 	return publish.Run(ctx, publish.Options{
 		Server:     s.server.Address,
@@ -104,8 +104,8 @@ func (s *session) flood(ctx context.Context, l load, lasts time.Duration, most i
 	})
 }
 
-// source returns what the publishers of l send. They share the users out among
-// themselves, so that each user's order is the order of one publisher.
+// source returns the source of requests of l. The users are divided among the publishers,
+// so that all notifications of a user come from one publisher, in its order.
 func (s *session) source(l load) publish.Source {
 	publishers := min(l.publishers, s.clients)
 	kind := dialect.Stored
@@ -131,8 +131,8 @@ func (s *session) source(l load) publish.Source {
 	}
 }
 
-// publishMissed publishes so many to every client, and does not wait until they
-// come: nobody is there.
+// publishMissed publishes a number of notifications to every client. It does not wait
+// until they arrive, because the clients are not connected.
 func (s *session) publishMissed(ctx context.Context, each int) error {
 	const inOne = 100
 	l := load{publishers: 1, batch: inOne}

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// The histories that are measured: few and many topics of one notification
-// each, and some that are full.
+// The topics that are measured: few and many with one notification each, and some with a
+// full history.
 const (
 	fewTopics  = 100
 	manyTopics = 20_000
@@ -25,9 +25,9 @@ const (
 	keptInEach = 1_000
 )
 
-// topics measures what it costs to list an inbox by a pattern that stands for few and
-// for many topics, and what publishes take while a user marks 50,000 notifications as
-// read and unread in turn. There is no floor, which keeps nothing.
+// topics measures the cost of listing an inbox by a pattern that matches few and many
+// topics, and the time of publishes while a user marks 50,000 notifications as read and
+// unread in turn. The floor is not measured, because it stores nothing.
 func topics(ctx context.Context, b *bench) (err error) {
 	speaks := dialect.NewService(server.Secret, maxPublishers)
 	k := &stock{bench: b, name: "topics", users: 1, dialect: speaks}
@@ -50,23 +50,23 @@ func topics(ctx context.Context, b *bench) (err error) {
 	}
 	for range b.sizes.rounds {
 		for _, size := range []string{"few", "many"} {
-			r := &reader{stock: k, token: speaks.Hearing(0, size+".*"), client: o.client}
+			r := &reader{stock: k, token: speaks.TokenForTopics(0, size+".*"), client: o.client}
 			var first page
-			list := func() error { return r.ask(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
+			list := func() error { return r.request(ctx, http.MethodGet, "/inbox?limit=50", nil, &first) }
 			if err := r.repeat(ctx, "list "+size+" topics", list); err != nil {
 				return err
 			}
 		}
 		b.results.add("growth by topics", service,
 			b.results.last("list many topics cpu", service)/b.results.last("list few topics cpu", service))
-		if err := besideMarks(ctx, k, speaks); err != nil {
+		if err := publishDuringMarks(ctx, k, speaks); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fill publishes so many notifications to each of so many topics, in batches.
+// fill publishes a number of notifications to each of a number of topics, in batches.
 func (o *operator) fill(ctx context.Context, speaks *dialect.Service, prefix string, topics, each int) error {
 	const most = 1_000
 	var drafts []string
@@ -76,7 +76,7 @@ func (o *operator) fill(ctx context.Context, speaks *dialect.Service, prefix str
 			continue
 		}
 		body := `{"notifications":[` + strings.Join(drafts, ",") + `]}`
-		if err := o.ask(ctx, speaks.Operator(), http.MethodPost, "/notify/batch", []byte(body), nil); err != nil {
+		if err := o.request(ctx, speaks.Operator(), http.MethodPost, "/notify/batch", []byte(body), nil); err != nil {
 			return fmt.Errorf("fill topics: %w", err)
 		}
 		drafts = drafts[:0]
@@ -84,8 +84,9 @@ func (o *operator) fill(ctx context.Context, speaks *dialect.Service, prefix str
 	return nil
 }
 
-// besideMarks measures publishes alone, and while a user marks as fast as is allowed.
-func besideMarks(ctx context.Context, k *stock, speaks *dialect.Service) error {
+// publishDuringMarks measures publishes without other load, and while a user marks as fast
+// as allowed.
+func publishDuringMarks(ctx context.Context, k *stock, speaks *dialect.Service) error {
 	if err := k.publishAlone(ctx, speaks, "publish alone"); err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func besideMarks(ctx context.Context, k *stock, speaks *dialect.Service) error {
 	return failed
 }
 
-// publishAlone measures how long one publish after the other takes.
+// publishAlone measures the time of publishes that run one after the other.
 func (k *stock) publishAlone(ctx context.Context, speaks *dialect.Service, metric string) error {
 	o := &operator{session: &session{server: k.server}, client: &http.Client{}}
 	defer o.client.CloseIdleConnections()
@@ -112,7 +113,7 @@ func (k *stock) publishAlone(ctx context.Context, speaks *dialect.Service, metri
 	body := []byte(`{"to":{"users":["somebody"]},"type":"load.test"}`)
 	for start := time.Now(); time.Since(start) < k.bench.sizes.lasts; {
 		began := time.Now()
-		if err := o.ask(ctx, speaks.Operator(), http.MethodPost, "/notify", body, nil); err != nil {
+		if err := o.request(ctx, speaks.Operator(), http.MethodPost, "/notify", body, nil); err != nil {
 			return fmt.Errorf("%s: %w", metric, err)
 		}
 		took.Record(time.Since(began))
@@ -121,27 +122,27 @@ func (k *stock) publishAlone(ctx context.Context, speaks *dialect.Service, metri
 	return nil
 }
 
-// toggle marks all as read and unread in turn until ctx ends. A refusal is what the
-// service is for.
+// toggle marks all as read and unread in turn until ctx ends. Refusals with 429 are
+// expected, because the service limits such users.
 func toggle(ctx context.Context, k *stock, speaks *dialect.Service) error {
 	const refused = 50 * time.Millisecond
-	r := &reader{stock: k, token: speaks.Hearing(0, "full.*"), client: &http.Client{}}
+	r := &reader{stock: k, token: speaks.TokenForTopics(0, "full.*"), client: &http.Client{}}
 	defer r.client.CloseIdleConnections()
 	for n := 0; ctx.Err() == nil; n++ {
 		verb, want := "/inbox/read", 0
 		if n%2 == 1 {
 			verb, want = "/inbox/unread", fullTopics*keptInEach
 		}
-		var told page
-		err := r.ask(ctx, http.MethodPost, verb, []byte(`{"all":true}`), &told)
+		var response page
+		err := r.request(ctx, http.MethodPost, verb, []byte(`{"all":true}`), &response)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errFault) && strings.Contains(err.Error(), " 429"):
-			_ = pause(ctx, refused) // ctx tells
-			n--                     // the same once more
-		case err == nil && told.Unread != want:
-			return fmt.Errorf("%w: %d are unread, want %d", errFault, told.Unread, want)
+			_ = pause(ctx, refused) // ctx is checked by the loop
+			n--                     // repeat the same mark
+		case err == nil && response.Unread != want:
+			return fmt.Errorf("%w: %d are unread, want %d", errFault, response.Unread, want)
 		case err != nil:
 			return err
 		}

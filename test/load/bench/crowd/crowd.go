@@ -1,11 +1,11 @@
 //go:build linux
 
-// Package crowd is a great many clients that cost little: raw sockets on a few
-// epoll loops, each from an address of its own in 127.0.0.0/8 so that ports do
-// not run out. Every user has one socket, and socket i is that of user i.
+// Package crowd provides thousands of clients that cost little: raw sockets on a few
+// epoll loops, each with its own address in 127.0.0.0/8 so that ports do not run out.
+// Every user has one socket; socket i belongs to user i.
 //
-// A crowd holds every notification it receives against its mark and so knows
-// what was lost, repeated, reordered or sent to the wrong user.
+// A crowd compares every notification that it receives with its mark, and so detects
+// notifications that were lost, repeated, reordered or sent to the wrong user.
 package crowd
 
 import (
@@ -21,48 +21,47 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// Lanes is how many lanes a mark may name: lane 0 for notifications to one
-// user, the others for broadcasts.
+// Lanes is the number of lanes: lane 0 is for notifications to one user, the others are
+// for broadcasts.
 const Lanes = 8
 
-// ErrStalled means that what was awaited did not come, though the crowd waited
-// until nothing had come for a while.
-var ErrStalled = errors.New("nothing more comes")
+// ErrStalled means that a wait ended without success, because nothing more arrived for
+// stallTimeout.
+var ErrStalled = errors.New("no further notifications arrive")
 
-// patience is how long nothing may come before a wait is given up.
-const patience = 10 * time.Second
+// stallTimeout ends a wait if nothing has arrived for so long.
+const stallTimeout = 10 * time.Second
 
-// Options say what a crowd is.
+// Options configure a crowd.
 type Options struct {
 	Server  netip.AddrPort // an IPv4 address
 	Size    int
-	Loops   int // how many goroutines share the sockets
+	Loops   int // number of goroutines that share the sockets
 	Dialect dialect.Dialect
-	Epoch   time.Time // what the marks' times are counted from
+	Epoch   time.Time // start of the clock of the marks
 
-	// KeepCursors has every socket remember its last cursor and resume from it
-	// when it connects again.
+	// KeepCursors makes every socket remember its last cursor and resume from it when
+	// it connects again.
 	KeepCursors bool
 }
 
-// Crowd is that many clients. Its methods are for one goroutine, except Await.
+// Crowd is a number of clients. Its methods must be called by one goroutine, except Await.
 type Crowd struct {
 	options  Options
 	shards   []*shard
 	lanes    [Lanes]lane
 	unready  atomic.Int64
 	progress atomic.Int64
-	outcome  chan error // of connecting: nil once all are ready
+	outcome  chan error // result of connecting: nil when all are ready
 }
 
-// lane counts what came in its order.
+// lane counts the notifications that have arrived in order.
 type lane struct {
 	got, want atomic.Int64
 	reached   chan struct{}
 }
 
-// New returns a crowd of which nobody is connected yet. The caller must Close
-// it.
+// New returns a crowd of unconnected clients. The caller must Close it.
 func New(o Options) (*Crowd, error) {
 	c := &Crowd{options: o, outcome: make(chan error, 1)}
 	for i := range c.lanes {
@@ -82,13 +81,13 @@ func New(o Options) (*Crowd, error) {
 	return c, nil
 }
 
-// Connect opens all sockets, so many handshakes at a time, and returns how long
-// it took until the last was ready.
-func (c *Crowd) Connect(ctx context.Context, atOnce int) (time.Duration, error) {
+// Connect opens all sockets, with at most concurrent handshakes at a time, and returns how
+// long it took until the last one was ready.
+func (c *Crowd) Connect(ctx context.Context, concurrent int) (time.Duration, error) {
 	c.unready.Store(int64(c.options.Size))
 	start := time.Now()
 	for _, s := range c.shards {
-		s.loop.Do(func() { s.connect(max(atOnce/len(c.shards), 1)) })
+		s.loop.Do(func() { s.connect(max(concurrent/len(c.shards), 1)) })
 	}
 	for {
 		before := c.progress.Load()
@@ -97,7 +96,7 @@ func (c *Crowd) Connect(ctx context.Context, atOnce int) (time.Duration, error) 
 			return time.Since(start), err
 		case <-ctx.Done():
 			return 0, ctx.Err()
-		case <-time.After(patience):
+		case <-time.After(stallTimeout):
 			if c.progress.Load() == before {
 				return 0, fmt.Errorf("connecting, %d not ready: %w", c.unready.Load(), ErrStalled)
 			}
@@ -105,7 +104,8 @@ func (c *Crowd) Connect(ctx context.Context, atOnce int) (time.Duration, error) 
 	}
 }
 
-// Drop closes all sockets. What they have received, and their cursors, are kept.
+// Drop closes all sockets. Their cursors and the counts of received notifications are
+// kept.
 func (c *Crowd) Drop() {
 	for _, s := range c.shards {
 		s.loop.Do(s.drop)
@@ -122,12 +122,12 @@ func (c *Crowd) Close() error {
 	return errors.Join(errs...)
 }
 
-// Await returns once want notifications have come in a lane, all sockets and
-// all time counted together. It is for one goroutine a lane.
+// Await returns when want notifications have arrived in a lane, on all sockets since New.
+// Each lane may have one goroutine in Await.
 func (c *Crowd) Await(ctx context.Context, laneNumber int, want int64) error {
 	l := &c.lanes[laneNumber]
 	select {
-	case <-l.reached: // of an earlier wait that had seen it without
+	case <-l.reached: // left over from an earlier wait
 	default:
 	}
 	l.want.Store(want)
@@ -137,17 +137,17 @@ func (c *Crowd) Await(ctx context.Context, laneNumber int, want int64) error {
 		case <-l.reached:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(patience):
+		case <-time.After(stallTimeout):
 			if c.progress.Load() == before {
-				return fmt.Errorf("%d of %d came: %w", l.got.Load(), want, ErrStalled)
+				return fmt.Errorf("%d of %d have arrived: %w", l.got.Load(), want, ErrStalled)
 			}
 		}
 	}
 	return nil
 }
 
-// Latencies returns how long notifications took from their mark to a socket,
-// and starts to count anew.
+// Latencies returns the times from sending to receiving a notification since the last
+// call.
 func (c *Crowd) Latencies() *stats.Histogram {
 	all := new(stats.Histogram)
 	for _, s := range c.shards {
@@ -159,7 +159,7 @@ func (c *Crowd) Latencies() *stats.Histogram {
 	return all
 }
 
-// Faults returns what went wrong since the crowd was made.
+// Faults returns the faults since New.
 func (c *Crowd) Faults() Faults {
 	var all Faults
 	for _, s := range c.shards {
@@ -168,8 +168,8 @@ func (c *Crowd) Faults() Faults {
 	return all
 }
 
-// Orders returns in how many different orders the clients saw broadcasts: 1 if
-// everyone saw the same ones in the same order.
+// Orders returns the number of different orders in which clients have seen broadcasts: 1
+// if all have seen the same ones in the same order.
 func (c *Crowd) Orders() int {
 	orders := map[uint64]bool{}
 	for _, s := range c.shards {
@@ -182,8 +182,8 @@ func (c *Crowd) Orders() int {
 	return len(orders)
 }
 
-// came counts one notification that came in its order.
-func (c *Crowd) came(laneNumber uint16) {
+// arrived counts one notification that has arrived in order.
+func (c *Crowd) arrived(laneNumber uint16) {
 	l := &c.lanes[laneNumber]
 	if l.got.Add(1) == l.want.Load() {
 		select {
@@ -201,7 +201,7 @@ func (c *Crowd) oneReady() {
 	}
 }
 
-// settle ends Connect, unless it has been.
+// settle ends Connect, unless it has ended already.
 func (c *Crowd) settle(err error) {
 	select {
 	case c.outcome <- err:

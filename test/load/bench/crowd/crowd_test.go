@@ -21,19 +21,19 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
-// text is a frame with an event.
+// text returns a frame with an event.
 func text(s string) []byte { return frame.Append(nil, frame.Text, []byte(s)) }
 
-// told is a frame with a notification.
-func told(m mark.Mark) []byte {
+// notification returns a frame with a notification.
+func notification(m mark.Mark) []byte {
 	return text(`{"event":"notification","cursor":"c` + fmt.Sprint(m.Sequence) + `","data":{"mark":"` +
 		string(mark.Append(nil, m)) + `"}}`)
 }
 
 func live() []byte { return text(`{"event":"live","cursor":"c0","data":{}}`) }
 
-// serve answers every upgrade and then says what script returns for the
-// request, a few bytes at a time.
+// serve accepts every upgrade and then sends the bytes that script returns for the
+// request, a few at a time.
 func serve(t *testing.T, script func(r *http.Request) []byte) netip.AddrPort {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,21 +43,21 @@ func serve(t *testing.T, script func(r *http.Request) []byte) netip.AddrPort {
 			return
 		}
 		defer func() { _ = conn.Close() }()
-		say(conn, []byte("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: "+dialect.Accept+"\r\n\r\n"))
-		say(conn, script(r))
+		send(conn, []byte("HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: "+dialect.Accept+"\r\n\r\n"))
+		send(conn, script(r))
 		_, _ = io.Copy(io.Discard, conn) // until the client leaves
 	}))
 	t.Cleanup(server.Close)
 	return netip.MustParseAddrPort(server.Listener.Addr().String())
 }
 
-func say(conn net.Conn, what []byte) {
-	for len(what) > 0 {
-		n, err := conn.Write(what[:min(7, len(what))])
+func send(conn net.Conn, data []byte) {
+	for len(data) > 0 {
+		n, err := conn.Write(data[:min(7, len(data))])
 		if err != nil {
 			return
 		}
-		what = what[n:]
+		data = data[n:]
 	}
 }
 
@@ -78,11 +78,11 @@ func newCrowd(t *testing.T, server netip.AddrPort, size int) *crowd.Crowd {
 	return c
 }
 
-func TestCountsWhatEveryClientIsTold(t *testing.T) {
+func TestCountsReceivedNotifications(t *testing.T) {
 	c := newCrowd(t, serve(t, func(*http.Request) []byte {
 		out := live()
 		for n := range uint32(3) {
-			out = append(out, told(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: n + 1})...)
+			out = append(out, notification(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: n + 1})...)
 		}
 		return out
 	}), 50)
@@ -100,23 +100,23 @@ func TestCountsWhatEveryClientIsTold(t *testing.T) {
 	}
 }
 
-func TestSeesWhatMustNotHappen(t *testing.T) {
+func TestDetectsFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		says []byte
 		want crowd.Faults
 	}{
-		"nothing":   {frame.Append(nil, frame.Ping, []byte("ping")), crowd.Faults{}},
-		"lost":      {told(mark.Mark{Sequence: 4}), crowd.Faults{Lost: 2}},
-		"repeated":  {told(mark.Mark{Sequence: 1}), crowd.Faults{Repeated: 1}},
-		"another's": {told(mark.Mark{User: 1, Sequence: 1}), crowd.Faults{Misdelivered: 1}},
-		"reset":     {text(`{"event":"reset","data":{"reason":"unknown"}}`), crowd.Faults{Resets: 1}},
-		"error":     {text(`{"event":"error","data":{}}`), crowd.Faults{Unreadable: 1}},
+		"nothing":    {frame.Append(nil, frame.Ping, []byte("ping")), crowd.Faults{}},
+		"lost":       {notification(mark.Mark{Sequence: 4}), crowd.Faults{Lost: 2}},
+		"repeated":   {notification(mark.Mark{Sequence: 1}), crowd.Faults{Repeated: 1}},
+		"other user": {notification(mark.Mark{User: 1, Sequence: 1}), crowd.Faults{Misdelivered: 1}},
+		"reset":      {text(`{"event":"reset","data":{"reason":"unknown"}}`), crowd.Faults{Resets: 1}},
+		"error":      {text(`{"event":"error","data":{}}`), crowd.Faults{Unreadable: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCrowd(t, serve(t, func(*http.Request) []byte {
-				out := append(live(), told(mark.Mark{Sequence: 1})...)
+				out := append(live(), notification(mark.Mark{Sequence: 1})...)
 				out = append(out, test.says...)
-				return append(out, told(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: 1})...)
+				return append(out, notification(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: 1})...)
 			}), 1)
 			if _, err := c.Connect(t.Context(), 1); err != nil {
 				t.Fatal(err)
@@ -135,11 +135,11 @@ func TestSeesWhatMustNotHappen(t *testing.T) {
 	}
 }
 
-func TestSeesBroadcastsInDifferentOrders(t *testing.T) {
-	one := told(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: 1})
-	two := told(mark.Mark{Lane: 2, User: mark.Everyone, Sequence: 1})
+func TestDetectsDifferentOrdersOfBroadcasts(t *testing.T) {
+	one := notification(mark.Mark{Lane: 1, User: mark.Everyone, Sequence: 1})
+	two := notification(mark.Mark{Lane: 2, User: mark.Everyone, Sequence: 1})
 	for name, test := range map[string]struct {
-		odd  []byte // what every second client hears
+		odd  []byte // sent to every second client
 		want int
 	}{
 		"the same":  {slices.Concat(one, two), 1},
@@ -168,7 +168,7 @@ func TestSeesBroadcastsInDifferentOrders(t *testing.T) {
 	}
 }
 
-func TestSeesThatAConnectionEnded(t *testing.T) {
+func TestDetectsClosedConnections(t *testing.T) {
 	for name, test := range map[string]struct {
 		says []byte
 		want crowd.Faults
@@ -183,7 +183,7 @@ func TestSeesThatAConnectionEnded(t *testing.T) {
 			}
 			got := c.Faults()
 			for !got.Any() && t.Context().Err() == nil {
-				got = c.Faults() // asks the loop, which reads meanwhile
+				got = c.Faults() // waits for the loop, which reads meanwhile
 			}
 			if got.First = ""; got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
@@ -192,15 +192,15 @@ func TestSeesThatAConnectionEnded(t *testing.T) {
 	}
 }
 
-func TestComesBackWithItsCursor(t *testing.T) {
-	asked := make(chan string, 2)
+func TestReconnectsWithItsCursor(t *testing.T) {
+	cursors := make(chan string, 2)
 	c := newCrowd(t, serve(t, func(r *http.Request) []byte {
 		cursor := r.URL.Query().Get("cursor")
-		asked <- cursor
+		cursors <- cursor
 		if cursor == "" {
-			return append(live(), told(mark.Mark{Sequence: 1})...)
+			return append(live(), notification(mark.Mark{Sequence: 1})...)
 		}
-		return append(told(mark.Mark{Sequence: 2}), live()...)
+		return append(notification(mark.Mark{Sequence: 2}), live()...)
 	}), 1)
 	for n := range int64(2) {
 		if _, err := c.Connect(t.Context(), 1); err != nil {
@@ -211,21 +211,21 @@ func TestComesBackWithItsCursor(t *testing.T) {
 		}
 		c.Drop()
 	}
-	if first, second := <-asked, <-asked; first != "" || second != "c1" {
-		t.Errorf("came with %q, then with %q", first, second)
+	if first, second := <-cursors, <-cursors; first != "" || second != "c1" {
+		t.Errorf("connected with %q, then with %q", first, second)
 	}
 	if f := c.Faults(); f.Any() {
 		t.Error(f)
 	}
 }
 
-func TestSaysWhyAClientWasRefused(t *testing.T) {
+func TestConnectErrorHasTheResponse(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "who are you?", http.StatusUnauthorized)
+		http.Error(w, "invalid token", http.StatusUnauthorized)
 	}))
 	defer server.Close()
 	c := newCrowd(t, netip.MustParseAddrPort(server.Listener.Addr().String()), 1)
-	if _, err := c.Connect(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "who are you?") {
+	if _, err := c.Connect(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "invalid token") {
 		t.Errorf("got %v", err)
 	}
 }

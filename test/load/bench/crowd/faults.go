@@ -4,18 +4,18 @@ package crowd
 
 import "fmt"
 
-// Faults counts what must not happen.
+// Faults counts violations of the service's promises.
 type Faults struct {
-	Lost         int64 // skipped in the order of marks
-	Repeated     int64 // again, or after a later one
-	Misdelivered int64 // another user's
-	Unreadable   int64 // frames or events that no client understands
+	Lost         int64 // notifications that are missing in the order
+	Repeated     int64 // notifications received again, or after a later one
+	Misdelivered int64 // notifications of another user
+	Unreadable   int64 // invalid frames and unknown events
 	Resets       int64 // the server could not resume from its own cursor
 	Closed       int64 // connections that the server ended
 	First        string
 }
 
-// Any reports whether there was one.
+// Any reports whether there was a fault.
 func (f Faults) Any() bool {
 	return f.Lost+f.Repeated+f.Misdelivered+f.Unreadable+f.Resets+f.Closed > 0
 }
@@ -26,7 +26,7 @@ func (f Faults) String() string {
 		f.Lost, f.Repeated, f.Misdelivered, f.Unreadable, f.Resets, f.Closed, f.First)
 }
 
-// plus adds up what two have counted.
+// plus returns the sum of f and o.
 func (f Faults) plus(o Faults) Faults {
 	f.Lost += o.Lost
 	f.Repeated += o.Repeated

@@ -12,31 +12,30 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// shard is the sockets of one loop. Everything in it is touched on the loop's
-// goroutine alone.
+// shard has the sockets of one loop. Only the loop's goroutine may use its fields.
 type shard struct {
 	crowd   *Crowd
 	loop    *poll.Loop
 	sockets []*socket
 
-	waiting  []*socket // to be connected
-	atOnce   int       // handshakes under way at most
-	underWay int
+	waiting    []*socket // not yet connecting
+	concurrent int       // maximum number of handshakes under way
+	underWay   int
 
-	in, out []byte // scratch, for all sockets
+	in, out []byte // buffers shared by all sockets
 	latency stats.Histogram
 	faults  Faults
 }
 
-// connect starts to open all sockets, atOnce at a time.
-func (s *shard) connect(atOnce int) {
-	s.atOnce, s.underWay = atOnce, 0
+// connect starts to open all sockets, with a maximum number of concurrent handshakes.
+func (s *shard) connect(concurrent int) {
+	s.concurrent, s.underWay = concurrent, 0
 	s.waiting = append(s.waiting[:0], s.sockets...)
 	s.connectMore()
 }
 
 func (s *shard) connectMore() {
-	for s.underWay < s.atOnce && len(s.waiting) > 0 {
+	for s.underWay < s.concurrent && len(s.waiting) > 0 {
 		next := s.waiting[0]
 		s.waiting = s.waiting[1:]
 		s.underWay++
@@ -47,7 +46,7 @@ func (s *shard) connectMore() {
 	}
 }
 
-// oneReady makes room for the next handshake.
+// oneReady counts a socket that is ready and starts the next handshake.
 func (s *shard) oneReady() {
 	s.underWay--
 	s.crowd.oneReady()
@@ -84,7 +83,7 @@ func (s *shard) open(n uint32) (fd int, err error) {
 
 func (s *shard) reach(fd int, n uint32) error {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
-		return fmt.Errorf("let the port be chosen late: %w", err)
+		return fmt.Errorf("set IP_BIND_ADDRESS_NO_PORT: %w", err)
 	}
 	from := &unix.SockaddrInet4{Addr: [4]byte{127, byte(1 + n>>16), byte(n >> 8), byte(n)}}
 	if err := unix.Bind(fd, from); err != nil {

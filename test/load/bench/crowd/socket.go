@@ -17,18 +17,18 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/poll"
 )
 
-// state is how far a socket has come.
+// state is the state of a socket's connection.
 type state uint8
 
 const (
 	closed     state = iota
 	connecting       // the kernel's handshake is under way
-	upgrading        // the request is sent
-	greeting         // upgraded, waiting for `live`
+	upgrading        // the request has been sent
+	greeting         // upgraded; `live` has not arrived yet
 	ready
 )
 
-// socket is one client. It holds no buffer unless a frame came in part.
+// socket is one client. It has a buffer only while a frame is incomplete.
 type socket struct {
 	shard *shard
 	user  uint32
@@ -36,13 +36,13 @@ type socket struct {
 	state state
 
 	last   [Lanes]uint32 // the last sequence of each lane
-	order  uint64        // a hash over all broadcasts, in the order they came
-	rest   []byte        // of a frame or head that is not complete
+	order  uint64        // a hash of all broadcasts in the order of arrival
+	rest   []byte        // an incomplete frame or header
 	cursor []byte
 }
 
-// dial starts to connect. On the loopback the kernel's handshake is usually
-// over at once, so the request is tried before epoll is asked.
+// dial starts to connect. On the loopback interface connect usually completes
+// immediately, so the request is tried before waiting for epoll.
 func (s *socket) dial() (err error) {
 	if s.fd, err = s.shard.open(s.user); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (s *socket) Ready() {
 			err = s.shard.loop.Wait(s.fd, poll.In)
 		}
 		if err != nil {
-			s.gone(fmt.Sprintf("connect: %v", err))
+			s.disconnected(fmt.Sprintf("connect: %v", err))
 		}
 		return
 	}
@@ -89,15 +89,15 @@ func (s *socket) Ready() {
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 	case err != nil:
-		s.gone(err.Error())
+		s.disconnected(err.Error())
 	case n == 0:
-		s.gone("end of stream")
+		s.disconnected("end of stream")
 	default:
 		s.receive(s.shard.in[:n])
 	}
 }
 
-// receive handles what is complete and keeps the rest.
+// receive handles all complete frames and keeps the rest.
 func (s *socket) receive(data []byte) {
 	now := time.Since(s.shard.crowd.options.Epoch)
 	if len(s.rest) > 0 {
@@ -107,7 +107,7 @@ func (s *socket) receive(data []byte) {
 	if s.state == upgrading {
 		var err error
 		if data, err = s.upgraded(data); err != nil {
-			s.gone(err.Error())
+			s.disconnected(err.Error())
 			return
 		}
 	}
@@ -117,9 +117,9 @@ func (s *socket) receive(data []byte) {
 			break
 		}
 		if err != nil {
-			s.shard.fault(&s.shard.faults.Unreadable, 1, "client %d got %v", s.user, err)
+			s.shard.fault(&s.shard.faults.Unreadable, 1, "client %d: %v", s.user, err)
 			if s.state == greeting {
-				s.shard.crowd.settle(fmt.Errorf("client %d could not connect: it got %w", s.user, err))
+				s.shard.crowd.settle(fmt.Errorf("client %d could not connect: %w", s.user, err))
 			}
 			s.close()
 			return
@@ -130,7 +130,7 @@ func (s *socket) receive(data []byte) {
 	s.keep(data)
 }
 
-// keep remembers what is not complete yet, and nothing else.
+// keep remembers data as the incomplete rest.
 func (s *socket) keep(data []byte) {
 	if len(data) == 0 || s.state == closed {
 		s.rest = nil
@@ -139,8 +139,8 @@ func (s *socket) keep(data []byte) {
 	s.rest = append(s.rest[:0], data...)
 }
 
-// upgraded reads the head of the answer, if it is complete, and returns what
-// follows it.
+// upgraded reads the header of the response, if it is complete, and returns the bytes
+// after it.
 func (s *socket) upgraded(data []byte) (rest []byte, err error) {
 	end := bytes.Index(data, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -148,7 +148,7 @@ func (s *socket) upgraded(data []byte) (rest []byte, err error) {
 	}
 	head := data[:end]
 	if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) || !bytes.Contains(head, []byte(dialect.Accept)) {
-		return nil, fmt.Errorf("answer to the upgrade: %.300q", data)
+		return nil, fmt.Errorf("unexpected response to the upgrade: %.300q", data)
 	}
 	if s.shard.crowd.options.Dialect.Greets() {
 		s.state = greeting
@@ -162,21 +162,21 @@ func (s *socket) upgraded(data []byte) (rest []byte, err error) {
 func (s *socket) handle(f frame.Frame, now time.Duration) {
 	switch f.Op {
 	case frame.Text:
-		s.told(f.Payload, now)
+		s.event(f.Payload, now)
 	case frame.Ping:
 		s.shard.out = frame.AppendMasked(s.shard.out[:0], frame.Pong, f.Payload, [4]byte{1, 2, 3, 4})
-		_, _ = unix.Write(s.fd, s.shard.out) // if the socket has gone, the next read says so
+		_, _ = unix.Write(s.fd, s.shard.out) // if the connection has ended, the next read fails
 	case frame.Close:
-		why := "close frame without a code"
+		reason := "close frame without a code"
 		if len(f.Payload) >= 2 {
-			why = fmt.Sprintf("close %d %s", binary.BigEndian.Uint16(f.Payload), f.Payload[2:])
+			reason = fmt.Sprintf("close %d %s", binary.BigEndian.Uint16(f.Payload), f.Payload[2:])
 		}
-		s.gone(why)
+		s.disconnected(reason)
 	}
 }
 
-// told handles an event.
-func (s *socket) told(text []byte, now time.Duration) {
+// event handles an event of the service.
+func (s *socket) event(text []byte, now time.Duration) {
 	s.keepCursor(text)
 	if m, ok := mark.Find(text); ok {
 		s.notified(m, now)
@@ -189,8 +189,8 @@ func (s *socket) told(text []byte, now time.Duration) {
 			s.state = ready
 			s.shard.oneReady()
 		}
-	case "welcome", "close": // the close frame that follows is what counts
-	case "inbox": // what was replaced or recalled, and counts
+	case "welcome", "close": // the close frame that follows a close event is counted
+	case "inbox": // recalls and counts are not checked
 	case "reset":
 		s.shard.fault(&faults.Resets, 1, "client %d: %s", s.user, text)
 	default:
@@ -201,20 +201,20 @@ func (s *socket) told(text []byte, now time.Duration) {
 // orderPrime mixes a broadcast into the hash of those before it, as FNV does.
 const orderPrime = 1099511628211
 
-// notified holds a notification against those before it.
+// notified checks a notification against the previous ones.
 func (s *socket) notified(m mark.Mark, now time.Duration) {
 	faults := &s.shard.faults
 	if m.Lane >= Lanes || m.User != s.user && m.User != mark.Everyone {
-		s.shard.fault(&faults.Misdelivered, 1, "user %d was told %+v", s.user, m)
+		s.shard.fault(&faults.Misdelivered, 1, "user %d received %+v", s.user, m)
 		return
 	}
 	last := &s.last[m.Lane]
 	if m.Sequence <= *last {
-		s.shard.fault(&faults.Repeated, 1, "user %d had %d when %+v came", s.user, *last, m)
+		s.shard.fault(&faults.Repeated, 1, "user %d received %+v after sequence %d", s.user, m, *last)
 		return
 	}
 	if missing := int64(m.Sequence - *last - 1); missing > 0 {
-		s.shard.fault(&faults.Lost, missing, "user %d had %d when %+v came", s.user, *last, m)
+		s.shard.fault(&faults.Lost, missing, "user %d received %+v after sequence %d", s.user, m, *last)
 	}
 	*last = m.Sequence
 	if m.User == mark.Everyone {
@@ -222,7 +222,7 @@ func (s *socket) notified(m mark.Mark, now time.Duration) {
 	}
 	s.shard.latency.Record(now - time.Duration(m.Sent))
 	s.shard.crowd.progress.Add(1)
-	s.shard.crowd.came(m.Lane)
+	s.shard.crowd.arrived(m.Lane)
 }
 
 // keepCursor remembers the cursor of an event that has one.
@@ -238,8 +238,8 @@ func (s *socket) keepCursor(text []byte) {
 // eventOf returns the name of the event in a frame's text.
 func eventOf(text []byte) string { return string(member(text, `"event":"`)) }
 
-// member returns the string that follows prefix in text, nil if there is none.
-// The service writes event and cursor before anything that a publisher wrote.
+// member returns the string that follows prefix in text, or nil. The service writes event
+// and cursor before any content of a publisher.
 func member(text []byte, prefix string) []byte {
 	_, after, found := bytes.Cut(text, []byte(prefix))
 	if !found {
@@ -252,24 +252,24 @@ func member(text []byte, prefix string) []byte {
 	return value
 }
 
-// gone notes that the server has ended the connection, or would not have it.
-func (s *socket) gone(why string) {
+// disconnected records that the server has closed or refused the connection.
+func (s *socket) disconnected(reason string) {
 	if s.state == closed {
 		return
 	}
 	wasReady := s.state == ready
 	s.close()
 	if !wasReady {
-		s.shard.crowd.settle(fmt.Errorf("client %d could not connect: %s", s.user, why))
+		s.shard.crowd.settle(fmt.Errorf("client %d could not connect: %s", s.user, reason))
 		return
 	}
-	s.shard.fault(&s.shard.faults.Closed, 1, "client %d: %s", s.user, why)
+	s.shard.fault(&s.shard.faults.Closed, 1, "client %d: %s", s.user, reason)
 }
 
 func (s *socket) close() {
 	if s.state == closed {
 		return
 	}
-	_ = unix.Close(s.fd) // nothing can be done about it, and nothing was to be written
+	_ = unix.Close(s.fd) // no data is lost by an error
 	s.fd, s.state, s.rest = -1, closed, nil
 }

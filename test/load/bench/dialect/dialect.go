@@ -1,6 +1,5 @@
-// Package dialect says the same things to the service and to the floor, each in
-// the words that it understands: open a user's socket, publish to one, to many,
-// to everyone.
+// Package dialect writes the requests of the load tool for the service and for the floor:
+// to open a user's socket, and to publish to one user, to many, or to all.
 package dialect
 
 import (
@@ -10,23 +9,24 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
-// Dialect is how one kind of server is spoken to. What it appends are whole
-// HTTP/1.1 requests. It is safe for use by several goroutines.
+// Dialect writes complete HTTP/1.1 requests for one kind of server. It is safe for
+// concurrent use.
 type Dialect interface {
 	// Upgrade appends the request that opens the socket of user, resuming from
 	// cursor unless that is empty.
 	Upgrade(dst []byte, user uint32, cursor []byte) []byte
 
-	// Greets reports whether a socket is ready only with the event `live`,
-	// not by its handshake alone.
+	// Greets reports whether a socket is ready only after the event `live`, and not
+	// already after its handshake.
 	Greets() bool
 
-	// Publish appends the request by which publisher sends one notification
-	// for each mark, several in a batch.
+	// Publish appends the request with which a publisher publishes one notification for
+	// each mark. Several marks are a batch.
 	Publish(dst []byte, publisher int, marks []mark.Mark, kind Kind) []byte
 }
 
-// Kind says whether a notification is kept, and whether it replaces the last.
+// Kind is the kind of a notification: whether it is stored, and whether it replaces the
+// last one.
 type Kind int
 
 // The kinds of notification.
@@ -36,21 +36,20 @@ const (
 	Collapsing
 )
 
-// What every socket asks with and must be answered with. One key does for all:
-// it only proves that the server speaks WebSocket.
+// The key of every handshake, and the value that the server must answer with. All sockets
+// use the same key, because it only proves that the server speaks WebSocket.
 const (
 	key    = "dGhlIHNhbXBsZSBub25jZQ=="
 	Accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-// dataBytes is the size of every notification's data, as in the measurements
-// of other servers.
+// dataBytes is the size of every notification's data.
 const dataBytes = 128
 
-// userName is the name of a user, equally long for all.
+// userName returns the name of a user. All names have the same length.
 func userName(user uint32) string { return fmt.Sprintf("load-%08x", user) }
 
-// appendData writes the data of a notification: its mark and some padding.
+// appendData appends the data of a notification: its mark and padding.
 func appendData(dst []byte, m mark.Mark) []byte {
 	start := len(dst)
 	dst = append(dst, `{"mark":"`...)
@@ -60,7 +59,7 @@ func appendData(dst []byte, m mark.Mark) []byte {
 	return append(dst, `"}`...)
 }
 
-// appendUpgrade writes the head of an upgrade request for target.
+// appendUpgrade appends an upgrade request for target.
 func appendUpgrade(dst []byte, target []byte, token string) []byte {
 	dst = append(dst, "GET "...)
 	dst = append(dst, target...)
@@ -70,7 +69,7 @@ func appendUpgrade(dst []byte, target []byte, token string) []byte {
 	return append(dst, "\r\n\r\n"...)
 }
 
-// appendPost writes a POST of body to target.
+// appendPost appends a POST of body to target.
 func appendPost(dst []byte, target []byte, token string, body []byte) []byte {
 	dst = append(dst, "POST "...)
 	dst = append(dst, target...)

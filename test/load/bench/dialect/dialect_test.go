@@ -74,7 +74,7 @@ func TestServicePublishesABatchAndToEveryone(t *testing.T) {
 	}
 }
 
-func TestFloorIsHandedAFrame(t *testing.T) {
+func TestFloorPublishesAFrame(t *testing.T) {
 	want := mark.Mark{User: 7, Sequence: 1}
 	r, body := request(t, dialect.NewFloor().Publish(nil, 0, []mark.Mark{want}, dialect.Stored))
 	f, rest, err := frame.Next(body)
@@ -97,7 +97,7 @@ func TestUpgradeCarriesTokenAndCursor(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreSignedAhead(t *testing.T) {
+func TestRS256TokensAreSignedInAdvance(t *testing.T) {
 	const user = 2
 	s, publicKey, err := dialect.NewServiceRS256(user + 1)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
-// Floor speaks to test/load/floor. It sends the token of a client, which the
-// floor does not look at, so that both servers read requests of about one size;
-// and what it posts is the ready-made frame, as long as the service's own.
+// Floor is the dialect of bench/floor. It sends a token that the floor ignores, so that
+// both servers read requests of similar size. The body of a publish is the complete frame,
+// as long as that of the service.
 type Floor struct{ token string }
 
 // NewFloor returns the dialect of the floor.
@@ -25,8 +25,7 @@ func (f Floor) Upgrade(dst []byte, user uint32, _ []byte) []byte {
 // Greets implements Dialect.
 func (f Floor) Greets() bool { return false }
 
-// Publish implements Dialect. The floor knows no batches: it sends the first
-// mark only.
+// Publish implements Dialect. The floor has no batches, so only the first mark is sent.
 func (f Floor) Publish(dst []byte, _ int, marks []mark.Mark, _ Kind) []byte {
 	m, target := marks[0], "/notify"
 	if m.User != mark.Everyone {

@@ -7,19 +7,19 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
-// Service speaks to `bellhop serve`, by the contract.
+// Service is the dialect of `bellhop serve`.
 type Service struct {
 	signer  signer
 	tokens  []string // of the publishers
-	users   []string // their tokens, if they were signed ahead
+	users   []string // tokens of the users, if they were signed in advance
 	expires time.Time
 }
 
-// lifetime is how long tokens are good: longer than any run.
+// lifetime is how long tokens are valid: longer than any run.
 const lifetime = 6 * time.Hour
 
-// NewService returns the dialect of a service that knows secret, for so many
-// publishers. Each publisher is a principal of its own.
+// NewService returns the dialect of a service with a shared secret, for a number of
+// publishers. Each publisher is a separate principal.
 func NewService(secret string, publishers int) *Service {
 	s := &Service{signer: signer{[]byte(secret)}, expires: time.Now().Add(lifetime)}
 	for i := range publishers {
@@ -29,12 +29,12 @@ func NewService(secret string, publishers int) *Service {
 	return s
 }
 
-// NewServiceRS256 returns the dialect of a service that knows nothing but
-// publicKey, in PEM, for so many users who connect. Their tokens are signed
-// ahead, for signing costs far more than checking.
+// NewServiceRS256 returns the dialect of a service that has only publicKey, in PEM, for a
+// number of users who connect. Their tokens are signed in advance, because signing costs
+// far more than verifying.
 func NewServiceRS256(users int) (s *Service, publicKey []byte, err error) {
 	s = &Service{expires: time.Now().Add(lifetime)}
-	s.users, publicKey, err = signAhead(users, s.expires)
+	s.users, publicKey, err = signInAdvance(users, s.expires)
 	return s, publicKey, err
 }
 
@@ -55,9 +55,9 @@ func (s *Service) Token(user uint32) string {
 	return s.signer.sign(userName(user), "", s.expires)
 }
 
-// Hearing returns a token of user that names topics.
-func (s *Service) Hearing(user uint32, topics ...string) string {
-	return s.signer.signHearing(userName(user), topics, s.expires)
+// TokenForTopics returns a token of user that names topics.
+func (s *Service) TokenForTopics(user uint32, topics ...string) string {
+	return s.signer.signTopics(userName(user), topics, s.expires)
 }
 
 // Operator returns a token that may publish to everyone, and recall.

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// Tokens are made by hand: the tool should cost little and use nothing of what
-// it measures.
+// Tokens are signed without a JWT library: the tool should cost little, and must not use
+// code of the service that it measures.
 
 // signer makes HS256 tokens.
 type signer struct{ secret []byte }
@@ -28,8 +28,8 @@ func (s signer) sign(subject, scope string, expires time.Time) string {
 	return s.seal(unsigned("HS256", subject, scope, nil, expires))
 }
 
-// signHearing returns a JWT of subject that names topics.
-func (s signer) signHearing(subject string, topics []string, expires time.Time) string {
+// signTopics returns a JWT of subject that names topics.
+func (s signer) signTopics(subject string, topics []string, expires time.Time) string {
 	return s.seal(unsigned("HS256", subject, "", topics, expires))
 }
 
@@ -39,7 +39,7 @@ func (s signer) seal(signed string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(code.Sum(nil))
 }
 
-// unsigned returns what a JWT's signature is made of.
+// unsigned returns the header and claims of a JWT, the part that is signed.
 func unsigned(algorithm, subject, scope string, topics []string, expires time.Time) string {
 	claims := fmt.Sprintf(`{"sub":%q,"exp":%d`, subject, expires.Unix())
 	if scope != "" {
@@ -53,12 +53,12 @@ func unsigned(algorithm, subject, scope string, topics []string, expires time.Ti
 		"." + encoding.EncodeToString([]byte(claims+"}"))
 }
 
-// rsaBits is the size of keys that most who sign with RS256 have.
+// rsaBits is the most common size of RSA keys for RS256.
 const rsaBits = 2048
 
-// signAhead makes an RS256 token for every user, by all processors, and the
-// public key that they are checked with, in PEM.
-func signAhead(users int, expires time.Time) (tokens []string, publicKey []byte, err error) {
+// signInAdvance signs an RS256 token for every user, on all processors. It also returns
+// the public key, in PEM.
+func signInAdvance(users int, expires time.Time) (tokens []string, publicKey []byte, err error) {
 	key, err := rsa.GenerateKey(rand.Reader, rsaBits)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make an RSA key: %w", err)

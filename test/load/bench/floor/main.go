@@ -1,7 +1,7 @@
-// Command floor is the server that ours is compared with: it does nothing but
-// accept sockets and, on a POST, write the ready-made bytes it was handed to one
-// user's sockets or to all. It checks no token, parses no JSON and reads no
-// frame. What it costs is what net/http and the kernel cost.
+// Command floor is the minimal server with which the service is compared: it accepts
+// sockets and, on a POST, writes the posted bytes to the sockets of one user or of all. It
+// checks no token, parses no JSON and reads no frame, so its cost is that of net/http and
+// the kernel.
 package main
 
 import (
@@ -38,8 +38,7 @@ type floor struct {
 	bodies sync.Pool // of *bytes.Buffer
 }
 
-// ServeHTTP upgrades every GET /ws, publishes every POST and says yes to all
-// else.
+// ServeHTTP upgrades GET /ws, publishes every POST and answers all other requests with 200.
 func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost:
@@ -66,10 +65,10 @@ func (f *floor) accept(w http.ResponseWriter, r *http.Request) {
 		f.remove(user, conn)
 		return
 	}
-	go f.read(user, conn) // and let net/http's goroutine and buffers go
+	go f.read(user, conn) // frees net/http's goroutine and buffers
 }
 
-// read waits for the end of conn. What comes before it does not matter.
+// read discards everything that arrives on conn until it ends.
 func (f *floor) read(user string, conn net.Conn) {
 	buf := make([]byte, 128)
 	for {
@@ -92,13 +91,13 @@ func (f *floor) publish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, conn := range f.sockets(r.URL.Query().Get("user")) {
-		_, _ = conn.Write(body.Bytes()) // its reader hears that it has gone
+		_, _ = conn.Write(body.Bytes()) // after an error, read removes the connection
 	}
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// sockets returns those of user, or all if user is empty. Nobody writes to
-// what it returns: add appends past its end, and remove copies.
+// sockets returns the sockets of user, or all if user is empty. The returned slice is never
+// modified: add appends past its end, and remove copies.
 func (f *floor) sockets(user string) []net.Conn {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -119,7 +118,7 @@ func (f *floor) add(user string, conn net.Conn) {
 }
 
 func (f *floor) remove(user string, conn net.Conn) {
-	_ = conn.Close() // it has gone already, or is of no more use
+	_ = conn.Close() // its error does not matter: the connection is not used any more
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	left := slices.DeleteFunc(slices.Clone(f.users[user]), func(c net.Conn) bool { return c == conn })

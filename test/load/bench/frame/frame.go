@@ -1,6 +1,6 @@
-// Package frame reads the WebSocket frames of a server and writes the few that
-// a load client and the floor need (RFC 6455, section 5). It keeps no state
-// and copies nothing: what is not yet complete stays with the caller.
+// Package frame reads the WebSocket frames of a server and writes the few that a load
+// client and the floor need (RFC 6455, section 5). It keeps no state and copies nothing:
+// the caller keeps incomplete frames.
 package frame
 
 import (
@@ -20,10 +20,10 @@ const (
 // MaxPayload is the largest payload that the service may send to a client.
 const MaxPayload = 64 << 10
 
-// ErrShort means that the frame is not complete: read more and try again.
+// ErrShort means that the frame is incomplete: read more and try again.
 var ErrShort = errors.New("frame is not complete")
 
-// Frame is one frame of a server. Payload is a part of what it was read from.
+// Frame is one frame of a server. Payload is a slice of the data it was read from.
 type Frame struct {
 	Op      byte
 	Payload []byte
@@ -36,12 +36,12 @@ const (
 	length16  = 126
 	length64  = 127
 	opcodes   = 0x0f
-	inControl = 125 // the most that a control frame holds
+	inControl = 125 // largest payload of a control frame
 )
 
-// Next splits the first frame off data. A frame that a server must not send,
-// or that the service never does (binary, fragmented, more than MaxPayload), is
-// an error other than ErrShort.
+// Next splits the first frame off data. It returns an error other than ErrShort for a frame
+// that a server must not send, or that the service never sends (binary, fragmented, larger
+// than MaxPayload).
 func Next(data []byte) (f Frame, rest []byte, err error) {
 	if len(data) < 2 {
 		return Frame{}, data, ErrShort
@@ -53,13 +53,13 @@ func Next(data []byte) (f Frame, rest []byte, err error) {
 	}
 	switch {
 	case data[0]&final == 0:
-		return Frame{}, data, errors.New("a fragmented frame")
+		return Frame{}, data, errors.New("unexpected fragmented frame")
 	case data[0]&reserved != 0 || data[1]&masked != 0:
-		return Frame{}, data, fmt.Errorf("a frame that starts %#x %#x", data[0], data[1])
+		return Frame{}, data, fmt.Errorf("unexpected frame header %#x %#x", data[0], data[1])
 	case f.Op != Text && f.Op != Close && f.Op != Ping && f.Op != Pong:
-		return Frame{}, data, fmt.Errorf("a frame with opcode %#x", f.Op)
+		return Frame{}, data, fmt.Errorf("unexpected opcode %#x", f.Op)
 	case size > MaxPayload || f.Op != Text && size > inControl:
-		return Frame{}, data, fmt.Errorf("a frame of %d bytes with opcode %#x", size, f.Op)
+		return Frame{}, data, fmt.Errorf("frame of %d bytes with opcode %#x is too large", size, f.Op)
 	case uint64(len(data)-head) < size:
 		return Frame{}, data, ErrShort
 	}
@@ -81,12 +81,12 @@ func payloadSize(data []byte) (size uint64, head int, err error) {
 	return 0, 0, ErrShort
 }
 
-// Append writes a server's frame to dst.
+// Append appends a server's frame to dst.
 func Append(dst []byte, op byte, payload []byte) []byte {
 	return append(appendHead(dst, op, len(payload), 0), payload...)
 }
 
-// AppendMasked writes a client's frame to dst, masked with key.
+// AppendMasked appends a client's frame to dst, masked with key.
 func AppendMasked(dst []byte, op byte, payload []byte, key [4]byte) []byte {
 	dst = appendHead(dst, op, len(payload), masked)
 	dst = append(dst, key[:]...)

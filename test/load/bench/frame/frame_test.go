@@ -8,7 +8,7 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/frame"
 )
 
-func TestReadsWhatWasAppended(t *testing.T) {
+func TestNextReadsAppendedFrames(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 127, 65_535, frame.MaxPayload} {
 		want := bytes.Repeat([]byte("x"), size)
 		data := frame.Append(nil, frame.Text, want)
@@ -21,7 +21,7 @@ func TestReadsWhatWasAppended(t *testing.T) {
 	}
 }
 
-func TestSaysShortUntilTheLastByte(t *testing.T) {
+func TestIncompleteFramesAreShort(t *testing.T) {
 	for _, size := range []int{0, 5, 300, 65_536} {
 		whole := frame.Append(nil, frame.Text, make([]byte, size))
 		for _, n := range []int{0, 1, 2, 3, 5, 9, len(whole) - 1} {
@@ -36,7 +36,7 @@ func TestSaysShortUntilTheLastByte(t *testing.T) {
 	}
 }
 
-func TestRefusesWhatAServerMustNotSend(t *testing.T) {
+func TestNextRefusesInvalidFrames(t *testing.T) {
 	for name, data := range map[string][]byte{
 		"masked":         frame.AppendMasked(nil, frame.Text, []byte("hello"), [4]byte{1, 2, 3, 4}),
 		"reserved bit":   {0xC1, 0},

@@ -1,6 +1,6 @@
-// Package mark is the stamp that the load tool puts into every notification's
-// data and finds again in what a socket receives: who was meant, which one in
-// order it is, and when it was sent. It needs no JSON parser to be found.
+// Package mark defines the mark that the load tool puts into every notification's data and
+// finds in the frames that a socket receives: the user, the number in the order, and the
+// time of sending. Finding it needs no JSON parser.
 package mark
 
 import "bytes"
@@ -8,9 +8,9 @@ import "bytes"
 // Everyone is the User of a broadcast.
 const Everyone = ^uint32(0)
 
-// Mark is the stamp of one notification. Sequences count from 1 without a gap,
-// for each user in lane 0, which is for notifications to one user, and for each
-// of the other lanes, in which broadcasts go out one after the other.
+// Mark identifies one notification. Sequences count from 1 without a gap. In lane 0, which
+// is for notifications to one user, they count for each user; in each other lane they count
+// the broadcasts of that lane.
 type Mark struct {
 	Lane     uint16
 	User     uint32
@@ -25,7 +25,7 @@ const (
 	length = len("~LLLL.UUUUUUUU.SSSSSSSS.TTTTTTTTTTTTTTTT~")
 )
 
-// Append writes m to dst.
+// Append appends m to dst.
 func Append(dst []byte, m Mark) []byte {
 	dst = append(dst, fence)
 	dst = appendHex(dst, uint64(m.Lane), 4)

@@ -6,7 +6,7 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
-func TestFindsWhatWasAppended(t *testing.T) {
+func TestFindReadsAppendedMarks(t *testing.T) {
 	for _, want := range []mark.Mark{
 		{},
 		{Lane: 3, User: 9_999, Sequence: 7, Sent: 1_234_567_890_123},
@@ -20,7 +20,7 @@ func TestFindsWhatWasAppended(t *testing.T) {
 	}
 }
 
-func TestFindsNoneWhereNoneIs(t *testing.T) {
+func TestFindReportsMissingMarks(t *testing.T) {
 	for _, text := range []string{
 		"",
 		`{"event":"live"}`,

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package poll runs thousands of sockets on one goroutine: an epoll set, and a
-// handler for each descriptor in it.
+// Package poll serves thousands of sockets on one goroutine, with an epoll set and a
+// handler for each descriptor.
 package poll
 
 import (
@@ -12,15 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a handler waits for.
+// Events that a handler can wait for.
 const (
 	In  = unix.EPOLLIN
 	Out = unix.EPOLLOUT
 )
 
-// Handler is told when its descriptor is ready for what it was added for, or
-// has failed, on the loop's goroutine. It must not block, and of all
-// descriptors on the loop it may close its own only.
+// Handler is called on the loop's goroutine when its descriptor is ready or has failed. It
+// must not block, and it may close only its own descriptor.
 type Handler interface{ Ready() }
 
 // Loop is an epoll set and the goroutine that waits on it.
@@ -29,7 +28,7 @@ type Loop struct {
 	wake int
 	done chan struct{}
 
-	// Touched on the loop's goroutine alone.
+	// Used only by the loop's goroutine.
 	handlers []Handler // by descriptor
 	failed   error
 	closing  bool
@@ -56,8 +55,8 @@ func Start() (*Loop, error) {
 	return l, nil
 }
 
-// Add has h told when fd is ready for events. Only handlers and functions
-// given to Do may call it. Closing fd takes it out again.
+// Add registers h for events of fd. Only handlers and functions passed to Do may call it.
+// Closing fd removes it.
 func (l *Loop) Add(fd int, h Handler, events uint32) error {
 	if need := fd + 1 - len(l.handlers); need > 0 {
 		l.handlers = append(l.handlers, make([]Handler, need)...)
@@ -66,7 +65,7 @@ func (l *Loop) Add(fd int, h Handler, events uint32) error {
 	return l.control(unix.EPOLL_CTL_ADD, fd, events)
 }
 
-// Wait changes what the handler of fd waits for.
+// Wait changes the events that the handler of fd waits for.
 func (l *Loop) Wait(fd int, events uint32) error {
 	return l.control(unix.EPOLL_CTL_MOD, fd, events)
 }
@@ -79,8 +78,8 @@ func (l *Loop) control(op, fd int, events uint32) error {
 	return nil
 }
 
-// Do runs f on the loop's goroutine, between handlers, and returns when it has.
-// A handler must not call it.
+// Do runs f on the loop's goroutine, between handlers, and returns when f has returned. A
+// handler must not call Do.
 func (l *Loop) Do(f func()) {
 	ran := make(chan struct{})
 	l.mu.Lock()
@@ -93,8 +92,8 @@ func (l *Loop) Do(f func()) {
 	}
 }
 
-// Close ends the loop, waits for it and returns why it ended early, if it did.
-// What the descriptors of its handlers are, they close themselves.
+// Close ends the loop, waits for it and returns the error that ended it early, if any. It
+// does not close the descriptors of the handlers.
 func (l *Loop) Close() error {
 	l.Do(func() { l.closing = true })
 	<-l.done
@@ -103,7 +102,7 @@ func (l *Loop) Close() error {
 
 func (l *Loop) ring() {
 	one := [8]byte{1}
-	_, _ = unix.Write(l.wake, one[:]) // it can fail only by being rung already
+	_, _ = unix.Write(l.wake, one[:]) // fails only if the loop is being woken already
 }
 
 func (l *Loop) run() {
@@ -129,8 +128,8 @@ func (l *Loop) run() {
 	}
 }
 
-// catchUp does what is to be done, after the handlers, so that closing sockets
-// cannot leave an event for a descriptor that is another's by now.
+// catchUp runs the functions passed to Do. They run after the handlers, so that no pending
+// event of a closed socket can reach a new socket with the same descriptor.
 func (l *Loop) catchUp() {
 	var rings [8]byte
 	_, _ = unix.Read(l.wake, rings[:])

@@ -12,8 +12,8 @@ import (
 	"strconv"
 )
 
-// errShort means that the answer is not complete.
-var errShort = errors.New("answer is not complete")
+// errShort means that the response is incomplete.
+var errShort = errors.New("incomplete response")
 
 var (
 	endOfHead  = []byte("\r\n\r\n")
@@ -26,9 +26,9 @@ var (
 
 const statusStart = len("HTTP/1.1 ")
 
-// check returns nil if data is a whole answer that accepts so many
-// notifications, errShort if more is to come, and otherwise why it is neither.
-// It knows the answers of net/http, with one request under way at a time.
+// check returns nil if data is a complete response that accepts a number of notifications,
+// errShort if it is incomplete, and another error if it does not accept them. It reads
+// responses as net/http writes them, with one request under way at a time.
 func check(data []byte, notifications int) error {
 	headEnd := bytes.Index(data, endOfHead)
 	if headEnd < 0 {
@@ -52,7 +52,7 @@ func check(data []byte, notifications int) error {
 	return nil
 }
 
-// whole returns the body that head announces, if it is there.
+// whole returns the body of a response, or errShort if it is incomplete.
 func whole(head, body []byte) ([]byte, error) {
 	if bytes.Contains(head, chunkField) {
 		if !bytes.HasSuffix(body, lastChunk) {
@@ -62,7 +62,7 @@ func whole(head, body []byte) ([]byte, error) {
 	}
 	_, after, found := bytes.Cut(head, sizeField)
 	if !found {
-		return nil, fmt.Errorf("no length in %.300q", head)
+		return nil, fmt.Errorf("no Content-Length in %.300q", head)
 	}
 	digits, _, _ := bytes.Cut(after, []byte("\r\n"))
 	size, err := strconv.Atoi(string(digits))

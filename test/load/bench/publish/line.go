@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Line is one keep-alive connection for requests that are few and far between,
-// such as broadcasts. It is for one goroutine.
+// Line is a keep-alive connection for infrequent requests, such as broadcasts. It must be
+// used by one goroutine.
 type Line struct {
 	conn   net.Conn
 	answer []byte
@@ -32,7 +32,7 @@ func (l *Line) Close() error { return l.conn.Close() }
 // Post sends a request with one notification and returns once it has been
 // accepted.
 func (l *Line) Post(request []byte) error {
-	if err := l.conn.SetDeadline(time.Now().Add(answerPatience)); err != nil {
+	if err := l.conn.SetDeadline(time.Now().Add(responseTimeout)); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	if _, err := l.conn.Write(request); err != nil {

@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package publish sends POST requests over a few keep-alive connections, by raw
-// sockets on one epoll loop, so that a publish costs the tool little more than
-// a write and a read.
+// Package publish sends POST requests over a few keep-alive connections. They are raw
+// sockets on one epoll loop, so that a publish costs the tool little more than a write and
+// a read.
 package publish
 
 import (
@@ -18,34 +18,33 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-// Source appends the next request of a publisher, sent at a time on the tool's
-// clock, and says how many notifications it carries. It is called by one
-// goroutine.
+// Source appends the next request of a publisher, with its time on the tool's clock, and
+// returns the number of notifications in it. It is called by one goroutine.
 type Source func(dst []byte, publisher int, at time.Duration) (request []byte, notifications int)
 
-// Options say how to publish.
+// Options configure a run.
 type Options struct {
 	Server     netip.AddrPort // an IPv4 address
 	Publishers int            // each on a connection, with one request under way
 	Source     Source
-	Epoch      time.Time     // what the tool's clock counts from
-	For        time.Duration // how long to start requests
-	Most       int           // how many requests at most; 0: as many as For allows
-	PerSecond  float64       // requests for all publishers together; 0: flat out
+	Epoch      time.Time     // start of the tool's clock
+	For        time.Duration // how long new requests are started
+	Most       int           // maximum number of requests; 0 means no maximum
+	PerSecond  float64       // requests of all publishers together; 0 means as fast as possible
 }
 
-// Result is what came of it.
+// Result is the result of a run.
 type Result struct {
 	Requests, Notifications int64
 	Answers                 *stats.Histogram // from a request's due time to its answer
 }
 
-// answerPatience is how long the last answers may take.
-const answerPatience = 30 * time.Second
+// responseTimeout limits the wait for the last responses.
+const responseTimeout = 30 * time.Second
 
-// Run publishes as o says and returns when every request has been answered. A
-// request that is not accepted ends it with an error, for what came of the
-// notification is then not known.
+// Run publishes as configured by o and returns when every request has been answered. A
+// request that is not accepted ends the run with an error, because the tool then does not
+// know which notifications to expect.
 func Run(ctx context.Context, o Options) (Result, error) {
 	loop, err := poll.Start()
 	if err != nil {
@@ -61,8 +60,8 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	loop.Do(f.start)
 	select {
 	case <-f.done:
-	case <-time.After(o.For + answerPatience):
-		loop.Do(func() { f.fail(errors.New("answers are missing")) })
+	case <-time.After(o.For + responseTimeout):
+		loop.Do(func() { f.fail(errors.New("responses are missing")) })
 	case <-ctx.Done():
 		loop.Do(func() { f.fail(ctx.Err()) })
 	}
@@ -70,7 +69,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return f.result, errors.Join(f.failure, loop.Close())
 }
 
-// flood is one run. Everything in it is touched on the loop's goroutine alone.
+// flood is one run. Only the loop's goroutine may use its fields.
 type flood struct {
 	options Options
 	loop    *poll.Loop
@@ -79,7 +78,7 @@ type flood struct {
 	publishers []*publisher
 	idle       []*publisher
 	busy       int
-	clock      *clock // nil: flat out
+	clock      *clock // nil if requests are sent as fast as possible
 	due        []time.Duration
 	stopAt     time.Duration
 
@@ -113,14 +112,14 @@ func (f *flood) start() {
 
 func (f *flood) now() time.Duration { return time.Since(f.options.Epoch) }
 
-// over reports whether no more requests are to be started.
+// over reports whether no further requests are started.
 func (f *flood) over() bool {
 	started := f.result.Requests + int64(f.busy)
 	return f.failure != nil || f.now() >= f.stopAt ||
 		f.options.Most > 0 && started >= int64(f.options.Most)
 }
 
-// answered counts an answer and finds p something to do.
+// answered counts a response and gives p its next request.
 func (f *flood) answered(p *publisher) {
 	f.busy--
 	f.result.Requests++
@@ -130,8 +129,8 @@ func (f *flood) answered(p *publisher) {
 	f.pair()
 }
 
-// ticked notes that n requests are due now. One that has to wait for an idle
-// publisher keeps its time, so that a slow server cannot hide it.
+// ticked adds n requests that are due now. A request that waits for an idle publisher keeps
+// its due time, so that the delays of a slow server are counted.
 func (f *flood) ticked(n uint64) {
 	now := f.now()
 	for range n {
@@ -140,8 +139,8 @@ func (f *flood) ticked(n uint64) {
 	f.pair()
 }
 
-// pair hands what is due to idle publishers, and ends the run when nothing is
-// to come and nothing is under way.
+// pair gives due requests to idle publishers. It ends the run when no request is due later
+// and none is under way.
 func (f *flood) pair() {
 	for len(f.idle) > 0 && !f.over() {
 		due, some := f.nextDue()
@@ -158,7 +157,7 @@ func (f *flood) pair() {
 	}
 }
 
-// nextDue takes the next request that is due: flat out there is always one.
+// nextDue removes the next due request. Without a fixed rate a request is always due.
 func (f *flood) nextDue() (at time.Duration, some bool) {
 	if f.options.PerSecond == 0 {
 		return f.now(), true
@@ -187,7 +186,7 @@ func (f *flood) end() {
 
 func (f *flood) close() {
 	for _, p := range f.publishers {
-		_ = unix.Close(p.fd) // every answer that counts has been read
+		_ = unix.Close(p.fd) // all counted responses have been read
 	}
 	if f.clock != nil {
 		_ = unix.Close(f.clock.fd)

@@ -34,21 +34,21 @@ func run(t *testing.T, answer http.HandlerFunc, notifications int) (publish.Resu
 	})
 }
 
-func TestPublishesSoManyRequests(t *testing.T) {
-	var heard atomic.Int64
+func TestRunEndsAfterTheMaximumOfRequests(t *testing.T) {
+	var received atomic.Int64
 	result, err := run(t, func(w http.ResponseWriter, r *http.Request) {
 		if body, err := io.ReadAll(r.Body); err == nil && len(body) == 20_000 {
-			heard.Add(1)
+			received.Add(1)
 		}
 		w.WriteHeader(http.StatusAccepted)
 	}, 1)
-	if err != nil || heard.Load() != 50 || result.Requests != 50 || result.Answers.Count() != 50 {
-		t.Errorf("heard %d, %d requests, %d answers, %v",
-			heard.Load(), result.Requests, result.Answers.Count(), err)
+	if err != nil || received.Load() != 50 || result.Requests != 50 || result.Answers.Count() != 50 {
+		t.Errorf("%d received, %d requests, %d responses, %v",
+			received.Load(), result.Requests, result.Answers.Count(), err)
 	}
 }
 
-func TestReadsALongChunkedAnswerOfABatch(t *testing.T) {
+func TestLongChunkedResponseOfABatch(t *testing.T) {
 	result, err := run(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		for range 100 {
@@ -60,7 +60,7 @@ func TestReadsALongChunkedAnswerOfABatch(t *testing.T) {
 	}
 }
 
-func TestEndsWhenOneIsNotAccepted(t *testing.T) {
+func TestRefusedRequestEndsTheRun(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"status": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "busy", http.StatusServiceUnavailable) },
 		"one in a batch": func(w http.ResponseWriter, _ *http.Request) {

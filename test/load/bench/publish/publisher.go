@@ -23,10 +23,10 @@ type publisher struct {
 	notifications int
 	request       []byte
 	unsent        []byte // of request
-	answer        []byte // as much as has come
+	answer        []byte // the part of the response that has arrived
 }
 
-// dial connects publisher number n and waits for it: there are few.
+// dial connects publisher number n. It blocks, because there are few publishers.
 func dial(f *flood, n int) (*publisher, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -40,7 +40,7 @@ func dial(f *flood, n int) (*publisher, error) {
 	return p, nil
 }
 
-// send sends the publisher's next request, which was due at a time.
+// send sends the publisher's next request, with its due time.
 func (p *publisher) send(due time.Duration) {
 	p.due = due
 	p.answer = p.answer[:0]
@@ -49,7 +49,7 @@ func (p *publisher) send(due time.Duration) {
 	p.write()
 }
 
-// write sends what is unsent, now or as soon as the socket takes it.
+// write sends the unsent bytes, and waits for the socket if it does not accept all.
 func (p *publisher) write() {
 	n, err := unix.Write(p.fd, p.unsent)
 	if err != nil && !errors.Is(err, unix.EAGAIN) {
@@ -96,7 +96,7 @@ func (p *publisher) Ready() {
 	}
 }
 
-// clock says when requests are due: a timer in the same epoll set.
+// clock is a timer in the epoll set that makes requests due at a fixed rate.
 type clock struct {
 	flood *flood
 	fd    int

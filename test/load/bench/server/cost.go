@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPU returns the processor time that the server has used, of all its threads,
-// in user and kernel together. It is what utime and stime in /proc/PID/stat add
-// up to, but in nanoseconds instead of hundredths of a second.
+// CPU returns the processor time of all the server's threads, in user mode and kernel. It
+// is the sum of utime and stime in /proc/PID/stat, but in nanoseconds instead of hundredths
+// of a second.
 func (s *Server) CPU() (time.Duration, error) {
 	const ofAllThreads = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3)
 	var used unix.Timespec
@@ -25,7 +25,7 @@ func (s *Server) CPU() (time.Duration, error) {
 	return time.Duration(used.Nano()), nil
 }
 
-// RSS returns how many bytes of the server are in memory.
+// RSS returns the resident memory of the server in bytes.
 func (s *Server) RSS() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.process.Process.Pid))
 	if err != nil {
@@ -41,12 +41,12 @@ func (s *Server) RSS() (int64, error) {
 	return 0, fmt.Errorf("no Rss in %s", text)
 }
 
-// Machine is what the whole machine has done so far.
+// Machine has the processor times of the whole machine since its start.
 type Machine struct{ Busy, All time.Duration }
 
-// ReadMachine reads /proc/stat. Time that a hypervisor gave to others is busy.
+// ReadMachine reads /proc/stat. Time that the hypervisor gave to other machines is busy.
 func ReadMachine() (Machine, error) {
-	const hertz = 100 // of the figures in /proc, whatever the kernel's own
+	const hertz = 100 // unit of the figures in /proc, independent of the kernel's timer
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return Machine{}, err
@@ -59,7 +59,7 @@ func ReadMachine() (Machine, error) {
 			return Machine{}, fmt.Errorf("read /proc/stat: %w", err)
 		}
 		const idle, iowait, guest = 3, 4, 8
-		if i >= guest { // counted in user and nice already
+		if i >= guest { // already included in user and nice
 			break
 		}
 		spent := time.Duration(n) * time.Second / hertz

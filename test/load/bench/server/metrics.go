@@ -13,30 +13,29 @@ import (
 	"time"
 )
 
-// What the tool asks a service for.
+// Metrics of a service that the tool reads.
 const (
 	Mallocs   = "go_memstats_mallocs_total" // objects allocated since the start
-	Sequence  = "bellhop_journal_sequence"  // the last durable one
+	Sequence  = "bellhop_journal_sequence"  // the last durable sequence
 	DiskBytes = "bellhop_store_disk_bytes"
 )
 
-// Metric returns one of a service's own metrics, as it is now.
+// Metric returns the current value of one of the service's metrics.
 func (s *Server) Metric(ctx context.Context, name string) (value float64, err error) {
-	text, err := s.ask(ctx, "/metrics")
+	text, err := s.getAdmin(ctx, "/metrics")
 	if err != nil {
 		return 0, err
 	}
 	return find(string(text), name)
 }
 
-// Profile returns where a service's processor time goes from now on, for so long,
-// as pprof has it.
+// Profile returns a CPU profile of the service over the given time, in pprof's format.
 func (s *Server) Profile(ctx context.Context, lasts time.Duration) ([]byte, error) {
-	return s.ask(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(lasts.Seconds())))
+	return s.getAdmin(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(lasts.Seconds())))
 }
 
-// ask returns what the admin listener of a service answers.
-func (s *Server) ask(ctx context.Context, path string) ([]byte, error) {
+// getAdmin returns the response body of the service's admin listener for path.
+func (s *Server) getAdmin(ctx context.Context, path string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin.String()+path, nil)
 	if err != nil {
 		return nil, err
@@ -44,14 +43,14 @@ func (s *Server) ask(ctx context.Context, path string) ([]byte, error) {
 	request.Close = true
 	answer, err := (&http.Client{}).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask for %s: %w", path, err)
+		return nil, fmt.Errorf("get %s: %w", path, err)
 	}
 	body, err := io.ReadAll(answer.Body)
 	if err := errors.Join(err, answer.Body.Close()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask for %s: %s: %.300q", path, answer.Status, body)
+		return nil, fmt.Errorf("get %s: %s: %.300q", path, answer.Status, body)
 	}
 	return body, nil
 }

@@ -11,6 +11,6 @@ func TestFindsAMetric(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if got, err := find(text, Sequence); err == nil {
-		t.Errorf("one that is not there: got %v", got)
+		t.Errorf("missing metric: got %v", got)
 	}
 }

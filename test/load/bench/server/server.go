@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package server builds and starts what is measured, as processes of their own,
-// and reads from /proc what they cost.
+// Package server builds and starts the measured servers as separate processes, and reads
+// their cost from /proc.
 package server
 
 import (
@@ -23,10 +23,10 @@ import (
 // Secret is the key that services are started with.
 const Secret = "the secret of the load tool keeps no secret"
 
-// How long a server may take.
+// Limits for the start and the stop of a server.
 const (
-	startPatience = 30 * time.Second
-	stopPatience  = 30 * time.Second
+	startTimeout = 30 * time.Second
+	stopTimeout  = 30 * time.Second
 )
 
 // Build compiles a package of the module in the directory module into dir and
@@ -43,10 +43,10 @@ func Build(ctx context.Context, dir, module, pkg string) (program string, err er
 	return program, nil
 }
 
-// Server is a server that runs.
+// Server is a running server.
 type Server struct {
 	Address netip.AddrPort
-	admin   netip.AddrPort // of a service
+	admin   netip.AddrPort // only of a service
 	process *exec.Cmd
 	log     *os.File
 	ended   chan error
@@ -66,9 +66,9 @@ func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
 	return s, nil
 }
 
-// StartService starts `bellhop serve` with its defaults and with all limits on,
-// so high that none is reached. It keeps its data and its log in dir. Further
-// settings are as they stand in the environment. The caller must Stop it.
+// StartService starts `bellhop serve` with its defaults, but with all limits on and too
+// high to be reached. It keeps its data and its log in dir. Settings are further environment
+// variables. The caller must Stop it.
 func StartService(ctx context.Context, program, dir string, settings ...string) (*Server, error) {
 	address, err1 := free()
 	admin, err2 := free()
@@ -91,7 +91,7 @@ func StartService(ctx context.Context, program, dir string, settings ...string) 
 		"BELLHOP_PUBLISHES_PER_SECOND=1000000",
 		"BELLHOP_REQUESTS_PER_SECOND=1000000",
 	)
-	serve.Env = append(serve.Env, settings...) // of two values the later counts
+	serve.Env = append(serve.Env, settings...) // the last value of a variable counts
 	s := &Server{Address: address, admin: admin, process: serve}
 	if err := s.start(ctx, dir); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func StartService(ctx context.Context, program, dir string, settings ...string) 
 	return s, nil
 }
 
-// free returns an address of this machine that nobody listened on just now.
+// free returns a loopback address whose port was free just now.
 func free() (netip.AddrPort, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -109,8 +109,8 @@ func free() (netip.AddrPort, error) {
 	return address, l.Close()
 }
 
-// start starts the process and waits until it is ready. After an error it does
-// not run.
+// start starts the process and waits until it is ready. After an error the process has
+// ended.
 func (s *Server) start(ctx context.Context, dir string) (err error) {
 	s.log, err = os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -119,8 +119,8 @@ func (s *Server) start(ctx context.Context, dir string) (err error) {
 	s.ended = make(chan error, 1)
 	s.process.Stdout, s.process.Stderr = s.log, s.log
 	s.process.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:   true,            // an interrupt is for the tool, which stops its servers
-		Pdeathsig: syscall.SIGKILL, // and they must not outlive it
+		Setpgid:   true,            // only the tool receives an interrupt, and stops its servers
+		Pdeathsig: syscall.SIGKILL, // servers must not outlive the tool
 	}
 	begin := time.Now()
 	if err := s.process.Start(); err != nil {
@@ -134,9 +134,9 @@ func (s *Server) start(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// awaitReady asks until the server says that it is ready.
+// awaitReady requests /readyz until the server is ready.
 func (s *Server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	client := &http.Client{}
 	for {
@@ -155,9 +155,9 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		select {
 		case err := <-s.ended:
 			s.ended <- err
-			return fmt.Errorf("%s ended before it was ready: %w\n%s", s.process.Path, err, s.lastWords())
+			return fmt.Errorf("%s ended before it was ready: %w\n%s", s.process.Path, err, s.lastLog())
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w\n%s", s.process.Path, ctx.Err(), s.lastWords())
+			return fmt.Errorf("%s is not ready: %w\n%s", s.process.Path, ctx.Err(), s.lastLog())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -166,21 +166,21 @@ func (s *Server) awaitReady(ctx context.Context) error {
 // StartTime returns how long it took until the server was ready.
 func (s *Server) StartTime() time.Duration { return s.starts }
 
-// Stop asks the server to end, kills it if it does not, and waits for it.
+// Stop sends SIGTERM, kills the server if it does not end in time, and waits for it.
 func (s *Server) Stop() error {
 	defer func() { _ = s.log.Close() }()          // only the server wrote to it
-	_ = s.process.Process.Signal(syscall.SIGTERM) // if it has ended, ended says so
+	_ = s.process.Process.Signal(syscall.SIGTERM) // fails if the server has ended already
 	select {
-	case <-s.ended: // the floor dies of the signal, the service may exit 0: both are fine
+	case <-s.ended: // any exit is fine: the floor is ended by the signal, the service exits with 0
 		return nil
-	case <-time.After(stopPatience):
+	case <-time.After(stopTimeout):
 	}
 	_ = s.process.Process.Kill()
 	<-s.ended
-	return fmt.Errorf("%s did not end within %v of SIGTERM\n%s", s.process.Path, stopPatience, s.lastWords())
+	return fmt.Errorf("%s did not end within %v of SIGTERM\n%s", s.process.Path, stopTimeout, s.lastLog())
 }
 
-// Kill ends the server at once, with SIGKILL, and waits for it.
+// Kill ends the server with SIGKILL and waits for it.
 func (s *Server) Kill() error {
 	defer func() { _ = s.log.Close() }() // only the server wrote to it
 	if err := s.process.Process.Kill(); err != nil {
@@ -190,8 +190,8 @@ func (s *Server) Kill() error {
 	return nil
 }
 
-// lastWords returns the end of the server's log.
-func (s *Server) lastWords() string {
+// lastLog returns the last part of the server's log.
+func (s *Server) lastLog() string {
 	text, err := os.ReadFile(s.log.Name())
 	if err != nil {
 		return err.Error()

@@ -1,5 +1,5 @@
-// Package stats sums up what the load tool measures: latencies within one run,
-// and one figure over several runs.
+// Package stats summarizes measurements: latencies within one run, and one figure over
+// several runs.
 package stats
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Each power of two is divided into so many buckets, so that a quantile is
-// off by less than one in a hundred.
+// Each power of two is divided into parts buckets, so that the error of a quantile is less
+// than one percent.
 const (
 	parts   = 64
 	buckets = parts * (64 - 6 + 1)
@@ -22,7 +22,7 @@ type Histogram struct {
 	most   int64
 }
 
-// Record counts d; a negative one counts as none at all.
+// Record counts d. A negative duration counts as 0.
 func (h *Histogram) Record(d time.Duration) {
 	v := max(int64(d), 0)
 	h.counts[bucket(uint64(v))]++
@@ -30,7 +30,7 @@ func (h *Histogram) Record(d time.Duration) {
 	h.most = max(h.most, v)
 }
 
-// Merge adds what o has counted.
+// Merge adds the counts of o.
 func (h *Histogram) Merge(o *Histogram) {
 	for i, n := range o.counts {
 		h.counts[i] += n
@@ -39,14 +39,14 @@ func (h *Histogram) Merge(o *Histogram) {
 	h.most = max(h.most, o.most)
 }
 
-// Count returns how many durations were recorded.
+// Count returns the number of recorded durations.
 func (h *Histogram) Count() uint64 { return h.total }
 
 // Max returns the longest duration.
 func (h *Histogram) Max() time.Duration { return time.Duration(h.most) }
 
-// Quantile returns the duration that the share q of all did not exceed, within
-// a hundredth; 0 if nothing was recorded.
+// Quantile returns the duration that a share q of all does not exceed, with an error of less
+// than one percent. It returns 0 if nothing was recorded.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	rank := max(uint64(math.Ceil(q*float64(h.total))), 1)
 	for i, n := range h.counts {
@@ -58,8 +58,8 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	return h.Max()
 }
 
-// bucket returns where v is counted. Up to 2*parts every value has a bucket of
-// its own; above, a bucket is as wide as the power of two asks for.
+// bucket returns the bucket of v. Values below 2*parts have a bucket each; above, the width
+// of a bucket grows with each power of two.
 func bucket(v uint64) int {
 	if v < 2*parts {
 		return int(v)

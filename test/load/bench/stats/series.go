@@ -5,7 +5,7 @@ import "slices"
 // Series is one figure, measured several times.
 type Series []float64
 
-// Median returns the middle of s, or the mean of the two middles; 0 if s is
+// Median returns the middle value of s, or the mean of the two middle values, or 0 if s is
 // empty.
 func (s Series) Median() float64 {
 	if len(s) == 0 {
@@ -19,7 +19,7 @@ func (s Series) Median() float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// Range returns the lowest and the highest of s; 0 if s is empty.
+// Range returns the lowest and the highest value of s, or 0 if s is empty.
 func (s Series) Range() (lowest, highest float64) {
 	if len(s) == 0 {
 		return 0, 0
@@ -27,8 +27,8 @@ func (s Series) Range() (lowest, highest float64) {
 	return slices.Min(s), slices.Max(s)
 }
 
-// Over returns, pair by pair, s divided by base: each run by the one that was
-// taken next to it, since what disturbs the machine disturbs both.
+// Over returns s divided by base, pair by pair. Each run is divided by the run next to it,
+// because other load on the machine affects both.
 func (s Series) Over(base Series) Series {
 	var ratios Series
 	for i := range min(len(s), len(base)) {

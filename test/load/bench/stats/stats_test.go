@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
 
-func TestQuantilesAreWithinAHundredth(t *testing.T) {
+func TestQuantilesAreWithinOnePercent(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var h stats.Histogram
 	var all []time.Duration
