@@ -1,5 +1,5 @@
-// Command bellhop tells users things in real time and keeps what they missed.
-// Run bellhop --help.
+// Command bellhop runs the notification service, and has commands that use a running
+// service. Run bellhop --help.
 package main
 
 import (
@@ -16,6 +16,6 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal kills at once
+	context.AfterFunc(ctx, stop) // a second signal ends the process immediately
 	return cli.Main(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 }

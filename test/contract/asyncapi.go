@@ -10,10 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// AsyncAPI is an AsyncAPI document with the channels socket and stream. It may
-// be used by several goroutines.
+// AsyncAPI is an AsyncAPI document with the channels socket and stream. It is safe for
+// concurrent use.
 type AsyncAPI struct {
-	// CloseCodes are those that the document lists.
+	// CloseCodes has the codes that the document lists.
 	CloseCodes []CloseCode
 
 	events   map[string]*jsonschema.Schema // whole frames, by event
@@ -21,8 +21,8 @@ type AsyncAPI struct {
 	commands map[string]command            // by event
 }
 
-// CloseCode is one of x-close-codes. One that is not Sent is what a client sees
-// of a connection that was lost.
+// CloseCode is one of x-close-codes. A code that is not Sent is reported by a client's
+// WebSocket library when the connection is lost.
 type CloseCode struct {
 	Code      int
 	Reasons   []string
@@ -30,13 +30,13 @@ type CloseCode struct {
 	Sent      bool
 }
 
-// command is what a client may send, and how it may be answered.
+// command has the schemas of a command of a client and of its answers.
 type command struct {
 	frame   *jsonschema.Schema
 	answers map[string]*jsonschema.Schema // by event
 }
 
-// asyncDocument is what is read of the document.
+// asyncDocument has the members of the document that this package uses.
 type asyncDocument struct {
 	Channels map[string]struct {
 		Messages   map[string]ref
@@ -65,14 +65,14 @@ type ref struct {
 	To string `yaml:"$ref"`
 }
 
-// last is the name of what is referred to.
+// last returns the last element of the reference.
 func (r ref) last() string { return r.To[strings.LastIndex(r.To, "/")+1:] }
 
-// LoadAsyncAPI reads a document, whose examples must be as its schemas say.
+// LoadAsyncAPI reads a document. Its examples must be valid by its schemas.
 //
-// To readers its schemas are open: v1 may add members. What is held against them
-// here is the service of this very version, so that a member they do not have
-// is one that somebody forgot.
+// For clients the schemas are open, because v1 may add members. Here they are closed: they
+// are compared with the service of the same version, so a member that they do not have is
+// missing in the document.
 func LoadAsyncAPI(file string) (*AsyncAPI, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -85,7 +85,7 @@ func LoadAsyncAPI(file string) (*AsyncAPI, error) {
 	}
 	closed(tree)
 	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft7) // which AsyncAPI's own are a superset of
+	c.DefaultDraft(jsonschema.Draft7) // AsyncAPI's schemas are a superset of this draft
 	c.AssertFormat()
 	if err := c.AddResource(base, tree); err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
@@ -96,7 +96,7 @@ func LoadAsyncAPI(file string) (*AsyncAPI, error) {
 
 const base = "urn:asyncapi"
 
-// closed makes every object schema that lists its properties refuse others.
+// closed makes every object schema with properties refuse other properties.
 func closed(node any) {
 	switch node := node.(type) {
 	case map[string]any:
@@ -114,7 +114,7 @@ func closed(node any) {
 	}
 }
 
-// reader makes schemas of a document.
+// reader compiles the schemas of a document.
 type reader struct {
 	doc      *asyncDocument
 	compiler *jsonschema.Compiler
@@ -149,8 +149,8 @@ func (r *reader) read() (*AsyncAPI, error) {
 	return a, nil
 }
 
-// schemas returns the payloads of messages of a channel, by event, once their
-// examples have passed.
+// schemas returns the payload schemas of a channel's messages, by event, and validates the
+// examples.
 func (r *reader) schemas(channel string, messages []ref) (map[string]*jsonschema.Schema, error) {
 	all := make(map[string]*jsonschema.Schema)
 	for _, message := range messages {

@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-// reports keeps what a Transport complains of.
+// reports records the errors that a Transport reports.
 type reports struct {
 	testing.TB
 	all []string
@@ -22,7 +22,7 @@ func (r *reports) Errorf(format string, args ...any) {
 	r.all = append(r.all, fmt.Sprintf(format, args...))
 }
 
-// canned answers every request alike.
+// canned gives the same response to every request.
 type canned struct {
 	status  int
 	headers http.Header
@@ -37,8 +37,7 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const uuid = "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c10"
 
-// TestTransport holds that the transport finds what is wrong, for a tester that
-// finds nothing proves nothing.
+// TestTransport checks that the transport reports violations of the document.
 func TestTransport(t *testing.T) {
 	doc, err := contract.Load("../../openapi.yaml")
 	require.NoError(t, err)
@@ -58,20 +57,20 @@ func TestTransport(t *testing.T) {
 		status             int
 		headers            map[string]string
 		body               string
-		want               string // in the report; empty: none
+		want               string // part of the report; empty means no report
 	}{
-		"all well":            {"POST", "/notify", good, 202, json, receipt, ""},
+		"valid":               {"POST", "/notify", good, 202, json, receipt, ""},
 		"wrong answer":        {"POST", "/notify", good, 202, json, `{"id":"1"}`, "duplicate"},
 		"wrong type":          {"POST", "/notify", good, 202, map[string]string{"Content-Type": "text/html", "Cache-Control": "no-store"}, receipt, "Content-Type"},
 		"a page":              {"GET", "/docs", "", 200, page, "<!doctype html>", ""},
-		"a page of no kind":   {"GET", "/openapi.yaml", "", 200, page, "<!doctype html>", "Content-Type"},
+		"a page as YAML":      {"GET", "/openapi.yaml", "", 200, page, "<!doctype html>", "Content-Type"},
 		"missing header":      {"POST", "/notify", good, 202, map[string]string{"Content-Type": "application/json"}, receipt, "Cache-Control"},
 		"undocumented status": {"POST", "/notify", good, 201, json, receipt, "status is not supported"},
 		"accepted wrongly":    {"POST", "/notify", `{"to":{"users":[]},"type":"t"}`, 202, json, receipt, "accepted"},
 		"accepted two kinds":  {"POST", "/notify", `{"to":{"users":["ada"],"all":true},"type":"t"}`, 202, json, receipt, "accepted"},
 		"accepted white user": {"POST", "/notify", `{"to":{"users":["a b"]},"type":"t"}`, 202, json, receipt, "accepted"},
 		"unknown path":        {"GET", "/nowhere", "", 404, problem, missing, ""},
-		"unknown, but there":  {"GET", "/nowhere", "", 200, json, `{}`, "not in the document"},
+		"unknown, but found":  {"GET", "/nowhere", "", 200, json, `{}`, "not in the document"},
 		"wrong status inside": {"GET", "/nowhere", "", 404, problem, strings.ReplaceAll(missing, "404", "405"), "405"},
 		"another request's":   {"GET", "/nowhere", "", 404, problem, strings.ReplaceAll(missing, "0193", "0194"), "X-Request-Id"},
 		"wrong kind":          {"POST", "/notify", good, 422, problem, strings.ReplaceAll(missing, "404", "422"), "type"},

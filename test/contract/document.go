@@ -1,6 +1,7 @@
-// Package contract holds what a service and its clients say to each other
-// against openapi.yaml. Its Transport stands in an http.Client of a test and
-// reports every request and response that the document does not allow.
+// Package contract validates the messages of a service and its clients against openapi.yaml
+// and asyncapi.yaml. Its Transport is used by the http.Client of a test and reports every
+// request and response that the document does not allow; Frames does so for WebSockets and
+// event streams.
 package contract
 
 import (
@@ -19,14 +20,14 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 )
 
-// Document is an OpenAPI document. It may be used by several goroutines.
+// Document is an OpenAPI document. It is safe for concurrent use.
 type Document struct {
 	router  routers.Router
 	problem *openapi3.Schema
 	options *openapi3filter.Options
 }
 
-// Load reads a document, which must itself be valid and have a schema Problem.
+// Load reads a document. It must be valid and have a schema Problem.
 func Load(file string) (*Document, error) {
 	doc, err := openapi3.NewLoader().LoadFromFile(file)
 	if err != nil {
@@ -48,29 +49,28 @@ func Load(file string) (*Document, error) {
 	}}, nil
 }
 
-// operation is one that a request asks for, with what the path says.
+// operation is an operation of the document, with the parameters in the path.
 type operation struct {
 	*routers.Route
 	params map[string]string
 }
 
-// operation returns the operation of path, which is escaped, that r asks for,
-// or nil.
+// operation returns the operation for r's method and the escaped path, or nil.
 func (d *Document) operation(r *http.Request, path string) *operation {
 	u := *r.URL
 	u.Path, u.RawPath = path, ""
 	method := r.Method
 	if method == http.MethodHead {
-		method = http.MethodGet // which is what it asks about
+		method = http.MethodGet // HEAD has the same responses
 	}
 	route, params, err := d.router.FindRoute(&http.Request{Method: method, URL: &u, Host: r.Host})
 	if err != nil || strings.HasSuffix(route.Path, "/") != strings.HasSuffix(path, "/") {
-		return nil // the library thinks little of a slash at the end; the service does not
+		return nil // the library ignores a slash at the end, and the service does not
 	}
 	return &operation{route, params}
 }
 
-// has reports whether the document knows path, with any method.
+// has reports whether the document has path, with any method.
 func (d *Document) has(r *http.Request, path string) bool {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodPut} {
 		if d.operation(&http.Request{Method: method, URL: r.URL, Host: r.Host}, path) != nil {
@@ -80,7 +80,7 @@ func (d *Document) has(r *http.Request, path string) bool {
 	return false
 }
 
-// request returns what is wrong with r and its body as a request for op.
+// request validates r and its body as a request for op.
 func (d *Document) request(op *operation, r *http.Request, body []byte) error {
 	r = r.Clone(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -89,11 +89,11 @@ func (d *Document) request(op *operation, r *http.Request, body []byte) error {
 	})
 }
 
-// response returns what is wrong with an answer to r as one of op.
+// response validates a response to r as one of op.
 func (d *Document) response(op *operation, r *http.Request, status int, h http.Header, body []byte) error {
 	options := *d.options
 	options.ExcludeResponseBody = r.Method == http.MethodHead || status == http.StatusSwitchingProtocols || isStream(h)
-	if isPage(h) { // which the library cannot read
+	if isPage(h) { // the library cannot validate pages
 		options.ExcludeResponseBody = true
 		answer := op.Operation.Responses.Status(status)
 		if answer == nil || answer.Value.Content.Get(h.Get("Content-Type")) == nil {
@@ -101,7 +101,8 @@ func (d *Document) response(op *operation, r *http.Request, status int, h http.H
 		}
 	}
 	if r.Method == http.MethodHead {
-		// The library passes these unseen; but for the body, HEAD is GET.
+		// The library does not validate responses to HEAD. Except for the body, they are
+		// those of GET.
 		r = r.Clone(r.Context())
 		r.Method = http.MethodGet
 	}
@@ -115,8 +116,8 @@ func (d *Document) response(op *operation, r *http.Request, status int, h http.H
 	return openapi3filter.ValidateResponse(r.Context(), in)
 }
 
-// checkProblem returns what is wrong with an answer that has no operation: it must be
-// a problem of the right status that says which request it is about.
+// checkProblem validates an error response: it must be a problem document with the status
+// and the ID of the request.
 func (d *Document) checkProblem(status int, h http.Header, body []byte) error {
 	if t := h.Get("Content-Type"); t != "application/problem+json" {
 		return fmt.Errorf("the Content-Type of an error is %q", t)
@@ -137,31 +138,31 @@ func (d *Document) checkProblem(status int, h http.Header, body []byte) error {
 	return nil
 }
 
-// authenticated holds a request against a security scheme: a token must be
-// there; whether it is a good one is the service's to say.
+// authenticated checks that a request has a token by a security scheme. The service itself
+// checks whether the token is valid.
 func authenticated(_ context.Context, in *openapi3filter.AuthenticationInput) error {
 	r, scheme := in.RequestValidationInput.Request, in.SecurityScheme
-	var there bool
+	var found bool
 	switch {
 	case scheme.Type == "http":
-		there = strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ")
+		found = strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ")
 	case scheme.In == "query":
-		there = r.URL.Query().Has(scheme.Name)
+		found = r.URL.Query().Has(scheme.Name)
 	case scheme.Name == "Sec-WebSocket-Protocol":
-		there = strings.Contains(r.Header.Get(scheme.Name), "bearer.")
+		found = strings.Contains(r.Header.Get(scheme.Name), "bearer.")
 	default:
-		there = r.Header.Get(scheme.Name) != ""
+		found = r.Header.Get(scheme.Name) != ""
 	}
-	if !there {
+	if !found {
 		return errors.New("no token for " + in.SecuritySchemeName)
 	}
 	return nil
 }
 
-// isStream reports whether an answer with this head may have no end.
+// isStream reports whether a response with these headers is an event stream.
 func isStream(h http.Header) bool { return h.Get("Content-Type") == "text/event-stream" }
 
-// isPage reports whether an answer with this head is of a page or its files.
+// isPage reports whether a response with these headers is a page or one of its files.
 func isPage(h http.Header) bool {
 	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	return slices.Contains([]string{"text/html", "text/javascript", "text/css", "image/svg+xml"}, kind)

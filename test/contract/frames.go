@@ -13,13 +13,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Frames holds what is said on one connection against a document. It reports to
-// TB, with Errorf:
+// Frames validates the messages of one connection against a document. It reports to TB,
+// with Errorf:
 //
-//   - an event that is not in the document, or not as it says;
-//   - a reply or an error that is not one of the command it answers;
-//   - a reply to a command that is not as the document says. Tests send such
-//     commands on purpose, and an error is what they are to get.
+//   - an event that the document does not have, or that is invalid by it;
+//   - a reply or an error that its command does not have in the document;
+//   - a reply to an invalid command. Tests send such commands on purpose, and the service
+//     must answer them with an error.
 type Frames struct {
 	Document *AsyncAPI
 	TB       testing.TB
@@ -32,22 +32,22 @@ type Frames struct {
 type sent struct {
 	frame string
 	event string
-	fault error // why the document does not have it
+	fault error // why the command is invalid
 }
 
-// Sent is called with every text frame that a client sends, before it does.
+// Sent must be called with every text frame of a client, before it is sent.
 func (f *Frames) Sent(frame []byte) {
 	v, err := decode(frame)
 	object, ok := v.(map[string]any)
 	if err == nil && !ok {
-		err = errors.New("it is no JSON object")
+		err = errors.New("it is not a JSON object")
 	}
 	event, _ := object["event"].(string)
 	if err == nil {
 		if c, ok := f.Document.commands[event]; ok {
 			err = c.frame.Validate(v)
 		} else {
-			err = errors.New("there is no such command")
+			err = errors.New("unknown command")
 		}
 	}
 	f.mu.Lock()
@@ -55,10 +55,10 @@ func (f *Frames) Sent(frame []byte) {
 	f.sent = append(f.sent, sent{string(frame), event, err})
 }
 
-// Received is called with every text frame that a client receives.
+// Received must be called with every text frame that a client receives.
 func (f *Frames) Received(frame []byte) {
 	if err := f.received(frame); err != nil {
-		f.TB.Errorf("a frame is against the document: %v\n%.2000s", err, frame)
+		f.TB.Errorf("a frame violates the document: %v\n%.2000s", err, frame)
 	}
 }
 
@@ -75,8 +75,7 @@ func (f *Frames) received(frame []byte) error {
 	return check(f.Document.events, event, v)
 }
 
-// answered checks an answer. Commands are answered in the order in which they
-// were sent.
+// answered validates an answer. Commands are answered in the order in which they were sent.
 func (f *Frames) answered(event string, answer any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,40 +85,39 @@ func (f *Frames) answered(event string, answer any) error {
 	to := f.sent[0]
 	f.sent = f.sent[1:]
 	c, ok := f.Document.commands[to.event]
-	if !ok { // what is none is refused as any other
+	if !ok { // an unknown command gets the same errors as any other
 		c = f.Document.commands["ping"]
 	}
 	if event == "reply" && to.fault != nil {
-		return fmt.Errorf("this command was accepted, though it is wrong: %.2000s: %w", to.frame, to.fault)
+		return fmt.Errorf("an invalid command was accepted: %.2000s: %w", to.frame, to.fault)
 	}
 	return check(c.answers, event, answer)
 }
 
-// Streamed is called with every event that the client of an event stream
-// receives.
+// Streamed must be called with every event that the client of an event stream receives.
 func (f *Frames) Streamed(event, data string) {
 	v, err := decode([]byte(data))
 	if err == nil {
 		err = check(f.Document.stream, event, v)
 	}
 	if err != nil {
-		f.TB.Errorf("an event %s is against the document: %v\n%.2000s", event, err, data)
+		f.TB.Errorf("an event %s violates the document: %v\n%.2000s", event, err, data)
 	}
 }
 
-// Events are the names of what clients hear on a socket, without the answers to
-// commands, and of what they hear on an event stream.
+// Events returns the names of the events on a socket, without the answers to commands, and
+// of those on an event stream.
 func (a *AsyncAPI) Events() (socket, stream []string) {
 	return slices.Sorted(maps.Keys(a.events)), slices.Sorted(maps.Keys(a.stream))
 }
 
-// Commands are the names of what clients may send.
+// Commands returns the names of the commands of clients.
 func (a *AsyncAPI) Commands() []string { return slices.Sorted(maps.Keys(a.commands)) }
 
 func check(schemas map[string]*jsonschema.Schema, event string, v any) error {
 	schema, ok := schemas[event]
 	if !ok {
-		return fmt.Errorf("there is no event %q", event)
+		return fmt.Errorf("unknown event %q", event)
 	}
 	return schema.Validate(v)
 }
@@ -127,7 +125,7 @@ func check(schemas map[string]*jsonschema.Schema, event string, v any) error {
 // decode reads JSON and keeps the digits of numbers.
 func decode(b []byte) (any, error) {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
-	if err != nil || !json.Valid(b) { // which has nothing behind it
+	if err != nil || !json.Valid(b) { // json.Valid refuses trailing data
 		return nil, errors.Join(errors.New("it is not JSON"), err)
 	}
 	return v, nil

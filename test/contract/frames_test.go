@@ -10,8 +10,7 @@ import (
 
 const asyncapi = "../../internal/webui/client/asyncapi.yaml"
 
-// TestFrames holds that Frames finds what is wrong, for a tester that finds
-// nothing proves nothing.
+// TestFrames checks that Frames reports violations of the document.
 func TestFrames(t *testing.T) {
 	doc, err := contract.LoadAsyncAPI(asyncapi)
 	require.NoError(t, err)
@@ -25,15 +24,15 @@ func TestFrames(t *testing.T) {
 	for name, test := range map[string]struct {
 		sent     []string
 		received []string
-		want     string // in the report; empty: none
+		want     string // part of the report; empty means no report
 	}{
 		"an event":                    {nil, []string{live}, ""},
-		"no such event":               {nil, []string{`{"event":"dance","data":{}}`}, "no event"},
-		"no event at all":             {nil, []string{`{}`}, "no event"},
+		"unknown event":               {nil, []string{`{"event":"dance","data":{}}`}, "unknown event"},
+		"no event":                    {nil, []string{`{}`}, "unknown event"},
 		"not JSON":                    {nil, []string{live + live}, "not JSON"},
-		"a member too many":           {nil, []string{`{"event":"live","cursor":"c","data":{"colour":"red"}}`}, "colour"},
-		"a member too few":            {nil, []string{`{"event":"live","data":{}}`}, "cursor"},
-		"a cursor that is none":       {nil, []string{`{"event":"live","cursor":"a b","data":{}}`}, "cursor"},
+		"an unknown member":           {nil, []string{`{"event":"live","cursor":"c","data":{"colour":"red"}}`}, "colour"},
+		"a missing member":            {nil, []string{`{"event":"live","data":{}}`}, "cursor"},
+		"an invalid cursor":           {nil, []string{`{"event":"live","cursor":"a b","data":{}}`}, "cursor"},
 		"null for absent":             {nil, []string{`{"event":"live","cursor":"c","data":{"unread_count":null}}`}, "null"},
 		"a command's reply":           {[]string{ping}, []string{live, pong}, ""},
 		"a command's error":           {[]string{ping}, []string{problem}, ""},

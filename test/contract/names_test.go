@@ -17,9 +17,8 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-// The names of events and commands in the sources are those of the document:
-// no more, no fewer.
-func TestNames(t *testing.T) {
+// The names of events and commands in the sources are exactly those of the document.
+func TestNamesOfEventsAndCommandsAreDocumented(t *testing.T) {
 	doc, err := contract.LoadAsyncAPI(asyncapi)
 	require.NoError(t, err)
 	var events, commands []string
@@ -37,50 +36,51 @@ func TestNames(t *testing.T) {
 	events = slices.DeleteFunc(events, func(event string) bool { return event == "reply" || event == "error" })
 	socket, stream := doc.Events()
 	assert.Equal(t, socket, sorted(events))
-	assert.Equal(t, socket, stream, "an event stream hears the same")
+	assert.Equal(t, socket, stream, "both transports must have the same events")
 	assert.Equal(t, doc.Commands(), sorted(commands))
 }
 
-// The close codes, with their reasons and whether to come back, too.
-func TestCloseCodes(t *testing.T) {
+// The close codes in the sources, with their reasons and whether clients should reconnect,
+// are exactly those of the document.
+func TestCloseCodesAreDocumented(t *testing.T) {
 	doc, err := contract.LoadAsyncAPI(asyncapi)
 	require.NoError(t, err)
-	type why struct {
+	type closeCode struct {
 		code      string
 		reason    string
 		reconnect bool
 	}
-	var here []why
-	walk(t, "notify", func(node ast.Node) { // which has the whole list
+	var inSources []closeCode
+	walk(t, "notify", func(node ast.Node) { // the package with the list of close codes
 		lit, ok := node.(*ast.CompositeLit)
 		if !ok || named(lit.Type) != "Close" || len(lit.Elts) == 0 {
 			return
 		}
 		code, ok := field(lit, "Code").(*ast.BasicLit)
-		require.True(t, ok, "a Close without a code that is a number")
-		reason := "restart window=20" // the one that is made
+		require.True(t, ok, "the Code of a Close must be a number")
+		reason := "restart window=20" // the only reason that is not constant
 		if texts := text(field(lit, "Reason")); len(texts) > 0 {
 			reason = texts[0]
 		}
 		reconnect, _ := field(lit, "Reconnect").(*ast.Ident)
-		here = append(here, why{code.Value, reason, reconnect != nil && reconnect.Name == "true"})
+		inSources = append(inSources, closeCode{code.Value, reason, reconnect != nil && reconnect.Name == "true"})
 	})
-	var there []why
+	var documented []closeCode
 	for _, c := range doc.CloseCodes {
 		assert.Equal(t, c.Code != 1001 && c.Code != 1005 && c.Code != 1006, c.Sent, "%d", c.Code)
 		if !c.Sent {
 			assert.True(t, c.Reconnect, "%d", c.Code)
 		}
 		for _, reason := range c.Reasons {
-			there = append(there, why{strconv.Itoa(c.Code), reason, c.Reconnect})
+			documented = append(documented, closeCode{strconv.Itoa(c.Code), reason, c.Reconnect})
 		}
 	}
-	assert.NotEmpty(t, here)
-	assert.ElementsMatch(t, here, there)
+	assert.NotEmpty(t, inSources)
+	assert.ElementsMatch(t, inSources, documented)
 }
 
-// walk shows every node of the sources below a directory of internal/ to see.
-func walk(t *testing.T, dir string, see func(ast.Node)) {
+// walk calls visit with every node of the sources below a directory of internal/.
+func walk(t *testing.T, dir string, visit func(ast.Node)) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join("../../internal", dir), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
@@ -95,7 +95,7 @@ func walk(t *testing.T, dir string, see func(ast.Node)) {
 				inherit(outer)
 			}
 			if node != nil {
-				see(node)
+				visit(node)
 			}
 			return true
 		})
@@ -104,8 +104,7 @@ func walk(t *testing.T, dir string, see func(ast.Node)) {
 	require.NoError(t, err)
 }
 
-// inherit gives the elements of a list literal, which may leave out their type,
-// the list's.
+// inherit sets the type of the elements of a list literal that omit it.
 func inherit(list *ast.CompositeLit) {
 	array, ok := list.Type.(*ast.ArrayType)
 	if !ok {
@@ -118,7 +117,7 @@ func inherit(list *ast.CompositeLit) {
 	}
 }
 
-// named is the name of a type without its package, or of what it points to.
+// named returns the name of a type, or of the type that it points to, without the package.
 func named(expr ast.Expr) string {
 	switch expr := expr.(type) {
 	case *ast.Ident:
@@ -132,7 +131,7 @@ func named(expr ast.Expr) string {
 	}
 }
 
-// field is the value of a field in a literal, or nil.
+// field returns the value of a field in a literal, or nil.
 func field(lit *ast.CompositeLit, name string) ast.Expr {
 	for _, element := range lit.Elts {
 		if pair, ok := element.(*ast.KeyValueExpr); ok && named(pair.Key) == name {
@@ -142,7 +141,7 @@ func field(lit *ast.CompositeLit, name string) ast.Expr {
 	return nil
 }
 
-// text is the one string that expr is, if it is one.
+// text returns the value of expr if it is a string literal, as a list of one.
 func text(expr ast.Expr) []string {
 	lit, ok := expr.(*ast.BasicLit)
 	if !ok || lit.Kind != token.STRING {
@@ -155,7 +154,7 @@ func text(expr ast.Expr) []string {
 	return []string{s}
 }
 
-// keys are the strings that a map literal has as keys.
+// keys returns the keys of a map literal that are strings.
 func keys(expr ast.Expr) (all []string) {
 	lit, ok := expr.(*ast.CompositeLit)
 	if !ok {

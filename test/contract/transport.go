@@ -12,33 +12,33 @@ import (
 	"testing"
 )
 
-// Transport is an http.RoundTripper that reports to TB, with Errorf, what the
-// document does not allow:
+// Transport is an http.RoundTripper that reports to TB, with Errorf, what the document does
+// not allow:
 //
-//   - an answer whose path, method, status, headers or body are not in it;
-//   - a request that is not as it says and was accepted all the same. Tests
-//     send such requests on purpose: refused ones are nobody's fault, and
-//     accepted ones may be marked with Meant.
+//   - a response whose path, method, status, headers or body are not in the document;
+//   - an invalid request that was accepted. Tests send invalid requests on purpose. Such a
+//     request is no error if it is refused, or if it is marked with Meant.
 //
-// The body of an answer is read in full before it is passed on, but for that of
-// a protocol switch and an event stream.
+// The body of a response is read completely before it is returned, except after a protocol
+// switch and for an event stream.
 type Transport struct {
 	Document *Document
 	TB       testing.TB
-	Next     http.RoundTripper // nil: http.DefaultTransport
+	Next     http.RoundTripper // nil means http.DefaultTransport
 
-	// BasePath is where the document's paths begin. Others are left alone.
+	// BasePath is the prefix of the document's paths. Requests to other paths are not
+	// validated.
 	BasePath string
 
-	// Undocumented, if set, reports which paths below BasePath are none of the
-	// document's business: pages.
+	// Undocumented, if set, reports whether a path below BasePath is not validated
+	// because the document does not cover it, such as a page.
 	Undocumented func(path string) bool
 }
 
 type meantKey struct{}
 
-// Meant marks requests that are not as the document says, and are meant to be
-// accepted: a batch with a bad item.
+// Meant marks requests that are invalid by the document but must be accepted by the service:
+// a batch with an invalid item.
 func Meant(ctx context.Context) context.Context {
 	return context.WithValue(ctx, meantKey{}, true)
 }
@@ -64,13 +64,13 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var got []byte
 	if resp.StatusCode != http.StatusSwitchingProtocols && !isStream(resp.Header) {
 		if got, err = io.ReadAll(resp.Body); err != nil {
-			return nil, fmt.Errorf("read the answer: %w", err)
+			return nil, fmt.Errorf("read the response: %w", err)
 		}
 		resp.Body.Close()
 		resp.Body = io.NopCloser(bytes.NewReader(got))
 	}
 	if err := t.check(path, r, sent, resp, got); err != nil {
-		t.TB.Errorf("%s %s is answered %d, against the document: %v\n%.2000s", r.Method, path, resp.StatusCode, err, got)
+		t.TB.Errorf("the response to %s %s, status %d, violates the document: %v\n%.2000s", r.Method, path, resp.StatusCode, err, got)
 	}
 	return resp, nil
 }
@@ -93,12 +93,12 @@ func (t *Transport) check(path string, r *http.Request, sent []byte, resp *http.
 		return nil
 	}
 	if err := t.Document.request(op, r, sent); err != nil {
-		return fmt.Errorf("the request was accepted, though it is wrong: %w", err)
+		return fmt.Errorf("an invalid request was accepted: %w", err)
 	}
 	return nil
 }
 
-// checkUnknown checks the answer to a request that the document does not have.
+// checkUnknown validates the response to a request that the document does not have.
 func (t *Transport) checkUnknown(path string, r *http.Request, resp *http.Response, got []byte) error {
 	if r.Method == http.MethodOptions && resp.StatusCode == http.StatusNoContent {
 		return nil
@@ -108,10 +108,10 @@ func (t *Transport) checkUnknown(path string, r *http.Request, resp *http.Respon
 		want = http.StatusMethodNotAllowed
 	}
 	if resp.StatusCode != want && resp.StatusCode != http.StatusRequestEntityTooLarge {
-		return fmt.Errorf("it is not in the document: want %d", want)
+		return fmt.Errorf("the request is not in the document: want status %d", want)
 	}
 	if want == http.StatusMethodNotAllowed && resp.Header.Get("Allow") == "" {
-		return errors.New("it has no Allow")
+		return errors.New("the header Allow is missing")
 	}
 	if r.Method == http.MethodHead {
 		return nil
@@ -119,7 +119,7 @@ func (t *Transport) checkUnknown(path string, r *http.Request, resp *http.Respon
 	return t.Document.checkProblem(resp.StatusCode, resp.Header, got)
 }
 
-// keepBody returns r with a body that was read and can be read again.
+// keepBody reads the body of r and returns r with a body that can be read again.
 func keepBody(r *http.Request) (*http.Request, []byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, nil, nil

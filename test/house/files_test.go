@@ -79,12 +79,12 @@ func TestNoTestSleeps(t *testing.T) {
 		}
 		content := read(t, name)
 		if bytes.Contains(content, sleep) && !bytes.Contains(content, []byte(`"testing/synctest"`)) {
-			t.Errorf("%s sleeps: wait for what is meant to happen, or let testing/synctest have the clock", name)
+			t.Errorf("%s sleeps: wait for an event, or use testing/synctest", name)
 		}
 	}
 }
 
-// traces are what a machine leaves in a file and no other machine can use.
+// traces are patterns of names that exist only on the machine of an author.
 var traces = []struct {
 	what    string
 	pattern *regexp.Regexp

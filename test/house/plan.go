@@ -72,9 +72,9 @@ var libraries = map[string][]string{
 	"go.uber.org/goleak":           {tests},
 	"pgregory.net/rapid":           {tests},
 
-	// Its file system, on which tests cut the power.
+	// Pebble's file system in memory, with which tests simulate power cuts.
 	"github.com/cockroachdb/pebble/v2/vfs": {"store", tests},
 
-	// Strict reading of what strangers send: bodies and commands, and tokens.
+	// Strict reading of untrusted input: bodies, commands and tokens.
 	"github.com/go-json-experiment": {"strict", "wire"},
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestThreatsAreShown refuses a threat in SECURITY.md without a test that shows
-// what is done about it, and one whose test there is not.
+// TestThreatsAreShown refuses a threat in SECURITY.md without a test that shows the
+// protection against it, and a threat whose test does not exist.
 func TestThreatsAreShown(t *testing.T) {
 	defined := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
@@ -32,7 +32,7 @@ func TestThreatsAreShown(t *testing.T) {
 		}
 		for _, test := range tests {
 			if !defined[test[1]] {
-				t.Errorf("SECURITY.md names %s, and there is no such test", test[1])
+				t.Errorf("SECURITY.md names %s, which does not exist", test[1])
 			}
 		}
 	}

@@ -1,6 +1,6 @@
-// Holds the files of swagger-ui that the service ships, below
-// internal/webui/docs/vendor, to those of the npm package that the lock names.
-// With --write, copies them there. Those with .gz are compressed.
+// Checks that the files of swagger-ui in internal/webui/docs/vendor are equal to those of
+// the npm package in package-lock.json. With --write, it copies them there. Files with .gz
+// are compressed.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -22,13 +22,13 @@ for (const file of FILES) {
   if (process.argv.includes("--write")) writeFileSync(target, compressed ? gzipSync(theirs, { level: 9 }) : theirs);
   try {
     const ours = readFileSync(target);
-    if (!theirs.equals(compressed ? gunzipSync(ours) : ours)) complain(`${file} is not that of the npm package`);
+    if (!theirs.equals(compressed ? gunzipSync(ours) : ours)) complain(`${file} differs from the npm package`);
   } catch (error) {
     complain(`${file}: ${error.message}`);
   }
 }
-for (const file of readdirSync(to)) if (!FILES.includes(file)) complain(`${file} comes from nowhere`);
+for (const file of readdirSync(to)) if (!FILES.includes(file)) complain(`${file} is not a file of the npm package`);
 if (wrong) {
-  console.error("node test/openapi/vendored.mjs --write mends it");
+  console.error("to copy the files again: node test/openapi/vendored.mjs --write");
   process.exit(1);
 }

@@ -16,7 +16,7 @@ import (
 
 // A client of the second protocol receives live notifications, marks them as read, goes
 // away, and resumes from its cursor.
-func TestASecondProtocolReceivesMarksAndResumes(t *testing.T) {
+func TestSecondProtocolReceivesMarksAndResumes(t *testing.T) {
 	r := start(t)
 	c := r.connect("")
 	require.Equal(t, "ada", c.next()["hello"]["you"])
@@ -25,7 +25,7 @@ func TestASecondProtocolReceivesMarksAndResumes(t *testing.T) {
 	r.publish("one")
 	push := c.next()["push"]
 	assert.Equal(t, []any{"one", "comment", `{"n":1.0e400}`}, []any{push["headline"], push["kind"], push["payload"]})
-	c.say(`{"seen":"` + push["at"].(string) + `"}`)
+	c.send(`{"seen":"` + push["at"].(string) + `"}`)
 	answers := map[string]map[string]any{}
 	for range 2 { // the change goes to all connections of the user, and may precede the reply
 		for name, body := range c.next() {
@@ -43,9 +43,9 @@ func TestASecondProtocolReceivesMarksAndResumes(t *testing.T) {
 	assert.Equal(t, "two", c.next()["push"]["headline"])
 	assert.Equal(t, 1.0, c.next()["now"]["left"])
 
-	c.say(`{"seen":"none of ours"}`)
+	c.send(`{"seen":"none of ours"}`)
 	assert.Contains(t, c.next()["failed"]["why"], "invalid")
-	c.say(`hello?`)
+	c.send(`hello?`)
 	c.expectClose(3008, notify.CloseNoObject.Reason)
 }
 
@@ -81,7 +81,7 @@ func (c *client) read() string {
 
 // A first message that does not authenticate ends the connection with a code that says
 // why. The client receives nothing else.
-func TestFirstMessagesThatAreRefused(t *testing.T) {
+func TestInvalidFirstMessagesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		message string
 		code    int
@@ -97,19 +97,20 @@ func TestFirstMessagesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := start(t)
 			client := r.dial("/second", subprotocol)
-			client.say(c.message)
+			client.send(c.message)
 			client.expectClose(c.code, c.reason)
 			assert.Zero(t, r.hub.Count())
 		})
 	}
 }
 
-// A peer that says nothing, or whose token takes too long to verify, is not waited for.
+// A connection is closed if its first message does not arrive in time, or if its token
+// takes too long to verify.
 func TestAuthenticationIsBoundedInTime(t *testing.T) {
 	r := start(t, func(o *ws.Options) { o.AuthenticationTimeout = 50 * time.Millisecond })
 	r.dial("/second", subprotocol).expectClose(3400, "authentication-timeout")
 	slow := r.dial("/second", subprotocol)
-	slow.say(`{"connect":{"token":"slow"}}`)
+	slow.send(`{"connect":{"token":"slow"}}`)
 	slow.expectClose(3400, "authentication-timeout")
 }
 
@@ -128,8 +129,9 @@ func TestUnauthenticatedPeersCannotFlood(t *testing.T) {
 	assert.Zero(t, r.second.received.Load())
 }
 
-// Connections that wait for their first message are limited for each address and in
-// all. Those beyond are closed; others take their places when they are free.
+// The number of connections that have not sent their first message is limited for each
+// address and in total. Connections beyond the limit are closed. An authenticated connection
+// frees its slot.
 func TestUnauthenticatedConnectionsAreLimited(t *testing.T) {
 	for name, limit := range map[string]func(*ws.Options){
 		"in all":      func(o *ws.Options) { o.Unauthenticated = 2 },
@@ -140,19 +142,19 @@ func TestUnauthenticatedConnectionsAreLimited(t *testing.T) {
 			first, second := r.dial("/second", subprotocol), r.dial("/second", subprotocol)
 			hello := []<-chan string{first.waiting(), second.waiting()}
 			r.dial("/second", subprotocol).expectClose(3013, "too-many-unauthenticated")
-			first.say(`{"connect":{"token":"ada"}}`)
-			second.say(`{"connect":{"token":"ada"}}`)
+			first.send(`{"connect":{"token":"ada"}}`)
+			second.send(`{"connect":{"token":"ada"}}`)
 			for _, h := range hello {
 				require.Contains(t, <-h, `"hello"`)
 			}
-			c := r.connect("") // both have left their places
+			c := r.connect("") // both slots are free again
 			require.Equal(t, "ada", c.next()["hello"]["you"])
 		})
 	}
 }
 
-// waiting returns when the service waits for the first message of c, as its answer to a
-// ping shows. The channel has the next message.
+// waiting returns when the service waits for the first message of c, which its answer to a
+// ping shows. The returned channel receives the next message.
 func (c *client) waiting() <-chan string {
 	c.t.Helper()
 	next := make(chan string, 1)
@@ -167,14 +169,14 @@ func (c *client) waiting() <-chan string {
 	return next
 }
 
-// A drain does not wait for peers that have not said who they are.
-func TestADrainEndsUnauthenticatedConnections(t *testing.T) {
+// A drain closes connections that have not authenticated, and does not wait for them.
+func TestDrainClosesUnauthenticatedConnections(t *testing.T) {
 	r := start(t, func(o *ws.Options) { o.AuthenticationTimeout = time.Hour })
-	r.dial("/second", subprotocol) // whose handler the end of the test waits for
+	r.dial("/second", subprotocol) // the cleanup of the test waits for its handler
 }
 
 // Another subprotocol is refused before the upgrade.
-func TestAHandshakeOfAnotherProtocolIsRefused(t *testing.T) {
+func TestHandshakeOfAnotherProtocolIsRefused(t *testing.T) {
 	r := start(t)
 	_, answer, err := websocket.Dial(t.Context(), r.url+"/second", nil)
 	require.Error(t, err)

@@ -128,7 +128,7 @@ func tokens(ctx context.Context, token string) (notify.Principal, error) {
 		<-ctx.Done()
 		return notify.Principal{}, ctx.Err()
 	case "panic":
-		panic("as the test wants it")
+		panic("requested by the test")
 	}
 	return user(token), nil
 }
@@ -165,11 +165,11 @@ func (r *rig) dial(path string, subprotocols ...string) *client {
 func (r *rig) connect(since string) *client {
 	r.t.Helper()
 	c := r.dial("/second", subprotocol)
-	c.say(`{"connect":{"token":"ada","since":"` + since + `"}}`)
+	c.send(`{"connect":{"token":"ada","since":"` + since + `"}}`)
 	return c
 }
 
-func (c *client) say(message string) {
+func (c *client) send(message string) {
 	c.t.Helper()
 	require.NoError(c.t, c.Write(c.t.Context(), websocket.MessageText, []byte(message)))
 }
@@ -184,7 +184,7 @@ func (c *client) next() map[string]map[string]any {
 	return m
 }
 
-// expectClose reads on until the connection ends.
+// expectClose reads until the connection is closed and checks the code and the reason.
 func (c *client) expectClose(code int, reason string) {
 	c.t.Helper()
 	for {

@@ -31,8 +31,8 @@ type second struct {
 	cursors  *cursor.Keyring
 	tokens   func(ctx context.Context, token string) (notify.Principal, error)
 	codec    *hub.Codec
-	encoded  *atomic.Int64 // how many events were encoded
-	received *atomic.Int64 // how many first messages were read
+	encoded  *atomic.Int64 // number of encoded events
+	received *atomic.Int64 // number of first messages read
 }
 
 const subprotocol = "second"
