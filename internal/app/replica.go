@@ -115,14 +115,14 @@ func (r *replica) facts(ctx context.Context) (f facts, err error) {
 		return f, fmt.Errorf("inspect the store in %s: %w", r.dir, err)
 	}
 	if f.stream, err = r.openStream(ctx, f.local.Journal != ""); err != nil {
-		return f, err
+		return f, unreachableError{err}
 	}
 	if f.origin, err = r.checkpoints.Origin(ctx, f.stream.Journal); err != nil && !errors.Is(err, journal.ErrNoOrigin) {
-		return f, err
+		return f, unreachableError{err}
 	}
 	all, err := r.checkpoints.List(ctx, "")
 	if err != nil {
-		return f, err
+		return f, unreachableError{err}
 	}
 	for _, cp := range all {
 		if cp.Journal == f.stream.Journal {
@@ -132,6 +132,15 @@ func (r *replica) facts(ctx context.Context) (f facts, err error) {
 		}
 	}
 	return f, nil
+}
+
+// unreachableError is an error of the journal or its checkpoints. It is of kind
+// notify.ErrUnavailable, so that operators find its text in /readyz.
+type unreachableError struct{ error }
+
+// Unwrap returns the error, and one with its kind and its text.
+func (e unreachableError) Unwrap() []error {
+	return []error{notify.Errorf(notify.ErrUnavailable, "this node cannot follow its journal: %v", e.error), e.error}
 }
 
 // carryOut does what was decided, up to opening the store.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
@@ -240,6 +242,9 @@ func TestANodeThatCannotFollowSaysWhy(t *testing.T) {
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return r.ready() != nil }, 20*time.Second, 10*time.Millisecond)
+	details := problem.Of(r.ready())
+	require.Equal(t, http.StatusServiceUnavailable, details.Status)
+	require.Contains(t, details.Detail, "cannot follow its journal")
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
 }
