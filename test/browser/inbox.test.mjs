@@ -146,7 +146,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await service.publish("2 comments", { collapse_key: "comments" });
     const [id] = await service.publish("a mistake");
     await service.publish("expires soon", { ttl: 3 });
-    await eventually(desktop.titles, ["soon over*", "a mistake*", "2 comments*"]);
+    await eventually(desktop.titles, ["expires soon*", "a mistake*", "2 comments*"]);
     await eventually(desktop.badge, "3");
     await service.ask("DELETE", `/notifications/${id}`, undefined, service.token("operator", "1h", "notify:admin"));
     await eventually(desktop.titles, ["2 comments*"]);
