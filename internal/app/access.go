@@ -122,8 +122,11 @@ func lesser(a, b int) int {
 	return min(a, b)
 }
 
-// nodeName returns the name of this node, which operators see in lists of connections.
+// nodeName returns the name of this node, which operators see in lists.
 func (s *node) nodeName() string {
+	if s.cfg.Node != "" {
+		return s.cfg.Node
+	}
 	name, err := os.Hostname()
 	if err != nil {
 		s.logger.Warn("the host name cannot be read; the node is called unknown", "error", err)

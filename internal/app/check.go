@@ -6,6 +6,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/journal"
 )
 
 // SettingsError is the error of Run if settings, or files that they name, have mistakes. The
@@ -47,6 +48,9 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	note("issuers-file", wrong.Issuers)
 	note("api-keys-file", wrong.APIKeys)
 	note("webhooks-file", wrong.Webhooks)
+	nats := journal.CheckFiles(journal.ConnOptions{CredentialsFile: cfg.NATSCredentialsFile, CAFile: cfg.NATSCAFile})
+	note("nats-credentials-file", nats.Credentials)
+	note("nats-ca-file", nats.CA)
 	return mistakes
 }
 

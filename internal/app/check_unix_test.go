@@ -19,7 +19,7 @@ import (
 // check returns the mistakes in the contents of files, by the names of their settings.
 func check(t *testing.T, environ ...string) map[string]string {
 	t.Helper()
-	cfg, err := config.Load(config.Sources{Environ: append(environ, "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*")})
+	cfg, err := config.Load(config.Sources{Environ: append(environ, "BELLHOP_NATS_URL=nats://127.0.0.1:4222", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*")})
 	require.NoError(t, err)
 	mistakes := map[string]string{}
 	for _, m := range app.Check(t.Context(), cfg) {

@@ -20,10 +20,11 @@ type closes struct {
 func (closes) Tries() bool              { return true }
 func (c closes) Close(why notify.Close) { c.why <- why }
 
-// Nobody may miss a change that could not be passed on.
+// No connection may miss a change that could not be passed on.
 func TestAPanicWhileDeliveringEndsTheConnections(t *testing.T) {
 	var log strings.Builder
 	s := &node{hub: hub.New(hub.Options{}), logger: slog.New(slog.NewTextHandler(&log, nil))} // without an inbox
+	s.serving.Store(true)
 	c := closes{why: make(chan notify.Close, 1)}
 	require.NoError(t, s.hub.Register(s.hub.NewConn(notify.Principal{User: "ada"}, "c", nil, c)))
 	s.deliver(&notify.Notification{})

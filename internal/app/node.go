@@ -6,7 +6,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -23,7 +22,6 @@ import (
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/protocol/bellhop"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/sse"
@@ -72,15 +70,20 @@ type node struct {
 	certificate *certificate // nil: no TLS
 	memory      memory
 
+	listeners listeners
+
 	store   *store.Store
 	journal runnable
+	cluster *membership // nil: this node is alone
 	hub     *hub.Hub
 	cursors *cursor.Keyring
 	service *service.Service
 	sockets *ws.Handler
+	streams *sse.Handler
 
 	requests *limit.Principals // by requests and by commands on sockets
 
+	serving  atomic.Bool // all parts are open, and requests are answered
 	stopping atomic.Bool // /readyz answers 503
 
 	commits sync.WaitGroup // the journal's goroutine, which outlives the others
@@ -103,16 +106,28 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 		log:     o.Log,
 		logger:  o.Logger,
 		metrics: telemetry.New(telemetry.ReadBuild()),
-		failed:  make(chan error, 3), // as many as there are senders: the journal and two servers
+		failed:  make(chan error, 4), // as many as there are senders: the journal, two servers and the peers
 	}
 	s.memory = findMemory(s.logger)
 	if err := s.openAccess(ctx); err != nil {
 		return s.notStarted(ctx, err)
 	}
 	defer s.verifier.Close()
+	s.cursors = cursor.NewKeyring()
+	s.requests = requestRates(s.cfg)
+	s.hub = s.newHub()
+	if s.cfg.NATSURL != nil {
+		err := s.connectCluster()
+		if err == nil {
+			err = s.wait(ctx)
+		}
+		if err != nil {
+			return s.notStarted(ctx, err)
+		}
+	}
 	stop, err := s.openState(ctx)
 	if err != nil {
-		return s.notStarted(ctx, err)
+		return s.notStarted(ctx, errors.Join(err, s.stopListening()))
 	}
 	err = errors.Join(s.serve(ctx, o), stop())
 	close(s.failed) // all senders have ended
@@ -125,12 +140,14 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 // serve answers requests until ctx ends or a part fails. Then it ends the connections, the
 // requests and the upkeep, in this order.
 func (s *node) serve(ctx context.Context, o Options) error {
-	public, admin, err := s.listen(ctx)
-	if err != nil {
-		return s.notStarted(ctx, err)
+	if s.cluster == nil {
+		if err := s.listen(ctx); err != nil {
+			return s.notStarted(ctx, err)
+		}
 	}
-	if err := s.allowOrigins(public.Addr(), o); err != nil {
-		return errors.Join(err, public.Close(), admin.Close())
+	l := &s.listeners
+	if err := s.allowOrigins(l.public.Addr(), o); err != nil {
+		return errors.Join(err, s.stopListening())
 	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.service.Run(upkeep) })
@@ -138,6 +155,9 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	if s.certificate != nil {
 		s.running.Go(func() { s.certificate.Run(upkeep) })
+	}
+	if s.cluster != nil {
+		s.running.Go(func() { s.cluster.run(upkeep) })
 	}
 
 	v1 := bellhop.New(bellhop.Options{
@@ -157,22 +177,18 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		Commands:    s.cfg.Commands,
 		Logger:      s.logger,
 	})
-	streams := sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
-	server := httpapi.NewServer(s.publicHandler(streams, o.Pages), s.cfg.HeadBytes, s.logger)
-	bound := &httpConns{
-		max: s.maxNetworkConnections(), proxies: s.cfg.TrustedProxies, logger: s.logger,
-		others: func() int { return s.hub.Count() - streams.Count() },
+	s.streams = sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
+	l.publicHandler.set(s.publicHandler(o.Pages))
+	l.adminHandler.set(s.adminHandler())
+	s.serving.Store(true)
+	if s.cluster == nil {
+		s.startServers()
 	}
-	server.ConnState = bound.state
-	servers := []*http.Server{
-		s.start(public, server),
-		s.start(admin, httpapi.NewAdminServer(s.adminHandler(), s.cfg.HeadBytes, s.logger)),
-	}
-	s.logger.Info("listening", "public", public.Addr().String(), "admin", admin.Addr().String())
 	if o.Listening != nil {
-		o.Listening(public.Addr(), admin.Addr())
+		o.Listening(l.public.Addr(), l.admin.Addr())
 	}
 
+	var err error
 	select {
 	case <-ctx.Done():
 		err = s.announceStop()
@@ -182,21 +198,21 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
 	var sockets sync.WaitGroup
 	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store
-	err = errors.Join(err, s.shutdown(servers))
+	err = errors.Join(err, s.shutdown(l.servers()))
 	sockets.Wait()
 	stopUpkeep()
 	s.running.Wait()
 	return err
 }
 
-func (s *node) publicHandler(streams http.Handler, pages map[string]http.Handler) http.Handler {
+func (s *node) publicHandler(pages map[string]http.Handler) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Service:        s.service,
 		Verifier:       s.verifier,
 		Origins:        s.origins,
 		Admitter:       s.hub,
 		WebSocket:      s.sockets,
-		Events:         streams,
+		Events:         s.streams,
 		Tickets:        perSecond("tickets", maxTickets),
 		Requests:       s.requests,
 		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
@@ -217,6 +233,7 @@ func (s *node) adminHandler() http.Handler {
 		Metrics:  s.metrics.Handler(),
 		Profiles: s.cfg.Profiles == "on",
 		Listen:   s.cfg.AdminListen,
+		Cluster:  s.clusterStatus(),
 		Hosts:    s.cfg.AdminHosts,
 		Logger:   s.logger,
 	})
@@ -231,31 +248,4 @@ func withOurs(pages map[string]http.Handler) map[string]http.Handler {
 	}
 	maps.Copy(all, pages)
 	return all
-}
-
-// listen opens both listeners, the public one with TLS if there is a
-// certificate.
-func (s *node) listen(ctx context.Context) (public, admin net.Listener, err error) {
-	var l net.ListenConfig
-	if public, err = l.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
-		return nil, nil, fmt.Errorf("listen: %w", err)
-	}
-	public = nowait.Listen(public)
-	if admin, err = l.Listen(ctx, "tcp", s.cfg.AdminListen); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("listen for operators: %w", err), public.Close())
-	}
-	if s.certificate != nil {
-		public = s.certificate.listen(public)
-	}
-	return public, admin, nil
-}
-
-// start runs a server in a goroutine, which s.running waits for.
-func (s *node) start(l net.Listener, server *http.Server) *http.Server {
-	s.running.Go(func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
-		}
-	})
-	return server
 }

@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/limit"
@@ -20,27 +19,21 @@ import (
 // openState opens the store, the journal, the hub and the service, in this order. stop
 // closes them in reverse.
 func (s *node) openState(ctx context.Context) (stop func() error, err error) {
-	s.cursors = cursor.NewKeyring()
-	s.store, err = store.Open(s.cfg.DataDir, store.Options{Logger: s.logger, Fatal: s.die, Generations: s.cursors.Add})
+	open := s.openAlone
+	if s.cluster != nil {
+		open = s.openReplica
+	}
+	network, closeNetwork, err := open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.checkReserve()
 	s.checkClock()
 	s.metrics.Observe(s.storeSamples)
+	s.metrics.Observe(s.hubSamples)
 	if s.log != nil {
 		s.metrics.Observe(s.log.Samples)
 	}
-	s.requests = requestRates(s.cfg)
-	s.hub = s.newHub()
-	s.metrics.Observe(s.hubSamples)
-	s.journal = journal.NewLocal(journal.Options{
-		State:    s.store,
-		Last:     s.store.Last(),
-		LastTime: s.store.LastTime(),
-		Deliver:  s.deliver,
-		Metrics:  s.metrics,
-	})
 	// The journal outlives ctx, since it must still commit what is published before the last
 	// request is answered.
 	committing, stopCommits := context.WithCancel(context.WithoutCancel(ctx))
@@ -52,33 +45,85 @@ func (s *node) openState(ctx context.Context) (stop func() error, err error) {
 	stop = func() error {
 		stopCommits()
 		s.commits.Wait()
-		return s.store.Close()
+		return errors.Join(closeNetwork(), s.store.Close())
 	}
-	local := peers.NewLocal(s.nodeName(), s.hub, s.deliver)
-	s.service, err = service.Open(ctx, service.Options{
-		Journal:    s.journal,
-		Store:      s.store,
-		Hub:        s.hub,
-		Cursors:    s.cursors,
-		Peers:      local,
-		Lease:      local,
-		Issuers:    s.verifier,
-		Logger:     s.logger,
-		Metrics:    s.metrics,
-		Retention:  s.cfg.Retention,
-		Keep:       s.cfg.PerUser,
-		Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
-		Publishes:  perSecond("publishes", s.cfg.Publishes),
-		Requests:   s.requests,
-		Marks:      limit.New(notify.Rate{Name: "notifications marked", Quota: s.cfg.Marks, Window: 10 * time.Second}, 0),
-		MaxBytes:   s.cfg.MaxBytes,
-		Reserve:    uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
-		PingEvery:  pingEvery,
-	})
+	if s.cluster != nil {
+		err = s.cluster.caughtUp(ctx)
+	}
+	if err == nil {
+		s.service, err = s.openService(ctx, network)
+	}
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
 	return stop, nil
+}
+
+// network is the other nodes: their connections, and the choice of the one that runs upkeep.
+type network interface {
+	notify.Peers
+	notify.Lease
+
+	// Rules returns the latest version of the rules that all nodes can apply.
+	Rules() uint32
+}
+
+// storeOptions are the options of the store, alone or in a cluster.
+func (s *node) storeOptions() store.Options {
+	return store.Options{Logger: s.logger, Fatal: s.die, Generations: s.cursors.Add}
+}
+
+// openAlone opens the store and the journal of a node that has no others.
+func (s *node) openAlone(context.Context) (network, func() error, error) {
+	var err error
+	if s.store, err = store.Open(s.cfg.DataDir, s.storeOptions()); err != nil {
+		return nil, nil, err
+	}
+	s.journal = journal.NewLocal(journal.Options{
+		State:    s.store,
+		Last:     s.store.Last(),
+		LastTime: s.store.LastTime(),
+		Deliver:  s.deliver,
+		Metrics:  s.metrics,
+	})
+	return peers.NewLocal(s.nodeName(), s.hub, s.deliver), func() error { return nil }, nil
+}
+
+// openService opens the service, which appends a generation. In a cluster that is tried again
+// until it succeeds: the servers of the journal may be electing a leader.
+func (s *node) openService(ctx context.Context, others network) (*service.Service, error) {
+	for {
+		opened, err := service.Open(ctx, service.Options{
+			Journal:    s.journal,
+			Store:      s.store,
+			Hub:        s.hub,
+			Cursors:    s.cursors,
+			Peers:      others,
+			Lease:      others,
+			Rules:      others.Rules(),
+			Issuers:    s.verifier,
+			Logger:     s.logger,
+			Metrics:    s.metrics,
+			Retention:  s.cfg.Retention,
+			Keep:       s.cfg.PerUser,
+			Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
+			Publishes:  perSecond("publishes", s.cfg.Publishes),
+			Requests:   s.requests,
+			Marks:      limit.New(notify.Rate{Name: "notifications marked", Quota: s.cfg.Marks, Window: 10 * time.Second}, 0),
+			MaxBytes:   s.cfg.MaxBytes,
+			Reserve:    uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
+			PingEvery:  pingEvery,
+		})
+		isTemporary := errors.Is(err, notify.ErrUnavailable) || errors.Is(err, notify.ErrOutcomeUnknown)
+		if s.cluster == nil || !isTemporary || ctx.Err() != nil {
+			return opened, err
+		}
+		s.logger.Warn("the journal does not accept entries yet; trying again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryEvery):
+		}
+	}
 }
 
 // newHub returns the hub. Its callbacks use the service, which is opened before anything
@@ -100,9 +145,13 @@ func (s *node) newHub() *hub.Hub {
 	})
 }
 
-// deliver passes a change on to the connections. A panic must not end the process, and no
-// connection may miss the change: all of them are closed, and resume from their cursors.
+// deliver passes a change on to the connections. Before the node serves, there are none. A
+// panic must not end the process, and no connection may miss the change: all of them are
+// closed, and resume from their cursors.
 func (s *node) deliver(c notify.Change) {
+	if !s.serving.Load() {
+		return
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			s.logger.Error("panic while delivering; all connections are closed and resume from their cursors",
@@ -110,7 +159,7 @@ func (s *node) deliver(c notify.Change) {
 			s.hub.EndAll(notify.CloseInternal)
 		}
 	}()
-	s.service.Deliver(c) // which is opened before anything is published
+	s.service.Deliver(c)
 }
 
 // checkReserve logs an error if the disk is smaller than the reserve that publishing needs.

@@ -48,7 +48,14 @@ func (s *node) ready() error {
 	if err := s.verifier.Ready(); err != nil {
 		return err
 	}
-	return s.service.Ready()
+	if !s.serving.Load() {
+		return s.cluster.waiting()
+	}
+	err := s.service.Ready()
+	if err == nil && s.cluster != nil {
+		err = s.cluster.ready()
+	}
+	return err
 }
 
 // shutdown closes the listeners and waits for the requests that have begun, at most

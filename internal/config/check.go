@@ -26,7 +26,49 @@ func (l *loader) check(needKey bool) {
 			"and have only letters, digits and . _ ~ - between slashes", c.BasePath)
 	}
 	l.checkKeys(needKey)
+	l.checkCluster()
 	l.checkLimits()
+}
+
+// maxStreamName is the maximum length of the name of a stream, from which those of other
+// streams are derived.
+const maxStreamName = 100
+
+// checkCluster checks the settings of a cluster. Most of them require nats-url.
+func (l *loader) checkCluster() {
+	c := l.cfg
+	for _, name := range []string{"nats-credentials-file", "nats-ca-file", "nats-monitor", "nats-stream", "replicas", "unsafe-replicas"} {
+		if len(c.NATSURL) == 0 && l.wasGiven(name) {
+			l.mistake(Variable(name), "requires %s", Variable("nats-url"))
+		}
+	}
+	for _, address := range c.NATSURL {
+		l.checkURL("nats-url", address, "nats", "tls")
+	}
+	for _, address := range c.NATSMonitor {
+		l.checkURL("nats-monitor", address, "http", "https")
+	}
+	if len(c.NATSStream) > maxStreamName || !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(c.NATSStream) {
+		l.mistake(Variable("nats-stream"), "%q is not the name of a stream: it must have 1 to %d characters, each of A-Z a-z 0-9 _ -", c.NATSStream, maxStreamName)
+	}
+	switch {
+	case c.Replicas == 1 && c.UnsafeReplicas != "true":
+		l.mistake(Variable("replicas"), "1 is only allowed with %s=true: everything is lost with the only server that has the stream", Variable("unsafe-replicas"))
+	case c.Replicas%2 == 0:
+		l.mistake(Variable("replicas"), "%d is not 3 or 5: an even number does not survive the loss of more servers", c.Replicas)
+	}
+	if c.Node != "" && !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(c.Node) {
+		l.mistake(Variable("node"), "%q is not the name of a node: it must have 1 to 64 characters, each of A-Z a-z 0-9 . _ -", c.Node)
+	}
+}
+
+// checkURL checks an address that must have one of two schemes, and a host. The address is not
+// repeated, since it may have a password.
+func (l *loader) checkURL(name, address, scheme, other string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.Scheme != scheme && u.Scheme != other {
+		l.mistake(Variable(name), "has an item that is not a URL such as %s://host:port or %s://host:port", scheme, other)
+	}
 }
 
 func (l *loader) checkAddress(name, address string) {

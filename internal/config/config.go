@@ -72,6 +72,15 @@ type Config struct {
 	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"maximum size of the store before compression; the oldest notifications are removed; 0: no limit"`
 	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"minimum free disk space; below it, publishing, marking and tickets are answered with 503"`
 
+	NATSURL             []string `name:"nats-url" type:"setting" group:"Cluster" placeholder:"URL,…" help:"URLs of the NATS servers, such as nats://nats-1:4222,nats://nats-2:4222; set: this node is part of a cluster, and the data directory has a copy of the cluster's state"`
+	NATSCredentialsFile string   `name:"nats-credentials-file" type:"setting" group:"Cluster" placeholder:"PATH" help:"credentials of the NATS user: a .creds file, or the seed of an nkey"`
+	NATSCAFile          string   `name:"nats-ca-file" type:"setting" group:"Cluster" placeholder:"PATH" help:"certificates (PEM) of the CA that signed those of the NATS servers; empty: those of the system"`
+	NATSStream          string   `name:"nats-stream" type:"setting" group:"Cluster" placeholder:"NAME" help:"name of the JetStream stream; all nodes with the same stream are one cluster"`
+	NATSMonitor         []string `name:"nats-monitor" type:"setting" group:"Cluster" placeholder:"URL,…" help:"monitoring URLs of the NATS servers, such as http://nats-1:8222; set: this node is not ready while a server lacks sync_interval: always"`
+	Replicas            int      `name:"replicas" type:"setting" group:"Cluster" placeholder:"N" min:"1" max:"5" help:"number of replicas of the stream: 3 or 5; 1 only with BELLHOP_UNSAFE_REPLICAS"`
+	UnsafeReplicas      string   `name:"unsafe-replicas" type:"setting" group:"Cluster" placeholder:"true|false" oneof:"true,false" help:"true: allow a stream with one replica, which is lost with its server"`
+	Node                string   `name:"node" type:"setting" group:"Cluster" placeholder:"NAME" help:"name of this node, which no other node has; empty: the host name"`
+
 	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"maximum size of a token in bytes"`
 	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"1024" help:"maximum size of the request line and headers together in bytes"`
 	JSONDepth          int   `name:"json-depth" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"maximum depth of nested JSON in bodies and commands"`
@@ -110,6 +119,9 @@ func Default() *Config {
 		Retention:          30 * 24 * time.Hour,
 		PerUser:            1_000,
 		MinFree:            256 << 20,
+		NATSStream:         "BELLHOP",
+		Replicas:           3,
+		UnsafeReplicas:     "false",
 		TokenBytes:         8 << 10,
 		HeadBytes:          16 << 10,
 		JSONDepth:          32,

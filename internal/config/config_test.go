@@ -153,7 +153,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		Environ: []string{
 			"BELLHOP_CONFIG=" + file,
 			"BELLHOP_LOG_FORMT=json",
-			"BELLHOP_NATS_URL=nats://localhost",
+			"BELLHOP_BROKER=nats://localhost",
 			"BELLHOP_ADMIN_LISTEN=8081",
 			"BELLHOP_ADMIN_HOSTS=bellhop:8081,http://bellhop",
 			"BELLHOP_PROFILES=yes",
@@ -165,9 +165,9 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		},
 		Flags: map[string]string{"log-format": "xml", "min-free-bytes": "-1"},
 	})
-	want := "BELLHOP_ADMIN_HOSTS BELLHOP_ADMIN_LISTEN BELLHOP_BASE_PATH BELLHOP_CONFIG BELLHOP_CONFIG " +
+	want := "BELLHOP_ADMIN_HOSTS BELLHOP_ADMIN_LISTEN BELLHOP_BASE_PATH BELLHOP_BROKER BELLHOP_CONFIG BELLHOP_CONFIG " +
 		"BELLHOP_CONFIG BELLHOP_CONFIG BELLHOP_DRAIN_WINDOW BELLHOP_LISTEN " +
-		"BELLHOP_LOG_FORMAT BELLHOP_LOG_FORMT BELLHOP_MIN_FREE_BYTES BELLHOP_NATS_URL BELLHOP_PROFILES BELLHOP_QUEUE_NOTIFICATIONS " +
+		"BELLHOP_LOG_FORMAT BELLHOP_LOG_FORMT BELLHOP_MIN_FREE_BYTES BELLHOP_PROFILES BELLHOP_QUEUE_NOTIFICATIONS " +
 		"BELLHOP_RETENTION BELLHOP_TLS_KEY_FILE BELLHOP_TRUSTED_PROXIES"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("mistakes in\n%s\nwant\n%s\n%s", got, want, text)
@@ -175,7 +175,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 	for _, part := range []string{
 		file + ":1: unknown setting listn; did you mean listen?",
 		"BELLHOP_LOG_FORMT: unknown setting; did you mean BELLHOP_LOG_FORMAT?",
-		"BELLHOP_NATS_URL: unknown setting; \"bellhop config\" lists all settings\n",
+		"BELLHOP_BROKER: unknown setting; \"bellhop config\" lists all settings\n",
 		file + ":8: config is the path of this file",
 		`BELLHOP_DRAIN_WINDOW: "20s" is not a whole number of seconds (file ` + file + ":2)",
 		"BELLHOP_LISTEN: must be one value, not a list (file " + file + ":3)",

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +18,10 @@ import (
 type AdminOptions struct {
 	Metrics  http.Handler // serves /metrics
 	Profiles bool         // whether to serve /debug/pprof/
+
+	// Cluster returns the state of the cluster, which GET /cluster answers with; nil: this
+	// node is not part of one.
+	Cluster func(context.Context) (ClusterStatus, error)
 
 	// Listen is the configured address of the listener. Requests may use a host name
 	// in it.
@@ -57,6 +62,7 @@ func Admin(o AdminOptions) http.Handler {
 	})
 	g := e.Group("")
 	page(g, "/metrics", echo.WrapHandler(o.Metrics))
+	page(g, "/cluster", o.cluster)
 	if !o.Profiles {
 		page(g, "/debug/pprof/*", func(echo.Context) error {
 			return notify.Errorf(notify.ErrNotFound, "profiles are disabled; BELLHOP_PROFILES=on enables them")

@@ -2,15 +2,17 @@ package journal
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // ConnOptions configure the connection to the NATS servers.
@@ -65,6 +67,9 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 		options = append(options, credentials)
 	}
 	if o.CAFile != "" {
+		if err := checkCA(o.CAFile); err != nil {
+			return nil, err
+		}
 		options = append(options, nats.RootCAs(o.CAFile))
 	}
 	conn, err := nats.Connect(strings.Join(o.URLs, ","), options...)
@@ -76,9 +81,9 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 
 // credentialsIn returns the option for a file with credentials.
 func credentialsIn(file string) (nats.Option, error) {
-	content, err := os.ReadFile(file) //nolint:gosec // a setting names it
+	content, err := watch.Read(file, maxConnFile)
 	if err != nil {
-		return nil, fmt.Errorf("read the credentials for NATS: %w", err)
+		return nil, fmt.Errorf("read the credentials for NATS in %s: %w", file, err)
 	}
 	if bytes.Contains(content, []byte("BEGIN NATS USER JWT")) {
 		return nats.UserCredentials(file), nil
@@ -88,6 +93,37 @@ func credentialsIn(file string) (nats.Option, error) {
 		return nil, fmt.Errorf("%s has neither the credentials of a NATS user nor the seed of an nkey: %w", file, err)
 	}
 	return key, nil
+}
+
+// maxConnFile is the maximum size of a file of credentials or certificates.
+const maxConnFile = 1 << 20
+
+// checkCA returns an error unless a file has certificates.
+func checkCA(file string) error {
+	content, err := watch.Read(file, maxConnFile)
+	if err != nil {
+		return fmt.Errorf("read the certificates for NATS in %s: %w", file, err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return fmt.Errorf("%s has no certificate in PEM form", file)
+	}
+	return nil
+}
+
+// FileMistakes has an error for each file of ConnOptions, nil if it has no mistake or is not
+// set.
+type FileMistakes struct{ Credentials, CA error }
+
+// CheckFiles reads the files that o names, as Connect does, so that their mistakes can be
+// reported together with those of other settings.
+func CheckFiles(o ConnOptions) (wrong FileMistakes) {
+	if o.CredentialsFile != "" {
+		_, wrong.Credentials = credentialsIn(o.CredentialsFile)
+	}
+	if o.CAFile != "" {
+		wrong.CA = checkCA(o.CAFile)
+	}
+	return wrong
 }
 
 // connLog logs what happens to a connection.

@@ -67,6 +67,7 @@ type Options struct {
 	Cursors *cursor.Keyring // holds each generation of the journal as soon as that is applied
 	Peers   notify.Peers    // all nodes, for what is not journalled
 	Lease   notify.Lease    // under which this node runs upkeep
+	Rules   uint32          // the latest version of the rules that all nodes can apply
 	Issuers Issuers         // nil: every issuer is accepted
 	Logger  *slog.Logger
 	Metrics Metrics
@@ -120,7 +121,7 @@ type Service struct {
 // Open appends a new generation to the journal, with which this node seals cursors
 // and tickets, and returns a Service.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	g := notify.Generation{Rules: notify.RulesVersion}
+	g := notify.Generation{Rules: o.Rules}
 	var id [8]byte
 	rand.Read(id[:]) // never fails: crypto/rand
 	rand.Read(g.Secret[:])

@@ -22,14 +22,8 @@ var libraryMethods = []string{
 // notUsedYet are exports whose users do not exist yet: a second node, which starts from a
 // checkpoint of the store.
 var notUsedYet = []name{
-	{"internal/journal", "Connect"},
-	{"internal/journal", "CredentialsFile"},
 	{"internal/journal", "Ahead"},
 	{"internal/peers", "Heard"},
-	{"internal/peers", "Nodes"},
-	{"internal/peers", "Diverged"},
-	{"internal/peers", "Started"},
-	{"internal/peers", "NewCluster"},
 }
 
 // export is an exported identifier of a package of internal/.

@@ -1,0 +1,244 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/peers"
+	"github.com/bellhop/bellhop/internal/telemetry"
+)
+
+// membership has the parts of a node that only a cluster has.
+type membership struct {
+	node    *node
+	replica *replica
+	peers   *peers.Cluster
+	monitor *journal.Monitor // nil: the servers are not monitored
+	journal atomic.Pointer[journal.Cluster]
+	close   func() // closes the connection to NATS
+	open    func(journal.ClusterOptions) (*journal.Cluster, error)
+}
+
+// connectCluster connects to NATS, and connects again by itself from then on. An error is a
+// mistake in the settings: the servers need not be reachable.
+func (s *node) connectCluster() error {
+	cfg, name := s.cfg, s.nodeName()
+	conn, err := journal.Connect(journal.ConnOptions{
+		URLs: cfg.NATSURL, CredentialsFile: cfg.NATSCredentialsFile, CAFile: cfg.NATSCAFile, Node: name, Logger: s.logger,
+	})
+	if err != nil {
+		return &SettingsError{err}
+	}
+	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: cfg.NATSStream, Replicas: cfg.Replicas, Logger: s.logger})
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	c := &membership{node: s, close: conn.Close}
+	c.replica = &replica{
+		dir: cfg.DataDir,
+		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {
+			return journal.OpenStream(ctx, journal.StreamOptions{Conn: conn, Name: cfg.NATSStream, Replicas: cfg.Replicas, MustExist: mustExist})
+		},
+		checkpoints: checkpoints,
+		logger:      s.logger,
+	}
+	c.open = func(o journal.ClusterOptions) (*journal.Cluster, error) {
+		o.Conn, o.Stream, o.Replicas, o.Node = conn, cfg.NATSStream, cfg.Replicas, name
+		return journal.NewCluster(o)
+	}
+	c.peers = peers.NewCluster(peers.ClusterOptions{
+		Conn:     conn,
+		Stream:   cfg.NATSStream,
+		Node:     name,
+		Version:  telemetry.ReadBuild().Version,
+		Hub:      s.hub,
+		Deliver:  s.deliver,
+		State:    c.state,
+		Conflict: c.nameTaken,
+		Logger:   s.logger,
+	})
+	if len(cfg.NATSMonitor) > 0 {
+		c.monitor = journal.NewMonitor(cfg.NATSMonitor, s.logger)
+	}
+	s.cluster = c
+	return nil
+}
+
+// nameTaken ends the process, since another node has its name. The first call counts.
+func (c *membership) nameTaken(err error) {
+	select {
+	case c.node.failed <- err:
+	default:
+	}
+}
+
+// openReplica opens the store and the journal of a node of a cluster. It waits until the store
+// can follow the journal.
+func (s *node) openReplica(ctx context.Context) (network, func() error, error) {
+	c := s.cluster
+	if err := c.peers.Join(ctx); err != nil {
+		c.close()
+		return nil, nil, err
+	}
+	closeNetwork := func() error {
+		err := c.peers.Close()
+		c.close()
+		return err
+	}
+	var err error
+	if s.store, err = c.replica.open(ctx, s.storeOptions()); err != nil {
+		return nil, nil, errors.Join(err, closeNetwork())
+	}
+	j, err := c.open(journal.ClusterOptions{
+		State:    s.store,
+		Position: s.store.Position(),
+		Last:     s.store.Last(),
+		Deliver:  s.deliver,
+		CutOff:   func(error) { s.hub.EndAll(notify.CloseOverloaded) },
+		Metrics:  s.metrics,
+		Logger:   s.logger,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, closeNetwork(), s.store.Close())
+	}
+	s.journal = j
+	c.journal.Store(j)
+	return c.peers, closeNetwork, nil
+}
+
+// caughtUp waits until this node has applied the entries of the journal.
+func (c *membership) caughtUp(ctx context.Context) error {
+	tick := time.NewTicker(retryEvery / 10)
+	defer tick.Stop()
+	for c.journal.Load().Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err() //nolint:wrapcheck // interrupted, and nothing more
+		case err := <-c.node.failed:
+			return err
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// waiting returns why this node cannot serve yet.
+func (c *membership) waiting() error {
+	if err := c.replica.ready(); err != nil {
+		return err
+	}
+	if j := c.journal.Load(); j != nil {
+		if err := j.Ready(); err != nil {
+			return err
+		}
+	}
+	return notify.Errorf(notify.ErrUnavailable, "this node is starting")
+}
+
+// ready returns nil if nothing that only a cluster has is missing.
+func (c *membership) ready() error {
+	if c.monitor == nil {
+		return nil
+	}
+	return c.monitor.Ready()
+}
+
+// run monitors the servers and writes checkpoints, until ctx ends.
+func (c *membership) run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	if c.monitor != nil {
+		running.Go(func() { c.monitor.Run(ctx) })
+	}
+	j := c.journal.Load()
+	writer := &checkpointer{
+		store:       c.node.store,
+		journal:     j.Position().Journal,
+		durable:     j.Durable,
+		checkpoints: c.replica.checkpoints,
+		lease:       c.peers,
+		dir:         c.node.cfg.DataDir,
+		node:        c.node.nodeName(),
+		logger:      c.node.logger,
+		every:       checkpointEvery,
+		entries:     checkpointEntries,
+	}
+	writer.run(ctx)
+}
+
+// state returns the state of this node for the others.
+func (c *membership) state() (s peers.State) {
+	if err := c.node.ready(); err != nil {
+		s.Fault = detailOf(err)
+	}
+	if j := c.journal.Load(); j != nil {
+		status := j.Status()
+		s.Sequence, s.Lag, s.Diverged = status.Sequence, status.Lag, errors.Is(status.Stopped, journal.ErrDiverged)
+		s.Witnessed, s.Agree, s.Contradict = status.Witness.Sequence, len(status.Witness.Agree), len(status.Witness.Contradict)
+	}
+	return s
+}
+
+// detailOf returns the text of an error for operators, without its kind.
+func detailOf(err error) string {
+	if e, ok := errors.AsType[*notify.Error](err); ok {
+		return e.Detail
+	}
+	return err.Error()
+}
+
+// clusterStatus returns the function that describes the cluster to operators, nil if this node
+// has no others.
+func (s *node) clusterStatus() func(context.Context) (httpapi.ClusterStatus, error) {
+	if s.cluster == nil {
+		return nil
+	}
+	return s.cluster.status
+}
+
+// status describes the cluster as this node sees it.
+func (c *membership) status(ctx context.Context) (httpapi.ClusterStatus, error) {
+	j := c.journal.Load()
+	own := j.Status()
+	status := httpapi.ClusterStatus{Node: c.node.nodeName(), Server: own.Server, Message: own.Position.Message}
+	for _, n := range c.peers.Nodes() {
+		hash := "unknown"
+		switch {
+		case n.Diverged:
+			hash = "diverged"
+		case n.Witnessed > 0:
+			hash = fmt.Sprintf("%d agree, %d contradict at sequence %d", n.Agree, n.Contradict, n.Witnessed)
+		}
+		status.Nodes = append(status.Nodes, httpapi.ClusterNode{
+			Name: n.Name, Version: n.Version, Started: n.Started.UTC(), Sequence: n.Sequence, Lag: n.Lag.Seconds(), Ready: n.Fault == "", Reason: n.Fault, Hash: hash,
+		})
+	}
+	var problems []string
+	if info, err := c.replica.openStream(ctx, true); err != nil {
+		problems = append(problems, "the stream cannot be read: "+err.Error())
+	} else {
+		status.Stream = &httpapi.ClusterStream{
+			Name: c.node.cfg.NATSStream, Identity: info.Journal, Leader: info.Leader, Replicas: info.Replicas, Current: info.Current,
+			First: info.First, Last: info.Last, Bytes: info.Bytes, MaxBytes: info.MaxBytes,
+		}
+		if all, err := c.replica.checkpoints.List(ctx, info.Journal); err != nil {
+			problems = append(problems, "the checkpoints cannot be listed: "+err.Error())
+		} else if len(all) > 0 {
+			newest := all[0]
+			status.Checkpoint = &httpapi.ClusterCheckpoint{
+				Message: newest.Position, Sequence: newest.Sequence, Node: newest.Node, Bytes: newest.Bytes, Written: newest.Written,
+			}
+		}
+	}
+	status.Problem = strings.Join(problems, "; ")
+	return status, nil
+}

@@ -1,0 +1,28 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bellhop/bellhop/internal/problem"
+)
+
+// Waiting returns the handler of a node that is alive and cannot serve yet, since it waits
+// for something outside of it. /livez is answered with 200: a restart would not help. All
+// other requests are answered with the problem that reason returns.
+func Waiting(basePath string, reason func() error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(echo.HeaderXRequestID, newID())
+		if hasBody(r) {
+			w.Header().Set(echo.HeaderConnection, "close") // the body is not read
+		}
+		if r.URL.Path == basePath+"/livez" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+			w.Header().Set(echo.HeaderCacheControl, "no-store")
+			_, _ = w.Write([]byte(`{"status":"ok"}`)) // an error means that the client has gone
+			return
+		}
+		problem.Respond(w, r, reason())
+	})
+}
