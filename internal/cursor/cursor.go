@@ -71,3 +71,16 @@ func (k *Keyring) Open(tag Tag, cursor string) (notify.Sequence, error) {
 	}
 	return seq, nil
 }
+
+// SequenceOf returns the sequence that a cursor names, without checking the rest. A node may
+// not know the generation of a cursor that another node has sealed at a later sequence.
+func SequenceOf(cursor string) (seq notify.Sequence, ok bool) {
+	var raw [cursorBytes]byte
+	if len(cursor) != base64.RawURLEncoding.EncodedLen(cursorBytes) {
+		return 0, false
+	}
+	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(cursor)); err != nil {
+		return 0, false
+	}
+	return notify.Sequence(binary.BigEndian.Uint64(raw[8:])), true
+}

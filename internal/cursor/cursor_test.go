@@ -48,6 +48,18 @@ func TestAGenerationBeginsAtItsFirstSequence(t *testing.T) {
 	require.ErrorIs(t, err, cursor.ErrUnknown, "it was sealed for a sequence that the older generation does not contain")
 }
 
+// A node can find out that a cursor is ahead of it, without the generation of the cursor.
+func TestTheSequenceOfACursor(t *testing.T) {
+	sealed := string(cursor.NewKeyring(generation(1, 1)).Append(nil, ada, 300))
+	seq, ok := cursor.SequenceOf(sealed)
+	assert.True(t, ok)
+	assert.Equal(t, notify.Sequence(300), seq)
+	for _, other := range []string{"", "earliest", sealed[1:], sealed + "A", sealed[:31] + "="} {
+		_, ok := cursor.SequenceOf(other)
+		assert.False(t, ok, "%q", other)
+	}
+}
+
 func TestTickets(t *testing.T) {
 	k, foreign := cursor.NewKeyring(generation(1, 1)), cursor.NewKeyring(generation(2, 1))
 	ticket := k.NewTicket()

@@ -92,6 +92,7 @@ type Cluster struct {
 	deliverer *deliverer          // from the applier to the connections
 	health    *health
 	witnesses *witnesses
+	rounds    *rounds // of CatchUp
 
 	durable  atomic.Uint64                   // sequence of the last applied entry
 	position atomic.Pointer[notify.Position] // of the last applied message
@@ -127,6 +128,7 @@ func NewCluster(o ClusterOptions) (*Cluster, error) {
 		deliverer: newDeliverer(o.Deliver),
 		health:    newHealth(o),
 		witnesses: newWitnesses(o),
+		rounds:    newRounds(),
 	}
 	j.inFlight = newInFlight(j.instance)
 	j.durable.Store(uint64(o.Last))
@@ -162,11 +164,13 @@ func (j *Cluster) Append(ctx context.Context, entries ...notify.Entry) []notify.
 	for len(entries) > 0 {
 		p := j.encode(entries)
 		n := len(p.entries)
-		part := j.appendPart(ctx, p)
-		verdicts, entries = append(verdicts, part...), entries[n:]
-		if err := part[n-1].Err; err != nil && part[n-1].Sequence == 0 {
+		part, err := j.appendPart(ctx, p)
+		entries = entries[n:]
+		if err != nil {
+			verdicts = append(verdicts, failed(n, err)...)
 			return append(verdicts, failed(len(entries), notify.Errorf(notify.ErrUnavailable, "it was not sent, since an earlier one of the same request failed"))...)
 		}
+		verdicts = append(verdicts, part...)
 	}
 	return verdicts
 }
@@ -191,34 +195,40 @@ func (j *Cluster) encode(entries []notify.Entry) *pending {
 	return p
 }
 
-// appendPart appends the entries of p, which share one message.
-func (j *Cluster) appendPart(ctx context.Context, p *pending) []notify.Verdict {
-	n := len(p.entries)
+// appendPart appends the entries of p, which share one message. An error means that none was
+// applied.
+func (j *Cluster) appendPart(ctx context.Context, p *pending) ([]notify.Verdict, error) {
 	if most := j.o.Conn.MaxPayload(); most > 0 && int64(len(p.encoded)+messageOverhead) > most {
-		return failed(n, notify.Errorf(notify.ErrUnavailable, "the entry is larger than the messages that the servers of the journal accept"))
+		return nil, notify.Errorf(notify.ErrUnavailable, "the entry is larger than the messages that the servers of the journal accept")
 	}
 	p.deadline, _ = ctx.Deadline()
 	if j.memory.acquire(ctx, p) != nil {
-		return failed(n, notify.Errorf(notify.ErrUnavailable, "the queue of the journal is full"))
+		return nil, notify.Errorf(notify.ErrUnavailable, "the queue of the journal is full")
 	}
 	if !j.queue.put(p) {
 		j.memory.release(p)
-		return failed(n, errStopped())
+		return nil, errStopped()
 	}
 	select {
 	case <-p.done:
-		return j.takeVerdicts(p)
+		return j.outcome(p)
 	case <-ctx.Done():
 	}
 	switch {
 	case p.state.CompareAndSwap(partNotStored, partLeft):
-		return failed(n, errUnreachable())
+		return nil, errUnreachable()
 	case p.state.CompareAndSwap(partPerhapsStored, partLeft):
-		return failed(n, errUnknown())
+		return nil, errUnknown()
 	default: // it is answered at this moment
 		<-p.done
-		return j.takeVerdicts(p)
+		return j.outcome(p)
 	}
+}
+
+// outcome returns the verdicts of p, and makes p available to other publishers.
+func (j *Cluster) outcome(p *pending) ([]notify.Verdict, error) {
+	refused := p.refused
+	return j.takeVerdicts(p), refused
 }
 
 func errUnreachable() error {
@@ -248,6 +258,7 @@ func (j *Cluster) Run(ctx context.Context) error {
 	sending.Go(func() { j.sendAll(accepting, following) })
 	running.Go(func() { j.witness(accepting) })
 	running.Go(func() { j.probe(accepting) })
+	running.Go(func() { j.sendRounds(accepting) })
 
 	sending.Wait() // until ctx ends, and each publisher has an answer
 	j.stopped.Store(true)

@@ -226,3 +226,21 @@ func TestServersThatComeLater(t *testing.T) {
 	require.NoError(t, a.Append(t.Context(), publish("late"))[0].Err)
 	assert.Equal(t, []string{"late"}, a.ids(t))
 }
+
+// CatchUp returns when a node has applied what another one had acknowledged before.
+func TestANodeCatchesUpWithOthers(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a, b := join(t, servers, "a"), join(t, servers, "b")
+	caughtUp(t, a, b)
+	for i := range 50 {
+		v := a.Append(t.Context(), publish(fmt.Sprint(i)))[0]
+		require.NoError(t, v.Err)
+		b.CatchUp(t.Context())
+		require.GreaterOrEqual(t, b.Durable(), v.Sequence)
+	}
+	servers.Servers[0].Kill(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	b.CatchUp(ctx)
+	require.Error(t, ctx.Err(), "it cannot know what others have applied")
+}

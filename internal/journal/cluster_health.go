@@ -289,19 +289,17 @@ func (h *health) lagLocked(now time.Time) (lag time.Duration) {
 // a server without a majority sends them, too, and a node that listens to it would not notice
 // that it misses what others publish. In a cluster with some load there are no probes.
 func (j *Cluster) probe(ctx context.Context) {
-	appended := time.Now()
+	sent := time.Now()
 	for {
 		sleep(ctx, max(checkEvery, probeAfter+rand.N(probeJitter)-j.health.silence())) //nolint:gosec // jitter
 		if ctx.Err() != nil || j.health.stoppedBy() != nil {
 			return
 		}
-		if j.health.silence() < probeAfter && (!j.health.isClockWrong() || time.Since(appended) < probeEvery) {
+		if j.health.silence() < probeAfter && (!j.health.isClockWrong() || time.Since(sent) < probeEvery) {
 			continue
 		}
-		one, cancel := context.WithTimeout(ctx, appendTimeout)
-		j.appendPart(one, j.encode(nil))
-		cancel()
-		appended = time.Now()
+		j.sendEmpty(ctx)
+		sent = time.Now()
 	}
 }
 

@@ -233,7 +233,8 @@ func (j *Cluster) move(parts []*pending, from, to uint32) []*pending {
 func (j *Cluster) answerAll(parts []*pending, err error) {
 	for _, p := range parts {
 		j.memory.release(p) // before the answer, after which p is used again
-		p.answer(failed(len(p.entries), err))
+		p.refused = err
+		p.answer(make([]notify.Verdict, len(p.entries)))
 	}
 }
 

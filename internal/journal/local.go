@@ -83,6 +83,9 @@ func (j *Local) Ready() error {
 	return nil
 }
 
+// CatchUp implements notify.Journal. A local journal has no other nodes.
+func (j *Local) CatchUp(context.Context) {}
+
 // Append implements notify.Journal. If more entries are queued than one group may hold,
 // publishers take turns. Revocations and recalls come from operators: they go before all
 // other queued entries, and have memory of their own. If ctx ends before the verdicts are

@@ -38,6 +38,7 @@ type pending struct {
 	encoded  []byte        // entries as parts of a message
 	deadline time.Time     // when the publisher leaves
 	state    atomic.Uint32 // partNotStored, partPerhapsStored or partLeft
+	refused  error         // set with verdicts if none of the entries was applied
 }
 
 // Estimates of memory.

@@ -23,6 +23,11 @@ type Journal interface {
 	// up to a moment ago, and otherwise an error of kind ErrUnavailable that says why
 	// not.
 	Ready() error
+
+	// CatchUp returns when this node has applied every entry that any node had applied
+	// before the call. It gives up when ctx ends, and after at most ten seconds. In a
+	// process alone it returns immediately.
+	CatchUp(ctx context.Context)
 }
 
 // ErrNotApplied says that an entry has a sequence and has changed nothing, since it is

@@ -40,6 +40,9 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 	// A string that is no ticket is refused before it costs an entry: callers without a
 	// token must not be able to make the disk sync.
 	if !s.cursors.IsTicket(ticket) {
+		s.opts.Journal.CatchUp(ctx) // another node may have issued it in a generation that is new here
+	}
+	if !s.cursors.IsTicket(ticket) {
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "this service did not issue the ticket; request one with POST /tickets")
 	}
 	hash := sha256.Sum256([]byte(ticket))

@@ -27,7 +27,7 @@ func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Ver
 	}
 	e := notify.Mark{Reader: by.Reader(), Verb: verb, IDs: which.IDs, Keep: s.opts.Keep}
 	if which.IDs == nil {
-		if e.Through, err = s.upTo(by.User, which); err != nil {
+		if e.Through, err = s.upTo(ctx, by.User, which); err != nil {
 			return 0, err
 		}
 	}
@@ -46,13 +46,12 @@ func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Ver
 
 // upTo returns the sequence up to which a selection reaches: that of a cursor of the
 // user, or the last durable one.
-func (s *Service) upTo(u notify.UserID, which wire.Selection) (notify.Sequence, error) {
-	durable := s.opts.Journal.Durable()
+func (s *Service) upTo(ctx context.Context, u notify.UserID, which wire.Selection) (notify.Sequence, error) {
 	if which.All {
-		return durable, nil
+		return s.opts.Journal.Durable(), nil
 	}
-	seq, err := s.cursors.Open(cursor.TagOf(u), which.Through)
-	if err != nil || seq > durable {
+	seq, err := s.openCursor(ctx, cursor.TagOf(u), which.Through)
+	if err != nil || seq > s.opts.Journal.Durable() {
 		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "must be a cursor that this user was given"})
 	}
 	return seq, nil
@@ -116,7 +115,7 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	var before notify.Sequence
 	if q.Before != "" {
 		var err error
-		if before, err = s.cursors.Open(tag, q.Before); err != nil {
+		if before, err = s.openCursor(ctx, tag, q.Before); err != nil {
 			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
 		}
 	}

@@ -44,7 +44,7 @@ type joining struct {
 // and one write that does not wait for the client. It may wait for a slot to read. It
 // reports false, having sent nothing, if the caller must use Join.
 func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
-	if _, yes := s.refused(c.Principal()); yes {
+	if _, yes := s.refused(c.Principal()); yes || s.isAhead(cursor) {
 		return false
 	}
 	j := s.joining(c)
@@ -128,6 +128,9 @@ func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool
 // welcome decides where the connection starts, and writes welcome, reset and the first
 // page from there.
 func (j *joining) welcome(ctx context.Context, cursor string) error {
+	if j.service.isAhead(cursor) {
+		j.service.opts.Journal.CatchUp(ctx)
+	}
 	release, err := j.acquirePage(ctx)
 	if err != nil {
 		return err
@@ -154,6 +157,22 @@ func (j *joining) greeting(cursor string, reset hub.ResetReason, page store.Page
 		first = append(first, &hub.Event{Sequence: j.at, Content: hub.Reset{Reason: reset}, Unshared: true})
 	}
 	return append(first, eventsOf(page)...)
+}
+
+// isAhead reports whether a cursor names a sequence that this node has not applied. Another
+// node may have sealed it.
+func (s *Service) isAhead(from string) bool {
+	seq, ok := cursor.SequenceOf(from)
+	return ok && seq > s.opts.Journal.Durable()
+}
+
+// openCursor returns the sequence of a cursor. If that is ahead of this node, it waits until
+// the node has caught up with the others.
+func (s *Service) openCursor(ctx context.Context, tag cursor.Tag, from string) (notify.Sequence, error) {
+	if s.isAhead(from) {
+		s.opts.Journal.CatchUp(ctx)
+	}
+	return s.cursors.Open(tag, from) //nolint:wrapcheck // callers know its kind
 }
 
 // begin decides where the connection starts, and reads the first page from

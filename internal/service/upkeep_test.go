@@ -93,6 +93,8 @@ func (l *ledger) DueDeferred(now time.Time, most int) (due []notify.Deferred, ne
 
 func (*ledger) Ready() error { return nil }
 
+func (*ledger) CatchUp(context.Context) {}
+
 func (l *ledger) Durable() notify.Sequence {
 	l.mu.Lock()
 	defer l.mu.Unlock()
