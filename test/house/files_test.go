@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// longest is the length, in lines, at which a Go file holds more than one idea.
+// longest is the number of lines that a Go file must not reach, so that it has one idea.
 const longest = 400
 
 // top is the repository's top directory.
@@ -24,7 +24,8 @@ func top(t *testing.T) string {
 	return dir
 }
 
-// files lists what is committed, or would be, from the top with slashes.
+// files returns the paths of all files that are committed or could be, relative to the top,
+// with slashes.
 func files(t *testing.T) []string {
 	t.Helper()
 	git := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -70,7 +71,7 @@ func TestFilesAreShort(t *testing.T) {
 }
 
 // TestNoTestSleeps refuses a test that waits for real time to pass. In a bubble of
-// testing/synctest a sleep takes none, so a file that uses bubbles may sleep.
+// testing/synctest a sleep takes no real time, so a file that uses synctest may sleep.
 func TestNoTestSleeps(t *testing.T) {
 	sleep := []byte("time." + "Sleep(")
 	for _, name := range files(t) {

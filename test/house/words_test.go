@@ -142,10 +142,10 @@ func goProse(source []byte) (lines []string) {
 	s.Init(set.AddFile("", set.Base(), len(source)), source, nil, scanner.ScanComments)
 	for {
 		_, kind, text := s.Scan()
-		switch kind {
-		case token.EOF:
+		if kind == token.EOF {
 			return lines
-		case token.COMMENT, token.STRING:
+		}
+		if kind == token.COMMENT || kind == token.STRING {
 			lines = append(lines, strings.Split(text, "\n")...)
 		}
 	}

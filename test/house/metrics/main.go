@@ -1,8 +1,8 @@
 // Command metrics prints figures about the code of the service: for each package,
-// and for all together, the lines of code, the lengths of functions, the longest
-// file, the imports that point up, and the exported names. Each version of the
-// repository that is named, as git names commits, has a value in each cell; without
-// arguments there is one version, the work tree.
+// and in total, the lines of code, the lengths of functions, the longest file, the
+// imports that point up, and the number of exported names. Each argument is a version
+// of the repository, such as a commit, and has a value in each cell. Without arguments
+// the only version is the work tree.
 //
 //	go run ./test/house/metrics                      the work tree
 //	go run ./test/house/metrics HEAD~20 HEAD         before → after
@@ -78,12 +78,12 @@ func compare(ctx context.Context, versions []string) (string, error) {
 
 func table(names []string, versions []map[string]*metrics) string {
 	var text strings.Builder
-	head, rule := "| package |", "|---|"
+	header, rule := "| package |", "|---|"
 	for _, c := range columns() {
-		head += " " + c.title + " |"
+		header += " " + c.title + " |"
 		rule += "---:|"
 	}
-	text.WriteString(head + "\n" + rule + "\n")
+	text.WriteString(header + "\n" + rule + "\n")
 	for _, name := range names {
 		text.WriteString("| " + name + " |")
 		for _, c := range columns() {

@@ -15,7 +15,7 @@ import (
 	"github.com/bellhop/bellhop/test/house"
 )
 
-// metrics are the figures of one package, or of all together.
+// metrics has the figures of one package, or of all packages together.
 type metrics struct {
 	code      int   // lines with a token that is not a comment
 	functions []int // lines of each function and method, from its first to its last
@@ -146,8 +146,8 @@ func receiver(of ast.Expr) string {
 	}
 }
 
-// quantile returns the value that the share q of all does not exceed; 0 if there
-// are none.
+// quantile returns the value that a share q of all values does not exceed, or 0 without
+// values.
 func quantile(values []int, q float64) int {
 	if len(values) == 0 {
 		return 0

@@ -22,7 +22,7 @@ func (s *session) changing(ctx context.Context) error {
 		return err
 	}
 	for _, figure := range []string{"cpu", "p50"} {
-		s.record("collapsing beside plain "+figure,
+		s.record("collapsing / plain "+figure,
 			s.results.last("collapsing broadcast "+figure, service)/s.results.last("broadcast "+figure, service))
 	}
 	o := &operator{session: s, client: &http.Client{}}
@@ -32,7 +32,7 @@ func (s *session) changing(ctx context.Context) error {
 			return err
 		}
 	}
-	s.record("recall beside plain cpu",
+	s.record("recall / plain cpu",
 		s.results.last("recalled broadcast cpu", service)/s.results.last("broadcast by HTTP cpu", service))
 	return nil
 }

@@ -44,7 +44,7 @@ func hostility(ctx context.Context, b *bench) (err error) {
 		if err := k.responsesUnderAttack(ctx, user); err != nil {
 			return err
 		}
-		b.results.add("hostile growth", service, b.results.last("publish beside one", service)/b.results.last("publish alone", service))
+		b.results.add("hostile growth", service, b.results.last("publish under attack", service)/b.results.last("publish alone", service))
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func (k *stock) responsesUnderAttack(ctx context.Context, user mallory.User) err
 	if err := pause(ctx, k.bench.sizes.warmUp); err != nil {
 		return err
 	}
-	return k.responses(ctx, "publish beside one")
+	return k.responses(ctx, "publish under attack")
 }
 
 // responses records the response time of publishes, at a rate that leaves the service

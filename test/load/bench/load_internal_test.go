@@ -71,7 +71,7 @@ func TestTargetIsMetByTheMedian(t *testing.T) {
 		verdict string
 	}{
 		{noted(), "noted", ""},
-		{atMost(13, "; stretch 3"), "at most 13.0; stretch 3", "yes"},
+		{atMost(13, "; aim 3"), "at most 13.0; aim 3", "yes"},
 		{atMost(12.9, ""), "at most 12.9", "no"},
 		{ratioAtMost(1.3), "at most 1.30 × floor", "yes"},
 		{ratioAtMost(1.29), "at most 1.29 × floor", "no"},

@@ -31,7 +31,7 @@ func targets() []row {
 
 func connecting() []row {
 	return []row{
-		{"idle connection, RSS", "B", "idle rss", "", atMost(7_000, "; stretch 3,500")},
+		{"idle connection, RSS", "B", "idle rss", "", atMost(7_000, "; aim 3,500")},
 		{"all idle, CPU", "ms/s", "idle cpu", "", noted()},
 		{"connect, HS256 token, CPU", "µs", "connect cpu", "", ratioAtMost(1.5)},
 		{"connect, RS256 token (2,048 bits), CPU", "µs", "connect rs256 cpu", "", noted()},
@@ -47,11 +47,11 @@ func broadcasting() []row {
 		{"… p50", "ms", "broadcast p50", "", noted()},
 		{"… p99", "ms", "broadcast p99", "", noted()},
 		{"broadcast that replaces the last, CPU per delivery", "µs", "collapsing broadcast cpu", none, noted()},
-		{"… compared with a plain one", "×", "collapsing beside plain cpu", none, atMost(1.15, "")},
+		{"… compared with a plain one", "×", "collapsing / plain cpu", none, atMost(1.15, "")},
 		{"… p50", "ms", "collapsing broadcast p50", none, noted()},
-		{"… compared with a plain one", "×", "collapsing beside plain p50", none, atMost(1.15, "")},
+		{"… compared with a plain one", "×", "collapsing / plain p50", none, atMost(1.15, "")},
 		{"broadcast and its recall, CPU per delivery of the broadcast", "µs", "recalled broadcast cpu", none, noted()},
-		{"… compared with a plain one", "×", "recall beside plain cpu", none, atMost(2.2, ": two events and a count")},
+		{"… compared with a plain one", "×", "recall / plain cpu", none, atMost(2.2, ": two events and a count")},
 		{"four broadcasts under way, CPU per delivery", "µs", "four broadcasts cpu", "", ratioBelow(1)},
 		{"four broadcasts under way, allocations per delivery", "", "four broadcasts allocs", none, noted()},
 		{"four broadcasts under way, deliveries", "1/s", "four broadcasts rate", "", noted()},
@@ -104,14 +104,14 @@ func reading() []row {
 		{"mark one, of 50, CPU", "µs", "mark few cpu", none, noted()},
 		{"… growth from 50 to 1,000", "×", "growth of mark", none, atMost(1.15, "")},
 		{"publish at 200/s, answered, p50", "ms", "publish alone", none, noted()},
-		{"… while one user does everything", "ms", "publish beside one", none, noted()},
+		{"… while one user does everything", "ms", "publish under attack", none, noted()},
 		{"… growth", "×", "hostile growth", none, atMost(3, "")},
 		{"list 50 by a pattern over 100 topics, CPU", "µs", "list few topics cpu", none, noted()},
 		{"… over 20,000 topics", "µs", "list many topics cpu", none, noted()},
 		{"… growth", "×", "growth by topics", none, atMost(1.15, "")},
 		{"publish, one at a time, p50", "ms", "publish alone p50", none, noted()},
-		{"… while a user marks 50,000 as read and unread in turn", "ms", "publish beside marks p50", none, noted()},
-		{"… growth", "×", "growth beside marks", none, atMost(3, "")},
+		{"… while a user marks 50,000 as read and unread in turn", "ms", "publish during marks p50", none, noted()},
+		{"… growth", "×", "growth during marks", none, atMost(3, "")},
 	}
 }
 

@@ -94,14 +94,14 @@ func publishDuringMarks(ctx context.Context, k *stock, speaks *dialect.Service) 
 	var user sync.WaitGroup
 	var failed error
 	user.Go(func() { failed = toggle(marking, k, speaks) })
-	err := k.publishAlone(ctx, speaks, "publish beside marks")
+	err := k.publishAlone(ctx, speaks, "publish during marks")
 	stop()
 	user.Wait()
 	if err != nil {
 		return err
 	}
-	k.bench.results.add("growth beside marks", service,
-		k.bench.results.last("publish beside marks p50", service)/k.bench.results.last("publish alone p50", service))
+	k.bench.results.add("growth during marks", service,
+		k.bench.results.last("publish during marks p50", service)/k.bench.results.last("publish alone p50", service))
 	return failed
 }
 
