@@ -184,7 +184,7 @@ func TestOrigins(t *testing.T) {
 	})
 }
 
-func TestRequestHeaders(t *testing.T) {
+func TestMalformedRequestHeaders(t *testing.T) {
 	s, _ := startRestricted(t)
 	fill := strings.NewReplacer("{token}", s.backend(), "{reader}", s.token("mallory"), "{draft}", draft, "{upgrade}", upgrade)
 	runAll(t, s, headers(), func(c requestCase) string { return fill.Replace(c.send) })

@@ -14,9 +14,9 @@ import (
 	"testing"
 )
 
-// TestDesignNamesWhatExists refuses a name such as `hub.Hub.GoLive` in the design
+// TestDesignNamesExist refuses a name such as `hub.Hub.GoLive` in the design
 // document that no package of internal/ declares.
-func TestDesignNamesWhatExists(t *testing.T) {
+func TestDesignNamesExist(t *testing.T) {
 	declared := declarations(t)
 	named := regexp.MustCompile("`([a-z]+(?:\\.[A-Z]\\w*)+)`")
 	found := named.FindAllStringSubmatch(string(read(t, "internal/README.md")), -1)
@@ -98,9 +98,9 @@ func TestLinksLeadToFiles(t *testing.T) {
 	}
 }
 
-// TestNoDocumentFromElsewhere refuses references to documents that are not in the
+// TestNoReferencesToOutsideDocuments refuses references to documents that are not in the
 // repository.
-func TestNoDocumentFromElsewhere(t *testing.T) {
+func TestNoReferencesToOutsideDocuments(t *testing.T) {
 	elsewhere := regexp.MustCompile(`\b(CONTRACT|DESIGN|REVIEW|COMPASS)\b|\bSTYLE\.md\b`)
 	ours := []string{".go", ".md", ".yaml", ".ts", ".mjs"}
 	for _, name := range files(t) {

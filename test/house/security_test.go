@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestThreatsAreShown refuses a threat in SECURITY.md without a test that shows the
+// TestThreatsHaveTests refuses a threat in SECURITY.md without a test that shows the
 // protection against it, and a threat whose test does not exist.
-func TestThreatsAreShown(t *testing.T) {
+func TestThreatsHaveTests(t *testing.T) {
 	defined := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	for _, name := range files(t) {
