@@ -244,3 +244,28 @@ func TestANodeCatchesUpWithOthers(t *testing.T) {
 	b.CatchUp(ctx)
 	require.Error(t, ctx.Err(), "it cannot know what others have applied")
 }
+
+// A message that is not acknowledged is sent again with the same ID: a server that receives
+// both stores one.
+func TestAMessageThatIsSentTwice(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a := join(t, servers, "a")
+	a.ready(t)
+	servers.Servers[0].Pause(t)
+	before := a.conn.Stats().OutMsgs
+	var v notify.Verdict
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		v = a.Append(t.Context(), publish("one"))[0]
+	}()
+	require.Eventually(t, func() bool { return a.conn.Stats().OutMsgs >= before+2 }, 4*time.Second, time.Millisecond, "sent twice")
+	servers.Servers[0].Resume(t)
+	<-done
+	o := &outcomes{}
+	o.note(t, "one", v)
+	a.ready(t)
+	require.NoError(t, a.Append(t.Context(), publish("two"))[0].Err)
+	o.check(t, a)
+	assert.Equal(t, []string{"one", "two"}, a.ids(t))
+}
