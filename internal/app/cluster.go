@@ -25,6 +25,8 @@ type membership struct {
 	journal atomic.Pointer[journal.Cluster]
 	close   func() // closes the connection to NATS
 	open    func(journal.ClusterOptions) (*journal.Cluster, error)
+
+	watching sync.WaitGroup // watch
 }
 
 // connectCluster connects to NATS, and connects again by itself from then on. An error is a
@@ -89,7 +91,10 @@ func (s *node) openReplica(ctx context.Context) (network, func() error, error) {
 		c.close()
 		return nil, nil, err
 	}
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	closeNetwork := func() error {
+		stopWatching()
+		c.watching.Wait()
 		err := c.peers.Close()
 		c.close()
 		return err
@@ -112,6 +117,7 @@ func (s *node) openReplica(ctx context.Context) (network, func() error, error) {
 	}
 	s.journal = j
 	c.journal.Store(j)
+	c.watching.Go(func() { c.watch(watching) })
 	return c.peers, closeNetwork, nil
 }
 

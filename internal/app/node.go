@@ -47,7 +47,8 @@ type Options struct {
 	// Hangups makes the service read its files again each time that it receives a signal.
 	Hangups <-chan os.Signal
 
-	// Listening is called once, when the service answers requests.
+	// Listening is called when the service answers requests, and again after a node of a
+	// cluster has started again to replace its store.
 	Listening func(public, admin net.Addr)
 }
 
@@ -101,12 +102,28 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	case o.Logger == nil:
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	for {
+		err := runOnce(ctx, cfg, o)
+		again := errors.Is(err, errStartAgain)
+		switch {
+		case again && ctx.Err() == nil:
+			o.Logger.Warn("starting again within the process", "reason", err)
+		case again:
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// runOnce runs the service with the store that there is.
+func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
 	s := &node{
 		cfg:     cfg,
 		log:     o.Log,
 		logger:  o.Logger,
 		metrics: telemetry.New(telemetry.ReadBuild()),
-		failed:  make(chan error, 4), // as many as there are senders: the journal, two servers and the peers
+		failed:  make(chan error, 5), // as many as there are senders: the journal, two servers, the peers and the watch of the store
 	}
 	s.memory = findMemory(s.logger)
 	if err := s.openAccess(ctx); err != nil {
@@ -160,24 +177,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.cluster.run(upkeep) })
 	}
 
-	v1 := bellhop.New(bellhop.Options{
-		Service:  s.service,
-		Cursors:  s.cursors,
-		Verifier: s.verifier,
-		Requests: s.requests,
-		Depth:    s.cfg.JSONDepth,
-		Metrics:  s.metrics,
-		Logger:   s.logger,
-	})
-	s.sockets = ws.New(ws.Options{
-		Protocol:    v1,
-		Service:     s.service,
-		Hub:         s.hub,
-		CheckOrigin: s.checkOrigin,
-		Commands:    s.cfg.Commands,
-		Logger:      s.logger,
-	})
-	s.streams = sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
+	s.openTransports()
 	l.publicHandler.set(s.publicHandler(o.Pages))
 	l.adminHandler.set(s.adminHandler())
 	s.serving.Store(true)
@@ -203,6 +203,28 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	stopUpkeep()
 	s.running.Wait()
 	return err
+}
+
+// openTransports makes the protocol, and the transports that speak it.
+func (s *node) openTransports() {
+	v1 := bellhop.New(bellhop.Options{
+		Service:  s.service,
+		Cursors:  s.cursors,
+		Verifier: s.verifier,
+		Requests: s.requests,
+		Depth:    s.cfg.JSONDepth,
+		Metrics:  s.metrics,
+		Logger:   s.logger,
+	})
+	s.sockets = ws.New(ws.Options{
+		Protocol:    v1,
+		Service:     s.service,
+		Hub:         s.hub,
+		CheckOrigin: s.checkOrigin,
+		Commands:    s.cfg.Commands,
+		Logger:      s.logger,
+	})
+	s.streams = sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
 }
 
 func (s *node) publicHandler(pages map[string]http.Handler) http.Handler {

@@ -111,9 +111,19 @@ func (r *replica) facts(ctx context.Context) (f facts, err error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return f, err
 	}
-	if f.local, err = store.Inspect(r.dir, nil); err != nil {
+	local, err := store.Inspect(r.dir, nil)
+	if err != nil {
 		return f, fmt.Errorf("inspect the store in %s: %w", r.dir, err)
 	}
+	recovering := f.recovering
+	f, err = r.factsAbout(ctx, local)
+	f.recovering = recovering
+	return f, err
+}
+
+// factsAbout asks the servers for everything that the decision about a store depends on.
+func (r *replica) factsAbout(ctx context.Context, local store.Contents) (f facts, err error) {
+	f.local = local
 	if f.stream, err = r.openStream(ctx, f.local.Journal != ""); err != nil {
 		return f, unreachableError{err}
 	}
