@@ -141,9 +141,9 @@ func TestLogToAFullPipe(t *testing.T) {
 	require.Zero(t, code)
 }
 
-// TestRepeatedProtocolViolationsAreSummarized lets clients violate the protocol again
+// TestRepeatedProtocolViolationsAreSummarised lets clients violate the protocol again
 // and again. The log counts every violation, but has fewer lines than violations.
-func TestRepeatedProtocolViolationsAreSummarized(t *testing.T) {
+func TestRepeatedProtocolViolationsAreSummarised(t *testing.T) {
 	const most = 100
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_DRAIN_WINDOW=0"}}
 	p.start()

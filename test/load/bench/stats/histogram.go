@@ -1,4 +1,4 @@
-// Package stats summarizes measurements: latencies within one run, and one figure over
+// Package stats summarises measurements: latencies within one run, and one figure over
 // several runs.
 package stats
 
