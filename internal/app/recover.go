@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 )
 
@@ -41,6 +44,92 @@ var (
 	errFollowed = errors.New("nodes follow the journal, so it is not lost; stop all nodes first")
 	errNoStore  = errors.New("there is neither a store in the data directory nor a checkpoint; run this on another node")
 )
+
+// RecoverOptions are the options of Recover.
+type RecoverOptions struct {
+	// Confirmed says that the operator accepts what is lost. Otherwise nothing is changed.
+	Confirmed bool
+
+	// Force recovers a journal that nodes follow.
+	Force bool
+
+	Logger *slog.Logger
+}
+
+// Recovery describes what a recovery begins with, or would begin with.
+type Recovery struct {
+	Done       bool
+	Sequence   notify.Sequence     // of the last entry
+	Journal    string              // identity of the lost journal; empty: the store was used without a cluster
+	Message    uint64              // of that journal, the last one applied
+	Stream     journal.StreamInfo  // zero: there is none
+	Checkpoint *journal.Checkpoint // the newest one, if there is no usable store
+}
+
+// Recover makes the store in the data directory the beginning of a new journal, after the
+// journal of the cluster was lost. No process may use the data directory.
+func Recover(ctx context.Context, cfg *config.Config, o RecoverOptions) (Recovery, error) {
+	conn, err := journal.Connect(journal.ConnOptions{
+		URLs: cfg.NATSURL, CredentialsFile: cfg.NATSCredentialsFile, CAFile: cfg.NATSCAFile, Node: "recover", Logger: o.Logger,
+	})
+	if err != nil {
+		return Recovery{}, &SettingsError{err}
+	}
+	defer conn.Close()
+	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: cfg.NATSStream, Replicas: cfg.Replicas, Logger: o.Logger})
+	if err != nil {
+		return Recovery{}, err
+	}
+	stream := journal.StreamOptions{Conn: conn, Name: cfg.NATSStream, Replicas: cfg.Replicas, MustExist: true}
+	r := &recovery{
+		replica: &replica{
+			dir: cfg.DataDir, checkpoints: checkpoints, logger: o.Logger,
+			openStream: func(ctx context.Context, _ bool) (journal.StreamInfo, error) { return journal.OpenStream(ctx, stream) },
+		},
+		replaceStream: func(ctx context.Context, identity string, recoveredFrom []string) error {
+			return journal.ReplaceStream(ctx, stream, identity, recoveredFrom)
+		},
+		node: (&node{cfg: cfg}).nodeName(), force: o.Force,
+	}
+	found, err := r.preview(ctx)
+	if err != nil || !o.Confirmed {
+		return found, err
+	}
+	begins, err := r.run(ctx)
+	found.Done, found.Sequence = err == nil, begins.Sequence
+	return found, err
+}
+
+// preview returns what a recovery would begin with.
+func (r *recovery) preview(ctx context.Context) (found Recovery, err error) {
+	local, err := store.Inspect(r.dir, nil)
+	if err != nil {
+		return found, fmt.Errorf("inspect the store in %s: %w", r.dir, err)
+	}
+	if found.Stream, err = r.openStream(ctx, true); err != nil && !errors.Is(err, journal.ErrNoStream) {
+		return found, err
+	}
+	found.Sequence, found.Journal, found.Message = local.Sequence, local.Journal, local.Message
+	if local.Exists && local.Damage == nil {
+		return found, nil
+	}
+	all, err := r.newest(ctx)
+	if err == nil && len(all) == 0 {
+		err = errors.Join(errNoStore, local.Damage)
+	}
+	if err != nil {
+		return found, err
+	}
+	found.Checkpoint, found.Sequence, found.Journal, found.Message = &all[0], all[0].Sequence, all[0].Journal, all[0].Position
+	return found, nil
+}
+
+// newest returns the checkpoints of all journals that the stream has had, the newest first.
+func (r *recovery) newest(ctx context.Context) ([]journal.Checkpoint, error) {
+	all, err := r.checkpoints.List(ctx, "")
+	slices.SortStableFunc(all, func(a, b journal.Checkpoint) int { return b.Written.Compare(a.Written) })
+	return all, err
+}
 
 // run recovers the journal, and returns what the new one begins with.
 func (r *recovery) run(ctx context.Context) (store.Contents, error) {
@@ -112,14 +201,13 @@ func (r *recovery) chooseStore(ctx context.Context) (store.Contents, error) {
 	if local.Damage != nil && local.Journal == "" {
 		return local, fmt.Errorf("the store in %s is damaged, and it is not a copy of a journal: %w", r.dir, local.Damage)
 	}
-	all, err := r.checkpoints.List(ctx, "")
+	all, err := r.newest(ctx)
+	if err == nil && len(all) == 0 {
+		err = errors.Join(errNoStore, local.Damage)
+	}
 	if err != nil {
 		return local, err
 	}
-	if len(all) == 0 {
-		return local, errors.Join(errNoStore, local.Damage)
-	}
-	slices.SortStableFunc(all, func(a, b journal.Checkpoint) int { return b.Written.Compare(a.Written) })
 	if err := r.restore(ctx, all, 0); err != nil {
 		return local, err
 	}

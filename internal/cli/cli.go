@@ -37,6 +37,7 @@ type commands struct {
 	Send       sendCommand    `cmd:"" help:"Publish a notification to users or to everyone."`
 	Listen     listenCommand  `cmd:"" help:"Connect as a user and print what arrives."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
+	Cluster    clusterCommand `cmd:"" help:"Operate a cluster."`
 	Config     configCommand  `cmd:"" help:"Print the effective settings and where each came from."`
 	VersionCmd versionCommand `cmd:"" name:"version" help:"Print the version."`
 }

@@ -78,6 +78,9 @@ func openStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (j
 func findStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (jetstream.Stream, StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	if o.Conn.Status() != nats.CONNECTED { // the error of a request would be about buffers
+		return nil, StreamInfo{}, fmt.Errorf("open the stream %s: %w", o.Name, notConnected(o.Conn))
+	}
 	s, err := js.Stream(ctx, o.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && !o.MustExist {
 		s, err = js.CreateStream(ctx, streamConfig(o))
@@ -99,6 +102,14 @@ func findStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (j
 		return nil, StreamInfo{}, fmt.Errorf("%w: the servers' max_payload is %d bytes, and at least %d are needed", ErrStream, most, size)
 	}
 	return s, streamInfo(found), nil
+}
+
+// notConnected returns an error with the reason why there is no connection.
+func notConnected(c *nats.Conn) error {
+	if why := c.LastError(); why != nil {
+		return fmt.Errorf("%w: %w", errNotConnected, why)
+	}
+	return errNotConnected
 }
 
 // Names of the stream's metadata.
