@@ -86,6 +86,7 @@ type Cluster struct {
 	*intake                       // from the publishers to the sender
 	inFlight  *inFlight           // messages that were sent and are not applied yet
 	slots     chan struct{}       // has a value for each message in flight
+	fewer     chan struct{}       // of capacity 1: fewer than eagerMessages are in flight
 	received  chan *received      // from the follower to the applier
 	unapplied sync.WaitGroup      // messages in received, and those being applied
 	buffered  *semaphore.Weighted // bytes of those
@@ -123,6 +124,7 @@ func NewCluster(o ClusterOptions) (*Cluster, error) {
 		instance:  newInstance(),
 		intake:    newIntake(),
 		slots:     make(chan struct{}, maxInFlight),
+		fewer:     make(chan struct{}, 1),
 		received:  make(chan *received, maxReceived),
 		buffered:  semaphore.NewWeighted(maxReceivedBytes),
 		deliverer: newDeliverer(o.Deliver),

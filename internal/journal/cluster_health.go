@@ -36,13 +36,13 @@ type health struct {
 
 	verdict atomic.Pointer[error] // of ready; nil: ready
 
-	mu      sync.Mutex // guards all below
-	follows bool
-	lost    time.Time // when contact with the stream was lost; zero: it was not
-	began   bool      // the stream was followed at least once
-	cause   error     // why the stream is not followed
-	final   error     // why it is not followed any longer
-	told    bool      // cutOff was called in this outage
+	mu       sync.Mutex // guards all below
+	follows  bool
+	lost     time.Time // when contact with the stream was lost; zero: it was not
+	began    bool      // the stream was followed at least once
+	cause    error     // why the stream is not followed
+	final    error     // why it is not followed any longer
+	reported bool      // cutOff was called in this outage
 
 	arrived   time.Time // when the last message arrived
 	busySince time.Time // arrival of the oldest message that is being applied; zero: none is
@@ -210,13 +210,13 @@ func (h *health) check(now time.Time) (cutOff error) {
 	defer h.mu.Unlock()
 	h.checkLocked(now)
 	switch {
-	case h.told:
-		h.told = h.final != nil || !h.lost.IsZero()
+	case h.reported:
+		h.reported = h.final != nil || !h.lost.IsZero()
 	case h.final != nil:
-		h.told = true
+		h.reported = true
 		return h.final
 	case h.began && !h.lost.IsZero() && now.Sub(h.lost) >= cutOffAfter:
-		h.told = true
+		h.reported = true
 		h.logger.Error("this node is cut off from the journal; its connections are closed", "stream", h.stream, "since", h.lost)
 		return fmt.Errorf("cut off from the journal: %w", h.causeLocked())
 	}
@@ -266,7 +266,7 @@ func (h *health) faultLocked(now time.Time) error {
 	case !h.fullSince.IsZero():
 		return errFull()
 	case h.clockWrong:
-		return unavailable("the clock of this node is %v ahead of that of the journal", h.skew.Round(time.Millisecond))
+		return unavailable("the clock of this node differs by %v from that of the journal", h.skew.Abs().Round(time.Millisecond))
 	case lag > maxLag:
 		return unavailable("this node is %v behind the journal", lag.Round(time.Second/10))
 	}

@@ -18,9 +18,9 @@ import (
 )
 
 // Limits on messages in flight. Up to eagerMessages are sent as soon as an entry is queued,
-// so that little load has a short latency. Beyond them a message waits for gatherAppends
-// or gatherTime, since larger groups take less work of the servers, and each goes through
-// the disks of a majority.
+// so that little load has a short latency. Beyond them a message waits for gatherAppends,
+// for gatherTime, or until fewer are in flight, since larger groups take less work of the
+// servers, and each goes through the disks of a majority.
 const (
 	maxInFlight   = 16
 	eagerMessages = 4
@@ -118,9 +118,21 @@ func (j *Cluster) sendAll(ctx, alive context.Context) {
 			}
 			sending.Go(func() {
 				j.send(alive, one)
-				<-j.slots
+				j.leaveFlight()
 			})
 		}
+	}
+}
+
+// leaveFlight says that a message is no longer in flight.
+func (j *Cluster) leaveFlight() {
+	<-j.slots
+	if len(j.slots) > eagerMessages { // one of them is that of the next group
+		return
+	}
+	select {
+	case j.fewer <- struct{}{}:
+	default:
 	}
 }
 
@@ -133,11 +145,16 @@ func (j *Cluster) nextGroup(ctx context.Context) []*pending {
 			j.queue.close()
 		}
 	}
+	select {
+	case <-j.fewer: // of an earlier call
+	default:
+	}
 	if len(j.slots) > eagerMessages && !j.queue.reached(gatherAppends) {
 		timer := time.NewTimer(gatherTime)
 		defer timer.Stop()
 		select {
 		case <-j.queue.wake:
+		case <-j.fewer:
 		case <-timer.C:
 		case <-ctx.Done():
 		}

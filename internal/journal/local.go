@@ -1,7 +1,3 @@
-// Package journal puts entries in one order and makes them durable. Local is the journal
-// of a process alone. One goroutine, the committer, collects all queued entries into one
-// group, has the state machine apply it durably, and answers the publishers. The state
-// machine decides what an entry changes; the publisher decides whether it may append it.
 package journal
 
 import (

@@ -2,7 +2,8 @@
 // users, topics and everyone, read state, idempotency keys, deferred publishes,
 // generations, tickets and revocations. Apply applies entries in the journal's order,
 // atomically and durably: when it returns, a power cut loses none of them. All other
-// methods read. The order of entries and the rules of publishing belong to the packages
+// methods read. In a cluster, ApplyAt applies entries together with the position in the
+// journal, which keeps what a power cut takes. The order of entries and the rules of publishing belong to the packages
 // above. Pebble is used here only.
 //
 // # Terms
