@@ -29,7 +29,7 @@ func connectAsNode(t *testing.T, c *natsserver.Cluster) (*nats.Conn, <-chan erro
 	return conn, refused
 }
 
-// The permissions of a node are enough for checkpoints.
+// The permissions of a node are enough for checkpoints, and for deleting what they contain.
 func TestANodeMayWriteAndReadCheckpoints(t *testing.T) {
 	c := natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
 	conn, refused := connectAsNode(t, c)
@@ -51,6 +51,20 @@ func TestANodeMayWriteAndReadCheckpoints(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	require.NoError(t, all.Restore(t.Context(), list[0], filepath.Join(t.TempDir(), "restored")))
+
+	options := journal.StreamOptions{Conn: conn, Name: "BELLHOP", Replicas: 3}
+	stream, err := journal.OpenStream(t.Context(), options)
+	require.NoError(t, err)
+	js, err := jetstream.New(conn)
+	require.NoError(t, err)
+	for range 3 {
+		_, err = js.Publish(t.Context(), "bellhop.BELLHOP.journal", []byte("entry"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, all.PurgeJournal(t.Context(), stream.Journal, 3))
+	stream, err = journal.OpenStream(t.Context(), options)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, stream.First)
 	require.Empty(t, refused)
 }
 

@@ -1,0 +1,190 @@
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/bellhop/bellhop/internal/app"
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/deploy"
+	"github.com/bellhop/bellhop/test/natsserver"
+)
+
+// Every setting in the example deployments exists.
+func TestSettingsOfTheDeploymentsExist(t *testing.T) {
+	var known []string
+	for _, s := range config.Default().Settings() {
+		known = append(known, s.Name)
+	}
+	names := regexp.MustCompile(`\bBELLHOP_[A-Z_]+`)
+	for _, file := range []string{"compose.yaml", "kubernetes/cluster.yaml", "kubernetes/standalone.yaml"} {
+		content, err := os.ReadFile(filepath.Join(deploy.Dir(), file))
+		require.NoError(t, err)
+		found := names.FindAllString(string(content), -1)
+		require.NotEmpty(t, found)
+		for _, name := range found {
+			assert.True(t, slices.Contains(known, name), "%s: %s is no setting", file, name)
+		}
+	}
+}
+
+// environment returns the variables of a service of compose.yaml.
+func environment(t *testing.T, service string) map[string]string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(deploy.Dir(), "compose.yaml"))
+	require.NoError(t, err)
+	var file struct {
+		Services map[string]struct {
+			Environment map[string]string `yaml:"environment"`
+		} `yaml:"services"`
+	}
+	require.NoError(t, yaml.Unmarshal(content, &file))
+	require.NotEmpty(t, file.Services[service].Environment)
+	return file.Services[service].Environment
+}
+
+// node is a running node of the service.
+type node struct{ url string }
+
+// startNode starts a node with its settings of compose.yaml, and only the addresses and paths of
+// this machine in their place. It returns when the node is ready.
+func startNode(t *testing.T, servers *natsserver.Cluster, name, secret string, logs io.Writer) *node {
+	t.Helper()
+	env := environment(t, name)
+	var monitors []string
+	for _, s := range servers.Servers {
+		monitors = append(monitors, s.Monitor)
+	}
+	for variable, here := range map[string]string{
+		"BELLHOP_NATS_URL": servers.URL, "BELLHOP_NATS_MONITOR": strings.Join(monitors, ","), "BELLHOP_NATS_CREDENTIALS_FILE": servers.NodeFile,
+		"BELLHOP_NATS_CA_FILE": servers.CAFile, "BELLHOP_JWT_SECRET_FILE": secret, "BELLHOP_DRAIN_DELAY": "0",
+	} {
+		require.Contains(t, env, variable)
+		env[variable] = here
+	}
+	env["BELLHOP_DATA_DIR"], env["BELLHOP_LISTEN"], env["BELLHOP_ADMIN_LISTEN"] = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0"
+	var environ []string
+	for variable, value := range env {
+		environ = append(environ, variable+"="+value)
+	}
+	cfg, err := config.Load(config.Sources{Environ: environ, NeedKey: true})
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	listening := make(chan net.Addr, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- app.Run(ctx, cfg, app.Options{
+			Logger:    slog.New(slog.NewTextHandler(logs, nil)),
+			Listening: func(public, _ net.Addr) { listening <- public },
+		})
+	}()
+	t.Cleanup(func() { cancel(); assert.NoError(t, <-ended) })
+	select {
+	case public := <-listening:
+		n := &node{"http://" + public.String()}
+		require.Eventually(t, func() bool { status, _ := n.request(t, http.MethodGet, "/readyz", "", ""); return status == http.StatusOK },
+			30*time.Second, 20*time.Millisecond)
+		return n
+	case <-time.After(60 * time.Second):
+		t.Fatal("the node does not listen")
+		return nil
+	}
+}
+
+func (n *node) request(t *testing.T, method, path, token, body string) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, n.url+path, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(b)
+}
+
+// lockedBuffer is a buffer that several goroutines write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// Two nodes with the settings of compose.yaml are one service on three servers with the
+// configuration beside it. The permissions of a node are enough for all that it does.
+func TestTheComposedNodesAreOneService(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
+	secret := filepath.Join(t.TempDir(), "jwt.secret")
+	require.NoError(t, os.WriteFile(secret, []byte(jwtSecret+"\n"), 0o600))
+	var logs lockedBuffer
+	first := startNode(t, servers, "bellhop-1", secret, &logs)
+	checkpoints, err := journal.NewCheckpoints(servers.Connect(t), journal.CheckpointOptions{Stream: "BELLHOP", Replicas: 3, Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		all, err := checkpoints.List(t.Context(), "")
+		return err == nil && len(all) == 1
+	}, 60*time.Second, 50*time.Millisecond, "the first checkpoint")
+	second := startNode(t, servers, "bellhop-2", secret, &logs)
+
+	token := signedToken(t)
+	status, answer := first.request(t, http.MethodPost, "/notify", token, `{"to":{"users":["ada"]},"type":"deploy.done","title":"one"}`)
+	require.Equal(t, http.StatusAccepted, status, answer)
+	status, answer = second.request(t, http.MethodPost, "/notify", token, `{"to":{"users":["ada"]},"type":"deploy.done","title":"two"}`)
+	require.Equal(t, http.StatusAccepted, status, answer)
+	for _, n := range []*node{first, second} {
+		require.Eventually(t, func() bool {
+			status, answer = n.request(t, http.MethodGet, "/inbox", token, "")
+			return status == http.StatusOK && strings.Contains(answer, `"title":"one"`) && strings.Contains(answer, `"title":"two"`)
+		}, 20*time.Second, 20*time.Millisecond, answer)
+	}
+	status, answer = second.request(t, http.MethodGet, "/users/ada/connections", token, "")
+	require.Equal(t, http.StatusOK, status, answer)
+	require.NotContains(t, logs.String(), "refused a subject")
+}
+
+const jwtSecret = "a secret of the deployment's test"
+
+// signedToken returns a token of ada that may do everything.
+func signedToken(t *testing.T) string {
+	t.Helper()
+	token, err := auth.Sign([]byte(jwtSecret), auth.Claims{
+		User: "ada", Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeAdmin}, TTL: time.Hour,
+	})
+	require.NoError(t, err)
+	return token
+}
