@@ -22,6 +22,7 @@ const (
 	probeAfter   = 3 * time.Second // the same, and up to probeJitter more
 	probeJitter  = 2 * time.Second
 	probeEvery   = 10 * time.Second // while the clock is wrong
+	leaveEvery   = 10 * time.Second // a server through which no message comes
 	cutOffAfter  = 30 * time.Second
 	checkEvery   = 250 * time.Millisecond
 )
@@ -30,6 +31,7 @@ const (
 // called by the follower and the applier; run evaluates them.
 type health struct {
 	connected func() bool
+	reconnect func() error // to another server
 	stream    string
 	cutOff    func(error)
 	logger    *slog.Logger
@@ -40,6 +42,7 @@ type health struct {
 	follows  bool
 	lost     time.Time // when contact with the stream was lost; zero: it was not
 	began    bool      // the stream was followed at least once
+	left     time.Time // when the node last left a server since no message came
 	cause    error     // why the stream is not followed
 	final    error     // why it is not followed any longer
 	reported bool      // cutOff was called in this outage
@@ -55,7 +58,7 @@ type health struct {
 }
 
 func newHealth(o ClusterOptions) *health {
-	h := &health{connected: o.Conn.IsConnected, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
+	h := &health{connected: o.Conn.IsConnected, reconnect: o.Conn.ForceReconnect, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
 	starting := unavailable("this node has not reached the journal yet")
 	h.verdict.Store(&starting)
 	return h
@@ -197,11 +200,29 @@ func (h *health) run(ctx context.Context) {
 		if why := h.check(time.Now()); why != nil {
 			h.cutOff(why)
 		}
+		if h.leaves(time.Now()) {
+			if err := h.reconnect(); err != nil {
+				h.logger.Warn("connecting to another NATS server failed", "error", err)
+			}
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 		}
 	}
+}
+
+// leaves reports whether the node should connect to another server: the one that it has is
+// perhaps cut off from the majority.
+func (h *health) leaves(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.final != nil || !h.follows || now.Sub(h.arrived) < silentAfter || now.Sub(h.left) < leaveEvery || !h.connected() {
+		return false
+	}
+	h.logger.Warn("no message comes back from the stream; connecting to another NATS server", "stream", h.stream, "silent", now.Sub(h.arrived).String())
+	h.left = now
+	return true
 }
 
 // check evaluates the state, and returns an error if cutOff is to be called with it.

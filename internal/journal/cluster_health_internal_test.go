@@ -86,9 +86,14 @@ func TestASilentStream(t *testing.T) {
 		require.NoError(t, r.ready())
 		r.pass(3 * time.Second)
 		require.ErrorContains(t, r.ready(), "majority", "detected within ten seconds")
+		assert.True(t, r.leaves(time.Now()), "another server may have a majority")
+		assert.False(t, r.leaves(time.Now()), "once in a while")
+		r.pass(11 * time.Second)
+		assert.True(t, r.leaves(time.Now()))
 		r.arrive(0)
 		r.checkNow()
 		require.NoError(t, r.ready())
+		assert.False(t, r.leaves(time.Now()))
 	})
 }
 

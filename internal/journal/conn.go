@@ -44,6 +44,7 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name("bellhop " + o.Node),
 		nats.Timeout(dialTimeout),
+		nats.FlusherTimeout(dialTimeout),
 		nats.PingInterval(serverPingEvery),
 		nats.MaxPingsOutstanding(maxPingsOut),
 		nats.RetryOnFailedConnect(true),
