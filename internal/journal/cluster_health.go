@@ -32,6 +32,7 @@ const (
 type health struct {
 	connected func() bool
 	reconnect func() error // to another server
+	lastError func() error // of the connection
 	stream    string
 	cutOff    func(error)
 	logger    *slog.Logger
@@ -58,7 +59,7 @@ type health struct {
 }
 
 func newHealth(o ClusterOptions) *health {
-	h := &health{connected: o.Conn.IsConnected, reconnect: o.Conn.ForceReconnect, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
+	h := &health{connected: o.Conn.IsConnected, reconnect: o.Conn.ForceReconnect, lastError: o.Conn.LastError, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
 	starting := unavailable("this node has not reached the journal yet")
 	h.verdict.Store(&starting)
 	return h
@@ -252,6 +253,9 @@ var (
 func (h *health) causeLocked() error {
 	switch {
 	case !h.connected():
+		if err := h.lastError(); err != nil {
+			return fmt.Errorf("%w: %w", errNotConnected, err)
+		}
 		return errNotConnected
 	case h.cause != nil:
 		return h.cause

@@ -24,6 +24,7 @@ func newHealthRig() *healthRig {
 	r := &healthRig{connected: true}
 	r.health = &health{
 		connected: func() bool { return r.connected },
+		lastError: func() error { return nil },
 		cutOff:    func(err error) { r.cutOffs = append(r.cutOffs, err) },
 		logger:    slog.New(slog.DiscardHandler),
 		lost:      time.Now(),

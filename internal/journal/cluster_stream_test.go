@@ -283,3 +283,22 @@ func TestAFullStream(t *testing.T) {
 	require.NoError(t, a.Append(t.Context(), publish("after"))[0].Err)
 	assert.Zero(t, a.cutOff.Load())
 }
+
+// The permissions that are recommended for a node are enough. A node without the right key is
+// not ready, and says why, until the servers accept it.
+func TestCredentials(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
+	a := join(t, servers, "a")
+	a.ready(t)
+	require.NoError(t, a.Append(t.Context(), publish("one"))[0].Err)
+	a.CatchUp(t.Context())
+	assert.Equal(t, []string{"one"}, a.ids(t))
+
+	refused := *servers
+	refused.NodeFile = ""
+	b := join(t, &refused, "b")
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.ErrorContains(c, b.Ready(), "no connection to NATS")
+		assert.ErrorContains(c, b.Ready(), "uthorization")
+	}, 20*time.Second, 20*time.Millisecond)
+}

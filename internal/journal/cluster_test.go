@@ -76,7 +76,9 @@ func startMember(t testing.TB, c *natsserver.Cluster, name string, disk *vfs.Mem
 		FS: disk, Logger: logger, Replicated: true, Fatal: func(err error) { panic(err) },
 	})
 	require.NoError(t, err)
-	m.conn, err = journal.Connect(journal.ConnOptions{URLs: strings.Split(c.URL, ","), Node: name, Logger: logger})
+	m.conn, err = journal.Connect(journal.ConnOptions{
+		URLs: strings.Split(c.URL, ","), Node: name, Logger: logger, CAFile: c.CAFile, CredentialsFile: c.NodeFile,
+	})
 	require.NoError(t, err)
 	m.Cluster, err = journal.NewCluster(journal.ClusterOptions{
 		Conn: m.conn, Stream: stream, Replicas: replicas(c), Node: name,
