@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -190,4 +191,19 @@ func TestNodesShareAJournal(t *testing.T) {
 	assert.Equal(t, a.delivered, b.delivered)
 	assert.True(t, slices.IsSorted(a.delivered))
 	assert.Len(t, a.delivered, 100)
+}
+
+// A node that has stopped leaves no goroutine, also if its consumer has failed meanwhile.
+func TestAStoppedNodeLeavesNoGoroutine(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	before := goleak.IgnoreCurrent()
+	a := join(t, servers, "a")
+	a.ready(t)
+	require.NoError(t, a.Append(t.Context(), publish("one"))[0].Err)
+	servers.Servers[0].Kill(t)
+	require.Eventually(t, func() bool { return a.Ready() != nil }, 20*time.Second, 20*time.Millisecond)
+	servers.Servers[0].Start(t)
+	a.ready(t)
+	a.stop(t)
+	goleak.VerifyNone(t, before)
 }
