@@ -35,11 +35,14 @@ var ErrCheckpoint = errors.New("not a usable checkpoint")
 // true of ApplyAt.
 //
 // Apply and readers go on meanwhile. Tables are hard links if dir is on the disk of the
-// store, so that a checkpoint takes little space at first. They are read once for their
-// checksums. If Checkpoint fails, ctx ends or the process is killed, dir does not exist. It
+// store, so that a checkpoint takes little space at first. All records are read once: corrupt
+// data makes Checkpoint fail, and Corrupt reports it. If Checkpoint fails, ctx ends or the process is killed, dir does not exist. It
 // must return before Close is called.
 func (s *Store) Checkpoint(ctx context.Context, dir string) (notify.Sequence, error) {
 	last, err := s.checkpoint(ctx, dir)
+	if pebble.IsCorruptionError(err) || errors.Is(err, errCorrupt) || errors.Is(err, errDamaged) {
+		s.noteCorruption(s.path(), err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("write the checkpoint %s: %w", dir, err)
 	}
@@ -69,7 +72,7 @@ func (s *Store) checkpoint(ctx context.Context, dir string) (last notify.Sequenc
 	if err := s.db.Checkpoint(partial.path(), options...); err != nil {
 		return 0, err
 	}
-	m, err := partial.describe()
+	m, err := partial.describe(func(db *pebble.DB) error { return readAll(ctx, db) })
 	if err != nil {
 		return 0, err
 	}
@@ -189,15 +192,24 @@ func (s *Store) transfer(ctx context.Context, m manifest, to *Store, move bool) 
 }
 
 // describe opens the files of s without changing them, checks that they are a whole store,
-// and returns a manifest without a list of files.
-func (s *Store) describe() (m manifest, err error) {
+// calls also, and returns a manifest without a list of files.
+func (s *Store) describe(also ...func(*pebble.DB) error) (m manifest, err error) {
 	opts := readOnly(&pebble.Options{FS: s.fs, Lock: s.lock, Merger: merger(), Logger: quiet{}})
 	db, err := pebble.Open(s.path(), opts)
 	if err != nil {
 		return m, err
 	}
 	m, err = describeDB(db)
-	return m, errors.Join(err, s.check(db), db.Close())
+	err = errors.Join(err, s.check(db))
+	for _, f := range also {
+		err = errors.Join(err, f(db))
+	}
+	return m, errors.Join(err, db.Close())
+}
+
+// readAll reads every record, and with it the checksum of every block.
+func readAll(ctx context.Context, db *pebble.DB) error {
+	return each(db, nil, nil, func(_, _ []byte) (bool, error) { return true, ctx.Err() })
 }
 
 // checksums returns the entries of a manifest for all files of s.

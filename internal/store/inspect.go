@@ -140,8 +140,19 @@ func Remove(dir string, disk vfs.FS) error {
 	return syncDir(disk, dir)
 }
 
-// noteDamage makes the next Inspect report that the store is damaged.
-func (s *Store) noteDamage() {
+// noteCorruption notes corrupt data in the open store. In a cluster, the next Inspect reports
+// it, so that a checkpoint replaces the store; otherwise an operator has to restore a backup.
+func (s *Store) noteCorruption(path string, details error) {
+	err := fmt.Errorf("data corruption: %w", details)
+	first := s.corrupt.Swap(&err) == nil
+	if !s.replicated {
+		s.log.Error("corrupt data in the store; restore the data directory from a backup", "path", path, "error", details)
+		return
+	}
+	s.log.Error("corrupt data in the store; a checkpoint will replace it", "path", path, "error", details)
+	if !first {
+		return
+	}
 	if err := writeSynced(s.fs, damagedPath(s.dir), nil); err != nil {
 		s.log.Warn("it cannot be recorded that the store is damaged", "error", err)
 	}

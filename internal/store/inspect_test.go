@@ -130,3 +130,30 @@ func TestAForkBeginsAnotherJournal(t *testing.T) {
 	require.Equal(t, "b", forked.Journal)
 	require.Zero(t, forked.Message)
 }
+
+// Corrupt data is found when a checkpoint is written, and not only when a checkpoint with it
+// has been restored everywhere. The store is then reported as damaged.
+func TestACheckpointOfCorruptDataIsNotWritten(t *testing.T) {
+	disk := vfs.NewMem()
+	s := openIn(t, disk)
+	storeLarge(t, s, 1, 20, 10_000)
+	require.NoError(t, s.Close())
+	require.NoError(t, store.RecordJournal("data", "a", disk))
+	tables := files(t, disk, "", ".sst")
+	require.NotEmpty(t, tables)
+	b := content(t, disk, tables[0])
+	b[len(b)/2] ^= 1
+	write(t, disk, tables[0], b)
+
+	s = openReplica(t, disk, "data", nil)
+	require.NoError(t, s.Corrupt())
+	_, err := s.Checkpoint(t.Context(), "copy")
+	require.Error(t, err)
+	require.Error(t, s.Corrupt())
+	require.NoError(t, s.Close())
+	_, err = disk.Stat("copy")
+	require.Error(t, err)
+	damaged := inspect(t, disk, "data")
+	require.Error(t, damaged.Damage)
+	require.Equal(t, "a", damaged.Journal)
+}

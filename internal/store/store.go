@@ -88,6 +88,7 @@ type Store struct {
 	maxMarkChanges int        // maxMarkChanges, or less in tests
 	watermark      *watermark // nil: the store is replicated
 	replica        replica
+	replicated     bool // see Options
 
 	usage       [2]atomic.Uint64 // bytes of notifications, and of all else; copied from the state after each commit
 	revocations revocations
@@ -101,7 +102,7 @@ var ErrInUse = errors.New("another process is using the data directory")
 // Open opens the store in dir, and creates it if there is none. If another process has it
 // open, the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations}
+	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations, replicated: o.Replicated}
 	if s.generations == nil {
 		s.generations = func(...notify.Generation) {}
 	}
@@ -206,11 +207,7 @@ func (s *Store) options(o Options) *pebble.Options {
 			FlushEnd:      func(i pebble.FlushInfo) { s.backgroundSucceeded(i.Err) },
 			CompactionEnd: func(i pebble.CompactionInfo) { s.backgroundSucceeded(i.Err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
-				err := fmt.Errorf("data corruption: %w", i.Details)
-				if s.corrupt.Swap(&err) == nil && o.Replicated { // the next start takes a checkpoint
-					s.noteDamage()
-				}
-				o.Logger.Error("corrupt data in the store; restore the data directory from a backup", "path", i.Path, "error", i.Details)
+				s.noteCorruption(i.Path, i.Details)
 			},
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 				o.Logger.Warn("writes to the store are stalled by compaction", "reason", i.Reason)

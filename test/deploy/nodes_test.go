@@ -102,7 +102,10 @@ func startNode(t *testing.T, servers *natsserver.Cluster, name, secret string, l
 	select {
 	case public := <-listening:
 		n := &node{"http://" + public.String()}
-		require.Eventually(t, func() bool { status, _ := n.request(t, http.MethodGet, "/readyz", "", ""); return status == http.StatusOK },
+		require.Eventually(t, func() bool {
+			status, _ := n.request(t, http.MethodGet, "/readyz", "", "")
+			return status == http.StatusOK
+		},
 			30*time.Second, 20*time.Millisecond)
 		return n
 	case <-time.After(60 * time.Second):
