@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/journal"
@@ -20,6 +22,8 @@ type checkpointer struct {
 	store       *store.Store
 	journal     string // identity of the journal
 	durable     func() notify.Sequence
+	full        func() bool // the stream
+	stream      func(context.Context) (journal.StreamInfo, error)
 	checkpoints *journal.Checkpoints
 	lease       notify.Lease
 	dir         string // data directory
@@ -43,8 +47,11 @@ const (
 // tables take no space.
 const writeDir = "checkpoint.upload"
 
-// run writes checkpoints when they are due, until ctx ends.
+// run writes checkpoints when they are due, and makes space in a full stream, until ctx ends.
 func (c *checkpointer) run(ctx context.Context) {
+	var relieving sync.WaitGroup
+	defer relieving.Wait()
+	relieving.Go(func() { c.relieveWhenFull(ctx) })
 	for ctx.Err() == nil {
 		held, release, err := c.lease.Acquire(ctx)
 		if err != nil {
@@ -73,22 +80,33 @@ func (c *checkpointer) runLeased(ctx context.Context) {
 // writeIfDue writes a checkpoint if one is due. Then it removes what nobody needs any longer.
 func (c *checkpointer) writeIfDue(ctx context.Context) error {
 	all, err := c.checkpoints.List(ctx, c.journal)
-	if err != nil || !c.isDue(all) {
+	if err != nil {
+		return err
+	}
+	stream, err := c.stream(ctx)
+	if err != nil || !c.isDue(all, &stream) {
 		return err
 	}
 	if err := c.write(ctx); err != nil {
 		return err
 	}
-	if err := c.checkpoints.Prune(ctx, c.journal, keptCheckpoints); err != nil {
-		return err
-	}
-	if all, err = c.checkpoints.List(ctx, c.journal); err != nil || len(all) < keptCheckpoints {
-		return err
-	}
-	return c.checkpoints.PurgeJournal(ctx, c.journal, all[keptCheckpoints-1].Position)
+	return c.removeOld(ctx, keptCheckpoints)
 }
 
-func (c *checkpointer) isDue(all []journal.Checkpoint) bool {
+// removeOld keeps a number of checkpoints, and the messages of the journal from the oldest of
+// these on.
+func (c *checkpointer) removeOld(ctx context.Context, keep int) error {
+	if err := c.checkpoints.Prune(ctx, c.journal, keep); err != nil {
+		return err
+	}
+	all, err := c.checkpoints.List(ctx, c.journal)
+	if err != nil || len(all) < keep {
+		return err
+	}
+	return c.checkpoints.PurgeJournal(ctx, c.journal, all[keep-1].Position)
+}
+
+func (c *checkpointer) isDue(all []journal.Checkpoint, stream *journal.StreamInfo) bool {
 	if len(all) == 0 {
 		return true
 	}
@@ -98,9 +116,49 @@ func (c *checkpointer) isDue(all []journal.Checkpoint) bool {
 		return false
 	case uint64(now-last.Sequence) >= c.entries:
 		return true
+	case stream.MaxBytes > 0 && stream.Bytes > uint64(stream.MaxBytes)/2:
+		return true
 	default:
 		return time.Since(last.Written) >= c.every
 	}
+}
+
+// relieveWhenFull makes space in the stream when it is full. No node is ready then, so no node
+// holds the lease: each tries by itself, after a random time. If two do so, nothing is lost.
+func (c *checkpointer) relieveWhenFull(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(checkpointCheck/2 + rand.N(checkpointCheck)): //nolint:gosec // spreads the nodes
+		}
+		if !c.full() {
+			continue
+		}
+		if err := c.relieve(ctx); err != nil && ctx.Err() == nil {
+			c.logger.Warn("the journal is full, and no space can be made in it; trying again", "error", err)
+		}
+	}
+}
+
+// relieve makes space in a full stream: it keeps the newest checkpoint only. If the journal
+// begins with that one already, it writes another one.
+func (c *checkpointer) relieve(ctx context.Context) error {
+	before, err := c.stream(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.removeOld(ctx, 1); err != nil {
+		return err
+	}
+	after, err := c.stream(ctx)
+	if err != nil || after.First > before.First {
+		return err
+	}
+	if err := c.write(ctx); err != nil {
+		return err
+	}
+	return c.removeOld(ctx, 1)
 }
 
 // write writes a checkpoint of the store.

@@ -2,11 +2,12 @@ package app
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -32,10 +33,8 @@ func TestCheckpointsAreWrittenByTheHolderOfTheLease(t *testing.T) {
 	n := run(t, servers, newReplica(t, servers, dataDir(t)))
 	n.publish(t, 1, 5)
 	l := lease{make(chan context.Context)}
-	c := &checkpointer{
-		store: n.store, journal: n.journal.Position().Journal, durable: n.journal.Durable, checkpoints: n.checkpoints, dir: n.dir,
-		node: "node", logger: slog.New(slog.DiscardHandler), lease: l, every: time.Hour, entries: 100,
-	}
+	c := n.writer()
+	c.lease, c.entries = l, 100
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { c.run(ctx); close(done) }()
@@ -59,16 +58,62 @@ func TestACheckpointIsDue(t *testing.T) {
 	for name, c := range map[string]struct {
 		last  []journal.Checkpoint
 		now   notify.Sequence
+		bytes uint64 // of the stream, which may have 1000
 		isDue bool
 	}{
-		"there is none":                 {nil, 1, true},
-		"nothing is new":                {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 9, false},
-		"little is new, for a minute":   {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-time.Minute)}}, 108, false},
-		"little is new, for two hours":  {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 10, true},
-		"many are new":                  {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 109, true},
-		"this node is behind the other": {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 5, false},
+		"there is none":                 {nil, 1, 400, true},
+		"nothing is new":                {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 9, 400, false},
+		"little is new, for a minute":   {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-time.Minute)}}, 108, 400, false},
+		"little is new, for two hours":  {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 10, 400, true},
+		"many are new":                  {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 109, 400, true},
+		"the stream is half full":       {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 10, 501, true},
+		"nothing is new, half full":     {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 9, 501, false},
+		"this node is behind the other": {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 5, 400, false},
 	} {
 		check := &checkpointer{every: time.Hour, entries: 100, durable: func() notify.Sequence { return c.now }}
-		assert.Equal(t, c.isDue, check.isDue(c.last), name)
+		assert.Equal(t, c.isDue, check.isDue(c.last, &journal.StreamInfo{Bytes: c.bytes, MaxBytes: 1000}), name)
 	}
+}
+
+// A full stream is relieved: first by the messages that a checkpoint has, then by writing
+// another one. Nothing is lost.
+func TestSpaceIsMadeInAFullStream(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	n := run(t, servers, newReplica(t, servers, dataDir(t)))
+	js, err := jetstream.New(servers.Connect(t))
+	require.NoError(t, err)
+	s, err := js.Stream(t.Context(), "BELLHOP")
+	require.NoError(t, err)
+	config := s.CachedInfo().Config
+	config.MaxBytes = 64 << 20
+	_, err = js.UpdateStream(t.Context(), config)
+	require.NoError(t, err)
+
+	n.publish(t, 1, 5)
+	n.checkpoint(t)
+	c := n.writer()
+	for range 3 {
+		fill(t, n)
+		require.True(t, n.journal.Full())
+		require.NoError(t, c.relieve(t.Context()))
+		require.Eventually(t, func() bool { return !n.journal.Full() && n.journal.Ready() == nil }, 30*time.Second, 20*time.Millisecond)
+	}
+	requireSame(t, n, run(t, servers, newReplica(t, servers, dataDir(t))))
+}
+
+// fill appends large entries until the stream is full.
+func fill(t *testing.T, n *runningNode) {
+	t.Helper()
+	content := make([]byte, 900<<10) // which does not compress
+	crand.Read(content)
+	for range 200 {
+		large := notify.Publish{
+			By: "key:test", ID: crand.Text(), Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}, Content: content, Keep: 10,
+		}
+		if err := n.journal.Append(t.Context(), large)[0].Err; err != nil {
+			require.ErrorContains(t, err, "full")
+			return
+		}
+	}
+	t.Fatal("the stream is never full")
 }

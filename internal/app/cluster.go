@@ -170,6 +170,8 @@ func (c *membership) run(ctx context.Context) {
 		store:       c.node.store,
 		journal:     j.Position().Journal,
 		durable:     j.Durable,
+		full:        j.Full,
+		stream:      func(ctx context.Context) (journal.StreamInfo, error) { return c.replica.openStream(ctx, true) },
 		checkpoints: c.replica.checkpoints,
 		lease:       c.peers,
 		dir:         c.node.cfg.DataDir,

@@ -86,14 +86,19 @@ func (n *runningNode) publish(t *testing.T, from, to int) {
 	}
 }
 
+// writer returns the checkpointer of n. A checkpoint is due after each new entry.
+func (n *runningNode) writer() *checkpointer {
+	return &checkpointer{
+		store: n.store, journal: n.journal.Position().Journal, durable: n.journal.Durable, full: n.journal.Full,
+		stream:      func(ctx context.Context) (journal.StreamInfo, error) { return n.openStream(ctx, true) },
+		checkpoints: n.checkpoints, dir: n.dir, node: "node", logger: n.logger, every: time.Hour, entries: 1,
+	}
+}
+
 // checkpoint writes a checkpoint and purges, as the holder of the lease does.
 func (n *runningNode) checkpoint(t *testing.T) {
 	t.Helper()
-	c := &checkpointer{
-		store: n.store, journal: n.journal.Position().Journal, durable: n.journal.Durable, checkpoints: n.checkpoints, dir: n.dir,
-		node: "node", logger: n.logger, every: time.Hour, entries: 1,
-	}
-	require.NoError(t, c.writeIfDue(t.Context()))
+	require.NoError(t, n.writer().writeIfDue(t.Context()))
 }
 
 // requireSame requires that nodes have applied the same, with the same outcome.

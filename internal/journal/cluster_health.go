@@ -328,6 +328,13 @@ func (j *Cluster) probe(ctx context.Context) {
 	}
 }
 
+// Full reports whether the servers have refused the last message since the stream is full.
+func (j *Cluster) Full() bool {
+	j.health.mu.Lock()
+	defer j.health.mu.Unlock()
+	return !j.health.fullSince.IsZero()
+}
+
 // ClusterStatus is the state of a node in a cluster, for operators.
 type ClusterStatus struct {
 	Sequence notify.Sequence // of the last applied entry
