@@ -34,7 +34,7 @@ func withKeys(t testing.TB, entries ...string) auth.Options {
 
 func TestAPIKeys(t *testing.T) {
 	billing, first := newKey(t, "billing", notify.ScopePublish)
-	ops, second := newKey(t, "null", notify.ScopeAdmin, notify.ScopeBroadcast) // a name that YAML would take for none
+	ops, second := newKey(t, "null", notify.ScopeAdmin, notify.ScopeBroadcast) // YAML reads a plain null as no value
 	stranger, _ := newKey(t, "billing", notify.ScopePublish)
 	v := start(t, withKeys(t, first, second))
 
@@ -105,12 +105,12 @@ func TestAPIKeysAreReadAgain(t *testing.T) {
 		change(first + second)
 		require.NoError(t, verify(two))
 		change(second)
-		require.ErrorIs(t, verify(one), notify.ErrTokenInvalid, "though it was verified before")
+		require.ErrorIs(t, verify(one), notify.ErrTokenInvalid, "a removed key is refused although it was verified before")
 		require.NoError(t, verify(two))
 
 		for _, broken := range []string{"", first + "  x: y\n", strings.Replace(first, "sha256: ", "sha256: "+one+"#", 1)} {
 			change(broken)
-			require.NoError(t, verify(two), "a mistake changes nothing")
+			require.NoError(t, verify(two), "a file with a mistake leaves the loaded keys in use")
 			require.ErrorIs(t, verify(one), notify.ErrTokenInvalid)
 		}
 		require.NoError(t, os.Remove(o.APIKeysFile))
@@ -153,7 +153,7 @@ func TestAPIKeysFileReportsMistakes(t *testing.T) {
 		"scopes as text":    {with("['notify:publish']", "notify:publish"), []string{"scopes must be a list"}},
 		"a name twice":      {entry + strings.Replace(entry, digits, strings.Repeat("0", 64), 1), []string{"line 4", "billing is used twice"}},
 		"a key twice":       {entry + strings.Replace(entry, "billing", "other", 1), []string{"line 4", "the key is listed twice"}},
-		"all at once":       {with(digits, "x") + "- 7\n- {}\n", []string{"line 2", "line 4", "line 5"}},
+		"several mistakes":  {with(digits, "x") + "- 7\n- {}\n", []string{"line 2", "line 4", "line 5"}},
 		"too large":         {strings.Repeat("#", 1<<20+1), []string{"1048576"}},
 	}
 	for name, test := range tests {

@@ -44,7 +44,7 @@ func TestVerifyAccepts(t *testing.T) {
 		"kid of no key":          {`{"alg":"HS256","kid":"7"}`, claimsWith(``), ada},
 		"unknown members":        {`{"alg":"HS256","x":[{"y":null}]}`, claimsWith(`"name":{"a":[1,2]}`), ada},
 		"white space":            {" {\"alg\" : \"HS256\"}\n", " " + claimsWith(``) + "\r\n", ada},
-		"SUB beside sub":         {header, claimsWith(`"SUB":"eve","Sub":"eve","EXP":0`), ada},
+		"SUB and sub":            {header, claimsWith(`"SUB":"eve","Sub":"eve","EXP":0`), ada},
 		"escapes in a name":      {header, fmt.Sprintf(`{"\u0073ub":"\u0061da","exp":%d}`, at(time.Hour)), ada},
 		"exp with a fraction":    {header, fmt.Sprintf(`{"sub":"ada","exp":%d.5}`, at(time.Hour)), notify.Principal{User: "ada", Name: "user:ada", Expires: expires.Add(time.Second / 2)}},
 		"exp with an exponent":   {header, fmt.Sprintf(`{"sub":"ada","exp":%de-1}`, at(time.Hour)*10), ada},
@@ -326,7 +326,7 @@ func TestNewReportsMistakes(t *testing.T) {
 		"no such files":     {auth.Options{PublicKeyFile: file + "x", JWKS: file + "y", Issuer: "*", Audience: "*"}, []string{file + "x", file + "y"}},
 		"no host":           {auth.Options{JWKS: "https://", Issuer: "*", Audience: "*"}, []string{"JWKS"}},
 		"no JWK Set":        {auth.Options{JWKS: file, Issuer: "*", Audience: "*"}, []string{"not a JWK Set"}},
-		"all at once":       {auth.Options{Secrets: [][]byte{nil}, PublicKeyFile: file + "x", Algorithms: []string{"XY"}}, []string{"secret 1", file + "x", "issuer", "XY"}},
+		"several mistakes":  {auth.Options{Secrets: [][]byte{nil}, PublicKeyFile: file + "x", Algorithms: []string{"XY"}}, []string{"secret 1", file + "x", "issuer", "XY"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -349,10 +349,10 @@ func TestPrincipalInContext(t *testing.T) {
 	require.Equal(t, ada, got)
 }
 
-// BenchmarkVerify checks one token again and again, and tokens that were not
-// seen lately: they are more than are remembered.
+// BenchmarkVerify checks one token repeatedly, which the cache holds, and more tokens in
+// turn than the cache can hold.
 func BenchmarkVerify(b *testing.B) {
-	for name, tokens := range map[string]int{"again": 1, "anew": 50_000} {
+	for name, tokens := range map[string]int{"cached": 1, "uncached": 50_000} {
 		b.Run(name, func(b *testing.B) {
 			v := start(b, auth.Options{Secrets: [][]byte{secret()}, Logger: slog.New(slog.DiscardHandler)})
 			sealed := make([]string, tokens)

@@ -67,7 +67,7 @@ func TestCarrier(t *testing.T) {
 		"ticket and header":       {"/ws?ticket=x", []string{authz, "Bearer " + jwtText}, notify.ErrMalformed},
 		"ticket and subprotocol":  {"/ws?ticket=x", []string{protocol, "bellhop.v1, bearer." + jwtText}, notify.ErrMalformed},
 		"two tickets":             {"/ws?ticket=x&ticket=y", nil, notify.ErrMalformed},
-		"a query that is none":    {"/ws?cursor=%zz", []string{authz, "Bearer " + jwtText}, notify.ErrMalformed},
+		"an invalid query":        {"/ws?cursor=%zz", []string{authz, "Bearer " + jwtText}, notify.ErrMalformed},
 		"a query with semicolons": {"/ws?cursor=a;token=b", []string{authz, "Bearer " + jwtText}, notify.ErrMalformed},
 
 		"a ticket of no form":     {"/ws?ticket=x", nil, notify.ErrTokenInvalid},
@@ -89,7 +89,7 @@ func TestCarrier(t *testing.T) {
 		"a JWT by another name":   {"/ws?q=" + jwtText, nil, notify.ErrTokenInvalid},
 		"a JWT for a name":        {"/ws?" + jwtText, nil, notify.ErrTokenInvalid},
 		"a JWT for a ticket":      {"/ws?ticket=" + jwtText, nil, notify.ErrTokenInvalid},
-		"?token beside a header":  {"/ws?token=x", []string{authz, "Bearer " + jwtText}, notify.ErrTokenInvalid},
+		"?token and a header":     {"/ws?token=x", []string{authz, "Bearer " + jwtText}, notify.ErrTokenInvalid},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

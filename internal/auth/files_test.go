@@ -19,8 +19,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestSecretsFileIsReadAgain rotates the secrets of the settings and of an issuer
-// of the file, and breaks their files in between.
+// TestSecretsFileIsReadAgain rotates the secrets of the settings and of an issuer in the
+// issuers file. In between, the files contain a public key, which is refused.
 func TestSecretsFileIsReadAgain(t *testing.T) {
 	one, two, three := secret(), bytes.Repeat([]byte("2"), 32), bytes.Repeat([]byte("3"), 32)
 	settings, own := write(t, "secret", one), write(t, "own", one)
@@ -66,8 +66,8 @@ func TestSecretsFileIsReadAgain(t *testing.T) {
 	})
 }
 
-// TestKeysAreRefusedAsSecrets gives the public key of an issuer as a shared secret: who
-// has it could sign.
+// TestKeysAreRefusedAsSecrets configures an issuer's public key as a shared secret. If it were
+// accepted, everyone with the public key could sign tokens.
 func TestKeysAreRefusedAsSecrets(t *testing.T) {
 	k := keys(t)
 	der, err := x509.MarshalPKIXPublicKey(public(t, k.ec256))
@@ -85,8 +85,8 @@ func TestKeysAreRefusedAsSecrets(t *testing.T) {
 	}
 }
 
-// TestFilesOfAnyEditor reads every file with a byte order mark and with lines of
-// DOS, and lists in UTF-16 too.
+// TestFilesOfAnyEditor reads every file with CRLF line ends, with and without a byte order
+// mark. YAML files are also read in UTF-16.
 func TestFilesOfAnyEditor(t *testing.T) {
 	k := keys(t)
 	key, entry, err := auth.NewAPIKey("billing", []notify.Scope{notify.ScopePublish})
@@ -103,7 +103,7 @@ func TestFilesOfAnyEditor(t *testing.T) {
 	for _, lists := range []func(string) string{dos, bom, wide} {
 		texts := lists
 		if strings.HasPrefix(lists("a"), "\xfe\xff") {
-			texts = bom // for those that are no YAML
+			texts = bom // for files that are not YAML
 		}
 		o := anyone()
 		o.UserPrefix = "home:"
@@ -124,8 +124,8 @@ func TestFilesOfAnyEditor(t *testing.T) {
 	}
 }
 
-// TestListsRefuseQuotesWithinValues finds what is in quotes twice, without
-// repeating it.
+// TestListsRefuseQuotesWithinValues has values with quotes inside of YAML's quotes, and other
+// invalid values. The error names the line and contains no hash and no secret.
 func TestListsRefuseQuotesWithinValues(t *testing.T) {
 	k := keys(t)
 	jwks := write(t, "jwks.json", set(t, jwk(t, k.ec256)))

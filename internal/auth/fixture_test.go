@@ -40,7 +40,7 @@ const header = `{"alg":"HS256","typ":"JWT"}`
 
 func secret() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
-// noon is when the tests of claims take place.
+// noon is the time in the tests of claims.
 func noon() time.Time { return time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC) }
 
 func at(d time.Duration) int64 { return noon().Add(d).Unix() }
@@ -67,7 +67,7 @@ func seal(header, claims string) string {
 	return signed + "." + encode(string(mac.Sum(nil)))
 }
 
-// claimsWith returns valid claims with these members beside them.
+// claimsWith returns valid claims with these members in addition.
 func claimsWith(members string) string {
 	if members != "" {
 		members = "," + members
@@ -94,13 +94,13 @@ func public(t testing.TB, private any) crypto.PublicKey {
 	return signer.Public()
 }
 
-// requireKind demands an error of a kind that shows nothing of the token.
+// requireKind requires an error of this kind whose text contains no part of the token.
 func requireKind(t testing.TB, kind, err error, token string) {
 	t.Helper()
 	require.ErrorIs(t, err, kind)
-	var told *notify.Error
-	require.True(t, errors.As(err, &told), "%v can be told to no caller", err)
-	assert.NotEmpty(t, told.Detail)
+	var failure *notify.Error
+	require.True(t, errors.As(err, &failure), "%v is not a *notify.Error, so no caller may see it", err)
+	assert.NotEmpty(t, failure.Detail)
 	for part := range strings.SplitSeq(token, ".") {
 		if len(part) > 3 {
 			assert.NotContains(t, err.Error(), part)
@@ -115,7 +115,7 @@ type ring struct {
 	ed                  ed25519.PrivateKey
 }
 
-// keys makes the ring once, as RSA keys take their time.
+// keys makes the ring once, because generating RSA keys is slow.
 func keys(t testing.TB) *ring {
 	t.Helper()
 	r, err := makeRing()
@@ -162,7 +162,7 @@ func certificateOf(t testing.TB, private crypto.Signer) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// anyone returns options that check nothing but signature and time.
+// anyone returns options with which only the signature and the times of a token are checked.
 func anyone() auth.Options { return auth.Options{Issuer: auth.Any, Audience: auth.Any} }
 
 // jwk returns the public half of a private key as a JWK with other members set
@@ -227,7 +227,7 @@ func (i *issuer) fail(status int) {
 	i.handle(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 }
 
-// clock is one that the test moves.
+// clock is a clock that the test moves.
 type clock struct{ ns atomic.Int64 }
 
 func newClock() *clock {

@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop/bellhop/internal/strict"
 )
 
-// FuzzKeySet offers an entry by itself, between good keys, and as a whole set.
-// No entry costs another key, and a key that is used fits one algorithm.
+// FuzzKeySet reads an entry alone, between good keys, and as a whole set. No entry makes
+// another key unusable, and no shared secret is used.
 func FuzzKeySet(f *testing.F) {
 	const good = `{"kty":"EC","crv":"P-256","kid":"good","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
 	for _, entry := range []string{

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// FuzzVerify offers a header and claims under a true signature, and what is in
-// them as a token by itself.
+// FuzzVerify verifies a header and claims with a valid signature. The same texts without a
+// signature are refused.
 func FuzzVerify(f *testing.F) {
 	for _, claims := range []string{
 		claimsWith(``), claimsWith(`"scope":["notify:admin"],"aud":["a"],"since":1.5e9,"topics":["a.*"]`),
@@ -59,7 +59,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// depth returns how many levels valid JSON nests.
+// depth returns the nesting depth of valid JSON.
 func depth(text string) int {
 	d := json.NewDecoder(strings.NewReader(text))
 	now, most := 0, 0
@@ -78,9 +78,8 @@ func depth(text string) int {
 	}
 }
 
-// FuzzWebhook offers headers and a body. What is accepted, the reference library
-// accepts too, and its id and timestamp are such that no others have the same
-// bytes signed.
+// FuzzWebhook verifies headers and a body. The reference library accepts every webhook that
+// the Verifier accepts, and no other id and timestamp have the same signed bytes.
 func FuzzWebhook(f *testing.F) {
 	f.Add(vectorID, "1614265330", vectorSignature, vectorBody)
 	f.Add(vectorID, "1614265330", otherSignature+" v2,x "+vectorSignature, vectorBody)
@@ -98,7 +97,7 @@ func FuzzWebhook(f *testing.F) {
 			require.True(t, errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrMalformed), "%v", err)
 		}
 
-		// Under a true signature all that matters is the form of the rest.
+		// With a valid signature, an accepted id and timestamp have the only allowed form.
 		if n, err := strconv.ParseInt(timestamp, 10, 64); err == nil {
 			signature = signHook(t, vectorSecret, id, n, body)
 		}
@@ -114,8 +113,8 @@ func FuzzWebhook(f *testing.F) {
 	})
 }
 
-// FuzzBounds offers claims under a true signature of an issuer with bounds. Whatever
-// they say, the principal stays within those.
+// FuzzBounds verifies claims with a valid signature of an issuer with bounds. The principal
+// stays within the bounds for all claims.
 func FuzzBounds(f *testing.F) {
 	const entry = "- issuer: one\n  audiences: [bellhop]\n  clients: [spa]\n  user_claim: /user/id\n  user_prefix: 'acme:'\n" +
 		"  scope_claims: [scp, /user/roles]\n  scope_prefix: bell/\n  scopes: [notify:publish]\n  topics_claim: /user/topics/0\n  topics: [acme.*, news]\n"

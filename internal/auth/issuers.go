@@ -35,7 +35,7 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 		f.Set(after)
 		withdraw(removed, after)
 		if len(removed) > 0 {
-			o.withdrawals.Add(1) // last: whoever reads the new count must find the issuers withdrawn
+			o.withdrawals.Add(1) // last: a reader of the new count must find the issuers withdrawn
 		}
 		for _, keys := range keysWithout(before, after) {
 			keys.leave()

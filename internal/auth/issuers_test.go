@@ -21,12 +21,12 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// entryOf returns an item of an issuers file, whose users begin with its name.
+// entryOf returns an item of an issuers file. Its user prefix is its name.
 func entryOf(issuer, jwks, more string) string {
 	return fmt.Sprintf("- issuer: %s\n  audiences: [bellhop]\n  jwks: %s\n%s  user_prefix: '%s:'\n", issuer, jwks, more, strings.Trim(issuer, `"`))
 }
 
-// signOf returns a token with these claims beside an exp of an hour.
+// signOf returns a token with these claims and an exp in one hour.
 func signOf(t testing.TB, alg, kid string, key any, claims jwt.MapClaims) string {
 	t.Helper()
 	claims["exp"] = at(time.Hour)
@@ -37,8 +37,8 @@ func signOf(t testing.TB, alg, kid string, key any, claims jwt.MapClaims) string
 	return s
 }
 
-// TestIssuersKeepApart has two issuers with keys of the same kid, and shared
-// secrets beside them.
+// TestIssuersKeepApart configures two issuers whose keys have the same kid, and shared
+// secrets.
 func TestIssuersKeepApart(t *testing.T) {
 	k := keys(t)
 	one, two := newIssuer(t, set(t, jwk(t, k.ec256, "kid", "1"))), newIssuer(t, set(t, jwk(t, k.ec384, "kid", "1")))
@@ -162,15 +162,15 @@ func TestIssuersFileReportsMistakes(t *testing.T) {
 		"the settings' prefix": {strings.Replace(entryOf("one", good, ""), "one:", "me:", 1), []string{"that of the issuer of the settings"}},
 		"a prefix of a prefix": {entryOf("one", good, "") + strings.Replace(entryOf("two", good, ""), "two:", "one:two:", 1), []string{"line 5", "begins with that of line 1"}},
 		"and the other way":    {strings.Replace(entryOf("one", good, ""), "one:", "me:one:", 1), []string{"line 1", "begins with that of the issuer"}},
-		"none beside others":   {strings.Replace(entryOf("one", good, ""), "one:", "none", 1), []string{"line 1", "begins that of the issuer"}},
+		"none and others":      {strings.Replace(entryOf("one", good, ""), "one:", "none", 1), []string{"line 1", "begins that of the issuer"}},
 		"a scope of others":    {entryOf("one", good, "  scopes: [email]\n"), []string{"line 4", "scope 1"}},
-		"a topic that is none": {entryOf("one", good, "  topics: ['*', news]\n"), []string{"line 4", "topics must be"}},
+		"an invalid topic":     {entryOf("one", good, "  topics: ['*', news]\n"), []string{"line 4", "topics must be"}},
 		"one that fits none":   {entryOf("one", good, "  algorithms: [RS256]\n"), []string{"keys can verify tokens"}},
 		"a claim of our own":   {entryOf("one", good, "  user_claim: exp\n"), []string{"a fixed meaning"}},
 		"an empty claim":       {entryOf("one", good, "  user_claim: ''\n"), []string{"user_claim must be plain text"}},
 		"no such file":         {entryOf("one", good+"x", ""), []string{"line 1", good + "x"}},
 		"no host":              {entryOf("one", "https://", ""), []string{"line 1", "host"}},
-		"all at once":          {entryOf("one", good+"x", "") + entryOf("two", good, "  x: y\n") + "- 7\n", []string{good + "x", "line 8", "line 10"}},
+		"several mistakes":     {entryOf("one", good+"x", "") + entryOf("two", good, "  x: y\n") + "- 7\n", []string{good + "x", "line 8", "line 10"}},
 		"too many":             {strings.Repeat("- {}\n", 101), []string{"101 items"}},
 	}
 	for name, test := range tests {
@@ -258,8 +258,8 @@ func TestIssuersFileIsReadAgain(t *testing.T) {
 	})
 }
 
-// TestIssuersOutOfReach shows that one that does not answer neither stops the
-// service from starting nor another issuer from being heard.
+// TestIssuersOutOfReach configures an issuer that does not answer. The service starts, and
+// tokens of the other issuer are accepted.
 func TestIssuersOutOfReach(t *testing.T) {
 	k := keys(t)
 	path := write(t, "issuers.yaml", []byte(entryOf("one", "https://one.example/", "")+entryOf("two", "https://two.example/", "")+entryOf("three", "https://three.example/", "")))
@@ -276,7 +276,7 @@ func TestIssuersOutOfReach(t *testing.T) {
 				return nil, r.Context().Err()
 			}),
 		})
-		require.Equal(t, 5*time.Second, time.Since(before), "the bubble's time, in which all are asked at once")
+		require.Equal(t, 5*time.Second, time.Since(before), "the key sets are fetched concurrently, so all fetches time out together")
 		of := func(issuer string) string {
 			return signOf(t, "ES256", "1", k.ec256, jwt.MapClaims{"iss": issuer, "aud": "bellhop", "sub": "ada"})
 		}

@@ -39,7 +39,7 @@ func TestJWKSRotates(t *testing.T) {
 
 	i.serve(set(t, jwk(t, k.ec384, "kid", "new")))
 	_, err = v.Verify(t.Context(), sign(t, "ES384", "new", k.ec384))
-	require.NoError(t, err, "a new key is found at once")
+	require.NoError(t, err, "a new key is found immediately")
 	require.EqualValues(t, 2, i.fetches.Load())
 
 	old := sign(t, "ES256", "old", k.ec256)

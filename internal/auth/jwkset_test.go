@@ -118,8 +118,8 @@ func TestOneEntryDecidesNothingOfAnother(t *testing.T) {
 	}
 }
 
-// TestKeysWithUnusualMembersAreUsed accepts what can mean one thing only, and what decides
-// nothing.
+// TestKeysWithUnusualMembersAreUsed accepts members that are unusual but unambiguous, and
+// members that verification does not need.
 func TestKeysWithUnusualMembersAreUsed(t *testing.T) {
 	k := keys(t)
 	private := func(alg string) any {
@@ -179,7 +179,8 @@ func TestKeysWithUnusualMembersAreUsed(t *testing.T) {
 	})
 }
 
-// TestAPublishedPrivateKeyIsReported warns once, and uses the public half.
+// TestAPublishedPrivateKeyIsReported publishes a private key. The public half is used, and
+// the log warns without showing the key.
 func TestAPublishedPrivateKeyIsReported(t *testing.T) {
 	k := keys(t)
 	var log bytes.Buffer
@@ -212,7 +213,8 @@ func TestWarningsAboutASetAreLimited(t *testing.T) {
 	require.Equal(t, 21, strings.Count(log.String(), "skipped"))
 }
 
-// TestAnErrorNamesWhatWasFoundInsteadOfAKeySet gives the mistakes that operators make.
+// TestAnErrorNamesWhatWasFoundInsteadOfAKeySet loads documents that are not usable key
+// sets.
 func TestAnErrorNamesWhatWasFoundInsteadOfAKeySet(t *testing.T) {
 	k := keys(t)
 	single, err := json.Marshal(jwk(t, k.ec256))
@@ -241,8 +243,8 @@ func TestAnErrorNamesWhatWasFoundInsteadOfAKeySet(t *testing.T) {
 	}
 }
 
-// TestTheSameKIDWithANewKey is accepted at once, and a signature of nobody's
-// makes the issuer be asked once in a window.
+// TestTheSameKIDWithANewKey replaces a key under its kid. Tokens of the new key are accepted
+// immediately, and signatures of an unknown key cause one fetch per window.
 func TestTheSameKIDWithANewKey(t *testing.T) {
 	k := keys(t)
 	i := newIssuer(t, set(t, jwk(t, k.ec256, "kid", "1")))

@@ -76,7 +76,7 @@ func (o *Origins) add(entry string) error {
 	case !isDomain(parsed.host):
 		return errors.New("a domain must follow *., as in https://*.example.com")
 	case parsed.isTopLevel():
-		return errors.New("a top-level domain belongs to nobody: at least two labels must follow *., as in https://*.example.com")
+		return errors.New("a wildcard must not cover a top-level domain: at least two labels must follow *., as in https://*.example.com")
 	}
 	o.below[parsed] = struct{}{}
 	return nil

@@ -16,8 +16,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestReloadReadsEveryFileImmediately changes every file and a key set, and waits for
-// no poll.
+// TestReloadReadsEveryFileImmediately changes every file and a key set. Reload applies the
+// changes without waiting for the next poll.
 func TestReloadReadsEveryFileImmediately(t *testing.T) {
 	k := keys(t)
 	i := newIssuer(t, set(t, jwk(t, k.ec256)))
@@ -52,7 +52,7 @@ func TestReloadReadsEveryFileImmediately(t *testing.T) {
 }
 
 // TestAFileReplacedByAFIFODoesNotBlock replaces every file by a FIFO, on which
-// opening and reading would wait for ever.
+// opening and reading would block forever.
 func TestAFileReplacedByAFIFODoesNotBlock(t *testing.T) {
 	k := keys(t)
 	o := anyone()

@@ -48,7 +48,7 @@ func TestReadyOnceEveryIssuerWasLoaded(t *testing.T) {
 	require.NoError(t, v.Reload(t.Context()))
 	require.NoError(t, v.Ready())
 
-	// From then on neither a failure nor an issuer that is added makes it unready.
+	// A ready service stays ready when a load fails and when an issuer is added.
 	two.fail(http.StatusBadGateway)
 	require.NoError(t, os.WriteFile(path, []byte(entryOf("one", one.URL, "")+entryOf("two", two.URL, "")+entryOf("three", three.URL, "")), 0o600))
 	require.Error(t, v.Reload(t.Context()))
@@ -61,8 +61,8 @@ func TestReadyOnceEveryIssuerWasLoaded(t *testing.T) {
 	require.Zero(t, all[1].Loaded)
 }
 
-// TestReadinessIsRecordedWithoutACallOfReady adds an issuer out of reach to a service that nobody
-// has asked before whether it is ready.
+// TestReadinessIsRecordedWithoutACallOfReady adds an unreachable issuer to a service before the
+// first call of Ready.
 func TestReadinessIsRecordedWithoutACallOfReady(t *testing.T) {
 	k := keys(t)
 	good, bad, late := newIssuer(t, set(t, jwk(t, k.ec256))), newIssuer(t, nil), newIssuer(t, nil)
@@ -95,14 +95,14 @@ func TestAWrongIssuerCanBeReplaced(t *testing.T) {
 	require.NoError(t, v.Ready())
 }
 
-// TestTheIssuerOfTheSettingsHasAStatus has secrets alone, whose keys need no load.
+// TestTheIssuerOfTheSettingsHasAStatus configures only secrets, which need not be fetched.
 func TestTheIssuerOfTheSettingsHasAStatus(t *testing.T) {
 	v := start(t, auth.Options{Secrets: [][]byte{secret(), []byte(strings.Repeat("x", 32))}})
 	require.NoError(t, v.Ready())
 	require.Equal(t, []auth.IssuerStatus{{Issuer: "*", Keys: 2}}, v.Issuers())
 }
 
-// TestAnUnreachableIssuerIsRetried becomes ready without a token that asks.
+// TestAnUnreachableIssuerIsRetried becomes ready although no token needs the issuer's keys.
 func TestAnUnreachableIssuerIsRetried(t *testing.T) {
 	k := keys(t)
 	good := set(t, jwk(t, k.ec256))
@@ -125,8 +125,8 @@ func TestAnUnreachableIssuerIsRetried(t *testing.T) {
 	})
 }
 
-// TestLabelsOfIssuersDiffer has issuers that differ only in what is hidden: two
-// metrics of one name would make all of them unreadable.
+// TestLabelsOfIssuersDiffer has issuers that differ only in the hidden parts of their names. Two
+// metrics with equal labels would make the whole page of metrics invalid.
 func TestLabelsOfIssuersDiffer(t *testing.T) {
 	k := keys(t)
 	path := write(t, "jwks.json", set(t, jwk(t, k.ec256)))

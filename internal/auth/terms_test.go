@@ -22,14 +22,14 @@ func secretEntry(t testing.TB, issuer, more string) string {
 	return fmt.Sprintf("- issuer: %s\n  secret_file: %s\n%s", issuer, write(t, "secret", append(secret(), '\n')), more)
 }
 
-// startFile returns a Verifier of an issuers file alone.
+// startFile returns a Verifier that is configured only by an issuers file.
 func startFile(t testing.TB, file string) *auth.Verifier {
 	t.Helper()
 	return start(t, auth.Options{IssuersFile: write(t, "issuers.yaml", []byte(file))})
 }
 
-// TestClaimsAreReadAsConfigured has every member of an entry decide what a token
-// gives.
+// TestClaimsAreReadAsConfigured shows the effect of each member of an entry on the principal of
+// a token.
 func TestClaimsAreReadAsConfigured(t *testing.T) {
 	const entry = "  audiences: [bellhop]\n"
 	type claims = jwt.MapClaims
@@ -82,7 +82,7 @@ func TestClaimsAreReadAsConfigured(t *testing.T) {
 		},
 		"a dot behind a prefix":   {entry + "  user_prefix: 'acme:'\n", claims{"sub": ".."}, "acme:..", nil, nil},
 		"two dots with a prefix":  {entry + "  user_prefix: .\n", claims{"sub": "."}, "", nil, nil},
-		"nobody behind a prefix":  {entry + "  user_prefix: 'acme:'\n", claims{"sub": ""}, "", nil, nil},
+		"no user after a prefix":  {entry + "  user_prefix: 'acme:'\n", claims{"sub": ""}, "", nil, nil},
 		"too long with a prefix":  {entry + "  user_prefix: 'acme:'\n", claims{"sub": strings.Repeat("a", 252)}, "", nil, nil},
 		"none as a prefix":        {entry + "  user_prefix: none\n", claims{"sub": "ada"}, "ada", nil, nil},
 		"another user claim":      {entry + "  user_claim: email\n", claims{"sub": "ada", "email": "ada@x"}, "ada@x", nil, nil},
@@ -139,8 +139,8 @@ func TestClaimsAreReadAsConfigured(t *testing.T) {
 	}
 }
 
-// TestTheSettingsMapClaimsToo has the issuer of the settings read as one of the
-// file is, without bounds.
+// TestTheSettingsMapClaimsToo maps the claims of the settings' issuer as those of an issuer in
+// the file. The settings have no bounds.
 func TestTheSettingsMapClaimsToo(t *testing.T) {
 	v := start(t, auth.Options{
 		Secrets: [][]byte{secret()}, Audience: auth.Any, Clients: []string{"spa"},
@@ -170,7 +170,7 @@ func TestTheSettingsMapClaimsToo(t *testing.T) {
 	}
 }
 
-// TestEachClaimSettingHasItsOwnMistake has each option wrong, so that it can be named.
+// TestEachClaimSettingHasItsOwnMistake makes each option invalid: each has an error of its own.
 func TestEachClaimSettingHasItsOwnMistake(t *testing.T) {
 	wrong := auth.CheckClaims(auth.Options{UserClaim: "exp", UserPrefix: "a b", ScopeClaims: []string{"ok", "/~"}, TopicsClaim: "/"})
 	require.ErrorContains(t, wrong.UserClaim, "a fixed meaning")
@@ -180,7 +180,7 @@ func TestEachClaimSettingHasItsOwnMistake(t *testing.T) {
 	require.Equal(t, auth.ClaimMistakes{}, auth.CheckClaims(auth.Options{}))
 }
 
-// TestKeysOfAnEntryInFiles has public keys in a PEM file, and a secret beside them.
+// TestKeysOfAnEntryInFiles has an entry with public keys in a PEM file and with a secret.
 func TestKeysOfAnEntryInFiles(t *testing.T) {
 	k := keys(t)
 	entry := "- issuer: one\n  audiences: [bellhop]\n  public_key_file: " + write(t, "key.pem", pemOf(t, k.ec256)) + "\n"
@@ -198,7 +198,8 @@ func TestKeysOfAnEntryInFiles(t *testing.T) {
 	requireKind(t, notify.ErrTokenInvalid, err, shared)
 }
 
-// TestIssuersShareUsersOnlyIfAllHaveNoPrefixExplicitly has no prefix at all, and says so.
+// TestIssuersShareUsersOnlyIfAllHaveNoPrefixExplicitly configures two issuers
+// explicitly without a prefix, so that they share users.
 func TestIssuersShareUsersOnlyIfAllHaveNoPrefixExplicitly(t *testing.T) {
 	const audiences = "  audiences: [bellhop]\n"
 	sharing := secretEntry(t, "one", audiences+"  user_prefix: ''\n") + secretEntry(t, "two", audiences+"  user_prefix: none\n")
@@ -212,7 +213,7 @@ func TestIssuersShareUsersOnlyIfAllHaveNoPrefixExplicitly(t *testing.T) {
 	}
 }
 
-// TestUnusableTopicsAreIgnored counts them, and has the rest heard.
+// TestUnusableTopicsAreIgnored counts the unusable topics of a token and grants the others.
 func TestUnusableTopicsAreIgnored(t *testing.T) {
 	v := start(t, auth.Options{Secrets: [][]byte{secret()}})
 	tests := map[string]struct {
@@ -240,7 +241,7 @@ func TestUnusableTopicsAreIgnored(t *testing.T) {
 	}
 }
 
-// TestSignFollowsTheMapping signs what a Verifier with the same settings reads.
+// TestSignFollowsTheMapping signs tokens that a Verifier with the same settings accepts.
 func TestSignFollowsTheMapping(t *testing.T) {
 	v := start(t, auth.Options{
 		Secrets: [][]byte{secret()}, Clients: []string{"spa"}, UserClaim: "/a/b~1c", UserPrefix: "me:",
@@ -265,8 +266,8 @@ func TestSignFollowsTheMapping(t *testing.T) {
 	}
 }
 
-// TestAWarningForAnyAudience has the settings accept every audience, which is
-// allowed and said, unless the clients are named.
+// TestAWarningForAnyAudience accepts every audience by the settings. That is allowed, and the
+// log warns of it unless the clients are named.
 func TestAWarningForAnyAudience(t *testing.T) {
 	for _, test := range []struct {
 		audience string

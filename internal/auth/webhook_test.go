@@ -147,7 +147,7 @@ func TestWebhookVectors(t *testing.T) {
 		"a timestamp too large":   {func(h http.Header) { h.Set("webhook-timestamp", strings.Repeat("9", 99)) }, "", notify.ErrMalformed},
 		"a timestamp in hex":      {func(h http.Header) { h.Set("webhook-timestamp", "0x60379d32") }, "", notify.ErrMalformed},
 
-		// The same bytes are signed, with the dot at another place.
+		// The signed bytes are id.timestamp.body: a dot in a field would make the fields ambiguous.
 		"a dot in the id":        {func(h http.Header) { h.Set("webhook-id", vectorID+".1614265330") }, "", notify.ErrMalformed},
 		"a dot in the timestamp": {func(h http.Header) { h.Set("webhook-timestamp", "1614265330.0") }, "", notify.ErrMalformed},
 	}
@@ -219,7 +219,7 @@ func TestWebhooksAreReadAgain(t *testing.T) {
 		require.ErrorIs(t, verify(one), notify.ErrTokenInvalid)
 		for _, broken := range []string{"", hookEntry("ci", one[1:]), "- secrets: *" + one[6:] + "\n", one + ": x\n"} {
 			change(broken)
-			require.NoError(t, verify(two), "a mistake changes nothing")
+			require.NoError(t, verify(two), "a file with a mistake leaves the loaded secrets in use")
 		}
 		require.Contains(t, log.String(), "webhooks.yaml")
 		require.NotContains(t, log.String(), one[7:20])
@@ -235,17 +235,17 @@ func TestWebhooksFileReportsMistakes(t *testing.T) {
 		file string
 		want []string
 	}{
-		"no prefix":       {hookEntry("ci", vectorSecret[6:]), []string{"line 1", "secret 1 does not begin with whsec_"}},
-		"another prefix":  {hookEntry("ci", vectorSecret, "whpk_"+vectorSecret[6:]), []string{"secret 2 does not begin"}},
-		"not base64":      {hookEntry("ci", vectorSecret+"!"), []string{"secret 1 is not base64"}},
-		"too short":       {hookEntry("ci", hookSecret('s', 23)), []string{"23 bytes"}},
-		"too long":        {hookEntry("ci", hookSecret('s', 65)), []string{"65 bytes"}},
-		"no secrets":      {hookEntry("ci"), []string{"secrets must be a list"}},
-		"a secret twice":  {hookEntry("ci", vectorSecret) + hookEntry("cd", vectorSecret), []string{"line 4", "secret 1 is listed twice"}},
-		"a name twice":    {hookEntry("ci", vectorSecret) + hookEntry("ci", hookSecret('s', 24)), []string{"line 4", "ci is used twice"}},
-		"too many":        {hookEntry("ci", long...), []string{"more than 32"}},
-		"a member longer": {"- " + vectorSecret + ": x\n", []string{"line 1", "unknown member a name that is not shown"}},
-		"all at once":     {hookEntry("ci", "x") + hookEntry("c d", vectorSecret), []string{"line 1", "line 4", "1 to 64"}},
+		"no prefix":        {hookEntry("ci", vectorSecret[6:]), []string{"line 1", "secret 1 does not begin with whsec_"}},
+		"another prefix":   {hookEntry("ci", vectorSecret, "whpk_"+vectorSecret[6:]), []string{"secret 2 does not begin"}},
+		"not base64":       {hookEntry("ci", vectorSecret+"!"), []string{"secret 1 is not base64"}},
+		"too short":        {hookEntry("ci", hookSecret('s', 23)), []string{"23 bytes"}},
+		"too long":         {hookEntry("ci", hookSecret('s', 65)), []string{"65 bytes"}},
+		"no secrets":       {hookEntry("ci"), []string{"secrets must be a list"}},
+		"a secret twice":   {hookEntry("ci", vectorSecret) + hookEntry("cd", vectorSecret), []string{"line 4", "secret 1 is listed twice"}},
+		"a name twice":     {hookEntry("ci", vectorSecret) + hookEntry("ci", hookSecret('s', 24)), []string{"line 4", "ci is used twice"}},
+		"too many":         {hookEntry("ci", long...), []string{"more than 32"}},
+		"a member longer":  {"- " + vectorSecret + ": x\n", []string{"line 1", "unknown member a name that is not shown"}},
+		"several mistakes": {hookEntry("ci", "x") + hookEntry("c d", vectorSecret), []string{"line 1", "line 4", "1 to 64"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestWithdrawnIssuers changes the issuers file: an issuer that is gone or changed
-// is withdrawn, one that stays is the same, and so is that of the settings.
+// TestWithdrawnIssuers changes the issuers file. Removed and changed issuers are withdrawn.
+// Unchanged issuers and the issuer of the settings are not.
 func TestWithdrawnIssuers(t *testing.T) {
 	const audience = "  audiences: [bellhop]\n"
 	one := secretEntry(t, "one", audience+"  user_prefix: 'one:'\n  scopes: [notify:publish]\n")
@@ -45,12 +45,12 @@ func TestWithdrawnIssuers(t *testing.T) {
 		require.Equal(t, want != notify.Close{}, withdrawn, issuer)
 	}
 	_, err := v.Verify(t.Context(), token("two"))
-	require.NoError(t, err, "what the settings say of any other issuer's tokens")
+	require.NoError(t, err, "the settings accept tokens of issuers that are not in the file")
 	p, err := v.Verify(t.Context(), token("one"))
 	require.NoError(t, err)
 	require.NotSame(t, before["one"].Issuer, p.Issuer)
 	require.NotEqual(t, before["one"].Issuer.Version, p.Issuer.Version)
-	require.Empty(t, p.Scopes, "though it was verified before")
+	require.Empty(t, p.Scopes, "a cached result must not keep the scopes of the old entry")
 	require.Nil(t, v.Issuer("two"))
 
 	require.NoError(t, os.WriteFile(path, []byte(one), 0o600))
