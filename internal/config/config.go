@@ -4,7 +4,7 @@
 // A setting has one name in three forms: drain_window in the YAML file,
 // BELLHOP_DRAIN_WINDOW in the environment, --drain-window as a flag. The file is read
 // first, then the environment, then the flags; a later value replaces an earlier one,
-// and an empty value is unset. Load reports all mistakes at once. The packages that use
+// and an empty value is unset. Load reports all mistakes together. The packages that use
 // a value check what only they know, such as the form of an origin.
 package config
 

@@ -84,7 +84,7 @@ func TestAKeyIsRefusedAsASecret(t *testing.T) {
 		for name, from := range map[string]config.Sources{
 			"environment": {Environ: []string{"BELLHOP_JWT_SECRET=" + key}},
 			"in quotes":   {Environ: []string{`BELLHOP_JWT_SECRET="` + secretOne + "," + key + `"`}},
-			"beside":      {Environ: []string{"BELLHOP_JWT_SECRET=" + secretOne + "," + key}},
+			"in a list":   {Environ: []string{"BELLHOP_JWT_SECRET=" + secretOne + "," + key}},
 			"file":        {Flags: map[string]string{"config": write(t, "jwt_secret:\n- "+secretOne+"\n- '"+strings.ReplaceAll(key, "\n", "\n\n  ")+"'\n")}},
 		} {
 			from.NeedKey = true

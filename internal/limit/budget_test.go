@@ -29,7 +29,7 @@ func TestABudgetLeavesSomethingForTheNext(t *testing.T) {
 		left -= had
 	}
 	b.Give(b.Taken())
-	require.True(t, b.Take(1_024, 0), "all of it at once, for one that has nothing")
+	require.True(t, b.Take(1_024, 0), "a holder that has nothing may take the whole budget")
 	require.False(t, b.Take(1, 0))
 	var none *limit.Budget
 	require.True(t, none.Take(1<<60, 0))
@@ -49,7 +49,7 @@ func TestSharesAreOfAddressesAndOfPrincipals(t *testing.T) {
 	}
 	require.LessOrEqual(t, s.Taken(), int64(512), "of an address with very many principals")
 	require.NotZero(t, greedy(s, limit.Holder{Address: "b", Principal: "grace"}))
-	require.NotZero(t, greedy(s, limit.Holder{Address: "c"}), "whose principal is not known")
+	require.NotZero(t, greedy(s, limit.Holder{Address: "c"}), "a holder whose principal is unknown")
 }
 
 func TestAPrincipalWithManyAddressesGetsHalf(t *testing.T) {
@@ -73,5 +73,5 @@ func TestSharesAllowOneLargeTake(t *testing.T) {
 	require.False(t, s.Take(limit.Holder{Address: "b"}, 1, 0))
 	s.Give(h, own)
 	require.Zero(t, s.Taken())
-	require.EqualValues(t, 256, greedy(s, h), "nothing is remembered of what was given back")
+	require.EqualValues(t, 256, greedy(s, h), "returned amounts no longer count")
 }

@@ -123,7 +123,7 @@ func (s *Slots) queueLocked(k *slots) {
 
 // grantLocked grants free slots to the keys in turn, each its first request. If there are
 // too few for the next key, the keys behind it wait too: otherwise small requests could
-// delay a large one for ever.
+// delay a large one forever.
 func (s *Slots) grantLocked() {
 	for len(s.turn) > 0 {
 		k := s.turn[0]

@@ -52,7 +52,7 @@ func plainError(_ []string, a slog.Attr) slog.Attr {
 // Close queues the lines with the numbers of repeated lines. The Output stays open.
 func (l *Log) Close() { l.counts.close() }
 
-// Flush closes the log and its Output, for a process that must exit at once. It takes at
+// Flush closes the log and its Output, for a process that must exit immediately. It takes at
 // most a second.
 func (l *Log) Flush() {
 	l.Close()

@@ -111,7 +111,7 @@ func TestABlockedWriterBlocksNoCaller(t *testing.T) {
 	}
 	dropped := out.Dropped()
 	if dropped == 0 || dropped >= most {
-		t.Fatalf("%d of %d lines were dropped: the queue is unbounded, or there is none", dropped, most)
+		t.Fatalf("%d of %d lines were dropped: the log must have a bounded queue", dropped, most)
 	}
 	close(w.open)
 	out.Close()

@@ -98,7 +98,7 @@ func TestKeysAreRefusedAsSecrets(t *testing.T) {
 		require.Error(t, err, name)
 		if !strings.Contains(s, "\n") {
 			_, err = text.Secrets([]byte("0123456789abcdef0123456789abcdef\n" + s))
-			require.Error(t, err, "%s, beside a secret", name)
+			require.Error(t, err, "%s, in a list with a secret", name)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func TestSecretsAreAccepted(t *testing.T) {
 	for _, s := range []string{
 		"correct horse battery staple, and more of it", `"begins with a quote and does not end with one`, `it's "quoted" within; it's not around`,
 		"{braces are no JSON, and 32 bytes long}", "[brackets] neither, if they are not JSON", "<tags> neither, of 32 bytes and more",
-		"0123456789abcdef0123456789abcdef", "MIIBIjANBgkq begins like a key, and is none",
+		"0123456789abcdef0123456789abcdef", "MIIBIjANBgkq begins like a key, but is not one",
 	} {
 		require.NoError(t, text.CheckSecret(s), s)
 	}
