@@ -16,7 +16,7 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// clock is one that the test moves.
+// clock is a clock that the test moves.
 type clock struct{ ns atomic.Int64 }
 
 func newClock() *clock {
@@ -40,7 +40,7 @@ func verifier(t *testing.T, i *idp.Issuer, c *clock) *auth.Verifier {
 	return v
 }
 
-// tokenOf signs a token for ada. Each has another jti, so that none is remembered.
+// tokenOf signs a token for ada. Each token has a jti of its own, so that none is cached.
 func tokenOf(t *testing.T, i *idp.Issuer, k idp.Key, c *clock, more map[string]any) string {
 	t.Helper()
 	claims := map[string]any{"iss": i.URL, "aud": "bellhop", "sub": "ada", "exp": c.now().Add(time.Hour).Unix(), "jti": c.now().String()}
@@ -48,8 +48,8 @@ func tokenOf(t *testing.T, i *idp.Issuer, k idp.Key, c *clock, more map[string]a
 	return k.Token(t, claims)
 }
 
-// TestKeySetsOfProviders has each provider rotate through its keys: one key,
-// the next one beside it, and the next one alone.
+// TestKeySetsOfProviders makes each provider rotate its keys: it publishes one key, then
+// this key and the next one, then only the next one.
 func TestKeySetsOfProviders(t *testing.T) {
 	ring := idp.NewRing(t)
 	for _, p := range idp.Providers(ring) {
@@ -96,8 +96,8 @@ func TestAKeyOfAnotherProviderIsRefused(t *testing.T) {
 	}
 }
 
-// TestAFailingIssuerKeepsItsKeys has an issuer fail in each way, and then
-// recover with another key.
+// TestAFailingIssuerKeepsItsKeys makes an issuer fail in each way and then recover with
+// another key.
 func TestAFailingIssuerKeepsItsKeys(t *testing.T) {
 	ring := idp.NewRing(t)
 	old, next := ring.RSA(0, "old"), ring.EC(0, "new")

@@ -10,7 +10,7 @@ import (
 	"github.com/bellhop/bellhop/test/idp"
 )
 
-// TestIssuerHoldsAndRecovers holds the stand-in itself to its promises.
+// TestIssuerHoldsAndRecovers checks the behaviour that Issuer documents.
 func TestIssuerHoldsAndRecovers(t *testing.T) {
 	i := idp.New(t, idp.Set[any]())
 	get := func() (int, string, error) {

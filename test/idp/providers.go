@@ -17,7 +17,7 @@ type Provider struct {
 	// entry returns a key as the provider publishes it.
 	entry func(t testing.TB, k Key) map[string]any
 
-	// others returns what it publishes besides: nothing that signs tokens.
+	// others returns its other published keys, which sign no tokens.
 	others func(t testing.TB) []map[string]any
 }
 

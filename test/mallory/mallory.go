@@ -1,6 +1,6 @@
-// Package mallory is one user who does everything that a token without scopes
-// allows, as fast as the service answers, and some things that it does not allow.
-// Tests and measurements see what others notice of it.
+// Package mallory simulates one hostile user. The user does everything that a token without
+// scopes allows, as fast as the service answers, and tries some things that it forbids. Tests
+// and measurements observe the effect on other users.
 package mallory
 
 import (
@@ -17,9 +17,8 @@ import (
 	"time"
 )
 
-// patience is how long an attack waits for an answer before it goes on with
-// another.
-const patience = 200 * time.Millisecond
+// timeout limits how long an attack waits to connect, and then for answers.
+const timeout = 200 * time.Millisecond
 
 // User is a user of the service at Address.
 type User struct {
@@ -27,12 +26,12 @@ type User struct {
 	Token   string
 }
 
-// Run attacks until ctx ends. What it is answered does not matter.
+// Run attacks until ctx ends. It ignores the answers.
 func (u User) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, attack := range []func() error{
-		u.list, u.toggle, u.tickets, u.sockets, u.sockets, u.streams, u.bodies, u.garbage, u.strange,
+		u.list, u.toggle, u.tickets, u.sockets, u.sockets, u.streams, u.bodies, u.garbage, u.unauthenticated,
 	} {
 		running.Go(func() {
 			for ctx.Err() == nil {
@@ -44,11 +43,11 @@ func (u User) Run(ctx context.Context) {
 
 // dial opens a connection that ends by itself.
 func (u User) dial() (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", u.Address, patience)
+	conn, err := net.DialTimeout("tcp", u.Address, timeout)
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(patience))
+	return conn, conn.SetDeadline(time.Now().Add(timeout))
 }
 
 // talk writes requests on a connection of its own and reads some of the answer.
@@ -67,7 +66,7 @@ func (u User) talk(read int64, requests ...string) error {
 	return err
 }
 
-// request is a request on a connection that is kept.
+// request returns a request that keeps its connection open.
 func (u User) request(method, path, body string) string {
 	return u.head(method, path, len(body)) + body
 }
@@ -86,7 +85,7 @@ func (u User) toggle() error {
 	return u.talk(1<<10, strings.Repeat(u.request("POST", "/inbox/read", all)+u.request("POST", "/inbox/unread", all), 20))
 }
 
-// tickets takes a ticket and shows it more than once.
+// tickets creates a ticket and uses it more than once.
 func (u User) tickets() error {
 	ticket, err := u.ticket()
 	if err != nil {
@@ -121,8 +120,8 @@ func (u User) ticket() (string, error) {
 	return string(ticket), nil
 }
 
-// sockets connects from the beginning, sends commands of all kinds and hangs up
-// without having read all.
+// sockets connects with the cursor earliest, sends commands of all kinds and closes the
+// connection before it has read all answers.
 func (u User) sockets() error {
 	requests := []string{"GET /ws?cursor=earliest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + u.Token +
 		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"}
@@ -160,8 +159,8 @@ func (u User) garbage() error {
 		u.request("POST", "/notify", `{"to":{"all":true},"type":"t"}`), u.request("GET", "/inbox?limit=x", ""), "GARBAGE\r\n\r\n")
 }
 
-// strange does what a stranger can do, too.
-func (u User) strange() error {
+// unauthenticated sends a part of a webhook with an invalid signature, which needs no token.
+func (u User) unauthenticated() error {
 	return u.talk(1<<10, "POST /notify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 524288\r\n"+
 		"webhook-id: x\r\nwebhook-timestamp: 1\r\nwebhook-signature: v1,x\r\n\r\n"+strings.Repeat(" ", 70<<10))
 }
