@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 // checkpointer writes checkpoints of a node's store while the node holds the lease of the
@@ -32,6 +34,10 @@ type checkpointer struct {
 
 	every   time.Duration // a checkpoint is due when the last one is older and there are new entries
 	entries uint64        // or when there are as many new entries
+
+	// For metrics.
+	newest   atomic.Int64 // time of the newest checkpoint, in milliseconds since 1970; 0: not known to this node
+	failures atomic.Uint64
 }
 
 // Defaults of a checkpointer, and its times.
@@ -71,6 +77,7 @@ func (c *checkpointer) runLeased(ctx context.Context) {
 		}
 		wait = checkpointCheck
 		if err := c.writeIfDue(ctx); err != nil && ctx.Err() == nil {
+			c.failures.Add(1)
 			c.logger.Warn("a checkpoint cannot be written; trying again", "after", checkpointRetry, "error", err)
 			wait = checkpointRetry
 		}
@@ -82,6 +89,9 @@ func (c *checkpointer) writeIfDue(ctx context.Context) error {
 	all, err := c.checkpoints.List(ctx, c.journal)
 	if err != nil {
 		return err
+	}
+	if len(all) > 0 {
+		c.newest.Store(all[0].Written.UnixMilli())
 	}
 	stream, err := c.stream(ctx)
 	if err != nil || !c.isDue(all, &stream) {
@@ -178,8 +188,22 @@ func (c *checkpointer) write(ctx context.Context) (err error) {
 	if err != nil || found.Journal == "" { // nothing was applied yet
 		return err
 	}
-	_, err = c.checkpoints.Write(ctx, dir, journal.Checkpoint{
+	written, err := c.checkpoints.Write(ctx, dir, journal.Checkpoint{
 		Journal: c.journal, Position: found.Message, Sequence: found.Sequence, Node: c.node,
 	})
+	if err == nil {
+		c.newest.Store(written.Written.UnixMilli())
+	}
 	return err
+}
+
+// samples are the metrics of checkpoints.
+func (c *checkpointer) samples() []telemetry.Sample {
+	return []telemetry.Sample{
+		{
+			Name: "bellhop_checkpoint_last_timestamp_seconds", Value: float64(c.newest.Load()) / 1_000,
+			Help: "Time of the newest checkpoint; 0 on nodes that have not written or looked for one. Alert on the maximum of all nodes.",
+		},
+		{Name: "bellhop_checkpoint_failures_total", Help: "Checkpoints that could not be written.", Value: float64(c.failures.Load()), Counter: true},
+	}
 }

@@ -180,6 +180,7 @@ func (c *membership) run(ctx context.Context) {
 		every:       checkpointEvery,
 		entries:     checkpointEntries,
 	}
+	c.node.metrics.Observe(writer.samples)
 	writer.run(ctx)
 }
 

@@ -28,8 +28,16 @@ type replica struct {
 }
 
 // retryEvery is the interval at which a node that cannot follow the journal looks whether it
-// can.
-const retryEvery = time.Second
+// can. When a restore has failed, for instance on a full disk, the interval grows up to
+// maxRestoreWait, since each attempt reads the whole checkpoint.
+const (
+	retryEvery     = time.Second
+	maxRestoreWait = time.Minute
+)
+
+// errRestore says that no checkpoint could be restored. The reason may name files, so that only
+// the log has it.
+var errRestore = notify.Errorf(notify.ErrUnavailable, "no checkpoint can be restored; the log of this node has the reason")
 
 // Files in the data directory.
 const (
@@ -51,7 +59,7 @@ func (r *replica) ready() error {
 // ctx ends.
 func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, error) {
 	o.Replicated = true
-	for {
+	for wait := retryEvery; ; {
 		s, err := r.tryOpen(ctx, o)
 		if err == nil {
 			r.waiting.Store(nil)
@@ -61,10 +69,15 @@ func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, erro
 			return nil, err
 		}
 		r.wait(err)
+		if errors.Is(err, errRestore) {
+			wait = min(2*wait, maxRestoreWait)
+		} else {
+			wait = retryEvery
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err() //nolint:wrapcheck // interrupted, and nothing more
-		case <-time.After(retryEvery):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -205,7 +218,7 @@ func (r *replica) restore(ctx context.Context, all []journal.Checkpoint, first u
 		}
 		r.logger.Error("a checkpoint cannot be used", "position", cp.Position, "written", cp.Written, "error", err)
 	}
-	return fmt.Errorf("no checkpoint can be restored: %w", errors.Join(errs...))
+	return fmt.Errorf("%w: %w", errRestore, errors.Join(errs...))
 }
 
 func (r *replica) restoreOne(ctx context.Context, cp journal.Checkpoint) error {

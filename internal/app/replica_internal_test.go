@@ -185,6 +185,25 @@ func TestTheNewestGoodCheckpointIsTaken(t *testing.T) {
 	requireSame(t, first, run(t, servers, newReplica(t, servers, dataDir(t))))
 }
 
+// A node that cannot restore a checkpoint, here since a file is in the way, says so without
+// naming the file.
+func TestAFailedRestoreIsReported(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	first.publish(t, 1, 10)
+	first.checkpoint(t)
+	r := newReplica(t, servers, dataDir(t))
+	require.NoError(t, os.MkdirAll(r.dir, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "restore.partial"), nil, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(r.dir, "store"), nil, 0o600))
+	_, err := r.tryOpen(t.Context(), quietOptions())
+	require.Error(t, err)
+	r.wait(err)
+	require.NotContains(t, problem.Of(r.ready()).Detail, r.dir)
+	require.NoError(t, os.Remove(filepath.Join(r.dir, "store")))
+	requireSame(t, first, run(t, servers, r))
+}
+
 // A standalone store becomes the beginning of an empty stream. Other nodes wait for its
 // checkpoint; another standalone store is refused.
 func TestAStandaloneStoreBecomesTheBeginningOfACluster(t *testing.T) {
