@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -142,6 +144,42 @@ func TestANewNodeStartsFromACheckpoint(t *testing.T) {
 	requireSame(t, first, second)
 	require.NoDirExists(t, filepath.Join(second.dir, downloadDir))
 	require.NoDirExists(t, filepath.Join(first.dir, writeDir))
+}
+
+// A checkpoint that is written while entries are applied leads to the same state, with the same
+// running hash, as all entries.
+func TestACheckpointIsWrittenUnderLoad(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	first.publish(t, 0, 0)
+	var publishing sync.WaitGroup
+	for publisher := range 8 {
+		publishing.Go(func() {
+			for batch := range 10 {
+				entries := make([]notify.Entry, 50)
+				for i := range entries {
+					entries[i] = notify.Revocation{TokenID: fmt.Sprintf("%d.%d.%d", publisher, batch, i)}
+				}
+				for _, v := range first.journal.Append(t.Context(), entries...) {
+					assert.NoError(t, v.Err)
+				}
+			}
+		})
+	}
+	w := first.writer()
+	for range 3 {
+		require.NoError(t, w.write(t.Context()))
+	}
+	publishing.Wait()
+	second := run(t, servers, newReplica(t, servers, dataDir(t)))
+	requireSame(t, first, second)
+	require.NotZero(t, first.store.LastHash())
+	require.Equal(t, first.store.LastHash(), second.store.LastHash())
+	want, ok1, err1 := first.store.HashAt(first.store.LastHash())
+	got, ok2, err2 := second.store.HashAt(second.store.LastHash())
+	require.NoError(t, errors.Join(err1, err2))
+	require.True(t, ok1 && ok2)
+	require.Equal(t, want, got)
 }
 
 // A node that was away for longer than the journal reaches back takes a checkpoint, and so does
