@@ -266,3 +266,36 @@ func TestAJournalHasOneOrigin(t *testing.T) {
 	require.Equal(t, first, origin)
 	require.False(t, errors.Is(err, journal.ErrNoOrigin))
 }
+
+// Flipped bits in the files of one server change nothing that is restored: the other servers
+// have the chunks.
+func TestACheckpointSurvivesDamageOnOneServer(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 3})
+	c := checkpoints(t, servers.Connect(t), 3)
+	dir := files(t, 8<<20)
+	cp := write(t, c, dir, "a", 1)
+	damaged := servers.Servers[2]
+	damaged.Stop(t)
+	blocks, err := filepath.Glob(filepath.Join(damaged.StoreDir, "jetstream", "*", "streams", "OBJ_BELLHOP_CHECKPOINTS", "msgs", "*.blk"))
+	require.NoError(t, err)
+	require.NotEmpty(t, blocks)
+	for _, block := range blocks {
+		b, err := os.ReadFile(block)
+		require.NoError(t, err)
+		for at := 100_000; at < len(b); at += 300_000 {
+			b[at] ^= 1
+		}
+		require.NoError(t, os.WriteFile(block, b, 0o600))
+	}
+	damaged.Start(t)
+	servers.WaitForLeader(t)
+	for i := range 3 {
+		into := filepath.Join(t.TempDir(), "restored", string(rune('a'+i)))
+		require.NoError(t, os.MkdirAll(filepath.Dir(into), 0o700))
+		require.Eventually(t, func() bool {
+			err := c.Restore(t.Context(), cp, into)
+			return err == nil || !assert.ErrorIs(t, err, journal.ErrNoCheckpoint)
+		}, 60*time.Second, 100*time.Millisecond)
+		require.Equal(t, content(t, dir), content(t, into))
+	}
+}
