@@ -122,6 +122,8 @@ func (c *checkpointer) isDue(all []journal.Checkpoint, stream *journal.StreamInf
 	}
 	last, now := all[0], c.durable()
 	switch {
+	case stream.Last > last.Position && stream.Last-last.Position >= c.entries: // messages may have no entries
+		return true
 	case now <= last.Sequence:
 		return false
 	case uint64(now-last.Sequence) >= c.entries:

@@ -62,16 +62,17 @@ func TestACheckpointIsDue(t *testing.T) {
 		isDue bool
 	}{
 		"there is none":                 {nil, 1, 400, true},
-		"nothing is new":                {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 9, 400, false},
-		"little is new, for a minute":   {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-time.Minute)}}, 108, 400, false},
-		"little is new, for two hours":  {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 10, 400, true},
-		"many are new":                  {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 109, 400, true},
-		"the stream is half full":       {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 10, 501, true},
-		"nothing is new, half full":     {[]journal.Checkpoint{{Sequence: 9, Written: time.Now()}}, 9, 501, false},
-		"this node is behind the other": {[]journal.Checkpoint{{Sequence: 9, Written: time.Now().Add(-2 * time.Hour)}}, 5, 400, false},
+		"nothing is new":                {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now().Add(-2 * time.Hour)}}, 9, 400, false},
+		"little is new, for a minute":   {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now().Add(-time.Minute)}}, 108, 400, false},
+		"little is new, for two hours":  {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now().Add(-2 * time.Hour)}}, 10, 400, true},
+		"many are new":                  {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now()}}, 109, 400, true},
+		"the stream is half full":       {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now()}}, 10, 501, true},
+		"nothing is new, half full":     {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now()}}, 9, 501, false},
+		"messages without entries":      {[]journal.Checkpoint{{Sequence: 9, Position: 900, Written: time.Now()}}, 9, 400, true},
+		"this node is behind the other": {[]journal.Checkpoint{{Sequence: 9, Position: 990, Written: time.Now().Add(-2 * time.Hour)}}, 5, 400, false},
 	} {
 		check := &checkpointer{every: time.Hour, entries: 100, durable: func() notify.Sequence { return c.now }}
-		assert.Equal(t, c.isDue, check.isDue(c.last, &journal.StreamInfo{Bytes: c.bytes, MaxBytes: 1000}), name)
+		assert.Equal(t, c.isDue, check.isDue(c.last, &journal.StreamInfo{Last: 1000, Bytes: c.bytes, MaxBytes: 1000}), name)
 	}
 }
 

@@ -222,7 +222,8 @@ func (r *replica) restore(ctx context.Context, all []journal.Checkpoint, first u
 }
 
 func (r *replica) restoreOne(ctx context.Context, cp journal.Checkpoint) error {
-	r.wait(notify.Errorf(notify.ErrUnavailable, "this node restores the checkpoint of sequence %d", cp.Sequence))
+	restoring := notify.Errorf(notify.ErrUnavailable, "this node restores the checkpoint of sequence %d", cp.Sequence)
+	r.waiting.Store(&restoring)
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err
 	}
