@@ -99,6 +99,18 @@ func (o *outcomes) after(t testing.TB, more int) {
 	require.Eventually(t, func() bool { return o.number() >= want }, time.Minute, 5*time.Millisecond)
 }
 
+// acknowledges waits until a number of entries more are acknowledged.
+func (o *outcomes) acknowledges(t testing.TB, more int) {
+	t.Helper()
+	acknowledged := func() int {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return len(o.stored)
+	}
+	want := acknowledged() + more
+	require.Eventually(t, func() bool { return acknowledged() >= want }, time.Minute, 5*time.Millisecond)
+}
+
 // The leader of the stream is killed under load, and paused so that its connections stay
 // open. Nothing that was acknowledged is lost, nothing is repeated, and nothing is stored
 // that was said not to be.

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,6 +21,7 @@ type randomly struct {
 	t       *testing.T
 	rng     *rand.Rand
 	servers *natsserver.Cluster
+	load    *outcomes
 
 	mu     sync.Mutex
 	nodes  []*member
@@ -35,9 +35,9 @@ func (r *randomly) node(slot int) (*member, int) {
 	return r.nodes[slot], r.starts
 }
 
-func (r *randomly) wait(most time.Duration) {
-	<-time.After(time.Duration(r.rng.Int64N(int64(most)))) // the fault lasts as long
-}
+// last lets the fault last until publishers have had some more outcomes. Without a leader, each
+// of them waits for its deadline.
+func (r *randomly) last() { r.load.after(r.t, r.rng.IntN(100)) }
 
 // fault has a fault happen, and ends it.
 func (r *randomly) fault() {
@@ -46,12 +46,12 @@ func (r *randomly) fault() {
 	case 0:
 		r.t.Logf("%s is killed", s.Name)
 		s.Kill(r.t)
-		r.wait(6 * time.Second)
+		r.last()
 		s.Start(r.t)
 	case 1:
 		r.t.Logf("%s is paused", s.Name)
 		s.Pause(r.t)
-		r.wait(10 * time.Second)
+		r.last()
 		s.Resume(r.t)
 	case 2:
 		slot := r.rng.IntN(len(r.nodes))
@@ -81,13 +81,13 @@ func TestRandomFaults(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	servers := natsserver.Start(t, natsserver.Options{Servers: 3})
-	r := &randomly{t: t, rng: rand.New(rand.NewPCG(seed, 0)), servers: servers}
+	r := &randomly{t: t, rng: rand.New(rand.NewPCG(seed, 0)), servers: servers, load: &outcomes{}}
 	for _, name := range []string{"a", "b", "c"} {
 		r.nodes = append(r.nodes, join(t, servers, name))
 	}
 	caughtUp(t, r.nodes...)
 	ctx, cancel := context.WithCancel(t.Context())
-	o := &outcomes{}
+	o := r.load
 	var publishers sync.WaitGroup
 	for slot := range r.nodes {
 		for p := range 4 {
@@ -98,15 +98,15 @@ func TestRandomFaults(t *testing.T) {
 					one := publish(id)
 					one.Keep = 1 << 30
 					o.note(t, id, m.Append(t.Context(), one)[0])
-					<-time.After(time.Millisecond) // some load, not all that fits
 				}
 			})
 		}
 	}
 	for range *faults {
-		o.after(t, 100)
+		o.acknowledges(t, 100) // the cluster has recovered by itself
 		r.fault()
 	}
+	o.acknowledges(t, 100)
 	cancel()
 	publishers.Wait()
 	caughtUp(t, r.nodes...)
