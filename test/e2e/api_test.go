@@ -334,6 +334,7 @@ func TestPathsUnderABasePath(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	s := start(t)
+	s.onOneNode() // each node has metrics of its own
 	c := s.live("Rumpelstilzchen")
 	s.publish("one", "Rumpelstilzchen")
 	c.expect("one")

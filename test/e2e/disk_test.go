@@ -13,6 +13,7 @@ import (
 // everything else works. (test/chaos really fills a disk and frees it again.)
 func TestPublishingIsRefusedOnANearlyFullDisk(t *testing.T) {
 	s := start(t)
+	s.onOneNode() // each node has its own disk
 	s.publish("before", "ada")
 	enough := s.cfg.MinFree
 	s.cfg.MinFree = 1 << 60 // more than any disk has

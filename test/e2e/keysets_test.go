@@ -55,6 +55,7 @@ func TestNotReadyBeforeKeysAreLoaded(t *testing.T) {
 	i := idp.New(t, nil)
 	i.Fail(http.StatusNotFound)
 	s := start(t, trusting(i), func(c *config.Config) { c.JWKS += "?apikey=hunter2" })
+	s.onOneNode() // each node has its own copy of the keys
 	a := s.do(http.MethodGet, "/readyz", "")
 	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
 	require.Equal(t, "unavailable", a.problem(t))
@@ -84,6 +85,7 @@ func TestSecretFileIsReplaced(t *testing.T) {
 	}
 	put(secret + "\n")
 	s := start(t, func(c *config.Config) { c.JWTSecret, c.JWTSecretFile = nil, path })
+	s.onOneNode() // each node has its own copy of the secrets
 	oldToken := token(t, "ada")
 	status := func(token string) int {
 		t.Helper()

@@ -128,6 +128,7 @@ func TestTicketHasTheTopicsOfItsToken(t *testing.T) {
 
 func TestPublishingToTopicsNeedsAScope(t *testing.T) {
 	s := start(t)
+	s.onOneNode() // each node has metrics of its own
 	const body = `{"to":{"topics":["news"]},"type":"t"}`
 	by := func(scopes ...notify.Scope) response {
 		return s.do("POST", "/notify", body, "Authorization", "Bearer "+token(t, "p", scopes...))
@@ -213,6 +214,7 @@ func TestCollapsing(t *testing.T) {
 // even if the service restarts in between.
 func TestDeliverAt(t *testing.T) {
 	s := start(t)
+	s.onOneNode() // each node has metrics of its own
 	ada := s.connectTo("ada", "", "news")
 	ada.expect("live")
 	begin := time.Now()

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -47,19 +48,43 @@ func frames(t *testing.T) *contract.Frames {
 	return &contract.Frames{Document: document, TB: t}
 }
 
-// service is an instance of bellhop in the process of the test, on free ports.
+// service is an instance of bellhop in the process of the test, on free ports: one node or
+// several, see BELLHOP_E2E.
 type service struct {
 	t      *testing.T
 	cfg    *config.Config
-	public string // host:port
+	public string // host:port of the node that the next request goes to
 	admin  string
 	client *http.Client
+
+	nodes  []*instance
+	turn   int  // index of that node
+	pinned bool // it stays the same
 
 	stop func() error // drains the service and returns the result of Run
 }
 
+// instance is a node of a service.
+type instance struct {
+	cfg           *config.Config
+	public, admin string
+	end           context.CancelFunc
+	ended         chan error
+}
+
 // start starts a service with the default settings, as modified by change.
 func start(t *testing.T, change ...func(*config.Config)) *service {
+	t.Helper()
+	return startNodes(t, instances(t, settings(t, change...)))
+}
+
+// startAlone starts a node without a cluster, for a test of its data directory.
+func startAlone(t *testing.T, change ...func(*config.Config)) *service {
+	t.Helper()
+	return startNodes(t, []*config.Config{settings(t, change...)})
+}
+
+func settings(t *testing.T, change ...func(*config.Config)) *config.Config {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
@@ -69,7 +94,17 @@ func start(t *testing.T, change ...func(*config.Config)) *service {
 	for _, f := range change {
 		f(cfg)
 	}
+	return cfg
+}
+
+// startNodes starts a service with the settings of its nodes.
+func startNodes(t *testing.T, nodes []*config.Config) *service {
+	t.Helper()
+	cfg := nodes[0]
 	s := &service{t: t, cfg: cfg}
+	for _, each := range nodes {
+		s.nodes = append(s.nodes, &instance{cfg: each})
+	}
 	document, err := loadDocument()
 	require.NoError(t, err)
 	s.client = &http.Client{Transport: &contract.Transport{
@@ -80,17 +115,13 @@ func start(t *testing.T, change ...func(*config.Config)) *service {
 	return s
 }
 
-// run starts app.Run and waits until it listens.
+// run starts app.Run for each node, and waits until all listen.
 func (s *service) run() {
 	s.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	listening := make(chan [2]net.Addr, 1)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- app.Run(ctx, s.cfg, app.Options{
-			Listening: func(public, admin net.Addr) { listening <- [2]net.Addr{public, admin} },
-		})
-	}()
+	for _, n := range s.nodes {
+		n.run(s.t)
+	}
+	s.public, s.admin = s.nodes[s.turn].public, s.nodes[s.turn].admin
 	stopped := false
 	s.stop = func() error {
 		if stopped {
@@ -98,14 +129,33 @@ func (s *service) run() {
 		}
 		stopped = true
 		s.client.CloseIdleConnections()
-		cancel()
-		return <-ended
+		for _, n := range s.nodes {
+			n.end()
+		}
+		var errs []error
+		for _, n := range s.nodes {
+			errs = append(errs, <-n.ended)
+		}
+		return errors.Join(errs...)
 	}
+}
+
+func (n *instance) run(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	n.end = cancel
+	listening := make(chan [2]net.Addr, 1)
+	n.ended = make(chan error, 1)
+	go func() {
+		n.ended <- app.Run(ctx, n.cfg, app.Options{
+			Listening: func(public, admin net.Addr) { listening <- [2]net.Addr{public, admin} },
+		})
+	}()
 	select {
 	case addrs := <-listening:
-		s.public, s.admin = addrs[0].String(), addrs[1].String()
-	case err := <-ended:
-		s.t.Fatalf("the service did not start: %v", err)
+		n.public, n.admin = addrs[0].String(), addrs[1].String()
+	case err := <-n.ended:
+		t.Fatalf("the service did not start: %v", err)
 	}
 }
 
@@ -117,6 +167,7 @@ func (s *service) restart() {
 }
 
 func (s *service) url(path string) string {
+	s.next()
 	scheme := "http://"
 	if s.cfg.TLSCertFile != "" {
 		scheme = "https://"
@@ -227,7 +278,12 @@ func draft(t *testing.T, title string, users ...string) string {
 // metrics returns the body of GET /metrics.
 func (s *service) metrics() string {
 	s.t.Helper()
-	resp, err := http.Get("http://" + s.admin + "/metrics")
+	return s.metricsOf(s.admin)
+}
+
+func (s *service) metricsOf(admin string) string {
+	s.t.Helper()
+	resp, err := http.Get("http://" + admin + "/metrics")
 	require.NoError(s.t, err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

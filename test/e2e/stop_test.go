@@ -50,6 +50,7 @@ func TestConnectionEndsWithItsToken(t *testing.T) {
 
 func TestNewConnectionReplacesTheOldest(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.ConnectionsPerUser = 2 })
+	s.onOneNode() // each node has its own limit of connections
 	first, second := s.live("ada"), s.live("ada")
 	s.live("ada")
 	code, _, event := first.closed()
@@ -70,7 +71,7 @@ func TestTooManyCommandsCloseTheConnection(t *testing.T) {
 }
 
 func TestSecondProcessOnTheDataDirectoryIsRefused(t *testing.T) {
-	s := start(t)
+	s := startAlone(t)
 	other := *s.cfg
 	err := app.Run(t.Context(), &other, app.Options{})
 	assert.ErrorIs(t, err, store.ErrInUse)
@@ -78,9 +79,9 @@ func TestSecondProcessOnTheDataDirectoryIsRefused(t *testing.T) {
 }
 
 // A store that cannot be read is an error. The service must not replace it with an
-// empty one.
+// empty one. In a cluster, a checkpoint replaces it.
 func TestDamagedStoreIsRefused(t *testing.T) {
-	s := start(t)
+	s := startAlone(t)
 	s.publish("one", "ada")
 	require.NoError(t, s.stop())
 	manifests, err := filepath.Glob(filepath.Join(s.cfg.DataDir, "store", "MANIFEST-*"))

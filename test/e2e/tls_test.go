@@ -114,6 +114,7 @@ func TestCertificateFilesAreReplaced(t *testing.T) {
 	one, two := newPair(t, "one"), newPair(t, "two")
 	one.write(t, cert, key)
 	s := start(t, func(c *config.Config) { c.TLSCertFile, c.TLSKeyFile = cert, key })
+	s.onOneNode() // each node has its own certificate
 	s.trusts(one)
 	old := s.live("ada")
 	s.publish("one", "ada")

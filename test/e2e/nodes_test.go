@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/test/natsserver"
+)
+
+// The environment variable BELLHOP_E2E selects what the tests run against: by default a node
+// that is alone, "cluster" for one node of a cluster on three NATS servers, and "switching" for
+// two nodes of such a cluster, of which each request and each new connection uses the other one.
+const (
+	modeCluster   = "cluster"
+	modeSwitching = "switching"
+)
+
+var mode = os.Getenv("BELLHOP_E2E")
+
+var (
+	natsServers *natsserver.Cluster // shared by all tests; nil: no cluster
+	streams     atomic.Int32        // each service has a stream of its own
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if mode != "" {
+		suite := &suite{}
+		defer suite.end()
+		natsServers = natsserver.Start(suite, natsserver.Options{Servers: 3})
+	}
+	return m.Run()
+}
+
+// suite is the testing.TB of the servers that all tests share.
+type suite struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (*suite) Helper()                  {}
+func (*suite) Failed() bool             { return false }
+func (*suite) Context() context.Context { return context.Background() }
+func (*suite) Fatal(args ...any)        { log.Panic(args...) }
+
+func (*suite) Fatalf(format string, args ...any) { log.Panicf(format, args...) }
+
+func (s *suite) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+
+func (s *suite) TempDir() string {
+	dir, err := os.MkdirTemp("", "bellhop-e2e-")
+	if err != nil {
+		log.Panic(err)
+	}
+	s.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func (s *suite) end() {
+	for len(s.cleanups) > 0 {
+		last := len(s.cleanups) - 1
+		s.cleanups[last]()
+		s.cleanups = s.cleanups[:last]
+	}
+}
+
+// instances returns the settings of the nodes of a service.
+func instances(t *testing.T, cfg *config.Config) []*config.Config {
+	t.Helper()
+	if mode == "" {
+		return []*config.Config{cfg}
+	}
+	cfg.NATSURL = strings.Split(natsServers.URL, ",")
+	cfg.NATSStream = fmt.Sprint("E2E_", streams.Add(1))
+	cfg.Node = "node-1"
+	all := []*config.Config{cfg}
+	if mode == modeSwitching {
+		other := *cfg
+		other.Node, other.DataDir = "node-2", t.TempDir()
+		all = append(all, &other)
+	}
+	return all
+}
+
+// next makes the next request go to another node, if there is one. That node has applied
+// everything that any node has answered: clients of a cluster may find a node a few milliseconds
+// behind, and the tests expect a single service.
+func (s *service) next() {
+	s.t.Helper()
+	if len(s.nodes) == 1 || s.pinned {
+		return
+	}
+	s.turn = (s.turn + 1) % len(s.nodes)
+	n := s.nodes[s.turn]
+	s.public, s.admin = n.public, n.admin
+	target := 0
+	for _, other := range s.nodes {
+		target = max(target, sequenceIn(s.metricsOf(other.admin)))
+	}
+	require.Eventually(s.t, func() bool { return sequenceIn(s.metricsOf(n.admin)) >= target }, timeout, time.Millisecond)
+}
+
+// onOneNode makes all requests go to the same node, for a test of something that each node
+// has of its own, such as limits.
+func (s *service) onOneNode() { s.pinned = true }
+
+func sequenceIn(metrics string) (seq int) {
+	_, rest, _ := strings.Cut(metrics, "\nbellhop_journal_sequence ")
+	var value float64
+	if _, err := fmt.Sscan(rest, &value); err != nil {
+		return 0
+	}
+	return int(value)
+}
