@@ -147,6 +147,15 @@ const maxEntrySeconds = 253_402_300_800
 // isStorable reports whether t is a time that the state can keep; the zero time is.
 func isStorable(t time.Time) bool { return t.IsZero() || IsEntryTime(t) }
 
+// StorableTime returns t, or the earliest time that the state can keep if t is before it:
+// a request may name any time of RFC 3339, from the year 0.
+func StorableTime(t time.Time) time.Time {
+	if earliest := time.UnixMilli(1).UTC(); !t.IsZero() && t.Before(earliest) {
+		return earliest
+	}
+	return t
+}
+
 // IsEntryTime reports whether t can be the time of an entry: in the years 1970 to 9999.
 func IsEntryTime(t time.Time) bool {
 	return 0 <= t.Unix() && t.Unix() < maxEntrySeconds && t.UnixMilli() > 0

@@ -91,6 +91,7 @@ func (s *Service) Revoke(ctx context.Context, by notify.Principal, r notify.Revo
 	if faults := revocationFaults(&r); len(faults) > 0 {
 		return notify.Invalid(faults...)
 	}
+	r.Before = notify.StorableTime(r.Before)
 	var err error
 	if r.TokenID != "" {
 		r.Issuer, err = s.revocable(&by, r.Issuer)

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -32,4 +33,22 @@ func TestTheJournalSurvivesInvalidEntries(t *testing.T) {
 	require.NoError(t, r.service.Ready())
 	v := r.journal.Append(t.Context(), notify.Publish{ID: "a", Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}})[0]
 	require.NoError(t, v.Err)
+}
+
+// A request may name any time of RFC 3339, and the state keeps times from 1970 on.
+func TestTimesBefore1970(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC),
+		time.Unix(0, 0),
+	} {
+		r := newRig(t)
+		d := draft("early", "ada")
+		d.DeliverAt = at
+		r.submit(d)
+		assert.Contains(t, r.connect("ada", "earliest").received(3), "early", "delivered at once")
+		require.NoError(t, r.service.Revoke(t.Context(), notify.Principal{}, notify.Revocation{User: "ada", Before: at}))
+		assert.False(t, r.service.Revoked(ada()), "a token of today stays valid")
+		assert.True(t, r.service.Revoked(notify.Principal{User: "ada"}), "a token without iat is revoked")
+	}
 }

@@ -129,7 +129,7 @@ func (s *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, e
 		Content:     wire.AppendContent(nil, id, d),
 		TTL:         d.TTL,
 		Ephemeral:   d.Ephemeral,
-		DeliverAt:   d.DeliverAt,
+		DeliverAt:   notify.StorableTime(d.DeliverAt),
 		Keep:        s.opts.Keep,
 		MaxBytes:    s.opts.MaxBytes,
 	}, nil
