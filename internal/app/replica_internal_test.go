@@ -30,7 +30,7 @@ func quietOptions() store.Options {
 }
 
 // newReplica returns the replica of a node with a data directory.
-func newReplica(t *testing.T, servers *natsserver.Cluster, dir string) *replica {
+func newReplica(t testing.TB, servers *natsserver.Cluster, dir string) *replica {
 	t.Helper()
 	conn := servers.Connect(t)
 	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: "BELLHOP", Replicas: 1, Logger: slog.New(slog.DiscardHandler)})
@@ -56,7 +56,7 @@ type noCommits struct{}
 func (noCommits) Committed(int, float64) {}
 
 // run opens the store of r, and follows the journal until stop.
-func run(t *testing.T, servers *natsserver.Cluster, r *replica) *runningNode {
+func run(t testing.TB, servers *natsserver.Cluster, r *replica) *runningNode {
 	t.Helper()
 	s, err := r.open(t.Context(), quietOptions())
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func run(t *testing.T, servers *natsserver.Cluster, r *replica) *runningNode {
 }
 
 // publish appends entries from a number on, one message each.
-func (n *runningNode) publish(t *testing.T, from, to int) {
+func (n *runningNode) publish(t testing.TB, from, to int) {
 	t.Helper()
 	for i := from; i <= to; i++ {
 		require.NoError(t, n.journal.Append(t.Context(), notify.Revocation{TokenID: strconv.Itoa(i)})[0].Err)
@@ -98,7 +98,7 @@ func (n *runningNode) writer() *checkpointer {
 }
 
 // checkpoint writes a checkpoint and purges, as the holder of the lease does.
-func (n *runningNode) checkpoint(t *testing.T) {
+func (n *runningNode) checkpoint(t testing.TB) {
 	t.Helper()
 	require.NoError(t, n.writer().writeIfDue(t.Context()))
 }
@@ -122,7 +122,7 @@ func revoked(t *testing.T, n *runningNode) (applied []int) {
 	return applied
 }
 
-func dataDir(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "data") }
+func dataDir(t testing.TB) string { t.Helper(); return filepath.Join(t.TempDir(), "data") }
 
 // A node without a store starts from the newest checkpoint, and follows the journal from
 // there, also if the journal no longer has what came before.
