@@ -83,14 +83,15 @@ type Cluster struct {
 	js       jetstream.JetStream
 	instance string // random, of this process: it begins the IDs of its messages
 
-	*intake                       // from the publishers to the sender
-	inFlight  *inFlight           // messages that were sent and are not applied yet
-	slots     chan struct{}       // has a value for each message in flight
-	fewer     chan struct{}       // of capacity 1: fewer than eagerMessages are in flight
-	received  chan *received      // from the follower to the applier
-	unapplied sync.WaitGroup      // messages in received, and those being applied
-	buffered  *semaphore.Weighted // bytes of those
-	deliverer *deliverer          // from the applier to the connections
+	*intake                        // from the publishers to the sender
+	try       func(*message) error // attempt, or another one in tests
+	inFlight  *inFlight            // messages that were sent and are not applied yet
+	slots     chan struct{}        // has a value for each message in flight
+	fewer     chan struct{}        // of capacity 1: fewer than eagerMessages are in flight
+	received  chan *received       // from the follower to the applier
+	unapplied sync.WaitGroup       // messages in received, and those being applied
+	buffered  *semaphore.Weighted  // bytes of those
+	deliverer *deliverer           // from the applier to the connections
 	health    *health
 	witnesses *witnesses
 	rounds    *rounds // of CatchUp
@@ -132,6 +133,7 @@ func NewCluster(o ClusterOptions) (*Cluster, error) {
 		witnesses: newWitnesses(o),
 		rounds:    newRounds(),
 	}
+	j.try = j.attempt
 	j.inFlight = newInFlight(j.instance)
 	j.durable.Store(uint64(o.Last))
 	j.position.Store(&o.Position)

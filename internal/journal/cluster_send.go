@@ -183,7 +183,7 @@ func (j *Cluster) send(alive context.Context, parts []*pending) {
 	var m *message
 	for wait := minRetryWait; ; wait = min(2*wait, maxRetryWait) {
 		claimed := j.move(parts, partNotStored, partPerhapsStored)
-		if m == nil || len(claimed) < len(parts) {
+		if m == nil || len(claimed) < len(m.parts) { // otherwise the same message is sent again
 			if m != nil {
 				j.inFlight.remove(m.id)
 				m.cancel()
@@ -279,13 +279,14 @@ func (j *Cluster) newMessage(alive context.Context, parts []*pending) *message {
 func (j *Cluster) publish(m *message) (refused error) {
 	perhapsStored := false
 	for wait := minRetryWait; m.ctx.Err() == nil; wait = min(2*wait, maxRetryWait) {
-		err := j.attempt(m)
+		err := j.try(m)
 		switch {
 		case err == nil:
 			<-m.ctx.Done() // the applier ends it
 			return nil
 		case !isRefusal(err):
 			perhapsStored = true
+			sleep(m.ctx, minRetryWait)
 		case !perhapsStored:
 			return err
 		default:

@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/entry"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// sender is a Cluster that sends nothing: attempts returns the outcome of each attempt.
+type sender struct {
+	*Cluster
+	t    *testing.T
+	sent []*message
+}
+
+func newSender(t *testing.T, attempts func(number int, m *message) error) *sender {
+	t.Helper()
+	s := &sender{t: t, Cluster: &Cluster{intake: newIntake(), inFlight: newInFlight("test"), o: ClusterOptions{Logger: slog.New(slog.DiscardHandler)}}}
+	s.try = func(m *message) error {
+		s.sent = append(s.sent, m)
+		return attempts(len(s.sent), m)
+	}
+	return s
+}
+
+// part returns the entry of a publisher that waits for a time.
+func (s *sender) part(id string, deadline time.Duration) *pending {
+	s.t.Helper()
+	p := s.encode([]notify.Entry{notify.Publish{ID: id}})
+	p.deadline = time.Now().Add(deadline)
+	require.NoError(s.t, s.memory.acquire(s.t.Context(), p))
+	return p
+}
+
+// apply does what the applier does with a message.
+func (s *sender) apply(m *message) {
+	s.t.Helper()
+	require.Same(s.t, m, s.inFlight.remove(m.id))
+	for _, p := range m.parts {
+		s.memory.release(p)
+		p.answer(make([]notify.Verdict, len(p.entries)))
+	}
+	m.cancel()
+}
+
+// idle checks that no memory is in use and no message in flight.
+func (s *sender) idle() {
+	s.t.Helper()
+	assert.True(s.t, s.memory.small.TryAcquire(smallBytes), "all memory was released")
+	assert.Empty(s.t, s.inFlight.all)
+}
+
+func ids(m *message) (ids []string) {
+	for _, e := range entry.DecodeMessage(m.data) {
+		ids = append(ids, e.(notify.Publish).ID)
+	}
+	return ids
+}
+
+// leave does what a publisher does whose deadline passes.
+func leave(t *testing.T, p *pending, during uint32) {
+	t.Helper()
+	require.True(t, p.state.CompareAndSwap(during, partLeft))
+}
+
+// A publisher may leave while a message with its entry is sent, or between two attempts. Once
+// it is certain that nothing was stored, its entry is sent no more, and the others go on in a
+// message of their own.
+func TestAPublisherThatLeaves(t *testing.T) {
+	var first, second *pending
+	s := newSender(t, func(number int, m *message) error {
+		if number == 1 {
+			leave(t, first, partPerhapsStored)
+			return jetstream.ErrNoStreamResponse
+		}
+		return errors.New("applied")
+	})
+	attempts := s.try
+	s.try = func(m *message) error {
+		err := attempts(m)
+		if len(s.sent) == 2 {
+			s.apply(m)
+		}
+		return err
+	}
+	first, second = s.part("first", time.Minute), s.part("second", time.Minute)
+	s.send(t.Context(), []*pending{first, second})
+	require.Len(t, s.sent, 2)
+	assert.Equal(t, []string{"first", "second"}, ids(s.sent[0]))
+	assert.Equal(t, []string{"second"}, ids(s.sent[1]))
+	assert.NotEqual(t, s.sent[0].id, s.sent[1].id)
+	<-second.done
+	assert.NoError(t, second.refused)
+	s.idle()
+}
+
+// Of the attempts to send a message, one that may have been stored makes the outcome unknown.
+// All of them use one ID.
+func TestOutcomesOfAttempts(t *testing.T) {
+	timeout := context.DeadlineExceeded
+	full := &jetstream.APIError{Code: 503, ErrorCode: errCodeStoreFailed}
+	conflict := &jetstream.APIError{Code: 400, ErrorCode: errCodeDuplicateInProgress}
+	for name, c := range map[string]struct {
+		attempts []error // the last one is repeated
+		outcome  error
+	}{
+		"never sent":              {[]error{errNotFollowing}, notify.ErrUnavailable},
+		"no leader":               {[]error{jetstream.ErrNoStreamResponse}, notify.ErrUnavailable},
+		"full":                    {[]error{full}, notify.ErrUnavailable},
+		"no answer":               {[]error{timeout, jetstream.ErrNoStreamResponse}, notify.ErrOutcomeUnknown},
+		"an answer at last":       {[]error{jetstream.ErrNoStreamResponse, timeout}, notify.ErrOutcomeUnknown},
+		"perhaps stored, refused": {[]error{timeout, full}, notify.ErrOutcomeUnknown},
+		"being stored":            {[]error{conflict}, notify.ErrOutcomeUnknown},
+		"stored, not applied":     {[]error{nil}, notify.ErrOutcomeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSender(t, func(number int, _ *message) error { return c.attempts[min(number, len(c.attempts))-1] })
+				p := s.part("one", appendTimeout)
+				s.send(t.Context(), []*pending{p})
+				<-p.done
+				require.ErrorIs(t, p.refused, c.outcome)
+				for _, m := range s.sent {
+					assert.Equal(t, s.sent[0].id, m.id)
+				}
+				s.idle()
+			})
+		})
+	}
+}
