@@ -22,52 +22,52 @@ import (
 const (
 	exitOK      = 0
 	exitFailure = 1
-	exitUsage   = 2 // a mistake in the command line or the settings: nothing was begun
+	exitUsage   = 2 // a mistake in the command line or the settings; nothing was started
 )
 
-// commands is the command line: a field for each command, kong makes the rest
-// of it.
+// commands is the command line, with one field per command. Kong parses the
+// arguments into it and generates the help.
 type commands struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	Serve      serveCommand   `cmd:"" help:"Run the service."`
-	Demo       demoCommand    `cmd:"" help:"Run the service with a secret of its own and a page to play with; needs nothing."`
+	Demo       demoCommand    `cmd:"" help:"Run the service with a random secret and a demo page; needs no settings."`
 	Token      tokenCommand   `cmd:"" help:"Sign a token with the configured secret."`
 	Key        keyCommand     `cmd:"" help:"Make API keys for backends."`
 	Send       sendCommand    `cmd:"" help:"Publish a notification to users or to everyone."`
-	Listen     listenCommand  `cmd:"" help:"Connect as a user and print what arrives."`
+	Listen     listenCommand  `cmd:"" help:"Connect as a user and print the notifications."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
 	Cluster    clusterCommand `cmd:"" help:"Operate a cluster."`
 	Config     configCommand  `cmd:"" help:"Print the effective settings and where each came from."`
 	VersionCmd versionCommand `cmd:"" name:"version" help:"Print the version."`
 }
 
-// terminal is what a command is given of the world.
+// terminal has the context, the environment and the outputs of a command.
 type terminal struct {
 	ctx     context.Context //nolint:containedctx // kong hands a command its arguments as one value
 	environ []string
 	stdout  io.Writer
 	stderr  io.Writer
 
-	flags map[string]string // those that are settings, as they were typed
+	flags map[string]string // the values, as typed, of the flags that are settings
 
-	log   *telemetry.Output   // stderr of a command that serves
-	queue []*telemetry.Output // what detach has put before stdout and stderr
+	log    *telemetry.Output   // stderr of a command that serves
+	queues []*telemetry.Output // those that detach has put before stdout and stderr
 }
 
-// detach puts a queue before stdout and stderr, for a command that serves: a pipe
-// or terminal that nobody reads neither ends nor blocks it.
+// detach puts a queue before stdout and another before stderr, for a command that
+// serves: an output that is not read, or is closed, neither blocks nor ends it.
 func (t *terminal) detach() {
 	ignoreBrokenPipes()
 	stdout := telemetry.NewOutput(t.stdout)
 	t.log = telemetry.NewOutput(t.stderr)
 	t.stdout, t.stderr = stdout, t.log
-	t.queue = append(t.queue, stdout, t.log)
+	t.queues = append(t.queues, stdout, t.log)
 }
 
-// flush writes what is queued, within bounds of time.
+// flush writes the queued output; it gives up after a time limit.
 func (t *terminal) flush() {
-	for _, q := range t.queue {
+	for _, q := range t.queues {
 		q.Close()
 	}
 }
@@ -77,7 +77,7 @@ func (t *terminal) flush() {
 func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	t := &terminal{ctx: ctx, environ: environ, stdout: stdout, stderr: stderr, flags: map[string]string{}}
 	defer t.flush()
-	exited := -1 // by --help or --version, which answer while args are parsed
+	exited := -1 // the exit code of --help and --version, which run while args are parsed
 	parser, err := kong.New(&commands{},
 		kong.Name("bellhop"),
 		kong.Description("Real-time notifications: published once, stored, and delivered in order to every screen of a user."),
@@ -97,7 +97,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return exited
 	}
 	if err != nil {
-		return t.fail(usageError{err.Error() + "\nRun \"bellhop --help\" to see what there is."})
+		return t.fail(usageError{err.Error() + "\n\"bellhop --help\" lists the commands."})
 	}
 	if err := command.Run(); err != nil {
 		return t.fail(err)
@@ -105,7 +105,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	return exitOK
 }
 
-// usageError is a mistake of whoever typed the command.
+// usageError is a mistake in the command line.
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
@@ -116,10 +116,10 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 func (t *terminal) fail(err error) int {
 	var mistakes config.Mistakes
 	if errors.As(err, &mistakes) {
-		t.tell("bellhop: these settings are wrong:\n  %s", strings.Join(strings.Split(mistakes.Error(), "\n"), "\n  "))
+		t.note("bellhop: these settings are wrong:\n  %s", strings.Join(strings.Split(mistakes.Error(), "\n"), "\n  "))
 		return exitUsage
 	}
-	t.tell("bellhop: %v", err)
+	t.note("bellhop: %v", err)
 	var usage usageError
 	var settings *app.SettingsError
 	if errors.As(err, &usage) || errors.As(err, &settings) {
@@ -128,9 +128,9 @@ func (t *terminal) fail(err error) int {
 	return exitFailure
 }
 
-// tell writes a line for people, beside the output. There is nobody to tell
-// that it could not be written.
-func (t *terminal) tell(format string, args ...any) {
+// note writes a line for people to stderr, apart from the output of the command.
+// A failure to write it has no consequence.
+func (t *terminal) note(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.stderr, format+"\n", args...)
 }
 
@@ -145,9 +145,9 @@ func (t *terminal) getenv(name string) string {
 	return value
 }
 
-// settingMapper leaves the flags that are settings to package config: it notes
-// what was typed, so that file, environment and flags are read by one reader
-// and every mistake is reported at once.
+// settingMapper stores the flags that are settings in flags, as they were typed.
+// Package config then parses file, environment and flags in the same way, and
+// reports all mistakes together.
 func settingMapper(flags map[string]string) kong.Mapper {
 	return kong.MapperFunc(func(ctx *kong.DecodeContext, _ reflect.Value) error {
 		var text string
@@ -163,7 +163,7 @@ func settingMapper(flags map[string]string) kong.Mapper {
 	})
 }
 
-// describe completes the help of a flag that is a setting.
+// describe adds the variable and the default of a setting to the help of its flag.
 func describe(v *kong.Value) string {
 	if v.Tag.Type != "setting" {
 		return kong.DefaultHelpValueFormatter(v)

@@ -179,7 +179,7 @@ func TestTokenSignsClaims(t *testing.T) {
 
 func TestTokenMistakes(t *testing.T) {
 	environ := []string{"BELLHOP_JWT_SECRET=" + secret}
-	bellhop(t, nil, "token", "--user", "ada").want(t, 2, "BELLHOP_JWT_SECRET: is needed")
+	bellhop(t, nil, "token", "--user", "ada").want(t, 2, "BELLHOP_JWT_SECRET: is required for signing")
 	bellhop(t, environ, "token").want(t, 2, "--user")
 	bellhop(t, environ, "token", "--user", "two words").want(t, 2, "white space")
 	bellhop(t, environ, "token", "--user", "ada", "--ttl", "9999h").want(t, 2, "31 days")

@@ -14,21 +14,21 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// What the commands that are clients of a service allow it.
+// Limits of the commands that are clients of a service.
 const (
-	maxAnswer      = 1 << 20
+	maxAnswer      = 1 << 20 // size of an answer in bytes
 	requestTimeout = 30 * time.Second
-	maxWait        = 30 * time.Second
+	maxWait        = 30 * time.Second // between two attempts
 )
 
-// client is the flags of a command that is a client of a service.
+// client has the flags of a command that is a client of a service.
 type client struct {
-	URL   string `placeholder:"URL" help:"where the service is, with its base path (BELLHOP_URL, default http://127.0.0.1:8080)"`
-	Token string `placeholder:"TOKEN" help:"token of the user (BELLHOP_TOKEN, which other users of this machine do not see)"`
+	URL   string `placeholder:"URL" help:"URL of the service, with its base path (BELLHOP_URL, default http://127.0.0.1:8080)"`
+	Token string `placeholder:"TOKEN" help:"token that the service verifies (BELLHOP_TOKEN, which the process list does not show)"`
 }
 
-// resolve returns the address of the service without a slash at its end, and
-// the token.
+// resolve returns the URL of the service, without a slash at its end, and the
+// token, from the flags or else the environment.
 func (c *client) resolve(t *terminal) (base, token string, err error) {
 	base, token = c.URL, strings.TrimSpace(c.Token)
 	if base == "" {
@@ -41,30 +41,31 @@ func (c *client) resolve(t *terminal) (base, token string, err error) {
 		token = strings.TrimSpace(t.getenv("BELLHOP_TOKEN"))
 	}
 	if token == "" {
-		return "", "", usagef("a token is needed: --token or BELLHOP_TOKEN; bellhop token makes one")
+		return "", "", usagef("no token: set --token or BELLHOP_TOKEN; bellhop token prints one")
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", "", usagef("the token holds characters that no token has")
+		return "", "", usagef("the token has white space or characters that are not printable ASCII; a JWT or API key has neither")
 	}
 	base, err = baseURL(text.Value(base))
 	return base, token, err
 }
 
-// baseURL checks that text is the address of a service. What is wrong with it
-// is told without repeating it: it may hold a password.
+// baseURL checks that text is the URL of a service, and removes slashes at its
+// end. The error does not repeat text, which may contain a password.
 func baseURL(text string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" ||
 		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", usagef("the URL must be like http://127.0.0.1:8080 or https://example.com/bellhop")
+		return "", usagef("the URL must be like http://127.0.0.1:8080 or https://example.com/bellhop, without a user, query or fragment")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-// refuseRedirect keeps a client where it was sent: its token is for nobody else.
+// refuseRedirect stops an HTTP client from following redirects: the token must not
+// reach another server.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// problemError is what a service answered instead of doing what it was asked.
+// problemError is an answer by which the service refused a request.
 type problemError struct {
 	status int
 	after  string // Retry-After
@@ -73,27 +74,28 @@ type problemError struct {
 
 func (e *problemError) Error() string { return e.text }
 
-// passing reports whether the same request may be answered otherwise later.
-func (e *problemError) passing() bool {
+// isTemporary reports whether the same request may succeed later.
+func (e *problemError) isTemporary() bool {
 	switch e.status {
 	case http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable,
-		http.StatusBadGateway, http.StatusGatewayTimeout: // of a proxy
+		http.StatusBadGateway, http.StatusGatewayTimeout: // the last two come from proxies
 		return true
 	}
 	return false
 }
 
-// retryAfter returns what the service asks for, in bounds, else otherwise.
-func (e *problemError) retryAfter(otherwise time.Duration) time.Duration {
+// retryAfter returns the delay in Retry-After, at most maxWait. Without a valid one
+// it returns fallback.
+func (e *problemError) retryAfter(fallback time.Duration) time.Duration {
 	seconds, err := strconv.ParseUint(e.after, 10, 16)
 	if err != nil {
-		return otherwise
+		return fallback
 	}
 	return min(maxWait, time.Duration(seconds)*time.Second)
 }
 
-// problemOf makes an answer readable: the problem it tells of, a line for each
-// fault, or at least its status.
+// problemOf returns the error of an answer: the status, the problem in the body if
+// there is one, and a line for each invalid member.
 func problemOf(status int, after string, body []byte) *problemError {
 	var p struct {
 		Type, Title, Detail string
@@ -116,19 +118,19 @@ func problemOf(status int, after string, body []byte) *problemError {
 	return &problemError{status, after, text}
 }
 
-// backoff is how long to wait before the next attempt: at random up to a bound
-// that doubles, so that many clients do not return together.
+// backoff computes the delay before the next attempt. Delays are random, so that
+// many clients do not return together, and their maximum doubles with each failure.
 type backoff struct{ failures int }
 
 func (b *backoff) next() time.Duration {
-	most := min(maxWait, 500*time.Millisecond<<min(b.failures, 10))
+	longest := min(maxWait, 500*time.Millisecond<<min(b.failures, 10))
 	b.failures++
-	return rand.N(most) //nolint:gosec // no secret hangs on it
+	return rand.N(longest) //nolint:gosec // not a secret
 }
 
 func (b *backoff) reset() { b.failures = 0 }
 
-// sleep waits, or until ctx ends, which it returns as an error.
+// sleep waits for d. If ctx ends before, it returns an error.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

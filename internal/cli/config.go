@@ -15,7 +15,7 @@ type configCommand struct {
 	Markdown bool          `help:"Print all settings, their defaults and meanings as a Markdown table instead."`
 }
 
-// Run prints the effective settings, and what is wrong with them.
+// Run prints the effective settings, and returns the mistakes in them.
 func (c *configCommand) Run(t *terminal) error {
 	if c.Markdown {
 		_, err := io.WriteString(t.stdout, config.Markdown())
@@ -36,7 +36,7 @@ func (c *configCommand) Run(t *terminal) error {
 	return mistakes
 }
 
-// printable returns s without what a terminal would act upon.
+// printable replaces the characters in s that would control a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {

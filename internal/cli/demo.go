@@ -22,20 +22,20 @@ import (
 	"github.com/bellhop/bellhop/internal/webui"
 )
 
-// demoTokenLife is for how long the tokens on the page and on the terminal are
-// good. The page fetches new ones.
+// demoTokenLife is the lifetime of the tokens on the page and on the terminal. The
+// page fetches new ones.
 const demoTokenLife = 12 * time.Hour
 
 type demoCommand struct {
-	DataDir string `placeholder:"PATH" help:"where to keep the notifications (default: a temporary directory, removed at the end)"`
-	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address to listen on"`
+	DataDir string `placeholder:"PATH" help:"directory of the store (default: a temporary directory, removed at the end)"`
+	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address of the listener (default 127.0.0.1:8080)"`
 }
 
-// Run runs the service with a secret of its own until it is asked to stop. It
-// serves the demo page and prints its address and commands to try.
+// Run runs the service with a random secret until it is interrupted. It serves the
+// demo page, and prints the address of the page and commands to try.
 func (c *demoCommand) Run(t *terminal) (err error) {
 	t.detach()
-	catchHangups() // a demo has no files to read again
+	catchHangups() // the demo reads no files again, so a SIGHUP has no effect
 	cfg := config.Default()
 	cfg.Listen, cfg.AdminListen = c.Listen, "127.0.0.1:0"
 	cfg.DrainWindow = 0
@@ -51,28 +51,28 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	d := &demo{secret: []byte(secret), stdout: t.stdout, stderr: t.stderr}
 	log := telemetry.NewLog(t.log, slog.LevelWarn, cfg.LogFormat)
 	defer log.Close()
-	page := d.atHome(webui.Demo(d.session, log.Logger))
+	page := d.checkHost(webui.Demo(d.session, log.Logger))
 	err = app.Run(t.ctx, cfg, app.Options{
 		Log:       log,
 		Pages:     map[string]http.Handler{"/": page, "/demo/*": page},
-		Origins:   d.findHome,
-		Listening: func(public, _ net.Addr) { d.greet(public) },
+		Origins:   d.findOrigins,
+		Listening: func(public, _ net.Addr) { d.printIntroduction(public) },
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; try --listen 127.0.0.1:0 for any that is free", err)
+		return fmt.Errorf("%w; choose another port, or let the system choose one with --listen 127.0.0.1:0", err)
 	}
 	return err
 }
 
 type demo struct {
-	secret []byte
-	stdout io.Writer
-	stderr io.Writer
-	home   []string // the origins of the page, set before it is served
+	secret  []byte
+	stdout  io.Writer
+	stderr  io.Writer
+	origins []string // of the page; set before it is served
 }
 
-// findHome returns the origins by which this machine reaches the page.
-func (d *demo) findHome(public net.Addr) []string {
+// findOrigins sets and returns the origins by which this machine reaches the page.
+func (d *demo) findOrigins(public net.Addr) []string {
 	host, port, err := net.SplitHostPort(public.String())
 	if err != nil {
 		return nil // a TCP address always has both
@@ -80,7 +80,7 @@ func (d *demo) findHome(public net.Addr) []string {
 	hosts := []string{"localhost", "127.0.0.1", "::1", host}
 	if ip := net.ParseIP(host); ip.IsUnspecified() {
 		hosts = hosts[:3]
-		addrs, _ := net.InterfaceAddrs() // without them, this machine's own names are left
+		addrs, _ := net.InterfaceAddrs() // after an error the loopback addresses remain
 		for _, a := range addrs {
 			if n, ok := a.(*net.IPNet); ok {
 				hosts = append(hosts, n.IP.String())
@@ -88,28 +88,29 @@ func (d *demo) findHome(public net.Addr) []string {
 		}
 	}
 	for _, h := range hosts {
-		d.home = append(d.home, "http://"+net.JoinHostPort(h, port))
+		d.origins = append(d.origins, "http://"+net.JoinHostPort(h, port))
 	}
-	return d.home
+	return d.origins
 }
 
-// atHome serves the page, which hands out tokens, under the names of home only:
-// a stranger's page whose name was pointed at this machine gets none.
-func (d *demo) atHome(page http.Handler) http.Handler {
+// checkHost serves the page, which contains tokens, only if the Host header is one of
+// the origins. This prevents DNS rebinding: another site whose name resolves to this
+// machine gets no token.
+func (d *demo) checkHost(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if !strings.Contains(strings.TrimPrefix(host, "["), ":") {
 			host = net.JoinHostPort(strings.Trim(host, "[]"), "80")
 		}
-		if !slices.Contains(d.home, "http://"+host) {
-			http.Error(w, "The demo is not served under this name.", http.StatusMisdirectedRequest)
+		if !slices.Contains(d.origins, "http://"+host) {
+			http.Error(w, "The demo is not served under this host name.", http.StatusMisdirectedRequest)
 			return
 		}
 		page.ServeHTTP(w, r)
 	})
 }
 
-// session makes tokens for the page.
+// session signs the tokens of the page.
 func (d *demo) session() (webui.Session, error) {
 	s := webui.Session{Users: map[string]webui.Credential{}}
 	for _, user := range []notify.UserID{"ada", "grace"} {
@@ -132,39 +133,39 @@ func (d *demo) token(user notify.UserID, scopes ...notify.Scope) (string, error)
 	return token, nil
 }
 
-// greet prints what there is to try.
-func (d *demo) greet(public net.Addr) {
+// printIntroduction prints the address of the page, and two commands to try.
+func (d *demo) printIntroduction(public net.Addr) {
 	ada, err := d.token("ada")
 	backend, err2 := d.token("demo", notify.ScopePublish, notify.ScopeBroadcast)
 	if err != nil || err2 != nil {
-		fmt.Fprintln(d.stderr, "bellhop: no token could be signed:", err, err2)
+		fmt.Fprintln(d.stderr, "bellhop: sign a token:", err, err2)
 		return
 	}
-	url := strings.Replace(d.home[1], "127.0.0.1", "localhost", 1)
+	url := strings.Replace(d.origins[1], "127.0.0.1", "localhost", 1)
 	if host, _, _ := net.SplitHostPort(public.String()); !net.ParseIP(host).IsUnspecified() {
 		url = "http://" + public.String()
 	}
 	fmt.Fprintf(d.stdout, `bellhop demo: open %[1]s/
 
-Watch what ada is told, in another terminal:
+Listen as ada, in another terminal:
 
   %[2]s listen --url %[1]s --token %[3]s
 
-Tell her something:
+Send her a notification:
 
   curl %[1]s/notify \
     -H 'Authorization: Bearer %[4]s' \
     -H 'Content-Type: application/json' \
     -d '{"to":{"users":["ada"]},"type":"hello","title":"Hello, Ada"}'
 
-The tokens are good for %[5]d hours. Ctrl-C ends the demo.
+The tokens are valid for %[5]d hours. Ctrl-C ends the demo.
 `, url, program(), ada, backend, int(demoTokenLife.Hours()))
 }
 
-// program is what the reader types to run this program again.
+// program returns the command that runs this program again.
 func program() string {
 	if info, err := os.Stat("cmd/bellhop/main.go"); err == nil && !info.IsDir() {
-		return "go run ./cmd/bellhop" // from the source, as the README begins
+		return "go run ./cmd/bellhop" // run in a clone, as the README shows
 	}
 	return "bellhop"
 }

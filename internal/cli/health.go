@@ -15,18 +15,18 @@ import (
 )
 
 type healthCommand struct {
-	URL string `placeholder:"URL" help:"where the service is (default: the configured listener, on this machine)"`
+	URL string `placeholder:"URL" help:"URL of the service (default: the configured public listener, on this machine)"`
 
 	Config   string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
 	Listen   string `type:"setting" placeholder:"ADDRESS" help:"address of the public listener"`
 	BasePath string `type:"setting" placeholder:"/PATH" help:"prefix of all public paths"`
 }
 
-// healthTimeout is less than what containers are usually given for a check.
+// healthTimeout is less than the usual timeout of a container's health check.
 const healthTimeout = 3 * time.Second
 
-// Run fails unless the service is ready. It never exits with 2, which Docker
-// keeps for itself, once the command line is understood.
+// Run fails unless the service is ready. Apart from mistakes in the command line,
+// the exit code is never 2, which Docker reserves.
 func (c *healthCommand) Run(t *terminal) error {
 	client := &http.Client{CheckRedirect: refuseRedirect}
 	base := c.URL
@@ -40,7 +40,7 @@ func (c *healthCommand) Run(t *terminal) error {
 		}
 		client.Transport = &http.Transport{
 			// The certificate is for the name that clients use, not for the
-			// loopback address; nothing secret is asked or told.
+			// loopback address. Neither request nor answer has a secret.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 		}
 	}
@@ -70,14 +70,14 @@ func (c *healthCommand) Run(t *terminal) error {
 	return err
 }
 
-// localURL returns where the public listener is found from this machine.
+// localURL returns the URL by which this machine reaches the public listener.
 func localURL(cfg *config.Config) (string, error) {
 	host, port, err := net.SplitHostPort(cfg.Listen)
 	if err != nil {
 		return "", err
 	}
 	if port == "0" {
-		return "", fmt.Errorf("%s: the port is chosen by the system: say --url", cfg.Listen)
+		return "", fmt.Errorf("%s: the system chooses the port: set --url", cfg.Listen)
 	}
 	switch ip, err := netip.ParseAddr(host); {
 	case host == "", err == nil && ip.IsUnspecified() && ip.Is4():

@@ -17,16 +17,16 @@ type newKeyCommand struct {
 	Scope []string `required:"" placeholder:"SCOPE" help:"what the key allows: notify:publish, notify:broadcast, notify:admin; may be given more than once"`
 }
 
-// Help says where the two halves go.
+// Help says where the key and its entry are printed.
 func (*newKeyCommand) Help() string {
-	return "The key is printed to the standard output, once, and is kept nowhere: hand it to the backend, which sends it as " +
-		"Authorization: Bearer. Its entry, which has only a hash of it, goes to the standard error: append it to the file that " +
-		"BELLHOP_API_KEYS_FILE names, which a running service reads again by itself. " +
+	return "The key is printed to the standard output, once, and stored nowhere. Give it to the backend, which sends it in the header " +
+		"Authorization: Bearer. Its entry, which has only a hash of the key, is printed to the standard error. Append it to the file " +
+		"of BELLHOP_API_KEYS_FILE; a running service reads the file again when it changes. " +
 		"Example: bellhop key new --name billing --scope notify:publish 2>>api-keys.yaml"
 }
 
-// Run prints a key where a script can take it, and apart from it, so that it
-// does not end up in the file, its entry: valid YAML to the last line.
+// Run prints the key to stdout, where a script can read it, and the entry to stderr,
+// so that the key does not get into the file of entries. The entry is valid YAML.
 func (c *newKeyCommand) Run(t *terminal) error {
 	var scopes []notify.Scope
 	for _, s := range strings.Fields(strings.Join(c.Scope, " ")) {
@@ -39,6 +39,6 @@ func (c *newKeyCommand) Run(t *terminal) error {
 	if _, err := fmt.Fprintln(t.stdout, key); err != nil {
 		return err
 	}
-	t.tell("# An entry for the API keys file. The key itself is shown this once.\n%s", strings.TrimSpace(entry))
+	t.note("# An entry for the API keys file; it has a hash of the key.\n%s", strings.TrimSpace(entry))
 	return nil
 }

@@ -15,12 +15,12 @@ import (
 type listenCommand struct {
 	client
 
-	Cursor string `placeholder:"CURSOR" help:"where to resume: a cursor that --json printed, or earliest for all that is kept (default: from now)"`
-	JSON   bool   `help:"print every frame as it came, a line each"`
+	Cursor string `placeholder:"CURSOR" help:"cursor to resume from, as --json prints it, or earliest for all stored notifications (default: new notifications only)"`
+	JSON   bool   `help:"print each frame as JSON, one per line"`
 }
 
-// Run prints what arrives until it is interrupted. A connection that ends is
-// made again and resumes from its cursor, where the service lets it come back.
+// Run prints notifications until it is interrupted. If the connection ends, it
+// connects again and resumes from the cursor, unless the close code forbids that.
 func (c *listenCommand) Run(t *terminal) error {
 	base, token, err := c.resolve(t)
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *listenCommand) Run(t *terminal) error {
 	if err = l.run(t.ctx); t.ctx.Err() == nil {
 		return err
 	}
-	return nil // interrupted, as everybody does in the end
+	return nil // an interrupt is the normal end of this command
 }
 
 type listener struct {
@@ -40,28 +40,28 @@ type listener struct {
 	cursor string // of the last frame that was printed
 	json   bool
 
-	wait backoff
+	backoff backoff
 }
 
-// run returns when ctx ends or the service does not want the connection back.
+// run returns when ctx ends, or after an error that forbids another connection.
 func (l *listener) run(ctx context.Context) error {
 	for {
 		err := l.connect(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		after, again := l.comeBack(err)
-		if !again {
+		delay, reconnect := l.reconnect(err)
+		if !reconnect {
 			return err
 		}
-		l.t.tell("%s; connecting again in %s", printable(err.Error()), after.Round(100*time.Millisecond))
-		if err := sleep(ctx, after); err != nil {
+		l.t.note("%s; connecting again in %s", printable(err.Error()), delay.Round(100*time.Millisecond))
+		if err := sleep(ctx, delay); err != nil {
 			return err
 		}
 	}
 }
 
-// connect prints what one connection brings, until it ends.
+// connect opens one connection and prints its events until it ends.
 func (l *listener) connect(ctx context.Context) error {
 	s, err := dial(ctx, l.url, l.token, l.cursor)
 	if err != nil {
@@ -77,15 +77,15 @@ func (l *listener) connect(ctx context.Context) error {
 			return &outputError{err}
 		}
 		if m.Cursor != "" {
-			l.cursor = m.Cursor // only now: what was not printed comes again
+			l.cursor = m.Cursor // after printing, so that an event that was not printed is delivered again
 		}
 		if m.Event == "live" {
-			l.wait.reset()
+			l.backoff.reset()
 		}
 	}
 }
 
-// outputError is a failure to print a frame: no other connection would mend it.
+// outputError is a failure to print a frame, which another connection would not repair.
 type outputError struct{ error }
 
 func (e *outputError) Unwrap() error { return e.error }
@@ -109,16 +109,16 @@ func (l *listener) print(m *message) error {
 		_, err := fmt.Fprintln(l.t.stdout, data.notification)
 		return err
 	case "welcome":
-		l.t.tell("connected as %s", printable(data.User))
+		l.t.note("connected as %s", printable(data.User))
 	case "inbox":
 		return l.printChange(m.Data)
 	case "reset":
-		l.t.tell("what came after the cursor cannot be told in full (%s); what is kept follows", printable(data.Reason))
+		l.t.note("reset (%s): some notifications after the cursor are no longer stored; the stored ones follow", printable(data.Reason))
 	}
 	return nil
 }
 
-// printChange says what was done to notifications, here or elsewhere.
+// printChange prints which notifications were marked or recalled, on any device.
 func (l *listener) printChange(data []byte) error {
 	var change struct {
 		Read, Unread, Archived, Recalled []string
@@ -129,22 +129,22 @@ func (l *listener) printChange(data []byte) error {
 		return fmt.Errorf("read a frame: %w", err)
 	}
 	var done []string
-	for _, did := range []struct {
-		what string
+	for _, c := range []struct {
+		name string
 		ids  []string
 	}{{"read", change.Read}, {"unread again", change.Unread}, {"archived", change.Archived}, {"recalled", change.Recalled}} {
-		if len(did.ids) > 0 {
-			done = append(done, fmt.Sprintf("%d %s", len(did.ids), did.what))
+		if len(c.ids) > 0 {
+			done = append(done, fmt.Sprintf("%d %s", len(c.ids), c.name))
 		}
 	}
 	if change.Count != nil {
 		done = append(done, fmt.Sprintf("%d unread in all", *change.Count))
 	}
-	l.t.tell("inbox: %s", strings.Join(done, ", "))
+	l.t.note("inbox: %s", strings.Join(done, ", "))
 	return nil
 }
 
-// notification is what listen shows to people.
+// notification has the members of a notification that listen prints.
 type notification struct {
 	Time, Type, Title, Body string
 
@@ -168,9 +168,9 @@ func (n notification) String() string {
 	return printable(strings.Join(parts, "  "))
 }
 
-// comeBack says whether to connect again after err, and when: what the
-// contract's table of close codes says, and as much for a refused handshake.
-func (l *listener) comeBack(err error) (after time.Duration, again bool) {
+// reconnect reports whether to connect again after err, and after which delay. It
+// follows the close codes of asyncapi.yaml, and treats refused handshakes alike.
+func (l *listener) reconnect(err error) (delay time.Duration, reconnect bool) {
 	var (
 		output  *outputError
 		closed  *closeError
@@ -182,24 +182,24 @@ func (l *listener) comeBack(err error) (after time.Duration, again bool) {
 	case errors.As(err, &closed):
 		return l.afterClose(closed)
 	case errors.As(err, &problem):
-		return problem.retryAfter(l.wait.next()), problem.passing()
+		return problem.retryAfter(l.backoff.next()), problem.isTemporary()
 	default:
-		return l.wait.next(), true // the network
+		return l.backoff.next(), true // a failure of the network
 	}
 }
 
 func (l *listener) afterClose(closed *closeError) (time.Duration, bool) {
 	switch closed.Code {
-	case 1002, 1003, 1007, 1008, 1009: // our fault, and it would be again
+	case 1002, 1003, 1007, 1008, 1009: // a mistake of this client, which would happen again
 		return 0, false
-	case 4401, 4403: // this token will not do, and there is no other
+	case 4401, 4403: // the token is refused, and there is no other
 		return 0, false
-	case 4409: // another took the place: two would take it from each other for ever
+	case 4409: // replaced by a newer connection: reconnecting would close another one in turn
 		return 0, false
 	case 1012:
 		return restartWait(closed.Reason), true
 	default:
-		return l.wait.next(), true
+		return l.backoff.next(), true
 	}
 }
 
@@ -211,5 +211,5 @@ func restartWait(reason string) time.Duration {
 	if m := restartReason.FindStringSubmatch(reason); m != nil {
 		window, _ = strconv.Atoi(m[1]) // up to four digits
 	}
-	return rand.N(time.Duration(window)*time.Second + 1) //nolint:gosec // no secret hangs on it
+	return rand.N(time.Duration(window)*time.Second + 1) //nolint:gosec // not a secret
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // visit is what a service does to the connection of a listener: it refuses it,
-// or tells it something and closes.
+// or sends its frames and closes.
 type visit struct {
 	status int // not 0: refused
 	frames []string
@@ -160,7 +160,7 @@ func TestListenRefused(t *testing.T) {
 	s := listenTo(t, visit{})
 	got := bellhop(t, nil, "listen", "--url", s.URL, "--token", "wrong")
 	got.want(t, 1, "401")
-	bellhop(t, nil, "listen", "--url", s.URL).want(t, 2, "a token is needed")
+	bellhop(t, nil, "listen", "--url", s.URL).want(t, 2, "no token: set --token or BELLHOP_TOKEN")
 }
 
 // writer cancels when a line with a mark has been printed.

@@ -16,19 +16,19 @@ import (
 type sendCommand struct {
 	client
 
-	User      []string      `sep:"none" placeholder:"USER" help:"whom to tell; may be given more than once"`
-	All       bool          `help:"tell everyone"`
-	Type      string        `required:"" placeholder:"TYPE" help:"what kind of notification it is, such as comment.created"`
-	Title     string        `placeholder:"TEXT" help:"its title"`
-	Body      string        `placeholder:"TEXT" help:"its text"`
-	Data      string        `placeholder:"JSON" help:"a JSON object to pass on"`
-	TTL       time.Duration `placeholder:"DURATION" help:"for how long it is of use, such as 1h"`
-	Priority  string        `enum:"low,normal,high," default:"" placeholder:"low|normal|high" help:"how urgent it is"`
-	Ephemeral bool          `help:"tell open connections only and store nothing"`
+	User      []string      `sep:"none" placeholder:"USER" help:"user to publish to; may be repeated"`
+	All       bool          `help:"publish to everyone; requires the scope notify:broadcast"`
+	Type      string        `required:"" placeholder:"TYPE" help:"type of the notification, such as comment.created"`
+	Title     string        `placeholder:"TEXT" help:"title"`
+	Body      string        `placeholder:"TEXT" help:"text"`
+	Data      string        `placeholder:"JSON" help:"a JSON object for the receiving application"`
+	TTL       time.Duration `placeholder:"DURATION" help:"time after which it disappears from inboxes, such as 1h"`
+	Priority  string        `enum:"low,normal,high," default:"" placeholder:"low|normal|high" help:"priority (default: normal)"`
+	Ephemeral bool          `help:"deliver to open connections only and do not store it"`
 	Key       string        `placeholder:"KEY" help:"idempotency key (default: a new one, so that a retry does not publish twice)"`
 }
 
-// Run publishes and prints the answer.
+// Run publishes the notification and prints the answer of the service.
 func (c *sendCommand) Run(t *terminal) error {
 	body, err := c.draft()
 	if err != nil {
@@ -50,11 +50,11 @@ func (c *sendCommand) Run(t *terminal) error {
 	return err
 }
 
-// draft returns the body of POST /notify. What the service will check is left
-// to the service.
+// draft returns the body of POST /notify. It checks only the form of the flags; the
+// service checks the values.
 func (c *sendCommand) draft() ([]byte, error) {
 	if c.All == (len(c.User) > 0) {
-		return nil, usagef("say --user or --all, and not both")
+		return nil, usagef("set either --user or --all")
 	}
 	if c.TTL%time.Second != 0 || c.TTL < 0 {
 		return nil, usagef("--ttl: %s is not a number of whole seconds", c.TTL)
@@ -81,37 +81,38 @@ func (c *sendCommand) draft() ([]byte, error) {
 	})
 }
 
-// attempts is how often a publish is tried in all.
-const attempts = 6
+// maxAttempts is the maximum number of attempts to publish.
+const maxAttempts = 6
 
-// publish posts body until it is answered for good. All attempts bear the same
-// key, so that the notification is published once even if an answer was lost.
+// publish posts body until the answer is final or there were maxAttempts. All
+// attempts have the same idempotency key, so that the notification is published
+// once even if an answer is lost.
 func publish(t *terminal, base, token, key string, body []byte) ([]byte, error) {
-	var wait backoff
+	var delays backoff
 	for n := 1; ; n++ {
 		resp, answer, err := post(t.ctx, base+"/notify", token, key, body) //nolint:bodyclose // post closes it
 		if err == nil && resp.StatusCode == http.StatusAccepted {
 			return answer, nil
 		}
-		after := wait.next()
+		delay := delays.next()
 		if err == nil {
 			problem := problemOf(resp.StatusCode, resp.Header.Get("Retry-After"), answer)
-			if !problem.passing() {
+			if !problem.isTemporary() {
 				return nil, problem
 			}
-			err, after = problem, problem.retryAfter(after)
+			err, delay = problem, problem.retryAfter(delay)
 		}
-		if n == attempts || t.ctx.Err() != nil {
+		if n == maxAttempts || t.ctx.Err() != nil {
 			return nil, err
 		}
-		t.tell("%v; trying again in %s", err, after.Round(100*time.Millisecond))
-		if err := sleep(t.ctx, after); err != nil {
+		t.note("%v; trying again in %s", err, delay.Round(100*time.Millisecond))
+		if err := sleep(t.ctx, delay); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// post returns the answer's status and headers, and its body, which was read.
+// post makes one attempt and returns the answer, and the body that was read from it.
 func post(ctx context.Context, url, token, key string, body []byte) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

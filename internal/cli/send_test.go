@@ -137,7 +137,7 @@ func TestSendFollowsNoRedirect(t *testing.T) {
 func TestSendUsage(t *testing.T) {
 	const password = "hunter2"
 	for name, args := range map[string][]string{
-		"nobody":       {"--token", "t", "--type", "a"},
+		"no user":      {"--token", "t", "--type", "a"},
 		"ada and all":  {"--token", "t", "--type", "a", "--user", "ada", "--all"},
 		"no token":     {"--type", "a", "--all"},
 		"token":        {"--token", password + "\n", "--token", password + " x", "--type", "a", "--all"},

@@ -16,7 +16,7 @@ type serveCommand struct {
 
 // Help says where settings come from.
 func (*serveCommand) Help() string {
-	return "Every setting may stand in the YAML file, in the environment or on the command line; the later wins. " +
+	return "Each setting can be set in the YAML file, in the environment or by a flag; the later of these wins. " +
 		"BELLHOP_JWT_SECRET is never a flag."
 }
 

@@ -7,26 +7,27 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// purpose is what settings are read for.
+// purpose is the reason for which settings are read.
 type purpose uint8
 
 const (
-	// forClient reads no file that settings name: a running service continues with the
-	// last good content of a file that is broken now, and clients must still find it.
-	forClient purpose = iota
-	forShow
-	forService // which needs a key
+	// forClient is for commands that use a running service. It does not read the files
+	// that settings name: if one is broken now, the service continues with its last good
+	// content, and these commands must still work.
+	forClient  purpose = iota
+	forShow            // for bellhop config
+	forService         // for serve, which requires a key
 )
 
 // settings returns the effective settings, or every mistake in them and in the files
 // that they name.
-func (t *terminal) settings(what purpose) (*config.Config, error) {
-	cfg, err := config.Load(config.Sources{Flags: t.flags, Environ: t.environ, NeedKey: what == forService})
+func (t *terminal) settings(p purpose) (*config.Config, error) {
+	cfg, err := config.Load(config.Sources{Flags: t.flags, Environ: t.environ, NeedKey: p == forService})
 	var mistakes config.Mistakes
 	if err != nil && !errors.As(err, &mistakes) {
 		return nil, err
 	}
-	if what != forClient {
+	if p != forClient {
 		mistakes = append(mistakes, app.Check(t.ctx, cfg)...)
 	}
 	if len(mistakes) > 0 {

@@ -14,12 +14,12 @@ import (
 )
 
 type tokenCommand struct {
-	User     string        `required:"" placeholder:"USER" help:"whom the token is for; if the issuer has a user prefix, with the prefix"`
-	Scope    []string      `placeholder:"SCOPE" help:"what it allows besides receiving: notify:publish, notify:broadcast, notify:admin; may be given more than once"`
-	Topic    []string      `placeholder:"TOPIC" help:"what the user hears of besides its own: a name, or a pattern like project.*; may be given more than once"`
-	TTL      time.Duration `default:"1h" help:"how long it is good for, at most 744h"`
-	Issuer   string        `placeholder:"ISSUER" help:"issuer to name (default: BELLHOP_JWT_ISSUER)"`
-	Audience string        `placeholder:"AUDIENCE" help:"audience to name (default: BELLHOP_JWT_AUDIENCE)"`
+	User     string        `required:"" placeholder:"USER" help:"user of the token, including the user prefix of the issuer if there is one"`
+	Scope    []string      `placeholder:"SCOPE" help:"scope of the token: notify:publish, notify:broadcast or notify:admin; may be repeated (default: none, which allows receiving and marking)"`
+	Topic    []string      `placeholder:"TOPIC" help:"topic whose notifications the user receives: a name, or a pattern like project.*; may be repeated"`
+	TTL      time.Duration `default:"1h" help:"lifetime of the token, at most 744h"`
+	Issuer   string        `placeholder:"ISSUER" help:"issuer (iss) of the token (default: BELLHOP_JWT_ISSUER)"`
+	Audience string        `placeholder:"AUDIENCE" help:"audience (aud) of the token (default: BELLHOP_JWT_AUDIENCE)"`
 
 	Config        string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
 	JWTSecretFile string `name:"jwt-secret-file" type:"setting" placeholder:"PATH" help:"file of the shared secrets"`
@@ -27,10 +27,10 @@ type tokenCommand struct {
 
 // Help adds an example to the command's description.
 func (*tokenCommand) Help() string {
-	return "The secret is BELLHOP_JWT_SECRET; of several, the first signs. Example: bellhop token --user ada --scope notify:publish"
+	return "The token is signed with the first secret of BELLHOP_JWT_SECRET. Example: bellhop token --user ada --scope notify:publish"
 }
 
-// claimsOf returns what every token says that the issuer of the settings signs.
+// claimsOf returns the claims that all tokens signed with the shared secret have.
 func claimsOf(cfg *config.Config) auth.Claims {
 	c := auth.Claims{
 		Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, UserClaim: cfg.JWTUserClaim, UserPrefix: cfg.JWTUserPrefix,
@@ -52,7 +52,7 @@ func signingSecret(cfg *config.Config) ([]byte, error) {
 	}
 	path := cfg.JWTSecretFile
 	if path == "" {
-		return nil, config.Mistakes{{Name: config.Variable("jwt-secret"), Detail: "is needed to sign a token"}}
+		return nil, config.Mistakes{{Name: config.Variable("jwt-secret"), Detail: "is required for signing a token"}}
 	}
 	file, err := watch.Read(path, 1<<20)
 	var secrets []string
