@@ -45,9 +45,10 @@ const (
 
 // message is a group of entries on its way to the stream.
 type message struct {
-	id    string // by which the servers and the applier recognise it
-	data  []byte
-	parts []*pending
+	number uint64
+	id     string // with the number, by which the servers and the applier recognise it
+	data   []byte
+	parts  []*pending
 
 	//nolint:containedctx // it is that of the message: it ends when the message is applied, or at the latest deadline
 	ctx    context.Context
@@ -75,13 +76,15 @@ func newInstance() string {
 	return hex.EncodeToString(id[:])
 }
 
-// add gives m an ID.
+// add adds a message. It gives it an ID unless it has one.
 func (f *inFlight) add(m *message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.next++
-	m.id = f.prefix + strconv.FormatUint(f.next, 10)
-	f.all[f.next] = m
+	if m.id == "" {
+		f.next++
+		m.number, m.id = f.next, f.prefix+strconv.FormatUint(f.next, 10)
+	}
+	f.all[m.number] = m
 }
 
 // remove removes the message with an ID; nil if this process has sent none, or it was
@@ -185,32 +188,27 @@ func (j *Cluster) send(alive context.Context, parts []*pending) {
 		claimed := j.move(parts, partNotStored, partPerhapsStored)
 		if m == nil || len(claimed) < len(m.parts) { // otherwise the same message is sent again
 			if m != nil {
-				j.inFlight.remove(m.id)
 				m.cancel()
 			}
 			if len(claimed) == 0 {
 				return
 			}
-			m = j.newMessage(alive, claimed)
+			m = newMessage(alive, claimed)
 		}
+		j.inFlight.add(m)
 		refused := j.publish(m)
-		if refused == nil {
-			if j.inFlight.remove(m.id) != nil {
-				j.answerAll(m.parts, errUnknown())
-			}
+		if j.inFlight.remove(m.id) == nil { // the applier has answered
 			m.cancel()
 			return
 		}
-		if !isTemporary(refused) {
-			j.inFlight.remove(m.id)
+		if refused == nil || !isTemporary(refused) {
 			m.cancel()
-			j.refuseAll(m.parts, refused)
+			j.answerAll(m.parts, j.failure(refused))
 			return
 		}
 		parts = j.move(m.parts, partPerhapsStored, partNotStored)
 		sleep(m.ctx, wait)
 		if m.ctx.Err() != nil {
-			j.inFlight.remove(m.id)
 			m.cancel()
 			j.answerAll(parts, errUnreachable())
 			return
@@ -218,14 +216,17 @@ func (j *Cluster) send(alive context.Context, parts []*pending) {
 	}
 }
 
-// refuseAll answers the publishers of parts that the servers have refused their entries.
-func (j *Cluster) refuseAll(parts []*pending, refused error) {
-	if isFull(refused) { // which the health logs once
-		j.answerAll(parts, errFull())
-		return
+// failure returns the error for the publishers of a message: nil is that of one which may have
+// been stored.
+func (j *Cluster) failure(refused error) error {
+	switch {
+	case refused == nil:
+		return errUnknown()
+	case isFull(refused): // which the health logs once
+		return errFull()
 	}
 	j.o.Logger.Error("the journal refused a message; nothing of it was stored", "stream", j.o.Stream, "error", refused)
-	j.answerAll(parts, notify.Errorf(notify.ErrUnavailable, "the journal refused it; nothing was stored"))
+	return notify.Errorf(notify.ErrUnavailable, "the journal refused it; nothing was stored")
 }
 
 func errFull() error {
@@ -257,7 +258,7 @@ func (j *Cluster) answerAll(parts []*pending, err error) {
 
 // newMessage returns a message with the entries of parts, whose context ends when the last
 // of their publishers leaves.
-func (j *Cluster) newMessage(alive context.Context, parts []*pending) *message {
+func newMessage(alive context.Context, parts []*pending) *message {
 	size, deadline := 1, parts[0].deadline
 	for _, p := range parts {
 		size += len(p.encoded)
@@ -270,7 +271,6 @@ func (j *Cluster) newMessage(alive context.Context, parts []*pending) *message {
 		m.data = append(m.data, p.encoded...)
 	}
 	m.ctx, m.cancel = context.WithDeadline(alive, deadline)
-	j.inFlight.add(m)
 	return m
 }
 

@@ -104,6 +104,21 @@ func TestAPublisherThatLeaves(t *testing.T) {
 	s.idle()
 }
 
+// A message that comes back although it was refused is applied, and is not sent again.
+func TestAMessageThatComesBackThoughRefused(t *testing.T) {
+	var s *sender
+	s = newSender(t, func(_ int, m *message) error {
+		s.apply(m)
+		return jetstream.ErrNoStreamResponse
+	})
+	p := s.part("one", time.Minute)
+	s.send(t.Context(), []*pending{p})
+	<-p.done
+	assert.Len(t, s.sent, 1)
+	assert.NoError(t, p.refused)
+	s.idle()
+}
+
 // Of the attempts to send a message, one that may have been stored makes the outcome unknown.
 // All of them use one ID.
 func TestOutcomesOfAttempts(t *testing.T) {
