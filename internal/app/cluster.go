@@ -58,29 +58,20 @@ func (s *node) connectCluster() error {
 		return journal.NewCluster(o)
 	}
 	c.peers = peers.NewCluster(peers.ClusterOptions{
-		Conn:     conn,
-		Stream:   cfg.NATSStream,
-		Node:     name,
-		Version:  telemetry.ReadBuild().Version,
-		Hub:      s.hub,
-		Deliver:  s.deliver,
-		State:    c.state,
-		Conflict: c.nameTaken,
-		Logger:   s.logger,
+		Conn:    conn,
+		Stream:  cfg.NATSStream,
+		Node:    name,
+		Version: telemetry.ReadBuild().Version,
+		Hub:     s.hub,
+		Deliver: s.deliver,
+		State:   c.state,
+		Logger:  s.logger,
 	})
 	if len(cfg.NATSMonitor) > 0 {
 		c.monitor = journal.NewMonitor(cfg.NATSMonitor, s.logger)
 	}
 	s.cluster = c
 	return nil
-}
-
-// nameTaken ends the process, since another node has its name. The first call counts.
-func (c *membership) nameTaken(err error) {
-	select {
-	case c.node.failed <- err:
-	default:
-	}
 }
 
 // openReplica opens the store and the journal of a node of a cluster. It waits until the store
@@ -99,8 +90,11 @@ func (s *node) openReplica(ctx context.Context) (network, func() error, error) {
 		c.close()
 		return err
 	}
-	var err error
-	if s.store, err = c.replica.open(ctx, s.storeOptions()); err != nil {
+	err := waitFor(ctx, s.failed, c.peers.NameTaken)
+	if err == nil {
+		s.store, err = c.replica.open(ctx, s.storeOptions())
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, closeNetwork())
 	}
 	j, err := c.open(journal.ClusterOptions{
@@ -123,13 +117,18 @@ func (s *node) openReplica(ctx context.Context) (network, func() error, error) {
 
 // caughtUp waits until this node has applied the entries of the journal.
 func (c *membership) caughtUp(ctx context.Context) error {
+	return waitFor(ctx, c.node.failed, func() error { return c.journal.Load().Ready() })
+}
+
+// waitFor waits until ready returns nil. It returns an error if ctx ends or a part fails.
+func waitFor(ctx context.Context, failed <-chan error, ready func() error) error {
 	tick := time.NewTicker(retryEvery / 10)
 	defer tick.Stop()
-	for c.journal.Load().Ready() != nil {
+	for ready() != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err() //nolint:wrapcheck // interrupted, and nothing more
-		case err := <-c.node.failed:
+		case err := <-failed:
 			return err
 		case <-tick.C:
 		}
@@ -139,6 +138,9 @@ func (c *membership) caughtUp(ctx context.Context) error {
 
 // waiting returns why this node cannot serve yet.
 func (c *membership) waiting() error {
+	if err := c.peers.NameTaken(); err != nil {
+		return err
+	}
 	if err := c.replica.ready(); err != nil {
 		return err
 	}
@@ -152,8 +154,8 @@ func (c *membership) waiting() error {
 
 // ready returns nil if nothing that only a cluster has is missing.
 func (c *membership) ready() error {
-	if c.monitor == nil {
-		return nil
+	if err := c.peers.NameTaken(); err != nil || c.monitor == nil {
+		return err
 	}
 	return c.monitor.Ready()
 }

@@ -8,7 +8,8 @@ import (
 )
 
 type clusterCommand struct {
-	Recover recoverCommand `cmd:"" help:"Accept that the journal of a cluster is lost, and begin a new one with the store of this node."`
+	Status  clusterStatusCommand `cmd:"" default:"withargs" help:"Show the nodes of the cluster, the journal and the last checkpoint."`
+	Recover recoverCommand       `cmd:"" help:"Accept that the journal of a cluster is lost, and begin a new one with the store of this node."`
 }
 
 type recoverCommand struct {

@@ -32,7 +32,7 @@ type State struct {
 }
 
 // precedes reports whether n was started before other. Of two nodes with the same name, the
-// later one must end.
+// later one must not serve.
 func (n *Node) precedes(other *Node) bool {
 	if !n.Started.Equal(other.Started) {
 		return n.Started.Before(other.Started)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,9 +35,6 @@ const (
 	maxPendingBytes    = 64 << 20
 )
 
-// ErrNameTaken says that another running node has the name of this one.
-var ErrNameTaken = errors.New("another node has the same name")
-
 // ClusterOptions configure a Cluster.
 type ClusterOptions struct {
 	Conn    *nats.Conn // the caller closes it after Close
@@ -48,10 +46,6 @@ type ClusterOptions struct {
 	Deliver func(notify.Change) // delivers to the connections of this node; does not wait
 	State   func() State        // of this node
 	Logger  *slog.Logger
-
-	// Conflict is called, by a goroutine of the Cluster, if an older node with the name of
-	// this one is found later than in Join. The process should end.
-	Conflict func(error)
 }
 
 // Cluster is the notify.Peers and the notify.Lease of a node with others. Its methods may be
@@ -60,6 +54,8 @@ type Cluster struct {
 	o     ClusterOptions
 	local *Local
 	self  Node // without its State
+
+	nameTaken atomic.Bool // NameTaken was logged
 
 	mu    sync.Mutex
 	nodes map[string]Node // other nodes by name; guarded by mu
@@ -82,9 +78,8 @@ func NewCluster(o ClusterOptions) *Cluster {
 
 func (c *Cluster) subject(of string) string { return "bellhop." + c.o.Stream + ".peers." + of }
 
-// Join makes this node known to the others and learns which there are. It returns
-// ErrNameTaken if one of them has the same name. If NATS cannot be reached, Join returns nil
-// and the node joins as soon as NATS is reached; Conflict then reports a taken name. The caller must call Close.
+// Join makes this node known to the others and learns which there are. If NATS cannot be
+// reached, the node joins as soon as it is. The caller must call Close.
 func (c *Cluster) Join(ctx context.Context) error {
 	for subject, handle := range map[string]nats.MsgHandler{
 		"beat":        c.onBeat,
@@ -102,36 +97,34 @@ func (c *Cluster) Join(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("subscribe to the other nodes: %w", err), c.Close())
 		}
 	}
-	taken := c.meet(ctx)
-	if taken != nil {
-		return errors.Join(taken, c.Close())
-	}
+	c.meet(ctx)
 	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	c.running.Go(func() { c.beat(ctx) })
 	return nil
 }
 
 // meet asks all nodes for a beat, and waits a moment for the answers.
-func (c *Cluster) meet(ctx context.Context) error {
+func (c *Cluster) meet(ctx context.Context) {
 	if c.o.Conn.Publish(c.subject("who"), []byte{payloadVersion}) != nil {
-		return nil // NATS cannot be reached
+		return // NATS cannot be reached
 	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(joinWait):
 	}
-	return c.conflict()
 }
 
-// conflict returns ErrNameTaken if an older node has the name of this one.
-func (c *Cluster) conflict() error {
+// NameTaken returns an error of kind ErrUnavailable while an older node has the name of this
+// one. This node must not serve then.
+func (c *Cluster) NameTaken() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	other, ok := c.nodes[c.o.Node]
-	if !ok || !c.isAlive(&other, deadAfter) || !other.precedes(&c.self) {
+	if !ok || !isAlive(&other, deadAfter) || !other.precedes(&c.self) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s, started at %s; set BELLHOP_NODE to a name of its own on each node", ErrNameTaken, c.o.Node, other.Started.UTC().Format(time.RFC3339))
+	return notify.Errorf(notify.ErrUnavailable, "another node has the name %s, started at %s; set BELLHOP_NODE to another name on each node",
+		c.o.Node, other.Started.UTC().Format(time.RFC3339))
 }
 
 // Close leaves the cluster and waits until no handler is running.
@@ -176,15 +169,26 @@ func (c *Cluster) beat(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		c.sendBeat(c.subject("beat"))
-		if err := c.conflict(); err != nil {
-			c.o.Conflict(err)
-		}
+		c.logNameTaken()
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// logNameTaken logs when another node has the name of this one, and when it no longer has.
+func (c *Cluster) logNameTaken() {
+	err := c.NameTaken()
+	if was := c.nameTaken.Swap(err != nil); was == (err != nil) {
+		return
+	}
+	if err != nil {
+		c.o.Logger.Error("the name of this node is taken; the node is not ready", "error", err)
+		return
+	}
+	c.o.Logger.Info("the name of this node is free again", "node", c.o.Node)
 }
 
 func (c *Cluster) sendBeat(subject string) {
@@ -214,8 +218,8 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, known := c.nodes[n.Name]
-	if known && before.Instance != n.Instance && c.isAlive(&before, deadAfter) && before.precedes(&n) && n.Name == c.o.Node {
-		return // a third node of this name, which will end
+	if known && before.Instance != n.Instance && isAlive(&before, deadAfter) && before.precedes(&n) {
+		return // of two nodes with one name, the older one counts
 	}
 	if !known || before.Instance != n.Instance {
 		c.o.Logger.Info("another node is running", "node", n.Name, "version", n.Version)
@@ -223,7 +227,7 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 	c.nodes[n.Name] = n
 }
 
-func (c *Cluster) isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < within }
+func isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < within }
 
 // Nodes returns all nodes that were heard within five seconds, including this one, sorted by
 // name.
@@ -243,7 +247,7 @@ func (c *Cluster) others() []Node {
 	var alive []Node
 	for name, n := range c.nodes {
 		switch {
-		case !c.isAlive(&n, deadAfter):
+		case !isAlive(&n, deadAfter):
 			c.o.Logger.Warn("a node is silent; it has stopped, or the network between the nodes has failed", "node", name)
 			delete(c.nodes, name)
 		case name != c.o.Node:

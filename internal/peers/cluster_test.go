@@ -28,7 +28,6 @@ type node struct {
 	ended     []string
 	delivered []*notify.Notification
 	fault     string
-	conflict  chan error
 }
 
 func (n *node) Connections(u notify.UserID) []notify.Connection {
@@ -74,12 +73,12 @@ func (n *node) wasDelivered() []*notify.Notification {
 // newNode returns a node that has not joined yet.
 func newNode(t *testing.T, servers *natsserver.Cluster, name string) *node {
 	t.Helper()
-	n := &node{conn: servers.Connect(t), conflict: make(chan error, 100), open: []notify.Connection{{
+	n := &node{conn: servers.Connect(t), open: []notify.Connection{{
 		ID: "connection-of-" + name, Transport: "websocket", Since: time.UnixMilli(1_800_000_000_000), Address: netip.MustParseAddr("2001:db8::7"),
 	}}}
 	n.Cluster = peers.NewCluster(peers.ClusterOptions{
 		Conn: n.conn, Stream: "TEST", Node: name, Version: "v1", Hub: n, Deliver: n.deliver, State: n.state,
-		Conflict: func(err error) { n.conflict <- err }, Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	return n
 }
@@ -182,29 +181,38 @@ func TestWithoutNATSNothingIsDelivered(t *testing.T) {
 	assert.Len(t, open.Open, 1)
 }
 
+// Of two nodes with one name, the later one must not serve, and may once the other has ended.
 func TestTwoNodesCannotHaveOneName(t *testing.T) {
 	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
-	first := start(t, servers, "a")
-	second := newNode(t, servers, "a")
-	err := second.Join(t.Context())
-	require.ErrorIs(t, err, peers.ErrNameTaken)
-	assert.Contains(t, err.Error(), "BELLHOP_NODE")
+	first := newNode(t, servers, "a")
+	require.NoError(t, first.Join(t.Context()))
+	other := start(t, servers, "b")
+	second := start(t, servers, "a")
+	err := second.NameTaken()
+	require.ErrorIs(t, err, notify.ErrUnavailable)
+	require.ErrorContains(t, err, "BELLHOP_NODE")
+	require.NoError(t, first.NameTaken(), "the older node keeps its name")
+	other.nodes(t, "a", "b")
 
-	// While NATS cannot be reached, a second node cannot know. It finds out later.
+	require.NoError(t, first.Close())
+	require.Eventually(t, func() bool { return second.NameTaken() == nil }, 30*time.Second, 20*time.Millisecond)
+}
+
+// While NATS cannot be reached, a node cannot know that its name is taken. It finds out later.
+func TestATakenNameIsFoundLater(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := start(t, servers, "a")
 	servers.Servers[0].Kill(t)
-	third := newNode(t, servers, "a")
-	require.Eventually(t, func() bool { return !third.conn.IsConnected() }, 30*time.Second, time.Millisecond)
-	require.NoError(t, third.Join(t.Context()))
-	t.Cleanup(func() { assert.NoError(t, third.Close()) })
+	second := newNode(t, servers, "a")
+	require.Eventually(t, func() bool { return !second.conn.IsConnected() }, 30*time.Second, time.Millisecond)
+	require.NoError(t, second.Join(t.Context()))
+	t.Cleanup(func() { assert.NoError(t, second.Close()) })
+	require.NoError(t, second.NameTaken())
 	servers.Servers[0].Start(t)
-	select {
-	case err := <-third.conflict:
-		require.ErrorIs(t, err, peers.ErrNameTaken)
-	case <-time.After(30 * time.Second):
-		t.Fatal("the conflict was not reported")
-	}
-	assert.Empty(t, first.conflict, "the older node keeps its name")
+	require.Eventually(t, func() bool { return second.NameTaken() != nil }, 30*time.Second, 20*time.Millisecond)
+	require.NoError(t, first.NameTaken())
 }
 
 // The ready node with the smallest name holds the lease. Others take over when it stops, is

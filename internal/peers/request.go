@@ -221,7 +221,7 @@ func (c *Cluster) isHolder() bool {
 		return false
 	}
 	for _, n := range c.others() {
-		if n.Name < c.o.Node && n.Fault == "" && c.isAlive(&n, leaseAfter) {
+		if n.Name < c.o.Node && n.Fault == "" && isAlive(&n, leaseAfter) {
 			return false
 		}
 	}

@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"log"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -35,43 +33,11 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	if mode != "" {
-		suite := &suite{}
-		defer suite.end()
-		natsServers = natsserver.Start(suite, natsserver.Options{Servers: 3})
+		program := &natsserver.Program{}
+		defer program.End()
+		natsServers = natsserver.Start(program, natsserver.Options{Servers: 3})
 	}
 	return m.Run()
-}
-
-// suite is the testing.TB of the servers that all tests share.
-type suite struct {
-	testing.TB
-	cleanups []func()
-}
-
-func (*suite) Helper()                  {}
-func (*suite) Failed() bool             { return false }
-func (*suite) Context() context.Context { return context.Background() }
-func (*suite) Fatal(args ...any)        { log.Panic(args...) }
-
-func (*suite) Fatalf(format string, args ...any) { log.Panicf(format, args...) }
-
-func (s *suite) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
-
-func (s *suite) TempDir() string {
-	dir, err := os.MkdirTemp("", "bellhop-e2e-")
-	if err != nil {
-		log.Panic(err)
-	}
-	s.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-func (s *suite) end() {
-	for len(s.cleanups) > 0 {
-		last := len(s.cleanups) - 1
-		s.cleanups[last]()
-		s.cleanups = s.cleanups[:last]
-	}
 }
 
 // instances returns the settings of the nodes of a service.

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+)
+
+type clusterStatusCommand struct {
+	Admin string `placeholder:"URL" help:"address of a node's admin listener (default: the configured one, on this machine)"`
+	JSON  bool   `help:"print the answer of the node as JSON"`
+
+	Config      string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
+	AdminListen string `type:"setting" placeholder:"ADDRESS" help:"address of the admin listener"`
+}
+
+// clusterTimeout is the time that a node has to answer: it asks NATS.
+const clusterTimeout = 10 * time.Second
+
+// Run prints the cluster as a node sees it. It fails if a node is not ready.
+func (c *clusterStatusCommand) Run(t *terminal) error {
+	base := c.Admin
+	if base == "" {
+		cfg, err := t.settings(forClient)
+		if err != nil {
+			return err
+		}
+		local := *cfg
+		local.Listen, local.BasePath, local.TLSCertFile = cfg.AdminListen, "", ""
+		if base, err = localURL(&local); err != nil {
+			return err
+		}
+	}
+	base, err := baseURL(base)
+	if err != nil {
+		return err
+	}
+	body, err := getAdmin(t.ctx, base+"/cluster")
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err := fmt.Fprintf(t.stdout, "%s\n", body)
+		return err
+	}
+	var status httpapi.ClusterStatus
+	if err := json.Unmarshal(body, &status); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return printCluster(t.stdout, &status)
+}
+
+func getAdmin(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{CheckRedirect: refuseRedirect}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, problemOf(resp.StatusCode, "", body)
+	}
+	return body, nil
+}
+
+// printCluster prints a table of the nodes and a line for everything else.
+func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "NODE\tVERSION\tSEQUENCE\tLAG\tREADY\tSTATES") // Flush returns the error
+	notReady := 0
+	for _, n := range s.Nodes {
+		ready := "yes"
+		if !n.Ready {
+			ready = "no: " + n.Reason
+			notReady++
+		}
+		lag := time.Duration(n.Lag * float64(time.Second)).Round(time.Millisecond)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", printable(n.Name), printable(n.Version), n.Sequence, lag, printable(ready), printable(n.Hash))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if x := s.Stream; x != nil {
+		leader := x.Leader
+		if leader == "" {
+			leader = "none"
+		}
+		_, _ = fmt.Fprintf(w, "journal: stream %s, messages %d to %d, %d bytes, leader %s, %d of %d replicas current, identity %s\n",
+			printable(x.Name), x.First, x.Last, x.Bytes, printable(leader), x.Current, x.Replicas, printable(x.Identity)) // the last print returns the error
+	}
+	checkpoint := "none"
+	if cp := s.Checkpoint; cp != nil {
+		checkpoint = fmt.Sprintf("sequence %d, written by %s at %s, %d bytes", cp.Sequence, printable(cp.Node), cp.Written.UTC().Format(time.RFC3339), cp.Bytes)
+	}
+	_, err := fmt.Fprintf(w, "last checkpoint: %s\n", checkpoint)
+	switch {
+	case err != nil:
+		return err
+	case s.Problem != "":
+		return fmt.Errorf("%s", printable(s.Problem))
+	case notReady > 0:
+		return fmt.Errorf("%d of %d nodes are not ready", notReady, len(s.Nodes))
+	}
+	return nil
+}
