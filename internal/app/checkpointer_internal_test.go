@@ -93,7 +93,7 @@ func TestSpaceIsMadeInAFullStream(t *testing.T) {
 	n.publish(t, 1, 5)
 	n.checkpoint(t)
 	c := n.writer()
-	for range 3 {
+	for range 2 {
 		fill(t, n)
 		require.True(t, n.journal.Full())
 		require.NoError(t, c.relieve(t.Context()))

@@ -93,10 +93,14 @@ func (f facts) restored(why string) decision {
 // adopted decides about a store that has been used without a cluster.
 func (f facts) adopted() decision {
 	switch {
-	case f.origin == f.local.Identity, f.origin == "" && f.stream.First == 1 && f.stream.Last == 0 && len(f.checkpoints)+len(f.others) == 0:
+	case f.origin == originOf(f.local), f.origin == "" && f.stream.First == 1 && f.stream.Last == 0 && len(f.checkpoints)+len(f.others) == 0:
 		return decision{action: adopt, why: "the stream is empty"}
 	default:
 		return decision{action: refuse, why: "the store has been used without a cluster, and the stream has a history of its own. " +
 			"To join the cluster without this store, move it away; to begin a cluster with it, choose a new BELLHOP_NATS_STREAM"}
 	}
 }
+
+// originOf returns the origin of a journal that begins with a store. The sequence is part of
+// it, so that of two copies of one store, of which one was used further, only one can be it.
+func originOf(c store.Contents) string { return fmt.Sprintf("%s@%d", c.Identity, c.Sequence) }

@@ -238,7 +238,7 @@ func (r *recovery) fork(ctx context.Context) (begins store.Contents, err error) 
 	if begins, err = store.InspectCheckpoint(dir); err != nil {
 		return begins, err
 	}
-	if _, err := r.checkpoints.ClaimOrigin(ctx, r.plan.To, begins.Identity); err != nil {
+	if _, err := r.checkpoints.ClaimOrigin(ctx, r.plan.To, originOf(begins)); err != nil {
 		return begins, err
 	}
 	_, err = r.checkpoints.Write(ctx, dir, journal.Checkpoint{Journal: r.plan.To, Sequence: begins.Sequence, Node: r.node})

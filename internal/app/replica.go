@@ -173,7 +173,7 @@ func (r *replica) carryOut(ctx context.Context, d decision, f facts) error {
 		return nil
 	case adopt:
 		r.logger.Info("the store becomes the beginning of a cluster", "sequence", uint64(f.local.Sequence), "journal", f.stream.Journal)
-		return r.claim(ctx, f.stream.Journal, f.local.Identity)
+		return r.claim(ctx, f.stream.Journal, originOf(f.local))
 	case begin:
 		if err := r.claim(ctx, f.stream.Journal, journal.OriginEmpty); err != nil {
 			return err

@@ -12,8 +12,8 @@ import (
 const originPrefix = "origin."
 
 // OriginEmpty is the origin of a journal whose first entry is applied to an empty store. Any
-// other origin is the identity of a standalone store, whose checkpoint precedes the first
-// entry.
+// other origin names the store to which it is applied, and of which there is, or will be, a
+// checkpoint.
 const OriginEmpty = "empty"
 
 // ErrNoOrigin says that a journal has no recorded origin.
