@@ -233,9 +233,7 @@ func isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < 
 // name.
 func (c *Cluster) Nodes() []Node {
 	all := []Node{c.node()}
-	for _, n := range c.others() {
-		all = append(all, n)
-	}
+	all = append(all, c.others()...)
 	slices.SortFunc(all, func(a, b Node) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -193,14 +193,14 @@ func (c *Cluster) Acquire(ctx context.Context) (held context.Context, release fu
 		case <-tick.C:
 		}
 	}
-	held, lose := context.WithCancel(ctx)
+	lease, lose := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer lose()
-		c.watchLease(held)
+		c.watchLease(lease)
 	}()
-	return held, func() { lose(); <-done }, nil
+	return lease, func() { lose(); <-done }, nil
 }
 
 // watchLease returns when this node has lost the lease, or ctx has ended.

@@ -29,7 +29,7 @@ var (
 	streams     atomic.Int32        // each service has a stream of its own
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // the servers must be stopped before
 
 func run(m *testing.M) int {
 	if mode != "" {

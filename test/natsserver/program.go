@@ -2,7 +2,7 @@ package natsserver
 
 import (
 	"context"
-	"log"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -24,10 +24,10 @@ func (*Program) Failed() bool { return false }
 func (*Program) Context() context.Context { return context.Background() }
 
 // Fatal is of testing.TB.
-func (*Program) Fatal(args ...any) { log.Panic(args...) }
+func (*Program) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
 // Fatalf is of testing.TB.
-func (*Program) Fatalf(format string, args ...any) { log.Panicf(format, args...) }
+func (*Program) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // Cleanup is of testing.TB. End calls f.
 func (p *Program) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
@@ -36,7 +36,7 @@ func (p *Program) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
 func (p *Program) TempDir() string {
 	dir, err := os.MkdirTemp("", "bellhop-")
 	if err != nil {
-		log.Panic(err)
+		panic(err)
 	}
 	p.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir

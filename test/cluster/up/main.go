@@ -10,7 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -34,8 +34,10 @@ const readyTimeout = time.Minute
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx); err != nil {
-		log.Fatal(err)
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		stop()
+		os.Exit(1) //nolint:forbidigo // main exits
 	}
 }
 
@@ -54,7 +56,7 @@ type node struct {
 	log                 string // path
 }
 
-func run(ctx context.Context) (err error) {
+func run(ctx context.Context, out io.Writer) (err error) {
 	owner := &natsserver.Program{}
 	defer owner.End()
 	c := &cluster{dir: owner.TempDir(), secret: rand.Text() + rand.Text()}
@@ -62,7 +64,7 @@ func run(ctx context.Context) (err error) {
 	_, file, _, _ := runtime.Caller(0)
 	build := exec.CommandContext(ctx, "go", "build", "-o", c.program, "./cmd/bellhop")
 	build.Dir, build.Stderr = filepath.Join(filepath.Dir(file), "..", "..", ".."), os.Stderr
-	fmt.Println("building bellhop and starting three NATS servers …")
+	fmt.Fprintln(out, "building bellhop and starting three NATS servers …")
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build bellhop: %w", err)
 	}
@@ -78,11 +80,11 @@ func run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := c.explain(ctx); err != nil {
+	if err := c.explain(ctx, out); err != nil {
 		return err
 	}
 	<-ctx.Done()
-	fmt.Println("\nstopping …")
+	fmt.Fprintln(out, "\nstopping …")
 	return nil
 }
 
@@ -131,12 +133,13 @@ func freeAddress(ctx context.Context) (string, error) {
 func (n *node) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	client := &http.Client{Timeout: time.Second}
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.public+"/readyz", http.NoBody)
 		if err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -153,7 +156,7 @@ func (n *node) waitReady(ctx context.Context) error {
 }
 
 // explain prints what can be tried.
-func (c *cluster) explain(ctx context.Context) error {
+func (c *cluster) explain(ctx context.Context, out io.Writer) error {
 	ada, err := c.token(ctx, "--user", "ada")
 	if err != nil {
 		return err
@@ -163,13 +166,13 @@ func (c *cluster) explain(ctx context.Context) error {
 		return err
 	}
 	for i, s := range c.servers.Servers {
-		fmt.Printf("NATS %d   %s   monitoring %s\n", i+1, s.URL, s.Monitor)
+		fmt.Fprintf(out, "NATS %d   %s   monitoring %s\n", i+1, s.URL, s.Monitor)
 	}
 	for _, n := range c.nodes {
-		fmt.Printf("%s   http://%s   admin http://%s   log %s   process %d\n", n.name, n.public, n.admin, n.log, n.process.Process.Pid)
+		fmt.Fprintf(out, "%s   http://%s   admin http://%s   log %s   process %d\n", n.name, n.public, n.admin, n.log, n.process.Process.Pid)
 	}
 	first, last := c.nodes[0], c.nodes[nodes-1]
-	fmt.Printf(`
+	fmt.Fprintf(out, `
 # listen as Ada on one node
 %s listen --url http://%s --cursor earliest --token %s
 
