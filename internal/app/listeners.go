@@ -41,11 +41,11 @@ func (s *node) listen(ctx context.Context) error {
 	var config net.ListenConfig
 	var err error
 	if l.public, err = config.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("open the public listener: %w", err)
 	}
 	l.public = nowait.Listen(l.public)
 	if l.admin, err = config.Listen(ctx, "tcp", s.cfg.AdminListen); err != nil {
-		return errors.Join(fmt.Errorf("listen for operators: %w", err), l.public.Close())
+		return errors.Join(fmt.Errorf("open the admin listener: %w", err), l.public.Close())
 	}
 	if s.certificate != nil {
 		l.public = s.certificate.listen(l.public)
@@ -64,7 +64,8 @@ func (s *node) startServers() {
 	l.adminServer = httpapi.NewAdminServer(&l.adminHandler, s.cfg.HeadBytes, s.logger)
 	s.start(l.public, l.publicServer)
 	s.start(l.admin, l.adminServer)
-	s.logger.Info("listening", "public", l.public.Addr().String(), "admin", l.admin.Addr().String())
+	s.logger.Info("listening", "public", l.public.Addr().String(), "admin", l.admin.Addr().String(),
+		"max_connections", s.maxConnections()) // 0: no limit
 }
 
 // start runs a server in a goroutine, which s.running waits for.

@@ -3,6 +3,7 @@ package app
 import (
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,7 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 )
 
-// All that is shared out, and the store, is no more than there is.
+// The store and all budgets together are not more than the memory.
 func TestMemoryIsDividedAmongItsUses(t *testing.T) {
 	for _, m := range []memory{512 << 20, 1 << 30, 16 << 30, 1 << 40} {
 		for _, overTLS := range []bool{false, true} {
@@ -25,7 +26,7 @@ func TestMemoryIsDividedAmongItsUses(t *testing.T) {
 	assert.Greater(t, memory(16<<30).connections(false), 1_000_000)
 	assert.Equal(t, int64(256<<20), memory(16<<30).queued(256<<20, 1<<20))
 	assert.Less(t, memory(512<<20).queued(256<<20, 1<<20), int64(128<<20))
-	assert.Equal(t, int64(1<<20), memory(1<<20).queued(256<<20, 1<<20), "a connection always has its own")
+	assert.Equal(t, int64(1<<20), memory(1<<20).queued(256<<20, 1<<20), "at least one send queue fits")
 
 	var unknown memory
 	assert.Zero(t, unknown.connections(false))
@@ -36,21 +37,33 @@ func TestMemoryIsDividedAmongItsUses(t *testing.T) {
 func TestMemoryLimitsConnections(t *testing.T) {
 	s := &node{cfg: config.Default(), memory: 256 << 20}
 	if most := maxOpenFiles(); most > 0 && most < 10_000 {
-		s.memory = 200 << 20 // so that memory is what is short
+		s.memory = 200 << 20 // so that memory is the smaller limit
 	}
 	most := s.maxConnections()
 	assert.Equal(t, lesser(most, s.memory.connections(false)), most)
 	assert.Positive(t, most)
 	assert.Equal(t, lesser(s.maxNetworkConnections(), most+s.memory.httpConnections()), s.maxNetworkConnections())
 	s.certificate = &certificate{}
-	assert.Less(t, s.maxConnections(), most, "TLS takes more")
+	assert.Less(t, s.maxConnections(), most, "connections over TLS need more memory")
 	s.cfg.Connections = 7
-	assert.Equal(t, 7, s.maxConnections(), "who says a number has it")
+	assert.Equal(t, 7, s.maxConnections(), "an explicit number takes precedence")
 }
 
-// What GOMEMLIMIT says counts, too.
+// GOMEMLIMIT is one of the limits.
 func TestMemoryIsTheSmallestLimit(t *testing.T) {
 	before := debug.SetMemoryLimit(1 << 30)
 	defer debug.SetMemoryLimit(before)
 	assert.LessOrEqual(t, findMemory(slog.New(slog.DiscardHandler)), memory(1<<30))
+}
+
+func TestALowLimitOnOpenFilesIsLogged(t *testing.T) {
+	var log strings.Builder
+	s := &node{cfg: config.Default(), logger: slog.New(slog.NewTextHandler(&log, nil))}
+	s.cfg.Connections = 1000
+	s.checkFiles(0)
+	s.checkFiles(1800)
+	assert.Empty(t, log.String(), "an unknown limit, and one that is just enough")
+	s.checkFiles(1799)
+	assert.Contains(t, log.String(), "the limit on open files is low")
+	assert.Contains(t, log.String(), "limit=1799 max_connections=1000")
 }

@@ -151,6 +151,9 @@ func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
 	for late := range s.failed {
 		err = errors.Join(err, late)
 	}
+	if err == nil {
+		s.logger.Info("stopped")
+	}
 	return err
 }
 

@@ -28,6 +28,7 @@ func (s *node) openState(ctx context.Context) (stop func() error, err error) {
 		return nil, err
 	}
 	s.checkReserve()
+	s.checkFiles(maxOpenFiles())
 	s.checkClock()
 	s.metrics.Observe(s.storeSamples)
 	s.metrics.Observe(s.hubSamples)
@@ -171,19 +172,28 @@ func (s *node) checkReserve() {
 	}
 }
 
+// checkFiles warns if the limit on open files has no space for all connections and for
+// what is reserved.
+func (s *node) checkFiles(limit int) {
+	if connections := s.maxConnections(); limit > 0 && connections+reservedFiles > limit {
+		s.logger.Warn("the limit on open files is low; set ulimit -n to the number of connections plus 800",
+			"limit", limit, "max_connections", connections)
+	}
+}
+
 // checkClock warns if the clock of the machine is behind the last entry by more than a
 // restart and a correction by NTP explain.
 func (s *node) checkClock() {
 	if ahead := time.Until(s.store.LastTime()); ahead > time.Minute {
-		s.logger.Warn("the clock is behind the last stored entry: was it ahead before? "+
-			"New notifications get later times than the clock's until it has caught up", "behind", ahead.String())
+		s.logger.Warn("the clock is behind the newest stored entry; check the clock. "+
+			"Until it has caught up, new notifications get the time of that entry", "behind", ahead.String())
 	}
 }
 
 // die ends the process when its disk cannot be trusted: the state in memory may differ from
 // the stored one, which a restart reads again.
 func (s *node) die(err error) {
-	s.logger.Error("ending at once", "error", err)
+	s.logger.Error("the store has failed; the process exits, and must be started again", "error", err)
 	if s.log != nil {
 		s.log.Flush()
 	}

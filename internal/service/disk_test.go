@@ -22,7 +22,7 @@ func TestADiskBelowItsReserveIsLoggedOnceAtBothEnds(t *testing.T) {
 			pass(time.Second)
 			require.Equal(t, free == 0, b.Ready() != nil)
 		}
-		require.Regexp(t, `^.*level=WARN msg="disk below reserve; publishing refused" free=0 reserve=1\n`+
-			`.*level=INFO msg="disk above reserve again; publishing resumed" free=1 reserve=1\n$`, log.String())
+		require.Regexp(t, `^.*level=WARN msg="disk below reserve; publishing refused" free_bytes=0 min_free_bytes=1\n`+
+			`.*level=INFO msg="disk above reserve again; publishing resumed" free_bytes=1 min_free_bytes=1\n$`, log.String())
 	})
 }

@@ -13,9 +13,9 @@ func (s *Service) watchDisk() {
 	full := free < s.opts.Reserve
 	switch was := s.diskFull.Swap(full); {
 	case full && !was:
-		s.opts.Logger.Warn("disk below reserve; publishing refused", "free", free, "reserve", s.opts.Reserve)
+		s.opts.Logger.Warn("disk below reserve; publishing refused", "free_bytes", free, "min_free_bytes", s.opts.Reserve)
 	case was && !full:
-		s.opts.Logger.Info("disk above reserve again; publishing resumed", "free", free, "reserve", s.opts.Reserve)
+		s.opts.Logger.Info("disk above reserve again; publishing resumed", "free_bytes", free, "min_free_bytes", s.opts.Reserve)
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Store) reconcile(replicated bool) error {
 	switch {
 	case marked == nil && replicated:
 	case marked == nil && s.state.last > 0:
-		s.log.Warn("the store has no watermark yet: a loss before this start cannot be noticed", "dir", s.dir)
+		s.log.Warn("the file watermark is missing; it is created, and a loss before this start cannot be noticed", "dir", s.dir)
 	case marked == nil:
 	case marked.store != own:
 		s.log.Warn("the watermark belongs to another store; it is replaced, and a loss before this start cannot be noticed", "dir", s.dir)

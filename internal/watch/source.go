@@ -272,7 +272,7 @@ func (s *Source[T]) refresh(ctx context.Context) {
 	case ctx.Err() != nil: // the service stops
 	case before != nil && before.Error() == err.Error(): // has been logged
 	case first:
-		log.Warn("source cannot be loaded; no version is in use until it can", "error", err)
+		log.Warn("source cannot be loaded; no version is in use", "error", err)
 	default:
 		log.Warn("source cannot be loaded; the last good version stays in use", "error", err)
 	}
