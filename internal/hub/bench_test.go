@@ -26,7 +26,7 @@ func (s sink) Write(events []*hub.Event, _ bool) (bool, error) {
 }
 func (sink) Size(*hub.Event) int { return 300 }
 func (sink) Name() string        { return "test" }
-func (sink) Tries() bool         { return true }
+func (sink) Nonblocking() bool   { return true }
 func (sink) Ping() (bool, error) { return true, nil }
 func (sink) Close(notify.Close)  {}
 

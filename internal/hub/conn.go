@@ -127,9 +127,9 @@ func (c *Conn) End(why notify.Close) {
 	c.shard.endLocked(c, why)
 }
 
-// offerLocked queues e for c, unless c has seen it: at once if c is live; otherwise c
-// finds it in its history. It reports whether e was queued. Then the caller must make
-// sure that c has a writer.
+// offerLocked queues e if c is live and has not seen it. While c is joining, it only raises
+// seen, because c will find e in its history; an ephemeral event is held. It reports whether
+// e was queued: then the caller must make sure that c has a writer.
 func (c *Conn) offerLocked(e *Event) bool {
 	switch {
 	case e.Sequence == 0 && c.phase == joining:
@@ -198,7 +198,7 @@ func (c *Conn) isManyLocked(events []*Event) bool {
 		bytes += c.transport.Size(e)
 	}
 	h := c.shard.hub
-	return len(events) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasRoomFor(bytes)
+	return len(events) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasBudgetFor(bytes)
 }
 
 // enqueueLocked queues e and makes sure that c has a writer.
@@ -232,26 +232,27 @@ func (c *Conn) putLocked(e *Event) bool {
 	return true
 }
 
-// isLongLocked reports whether the queue is at least half full although the peer takes
-// what is sent.
+// isLongLocked reports whether the queue is at least half full although the peer is not
+// blocked.
 func (c *Conn) isLongLocked() bool {
 	opts := &c.shard.hub.opts
 	n, bytes := c.queue.size(c.transport)
 	return n > 0 && !c.blocked && (2*n >= opts.QueueLen-1 || 2*bytes >= opts.QueueBytes)
 }
 
-// awaitTaken returns when a worker has taken a long queue, or has found that it must wait
-// for the peer: until then, the peer is not what is slow.
-func (c *Conn) awaitTaken() {
+// awaitShortQueue waits while the queue is long, until a worker has taken it or has found
+// that the peer is slow. Before that, the delay is the service's own, and c must not end as
+// too slow.
+func (c *Conn) awaitShortQueue() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	for c.isLongLocked() {
-		c.shard.taken.Wait()
+		c.shard.queueTaken.Wait()
 	}
 }
 
-// isFullLocked reports whether an event of a size does not fit beside the events that
-// are queued and in flight.
+// isFullLocked reports whether an event of this size exceeds the limits of the queue,
+// which count the events in flight too.
 func (c *Conn) isFullLocked(size int) bool {
 	n, bytes := c.queue.size(c.transport)
 	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+size
@@ -282,7 +283,7 @@ func (s *shard) endLocked(c *Conn, why notify.Close) {
 	case isAbrupt(why):
 		c.closeLocked()
 	case c.writing: // the writer closes when everything is written
-		time.AfterFunc(CloseTimeout, c.cut)
+		time.AfterFunc(CloseTimeout, c.closeOverdue)
 	default:
 		c.wakeLocked()
 	}

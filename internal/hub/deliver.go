@@ -31,7 +31,7 @@ func (h *Hub) Deliver(to notify.Readers, at time.Time, e *Event) {
 		}
 	}
 	direct.write()
-	awaitTaken(long)
+	awaitShortQueue(long)
 }
 
 // direct is the connections to which the delivering goroutine writes itself, after it
@@ -44,7 +44,7 @@ type direct struct {
 // addLocked makes the delivering goroutine the writer of c, or leaves c to a worker if
 // there are enough already.
 func (d *direct) addLocked(c *Conn) {
-	if d.n == len(d.conns) || !c.transport.Tries() {
+	if d.n == len(d.conns) || !c.transport.Nonblocking() {
 		c.wakeLocked()
 	} else if c.claimLocked() {
 		d.conns[d.n] = c
@@ -76,7 +76,7 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, event func(notify.Topic) *Eve
 			long = h.shards[i].deliverTopics(hits, events, long)
 		}
 	}
-	awaitTaken(long)
+	awaitShortQueue(long)
 }
 
 // DeliverShared offers the same events to every connection of the readers in to, with
@@ -91,7 +91,7 @@ func (h *Hub) DeliverShared(to notify.Readers, seq notify.Sequence, events []*Ev
 		}
 	}
 	h.each(to, offer)
-	awaitTaken(long)
+	awaitShortQueue(long)
 }
 
 // DeliverUser does what DeliverShared does for the connections of one user, each with
@@ -115,7 +115,7 @@ func (h *Hub) offerUser(u notify.UserID, makeEvents func(notify.Reader) ([]*Even
 			long = append(long, c)
 		}
 	}
-	awaitTaken(long)
+	awaitShortQueue(long)
 }
 
 // byReader caches values that were made for the readers of one user.
@@ -145,9 +145,9 @@ func (all *byReader[T]) get(c *Conn, mk func(notify.Reader) (T, bool)) (T, bool)
 // delivering goroutine calls it after the last of them.
 func (h *Hub) Reached(seq notify.Sequence) { h.delivered.Store(uint64(seq)) }
 
-func awaitTaken(long []*Conn) {
+func awaitShortQueue(long []*Conn) {
 	for _, c := range long {
-		c.awaitTaken()
+		c.awaitShortQueue()
 	}
 }
 
@@ -293,7 +293,7 @@ func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.
 			long = append(long, c)
 		}
 	})
-	awaitTaken(long)
+	awaitShortQueue(long)
 }
 
 // FollowUser does what FollowShared does for the connections of one user, with events

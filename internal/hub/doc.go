@@ -43,11 +43,12 @@
 //	                                  the peer does not take all ────┘        │      │
 //	                                  at once: writeRest, in a goroutine ─────┼──────┘
 //	                                  of its own, waits                       │
-//	                                                        ended, queue empty: sayBye
+//	                                                        ended, queue empty: closeTransport
 //	                                                        calls Transport.Close
 //
-// If the peer does not take everything within CloseTimeout after the end, cut calls
-// Transport.Close beside the writer. Transport.Close is called once.
+// If the writer has not finished within CloseTimeout after the end, because the peer reads
+// too slowly, closeOverdue calls Transport.Close, and the write fails. Transport.Close is
+// called once.
 //
 // # Locks
 //

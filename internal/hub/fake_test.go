@@ -95,8 +95,8 @@ func (p *peer) Write(events []*hub.Event, wait bool) (bool, error) {
 
 func (*peer) Size(e *hub.Event) int { return len(textOf(e)) }
 
-func (*peer) Name() string { return "test" }
-func (*peer) Tries() bool  { return true }
+func (*peer) Name() string      { return "test" }
+func (*peer) Nonblocking() bool { return true }
 
 func (p *peer) Ping() (bool, error) {
 	if done, err := p.Write(nil, false); !done || err != nil {

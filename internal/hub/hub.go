@@ -106,12 +106,12 @@ type shard struct {
 	hub    *Hub
 	number int
 
-	mu      sync.Mutex
-	users   map[notify.UserID][]*Conn       // oldest first
-	topics  map[notify.TopicPattern][]*Conn // that receive it; no list is empty
-	recount recount
-	wheel   wheel
-	taken   sync.Cond // on mu: a long queue was taken, or its connection is blocked
+	mu         sync.Mutex
+	users      map[notify.UserID][]*Conn       // oldest first
+	topics     map[notify.TopicPattern][]*Conn // that receive it; no list is empty
+	recount    recount
+	wheel      wheel
+	queueTaken sync.Cond // on mu: a long queue was taken, or its connection is blocked
 }
 
 // New returns a hub without connections. The caller must call Run, and Drain in the end.
@@ -126,7 +126,7 @@ func New(opts Options) *Hub {
 		s.hub, s.number = h, i
 		s.users, s.wheel = make(map[notify.UserID][]*Conn), newWheel(&h.opts)
 		s.topics = make(map[notify.TopicPattern][]*Conn)
-		s.taken.L = &s.mu
+		s.queueTaken.L = &s.mu
 	}
 	return h
 }

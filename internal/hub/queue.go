@@ -71,8 +71,8 @@ func (h *Hub) freeBatch(b *batch) {
 	h.batches.Put(b)
 }
 
-// hasRoomFor reports whether n bytes are at most half of what is left in the budget.
-func (h *Hub) hasRoomFor(n int) bool {
+// hasBudgetFor reports whether n bytes are at most half of what is left in the budget.
+func (h *Hub) hasBudgetFor(n int) bool {
 	left, limited := h.budget.Left()
 	return !limited || 2*int64(n) <= left
 }

@@ -12,7 +12,7 @@ type deaf struct{}
 
 func (deaf) Size(*Event) int                    { return 1 }
 func (deaf) Name() string                       { return "test" }
-func (deaf) Tries() bool                        { return true }
+func (deaf) Nonblocking() bool                  { return true }
 func (deaf) Write([]*Event, bool) (bool, error) { return true, nil }
 func (deaf) Ping() (bool, error)                { return true, nil }
 func (deaf) Close(notify.Close)                 {}

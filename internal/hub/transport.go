@@ -15,18 +15,18 @@ type Transport interface {
 
 	// Write writes events in order with one system call, and keeps none of
 	// them. With wait, it waits for the peer, for at most ten seconds. Without,
-	// it writes what the network takes at once; done is false if there is a
-	// rest, which the transport keeps and the next Write or Ping writes first.
+	// it writes only what the network accepts immediately; done is false if there
+	// is a rest, which the transport keeps and the next Write or Ping writes first.
 	Write(events []*Event, wait bool) (done bool, err error)
 
-	// Tries reports whether Write without wait writes what the network takes.
-	// If not, Write only adds to the rest.
-	Tries() bool
+	// Nonblocking reports whether Write without wait writes what the network
+	// accepts. If not, such a Write only keeps the events for the next one.
+	Nonblocking() bool
 
-	// Ping asks the peer for a sign of life, as Write does without wait.
+	// Ping sends a ping, in the way of Write without wait.
 	Ping() (done bool, err error)
 
-	// Close sends the reason, where that is still possible, and closes the
+	// Close sends the reason, if that is still possible, and closes the
 	// connection; a Write under way fails soon. It is called once, and may take a
 	// second or two.
 	Close(why notify.Close)

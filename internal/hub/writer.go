@@ -10,40 +10,41 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// ready is the list of claimed connections that wait for a worker. A few workers write to
-// them in turn, and none waits for a peer: a connection whose peer does not take
-// everything at once gets a goroutine of its own until it has.
+// ready is the queue of claimed connections. A few workers take connections from it and
+// write to them. A worker never waits for a peer: if the network does not accept all events
+// of a connection, a goroutine of that connection waits and writes the rest.
 type ready struct {
 	mu      sync.Mutex
-	conns   []*Conn // those before head are taken
+	conns   []*Conn // those before head have been taken
 	head    int
-	workers int // that run
+	workers int // number of running workers
 }
 
-// shareSize is how many connections a worker takes at a time, and how many the
-// delivering goroutine writes to itself.
+// shareSize is the number of connections that a worker takes at a time, and the number
+// to which the delivering goroutine itself writes.
 const shareSize = 16
 
-// add adds c. It reports whether the caller must start one more worker, of at most most.
-func (r *ready) add(c *Conn, most int) (more bool) {
+// add appends c. It reports whether the caller must start a worker, which is the case
+// until maxWorkers are running.
+func (r *ready) add(c *Conn, maxWorkers int) (start bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.conns = append(r.conns, c)
-	if r.workers >= most {
+	if r.workers >= maxWorkers {
 		return false
 	}
 	r.workers++
 	return true
 }
 
-// takeShare moves the next connections into share and returns them. A worker that gets
-// none must end.
+// takeShare moves the next connections into share and returns those. A worker that gets
+// none must end: it no longer counts as running.
 func (r *ready) takeShare(share []*Conn) []*Conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := copy(share, r.conns[r.head:])
 	clear(r.conns[r.head : r.head+n])
-	if r.head += n; r.head > len(r.conns)/2 { // all gone, or mostly: it must not grow for ever
+	if r.head += n; r.head > len(r.conns)/2 { // compact the slice, so that it does not grow without bound
 		r.conns, r.head = slices.Delete(r.conns, 0, r.head), 0
 	}
 	if n == 0 {
@@ -53,7 +54,8 @@ func (r *ready) takeShare(share []*Conn) []*Conn {
 }
 
 // claimLocked makes the caller the writer of c, unless c has one. If it reports true, the
-// caller must release the lock and call write, writeSome or leaveToWorker.
+// caller must call write, writeSome or queueForWorker; the first two after releasing the
+// lock.
 func (c *Conn) claimLocked() bool {
 	if c.writing || c.closing {
 		return false
@@ -63,15 +65,15 @@ func (c *Conn) claimLocked() bool {
 	return true
 }
 
-// wakeLocked makes sure that c has a writer, which finds what there is to do.
+// wakeLocked makes sure that c has a writer, which then finds changes to the fields of c.
 func (c *Conn) wakeLocked() {
 	if c.claimLocked() {
-		c.leaveToWorker()
+		c.queueForWorker()
 	}
 }
 
-// leaveToWorker leaves writing to a worker. The caller has claimed c.
-func (c *Conn) leaveToWorker() {
+// queueForWorker makes a worker the writer of c, which the caller has claimed.
+func (c *Conn) queueForWorker() {
 	h := c.shard.hub
 	if h.ready.add(c, h.workers) {
 		h.tasks.Add(1)
@@ -82,9 +84,9 @@ func (c *Conn) leaveToWorker() {
 // work writes to the connections that are ready, until there are no more.
 func (h *Hub) work() {
 	defer h.tasks.Done()
-	var room [shareSize]*Conn
+	var buffer [shareSize]*Conn
 	for {
-		share := h.ready.takeShare(room[:])
+		share := h.ready.takeShare(buffer[:])
 		if len(share) == 0 {
 			return
 		}
@@ -94,88 +96,91 @@ func (h *Hub) work() {
 	}
 }
 
-// write writes the queued events, batch by batch, until there are no more. If c has ended
-// meanwhile, the reason comes last. Waiting for the peer is left to another goroutine.
-// The writer counts as one of the hub's tasks.
+// write writes the queued events, batch by batch, until the queue is empty. If c has ended
+// by then, it starts the goroutine that closes the transport. If a write would wait for the
+// peer, another goroutine becomes the writer. The writer counts as one of the hub's tasks.
 func (c *Conn) write() {
-	for over := false; !over; {
-		over = c.writeOnce()
+	for done := false; !done; {
+		done = c.writeOnce()
 	}
 }
 
-// writeSome is write for a caller with other work: if more events are queued meanwhile,
-// it leaves them to a worker.
+// writeSome is write for a caller that has other work: it writes the events that are queued
+// now, and a worker writes those that are queued meanwhile.
 func (c *Conn) writeSome() {
-	const steps = 2 // to write what is queued, and to find that there is no more
+	const steps = 2 // one writes the batch, one finds the queue empty
 	for range steps {
 		if c.writeOnce() {
 			return
 		}
 	}
-	c.leaveToWorker()
+	c.queueForWorker()
 }
 
-// unsure is how long a write may last before the peer counts as slow, if the transport
-// cannot write without waiting.
-const unsure = 20 * time.Millisecond
+// slowAfter is how long a write may last before the peer counts as slow. It applies to
+// transports that cannot write without waiting.
+const slowAfter = 20 * time.Millisecond
 
-// writeRest waits until the peer has taken the rest, and continues to write.
+// writeRest waits until the network has accepted the rest of a write, and continues to
+// write.
 func (c *Conn) writeRest() {
-	if c.transport.Tries() {
+	if c.transport.Nonblocking() {
 		c.flush()
 	} else {
-		c.flushUnsure()
+		c.flushTimed()
 	}
 	c.setBlocked(false)
 	c.write()
 }
 
-// flushUnsure flushes. The peer counts as blocked only when that lasts long: until then,
-// a delivered burst must not end the connection as too slow.
-func (c *Conn) flushUnsure() {
-	late := make(chan struct{})
-	timer := time.AfterFunc(unsure, func() {
-		defer close(late)
+// flushTimed is flush for transports that cannot write without waiting. The peer counts as
+// blocked only after slowAfter: until then, a burst of deliveries must not end the connection
+// as too slow.
+func (c *Conn) flushTimed() {
+	marked := make(chan struct{})
+	timer := time.AfterFunc(slowAfter, func() {
+		defer close(marked)
 		c.setBlocked(true)
 	})
 	c.flush()
 	if !timer.Stop() {
-		<-late // or it might be set after setBlocked(false)
+		<-marked // otherwise c could be marked as blocked after writeRest has unmarked it
 	}
 }
 
-func (c *Conn) setBlocked(is bool) {
+func (c *Conn) setBlocked(blocked bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	c.blocked = is
-	c.shard.taken.Broadcast()
+	c.blocked = blocked
+	c.shard.queueTaken.Broadcast()
 }
 
 func (c *Conn) flush() {
 	defer c.Recover()
 	if _, err := c.transport.Write(nil, true); err != nil {
-		c.lost(err)
+		c.endLost(err)
 	}
 }
 
-// writeOnce does the next step of the writer. It reports whether there was none: then
-// its caller is not the writer of c any more. After a panic it reports false.
-func (c *Conn) writeOnce() (over bool) {
+// writeOnce performs the next step of the writer. If it returns true, the caller is no
+// longer the writer of c: there was nothing to do, or another goroutine has taken over.
+// After a panic it returns false, and the next step closes the connection.
+func (c *Conn) writeOnce() (done bool) {
 	defer c.Recover()
 	h := c.shard.hub
-	b, ping, bye := c.nextStep()
-	var done bool
+	b, ping, why := c.nextStep()
+	var complete bool // everything was written
 	var err error
 	switch {
 	case b != nil:
-		if done, err = c.transport.Write(b.events, false); err == nil {
+		if complete, err = c.transport.Write(b.events, false); err == nil {
 			h.opts.Metrics.Delivered(len(b.events))
 		}
 		h.freeBatch(b)
 	case ping:
-		done, err = c.transport.Ping()
-	case bye != nil:
-		go c.sayBye(*bye)
+		complete, err = c.transport.Ping()
+	case why != nil:
+		go c.closeTransport(*why)
 		return true
 	default:
 		h.tasks.Done()
@@ -183,56 +188,57 @@ func (c *Conn) writeOnce() (over bool) {
 	}
 	switch {
 	case err != nil:
-		c.lost(err)
-	case !done:
-		c.setBlocked(c.transport.Tries())
+		c.endLost(err)
+	case !complete:
+		c.setBlocked(c.transport.Nonblocking())
 		go c.writeRest()
 		return true
 	}
 	return false
 }
 
-func (c *Conn) sayBye(why notify.Close) {
+func (c *Conn) closeTransport(why notify.Close) {
 	defer c.shard.hub.tasks.Done()
 	defer c.Recover()
 	c.transport.Close(why)
 }
 
-func (c *Conn) lost(err error) {
+func (c *Conn) endLost(err error) {
 	c.shard.hub.opts.Logger.Debug("connection lost", slog.String("connection", c.id), slog.Any("error", err))
 	c.End(notify.CloseLost)
 }
 
-// nextStep returns what the writer must do next: write a batch, send a ping, close, or
-// end. In the last two cases it is not the writer of c any more.
-func (c *Conn) nextStep() (b *batch, ping bool, bye *notify.Close) {
+// nextStep returns the next step of the writer: a batch to write, a ping to send, or the
+// reason with which to close the transport. Without a batch and a ping, the caller is no
+// longer the writer of c.
+func (c *Conn) nextStep() (b *batch, ping bool, why *notify.Close) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.hub.budget.Give(int64(c.flightBytes))
 	c.flight, c.flightBytes = 0, 0
 	switch {
-	case c.closing: // another goroutine closes
+	case c.closing: // another goroutine closes the transport
 	case !c.queue.isEmpty():
 		if c.isLongLocked() {
-			defer c.shard.taken.Broadcast()
+			defer c.shard.queueTaken.Broadcast()
 		}
 		b = c.queue.takeAll(c.shard.hub, c.transport)
 		c.flight, c.flightBytes = int32(len(b.events)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
 		return b, false, nil
 	case c.phase == ended:
 		c.closing = true
-		bye = c.why
+		why = c.why
 	case c.ping:
 		c.ping = false
 		return nil, true, nil
 	}
 	c.writing = false
-	return nil, false, bye
+	return nil, false, why
 }
 
-// cut closes a connection whose writer did not within CloseTimeout, because the peer
-// reads too slowly.
-func (c *Conn) cut() {
+// closeOverdue closes the transport if the writer has not closed it within CloseTimeout of
+// the end of c, because the peer reads too slowly.
+func (c *Conn) closeOverdue() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if !c.closing {
@@ -240,14 +246,14 @@ func (c *Conn) cut() {
 	}
 }
 
-// closeLocked closes the transport beside the writer, if there is one, which then fails
-// to write. c must have ended.
+// closeLocked drops the queue and closes the transport without waiting for the writer. If
+// there is one, its write then fails. c must have ended.
 func (c *Conn) closeLocked() {
 	c.dropQueueLocked()
-	c.shard.taken.Broadcast()
+	c.shard.queueTaken.Broadcast()
 	c.closing = true
 	c.shard.hub.tasks.Add(1)
-	go c.sayBye(*c.why)
+	go c.closeTransport(*c.why)
 }
 
 // Recover must be deferred by goroutines that serve c. It keeps a panic from ending the
@@ -263,5 +269,5 @@ func (c *Conn) Recover() {
 	defer c.shard.mu.Unlock()
 	c.shard.endLocked(c, notify.CloseInternal)
 	c.dropQueueLocked() // an event in it may be the cause of the panic
-	c.shard.taken.Broadcast()
+	c.shard.queueTaken.Broadcast()
 }

@@ -43,8 +43,8 @@ type stream struct {
 // Name implements hub.Transport.
 func (*stream) Name() string { return "events" }
 
-// Tries implements hub.Transport.
-func (*stream) Tries() bool { return false }
+// Nonblocking implements hub.Transport.
+func (*stream) Nonblocking() bool { return false }
 
 // Size implements hub.Transport.
 func (s *stream) Size(e *hub.Event) int { return s.session.Size(e) }

@@ -144,8 +144,8 @@ const maxDiscarded = 1 << 20
 // Name implements hub.Transport.
 func (*socket) Name() string { return "websocket" }
 
-// Tries implements hub.Transport.
-func (*socket) Tries() bool { return true }
+// Nonblocking implements hub.Transport.
+func (*socket) Nonblocking() bool { return true }
 
 // Size implements hub.Transport.
 func (s *socket) Size(e *hub.Event) int { return s.session.Size(e) }

@@ -199,7 +199,7 @@ func (*device) Size(*hub.Event) int { return 300 }
 
 // Name implements hub.Transport.
 func (*device) Name() string { return "test" }
-func (*device) Tries() bool  { return true }
+func (*device) Nonblocking() bool  { return true }
 
 // Ping implements hub.Transport.
 func (d *device) Ping() (bool, error) { return true, nil }
