@@ -312,6 +312,9 @@ func (s *Server) Pause(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) 
 // Resume continues a paused server.
 func (s *Server) Resume(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
 
+// PID returns the ID of the process, which must be running.
+func (s *Server) PID() int { return s.process.Process.Pid }
+
 // Running reports whether the server was started and not ended.
 func (s *Server) Running() bool { return s.process != nil }
 

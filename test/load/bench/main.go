@@ -6,6 +6,7 @@
 //	go run ./test/load quick    takes about a minute; fails only if a promise is broken
 //	go run ./test/load all      measures every target at full size; writes into README.md
 //	go run ./test/load report   measures durable publishing; writes into README.md
+//	go run ./test/load cluster  measures one to three nodes on three NATS servers; writes into README.md
 package main
 
 import (
@@ -70,14 +71,17 @@ func commands() map[string]command {
 		few: 200, fewUsers: 1_000, manyUsers: 20_000, kept: 100_000,
 		lasts: time.Second, settles: time.Second, warmUp: 200 * time.Millisecond,
 	}
+	cluster := full
+	cluster.clients, cluster.warmUp = 1_000, time.Second
 	return map[string]command{
-		"quick":  {small, basics(), targetTable, countsOfQuick, ""},
-		"all":    {full, everything(), targetTable, countsOfAll, "targets"},
-		"report": {full, throughput(), durableTable, countsOfReport, "durable publishing"},
+		"quick":   {small, basics(), targetTable, countsOfQuick, ""},
+		"all":     {full, everything(), targetTable, countsOfAll, "targets"},
+		"cluster": {cluster, clustered(), clusterTable, countsOfReport, "cluster"},
+		"report":  {full, throughput(), durableTable, countsOfReport, "durable publishing"},
 	}
 }
 
-var errUsage = errors.New("usage: go run ./test/load quick|all|report [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
+var errUsage = errors.New("usage: go run ./test/load quick|all|report|cluster [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {

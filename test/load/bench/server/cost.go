@@ -16,10 +16,13 @@ import (
 // CPU returns the processor time of all the server's threads, in user mode and kernel. It
 // is the sum of utime and stime in /proc/PID/stat, but in nanoseconds instead of hundredths
 // of a second.
-func (s *Server) CPU() (time.Duration, error) {
+func (s *Server) CPU() (time.Duration, error) { return CPUOf(s.process.Process.Pid) }
+
+// CPUOf returns the processor time of all threads of a process.
+func CPUOf(pid int) (time.Duration, error) {
 	const ofAllThreads = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3)
 	var used unix.Timespec
-	if err := unix.ClockGettime(int32(^s.process.Process.Pid)<<3|ofAllThreads, &used); err != nil {
+	if err := unix.ClockGettime(int32(^pid)<<3|ofAllThreads, &used); err != nil {
 		return 0, fmt.Errorf("read the server's processor time: %w", err)
 	}
 	return time.Duration(used.Nano()), nil
