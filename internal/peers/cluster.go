@@ -23,7 +23,7 @@ const (
 	beatEvery  = time.Second
 	leaseAfter = 3 * time.Second
 	deadAfter  = 5 * time.Second
-	joinWait   = time.Second // for the answers of other nodes at the start
+	joinWait   = 250 * time.Millisecond // for the answers of other nodes at the start; later ones are found by their beats
 )
 
 // answerTimeout is the time for which a request waits for the answers of the other nodes.
