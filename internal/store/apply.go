@@ -21,8 +21,8 @@ import (
 //
 // No entry ends the process. An entry that is unknown or invalid, or that makes Apply
 // panic, changes nothing, and its verdict has an error of kind notify.ErrNotApplied. An
-// error of Apply itself is a failure of the disk, or errRules: it is unknown whether the
-// entries are durable, and Apply must not be called again.
+// error of Apply itself is a failure of the disk, or errNewerRules for entries that need a newer
+// program: it is unknown whether the entries are durable, and Apply must not be called again.
 func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	return s.applyLogged(first, entries, nil)
 }
@@ -32,7 +32,7 @@ func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify
 func (s *Store) applyLogged(first notify.Sequence, entries []notify.Stamped, r *replication) ([]notify.Verdict, []notify.Change, error) {
 	verdicts, changes, err := s.commit(first, entries, r, false)
 	if errors.Is(err, notify.ErrNotApplied) {
-		verdicts, changes, err = s.commitOthers(first, entries, r)
+		verdicts, changes, err = s.commitWithoutPanics(first, entries, r)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
@@ -45,9 +45,9 @@ func (s *Store) applyLogged(first notify.Sequence, entries []notify.Stamped, r *
 	return verdicts, changes, nil
 }
 
-// commitOthers commits entries of which some panic, in one transaction. Each of those is
-// replaced by an entry that changes nothing.
-func (s *Store) commitOthers(first notify.Sequence, entries []notify.Stamped, r *replication) ([]notify.Verdict, []notify.Change, error) {
+// commitWithoutPanics commits entries, some of which make their application panic, in one
+// transaction. Each of these is replaced by an entry that changes nothing.
+func (s *Store) commitWithoutPanics(first notify.Sequence, entries []notify.Stamped, r *replication) ([]notify.Verdict, []notify.Change, error) {
 	entries = slices.Clone(entries)
 	for {
 		verdicts, changes, err := s.commit(first, entries, r, true)
@@ -56,14 +56,15 @@ func (s *Store) commitOthers(first notify.Sequence, entries []notify.Stamped, r 
 			return verdicts, changes, err
 		}
 		i := p.sequence - first
-		if _, again := entries[i].Entry.(panicked); again {
-			return nil, nil, fmt.Errorf("apply nothing at %d: %w", p.sequence, err)
+		if _, replaced := entries[i].Entry.(panicked); replaced {
+			return nil, nil, fmt.Errorf("apply the replacement of entry %d: %w", p.sequence, err)
 		}
 		entries[i].Entry = panicked{err: err}
 	}
 }
 
-// applyPanic says at which sequence a transaction has panicked.
+// applyPanic is the error of a transaction that has panicked, with the sequence of the entry
+// that was being applied.
 type applyPanic struct {
 	sequence notify.Sequence
 	text     string
@@ -83,9 +84,9 @@ type panicked struct {
 func (p panicked) reason() error { return p.err }
 
 // commit applies entries in one transaction, and commits that. An error of kind
-// notify.ErrNotApplied means that nothing has changed; it is an applyPanic. With carefully,
-// its sequence is certainly that of the entry with which the panic comes.
-func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *replication, carefully bool) ([]notify.Verdict, []notify.Change, error) {
+// notify.ErrNotApplied means that nothing has changed; it is an applyPanic. If perEntry is set,
+// its sequence is that of the entry that caused the panic; otherwise it may be a later one.
+func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *replication, perEntry bool) ([]notify.Verdict, []notify.Change, error) {
 	tx := &txn{
 		batch:          s.db.NewIndexedBatch(),
 		state:          s.state,
@@ -93,7 +94,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 		buffer:         s.buffer,
 		record:         s.record,
 		maxMarkChanges: s.maxMarkChanges,
-		carefully:      carefully,
+		perEntry:       perEntry,
 	}
 	durability := pebble.Sync
 	if r != nil {
@@ -155,9 +156,9 @@ type txn struct {
 	maxMarkChanges int // of the rules, or less in tests
 
 	replication *replication // nil: the store is not replicated
-	carefully   bool         // everything that concerns an entry is done before the next one
+	perEntry    bool         // the changes of each entry are written to the batch before the next entry
 
-	refresh []owner // owners whose readers need a new unread count; of the current entry
+	recounts []owner // owners whose readers need a new unread count because of the current entry
 }
 
 // applySafely calls applyAll and turns a panic into ErrNotApplied: any user may have
@@ -186,7 +187,7 @@ func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]noti
 		if tx.replication != nil {
 			tx.replication.extend(tx, v.Sequence, e.Entry)
 		}
-		if tx.carefully {
+		if tx.perEntry {
 			tx.setHistories()
 		}
 		verdicts = append(verdicts, v)
@@ -211,7 +212,7 @@ func (tx *txn) advance(seq notify.Sequence, at time.Time) {
 }
 
 func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
-	tx.refresh = tx.refresh[:0]
+	tx.recounts = tx.recounts[:0]
 	v := notify.Verdict{Sequence: seq}
 	if v.Err = notify.Validate(e); v.Err != nil {
 		if p, ok := e.(interface{ reason() error }); ok {
@@ -243,25 +244,24 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 	if isVerdict(err) {
 		v.Err, err = err, nil
 	}
-	tx.emitRefresh()
+	tx.emitRecount()
 	tx.countHistories()
 	return v, err
 }
 
-// isVerdict reports whether err is the decision about an entry, and no failure of the
-// store.
+// isVerdict reports whether err is the outcome of an entry, and not a failure of the store.
 func isVerdict(err error) bool {
 	return err != nil && (errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
 		errors.Is(err, notify.ErrUnavailable))
 }
 
-// emitRefresh emits a refresh of the unread counts that the entry has changed without
-// saying by how much.
-func (tx *txn) emitRefresh() {
-	if len(tx.refresh) == 0 {
+// emitRecount emits a Recount for the readers whose unread counts the entry has changed by
+// an unknown number.
+func (tx *txn) emitRecount() {
+	if len(tx.recounts) == 0 {
 		return
 	}
-	to := readersOf(tx.refresh)
+	to := readersOf(tx.recounts)
 	if to.All {
 		to = notify.Readers{All: true}
 	}

@@ -119,19 +119,19 @@ func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []own
 	case err != nil || len(holders) == 0:
 		return "", nil, err
 	case old.Expired(tx.at): // readers no longer show it
-		tx.refresh = append(tx.refresh, unread...)
+		tx.recounts = append(tx.recounts, unread...)
 		return "", nil, nil
 	}
 	return old.ID(), holders, nil
 }
 
 // emitRecalled emits c to the readers of holders. If c is not for a single user, it
-// carries no unread count, and a refresh of the count follows.
+// carries no unread count, and a Recount follows.
 func (tx *txn) emitRecalled(c notify.InboxChange, holders []owner) {
 	c.To = readersOf(holders)
 	tx.changes = append(tx.changes, c)
 	if _, ok := c.User(); !ok {
-		tx.refresh = append(tx.refresh, holders...)
+		tx.recounts = append(tx.recounts, holders...)
 	}
 }
 

@@ -88,7 +88,7 @@ func (tx *txn) removeRetained(seq notify.Sequence) (owners int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(n.Users) + len(n.Topics), tx.removeAndRefresh(&n, bytes, true)
+	return len(n.Users) + len(n.Topics), tx.removeAndRecount(&n, bytes, true)
 }
 
 // expire removes the record to which an expiry key refers, and the key. It returns the
@@ -106,7 +106,7 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		return len(n.Users) + len(n.Topics), tx.removeAndRefresh(&n, bytes, false)
+		return len(n.Users) + len(n.Topics), tx.removeAndRecount(&n, bytes, false)
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))
 		b, err := get(tx.batch, name)
@@ -132,11 +132,11 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 	return 0, errCorrupt
 }
 
-// removeAndRefresh removes n from every history, and emits a refresh of the unread counts
-// that change.
-func (tx *txn) removeAndRefresh(n *notify.Notification, bytes uint64, retention bool) error {
+// removeAndRecount removes n from every history, and adds the readers whose unread counts
+// change to those that are counted again.
+func (tx *txn) removeAndRecount(n *notify.Notification, bytes uint64, retention bool) error {
 	_, unread, err := tx.removeEverywhere(n, bytes, retention)
-	tx.refresh = append(tx.refresh, unread...)
+	tx.recounts = append(tx.recounts, unread...)
 	return err
 }
 

@@ -74,17 +74,17 @@ const (
 	blockBits = 12
 )
 
-// errRules says that the rules in force have a version that this program does not have.
-var errRules = errors.New("the journal follows newer rules")
+// errNewerRules means that the rules in force have a version that this program does not know.
+var errNewerRules = errors.New("the journal follows newer rules")
 
-// checkRules returns an error of kind errRules if this program cannot apply entries by a
-// version of the rules.
+// checkRules returns an error of kind errNewerRules if version is newer than the rules of this
+// program.
 func checkRules(version uint32) error {
 	if version <= notify.RulesVersion {
 		return nil
 	}
 	return fmt.Errorf("%w: version %d, and this program has versions up to %d; start a newer program, or the one that ran here last",
-		errRules, version, notify.RulesVersion)
+		errNewerRules, version, notify.RulesVersion)
 }
 
 // generation begins a generation, and brings its rules into force.

@@ -74,7 +74,7 @@ func TestNewerRulesAreRefused(t *testing.T) {
 	_, _, err = s.Apply(1, notify.Stamp(now, notify.Generation{ID: 1, Rules: notify.RulesVersion}))
 	require.NoError(t, err)
 	_, _, err = s.Apply(2, notify.Stamp(now, notify.Generation{ID: 2, Rules: notify.RulesVersion + 1}))
-	require.ErrorIs(t, err, errRules)
+	require.ErrorIs(t, err, errNewerRules)
 	assert.ErrorContains(t, err, "version 2, and this program has versions up to 1")
 	require.NoError(t, s.Close())
 
@@ -86,5 +86,5 @@ func TestNewerRulesAreRefused(t *testing.T) {
 	require.NoError(t, s.db.Set([]byte{kindState}, newer.append(nil), pebble.Sync))
 	require.NoError(t, s.Close())
 	_, err = openRules(t, fs)
-	require.ErrorIs(t, err, errRules)
+	require.ErrorIs(t, err, errNewerRules)
 }
