@@ -143,9 +143,9 @@ type Options struct {
 	Now       func() time.Time  // nil: time.Now
 	Transport http.RoundTripper // fetches key sets; nil: similar to http.DefaultTransport
 
-	version     *atomic.Uint64 // see Verifier
-	withdrawals *atomic.Uint64 // see Verifier.Withdrawals
-	changing    func()         // called before a changed issuers file takes effect
+	version      *atomic.Uint64 // see Verifier
+	withdrawals  *atomic.Uint64 // see Verifier.Withdrawals
+	beforeChange func()         // called before a changed issuers file takes effect
 }
 
 // Verifier verifies tokens, API keys and signatures. Its methods may be called
@@ -185,7 +185,7 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 
 		withdrawals: o.withdrawals,
 	}
-	o.changing = v.settle
+	o.beforeChange = v.recordLoaded
 	if err := errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o)); err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 		keys = append(keys, i.keyring)
 	}
 	fetch(ctx, keys)
-	v.settle()
+	v.recordLoaded()
 	v.follow(context.WithoutCancel(ctx))
 	return v, nil
 }
@@ -210,7 +210,7 @@ func (o *Options) setDefaults() {
 		o.Revoked = func(notify.Principal) bool { return false }
 	}
 	o.version, o.withdrawals = new(atomic.Uint64), new(atomic.Uint64)
-	o.changing = func() {}
+	o.beforeChange = func() {}
 }
 
 func (o *Options) hasKeys() bool {
@@ -234,7 +234,7 @@ func (v *Verifier) readSettings(ctx context.Context, o *Options) error {
 		return nil
 	}
 	if o.Audience == Any && len(o.Clients) == 0 {
-		o.Logger.Warn("tokens for any audience are accepted: the issuer's tokens for other services pass too; name an audience or clients")
+		o.Logger.Warn("tokens for any audience are accepted, also those that the issuer made for other services; set BELLHOP_JWT_AUDIENCE or BELLHOP_JWT_CLIENTS")
 	}
 	keys, err := newKeyring(o)
 	var termsErr error
@@ -298,7 +298,7 @@ func (v *Verifier) Close() {
 	v.stop()
 	v.running.Wait() // now the set of issuers cannot change any more
 	for _, i := range v.everyIssuer() {
-		i.leave()
+		i.stopFollowing()
 	}
 }
 

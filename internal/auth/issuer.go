@@ -126,7 +126,7 @@ func fetch(ctx context.Context, all []*keyring) {
 }
 
 // follow starts the goroutines that read the keys again when they change. They end when ctx
-// ends or leave is called.
+// ends or stopFollowing is called.
 func (k *keyring) follow(ctx context.Context) {
 	ctx, k.stop = context.WithCancel(ctx)
 	for _, s := range k.sources {
@@ -134,8 +134,8 @@ func (k *keyring) follow(ctx context.Context) {
 	}
 }
 
-// leave ends the goroutines of follow and waits for them. The keys stay in force.
-func (k *keyring) leave() {
+// stopFollowing ends the goroutines of follow and waits for them. The keys stay in force.
+func (k *keyring) stopFollowing() {
 	k.stop()
 	k.running.Wait()
 }
@@ -201,9 +201,9 @@ func (i *issuer) validate(c *claims) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return invalid("the token is of another issuer")
+		return invalid("the issuer (iss) of the token is not accepted here")
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return invalid("the token is for another audience")
+		return invalid("the audience (aud) of the token is not accepted here")
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
 		return invalid("the token has no iss or no aud, and both are required here")
 	case errors.Is(err, jwt.ErrTokenNotValidYet):

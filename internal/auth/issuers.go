@@ -25,9 +25,9 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 		return parseIssuers(ctx, data, o, f.Current())
 	})
 	s.Take = func(ctx context.Context, after map[string]*issuer) {
-		o.changing()
+		o.beforeChange()
 		before := f.Current()
-		added, removed := keysWithout(after, before), without(before, after)
+		added, removed := keyringsWithout(after, before), without(before, after)
 		fetch(ctx, added)
 		for _, keys := range added {
 			keys.follow(ctx)
@@ -37,8 +37,8 @@ func issuersFile(o *Options) *watch.Source[map[string]*issuer] {
 		if len(removed) > 0 {
 			o.withdrawals.Add(1) // last: a reader of the new count must find the issuers withdrawn
 		}
-		for _, keys := range keysWithout(before, after) {
-			keys.leave()
+		for _, keys := range keyringsWithout(before, after) {
+			keys.stopFollowing()
 		}
 	}
 	f = watch.New(s)
@@ -96,8 +96,9 @@ func without(all, others map[string]*issuer) []*issuer {
 	return rest
 }
 
-// keysWithout returns the keys of issuers in all that are not those of others.
-func keysWithout(all, others map[string]*issuer) []*keyring {
+// keyringsWithout returns the keyrings of the issuers in all that the issuer of the same name
+// in others does not have.
+func keyringsWithout(all, others map[string]*issuer) []*keyring {
 	var rest []*keyring
 	for name, i := range all {
 		if others[name] == nil || others[name].keyring != i.keyring {
@@ -108,7 +109,7 @@ func keysWithout(all, others map[string]*issuer) []*keyring {
 }
 
 // parseIssuers returns the issuers in data by name, with their keys read from files, or
-// every mistake in data. An issuer of old whose entry has not changed is returned itself.
+// every mistake in data. An issuer in old whose entry has not changed is reused.
 func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*issuer) (map[string]*issuer, error) {
 	items, err := strict.List[issuerEntry](data, maxIssuers)
 	errs := []error{err}
@@ -142,9 +143,9 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 }
 
 // startIssuer returns the issuer that e describes, and every mistake in e. old is the issuer
-// with its previous entry, or nil. Its keyring is used again if the keys have not changed;
-// otherwise, if read is set, the keys are read from their files.
-func startIssuer(ctx context.Context, o *Options, e *issuerEntry, old *issuer, read bool) (*issuer, error) {
+// with its previous entry, or nil. Its keyring is reused if the keys have not changed.
+// Otherwise, if readKeys is set, the keys are read from their files.
+func startIssuer(ctx context.Context, o *Options, e *issuerEntry, old *issuer, readKeys bool) (*issuer, error) {
 	if old != nil && old.terms.entry.hasKeysOf(e) {
 		return newIssuer(o, *e, old.keyring)
 	}
@@ -152,7 +153,7 @@ func startIssuer(ctx context.Context, o *Options, e *issuerEntry, old *issuer, r
 	own.Secrets, own.SecretsFile = nil, e.SecretFile
 	own.PublicKeyFile, own.JWKS, own.Algorithms = e.PublicKeyFile, e.JWKS, e.Algorithms
 	keys, err := newKeyring(&own)
-	if err == nil && read {
+	if err == nil && readKeys {
 		err = keys.start(ctx)
 	}
 	i, wrong := newIssuer(o, *e, keys)
@@ -203,7 +204,7 @@ func (e *issuerEntry) readTopics(listed bool) error {
 
 // prefixes compares the user prefixes of all issuers.
 type prefixes struct {
-	places  []string // names of the entries for error messages
+	places  []string // where each entry is, for error messages
 	entries []issuerEntry
 }
 
@@ -220,7 +221,7 @@ func (p *prefixes) check() error {
 	var errs []error
 	for i := range p.entries {
 		if !p.entries[i].hasPrefix {
-			errs = append(errs, fmt.Errorf("%s: with more than one issuer a user prefix is required for each, or none for all, which then share their users", p.places[i]))
+			errs = append(errs, fmt.Errorf("%s: with more than one issuer, each needs a user prefix: either different prefixes, or none for all of them, which then share their users", p.places[i]))
 			continue
 		}
 		for k := range p.entries[:i] {
@@ -232,9 +233,9 @@ func (p *prefixes) check() error {
 	return errors.Join(errs...)
 }
 
-// issuerOf returns the issuer whose keys must verify t: the issuer of the file that t names,
-// else the issuer of the settings. The iss of t is not verified yet; if it is false, the
-// signature does not match.
+// issuerOf returns the issuer whose keys must verify t: the issuer in the issuers file that the
+// iss of t names, or else the issuer of the settings. The iss is not verified yet; if it is
+// forged, the signature does not match.
 func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 	if v.issuers == nil {
 		return v.settings, nil
@@ -253,7 +254,7 @@ func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 		return i, nil
 	}
 	if v.settings == nil {
-		return nil, invalid("the token is of another issuer")
+		return nil, invalid("the issuer (iss) of the token is not accepted here")
 	}
 	return v.settings, nil
 }

@@ -157,7 +157,7 @@ func TestIssuersFileReportsMistakes(t *testing.T) {
 		"a pointer for two":    {entryOf("one", good, "  topics_claim: /scp\n"), []string{"topics_claim names a claim that is read for scopes"}},
 		"a prefix of spaces":   {strings.Replace(entryOf("one", good, ""), "one:", "one ", 1), []string{"user_prefix must have"}},
 		"a long prefix":        {strings.Replace(entryOf("one", good, ""), "one:", strings.Repeat("x", 129), 1), []string{"user_prefix must have"}},
-		"no prefix":            {strings.Replace(entryOf("one", good, ""), "  user_prefix: 'one:'\n", "", 1), []string{"line 1", "user prefix is required"}},
+		"no prefix":            {strings.Replace(entryOf("one", good, ""), "  user_prefix: 'one:'\n", "", 1), []string{"line 1", "each needs a user prefix"}},
 		"a prefix twice":       {entryOf("one", good, "") + strings.Replace(entryOf("two", good, ""), "two:", "one:", 1), []string{"line 5", "prefix is that of line 1"}},
 		"the settings' prefix": {strings.Replace(entryOf("one", good, ""), "one:", "me:", 1), []string{"that of the issuer of the settings"}},
 		"a prefix of a prefix": {entryOf("one", good, "") + strings.Replace(entryOf("two", good, ""), "two:", "one:two:", 1), []string{"line 5", "begins with that of line 1"}},

@@ -137,8 +137,8 @@ func (v *Verifier) Ready() error {
 	return notify.Errorf(notify.ErrUnavailable, "the keys of these issuers have not been loaded yet: %s", names)
 }
 
-// settle records that all keys are loaded, if they are, before the set of issuers changes.
-func (v *Verifier) settle() { _ = v.Ready() }
+// recordLoaded records that all keys are loaded, if they are, before the set of issuers changes.
+func (v *Verifier) recordLoaded() { _ = v.Ready() }
 
 // loaded reports whether each source of the keys has been loaded at least once.
 func (i *issuer) loaded() bool {
