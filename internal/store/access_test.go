@@ -190,13 +190,25 @@ func TestAnotherFormatIsRefused(t *testing.T) {
 	own := mark(t, fs, 0)[0]
 	for _, format := range []byte{0, 1, own - 1, own + 1} {
 		mark(t, fs, format)
+		before := contents(t, fs)
 		_, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
 		require.ErrorIs(t, err, store.ErrFormat)
 		assert.ErrorContains(t, err, fmt.Sprintf("found format [%d]", format))
 		assert.ErrorContains(t, err, fmt.Sprintf("reads format %d", own))
-		assert.Equal(t, []byte{format}, mark(t, fs, own), "it is left as it was")
+		assert.Equal(t, before, contents(t, fs), "it is left as it was")
+		assert.Equal(t, []byte{format}, mark(t, fs, own))
 		require.NoError(t, openIn(t, fs).Close())
 	}
+}
+
+// contents returns all files of a store.
+func contents(t *testing.T, fs *vfs.MemFS) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range files(t, fs, "", "") {
+		all[name] = string(content(t, fs, name))
+	}
+	return all
 }
 
 // mark writes the format of a store, and returns what it was.

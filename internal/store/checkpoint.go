@@ -233,8 +233,8 @@ func describeDB(db *pebble.DB) (m manifest, err error) {
 	if err != nil {
 		return m, err
 	}
-	if len(format) != 1 || format[0] != formatVersion {
-		return m, fmt.Errorf("%w: found format %v instead of %d", ErrFormat, format, formatVersion)
+	if err := checkFormat(format); err != nil {
+		return m, err
 	}
 	st, err := readStateOf(db)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -17,7 +18,9 @@ var errDamaged = errors.New("the store is damaged")
 
 // isDamage reports whether err is about damaged files.
 func isDamage(err error) bool {
-	return errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) || pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist)
+	return errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) || pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) ||
+		errors.Is(err, pebble.ErrDBNotPristine) || // the marker of Pebble's format is missing
+		err != nil && strings.Contains(err.Error(), "object size mismatch") // Pebble has no kind of error for a shortened table
 }
 
 // withAdvice adds instructions for the operator to an error of damaged files.
@@ -32,8 +35,9 @@ func (s *Store) withAdvice(err error) error {
 		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
 
-// verify refuses a store with missing entries before its last one. It does not change the
-// files, so that missing ones can still be put back.
+// verify refuses a store of another format, and one with missing entries before its last
+// one. It does not change the files: the version that wrote them finds them as it left
+// them, and missing ones can still be put back.
 func (s *Store) verify(opts *pebble.Options) error {
 	desc, err := pebble.Peek(s.path(), s.fs)
 	if err != nil {
@@ -69,8 +73,8 @@ func (s *Store) check(db *pebble.DB) error {
 	if format == nil { // the format is the first record that is written
 		return s.checkEmpty(db)
 	}
-	if len(format) != 1 || format[0] != formatVersion {
-		return nil // load refuses it
+	if err := checkFormat(format); err != nil {
+		return err
 	}
 	st, err := readStateOf(db)
 	if err != nil {

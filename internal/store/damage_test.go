@@ -197,6 +197,13 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 			tables := files(t, fs, "", ".sst")
 			remove(t, fs, tables[random.IntN(len(tables))])
 		},
+		"stopped, a table is cut": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			tables := files(t, fs, "", ".sst")
+			cut(t, fs, tables[random.IntN(len(tables))], random)
+		},
+		"stopped, the marker of Pebble's format is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+			remove(t, fs, last(files(t, fs, "marker.format-version.", "")))
+		},
 		"stopped, the first block of every table": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
 			for _, name := range files(t, fs, "", ".sst") {
 				b := content(t, fs, name)

@@ -220,9 +220,9 @@ func (s *Store) options(o Options) *pebble.Options {
 	return opts
 }
 
-// load loads the state into memory, and refuses a store of another format.
+// load loads the state into memory.
 func (s *Store) load(o Options) error {
-	if err := s.checkFormat(); err != nil {
+	if err := s.writeFormat(); err != nil {
 		return err
 	}
 	if err := s.loadReplica(o.Replicated); err != nil {
@@ -254,20 +254,22 @@ func (s *Store) load(o Options) error {
 // ErrFormat says that the store has a format that this version does not read.
 var ErrFormat = errors.New("the store has another format")
 
-// checkFormat writes the format into a new store, and refuses a store of another one.
-func (s *Store) checkFormat() error {
-	format, err := get(s.db, []byte{kindFormat})
-	switch {
-	case err != nil:
-		return err
-	case format == nil:
-		if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
-			return fmt.Errorf("write the format: %w", err)
-		}
+// checkFormat returns an error of kind ErrFormat unless format is that of this version.
+func checkFormat(format []byte) error {
+	if len(format) == 1 && format[0] == formatVersion {
 		return nil
-	case len(format) != 1 || format[0] != formatVersion:
-		return fmt.Errorf("%w: found format %v, and this version reads format %d only; "+
-			"start the version that wrote it, or give this one an empty data directory", ErrFormat, format, formatVersion)
+	}
+	return fmt.Errorf("%w: found format %v, and this version reads format %d only; "+
+		"start the version that wrote it, or give this one an empty data directory", ErrFormat, format, formatVersion)
+}
+
+// writeFormat writes the format into a new store. verify has checked that of any other.
+func (s *Store) writeFormat() error {
+	if format, err := get(s.db, []byte{kindFormat}); err != nil || format != nil {
+		return err
+	}
+	if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
+		return fmt.Errorf("write the format: %w", err)
 	}
 	return nil
 }
