@@ -43,7 +43,7 @@ func TestUndamagedDataIsNeverRefused(t *testing.T) {
 		warn string // empty: nothing is to be said
 	}{
 		"nothing":  {func(*testing.T, *vfs.MemFS) {}, ""},
-		"removed":  {func(t *testing.T, fs *vfs.MemFS) { require.NoError(t, fs.Remove(watermark)) }, "has no watermark"},
+		"removed":  {func(t *testing.T, fs *vfs.MemFS) { require.NoError(t, fs.Remove(watermark)) }, "watermark is missing"},
 		"empty":    {func(t *testing.T, fs *vfs.MemFS) { write(t, fs, watermark, nil) }, "cannot be read"},
 		"cut":      {func(t *testing.T, fs *vfs.MemFS) { write(t, fs, watermark, content(t, fs, watermark)[:slot]) }, "cannot be read"},
 		"one slot": {func(t *testing.T, fs *vfs.MemFS) { write(t, fs, watermark, broken(content(t, fs, watermark), 20)) }, "one of the two copies"},
