@@ -88,16 +88,16 @@ type Config struct {
 	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of notifications in the send queue of a connection; a connection that exceeds it is closed"`
 	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"maximum size of the send queue of a connection in bytes; a connection that exceeds it is closed"`
 	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of commands of a connection in 10 seconds"`
-	Marks              int   `name:"marks-per-10s" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications that a user marks in 10 seconds; a larger mark is carried out, and delays the next; 0: no limit"`
+	Marks              int   `name:"marks-per-10s" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications that a user marks in 10 seconds; a mark that exceeds it is still carried out, and delays the next one; 0: no limit"`
 
 	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections; 0: as many as the limit on open files and half of the memory allow"`
-	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections of an address, or of an IPv6 /64 network; requires trusted-proxies, and is 5000 if only that is set; 0: no limit"`
-	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of connection attempts of an address in 1 second; requires trusted-proxies, and is 500 if only that is set; 0: no limit"`
+	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections of an address, or of an IPv6 /64 network; requires BELLHOP_TRUSTED_PROXIES, with which the default is 5000; 0: no limit"`
+	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of connection attempts of an address in 1 second; requires BELLHOP_TRUSTED_PROXIES, with which the default is 500; 0: no limit"`
 	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"total size of the send queues of all connections in bytes; capped at 25 % of the memory; at least BELLHOP_QUEUE_BYTES"`
 	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to everyone that a principal publishes in 1 second; 0: no limit"`
 	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to users and topics that a principal publishes in 1 second; 0: no limit"`
 	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of requests and socket commands of a user in 1 second, with bursts of twice as many; for tokens without notify:publish, notify:broadcast and notify:admin; 0: no limit"`
-	BackendRequests       int   `name:"backend-requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"the same for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
+	BackendRequests       int   `name:"backend-requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"the same limit for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
 
 	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"minimum level of log lines: debug, info, warn or error"`
 	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"format of log lines: text or json"`

@@ -10,13 +10,12 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// upkeepEvery is the interval at which the disk is checked, and expired entries are
-// looked for.
+// upkeepEvery is the interval of checking the disk and of searching for expired entries.
 const upkeepEvery = time.Second
 
 const (
-	releaseEvery = time.Second      // the longest time between two looks for due notifications
-	releaseSoon  = time.Millisecond // the shortest, unless a publish asks for one
+	releaseEvery = time.Second      // longest interval between two searches for due notifications
+	releaseSoon  = time.Millisecond // shortest interval, unless a publish requests a search
 	maxReleased  = 100              // deferred notifications that are released together
 )
 
@@ -61,8 +60,8 @@ func (s *Service) runLeased(ctx context.Context) {
 }
 
 // upkeep removes expired entries and delivers deferred notifications, until ctx
-// ends. Both are decided where entries are applied, so it does no harm if two nodes
-// run it at the same time.
+// ends. Applying the entries decides what is removed or delivered, so two nodes may run
+// it at the same time.
 func (s *Service) upkeep(ctx context.Context) {
 	var releasing sync.WaitGroup
 	defer releasing.Wait()
@@ -143,12 +142,12 @@ func (s *Service) noteDeferred(at time.Time) {
 	}
 	select {
 	case s.dueSooner <- struct{}{}:
-	default: // it is about to look
+	default: // releaseDeferred is about to search
 	}
 }
 
-// releaseDue releases all notifications that are due, ordered by time, and returns
-// when to look again.
+// releaseDue releases all notifications that are due, ordered by time, and returns the
+// time until the next search.
 func (s *Service) releaseDue(ctx context.Context) (wait time.Duration, err error) {
 	var last notify.Deferred
 	for ctx.Err() == nil {
@@ -160,7 +159,7 @@ func (s *Service) releaseDue(ctx context.Context) (wait time.Duration, err error
 			return releaseEvery, nil
 		case len(due) == 0:
 			return min(max(releaseSoon, time.Until(next)), releaseEvery), nil
-		case due[0] == last: // the clock was set back, so the journal finds it not due yet
+		case due[0] == last: // its release came too early by the journal's time: the clock was set back meanwhile
 			return releaseEvery, nil
 		}
 		last = due[0]
@@ -177,7 +176,7 @@ func (s *Service) releaseAll(ctx context.Context, due []notify.Deferred) error {
 		entries[i] = notify.Release{Ref: due[i]}
 	}
 	for _, v := range s.opts.Journal.Append(ctx, entries...) {
-		if v.Err != nil { // no error says that one was recalled or released meanwhile
+		if v.Err != nil { // a recall or release meanwhile is not an error
 			return fmt.Errorf("append a release: %w", v.Err)
 		}
 	}
