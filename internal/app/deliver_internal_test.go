@@ -17,7 +17,7 @@ type closes struct {
 	why chan notify.Close
 }
 
-func (closes) Nonblocking() bool              { return true }
+func (closes) Nonblocking() bool        { return true }
 func (c closes) Close(why notify.Close) { c.why <- why }
 
 // No connection may miss a change that could not be passed on.

@@ -207,8 +207,8 @@ func (d *device) Write(events []*hub.Event, _ bool) (bool, error) {
 
 func (*device) Size(*hub.Event) int { return 300 }
 
-func (*device) Name() string { return "test" }
-func (*device) Nonblocking() bool  { return true }
+func (*device) Name() string      { return "test" }
+func (*device) Nonblocking() bool { return true }
 
 // Ping is answered at once.
 func (d *device) Ping() (bool, error) {

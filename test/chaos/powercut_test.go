@@ -198,8 +198,8 @@ func (d *device) Write(events []*hub.Event, _ bool) (bool, error) {
 func (*device) Size(*hub.Event) int { return 300 }
 
 // Name implements hub.Transport.
-func (*device) Name() string { return "test" }
-func (*device) Nonblocking() bool  { return true }
+func (*device) Name() string      { return "test" }
+func (*device) Nonblocking() bool { return true }
 
 // Ping implements hub.Transport.
 func (d *device) Ping() (bool, error) { return true, nil }
