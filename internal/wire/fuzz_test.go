@@ -2,9 +2,6 @@ package wire_test
 
 import (
 	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -79,8 +76,8 @@ func FuzzDraft(f *testing.F) {
 		frame := []byte(`{"event":"notification","cursor":"` + strings.Repeat("c", 128) + `","data":` + string(wire.AppendNotification(nil, &n)) + `}`)
 		require.LessOrEqual(t, len(frame), wire.MaxFrame)
 		if strict.Depth(frame, strict.MaxDepth) == nil { // it is a level deeper than the body
-			_, err = wire.ReadCommand(frame) // strict JSON too, if no command
-			require.ErrorIs(t, err, notify.ErrInvalid)
+			_, err = strict.JSON(frame, strict.MaxDepth)
+			require.NoError(t, err)
 		}
 		var told struct {
 			Data struct {
@@ -91,51 +88,6 @@ func FuzzDraft(f *testing.F) {
 		require.NoError(t, json.Unmarshal(frame, &told), "%s", frame)
 		require.Equal(t, []string{d.Type, d.Title, d.Body, d.CollapseKey, string(n.Topic)},
 			[]string{told.Data.Type, told.Data.Title, told.Data.Body, told.Data.CollapseKey, told.Data.Topic})
-	})
-}
-
-// FuzzReadCommand holds that a frame is no object, or a command to refuse, or
-// one that means what another reader takes it to mean, and that it can always be
-// answered: its ref is within bounds and comes back as it was.
-func FuzzReadCommand(f *testing.F) {
-	files, err := filepath.Glob("../protocol/bellhop/testdata/*.json")
-	require.NoError(f, err)
-	for _, name := range files {
-		frame, err := os.ReadFile(name)
-		require.NoError(f, err)
-		f.Add(frame)
-	}
-	for _, s := range []string{
-		`{"event":"ping","ref":"1"}`, `{"event":"read","ref":"7","data":{"ids":["x"]}}`, `{"event":"publish","key":"k","data":{"to":{"all":true},"type":"t"}}`,
-		`{"ref":"7","event":"ping","event":"publish"}`, `{"ref":7}`, `{"ref":"` + strings.Repeat("é", 65) + `"}`, `{"event":"\u0070ing","ref":"\"\\\u2028"}`,
-		`[]`, `"ping"`, `null`, ``, ` `, "\xef\xbb\xbf{}", "{\"ref\":\"\xff\"}", `{}{}`, `{"event":"ping"`, strings.Repeat("[", 100), `{"a":` + strings.Repeat(`[`, 33) + strings.Repeat(`]`, 33) + `,"ref":"7"}`,
-		`{"data":{"a":1,"a":2},"ref":"7"}`,
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, frame []byte) {
-		cmd, err := wire.ReadCommand(frame)
-		require.LessOrEqual(t, utf8.RuneCountInString(cmd.Ref), wire.MaxRef)
-		if errors.Is(err, wire.ErrNoObject) {
-			require.Equal(t, wire.Command{}, cmd)
-			return
-		}
-		answer := append(wire.AppendString([]byte(`{"ref":`), cmd.Ref), '}')
-		var back struct{ Ref string }
-		require.NoError(t, json.Unmarshal(answer, &back), "%s", answer)
-		require.Equal(t, cmd.Ref, back.Ref)
-		if err != nil {
-			requireRefusal(t, err)
-			return
-		}
-		var other struct {
-			Event, Ref, Key string
-			Data            json.RawMessage
-		}
-		require.NoError(t, json.Unmarshal(frame, &other))
-		require.NotEmpty(t, cmd.Event)
-		require.Equal(t, []string{other.Event, other.Ref, other.Key}, []string{cmd.Event, cmd.Ref, cmd.Key})
-		require.Equal(t, cmd.Data != nil, len(other.Data) > 0 && string(other.Data) != "null")
 	})
 }
 

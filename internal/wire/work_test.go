@@ -76,7 +76,6 @@ func memory(body string) uint64 {
 		}
 	}
 	_, _ = wire.Marks(b)
-	_, _ = wire.ReadCommand(b)
 	_, _ = wire.Revocation(b)
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc

@@ -20,7 +20,7 @@ import (
 const commandTimeout = 10 * time.Second
 
 // command carries out a command of c.
-type command func(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (hub.Result, error)
+type command func(ctx context.Context, p *Protocol, c *hub.Conn, cmd Command) (hub.Result, error)
 
 // commands has the commands by name.
 var commands = map[string]command{
@@ -35,8 +35,8 @@ var commands = map[string]command{
 // Receive implements protocol.Session: it carries out a command and offers c the
 // answer. A message that is no JSON object ends the connection.
 func (p *Protocol) Receive(c *hub.Conn, message []byte) *notify.Close {
-	cmd, err := wire.ReadCommand(message)
-	if errors.Is(err, wire.ErrNoObject) {
+	cmd, err := readCommand(message)
+	if errors.Is(err, ErrNoObject) {
 		return &notify.CloseNoObject
 	}
 	if err == nil {
@@ -66,7 +66,7 @@ func (p *Protocol) Receive(c *hub.Conn, message []byte) *notify.Close {
 
 // do carries out a command within the rate of the principal. The command ping costs
 // nothing: only the rate of the connection counts it.
-func (p *Protocol) do(do command, c *hub.Conn, cmd wire.Command) (hub.Result, error) {
+func (p *Protocol) do(do command, c *hub.Conn, cmd Command) (hub.Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	if cmd.Event != "ping" {
@@ -89,12 +89,12 @@ func (p *Protocol) refuse(c *hub.Conn, name, ref string, err error) {
 	c.Offer(&hub.Event{Content: hub.Failure{Ref: ref, Err: err}, Unshared: true})
 }
 
-func ping(context.Context, *Protocol, *hub.Conn, wire.Command) (hub.Result, error) {
+func ping(context.Context, *Protocol, *hub.Conn, Command) (hub.Result, error) {
 	return hub.Pong{}, nil
 }
 
 // publish does what POST /notify does, and shares its idempotency keys.
-func publish(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (hub.Result, error) {
+func publish(ctx context.Context, p *Protocol, c *hub.Conn, cmd Command) (hub.Result, error) {
 	by := c.Principal()
 	if err := by.MayPublish(); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func publish(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (h
 
 // mark returns the command that does what POST /inbox/read, or its like, does.
 func mark(verb notify.Verb) command {
-	return func(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (hub.Result, error) {
+	return func(ctx context.Context, p *Protocol, c *hub.Conn, cmd Command) (hub.Result, error) {
 		if cmd.Data == nil {
 			return nil, errNoData
 		}
@@ -141,7 +141,7 @@ func mark(verb notify.Verb) command {
 
 // refresh lets the connection continue with a newer token of its user. A token that is
 // not valid changes nothing; that of another user ends the connection.
-func refresh(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (hub.Result, error) {
+func refresh(ctx context.Context, p *Protocol, c *hub.Conn, cmd Command) (hub.Result, error) {
 	verifier := p.opts.Verifier
 	if verifier == nil {
 		return nil, notify.Errorf(notify.ErrUnavailable, "this node cannot verify tokens")
@@ -149,7 +149,7 @@ func refresh(ctx context.Context, p *Protocol, c *hub.Conn, cmd wire.Command) (h
 	if cmd.Data == nil {
 		return nil, errNoData
 	}
-	token, err := wire.Refresh(cmd.Data)
+	token, err := readToken(cmd.Data)
 	if err != nil {
 		return nil, within("/data", err)
 	}

@@ -182,9 +182,9 @@ func TestErrorsFit(t *testing.T) {
 		many += `,"<` + strconv.Itoa(i) + `>":1`
 	}
 	for _, message := range []string{many + "}", `{"event":"publish","` + strings.Repeat("<", 12_000) + `":1}`} {
-		_, err := wire.ReadCommand([]byte(message))
+		_, err := bellhop.ReadCommand([]byte(message))
 		require.ErrorIs(t, err, notify.ErrInvalid)
-		got := appendEvent(newProtocol(""), &hub.Event{Content: hub.Failure{Ref: strings.Repeat("é", wire.MaxRef), Err: err}})
+		got := appendEvent(newProtocol(""), &hub.Event{Content: hub.Failure{Ref: strings.Repeat("é", bellhop.MaxRef), Err: err}})
 		assert.Less(t, len(got), 16<<10)
 	}
 }

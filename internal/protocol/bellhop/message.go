@@ -1,4 +1,4 @@
-package wire
+package bellhop
 
 import (
 	"errors"
@@ -22,10 +22,10 @@ type Command struct {
 	Data  []byte // JSON, or nil
 }
 
-// ReadCommand reads a message. Its error is ErrNoObject, or an error to be answered. The
+// readCommand reads a message. Its error is ErrNoObject, or an error to be answered. The
 // returned command then has the ref for the answer, if that could be read.
-func ReadCommand(frame []byte) (Command, error) {
-	v, err := parse(frame)
+func readCommand(frame []byte) (Command, error) {
+	v, err := strict.JSON(frame, strict.MaxDepth) // the depth that a setting allows is checked later
 	if err != nil {
 		v, invalid := strict.Duplicates(frame)
 		if invalid != nil || v.Kind() != '{' {
@@ -37,13 +37,13 @@ func ReadCommand(frame []byte) (Command, error) {
 		return Command{}, ErrNoObject
 	}
 	var c Command
-	var r reader
+	var r strict.Reader
 	r.Members(v, "event, ref, key and data", func(name string, v strict.Value) bool {
 		switch name {
 		case "event":
 			r.Text(&c.Event, v)
 		case "ref":
-			r.ref(&c.Ref, v)
+			readRef(&r, &c.Ref, v)
 		case "key":
 			r.Text(&c.Key, v)
 		case "data":
@@ -62,10 +62,9 @@ func ReadCommand(frame []byte) (Command, error) {
 	return c, nil
 }
 
-// Refresh reads the token in the data of a refresh command that ReadCommand has returned.
-// No error quotes the token.
-func Refresh(data []byte) (token string, err error) {
-	var r reader
+// readToken reads the token in the data of a refresh command. No error quotes the token.
+func readToken(data []byte) (token string, err error) {
+	var r strict.Reader
 	r.Members(data, "token", func(name string, v strict.Value) bool {
 		if name == "token" {
 			r.Text(&token, v)
@@ -81,7 +80,7 @@ func Refresh(data []byte) (token string, err error) {
 	return token, nil
 }
 
-func (r *reader) ref(to *string, v strict.Value) {
+func readRef(r *strict.Reader, to *string, v strict.Value) {
 	if r.Text(to, v); utf8.RuneCountInString(*to) > MaxRef {
 		*to = ""
 		r.Fault("must have at most %d characters", MaxRef)

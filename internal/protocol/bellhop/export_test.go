@@ -1,0 +1,4 @@
+package bellhop
+
+// ReadCommand is readCommand, for tests.
+func ReadCommand(frame []byte) (Command, error) { return readCommand(frame) }
