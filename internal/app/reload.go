@@ -18,7 +18,7 @@ func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// reload reads all files of keys and the certificate at once.
+// reload reads all files of keys and the certificate immediately.
 func (s *node) reload(ctx context.Context) {
 	err := s.verifier.Reload(ctx)
 	if s.certificate != nil {

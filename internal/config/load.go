@@ -115,8 +115,8 @@ func (l *loader) readEnvironment(environ map[string]string) {
 	}
 }
 
-// isServiceLink reports whether Kubernetes sets the variable in every container beside a
-// Service whose name is bellhop or begins with bellhop-.
+// isServiceLink reports whether Kubernetes sets the variable in every container of a namespace
+// that has a Service whose name is bellhop or begins with bellhop-.
 func isServiceLink(variable string) bool {
 	const pattern = `^BELLHOP_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`
 	return regexp.MustCompile(pattern).MatchString(variable)

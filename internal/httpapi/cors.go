@@ -6,8 +6,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Headers that pages of an allowed origin may send and read. Date tells them the time if
-// the device's clock is wrong.
+// Headers that pages of an allowed origin may send and read. Date is for devices whose clock
+// is wrong.
 const (
 	corsMethods = "GET, POST, DELETE"
 	corsRequest = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"

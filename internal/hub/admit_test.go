@@ -119,7 +119,8 @@ func TestTheSlotOfARefusedConnectionIsReleased(t *testing.T) {
 	wantRefused(t, h, "192.0.2.1", notify.ErrDraining) // and neither keeps the only slot
 }
 
-// However many knock at once, as many as may come in, and all slots come back.
+// Of any number of concurrent attempts, as many as the limit are admitted, and all slots are
+// given back.
 func TestAdmitIsExact(t *testing.T) {
 	const all, perAddress, knocking = 50, 20, 200
 	h := hub.New(hub.Options{Connections: all, PerAddress: perAddress, PerUser: all})

@@ -38,11 +38,11 @@ func TestQueuedBytesOfAll(t *testing.T) {
 		ada, toAda := connect(t, h, user("ada"))
 		resumeAda := toAda.stall()
 		if !ada.Offer(sized(400)) {
-			t.Fatal("there was no room for somebody with nothing")
+			t.Fatal("an event of a connection with an empty queue does not fit")
 		}
 		wantQueued(t, h, 900)
 		if hog.Offer(sized(100)) {
-			t.Fatal("there was room for the one that has most")
+			t.Fatal("an event of the connection with the longest queue fits")
 		}
 		synctest.Wait()
 		toHog.wantEnd(t, notify.CloseOverloaded)
@@ -62,7 +62,7 @@ func TestQueuedBytesOfAll(t *testing.T) {
 	})
 }
 
-// Whatever becomes of what was queued, in the end nothing is.
+// Whether queued events are written or dropped, the budget is free in the end.
 func TestQueuedBytesReturnToZero(t *testing.T) {
 	for name, c := range map[string]struct {
 		joining bool
@@ -99,8 +99,8 @@ func TestQueuedBytesReturnToZero(t *testing.T) {
 	}
 }
 
-// Ephemeral frames for those who are not live yet take room too: what finds
-// none is dropped, and nobody ends for it.
+// Ephemeral events for connections that are not live yet count too. Those that exceed the
+// budget are dropped, and no connection ends.
 func TestHeldBytesCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newCounts()

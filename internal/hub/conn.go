@@ -210,7 +210,7 @@ func (c *Conn) enqueueLocked(e *Event) bool {
 	return true
 }
 
-// putLocked queues e. If the queue is full, c ends at once, so that it receives no later
+// putLocked queues e. If the queue is full, c ends immediately, so that it receives no later
 // event without this one.
 func (c *Conn) putLocked(e *Event) bool {
 	if c.phase != joining && c.phase != live {

@@ -13,7 +13,7 @@ import (
 // one may come from any. Deliver leaves no queue more than half full unless its peer is
 // slow: a burst of events is no reason to end a connection.
 //
-// For a few users, Deliver itself writes what the network takes at once: waking a worker
+// For a few users, Deliver itself writes what the network accepts immediately: waking a worker
 // would cost as much as the write.
 func (h *Hub) Deliver(to notify.Readers, at time.Time, e *Event) {
 	var direct direct

@@ -1,7 +1,7 @@
 // Package hub knows the connections of this node, by user, and delivers events to them.
 //
 // It guarantees that no delivery waits for a peer: an event is queued, and a connection
-// whose queue is full is ended at once; its client finds what it missed in the history
+// whose queue is full is ended immediately; its client finds what it missed in the history
 // when it reconnects. Each connection receives events in one order, none twice and, from
 // the moment it goes live, without a gap. A connection that is ended receives the reason
 // where that can still be sent, once.

@@ -20,7 +20,7 @@ const (
 // Drain ends every connection within about a second and admits no more. Clients are asked
 // to spread their return over window, so the window costs no time here. Drain returns
 // when the last writer has ended, which a peer that does not read delays by three seconds
-// at most. When ctx ends, the remaining connections are ended at once.
+// at most. When ctx ends, the remaining connections are ended immediately.
 func (h *Hub) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(&window)
 	conns := h.conns()

@@ -93,7 +93,7 @@ func TestDrainDoesNotWaitForStalledPeers(t *testing.T) {
 	})
 }
 
-// A restart takes no longer than it must: a few connections are closed at once.
+// A few connections are closed immediately, so that a restart is short.
 func TestDrainingFewConnectionsIsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
@@ -149,7 +149,7 @@ func TestDrainEndsEarlyWhenAllHaveLeft(t *testing.T) {
 		select {
 		case <-done:
 		default:
-			t.Error("it waits though nobody is left")
+			t.Error("Drain waits although no connection is left")
 		}
 		<-done
 	})

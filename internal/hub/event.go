@@ -34,7 +34,7 @@ type Event struct {
 // them, since that is not queued: see [Transport].
 type Content interface{ content() }
 
-// Notification is a notification as its reader finds it. Its fields beside those
+// Notification is a notification as one reader receives it. Its fields other than those
 // of the journal are in its Content: see [notify.Notification.Fields].
 type Notification struct{ *notify.Notification }
 
@@ -59,7 +59,7 @@ type Welcome struct {
 	PingEvery     time.Duration // between two pings of the service
 	Expires       time.Time     // the token; zero: never
 	Topics        []notify.TopicPattern
-	TopicsIgnored int // topics that the token names beside Topics
+	TopicsIgnored int // topics that the token names in addition to Topics
 }
 
 // Reset says that the client's cursor could not be honoured: what is still kept
@@ -138,7 +138,7 @@ type Codec struct {
 // once, for different events.
 func NewCodec(encode func(dst []byte, e *Event) []byte) *Codec { return &Codec{encode} }
 
-// encoding is the encoding of an event by a codec beside the first.
+// encoding is the encoding of an event by a codec other than the first.
 type encoding struct {
 	by   *Codec
 	data []byte
@@ -146,7 +146,7 @@ type encoding struct {
 }
 
 // AppendEncoded appends the encoding of e by c. The first call makes it and the
-// others copy it, unless e is unshared. Several goroutines may call it at once.
+// others copy it, unless e is unshared. Several goroutines may call it concurrently.
 func (e *Event) AppendEncoded(dst []byte, c *Codec) []byte {
 	switch {
 	case e.by.Load() == c:

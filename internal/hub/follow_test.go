@@ -38,8 +38,8 @@ func TestFollowingEventsComeBeforeTheNextNotification(t *testing.T) {
 	})
 }
 
-// A connection that has read its past beyond a place is not told what follows that:
-// a count of then would be too old.
+// A connection that has read its history beyond a sequence does not receive the event that
+// follows the sequence: its unread count would be out of date.
 func TestFollowingEventsSkipConnectionsThatAreFurther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})
@@ -50,7 +50,7 @@ func TestFollowingEventsSkipConnectionsThatAreFurther(t *testing.T) {
 		followUser(h, "ada", 7, "behind 7")
 		h.FollowShared(everyone, nil, 7, following("shared behind 7"))
 		if !h.GoLive(late, 8) {
-			t.Error("it did not go live although it had read more than was told")
+			t.Error("a connection that has read all deliveries did not go live")
 		}
 		followUser(h, "ada", 7, "again")
 		deliver(h, 9, "ada")
@@ -61,7 +61,7 @@ func TestFollowingEventsSkipConnectionsThatAreFurther(t *testing.T) {
 	})
 }
 
-// Following asks no more of who is joining than what came before.
+// Following events do not require a joining connection to read more of its history.
 func TestFollowingEventsDoNotAffectJoiningConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})

@@ -15,7 +15,7 @@ import (
 // shardCount is the number of shards, each with a lock, over which users are spread.
 const shardCount = 128
 
-// Options configure a Hub. A zero value stands for the default beside it.
+// Options configure a Hub. A zero value stands for the default in its comment.
 type Options struct {
 	PerUser    int           // connections of a user: 20; one more ends the oldest
 	QueueLen   int           // events queued for a connection, at most: 256
@@ -177,7 +177,7 @@ func (h *Hub) Register(c *Conn) error {
 // at was offered meanwhile, or if first is several events that would fill half of the
 // queue. It reports true if c has ended.
 //
-// GoLive itself writes what the network takes at once, unless c has a writer already.
+// GoLive itself writes what the network accepts immediately, unless c has a writer already.
 func (h *Hub) GoLive(c *Conn, at notify.Sequence, first ...*Event) bool {
 	gone, writes := c.becomeLive(at, first)
 	if writes {

@@ -61,7 +61,7 @@ func (h *compactPrincipal) expand() notify.Principal {
 	return p
 }
 
-// topics returns the topics that the principal receives beside its own notifications and
+// topics returns the topics that the principal receives in addition to its own notifications and
 // broadcasts.
 func (h *compactPrincipal) topics() []notify.TopicPattern {
 	if h.grants == nil {

@@ -31,8 +31,8 @@ func TestDeliverSharedReachesTheRecipients(t *testing.T) {
 	})
 }
 
-// No lock is held while the frames are made: what makes them may ask the hub,
-// and be overtaken.
+// No lock is held while a callback makes the events: it may call the hub, and another
+// delivery may come first.
 func TestDeliverUserHoldsNoLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})

@@ -3,7 +3,7 @@ package hub
 import "github.com/bellhop/bellhop/internal/notify"
 
 // Transport is the outward side of a connection: a WebSocket or an event
-// stream. Several goroutines may use it at once.
+// stream. Several goroutines may use it concurrently.
 type Transport interface {
 	// Name is the transport's name for operators: "websocket".
 	Name() string

@@ -4,7 +4,7 @@
 //   - A [Limiter] allows each key a number of events in a window of time (token buckets).
 //     Its memory is bounded, however many keys there are. It uses the monotonic clock, so
 //     changes of the wall clock have no effect.
-//   - A [Budget] is an amount, such as bytes of memory, that is taken at once or refused.
+//   - A [Budget] is an amount, such as bytes of memory, that is taken in one step or refused.
 //     [Shares] divides a budget between addresses and principals.
 //   - [Slots] is an amount that callers wait for, each key in turn. Where callers need no
 //     turns, golang.org/x/sync/semaphore is the same without keys.
@@ -34,7 +34,7 @@ const (
 	shardKeys = 1024
 )
 
-// Limiter allows each key a quota in a window, and a burst at once. A nil Limiter allows
+// Limiter allows each key a quota in a window, and a burst at one time. A nil Limiter allows
 // everything.
 type Limiter struct {
 	// Set by New, then read-only.
@@ -59,7 +59,7 @@ type shard struct {
 	buckets cache.Map[string, *rate.Limiter]
 }
 
-// New returns a limiter that allows r for each key, with up to burst at once, or up to the
+// New returns a limiter that allows r for each key, with up to burst at one time, or up to the
 // quota if burst is 0. It returns nil, which is no limit, if r has no quota.
 func New(r notify.Rate, burst int) *Limiter {
 	if r.Quota <= 0 || r.Window <= 0 {

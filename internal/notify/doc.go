@@ -43,6 +43,6 @@
 //
 // # Deferred notifications
 //
-// A Publish with a later time of delivery is stored at once and delivered when a [Release]
+// A Publish with a later time of delivery is stored immediately and delivered when a [Release]
 // entry refers to it. The holder of the [Lease] appends Release and Cleanup entries.
 package notify

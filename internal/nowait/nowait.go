@@ -1,5 +1,5 @@
 // Package nowait writes to TCP connections without entering Go's scheduler. It writes
-// what the network takes at once and never waits; its callers wait for the rest.
+// what the network accepts immediately and never waits; its callers wait for the rest.
 //
 // A goroutine in a system call that lasts for more than some 20 µs loses its processor
 // to another thread, which must be woken and competes with the goroutine when the call
@@ -28,7 +28,7 @@ type Writer struct {
 	try func(fd uintptr) bool // made once: a closure for each write would be garbage
 }
 
-// Write writes what conn takes of p at once, and returns the number of bytes. conn must
+// Write writes what conn accepts of p immediately, and returns the number of bytes. conn must
 // be that of a non-blocking socket, as package net makes them.
 func (w *Writer) Write(conn syscall.RawConn, p []byte) (int, error) {
 	if w.try == nil {
@@ -89,7 +89,7 @@ type conn struct {
 	grown   bool // GrowStack was called; touched by the goroutine that serves the connection
 }
 
-// Write implements net.Conn. It waits if the network does not take everything at once, or
+// Write implements net.Conn. It waits if the network does not accept everything immediately, or
 // if there is an error.
 func (c *conn) Write(p []byte) (int, error) {
 	w, ok := c.writers.Get().(*Writer)

@@ -1,6 +1,6 @@
 // Package pack writes and reads the fields of binary records: numbers, strings, lists of
 // names and times, one after the other, without names of their own. It leaves the order
-// and the versions of fields to those who define a record.
+// and the versions of fields to the packages that define a record.
 //
 // Reading never panics and never allocates more than a small multiple of its input.
 // Each value has one encoding only, so equal records have equal bytes.

@@ -61,7 +61,7 @@ type Session interface {
 }
 
 // Encoder writes what a client receives. Its methods may be called by several
-// goroutines at once.
+// goroutines concurrently.
 type Encoder interface {
 	// Size is as in hub.Transport.
 	Size(e *hub.Event) int

@@ -103,12 +103,12 @@ func partsOf(c *notify.InboxChange) []hub.InboxChange {
 	var parts []hub.InboxChange
 	for {
 		var part hub.InboxChange
-		room := hub.MaxChanged
+		free := hub.MaxChanged
 		to := idsOf(&part)
 		for i, ids := range idsOf(&rest) {
-			n := min(room, len(*ids))
+			n := min(free, len(*ids))
 			*to[i], *ids = (*ids)[:n:n], (*ids)[n:]
-			room -= n
+			free -= n
 		}
 		parts = append(parts, part)
 		if len(rest.Read)+len(rest.Unread)+len(rest.Archived)+len(rest.Recalled) == 0 {

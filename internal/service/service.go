@@ -102,7 +102,7 @@ type Service struct {
 
 	// pagesOf, by principal, and pages, by address and in total, limit the connections
 	// that hold a page of history in memory until their client has taken it: ten
-	// thousand connections may resume at once. pagesOf is acquired before pages.
+	// thousand connections may resume at the same time. pagesOf is acquired before pages.
 	pagesOf, pages *limit.Slots
 
 	// marking has one slot for each user: changes of one user's read state run one

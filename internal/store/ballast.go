@@ -23,7 +23,7 @@ const (
 func (s *Store) ballast() string { return filepath.Join(s.dir, "ballast") }
 
 // freeBallast deletes the ballast if the disk is too full to start, and fails if it still
-// is: Pebble would retry writing its replayed log for ever.
+// is: Pebble would retry writing its replayed log endlessly.
 func (s *Store) freeBallast(logger *slog.Logger) error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {

@@ -163,7 +163,7 @@ func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, o Restore
 	return m, errors.Join(removeFile(disk, damagedPath(dir)), syncDir(disk, dir))
 }
 
-// clear removes from the data directory of s what must not stand beside a restored store.
+// clear removes from the data directory of s what must not remain with a restored store.
 func (s *Store) clear(o RestoreOptions) error {
 	if o.Replayed {
 		if err := removeFile(s.fs, watermarkPath(s.dir)); err != nil {

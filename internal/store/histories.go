@@ -93,7 +93,7 @@ func (tx *txn) setHistories() {
 // discardEmpty discards a history that has no notifications and no changes, and merges
 // the sequence up to which it was truncated into that of the store: a reader with an
 // earlier cursor gets a reset. Otherwise every user and topic that ever had a notification
-// would take space for ever.
+// would take space forever.
 func (tx *txn) discardEmpty(h *cachedHistory) {
 	if h.owner != everyone() && h.kept == 0 && h.unread == 0 && h.changes == 0 {
 		tx.state.truncated = max(tx.state.truncated, h.truncated())

@@ -97,11 +97,11 @@ func (s *Store) lockExisting() (unlock func() error, err error) {
 	return s.lock.Close, nil
 }
 
-// journalPath is a file beside the store with the identity of the journal that it follows:
+// journalPath is a file next to the store with the identity of the journal that it follows:
 // if the store is damaged, the journal is still known, and that the store is a copy.
 func journalPath(dir string) string { return filepath.Join(dir, "journal") }
 
-// damagedPath is an empty file beside a replicated store in which corrupt data was found.
+// damagedPath is an empty file next to a replicated store in which corrupt data was found.
 func damagedPath(dir string) string { return filepath.Join(dir, "damaged") }
 
 // RecordJournal records in a data directory that its store is a copy of a journal, from which

@@ -40,7 +40,7 @@ func ownersOf(n *notify.Notification) []owner {
 // isShared reports whether several users may read the history of o.
 func (o owner) isShared() bool { return o.kind != kindUserItem }
 
-// readers returns those who read the history of o.
+// readers returns the users who read the history of o.
 func (o owner) readers() notify.Readers {
 	switch o.kind {
 	case kindUserItem:
@@ -52,7 +52,7 @@ func (o owner) readers() notify.Readers {
 	}
 }
 
-// readersOf returns those who read any of the histories of owners.
+// readersOf returns the users who read any of the histories of owners.
 func readersOf(owners []owner) (all notify.Readers) {
 	for _, o := range owners {
 		r := o.readers()

@@ -18,7 +18,7 @@ import (
 //
 // A program refuses to apply entries, and to open a store, under a version that it does
 // not have. A program that changes a rule raises notify.RulesVersion, keeps the earlier
-// rules beside the new ones, and chooses by state.rules, so that it can join nodes that
+// rules as well as the new ones, and chooses by state.rules, so that it can join nodes that
 // still run the earlier program. A new kind of entry, or a new field, is such a change.
 // A lifetime must not be changed while records found by it are in the store: expiryKey is
 // computed from it again when a record is removed.

@@ -82,7 +82,7 @@ func merger() *pebble.Merger {
 // spanMerger implements pebble.ValueMerger. The order of its operands does not matter.
 type spanMerger struct{ all spans }
 
-// add adds the encoded spans in b. Spans of consecutive transactions are joined at once,
+// add adds the encoded spans in b. Spans of consecutive transactions are joined immediately,
 // in either order, so that merging any number of them takes little memory.
 func (m *spanMerger) add(b []byte) error {
 	if len(b)%spanBytes != 0 {

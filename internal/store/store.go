@@ -44,7 +44,7 @@ type Options struct {
 
 	// Fatal ends the process and must not return. It is called if a write to the log
 	// fails, since a later success would prove nothing about the disk, and if a write
-	// fails while Open replays the log, since Pebble would retry for ever.
+	// fails while Open replays the log, since Pebble would retry endlessly.
 	Fatal func(error)
 
 	// Generations receives the generations of the journal, oldest first: all existing
@@ -162,7 +162,7 @@ func syncDir(disk vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// path returns the directory of Pebble's files. The ballast and the watermark are beside
+// path returns the directory of Pebble's files. The ballast and the watermark are next to
 // it.
 func (s *Store) path() string { return filepath.Join(s.dir, "store") }
 
@@ -197,10 +197,10 @@ func (s *Store) options(o Options) *pebble.Options {
 
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
-				if s.opening.Load() { // otherwise Pebble would retry for ever, and Open would never return
+				if s.opening.Load() { // otherwise Pebble would retry endlessly, and Open would never return
 					o.Fatal(fmt.Errorf("open the store in %s: %w", s.dir, err))
 				}
-				if s.failing.Swap(&err) == nil { // log the first failure only: Pebble retries at once
+				if s.failing.Swap(&err) == nil { // log the first failure only: Pebble retries immediately
 					o.Logger.Error("background work of the store failed; it is retried", "error", err.Error())
 				}
 			},

@@ -40,7 +40,7 @@ type timeline struct {
 // sharedIterator iterates over the items of a feed or of everyone.
 type sharedIterator struct {
 	*pebble.Iterator
-	owner owner // the kind tells the items of several topics from those of one
+	owner owner // the kind distinguishes the items of several topics from those of one
 }
 
 // timeline returns the timeline of r after one sequence and up to another one. The caller

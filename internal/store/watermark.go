@@ -54,7 +54,7 @@ func readSlot(b []byte) (s slot, ok bool) {
 	return s, string(s.append(nil)) == string(b[:slotBytes])
 }
 
-// watermark is the file beside Pebble's directory that records the last durable sequence.
+// watermark is the file next to Pebble's directory that records the last durable sequence.
 // Open compares it with the store, and finds a loss of the newest entries, which to
 // Pebble looks like an unfinished write.
 //

@@ -54,7 +54,7 @@ func (t *TextsOrAny) UnmarshalYAML(n *yaml.Node) error {
 
 // List returns the mappings of the one YAML list in data, of at most so many items, and
 // every mistake in their form. Items with a mistake are returned too as far as they
-// could be read, so that the caller can check them and report all mistakes at once.
+// could be read, so that the caller can check them and report all mistakes together.
 //
 // T is a struct with an exported field for each member: a string is plain text, which may look
 // like a number, and a []string or TextsOrAny a list. A member is required unless the field's yaml

@@ -30,7 +30,7 @@ func AppendTime(dst []byte, t time.Time) []byte {
 // AppendContent appends the members of a notification that do not depend on the journal:
 // the Content of a notify.Notification. notify.Notification.Fields reads them back.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
-	const names = 96 // bytes beside the values, about
+	const names = 96 // bytes in addition to the values, about
 	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.Priority)+len(d.CollapseKey))
 	dst = append(dst, `"id":"`...)
 	dst = append(dst, id...)

@@ -13,7 +13,7 @@
 // # Opening
 //
 // If the protocol knows from the request who connects, the connection is registered
-// with the hub and joins at once. Otherwise it is unauthenticated until its first
+// with the hub and joins immediately. Otherwise it is unauthenticated until its first
 // message says who connects:
 //
 //	request ── protocol.Accept ──┬─ Start ──────────────────────────────▶ start

@@ -46,7 +46,7 @@ type desk struct {
 	panics    bool
 }
 
-// JoinAtOnce leaves to Join what a test has an eye on.
+// JoinAtOnce returns false, so that Join is called, if the test has set a behaviour of Join.
 func (d *desk) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if d.joined != nil || d.joinFails || d.past != nil {
 		return false

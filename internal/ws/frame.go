@@ -15,7 +15,7 @@ const (
 	// maxSent is the maximum payload of a frame to the peer: what 16 bits express.
 	maxSent = 1<<16 - 1
 
-	// maxReason is how many bytes of a reason fit a close frame beside the code.
+	// maxReason is how many bytes of a reason fit into a close frame with the code.
 	maxReason = 125 - 2
 )
 
@@ -39,7 +39,7 @@ func (h *Handler) freeBuffer(b *buffer) {
 	}
 }
 
-// beginText makes room for the header of a text frame and returns where the frame
+// beginText reserves the space of the header of a text frame and returns where the frame
 // begins. The caller appends the payload and calls endText.
 func (b *buffer) beginText() (start int) {
 	start = len(b.out)

@@ -38,7 +38,7 @@ type Options struct {
 	Commands int
 
 	// Bounds on connections that are not authenticated yet, if Protocol has such; 0:
-	// the default beside each.
+	// the default in its comment.
 	Unauthenticated           int           // in all: 1,000
 	UnauthenticatedPerAddress int           // of an address, or IPv6 /64: 10
 	AuthenticationTimeout     time.Duration // from the handshake until the first message was handled: 10 s

@@ -25,7 +25,7 @@ const writeTimeout = 10 * time.Second
 // handshake (pongs, and closes before their reason is sent) is dropped: this package
 // writes that itself.
 type netConn struct {
-	net.Conn // Close closes the connection at once
+	net.Conn // Close closes the connection immediately
 
 	// Set before the reader starts, then read-only.
 	conn     *hub.Conn // nil until the connection is authenticated
@@ -119,7 +119,7 @@ func (c *netConn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 // write.
 func (*netConn) SetWriteDeadline(time.Time) error { return nil }
 
-// write writes b.out: what the network takes at once, and with wait the rest when the
+// write writes b.out: what the network accepts immediately, and with wait the rest when the
 // network takes that.
 func (c *netConn) write(b *buffer, wait bool) (done bool, err error) {
 	if done, err = c.tryWrite(b); done || err != nil || !wait {
@@ -153,7 +153,7 @@ func (c *netConn) send(p []byte, last bool) error {
 	return nil
 }
 
-// tryWrite writes of b.out, which must be whole frames, what the network takes at once,
+// tryWrite writes of b.out, which must be whole frames, what the network accepts immediately,
 // and keeps the rest for the next write. It reports whether there is none.
 func (c *netConn) tryWrite(b *buffer) (done bool, err error) {
 	if !c.mu.TryLock() { // another write runs, perhaps within a frame

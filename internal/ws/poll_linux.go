@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller watches the sockets of connections that only receive, beside the runtime's own
+// poller watches the sockets of connections that only receive, in place of the runtime's
 // poller: a goroutine that waits in Read costs more memory than the rest of an idle
 // connection. Such a peer sends only pongs, which the poller reads itself. When anything
-// else comes, it starts the connection's reader, which then stays.
+// else arrives, it starts the connection's reader, which then stays.
 type poller struct {
 	epoll, wake int // file descriptors
 	logger      *slog.Logger

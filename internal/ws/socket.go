@@ -37,8 +37,8 @@ type socket struct {
 	peerCode atomic.Int32                       // of the close that the peer sent; 0: none
 }
 
-// start registers the connection, which takes the slot, and lets it join: at once if
-// possible, else in a goroutine that does not refer to the request's memory.
+// start registers the connection, which takes the slot, and lets it join: immediately
+// if possible, else in a goroutine that does not refer to the request's memory.
 func (s *socket) start(at protocol.Start, slot *hub.Slot) {
 	h := s.handler
 	s.user = cursor.TagOf(at.Principal.User)

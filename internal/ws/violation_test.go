@@ -36,7 +36,7 @@ func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, n
 
 func (l *lines) into(o *options) { o.Logger = l.logger() }
 
-// One line tells with what bytes a peer broke the protocol, and no token.
+// One line has the bytes with which a peer broke the protocol, and no token.
 func TestViolationsAreLogged(t *testing.T) {
 	token := strings.Repeat("SECRET", 100)
 	for name, c := range map[string]struct {
