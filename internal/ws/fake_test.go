@@ -105,7 +105,7 @@ func (cursors) Append(dst []byte, _ cursor.Tag, seq notify.Sequence) []byte {
 	return strconv.AppendUint(append(dst, 'c'), uint64(seq), 10)
 }
 
-// service is a Handler and what it works with.
+// fakeService is a Handler with its hub and a fake of the service layer.
 type fakeService struct {
 	*ws.Handler
 	hub  *hub.Hub
@@ -174,8 +174,8 @@ func (s *fakeService) listen(t *testing.T) (url string) {
 	return srv.URL
 }
 
-// stranger is a client that says what it likes, byte by byte.
-type stranger struct {
+// rawClient is a client that sends arbitrary bytes.
+type rawClient struct {
 	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
@@ -206,14 +206,14 @@ func upgradeRequest(target string) *http.Request {
 	return r
 }
 
-// pipe connects over a pipe, so that time can be the bubble's.
-func (s *fakeService) pipe(t *testing.T) *stranger {
+// pipe connects over a pipe, which works with the fake clock of synctest.
+func (s *fakeService) pipe(t *testing.T) *rawClient {
 	t.Helper()
 	return s.pipeAs(t, nil)
 }
 
-// pipeAs does so with a slot.
-func (s *fakeService) pipeAs(t *testing.T, slot *hub.Slot) *stranger {
+// pipeAs is pipe with a slot.
+func (s *fakeService) pipeAs(t *testing.T, slot *hub.Slot) *rawClient {
 	t.Helper()
 	here, there := net.Pipe()
 	t.Cleanup(func() { here.Close() })
@@ -222,8 +222,8 @@ func (s *fakeService) pipeAs(t *testing.T, slot *hub.Slot) *stranger {
 	return handshake(t, here)
 }
 
-// tcp connects over TCP, and sends what is early with the request.
-func (s *fakeService) tcp(t *testing.T, early ...byte) *stranger {
+// tcp connects over TCP, and sends early together with the request.
+func (s *fakeService) tcp(t *testing.T, early ...byte) *rawClient {
 	t.Helper()
 	small := func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
@@ -245,7 +245,7 @@ func (s *fakeService) tcp(t *testing.T, early ...byte) *stranger {
 	return handshake(t, conn)
 }
 
-func handshake(t *testing.T, conn net.Conn) *stranger {
+func handshake(t *testing.T, conn net.Conn) *rawClient {
 	t.Helper()
 	r := bufio.NewReader(conn)
 	answer, err := http.ReadResponse(r, nil)
@@ -256,7 +256,7 @@ func handshake(t *testing.T, conn net.Conn) *stranger {
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("answered %s", answer.Status)
 	}
-	return &stranger{t, conn, r}
+	return &rawClient{t, conn, r}
 }
 
 const (
@@ -269,7 +269,7 @@ const (
 	fin        = 0x80
 )
 
-// masked returns a frame as clients send it.
+// masked returns a masked frame, as clients must send it.
 func masked(first byte, payload []byte) []byte {
 	b := []byte{first}
 	switch n := len(payload); {
@@ -288,17 +288,17 @@ func masked(first byte, payload []byte) []byte {
 	return b
 }
 
-func (w *stranger) send(raw []byte) {
+func (w *rawClient) send(raw []byte) {
 	w.t.Helper()
 	if _, err := w.conn.Write(raw); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *stranger) say(text string) { w.t.Helper(); w.send(masked(fin|opText, []byte(text))) }
+func (w *rawClient) say(text string) { w.t.Helper(); w.send(masked(fin|opText, []byte(text))) }
 
 // read returns the next frame.
-func (w *stranger) read() (op byte, payload []byte, err error) {
+func (w *rawClient) read() (op byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err := io.ReadFull(w.r, head[:]); err != nil {
 		return 0, nil, err
@@ -327,7 +327,7 @@ func (w *stranger) read() (op byte, payload []byte, err error) {
 
 // expect reads frames and holds them against these: text as it is, others with
 // the name of their opcode, a close with its code.
-func (w *stranger) expect(want ...string) {
+func (w *rawClient) expect(want ...string) {
 	w.t.Helper()
 	for _, frame := range want {
 		op, payload, err := w.read()
@@ -365,7 +365,7 @@ const (
 
 // expectEnd reads on until the connection ends and holds the close against
 // these; it answers it, as a peer does.
-func (w *stranger) expectEnd(code int, reason string) {
+func (w *rawClient) expectEnd(code int, reason string) {
 	w.t.Helper()
 	event, closed := "", ""
 	for {

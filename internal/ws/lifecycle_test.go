@@ -21,7 +21,7 @@ func note(seq int, data string) *hub.Event {
 }
 
 // drainPings reads the pings that have come, without waiting.
-func drainPings(w *stranger) {
+func drainPings(w *rawClient) {
 	w.t.Helper()
 	for {
 		synctest.Wait()

@@ -107,7 +107,7 @@ func TestEarlyFrames(t *testing.T) {
 }
 
 // expectClosed reads on until the connection ends.
-func (w *stranger) expectClosed() {
+func (w *rawClient) expectClosed() {
 	for {
 		if _, _, err := w.read(); err != nil {
 			return
@@ -116,7 +116,7 @@ func (w *stranger) expectClosed() {
 }
 
 // expectBoth reads two frames, in either order.
-func (w *stranger) expectBoth(a, b string) {
+func (w *rawClient) expectBoth(a, b string) {
 	w.t.Helper()
 	var got []string
 	for range 2 {
