@@ -257,7 +257,7 @@ var (
 // upload is a body that takes memory from a budget while it arrives.
 type upload struct {
 	budget  *budget
-	holder  limit.Holder
+	client  limit.Client
 	control *http.ResponseController
 
 	// Guarded by budget.mu if the budget preempts, else its reader's alone.
@@ -269,7 +269,7 @@ type upload struct {
 func (b *budget) newUpload(c echo.Context, principal string) *upload {
 	return &upload{
 		budget:  b,
-		holder:  limit.Holder{Address: limit.AddressKey(address(c)), Principal: principal},
+		client:  limit.Client{Address: limit.AddressKey(address(c)), Principal: principal},
 		control: http.NewResponseController(c.Response()),
 	}
 }
@@ -282,7 +282,7 @@ func (u *upload) take(n int64) error {
 	if u.preempted {
 		return errPreempted
 	}
-	for !b.shares.Take(u.holder, n, u.held) {
+	for !b.shares.Take(u.client, n, u.held) {
 		if !b.preempts || !b.preemptLocked(u) {
 			return errNoMemory
 		}
@@ -294,12 +294,12 @@ func (u *upload) take(n int64) error {
 	return nil
 }
 
-// preemptLocked takes the memory of the oldest upload that has the holder of u and is
+// preemptLocked takes the memory of the oldest upload that has the client of u and is
 // older than u. It reports false if there is none.
 func (b *budget) preemptLocked(u *upload) bool {
 	for e := b.arriving.Front(); e != nil && e.Value != u; e = e.Next() {
 		old, _ := e.Value.(*upload)
-		if old.holder != u.holder {
+		if old.client != u.client {
 			continue
 		}
 		old.preempted = true
@@ -329,7 +329,7 @@ func (u *upload) finish() (preempted bool) {
 }
 
 func (u *upload) releaseLocked() {
-	u.budget.shares.Give(u.holder, u.held)
+	u.budget.shares.Give(u.client, u.held)
 	u.held = 0
 	if u.element != nil {
 		u.budget.arriving.Remove(u.element)

@@ -39,12 +39,12 @@ func (a *api) list(c echo.Context, by notify.Principal) error {
 // sendPage answers with a page of an inbox. A slow client holds the page in memory, so
 // the page counts in the share of its address and principal until it is sent.
 func (a *api) sendPage(c echo.Context, by notify.Principal, page []byte) error {
-	holder := limit.Holder{Address: limit.AddressKey(address(c)), Principal: by.Name}
+	client := limit.Client{Address: limit.AddressKey(address(c)), Principal: by.Name}
 	size := int64(len(page))
-	if !a.budgets.pages.Take(holder, size, 0) {
+	if !a.budgets.pages.Take(client, size, 0) {
 		return notify.Errorf(notify.ErrUnavailable, "too many inbox pages are being sent at once; ask again")
 	}
-	defer a.budgets.pages.Give(holder, size)
+	defer a.budgets.pages.Give(client, size)
 	return answerJSON(c, http.StatusOK, page)
 }
 

@@ -2,10 +2,10 @@ package limit
 
 import "sync/atomic"
 
-// Budget is an amount, such as bytes of memory, that holders share. A holder may have at
-// most as much as is left: one holder gets up to half of the budget, and k holders that
-// want as much as possible get 1/(k+1) each, with the same amount left. So there is always
-// something left for a new holder. A nil Budget grants everything and counts nothing.
+// Budget is an amount, such as bytes of memory, that several callers share. A caller may
+// have at most as much as is left: one caller gets up to half of the budget, and k callers
+// that want as much as possible get 1/(k+1) each, with the same amount left. So there is
+// always something left for a new caller. A nil Budget grants everything and counts nothing.
 type Budget struct {
 	most  int64
 	taken atomic.Int64
@@ -19,8 +19,8 @@ func NewBudget(most int64) *Budget {
 	return &Budget{most: most}
 }
 
-// Take takes n for a holder that has had from earlier calls. It reports false, and takes
-// nothing, if the holder would then have more than would be left. A holder that passes 0
+// Take takes n for a caller that has had from earlier calls. It reports false, and takes
+// nothing, if the caller would then have more than would be left. A caller that passes 0
 // for had may take all that is left.
 func (b *Budget) Take(n, had int64) bool {
 	if b == nil {
@@ -48,7 +48,7 @@ func (b *Budget) Left() (n int64, limited bool) {
 	return b.most - b.taken.Load(), true
 }
 
-// Taken returns the amount that all holders have.
+// Taken returns the amount that all callers have.
 func (b *Budget) Taken() int64 {
 	if b == nil {
 		return 0

@@ -9,9 +9,9 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 )
 
-// greedy takes 1 for a holder until that is refused, and returns how often it was granted.
-func greedy(s *limit.Shares, h limit.Holder) (n int64) {
-	for s.Take(h, 1, 0) {
+// greedy takes 1 for a client until that is refused, and returns how often it was granted.
+func greedy(s *limit.Shares, c limit.Client) (n int64) {
+	for s.Take(c, 1, 0) {
 		n++
 	}
 	return n
@@ -29,7 +29,7 @@ func TestABudgetLeavesSomethingForTheNext(t *testing.T) {
 		left -= had
 	}
 	b.Give(b.Taken())
-	require.True(t, b.Take(1_024, 0), "a holder that has nothing may take the whole budget")
+	require.True(t, b.Take(1_024, 0), "a caller that has nothing may take the whole budget")
 	require.False(t, b.Take(1, 0))
 	var none *limit.Budget
 	require.True(t, none.Take(1<<60, 0))
@@ -40,38 +40,38 @@ func TestABudgetLeavesSomethingForTheNext(t *testing.T) {
 // other principals at the same address.
 func TestSharesAreOfAddressesAndOfPrincipals(t *testing.T) {
 	s := limit.NewShares(1_024)
-	mallory := limit.Holder{Address: "a", Principal: "mallory"}
+	mallory := limit.Client{Address: "a", Principal: "mallory"}
 	require.EqualValues(t, 256, greedy(s, mallory), "half of what an address may have")
 	require.EqualValues(t, 0, greedy(s, mallory))
-	require.EqualValues(t, 128, greedy(s, limit.Holder{Address: "a", Principal: "ada"}), "of the same address")
+	require.EqualValues(t, 128, greedy(s, limit.Client{Address: "a", Principal: "ada"}), "of the same address")
 	for i := range 1_000 {
-		greedy(s, limit.Holder{Address: "a", Principal: fmt.Sprint(i)})
+		greedy(s, limit.Client{Address: "a", Principal: fmt.Sprint(i)})
 	}
 	require.LessOrEqual(t, s.Taken(), int64(512), "of an address with very many principals")
-	require.NotZero(t, greedy(s, limit.Holder{Address: "b", Principal: "grace"}))
-	require.NotZero(t, greedy(s, limit.Holder{Address: "c"}), "a holder whose principal is unknown")
+	require.NotZero(t, greedy(s, limit.Client{Address: "b", Principal: "grace"}))
+	require.NotZero(t, greedy(s, limit.Client{Address: "c"}), "a client whose principal is unknown")
 }
 
 func TestAPrincipalWithManyAddressesGetsHalf(t *testing.T) {
 	s := limit.NewShares(1_024)
 	for i := range 1_000 {
-		greedy(s, limit.Holder{Address: fmt.Sprint(i), Principal: "mallory"})
+		greedy(s, limit.Client{Address: fmt.Sprint(i), Principal: "mallory"})
 	}
 	require.LessOrEqual(t, s.Taken(), int64(512))
-	require.NotZero(t, greedy(s, limit.Holder{Address: "a", Principal: "ada"}))
+	require.NotZero(t, greedy(s, limit.Client{Address: "a", Principal: "ada"}))
 }
 
-// An item that grows step by step may take all that other holders leave.
+// An item that grows step by step may take all that other clients leave.
 func TestSharesAllowOneLargeTake(t *testing.T) {
 	s := limit.NewShares(1_024)
-	h := limit.Holder{Address: "a", Principal: "ada"}
+	c := limit.Client{Address: "a", Principal: "ada"}
 	own := int64(0)
-	for s.Take(h, 1, own) {
+	for s.Take(c, 1, own) {
 		own++
 	}
 	require.EqualValues(t, 1_024, own)
-	require.False(t, s.Take(limit.Holder{Address: "b"}, 1, 0))
-	s.Give(h, own)
+	require.False(t, s.Take(limit.Client{Address: "b"}, 1, 0))
+	s.Give(c, own)
 	require.Zero(t, s.Taken())
-	require.EqualValues(t, 256, greedy(s, h), "returned amounts no longer count")
+	require.EqualValues(t, 256, greedy(s, c), "returned amounts no longer count")
 }

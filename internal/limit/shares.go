@@ -2,9 +2,9 @@ package limit
 
 import "sync"
 
-// Holder is the client for which an amount is taken. The principal is empty before it is
-// authenticated.
-type Holder struct {
+// Client is the client for which an amount is taken. The principal is empty before the
+// client is authenticated.
+type Client struct {
 	Address   string // an AddressKey; empty: all clients with an unknown address
 	Principal string
 }
@@ -19,7 +19,7 @@ type Shares struct {
 	mu          sync.Mutex
 	byAddress   map[string]int64 // none of the values is 0
 	byPrincipal map[string]int64
-	byHolder    map[Holder]int64
+	byClient    map[Client]int64
 }
 
 // NewShares returns shares of a budget of most, which must be more than 0.
@@ -28,52 +28,52 @@ func NewShares(most int64) *Shares {
 		budget:      NewBudget(most),
 		byAddress:   make(map[string]int64),
 		byPrincipal: make(map[string]int64),
-		byHolder:    make(map[Holder]int64),
+		byClient:    make(map[Client]int64),
 	}
 }
 
-// Take takes n more for an item that has own already, on behalf of its holder. It reports
-// false, and takes nothing, if the holder would exceed its share.
-func (s *Shares) Take(h Holder, n, own int64) bool {
+// Take takes n more for an item of c that has own already. It reports false, and takes
+// nothing, if c would exceed its share.
+func (s *Shares) Take(c Client, n, own int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.hasLocked(h, n, own) {
+	if !s.hasLocked(c, n, own) {
 		return false
 	}
-	s.addLocked(h, n)
+	s.addLocked(c, n)
 	return true
 }
 
-// hasLocked reports whether the holder's other items, without own, leave it n. Callers hold mu.
-func (s *Shares) hasLocked(h Holder, n, own int64) bool {
-	address, total := s.byAddress[h.Address], s.budget.Taken()+n
+// hasLocked reports whether the other items of c, without own, leave it n.
+func (s *Shares) hasLocked(c Client, n, own int64) bool {
+	address, total := s.byAddress[c.Address], s.budget.Taken()+n
 	if total+max(0, address-own) > s.budget.most {
 		return false
 	}
-	if h.Principal == "" {
+	if c.Principal == "" {
 		return true
 	}
-	had := s.byHolder[h] - own // of the half for the address
-	return total+max(0, s.byPrincipal[h.Principal]-own) <= s.budget.most &&
+	had := s.byClient[c] - own // of the half for the address
+	return total+max(0, s.byPrincipal[c.Principal]-own) <= s.budget.most &&
 		(had <= 0 || address+n+had <= s.budget.most/2)
 }
 
-// Give returns n, which holder h has, to the budget.
-func (s *Shares) Give(h Holder, n int64) {
+// Give returns n, which c has taken, to the budget.
+func (s *Shares) Give(c Client, n int64) {
 	if n == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.addLocked(h, -n)
+	s.addLocked(c, -n)
 }
 
-func (s *Shares) addLocked(h Holder, n int64) {
+func (s *Shares) addLocked(c Client, n int64) {
 	s.budget.taken.Add(n)
-	add(s.byAddress, h.Address, n)
-	if h.Principal != "" {
-		add(s.byPrincipal, h.Principal, n)
-		add(s.byHolder, h, n)
+	add(s.byAddress, c.Address, n)
+	if c.Principal != "" {
+		add(s.byPrincipal, c.Principal, n)
+		add(s.byClient, c, n)
 	}
 }
 
@@ -83,5 +83,5 @@ func add[K comparable](to map[K]int64, key K, n int64) {
 	}
 }
 
-// Taken returns the amount that all holders have.
+// Taken returns the amount that all clients have.
 func (s *Shares) Taken() int64 { return s.budget.Taken() }

@@ -11,7 +11,7 @@ import (
 func TestKeysWithCancelledRequestsAreRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSlots(3, 2)
-		for _, key := range []string{"holder", "holder", "other"} {
+		for _, key := range []string{"busy", "busy", "other"} {
 			if err := s.Acquire(t.Context(), key); err != nil {
 				t.Fatal(err)
 			}
@@ -22,14 +22,14 @@ func TestKeysWithCancelledRequestsAreRemoved(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 100 {
-			if s.Acquire(ended, "a") == nil || s.AcquireN(ended, "holder", 2) == nil {
+			if s.Acquire(ended, "a") == nil || s.AcquireN(ended, "busy", 2) == nil {
 				t.Fatal("more than three slots were granted")
 			}
 		}
 		if len(s.turn) != 1 || len(s.byKey) != 3 {
 			t.Errorf("%d keys are in memory, %d wait for their turn", len(s.byKey), len(s.turn))
 		}
-		s.ReleaseN("holder", 2)
+		s.ReleaseN("busy", 2)
 		if err := <-first; err != nil {
 			t.Fatal(err)
 		}
