@@ -28,7 +28,7 @@ func TestEachReplacementHasItsOwnChange(t *testing.T) {
 		case notify.InboxChange:
 			require.Equal(t, notify.Sequence(3), c.Sequence)
 			require.True(t, c.Replaced)
-			require.Empty(t, parts, "what is gone is told first")
+			require.Empty(t, parts, "the change about removed notifications comes first")
 			gone[c.Recalled[0]] = c.To.Users
 		default:
 			t.Errorf("%T", c)
