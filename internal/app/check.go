@@ -30,12 +30,15 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	}
 	_, err := auth.ParseOrigins(cfg.AllowedOrigins)
 	note("allowed-origins", err)
-	note("jwt-algorithms", auth.CheckAlgorithms(cfg.JWTAlgorithms))
 	if cfg.TLSCertFile != "" && cfg.TLSKeyFile != "" {
 		_, err := openCertificate(ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
 		note("tls-cert-file", err)
 	}
 	options := authOptions(cfg)
+	if err = auth.CheckAlgorithms(cfg.JWTAlgorithms); err == nil {
+		err = auth.CheckSecrets(options)
+	}
+	note("jwt-algorithms", err)
 	claims := auth.CheckClaims(options)
 	note("jwt-user-claim", claims.UserClaim)
 	note("jwt-user-prefix", claims.UserPrefix)

@@ -97,3 +97,9 @@ func TestMistakesInAFileOfSecretsHideIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAlgorithmsFitTheSecrets(t *testing.T) {
+	secret := "BELLHOP_JWT_SECRET=" + strings.Repeat("s3cret", 8)
+	assert.Contains(t, check(t, secret, "BELLHOP_JWT_ALGORITHMS=RS256")["BELLHOP_JWT_ALGORITHMS"], "configure one of HS256, HS384, HS512")
+	assert.Empty(t, check(t, secret, "BELLHOP_JWT_ALGORITHMS=HS384,RS256")["BELLHOP_JWT_ALGORITHMS"])
+}

@@ -71,6 +71,10 @@ func parseSecrets(data []byte, allowed []string) ([]key, error) {
 	return keys, nil
 }
 
+// CheckSecrets returns an error for each of the secrets of o that fits none of its
+// algorithms.
+func CheckSecrets(o Options) error { return new(keyring).addSecrets(&o) }
+
 // FileMistakes has an error for each file of Options, with the lines of its mistakes. An
 // error is nil if the file has none, or if there is no such file in Options.
 type FileMistakes struct{ Secrets, PublicKey, JWKS, Issuers, APIKeys, Webhooks error }

@@ -131,7 +131,7 @@ func parseNetworks(to *[]netip.Prefix, values []string) error {
 	for _, v := range values {
 		p, err := netip.ParsePrefix(v)
 		if err != nil {
-			return fmt.Errorf("%q is neither a network such as 10.0.0.0/8 nor %s", v, noProxies)
+			return fmt.Errorf("%q is not a network such as 10.0.0.0/8 or 10.0.0.1/32; the only other value is %s, alone", v, noProxies)
 		}
 		networks = append(networks, p.Masked())
 	}
