@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"sync"
 
@@ -92,10 +93,20 @@ func (x *sequenceIndex) feed(name string, from *snapshots) (*feedSequences, erro
 	x.loads[name] = l
 	x.mu.Unlock()
 
+	l.err = errLoadPanicked // until the read has returned
+	defer x.finish(name, l)
 	s := from.acquire() // after the load is announced: a change that it lacks is added to l.changes
+	defer s.release()
 	l.feed, l.err = readFeedSequences(s, name)
-	s.release()
+	return l.feed, l.err
+}
 
+// errLoadPanicked is the error of the callers that wait for a load that has panicked.
+var errLoadPanicked = errors.New("reading a feed has panicked")
+
+// finish ends a load: the feed gets the changes that were applied meanwhile, and those that
+// wait for it go on.
+func (x *sequenceIndex) finish(name string, l *indexLoad) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	delete(x.loads, name)
@@ -106,7 +117,6 @@ func (x *sequenceIndex) feed(name string, from *snapshots) (*feedSequences, erro
 		x.feeds.Put(name, l.feed)
 	}
 	close(l.done)
-	return l.feed, l.err
 }
 
 // apply updates the feeds that are in memory or being loaded. It must be called after the

@@ -46,6 +46,14 @@ func TestTheIndexIsBounded(t *testing.T) {
 	assert.Equal(t, feeds+1, r.len())
 }
 
+// A load that panics is over: later readers of the feed do not wait for it.
+func TestALoadThatPanicsEnds(t *testing.T) {
+	var x sequenceIndex
+	x.setBound()
+	require.Panics(t, func() { _, _ = x.feed("team", &snapshots{}) }, "it has no database")
+	assert.Empty(t, x.loads)
+}
+
 func publishTo(t *testing.T, s *Store, seq notify.Sequence, topic notify.Topic) {
 	t.Helper()
 	_, _, err := s.Apply(seq, notify.Stamp(time.UnixMilli(1), notify.Publish{
