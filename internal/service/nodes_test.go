@@ -45,6 +45,7 @@ type testNode struct {
 	*rig
 	journal *sharedJournal
 	lease   notify.Lease // nil: it always has one
+	behind  error        // nil: it can catch up
 	applied atomic.Uint64
 	opened  bool
 }
@@ -87,9 +88,13 @@ func (n *testNode) close() {
 	require.NoError(n.t, n.store.Close())
 }
 
-func (*testNode) Ready() error { return nil }
+func (n *testNode) Ready() error { return n.behind }
 
-func (n *testNode) CatchUp(context.Context) { n.catchUp() }
+func (n *testNode) CatchUp(context.Context) {
+	if n.behind == nil {
+		n.catchUp()
+	}
+}
 
 func (n *testNode) Durable() notify.Sequence { return notify.Sequence(n.applied.Load()) }
 
@@ -187,6 +192,32 @@ func TestNodesOpenEachOthersCursorsAndTickets(t *testing.T) {
 			},
 		})
 	})
+}
+
+// A cursor of another node is not refused by a node that cannot catch up: the client must
+// retry, and not give up.
+func TestACursorAheadOfANodeThatCannotCatchUp(t *testing.T) {
+	j := &sharedJournal{t: t}
+	ahead, n := j.start("node-1"), j.start("node-2")
+	defer ahead.close()
+	defer n.close()
+	ahead.catchUp()
+	ahead.publish("n1", "ada")
+	cursor := ahead.cursorAt("ada", ahead.Durable())
+
+	use := func() (list, mark error) {
+		_, list = n.service.List(t.Context(), ada(), service.Query{Before: cursor, Limit: 1})
+		_, mark = n.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{Through: cursor})
+		return list, mark
+	}
+	n.behind = notify.Errorf(notify.ErrUnavailable, "the journal cannot be reached")
+	list, mark := use()
+	require.ErrorIs(t, list, notify.ErrUnavailable)
+	require.ErrorIs(t, mark, notify.ErrUnavailable)
+	n.behind = nil
+	list, mark = use()
+	require.NoError(t, list)
+	require.NoError(t, mark)
 }
 
 // roamer is a client that resumes at one node after another.

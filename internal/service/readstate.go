@@ -51,7 +51,10 @@ func (s *Service) upTo(ctx context.Context, u notify.UserID, which wire.Selectio
 		return s.opts.Journal.Durable(), nil
 	}
 	seq, err := s.openCursor(ctx, cursor.TagOf(u), which.Through)
-	if err != nil || seq > s.opts.Journal.Durable() {
+	switch {
+	case errors.Is(err, notify.ErrUnavailable):
+		return 0, err
+	case err != nil || seq > s.opts.Journal.Durable():
 		return 0, notify.Invalid(notify.Fault{Pointer: "/through", Detail: "must be a cursor that this user was given"})
 	}
 	return seq, nil
@@ -115,7 +118,11 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	var before notify.Sequence
 	if q.Before != "" {
 		var err error
-		if before, err = s.openCursor(ctx, tag, q.Before); err != nil {
+		before, err = s.openCursor(ctx, tag, q.Before)
+		switch {
+		case errors.Is(err, notify.ErrUnavailable):
+			return wire.InboxPage{}, err
+		case err != nil:
 			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
 		}
 	}

@@ -167,10 +167,14 @@ func (s *Service) isAhead(from string) bool {
 }
 
 // openCursor returns the sequence of a cursor. If that is ahead of this node, it waits until
-// the node has caught up with the others.
+// the node has caught up with the others. Its error is cursor.ErrUnknown, or of kind
+// ErrUnavailable if the node could not catch up.
 func (s *Service) openCursor(ctx context.Context, tag cursor.Tag, from string) (notify.Sequence, error) {
 	if s.isAhead(from) {
 		s.opts.Journal.CatchUp(ctx)
+		if err := s.opts.Journal.Ready(); err != nil && s.isAhead(from) {
+			return 0, err //nolint:wrapcheck // callers know its kind
+		}
 	}
 	return s.cursors.Open(tag, from) //nolint:wrapcheck // callers know its kind
 }
