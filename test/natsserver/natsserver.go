@@ -30,6 +30,10 @@ type Options struct {
 	// Secure makes the servers require TLS and keys of users, with the permissions of
 	// test/deploy/nats/users.conf.
 	Secure bool
+
+	// Unsynced makes the servers sync their files every two minutes, as NATS does by default.
+	// It has no effect on three secure servers.
+	Unsynced bool
 }
 
 // Cluster is a number of NATS servers that form one service.
@@ -119,6 +123,9 @@ func (c *Cluster) configuration(t testing.TB, o Options, s *Server) string {
 		return filepath.Join(deploy.Dir(), "nats", "nats.conf")
 	}
 	text := plain
+	if o.Unsynced {
+		text = strings.Replace(text, ", sync_interval: always", "", 1)
+	}
 	if o.Servers > 1 {
 		text += plainCluster
 	}
