@@ -35,9 +35,10 @@ func (s *Store) withAdvice(err error) error {
 		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
 
-// verify refuses a store of another format, and one with missing entries before its last
-// one. It does not change the files: the version that wrote them finds them as it left
-// them, and missing ones can still be put back.
+// verify refuses a store of another format or of rules that this version does not know,
+// and one with missing entries before its last one. It does not change the files: the
+// version that wrote them finds them as it left them, and missing ones can still be put
+// back.
 func (s *Store) verify(opts *pebble.Options) error {
 	desc, err := pebble.Peek(s.path(), s.fs)
 	if err != nil {
@@ -78,6 +79,9 @@ func (s *Store) check(db *pebble.DB) error {
 	}
 	st, err := readStateOf(db)
 	if err != nil {
+		return err
+	}
+	if err := checkRules(st.rules); err != nil {
 		return err
 	}
 	b, err := get(db, []byte{kindSpans})

@@ -85,6 +85,11 @@ func TestNewerRulesAreRefused(t *testing.T) {
 	newer.rules = notify.RulesVersion + 1
 	require.NoError(t, s.db.Set([]byte{kindState}, newer.append(nil), pebble.Sync))
 	require.NoError(t, s.Close())
+	before, err := fs.List(s.path())
+	require.NoError(t, err)
 	_, err = openRules(t, fs)
 	require.ErrorIs(t, err, errNewerRules)
+	after, err := fs.List(s.path())
+	require.NoError(t, err)
+	assert.ElementsMatch(t, before, after, "no file was written")
 }

@@ -231,9 +231,6 @@ func (s *Store) load(o Options) error {
 	if err := s.reconcile(o.Replicated); err != nil {
 		return err
 	}
-	if err := checkRules(s.state.rules); err != nil {
-		return err
-	}
 	s.snapshots.applied.Store(uint64(s.state.last))
 	s.snapshots.truncated.Store(uint64(s.state.truncated))
 	s.publishUsage()
