@@ -1,4 +1,3 @@
-// Package cluster tests nodes of a cluster together with the NATS servers that they need.
 package cluster
 
 import (
@@ -24,9 +23,6 @@ import (
 	"github.com/bellhop/bellhop/test/deploy"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
-
-// timeout bounds the wait for an event that must happen. Only a failing test waits this long.
-const timeout = 60 * time.Second
 
 // logText is the log of a node.
 type logText struct {

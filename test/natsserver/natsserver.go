@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/bellhop/bellhop/test/deploy"
 )
@@ -213,6 +214,25 @@ func (c *Cluster) Connect(t testing.TB) *nats.Conn {
 	}
 	t.Cleanup(conn.Close)
 	return conn
+}
+
+// StreamLeader returns the name of the server that leads a stream, empty if there is none.
+func (c *Cluster) StreamLeader(t testing.TB, stream string) (string, error) {
+	t.Helper()
+	conn := c.Connect(t)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return "", err
+	}
+	s, err := js.Stream(t.Context(), stream)
+	if err != nil {
+		return "", err
+	}
+	if cluster := s.CachedInfo().Cluster; cluster != nil {
+		return cluster.Leader, nil
+	}
+	return "", nil
 }
 
 // Named returns the server with a name, such as that of a stream's leader.

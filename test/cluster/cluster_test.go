@@ -1,0 +1,201 @@
+// Package cluster tests a cluster as its users and operators meet it: processes of bellhop and
+// of NATS, with load, while one of them fails. Each test names its fault and the guarantee
+// that must hold. What was acknowledged is compared with what arrived.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/natsserver"
+)
+
+const secret = "a cluster secret of 32 bytes or more"
+
+// timeout bounds the wait for an event that must happen. Only a failing test waits this long.
+const timeout = 90 * time.Second
+
+// nodeCount is the number of nodes of bellhop.
+const nodeCount = 3
+
+// cluster is three NATS servers and the nodes of one service.
+type cluster struct {
+	t     *testing.T
+	nats  *natsserver.Cluster
+	nodes []*process
+}
+
+// process is a process of bellhop. Its methods may be called by one goroutine at a time.
+type process struct {
+	name, public, admin string
+	program, dir        string
+	environ             []string
+	command             *exec.Cmd // nil: not running
+}
+
+var buildOnce = sync.OnceValues(func() (program string, err error) {
+	dir, err := os.MkdirTemp("", "bellhop-cluster-")
+	if err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, "bellhop")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/bellhop").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if program, err := buildOnce(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(program))
+	}
+	os.Exit(code) //nolint:forbidigo // the result of the tests
+}
+
+// startCluster starts the servers and the nodes, and returns when all nodes are ready.
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	program, err := buildOnce()
+	require.NoError(t, err)
+	c := &cluster{t: t, nats: natsserver.Start(t, natsserver.Options{Servers: 3})}
+	for i := range nodeCount {
+		n := &process{
+			name: fmt.Sprintf("node-%d", i+1), public: freeAddress(t), admin: freeAddress(t), program: program, dir: t.TempDir(),
+		}
+		n.environ = append(os.Environ(), "BELLHOP_NODE="+n.name, "BELLHOP_LISTEN="+n.public, "BELLHOP_ADMIN_LISTEN="+n.admin,
+			"BELLHOP_DATA_DIR="+filepath.Join(n.dir, "data"), "BELLHOP_JWT_SECRET="+secret, "BELLHOP_NATS_URL="+c.nats.URL,
+			"BELLHOP_DRAIN_WINDOW=0", "BELLHOP_REQUESTS_PER_SECOND=0", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")
+		c.nodes = append(c.nodes, n)
+		t.Cleanup(func() { n.kill(t) })
+		n.start(t)
+	}
+	c.waitReady()
+	t.Cleanup(func() {
+		for _, n := range c.nodes {
+			if t.Failed() {
+				log, _ := os.ReadFile(n.logFile())
+				t.Logf("log of %s (its end):\n%s", n.name, log[max(0, len(log)-6000):])
+			}
+		}
+	})
+	return c
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var config net.ListenConfig
+	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (n *process) logFile() string { return filepath.Join(n.dir, "log") }
+
+// start starts the process with the data that it has.
+func (n *process) start(t *testing.T) {
+	t.Helper()
+	log, err := os.OpenFile(n.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(t, err)
+	defer log.Close()
+	cmd := exec.Command(n.program, "serve")
+	cmd.Env, cmd.Stdout, cmd.Stderr = n.environ, log, log
+	require.NoError(t, cmd.Start())
+	n.command = cmd
+}
+
+func (n *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	require.NoError(t, n.command.Process.Signal(s))
+}
+
+// kill ends the process as a crash does.
+func (n *process) kill(t *testing.T) {
+	t.Helper()
+	if n.command != nil {
+		n.signal(t, syscall.SIGKILL)
+		_ = n.command.Wait() // it was killed
+		n.command = nil
+	}
+}
+
+// stop ends the process in order. It must exit with 0.
+func (n *process) stop(t *testing.T) {
+	t.Helper()
+	n.signal(t, syscall.SIGTERM)
+	require.NoError(t, n.command.Wait(), n.name)
+	n.command = nil
+}
+
+// ready reports whether the node is ready, and the answer of /readyz.
+func (n *process) ready(ctx context.Context) (bool, string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.public+"/readyz", http.NoBody)
+	if err != nil {
+		return false, err.Error()
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode == http.StatusOK, string(body)
+}
+
+// waitReady waits until all running nodes are ready, and returns how long that took.
+func (c *cluster) waitReady() time.Duration {
+	c.t.Helper()
+	begun := time.Now()
+	for _, n := range c.nodes {
+		for n.command != nil {
+			ok, why := n.ready(c.t.Context())
+			if ok {
+				break
+			}
+			if time.Since(begun) > timeout {
+				c.t.Fatalf("%s is not ready after %v: %s", n.name, timeout, why)
+			}
+			<-time.After(50 * time.Millisecond)
+		}
+	}
+	return time.Since(begun)
+}
+
+func token(t *testing.T, user string, scopes ...notify.Scope) string {
+	t.Helper()
+	signed, err := auth.Sign([]byte(secret), auth.Claims{User: notify.UserID(user), Scopes: scopes, TTL: time.Hour})
+	require.NoError(t, err)
+	return signed
+}
+
+// leader returns the NATS server that leads the stream.
+func (c *cluster) leader() *natsserver.Server {
+	c.t.Helper()
+	for deadline := time.Now().Add(timeout); ; {
+		info, err := c.nats.StreamLeader(c.t, "BELLHOP")
+		if err == nil && info != "" {
+			return c.nats.Named(c.t, info)
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("the stream has no leader: %v", err)
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+}
