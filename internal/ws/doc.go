@@ -24,7 +24,10 @@
 //	                                                          close
 //
 // Unauthenticated connections are bounded in number, in all and for each address, in
-// time and in bytes. They are not registered with the hub, so they receive nothing.
+// time and in bytes. They are not registered with the hub, so they receive nothing. The
+// bounds are Options and not settings of the service: bellhop v1, the only protocol that
+// the service offers, takes the token or ticket from the request and refuses a request
+// without a valid one before the upgrade. It never has an unauthenticated connection.
 //
 // # Reader
 //

@@ -37,11 +37,11 @@ type Options struct {
 	// is closed with 4429; 0: 100.
 	Commands int
 
-	// Bounds on connections that are not authenticated yet, if Protocol has such; 0:
-	// the default in its comment.
-	Unauthenticated           int           // in all: 1,000
-	UnauthenticatedPerAddress int           // of an address, or IPv6 /64: 10
-	AuthenticationTimeout     time.Duration // from the handshake until the first message was handled: 10 s
+	// Bounds on connections that are not authenticated yet, if Protocol has such. The
+	// bytes that each may send have a fixed bound, maxUnauthenticated.
+	Unauthenticated           int           // in all; 0: 1,000
+	UnauthenticatedPerAddress int           // of an address, or IPv6 /64; 0: 10
+	AuthenticationTimeout     time.Duration // from the handshake until the first message was handled; 0: 10 s
 
 	Logger *slog.Logger // nil: none
 }
