@@ -81,7 +81,7 @@ func (a *api) readJSON(c echo.Context, principal string, most int64, from *budge
 	case errors.As(err, &over):
 		return nil, tooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, notify.Errorf(notify.ErrMalformed, "the body arrived too slowly; the least rate is %d KiB per second", minRate>>10)
+		return nil, notify.Errorf(notify.ErrMalformed, "the body arrived too slowly; the minimum rate is %d KiB per second", minRate>>10)
 	}
 	return nil, notify.Errorf(notify.ErrMalformed, "the connection closed before the body was complete")
 }

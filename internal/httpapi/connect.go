@@ -110,7 +110,7 @@ func checkHandshake(r *http.Request) error {
 	}
 	keys := r.Header.Values("Sec-WebSocket-Key")
 	if len(keys) != 1 {
-		return notify.Errorf(notify.ErrMalformed, "there must be exactly one Sec-WebSocket-Key")
+		return notify.Errorf(notify.ErrMalformed, "there must be exactly one Sec-WebSocket-Key header")
 	}
 	if nonce, err := base64.StdEncoding.Strict().DecodeString(keys[0]); err != nil || len(nonce) != 16 {
 		return notify.Errorf(notify.ErrMalformed, "Sec-WebSocket-Key must be 16 bytes in Base64")

@@ -72,7 +72,8 @@ func userOf(c echo.Context) (notify.UserID, error) {
 	}
 	user, err := notify.ParseUser(name)
 	if err != nil {
-		return "", notify.Errorf(notify.ErrNotFound, "no user can have this name")
+		return "", notify.Errorf(notify.ErrNotFound,
+			`the user in the path is not valid: it must have 1 to %d bytes without white space or control characters, and not be "." or ".."`, notify.MaxUserBytes)
 	}
 	return user, nil
 }

@@ -73,7 +73,7 @@ func Depth(data []byte, levels int) error {
 			i += StringEnd(data[i:]) - 1
 		case '{', '[':
 			if depth++; depth > levels {
-				return notify.Errorf(notify.ErrMalformed, "JSON may nest %d levels", levels)
+				return notify.Errorf(notify.ErrMalformed, "the JSON nests too deep; at most %d levels are allowed", levels)
 			}
 		case '}', ']':
 			depth--

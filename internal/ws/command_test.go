@@ -177,7 +177,7 @@ func TestDepthOfCommands(t *testing.T) {
 			w.expect(`{"event":"reply","ref":"7","data":{}}`)
 			say(depth + 1)
 			w.expect(`{"event":"error","ref":"7","data":{"type":"urn:bellhop:problem:malformed","title":"The request is malformed",` +
-				`"status":400,"detail":"JSON may nest ` + strconv.Itoa(depth) + ` levels"}}`)
+				`"status":400,"detail":"the JSON nests too deep; at most ` + strconv.Itoa(depth) + ` levels are allowed"}}`)
 		})
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/hub"
@@ -51,7 +54,7 @@ func (p *Protocol) Receive(c *hub.Conn, message []byte) *notify.Close {
 	switch {
 	case err != nil:
 	case !known:
-		err = notify.Invalid(notify.Fault{Pointer: "/event", Detail: "is not a known command"})
+		err = notify.Invalid(notify.Fault{Pointer: "/event", Detail: "unknown command; allowed: " + strings.Join(slices.Sorted(maps.Keys(commands)), ", ")})
 	default:
 		result, err = p.do(do, c, cmd)
 	}
