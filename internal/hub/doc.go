@@ -61,6 +61,8 @@
 //  3. ready.mu, the list of connections that wait for a worker.
 //  4. Admission.mu.
 //
-// No two shards are locked at a time. Event.mu is held only while an event is encoded,
-// by a transport that holds none of these.
+// No two shards are locked at a time, and no two of the locks 2 to 4. Event.mu is held only
+// while an event is encoded, by a transport that holds none of these. A transport may hold
+// its own locks while it calls Conn.End: under shard.mu, the hub calls only its Name,
+// Nonblocking and Size, which must acquire no lock.
 package hub

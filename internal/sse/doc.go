@@ -5,6 +5,8 @@
 //
 // # Locks
 //
-// stream.writing (one write at a time) before stream.mu, which is never held while the
-// network is written to.
+// In the order in which they may be acquired: stream.writing (one write at a time), then
+// stream.mu, then the lock of an event or of the hub's shard, since an event is encoded and
+// a connection is ended under stream.mu. stream.mu is never held while the network is
+// written to.
 package sse
