@@ -25,10 +25,13 @@ func CloseFor(err error) notify.Close {
 		{notify.ErrTokenRevoked, notify.CloseRevoked},
 		{notify.ErrTokenInvalid, CloseTokenInvalid},
 		{notify.ErrUnauthenticated, CloseTokenInvalid},
+		{notify.ErrScope, CloseTokenInvalid},
 		{notify.ErrMalformed, CloseFirstMessage},
 		{notify.ErrInvalid, CloseFirstMessage},
 		{notify.ErrLimit, notify.CloseOverloaded},
+		{notify.ErrDraining, notify.CloseOverloaded},
 		{notify.ErrUnavailable, notify.CloseOverloaded},
+		{notify.ErrOutcomeUnknown, notify.CloseOverloaded},
 	} {
 		if errors.Is(err, c.kind) {
 			return c.why
