@@ -70,8 +70,8 @@ func inboxQuery(query string) (q service.Query, err error) {
 	}
 }
 
-// marking returns the handler of POST /inbox/read, /inbox/unread or /inbox/archive. A
-// page may close right after it has sent a mark, so that its leaving ends nothing.
+// marking returns the handler of POST /inbox/read, /inbox/unread or /inbox/archive. The
+// change goes on when the client disconnects: a page may close right after it has sent one.
 func (a *api) marking(verb notify.Verb) handler {
 	return func(c echo.Context, by notify.Principal) error {
 		body, err := a.readJSON(c, by.Name, maxOtherBody, &a.budgets.others)

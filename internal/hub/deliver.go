@@ -285,7 +285,7 @@ func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.
 	var long []*Conn
 	h.each(to, func(c *Conn) {
 		if len(except) > 0 {
-			if _, hears := notify.FirstMatch(c.principal.topics(), except); hears {
+			if _, receives := notify.FirstMatch(c.principal.topics(), except); receives {
 				return
 			}
 		}

@@ -9,8 +9,8 @@ import (
 )
 
 // Event is something that connections receive. It does not change once it was
-// offered: all connections that receive it share it, and so do all that speak the
-// same protocol share its encoding.
+// offered: all connections that receive it share it, and those that speak the same
+// protocol share its encoding.
 type Event struct {
 	// Sequence is the position that the client has reached with this event: the
 	// protocol sends its cursor along. 0: the event has no position.
@@ -86,7 +86,7 @@ type Reply struct {
 	Result Result
 }
 
-// Result is what a command came to: one of [Pong], [Published], [Marked] and
+// Result is the outcome of a command: one of [Pong], [Published], [Marked] and
 // [Renewed].
 type Result interface{ result() }
 
@@ -99,8 +99,8 @@ type Published struct{ notify.Receipt }
 // Marked is how many notifications are unread after a change of read state.
 type Marked struct{ UnreadCount int }
 
-// Renewed says until when, and for which topics, the newer token of a connection is
-// good.
+// Renewed says until when the newer token of a connection is valid, and which topics it
+// has.
 type Renewed struct {
 	Expires       time.Time // zero: never
 	Topics        []notify.TopicPattern
@@ -127,7 +127,7 @@ func (Published) result() {}
 func (Marked) result()    {}
 func (Renewed) result()   {}
 
-// Codec is how a protocol encodes events, but for their cursors, which differ from
+// Codec is how a protocol encodes events without their cursors, which differ from
 // user to user. A codec is identified by its address.
 type Codec struct {
 	encode func(dst []byte, e *Event) []byte

@@ -18,9 +18,8 @@ type recount struct {
 	all   bool
 }
 
-// Recount makes every connection of the readers in to receive its unread count at the
-// wheel's next tick, if it is live then: at most once a second, however often Recount is
-// called.
+// Recount makes the wheel send every connection of the readers in to its unread count at the
+// next tick, if it is live then: at most once a second, however often Recount is called.
 func (h *Hub) Recount(to notify.Readers) {
 	if to.All {
 		for i := range h.shards {

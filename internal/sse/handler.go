@@ -38,7 +38,7 @@ func (h *Handler) Count() int { return int(h.open.Load()) }
 
 // New returns a Handler. Its requests must have been admitted by hub.Admit. The
 // connection takes the slot that the request's context has (hub.WithSlot); if there is
-// no connection in the end, the slot stays with the caller who admitted the request.
+// no connection in the end, the slot stays with the caller that admitted the request.
 func New(opts Options) *Handler {
 	return &Handler{opts: opts}
 }

@@ -36,8 +36,8 @@ var ErrCheckpoint = errors.New("not a usable checkpoint")
 //
 // Apply and readers go on meanwhile. Tables are hard links if dir is on the disk of the
 // store, so that a checkpoint takes little space at first. All records are read once: corrupt
-// data makes Checkpoint fail, and Corrupt reports it. If Checkpoint fails, ctx ends or the process is killed, dir does not exist. It
-// must return before Close is called.
+// data makes Checkpoint fail, and Corrupt reports it. If Checkpoint fails, ctx ends or the
+// process is killed, dir does not exist. Checkpoint must return before Close is called.
 func (s *Store) Checkpoint(ctx context.Context, dir string) (notify.Sequence, error) {
 	last, err := s.checkpoint(ctx, dir)
 	if pebble.IsCorruptionError(err) || errors.Is(err, errCorrupt) || errors.Is(err, errDamaged) {

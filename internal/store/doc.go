@@ -3,8 +3,8 @@
 // generations, tickets and revocations. Apply applies entries in the journal's order,
 // atomically and durably: when it returns, a power cut loses none of them. All other
 // methods read. In a cluster, ApplyAt applies entries together with the position in the
-// journal, which keeps what a power cut takes. The order of entries and the rules of publishing belong to the packages
-// above. Pebble is used here only.
+// journal, which still has the entries that a power cut takes from the store. The order of
+// entries and the rules of publishing belong to the packages above. Pebble is used here only.
 //
 // # Terms
 //

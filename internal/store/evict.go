@@ -4,8 +4,7 @@ import "github.com/bellhop/bellhop/internal/notify"
 
 // evict removes the oldest notifications of a history that has more than most, because
 // the notification at seq was added, and emits them as recalled. The change to a single
-// user comes with an unread count; for readers of a shared history a
-// Recount follows.
+// user comes with an unread count; for readers of a shared history a Recount follows.
 func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 	if most <= 0 || h.kept <= uint64(most) {
 		return nil

@@ -149,7 +149,7 @@ func appendSharedItem(dst []byte, n *notify.Notification, home, replaces string)
 func readSharedItem(b []byte) (sharedItem, error) {
 	r := pack.NewReader(b)
 	e := sharedItem{id: r.Sized()}
-	e.time, e.expires = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // what appendEntry has put there
+	e.time, e.expires = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // what appendSharedItem has put there
 	e.topic = r.Sized()
 	e.replaces = r.Rest()
 	return e, r.Err()

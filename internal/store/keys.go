@@ -140,7 +140,7 @@ func expiryKey(t time.Time, kind byte, ref []byte) []byte {
 
 // expiryOf decodes an expiry key.
 func expiryOf(key []byte) (t time.Time, kind byte, ref []byte) {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what endKey has put there
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what expiryKey has put there
 }
 
 // endOfKind returns the first key behind all keys of a kind.

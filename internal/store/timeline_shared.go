@@ -24,7 +24,7 @@ func (t *timeline) sharedItemAt(seq notify.Sequence, state notify.InboxState) (n
 // sharedViewAt returns the reader's view of the shared notification at seq, without the
 // topic, and moves on. It is nil if the notification is hidden from the reader. several
 // says that it was published to several topics: the ID that it replaces depends on the
-// topics that the reader hears.
+// topics that the reader receives.
 func (t *timeline) sharedViewAt(seq notify.Sequence) (v *notify.View, several bool, err error) {
 	for _, it := range t.shared {
 		if !it.Valid() || sequenceOf(it.Key()) != seq {
@@ -75,7 +75,7 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 }
 
 // replacedBy returns the ID that n, which was published to several topics, has replaced
-// in the first topic that the reader hears.
+// in the first topic that the reader receives.
 func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
 	for _, topic := range slices.Sorted(slices.Values(n.Topics)) {
 		if _, ok := notify.FirstMatch(t.reader.Topics, []notify.Topic{topic}); !ok {

@@ -16,7 +16,7 @@ import (
 // longest feed counts. A reader of a pattern therefore marks everything up to a sequence
 // with one interval, whatever the number of topics, and readers of single topics find it.
 // Notifications to several topics are marked one by one, in blocks of sequences, since
-// readers hear them through different topics. Notifications to everyone have an interval
+// readers receive them through different topics. Notifications to everyone have an interval
 // set of their own.
 type userState struct {
 	from pebble.Reader

@@ -59,8 +59,8 @@ func (t *TextsOrAny) UnmarshalYAML(n *yaml.Node) error {
 // T is a struct with an exported field for each member: a string is plain text, which may look
 // like a number, and a []string or TextsOrAny a list. A member is required unless the field's yaml
 // tag has omitempty, and must not be empty unless the field has the tag empty:"allowed". Texts
-// must pass text.Check. A list without items is written [], so that a file which is
-// being written is not taken for one.
+// must pass text.Check. A list without items is written []: an empty file may be one that is
+// just being written.
 func List[T any](data []byte, most int) ([]Item[T], error) {
 	root, err := document(data)
 	switch {

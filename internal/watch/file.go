@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Read returns the content of the regular file at path, which must not be larger than most
+// Read returns the content of the regular file at path, which may have at most so many
 // bytes. Any other kind of file is refused without opening it, since opening a FIFO or a
 // device can block. Errors do not contain path.
 func Read(path string, most int64) ([]byte, error) {

@@ -98,7 +98,7 @@ type InboxPage struct {
 	Items  []InboxItem
 	Unread int
 	Cursor string // a client that connects with it misses nothing published since
-	Next   string // the end of this page, for the next one; empty: this is the last page
+	Next   string // the cursor at which the next page begins; empty: this is the last page
 }
 
 // InboxItem is a notification with its cursor.

@@ -60,8 +60,8 @@ func (s *socket) firstMessage() (at protocol.Start, why *notify.Close) {
 	if s.net.SetReadDeadline(deadline) != nil || s.net.send(nil, false) != nil { // the handshake's answer
 		return at, &notify.CloseLost
 	}
-	interrupt := context.AfterFunc(h.stopping, func() { _ = s.net.SetReadDeadline(time.Now()) })
-	defer interrupt()
+	stop := context.AfterFunc(h.stopping, func() { _ = s.net.SetReadDeadline(time.Now()) })
+	defer stop()
 	message, why := s.receive()
 	switch {
 	case h.stopping.Err() != nil:
@@ -89,7 +89,7 @@ func (s *socket) firstMessage() (at protocol.Start, why *notify.Close) {
 		}
 		return at, &end
 	}
-	interrupt()
+	stop()
 	if s.net.SetReadDeadline(time.Time{}) != nil {
 		return at, &notify.CloseLost
 	}

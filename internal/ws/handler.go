@@ -89,11 +89,10 @@ type Handler struct {
 	tasks  sync.WaitGroup // grows from zero under mu alone, while not closed
 }
 
-// New returns a Handler. Its requests must be valid WebSocket handshakes that
-// hub.Admit has admitted. The
-// connection takes the slot that the request's context has (hub.WithSlot); if there
-// is no connection in the end, the slot stays with the caller who admitted the
-// request.
+// New returns a Handler. Its requests must be valid WebSocket handshakes that hub.Admit
+// has admitted. The connection takes the slot that the request's context has
+// (hub.WithSlot); if there is no connection in the end, the slot stays with the caller
+// that admitted the request.
 func New(opts Options) *Handler {
 	opts.setDefaults()
 	h := &Handler{

@@ -128,21 +128,21 @@ func (p *poller) close() {
 func (s *socket) woken(buf []byte) {
 	defer s.net.conn.Recover()
 	n := 0
-	var err error
+	var err error // of the read
 	closed := s.net.raw.Read(func(fd uintptr) bool {
 		n, err = unix.Read(int(fd), buf)
 		return true
-	})
+	}) != nil
 	switch {
-	case closed == nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
-	case closed == nil && err == nil && n > 0 && onlyPongs(buf[:n]):
+	case !closed && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
+	case !closed && err == nil && n > 0 && onlyPongs(buf[:n]):
 		s.net.conn.NoteActivity()
 	default:
 		// A message, a close, half a frame or the end: that is for the reader. The end of
 		// the connection may start the reader at the same time.
 		if s.parked.CompareAndSwap(true, false) {
 			s.handler.poller.remove(s)
-			if closed == nil && err == nil {
+			if !closed && err == nil {
 				s.net.received().ahead = append([]byte(nil), buf[:n]...)
 			}
 			go s.read()
