@@ -113,19 +113,26 @@ func topicsUnder(r pebble.Reader, prefix string) (topics []string, err error) {
 	return topics, err
 }
 
-// feedsRead also finds topics whose histories are not in the batch yet.
+// feedsRead returns the feeds as the entries so far leave them: the batch does not have the
+// changed histories yet.
 func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 	all := slices.Clone(patterns)
+	emptied := map[string]bool{}
 	for _, h := range tx.dirty {
-		t := notify.Topic(h.owner.name)
-		if h.owner.kind != kindFeedItem || isPattern(h.owner.name) || strings.Count(h.owner.name, ".") <= maxPatternDots {
+		name := h.owner.name
+		if h.owner.kind != kindFeedItem || isPattern(name) || strings.Count(name, ".") <= maxPatternDots {
 			continue
 		}
-		if _, ok := notify.FirstMatch(patterns, []notify.Topic{t}); ok {
-			all = append(all, notify.TopicPattern(t))
+		if h.isEmpty() {
+			emptied[name] = true
+		} else if _, ok := notify.FirstMatch(patterns, []notify.Topic{notify.Topic(name)}); ok {
+			all = append(all, notify.TopicPattern(name))
 		}
 	}
-	return feedsRead(tx.batch, all)
+	feeds, err := feedsRead(tx.batch, all)
+	return slices.DeleteFunc(feeds, func(feed string) bool { // a topic that is named is read without a history, too
+		return emptied[feed] && !slices.Contains(patterns, notify.TopicPattern(feed))
+	}), err
 }
 
 // sharedItem is an item of a feed or of everyone. Marking, counting and listing by state

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"testing"
@@ -115,6 +116,36 @@ func TestTheSameMessagesMakeTheSameReplica(t *testing.T) {
 			require.NoError(t, r.store.Close())
 		}
 	})
+}
+
+// A topic whose last notification was removed in the same transaction has no history any
+// more, so a Mark by a reader of a pattern without a history does not mark it, and does not
+// prune the user's other read state.
+func TestAMarkDoesNotSeeAHistoryThatTheTransactionHasEmptied(t *testing.T) {
+	at := noon()
+	publish := func(n int, topic notify.Topic) notify.Entry {
+		return notify.Publish{
+			ID: fmt.Sprintf("00000000-0000-7000-8000-%012d", n), Audience: notify.AudienceTopic, Topics: []notify.Topic{topic}, TTL: time.Second, Keep: 4,
+		}
+	}
+	mark := func(topic notify.TopicPattern, upTo notify.Sequence) notify.Entry {
+		return notify.Mark{
+			Reader: notify.Reader{User: "ada", Topics: []notify.TopicPattern{topic}}, Verb: notify.VerbRead, Through: upTo, Keep: 4,
+		}
+	}
+	entries := notify.Stamp(at, publish(1, "a.b.c.d.e.f.g.h.i.j"), publish(2, "news"), mark("news", 2))
+	entries = append(entries, notify.Stamp(at.Add(time.Minute), notify.Cleanup{Retention: time.Hour}, mark("a.b.c.d.e.f.g.h.i.*", 4))...)
+	s := stream{entries: entries, ends: []int{1, 2, 3, 4, 5}}
+	alone, grouped := &replica{fs: vfs.NewMem()}, &replica{fs: vfs.NewMem()}
+	for r, groups := range map[*replica][]int{alone: {1, 1, 1, 1, 1}, grouped: {3, 2}} {
+		r.open(t)
+		for _, messages := range groups {
+			s.apply(t, r, messages)
+		}
+	}
+	require.Empty(t, gocmp.Diff(replicaDump(t, alone.store), replicaDump(t, grouped.store)))
+	require.NoError(t, alone.store.Close())
+	require.NoError(t, grouped.store.Close())
 }
 
 func replicaDump(t require.TestingT, s *store.Store) map[string]string {
