@@ -134,6 +134,9 @@ type connLog struct {
 	mu     sync.Mutex
 	failed string    // the last failed attempt to connect; guarded by mu
 	logged time.Time // when it was logged; guarded by mu
+
+	refused      map[string]bool // errors of permissions that were logged since refusedSince; guarded by mu
+	refusedSince time.Time       // guarded by mu
 }
 
 // failureLoggedEvery is the interval at which a failure to connect is logged again.
@@ -164,8 +167,24 @@ func (l *connLog) notConnected(_ *nats.Conn, err error) {
 
 func (l *connLog) error(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
+		if l.isRepeated(err) {
+			return
+		}
 		l.logger.Error("NATS refused a subject; give the NATS user the permissions of the operating guide", "error", err)
 		return
 	}
 	l.logger.Warn("NATS reported an error", "error", err)
+}
+
+// isRepeated reports whether err was logged within failureLoggedEvery. A node without a
+// permission is refused the same subjects every second.
+func (l *connLog) isRepeated(err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.refusedSince) >= failureLoggedEvery {
+		l.refused, l.refusedSince = map[string]bool{}, time.Now()
+	}
+	repeated := l.refused[err.Error()]
+	l.refused[err.Error()] = true
+	return repeated
 }
