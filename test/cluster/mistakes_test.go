@@ -47,6 +47,7 @@ func (l *logText) String() string {
 // node is a node that runs in this process.
 type node struct {
 	url   string // of its public listener
+	admin string // the same of the other one
 	log   *logText
 	ended chan error
 	stop  func()
@@ -63,7 +64,7 @@ func settings(t *testing.T, servers *natsserver.Cluster) *config.Config {
 	return cfg
 }
 
-var listening = regexp.MustCompile(`msg=listening public=(\S+)`)
+var listening = regexp.MustCompile(`msg=listening public=(\S+) admin=(\S+)`)
 
 // start starts a node, and returns when it listens. It need not be ready.
 func start(t *testing.T, cfg *config.Config) *node {
@@ -74,13 +75,14 @@ func start(t *testing.T, cfg *config.Config) *node {
 	n.stop = sync.OnceFunc(func() { cancel(); assert.NoError(t, <-n.ended) })
 	t.Cleanup(n.stop)
 	require.Eventually(t, func() bool { return listening.MatchString(n.log.String()) }, timeout, 10*time.Millisecond, "the node does not listen")
-	n.url = "http://" + listening.FindStringSubmatch(n.log.String())[1]
+	addresses := listening.FindStringSubmatch(n.log.String())
+	n.url, n.admin = "http://"+addresses[1], "http://"+addresses[2]
 	return n
 }
 
 // get returns the status of the answer, and its body.
-func (n *node) get(ctx context.Context, path string) (status int, body string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+path, http.NoBody)
+func get(ctx context.Context, url string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return 0, "", err
 	}
@@ -98,13 +100,13 @@ func (n *node) get(ctx context.Context, path string) (status int, body string, e
 func (n *node) requireReason(t *testing.T, reason string) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		status, body, err := n.get(t.Context(), "/readyz")
+		status, body, err := get(t.Context(), n.url+"/readyz")
 		assert.NoError(c, err)
 		assert.Equal(c, http.StatusServiceUnavailable, status)
 		assert.Contains(c, body, reason)
 		assert.Contains(c, n.warnings(), reason)
 	}, timeout, 20*time.Millisecond)
-	status, _, err := n.get(t.Context(), "/livez")
+	status, _, err := get(t.Context(), n.url+"/livez")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status, "a restart would not help")
 	require.Empty(t, n.ended, "the process goes on")
@@ -123,7 +125,7 @@ func (n *node) warnings() (lines string) {
 func (n *node) requireReady(t *testing.T) {
 	t.Helper()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		status, body, err := n.get(t.Context(), "/readyz")
+		status, body, err := get(t.Context(), n.url+"/readyz")
 		assert.NoError(c, err)
 		assert.Equal(c, http.StatusOK, status, body)
 	}, timeout, 20*time.Millisecond)
