@@ -348,6 +348,7 @@ func TestSocketCommandsAnswerLikeHTTP(t *testing.T) {
 // still work.
 func TestInboxOnANearlyFullDisk(t *testing.T) {
 	s := start(t)
+	s.onOneNode() // each node has its own disk
 	one := s.publish("one", "ada")
 	s.cfg.MinFree = 1 << 60 // more than any disk has
 	s.restart()

@@ -16,7 +16,7 @@ import (
 
 // The environment variable BELLHOP_E2E selects what the tests run against: by default a node
 // that is alone, "cluster" for one node of a cluster on three NATS servers, and "switching" for
-// two nodes of such a cluster, of which each request and each new connection uses the other one.
+// three nodes of such a cluster, which requests and new connections use in turn.
 const (
 	modeCluster   = "cluster"
 	modeSwitching = "switching"
@@ -51,9 +51,11 @@ func instances(t *testing.T, cfg *config.Config) []*config.Config {
 	cfg.Node = "node-1"
 	all := []*config.Config{cfg}
 	if mode == modeSwitching {
-		other := *cfg
-		other.Node, other.DataDir = "node-2", t.TempDir()
-		all = append(all, &other)
+		for _, name := range []string{"node-2", "node-3"} {
+			other := *cfg
+			other.Node, other.DataDir = name, t.TempDir()
+			all = append(all, &other)
+		}
 	}
 	return all
 }
