@@ -24,7 +24,7 @@ func admit(t *testing.T, h *hub.Hub, from string) *hub.Slot {
 	return s
 }
 
-// wantRefused asks for a slot that there is none of.
+// wantRefused wants Admit to return an error of a kind.
 func wantRefused(t *testing.T, h *hub.Hub, from string, kind error) {
 	t.Helper()
 	s, err := h.Admit(address(from))

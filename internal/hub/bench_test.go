@@ -12,14 +12,14 @@ import (
 
 // sink counts the events that it receives.
 type sink struct {
-	told *atomic.Int64
-	all  chan struct{} // told when n is reached
-	n    int64
+	received *atomic.Int64
+	all      chan struct{} // receives a value when n is reached
+	n        int64
 }
 
 func (s sink) Write(events []*hub.Event, _ bool) (bool, error) {
-	if s.told.Add(int64(len(events))) == s.n {
-		s.told.Store(0)
+	if s.received.Add(int64(len(events))) == s.n {
+		s.received.Store(0)
 		s.all <- struct{}{}
 	}
 	return true, nil

@@ -116,7 +116,7 @@ func TestHeldBytesCount(t *testing.T) {
 		h.GoLive(c, 0, nil)
 		synctest.Wait()
 		if n := len(to.received()); n != 2 {
-			t.Errorf("heard %d frames", n)
+			t.Errorf("received %d frames", n)
 		}
 		wantQueued(t, h, 0)
 		h.Drain(context.Background(), 0)

@@ -43,8 +43,8 @@ func TestConnections(t *testing.T) {
 			t.Errorf("since %v", got[i].Since)
 		}
 	}
-	if got := h.Connections("nobody"); len(got) != 0 {
-		t.Errorf("nobody has %v", got)
+	if got := h.Connections("eve"); len(got) != 0 {
+		t.Errorf("a user without connections has %v", got)
 	}
 	if got := h.Connections("grace"); !got[0].Since.IsZero() || got[0].Address != (netip.Addr{}) {
 		t.Errorf("made up %v", got)
@@ -102,7 +102,7 @@ func TestRevoke(t *testing.T) {
 		"by user":  {notify.Revocation{User: "ada", Before: at}, [7]bool{0: true, 2: true}},
 		"by token": {notify.Revocation{TokenID: "2"}, [7]bool{1: true, 3: true, 5: true, 6: true}},
 		"of one":   {notify.Revocation{TokenID: "2", Issuer: "one"}, [7]bool{5: true}},
-		"of none":  {notify.Revocation{User: "nobody", Before: at}, [7]bool{}},
+		"of none":  {notify.Revocation{User: "eve", Before: at}, [7]bool{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

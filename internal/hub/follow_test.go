@@ -77,7 +77,7 @@ func TestFollowingEventsDoNotAffectJoiningConnections(t *testing.T) {
 	})
 }
 
-// Connections that hear one of some topics are left out.
+// Connections that receive one of the excepted topics are left out.
 func TestFollowSharedSkipsReadersOfExceptedTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(hub.Options{})

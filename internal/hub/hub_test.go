@@ -25,7 +25,7 @@ func TestDeliverReachesTheRecipients(t *testing.T) {
 		_, newcomer := connect(t, h, late)
 
 		deliver(h, 1, "ada")
-		deliver(h, 2, "ada", "grace", "nobody")
+		deliver(h, 2, "ada", "grace", "eve")
 		deliverToAll(h, 3, time.Now())
 		deliverToAll(h, 4, late.Since)
 		synctest.Wait()
@@ -160,11 +160,11 @@ func TestJoiningDuringHeavyDelivery(t *testing.T) {
 	for i, p := range peers {
 		got := p.received()
 		if len(got) != total {
-			t.Fatalf("joiner %d heard %d, want %d", i, len(got), total)
+			t.Fatalf("joiner %d received %d, want %d", i, len(got), total)
 		}
 		for at, seq := range got {
 			if seq != strconv.Itoa(at+1) {
-				t.Fatalf("joiner %d heard %s in place %d", i, seq, at+1)
+				t.Fatalf("joiner %d received %s in place %d", i, seq, at+1)
 			}
 		}
 	}
@@ -210,7 +210,7 @@ func TestOverflowByCount(t *testing.T) {
 		synctest.Wait()
 		ada.wantEnd(t, notify.CloseSlow)
 		if got := ada.received(); len(got) > 1 {
-			t.Errorf("after it was too slow it heard %q", got)
+			t.Errorf("after it was too slow it received %q", got)
 		}
 		if m.closed[4408] != 1 || m.dropped["too-slow"] != 256 {
 			t.Errorf("counted %v %v", m.closed, m.dropped)
@@ -291,7 +291,7 @@ func TestFailedWriteEndsTheConnection(t *testing.T) {
 		c, grace := join(t, h, user("grace"))
 		grace.fails = errors.New("reset by peer")
 		if err := c.Write(frame(1)); !errors.Is(err, hub.ErrEnded) || !errors.Is(err, grace.fails) {
-			t.Errorf("the joiner heard %v", err)
+			t.Errorf("the joiner received %v", err)
 		}
 		if !h.GoLive(c, 0, nil) {
 			t.Error("a joiner would go on and on")

@@ -19,7 +19,7 @@ func TestDeliverSharedReachesTheRecipients(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, ada := connect(t, h, withTopics("ada", "project.*", "project.7"))
 		_, grace := connect(t, h, user("grace"))
-		h.DeliverShared(notify.Readers{Users: []notify.UserID{"ada", "nobody"}}, 1, pair(1))
+		h.DeliverShared(notify.Readers{Users: []notify.UserID{"ada", "eve"}}, 1, pair(1))
 		h.DeliverShared(notify.Readers{Topics: []notify.Topic{"project.7"}}, 2, pair(2))
 		h.DeliverShared(everyone, 3, pair(3))
 		h.DeliverShared(everyone, 3, pair(3)) // seen
@@ -153,7 +153,7 @@ func TestRecount(t *testing.T) {
 		_, ada := connect(t, h, user("ada"))
 		_, grace := connect(t, h, withTopics("grace", "news"))
 		deliver(h, 1, "ada", "grace")
-		h.Recount(notify.Readers{Users: []notify.UserID{"ada", "nobody"}})
+		h.Recount(notify.Readers{Users: []notify.UserID{"ada", "eve"}})
 		synctest.Wait()
 		ada.want(t, "1") // not at once
 		pass(time.Second)

@@ -8,14 +8,14 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-type deaf struct{}
+type discard struct{}
 
-func (deaf) Size(*Event) int                    { return 1 }
-func (deaf) Name() string                       { return "test" }
-func (deaf) Nonblocking() bool                  { return true }
-func (deaf) Write([]*Event, bool) (bool, error) { return true, nil }
-func (deaf) Ping() (bool, error)                { return true, nil }
-func (deaf) Close(notify.Close)                 {}
+func (discard) Size(*Event) int                    { return 1 }
+func (discard) Name() string                       { return "test" }
+func (discard) Nonblocking() bool                  { return true }
+func (discard) Write([]*Event, bool) (bool, error) { return true, nil }
+func (discard) Ping() (bool, error)                { return true, nil }
+func (discard) Close(notify.Close)                 {}
 
 // Nothing of a connection is left where topics are looked up.
 func TestNoTopicOutlivesItsConnections(t *testing.T) {
@@ -23,7 +23,7 @@ func TestNoTopicOutlivesItsConnections(t *testing.T) {
 	var conns []*Conn
 	for i := range 20 {
 		p := notify.Principal{User: notify.UserID(rune('a' + i%3)), Topics: []notify.TopicPattern{"news", "project.*"}}
-		c := h.NewConn(p, "c", nil, deaf{})
+		c := h.NewConn(p, "c", nil, discard{})
 		if err := h.Register(c); err != nil { // the oldest is replaced
 			t.Fatal(err)
 		}
@@ -33,11 +33,11 @@ func TestNoTopicOutlivesItsConnections(t *testing.T) {
 			c.Renew(p)
 		}
 	}
-	if n := h.heard("news") + h.heard("weather"); n != h.Count() {
-		t.Errorf("%d connections hear the one or the other, of %d", n, h.Count())
+	if n := h.subscribed("news") + h.subscribed("weather"); n != h.Count() {
+		t.Errorf("%d connections receive one of the two topics, of %d", n, h.Count())
 	}
-	if n := h.heard("project.*"); n != h.Count() {
-		t.Errorf("%d connections hear of projects, of %d", n, h.Count())
+	if n := h.subscribed("project.*"); n != h.Count() {
+		t.Errorf("%d connections receive the pattern, of %d", n, h.Count())
 	}
 	for _, c := range conns {
 		c.End(notify.CloseNormal)
@@ -92,8 +92,8 @@ func TestSubscriptionsAreFound(t *testing.T) {
 	}
 }
 
-// A topic costs no memory that grows with its dots, and without anybody who hears
-// it nothing at all.
+// A topic costs no memory that grows with its dots, and none at all if no connection
+// receives it.
 func TestATopicOfDotsCostsNoMoreThanAPlainOne(t *testing.T) {
 	h := New(Options{})
 	s := &h.subscriptions
@@ -104,28 +104,28 @@ func TestATopicOfDotsCostsNoMoreThanAPlainOne(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() { s.find([]notify.Topic{dots}) }); n > one {
 		t.Errorf("%v allocations, and %v for a plain name", n, one)
 	}
-	deaf := notify.Topic(strings.Repeat("a.", notify.MaxUserBytes/2))
+	unmatched := notify.Topic(strings.Repeat("a.", notify.MaxUserBytes/2))
 	if n := testing.AllocsPerRun(10, func() {
-		h.DeliverTopics([]notify.Topic{deaf}, func(notify.Topic) *Event { panic("nobody hears it") })
+		h.DeliverTopics([]notify.Topic{unmatched}, func(notify.Topic) *Event { panic("no connection receives it") })
 	}); n > 0 {
-		t.Errorf("%v allocations for nobody", n)
+		t.Errorf("%v allocations without a receiver", n)
 	}
 }
 
-// heard returns how many connections name p.
-func (h *Hub) heard(p notify.TopicPattern) (n int) {
+// subscribed returns how many connections receive p.
+func (h *Hub) subscribed(p notify.TopicPattern) (n int) {
 	for i := range h.shards {
 		n += len(h.shards[i].topics[p])
 	}
 	return n
 }
 
-// A topic that a renewed token still names is heard without a break: the test
+// A topic that a renewed token still names is received without a break: the test
 // holds the lock that unsubscribing would wait for.
 func TestARenewedTokenKeepsItsSubscriptions(t *testing.T) {
 	h := New(Options{})
 	p := notify.Principal{User: "ada", Topics: []notify.TopicPattern{"news", "project.*"}}
-	c := h.NewConn(p, "c", nil, deaf{})
+	c := h.NewConn(p, "c", nil, discard{})
 	if err := h.Register(c); err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +137,8 @@ func TestARenewedTokenKeepsItsSubscriptions(t *testing.T) {
 	h.subscriptions.mu.RUnlock()
 	p.Topics = []notify.TopicPattern{"news", "weather"}
 	c.Renew(p)
-	if h.heard("news") != 1 || h.heard("weather") != 1 || h.heard("project.*") != 0 || len(h.subscriptions.byHash) != 2 {
-		t.Errorf("heard: %v", h.subscriptions.byHash)
+	if h.subscribed("news") != 1 || h.subscribed("weather") != 1 || h.subscribed("project.*") != 0 || len(h.subscriptions.byHash) != 2 {
+		t.Errorf("subscriptions: %v", h.subscriptions.byHash)
 	}
 	c.End(notify.CloseNormal)
 	h.Drain(context.Background(), 0)

@@ -17,8 +17,8 @@ func withTopics(u string, topics ...notify.TopicPattern) notify.Principal {
 	return p
 }
 
-// tellTopics delivers a frame that says its sequence and by which topic it is
-// heard.
+// deliverToTopics delivers a frame with its sequence and the topic by which it is
+// received.
 func deliverToTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
 	h.DeliverTopics(topics, func(t notify.Topic) *hub.Event {
 		return event(seq, strconv.Itoa(seq)+" "+string(t))
@@ -42,7 +42,7 @@ func TestTopicsReachTheirReaders(t *testing.T) {
 		synctest.Wait()
 
 		ada.want(t, "1 news", "6")
-		laptop.want(t) // a topic is heard by a token, not by its user
+		laptop.want(t) // a topic is received by a token, not by its user
 		grace.want(t, "2 project.7", "3 project.7.builds")
 		edsger.want(t, "1 news", "3 project.7.builds", "6")
 		h.Drain(t.Context(), 0)

@@ -19,7 +19,7 @@ func TestRenewingWhileCounting(t *testing.T) {
 	}})
 	var conns []*Conn
 	for i := range many { // one user's are in one shard
-		c := h.NewConn(notify.Principal{User: "ada"}, fmt.Sprint(i), nil, deaf{})
+		c := h.NewConn(notify.Principal{User: "ada"}, fmt.Sprint(i), nil, discard{})
 		if err := h.Register(c); err != nil {
 			t.Fatal(err)
 		}

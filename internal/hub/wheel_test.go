@@ -34,7 +34,7 @@ func TestPings(t *testing.T) {
 		for range many {
 			c, p := connect(t, h, user("ada"+string(rune('a'+len(peers)))))
 			peers = append(peers, p)
-			go func() { // hears as a real peer's pongs would make it
+			go func() { // has activity, as a real peer's pongs would make it
 				for range 6 {
 					<-time.After(20 * time.Second)
 					c.NoteActivity()
@@ -141,7 +141,7 @@ func TestAQuietConnectionReceivesAFreshCursor(t *testing.T) {
 		_, ada := connect(t, h, user("ada"))
 		_, busy := connect(t, h, user("busy"))
 		_, never := join(t, h, user("joining"))
-		deliver(h, 1, "nobody")
+		deliver(h, 1, "eve")
 		for seq := 2; seq < 30; seq++ {
 			deliver(h, seq, "busy")
 			<-time.After(10 * time.Second)
@@ -149,16 +149,16 @@ func TestAQuietConnectionReceivesAFreshCursor(t *testing.T) {
 		synctest.Wait()
 		got := ada.received()
 		if len(got) < 2 || len(got) > 4 {
-			t.Errorf("in 280 s the quiet one heard %q", got)
+			t.Errorf("in 280 s the quiet one received %q", got)
 		}
 		if n := len(busy.received()); n != 28 {
-			t.Errorf("the busy one heard %d frames", n)
+			t.Errorf("the busy one received %d frames", n)
 		}
 		never.want(t)
 		deliver(h, 30, "ada")
 		synctest.Wait()
 		if all := ada.received(); all[len(all)-1] != "30" {
-			t.Errorf("after a fresh cursor it heard %q", all)
+			t.Errorf("after a fresh cursor it received %q", all)
 		}
 	})
 }

@@ -48,9 +48,9 @@ func TestDeliverLeavesOtherWorkToOthers(t *testing.T) {
 		deliver(h, 1, "ada")
 		close(f.first)
 		synctest.Wait()
-		heard := f.received()
-		if len(heard) != 100 || heard[0] != "1" || !slices.Equal(heard[1:3], []string{"1", "2"}) {
-			t.Errorf("heard %q", heard)
+		received := f.received()
+		if len(received) != 100 || received[0] != "1" || !slices.Equal(received[1:3], []string{"1", "2"}) {
+			t.Errorf("received %q", received)
 		}
 		h.Drain(t.Context(), 0)
 	})

@@ -317,7 +317,7 @@ func TestUpkeepTwiceDoesNoHarm(t *testing.T) {
 // lendable is a lease that a test gives and takes.
 type lendable struct {
 	granted chan context.Context
-	stopped chan struct{} // receives each time that the holder has stopped
+	stopped chan struct{} // receives each time that upkeep has stopped
 }
 
 func (l *lendable) Acquire(ctx context.Context) (context.Context, func(), error) {

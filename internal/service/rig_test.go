@@ -171,7 +171,7 @@ type device struct {
 
 	mu     sync.Mutex
 	frames []frame
-	more   chan struct{} // has room for one: there are new frames
+	more   chan struct{} // of capacity 1: there are new frames
 	closed *notify.Close
 }
 

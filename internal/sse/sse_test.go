@@ -28,15 +28,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// desk is a service without a history.
-type desk struct {
+// fakeRules stands in for package service, without a history.
+type fakeRules struct {
 	hub *hub.Hub
 
 	mu      sync.Mutex
 	cursors []string // that clients came with
 }
 
-func (d *desk) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
+func (d *fakeRules) Join(_ context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
 	d.mu.Lock()
 	d.cursors = append(d.cursors, cursor)
 	d.mu.Unlock()
@@ -90,18 +90,18 @@ func (cursors) Append(dst []byte, _ cursor.Tag, seq notify.Sequence) []byte {
 
 // service serves event streams to ada until the test ends.
 type fakeService struct {
-	hub  *hub.Hub
-	desk *desk
-	url  string
+	hub   *hub.Hub
+	rules *fakeRules
+	url   string
 }
 
 func start(t *testing.T, o hub.Options) *fakeService {
 	t.Helper()
 	h := hub.New(o)
-	s := &fakeService{hub: h, desk: &desk{hub: h}}
-	streams := sse.New(sse.Options{Protocol: plain{bellhop.Stream{Protocol: bellhop.New(bellhop.Options{Cursors: cursors{}})}}, Service: s.desk, Hub: h})
+	s := &fakeService{hub: h, rules: &fakeRules{hub: h}}
+	streams := sse.New(sse.Options{Protocol: plain{bellhop.Stream{Protocol: bellhop.New(bellhop.Options{Cursors: cursors{}})}}, Service: s.rules, Hub: h})
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !r.URL.Query().Has("nobody") {
+		if !r.URL.Query().Has("none") {
 			p := notify.Principal{User: "ada", Name: "user:ada", Expires: time.Now().Add(time.Hour)}
 			r = r.WithContext(auth.WithPrincipal(r.Context(), p))
 		}
@@ -193,7 +193,7 @@ func TestWhereAStreamStarts(t *testing.T) {
 	s.listen(t, "?cursor=q", "").event()
 	s.listen(t, "?cursor=q", "header").event()
 	s.listen(t, "", "header").event()
-	assert.Equal(t, []string{"q", "header", "header"}, s.desk.cursors)
+	assert.Equal(t, []string{"q", "header", "header"}, s.rules.cursors)
 }
 
 func TestAHeartbeatIsAComment(t *testing.T) {
@@ -256,7 +256,7 @@ func TestAFailedJoinEndsTheStream(t *testing.T) {
 
 func TestARequestWithoutAPrincipalIsAnsweredWithAProblem(t *testing.T) {
 	s := start(t, hub.Options{})
-	answer, err := http.Get(s.url + "/events?nobody")
+	answer, err := http.Get(s.url + "/events?none")
 	require.NoError(t, err)
 	defer answer.Body.Close()
 	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)

@@ -15,9 +15,9 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// FuzzDraft holds that a body is refused as malformed or invalid, or means what
-// another reader takes it to mean; that what it says can be told to clients in
-// one frame; and that it can be read again from what is kept of it.
+// FuzzDraft checks that a body is refused as malformed or invalid, or has the values that
+// another parser reads from it; that its notification fits one frame to clients; and that
+// the fields can be read again from the stored content.
 func FuzzDraft(f *testing.F) {
 	for _, s := range []string{
 		`{"to":{"users":["ada","grace"]},"type":"comment.created","title":"Grace commented","body":"ok","data":{"issue":42,"n":1.0e400},"ttl":86400,"priority":"high","ephemeral":false}`,
@@ -79,20 +79,20 @@ func FuzzDraft(f *testing.F) {
 			_, err = strict.JSON(frame, strict.MaxDepth)
 			require.NoError(t, err)
 		}
-		var told struct {
+		var notification struct {
 			Data struct {
 				Type, Title, Body, Topic string
 				CollapseKey              string `json:"collapse_key"`
 			}
 		}
-		require.NoError(t, json.Unmarshal(frame, &told), "%s", frame)
+		require.NoError(t, json.Unmarshal(frame, &notification), "%s", frame)
 		require.Equal(t, []string{d.Type, d.Title, d.Body, d.CollapseKey, string(n.Topic)},
-			[]string{told.Data.Type, told.Data.Title, told.Data.Body, told.Data.CollapseKey, told.Data.Topic})
+			[]string{notification.Data.Type, notification.Data.Title, notification.Data.Body, notification.Data.CollapseKey, notification.Data.Topic})
 	})
 }
 
-// requireRefusal holds that the caller of something malformed or invalid can be
-// told so, in a frame too, with no more than a few faults.
+// requireRefusal checks that err is of kind ErrMalformed or ErrInvalid, and that its answer
+// fits a frame and has few faults.
 func requireRefusal(t *testing.T, err error) {
 	t.Helper()
 	p := problem.Of(err)

@@ -84,12 +84,12 @@ func TestInboxPage(t *testing.T) {
 			Cursor:       cursor,
 		}
 	}
-	told := func(id, cursor string) string {
+	shown := func(id, cursor string) string {
 		return `{"id":"` + id + `","type":"t","data":{},"time":"2026-12-01T09:00:00.000Z","audience":"user","cursor":"` + cursor + `"}`
 	}
 	for want, p := range map[string]wire.InboxPage{
 		`{"items":[],"unread_count":0,"cursor":"c"}`: {Cursor: "c"},
-		`{"items":[` + told(two, "c2") + `,` + told(one, "c1") + `],"unread_count":7,"cursor":"c3","next":"c1"}`: {
+		`{"items":[` + shown(two, "c2") + `,` + shown(one, "c1") + `],"unread_count":7,"cursor":"c3","next":"c1"}`: {
 			Items: []wire.InboxItem{item(two, "c2"), item(one, "c1")}, Unread: 7, Cursor: "c3", Next: "c1",
 		},
 	} {

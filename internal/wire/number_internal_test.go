@@ -88,7 +88,7 @@ func FuzzNumber(f *testing.F) {
 		}
 		got := spelled(s)
 		require.True(t, json.Valid([]byte(got)))
-		require.Equal(t, got, spelled(got), "spelled anew, it is the same")
+		require.Equal(t, got, spelled(got), "its own spelling is the same")
 		if _, exponent, ok := strings.Cut(strings.ToLower(s), "e"); ok && len(strings.TrimLeft(exponent, "+-0")) > 3 {
 			return // too much for the arithmetic that it is held against
 		}

@@ -20,7 +20,7 @@ func TestRevocation(t *testing.T) {
 		`{"jti":null,"user":"ada","issued_before":"2026-12-01T10:00:00.5+01:00"}`: {User: "ada", Before: at},
 		`{"user":"ada","issued_before":"2026-12-01t09:00:00.5z"}`:                 {User: "ada", Before: at},
 		` { "jti" : "one" } `: {TokenID: "one"},
-		`{}`:                  {}, // for whoever revokes to refuse
+		`{}`:                  {}, // package service refuses it
 	} {
 		got, err := wire.Revocation([]byte(body))
 		require.NoError(t, err, body)

@@ -55,7 +55,7 @@ func TestWorkGrowsWithBytes(t *testing.T) {
 }
 
 // memory returns how many bytes it takes to read body in each of the ways there
-// are, and to tell what is wrong with it.
+// are, and to report what is wrong with it.
 func memory(body string) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -17,19 +17,19 @@ import (
 func TestPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
-		s.desk.receipt = notify.Receipt{ID: "n1", Recipients: 2}
+		s.rules.receipt = notify.Receipt{ID: "n1", Recipients: 2}
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		w.say(`{"event":"publish","ref":"7","key":"\"k\"","data":{"to":{"users":["ada","grace"]},"type":"t","title":"Hello"}}`)
 		w.expect(`{"event":"reply","ref":"7","data":{"id":"n1","recipients":2,"duplicate":false}}`)
-		s.desk.receipt = notify.Receipt{ID: "n2", Duplicate: true}
+		s.rules.receipt = notify.Receipt{ID: "n2", Duplicate: true}
 		w.say(`{"event":"publish","data":{"to":{"all":true},"type":"t"}}`)
 		w.expect(`{"event":"reply","data":{"id":"n2","duplicate":true}}`)
 
-		if got := s.desk.published; len(got) != 2 || got[0].Title != "Hello" || !got[1].All {
+		if got := s.rules.published; len(got) != 2 || got[0].Title != "Hello" || !got[1].All {
 			t.Errorf("published %+v", got)
 		}
-		if got := s.desk.calls; got[0] != (service.Call{Path: "/notify", Key: "k"}) || got[1] != (service.Call{Path: "/notify"}) {
+		if got := s.rules.calls; got[0] != (service.Call{Path: "/notify", Key: "k"}) || got[1] != (service.Call{Path: "/notify"}) {
 			t.Errorf("called %+v", got)
 		}
 	})
@@ -61,7 +61,7 @@ func TestRefusedCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := start(t)
-				s.desk.refusal = c.refusal
+				s.rules.refusal = c.refusal
 				w := s.pipe(t)
 				w.expect(welcome, isLive)
 				w.say(c.said)
@@ -77,7 +77,7 @@ func TestRefusedCommands(t *testing.T) {
 				first, second, _ := strings.Cut(c.want, ".*")
 				if !strings.HasPrefix(got, head) || !strings.Contains(got, first) || !strings.Contains(got, second) ||
 					!strings.Contains(got, c.also) || strings.Contains(got, "secret") {
-					t.Errorf("heard %s", got)
+					t.Errorf("received %s", got)
 				}
 				w.say(`{"event":"ping"}`) // and it goes on
 				w.expect(`{"event":"reply","data":{}}`)
@@ -89,7 +89,7 @@ func TestRefusedCommands(t *testing.T) {
 func TestCommandTakesTenSecondsAtMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
-		s.desk.late = true
+		s.rules.late = true
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		began := time.Now()
@@ -115,7 +115,7 @@ func TestCommandTakesTenSecondsAtMost(t *testing.T) {
 func TestPanicInACommandEndsTheConnectionAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
-		s.desk.panics = true
+		s.rules.panics = true
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		w.say(`{"event":"publish","data":{"to":{"all":true},"type":"t"}}`)
@@ -149,7 +149,7 @@ func TestCommandsAreAnsweredWhileCatchingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		more := make(chan struct{})
-		s.desk.past = func(c *hub.Conn) error {
+		s.rules.past = func(c *hub.Conn) error {
 			<-more
 			return c.Write(note(1, `{"id":"old"}`))
 		}
@@ -198,7 +198,7 @@ func TestCommandsAreRateLimited(t *testing.T) {
 		other.expect(`{"event":"reply","data":{"unread_count":2}}`)
 		w.say(`{"event":"read","ref":"r","data":{"all":true}}`)
 		if _, got, err := w.read(); err != nil || !strings.Contains(string(got), `"ref":"r"`) || !strings.Contains(string(got), `urn:bellhop:problem:limit`) {
-			t.Errorf("heard %s, %v", got, err)
+			t.Errorf("received %s, %v", got, err)
 		}
 		w.say(`{"event":"ping"}`)
 		w.expect(`{"event":"reply","data":{}}`)

@@ -28,8 +28,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// desk is a service without a history.
-type desk struct {
+// fakeRules stands in for package service, without a history.
+type fakeRules struct {
 	hub *hub.Hub
 
 	mu        sync.Mutex
@@ -47,7 +47,7 @@ type desk struct {
 }
 
 // JoinAtOnce returns false, so that Join is called, if the test has set a behaviour of Join.
-func (d *desk) JoinAtOnce(c *hub.Conn, cursor string) bool {
+func (d *fakeRules) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if d.joined != nil || d.joinFails || d.past != nil {
 		return false
 	}
@@ -57,13 +57,13 @@ func (d *desk) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	return d.hub.GoLive(c, 1, d.welcome(c), isNowLive)
 }
 
-func (*desk) welcome(c *hub.Conn) *hub.Event {
+func (*fakeRules) welcome(c *hub.Conn) *hub.Event {
 	return &hub.Event{Sequence: 1, Content: hub.Welcome{User: c.Principal().User}}
 }
 
 var isNowLive = &hub.Event{Sequence: 1, Content: hub.Live{}}
 
-func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
+func (d *fakeRules) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) (live bool) {
 	d.mu.Lock()
 	d.cursors = append(d.cursors, cursor)
 	d.mu.Unlock()
@@ -84,7 +84,7 @@ func (d *desk) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed fu
 	return d.hub.GoLive(c, 1, isNowLive)
 }
 
-func (d *desk) Publish(ctx context.Context, _ notify.Principal, call service.Call, draft notify.Draft) (notify.Receipt, error) {
+func (d *fakeRules) Publish(ctx context.Context, _ notify.Principal, call service.Call, draft notify.Draft) (notify.Receipt, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.panics {
@@ -108,8 +108,8 @@ func (cursors) Append(dst []byte, _ cursor.Tag, seq notify.Sequence) []byte {
 // fakeService is a Handler with its hub and a fake of the service layer.
 type fakeService struct {
 	*ws.Handler
-	hub  *hub.Hub
-	desk *desk
+	hub   *hub.Hub
+	rules *fakeRules
 }
 
 // start returns a service that stops with the test.
@@ -130,13 +130,13 @@ func start(t *testing.T, change ...func(*options)) *fakeService {
 }
 
 func newService(h *hub.Hub, change ...func(*options)) *fakeService {
-	s := &fakeService{hub: h, desk: &desk{hub: h}}
+	s := &fakeService{hub: h, rules: &fakeRules{hub: h}}
 	o := options{
 		Options: ws.Options{
-			Service: s.desk, Hub: h,
+			Service: s.rules, Hub: h,
 			CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" },
 		},
-		v1: bellhop.Options{Service: s.desk, Cursors: cursors{}},
+		v1: bellhop.Options{Service: s.rules, Cursors: cursors{}},
 	}
 	for _, c := range change {
 		c(&o)
@@ -146,11 +146,11 @@ func newService(h *hub.Hub, change ...func(*options)) *fakeService {
 	return s
 }
 
-// as serves requests as those of ada, or of the user in ?as=; "nobody" has no principal.
+// as serves requests as those of ada, or of the user in ?as=; "none" has no principal.
 func (s *fakeService) as(w http.ResponseWriter, r *http.Request) {
 	u := r.URL.Query().Get("as")
 	switch u {
-	case "nobody":
+	case "none":
 		s.ServeHTTP(w, r)
 		return
 	case "":
@@ -335,7 +335,7 @@ func (w *rawClient) expect(want ...string) {
 			w.t.Fatalf("%v instead of %s", err, frame)
 		}
 		if got := describe(op, payload); got != frame {
-			w.t.Fatalf("heard %s\n instead of %s", got, frame)
+			w.t.Fatalf("received %s\n instead of %s", got, frame)
 		}
 	}
 }

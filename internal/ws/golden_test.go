@@ -15,13 +15,13 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "write the golden file")
 
 // The golden file has what a client receives, frame by frame.
 func TestGoldenFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
-		s.desk.receipt = notify.Receipt{ID: "0193b0c0-0000-7000-8000-000000000000", Recipients: 1}
+		s.rules.receipt = notify.Receipt{ID: "0193b0c0-0000-7000-8000-000000000000", Recipients: 1}
 		w := s.pipe(t)
 		var seen strings.Builder
 		next := func() {

@@ -18,7 +18,7 @@ func TestRefusedHandshakes(t *testing.T) {
 		status int
 		kind   string
 	}{
-		"no principal":         {"/ws?as=nobody", nil, 401, "unauthenticated"},
+		"no principal":         {"/ws?as=none", nil, 401, "unauthenticated"},
 		"origin":               {"/ws", func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403, "origin"},
 		"no key":               {"/ws", func(r *http.Request) { r.Header.Del("Sec-Websocket-Key") }, 400, "malformed"},
 		"nothing to take over": {"/ws", nil, 500, "internal"},
@@ -98,11 +98,11 @@ func TestCursorOfTheQuery(t *testing.T) {
 		if _, _, err := c.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		s.desk.mu.Lock()
-		if got := s.desk.cursors[len(s.desk.cursors)-1]; got != cursor {
+		s.rules.mu.Lock()
+		if got := s.rules.cursors[len(s.rules.cursors)-1]; got != cursor {
 			t.Errorf("came with %q, want %q", got, cursor)
 		}
-		s.desk.mu.Unlock()
+		s.rules.mu.Unlock()
 		c.CloseNow()
 	}
 }

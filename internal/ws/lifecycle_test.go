@@ -112,7 +112,7 @@ func TestAnExpiredTokenClosesWith4401(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		conn := make(chan *hub.Conn, 1)
-		s.desk.past = func(c *hub.Conn) error { conn <- c; return nil }
+		s.rules.past = func(c *hub.Conn) error { conn <- c; return nil }
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		(<-conn).End(notify.CloseExpired)
@@ -162,7 +162,7 @@ func TestASlowReaderIsClosedWith4408(t *testing.T) {
 func TestFailedJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
-		s.desk.joinFails = true
+		s.rules.joinFails = true
 		s.pipe(t).expectEnd(1011, "internal")
 		synctest.Wait()
 		if s.hub.Count() != 0 {
@@ -175,7 +175,7 @@ func TestEndCancelsTheJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t)
 		canceled := make(chan struct{})
-		s.desk.joined = func(ctx context.Context) { <-ctx.Done(); close(canceled) }
+		s.rules.joined = func(ctx context.Context) { <-ctx.Done(); close(canceled) }
 		w := s.pipe(t)
 		w.expect(welcome, isLive)
 		w.conn.Close()

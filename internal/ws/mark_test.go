@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// marking is what a desk was asked to mark.
+// marking is what the service was asked to mark.
 type marking struct {
 	By    notify.UserID
 	Verb  notify.Verb
@@ -22,7 +22,7 @@ type marking struct {
 }
 
 // Mark says how often it was called, as if so many were unread.
-func (d *desk) Mark(_ context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
+func (d *fakeRules) Mark(_ context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.marked = append(d.marked, marking{by.User, verb, which})
@@ -53,7 +53,7 @@ func TestMarks(t *testing.T) {
 			{"ada", notify.VerbUnread, wire.Selection{Through: "c1"}},
 			{"ada", notify.VerbArchive, wire.Selection{All: true}},
 		}
-		if d := cmp.Diff(want, s.desk.marked); d != "" {
+		if d := cmp.Diff(want, s.rules.marked); d != "" {
 			t.Errorf("marked (-want +got):\n%s", d)
 		}
 	})
@@ -75,7 +75,7 @@ func TestRefusedMarks(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := start(t)
-			s.desk.refusal = c.refusal
+			s.rules.refusal = c.refusal
 			w := s.pipe(t)
 			w.expect(welcome, isLive)
 			w.say(said)
@@ -85,11 +85,11 @@ func TestRefusedMarks(t *testing.T) {
 			}
 			for _, want := range append(c.want, `{"event":"error","ref":"r",`) {
 				if !strings.Contains(string(payload), want) || strings.Contains(string(payload), "secret") {
-					t.Errorf("%s: heard %s without %s", said, payload, want)
+					t.Errorf("%s: received %s without %s", said, payload, want)
 				}
 			}
-			if done := len(s.desk.marked) > 0; done != (c.refusal != nil) {
-				t.Errorf("%s: marked %v", said, s.desk.marked)
+			if done := len(s.rules.marked) > 0; done != (c.refusal != nil) {
+				t.Errorf("%s: marked %v", said, s.rules.marked)
 			}
 		})
 	}
@@ -108,8 +108,8 @@ func TestMarksCountAsCommands(t *testing.T) {
 		}
 		go w.say(`{"event":"read","data":{"all":true}}`)
 		w.expectEnd(4429, "too-many-commands")
-		if len(s.desk.marked) != 100 {
-			t.Errorf("marked %d times", len(s.desk.marked))
+		if len(s.rules.marked) != 100 {
+			t.Errorf("marked %d times", len(s.rules.marked))
 		}
 	})
 }

@@ -28,7 +28,7 @@ func (g *gate) Verify(_ context.Context, token string) (notify.Principal, error)
 	}
 	p, known := g.tokens[token]
 	if !known {
-		return p, notify.Errorf(notify.ErrTokenInvalid, "nobody signed it")
+		return p, notify.Errorf(notify.ErrTokenInvalid, "no key has signed it")
 	}
 	if g.looks++; g.looks == 1 && g.between != nil {
 		g.between()
@@ -67,7 +67,7 @@ func TestRefresh(t *testing.T) {
 		w.expect(`{"event":"reply","ref":"1","data":{"expires_in":3600,"topics":[]}}`)
 		w.say(publishing) // its scopes are those of the new token
 		if _, payload, _ := w.read(); !strings.Contains(string(payload), `"urn:bellhop:problem:scope"`) {
-			t.Errorf("heard %s", payload)
+			t.Errorf("received %s", payload)
 		}
 		w.say(`{"event":"refresh","ref":"2","data":{"token":"forever"}}`)
 		w.expect(`{"event":"reply","ref":"2","data":{"topics":[]}}`)
@@ -105,7 +105,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 				got := string(payload)
 				if !strings.HasPrefix(got, `{"event":"error","ref":"r",`) || !strings.Contains(got, "problem:"+c.kind+`"`) ||
 					!strings.Contains(got, c.also) || strings.Contains(got+log.String(), "SECRET") {
-					t.Errorf("heard %s, logged %s", got, log.String())
+					t.Errorf("received %s, logged %s", got, log.String())
 				}
 				w.say(publishing) // nothing has changed
 				w.expect(`{"event":"reply","ref":"p","data":{"id":"","duplicate":false}}`)
@@ -162,7 +162,7 @@ func TestNoVerifierNoRefresh(t *testing.T) {
 		w.expect(welcome, isLive)
 		w.say(`{"event":"refresh","data":{"token":"good"}}`)
 		if _, payload, _ := w.read(); !strings.Contains(string(payload), `"status":503`) {
-			t.Errorf("heard %s", payload)
+			t.Errorf("received %s", payload)
 		}
 	})
 }

@@ -17,7 +17,7 @@ func TestRepliesWhileCatchingUp(t *testing.T) {
 	const frames = 2000
 	history := note(2, `"`+strings.Repeat("x", 30_000)+`"`)
 	var replies sync.WaitGroup
-	s.desk.past = func(c *hub.Conn) error {
+	s.rules.past = func(c *hub.Conn) error {
 		written := make(chan struct{})
 		defer close(written)
 		replies.Go(func() {
@@ -34,20 +34,20 @@ func TestRepliesWhileCatchingUp(t *testing.T) {
 		return nil
 	}
 	w := s.tcp(t)
-	told := map[string]int{}
-	for told["live"] == 0 {
+	received := map[string]int{}
+	for received["live"] == 0 {
 		op, payload, err := w.read()
 		if err != nil {
-			t.Fatalf("after %v: %v", told, err)
+			t.Fatalf("after %v: %v", received, err)
 		}
 		var f struct{ Event string }
 		if op != opText || json.Unmarshal(payload, &f) != nil {
-			t.Fatalf("after %v: opcode %d, %d bytes: %.60q", told, op, len(payload), payload)
+			t.Fatalf("after %v: opcode %d, %d bytes: %.60q", received, op, len(payload), payload)
 		}
-		told[f.Event]++
+		received[f.Event]++
 	}
-	if told["notification"] != frames {
-		t.Errorf("told %v", told)
+	if received["notification"] != frames {
+		t.Errorf("received %v", received)
 	}
 	w.conn.Close()
 	replies.Wait()

@@ -127,7 +127,7 @@ func (w *rawClient) expectBoth(a, b string) {
 		got = append(got, describe(op, payload))
 	}
 	if !slices.Contains(got, a) || !slices.Contains(got, b) {
-		w.t.Fatalf("heard %q", got)
+		w.t.Fatalf("received %q", got)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestSlotOfARefusedRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := upgradeRequest("/ws?as=nobody")
+		r := upgradeRequest("/ws?as=none")
 		s.as(httptest.NewRecorder(), r.WithContext(hub.WithSlot(r.Context(), slot)))
 		slot.Release()
 	}
