@@ -28,7 +28,9 @@ func TestServersAreKilledPausedAndStarted(t *testing.T) {
 	c := natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
 	js, err := jetstream.New(c.Connect(t))
 	require.NoError(t, err)
-	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ENTRIES", Subjects: []string{"entries"}, Replicas: 3})
+	creating, cancel := context.WithTimeout(t.Context(), 30*time.Second) // by default 5 s, too few on a busy machine
+	defer cancel()
+	s, err := js.CreateStream(creating, jetstream.StreamConfig{Name: "ENTRIES", Subjects: []string{"entries"}, Replicas: 3})
 	require.NoError(t, err)
 	appendOne(t, js)
 
