@@ -23,9 +23,8 @@ import (
 
 const benchSecret = "0123456789abcdef0123456789abcdef"
 
-// What a publish costs from its socket to its answer, with all that a service
-// does; and what of it is net/http, which only reads and answers. The
-// publishers themselves allocate nothing.
+// The cost of a publish from its socket to its answer, and for comparison that of net/http
+// alone, which only reads and answers. The publishers themselves allocate nothing.
 func BenchmarkPublish(b *testing.B) {
 	const stored = `{"to":{"users":["ada"]},"type":"comment.created","title":"Grace commented","data":{"issue":42,"from":"grace"}}`
 	ephemeral := strings.Replace(stored, "{", `{"ephemeral":true,`, 1)

@@ -121,7 +121,7 @@ func TestRotateAfter(t *testing.T) {
 		time.Sleep(time.Minute)
 		assert.False(t, use("a"), "not used for two minutes")
 
-		// A rotation of a full generation starts the minute anew.
+		// A rotation of a full generation starts the minute again.
 		for _, k := range []string{"a", "b", "c"} {
 			m.Put(k, 1)
 		}

@@ -57,7 +57,7 @@ func TestPublishWithinABound(t *testing.T) {
 		"own users":                {draft("a", "acme:ada", "acme:new"), true},
 		"own topics":               {toTopics("a", "acme.x", "acme.y.z"), true},
 		"a user of another":        {draft("a", "acme:ada", "bank:ada"), false},
-		"a user of nobody":         {draft("a", "acme:ada", "acme"), false},
+		"a user of no issuer":      {draft("a", "acme:ada", "acme"), false},
 		"a topic of another":       {toTopics("a", "acme.x", "bank.x"), false},
 		"a topic that looks alike": {toTopics("a", "acme"), false},
 		"everyone":                 {draft("a"), false},
@@ -95,7 +95,7 @@ func TestAdministerWithinABound(t *testing.T) {
 	r := newRig(t)
 	by := tenants().userOf("acme", "acme:ada")
 	own, other := r.connect("acme:ada", ""), r.connect("bank:ada", "")
-	for _, user := range []notify.UserID{"bank:ada", "bank:nobody", "acme", "ada"} { // be they there or not
+	for _, user := range []notify.UserID{"bank:ada", "bank:unknown", "acme", "ada"} { // whether they exist or not
 		_, err := r.service.Connections(t.Context(), by, user)
 		require.ErrorIs(t, err, notify.ErrScope)
 		require.Equal(t, err, r.service.Disconnect(t.Context(), by, user))
@@ -138,13 +138,13 @@ func TestRevokeByIssuer(t *testing.T) {
 		"its own by default":           {acme, "", nil, "acme"},
 		"its own by name":              {acme, "acme", nil, "acme"},
 		"another's":                    {acme, "bank", notify.ErrScope, ""},
-		"nobody's, with a bound":       {acme, "nobody", notify.ErrScope, ""},
+		"unknown, with a bound":        {acme, "unknown", notify.ErrScope, ""},
 		"another's, without a bound":   {operator, "bank", nil, "bank"},
-		"nobody's, without a bound":    {operator, "nobody", notify.ErrInvalid, ""},
+		"unknown, without a bound":     {operator, "unknown", notify.ErrInvalid, ""},
 		"by default, without a bound":  {operator, "", nil, "operator"},
 		"an API key":                   {key, "bank", nil, "bank"},
 		"an API key that does not say": {key, "", notify.ErrInvalid, ""},
-		"an API key, nobody's":         {key, "nobody", notify.ErrInvalid, ""},
+		"an API key, unknown":          {key, "unknown", notify.ErrInvalid, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(r *rig) { r.issuers = all })

@@ -44,7 +44,7 @@ func told(t *testing.T, s *store.Store, first notify.Sequence, entries ...notify
 	return changes
 }
 
-// changes returns what ada is told of the state of her inbox after a place.
+// changes returns the inbox changes of ada after a sequence, and the sequence that was removed.
 func changes(t *testing.T, s *store.Store, after, upTo notify.Sequence) (of []notify.InboxChange, removed notify.Sequence) {
 	t.Helper()
 	page, err := s.History(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}, after, upTo, 100)
@@ -212,8 +212,8 @@ func TestPagesOfAListAreBounded(t *testing.T) {
 	}
 }
 
-// Of a change that is dropped nothing is left, else whoever marks all day would
-// fill the disk.
+// A change that is dropped leaves no record. Otherwise a user that marks all day would fill the
+// disk.
 func TestADroppedChangeLeavesNothing(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
@@ -233,7 +233,7 @@ func TestADroppedChangeLeavesNothing(t *testing.T) {
 	assert.True(t, due)
 }
 
-// What a user has marked goes with what is dropped, sooner or later.
+// The read state of evicted notifications is removed by later Marks.
 func TestReadStateOfEvictedNotificationsIsRemoved(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)

@@ -69,8 +69,8 @@ func TestCollapsingForManyUsers(t *testing.T) {
 	}
 }
 
-// Who hears but some of the topics is told of what it had, and of nothing else;
-// what is replaced in one topic is gone in all.
+// A reader of some of the topics receives the replacement of the notification that it had, and
+// of no other. A notification that is replaced in one topic is removed from all.
 func TestCollapsingInTopics(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()

@@ -17,8 +17,7 @@ func kept(most int, e notify.Publish) notify.Publish {
 	return e
 }
 
-// withoutContent returns what was told as changes alone: a notification as its
-// sequence.
+// withoutContent returns changes without content: a notification as its sequence.
 func withoutContent(told []notify.Change) []any {
 	all := make([]any, len(told))
 	for i, c := range told {

@@ -220,7 +220,7 @@ func TestPagesLookAtABoundedNumber(t *testing.T) {
 	assert.Equal(t, 2, pages)
 }
 
-// An interval of a topic says nothing of what other topics were told at its sequences.
+// An interval of a topic does not mark notifications to other topics at its sequences.
 func TestMarkingATopicLeavesOthersAlone(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()

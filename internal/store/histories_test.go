@@ -11,8 +11,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// More users are told in turn than a store has histories of in memory; each
-// keeps the newest two.
+// More users receive notifications in turn than the cache has histories; each history keeps
+// the newest two.
 func TestApplyToManyUsers(t *testing.T) {
 	const users, rounds, group = 40_000, 3, 4_000
 	s := openIn(t, vfs.NewMem())

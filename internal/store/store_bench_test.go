@@ -95,7 +95,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// What one client that comes back reads: 20 that it missed.
+// A client that resumes reads the 20 notifications that it missed.
 func BenchmarkHistory(b *testing.B) {
 	const each = 20
 	s := open(b)

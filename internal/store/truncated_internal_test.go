@@ -15,9 +15,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// What a group drops, which can be read already and is not durable yet, is either
-// still there for a reader or a hole that is announced: also if the list that
-// lacks it is read anew and a view was taken before.
+// A reader either still finds a notification that a transaction has removed, or learns of the
+// gap, also before the transaction is durable, and if the reader has an older snapshot.
 func TestARemovalDuringAReadIsAGap(t *testing.T) {
 	var holds atomic.Bool
 	syncing, release := make(chan struct{}, 1), make(chan struct{})

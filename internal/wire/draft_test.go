@@ -51,7 +51,7 @@ func TestNullMeansAbsent(t *testing.T) {
 	assert.Equal(t, without, with)
 }
 
-// What is no strict JSON is malformed, whatever it might have meant.
+// A body that is not strict JSON is malformed.
 func TestMalformed(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty":                 "",

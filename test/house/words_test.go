@@ -30,35 +30,19 @@ var plainWords = []plainWord{
 	{pattern: word(`anew`), instead: "again, or a new …", except: []string{
 		"internal/app/replica.go",
 		"internal/app/replica_internal_test.go",
-		"internal/cache/cache_test.go",
 		"internal/journal/cluster_follow.go",
 		"internal/journal/recover.go",
-		"internal/store/truncated_internal_test.go",
 	}},
 	{pattern: word(`whoever`), instead: "a noun: the caller, the client, the user", except: []string{
 		".golangci.yml",
-		"internal/store/change_test.go",
 	}},
-	{pattern: word(`(is|are|was|were) told`), instead: "receives, or is notified of", except: []string{
-		"internal/store/change_test.go",
-		"internal/store/collapse_test.go",
-		"internal/store/evict_test.go",
-		"internal/store/feeds_test.go",
-		"internal/store/histories_test.go",
-	}},
+	{pattern: word(`(is|are|was|were) told`), instead: "receives, or is notified of"},
 	{pattern: word(`patience`), instead: "timeout"},
 	{pattern: regexp.MustCompile(`^(//|#) What [a-z]`), instead: `the noun: "Metrics that the tool reads", not "What the tool reads"`, except: []string{
 		".golangci.yml",
-		"internal/app/publish_bench_test.go",
 		"internal/journal/local_bench_test.go",
-		"internal/store/change_test.go",
-		"internal/store/store_bench_test.go",
-		"internal/store/truncated_internal_test.go",
-		"internal/wire/draft_test.go",
 	}},
-	{pattern: regexp.MustCompile(`^(//|#) Who(ever|se)? [a-z]`), instead: `the noun: "A client that …", not "Who …"`, except: []string{
-		"internal/store/collapse_test.go",
-	}},
+	{pattern: regexp.MustCompile(`^(//|#) Who(ever|se)? [a-z]`), instead: `the noun: "A client that …", not "Who …"`},
 }
 
 // word matches an expression in any case as whole words.
