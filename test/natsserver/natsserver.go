@@ -247,10 +247,12 @@ func (c *Cluster) Named(t testing.TB, name string) *Server {
 	return nil
 }
 
-// WaitForLeader returns when the running servers answer and have a leader.
+// WaitForLeader returns when the running servers answer and have a leader. If all servers run,
+// it also waits until they can make a stream with a replica on each.
 func (c *Cluster) WaitForLeader(t testing.TB) {
 	t.Helper()
 	deadline := time.Now().Add(started)
+	running := 0
 	for _, s := range c.Servers {
 		for s.process != nil && !s.isReady(t, len(c.Servers)) {
 			if time.Now().After(deadline) {
@@ -258,7 +260,39 @@ func (c *Cluster) WaitForLeader(t testing.TB) {
 			}
 			<-time.After(50 * time.Millisecond) // a server does not say when it has a leader
 		}
+		if s.process != nil {
+			running++
+		}
 	}
+	if running == len(c.Servers) {
+		c.waitForStreams(t, deadline)
+	}
+}
+
+// waitForStreams makes a stream and deletes it, until that succeeds: for a moment after an
+// election, servers drop requests or count others as offline.
+func (c *Cluster) waitForStreams(t testing.TB, deadline time.Time) {
+	t.Helper()
+	conn := c.Connect(t)
+	defer conn.Close()
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Second))
+	for err == nil {
+		const name = "NATSSERVER_PROBE"
+		_, failed := js.CreateStream(t.Context(), jetstream.StreamConfig{
+			Name: name, Subjects: []string{"natsserver.probe"}, Storage: jetstream.MemoryStorage, Replicas: len(c.Servers),
+		})
+		if failed == nil {
+			failed = js.DeleteStream(t.Context(), name)
+		}
+		if failed == nil {
+			return
+		}
+		if err = failed; time.Now().Before(deadline) {
+			err = nil
+			<-time.After(50 * time.Millisecond)
+		}
+	}
+	t.Fatalf("the servers cannot make a stream: %v", err)
 }
 
 // isReady reports whether s has JetStream, and in a cluster a leader.
