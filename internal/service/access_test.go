@@ -1,10 +1,13 @@
 package service_test
 
 import (
+	"context"
+	"crypto/rand"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -192,4 +195,30 @@ func TestPublishingIsRateLimited(t *testing.T) {
 	other.Name = "user:another"
 	_, err := r.service.Publish(t.Context(), other, service.Call{}, draft("g"))
 	require.NoError(t, err, "another principal's rate")
+}
+
+// caughtUp counts how often the service catches up with other nodes.
+type caughtUp struct {
+	notify.Journal
+	times int
+}
+
+func (c *caughtUp) CatchUp(context.Context) { c.times++ }
+
+// Anybody can make up tickets. They must not cause work for the cluster each time.
+func TestMadeUpTicketsRarelyCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var counted *caughtUp
+		r := newRig(t, func(r *rig) {
+			r.wrapJournal = func(j notify.Journal) notify.Journal {
+				counted = &caughtUp{Journal: j}
+				return counted
+			}
+		})
+		for range 1_000 {
+			_, err := r.service.RedeemTicket(t.Context(), rand.Text())
+			require.ErrorIs(t, err, notify.ErrTokenInvalid)
+		}
+		assert.Equal(t, 10, counted.times)
+	})
 }

@@ -111,6 +111,10 @@ type Service struct {
 
 	redemptions *limit.Limiter // attempts, by ticket
 
+	// unknownTickets limits, for all callers together, the tickets for which this node
+	// catches up with the others: strangers can make them up.
+	unknownTickets *limit.Limiter
+
 	diskFull  atomic.Bool   // the disk has less free space than the reserve
 	dueSooner chan struct{} // of capacity 1: a deferred notification may be due before releaseDeferred looks again
 
@@ -130,12 +134,14 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		return nil, fmt.Errorf("begin a generation: %w", err)
 	}
 	s := &Service{
-		opts:        o,
-		cursors:     o.Cursors,
-		joins:       limit.NewSlots(maxReaders, maxReadersEach),
-		lists:       limit.NewSlots(maxReaders, maxReadersEach),
-		pagesOf:     limit.NewSlots(0, maxPagesEach),
-		pages:       limit.NewSlots(maxPages, maxPages/2),
+		opts:           o,
+		cursors:        o.Cursors,
+		joins:          limit.NewSlots(maxReaders, maxReadersEach),
+		lists:          limit.NewSlots(maxReaders, maxReadersEach),
+		pagesOf:        limit.NewSlots(0, maxPagesEach),
+		pages:          limit.NewSlots(maxPages, maxPages/2),
+		unknownTickets: limit.New(notify.Rate{Name: "unknown tickets", Quota: maxUnknownTickets, Window: time.Second}, 0),
+
 		redemptions: limit.New(notify.Rate{Name: "redemptions", Quota: maxRedemptions, Window: notify.TicketLifetime}, 0),
 		inProgress:  map[[32]byte]struct{}{},
 		marking:     limit.NewSlots(0, 1),
@@ -144,6 +150,10 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	s.watchDisk()
 	return s, nil
 }
+
+// maxUnknownTickets is the number of unknown tickets in one second for which the node catches
+// up. New generations are rare.
+const maxUnknownTickets = 10
 
 // The number of pages of history that are read at a time, in total and for one
 // principal. Reading waits for the disk, so more would take memory without being
