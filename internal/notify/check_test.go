@@ -37,7 +37,7 @@ func TestCheckRecipients(t *testing.T) {
 		"topics":           {topics("news", "project.7", "ä"), ""},
 		"as many as may":   {topics(many[1:]...), ""},
 		"all":              {func(d *notify.Draft) { d.Users, d.All = nil, true }, ""},
-		"nobody":           {func(d *notify.Draft) { d.Users = nil }, "/to"},
+		"no recipient":     {func(d *notify.Draft) { d.Users = nil }, "/to"},
 		"users and topics": {func(d *notify.Draft) { d.Topics = []notify.Topic{"news"} }, "/to"},
 		"users and all":    {func(d *notify.Draft) { d.All = true }, "/to"},
 		"all three":        {func(d *notify.Draft) { d.Topics, d.All = []notify.Topic{"news"}, true }, "/to"},
@@ -78,7 +78,7 @@ func TestCheckTimes(t *testing.T) {
 		ephemeral bool
 		ok        bool
 	}{
-		"at once":        {time.Time{}, false, true},
+		"immediately":    {time.Time{}, false, true},
 		"long past":      {time.Unix(0, 0), false, true},
 		"at the last":    {now.Add(notify.MaxDeferral), false, true},
 		"too late":       {now.Add(notify.MaxDeferral + 1), false, false},

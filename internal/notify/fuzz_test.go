@@ -9,8 +9,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// FuzzParseKey holds that a key is refused as malformed or is what was sent, of
-// 1 to 255 printable ASCII characters, the same bare and quoted.
+// FuzzParseKey checks that a key is either refused as malformed, or returned as it was sent: 1 to
+// 255 printable ASCII characters, with the same result bare and quoted.
 func FuzzParseKey(f *testing.F) {
 	for _, s := range []string{
 		"", "k", `"k"`, `"`, `""`, `"""`, `"k`, `k"`, " ", "a b", "a\nb", "a\x00b", "ä", "\xff", "~", "\x7f",

@@ -23,8 +23,8 @@ func sameIssuer(a, b *notify.Issuer) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Name == b.Name && a.Version == b.Version
 }
 
-// indexChange is the time from one group to the next: often of the order of a
-// ticket's, and now and then of a revocation's.
+// step is the time from one transaction to the next: often about the lifetime of a ticket, and
+// sometimes about that of a revocation.
 func step(t *rapid.T) time.Duration {
 	switch rapid.IntRange(0, 9).Draw(t, "step") {
 	case 0:
@@ -54,8 +54,8 @@ func (m *machine) accessEntry(t *rapid.T) notify.Entry {
 	return notify.Revocation{TokenID: rapid.SampledFrom(tokenIDs).Draw(t, "jti"), Issuer: rapid.SampledFrom(issuerNames).Draw(t, "issuer")}
 }
 
-// issuerNames has some of which the name and the ID of a token together are alike,
-// and none.
+// issuerNames has names that, followed by one of tokenIDs, give the same string. Empty: no
+// issuer.
 var issuerNames = []string{"", "a", "aa", "*"}
 
 // issuerOf returns an issuer with a name, nil if it is empty.
@@ -68,22 +68,22 @@ func issuerOf(name string) *notify.Issuer {
 
 var tokenIDs = []string{"1", "a", "aa", "\x01a1", strings.Repeat("x", 5000)}
 
-// checkRevoked asks after tokens with and without an ID, some of which a
-// revocation concerns only just.
+// checkRevoked compares Revoked with the model for tokens with and without an ID. Some were issued
+// at the time of a revocation, or one millisecond before.
 func (m *machine) checkRevoked(t *rapid.T) {
-	asked := []notify.Principal{{Name: "key:backend"}}
+	principals := []notify.Principal{{Name: "key:backend"}}
 	for _, u := range users {
 		before := m.model.Access.RevokedBefore(u)
 		for _, issued := range []time.Time{{}, m.now, before, before.Add(-time.Millisecond)} {
-			asked = append(asked, notify.Principal{User: u, Issued: issued})
+			principals = append(principals, notify.Principal{User: u, Issued: issued})
 		}
 	}
 	for _, id := range tokenIDs {
 		for _, issuer := range issuerNames {
-			asked = append(asked, notify.Principal{User: "nobody", Issued: m.now, TokenID: id, Issuer: issuerOf(issuer)})
+			principals = append(principals, notify.Principal{User: "other", Issued: m.now, TokenID: id, Issuer: issuerOf(issuer)})
 		}
 	}
-	for _, p := range asked {
+	for _, p := range principals {
 		if got, want := m.store.Revoked(p), m.model.Access.Revoked(p); got != want {
 			t.Fatalf("revoked: %t, want %t for %.100v", got, want, p)
 		}
@@ -101,7 +101,7 @@ func openIn(t *testing.T, fs vfs.FS) *store.Store {
 
 func noon() time.Time { return time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC) }
 
-// apply applies entries as one group, behind all others.
+// apply applies entries in one transaction, after all others, and returns their verdicts.
 func apply(t *testing.T, s *store.Store, at time.Time, entries ...notify.Entry) []notify.Verdict {
 	t.Helper()
 	verdicts, _, err := s.Apply(s.Last()+1, notify.Stamp(at, entries...))
@@ -109,7 +109,8 @@ func apply(t *testing.T, s *store.Store, at time.Time, entries ...notify.Entry) 
 	return verdicts
 }
 
-// A field that is added to Principal and not to the store's ticket fails here.
+// A ticket keeps every field of its principal. The test fails if a field is added to Principal
+// and not to the encoding of tickets.
 func TestTicketKeepsThePrincipal(t *testing.T) {
 	p := notify.Principal{
 		User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish, notify.ScopeAdmin},
@@ -119,7 +120,7 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 	}
 	v := reflect.ValueOf(p)
 	for i := range v.NumField() {
-		require.False(t, v.Field(i).IsZero(), "%s is not tried", v.Type().Field(i).Name)
+		require.False(t, v.Field(i).IsZero(), "the test has no value for the field %s", v.Type().Field(i).Name)
 	}
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
@@ -136,30 +137,30 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 	assert.Zero(t, verdicts[1].Principal)
 }
 
-// A ticket that an earlier version wrote is refused, and does not hinder the cleanup.
+// A ticket that cannot be decoded is refused, and a Cleanup removes it.
 func TestTicketOfAnEarlierVersion(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
-	var shown, removed [32]byte
-	shown[0], removed[0] = 1, 2
-	apply(t, s, noon(), notify.Ticket{Hash: shown}, notify.Ticket{Hash: removed})
+	var redeemed, removed [32]byte
+	redeemed[0], removed[0] = 1, 2
+	apply(t, s, noon(), notify.Ticket{Hash: redeemed}, notify.Ticket{Hash: removed})
 	require.NoError(t, s.Close())
 	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
 	require.NoError(t, err)
-	for _, hash := range [][32]byte{shown, removed} {
+	for _, hash := range [][32]byte{redeemed, removed} {
 		require.NoError(t, db.Set(append([]byte{'t'}, hash[:]...), []byte("\x80\xb4\xc4\xc1\xad3\x03ada"), pebble.Sync))
 	}
 	require.NoError(t, db.Close())
 
 	s = openIn(t, fs)
 	defer s.Close()
-	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: shown})[0].Err, notify.ErrTokenInvalid)
+	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: redeemed})[0].Err, notify.ErrTokenInvalid)
 	end := noon().Add(notify.TicketLifetime)
 	apply(t, s, end, notify.Cleanup{Retention: time.Hour})
 	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: removed})[0].Err, notify.ErrTokenInvalid)
 	due, err := s.Due(end, notify.Cleanup{Retention: time.Hour})
 	require.NoError(t, err)
-	assert.False(t, due, "nothing is left behind")
+	assert.False(t, due, "no record is left")
 }
 
 func TestTicketEnds(t *testing.T) {
@@ -180,23 +181,23 @@ func TestTicketEnds(t *testing.T) {
 	require.ErrorIs(t, apply(t, s, noon(), notify.Redemption{Hash: removed})[0].Err, notify.ErrTokenInvalid)
 	due, err = s.Due(end, notify.Cleanup{Retention: time.Hour})
 	require.NoError(t, err)
-	assert.False(t, due, "nothing is left behind")
+	assert.False(t, due, "no record is left")
 }
 
 // A store of another format is refused: this version would misread it.
 func TestAnotherFormatIsRefused(t *testing.T) {
 	fs := vfs.NewMem()
 	require.NoError(t, openIn(t, fs).Close())
-	own := mark(t, fs, 0)[0]
+	own := setFormat(t, fs, 0)[0]
 	for _, format := range []byte{0, 1, own - 1, own + 1} {
-		mark(t, fs, format)
+		setFormat(t, fs, format)
 		before := contents(t, fs)
 		_, err := store.Open("data", store.Options{FS: fs, Logger: slog.New(slog.DiscardHandler)})
 		require.ErrorIs(t, err, store.ErrFormat)
 		assert.ErrorContains(t, err, fmt.Sprintf("found format [%d]", format))
 		assert.ErrorContains(t, err, fmt.Sprintf("reads format %d", own))
-		assert.Equal(t, before, contents(t, fs), "it is left as it was")
-		assert.Equal(t, []byte{format}, mark(t, fs, own))
+		assert.Equal(t, before, contents(t, fs), "a refused store is not changed")
+		assert.Equal(t, []byte{format}, setFormat(t, fs, own))
 		require.NoError(t, openIn(t, fs).Close())
 	}
 }
@@ -211,8 +212,8 @@ func contents(t *testing.T, fs *vfs.MemFS) map[string]string {
 	return all
 }
 
-// mark writes the format of a store, and returns what it was.
-func mark(t *testing.T, fs vfs.FS, format byte) []byte {
+// setFormat writes the format of a closed store, and returns the previous one.
+func setFormat(t *testing.T, fs vfs.FS, format byte) []byte {
 	t.Helper()
 	db := openPebble(t, fs)
 	was, closer, err := db.Get([]byte("v"))

@@ -10,24 +10,24 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A recall within a bound finds what reaches nobody beyond it, stored or deferred,
-// and else there is nothing.
+// A recall within a bound succeeds if the bound permits all users and topics of the
+// notification, stored or deferred. Otherwise its error is the same as for an unknown ID.
 func TestRecallWithinABound(t *testing.T) {
 	bound := &notify.Bound{Prefix: "acme:", Topics: []notify.TopicPattern{"acme.*"}}
 	for name, test := range map[string]struct {
 		to    notify.Publish
 		found bool
 	}{
-		"users within":       {toUsers(1, "", "acme:ada", "acme:grace"), true},
-		"a user beyond":      {toUsers(1, "", "acme:ada", "bank:ada"), false},
-		"one user beyond":    {toUsers(1, "", "bank:ada"), false},
-		"topics within":      {toTopics(1, "acme.a", "acme.b"), true},
-		"a topic beyond":     {toTopics(1, "acme.a", "acme"), false},
-		"everyone":           {notify.Publish{ID: idOf(1), Audience: notify.AudienceAll}, false},
-		"deferred, within":   {deferredTo(toUsers(1, "", "acme:ada")), true},
-		"deferred, beyond":   {deferredTo(toTopics(1, "bank")), false},
-		"deferred, to all":   {deferredTo(notify.Publish{ID: idOf(1), Audience: notify.AudienceAll}), false},
-		"nobody's prefix at": {toUsers(1, "", "acme"), false},
+		"users within":          {toUsers(1, "", "acme:ada", "acme:grace"), true},
+		"one user outside":      {toUsers(1, "", "acme:ada", "bank:ada"), false},
+		"the only user outside": {toUsers(1, "", "bank:ada"), false},
+		"topics within":         {toTopics(1, "acme.a", "acme.b"), true},
+		"one topic outside":     {toTopics(1, "acme.a", "acme"), false},
+		"everyone":              {notify.Publish{ID: idOf(1), Audience: notify.AudienceAll}, false},
+		"deferred, within":      {deferredTo(toUsers(1, "", "acme:ada")), true},
+		"deferred, outside":     {deferredTo(toTopics(1, "bank")), false},
+		"deferred, to all":      {deferredTo(notify.Publish{ID: idOf(1), Audience: notify.AudienceAll}), false},
+		"the user's name is shorter than the prefix": {toUsers(1, "", "acme"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openIn(t, vfs.NewMem())
@@ -42,8 +42,8 @@ func TestRecallWithinABound(t *testing.T) {
 				require.ErrorIs(t, again, notify.ErrNotFound)
 				return
 			}
-			require.Equal(t, none, err, "as if there were none")
-			require.NoError(t, again, "it was left alone")
+			require.Equal(t, none, err, "the same error as for an unknown ID")
+			require.NoError(t, again, "the notification was not removed")
 		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 func idOf(n int) string { return fmt.Sprintf("00000000-0000-7000-8000-%012d", n) }
 
-// toUsers is a publish called idOf(n).
+// toUsers returns a publish with the ID idOf(n).
 func toUsers(n int, collapse string, users ...notify.UserID) notify.Publish {
 	return notify.Publish{
 		ID: idOf(n), Audience: notify.AudienceUser, Users: users, CollapseKey: collapse,
@@ -36,16 +36,17 @@ func markBy(user notify.UserID, verb notify.Verb, ids ...string) notify.Mark {
 	return notify.Mark{Reader: notify.Reader{User: user}, Verb: verb, IDs: ids, Keep: 3}
 }
 
-// changes applies entries as one group and returns what is to be passed on.
-func told(t *testing.T, s *store.Store, first notify.Sequence, entries ...notify.Entry) []notify.Change {
+// emitted applies entries in one transaction, from a sequence on, and returns the changes
+// that must be delivered.
+func emitted(t *testing.T, s *store.Store, first notify.Sequence, entries ...notify.Entry) []notify.Change {
 	t.Helper()
 	_, changes, err := s.Apply(first, notify.Stamp(noon(), entries...))
 	require.NoError(t, err)
 	return changes
 }
 
-// changes returns the inbox changes of ada after a sequence, and the sequence that was removed.
-func changes(t *testing.T, s *store.Store, after, upTo notify.Sequence) (of []notify.InboxChange, removed notify.Sequence) {
+// inboxChanges returns the inbox changes of ada after a sequence, and the sequence that was removed.
+func inboxChanges(t *testing.T, s *store.Store, after, upTo notify.Sequence) (of []notify.InboxChange, removed notify.Sequence) {
 	t.Helper()
 	page, err := s.History(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}, after, upTo, 100)
 	require.NoError(t, err)
@@ -56,18 +57,18 @@ func changes(t *testing.T, s *store.Store, after, upTo notify.Sequence) (of []no
 func TestChangesAreReplayed(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1,
+	emitted(t, s, 1,
 		toUsers(1, "", "ada"), toTopics(2, "team.a", "team.b"), // 1, 2
 		markBy("ada", notify.VerbRead, idOf(1), idOf(9)), // 3
 		notify.Mark{ // 4
 			Reader: notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team.*"}}, Verb: notify.VerbArchive, Through: 4, Keep: 3,
 		},
-		markBy("grace", notify.VerbRead, idOf(1)),                           // 5: not hers
+		markBy("grace", notify.VerbRead, idOf(1)),                           // 5: not a notification of grace
 		notify.Recall{ID: idOf(2), Keep: 3},                                 // 6
 		notify.Recall{ID: idOf(1), Keep: 3},                                 // 7
 		markBy("ada", notify.VerbUnread, idOf(1)), toUsers(10, "", "grace"), // 8, 9
 	)
-	got, removed := changes(t, s, 0, 9)
+	got, removed := inboxChanges(t, s, 0, 9)
 	assert.Zero(t, removed)
 	assert.Equal(t, []notify.InboxChange{
 		{Sequence: 3, Read: []string{idOf(1)}},
@@ -75,29 +76,29 @@ func TestChangesAreReplayed(t *testing.T) {
 		{Sequence: 6, Recalled: []string{idOf(2)}},
 		{Sequence: 7, Recalled: []string{idOf(1)}},
 	}, got)
-	got, _ = changes(t, s, 3, 6)
+	got, _ = inboxChanges(t, s, 3, 6)
 	assert.Len(t, got, 2)
 }
 
-// The newest changes are kept; a cursor from before the others has a hole.
+// Only the newest changes are kept. A reader with a cursor before a dropped change has a gap.
 func TestChangesAreBounded(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toUsers(1, "", "ada"))
+	emitted(t, s, 1, toUsers(1, "", "ada"))
 	for seq := notify.Sequence(2); seq <= 9; seq++ {
 		verb := notify.VerbRead
 		if seq%2 == 1 {
 			verb = notify.VerbUnread
 		}
-		told(t, s, seq, markBy("ada", verb, idOf(1)))
+		emitted(t, s, seq, markBy("ada", verb, idOf(1)))
 	}
-	got, removed := changes(t, s, 0, 9)
-	assert.Len(t, got, 4) // as many as are kept, and the last
+	got, removed := inboxChanges(t, s, 0, 9)
+	assert.Len(t, got, 4) // as many as Keep says, and the newest one
 	assert.Equal(t, notify.Sequence(5), removed)
 
 	_, _, err := s.Apply(10, notify.Stamp(noon().Add(32*24*time.Hour), notify.Cleanup{Retention: 1000 * 24 * time.Hour}))
 	require.NoError(t, err)
-	got, removed = changes(t, s, 0, 10)
+	got, removed = inboxChanges(t, s, 0, 10)
 	assert.Empty(t, got)
 	assert.Equal(t, notify.Sequence(9), removed)
 	n, err := s.Unread(notify.Reader{User: "ada"}, 10)
@@ -111,7 +112,7 @@ func TestDeferred(t *testing.T) {
 	late, soon := toUsers(1, "", "ada"), toUsers(2, "", "ada")
 	late.DeliverAt, soon.DeliverAt = noon().Add(2*time.Hour), noon().Add(time.Hour)
 	soon.TTL = time.Minute
-	assert.Empty(t, told(t, s, 1, late, soon))
+	assert.Empty(t, emitted(t, s, 1, late, soon))
 	require.NoError(t, s.Close())
 
 	s = openIn(t, fs)
@@ -126,7 +127,7 @@ func TestDeferred(t *testing.T) {
 	require.Len(t, due, 2)
 	assert.Equal(t, notify.Sequence(2), due[0].Sequence)
 
-	assert.Empty(t, told(t, s, 3, notify.Release{Ref: due[0]}), "before its time")
+	assert.Empty(t, emitted(t, s, 3, notify.Release{Ref: due[0]}), "before its time")
 	_, got, err := s.Apply(4, notify.Stamp(noon().Add(time.Hour),
 		notify.Release{Ref: due[0]}, notify.Release{Ref: due[0]}, notify.Recall{ID: idOf(1)}, notify.Release{Ref: due[1]},
 	))
@@ -135,11 +136,11 @@ func TestDeferred(t *testing.T) {
 	n, ok := got[0].(*notify.Notification)
 	require.True(t, ok)
 	assert.Equal(t, notify.Sequence(4), n.Sequence)
-	assert.True(t, n.Expires.Equal(noon().Add(time.Hour+time.Minute)), "it lives from when it is delivered")
+	assert.True(t, n.Expires.Equal(noon().Add(time.Hour+time.Minute)), "the lifetime begins with the delivery")
 }
 
-// One mark changes a bounded number of what is shared, too: what it comes to must
-// fit what a connection can be told, and publishes wait for it.
+// One Mark entry changes a bounded number of shared notifications, like those of a user: the
+// change must fit into one event, and publishes wait while the entry is applied.
 func TestMarkingManySharedNotifications(t *testing.T) {
 	const topics, each = 3, 500
 	s := openIn(t, vfs.NewMem())
@@ -151,7 +152,7 @@ func TestMarkingManySharedNotifications(t *testing.T) {
 		e.Keep = topics * each
 		all = append(all, e)
 	}
-	told(t, s, 1, all...)
+	emitted(t, s, 1, all...)
 	last := notify.Sequence(len(all))
 	unread := func() int {
 		n, err := s.Unread(reader, last)
@@ -185,8 +186,8 @@ func TestMarkingManySharedNotifications(t *testing.T) {
 	}
 }
 
-// However large notifications are, a page of them is not; and there is always
-// another while there are more.
+// The size of a page is bounded, whatever the size of its notifications. A page that is
+// full says where the next one begins.
 func TestPagesOfAListAreBounded(t *testing.T) {
 	const all, bytes = 100, 16 << 10
 	s := openIn(t, vfs.NewMem())
@@ -194,9 +195,9 @@ func TestPagesOfAListAreBounded(t *testing.T) {
 	for n := range all {
 		e := toUsers(n, "", "ada")
 		e.Keep, e.Content = all, append(e.Content, `,"body":"`+strings.Repeat("b", bytes)+`"`...)
-		told(t, s, notify.Sequence(n+1), e)
+		emitted(t, s, notify.Sequence(n+1), e)
 	}
-	told(t, s, all+1, markBy("ada", notify.VerbArchive, idOf(all/2), idOf(1)))
+	emitted(t, s, all+1, markBy("ada", notify.VerbArchive, idOf(all/2), idOf(1)))
 	for state, want := range map[notify.InboxState]int{notify.StateAll: all, notify.StateArchived: 2, notify.StateInbox: all - 2} {
 		got := 0
 		before := notify.Sequence(0)
@@ -217,13 +218,13 @@ func TestPagesOfAListAreBounded(t *testing.T) {
 func TestADroppedChangeLeavesNothing(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toUsers(1, "", "ada"), markBy("ada", notify.VerbRead, idOf(1)))
+	emitted(t, s, 1, toUsers(1, "", "ada"), markBy("ada", notify.VerbRead, idOf(1)))
 	_, _, err := s.Apply(3, notify.Stamp(noon().Add(time.Hour),
 		markBy("ada", notify.VerbUnread, idOf(1)), markBy("ada", notify.VerbRead, idOf(1)),
 		markBy("ada", notify.VerbUnread, idOf(1)), markBy("ada", notify.VerbRead, idOf(1)),
 	))
 	require.NoError(t, err)
-	_, removed := changes(t, s, 0, 6)
+	_, removed := inboxChanges(t, s, 0, 6)
 	require.Equal(t, notify.Sequence(2), removed)
 	due, err := s.Due(noon().Add(31*24*time.Hour+time.Minute), notify.Cleanup{Retention: 1000 * 24 * time.Hour})
 	require.NoError(t, err)
@@ -241,7 +242,7 @@ func TestReadStateOfEvictedNotificationsIsRemoved(t *testing.T) {
 	for n := range 500 {
 		e := toUsers(n, "")
 		e.Audience = notify.AudienceAll
-		told(t, s, last+1, e, markBy("ada", notify.VerbRead, idOf(n)))
+		emitted(t, s, last+1, e, markBy("ada", notify.VerbRead, idOf(n)))
 		last += 2
 	}
 	unread, err := s.Unread(notify.Reader{User: "ada"}, last)
@@ -251,12 +252,12 @@ func TestReadStateOfEvictedNotificationsIsRemoved(t *testing.T) {
 	db := openPebble(t, fs)
 	marks, closer, err := db.Get([]byte("bada"))
 	require.NoError(t, err)
-	assert.Less(t, len(marks), 500) // ten bytes for each of 50
+	assert.Less(t, len(marks), 500) // about ten bytes for each of 50 intervals
 	require.NoError(t, closer.Close())
 	require.NoError(t, db.Close())
 }
 
-// openPebble opens what a closed store has written.
+// openPebble opens the files of a closed store.
 func openPebble(t *testing.T, fs vfs.FS) *pebble.DB {
 	t.Helper()
 	db, err := pebble.Open("data/store", &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
@@ -264,16 +265,16 @@ func openPebble(t *testing.T, fs vfs.FS) *pebble.DB {
 	return db
 }
 
-// A broadcast from before a token's since is hidden wherever it would be found,
-// however finely that is said.
+// A broadcast from before the Since of a token is hidden from marks, counts and lists, even
+// if Since is within the same millisecond.
 func TestSinceWithinAMillisecond(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	e := toUsers(1, "")
 	e.Audience = notify.AudienceAll
 	reader := notify.Reader{User: "ada", Since: noon().Add(time.Microsecond)}
-	got := told(t, s, 1, e, notify.Mark{Reader: reader, Verb: notify.VerbRead, IDs: []string{idOf(1)}, Keep: 3})
-	assert.Len(t, got, 1) // it cannot be marked
+	got := emitted(t, s, 1, e, notify.Mark{Reader: reader, Verb: notify.VerbRead, IDs: []string{idOf(1)}, Keep: 3})
+	assert.Len(t, got, 1, "the hidden broadcast cannot be marked")
 	n, err := s.Unread(reader, 2)
 	require.NoError(t, err)
 	assert.Zero(t, n)

@@ -24,8 +24,8 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// checkpointMeanwhile applies entries one by one, writes a checkpoint while it does, and
-// returns the sequence of the checkpoint.
+// checkpointMeanwhile applies entries one by one. When it comes to the entry at begin, a checkpoint
+// is written at the same time. It returns the sequence of the checkpoint.
 func checkpointMeanwhile(t *rapid.T, g *grouping, entries []notify.Entry, times []time.Time, begin int) notify.Sequence {
 	begun, done := make(chan struct{}), make(chan struct{})
 	var at notify.Sequence
@@ -121,7 +121,7 @@ func withTableAndLog(t *testing.T, disk vfs.FS) *store.Store {
 	t.Helper()
 	s := openIn(t, disk)
 	storeLarge(t, s, 1, 20, 1_000)
-	require.NoError(t, s.Close()) // which writes the table
+	require.NoError(t, s.Close()) // writes the table
 	s = openIn(t, disk)
 	storeLarge(t, s, 21, 40, 1_000)
 	return s
@@ -219,9 +219,9 @@ func TestAnUnusableCheckpointIsRefused(t *testing.T) {
 	}
 }
 
-// Whichever write fails, as on a full disk, no half checkpoint and no half store is left, and
-// the next attempt succeeds.
-func TestAFailedWriteLeavesNoHalf(t *testing.T) {
+// If any single write fails, as on a full disk, no incomplete checkpoint and no incomplete store is
+// left, and a later attempt succeeds.
+func TestAFailedWriteLeavesNothingIncomplete(t *testing.T) {
 	mem := vfs.NewMem()
 	var left atomic.Int64 // writes until one fails
 	disk := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -264,7 +264,7 @@ func TestAFailedWriteLeavesNoHalf(t *testing.T) {
 	require.NoError(t, restored.Close())
 }
 
-func TestACancelledContextLeavesNoHalf(t *testing.T) {
+func TestACancelledContextLeavesNothingIncomplete(t *testing.T) {
 	disk := backup(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -352,6 +352,6 @@ func TestACheckpointOnADisk(t *testing.T) {
 	require.NoError(t, restored.Close())
 	s, err = store.Open(filepath.Join(dir, "data"), o)
 	require.NoError(t, err)
-	require.Equal(t, notify.Sequence(30), s.Last(), "the checkpoint has changed nothing")
+	require.Equal(t, notify.Sequence(30), s.Last(), "the checkpoint has not changed the store")
 	require.NoError(t, s.Close())
 }

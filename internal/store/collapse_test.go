@@ -17,7 +17,7 @@ import (
 func TestEachReplacementHasItsOwnChange(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	got := told(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "k", "grace"), toUsers(3, "k", "ada", "grace", "eve"))
+	got := emitted(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "k", "grace"), toUsers(3, "k", "ada", "grace", "eve"))
 	parts := map[string][]notify.UserID{}
 	gone := map[string][]notify.UserID{}
 	for _, c := range got[2:] {
@@ -38,9 +38,9 @@ func TestEachReplacementHasItsOwnChange(t *testing.T) {
 	assert.Equal(t, map[string][]notify.UserID{idOf(1): {"ada"}, idOf(2): {"grace"}}, gone)
 }
 
-// One event says to all who had the same notification that it is gone, however
-// many they are, and a publish to many users with something else to replace for
-// each comes to one event and one part each.
+// If a publish replaces the same notification for many users, one change recalls it for all of
+// them. If it replaces another notification for each user, each user gets a change and a part
+// of the publish.
 func TestCollapsingForManyUsers(t *testing.T) {
 	const many = 200
 	s := openIn(t, vfs.NewMem())
@@ -51,8 +51,8 @@ func TestCollapsingForManyUsers(t *testing.T) {
 		users = append(users, notify.UserID(fmt.Sprintf("user-%03d", i)))
 		first = append(first, toUsers(i, "each", users[i]))
 	}
-	told(t, s, 1, append(first, toUsers(many, "all", users...))...)
-	got := told(t, s, many+2, toUsers(many+1, "all", users...))
+	emitted(t, s, 1, append(first, toUsers(many, "all", users...))...)
+	got := emitted(t, s, many+2, toUsers(many+1, "all", users...))
 	require.Len(t, got, 3)
 	assert.Equal(t, notify.Recount{To: notify.Readers{Users: users}}, got[2])
 	assert.Equal(t, notify.InboxChange{
@@ -60,7 +60,7 @@ func TestCollapsingForManyUsers(t *testing.T) {
 	}, got[0])
 	assert.Equal(t, users, got[1].(*notify.Notification).Users)
 
-	got = told(t, s, many+3, toUsers(many+2, "each", users...))
+	got = emitted(t, s, many+3, toUsers(many+2, "each", users...))
 	require.Len(t, got, 2*many)
 	for i, c := range got[many:] {
 		n := c.(*notify.Notification)
@@ -79,8 +79,8 @@ func TestCollapsingInTopics(t *testing.T) {
 		e.CollapseKey = "k"
 		return e
 	}
-	told(t, s, 1, collapsing(1, "x", "z"), collapsing(2, "y"))
-	got := told(t, s, 3, collapsing(3, "y", "x", "w"))
+	emitted(t, s, 1, collapsing(1, "x", "z"), collapsing(2, "y"))
+	got := emitted(t, s, 3, collapsing(3, "y", "x", "w"))
 	require.Len(t, got, 6)
 	assert.Equal(t, notify.Recount{To: notify.Readers{Topics: []notify.Topic{"x", "y", "z"}}}, got[5])
 	assert.Equal(t, notify.InboxChange{
@@ -99,7 +99,7 @@ func TestCollapsingInTopics(t *testing.T) {
 		for name := range strings.FieldsSeq(topics) {
 			r.Topics = append(r.Topics, notify.TopicPattern(name))
 		}
-		page, err := s.History(r, 2, 3, 1) // both come, though one would do
+		page, err := s.History(r, 2, 3, 1) // the page has the change and the notification, although the limit is 1
 		require.NoError(t, err)
 		var recalled []string
 		for _, c := range page.Changes {
@@ -114,15 +114,15 @@ func TestCollapsingInTopics(t *testing.T) {
 	}
 }
 
-// A device that was away hears that what it shows is gone, whatever became of
-// what took its place.
-func TestReplacedNotificationsAreGoneAfterAResume(t *testing.T) {
+// A device that was away receives the recall of a replaced notification that it still shows,
+// even if the newer notification was recalled too.
+func TestReplacedNotificationsAreRecalledAfterAResume(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	brief := toUsers(2, "k", "ada")
 	brief.TTL = time.Second
-	told(t, s, 1, toUsers(1, "k", "ada"), brief, notify.Recall{ID: idOf(2), Keep: 3})
-	got, removed := changes(t, s, 1, 3)
+	emitted(t, s, 1, toUsers(1, "k", "ada"), brief, notify.Recall{ID: idOf(2), Keep: 3})
+	got, removed := inboxChanges(t, s, 1, 3)
 	assert.Zero(t, removed)
 	assert.Equal(t, []notify.InboxChange{{Sequence: 2, Recalled: []string{idOf(1)}}, {Sequence: 3, Recalled: []string{idOf(2)}}}, got)
 }

@@ -21,7 +21,7 @@ import (
 
 const storeDir = "data/store"
 
-// large is a publish with so many bytes.
+// large returns a publish with a number of bytes of content.
 func large(n, bytes int) notify.Publish {
 	e := toUsers(n, "", "ada")
 	e.Content = fmt.Appendf(nil, `"id":"%s","data":"%s"`, idOf(n), strings.Repeat(string(rune('a'+n%26)), bytes))
@@ -29,21 +29,21 @@ func large(n, bytes int) notify.Publish {
 	return e
 }
 
-// image is what a store has left on the disk, and how many entries it had answered.
+// image is the disk of a store, with the number of entries that it has answered.
 type image struct {
 	fs    *vfs.MemFS
-	older *vfs.MemFS // the same a while before
+	older *vfs.MemFS // an earlier state of the disk
 	last  int
-	bytes int // of each
+	bytes int // size of each entry
 }
 
-// clone returns the files as the end of the process leaves them.
+// clone returns the disk as it is after the process was killed: nothing that was written is lost.
 func clone(fs *vfs.MemFS) *vfs.MemFS {
 	return fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
 }
 
-// killed returns the image of a store that was started again after most of n
-// entries with so many bytes each, and was killed after the rest.
+// killed returns the image of a store that was killed after n entries, the size of each of which
+// is bytes. The store was restarted once, after two thirds of them.
 func killed(t *testing.T, n, bytes int) image {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
@@ -59,8 +59,8 @@ func killed(t *testing.T, n, bytes int) image {
 	return image{left, older, n, bytes}
 }
 
-// current is the image of a store that was killed after n entries without having been
-// started again: nothing of it is in tables.
+// young returns the image of a store that was killed after n entries and never restarted: all
+// entries are in logs, and none in tables.
 func young(t *testing.T, n, bytes int) image {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
@@ -69,11 +69,11 @@ func young(t *testing.T, n, bytes int) image {
 	storeLarge(t, s, 1, n, bytes)
 	left := clone(fs)
 	require.NoError(t, s.Close())
-	require.Greater(t, len(files(t, left, "", ".log")), 1, "there are older logs")
+	require.Greater(t, len(files(t, left, "", ".log")), 1, "the store has several logs")
 	return image{left, older, n, bytes}
 }
 
-// stopped is the same as killed of one that was stopped.
+// stopped returns an image like killed, of a store that was closed instead.
 func stopped(t *testing.T, n, bytes int) image {
 	t.Helper()
 	i := killed(t, n, bytes)
@@ -91,7 +91,7 @@ func storeLarge(t *testing.T, s *store.Store, from, to, bytes int) {
 	}
 }
 
-// files returns the names of Pebble's files that begin or end so, in order.
+// files returns the paths of Pebble's files with a prefix and a suffix, in order.
 func files(t *testing.T, fs vfs.FS, begin, end string) (names []string) {
 	t.Helper()
 	all, err := fs.List(storeDir)
@@ -119,7 +119,7 @@ func write(t *testing.T, fs vfs.FS, name string, b []byte) {
 	t.Helper()
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	require.NoError(t, err)
-	_, err = f.Write(bytes.Clone(b)) // Write may change what it is given
+	_, err = f.Write(bytes.Clone(b)) // Write may change its argument
 	require.NoError(t, err)
 	require.NoError(t, f.Sync())
 	require.NoError(t, f.Close())
@@ -143,12 +143,12 @@ func cut(t *testing.T, fs vfs.FS, name string, random *rand.Rand) {
 
 func last[T any](all []T) T { return all[len(all)-1] }
 
-// damages are ways in which files come to harm. The name says which image they are
-// for.
+// damages are ways to damage the files of a store. A name begins with the kind of image that is
+// damaged.
 func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 	remove := func(t *testing.T, fs vfs.FS, name string) { require.NoError(t, fs.Remove(name)) }
 	return map[string]func(t *testing.T, fs, older *vfs.MemFS, random *rand.Rand){
-		"killed, no harm": func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {},
+		"killed, no damage": func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {},
 		"killed, a bit of the newest log": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
 			flip(t, fs, last(files(t, fs, "", ".log")), random)
 		},
@@ -166,7 +166,7 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 		"young, the oldest log is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
 			remove(t, fs, files(t, fs, "", ".log")[0])
 		},
-		"young, the newest log is all that is left": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
+		"young, all logs but the newest are removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
 			logs := files(t, fs, "", ".log")
 			for _, name := range logs[:len(logs)-1] {
 				remove(t, fs, name)
@@ -214,14 +214,14 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 		"stopped, all of the store is removed": func(t *testing.T, fs, _ *vfs.MemFS, _ *rand.Rand) {
 			require.NoError(t, fs.RemoveAll(storeDir))
 		},
-		"killed, the store is of a while before": func(t *testing.T, fs, older *vfs.MemFS, _ *rand.Rand) {
+		"killed, the store is an older copy": func(t *testing.T, fs, older *vfs.MemFS, _ *rand.Rand) {
 			require.NoError(t, fs.RemoveAll(storeDir))
 			require.NoError(t, fs.MkdirAll(storeDir, 0o700))
 			for _, name := range files(t, older, "", "") {
 				write(t, fs, name, content(t, older, name))
 			}
 		},
-		"killed, a file is of a while before": func(t *testing.T, fs, older *vfs.MemFS, random *rand.Rand) {
+		"killed, a file is an older copy": func(t *testing.T, fs, older *vfs.MemFS, random *rand.Rand) {
 			names := files(t, older, "", "")
 			name := names[random.IntN(len(names))]
 			write(t, fs, name, content(t, older, name))
@@ -240,8 +240,8 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 	}
 }
 
-// However files come to harm, the store says what is missing, or refuses to start
-// and says what to do, or nothing is missing.
+// After any damage to its files, one of these is true: the store refuses to start and its error
+// has instructions, it announces which entries are missing, or it serves all entries.
 func TestDamageIsAlwaysReported(t *testing.T) {
 	images := map[string][]image{}
 	for _, c := range []struct{ n, bytes int }{{3, 127_000}, {40, 12_000}, {200, 2_000}} {
@@ -251,33 +251,33 @@ func TestDamageIsAlwaysReported(t *testing.T) {
 	for _, c := range []struct{ n, bytes int }{{12, 127_000}, {100, 12_000}, {600, 2_000}} {
 		images["young"] = append(images["young"], young(t, c.n, c.bytes))
 	}
-	for name, harm := range damages() {
+	for name, damage := range damages() {
 		t.Run(name, func(t *testing.T) {
 			kind, _, _ := strings.Cut(name, ",")
 			outcomes := map[string]int{}
 			for seed := range uint64(6) {
 				i := images[kind][seed%3]
 				fs := clone(i.fs)
-				harm(t, fs, i.older, rand.New(rand.NewPCG(seed, seed)))
-				outcomes[judge(t, fs, i.last, i.bytes)]++
+				damage(t, fs, i.older, rand.New(rand.NewPCG(seed, seed)))
+				outcomes[outcome(t, fs, i.last, i.bytes)]++
 			}
 			t.Log(outcomes)
 		})
 	}
 }
 
-// A log of which an entry in the middle is damaged is refused, since the entries
-// behind it are there. Without that log, the rest is served and the loss announced.
-func TestADamagedLogCanBeGivenUp(t *testing.T) {
+// A log with a damaged entry in the middle is refused, since later entries are intact. When the
+// operator removes the log, the store serves the rest and announces the loss.
+func TestADamagedLogCanBeRemoved(t *testing.T) {
 	i := killed(t, 200, 2_000)
 	log := last(files(t, i.fs, "", ".log"))
 	b := content(t, i.fs, log)
 	b[3_000] ^= 1
 	write(t, i.fs, log, b)
-	require.Equal(t, "refused", judge(t, i.fs, i.last, i.bytes))
-	require.Equal(t, b, content(t, i.fs, log), "refused, it is left as it is")
+	require.Equal(t, "refused", outcome(t, i.fs, i.last, i.bytes))
+	require.Equal(t, b, content(t, i.fs, log), "a store that is refused is not changed")
 	require.NoError(t, i.fs.Remove(log))
-	require.Equal(t, "announced", judge(t, i.fs, i.last, i.bytes))
+	require.Equal(t, "announced", outcome(t, i.fs, i.last, i.bytes))
 }
 
 // record is a line of the log.
@@ -303,9 +303,9 @@ func openLogged(fs vfs.FS) (*store.Store, []record, error) {
 	}
 }
 
-// judge opens a store that had answered so many entries, and returns what became of
-// it.
-func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
+// outcome opens a store that has answered a number of entries, checks that it serves or announces
+// all of them, and returns one of "refused", "failed", "whole" and "announced".
+func outcome(t *testing.T, fs vfs.FS, answered, bytes int) string {
 	t.Helper()
 	s, records, err := openLogged(fs)
 	if err != nil {
@@ -314,7 +314,7 @@ func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
 	}
 	lost := slices.DeleteFunc(records, func(r record) bool { return r.Level != "ERROR" || r.Missing == 0 })
 	if !isServed(t, s, answered-int(s.Lost()), bytes) {
-		require.Error(t, s.Corrupt(), "it neither serves what it has nor says that it cannot")
+		require.Error(t, s.Corrupt(), "the store does not serve all entries and reports no corruption")
 		require.NoError(t, s.Close())
 		return "failed"
 	}
@@ -327,7 +327,7 @@ func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
 	require.Equal(t, []record{{
 		Level: "ERROR", Msg: lost[0].Msg, Missing: int(s.Lost()), From: answered - int(s.Lost()) + 1, To: answered,
 	}}, lost)
-	was := s.Lost()
+	lostBefore := s.Lost()
 	_, _, err = s.Apply(s.Last()+1, notify.Stamp(noon(), large(answered+1, bytes)))
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
@@ -335,12 +335,13 @@ func judge(t *testing.T, fs vfs.FS, answered, bytes int) string {
 	s, records, err = openLogged(fs)
 	require.NoError(t, err)
 	require.Empty(t, records, "a loss is announced once")
-	require.Equal(t, was, s.Lost())
+	require.Equal(t, lostBefore, s.Lost())
 	require.NoError(t, s.Close())
 	return "announced"
 }
 
-// isServed reports whether exactly the first n are served, as they were stored.
+// isServed reports whether the store serves exactly the first n entries, with their content. A
+// failed read returns false; a wrong entry fails the test.
 func isServed(t *testing.T, s *store.Store, n, bytes int) bool {
 	t.Helper()
 	at := notify.Sequence(0)
@@ -354,7 +355,7 @@ func isServed(t *testing.T, s *store.Store, n, bytes int) bool {
 			require.Equal(t, string(large(served, bytes).Content), string(got.Content))
 		}
 		if at = page.End; at == s.Last() {
-			require.Equal(t, n, served, "answered, and neither served nor said to be missing")
+			require.Equal(t, n, served, "an answered entry is neither served nor announced as missing")
 		}
 	}
 	return true

@@ -11,9 +11,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// kept is e with another number of notifications that a history keeps.
-func kept(most int, e notify.Publish) notify.Publish {
-	e.Keep = most
+// kept returns e with a limit on the number of notifications in a history.
+func kept(limit int, e notify.Publish) notify.Publish {
+	e.Keep = limit
 	return e
 }
 
@@ -29,24 +29,23 @@ func withoutContent(told []notify.Change) []any {
 	return all
 }
 
-// Each user whose history is full hears what it dropped, after the notification that
-// took the place.
+// Each user whose history is full receives the eviction after the notification that caused it.
 func TestAFullHistoryEmitsItsEvictions(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada", "eve"), markBy("ada", notify.VerbRead, idOf(1)))
-	got := told(t, s, 4, kept(2, toUsers(4, "", "grace", "ada", "eve")), kept(2, toUsers(5, "", "ada", "eve")))
+	emitted(t, s, 1, toUsers(1, "", "ada"), toUsers(2, "", "ada", "eve"), markBy("ada", notify.VerbRead, idOf(1)))
+	got := emitted(t, s, 4, kept(2, toUsers(4, "", "grace", "ada", "eve")), kept(2, toUsers(5, "", "ada", "eve")))
 	assert.Equal(t, []any{
 		notify.Sequence(4),
 		notify.InboxChange{Sequence: 4, To: notify.Readers{Users: []notify.UserID{"ada"}}, Recalled: []string{idOf(1)}, Evicted: true},
 		notify.Sequence(5),
 		notify.InboxChange{Sequence: 5, To: notify.Readers{Users: []notify.UserID{"ada"}}, Recalled: []string{idOf(2)}, Evicted: true},
 		notify.InboxChange{Sequence: 5, To: notify.Readers{Users: []notify.UserID{"eve"}}, Recalled: []string{idOf(2)}, Evicted: true},
-	}, withoutContent(got), "the changes bring their counts")
+	}, withoutContent(got), "no Recount follows: changes of one user carry the count")
 
 	page, err := s.History(notify.Reader{User: "ada"}, 0, 5, 10)
 	require.NoError(t, err)
-	assert.Len(t, page.Changes, 1, "of what was evicted nothing is kept")
+	assert.Len(t, page.Changes, 1, "evictions are not stored as changes")
 }
 
 func TestAPublishEmitsOneChangePerUser(t *testing.T) {
@@ -54,7 +53,7 @@ func TestAPublishEmitsOneChangePerUser(t *testing.T) {
 	defer s.Close()
 	brief := kept(9, toUsers(2, "", "ada"))
 	brief.TTL = time.Hour
-	told(t, s, 1, kept(9, toUsers(1, "", "ada")), brief, kept(9, toUsers(3, "", "ada")))
+	emitted(t, s, 1, kept(9, toUsers(1, "", "ada")), brief, kept(9, toUsers(3, "", "ada")))
 	_, changes, err := s.Apply(4, notify.Stamp(noon().Add(2*time.Hour), kept(1, toUsers(4, "", "ada"))))
 	require.NoError(t, err)
 	assert.Equal(t, []any{
@@ -62,16 +61,15 @@ func TestAPublishEmitsOneChangePerUser(t *testing.T) {
 		notify.InboxChange{
 			Sequence: 4, To: notify.Readers{Users: []notify.UserID{"ada"}}, Recalled: []string{idOf(1), idOf(2), idOf(3)}, Evicted: true,
 		},
-	}, withoutContent(changes), "what has expired was counted until now")
+	}, withoutContent(changes), "expired notifications count until they are removed")
 }
 
-// A replacing notification comes first, in all its parts, and then what a full history
-// has dropped for it.
+// All parts of a notification that replaces others come before the evictions that it causes.
 func TestEvictionComesAfterAllPartsOfANotification(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "", "eve"))
-	got := withoutContent(told(t, s, 3, kept(1, toUsers(3, "k", "eve", "ada"))))
+	emitted(t, s, 1, toUsers(1, "k", "ada"), toUsers(2, "", "eve"))
+	got := withoutContent(emitted(t, s, 3, kept(1, toUsers(3, "k", "eve", "ada"))))
 	assert.Equal(t, []any{
 		notify.InboxChange{Sequence: 3, To: notify.Readers{Users: []notify.UserID{"ada"}}, Recalled: []string{idOf(1)}, Replaced: true},
 		notify.Sequence(3),
@@ -80,7 +78,7 @@ func TestEvictionComesAfterAllPartsOfANotification(t *testing.T) {
 	}, got)
 }
 
-// A broadcast to a full history comes to one change for all, and a count later.
+// An eviction from a shared history emits one change for all readers, and a Recount.
 func TestEvictionFromASharedHistory(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
@@ -89,7 +87,7 @@ func TestEvictionFromASharedHistory(t *testing.T) {
 		e.Audience = notify.AudienceAll
 		return e
 	}
-	told(t, s, 1, toAll(1), kept(1, toTopics(2, "team")))
+	emitted(t, s, 1, toAll(1), kept(1, toTopics(2, "team")))
 	assert.Equal(t, []any{
 		notify.Sequence(3),
 		notify.InboxChange{Sequence: 3, To: notify.Readers{All: true}, Recalled: []string{idOf(1)}, Evicted: true},
@@ -97,20 +95,20 @@ func TestEvictionFromASharedHistory(t *testing.T) {
 		notify.Sequence(4),
 		notify.InboxChange{Sequence: 4, To: notify.Readers{Topics: []notify.Topic{"team"}}, Recalled: []string{idOf(2)}, Evicted: true},
 		notify.Recount{To: notify.Readers{Topics: []notify.Topic{"team"}}},
-	}, withoutContent(told(t, s, 3, toAll(3), kept(1, toTopics(4, "team")))))
+	}, withoutContent(emitted(t, s, 3, toAll(3), kept(1, toTopics(4, "team")))))
 }
 
-// One topic drops what another still has: readers of the other keep it.
+// A notification to several topics that one topic evicts stays visible to readers of the others.
 func TestEvictionFromOneOfSeveralTopics(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toTopics(1, "x", "y"), toTopics(2, "x"))
+	emitted(t, s, 1, toTopics(1, "x", "y"), toTopics(2, "x"))
 	change := func(seq notify.Sequence, topic notify.Topic, n int, heldBy ...notify.Topic) notify.InboxChange {
 		return notify.InboxChange{
 			Sequence: seq, To: notify.Readers{Topics: []notify.Topic{topic}}, Recalled: []string{idOf(n)}, Evicted: true, HeldBy: heldBy,
 		}
 	}
-	got := withoutContent(told(t, s, 3, kept(1, toTopics(3, "x")), kept(1, toTopics(4, "y"))))
+	got := withoutContent(emitted(t, s, 3, kept(1, toTopics(3, "x")), kept(1, toTopics(4, "y"))))
 	assert.Equal(t, []any{
 		notify.Sequence(3), change(3, "x", 1, "y"), change(3, "x", 2),
 		notify.Recount{To: notify.Readers{Topics: []notify.Topic{"x"}}},

@@ -1,6 +1,6 @@
 package store
 
-// CountOther adds up the keys and values that Usage().Other is to have counted.
+// CountOther returns the size of all records that Usage().Other must count, by reading them.
 func (s *Store) CountOther() (bytes uint64, err error) {
 	err = each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
 		kind := k[0]
@@ -23,11 +23,11 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 
 func idOfKey(key []byte) string { return longID(string(key[1:])) }
 
-// SetMaxMarkChanges has one Mark change n notifications at most, and look at a few times as many.
+// SetMaxMarkChanges limits the notifications that one Mark up to a sequence changes, and those that
+// it reads in proportion.
 func (s *Store) SetMaxMarkChanges(n int) { s.maxMarkChanges = n }
 
-// Dump returns all keys and values, without the identity of the store, which is
-// random.
+// Dump returns all keys and values, except the identity of the store, which is random.
 func (s *Store) Dump() (map[string]string, error) {
 	all := map[string]string{}
 	err := each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {

@@ -13,7 +13,8 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// fill publishes to so many topics under "project.", the nth of which gets idOf(n).
+// fill publishes one notification to each of a number of topics under "project.": idOf(n) to
+// "project.n".
 func fill(t *testing.T, s *store.Store, topics int) (last notify.Sequence) {
 	t.Helper()
 	return fillUnder(t, s, "project.", topics)
@@ -25,12 +26,12 @@ func fillUnder(t *testing.T, s *store.Store, prefix string, topics int) (last no
 	for n := range topics {
 		entries[n] = toTopics(n, notify.Topic(fmt.Sprint(prefix, n)))
 	}
-	told(t, s, 1, entries...)
+	emitted(t, s, 1, entries...)
 	return notify.Sequence(topics)
 }
 
-// markCollected has r mark all that there is, and returns how many it has changed, in how
-// many entries.
+// markAll marks all notifications of r, and returns how many have changed, and the number of
+// entries that it took.
 func markAll(t *testing.T, s *store.Store, r notify.Reader, verb notify.Verb, last *notify.Sequence) (changed, entries int) {
 	t.Helper()
 	e := notify.Mark{Reader: r, Verb: verb, Through: *last, Keep: 100_000}
@@ -43,8 +44,8 @@ func markAll(t *testing.T, s *store.Store, r notify.Reader, verb notify.Verb, la
 	return changed, entries
 }
 
-// The work of a count, and of a page of an inbox and of history, depends on nothing
-// but the page, however many topics a pattern stands for.
+// The work for a count, for a page of an inbox and for a page of history does not depend on the
+// number of topics that a pattern matches.
 func TestManyTopicsUnderAPatternCostNoMoreThanFew(t *testing.T) {
 	work := func(prefix string, topics int) map[string]float64 {
 		r := notify.Reader{User: "ada", Topics: []notify.TopicPattern{notify.TopicPattern(prefix + "*"), "else"}}
@@ -72,21 +73,21 @@ func TestManyTopicsUnderAPatternCostNoMoreThanFew(t *testing.T) {
 			require.Len(t, page.Notifications, 10)
 		})
 		markAll(t, s, r, notify.VerbRead, &last)
-		of["count of what is read"] = count(0)
-		of["list of what is read"] = testing.AllocsPerRun(20, page)
+		of["count after reading all"] = count(0)
+		of["list after reading all"] = testing.AllocsPerRun(20, page)
 		return of
 	}
 	for _, prefix := range []string{"project.", "a.b.c.d.e.f.g.h."} {
 		few, many := work(prefix, 20), work(prefix, 4_000)
-		for what, n := range few {
-			// Allocations of compactions in the background count, too. Work for each
-			// topic would be thousands more.
-			assert.LessOrEqual(t, many[what], 2*n+100, "%s under %s", what, prefix)
+		for name, n := range few {
+			// Allocations of compactions in the background are counted too. Work for each
+			// topic would add thousands.
+			assert.LessOrEqual(t, many[name], 2*n+100, "%s under %s", name, prefix)
 		}
 	}
 }
 
-// records returns what is kept of a user's read state, by node.
+// records returns the size of each record of a user's read state, by feed.
 func records(t *testing.T, fs vfs.FS, u notify.UserID) map[string]int {
 	t.Helper()
 	db := openPebble(t, fs)
@@ -104,8 +105,9 @@ func records(t *testing.T, fs vfs.FS, u notify.UserID) map[string]int {
 	return of
 }
 
-// To mark all up to a place is one interval, however many topics there are; each token
-// of the user finds it, and what is marked in a topic is apart.
+// Marking all notifications of a pattern up to a sequence adds one interval, whatever the number
+// of topics. It applies to every token of the user, and marks in single topics are kept
+// separately.
 func TestMarkingUpToACursorMakesOneInterval(t *testing.T) {
 	const topics, few = 1_000, 20
 	fs := vfs.NewMem()
@@ -118,7 +120,7 @@ func TestMarkingUpToACursorMakesOneInterval(t *testing.T) {
 	assert.LessOrEqual(t, entries, topics/few+1)
 	changed, entries = markAll(t, s, r, notify.VerbRead, &last)
 	assert.Zero(t, changed)
-	assert.Equal(t, 1, entries, "what is marked is not looked at again")
+	assert.Equal(t, 1, entries, "marked notifications are not read again")
 
 	other := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.7", "project.8"}}
 	unread := func(r notify.Reader) int {
@@ -135,19 +137,18 @@ func TestMarkingUpToACursorMakesOneInterval(t *testing.T) {
 	s = openIn(t, fs)
 	last++
 	mark := notify.Mark{Reader: other, Verb: notify.VerbUnread, IDs: []string{idOf(7), idOf(9)}, Keep: 9}
-	told(t, s, last, mark)
+	emitted(t, s, last, mark)
 	assert.Equal(t, 1, unread(other))
-	assert.Equal(t, 1, unread(r), "9 is not heard by the other")
+	assert.Equal(t, 1, unread(r), "the other token does not permit topic 9")
 	last++
 	mark.Verb = notify.VerbRead
-	told(t, s, last, mark)
+	emitted(t, s, last, mark)
 	assert.Zero(t, unread(r))
 	require.NoError(t, s.Close())
-	assert.Empty(t, records(t, fs, "ada")["project.7"], "it says what the pattern says")
+	assert.Empty(t, records(t, fs, "ada")["project.7"], "a record equal to that of the pattern is deleted")
 }
 
-// The intervals of topics of which nothing is kept are dropped while the user marks
-// others.
+// Marks of a user remove the intervals of topics that have no notifications any more.
 func TestReadStateOfEmptyTopicsIsRemoved(t *testing.T) {
 	const topics = 400
 	fs := vfs.NewMem()
@@ -156,7 +157,7 @@ func TestReadStateOfEmptyTopicsIsRemoved(t *testing.T) {
 	for n := range topics {
 		topic := notify.Topic(fmt.Sprintf("project.%d", n))
 		r := notify.Reader{User: "ada", Topics: []notify.TopicPattern{notify.TopicPattern(topic)}}
-		told(t, s, last+1, toTopics(n, topic),
+		emitted(t, s, last+1, toTopics(n, topic),
 			notify.Mark{Reader: r, Verb: notify.VerbRead, IDs: []string{idOf(n)}, Keep: 9},
 			notify.Recall{ID: idOf(n), Keep: 9})
 		last += 3
@@ -165,12 +166,12 @@ func TestReadStateOfEmptyTopicsIsRemoved(t *testing.T) {
 	assert.Less(t, len(records(t, fs, "ada")), topics/4)
 }
 
-// Notifications that were read in a topic keep their time when the pattern is marked, and
-// patterns within patterns agree.
+// Marks by a topic, by a pattern that matches it, and by a wider pattern agree: the latest mark
+// of a notification counts for all of them.
 func TestPatternsWithinPatterns(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toTopics(1, "a.b.c"), toTopics(2, "a.b.d"), toTopics(3, "a.x"), toTopics(4, "a.b.c", "a.x"))
+	emitted(t, s, 1, toTopics(1, "a.b.c"), toTopics(2, "a.b.d"), toTopics(3, "a.x"), toTopics(4, "a.b.c", "a.x"))
 	reader := func(topics ...notify.TopicPattern) notify.Reader { return notify.Reader{User: "ada", Topics: topics} }
 	last := notify.Sequence(4)
 	all := func(verb notify.Verb, r notify.Reader) int {
@@ -193,7 +194,8 @@ func TestPatternsWithinPatterns(t *testing.T) {
 	assert.Equal(t, []int{4, 3, 2, 1}, []int{unread("a.*"), unread("a.b.*"), unread("a.x"), unread("a.b.d")})
 }
 
-// However few are in a state, a page looks at a bounded number, and there is another.
+// A page reads a bounded number of notifications, even if few of them have the listed state. The
+// next page continues after them.
 func TestPagesLookAtABoundedNumber(t *testing.T) {
 	const all = 12_000
 	s := openIn(t, vfs.NewMem())
@@ -204,8 +206,8 @@ func TestPagesLookAtABoundedNumber(t *testing.T) {
 		e.Keep = all
 		entries = append(entries, e)
 	}
-	told(t, s, 1, entries...)
-	told(t, s, all+1, markBy("ada", notify.VerbArchive, idOf(0)))
+	emitted(t, s, 1, entries...)
+	emitted(t, s, all+1, markBy("ada", notify.VerbArchive, idOf(0)))
 	var got []string
 	pages := 0
 	for before, more := notify.Sequence(0), true; more; pages++ {
@@ -224,10 +226,10 @@ func TestPagesLookAtABoundedNumber(t *testing.T) {
 func TestMarkingATopicLeavesOthersAlone(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
-	told(t, s, 1, toTopics(1, "project.y"), toTopics(2, "project.x"))
+	emitted(t, s, 1, toTopics(1, "project.y"), toTopics(2, "project.x"))
 	r := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.x"}}
 	for _, through := range []notify.Sequence{1, 2} {
-		told(t, s, 2+through, notify.Mark{Reader: r, Verb: notify.VerbRead, Through: through, Keep: 9})
+		emitted(t, s, 2+through, notify.Mark{Reader: r, Verb: notify.VerbRead, Through: through, Keep: 9})
 		n, err := s.Unread(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project.*"}}, 2)
 		require.NoError(t, err)
 		assert.Equal(t, 3-int(through), n)

@@ -37,11 +37,11 @@ func TestGenerationsArePassedOnBeforeApplyReturns(t *testing.T) {
 
 	got = nil
 	require.NoError(t, openCollecting(t, fs, &got).Close())
-	require.Equal(t, []notify.Generation{one, two}, got, "those that the store has, when it is opened")
+	require.Equal(t, []notify.Generation{one, two}, got, "Open passes on all existing generations")
 }
 
-// After a loss, a cursor of before could name a sequence that now stands for
-// another entry. No generation of before is passed on, so no such cursor opens.
+// A loss ends all generations, so that every earlier cursor is refused: its client may have missed
+// a lost entry.
 func TestALossEndsAllGenerations(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	var got []notify.Generation

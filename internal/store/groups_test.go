@@ -20,13 +20,14 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// grouping is a store that applies entries in groups of some size.
+// grouping is a store that applies entries in transactions of any size, with their verdicts
+// and changes.
 type grouping struct {
 	fs       *vfs.MemFS
-	dir      string // data, if empty
+	dir      string // empty: "data"
 	store    *store.Store
 	verdicts []notify.Verdict
-	told     []notify.Change
+	changes  []notify.Change
 }
 
 func (g *grouping) open(t *rapid.T) {
@@ -45,17 +46,17 @@ func (g *grouping) apply(t *rapid.T, first notify.Sequence, at time.Time, entrie
 }
 
 func (g *grouping) applyStamped(t *rapid.T, first notify.Sequence, entries []notify.Stamped) {
-	verdicts, told, err := g.store.Apply(first, entries)
+	verdicts, changes, err := g.store.Apply(first, entries)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.verdicts, g.told = append(g.verdicts, verdicts...), append(g.told, told...)
+	g.verdicts, g.changes = append(g.verdicts, verdicts...), append(g.changes, changes...)
 }
 
-// groupEntry returns an entry of any kind, bounded so tightly that limits are reached.
+// groupEntry returns an entry of any kind, with limits so low that they are reached.
 func groupEntry(t *rapid.T, m *inboxMachine, seq notify.Sequence) notify.Entry {
 	const limit = 3_000
-	switch rapid.IntRange(0, 9).Draw(t, "what") {
+	switch rapid.IntRange(0, 9).Draw(t, "group entry") {
 	case 0:
 		return notify.Cleanup{Retention: time.Duration(rapid.IntRange(1, 9).Draw(t, "retention")) * time.Hour, MaxBytes: limit}
 	case 1:
@@ -72,13 +73,13 @@ func groupEntry(t *rapid.T, m *inboxMachine, seq notify.Sequence) notify.Entry {
 	return e
 }
 
-// journalled is a journal of entries with their times, as one store has applied them
-// one by one, without a restart.
+// journalled generates entries with their times. Its store applies them one by one, without a
+// restart.
 type journalled struct {
 	*inboxMachine
 	grouping
 	entries []notify.Stamped
-	rest    notify.Entry // of a Mark or Cleanup that has more to do
+	rest    notify.Entry // continues a Mark or Cleanup that has more to do; nil: none
 }
 
 // next appends an entry of any kind, at any time, and applies it.
@@ -102,7 +103,7 @@ func (j *journalled) next(t *rapid.T) {
 		e = groupEntry(t, j.inboxMachine, seq)
 	}
 	at := j.now
-	if rapid.IntRange(0, 9).Draw(t, "set back") == 0 { // the journal does not, but nothing may depend on it
+	if rapid.IntRange(0, 9).Draw(t, "set back") == 0 { // a journal never does this; the store must not depend on it
 		at = at.Add(-time.Hour)
 	}
 	stamped := notify.Stamped{Entry: e, Time: at}
@@ -118,16 +119,16 @@ func (j *journalled) next(t *rapid.T) {
 	}
 }
 
-// jumps are the times between entries: none, short ones, and those to the border of each
-// lifetime.
+// jumps are the times between entries: zero, short times, and each lifetime, or one
+// millisecond less.
 var jumps = []time.Duration{
 	0, 0, 0, 0, 0, time.Millisecond, time.Microsecond, time.Minute, 20 * time.Minute, time.Hour, time.Hour, 3 * time.Hour,
 	notify.TicketLifetime - time.Millisecond, notify.TicketLifetime, notify.KeyLifetime - time.Millisecond, notify.KeyLifetime,
 	31 * 24 * time.Hour, notify.MaxTokenLifetime,
 }
 
-// replay applies entries in groups of any size, some of them decoded from a message, with
-// restarts and power cuts in between.
+// replay applies entries in groups of any size. Some groups are decoded from a message, and
+// there are restarts and power cuts between groups.
 func (g *grouping) replay(t *rapid.T, entries []notify.Stamped) {
 	first := notify.Sequence(1)
 	for len(entries) > 0 {
@@ -142,7 +143,7 @@ func (g *grouping) replay(t *rapid.T, entries []notify.Stamped) {
 		case 0:
 			g.close(t)
 			g.open(t)
-		case 1: // nothing that was not synced is there afterwards
+		case 1: // all data that was not synced is lost
 			after := g.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))})
 			g.close(t)
 			g.fs = after
@@ -151,7 +152,7 @@ func (g *grouping) replay(t *rapid.T, entries []notify.Stamped) {
 	}
 }
 
-// decoded returns a group as it is after it was sent in a message.
+// decoded returns a group after encoding it into a message and decoding that.
 func decoded(group []notify.Stamped) []notify.Stamped {
 	entries := make([]notify.Entry, len(group))
 	for i, e := range group {
@@ -164,8 +165,8 @@ func decoded(group []notify.Stamped) []notify.Stamped {
 	return again
 }
 
-// hasInvalid reports whether a group has an entry that is another one when it is decoded:
-// both are refused, but with different reasons.
+// hasInvalid reports whether a group has an invalid entry. Encoding and decoding turns it into
+// another one: both are refused, but for different reasons.
 func hasInvalid(group []notify.Stamped) bool {
 	return slices.ContainsFunc(group, func(e notify.Stamped) bool { return notify.Validate(e.Entry) != nil })
 }
@@ -178,9 +179,9 @@ func (g *grouping) close(t *rapid.T) {
 
 // TestTheSameEntriesMakeTheSameStore applies the same entries with the same sequences and
 // times one by one, all together, and in any groups with any restarts and power cuts in
-// between. All keys and values, verdicts and changes are the same. Of all that a node
-// stores, only the identity of its store is left out, which is random; the watermark,
-// which says how much of the store is durable, is a file of its own.
+// between. All keys and values, verdicts and changes are the same. Two things that a node
+// stores are not compared: the identity of the store, which is random, and the watermark,
+// which is a separate file.
 func TestTheSameEntriesMakeTheSameStore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		alone := &journalled{inboxMachine: &inboxMachine{now: noon(), keep: 4}, grouping: grouping{fs: vfs.NewMem()}}
@@ -200,7 +201,7 @@ func TestTheSameEntriesMakeTheSameStore(t *testing.T) {
 			if d := gocmp.Diff(alone.verdicts, g.verdicts, gocmp.Comparer(sameIssuer), gocmp.Comparer(sameError)); d != "" {
 				t.Fatalf("verdicts (-alone +%s):\n%s", name, d)
 			}
-			if d := gocmp.Diff(alone.told, g.told); d != "" {
+			if d := gocmp.Diff(alone.changes, g.changes); d != "" {
 				t.Fatalf("changes (-alone +%s):\n%s", name, d)
 			}
 			if d := gocmp.Diff(want, dump(t, g.store)); d != "" {
@@ -215,7 +216,7 @@ func TestTheSameEntriesMakeTheSameStore(t *testing.T) {
 
 func sameError(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 
-// dumpOf is dump for a test that is no property.
+// dumpOf is dump for tests without rapid.
 func dumpOf(t *testing.T, s *store.Store) map[string]string {
 	t.Helper()
 	all, err := s.Dump()
@@ -223,7 +224,7 @@ func dumpOf(t *testing.T, s *store.Store) map[string]string {
 	return all
 }
 
-// dump returns all keys and values that entries have made.
+// dump returns all keys and values of a store, except its identity.
 func dump(t *rapid.T, s *store.Store) map[string]string {
 	all, err := s.Dump()
 	if err != nil {

@@ -23,7 +23,7 @@ type inboxMachine struct {
 	fs    *vfs.MemFS
 	store *store.Store
 	model *model.Model
-	keep  int // how many notifications a history keeps
+	keep  int // maximum of notifications in a history
 	last  notify.Sequence
 	now   time.Time
 	ids   []string
@@ -34,9 +34,9 @@ var readers = []notify.Reader{
 	{User: "ada", Topics: []notify.TopicPattern{"team", "project.*"}},
 	{User: "grace", Topics: []notify.TopicPattern{"project.x"}, Since: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)},
 	{User: "eve"},
-	{User: "ada", Topics: []notify.TopicPattern{"team"}, Since: time.Date(2026, 12, 1, 11, 0, 0, 0, time.UTC)}, // another token
+	{User: "ada", Topics: []notify.TopicPattern{"team"}, Since: time.Date(2026, 12, 1, 11, 0, 0, 0, time.UTC)}, // another token of ada
 	{User: "ada", Topics: []notify.TopicPattern{"project.y.*", "project.x", "a.*"}},
-	{User: "ada", Topics: []notify.TopicPattern{"project.y.z", "a.b.c.d.e.f.g.h.i.*", "a.b.c.d.e.f.g.h.i.j.k"}}, // long ones
+	{User: "ada", Topics: []notify.TopicPattern{"project.y.z", "a.b.c.d.e.f.g.h.i.*", "a.b.c.d.e.f.g.h.i.j.k"}}, // longer than patterns with a history
 }
 
 var topics = []notify.Topic{"team", "project.x", "project.y.z", "project.y.w", "else", "a.b.c.d.e.f.g.h.i.j", "a.b.c.d.e.f.g.h.i.j.k", "a.b."}
@@ -107,7 +107,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 		e := m.entry(t, m.last+1+notify.Sequence(i))
 		entries = append(entries, e)
 		if mark, ok := e.(notify.Mark); ok && mark.IDs == nil {
-			break // it may have to go on
+			break // it may have to continue, before any other entry
 		}
 	}
 	verdicts, _, err := m.store.Apply(m.last+1, notify.Stamp(m.now, entries...))
@@ -117,7 +117,7 @@ func (m *inboxMachine) apply(t *rapid.T) {
 	for i, e := range entries {
 		m.last++
 		if want := m.model.Apply(m.last, m.now, e).Err; !errors.Is(verdicts[i].Err, want) {
-			t.Fatalf("%T: %v, want %v", e, verdicts[i].Err, want)
+			t.Fatalf("%T: error %v, want %v", e, verdicts[i].Err, want)
 		}
 	}
 	for v, last := verdicts[len(verdicts)-1], entries[len(entries)-1]; v.More; v = verdicts[0] {
@@ -132,8 +132,8 @@ func (m *inboxMachine) apply(t *rapid.T) {
 	}
 }
 
-// cleanUpTightly cleans up with the least limit that still holds all notifications, so that
-// what can be forgotten beside them is.
+// cleanUpTightly applies a Cleanup with the lowest limit that keeps all notifications, so that
+// all other records that can be removed are removed.
 func (m *inboxMachine) cleanUpTightly(t *rapid.T) {
 	e := notify.Cleanup{Retention: 1000 * time.Hour, MaxBytes: int64(2*m.store.Usage().Notifications + 1)}
 	m.last++
@@ -172,7 +172,7 @@ func (m *inboxMachine) check(t *rapid.T) {
 	}
 }
 
-// asFound compares places and views alone.
+// asFound compares sequences and views only.
 var asFound = gocmp.Comparer(func(a, b notify.Notification) bool {
 	a.View.Topic, b.View.Topic = "", ""
 	return a.Sequence == b.Sequence && a.View == b.View
@@ -192,13 +192,13 @@ func (m *inboxMachine) checkList(t *rapid.T, r notify.Reader, want []notify.Noti
 		}
 		in := slices.DeleteFunc(slices.Clone(want), func(n notify.Notification) bool { return !state.Has(&n.View) })
 		if d := gocmp.Diff(in, got, asFound, cmpopts.EquateEmpty()); d != "" {
-			t.Fatalf("%q of %s (-want +got):\n%s", state, r.User, d)
+			t.Fatalf("list of state %q of %s (-want +got):\n%s", state, r.User, d)
 		}
 	}
 }
 
-// TestInboxAgainstModel holds inboxes against the model under random publishes,
-// marks, recalls, releases, cleanups and restarts.
+// TestInboxAgainstModel compares inboxes with the model after random publishes, marks, recalls,
+// releases, cleanups and restarts.
 func TestInboxAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &inboxMachine{

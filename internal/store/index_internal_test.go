@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// The number of feeds that are read, and of their notifications, does not change the bound
-// of the index. A feed that is used often stays in memory.
+// The index is bounded, whatever the number of feeds that are read and of their notifications. A
+// feed that is used often stays in memory.
 func TestTheIndexIsBounded(t *testing.T) {
 	var x sequenceIndex
 	x.setBound()
@@ -31,7 +31,7 @@ func TestTheIndexIsBounded(t *testing.T) {
 	for n := range feeds {
 		add(fmt.Sprint(n), each)
 		if _, ok := x.feeds.Get("often"); !ok {
-			t.Fatalf("after %d feeds, the one that is used often is gone", n)
+			t.Fatalf("after %d feeds, the feed that is used often was removed", n)
 		}
 		x.apply([]indexChange{{owner: ofFeed("often"), seq: notify.Sequence(n + 2)}})
 	}
@@ -121,7 +121,7 @@ func TestLoadingWhileApplying(t *testing.T) {
 	readers.Wait()
 	n, err := s.Unread(r, last)
 	require.NoError(t, err)
-	assert.Equal(t, 7*5, n, "of those that are kept")
+	assert.Equal(t, 7*5, n, "five notifications are kept in each of seven topics")
 	feed, ok := s.index.feeds.Peek("project.*")
 	require.True(t, ok)
 	assert.Equal(t, 7*5, feed.len())

@@ -60,8 +60,8 @@ func TestInspectDescribesAStoreThatIsNotOpen(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrCheckpoint, "its files were moved")
 }
 
-// A damaged store is recognised, and the journal that it follows is known from the record
-// beside it. A checkpoint replaces the store.
+// Inspect reports the damage of a store, and its journal from the file in the data directory. A
+// checkpoint replaces the store.
 func TestADamagedStoreIsReplaced(t *testing.T) {
 	disk := vfs.NewMem()
 	require.NoError(t, store.RecordJournal("data", "a", disk))
@@ -90,8 +90,9 @@ func TestADamagedStoreIsReplaced(t *testing.T) {
 	require.Equal(t, "a", restored.Journal)
 }
 
-// A store that is opened alone is no copy any longer: nothing may replace it.
-func TestAStoreThatIsOpenedAloneForgetsItsJournal(t *testing.T) {
+// A store that is opened alone is no longer a copy of a journal, so a checkpoint must not replace
+// it.
+func TestAStoreThatIsOpenedAloneHasNoJournal(t *testing.T) {
 	disk := vfs.NewMem()
 	require.NoError(t, store.RecordJournal("data", "a", disk))
 	s := openReplica(t, disk, "data", nil)

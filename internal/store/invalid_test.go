@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// foreign is a type of entry that no version knows.
+// foreign is an entry of a type that no version of the program has.
 type foreign struct{ notify.Entry }
 
 // invalidEntries are entries that no correct program of this version appends.
@@ -36,7 +36,7 @@ func invalidEntries() map[string]notify.Entry {
 		"a pointer":                &publish,
 		"no pointer":               (*notify.Publish)(nil),
 		"could not be decoded":     notify.Unknown{Reason: "kind 99", Encoded: []byte{99}},
-		"to nobody":                with(func(p *notify.Publish) { p.Users = nil }),
+		"to no user":               with(func(p *notify.Publish) { p.Users = nil }),
 		"to everyone and a user":   with(func(p *notify.Publish) { p.Audience = notify.AudienceAll }),
 		"to users and topics":      with(func(p *notify.Publish) { p.Topics = []notify.Topic{"t"} }),
 		"to another audience":      with(func(p *notify.Publish) { p.Audience, p.Users = "some", nil }),
@@ -70,8 +70,8 @@ func invalidEntries() map[string]notify.Entry {
 	}
 }
 
-// An entry that is unknown or invalid takes its sequence, changes nothing, and ends
-// neither Apply nor the entries beside it.
+// An entry that is unknown or invalid uses up its sequence and changes nothing. The other entries
+// of the transaction are applied.
 func TestInvalidEntriesChangeNothing(t *testing.T) {
 	for name, e := range invalidEntries() {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,8 @@ func TestInvalidEntriesChangeNothing(t *testing.T) {
 	}
 }
 
-// An entry with a time that no journal gives is applied at the time of the one before.
+// An entry with an impossible time, or a time before that of its predecessor, gets the time of its
+// predecessor.
 func TestImpossibleTimes(t *testing.T) {
 	for _, at := range []time.Time{{}, time.UnixMilli(0), time.Date(300_000_000, 1, 1, 0, 0, 0, 0, time.UTC), noon().Add(-time.Hour)} {
 		s := openIn(t, vfs.NewMem())

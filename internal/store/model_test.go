@@ -83,7 +83,7 @@ func (m *machine) entry(t *rapid.T) notify.Entry {
 	return e
 }
 
-// apply applies entries with one time. The clock may have been set back since the last.
+// apply applies entries with one time, which may be before that of the last entry.
 func (m *machine) apply(t *rapid.T) {
 	m.now = m.now.Add(step(t))
 	m.at = latest(m.at, m.now)
@@ -91,11 +91,11 @@ func (m *machine) apply(t *rapid.T) {
 	for i := range entries {
 		entries[i] = m.entry(t)
 	}
-	verdicts, told, err := m.store.Apply(m.last+1, notify.Stamp(m.now, entries...))
+	verdicts, changes, err := m.store.Apply(m.last+1, notify.Stamp(m.now, entries...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	told = slices.DeleteFunc(told, func(c notify.Change) bool { _, ok := c.(notify.Recount); return ok })
+	changes = slices.DeleteFunc(changes, func(c notify.Change) bool { _, ok := c.(notify.Recount); return ok })
 	deliveries := 0
 	for i, e := range entries {
 		m.last++
@@ -113,35 +113,36 @@ func (m *machine) apply(t *rapid.T) {
 			deliveries++
 		}
 		for _, want := range evictionsOf(m.model.Evictions()[evicted:]) { // after the notification
-			if d := cmp.Diff(notify.Change(want), told[deliveries]); d != "" {
-				t.Fatalf("told (-want +got):\n%s", d)
+			if d := cmp.Diff(notify.Change(want), changes[deliveries]); d != "" {
+				t.Fatalf("change (-want +got):\n%s", d)
 			}
 			deliveries++
 		}
 		if r, ok := e.(notify.Revocation); ok {
-			if d := cmp.Diff(notify.Change(r), told[deliveries]); d != "" {
-				t.Fatalf("told (-want +got):\n%s", d)
+			if d := cmp.Diff(notify.Change(r), changes[deliveries]); d != "" {
+				t.Fatalf("change (-want +got):\n%s", d)
 			}
 			deliveries++
 		}
 	}
-	if len(told) != deliveries {
-		t.Fatalf("%d to deliver, want %d", len(told), deliveries)
+	if len(changes) != deliveries {
+		t.Fatalf("%d changes, want %d", len(changes), deliveries)
 	}
 }
 
-// checkUsage holds what the store counts while it applies against what there is.
+// checkUsage compares the usage that the store counts while it applies entries with the size of
+// its records.
 func checkUsage(t *rapid.T, s *store.Store) {
 	want, err := s.CountOther()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Usage().Other; got != want {
-		t.Fatalf("%d bytes are counted beside the notifications, and there are %d", got, want)
+		t.Fatalf("usage without notifications is %d bytes, and the records have %d", got, want)
 	}
 }
 
-// check compares every history, from a place picked at random.
+// check compares every history after a random sequence.
 func (m *machine) check(t *rapid.T) {
 	m.checkRevoked(t)
 	checkUsage(t, m.store)
@@ -172,8 +173,8 @@ func (m *machine) check(t *rapid.T) {
 	}
 }
 
-// evictionsOf returns what connections learn of evictions by one entry: a change for
-// each history.
+// evictionsOf returns the changes that announce the evictions by one entry: one for each
+// history.
 func evictionsOf(all []model.Eviction) (changes []notify.InboxChange) {
 	for i, e := range all {
 		if i == 0 || e.Owner != all[i-1].Owner {
@@ -189,8 +190,8 @@ func evictionsOf(all []model.Eviction) (changes []notify.InboxChange) {
 	return changes
 }
 
-// TestAgainstModel holds the store against the model under random entries,
-// restarts and power cuts.
+// TestAgainstModel compares the store with the model after random entries, restarts and power
+// cuts.
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{
@@ -210,7 +211,7 @@ func TestAgainstModel(t *testing.T) {
 				m.open(t)
 			},
 			"power cut": func(t *rapid.T) {
-				// Nothing that was not synced is sure to be there.
+				// All data that was not synced is lost.
 				after := m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))})
 				if err := m.store.Close(); err != nil {
 					t.Fatal(err)

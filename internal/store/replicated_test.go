@@ -17,7 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// replica is a replicated store, and the disk that it is on.
+// replica is a replicated store and its disk.
 type replica struct {
 	fs    *vfs.MemFS
 	store *store.Store
@@ -32,8 +32,8 @@ func (r *replica) open(t require.TestingT) {
 	r.store.SetMaxMarkChanges(2)
 }
 
-// cutPower closes the store, and opens it as it is after a power cut: of what was not synced,
-// a part is left.
+// cutPower reopens the store as it is after a power cut: a part of the data that was not synced is
+// lost.
 func (r *replica) cutPower(t require.TestingT, seed uint64) {
 	after := r.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, 1))})
 	require.NoError(t, r.store.Close())
@@ -41,7 +41,7 @@ func (r *replica) cutPower(t require.TestingT, seed uint64) {
 	r.open(t)
 }
 
-// stream is entries as the messages of a journal.
+// stream has the entries of a journal, divided into messages.
 type stream struct {
 	entries []notify.Stamped
 	ends    []int // number of entries up to and including each message
@@ -89,7 +89,7 @@ func TestTheSameMessagesMakeTheSameReplica(t *testing.T) {
 			s.apply(t, alone, 1)
 		}
 		s.apply(t, together, len(s.ends))
-		for range 100 { // after which the rest follows
+		for range 100 { // bounded, since each power cut may set the store back; the rest follows below
 			left := len(s.ends) - int(grouped.store.Position().Message)
 			if left == 0 {
 				break
@@ -154,8 +154,8 @@ func replicaDump(t require.TestingT, s *store.Store) map[string]string {
 	return all
 }
 
-// sweeps applies a number of messages of one entry each.
-func sweeps(t *testing.T, r *replica, n int) {
+// applyCleanups applies n messages, each with one Cleanup.
+func applyCleanups(t *testing.T, r *replica, n int) {
 	t.Helper()
 	s := stream{}
 	for i := range int(r.store.Position().Message) + n {
@@ -195,11 +195,11 @@ func publishTo(id string, user notify.UserID) notify.Publish {
 	return notify.Publish{ID: id, Audience: notify.AudienceUser, Users: []notify.UserID{user}, Content: []byte(`"id":"` + id + `"`), Keep: 10}
 }
 
-func TestOldHashesAreForgotten(t *testing.T) {
+func TestOldHashesAreDeleted(t *testing.T) {
 	r := &replica{fs: vfs.NewMem()}
 	r.open(t)
 	const kept = 64 * 1024
-	sweeps(t, r, kept+64)
+	applyCleanups(t, r, kept+64)
 	for seq, want := range map[notify.Sequence]bool{64: false, 128: true, 130: false, kept: true, kept + 64: true} {
 		_, ok, err := r.store.HashAt(seq)
 		require.NoError(t, err)
@@ -211,12 +211,12 @@ func TestOldHashesAreForgotten(t *testing.T) {
 	require.NoError(t, r.store.Close())
 }
 
-// A replicated store that has lost its end is not damaged: nothing is announced as lost, and
-// its cursors stay valid.
-func TestAReplicaMayLoseItsEnd(t *testing.T) {
+// A replicated store that lost its newest entries in a power cut is not damaged: it announces no
+// loss, and its cursors stay valid.
+func TestAReplicaMayLoseItsNewestEntries(t *testing.T) {
 	r := &replica{fs: vfs.NewCrashableMem()}
 	r.open(t)
-	sweeps(t, r, 200)
+	applyCleanups(t, r, 200)
 	r.fs = r.fs.CrashClone(vfs.CrashCloneCfg{})
 	r.open(t)
 	assert.Less(t, r.store.Position().Message, uint64(200), "nothing was synced")
@@ -225,8 +225,8 @@ func TestAReplicaMayLoseItsEnd(t *testing.T) {
 	require.NoError(t, r.store.Close())
 }
 
-// A store that begins a cluster's journal has no position in it yet. Opened alone, it leaves
-// the cluster.
+// A store that is adopted by a cluster has the position before the first message of the journal. A
+// store that is opened alone leaves the cluster.
 func TestAStoreJoinsAndLeavesACluster(t *testing.T) {
 	disk := vfs.NewMem()
 	alone := &grouping{fs: disk}
@@ -259,6 +259,6 @@ func TestAStoreJoinsAndLeavesACluster(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, alone.store.Close())
 	r.open(t)
-	assert.Zero(t, r.store.Position(), "it is no longer that of the cluster")
+	assert.Zero(t, r.store.Position(), "the store has left the cluster")
 	require.NoError(t, r.store.Close())
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// If this test fails, a constant that decides what an entry changes has another value. A
-// store of before, or another node, would come to another state. Raise
-// notify.RulesVersion, and keep the earlier rules for the earlier versions: see rules.go.
+// If this test fails, a constant of the rules was changed: nodes with the earlier program would
+// make another state of the same entries. Raise notify.RulesVersion, and keep the earlier rules
+// for the earlier versions: see rules.go.
 func TestRulesOfAVersionDoNotChange(t *testing.T) {
 	hour := time.Hour
 	assert.Equal(t, map[string]any{

@@ -9,21 +9,21 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// TestSequences holds the set against a sorted list.
+// TestSequences compares the set with a sorted list.
 func TestSequences(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const most = 5 * maxChunk
+		const highest = 5 * maxChunk
 		var s sequences
 		var want []notify.Sequence
 		if rapid.Bool().Draw(t, "full") {
-			for seq := notify.Sequence(2); seq < most; seq += 2 {
+			for seq := notify.Sequence(2); seq < highest; seq += 2 {
 				s.add(seq)
 				want = append(want, seq)
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				seq := notify.Sequence(rapid.IntRange(1, most).Draw(t, "seq"))
+				seq := notify.Sequence(rapid.IntRange(1, highest).Draw(t, "seq"))
 				for range rapid.IntRange(1, maxChunk).Draw(t, "run") {
 					s.add(seq)
 					if i, found := slices.BinarySearch(want, seq); !found {
@@ -33,7 +33,7 @@ func TestSequences(t *testing.T) {
 				}
 			},
 			"remove": func(t *rapid.T) {
-				seq := notify.Sequence(rapid.IntRange(1, most).Draw(t, "seq"))
+				seq := notify.Sequence(rapid.IntRange(1, highest).Draw(t, "seq"))
 				for range rapid.IntRange(1, maxChunk).Draw(t, "run") {
 					s.remove(seq)
 					if i, found := slices.BinarySearch(want, seq); found {
@@ -43,8 +43,8 @@ func TestSequences(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
-				from := notify.Sequence(rapid.IntRange(0, most).Draw(t, "from"))
-				to := notify.Sequence(rapid.IntRange(0, 2*most).Draw(t, "to"))
+				from := notify.Sequence(rapid.IntRange(0, highest).Draw(t, "from"))
+				to := notify.Sequence(rapid.IntRange(0, 2*highest).Draw(t, "to"))
 				n := 0
 				for _, seq := range want {
 					if seq >= from && seq <= to {

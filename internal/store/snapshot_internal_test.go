@@ -12,9 +12,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Readers share a view until something is applied; who has one then keeps what it
-// shows, and lets go of it.
-func TestViews(t *testing.T) {
+// Readers share a snapshot until the next commit. A snapshot that a reader acquired before the
+// commit does not change, and is closed when its last reader releases it.
+func TestReadersShareASnapshotUntilTheNextCommit(t *testing.T) {
 	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	publish := func(seq notify.Sequence) {
@@ -39,8 +39,8 @@ func TestViews(t *testing.T) {
 	first.release()
 	assert.Zero(t, first.holders)
 	third.release()
-	assert.Equal(t, 1, third.holders, "it is current")
+	assert.Equal(t, 1, third.holders, "the current snapshot is kept for the next reader")
 	publish(3)
 	assert.Zero(t, third.holders)
-	require.NoError(t, s.Close(), "which fails if there is a snapshot")
+	require.NoError(t, s.Close(), "Pebble fails if a snapshot is open")
 }

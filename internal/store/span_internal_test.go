@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Pebble merges the spans of groups in pieces, from either end, and keeps what it
-// has merged so far: all of that must come to the same.
+// Pebble may merge the spans of transactions in any grouping and in either direction, and store
+// intermediate results. The merged spans are the same in every case.
 func TestSpansMergeInAnyGrouping(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var groups []span

@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// benchUsers is how many have history.
+// benchUsers is the number of users with a history.
 const benchUsers = 10_000
 
 // open opens a store on the disk until the benchmark has ended.
@@ -41,8 +41,7 @@ func closeStore(b *testing.B, s *store.Store) {
 	}
 }
 
-// publishes are so many entries to users in turn, the first of which is the
-// nth in all.
+// publishes returns count publishes, each to one user in turn. The first has the ID idOf(n).
 func publishes(n, count int) []notify.Entry {
 	entries := make([]notify.Entry, count)
 	for i := range entries {
@@ -57,7 +56,7 @@ func publishes(n, count int) []notify.Entry {
 	return entries
 }
 
-// A group of publishes, applied and synced; the time is that of the group.
+// BenchmarkApply measures a transaction of publishes with its sync.
 func BenchmarkApply(b *testing.B) {
 	for _, size := range []int{1, 64, 4_096} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
@@ -77,7 +76,7 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// A start after a stop, with what was published before.
+// BenchmarkOpen measures the start of a store with five notifications per user.
 func BenchmarkOpen(b *testing.B) {
 	dir := b.TempDir()
 	s := openDir(b, dir)
@@ -107,8 +106,8 @@ func BenchmarkHistory(b *testing.B) {
 	user := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		who := notify.Reader{User: notify.UserID(fmt.Sprintf("user-%08d", user%benchUsers))}
-		page, err := s.History(who, 0, each*benchUsers, 100)
+		r := notify.Reader{User: notify.UserID(fmt.Sprintf("user-%08d", user%benchUsers))}
+		page, err := s.History(r, 0, each*benchUsers, 100)
 		if err != nil || len(page.Notifications) != each {
 			b.Fatalf("%d notifications, %v", len(page.Notifications), err)
 		}
@@ -116,7 +115,8 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
-// Counts and pages of a reader of a pattern, by how many topics it stands for.
+// BenchmarkPattern measures counts and pages of a reader of a pattern, by the number of topics
+// that it matches.
 func BenchmarkPattern(b *testing.B) {
 	for _, topics := range []int{1_000, 20_000} {
 		s := open(b)
@@ -141,7 +141,7 @@ func BenchmarkPattern(b *testing.B) {
 			}
 		})
 		var marks []notify.Entry
-		for n := range topics / 2 { // each topic by itself
+		for n := range topics / 2 { // one mark for each topic
 			e := markBy("grace", notify.VerbRead, idOf(n))
 			e.Reader.Topics = r.Topics
 			marks = append(marks, e)
@@ -150,7 +150,7 @@ func BenchmarkPattern(b *testing.B) {
 			b.Fatal(err)
 		}
 		last += notify.Sequence(len(marks))
-		b.Run(fmt.Sprintf("unread of who marked half/%d", topics), func(b *testing.B) {
+		b.Run(fmt.Sprintf("unread after marking half/%d", topics), func(b *testing.B) {
 			grace := r
 			grace.User = "grace"
 			b.ReportAllocs()

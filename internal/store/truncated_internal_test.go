@@ -18,10 +18,10 @@ import (
 // A reader either still finds a notification that a transaction has removed, or learns of the
 // gap, also before the transaction is durable, and if the reader has an older snapshot.
 func TestARemovalDuringAReadIsAGap(t *testing.T) {
-	var holds atomic.Bool
+	var holdNextSync atomic.Bool
 	syncing, release := make(chan struct{}, 1), make(chan struct{})
 	slow := errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) && holds.CompareAndSwap(true, false) {
+		if (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) && holdNextSync.CompareAndSwap(true, false) {
 			syncing <- struct{}{}
 			<-release
 		}
@@ -37,16 +37,16 @@ func TestARemovalDuringAReadIsAGap(t *testing.T) {
 	}
 	require.NoError(t, publish(1))
 	require.NoError(t, publish(2))
-	_, err = s.History(notify.Reader{User: "grace"}, 0, 2, 10) // takes a view, and reads no topic's list
+	_, err = s.History(notify.Reader{User: "grace"}, 0, 2, 10) // acquires a snapshot, and reads no topic
 	require.NoError(t, err)
 
-	holds.Store(true)
+	holdNextSync.Store(true)
 	applied := make(chan error)
 	go func() { applied <- publish(3) }()
 	<-syncing
 	page, err := s.History(notify.Reader{User: "ada", Topics: []notify.TopicPattern{"t"}}, 0, 2, 10)
 	require.NoError(t, err)
-	assert.True(t, len(page.Notifications) == 2 || page.Removed == 1, "%d and no hole", len(page.Notifications))
+	assert.True(t, len(page.Notifications) == 2 || page.Removed == 1, "%d notifications and no gap", len(page.Notifications))
 	close(release)
 	require.NoError(t, <-applied)
 	require.NoError(t, s.Close())

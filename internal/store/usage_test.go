@@ -14,7 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// cleanUpAll cleanups until nothing is left to remove.
+// cleanUpAll applies Cleanups until nothing is left to remove.
 func cleanUpAll(t *testing.T, s *store.Store, at time.Time, e notify.Cleanup) {
 	t.Helper()
 	for more := true; more; {
@@ -34,8 +34,8 @@ func deferredPublish(n int) notify.Publish {
 	return e
 }
 
-// Idempotency keys count towards the limit on the store. They cannot be removed
-// before their time, so that new ones are refused when they have taken half of it.
+// Idempotency keys count towards the size limit of the store. They cannot be removed before
+// they expire, so publishes with new keys are refused once half of the limit is used.
 func TestIdempotencyKeysAreBounded(t *testing.T) {
 	const limit = 100_000
 	s := openIn(t, vfs.NewMem())
@@ -54,9 +54,9 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	}
 	require.InDelta(t, limit/2, s.Usage().Other, 500)
 	assert.ErrorIs(t, apply(t, s, noon(), bounded(deferredPublish(n)))[0].Err, notify.ErrUnavailable)
-	assert.NoError(t, apply(t, s, noon(), bounded(toUsers(n, "", "ada")))[0].Err, "without a key, it goes on")
+	assert.NoError(t, apply(t, s, noon(), bounded(toUsers(n, "", "ada")))[0].Err, "publishes without a key are accepted")
 	again := apply(t, s, noon(), bounded(keyed(1)))[0]
-	require.NoError(t, again.Err, "a known key is answered")
+	require.NoError(t, again.Err, "a repeat of a stored key is answered")
 	assert.True(t, again.Receipt.Duplicate)
 
 	later := noon().Add(notify.KeyLifetime)
@@ -65,8 +65,8 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	assert.NoError(t, apply(t, s, later, bounded(keyed(n)))[0].Err)
 }
 
-// Notifications have half of the limit, whatever the rest takes; and what the rest
-// takes is taken from the other half.
+// Notifications may use at least half of the limit, whatever the size of other records. Other
+// records use the other half.
 func TestNotificationsHaveHalfOfTheLimit(t *testing.T) {
 	const limit = 200_000
 	s := openIn(t, vfs.NewMem())
@@ -90,14 +90,14 @@ func TestNotificationsHaveHalfOfTheLimit(t *testing.T) {
 	assert.Equal(t, other, after.Other)
 }
 
-// Names of users and topics whose notifications retention has removed do not pile
-// up. A reader with an earlier cursor gets a reset.
+// Histories of users and topics whose notifications retention has removed do not accumulate. A
+// reader with an earlier cursor gets a reset.
 func TestNamesAreBounded(t *testing.T) {
 	const limit = 100_000
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	cleanup := notify.Cleanup{Retention: 30 * 24 * time.Hour, MaxBytes: limit}
-	most := uint64(0)
+	peak := uint64(0)
 	for n := 1; n <= 20_000; n++ {
 		e := toUsers(n, "", notify.UserID(fmt.Sprint("user", n)))
 		if n%2 == 0 {
@@ -106,12 +106,12 @@ func TestNamesAreBounded(t *testing.T) {
 		apply(t, s, noon(), e)
 		if n%500 == 0 {
 			cleanUpAll(t, s, noon(), cleanup)
-			most = max(most, s.Usage().Other)
+			peak = max(peak, s.Usage().Other)
 		}
 	}
-	assert.Less(t, most, uint64(limit/2))
+	assert.Less(t, peak, uint64(limit/2))
 	for _, r := range []notify.Reader{
-		{User: "user1"}, {User: "nobody", Topics: []notify.TopicPattern{"topic.2"}}, {User: "nobody", Topics: []notify.TopicPattern{"topic.*"}},
+		{User: "user1"}, {User: "other", Topics: []notify.TopicPattern{"topic.2"}}, {User: "other", Topics: []notify.TopicPattern{"topic.*"}},
 	} {
 		page, err := s.History(r, 10, s.Last(), 1)
 		require.NoError(t, err)
@@ -119,11 +119,11 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 	page, err := s.History(notify.Reader{User: "user1"}, s.Last()-100, s.Last(), 1)
 	require.NoError(t, err)
-	assert.Less(t, page.Removed, s.Last()-100, "a fresh cursor has no hole after it")
+	assert.Less(t, page.Removed, s.Last()-100, "a recent cursor has no gap")
 }
 
-// Everything that is counted is counted out again when it ends.
-func TestNothingStaysCounted(t *testing.T) {
+// When a record is removed, its size is subtracted from the usage.
+func TestRemovedRecordsDoNotCount(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)
 	ticket := notify.Ticket{Hash: sha256.Sum256([]byte("ticket")), Principal: notify.Principal{User: "ada"}}
@@ -141,11 +141,11 @@ func TestNothingStaysCounted(t *testing.T) {
 	other, err := s.CountOther()
 	require.NoError(t, err)
 	assert.Equal(t, other, s.Usage().Other)
-	assert.Less(t, other, uint64(20), "nothing but the history of everyone")
+	assert.Less(t, other, uint64(20), "only the history of everyone is left")
 }
 
-// A cleanup removes a bounded number, and a notification to ten topics is as much work
-// as ten to one topic.
+// The work of one Cleanup is bounded. A notification to ten topics counts like ten notifications
+// to one topic.
 func TestACleanupIsBoundedByTopics(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
@@ -165,10 +165,10 @@ func TestACleanupIsBoundedByTopics(t *testing.T) {
 	assert.Zero(t, s.Usage().Notifications)
 }
 
-// Read state of notifications that are gone does not pile up, although its users mark
-// nothing any more. That of others stays.
+// Read state of removed notifications does not accumulate, even if its users mark nothing any
+// more. Read state of stored notifications is kept.
 func TestReadStateIsBounded(t *testing.T) {
-	const limit, most = 100_000, 1_000
+	const limit, users = 100_000, 1_000
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	topics := []notify.Topic{"project.1", "project.2"}
@@ -181,19 +181,19 @@ func TestReadStateIsBounded(t *testing.T) {
 		return r
 	}
 	publish(noon(), 1)
-	for user := range most {
+	for user := range users {
 		readAll(noon(), user)
 	}
 	for n := 1; n <= 3; n++ {
 		apply(t, s, noon(), notify.Recall{ID: idOf(n)})
 	}
 
-	later := noon().Add(40 * 24 * time.Hour) // when the changes have ended
+	later := noon().Add(40 * 24 * time.Hour) // when the changes have expired
 	publish(later, 4)
-	stays := readAll(later, most/2)
+	reader := readAll(later, users/2)
 	cleanup := notify.Cleanup{Retention: time.Hour, MaxBytes: limit}
 	for n, due := 0, true; due; n++ {
-		require.Less(t, n, most)
+		require.Less(t, n, users, "the Cleanups do not come to an end")
 		apply(t, s, later, cleanup)
 		other, err := s.CountOther()
 		require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestReadStateIsBounded(t *testing.T) {
 	e := keyed(7)
 	e.MaxBytes = limit
 	assert.NoError(t, apply(t, s, later, e)[0].Err)
-	read, err := s.List(stays, 0, s.Last(), notify.StateRead, 10, later)
+	read, err := s.List(reader, 0, s.Last(), notify.StateRead, 10, later)
 	require.NoError(t, err)
-	assert.Len(t, read.Notifications, 3, "what is kept stays read")
+	assert.Len(t, read.Notifications, 3, "stored notifications stay read")
 }

@@ -16,7 +16,7 @@ import (
 
 const watermark = "data/watermark"
 
-// stored returns the files of a store with so many entries, which was stopped.
+// stored returns the disk of a closed store with n entries.
 func stored(t *testing.T, n int) *vfs.MemFS {
 	t.Helper()
 	fs := vfs.NewMem()
@@ -28,8 +28,8 @@ func stored(t *testing.T, n int) *vfs.MemFS {
 	return fs
 }
 
-// A store that is whole is served, whatever has become of its watermark. The log
-// says that a loss could not have been noticed.
+// An undamaged store is served, whatever the state of its watermark. If the watermark was
+// unusable, the log warns that an earlier loss cannot be noticed.
 func TestUndamagedDataIsNeverRefused(t *testing.T) {
 	const slot = 4096
 	broken := func(b []byte, at ...int) []byte {
@@ -39,8 +39,8 @@ func TestUndamagedDataIsNeverRefused(t *testing.T) {
 		return b
 	}
 	for name, c := range map[string]struct {
-		harm func(t *testing.T, fs *vfs.MemFS)
-		warn string // empty: nothing is to be said
+		damage func(t *testing.T, fs *vfs.MemFS)
+		warn   string // part of the warning; empty: no warning
 	}{
 		"nothing":  {func(*testing.T, *vfs.MemFS) {}, ""},
 		"removed":  {func(t *testing.T, fs *vfs.MemFS) { require.NoError(t, fs.Remove(watermark)) }, "watermark is missing"},
@@ -60,7 +60,7 @@ func TestUndamagedDataIsNeverRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := stored(t, 3)
-			c.harm(t, fs)
+			c.damage(t, fs)
 			s, records, err := openLogged(fs)
 			require.NoError(t, err)
 			assert.Zero(t, s.Lost())
@@ -80,14 +80,14 @@ func TestUndamagedDataIsNeverRefused(t *testing.T) {
 
 			s, records, err = openLogged(fs)
 			require.NoError(t, err)
-			assert.Empty(t, records, "it was replaced")
+			assert.Empty(t, records, "the watermark was replaced")
 			assert.Equal(t, notify.Sequence(4), s.Last())
 			require.NoError(t, s.Close())
 		})
 	}
 }
 
-// A copy of the whole directory is a backup: it has lost nothing.
+// A copy of the whole directory is a backup: opening it announces no loss.
 func TestABackupIsComplete(t *testing.T) {
 	fs := vfs.NewCrashableMem()
 	s := openIn(t, fs)
@@ -95,11 +95,10 @@ func TestABackupIsComplete(t *testing.T) {
 	backup := clone(fs)
 	storeLarge(t, s, 6, 9, 1_000)
 	require.NoError(t, s.Close())
-	require.Equal(t, "whole", judge(t, backup, 5, 1_000))
+	require.Equal(t, "whole", outcome(t, backup, 5, 1_000))
 }
 
-// Neither a watermark that cannot be written nor one that cannot be synced stops the
-// store.
+// The store goes on if the watermark cannot be written or synced.
 func TestTheStoreWorksWithoutAWatermark(t *testing.T) {
 	var failing atomic.Bool
 	fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {

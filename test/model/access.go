@@ -21,7 +21,7 @@ type ticket struct {
 	principal notify.Principal
 }
 
-// revocation refuses tokens issued before a time, and is kept until another.
+// revocation refuses tokens that were issued before a time. It is kept until another time.
 type revocation struct{ before, until time.Time }
 
 func newAccess() Access {
@@ -49,14 +49,14 @@ func (a *Access) revoke(at time.Time, e notify.Revocation) {
 	r := revocation{e.Before, end.Add(notify.MaxTokenLifetime)}
 	if e.TokenID != "" {
 		t := token{e.Issuer, e.TokenID}
-		a.tokens[t] = a.tokens[t].or(r)
+		a.tokens[t] = a.tokens[t].latest(r)
 		return
 	}
-	a.users[e.User] = a.users[e.User].or(r)
+	a.users[e.User] = a.users[e.User].latest(r)
 }
 
-// or returns the later of both, in each respect.
-func (r revocation) or(o revocation) revocation {
+// latest returns the later times of both.
+func (r revocation) latest(o revocation) revocation {
 	if r.before.After(o.before) {
 		o.before = r.before
 	}

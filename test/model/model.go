@@ -1,10 +1,9 @@
-// Package model holds the rules of the domain as simply as they can be stated: which
-// notifications a reader has, how each is marked, and what is decided when an entry
-// is applied. Tests apply the same entries to it as to the store or the service, and
-// compare.
+// Package model states the rules of the domain in the simplest form: the notifications of a
+// reader, the read state of each, and the verdict on an entry. Tests apply the same entries to
+// the model and to the store or the service, and compare the results.
 //
-// It is slow, keeps everything in memory, and leaves out limits that bound the work of
-// one entry: a Mark and a Cleanup are done at once.
+// The model is slow, keeps everything in memory, and has no limits on the work of one entry: a
+// single Mark or Cleanup does all of its work.
 package model
 
 import (
@@ -25,7 +24,7 @@ type Model struct {
 	marks    map[notify.UserID]map[notify.Sequence]notify.View
 	deferred map[notify.Sequence]notify.Publish // by the sequence of the Publish
 	keys     map[[32]byte]usedKey
-	removed  map[string]notify.Sequence // by owner: the highest sequence that was removed and is missed
+	removed  map[string]notify.Sequence // by owner: the highest sequence that leaves a gap
 	evicted  []Eviction
 }
 
@@ -34,12 +33,12 @@ type Model struct {
 type Item struct {
 	notify.Notification
 	Owner    string
-	replaces string // the ID of the notification whose place it took in this history
+	replaces string // ID of the notification that it replaced in this history
 }
 
 // Eviction is the removal of a notification from a full history.
 type Eviction struct {
-	By    notify.Sequence // the Publish or Release that needed the place
+	By    notify.Sequence // sequence of the Publish or Release that caused it
 	Owner string
 	ID    string
 }
@@ -125,9 +124,9 @@ func ownersOf(e *notify.Publish) (owners []string) {
 	return owners
 }
 
-// keep puts a notification into the histories of its owners. It replaces the one
-// with its collapse key, separately for each user, each topic and everyone; one that
-// is replaced in a topic leaves its other topics too. A full history evicts its oldest.
+// keep adds a notification to the histories of its owners. In each history it replaces the
+// notification with the same collapse key. A notification that is replaced in a topic is
+// removed from its other topics too. A full history evicts its oldest notification.
 func (m *Model) keep(seq notify.Sequence, at time.Time, e notify.Publish) {
 	replaced := map[string]string{} // ID by owner
 	for _, o := range ownersOf(&e) {
@@ -139,11 +138,11 @@ func (m *Model) keep(seq notify.Sequence, at time.Time, e notify.Publish) {
 		}
 		old := *m.items[i]
 		m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
-			gone := it.Sequence == old.Sequence && (it.Owner == o || strings.HasPrefix(o, "t:"))
-			if gone && !old.Expired(at) {
+			remove := it.Sequence == old.Sequence && (it.Owner == o || strings.HasPrefix(o, "t:"))
+			if remove && !old.Expired(at) {
 				replaced[it.Owner] = cmp.Or(replaced[it.Owner], old.ID())
 			}
-			return gone
+			return remove
 		})
 	}
 	for _, o := range ownersOf(&e) {
@@ -188,8 +187,8 @@ func (m *Model) recall(id string) error {
 	return nil
 }
 
-// cleanUp removes expired notifications, and those older than the retention, which
-// leave a gap. It forgets keys after their lifetime.
+// cleanUp removes expired notifications, those older than the retention, which leave a gap, and
+// expired idempotency keys.
 func (m *Model) cleanUp(at time.Time, e notify.Cleanup) {
 	maps.DeleteFunc(m.keys, func(_ [32]byte, k usedKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })
 	m.items = slices.DeleteFunc(m.items, func(it *Item) bool { return it.Expired(at) })
@@ -228,12 +227,12 @@ func (m *Model) mark(at time.Time, e notify.Mark) {
 // reads reports whether r reads the history of an owner.
 func reads(r notify.Reader, owner string) bool {
 	topic, isTopic := strings.CutPrefix(owner, "t:")
-	_, heard := notify.FirstMatch(r.Topics, []notify.Topic{notify.Topic(topic)})
-	return owner == "a" || owner == "u:"+string(r.User) || isTopic && heard
+	_, matches := notify.FirstMatch(r.Topics, []notify.Topic{notify.Topic(topic)})
+	return owner == "a" || owner == "u:"+string(r.User) || isTopic && matches
 }
 
-// Inbox returns the notifications of r, oldest first, each as r finds it. Those that
-// have expired are among them until a Cleanup.
+// Inbox returns the notifications of r, oldest first, each with the view of r. Expired ones are
+// included until a Cleanup removes them.
 func (m *Model) Inbox(r notify.Reader) []Item {
 	var all []Item
 	for _, it := range m.items {
@@ -241,7 +240,7 @@ func (m *Model) Inbox(r notify.Reader) []Item {
 			all = append(all, *it)
 		}
 	}
-	slices.SortFunc(all, func(a, b Item) int { // of several topics, the first in which it replaces another
+	slices.SortFunc(all, func(a, b Item) int { // if r reads n through several topics, the first one in which it replaces another counts
 		replaces := func(it Item) int { return min(1, len(it.replaces)) }
 		return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(replaces(b), replaces(a)), cmp.Compare(a.Owner, b.Owner))
 	})
@@ -262,7 +261,7 @@ func (m *Model) List(r notify.Reader, state notify.InboxState, now time.Time) []
 	return all
 }
 
-// Unread returns how many notifications of r are unread.
+// Unread returns the number of unread notifications of r.
 func (m *Model) Unread(r notify.Reader) (count int) {
 	for _, it := range m.Inbox(r) {
 		if it.Unread() {
@@ -272,8 +271,8 @@ func (m *Model) Unread(r notify.Reader) (count int) {
 	return count
 }
 
-// Removed returns the highest sequence that retention or a full history has removed
-// from what r reads.
+// Removed returns the highest sequence that retention or an eviction has removed from the
+// histories that r reads.
 func (m *Model) Removed(r notify.Reader) (seq notify.Sequence) {
 	for owner, removed := range m.removed {
 		if reads(r, owner) {
@@ -286,8 +285,8 @@ func (m *Model) Removed(r notify.Reader) (seq notify.Sequence) {
 // Evictions returns all evictions so far, in order.
 func (m *Model) Evictions() []Eviction { return m.evicted }
 
-// EvictedFor reports whether, among the first n evictions, is the last one of the
-// notification with an ID from what r reads.
+// EvictedFor reports whether the first n evictions include the last eviction of the notification
+// with an ID from the histories that r reads.
 func (m *Model) EvictedFor(r notify.Reader, id string, n int) bool {
 	last := 0
 	for i, e := range m.evicted {
@@ -308,7 +307,7 @@ func (m *Model) Deferred(at time.Time) (due []notify.Publish) {
 	return due
 }
 
-// IDs returns the IDs of all notifications that are kept or deferred, in order.
+// IDs returns the IDs of all stored and deferred notifications, in order.
 func (m *Model) IDs() (ids []string) {
 	for _, it := range m.items {
 		ids = append(ids, it.ID())
