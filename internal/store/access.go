@@ -96,16 +96,16 @@ func readRevocation(b []byte) (revocation, error) {
 	return v, r.Err()
 }
 
-// revoke stores and emits e. For one user the latest Before counts.
+// revoke stores and emits e. Of several revocations of a user, the latest Before counts.
 func (tx *txn) revoke(e notify.Revocation) error {
 	e.Before = toStored(e.Before)
 	key := revocationKey(e)
-	kept, was, err := tx.revocation(key)
+	kept, size, err := tx.revocation(key)
 	if err != nil {
 		return err
 	}
-	if was > 0 {
-		tx.refund(key, was)
+	if size > 0 {
+		tx.refund(key, size)
 	}
 	until := latest(kept.until, latest(tx.at, e.Before).Add(notify.MaxTokenLifetime))
 	if err := tx.setExpiry(expiryKey(until, kindRevocation, key[1:])); err != nil {
@@ -120,8 +120,7 @@ func (tx *txn) revoke(e notify.Revocation) error {
 	return nil
 }
 
-// revocation returns the revocation at key and the size of its record, 0 if there is
-// none.
+// revocation returns the revocation at key and the size of its record; 0: no such revocation.
 func (tx *txn) revocation(key []byte) (kept revocation, size int, err error) {
 	b, err := get(tx.batch, key)
 	if err != nil || b == nil {
@@ -167,7 +166,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// toStored returns t as reading it from the store would.
+// toStored returns t with the resolution of the store, which is a millisecond.
 func toStored(t time.Time) time.Time {
 	if t.IsZero() {
 		return t

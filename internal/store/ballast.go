@@ -27,7 +27,7 @@ func (s *Store) ballast() string { return filepath.Join(s.dir, "ballast") }
 func (s *Store) freeBallast(logger *slog.Logger) error {
 	usage, err := s.fs.GetDiskUsage(s.dir)
 	if err != nil {
-		return nil //nolint:nilerr // the free space is unknown; if there is none, Pebble fails
+		return nil //nolint:nilerr // the free space is unknown; on a full disk Pebble fails
 	}
 	need := uint64(minFreeBytes)
 	if usage.TotalBytes < smallDiskBytes { // a small disk never had as much free space

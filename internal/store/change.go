@@ -12,9 +12,9 @@ import (
 	"github.com/bellhop/bellhop/internal/pack"
 )
 
-// addChange stores c in the history of o, and removes the oldest changes there while the
-// rest is about more than most notifications. c itself always stays.
-func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {
+// addChange stores c in the history of o. It removes the oldest changes while those other than c
+// are about more than limit notifications. limit 0: no limit.
+func (tx *txn) addChange(o owner, c *notify.InboxChange, limit int) error {
 	h, err := tx.history(o)
 	if err != nil {
 		return err
@@ -29,9 +29,9 @@ func (tx *txn) addChange(o owner, c *notify.InboxChange, most int) error {
 	tx.set(end, nil)
 	tx.charge(end, 0)
 	if o.isPattern() {
-		most *= patternChangesFactor
+		limit *= patternChangesFactor
 	}
-	for most > 0 && h.changes > uint64(most)+weight(c) {
+	for limit > 0 && h.changes > uint64(limit)+weight(c) {
 		if err := tx.dropOldestChange(h); err != nil {
 			return err
 		}

@@ -99,8 +99,8 @@ type RestoreOptions struct {
 	// entries that it covers and the checkpoint lacks as lost.
 	Replayed bool
 
-	// Replace replaces the store that dir has. It is removed when everything is known about
-	// the checkpoint that can be known without opening it for good.
+	// Replace replaces an existing store in dir. Restore removes it only after all checks of the
+	// checkpoint have passed.
 	Replace bool
 
 	// Move moves the files of the checkpoint instead of copying them, so that they take no
@@ -163,7 +163,8 @@ func restore(ctx context.Context, disk vfs.FS, checkpoint, dir string, o Restore
 	return m, errors.Join(removeFile(disk, damagedPath(dir)), syncDir(disk, dir))
 }
 
-// clear removes from the data directory of s what must not remain with a restored store.
+// clear removes the files of an earlier store from the data directory of s: the watermark if the
+// entries are replayed, and the store if it is replaced.
 func (s *Store) clear(o RestoreOptions) error {
 	if o.Replayed {
 		if err := removeFile(s.fs, watermarkPath(s.dir)); err != nil {
@@ -180,7 +181,7 @@ func (s *Store) clear(o RestoreOptions) error {
 	return errors.Join(s.fs.RemoveAll(s.path()), unlock())
 }
 
-// transfer brings the files of m into another directory, and compares each with m.
+// transfer copies or moves the files of m into another directory, after comparing each with m.
 func (s *Store) transfer(ctx context.Context, m manifest, to *Store, move bool) error {
 	if !move {
 		return s.copyFiles(ctx, m, to)
@@ -212,7 +213,7 @@ func readAll(ctx context.Context, db *pebble.DB) error {
 	return each(db, nil, nil, func(_, _ []byte) (bool, error) { return true, ctx.Err() })
 }
 
-// checksums returns the entries of a manifest for all files of s.
+// checksums returns the list of all files of s for a manifest, with their checksums.
 func (s *Store) checksums(ctx context.Context) (files []manifestFile, err error) {
 	names, err := s.dataFiles()
 	if err != nil {
@@ -250,13 +251,13 @@ func describeDB(db *pebble.DB) (m manifest, err error) {
 	}, errors.Join(err, positionErr)
 }
 
-// quiet discards what Pebble logs about a copy of a store.
+// quiet discards the log messages of Pebble about a copy of a store.
 type quiet struct{}
 
 func (quiet) Infof(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
 
-// Fatalf must not return. Pebble calls it for failed writes alone, and writes nothing.
+// Fatalf must not return. Pebble calls it for failed writes only, and a copy is opened read-only.
 func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // dataFiles returns the names of Pebble's files, without the lock.
@@ -324,7 +325,7 @@ func (s *Store) copyFile(ctx context.Context, name string, w io.Writer) (n int64
 	}
 	defer f.Close()
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	w = io.MultiWriter(sum, w) // the sum first: a writer may overwrite the buffer it was given
+	w = io.MultiWriter(sum, w) // sum comes first: w may overwrite its argument
 	for {
 		if err := ctx.Err(); err != nil {
 			return n, 0, err

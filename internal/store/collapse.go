@@ -12,58 +12,59 @@ import (
 // with its collapse key from each. For each replaced notification it first emits a
 // recalled change, and stores it in the history, so that readers who are away see it even
 // if n is removed later. Then it emits n once for each different ID that it replaces.
-func (tx *txn) insertCollapsing(n *notify.Notification, most int) error {
+func (tx *txn) insertCollapsing(n *notify.Notification, limit int) error {
 	owners := ownersOf(n)
 	replaced := replacements{of: map[owner][]string{}, by: map[string][]owner{}}
 	for _, o := range owners {
-		id, holders, err := tx.replace(o, n)
+		id, removed, err := tx.replace(o, n)
 		if err != nil {
 			return err
 		}
 		if id != "" {
-			replaced.add(id, holders)
+			replaced.add(id, removed)
 		}
 	}
 	for _, id := range replaced.ids {
 		tx.emitRecalled(notify.InboxChange{Sequence: n.Sequence, Recalled: []string{id}, Replaced: true}, replaced.by[id])
 	}
-	for _, o := range replaced.holders {
+	for _, o := range replaced.owners {
 		c := notify.InboxChange{Sequence: n.Sequence, Recalled: replaced.of[o]}
-		if err := tx.addChange(o, &c, most); err != nil {
+		if err := tx.addChange(o, &c, limit); err != nil {
 			return err
 		}
 	}
 	tx.emitParts(n, owners, replaced)
 	for _, o := range owners {
-		if err := tx.addItem(o, n, userItem{replaces: replaced.first(o)}, most); err != nil {
+		if err := tx.addItem(o, n, userItem{replaces: replaced.first(o)}, limit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// replacements are the IDs that a notification replaces, and the owners that had each.
+// replacements are the IDs that a notification replaces, and the owners from which each was
+// removed.
 type replacements struct {
-	ids     []string // in the order in which they were found
-	by      map[string][]owner
-	holders []owner // and the patterns that match them, in the order in which they were found
-	of      map[owner][]string
+	ids    []string // in the order in which they were found
+	by     map[string][]owner
+	owners []owner // with the patterns that match them, in the order in which they were found
+	of     map[owner][]string
 }
 
-func (r *replacements) add(id string, holders []owner) {
+func (r *replacements) add(id string, owners []owner) {
 	if len(r.by[id]) == 0 {
 		r.ids = append(r.ids, id)
 	}
-	r.by[id] = append(r.by[id], holders...)
-	for _, o := range withPatterns(holders) {
+	r.by[id] = append(r.by[id], owners...)
+	for _, o := range withPatterns(owners) {
 		if len(r.of[o]) == 0 {
-			r.holders = append(r.holders, o)
+			r.owners = append(r.owners, o)
 		}
 		r.of[o] = append(r.of[o], id)
 	}
 }
 
-// first returns the first ID that was replaced for o, empty if there is none.
+// first returns the first ID that was replaced for o; empty: no ID was.
 func (r *replacements) first(o owner) string {
 	if ids := r.of[o]; len(ids) > 0 {
 		return ids[0]
@@ -88,10 +89,10 @@ func (tx *txn) emitParts(n *notify.Notification, owners []owner, replaced replac
 	}
 }
 
-// replace removes the notification with the collapse key of n from the history of o. It
-// returns its ID and the owners that had it; the ID is empty if there is none, or if it
-// has expired.
-func (tx *txn) replace(o owner, n *notify.Notification) (id string, holders []owner, err error) {
+// replace removes the notification with the collapse key of n from the history of o. It returns
+// the ID of that notification and the owners from which it was removed. The ID is empty if no
+// notification was removed, or if it had expired.
+func (tx *txn) replace(o owner, n *notify.Notification) (id string, removed []owner, err error) {
 	key := o.collapseKey(n.CollapseKey)
 	b, err := get(tx.batch, key)
 	if err != nil {
@@ -100,57 +101,57 @@ func (tx *txn) replace(o owner, n *notify.Notification) (id string, holders []ow
 	if b != nil {
 		tx.remove(key)
 		tx.refund(key, len(b))
-		if id, holders, err = tx.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
+		if id, removed, err = tx.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
 			return "", nil, err
 		}
 	}
 	tx.set(key, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
 	tx.charge(key, 8)
-	return id, holders, nil
+	return id, removed, nil
 }
 
-func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, holders []owner, err error) {
+func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, removed []owner, err error) {
 	old, bytes, err := tx.notification(seq)
 	if err != nil {
 		return "", nil, err
 	}
-	holders, unread, err := tx.removeReplaced(o, &old, bytes)
+	removed, unread, err := tx.removeReplaced(o, &old, bytes)
 	switch {
-	case err != nil || len(holders) == 0:
+	case err != nil || len(removed) == 0:
 		return "", nil, err
 	case old.Expired(tx.at): // readers no longer show it
 		tx.recounts = append(tx.recounts, unread...)
 		return "", nil, nil
 	}
-	return old.ID(), holders, nil
+	return old.ID(), removed, nil
 }
 
-// emitRecalled emits c to the readers of holders. If c is not for a single user, it
-// carries no unread count, and a Recount follows.
-func (tx *txn) emitRecalled(c notify.InboxChange, holders []owner) {
-	c.To = readersOf(holders)
+// emitRecalled emits c to the readers of owners. A change that is not for a single user carries no
+// unread count: a Recount follows.
+func (tx *txn) emitRecalled(c notify.InboxChange, owners []owner) {
+	c.To = readersOf(owners)
 	tx.changes = append(tx.changes, c)
 	if _, ok := c.User(); !ok {
-		tx.recounts = append(tx.recounts, holders...)
+		tx.recounts = append(tx.recounts, owners...)
 	}
 }
 
 // removeReplaced removes old from the history of a user, and leaves it in those of other
 // users. It removes a notification to topics from all its topics: readers of several
 // topics see it as one.
-func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (holders, unread []owner, err error) {
+func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (removed, unread []owner, err error) {
 	if o.isShared() {
 		return tx.removeEverywhere(old, bytes, false)
 	}
-	held, wasUnread, err := tx.removeItem(o, old, false)
-	if err != nil || !held {
+	found, wasUnread, err := tx.removeItem(o, old, false)
+	if err != nil || !found {
 		return nil, nil, err
 	}
-	holders = []owner{o}
+	removed = []owner{o}
 	if wasUnread {
-		unread = holders
+		unread = removed
 	}
-	return holders, unread, tx.dropReference(old, bytes)
+	return removed, unread, tx.dropReference(old, bytes)
 }
 
 // forgetCollapse deletes the collapse key of n in a history from which n was removed.

@@ -29,8 +29,8 @@ func (s *Store) withAdvice(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w. Restore the data directory from a backup. To go on without one, leave %s in its place. "+
-		"If a log is damaged, move that log and all newer ones (%s) away: what they hold is then lost, and the rest is served. "+
-		"Otherwise move %s away: the store then begins empty. Either way the next start says how many entries are missing, "+
+		"If a log is damaged, move that log and all newer ones (%s) away: their entries are then lost, and the rest is served. "+
+		"Otherwise move %s away: the store then begins empty. In both cases the next start logs how many entries are missing, "+
 		"and every client receives a reset",
 		err, watermarkPath(s.dir), filepath.Join(s.path(), "*.log"), s.path())
 }
@@ -112,16 +112,16 @@ func (s *Store) checkEmpty(db *pebble.DB) error {
 	return s.noData("its MANIFEST names no tables", ".sst", ".blob")
 }
 
-// noData returns nil if the directory has no files with these endings. Otherwise the
-// error says why their data cannot be found.
-func (s *Store) noData(why string, endings ...string) error {
+// noData returns nil if the directory has no files with these endings. Otherwise it returns an
+// error with the reason why their data cannot be found.
+func (s *Store) noData(reason string, endings ...string) error {
 	files, err := s.fs.List(s.path())
 	if err != nil {
 		return err
 	}
 	for _, name := range files {
 		if slices.Contains(endings, filepath.Ext(name)) {
-			return fmt.Errorf("%w: %s, but there is %s", errDamaged, why, name)
+			return fmt.Errorf("%w: %s, but the directory has %s", errDamaged, reason, name)
 		}
 	}
 	return nil
@@ -134,25 +134,25 @@ func (s *Store) reconcile(replicated bool) error {
 	if s.state, err = s.readState(); err != nil {
 		return err
 	}
-	if replicated && s.replica.position.Journal != "" { // another one is that of an earlier store
+	if replicated && s.replica.position.Journal != "" { // a watermark in the directory belongs to an earlier store
 		if err := s.removeWatermark(); err != nil {
 			return err
 		}
 	}
-	marked := readWatermark(s.fs, watermarkPath(s.dir), s.log)
-	own, err := s.identify(marked)
+	recorded := readWatermark(s.fs, watermarkPath(s.dir), s.log)
+	own, err := s.identify(recorded)
 	if err != nil {
 		return err
 	}
 	switch {
-	case marked == nil && replicated:
-	case marked == nil && s.state.last > 0:
+	case recorded == nil && replicated:
+	case recorded == nil && s.state.last > 0:
 		s.log.Warn("the file watermark is missing; it is created, and a loss before this start cannot be noticed", "dir", s.dir)
-	case marked == nil:
-	case marked.store != own:
+	case recorded == nil:
+	case recorded.store != own:
 		s.log.Warn("the watermark belongs to another store; it is replaced, and a loss before this start cannot be noticed", "dir", s.dir)
-	case marked.last > s.state.last:
-		if err := s.recordLoss(span{s.state.last + 1, marked.last}); err != nil {
+	case recorded.last > s.state.last:
+		if err := s.recordLoss(span{s.state.last + 1, recorded.last}); err != nil {
 			return fmt.Errorf("record a loss: %w", err)
 		}
 	}
@@ -160,8 +160,8 @@ func (s *Store) reconcile(replicated bool) error {
 		return errors.Join(s.removeWatermark(), s.countLosses())
 	}
 	now := slot{store: own, last: s.state.last}
-	if marked != nil {
-		now.writes = marked.writes
+	if recorded != nil {
+		now.writes = recorded.writes
 	}
 	s.watermark = openWatermark(s.fs, s.dir, now, s.log)
 	return s.countLosses()
@@ -169,7 +169,7 @@ func (s *Store) reconcile(replicated bool) error {
 
 // identify returns the identity of the store. A store without one takes that of its
 // watermark, or a new one.
-func (s *Store) identify(marked *slot) (own identity, err error) {
+func (s *Store) identify(recorded *slot) (own identity, err error) {
 	b, err := get(s.db, []byte{kindIdentity})
 	switch {
 	case err != nil:
@@ -178,8 +178,8 @@ func (s *Store) identify(marked *slot) (own identity, err error) {
 		return identity(b), nil
 	case b != nil:
 		return own, errCorrupt
-	case marked != nil:
-		own = marked.store
+	case recorded != nil:
+		own = recorded.store
 	default:
 		rand.Read(own[:]) // never fails: crypto/rand
 	}

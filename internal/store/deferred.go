@@ -12,7 +12,7 @@ import (
 func (tx *txn) storeDeferred(seq notify.Sequence, e notify.Publish) {
 	d := notify.Deferred{At: toStored(e.DeliverAt), Sequence: seq}
 	key, id := deferredKey(d), idKey(e.ID)
-	e.Key = notify.Key{} // has been recorded
+	e.Key = notify.Key{} // stored separately by recordKey
 	tx.buffer = entry.Append(tx.buffer[:0], e)
 	tx.set(key, tx.buffer)
 	tx.charge(key, len(tx.buffer))
@@ -48,12 +48,12 @@ func (tx *txn) releaseDeferred(seq notify.Sequence, e notify.Release) error {
 }
 
 // DueDeferred returns the deferred publishes that are due at now, in the order of their
-// times, at most as many as most. next is the time of the first one after these, zero if
-// there is none.
-func (s *Store) DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error) {
+// times, at most limit of them. next is the time of the first one that is not returned; zero: all
+// are returned.
+func (s *Store) DueDeferred(now time.Time, limit int) (due []notify.Deferred, next time.Time, err error) {
 	err = each(s.db, []byte{kindDeferred}, endOfKind(kindDeferred), func(k, _ []byte) (bool, error) {
 		d := deferredOf(k)
-		if d.At.After(now) || len(due) == most {
+		if d.At.After(now) || len(due) == limit {
 			next = d.At
 			return false, nil
 		}

@@ -71,7 +71,7 @@
 //	v                format of the store                       Open
 //	z                position in a cluster's journal, and      every transaction of a
 //	                 the running hash                          replicated store
-//	Z seq            running hash at a sequence                the same; the oldest one goes
+//	Z seq            running hash at a sequence                the same; the oldest is deleted
 //
 // # Locks
 //
@@ -82,7 +82,7 @@
 //
 // # Order of a transaction
 //
-// Apply commits the batch, raises the watermark, and then updates what is in memory:
+// Apply commits the batch, raises the watermark, and then updates the state in memory:
 // revocations, generations, the current snapshot, the index. Readers that see a transaction
 // in a snapshot before Apply returns must not deliver it: they bound each read by the
 // journal's durable sequence.

@@ -2,15 +2,15 @@ package store
 
 import "github.com/bellhop/bellhop/internal/notify"
 
-// evict removes the oldest notifications of a history that has more than most, because
-// the notification at seq was added, and emits them as recalled. The change to a single
-// user comes with an unread count; for readers of a shared history a Recount follows.
-func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
-	if most <= 0 || h.kept <= uint64(most) {
+// evict removes the oldest notifications of a history that exceeds limit after the notification
+// at seq was added, and emits them as recalled. The change to a single user carries an unread
+// count; readers of a shared history get a Recount. limit 0: no limit.
+func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, limit int) error {
+	if limit <= 0 || h.kept <= uint64(limit) {
 		return nil
 	}
 	c := notify.InboxChange{Sequence: seq, To: h.owner.readers(), Evicted: true}
-	for i := 0; i < maxEvictions && h.kept > uint64(most); i++ {
+	for i := 0; i < maxEvictions && h.kept > uint64(limit); i++ {
 		n, err := tx.dropOldest(h)
 		if err != nil {
 			return err
@@ -19,7 +19,7 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, most int) error {
 		if err != nil {
 			return err
 		}
-		if len(held) > 0 { // a reader of these topics must keep it
+		if len(held) > 0 { // readers of these topics keep it
 			tx.changes = append(tx.changes, notify.InboxChange{
 				Sequence: seq, To: c.To, Recalled: []string{n.ID()}, Evicted: true, HeldBy: held,
 			})

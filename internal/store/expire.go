@@ -62,11 +62,11 @@ func (tx *txn) applyCleanup(e notify.Cleanup) (more bool, err error) {
 	return more, tx.pruneReadState(left)
 }
 
-// enforceRetention removes the oldest notifications, while they are older than the
-// retention or the size limit is exceeded. It returns how many records the Cleanup may
-// still remove.
-func (tx *txn) enforceRetention(e notify.Cleanup, most int) (more bool, left int, err error) {
-	left = most
+// enforceRetention removes the oldest notifications while they are older than the retention or
+// the size limit is exceeded. It stops at limit, where a notification counts once for each user
+// and topic that has it. left is the part of limit that was not used.
+func (tx *txn) enforceRetention(e notify.Cleanup, limit int) (more bool, left int, err error) {
+	left = limit
 	err = eachNotification(tx.batch, func(n *notify.Notification) (bool, error) {
 		tooMuch := sizeLimitOf(e.MaxBytes).exceeded(&tx.state)
 		if !tooMuch && tx.at.Sub(n.Time) < e.Retention {
@@ -140,25 +140,25 @@ func (tx *txn) removeAndRecount(n *notify.Notification, bytes uint64, retention 
 	return err
 }
 
-// removeEverywhere removes n and its items from every history that still has one. It
-// returns the owners of these histories, and those among them whose readers may have
-// counted n as unread. With retention, the removal is announced as a gap to readers who
-// resume from an older cursor; expired and recalled notifications are not gaps.
-func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (holders, unread []owner, err error) {
+// removeEverywhere removes n and its items from every history that still has one. It returns
+// the owners of these histories as removed, and as unread those among them whose readers may
+// have counted n as unread. If retention is set, readers who resume from an older cursor have a
+// gap; expired and recalled notifications leave none.
+func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (removed, unread []owner, err error) {
 	for _, o := range ownersOf(n) {
-		held, wasUnread, err := tx.removeItem(o, n, retention)
+		found, wasUnread, err := tx.removeItem(o, n, retention)
 		if err != nil {
 			return nil, nil, err
 		}
-		if held { // false: the history has evicted it
-			holders = append(holders, o)
+		if found { // false: the history has evicted it
+			removed = append(removed, o)
 		}
 		if wasUnread {
 			unread = append(unread, o)
 		}
 	}
 	tx.deleteRecord(n, bytes)
-	return holders, unread, nil
+	return removed, unread, nil
 }
 
 // eachExpired calls f with the expiry keys up to now, oldest first, until f returns

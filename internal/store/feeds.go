@@ -31,8 +31,8 @@ func patternsOf(name string) []string {
 	return all
 }
 
-// parentOf returns the longest pattern with a history that matches a feed, without its
-// "*"; empty if there is none.
+// parentOf returns the longest pattern with a history that matches a feed, without its "*";
+// empty if no such pattern matches.
 func parentOf(feed string) string {
 	end := 0
 	for i, dots := 0, 0; i < len(feed) && dots < maxPatternDots; i++ {
@@ -135,8 +135,8 @@ func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 	}), err
 }
 
-// sharedItem is an item of a feed or of everyone. Marking, counting and listing by state
-// need no other record of the notification.
+// sharedItem is an item of a feed or of everyone. It has all that marking, counting and listing by
+// state need, so that these read no other record of the notification.
 type sharedItem struct {
 	id            []byte // as shortID returns it
 	time, expires int64  // milliseconds since 1970

@@ -16,7 +16,7 @@ const maxCachedHistories = 16 << 10
 // have changes that are not in the batch yet.
 type histories = cache.Map[owner, *cachedHistory]
 
-// cachedHistory is a history as the entries so far leave it.
+// cachedHistory is a history with the changes of all entries so far.
 type cachedHistory struct {
 	history
 	owner   owner
@@ -101,10 +101,10 @@ func (tx *txn) discardEmpty(h *cachedHistory) {
 	}
 }
 
-// addItem appends n to the history of o, and evicts the oldest notifications above most.
-func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, most int) error {
+// addItem appends n to the history of o, and evicts the oldest notifications above limit.
+func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, limit int) error {
 	if o.isShared() {
-		return tx.addSharedItem(o, n, t.replaces, most)
+		return tx.addSharedItem(o, n, t.replaces, limit)
 	}
 	h, err := tx.history(o)
 	if err != nil {
@@ -119,13 +119,13 @@ func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, most int) er
 	}
 	tx.buffer = appendUserItem(tx.buffer[:0], t, record)
 	tx.set(o.itemKey(n.Sequence), tx.buffer)
-	return tx.evict(h, n.Sequence, most)
+	return tx.evict(h, n.Sequence, limit)
 }
 
-// removeItem removes the item of n from the history of o; held is false if that has
-// none. wasUnread says that a reader of the history may have counted n as unread: for a
-// shared history, this is not known and assumed.
-func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (held, wasUnread bool, err error) {
+// removeItem removes the item of n from the history of o; found is false if the history has no
+// such item. wasUnread says that a reader of the history may have counted n as unread: for a
+// shared history this is not known, and true is assumed.
+func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (found, wasUnread bool, err error) {
 	key := o.keyOf(n)
 	v, err := get(tx.batch, key)
 	if err != nil || v == nil {

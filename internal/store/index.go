@@ -12,7 +12,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Bounds of the index in memory: the sequences in one generation of its cache, at some 8
+// Bounds of the index in memory: the sequences in one generation of its cache, at about 8
 // bytes each. The cache has two generations. An empty feed counts too, since a token may
 // name any number of topics that have no notifications.
 const (
@@ -32,7 +32,7 @@ type sequenceIndex struct {
 	loads map[string]*indexLoad // by feed
 
 	// broadcasts ascend. The elements that a caller of everyone may hold are not
-	// changed: the slice is appended to or replaced.
+	// changed: the slice is only appended to, or replaced.
 	broadcasts []broadcast
 }
 

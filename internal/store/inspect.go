@@ -97,15 +97,17 @@ func (s *Store) lockExisting() (unlock func() error, err error) {
 	return s.lock.Close, nil
 }
 
-// journalPath is a file next to the store with the identity of the journal that it follows:
-// if the store is damaged, the journal is still known, and that the store is a copy.
+// journalPath returns the path of the file with the identity of the journal that the store
+// follows. If the store is damaged, this file still says that the store is a copy, and of which
+// journal.
 func journalPath(dir string) string { return filepath.Join(dir, "journal") }
 
-// damagedPath is an empty file next to a replicated store in which corrupt data was found.
+// damagedPath returns the path of an empty file, which exists if corrupt data was found in a
+// replicated store.
 func damagedPath(dir string) string { return filepath.Join(dir, "damaged") }
 
-// RecordJournal records in a data directory that its store is a copy of a journal, from which
-// it can be made again. A store that is opened alone removes the record.
+// RecordJournal records in a data directory that its store is a copy of a journal and can be
+// rebuilt from it. Opening the store alone removes the record.
 func RecordJournal(dir, journal string, disk vfs.FS) error {
 	if disk == nil {
 		disk = vfs.Default
@@ -154,7 +156,7 @@ func (s *Store) noteCorruption(path string, details error) {
 		return
 	}
 	if err := writeSynced(s.fs, damagedPath(s.dir), nil); err != nil {
-		s.log.Warn("it cannot be recorded that the store is damaged", "error", err)
+		s.log.Warn("damage of the store cannot be recorded; the next start may use the damaged store", "error", err)
 	}
 }
 
@@ -172,7 +174,7 @@ func (s *Store) Fork(journal string) error {
 	return s.Adopt(journal)
 }
 
-// readFile returns the content of a file, empty if there is none.
+// readFile returns the content of a file; empty: no such file.
 func readFile(disk vfs.FS, path string) (string, error) {
 	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -185,7 +187,7 @@ func readFile(disk vfs.FS, path string) (string, error) {
 	return string(b), errors.Join(err, f.Close())
 }
 
-// removeFile removes a file if there is one.
+// removeFile removes a file, if it exists.
 func removeFile(disk vfs.FS, path string) error {
 	if err := disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", path, err)

@@ -91,8 +91,8 @@ func (m intervalSet) after(seq notify.Sequence) intervalSet {
 	return m
 }
 
-// join appends i, which is behind m, and merges it with the last interval if that
-// continues in i.
+// join appends i, which begins after the end of m. It merges i with the last interval if they
+// touch and have the same state.
 func (m intervalSet) join(i interval) intervalSet {
 	if last := len(m) - 1; last >= 0 && m[last].to+1 == i.from && m[last].sameAs(i) {
 		m[last].to = i.to
@@ -128,9 +128,9 @@ func (m intervalSet) differingFrom(wider intervalSet) intervalSet {
 	})
 }
 
-// apply returns m with verb applied at a time within ranges, of which only from and to
-// count. Sequences without an interval in m count as unread. With onlyExisting, they get
-// no interval.
+// apply returns m with verb applied at a time within ranges, whose read state is ignored.
+// Sequences without an interval in m count as unread. If onlyExisting is set, they get no
+// interval.
 func (m intervalSet) apply(ranges intervalSet, verb notify.Verb, at time.Time, onlyExisting bool) intervalSet {
 	return combine(m, ranges, func(own, in *interval) (interval, bool) {
 		switch {
@@ -216,7 +216,7 @@ func readIntervals(b []byte) (intervalSet, error) {
 	for r := pack.NewReader(b); r.Len() > 0; {
 		i := interval{from: last + notify.Sequence(r.Uint())}
 		i.to = i.from + notify.Sequence(r.Uint())
-		i.read, i.archived = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // what append has put there
+		i.read, i.archived = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // written by append
 		if r.Err() != nil {
 			return nil, r.Err()
 		}
@@ -225,7 +225,8 @@ func readIntervals(b []byte) (intervalSet, error) {
 	return m, nil
 }
 
-// pruned returns m without the intervals in whose range there is no key made by key.
+// pruned returns m without the intervals of removed notifications: those in whose range r has no
+// key. key returns the key of a notification at a sequence.
 func (m intervalSet) pruned(r pebble.Reader, key func(notify.Sequence) []byte) (pruned intervalSet, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: key(0), UpperBound: key(^notify.Sequence(0))})
 	if err != nil {

@@ -16,10 +16,9 @@ type userItem struct {
 	replaces       string
 }
 
-// inlineMarker is the prefix of a user item that contains the record, and of the value at
-// the notification's own key that names the user with this item. Neither begins so
-// otherwise: it is an uvarint that is longer than necessary, which AppendUvarint never
-// writes.
+// inlineMarker is the prefix of a user item that contains the record, and of the value at the
+// notification's own key that names the user with this item. No other value begins with it: it
+// is an uvarint that is longer than necessary, which AppendUvarint never writes.
 func inlineMarker() []byte { return []byte{0x80, 0} }
 
 // appendUserItem encodes t. The record of a notification to a single user is part of the
@@ -40,14 +39,14 @@ func appendUserItem(dst []byte, t userItem, record []byte) []byte {
 
 // readUserItem decodes an item. The record is a part of b, and nil if it is not in the
 // item.
-func readUserItem(b []byte) (t userItem, itself []byte, err error) {
+func readUserItem(b []byte) (t userItem, record []byte, err error) {
 	if len(b) == 0 {
 		return userItem{}, nil, nil
 	}
-	rest, isInside := bytes.CutPrefix(b, inlineMarker())
+	rest, isInlined := bytes.CutPrefix(b, inlineMarker())
 	r := pack.NewReader(rest)
 	t = userItem{read: r.Millis(), archived: r.Millis()}
-	if !isInside {
+	if !isInlined {
 		t.replaces = string(r.Rest())
 		return t, nil, r.Err()
 	}
@@ -72,7 +71,7 @@ func appendInlineRef(dst []byte, u notify.UserID) []byte {
 	return append(append(dst, inlineMarker()...), u...)
 }
 
-// readRecordOf returns the record of the notification at seq, nil if there is none.
+// readRecordOf returns the record of the notification at seq; nil: no such notification.
 func readRecordOf(r pebble.Reader, seq notify.Sequence) ([]byte, error) {
 	b, err := get(r, sequenceKey(kindNotification, seq))
 	if err != nil {
@@ -84,8 +83,8 @@ func readRecordOf(r pebble.Reader, seq notify.Sequence) ([]byte, error) {
 // resolveRecord returns the record of the notification at seq, given the value b of its
 // own key: b, or the record in the item to which b refers.
 func resolveRecord(r pebble.Reader, seq notify.Sequence, b []byte) ([]byte, error) {
-	user, isElsewhere := bytes.CutPrefix(b, inlineMarker())
-	if !isElsewhere {
+	user, isRef := bytes.CutPrefix(b, inlineMarker())
+	if !isRef {
 		return b, nil
 	}
 	b, err := get(r, ofUser(notify.UserID(user)).itemKey(seq))

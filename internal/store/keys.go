@@ -77,7 +77,7 @@ func deferredKey(d notify.Deferred) []byte {
 
 // deferredOf decodes the key of a deferred publish.
 func deferredOf(key []byte) notify.Deferred {
-	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC() //nolint:gosec // what deferredKey has put there
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC() //nolint:gosec // written by deferredKey
 	return notify.Deferred{At: at, Sequence: sequenceOf(key)}
 }
 
@@ -89,9 +89,9 @@ func ticketKey(hash [32]byte) []byte {
 	return append([]byte{kindTicket}, hash[:]...)
 }
 
-// The second letter of a revocation's key: the kind of what is revoked.
+// The second letter of the key of a revocation.
 const (
-	revokedUser  = 'u'
+	revokedUser  = 'u' // all tokens of a user
 	revokedToken = 'j' // a token of any issuer
 	revokedOf    = 'i' // a token of one issuer
 )
@@ -143,5 +143,5 @@ func expiryOf(key []byte) (t time.Time, kind byte, ref []byte) {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:9]))), key[9], key[10:] //nolint:gosec // what expiryKey has put there
 }
 
-// endOfKind returns the first key behind all keys of a kind.
+// endOfKind returns the first key after all keys of a kind.
 func endOfKind(kind byte) []byte { return []byte{kind + 1} }

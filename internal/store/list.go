@@ -11,13 +11,13 @@ import (
 type List struct {
 	Notifications []notify.Notification // as the reader sees them
 
-	// Next is the sequence before which the next page begins, 0 if there is none. It may
-	// be lower than that of the last notification, and a page may be empty.
+	// Next is the sequence before which the next page begins; 0: this is the last page. It
+	// may be lower than the sequence of the last notification, and a page may be empty.
 	Next notify.Sequence
 }
 
-// maxListReads is the maximum of notifications that a page reads, whatever state it
-// lists: of a hundred thousand read ones, none may be unread.
+// maxListReads is the maximum of notifications that a page reads, in the listed state or not. It
+// bounds a list of unread notifications if a hundred thousand are read and none is unread.
 const maxListReads = 10_000
 
 // listBytes is the content at which a page is full. Hundreds of requests may read at
@@ -43,12 +43,12 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 	}
 	var list List
 	bytes := 0
-	for looks := 0; ; looks++ {
+	for reads := 0; ; reads++ {
 		seq, ok := t.next()
 		if !ok {
 			return list, t.err()
 		}
-		if looks == maxListReads {
+		if reads == maxListReads {
 			list.Next = seq + 1
 			return list, nil
 		}

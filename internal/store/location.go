@@ -21,8 +21,8 @@ func (p location) append(dst []byte) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(p.sequence))
 }
 
-// locate returns the location of the notification with an ID; ok is false if there is
-// none.
+// locate returns the location of the notification with an ID; ok is false if no notification
+// has it.
 func locate(r pebble.Reader, id string) (p location, ok bool, err error) {
 	b, err := get(r, idKey(id))
 	switch {

@@ -48,7 +48,7 @@ type markOp struct {
 	readsLeft   int      // number of notifications that may still be read
 }
 
-// markIDs marks the notifications with these IDs. It writes each interval set once.
+// markIDs marks the notifications of m.IDs. It writes each interval set once.
 func (m *markOp) markIDs() error {
 	seen := make(map[string]bool, len(m.IDs))
 	found := collected{feeds: map[string]intervalSet{}, blocks: map[uint64]intervalSet{}}
@@ -111,8 +111,8 @@ func (m *markOp) markOne(id string, found *collected) error {
 	case n.Audience == notify.AudienceUser:
 		return m.markUserItem(id, p.sequence)
 	}
-	held, err := m.canRead(&n)
-	if err != nil || !held {
+	visible, err := m.canRead(&n)
+	if err != nil || !visible {
 		return err
 	}
 	return m.collect(&n, found)
@@ -188,7 +188,7 @@ func (m *markOp) sharedState(n *notify.Notification) (userItem, error) {
 	return m.state.singleItem(string(n.Topics[0]), n.Sequence)
 }
 
-// canRead reports whether the reader can see n, which is a shared notification.
+// canRead reports whether the shared notification n is visible to the reader.
 func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 	if n.Audience == notify.AudienceAll {
 		has, err := m.has(everyone().keyOf(n))

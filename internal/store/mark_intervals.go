@@ -4,7 +4,8 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// markFeed marks a feed's notifications to one topic, within ranges.
+// markFeed marks a feed's notifications to one topic, within ranges. If onlyExisting is set, it
+// marks only those within existing intervals of the feed.
 func (m *markOp) markFeed(feed string, ranges intervalSet, onlyExisting bool) error {
 	own, err := m.state.ownIntervals(feed)
 	if err != nil {
@@ -30,6 +31,7 @@ func (m *markOp) markFeed(feed string, ranges intervalSet, onlyExisting bool) er
 	return m.err
 }
 
+// markEveryone marks notifications to everyone, within ranges.
 func (m *markOp) markEveryone(ranges intervalSet) error {
 	own, err := m.state.everyoneIntervals()
 	if err != nil {
@@ -63,10 +65,11 @@ func (m *markOp) markBlock(number uint64, ranges intervalSet) error {
 	return m.err
 }
 
-// pruned returns next without the intervals of removed notifications. It does so only
-// when next has grown by pruneInterval, since it takes a seek for each interval.
-func (m *markOp) pruned(next intervalSet, had int, key func(notify.Sequence) []byte) (intervalSet, error) {
-	if len(next)/pruneInterval <= had/pruneInterval {
+// pruned returns next without the intervals of removed notifications, if next has grown past a
+// multiple of pruneInterval; otherwise it returns next. Pruning takes a seek for each interval.
+// before is the number of intervals that the set had.
+func (m *markOp) pruned(next intervalSet, before int, key func(notify.Sequence) []byte) (intervalSet, error) {
+	if len(next)/pruneInterval <= before/pruneInterval {
 		return next, nil
 	}
 	return next.pruned(m.batch, key)
@@ -86,23 +89,23 @@ func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
 	m.charge(key, len(m.buffer))
 }
 
-// pruneFeeds looks at a few of the feeds that the user has marked, and deletes the
-// intervals of those without notifications.
+// pruneFeeds checks the next few feeds that the user has marked, and deletes the intervals of
+// feeds without notifications. It stores the position at which the next call continues.
 func (m *markOp) pruneFeeds() error {
-	place := readFeedKey(m.Reader.User, "")
-	from, err := get(m.batch, place)
+	position := readFeedKey(m.Reader.User, "")
+	from, err := get(m.batch, position)
 	if err != nil {
 		return err
 	}
-	var seen []string
+	var checked []string
 	err = m.state.eachUnder("", string(from)+"\x00", func(feed string, _ intervalSet) (bool, error) {
-		seen = append(seen, feed)
-		return len(seen) < maxPrunedPerMark, nil
+		checked = append(checked, feed)
+		return len(checked) < maxPrunedPerMark, nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, feed := range seen {
+	for _, feed := range checked {
 		h, err := m.history(ofFeed(feed))
 		if err != nil {
 			return err
@@ -117,13 +120,13 @@ func (m *markOp) pruneFeeds() error {
 		}
 	}
 	if from != nil {
-		m.refund(place, len(from))
-		m.remove(place)
+		m.refund(position, len(from))
+		m.remove(position)
 	}
-	if len(seen) == maxPrunedPerMark { // otherwise the next call starts at the first feed
-		last := []byte(seen[len(seen)-1])
-		m.set(place, last)
-		m.charge(place, len(last))
+	if len(checked) == maxPrunedPerMark { // otherwise the next call starts at the first feed
+		last := []byte(checked[len(checked)-1])
+		m.set(position, last)
+		m.charge(position, len(last))
 	}
 	return m.err
 }

@@ -6,9 +6,10 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// A Mark up to a sequence takes several entries if it changes much. It continues where
-// the last one has stopped: in a task, at a sequence. Tasks are done in the order of
-// their names, so that tasks which appear or disappear between two entries do no harm.
+// A Mark up to a sequence takes several entries if it changes many notifications. Its work is
+// divided into tasks. Each entry returns a position, which is a task and a sequence, and the next
+// entry continues there. Tasks run in the order of their names, so that a task that appears or
+// disappears between two entries does not make others run twice or not at all.
 const (
 	taskOwn      = "a"
 	taskEveryone = "b"
@@ -96,7 +97,7 @@ func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPosition, e
 	if !strings.HasPrefix(m.From.Task, name) {
 		from = ""
 	}
-	var feeds []string // collected first: the records must not change during the iteration
+	var feeds []string // collected before any is marked: the records must not change during the iteration
 	err = m.state.eachUnder(strings.TrimSuffix(pattern, "*"), from, func(feed string, _ intervalSet) (bool, error) {
 		if feed != pattern {
 			feeds = append(feeds, feed)
@@ -117,7 +118,7 @@ func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPosition, e
 func (m *markOp) userUpTo(after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	o := ofUser(m.Reader.User)
 	type one struct{ key, value []byte }
-	var all []one // collected first: the items must not change during the iteration
+	var all []one // collected before any is marked: the items must not change during the iteration
 	done, reached = true, after
 	if after >= m.Through {
 		return after, true, nil
@@ -196,8 +197,8 @@ func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func
 	return m.Through, true, nil
 }
 
-// intervalsUpTo marks a feed's notifications to one topic in one interval. With
-// onlyExisting, it marks only where the feed has intervals.
+// intervalsUpTo marks a feed's notifications to one topic in one interval. If onlyExisting is set,
+// it marks only those within existing intervals of the feed.
 func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting bool) (reached notify.Sequence, done bool, err error) {
 	own, err := m.state.ownIntervals(feed)
 	if err != nil {

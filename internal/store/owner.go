@@ -122,8 +122,8 @@ func ownerOf(b []byte) (owner, error) {
 	return owner{b[0], string(b[3 : 3+int(binary.BigEndian.Uint16(b[1:]))])}, nil
 }
 
-// endOfPrefix returns the first key behind all keys with a prefix, whose last byte is
-// below 255.
+// endOfPrefix returns the first key after all keys with a prefix. The last byte of the prefix must
+// be below 255.
 func endOfPrefix(prefix []byte) []byte {
 	k := slices.Clone(prefix)
 	k[len(k)-1]++

@@ -16,12 +16,12 @@ type Page struct {
 	// Changes are read-state changes and recalls in the same range of sequences.
 	Changes []notify.InboxChange
 
-	// End is the sequence up to which the page is complete: the one that was asked for,
-	// or where the page was full.
+	// End is the sequence up to which the page is complete: the upTo of the call, or the
+	// last sequence of a full page.
 	End notify.Sequence
 
 	// Removed is the highest sequence that retention has removed from the reader's
-	// history, 0 if there is none. A reader with an earlier cursor has a gap.
+	// history, 0 if it has removed none. A reader with an earlier cursor has a gap.
 	Removed notify.Sequence
 }
 

@@ -10,17 +10,16 @@ import (
 // readStateRecord is a key of read state with its value.
 type readStateRecord struct{ key, value []byte }
 
-// pruneReadState deletes read state of notifications that are removed. It looks at
-// records with about most intervals in all, and continues where the last call has
-// stopped. A Mark prunes the records of its own user; this is for users who no longer
-// mark anything.
-func (tx *txn) pruneReadState(most int) error {
-	place := []byte{kindPruned}
-	from, err := get(tx.batch, place)
+// pruneReadState deletes read state of removed notifications. It checks records with about limit
+// intervals in all, and continues after the last record of the previous call. A Mark prunes the
+// records of its own user; pruneReadState is for users who no longer mark anything.
+func (tx *txn) pruneReadState(limit int) error {
+	position := []byte{kindPruned}
+	from, err := get(tx.batch, position)
 	if err != nil {
 		return err
 	}
-	records, done, err := tx.readStateRecords(from, most)
+	records, done, err := tx.readStateRecords(from, limit)
 	if err != nil {
 		return err
 	}
@@ -30,34 +29,34 @@ func (tx *txn) pruneReadState(most int) error {
 		}
 	}
 	if done { // the next call starts at the first record
-		tx.remove(place)
+		tx.remove(position)
 	} else {
-		tx.set(place, records[len(records)-1].key)
+		tx.set(position, records[len(records)-1].key)
 	}
 	return tx.err
 }
 
-// readStateRecords returns the records of read state after a key; done says that no more
-// follow.
-func (tx *txn) readStateRecords(behind []byte, most int) (records []readStateRecord, done bool, err error) {
+// readStateRecords returns the records of read state after a key, with about limit intervals in
+// all; done says that no more follow.
+func (tx *txn) readStateRecords(after []byte, limit int) (records []readStateRecord, done bool, err error) {
 	for _, kind := range [...]byte{kindReadEveryone, kindReadFeed, kindReadMulti} {
 		lower := []byte{kind}
-		if bytes.Compare(behind, endOfKind(kind)) >= 0 {
+		if bytes.Compare(after, endOfKind(kind)) >= 0 {
 			continue
 		}
-		if bytes.Compare(behind, lower) >= 0 {
-			lower = append(bytes.Clone(behind), 0)
+		if bytes.Compare(after, lower) >= 0 {
+			lower = append(bytes.Clone(after), 0)
 		}
 		err = each(tx.batch, lower, endOfKind(kind), func(k, v []byte) (bool, error) {
-			if most <= 0 {
+			if limit <= 0 {
 				return false, nil
 			}
 			records = append(records, readStateRecord{bytes.Clone(k), bytes.Clone(v)})
 			m, err := readIntervalsAt(k, v)
-			most -= max(1, len(m))
+			limit -= max(1, len(m))
 			return true, err
 		})
-		if err != nil || most <= 0 {
+		if err != nil || limit <= 0 {
 			return records, false, err
 		}
 	}

@@ -108,13 +108,13 @@ func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 // size returns the bytes that a notification takes: its record, its location, its item in
 // each history, its expiry and its reference count.
 func size(n *notify.Notification, record []byte) uint64 {
-	const key, perName, end, holders = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
+	const key, perName, expiry, refCount = 1 + 8, 2, 1 + 8 + 1 + 8, 1 + 8 + 8
 	total := uint64(len(record) + key + locationBytes)
 	if !n.Expires.IsZero() {
-		total += end
+		total += expiry
 	}
 	if len(n.Users)+len(n.Topics) > 1 {
-		total += holders
+		total += refCount
 	}
 	for _, u := range n.Users {
 		total += uint64(key + perName + len(u))
@@ -132,7 +132,8 @@ func notificationExpiryKey(n *notify.Notification) []byte {
 	return expiryKey(n.Expires, kindNotification, binary.BigEndian.AppendUint64(nil, uint64(n.Sequence)))
 }
 
-// dropReference records that one history no longer has n, and deletes n when none has it.
+// dropReference decrements the reference count of n after one history has removed it, and deletes
+// n when no history has it.
 func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 	if owners := len(n.Users) + len(n.Topics); owners > 1 {
 		key := sequenceKey(kindRefCount, n.Sequence)
@@ -140,12 +141,12 @@ func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 		if err != nil {
 			return err
 		}
-		holders := uint64(owners)
+		refs := uint64(owners)
 		if b != nil {
-			holders = binary.BigEndian.Uint64(b)
+			refs = binary.BigEndian.Uint64(b)
 		}
-		if holders > 1 {
-			tx.set(key, binary.BigEndian.AppendUint64(nil, holders-1))
+		if refs > 1 {
+			tx.set(key, binary.BigEndian.AppendUint64(nil, refs-1))
 			return nil
 		}
 	}
@@ -174,8 +175,7 @@ func (tx *txn) notification(seq notify.Sequence) (notify.Notification, uint64, e
 	return n, size(&n, b), err
 }
 
-// readerNotification reads the record at seq without the list of users. There must be
-// one.
+// readerNotification reads the record at seq, which must exist, without the list of users.
 func (tx *txn) readerNotification(seq notify.Sequence) (notify.Notification, error) {
 	b, err := readRecordOf(tx.batch, seq)
 	if err != nil {

@@ -4,9 +4,9 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// recall removes a notification from every history, and emits the change to the readers
-// who had it. A deferred one has no readers yet. A notification with a user or topic
-// outside e.Within is answered as if it did not exist.
+// recall removes a notification from every history, and emits the change to the readers of these
+// histories. A deferred notification has no readers yet. If a user or topic of the notification
+// is outside e.Within, the verdict is the same as for an unknown ID.
 func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 	p, ok, err := locate(tx.batch, e.ID)
 	if err == nil && ok {
@@ -30,13 +30,13 @@ func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 	if err != nil {
 		return err
 	}
-	holders, _, err := tx.removeEverywhere(&n, bytes, false)
+	removed, _, err := tx.removeEverywhere(&n, bytes, false)
 	if err != nil {
 		return err
 	}
 	c := notify.InboxChange{Sequence: seq, Recalled: []string{n.ID()}}
-	tx.emitRecalled(c, holders)
-	for _, o := range withPatterns(holders) {
+	tx.emitRecalled(c, removed)
+	for _, o := range withPatterns(removed) {
 		if err := tx.addChange(o, &c, e.Keep); err != nil {
 			return err
 		}

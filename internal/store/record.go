@@ -9,8 +9,8 @@ import (
 	"github.com/bellhop/bellhop/internal/pack"
 )
 
-// errCorrupt reports bytes that this package has not written. Pebble's checksums find
-// damage by the disk.
+// errCorrupt reports a record that cannot be decoded. Pebble's checksums find damage by
+// the disk before a record is decoded.
 var errCorrupt = pack.ErrMalformed
 
 // extended is the first byte of a notification with a collapse key or topics. All others
@@ -35,8 +35,8 @@ func readNotification(seq notify.Sequence, b []byte) (notify.Notification, error
 	return readAs(seq, b, true)
 }
 
-// readForReader decodes a notification without its users, of which there may be a
-// thousand. A reader must not see the other ones.
+// readForReader decodes a notification without its users: a reader must not see the other
+// users, and there may be a thousand.
 func readForReader(seq notify.Sequence, b []byte) (notify.Notification, error) {
 	return readAs(seq, b, false)
 }
@@ -67,8 +67,8 @@ func readAs(seq notify.Sequence, b []byte, withUsers bool) (notify.Notification,
 	return n, r.Err()
 }
 
-// history is the record of an owner: the number of its items, and what retention has
-// removed.
+// history is the record of an owner: the number of its items and changes, and how far retention
+// has removed them.
 type history struct {
 	kept   uint64 // number of notifications
 	unread uint64 // number of unread ones, if the owner is a user
@@ -95,7 +95,7 @@ func (h *history) noteRemoved(n *notify.Notification) {
 	}
 }
 
-// isEmpty reports whether h has nothing that must be remembered.
+// isEmpty reports whether the record of h can be deleted: all of its fields but newest are zero.
 func (h history) isEmpty() bool {
 	h.newest = 0
 	return h == history{}
@@ -142,7 +142,7 @@ func readUsedKey(b []byte) (usedKey, error) {
 	r := pack.NewReader(b)
 	k := usedKey{at: r.Millis()}
 	copy(k.fingerprint[:], r.Bytes(32))
-	k.receipt = notify.Receipt{Recipients: int(r.Uint()), ID: string(r.Rest())} //nolint:gosec // what append has put there
+	k.receipt = notify.Receipt{Recipients: int(r.Uint()), ID: string(r.Rest())} //nolint:gosec // written by append
 	return k, r.Err()
 }
 
@@ -171,7 +171,7 @@ func (s state) append(dst []byte) []byte {
 func readState(b []byte) (state, error) {
 	r := pack.NewReader(b)
 	s := state{last: notify.Sequence(r.Uint()), bytes: r.Uint(), other: r.Uint(), truncated: notify.Sequence(r.Uint())}
-	s.time, s.rules = r.Millis(), uint32(r.Uint()) //nolint:gosec // what append has put there
+	s.time, s.rules = r.Millis(), uint32(r.Uint()) //nolint:gosec // written by append
 	return s, r.Err()
 }
 

@@ -14,12 +14,12 @@ import (
 	"github.com/bellhop/bellhop/internal/pack"
 )
 
-// A replicated store follows the journal of a cluster, which keeps what the store may lose.
-// Therefore its transactions are not synced, and it has no watermark. Each transaction
-// contains the position in the journal up to which it was applied, and the running hash:
-// after a power cut, the store is that of an earlier position, where the journal goes on.
+// A replicated store follows the journal of a cluster. Its transactions are not synced, and it
+// has no watermark, because entries that it loses are applied again from the journal. Each
+// transaction contains the position in the journal up to which entries were applied, and the
+// running hash: after a power cut, the store has an earlier position, and continues from there.
 
-// replica is what a replicated store knows about its journal.
+// replica is the position of a replicated store in its journal, and the running hash.
 type replica struct {
 	position notify.Position
 	hash     notify.RunningHash // after the last entry
@@ -28,7 +28,7 @@ type replica struct {
 
 // replication is the part of a transaction that concerns the journal of a cluster.
 type replication struct {
-	position notify.Position // once the transaction is applied
+	position notify.Position // after the transaction
 	hash     notify.RunningHash
 	buffer   []byte
 }
@@ -103,7 +103,7 @@ func (tx *txn) setPosition() {
 	tx.set([]byte{kindPosition}, tx.buffer)
 }
 
-// committed notes a transaction that was committed.
+// committed updates r after a transaction was committed.
 func (r *replica) committed(done *replication, last notify.Sequence) {
 	r.position, r.hash = done.position, done.hash
 	if kept := last / hashEvery * hashEvery; kept > 0 {
@@ -138,7 +138,7 @@ func (s *Store) loadReplica(replicated bool) (err error) {
 		if s.replica.position == (notify.Position{}) {
 			return nil
 		}
-		s.log.Warn("the store has followed the journal of a cluster, and goes on alone", "journal", s.replica.position.Journal)
+		s.log.Warn("the store followed the journal of a cluster and now leaves it; it continues alone", "journal", s.replica.position.Journal)
 		return s.leave()
 	}
 	return each(s.db, []byte{kindHash}, endOfKind(kindHash), func(k, _ []byte) (bool, error) {
@@ -158,8 +158,8 @@ func (s *Store) leave() error {
 	return b.Commit(pebble.Sync)
 }
 
-// removeWatermark removes the watermark of a store that was not replicated before. A
-// replicated store may lose its end without any loss.
+// removeWatermark removes the watermark of a store that was not replicated before. In a replicated
+// store, missing newest entries are no loss.
 func (s *Store) removeWatermark() error {
 	return removeFile(s.fs, watermarkPath(s.dir))
 }

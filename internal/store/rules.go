@@ -20,8 +20,8 @@ import (
 // not have. A program that changes a rule raises notify.RulesVersion, keeps the earlier
 // rules as well as the new ones, and chooses by state.rules, so that it can join nodes that
 // still run the earlier program. A new kind of entry, or a new field, is such a change.
-// A lifetime must not be changed while records found by it are in the store: expiryKey is
-// computed from it again when a record is removed.
+// A lifetime must not be changed while the store has records with it: when a record is removed,
+// its expiry key is computed from the lifetime again.
 //
 // Settings, such as retention and the maximum of notifications in a history, are no
 // rules: each entry carries those that it depends on.
@@ -37,7 +37,7 @@ const (
 	patternChangesFactor = 32
 
 	// maxEvictions is the maximum of notifications that one publish evicts from a history.
-	// Usually it is one, but more are due after fewer are kept than before.
+	// Usually it evicts one, and more after the limit of the history was lowered.
 	maxEvictions = 100
 
 	// maxExpirations is the maximum of records that one Cleanup removes, give or take one
@@ -56,7 +56,7 @@ const (
 	pruneInterval = 32
 
 	// maxPrunedPerMark is the maximum of a user's records that a Mark checks when it adds
-	// one, so that few are about notifications that are gone.
+	// one, so that few records are about removed notifications.
 	maxPrunedPerMark = 2
 
 	// maxPatternDots is the maximum of dots in a pattern that has a history. A topic may

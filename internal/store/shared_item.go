@@ -10,7 +10,7 @@ import (
 
 // addSharedItem appends n to the history of a topic or of everyone, and to those of the
 // patterns that match the topic.
-func (tx *txn) addSharedItem(o owner, n *notify.Notification, replaces string, most int) error {
+func (tx *txn) addSharedItem(o owner, n *notify.Notification, replaces string, limit int) error {
 	h, err := tx.history(o)
 	if err != nil {
 		return err
@@ -21,7 +21,7 @@ func (tx *txn) addSharedItem(o owner, n *notify.Notification, replaces string, m
 			return err
 		}
 	}
-	return tx.evict(h, n.Sequence, most)
+	return tx.evict(h, n.Sequence, limit)
 }
 
 func (tx *txn) addPatternItems(topic owner, n *notify.Notification, replaces string) error {
@@ -79,9 +79,9 @@ func (tx *txn) deleteSharedItem(h *cachedHistory, n *notify.Notification, retent
 	}
 }
 
-// removeSharedItem removes n from the history of a topic or of everyone. It also removes
-// n from the patterns that match the topic, unless another topic of n that they match
-// still has it.
+// removeSharedItem removes n from the history of a topic or of everyone. It also removes n from
+// the patterns that match the topic, except from those that match another topic that still has
+// n.
 func (tx *txn) removeSharedItem(o owner, n *notify.Notification, retention bool) error {
 	h, err := tx.history(o)
 	if err != nil {
@@ -92,11 +92,11 @@ func (tx *txn) removeSharedItem(o owner, n *notify.Notification, retention bool)
 		return nil
 	}
 	for _, p := range patternsOf(o.name) {
-		held, err := tx.patternHas(notify.TopicPattern(p), n)
+		has, err := tx.patternHas(notify.TopicPattern(p), n)
 		if err != nil {
 			return err
 		}
-		if held {
+		if has {
 			continue
 		}
 		of, err := tx.history(ofFeed(p))
@@ -154,9 +154,9 @@ func orCorrupt(seq notify.Sequence) error {
 	return nil
 }
 
-// firstIn returns the first sequence after another one that o has, 0 if there is none.
-func firstIn(r pebble.Reader, o owner, behind notify.Sequence) (seq notify.Sequence, err error) {
-	err = each(r, o.itemKey(behind+1), o.itemKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
+// firstIn returns the sequence of the first item of o after a sequence; 0: no item follows.
+func firstIn(r pebble.Reader, o owner, after notify.Sequence) (seq notify.Sequence, err error) {
+	err = each(r, o.itemKey(after+1), o.itemKey(^notify.Sequence(0)), func(k, _ []byte) (bool, error) {
 		seq = sequenceOf(k)
 		return false, nil
 	})

@@ -16,8 +16,8 @@ type snapshot struct {
 	applied   notify.Sequence // no later sequence can be read in the snapshot
 	truncated notify.Sequence // a reader with an earlier cursor may have a gap
 
-	owner   *snapshots
-	holders int // guarded by the mu of snapshots
+	owner *snapshots
+	refs  int // number of references, of readers and of snapshots.current; guarded by the mu of snapshots
 }
 
 // snapshots holds the current snapshot. It is created by the first reader after a commit.
@@ -36,12 +36,12 @@ func (s *snapshots) acquire() *snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil {
-		v := &snapshot{Snapshot: s.db.NewSnapshot(), owner: s, holders: 1} // one reference of the reader, added below, and one for being current
+		v := &snapshot{Snapshot: s.db.NewSnapshot(), owner: s, refs: 1} // the reference of s.current; that of the reader is added below
 		v.applied = notify.Sequence(s.applied.Load())
 		v.truncated = notify.Sequence(s.truncated.Load())
 		s.current = v
 	}
-	s.current.holders++
+	s.current.refs++
 	return s.current
 }
 
@@ -58,8 +58,8 @@ func (s *snapshots) retire() {
 
 func (s *snapshot) release() {
 	s.owner.mu.Lock()
-	s.holders--
-	last := s.holders == 0
+	s.refs--
+	last := s.refs == 0
 	s.owner.mu.Unlock()
 	if last {
 		_ = s.Close() // never fails

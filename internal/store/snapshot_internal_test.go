@@ -37,10 +37,10 @@ func TestReadersShareASnapshotUntilTheNextCommit(t *testing.T) {
 	assert.True(t, shows(third, 2))
 	assert.EqualValues(t, 2, third.applied)
 	first.release()
-	assert.Zero(t, first.holders)
+	assert.Zero(t, first.refs)
 	third.release()
-	assert.Equal(t, 1, third.holders, "the current snapshot is kept for the next reader")
+	assert.Equal(t, 1, third.refs, "the current snapshot is kept for the next reader")
 	publish(3)
-	assert.Zero(t, third.holders)
+	assert.Zero(t, third.refs)
 	require.NoError(t, s.Close(), "Pebble fails if a snapshot is open")
 }

@@ -99,8 +99,8 @@ type Store struct {
 // ErrInUse says that another process has the data directory open.
 var ErrInUse = errors.New("another process is using the data directory")
 
-// Open opens the store in dir, and creates it if there is none. If another process has it
-// open, the error is ErrInUse.
+// Open opens the store in dir, and creates it if the directory has none. If another process
+// has it open, the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations, replicated: o.Replicated}
 	if s.generations == nil {

@@ -87,13 +87,13 @@ func (t *timeline) removed() (highest notify.Sequence) {
 	return highest
 }
 
-// readChanges reads the first changes of each owner, at most as many as most.
-func (t *timeline) readChanges(most int) error {
+// readChanges reads the first changes of each owner, at most limit of each.
+func (t *timeline) readChanges(limit int) error {
 	for i, h := range t.histories {
 		if h.changes == 0 {
 			continue
 		}
-		left := most
+		left := limit
 		o := t.owners[i]
 		err := each(t.snapshot, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
 			c, err := readChange(sequenceOf(k), v)
@@ -219,7 +219,7 @@ func (t *timeline) next() (seq notify.Sequence, ok bool) {
 }
 
 // changeAt returns the change at seq, which next has returned, and moves on. ok is false
-// if there is none.
+// if no change is at seq.
 func (t *timeline) changeAt(seq notify.Sequence) (c notify.InboxChange, ok bool) {
 	if len(t.changes) == 0 || t.changes[0].Sequence != seq {
 		return c, false

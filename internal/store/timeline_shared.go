@@ -63,7 +63,7 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 		}
 		had, err = t.state.singleItem(topic, seq)
 	case fromMillis(e.time).Before(t.reader.Since):
-		return nil, nil //nolint:nilnil // it is hidden
+		return nil, nil //nolint:nilnil // hidden from the reader
 	default:
 		m, failed := t.state.everyoneIntervals()
 		i, _ := m.find(seq)

@@ -8,11 +8,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Unread returns the number of notifications of r up to a sequence that are neither read
-// nor archived. An expired notification counts until a Cleanup removes it. Every connection
-// asks, so the work depends on what the user has marked, and not on the number of topics
-// or notifications. The exception are notifications to several topics: for a reader of
-// several feeds with such notifications, their sequences are merged.
+// Unread returns the number of notifications of r up to a sequence that are neither read nor
+// archived. An expired notification counts until a Cleanup removes it. Unread is called for every
+// connection, so the work depends on the number of intervals of the user, and not on that of topics
+// or notifications. Notifications to several topics are an exception: for a reader of several
+// feeds with such notifications, their sequences are merged.
 func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	v := s.snapshots.acquire()
 	defer v.release()

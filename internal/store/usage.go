@@ -32,11 +32,11 @@ func (tx *txn) setExpiry(end []byte) error {
 
 func recordBytes(key []byte, value int) uint64 { return uint64(len(key) + value) } //nolint:gosec // lengths
 
-// sizeLimit is the limit on all bytes. Notifications may use all of it that the rest
-// leaves, and at least half.
+// sizeLimit is the limit on all bytes. Notifications may use the part that other records leave,
+// and at least half.
 type sizeLimit uint64
 
-// sizeLimitOf returns the limit of an entry; 0 means that there is none.
+// sizeLimitOf returns the limit of an entry; 0: no limit.
 func sizeLimitOf(limit int64) sizeLimit { return sizeLimit(max(0, limit)) }
 
 // exceeded reports whether the oldest notifications must be removed. Other records count
@@ -49,7 +49,7 @@ func (b sizeLimit) exceeded(s *state) bool {
 // records take more than a quarter of the limit.
 func (b sizeLimit) discardsEmpty(s *state) bool { return b > 0 && s.other > uint64(b)/4 }
 
-// errFull refuses what retention could not remove again.
+// errFull refuses records that retention cannot remove.
 var errFull = notify.Errorf(notify.ErrUnavailable, "idempotency keys, deferred publishes and the like have taken half of the store's limit; "+
 	"try again when some have ended, or publish without a key and without deliver_at")
 

@@ -173,8 +173,8 @@ func (s *userState) multiItem(seq notify.Sequence) (userItem, error) {
 // maxPreloaded is the maximum of feeds that preload reads.
 const maxPreloaded = 256
 
-// preload reads the intervals of all feeds under a pattern, of which there are usually
-// few, so that they are not looked up topic by topic.
+// preload reads the intervals of all feeds under a pattern at one time, instead of a lookup for
+// each topic. Usually only few feeds have intervals.
 func (s *userState) preload(pattern string) error {
 	prefix := strings.TrimSuffix(pattern, "*")
 	n := 0

@@ -74,7 +74,7 @@ type watermark struct {
 	unsynced atomic.Bool
 }
 
-// readWatermark reads the watermark file, nil if there is none or it is damaged.
+// readWatermark reads the watermark file; nil: it does not exist or is damaged.
 func readWatermark(disk vfs.FS, path string, logger *slog.Logger) *slot {
 	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
