@@ -148,3 +148,22 @@ func longID(short string) string {
 	}
 	return uuid.UUID([]byte(short)).String()
 }
+
+// mergedChanges merges changes with the same sequence into one: a recall or replacement
+// is stored for several owners.
+func mergedChanges(changes []notify.InboxChange) []notify.InboxChange {
+	all := changes[:0]
+	for _, c := range changes {
+		last := len(all) - 1
+		if last < 0 || all[last].Sequence != c.Sequence {
+			all = append(all, c)
+			continue
+		}
+		for _, id := range c.Recalled {
+			if !slices.Contains(all[last].Recalled, id) {
+				all[last].Recalled = append(all[last].Recalled, id)
+			}
+		}
+	}
+	return all
+}

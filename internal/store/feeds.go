@@ -1,14 +1,12 @@
 package store
 
 import (
-	"encoding/binary"
 	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // A feed is a topic or a pattern. Both have a history: a notification to a topic is in
@@ -134,63 +132,3 @@ func (tx *txn) feedsRead(patterns []notify.TopicPattern) ([]string, error) {
 		return emptied[feed] && !slices.Contains(patterns, notify.TopicPattern(feed))
 	}), err
 }
-
-// sharedItem is an item of a feed or of everyone. It has all that marking, counting and listing by
-// state need, so that these read no other record of the notification.
-type sharedItem struct {
-	id            []byte // as shortID returns it
-	time, expires int64  // milliseconds since 1970
-	topic         []byte // in a pattern's item of a notification to one topic: the topic
-	replaces      []byte // ID of the notification that it replaced, if it was published to one topic
-}
-
-func appendSharedItem(dst []byte, n *notify.Notification, home, replaces string) []byte {
-	dst = pack.AppendString(dst, shortID(n.ID()))
-	dst = pack.AppendMillis(dst, n.Time)
-	dst = pack.AppendMillis(dst, n.Expires)
-	dst = pack.AppendString(dst, home)
-	return append(dst, replaces...)
-}
-
-// readSharedItem decodes an item. Its slices are parts of b.
-func readSharedItem(b []byte) (sharedItem, error) {
-	r := pack.NewReader(b)
-	e := sharedItem{id: r.Sized()}
-	e.time, e.expires = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // what appendSharedItem has put there
-	e.topic = r.Sized()
-	e.replaces = r.Rest()
-	return e, r.Err()
-}
-
-// isMultiTopic reports whether n was published to several topics.
-func isMultiTopic(n *notify.Notification) bool { return len(n.Topics) > 1 }
-
-// multi returns the owner of a feed's items that were published to several topics.
-func (o owner) multi() owner { return owner{kindMultiItem, o.name} }
-
-// keyOf returns the key of o's item of n.
-func (o owner) keyOf(n *notify.Notification) []byte {
-	if o.kind == kindFeedItem && isMultiTopic(n) {
-		return o.multi().itemKey(n.Sequence)
-	}
-	return o.itemKey(n.Sequence)
-}
-
-// readStatePrefix returns the beginning of the keys of a user's read state of one kind.
-func readStatePrefix(kind byte, u notify.UserID) []byte {
-	k := append(make([]byte, 0, 1+2+len(u)+32), kind)
-	k = binary.BigEndian.AppendUint16(k, uint16(len(u))) //nolint:gosec // at most notify.MaxUserBytes
-	return append(k, u...)
-}
-
-func readFeedKey(u notify.UserID, feed string) []byte {
-	return append(readStatePrefix(kindReadFeed, u), feed...)
-}
-
-func readMultiKey(u notify.UserID, block uint64) []byte {
-	return binary.BigEndian.AppendUint64(readStatePrefix(kindReadMulti, u), block)
-}
-
-// blockOf returns the block of sequences that share one record of read state, for
-// notifications to several topics.
-func blockOf(seq notify.Sequence) uint64 { return uint64(seq) >> blockBits }

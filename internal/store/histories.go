@@ -4,7 +4,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/cache"
-	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // maxCachedHistories is the number of histories in a generation of the cache after which
@@ -99,72 +98,6 @@ func (tx *txn) discardEmpty(h *cachedHistory) {
 		tx.state.truncated = max(tx.state.truncated, h.truncated())
 		h.history = history{}
 	}
-}
-
-// addItem appends n to the history of o, and evicts the oldest notifications above limit.
-func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, limit int) error {
-	if o.isShared() {
-		return tx.addSharedItem(o, n, t.replaces, limit)
-	}
-	h, err := tx.history(o)
-	if err != nil {
-		return err
-	}
-	tx.touch(h)
-	h.kept++
-	h.unread++
-	var record []byte
-	if isInlined(n) {
-		record = tx.record
-	}
-	tx.buffer = appendUserItem(tx.buffer[:0], t, record)
-	tx.set(o.itemKey(n.Sequence), tx.buffer)
-	return tx.evict(h, n.Sequence, limit)
-}
-
-// removeItem removes the item of n from the history of o; found is false if the history has no
-// such item. wasUnread says that a reader of the history may have counted n as unread: for a
-// shared history this is not known, and true is assumed.
-func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (found, wasUnread bool, err error) {
-	key := o.keyOf(n)
-	v, err := get(tx.batch, key)
-	if err != nil || v == nil {
-		return false, false, err
-	}
-	if o.isShared() {
-		wasUnread, err = true, tx.removeSharedItem(o, n, retention)
-	} else {
-		wasUnread, err = tx.removeUserItem(o, n, v, retention)
-	}
-	if err != nil {
-		return false, false, err
-	}
-	return true, wasUnread, tx.forgetCollapse(o, n)
-}
-
-// removeUserItem removes the item of n, with this value, from the history of a user.
-func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) (wasUnread bool, err error) {
-	item, _, err := readUserItem(value)
-	if err != nil {
-		return false, err
-	}
-	h, err := tx.history(o)
-	if err != nil {
-		return false, err
-	}
-	tx.touch(h)
-	h.kept--
-	if retention {
-		h.noteRemoved(n)
-	}
-	tx.remove(o.itemKey(n.Sequence))
-	if item.unread() {
-		h.unread--
-	}
-	if tx.discardsEmpty {
-		tx.discardEmpty(h)
-	}
-	return item.unread(), nil
 }
 
 func readHistoryOf(r pebble.Reader, o owner) (history, error) {

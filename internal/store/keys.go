@@ -145,3 +145,22 @@ func expiryOf(key []byte) (t time.Time, kind byte, ref []byte) {
 
 // endOfKind returns the first key after all keys of a kind.
 func endOfKind(kind byte) []byte { return []byte{kind + 1} }
+
+// readStatePrefix returns the beginning of the keys of a user's read state of one kind.
+func readStatePrefix(kind byte, u notify.UserID) []byte {
+	k := append(make([]byte, 0, 1+2+len(u)+32), kind)
+	k = binary.BigEndian.AppendUint16(k, uint16(len(u))) //nolint:gosec // at most notify.MaxUserBytes
+	return append(k, u...)
+}
+
+func readFeedKey(u notify.UserID, feed string) []byte {
+	return append(readStatePrefix(kindReadFeed, u), feed...)
+}
+
+func readMultiKey(u notify.UserID, block uint64) []byte {
+	return binary.BigEndian.AppendUint64(readStatePrefix(kindReadMulti, u), block)
+}
+
+// blockOf returns the block of sequences that share one record of read state, for
+// notifications to several topics.
+func blockOf(seq notify.Sequence) uint64 { return uint64(seq) >> blockBits }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -87,15 +85,4 @@ func (p *Page) add(t *timeline, seq notify.Sequence, limit int) error {
 	}
 	p.Notifications = append(p.Notifications, n)
 	return nil
-}
-
-// readGenerations returns the generations of the journal, oldest first.
-func readGenerations(r pebble.Reader) ([]notify.Generation, error) {
-	var all []notify.Generation
-	err := each(r, []byte{kindGeneration}, endOfKind(kindGeneration), func(_, v []byte) (bool, error) {
-		g, err := readGeneration(v)
-		all = append(all, g)
-		return true, err
-	})
-	return all, err
 }

@@ -75,6 +75,8 @@ func readIntervalsAt(key, value []byte) (intervalSet, error) {
 // feedOf returns the feed in a key of read state.
 func feedOf(key []byte) []byte { return key[1+2+int(binary.BigEndian.Uint16(key[1:])):] }
 
+// pruneReadStateRecord removes the intervals of removed notifications from a record, and deletes
+// the record if none is left.
 func (tx *txn) pruneReadStateRecord(r readStateRecord) error {
 	m, err := readIntervalsAt(r.key, r.value)
 	if err != nil {
@@ -99,4 +101,81 @@ func (tx *txn) pruneReadStateRecord(r readStateRecord) error {
 	tx.setValue(r.key, next)
 	tx.charge(r.key, len(tx.buffer))
 	return nil
+}
+
+// A Mark that adds a record of read state to its user prunes a few others of them.
+
+// pruneFeeds checks the next few feeds that the user has marked, and deletes the intervals of
+// feeds without notifications. It stores the position at which the next call continues.
+func (m *markOp) pruneFeeds() error {
+	position := readFeedKey(m.Reader.User, "")
+	from, err := get(m.batch, position)
+	if err != nil {
+		return err
+	}
+	var checked []string
+	err = m.state.eachUnder("", string(from)+"\x00", func(feed string, _ intervalSet) (bool, error) {
+		checked = append(checked, feed)
+		return len(checked) < maxPrunedPerMark, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, feed := range checked {
+		h, err := m.history(ofFeed(feed))
+		if err != nil {
+			return err
+		}
+		if h.kept == h.multi {
+			own, err := m.state.ownIntervals(feed)
+			if err != nil {
+				return err
+			}
+			m.state.set(feed, nil)
+			m.setIntervals(readFeedKey(m.Reader.User, feed), own, nil)
+		}
+	}
+	if from != nil {
+		m.refund(position, len(from))
+		m.remove(position)
+	}
+	if len(checked) == maxPrunedPerMark { // otherwise the next call starts at the first feed
+		last := []byte(checked[len(checked)-1])
+		m.set(position, last)
+		m.charge(position, len(last))
+	}
+	return m.err
+}
+
+// pruneBlocks deletes the first blocks of the user if their notifications are removed.
+func (m *markOp) pruneBlocks() error {
+	prefix := readStatePrefix(kindReadMulti, m.Reader.User)
+	var blocks []uint64
+	err := each(m.batch, prefix, endOfPrefix(prefix), func(k, _ []byte) (bool, error) {
+		blocks = append(blocks, uint64(sequenceOf(k)))
+		return len(blocks) < maxPrunedPerMark, nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		begin := notify.Sequence(b << blockBits)
+		kept := false
+		err := each(m.batch, sequenceKey(kindNotification, begin), sequenceKey(kindNotification, begin+1<<blockBits), func(_, _ []byte) (bool, error) {
+			kept = true
+			return false, nil
+		})
+		if err != nil {
+			return err
+		}
+		if !kept {
+			own, err := m.state.block(b)
+			if err != nil {
+				return err
+			}
+			m.state.setBlock(b, nil)
+			m.setIntervals(readMultiKey(m.Reader.User, b), own, nil)
+		}
+	}
+	return m.err
 }

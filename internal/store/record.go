@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/bellhop/bellhop/internal/entry"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/pack"
 )
@@ -173,11 +172,4 @@ func readState(b []byte) (state, error) {
 	s := state{last: notify.Sequence(r.Uint()), bytes: r.Uint(), other: r.Uint(), truncated: notify.Sequence(r.Uint())}
 	s.time, s.rules = r.Millis(), uint32(r.Uint()) //nolint:gosec // written by append
 	return s, r.Err()
-}
-
-func readGeneration(b []byte) (notify.Generation, error) {
-	if g, ok := entry.Decode(b).(notify.Generation); ok {
-		return g, nil
-	}
-	return notify.Generation{}, errCorrupt
 }

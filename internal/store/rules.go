@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/bellhop/bellhop/internal/entry"
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -97,4 +99,22 @@ func (tx *txn) generation(seq notify.Sequence, e notify.Generation) error {
 	tx.set(sequenceKey(kindGeneration, seq), entry.Append(nil, e))
 	tx.generations = append(tx.generations, e)
 	return nil
+}
+
+// readGenerations returns the generations of the journal, oldest first.
+func readGenerations(r pebble.Reader) ([]notify.Generation, error) {
+	var all []notify.Generation
+	err := each(r, []byte{kindGeneration}, endOfKind(kindGeneration), func(_, v []byte) (bool, error) {
+		g, err := readGeneration(v)
+		all = append(all, g)
+		return true, err
+	})
+	return all, err
+}
+
+func readGeneration(b []byte) (notify.Generation, error) {
+	if g, ok := entry.Decode(b).(notify.Generation); ok {
+		return g, nil
+	}
+	return notify.Generation{}, errCorrupt
 }
