@@ -18,6 +18,10 @@ const requestTimeout = 2 * time.Second
 // longer than the time for which a message is sent again.
 const duplicateWindow = 2 * time.Minute
 
+// replicasNotSupported is the error of a NATS server that is not part of a cluster, see
+// JSStreamReplicasNotSupportedErr in its errors.json.
+const replicasNotSupported jetstream.ErrorCode = 10074
+
 // minStreamBytes is the smallest size of a stream that an operator may configure.
 const minStreamBytes = 64 << 20
 
@@ -84,6 +88,9 @@ func findStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (j
 	s, err := js.Stream(ctx, o.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && !o.MustExist {
 		s, err = js.CreateStream(ctx, streamConfig(o))
+		if apiErr := (*jetstream.APIError)(nil); errors.As(err, &apiErr) && apiErr.ErrorCode == replicasNotSupported {
+			return nil, StreamInfo{}, fmt.Errorf("BELLHOP_REPLICAS is %d, and that needs as many NATS servers in one cluster: %w", o.Replicas, err)
+		}
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
 			s, err = js.Stream(ctx, o.Name)
 		}

@@ -188,7 +188,7 @@ func TestANodeThatCannotServeSaysWhy(t *testing.T) {
 			t.Helper()
 			cfg.Replicas = 3
 			return nil
-		}, reason: "replicas"},
+		}, reason: "BELLHOP_REPLICAS is 3"},
 		"stream of another program": {breaks: func(t *testing.T, servers *natsserver.Cluster, _ *config.Config) func() {
 			t.Helper()
 			return createStream(t, servers, func(c *jetstream.StreamConfig) { c.Metadata = nil })
