@@ -214,6 +214,9 @@ func TestACursorAheadOfANodeThatCannotCatchUp(t *testing.T) {
 	list, mark := use()
 	require.ErrorIs(t, list, notify.ErrUnavailable)
 	require.ErrorIs(t, mark, notify.ErrUnavailable)
+	d := n.register(ada())
+	require.False(t, n.service.Join(t.Context(), d.conn, cursor, func() { t.Error("it was welcomed") }))
+	require.Empty(t, d.all(), "no reset: nothing is lost")
 	n.behind = nil
 	list, mark = use()
 	require.NoError(t, list)

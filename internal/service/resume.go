@@ -80,6 +80,10 @@ func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 	if err == nil {
 		return true
 	}
+	if errors.Is(err, notify.ErrUnavailable) { // of this node, for a moment: another one can serve the client
+		c.End(notify.CloseOverloaded)
+		return false
+	}
 	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
 		s.opts.Logger.Error("joining a connection failed", "connection", c.ID(), "error", err)
 	}
@@ -128,8 +132,8 @@ func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool
 // welcome decides where the connection starts, and writes welcome, reset and the first
 // page from there.
 func (j *joining) welcome(ctx context.Context, cursor string) error {
-	if j.service.isAhead(cursor) {
-		j.service.opts.Journal.CatchUp(ctx)
+	if err := j.service.reach(ctx, cursor); err != nil {
+		return err
 	}
 	release, err := j.acquirePage(ctx)
 	if err != nil {
@@ -166,15 +170,24 @@ func (s *Service) isAhead(from string) bool {
 	return ok && seq > s.opts.Journal.Durable()
 }
 
-// openCursor returns the sequence of a cursor. If that is ahead of this node, it waits until
-// the node has caught up with the others. Its error is cursor.ErrUnknown, or of kind
-// ErrUnavailable if the node could not catch up.
+// reach waits until this node has caught up with the others, if a cursor is ahead of it. The
+// error is of kind ErrUnavailable if the node could not catch up.
+func (s *Service) reach(ctx context.Context, from string) error {
+	if !s.isAhead(from) {
+		return nil
+	}
+	s.opts.Journal.CatchUp(ctx)
+	if err := s.opts.Journal.Ready(); err != nil && s.isAhead(from) {
+		return err //nolint:wrapcheck // callers know its kind
+	}
+	return nil
+}
+
+// openCursor returns the sequence of a cursor, after reach. Its error is cursor.ErrUnknown, or
+// that of reach.
 func (s *Service) openCursor(ctx context.Context, tag cursor.Tag, from string) (notify.Sequence, error) {
-	if s.isAhead(from) {
-		s.opts.Journal.CatchUp(ctx)
-		if err := s.opts.Journal.Ready(); err != nil && s.isAhead(from) {
-			return 0, err //nolint:wrapcheck // callers know its kind
-		}
+	if err := s.reach(ctx, from); err != nil {
+		return 0, err
 	}
 	return s.cursors.Open(tag, from) //nolint:wrapcheck // callers know its kind
 }
