@@ -5,12 +5,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
 )
 
 // Waiting returns the handler of a node that is alive and cannot serve yet, since it waits
 // for something outside of it. /livez is answered with 200: a restart would not help. All
-// other requests are answered with the problem that reason returns.
+// other requests are answered with 503 and the problem that reason returns.
 func Waiting(basePath string, reason func() error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(echo.HeaderXRequestID, newID())
@@ -23,6 +24,10 @@ func Waiting(basePath string, reason func() error) http.Handler {
 			_, _ = w.Write([]byte(`{"status":"ok"}`)) // an error means that the client has gone
 			return
 		}
-		problem.Respond(w, r, reason())
+		err := reason()
+		if err == nil { // it has become ready since it received the request
+			err = notify.Errorf(notify.ErrUnavailable, "this node was starting; retry")
+		}
+		problem.Respond(w, r, err)
 	})
 }

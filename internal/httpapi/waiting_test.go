@@ -1,0 +1,35 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A waiting node is alive, answers everything else with the reason, and still does so to a
+// request that arrived a moment before it became ready.
+func TestWaiting(t *testing.T) {
+	var reason error
+	h := httpapi.Waiting("/bell", func() error { return reason })
+	get := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+		return w
+	}
+	for _, reason = range []error{notify.Errorf(notify.ErrUnavailable, "it restores a checkpoint"), nil} {
+		require.Equal(t, http.StatusOK, get("/bell/livez").Code)
+		for _, path := range []string{"/bell/readyz", "/bell/inbox", "/livez"} {
+			w := get(path)
+			require.Equal(t, http.StatusServiceUnavailable, w.Code, path)
+			require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+			if reason != nil {
+				require.Contains(t, w.Body.String(), "it restores a checkpoint")
+			}
+		}
+	}
+}
