@@ -209,7 +209,7 @@ func detailOf(err error) string {
 
 // clusterStatus returns the function that describes the cluster to operators, nil if this node
 // has no others.
-func (s *node) clusterStatus() func(context.Context) (httpapi.ClusterStatus, error) {
+func (s *node) clusterStatus() func(context.Context) httpapi.ClusterStatus {
 	if s.cluster == nil {
 		return nil
 	}
@@ -217,7 +217,7 @@ func (s *node) clusterStatus() func(context.Context) (httpapi.ClusterStatus, err
 }
 
 // status describes the cluster as this node sees it.
-func (c *membership) status(ctx context.Context) (httpapi.ClusterStatus, error) {
+func (c *membership) status(ctx context.Context) httpapi.ClusterStatus {
 	j := c.journal.Load()
 	own := j.Status()
 	status := httpapi.ClusterStatus{Node: c.node.nodeName(), Server: own.Server, Message: own.Position.Message}
@@ -251,5 +251,5 @@ func (c *membership) status(ctx context.Context) (httpapi.ClusterStatus, error) 
 		}
 	}
 	status.Problem = strings.Join(problems, "; ")
-	return status, nil
+	return status
 }

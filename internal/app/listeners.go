@@ -19,7 +19,6 @@ type listeners struct {
 	publicServer, adminServer *http.Server
 	publicHandler             replaceableHandler
 	adminHandler              replaceableHandler
-	bound                     *httpConns
 }
 
 // replaceableHandler is a handler that can be replaced while it is in use.
@@ -56,11 +55,11 @@ func (s *node) listen(ctx context.Context) error {
 // startServers serves both listeners with the handlers that are set.
 func (s *node) startServers() {
 	l := &s.listeners
-	l.bound = &httpConns{
+	conns := &httpConns{
 		max: s.maxNetworkConnections(), proxies: s.cfg.TrustedProxies, logger: s.logger, others: s.openSockets,
 	}
 	l.publicServer = httpapi.NewServer(&l.publicHandler, s.cfg.HeadBytes, s.logger)
-	l.publicServer.ConnState = l.bound.state
+	l.publicServer.ConnState = conns.state
 	l.adminServer = httpapi.NewAdminServer(&l.adminHandler, s.cfg.HeadBytes, s.logger)
 	s.start(l.public, l.publicServer)
 	s.start(l.admin, l.adminServer)

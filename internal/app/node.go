@@ -123,7 +123,7 @@ func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
 		log:     o.Log,
 		logger:  o.Logger,
 		metrics: telemetry.New(telemetry.ReadBuild()),
-		failed:  make(chan error, 5), // as many as there are senders: the journal, two servers, the peers and the watch of the store
+		failed:  make(chan error, 4), // as many as there are senders: the journal, two servers and the watch of the store
 	}
 	s.memory = findMemory(s.logger)
 	if err := s.openAccess(ctx); err != nil {
@@ -134,11 +134,11 @@ func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
 	s.requests = requestRates(s.cfg)
 	s.hub = s.newHub()
 	if s.cfg.NATSURL != nil {
-		err := s.connectCluster()
-		if err == nil {
-			err = s.wait(ctx)
+		if err := s.connectCluster(); err != nil {
+			return s.notStarted(ctx, err)
 		}
-		if err != nil {
+		if err := s.wait(ctx); err != nil {
+			s.cluster.close()
 			return s.notStarted(ctx, err)
 		}
 	}

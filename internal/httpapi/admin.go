@@ -21,7 +21,7 @@ type AdminOptions struct {
 
 	// Cluster returns the state of the cluster, which GET /cluster answers with; nil: this
 	// node is not part of one.
-	Cluster func(context.Context) (ClusterStatus, error)
+	Cluster func(context.Context) ClusterStatus
 
 	// Listen is the configured address of the listener. Requests may use a host name
 	// in it.

@@ -66,10 +66,7 @@ func (o *AdminOptions) cluster(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), clusterTimeout)
 	defer cancel()
-	status, err := o.Cluster(ctx)
-	if err != nil {
-		return err
-	}
+	status := o.Cluster(ctx)
 	c.Response().Header()[echo.HeaderCacheControl] = noStore
 	return answer(c, http.StatusOK, status)
 }
