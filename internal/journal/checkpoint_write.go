@@ -62,7 +62,7 @@ func (c *Checkpoints) write(ctx context.Context, dir string, cp Checkpoint) (_ C
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.removeChunks(ctx, s, cp.object.NUID))
+			err = errors.Join(err, c.removeFailed(ctx, s, cp))
 		}
 	}()
 	if err := c.uploadDir(ctx, dir, &cp); err != nil {
@@ -157,14 +157,33 @@ func (c *Checkpoints) record(name string) string {
 	return c.subject("M", base64.URLEncoding.EncodeToString([]byte(name)))
 }
 
-// removeChunks deletes the chunks of a failed upload, even if ctx has ended.
-func (c *Checkpoints) removeChunks(ctx context.Context, s jetstream.Stream, id string) error {
+// removeFailed deletes what a failed upload has stored, even if ctx has ended. The last message
+// of the upload may still be on its way, and a purge could overtake it. So an empty message is
+// stored first: the server keeps the order of messages of one connection.
+func (c *Checkpoints) removeFailed(ctx context.Context, s jetstream.Stream, cp Checkpoint) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
 	defer cancel()
-	if err := s.Purge(ctx, jetstream.WithPurgeSubject(c.subject("C", id))); err != nil {
-		return fmt.Errorf("delete the chunks of the failed checkpoint: %w", err)
+	err := c.publish(ctx, &nats.Msg{Subject: c.subject("C", cp.object.NUID)}, cp.object.NUID+".failed")
+	if err == nil {
+		err = c.removeRecord(ctx, s, cp)
+	}
+	if err == nil {
+		err = s.Purge(ctx, jetstream.WithPurgeSubject(c.subject("C", cp.object.NUID)))
+	}
+	if err != nil { // Prune repeats it
+		return fmt.Errorf("delete what was stored of the failed checkpoint: %w", err)
 	}
 	return nil
+}
+
+// removeRecord deletes the record of cp, unless the record is now that of another upload.
+func (c *Checkpoints) removeRecord(ctx context.Context, s jetstream.Stream, cp Checkpoint) error {
+	subject := c.record(cp.object.Name)
+	stored, ok, err := readRecord(ctx, s, subject)
+	if err != nil || !ok || stored.object.NUID != cp.object.NUID {
+		return err
+	}
+	return s.Purge(ctx, jetstream.WithPurgeSubject(subject))
 }
 
 // persist calls do until it succeeds, fails for good, or has failed for chunkStalled.
