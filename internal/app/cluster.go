@@ -33,7 +33,7 @@ type membership struct {
 // mistake in the settings: the servers need not be reachable.
 func (s *node) connectCluster() error {
 	cfg, name := s.cfg, s.nodeName()
-	conn, err := journal.Connect(journal.ConnOptions{
+	conn, closeConn, err := journal.Connect(journal.ConnOptions{
 		URLs: cfg.NATSURL, CredentialsFile: cfg.NATSCredentialsFile, CAFile: cfg.NATSCAFile, Node: name, Logger: s.logger,
 	})
 	if err != nil {
@@ -41,10 +41,10 @@ func (s *node) connectCluster() error {
 	}
 	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: cfg.NATSStream, Replicas: cfg.Replicas, Logger: s.logger})
 	if err != nil {
-		conn.Close()
+		closeConn()
 		return err
 	}
-	c := &membership{node: s, close: conn.Close}
+	c := &membership{node: s, close: closeConn}
 	c.replica = &replica{
 		dir: cfg.DataDir,
 		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {

@@ -69,13 +69,13 @@ type Recovery struct {
 // Recover makes the store in the data directory the beginning of a new journal, after the
 // journal of the cluster was lost. No process may use the data directory.
 func Recover(ctx context.Context, cfg *config.Config, o RecoverOptions) (Recovery, error) {
-	conn, err := journal.Connect(journal.ConnOptions{
+	conn, closeConn, err := journal.Connect(journal.ConnOptions{
 		URLs: cfg.NATSURL, CredentialsFile: cfg.NATSCredentialsFile, CAFile: cfg.NATSCAFile, Node: "recover", Logger: o.Logger,
 	})
 	if err != nil {
 		return Recovery{}, &SettingsError{err}
 	}
-	defer conn.Close()
+	defer closeConn()
 	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: cfg.NATSStream, Replicas: cfg.Replicas, Logger: o.Logger})
 	if err != nil {
 		return Recovery{}, err

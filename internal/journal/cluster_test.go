@@ -34,12 +34,13 @@ const subject = "bellhop.BELLHOP.journal"
 // member is a node of a cluster: a store and the journal that it follows.
 type member struct {
 	*journal.Cluster
-	name  string
-	fs    *vfs.MemFS
-	store *store.Store
-	conn  *nats.Conn
-	ended chan error
-	end   context.CancelFunc
+	name       string
+	fs         *vfs.MemFS
+	store      *store.Store
+	conn       *nats.Conn
+	disconnect func() // closes conn
+	ended      chan error
+	end        context.CancelFunc
 
 	cutOff atomic.Int32 // number of calls
 
@@ -77,7 +78,7 @@ func startMember(t testing.TB, c *natsserver.Cluster, name string, disk *vfs.Mem
 		FS: disk, Logger: logger, Replicated: true, Fatal: func(err error) { panic(err) },
 	})
 	require.NoError(t, err)
-	m.conn, err = journal.Connect(journal.ConnOptions{
+	m.conn, m.disconnect, err = journal.Connect(journal.ConnOptions{
 		URLs: strings.Split(c.URL, ","), Node: name, Logger: logger, CAFile: c.CAFile, CredentialsFile: c.NodeFile,
 	})
 	require.NoError(t, err)
@@ -111,7 +112,7 @@ func (m *member) stop(t testing.TB) {
 	m.end()
 	m.end = nil
 	require.NoError(t, <-m.ended)
-	m.conn.Close()
+	m.disconnect()
 	require.NoError(t, m.store.Close())
 }
 

@@ -39,8 +39,11 @@ const (
 // also if no server can be reached yet. Nothing is buffered while it is not connected: a
 // message fails immediately, so that it is certain that nothing was sent. An error is one
 // of the options.
-func Connect(o ConnOptions) (*nats.Conn, error) {
-	log := &connLog{logger: o.Logger}
+//
+// The caller must call closeConn, which closes the connection. When it returns, nothing is
+// logged any more: the Close method of the connection does not wait for its goroutines.
+func Connect(o ConnOptions) (conn *nats.Conn, closeConn func(), err error) {
+	log := &connLog{logger: o.Logger, closed: make(chan struct{})}
 	options := []nats.Option{
 		nats.Name("bellhop " + o.Node),
 		nats.Timeout(dialTimeout),
@@ -59,25 +62,26 @@ func Connect(o ConnOptions) (*nats.Conn, error) {
 		nats.DisconnectErrHandler(log.disconnected),
 		nats.ReconnectErrHandler(log.notConnected),
 		nats.ErrorHandler(log.error),
+		nats.ClosedHandler(log.close),
 	}
 	if o.CredentialsFile != "" {
 		credentials, err := credentialsIn(o.CredentialsFile)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		options = append(options, credentials)
 	}
 	if o.CAFile != "" {
 		if err := checkCA(o.CAFile); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		options = append(options, nats.RootCAs(o.CAFile))
 	}
-	conn, err := nats.Connect(strings.Join(o.URLs, ","), options...)
+	conn, err = nats.Connect(strings.Join(o.URLs, ","), options...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS: %w", err)
+		return nil, nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	return conn, nil
+	return conn, func() { conn.Close(); <-log.closed }, nil
 }
 
 // credentialsIn returns the option for a file with credentials.
@@ -127,9 +131,11 @@ func CheckFiles(o ConnOptions) (wrong FileMistakes) {
 	return wrong
 }
 
-// connLog logs what happens to a connection.
+// connLog logs what happens to a connection, until that is closed. The library calls the
+// methods one after another, each in the same goroutine.
 type connLog struct {
 	logger *slog.Logger
+	closed chan struct{} // closed with the connection
 
 	mu     sync.Mutex
 	failed string    // the last failed attempt to connect; guarded by mu
@@ -141,6 +147,12 @@ type connLog struct {
 
 // failureLoggedEvery is the interval at which a failure to connect is logged again.
 const failureLoggedEvery = time.Minute
+
+// close is called once. A failed attempt to connect can still be reported after it.
+func (l *connLog) close(*nats.Conn) {
+	l.logger = slog.New(slog.DiscardHandler)
+	close(l.closed)
+}
 
 func (l *connLog) connected(c *nats.Conn) {
 	l.mu.Lock()
