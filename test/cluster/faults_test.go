@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/traffic"
 )
 
 var update = flag.Bool("update", false, "write the table of faults into README.md")
@@ -20,25 +21,25 @@ var update = flag.Bool("update", false, "write the table of faults into README.m
 // returns when everything runs again.
 type fault struct {
 	name   string
-	strike func(t *testing.T, c *cluster, l *load)
+	strike func(t *testing.T, c *cluster, l *traffic.Load)
 }
 
 // faults are in the order of the table.
 func faults() []fault {
 	return []fault{
-		{"the NATS server that leads the stream is killed, and started again", func(t *testing.T, c *cluster, l *load) {
+		{"the NATS server that leads the stream is killed, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
 			leader := c.leader()
 			leader.Kill(t)
-			l.grows(t)
+			l.Grows(t)
 			leader.Start(t)
 		}},
-		{"the NATS server that leads the stream is paused for 12 s", func(t *testing.T, c *cluster, l *load) {
+		{"the NATS server that leads the stream is paused for 12 s", func(t *testing.T, c *cluster, l *traffic.Load) {
 			leader := c.leader()
 			leader.Pause(t)
 			<-time.After(12 * time.Second) // of the fault
 			leader.Resume(t)
 		}},
-		{"two of three NATS servers are killed, and started again after 5 s", func(t *testing.T, c *cluster, _ *load) {
+		{"two of three NATS servers are killed, and started again after 5 s", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, s := range c.nats.Servers[:2] {
 				s.Kill(t)
 			}
@@ -47,7 +48,7 @@ func faults() []fault {
 				s.Start(t)
 			}
 		}},
-		{"all NATS servers are killed, and started again", func(t *testing.T, c *cluster, _ *load) {
+		{"all NATS servers are killed, and started again", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, s := range c.nats.Servers {
 				s.Kill(t)
 			}
@@ -55,31 +56,31 @@ func faults() []fault {
 				s.Start(t)
 			}
 		}},
-		{"a node is killed, and started again", func(t *testing.T, c *cluster, l *load) {
+		{"a node is killed, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
 			c.nodes[0].kill(t)
-			l.grows(t)
+			l.Grows(t)
 			c.nodes[0].start(t)
 		}},
-		{"a node is paused for 8 s", func(t *testing.T, c *cluster, _ *load) {
+		{"a node is paused for 8 s", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			c.nodes[1].signal(t, syscall.SIGSTOP)
 			<-time.After(8 * time.Second) // of the fault
 			c.nodes[1].signal(t, syscall.SIGCONT)
 		}},
-		{"a node loses its data directory", func(t *testing.T, c *cluster, l *load) {
+		{"a node loses its data directory", func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.nodes[2]
 			n.kill(t)
 			require.NoError(t, os.RemoveAll(n.dir+"/data"))
-			l.grows(t)
+			l.Grows(t)
 			n.start(t)
 		}},
-		{"the nodes are restarted one after another", func(t *testing.T, c *cluster, _ *load) {
+		{"the nodes are restarted one after another", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, n := range c.nodes {
 				n.stop(t)
 				n.start(t)
 				c.waitReady()
 			}
 		}},
-		{"the NATS servers are restarted one after another", func(t *testing.T, c *cluster, _ *load) {
+		{"the NATS servers are restarted one after another", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, s := range c.nats.Servers {
 				s.Stop(t)
 				s.Start(t)
@@ -87,7 +88,7 @@ func faults() []fault {
 				c.waitReady()
 			}
 		}},
-		{"everything is killed, and started again", func(t *testing.T, c *cluster, _ *load) {
+		{"everything is killed, and started again", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, n := range c.nodes {
 				n.kill(t)
 			}
@@ -113,42 +114,27 @@ func TestFaultsLoseNothing(t *testing.T) {
 	for i, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			c.t = t
-			l := c.startLoad(fmt.Sprint("fault", i))
-			l.grows(t)
+			l := c.startLoad(t, fmt.Sprint("fault", i))
+			l.Grows(t)
 			f.strike(t, c, l)
 			recovery := c.waitReady()
-			l.grows(t)
-			l.stop()
-			o := l.compare()
-			assert.Zero(t, o.lost, "lost")
-			assert.Zero(t, o.repeated, "repeated")
-			assert.Zero(t, o.reordered, "reordered")
-			assert.Zero(t, o.announced, "announced by reset")
+			l.Grows(t)
+			l.Stop()
+			o := l.Compare()
+			assert.Zero(t, o.Lost, "lost")
+			assert.Zero(t, o.Repeated, "repeated")
+			assert.Zero(t, o.Reordered, "reordered")
+			assert.Zero(t, o.Announced, "announced by reset")
 			fmt.Fprintf(&table, "| %s | %d | %d | %d | %d | %d | %d | %.1f s |\n",
-				f.name, o.acknowledged, o.refused, o.lost, o.repeated, o.reordered, o.announced, recovery.Seconds())
+				f.name, o.Acknowledged, o.Refused, o.Lost, o.Repeated, o.Reordered, o.Announced, recovery.Seconds())
 		})
 		c.t = t
 	}
 	text := fmt.Sprintf("| fault | acknowledged | attempts that failed | lost | repeated | reordered | announced by `reset` | ready again after |\n"+
-		"|---|---:|---:|---:|---:|---:|---:|---:|\n%s\n`go test ./test/cluster -run TestFaultsLoseNothing -update`, %s, %d cores, %s.\n",
-		table.String(), time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
+		"|---|---:|---:|---:|---:|---:|---:|---:|\n%s\n`go test ./test/cluster -run TestFaultsLoseNothing -update`, %s, %s.\n",
+		table.String(), time.Now().Format(time.DateOnly), traffic.Machine())
 	t.Log("\n" + text)
 	if *update && !t.Failed() {
-		require.NoError(t, writeTable("README.md", text))
+		require.NoError(t, traffic.WriteTable("README.md", text))
 	}
-}
-
-// writeTable replaces the text between the markers of the file.
-func writeTable(file, text string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	const begin, end = "<!-- faults -->\n", "<!-- end of faults -->"
-	head, rest, ok := strings.Cut(string(b), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no markers for the table", file)
-	}
-	return os.WriteFile(file, []byte(head+begin+"\n"+text+"\n"+end+tail), 0o644)
 }

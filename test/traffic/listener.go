@@ -1,0 +1,104 @@
+package traffic
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// silence is the time after which a listener gives up a silent connection. The service sends a
+// comment every 25 seconds on an idle one, and these are not idle.
+const silence = 5 * time.Second
+
+// listener receives the notifications of a user over the event stream. It resumes from its last
+// cursor at the next node whenever its connection ends.
+type listener struct {
+	user, token string
+	turn        int
+
+	mu       sync.Mutex
+	cursor   string
+	received []string // titles in order, without repetitions by ID
+	ids      map[string]bool
+	resets   int
+}
+
+// run listens until ctx ends.
+func (s *listener) run(ctx context.Context, l *Load) {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	for ctx.Err() == nil {
+		s.turn++
+		s.listen(ctx, client, l.url(s.turn))
+		<-time.After(retry)
+	}
+}
+
+// listen reads one event stream until it ends.
+func (s *listener) listen(ctx context.Context, client *http.Client, url string) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	idle := time.AfterFunc(silence, cancel)
+	defer idle.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/events?cursor="+s.at(), http.NoBody)
+	if err != nil {
+		return
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	resp, err := client.Do(req)
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	var event, id string
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(make([]byte, 0, 64<<10), 1<<20)
+	for lines.Scan() {
+		idle.Reset(silence)
+		name, value, _ := bytes.Cut(lines.Bytes(), []byte(": "))
+		switch string(name) {
+		case "event":
+			event = string(value)
+		case "id":
+			id = string(value)
+		case "data":
+			s.handle(event, id, value)
+		}
+	}
+}
+
+func (s *listener) at() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cursor
+}
+
+func (s *listener) handle(event, cursor string, data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cursor != "" {
+		s.cursor = cursor
+	}
+	switch event {
+	case "reset":
+		s.resets++
+	case "notification":
+		var n struct{ ID, Title string }
+		if json.Unmarshal(data, &n) != nil || s.ids[n.ID] {
+			return
+		}
+		s.ids[n.ID] = true
+		s.received = append(s.received, n.Title)
+	}
+}
+
+func (s *listener) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.received)
+}

@@ -1,0 +1,157 @@
+// Package traffic publishes to users and listens for them while a test makes something fail,
+// and compares what was acknowledged with what arrived. Each user has one publisher and one
+// listener. The publisher sends numbered notifications, each until it is acknowledged; the
+// listener resumes from its last cursor whenever its connection ends.
+package traffic
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// timeout bounds the wait for an event that must happen. Only a failing test waits this long.
+const timeout = 90 * time.Second
+
+// retry is the pause after an attempt that failed, and before a connection is opened again.
+const retry = 50 * time.Millisecond
+
+// Options describe a load.
+type Options struct {
+	Prefix  string        // of the users' names; no other load of the service has it
+	Users   int           // each has a publisher and a listener
+	Between time.Duration // the pause of a publisher between two notifications
+
+	// URLs returns the base URLs of the nodes, such as http://127.0.0.1:8080. Each attempt uses
+	// the next one. Any goroutine may call it.
+	URLs func() []string
+
+	// Token returns a token for a user.
+	Token func(user string, scopes ...notify.Scope) string
+}
+
+// Load is publishers and listeners that use all nodes while something fails.
+type Load struct {
+	o      Options
+	client *http.Client // publishes
+	stop   func()
+	pubs   []*publisher
+	subs   []*listener
+
+	publishing, listening sync.WaitGroup
+}
+
+// Start starts the publishers and listeners. The end of the test stops them.
+func Start(t *testing.T, o Options) *Load {
+	t.Helper()
+	publishing, endPublishing := context.WithCancel(t.Context())
+	listening, endListening := context.WithCancel(context.WithoutCancel(publishing))
+	transport := &http.Transport{MaxIdleConnsPerHost: o.Users}
+	l := &Load{o: o, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	for i := range o.Users {
+		name := fmt.Sprint(o.Prefix, "-", i)
+		p := &publisher{user: name, token: o.Token("backend", notify.ScopePublish), turn: i}
+		s := &listener{user: name, token: o.Token(name), turn: i + 1, cursor: "earliest", ids: map[string]bool{}}
+		l.pubs, l.subs = append(l.pubs, p), append(l.subs, s)
+		l.publishing.Go(func() { p.run(publishing, l) })
+		l.listening.Go(func() { s.run(listening, l) })
+	}
+	l.stop = sync.OnceFunc(func() {
+		endPublishing()
+		l.publishing.Wait()
+		if !t.Failed() {
+			l.drain()
+		}
+		endListening()
+		l.listening.Wait()
+		transport.CloseIdleConnections()
+	})
+	t.Cleanup(l.stop)
+	return l
+}
+
+// url returns the base URL of the node whose turn it is.
+func (l *Load) url(turn int) string {
+	urls := l.o.URLs()
+	return urls[turn%len(urls)]
+}
+
+// Stop ends the publishers, waits until the listeners have received what was acknowledged, and
+// ends them too.
+func (l *Load) Stop() { l.stop() }
+
+// Grows waits until every listener has received more.
+func (l *Load) Grows(t *testing.T) {
+	t.Helper()
+	before := make([]int, len(l.subs))
+	for i, s := range l.subs {
+		before[i] = s.count()
+	}
+	require.Eventually(t, func() bool {
+		for i, s := range l.subs {
+			if s.count() < before[i]+20 {
+				return false
+			}
+		}
+		return true
+	}, timeout, 20*time.Millisecond, "notifications do not arrive any more")
+}
+
+// drain waits until every listener has as many notifications as were acknowledged. After a
+// while it returns even so: Compare reports what is missing.
+func (l *Load) drain() {
+	deadline := time.Now().Add(timeout)
+	for i, p := range l.pubs {
+		for l.subs[i].count() < len(p.acknowledged) && time.Now().Before(deadline) {
+			<-time.After(retry)
+		}
+	}
+}
+
+// Outcome compares what was acknowledged with what arrived.
+type Outcome struct {
+	Acknowledged int // notifications
+	Refused      int // attempts that failed; each was made again
+
+	Lost      int // acknowledged, and did not arrive
+	Repeated  int // arrived with a second ID
+	Reordered int // arrived after a later one
+	Announced int // resets
+}
+
+// Compare must be called after Stop.
+func (l *Load) Compare() (o Outcome) {
+	for i, p := range l.pubs {
+		s := l.subs[i]
+		o.Acknowledged += len(p.acknowledged)
+		o.Refused += p.refused
+		o.Announced += s.resets
+		got := map[string]int{}
+		last := -1
+		for _, title := range s.received {
+			got[title]++
+			number, _ := strconv.Atoi(title)
+			if number < last {
+				o.Reordered++
+			}
+			last = max(last, number)
+		}
+		for number, id := range p.acknowledged {
+			switch n := got[strconv.Itoa(number)]; {
+			case n == 0 || !s.ids[id]:
+				o.Lost++
+			case n > 1: // two notifications with different IDs for one idempotency key
+				o.Repeated += n - 1
+			}
+		}
+	}
+	return o
+}
