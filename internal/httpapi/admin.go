@@ -50,7 +50,7 @@ func Admin(o AdminOptions) http.Handler {
 	e := newEcho(o.Logger)
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			c.Response().Header().Set(echo.HeaderXRequestID, newID())
+			identify(c)
 			if hasBody(c.Request()) {
 				closeAfter(c)
 			}

@@ -6,11 +6,12 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Headers that pages of an allowed origin may send and read. Date is for devices whose clock
-// is wrong.
+// Headers that pages of an allowed origin may send and read. Tracing libraries add
+// Traceparent and Tracestate to requests, which a browser refuses to send if they are not
+// listed. Date is for devices whose clock is wrong.
 const (
 	corsMethods = "GET, POST, DELETE"
-	corsRequest = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+	corsRequest = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id, Traceparent, Tracestate"
 	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Date"
 	corsMaxAge  = "600" // seconds
 )

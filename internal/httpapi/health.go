@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	_ "embed"
+	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -29,7 +30,8 @@ func (a *api) health(c echo.Context, err error) error {
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
 	}
 	if problem.Of(err).Status != http.StatusServiceUnavailable {
-		a.Logger.Warn("health check failed", "id", requestID(c), "route", a.route(c), "error", err)
+		a.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "health check failed",
+			append(requestIDs(c), slog.String("route", a.route(c)), slog.Any("error", err))...)
 		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
 	}
 	return err

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -42,7 +41,7 @@ var noSniff = []string{"nosniff"}
 func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 	start := time.Now()
 	h := c.Response().Header()
-	h[echo.HeaderXRequestID] = []string{newID()}
+	identify(c)
 	h[echo.HeaderXContentTypeOptions] = noSniff
 	if err := guarded(c, func(c echo.Context) error { return a.prepared(c, next) }); err != nil {
 		skipBody(c)
@@ -55,10 +54,9 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 	}
 	ctx := c.Request().Context()
 	if a.Logger.Enabled(ctx, slog.LevelDebug) {
-		a.Logger.LogAttrs(ctx, slog.LevelDebug, "request",
-			slog.String("id", requestID(c)), slog.String("method", c.Request().Method),
-			slog.String("route", route), slog.Int("status", status),
-			slog.String("address", c.RealIP()), slog.Duration("took", took))
+		a.Logger.LogAttrs(ctx, slog.LevelDebug, "request", append(requestIDs(c),
+			slog.String("method", c.Request().Method), slog.String("route", route), slog.Int("status", status),
+			slog.String("address", c.RealIP()), slog.Duration("took", took))...)
 	}
 	discardRest(c)
 }
@@ -107,7 +105,8 @@ func answerProblem(logger *slog.Logger) echo.HTTPErrorHandler {
 // but the ID of its request, which the log has too.
 func logInternal(err error, c echo.Context, logger *slog.Logger) {
 	if problem.Of(err).Status == http.StatusInternalServerError {
-		logger.Error("request failed", "id", requestID(c), "route", c.Path(), "error", err)
+		logger.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
+			append(requestIDs(c), slog.String("route", c.Path()), slog.Any("error", err))...)
 	}
 }
 
@@ -132,11 +131,4 @@ func (a *api) route(c echo.Context) string {
 		return route
 	}
 	return "other"
-}
-
-// newID returns a new ID for a request.
-func newID() string { return uuid.NewString() }
-
-func requestID(c echo.Context) string {
-	return c.Response().Header().Get(echo.HeaderXRequestID)
 }

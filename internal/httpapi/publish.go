@@ -82,7 +82,7 @@ func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
 		}
 		if r.Err != nil {
 			logInternal(r.Err, c, a.Logger)
-			body = append(body, problem.OfRequest(c.Response().Header(), r.Err).JSON()...)
+			body = append(body, problem.OfRequest(c.Response().Header(), c.Request(), r.Err).JSON()...)
 			continue
 		}
 		body = wire.AppendReceipt(body, http.StatusAccepted, r.Receipt)

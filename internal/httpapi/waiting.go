@@ -14,7 +14,7 @@ import (
 // other requests are answered with 503 and the problem that reason returns.
 func Waiting(basePath string, reason func() error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(echo.HeaderXRequestID, newID())
+		r = identified(w.Header(), r)
 		if hasBody(r) {
 			w.Header().Set(echo.HeaderConnection, "close") // the body is not read
 		}

@@ -6,6 +6,7 @@ package problem
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -95,21 +96,31 @@ func (k *kind) details(err error) Details {
 	return d
 }
 
-// OfRequest returns the problem details for err, with the ID of the request that the
-// headers of its answer hold.
-func OfRequest(answer http.Header, err error) Details {
+// OfRequest returns the problem details for err, with the instance of the request r. The
+// headers of its answer have its ID.
+func OfRequest(answer http.Header, r *http.Request, err error) Details {
 	d := Of(err)
-	d.Instance = instance(answer)
+	if id := Instance(answer, r); id != "" {
+		d.Instance = "urn:uuid:" + id
+	}
 	return d
 }
 
-// instance returns the URN of the request whose answer has the headers h; empty: it
-// has no ID.
-func instance(h http.Header) string {
-	if id := h.Get("X-Request-Id"); id != "" {
-		return "urn:uuid:" + id
+type instanceKey struct{}
+
+// WithInstance returns a context with the UUID of a request. It is for requests whose ID in
+// X-Request-Id is that of the caller.
+func WithInstance(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, instanceKey{}, id)
+}
+
+// Instance returns the UUID of the request r: that of WithInstance, or the ID in the headers
+// of its answer; empty: it has no ID.
+func Instance(answer http.Header, r *http.Request) string {
+	if id, ok := r.Context().Value(instanceKey{}).(string); ok {
+		return id
 	}
-	return ""
+	return answer.Get("X-Request-Id")
 }
 
 // JSON returns d as JSON, without a final newline.

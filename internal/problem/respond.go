@@ -18,14 +18,13 @@ const WebSocketVersion = "13"
 func Respond(w http.ResponseWriter, r *http.Request, err error) {
 	h, k := w.Header(), kindOf(err)
 	k.setHeaders(h, err, r.ProtoMajor)
-	d := k.details(err)
-	d.Instance = instance(h)
+	d := OfRequest(h, r, err)
 	body := d.JSON()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body))) // the answer may be flushed before the handler returns
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(d.Status)
-	_, _ = w.Write(body) // an error means that the client has gone
+	_, _ = w.Write(body) //nolint:gosec // JSON of the type set above; an error means that the client has gone
 }
 
 // setHeaders sets the headers that depend on err.

@@ -22,7 +22,7 @@ const otherMessages = "other messages"
 // connection, are equal.
 func isIncidental(key string) bool {
 	switch key {
-	case "id", "connection", "user", "address", "sent", "stack", "took":
+	case "request_id", "instance", "trace", "connection", "user", "address", "sent", "stack", "took":
 		return true
 	}
 	return false

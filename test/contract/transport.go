@@ -87,7 +87,7 @@ func (t *Transport) check(path string, r *http.Request, sent []byte, resp *http.
 		if r.Method == http.MethodHead {
 			return nil
 		}
-		return t.Document.checkProblem(resp.StatusCode, resp.Header, got)
+		return t.Document.checkProblem(r, resp.StatusCode, resp.Header, got)
 	}
 	if r.Context().Value(meantKey{}) != nil {
 		return nil
@@ -116,7 +116,7 @@ func (t *Transport) checkUnknown(path string, r *http.Request, resp *http.Respon
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	return t.Document.checkProblem(resp.StatusCode, resp.Header, got)
+	return t.Document.checkProblem(r, resp.StatusCode, resp.Header, got)
 }
 
 // keepBody reads the body of r and returns r with a body that can be read again.
