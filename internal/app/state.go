@@ -139,7 +139,7 @@ func (s *node) newHub() *hub.Hub {
 		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
 		PingEvery:   pingEvery,
 		Leeway:      notify.Leeway,
-		Unread:      func(r notify.Reader, upTo notify.Sequence) (int, bool) { return s.service.Unread(r, upTo) },
+		Count:       func(r notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return s.service.Count(r, upTo) },
 		Withdrawals: s.verifier.Withdrawals,
 		Metrics:     s.metrics,
 		Logger:      s.logger,

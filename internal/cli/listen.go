@@ -121,7 +121,7 @@ func (l *listener) print(m *message) error {
 // printChange prints which notifications were marked or recalled, on any device.
 func (l *listener) printChange(data []byte) error {
 	var change struct {
-		Read, Unread, Archived, Recalled []string
+		Seen, Read, Unread, Archived, Recalled []string
 
 		Count *int `json:"unread_count"`
 	}
@@ -132,7 +132,7 @@ func (l *listener) printChange(data []byte) error {
 	for _, c := range []struct {
 		name string
 		ids  []string
-	}{{"read", change.Read}, {"unread again", change.Unread}, {"archived", change.Archived}, {"recalled", change.Recalled}} {
+	}{{"seen", change.Seen}, {"read", change.Read}, {"unread again", change.Unread}, {"archived", change.Archived}, {"recalled", change.Recalled}} {
 		if len(c.ids) > 0 {
 			done = append(done, fmt.Sprintf("%d %s", len(c.ids), c.name))
 		}

@@ -27,7 +27,7 @@ type Service interface {
 	Recall(ctx context.Context, by notify.Principal, id string) error
 
 	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
-	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
+	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error)
 
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
@@ -103,7 +103,7 @@ func New(o Options) http.Handler {
 	g.GET("/ws", a.admitted(a.connect))
 	g.GET(eventsPath, a.stream)
 	g.GET("/inbox", a.authenticated(a.list))
-	for _, verb := range []notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive} {
+	for _, verb := range []notify.Verb{notify.VerbSeen, notify.VerbRead, notify.VerbUnread, notify.VerbArchive} {
 		g.POST("/inbox/"+string(verb), a.authenticated(a.marking(verb)))
 	}
 	g.DELETE("/notifications/:id", a.operating(a.recall))

@@ -70,8 +70,8 @@ func inboxQuery(query string) (q service.Query, err error) {
 	}
 }
 
-// marking returns the handler of POST /inbox/read, /inbox/unread or /inbox/archive. The
-// change goes on when the client disconnects: a page may close right after it has sent one.
+// marking returns the handler of POST /inbox/seen, /inbox/read, /inbox/unread or
+// /inbox/archive. The change goes on when the client disconnects: a page may close right after it has sent one.
 func (a *api) marking(verb notify.Verb) handler {
 	return func(c echo.Context, by notify.Principal) error {
 		body, err := a.readJSON(c, by.Name, maxOtherBody, &a.budgets.others)
@@ -82,11 +82,11 @@ func (a *api) marking(verb notify.Verb) handler {
 		if err != nil {
 			return err
 		}
-		unread, err := a.Service.Mark(a.timeout.context(), by, verb, selection)
+		counts, err := a.Service.Mark(a.timeout.context(), by, verb, selection)
 		if err != nil {
 			return err
 		}
-		return answerJSON(c, http.StatusOK, wire.AppendUnread(nil, unread))
+		return answerJSON(c, http.StatusOK, wire.AppendMarked(nil, counts))
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 // inbox gives every request the same answer and keeps the requests.
 type inbox struct {
 	page   wire.InboxPage
-	unread int
+	counts notify.Counts
 	err    error
 	wait   bool // Mark waits until its context ends
 
@@ -44,15 +44,15 @@ func (b *inbox) List(_ context.Context, by notify.Principal, q service.Query) (w
 	return b.page, b.refusal(by)
 }
 
-func (b *inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
+func (b *inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.by, b.verbs, b.marks = append(b.by, by.User), append(b.verbs, verb), append(b.marks, which)
 	if b.wait {
 		<-ctx.Done()
-		return 0, notify.Errorf(notify.ErrOutcomeUnknown, "late")
+		return notify.Counts{}, notify.Errorf(notify.ErrOutcomeUnknown, "late")
 	}
-	return b.unread, b.refusal(by)
+	return b.counts, b.refusal(by)
 }
 
 func (b *inbox) refusal(by notify.Principal) error {
@@ -85,18 +85,18 @@ func TestListingAnInbox(t *testing.T) {
 			},
 			Cursor: "c1",
 		}},
-		Unread: 7, Cursor: "c2", Next: "c1",
+		Counts: notify.Counts{Unread: 7, Unseen: 5}, Cursor: "c2", Next: "c1",
 	}
 	a := s.do("GET", "/inbox", "", asAda...)
 	require.Equal(t, 200, a.StatusCode, "%s", a.body)
 	require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 	require.JSONEq(t, `{"items":[{"id":"`+id+`","type":"t","priority":"low","time":"2026-12-01T09:00:00.000Z","audience":"all",`+
-		`"expires_at":"2026-12-01T10:00:00.000Z","cursor":"c1"}],"unread_count":7,"cursor":"c2","next":"c1"}`, string(a.body))
+		`"expires_at":"2026-12-01T10:00:00.000Z","cursor":"c1"}],"unread_count":7,"unseen_count":5,"cursor":"c2","next":"c1"}`, string(a.body))
 	require.Equal(t, []notify.UserID{"ada"}, s.inbox.by)
 
 	s.inbox.page = wire.InboxPage{Cursor: "c"}
 	a = s.do("GET", "/inbox", "", asAda...)
-	require.Equal(t, `{"items":[],"unread_count":0,"cursor":"c"}`, string(a.body))
+	require.Equal(t, `{"items":[],"unread_count":0,"unseen_count":0,"cursor":"c"}`, string(a.body))
 }
 
 func TestInboxQueries(t *testing.T) {
@@ -129,19 +129,19 @@ func TestInboxQueries(t *testing.T) {
 
 func TestMarking(t *testing.T) {
 	s := start(t)
-	s.inbox.unread = 3
+	s.inbox.counts = notify.Counts{Unread: 3, Unseen: 1}
 	for body, want := range map[string]wire.Selection{
 		`{"ids":["` + id + `","none of ours"]}`: {IDs: []string{id}},
 		`{"through":"c-_9"}`:                    {Through: "c-_9"},
 		`{"all":true}`:                          {All: true},
 	} {
 		for path, verb := range map[string]notify.Verb{
-			"/inbox/read": notify.VerbRead, "/inbox/unread": notify.VerbUnread, "/inbox/archive": notify.VerbArchive,
+			"/inbox/seen": notify.VerbSeen, "/inbox/read": notify.VerbRead, "/inbox/unread": notify.VerbUnread, "/inbox/archive": notify.VerbArchive,
 		} {
 			a := s.do("POST", path, body)
 			require.Equal(t, 200, a.StatusCode, "%s", a.body)
 			require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
-			require.Equal(t, `{"unread_count":3}`, string(a.body))
+			require.Equal(t, `{"unread_count":3,"unseen_count":1}`, string(a.body))
 			last := len(s.inbox.marks) - 1
 			require.Equal(t, want, s.inbox.marks[last])
 			require.Equal(t, verb, s.inbox.verbs[last])

@@ -39,12 +39,17 @@ type Content interface{ content() }
 type Notification struct{ *notify.Notification }
 
 // InboxChange says which notifications have changed their state for the user or
-// left the inbox, and how many are unread then.
+// left the inbox, and how many are unread and unseen then.
 type InboxChange struct {
-	Read, Unread, Archived, Recalled []string // IDs
+	Seen, Read, Unread, Archived, Recalled []string // IDs
 
-	Counted     bool // whether UnreadCount is known
-	UnreadCount int
+	Counted bool // whether Counts is known
+	Counts  notify.Counts
+}
+
+// Size returns the number of IDs.
+func (c *InboxChange) Size() int {
+	return len(c.Seen) + len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled)
 }
 
 // MaxChanged is how many IDs one InboxChange has at most, so that every protocol can
@@ -76,9 +81,9 @@ const (
 )
 
 // Live says that everything up to Sequence was sent, that later events are new,
-// and how many notifications are unread. A quiet connection receives it again, for
-// its newer cursor.
-type Live struct{ UnreadCount int }
+// and how many notifications are unread and unseen. A quiet connection receives it
+// again, for its newer cursor.
+type Live struct{ Counts notify.Counts }
 
 // Reply is the answer to a command that succeeded.
 type Reply struct {
@@ -96,8 +101,8 @@ type Pong struct{}
 // Published is the receipt of a published notification.
 type Published struct{ notify.Receipt }
 
-// Marked is how many notifications are unread after a change of read state.
-type Marked struct{ UnreadCount int }
+// Marked is how many notifications are unread and unseen after a change of read state.
+type Marked struct{ Counts notify.Counts }
 
 // Renewed says until when the newer token of a connection is valid, and which topics it
 // has.

@@ -227,9 +227,9 @@ func textOf(e *hub.Event) string {
 	case hub.Notification:
 		return string(c.Content)
 	case hub.InboxChange:
-		return "count at " + strconv.Itoa(c.UnreadCount)
+		return "count at " + strconv.Itoa(c.Counts.Unread)
 	case hub.Live:
-		return "live " + strconv.Itoa(c.UnreadCount)
+		return "live " + strconv.Itoa(c.Counts.Unread)
 	}
 	panic(fmt.Sprintf("an event of type %T", e.Content))
 }

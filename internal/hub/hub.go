@@ -29,12 +29,12 @@ type Options struct {
 	PerAddress  int // of them for one address, or IPv6 /64
 	QueuedBytes int // bytes queued; a connection gets at most as many as are left
 
-	// Unread counts the notifications up to a sequence that are unread for r. A
+	// Count counts the notifications of r up to a sequence, by their read state. A
 	// connection ends if ok is false. The wheel calls it and waits: once a second at
 	// most for a connection after a Recount, and for one that was sent no cursor for
 	// about FreshEvery (10 minutes), which then receives a newer one. nil: neither is
 	// done.
-	Unread     func(r notify.Reader, upTo notify.Sequence) (n int, ok bool)
+	Count      func(r notify.Reader, upTo notify.Sequence) (n notify.Counts, ok bool)
 	FreshEvery time.Duration
 
 	// Withdrawals counts how often issuers were withdrawn (notify.Issuer). When it has

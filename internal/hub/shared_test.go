@@ -127,7 +127,7 @@ type counter struct {
 func counting(t *testing.T) (*hub.Hub, *counter) {
 	t.Helper()
 	k := new(counter)
-	h := hub.New(hub.Options{Silence: time.Hour, Unread: k.unread})
+	h := hub.New(hub.Options{Silence: time.Hour, Count: k.unread})
 	run(t, h)
 	return h, k
 }
@@ -140,11 +140,11 @@ func (k *counter) count() int {
 }
 
 // unread counts as many as the sequence says.
-func (k *counter) unread(_ notify.Reader, upTo notify.Sequence) (int, bool) {
+func (k *counter) unread(_ notify.Reader, upTo notify.Sequence) (notify.Counts, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.asks = append(k.asks, upTo)
-	return int(upTo), true
+	return notify.Counts{Unread: int(upTo)}, true
 }
 
 func TestRecount(t *testing.T) {
@@ -220,7 +220,7 @@ func TestARecountOvertakenByAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := new(counter)
 		var h *hub.Hub
-		h = hub.New(hub.Options{Silence: time.Hour, Unread: func(r notify.Reader, at notify.Sequence) (int, bool) {
+		h = hub.New(hub.Options{Silence: time.Hour, Count: func(r notify.Reader, at notify.Sequence) (notify.Counts, bool) {
 			if k.count() == 0 {
 				deliver(h, 2, "ada")
 			}
@@ -242,7 +242,7 @@ func TestManyConnectionsAreCountedOverSeveralTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many = 600
 		k := new(counter)
-		h := hub.New(hub.Options{Silence: time.Hour, PerUser: many, Unread: k.unread})
+		h := hub.New(hub.Options{Silence: time.Hour, PerUser: many, Count: k.unread})
 		run(t, h)
 		for i := range many { // one user's are in one shard, and each reads something else
 			connect(t, h, withTopics("ada", notify.TopicPattern(fmt.Sprintf("topic-%d", i))))
@@ -281,8 +281,8 @@ func TestDevicesOfAUserShareACount(t *testing.T) {
 // A connection whose count fails ends.
 func TestAFailedRecountEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(hub.Options{Silence: time.Hour, Unread: func(notify.Reader, notify.Sequence) (int, bool) {
-			return 0, false
+		h := hub.New(hub.Options{Silence: time.Hour, Count: func(notify.Reader, notify.Sequence) (notify.Counts, bool) {
+			return notify.Counts{}, false
 		}})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))

@@ -67,7 +67,7 @@ func (c *Conn) unlinkLocked() {
 }
 
 // Run sends pings, ends connections that are silent or whose tokens have expired or were
-// withdrawn, and sends newer cursors and unread counts. It returns when ctx has ended.
+// withdrawn, and sends newer cursors and counts. It returns when ctx has ended.
 func (h *Hub) Run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -117,12 +117,12 @@ func (h *Hub) turn(all bool) {
 func (c *Conn) fresh(at notify.Sequence) *Event {
 	defer c.Recover()
 	p := c.Principal()
-	n, ok := c.shard.hub.opts.Unread(p.Reader(), at)
+	n, ok := c.shard.hub.opts.Count(p.Reader(), at)
 	if !ok {
 		c.End(notify.CloseInternal)
 		return nil
 	}
-	return &Event{Sequence: at, Content: Live{UnreadCount: n}, Unshared: true}
+	return &Event{Sequence: at, Content: Live{Counts: n}, Unshared: true}
 }
 
 // turn checks the shard's connections and returns those that should receive a newer
@@ -185,5 +185,5 @@ func (s *shard) isStaleLocked(c *Conn, at notify.Sequence) bool {
 	had := c.hadCursor
 	c.hadCursor = false
 	c.freshAt = s.wheel.tick + ticks(s.hub.opts.FreshEvery)
-	return !had && c.phase == live && at > c.seen && s.hub.opts.Unread != nil
+	return !had && c.phase == live && at > c.seen && s.hub.opts.Count != nil
 }

@@ -135,7 +135,9 @@ func TestAQuietConnectionReceivesAFreshCursor(t *testing.T) {
 		h := hub.New(hub.Options{
 			Silence:    time.Hour * 10,
 			FreshEvery: time.Minute,
-			Unread:     func(_ notify.Reader, at notify.Sequence) (int, bool) { return int(at), true },
+			Count: func(_ notify.Reader, at notify.Sequence) (notify.Counts, bool) {
+				return notify.Counts{Unread: int(at)}, true
+			},
 		})
 		run(t, h)
 		_, ada := connect(t, h, user("ada"))
@@ -170,7 +172,7 @@ func TestAPanicOfACallbackEndsTheConnectionAlone(t *testing.T) {
 		h := hub.New(hub.Options{
 			PingEvery:  time.Second,
 			FreshEvery: time.Second,
-			Unread:     func(notify.Reader, notify.Sequence) (int, bool) { panic("as the test wants it") },
+			Count:      func(notify.Reader, notify.Sequence) (notify.Counts, bool) { panic("as the test wants it") },
 		})
 		done := make(chan struct{})
 		go func() { h.Run(ctx); close(done) }()

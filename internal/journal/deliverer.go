@@ -47,7 +47,7 @@ func newDelivery(changes []notify.Change) delivery {
 		case *notify.Notification:
 			d.bytes += int64(len(c.Content) + perName*(len(c.Users)+len(c.Topics)))
 		case notify.InboxChange:
-			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics) + len(c.HeldBy) + len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled)))
+			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics) + len(c.HeldBy) + c.Size()))
 		case notify.Recount:
 			d.bytes += int64(perName * (len(c.To.Users) + len(c.To.Topics)))
 		}

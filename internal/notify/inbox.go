@@ -5,8 +5,10 @@ import "time"
 // Verb is what a Mark does to notifications.
 type Verb string
 
-// The verbs. Unread takes an archived notification back into the inbox.
+// The verbs. Reading and archiving a notification imply that it was seen. Unread takes an
+// archived notification back into the inbox; it stays seen.
 const (
+	VerbSeen    Verb = "seen"
 	VerbRead    Verb = "read"
 	VerbUnread  Verb = "unread"
 	VerbArchive Verb = "archive"
@@ -93,6 +95,12 @@ func (s InboxState) Has(v *View) bool {
 	return false
 }
 
+// Counts are numbers of notifications in an inbox, by their read state.
+type Counts struct {
+	Unread int // neither read nor archived
+	Unseen int // not even seen
+}
+
 // InboxChange is a change of read state, or the removal of notifications from inboxes.
 // Recalled are those that were recalled, replaced or evicted. Readers receive it in the
 // journal's order, like notifications.
@@ -101,7 +109,7 @@ type InboxChange struct {
 	To       Readers
 
 	// IDs of notifications.
-	Read, Unread, Archived, Recalled []string
+	Seen, Read, Unread, Archived, Recalled []string
 
 	// Replaced means that the notification at Sequence, which is delivered next, replaces
 	// the notifications in Recalled.
@@ -117,9 +125,13 @@ type InboxChange struct {
 	HeldBy []Topic
 }
 
+// Size returns the number of IDs.
+func (c *InboxChange) Size() int {
+	return len(c.Seen) + len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled)
+}
+
 // User returns the user if c is for exactly one user; otherwise ok is false. The connections
-// of one user receive the number of unread notifications with c. For several readers, a
-// Recount follows.
+// of one user receive their Counts with c. For several readers, a Recount follows.
 func (c *InboxChange) User() (u UserID, ok bool) {
 	if c.To.All || len(c.To.Topics) > 0 || len(c.To.Users) != 1 {
 		return "", false
@@ -127,8 +139,8 @@ func (c *InboxChange) User() (u UserID, ok bool) {
 	return c.To.Users[0], true
 }
 
-// Recount means that the number of unread notifications of readers has changed in a way that
-// they cannot derive from events: notifications have expired, or were evicted, replaced or
+// Recount means that the Counts of readers have changed in a way that they cannot derive from
+// events: notifications have expired, or were evicted, replaced or
 // recalled.
 type Recount struct {
 	To Readers

@@ -84,7 +84,7 @@ type View struct {
 	Topic    Topic  // the topic by which the reader receives it, with AudienceTopic
 	Replaces string // ID of the notification that it replaces; empty: none
 
-	Read, Archived time.Time // zero: it is not read or not archived
+	Seen, Read, Archived time.Time // zero: it is not
 }
 
 // Unread reports whether the notification is neither read nor archived.

@@ -75,7 +75,7 @@ func (e *Publish) fault() string {
 
 func (e *Mark) fault() string {
 	switch e.Verb {
-	case VerbRead, VerbUnread, VerbArchive:
+	case VerbSeen, VerbRead, VerbUnread, VerbArchive:
 	default:
 		return fmt.Sprintf("a mark with the verb %q", e.Verb)
 	}

@@ -50,7 +50,7 @@ func (s *Service) deliverNotification(n *notify.Notification) {
 }
 
 // deliverChange delivers what has changed in inboxes. A change that concerns one user
-// comes with the unread count, which is computed once for all connections that read
+// comes with the counts, which are computed once for all connections that read
 // the same. A change for many is one event for all, without a count: a Recount
 // follows, for which the wheel counts a bounded number at each tick. An eviction is
 // delivered directly after the notification that caused it.
@@ -71,9 +71,9 @@ func (s *Service) deliverChange(c *notify.InboxChange) {
 	last := len(parts) - 1
 	shared := slices.Clip(eventsOfParts(parts[:last], 0))
 	events := func(r notify.Reader) ([]*hub.Event, bool) {
-		unread, ok := s.Unread(r, c.Sequence)
+		counts, ok := s.Count(r, c.Sequence)
 		counted := parts[last]
-		counted.Counted, counted.UnreadCount = true, unread
+		counted.Counted, counted.Counts = true, counts
 		return append(shared, &hub.Event{Sequence: seq, Content: counted}), ok
 	}
 	if c.Evicted {
@@ -99,7 +99,7 @@ func eventsOfParts(parts []hub.InboxChange, seq notify.Sequence) []*hub.Event {
 // partsOf splits c into parts with a number of IDs that every protocol can write in one
 // message.
 func partsOf(c *notify.InboxChange) []hub.InboxChange {
-	rest := hub.InboxChange{Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
+	rest := hub.InboxChange{Seen: c.Seen, Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
 	var parts []hub.InboxChange
 	for {
 		var part hub.InboxChange
@@ -111,22 +111,22 @@ func partsOf(c *notify.InboxChange) []hub.InboxChange {
 			free -= n
 		}
 		parts = append(parts, part)
-		if len(rest.Read)+len(rest.Unread)+len(rest.Archived)+len(rest.Recalled) == 0 {
+		if rest.Size() == 0 {
 			return parts
 		}
 	}
 }
 
-func idsOf(c *hub.InboxChange) [4]*[]string {
-	return [...]*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled}
+func idsOf(c *hub.InboxChange) [5]*[]string {
+	return [...]*[]string{&c.Seen, &c.Read, &c.Unread, &c.Archived, &c.Recalled}
 }
 
-// Unread counts the notifications up to a sequence that are unread for r. It reports
+// Count counts the notifications of r up to a sequence, by their read state. It reports
 // false if the store fails.
-func (s *Service) Unread(r notify.Reader, upTo notify.Sequence) (n int, ok bool) {
-	n, err := s.opts.Store.Unread(r, upTo)
+func (s *Service) Count(r notify.Reader, upTo notify.Sequence) (n notify.Counts, ok bool) {
+	n, err := s.opts.Store.Counts(r, upTo)
 	if err != nil {
-		s.opts.Logger.Error("counting unread notifications failed", "error", err)
+		s.opts.Logger.Error("counting notifications failed", "error", err)
 	}
 	return n, err == nil
 }

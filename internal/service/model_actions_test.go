@@ -86,7 +86,7 @@ func (w *world) publishOne(t *rapid.T) {
 func (w *world) mark(t *rapid.T) {
 	c := drawn(t, w.clients)
 	r := c.by.Reader()
-	verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
+	verb := rapid.SampledFrom([]notify.Verb{notify.VerbSeen, notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
 	want := notify.Mark{Reader: r, Verb: verb, Keep: w.keep}
 	var s wire.Selection
 	switch rapid.IntRange(0, 3).Draw(t, "which") {
@@ -107,7 +107,7 @@ func (w *world) mark(t *rapid.T) {
 		}
 		want.IDs = s.IDs
 	}
-	unread, err := w.service.Mark(context.Background(), c.by, verb, s)
+	counts, err := w.service.Mark(context.Background(), c.by, verb, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +116,8 @@ func (w *world) mark(t *rapid.T) {
 	if !reflect.DeepEqual(e, want) {
 		t.Fatalf("appended %+v, want %+v", e, want)
 	}
-	if want := w.model.Unread(r); unread != want {
-		t.Fatalf("%s has %d unread after %s of %+v, want %d", c.by.User, unread, verb, s, want)
+	if want := w.model.Counts(r); counts != want {
+		t.Fatalf("%s has %+v after %s of %+v, want %+v", c.by.User, counts, verb, s, want)
 	}
 }
 

@@ -33,7 +33,7 @@ type client struct {
 // shown is the state of a client, which it can save and restore.
 type shown struct {
 	items  []shownItem // in the order in which they came
-	unread int
+	counts notify.Counts
 	live   bool
 	cursor string
 }
@@ -50,6 +50,7 @@ type shownItem struct {
 	Replaces    string    `json:"replaces"`
 	Ephemeral   bool      `json:"ephemeral"`
 	ExpiresAt   time.Time `json:"expires_at"`
+	SeenAt      time.Time `json:"seen_at"`
 	ReadAt      time.Time `json:"read_at"`
 	ArchivedAt  time.Time `json:"archived_at"`
 }
@@ -144,7 +145,7 @@ func (c *client) note(t *rapid.T, f frame) {
 func (c *client) add(t *rapid.T, f frame) {
 	n := itemOf(t, f.data)
 	if c.live && !n.Ephemeral && n.ReadAt.IsZero() && n.ArchivedAt.IsZero() && n.Replaces == "" {
-		c.unread++ // as the browser's client counts
+		c.counts.Unread, c.counts.Unseen = c.counts.Unread+1, c.counts.Unseen+1 // as the browser's client counts
 	}
 	if n.Ephemeral {
 		return
@@ -170,22 +171,26 @@ func (c *client) agree(t *rapid.T, f frame, what string) {
 
 func (c *client) change(t *rapid.T, f frame) {
 	var change struct {
-		Read, Unread, Archived, Recalled []string
-		Count                            *int `json:"unread_count"`
+		Seen, Read, Unread, Archived, Recalled []string
+		UnreadCount                            *int `json:"unread_count"`
+		UnseenCount                            *int `json:"unseen_count"`
 	}
 	if err := json.Unmarshal(f.data, &change); err != nil {
 		t.Fatal(err)
 	}
-	if change.Count != nil {
-		c.unread = *change.Count
+	if change.UnreadCount != nil {
+		c.counts = notify.Counts{Unread: *change.UnreadCount, Unseen: *change.UnseenCount}
 	}
-	ids := slices.Concat(change.Read, change.Unread, change.Archived) // a recalled one may have been replaced at this sequence
+	ids := slices.Concat(change.Seen, change.Read, change.Unread, change.Archived) // a recalled one may have been replaced at this sequence
 	if len(ids) > 0 && f.cursor != "" {
 		c.agree(t, f, strings.Join(ids, " "))
 	}
 	now := time.Now()
 	for i := range c.items {
 		item := &c.items[i]
+		if slices.Contains(slices.Concat(change.Seen, change.Read, change.Archived), item.ID) {
+			item.SeenAt = now
+		}
 		if slices.Contains(change.Read, item.ID) {
 			item.ReadAt = now
 		}
@@ -206,13 +211,16 @@ func (c *client) words(unknown func(id string) bool) (all []string) {
 		if !i.ExpiresAt.IsZero() && !time.Now().Before(i.ExpiresAt) || unknown(i.ID) {
 			continue
 		}
-		all = append(all, wordOf(i.Title, !i.ReadAt.IsZero(), !i.ArchivedAt.IsZero()))
+		all = append(all, wordOf(i.Title, !i.SeenAt.IsZero(), !i.ReadAt.IsZero(), !i.ArchivedAt.IsZero()))
 	}
 	return all
 }
 
 // wordOf is a notification with its read state.
-func wordOf(title string, read, archived bool) string {
+func wordOf(title string, seen, read, archived bool) string {
+	if seen {
+		title += " seen"
+	}
 	if read {
 		title += " read"
 	}

@@ -173,8 +173,8 @@ func (w *world) check(t *rapid.T) {
 		if c.device.conn.Ended() {
 			t.Fatalf("%s lost its connection", c.name)
 		}
-		if want := w.model.Unread(r); !c.live || c.unread != want {
-			t.Fatalf("%s shows %d unread (live: %v), want %d", c.name, c.unread, c.live, want)
+		if want := w.model.Counts(r); !c.live || c.counts != want {
+			t.Fatalf("%s shows %+v (live: %v), want %+v", c.name, c.counts, c.live, want)
 		}
 		list := w.model.List(r, notify.StateAll, time.Now())
 		unknown := func(id string) bool {
@@ -189,7 +189,7 @@ func (w *world) check(t *rapid.T) {
 
 func (w *world) words(items []model.Item) (all []string) {
 	for _, it := range items {
-		all = append(all, wordOf(w.drafts[it.ID()].Title, !it.Read.IsZero(), !it.Archived.IsZero()))
+		all = append(all, wordOf(w.drafts[it.ID()].Title, !it.Seen.IsZero(), !it.Read.IsZero(), !it.Archived.IsZero()))
 	}
 	return all
 }
@@ -202,8 +202,8 @@ func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxSta
 	before := ""
 	for {
 		page := listed(t, w.rig, by, service.Query{State: state, Before: before, Limit: limit})
-		if count := w.model.Unread(r); page.Unread != count {
-			t.Fatalf("%s has %d unread, want %d", by.User, page.Unread, count)
+		if counts := w.model.Counts(r); page.Counts != counts {
+			t.Fatalf("%s has %+v, want %+v", by.User, page.Counts, counts)
 		}
 		if len(page.Items) > limit {
 			t.Fatalf("a page of %d, want at most %d", len(page.Items), limit)

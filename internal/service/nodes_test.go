@@ -67,7 +67,7 @@ func (n *testNode) open() {
 	})
 	require.NoError(n.t, err)
 	n.applied.Store(uint64(n.store.Last()))
-	n.hub = hub.New(hub.Options{Unread: func(r notify.Reader, upTo notify.Sequence) (int, bool) { return n.service.Unread(r, upTo) }})
+	n.hub = hub.New(hub.Options{Count: func(r notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return n.service.Count(r, upTo) }})
 	local := peers.NewLocal(n.node, n.hub, func(c notify.Change) { n.service.Deliver(c) })
 	lease := n.lease
 	if lease == nil {
@@ -351,9 +351,9 @@ func TestUpkeepStopsWithItsLease(t *testing.T) {
 			n.submit(d)
 		}
 		delivered := func() int {
-			unread, ok := n.service.Unread(notify.Reader{User: "ada"}, n.Durable())
+			counts, ok := n.service.Count(notify.Reader{User: "ada"}, n.Durable())
 			require.True(t, ok)
-			return unread
+			return counts.Unread
 		}
 		later()
 		pass(time.Minute)

@@ -17,31 +17,33 @@ func errNoInbox() error {
 }
 
 // Mark changes the read state of notifications for the user of by, and returns how
-// many are unread then. Every connection of the user receives the change. Its errors
+// many are unread and unseen then. Every connection of the user receives the change. Its errors
 // are of the kinds ErrScope, if by is no user, ErrInvalid, ErrLimit, if the user has
 // changed too many notifications lately, ErrUnavailable, and ErrOutcomeUnknown, after
 // which some may have changed and a retry does no harm.
-func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error) {
+func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error) {
 	if by.User == "" {
-		return 0, errNoInbox()
+		return notify.Counts{}, errNoInbox()
 	}
 	e := notify.Mark{Reader: by.Reader(), Verb: verb, IDs: which.IDs, Keep: s.opts.Keep}
 	if which.IDs == nil {
+		var err error
 		if e.Through, err = s.upTo(ctx, by.User, which); err != nil {
-			return 0, err
+			return notify.Counts{}, err
 		}
 	}
 	if err := s.Ready(); err != nil {
-		return 0, err
+		return notify.Counts{}, err
 	}
 	at, err := s.markInTurn(ctx, e)
 	if err != nil {
-		return 0, err
+		return notify.Counts{}, err
 	}
-	if unread, err = s.opts.Store.Unread(e.Reader, at); err != nil {
-		return 0, fmt.Errorf("count unread notifications: %w", err)
+	counts, err := s.opts.Store.Counts(e.Reader, at)
+	if err != nil {
+		return notify.Counts{}, fmt.Errorf("count notifications: %w", err)
 	}
-	return unread, nil
+	return counts, nil
 }
 
 // upTo returns the sequence up to which a selection reaches: that of a cursor of the
@@ -135,11 +137,11 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	if err != nil {
 		return wire.InboxPage{}, fmt.Errorf("list an inbox: %w", err)
 	}
-	unread, err := s.opts.Store.Unread(by.Reader(), upTo)
+	counts, err := s.opts.Store.Counts(by.Reader(), upTo)
 	if err != nil {
-		return wire.InboxPage{}, fmt.Errorf("count unread notifications: %w", err)
+		return wire.InboxPage{}, fmt.Errorf("count notifications: %w", err)
 	}
-	page := wire.InboxPage{Items: s.items(tag, list.Notifications), Unread: unread, Cursor: s.cursor(tag, upTo)}
+	page := wire.InboxPage{Items: s.items(tag, list.Notifications), Counts: counts, Cursor: s.cursor(tag, upTo)}
 	if list.Next > 0 {
 		page.Next = s.cursor(tag, list.Next)
 	}

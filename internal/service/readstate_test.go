@@ -104,9 +104,9 @@ func TestMarking(t *testing.T) {
 			c.want.Through = r.journal.Durable()
 		}
 		o.appended = nil
-		unread, err := r.service.Mark(t.Context(), p, notify.VerbArchive, c.which)
+		counts, err := r.service.Mark(t.Context(), p, notify.VerbArchive, c.which)
 		require.NoError(t, err)
-		assert.Len(t, c.left, unread)
+		assert.Len(t, c.left, counts.Unread)
 		assert.Equal(t, c.left, r.titles(p, notify.StateUnread))
 		assert.Equal(t, []notify.Entry{c.want}, o.appended)
 	}
@@ -138,9 +138,9 @@ func TestAMarkIsAppendedUntilNothingIsLeft(t *testing.T) {
 			r.publish("meanwhile", "ada")
 		}
 	}
-	unread, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+	counts, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
 	require.NoError(t, err)
-	assert.Equal(t, 1, unread, "a notification that came meanwhile is not marked")
+	assert.Equal(t, 1, counts.Unread, "a notification that came meanwhile is not marked")
 	assert.Equal(t, []string{"meanwhile"}, r.titles(ada(), notify.StateUnread))
 	marks := 0
 	for _, e := range o.appended {
@@ -186,11 +186,11 @@ func TestMarksAreLimitedByTheNumberOfChanges(t *testing.T) {
 
 func TestAnEmptyMarkIsNotAppended(t *testing.T) {
 	r, o := newObservedRig(t)
-	r.publish("unread", "ada")
+	r.publish("counts.Unread", "ada")
 	o.appended = nil
-	unread, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{IDs: []string{}})
+	counts, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{IDs: []string{}})
 	require.NoError(t, err)
-	assert.Equal(t, 1, unread)
+	assert.Equal(t, 1, counts.Unread)
 	assert.Empty(t, o.appended)
 }
 
@@ -258,7 +258,7 @@ func TestListing(t *testing.T) {
 	r.publish("another user's", "grace")
 	page, err = r.service.List(t.Context(), p, service.Query{Limit: 2})
 	require.NoError(t, err)
-	assert.Equal(t, 3, page.Unread)
+	assert.Equal(t, 3, page.Counts.Unread)
 	assert.Equal(t, r.cursorAt("ada", r.journal.Durable()), page.Cursor)
 	require.Len(t, page.Items, 2)
 	assert.Equal(t, r.cursorAt("ada", thirdAt), page.Items[0].Cursor)

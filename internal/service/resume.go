@@ -109,7 +109,7 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 		// reports false, or will be offered once c is live.
 		live, ok := s.liveAt(c, j.at)
 		if !ok {
-			return fmt.Errorf("%w: counting unread notifications failed", hub.ErrEnded)
+			return fmt.Errorf("%w: counting notifications failed", hub.ErrEnded)
 		}
 		if s.opts.Hub.GoLive(c, j.at, live) {
 			return nil
@@ -121,12 +121,12 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 // sequence. If counting fails, c ends.
 func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool) {
 	p := c.Principal()
-	unread, ok := s.Unread(p.Reader(), at)
+	counts, ok := s.Count(p.Reader(), at)
 	if !ok {
 		c.End(notify.CloseInternal)
 		return nil, false
 	}
-	return &hub.Event{Sequence: at, Content: hub.Live{UnreadCount: unread}, Unshared: true}, true
+	return &hub.Event{Sequence: at, Content: hub.Live{Counts: counts}, Unshared: true}, true
 }
 
 // welcome decides where the connection starts, and writes welcome, reset and the first
@@ -310,7 +310,7 @@ func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
 }
 
 // eventsOf returns the notifications of a page that have not expired, and the changes
-// of the inbox, in the order of their sequences. The unread count comes with a later event.
+// of the inbox, in the order of their sequences. The counts come with a later event.
 func eventsOf(p store.Page) []*hub.Event {
 	now := time.Now()
 	all := make([]*hub.Event, 0, len(p.Notifications)+len(p.Changes))

@@ -67,7 +67,7 @@ func (r *rig) start() {
 	})
 	require.NoError(r.t, err)
 	var b *service.Service
-	h := hub.New(hub.Options{Unread: func(r notify.Reader, upTo notify.Sequence) (int, bool) { return b.Unread(r, upTo) }})
+	h := hub.New(hub.Options{Count: func(r notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return b.Count(r, upTo) }})
 	opened := make(chan struct{})
 	var machine journal.StateMachine = s
 	if r.machine != nil {
@@ -315,11 +315,13 @@ func (d *device) cursor() string {
 // frameOf returns an event as version 1 of the protocol names and encodes it.
 func frameOf(e *hub.Event) frame {
 	type change struct {
+		Seen        []string `json:"seen,omitempty"`
 		Read        []string `json:"read,omitempty"`
 		Unread      []string `json:"unread,omitempty"`
 		Archived    []string `json:"archived,omitempty"`
 		Recalled    []string `json:"recalled,omitempty"`
 		UnreadCount *int     `json:"unread_count,omitempty"`
+		UnseenCount *int     `json:"unseen_count,omitempty"`
 	}
 	data := func(v any) []byte {
 		b, err := json.Marshal(v)
@@ -332,13 +334,13 @@ func frameOf(e *hub.Event) frame {
 	case hub.Notification:
 		return frame{event: "notification", data: wire.AppendNotification(nil, c.Notification)}
 	case hub.InboxChange:
-		all := change{Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
+		all := change{Seen: c.Seen, Read: c.Read, Unread: c.Unread, Archived: c.Archived, Recalled: c.Recalled}
 		if c.Counted {
-			all.UnreadCount = &c.UnreadCount
+			all.UnreadCount, all.UnseenCount = &c.Counts.Unread, &c.Counts.Unseen
 		}
 		return frame{event: "inbox", data: data(all)}
 	case hub.Live:
-		return frame{event: "live", data: data(change{UnreadCount: &c.UnreadCount})}
+		return frame{event: "live", data: data(change{UnreadCount: &c.Counts.Unread, UnseenCount: &c.Counts.Unseen})}
 	case hub.Welcome:
 		return frame{event: "welcome", data: data(map[string]any{"connection": c.Connection, "user": c.User, "resumed": c.Resumed})}
 	case hub.Reset:

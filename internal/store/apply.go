@@ -158,7 +158,7 @@ type txn struct {
 	replication *replication // nil: the store is not replicated
 	perEntry    bool         // the changes of each entry are written to the batch before the next entry
 
-	recounts []owner // owners whose readers need a new unread count because of the current entry
+	recounts []owner // owners whose readers need new counts because of the current entry
 }
 
 // applySafely calls applyAll and turns a panic into ErrNotApplied: any user may have
@@ -255,8 +255,8 @@ func isVerdict(err error) bool {
 		errors.Is(err, notify.ErrUnavailable))
 }
 
-// emitRecount emits a Recount for the readers whose unread counts the entry has changed by
-// an unknown number.
+// emitRecount emits a Recount for the readers whose counts the entry has changed by an unknown
+// number.
 func (tx *txn) emitRecount() {
 	if len(tx.recounts) == 0 {
 		return

@@ -47,7 +47,7 @@ func changeExpiryKey(at time.Time, key []byte) []byte {
 
 // weight returns the number of notifications that c is about.
 func weight(c *notify.InboxChange) uint64 {
-	return uint64(len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled))
+	return uint64(c.Size()) //nolint:gosec // a number of IDs
 }
 
 func (tx *txn) dropOldestChange(h *cachedHistory) error {
@@ -105,7 +105,7 @@ func (tx *txn) expireChange(ref []byte) error {
 }
 
 func appendChange(dst []byte, c *notify.InboxChange) []byte {
-	for _, ids := range [][]string{c.Read, c.Unread, c.Archived, c.Recalled} {
+	for _, ids := range [][]string{c.Seen, c.Read, c.Unread, c.Archived, c.Recalled} {
 		dst = binary.AppendUvarint(dst, uint64(len(ids)))
 		for _, id := range ids {
 			dst = pack.AppendString(dst, shortID(id))
@@ -123,7 +123,7 @@ func readChange(seq notify.Sequence, b []byte) (notify.InboxChange, error) {
 func readChangeAt(seq notify.Sequence, b []byte) (notify.InboxChange, time.Time, error) {
 	c := notify.InboxChange{Sequence: seq}
 	r := pack.NewReader(b)
-	for _, ids := range []*[]string{&c.Read, &c.Unread, &c.Archived, &c.Recalled} {
+	for _, ids := range []*[]string{&c.Seen, &c.Read, &c.Unread, &c.Archived, &c.Recalled} {
 		*ids = pack.Names[string](r)
 		for i, id := range *ids {
 			(*ids)[i] = longID(id)

@@ -115,12 +115,12 @@ func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, removed []own
 	if err != nil {
 		return "", nil, err
 	}
-	removed, unread, err := tx.removeReplaced(o, &old, bytes)
+	removed, counted, err := tx.removeReplaced(o, &old, bytes)
 	switch {
 	case err != nil || len(removed) == 0:
 		return "", nil, err
 	case old.Expired(tx.at): // readers no longer show it
-		tx.recounts = append(tx.recounts, unread...)
+		tx.recounts = append(tx.recounts, counted...)
 		return "", nil, nil
 	}
 	return old.ID(), removed, nil
@@ -139,19 +139,19 @@ func (tx *txn) emitRecalled(c notify.InboxChange, owners []owner) {
 // removeReplaced removes old from the history of a user, and leaves it in those of other
 // users. It removes a notification to topics from all its topics: readers of several
 // topics see it as one.
-func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (removed, unread []owner, err error) {
+func (tx *txn) removeReplaced(o owner, old *notify.Notification, bytes uint64) (removed, counted []owner, err error) {
 	if o.isShared() {
 		return tx.removeEverywhere(old, bytes, false)
 	}
-	found, wasUnread, err := tx.removeItem(o, old, false)
+	found, wasCounted, err := tx.removeItem(o, old, false)
 	if err != nil || !found {
 		return nil, nil, err
 	}
 	removed = []owner{o}
-	if wasUnread {
-		unread = removed
+	if wasCounted {
+		counted = removed
 	}
-	return removed, unread, tx.dropReference(old, bytes)
+	return removed, counted, tx.dropReference(old, bytes)
 }
 
 // forgetCollapse deletes the collapse key of n in a history from which n was removed.

@@ -33,9 +33,8 @@
 //	r seq            number of histories that have the         when an item is removed; with n
 //	                 notification, if one has removed it
 //
-//	u len user seq   item of a user: read and archived times,  with n; eviction, retention,
-//	                 replaced ID, and the record if it is the  expiry, Recall, replacement
-//	                 only user
+//	u len user seq   item of a user: read state, replaced ID,  with n; eviction, retention,
+//	                 and the record if it is the only user     expiry, Recall, replacement
 //	p len feed seq   item of a feed, published to one topic    the same
 //	h len feed seq   item of a feed, published to several      the same
 //	a seq            item of everyone                          the same

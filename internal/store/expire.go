@@ -132,33 +132,33 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 	return 0, errCorrupt
 }
 
-// removeAndRecount removes n from every history, and adds the readers whose unread counts
+// removeAndRecount removes n from every history, and adds the readers whose counts
 // change to those that are counted again.
 func (tx *txn) removeAndRecount(n *notify.Notification, bytes uint64, retention bool) error {
-	_, unread, err := tx.removeEverywhere(n, bytes, retention)
-	tx.recounts = append(tx.recounts, unread...)
+	_, counted, err := tx.removeEverywhere(n, bytes, retention)
+	tx.recounts = append(tx.recounts, counted...)
 	return err
 }
 
 // removeEverywhere removes n and its items from every history that still has one. It returns
-// the owners of these histories as removed, and as unread those among them whose readers may
-// have counted n as unread. If retention is set, readers who resume from an older cursor have a
+// the owners of these histories as removed, and as counted those among them whose readers may
+// have counted n as unread or unseen. If retention is set, readers who resume from an older cursor have a
 // gap; expired and recalled notifications leave none.
-func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (removed, unread []owner, err error) {
+func (tx *txn) removeEverywhere(n *notify.Notification, bytes uint64, retention bool) (removed, counted []owner, err error) {
 	for _, o := range ownersOf(n) {
-		found, wasUnread, err := tx.removeItem(o, n, retention)
+		found, wasCounted, err := tx.removeItem(o, n, retention)
 		if err != nil {
 			return nil, nil, err
 		}
 		if found { // false: the history has evicted it
 			removed = append(removed, o)
 		}
-		if wasUnread {
-			unread = append(unread, o)
+		if wasCounted {
+			counted = append(counted, o)
 		}
 	}
 	tx.deleteRecord(n, bytes)
-	return removed, unread, nil
+	return removed, counted, nil
 }
 
 // eachExpired calls f with the expiry keys up to now, oldest first, until f returns

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/bellhop/bellhop/internal/notify"
+
 // CountOther returns the size of all records that Usage().Other must count, by reading them.
 func (s *Store) CountOther() (bytes uint64, err error) {
 	err = each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
@@ -37,4 +39,10 @@ func (s *Store) Dump() (map[string]string, error) {
 		return true, nil
 	})
 	return all, err
+}
+
+// Unread returns the number of unread notifications.
+func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
+	c, err := s.Counts(r, upTo)
+	return c.Unread, err
 }

@@ -20,24 +20,16 @@ import (
 type intervalSet []interval
 
 type interval struct {
-	from, to       notify.Sequence // inclusive
-	read, archived int64           // milliseconds since 1970; 0: no
+	from, to notify.Sequence // inclusive
+	itemState
 }
-
-func (i interval) item() userItem {
-	return userItem{read: fromMillis(i.read), archived: fromMillis(i.archived)}
-}
-
-func (i interval) unread() bool { return i.read == 0 && i.archived == 0 }
 
 // sameAs reports whether j has the same state as i.
-func (i interval) sameAs(j interval) bool { return i.read == j.read && i.archived == j.archived }
+func (i interval) sameAs(j interval) bool { return i.itemState == j.itemState }
 
-// applied returns i with verb applied at a time. Notifications that are read or archived
-// already keep their times.
+// applied returns i with verb applied at a time.
 func (i interval) applied(verb notify.Verb, at time.Time) interval {
-	t := i.item().applied(verb, at)
-	i.read, i.archived = toMillis(t.read), toMillis(t.archived)
+	i.itemState = i.itemState.applied(verb, at)
 	return i
 }
 
@@ -115,14 +107,14 @@ func (m intervalSet) withFallback(wider intervalSet) intervalSet {
 }
 
 // differingFrom returns m without redundant intervals: those with the same state as
-// wider, and unread ones where wider has none.
+// wider, and those that say nothing where wider has none.
 func (m intervalSet) differingFrom(wider intervalSet) intervalSet {
 	return combine(wider, m, func(w, own *interval) (interval, bool) {
 		switch {
 		case own == nil:
 			return interval{}, false
 		case w == nil:
-			return *own, !own.unread()
+			return *own, own.itemState != itemState{}
 		}
 		return *own, !own.sameAs(*w)
 	})
@@ -161,41 +153,12 @@ func (m intervalSet) changedBy(after, through notify.Sequence, verb notify.Verb,
 	return ranges
 }
 
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-func toMillis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-// applied returns t with verb applied at a time. A notification that is read or archived
-// already keeps its time.
-func (t userItem) applied(verb notify.Verb, at time.Time) userItem {
-	switch {
-	case verb == notify.VerbRead && t.read.IsZero():
-		t.read = at
-	case verb == notify.VerbUnread:
-		t.read, t.archived = time.Time{}, time.Time{}
-	case verb == notify.VerbArchive && t.archived.IsZero():
-		t.archived = at
-	}
-	return t
-}
-
 func (m intervalSet) append(dst []byte) []byte {
 	var last notify.Sequence
 	for _, i := range m {
 		dst = binary.AppendUvarint(dst, uint64(i.from-last))
 		dst = binary.AppendUvarint(dst, uint64(i.to-i.from))
-		dst = binary.AppendUvarint(dst, uint64(i.read))     //nolint:gosec // a time since 1970
-		dst = binary.AppendUvarint(dst, uint64(i.archived)) //nolint:gosec // a time since 1970
+		dst = i.itemState.append(dst)
 		last = i.to
 	}
 	return dst
@@ -216,7 +179,7 @@ func readIntervals(b []byte) (intervalSet, error) {
 	for r := pack.NewReader(b); r.Len() > 0; {
 		i := interval{from: last + notify.Sequence(r.Uint())}
 		i.to = i.from + notify.Sequence(r.Uint())
-		i.read, i.archived = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // written by append
+		i.itemState = decodeReadState(r)
 		if r.Err() != nil {
 			return nil, r.Err()
 		}

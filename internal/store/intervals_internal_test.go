@@ -15,13 +15,13 @@ func TestIntervalsAgainstAMap(t *testing.T) {
 	const highest = 20
 	rapid.Check(t, func(t *rapid.T) {
 		var m intervalSet
-		want := map[notify.Sequence]userItem{}
+		want := map[notify.Sequence]itemState{}
 		now := time.UnixMilli(1_000_000).UTC()
 		t.Repeat(map[string]func(*rapid.T){
 			"mark": func(t *rapid.T) {
 				from := notify.Sequence(rapid.IntRange(1, highest).Draw(t, "from"))
 				to := notify.Sequence(rapid.IntRange(int(from), highest).Draw(t, "to"))
-				verb := rapid.SampledFrom([]notify.Verb{notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
+				verb := rapid.SampledFrom([]notify.Verb{notify.VerbSeen, notify.VerbRead, notify.VerbUnread, notify.VerbArchive}).Draw(t, "verb")
 				now = now.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "later")) * time.Second)
 				before := m.append(nil)
 				next := m.apply(intervalSet{{from: from, to: to}}, verb, now, false).differingFrom(nil)
@@ -32,11 +32,11 @@ func TestIntervalsAgainstAMap(t *testing.T) {
 				for seq := from; seq <= to; seq++ {
 					want[seq] = want[seq].applied(verb, now)
 				}
-				maps.DeleteFunc(want, func(_ notify.Sequence, v userItem) bool { return v == userItem{} })
+				maps.DeleteFunc(want, func(_ notify.Sequence, v itemState) bool { return v == itemState{} })
 			},
 			"": func(t *rapid.T) {
 				for seq := notify.Sequence(1); seq <= highest+1; seq++ {
-					if got, _ := m.find(seq); got.item() != want[seq] {
+					if got, _ := m.find(seq); got.itemState != want[seq] {
 						t.Fatalf("at %d: %v, want %v", seq, got, want[seq])
 					}
 				}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -12,8 +11,8 @@ import (
 
 // userItem is an item of a user.
 type userItem struct {
-	read, archived time.Time
-	replaces       string
+	itemState
+	replaces string
 }
 
 // inlineMarker is the prefix of a user item that contains the record, and of the value at the
@@ -29,8 +28,7 @@ func appendUserItem(dst []byte, t userItem, record []byte) []byte {
 	} else if t == (userItem{}) {
 		return dst
 	}
-	dst = pack.AppendMillis(dst, t.read)
-	dst = pack.AppendMillis(dst, t.archived)
+	dst = t.itemState.append(dst)
 	if record == nil {
 		return append(dst, t.replaces...)
 	}
@@ -45,7 +43,7 @@ func readUserItem(b []byte) (t userItem, record []byte, err error) {
 	}
 	rest, isInlined := bytes.CutPrefix(b, inlineMarker())
 	r := pack.NewReader(rest)
-	t = userItem{read: r.Millis(), archived: r.Millis()}
+	t = userItem{itemState: decodeReadState(r)}
 	if !isInlined {
 		t.replaces = string(r.Rest())
 		return t, nil, r.Err()
@@ -55,10 +53,10 @@ func readUserItem(b []byte) (t userItem, record []byte, err error) {
 }
 
 func (t userItem) view() notify.View {
-	return notify.View{Read: t.read, Archived: t.archived, Replaces: t.replaces}
+	v := t.itemState.view()
+	v.Replaces = t.replaces
+	return v
 }
-
-func (t userItem) unread() bool { return t.read.IsZero() && t.archived.IsZero() }
 
 // addItem appends n to the history of o, and evicts the oldest notifications above limit.
 func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, limit int) error {
@@ -72,6 +70,7 @@ func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, limit int) e
 	tx.touch(h)
 	h.kept++
 	h.unread++
+	h.unseen++
 	var record []byte
 	if isInlined(n) {
 		record = tx.record
@@ -82,27 +81,27 @@ func (tx *txn) addItem(o owner, n *notify.Notification, t userItem, limit int) e
 }
 
 // removeItem removes the item of n from the history of o; found is false if the history has no
-// such item. wasUnread says that a reader of the history may have counted n as unread: for a
-// shared history this is not known, and true is assumed.
-func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (found, wasUnread bool, err error) {
+// such item. wasCounted says that a reader of the history may have counted n as unread or as
+// unseen: for a shared history this is not known, and true is assumed.
+func (tx *txn) removeItem(o owner, n *notify.Notification, retention bool) (found, wasCounted bool, err error) {
 	key := o.keyOf(n)
 	v, err := get(tx.batch, key)
 	if err != nil || v == nil {
 		return false, false, err
 	}
 	if o.isShared() {
-		wasUnread, err = true, tx.removeSharedItem(o, n, retention)
+		wasCounted, err = true, tx.removeSharedItem(o, n, retention)
 	} else {
-		wasUnread, err = tx.removeUserItem(o, n, v, retention)
+		wasCounted, err = tx.removeUserItem(o, n, v, retention)
 	}
 	if err != nil {
 		return false, false, err
 	}
-	return true, wasUnread, tx.forgetCollapse(o, n)
+	return true, wasCounted, tx.forgetCollapse(o, n)
 }
 
 // removeUserItem removes the item of n, with this value, from the history of a user.
-func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) (wasUnread bool, err error) {
+func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, retention bool) (wasCounted bool, err error) {
 	item, _, err := readUserItem(value)
 	if err != nil {
 		return false, err
@@ -117,13 +116,11 @@ func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, ret
 		h.noteRemoved(n)
 	}
 	tx.remove(o.itemKey(n.Sequence))
-	if item.unread() {
-		h.unread--
-	}
+	h.count(item.itemState, itemState{seen: 1, read: 1})
 	if tx.discardsEmpty {
 		tx.discardEmpty(h)
 	}
-	return item.unread(), nil
+	return item.unread() || item.unseen(), nil
 }
 
 // isInlined reports whether the record of n is part of the item of its only user.

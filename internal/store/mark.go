@@ -26,6 +26,8 @@ func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error
 	}
 	c := notify.InboxChange{Sequence: seq, To: ofUser(e.Reader.User).readers()}
 	switch e.Verb {
+	case notify.VerbSeen:
+		c.Seen = m.changed
 	case notify.VerbRead:
 		c.Read = m.changed
 	case notify.VerbUnread:
@@ -133,22 +135,16 @@ func (m *markOp) setUserItem(id string, key, value []byte) error {
 	if err != nil {
 		return err
 	}
-	t := before.applied(m.Verb, m.at)
-	if t == before {
+	t := before
+	if t.itemState = before.applied(m.Verb, m.at); t == before {
 		return nil
 	}
 	h, err := m.history(ofUser(m.Reader.User))
 	if err != nil {
 		return err
 	}
-	switch {
-	case before.unread() && !t.unread():
-		m.touch(h)
-		h.unread--
-	case !before.unread() && t.unread():
-		m.touch(h)
-		h.unread++
-	}
+	m.touch(h)
+	h.count(before.itemState, t.itemState)
 	m.buffer = appendUserItem(m.buffer[:0], t, record)
 	m.set(key, m.buffer)
 	m.changed = append(m.changed, id)
@@ -176,16 +172,16 @@ func (m *markOp) collect(n *notify.Notification, found *collected) error {
 	return nil
 }
 
-func (m *markOp) sharedState(n *notify.Notification) (userItem, error) {
+func (m *markOp) sharedState(n *notify.Notification) (itemState, error) {
 	switch {
 	case n.Audience == notify.AudienceAll:
 		all, err := m.state.everyoneIntervals()
 		i, _ := all.find(n.Sequence)
-		return i.item(), err
+		return i.itemState, err
 	case isMultiTopic(n):
-		return m.state.multiItem(n.Sequence)
+		return m.state.multiState(n.Sequence)
 	}
-	return m.state.singleItem(string(n.Topics[0]), n.Sequence)
+	return m.state.singleState(string(n.Topics[0]), n.Sequence)
 }
 
 // canRead reports whether the shared notification n is visible to the reader.

@@ -130,7 +130,7 @@ func (m *markOp) userUpTo(after notify.Sequence) (reached notify.Sequence, done 
 		reached = sequenceOf(k)
 		m.readsLeft--
 		t, _, err := readUserItem(v)
-		if err != nil || t.applied(m.Verb, m.at) == t {
+		if err != nil || t.applied(m.Verb, m.at) == t.itemState {
 			return err == nil, err
 		}
 		m.changesLeft--
@@ -267,7 +267,7 @@ func (m *markOp) multiUpTo(feed string, after notify.Sequence) (reached notify.S
 	blocks := map[uint64]intervalSet{}
 	var numbers []uint64 // in ascending order
 	reached, done, err = m.scan(ofFeed(feed).multi(), after, intervalSet{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *sharedItem) (bool, error) {
-		before, err := m.state.multiItem(seq)
+		before, err := m.state.multiState(seq)
 		if err != nil || before.applied(m.Verb, m.at) == before {
 			return false, err
 		}

@@ -71,6 +71,7 @@ func readAs(seq notify.Sequence, b []byte, withUsers bool) (notify.Notification,
 type history struct {
 	kept   uint64 // number of notifications
 	unread uint64 // number of unread ones, if the owner is a user
+	unseen uint64 // number of unseen ones, if the owner is a user
 
 	// removed is the highest sequence that retention has removed: a reader with an
 	// earlier cursor has a gap. removedTime is the latest time of a removed notification.
@@ -94,6 +95,25 @@ func (h *history) noteRemoved(n *notify.Notification) {
 	}
 }
 
+// count adjusts the counts of a user's history when the state of an item changes. A state that is
+// neither unread nor unseen stands for an item that is removed.
+func (h *history) count(before, after itemState) {
+	if before.unread() != after.unread() {
+		h.unread += step(after.unread())
+	}
+	if before.unseen() != after.unseen() {
+		h.unseen += step(after.unseen())
+	}
+}
+
+// step returns 1, or -1 modulo 2^64.
+func step(up bool) uint64 {
+	if up {
+		return 1
+	}
+	return ^uint64(0)
+}
+
 // isEmpty reports whether the record of h can be deleted: all of its fields but newest are zero.
 func (h history) isEmpty() bool {
 	h.newest = 0
@@ -109,6 +129,7 @@ func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(h.removed))
 	dst = pack.AppendMillis(dst, h.removedTime)
 	dst = binary.AppendUvarint(dst, h.unread)
+	dst = binary.AppendUvarint(dst, h.unseen)
 	dst = binary.AppendUvarint(dst, h.changes)
 	dst = binary.AppendUvarint(dst, uint64(h.removedChanges))
 	dst = binary.AppendUvarint(dst, h.multi)
@@ -118,7 +139,8 @@ func (h history) append(dst []byte) []byte {
 func readHistory(b []byte) (history, error) {
 	r := pack.NewReader(b)
 	h := history{kept: r.Uint(), removed: notify.Sequence(r.Uint()), removedTime: r.Millis()}
-	h.unread, h.changes, h.removedChanges = r.Uint(), r.Uint(), notify.Sequence(r.Uint())
+	h.unread, h.unseen = r.Uint(), r.Uint()
+	h.changes, h.removedChanges = r.Uint(), notify.Sequence(r.Uint())
 	h.multi, h.newest = r.Uint(), notify.Sequence(r.Uint())
 	return h, r.Err()
 }

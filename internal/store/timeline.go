@@ -351,22 +351,22 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 	if err != nil {
 		return nil, err
 	}
-	var had userItem
+	var had itemState
 	switch {
 	case it.owner.kind == kindMultiItem:
-		had, err = t.state.multiItem(seq)
+		had, err = t.state.multiState(seq)
 	case it.owner.kind == kindFeedItem:
 		topic := it.owner.name
 		if it.owner.isPattern() {
 			topic = string(e.topic)
 		}
-		had, err = t.state.singleItem(topic, seq)
+		had, err = t.state.singleState(topic, seq)
 	case fromMillis(e.time).Before(t.reader.Since):
 		return nil, nil //nolint:nilnil // hidden from the reader
 	default:
 		m, failed := t.state.everyoneIntervals()
 		i, _ := m.find(seq)
-		had, err = i.item(), failed
+		had, err = i.itemState, failed
 	}
 	v := had.view()
 	v.Replaces = string(e.replaces)

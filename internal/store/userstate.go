@@ -108,21 +108,21 @@ func (s *userState) effectiveIntervals(pattern string) (intervalSet, error) {
 	return m, nil
 }
 
-// singleItem returns the read state of the notification at seq, which was published to
+// singleState returns the read state of the notification at seq, which was published to
 // topic alone.
-func (s *userState) singleItem(topic string, seq notify.Sequence) (userItem, error) {
+func (s *userState) singleState(topic string, seq notify.Sequence) (itemState, error) {
 	m, err := s.ownIntervals(topic)
 	if err != nil {
-		return userItem{}, err
+		return itemState{}, err
 	}
 	i, ok := m.find(seq)
 	if !ok {
 		if m, err = s.widerIntervals(topic); err != nil {
-			return userItem{}, err
+			return itemState{}, err
 		}
 		i, _ = m.find(seq)
 	}
-	return i.item(), nil
+	return i.itemState, nil
 }
 
 // hasNarrower reports whether a feed that is longer than above and matches topic has an
@@ -162,12 +162,12 @@ func (s *userState) setBlock(number uint64, m intervalSet) {
 	s.blocks[number] = m
 }
 
-// multiItem returns the read state of the notification at seq, which was published to
+// multiState returns the read state of the notification at seq, which was published to
 // several topics.
-func (s *userState) multiItem(seq notify.Sequence) (userItem, error) {
+func (s *userState) multiState(seq notify.Sequence) (itemState, error) {
 	m, err := s.block(blockOf(seq))
 	i, _ := m.find(seq)
-	return i.item(), err
+	return i.itemState, err
 }
 
 // maxPreloaded is the maximum of feeds that preload reads.

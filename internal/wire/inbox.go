@@ -17,7 +17,7 @@ type Selection struct {
 // maxCursor is the maximum number of characters in a cursor.
 const maxCursor = 128
 
-// Marks reads the body of POST /inbox/read, /inbox/unread and /inbox/archive, or the data
+// Marks reads the body of POST /inbox/seen, /inbox/read, /inbox/unread and /inbox/archive, or the data
 // of their commands. Its error is of kind ErrMalformed or ErrInvalid, as that of Draft.
 // Unknown IDs are ignored, so those that are malformed are left out.
 func Marks(body []byte) (Selection, error) {
@@ -96,7 +96,7 @@ func IsID(s string) bool {
 // InboxPage is the answer to GET /inbox: a page of an inbox, newest first.
 type InboxPage struct {
 	Items  []InboxItem
-	Unread int
+	Counts notify.Counts
 	Cursor string // a client that connects with it misses nothing published since
 	Next   string // the cursor at which the next page begins; empty: this is the last page
 }
@@ -119,8 +119,7 @@ func AppendInboxPage(dst []byte, p *InboxPage) []byte {
 		dst = appendText(dst, `,"cursor":"`, p.Items[i].Cursor)
 		dst = append(dst, '}')
 	}
-	dst = append(dst, `],"unread_count":`...)
-	dst = strconv.AppendInt(dst, int64(p.Unread), 10)
+	dst = AppendCounts(append(dst, `],`...), p.Counts)
 	dst = appendText(dst, `,"cursor":"`, p.Cursor)
 	if p.Next != "" {
 		dst = appendText(dst, `,"next":"`, p.Next)
@@ -128,11 +127,17 @@ func AppendInboxPage(dst []byte, p *InboxPage) []byte {
 	return append(dst, '}')
 }
 
-// AppendUnread appends the answer to a mark, which has the number of unread notifications.
-func AppendUnread(dst []byte, n int) []byte {
-	dst = append(dst, `{"unread_count":`...)
-	dst = strconv.AppendInt(dst, int64(n), 10)
-	return append(dst, '}')
+// AppendMarked appends the answer to a mark, which has the counts after it.
+func AppendMarked(dst []byte, c notify.Counts) []byte {
+	return append(AppendCounts(append(dst, '{'), c), '}')
+}
+
+// AppendCounts appends the members of an object that are counts.
+func AppendCounts(dst []byte, c notify.Counts) []byte {
+	dst = append(dst, `"unread_count":`...)
+	dst = strconv.AppendInt(dst, int64(c.Unread), 10)
+	dst = append(dst, `,"unseen_count":`...)
+	return strconv.AppendInt(dst, int64(c.Unseen), 10)
 }
 
 // appendText appends a member with a string that needs no escapes.

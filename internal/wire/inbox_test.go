@@ -88,14 +88,14 @@ func TestInboxPage(t *testing.T) {
 		return `{"id":"` + id + `","type":"t","data":{},"time":"2026-12-01T09:00:00.000Z","audience":"user","cursor":"` + cursor + `"}`
 	}
 	for want, p := range map[string]wire.InboxPage{
-		`{"items":[],"unread_count":0,"cursor":"c"}`: {Cursor: "c"},
-		`{"items":[` + shown(two, "c2") + `,` + shown(one, "c1") + `],"unread_count":7,"cursor":"c3","next":"c1"}`: {
-			Items: []wire.InboxItem{item(two, "c2"), item(one, "c1")}, Unread: 7, Cursor: "c3", Next: "c1",
+		`{"items":[],"unread_count":0,"unseen_count":0,"cursor":"c"}`: {Cursor: "c"},
+		`{"items":[` + shown(two, "c2") + `,` + shown(one, "c1") + `],"unread_count":7,"unseen_count":5,"cursor":"c3","next":"c1"}`: {
+			Items: []wire.InboxItem{item(two, "c2"), item(one, "c1")}, Counts: notify.Counts{Unread: 7, Unseen: 5}, Cursor: "c3", Next: "c1",
 		},
 	} {
 		require.Equal(t, want, string(wire.AppendInboxPage(nil, &p)))
 	}
-	require.Equal(t, `x{"unread_count":3}`, string(wire.AppendUnread([]byte("x"), 3)))
+	require.Equal(t, `x{"unread_count":3,"unseen_count":1}`, string(wire.AppendMarked([]byte("x"), notify.Counts{Unread: 3, Unseen: 1})))
 }
 
 // FuzzMarks holds that a body is refused as malformed or invalid, or selects

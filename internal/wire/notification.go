@@ -84,6 +84,7 @@ func AppendNotificationRest(dst []byte, n *notify.Notification) []byte {
 		dst = append(dst, n.Replaces...)
 		dst = append(dst, '"')
 	}
+	dst = appendMoment(dst, "seen_at", n.Seen)
 	dst = appendMoment(dst, "read_at", n.Read)
 	dst = appendMoment(dst, "archived_at", n.Archived)
 	return append(dst, '}')

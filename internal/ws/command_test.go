@@ -193,9 +193,9 @@ func TestCommandsAreRateLimited(t *testing.T) {
 		w.expect(welcome, isLive)
 		other.expect(welcome, isLive)
 		w.say(read)
-		w.expect(`{"event":"reply","data":{"unread_count":1}}`)
+		w.expect(`{"event":"reply","data":{"unread_count":1,"unseen_count":0}}`)
 		other.say(read)
-		other.expect(`{"event":"reply","data":{"unread_count":2}}`)
+		other.expect(`{"event":"reply","data":{"unread_count":2,"unseen_count":0}}`)
 		w.say(`{"event":"read","ref":"r","data":{"all":true}}`)
 		if _, got, err := w.read(); err != nil || !strings.Contains(string(got), `"ref":"r"`) || !strings.Contains(string(got), `urn:bellhop:problem:limit`) {
 			t.Errorf("received %s, %v", got, err)

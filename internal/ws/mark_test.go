@@ -22,11 +22,11 @@ type marking struct {
 }
 
 // Mark says how often it was called, as if so many were unread.
-func (d *fakeRules) Mark(_ context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (int, error) {
+func (d *fakeRules) Mark(_ context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.marked = append(d.marked, marking{by.User, verb, which})
-	return len(d.marked), d.refusal
+	return notify.Counts{Unread: len(d.marked)}, d.refusal
 }
 
 // The count in an answer identifies its command: commands are carried out in the order in
@@ -44,9 +44,9 @@ func TestMarks(t *testing.T) {
 		)
 		go func() { _, _ = w.conn.Write(said) }() // if that fails, no answer comes
 		w.expect(
-			`{"event":"reply","ref":"7","data":{"unread_count":1}}`,
-			`{"event":"reply","ref":"8","data":{"unread_count":2}}`,
-			`{"event":"reply","data":{"unread_count":3}}`,
+			`{"event":"reply","ref":"7","data":{"unread_count":1,"unseen_count":0}}`,
+			`{"event":"reply","ref":"8","data":{"unread_count":2,"unseen_count":0}}`,
+			`{"event":"reply","data":{"unread_count":3,"unseen_count":0}}`,
 		)
 		want := []marking{
 			{"ada", notify.VerbRead, wire.Selection{IDs: []string{id}}},

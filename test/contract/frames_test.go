@@ -19,7 +19,7 @@ func TestFrames(t *testing.T) {
 		pong    = `{"event":"reply","ref":"7","data":{}}`
 		publish = `{"event":"publish","data":{"to":{"users":["ada"]},"type":"t"}}`
 		problem = `{"event":"error","data":{"type":"urn:bellhop:problem:invalid","title":"t","status":422}}`
-		live    = `{"event":"live","cursor":"c","data":{"unread_count":2}}`
+		live    = `{"event":"live","cursor":"c","data":{"unread_count":2,"unseen_count":1}}`
 	)
 	for name, test := range map[string]struct {
 		sent     []string
@@ -68,7 +68,7 @@ func TestStreamedFrames(t *testing.T) {
 	require.NoError(t, err)
 	r := &reports{TB: t}
 	f := contract.Frames{Document: doc, TB: r}
-	f.Streamed("live", `{"unread_count":2}`)
+	f.Streamed("live", `{"unread_count":2,"unseen_count":1}`)
 	require.Empty(t, r.all)
 	f.Streamed("live", `{"unread_count":-1}`)
 	f.Streamed("reply", `{}`)

@@ -25,7 +25,7 @@ func TestEvictionFromAFullInboxIsAnnounced(t *testing.T) {
 		newer, evicted := phone.read(), phone.read()
 		assert.Equal(t, title, newer.text("title"))
 		assert.Equal(t, "inbox", evicted.Event)
-		assert.Equal(t, map[string]any{"recalled": []any{gone}, "unread_count": 2.0}, evicted.Data)
+		assert.Equal(t, map[string]any{"recalled": []any{gone}, "unread_count": 2.0, "unseen_count": 2.0}, evicted.Data)
 		assert.Empty(t, evicted.Cursor)
 		page := s.inbox("ada", "")
 		assert.Equal(t, 2, page.Unread)

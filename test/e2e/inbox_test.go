@@ -19,10 +19,12 @@ import (
 type inboxPage struct {
 	Items []struct {
 		ID, Title, Cursor, Audience string
+		SeenAt                      string `json:"seen_at"`
 		ReadAt                      string `json:"read_at"`
 		ArchivedAt                  string `json:"archived_at"`
 	}
 	Unread       int `json:"unread_count"`
+	Unseen       int `json:"unseen_count"`
 	Cursor, Next string
 }
 

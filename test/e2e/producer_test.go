@@ -292,7 +292,7 @@ func TestExpiredNotificationsAreNotCounted(t *testing.T) {
 
 	f = ada.read()
 	assert.Equal(t, "inbox", f.Event)
-	assert.Equal(t, map[string]any{"unread_count": 1.0}, f.Data)
+	assert.Equal(t, map[string]any{"unread_count": 1.0, "unseen_count": 1.0}, f.Data)
 	assert.NotEmpty(t, f.Cursor)
 	back := s.connect("ada", ada.cursor)
 	f = back.read()

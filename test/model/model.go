@@ -212,11 +212,14 @@ func (m *Model) mark(at time.Time, e notify.Mark) {
 			continue
 		}
 		v := views[it.Sequence]
+		if v.Seen.IsZero() && e.Verb != notify.VerbUnread { // reading and archiving imply seeing
+			v.Seen = at
+		}
 		switch {
 		case e.Verb == notify.VerbRead && v.Read.IsZero():
 			v.Read = at
 		case e.Verb == notify.VerbUnread:
-			v = notify.View{}
+			v.Read, v.Archived = time.Time{}, time.Time{}
 		case e.Verb == notify.VerbArchive && v.Archived.IsZero():
 			v.Archived = at
 		}
@@ -261,14 +264,17 @@ func (m *Model) List(r notify.Reader, state notify.InboxState, now time.Time) []
 	return all
 }
 
-// Unread returns the number of unread notifications of r.
-func (m *Model) Unread(r notify.Reader) (count int) {
+// Counts returns the numbers of notifications of r by their read state.
+func (m *Model) Counts(r notify.Reader) (c notify.Counts) {
 	for _, it := range m.Inbox(r) {
 		if it.Unread() {
-			count++
+			c.Unread++
+		}
+		if it.Seen.IsZero() {
+			c.Unseen++
 		}
 	}
-	return count
+	return c
 }
 
 // Removed returns the highest sequence that retention or an eviction has removed from the

@@ -75,8 +75,8 @@ func (p *second) Receive(c *hub.Conn, message []byte) *notify.Close {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	unread, err := p.service.Mark(ctx, c.Principal(), notify.VerbRead, wire.Selection{Through: m.Seen})
-	answer := &hub.Event{Unshared: true, Content: hub.Reply{Result: hub.Marked{UnreadCount: unread}}}
+	counts, err := p.service.Mark(ctx, c.Principal(), notify.VerbRead, wire.Selection{Through: m.Seen})
+	answer := &hub.Event{Unshared: true, Content: hub.Reply{Result: hub.Marked{Counts: counts}}}
 	if err != nil {
 		answer.Content = hub.Failure{Err: err}
 	}
@@ -138,11 +138,11 @@ func bodyOf(e *hub.Event) []byte {
 		}
 		body = map[string]any{"headline": f.Title, "kind": f.Type, "payload": string(f.Data)}
 	case hub.Reply:
-		body = map[string]any{"left": c.Result.(hub.Marked).UnreadCount}
+		body = map[string]any{"left": c.Result.(hub.Marked).Counts.Unread}
 	case hub.InboxChange:
-		body = map[string]any{"read": len(c.Read), "left": c.UnreadCount}
+		body = map[string]any{"read": len(c.Read), "left": c.Counts.Unread}
 	case hub.Live:
-		body = map[string]any{"left": c.UnreadCount}
+		body = map[string]any{"left": c.Counts.Unread}
 	case hub.Welcome:
 		body = map[string]any{"you": c.User, "again": c.Resumed}
 	case hub.Reset:

@@ -30,6 +30,7 @@ var commands = map[string]command{
 	"ping":    ping,
 	"publish": publish,
 	"refresh": refresh,
+	"seen":    mark(notify.VerbSeen),
 	"read":    mark(notify.VerbRead),
 	"unread":  mark(notify.VerbUnread),
 	"archive": mark(notify.VerbArchive),
@@ -134,11 +135,11 @@ func mark(verb notify.Verb) command {
 		if err != nil {
 			return nil, within("/data", err)
 		}
-		unread, err := p.opts.Service.Mark(ctx, c.Principal(), verb, which)
+		counts, err := p.opts.Service.Mark(ctx, c.Principal(), verb, which)
 		if err != nil {
 			return nil, within("/data", err)
 		}
-		return hub.Marked{UnreadCount: unread}, nil
+		return hub.Marked{Counts: counts}, nil
 	}
 }
 

@@ -61,7 +61,7 @@ func appendData(dst []byte, e *hub.Event) []byte {
 	case hub.InboxChange:
 		return appendInboxChange(dst, &c)
 	case hub.Live:
-		return appendInboxChange(dst, &hub.InboxChange{Counted: true, UnreadCount: c.UnreadCount})
+		return appendInboxChange(dst, &hub.InboxChange{Counted: true, Counts: c.Counts})
 	case hub.Welcome:
 		return appendWelcome(dst, &c)
 	case hub.Reset:
@@ -119,9 +119,9 @@ func (*Protocol) Size(e *hub.Event) int {
 	size := envelope
 	switch c := e.Content.(type) {
 	case hub.Notification:
-		size += 128 + len(c.Content) + escaped*len(c.Topic) // with three more times
+		size += 160 + len(c.Content) + escaped*len(c.Topic) // with four more times
 	case hub.InboxChange:
-		size += perID * (len(c.Read) + len(c.Unread) + len(c.Archived) + len(c.Recalled))
+		size += perID * c.Size()
 	case hub.Welcome:
 		size += escaped*len(c.User) + sizeOfTopics(c.Topics)
 	case hub.Reply:
@@ -157,17 +157,19 @@ func sizeOfError(err error) (size int) {
 	return size
 }
 
-// appendInboxChange appends the IDs of what has changed, and how many notifications are
-// unread then.
+// appendInboxChange appends the IDs of what has changed, and the counts after it.
 func appendInboxChange(dst []byte, c *hub.InboxChange) []byte {
 	dst = append(dst, '{')
+	dst = appendIDs(dst, "seen", c.Seen)
 	dst = appendIDs(dst, "read", c.Read)
 	dst = appendIDs(dst, "unread", c.Unread)
 	dst = appendIDs(dst, "archived", c.Archived)
 	dst = appendIDs(dst, "recalled", c.Recalled)
 	if c.Counted {
-		dst = appendName(dst, "unread_count")
-		dst = strconv.AppendInt(dst, int64(c.UnreadCount), 10)
+		if len(dst) > 1 && dst[len(dst)-1] != '{' {
+			dst = append(dst, ',')
+		}
+		dst = wire.AppendCounts(dst, c.Counts)
 	}
 	return append(dst, '}')
 }
@@ -242,7 +244,7 @@ func appendResult(dst []byte, r hub.Result) []byte {
 	case hub.Published:
 		return wire.AppendReceipt(dst, 0, r.Receipt)
 	case hub.Marked:
-		return wire.AppendUnread(dst, r.UnreadCount)
+		return wire.AppendMarked(dst, r.Counts)
 	case hub.Renewed:
 		dst = append(dst, '{')
 		if !r.Expires.IsZero() { // absent: never

@@ -72,7 +72,8 @@ func everyEvent() map[string]*hub.Event {
 			},
 		}),
 		"inbox": {Sequence: 9, Content: hub.InboxChange{
-			Read: []string{"a", "b"}, Unread: []string{"c"}, Archived: []string{"d"}, Recalled: []string{"e"}, Counted: true, UnreadCount: 7,
+			Seen: []string{"f"}, Read: []string{"a", "b"}, Unread: []string{"c"}, Archived: []string{"d"}, Recalled: []string{"e"},
+			Counted: true, Counts: notify.Counts{Unread: 7, Unseen: 2},
 		}},
 		"recalled": {Sequence: 9, Content: hub.InboxChange{Recalled: []string{"e"}}},
 		"live":     {Sequence: 9, Content: hub.Live{}},
@@ -136,7 +137,7 @@ func TestSizeIsAnUpperBound(t *testing.T) {
 	all["hostile welcome"] = &hub.Event{Sequence: 1, Content: hub.Welcome{User: notify.UserID(bad), Topics: []notify.TopicPattern{notify.TopicPattern(bad), "news"}}}
 	all["hostile token"] = &hub.Event{Content: hub.Reply{Ref: bad, Result: hub.Renewed{Topics: []notify.TopicPattern{notify.TopicPattern(bad)}, Expires: time.Now()}}}
 	all["published"] = &hub.Event{Content: hub.Reply{Result: hub.Published{Receipt: notify.Receipt{ID: strings.Repeat("i", 36), Recipients: math.MaxInt}}}}
-	all["marked"] = &hub.Event{Content: hub.Reply{Result: hub.Marked{UnreadCount: math.MaxInt}}}
+	all["marked"] = &hub.Event{Content: hub.Reply{Result: hub.Marked{Counts: notify.Counts{Unread: math.MaxInt, Unseen: math.MaxInt}}}}
 	all["internal"] = &hub.Event{Content: hub.Failure{Err: errors.New("secret")}}
 	for name, e := range all {
 		assert.LessOrEqual(t, len(appendEvent(p, e)), p.Size(e), name)
@@ -166,7 +167,7 @@ func TestLargestNotificationFits(t *testing.T) {
 
 // So does the largest part of a change.
 func TestLargestChangeFits(t *testing.T) {
-	c := hub.InboxChange{Counted: true, UnreadCount: math.MaxInt}
+	c := hub.InboxChange{Counted: true, Counts: notify.Counts{Unread: math.MaxInt, Unseen: math.MaxInt}}
 	for range hub.MaxChanged {
 		c.Read = append(c.Read, strings.Repeat("i", 36))
 	}

@@ -18,7 +18,7 @@ import (
 // Service carries out commands: package service.
 type Service interface {
 	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
-	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (unread int, err error)
+	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error)
 }
 
 // Verifier verifies tokens: package auth.

@@ -14,8 +14,8 @@ import (
 // judge.
 func TestRenewingWhileCounting(t *testing.T) {
 	const many = 200
-	h := New(Options{PerUser: many, QueueLen: 1 << 20, Unread: func(notify.Reader, notify.Sequence) (int, bool) {
-		return 0, true
+	h := New(Options{PerUser: many, QueueLen: 1 << 20, Count: func(notify.Reader, notify.Sequence) (notify.Counts, bool) {
+		return notify.Counts{}, true
 	}})
 	var conns []*Conn
 	for i := range many { // one user's are in one shard

@@ -7,18 +7,17 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// maxCounts is how many connections of a shard receive their unread count at a tick: the
+// maxCounts is how many connections of a shard receive their counts at a tick: the
 // wheel must go on.
 const maxCounts = 256
 
-// recount is the connections of a shard whose unread notifications must be counted
-// again. The shard's lock guards it.
+// recount is the connections of a shard whose notifications must be counted again. The shard's lock guards it.
 type recount struct {
 	conns []*Conn // each once; some may have ended
 	all   bool
 }
 
-// Recount makes the wheel send every connection of the readers in to its unread count at the
+// Recount makes the wheel send every connection of the readers in to its counts at the
 // next tick, if it is live then: at most once a second, however often Recount is called.
 func (h *Hub) Recount(to notify.Readers) {
 	if to.All {
@@ -38,7 +37,7 @@ func (s *shard) recountAll() {
 
 // noteCountLocked adds c to the connections to be counted, if the hub can count.
 func (s *shard) noteCountLocked(c *Conn) {
-	if s.hub.opts.Unread != nil && !c.recount && (c.phase == joining || c.phase == live) {
+	if s.hub.opts.Count != nil && !c.recount && (c.phase == joining || c.phase == live) {
 		c.recount = true
 		s.recount.conns = append(s.recount.conns, c)
 	}
@@ -52,7 +51,7 @@ type counting struct {
 	at   notify.Sequence
 }
 
-// sendCounts sends their unread count to the connections that wait for it, now that all
+// sendCounts sends their counts to the connections that wait for it, now that all
 // connections were offered everything up to at. Connections of a user that read the same
 // are counted once.
 func (s *shard) sendCounts(at notify.Sequence) {
@@ -67,8 +66,8 @@ func (s *shard) sendCounts(at notify.Sequence) {
 		}
 		e, ok := made.get(c.conn, func(r notify.Reader) (e *Event, ok bool) {
 			defer c.conn.Recover()
-			n, ok := s.hub.opts.Unread(r, c.at)
-			return &Event{Sequence: c.at, Content: InboxChange{Counted: true, UnreadCount: n}}, ok
+			n, ok := s.hub.opts.Count(r, c.at)
+			return &Event{Sequence: c.at, Content: InboxChange{Counted: true, Counts: n}}, ok
 		})
 		if !ok {
 			c.conn.End(notify.CloseInternal)

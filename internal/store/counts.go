@@ -1,0 +1,213 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Counts returns the numbers of notifications of r up to a sequence, by their read state. An
+// expired notification counts until a Cleanup removes it. Counts is called for every connection,
+// so the work depends on the number of intervals of the user, and not on that of topics or
+// notifications. Notifications to several topics are an exception: for a reader of several feeds
+// with such notifications, their sequences are merged.
+func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error) {
+	v := s.snapshots.acquire()
+	defer v.release()
+	c := &counter{store: s, state: newUserState(v, r.User), upTo: upTo}
+	if err := c.userItems(v, ofUser(r.User)); err != nil {
+		return notify.Counts{}, err
+	}
+	if err := c.everyone(r); err != nil {
+		return notify.Counts{}, err
+	}
+	feeds, err := feedsRead(v, r.Topics)
+	if err != nil {
+		return notify.Counts{}, err
+	}
+	for _, feed := range feeds {
+		if err := c.single(feed); err != nil {
+			return notify.Counts{}, err
+		}
+	}
+	if err := c.multi(feeds); err != nil {
+		return notify.Counts{}, err
+	}
+	return c.counts, nil
+}
+
+// counter counts the notifications of one user up to a sequence.
+type counter struct {
+	store  *Store
+	state  *userState
+	upTo   notify.Sequence
+	counts notify.Counts
+}
+
+// mark counts n notifications with a state that were counted as new.
+func (c *counter) mark(s itemState, n int) {
+	itemState{}.count(&c.counts, -n)
+	s.count(&c.counts, n)
+}
+
+// userItems counts the items of the user.
+func (c *counter) userItems(v *snapshot, o owner) error {
+	h, err := readHistoryOf(v, o)
+	if err != nil {
+		return err
+	}
+	c.counts.Unread += int(h.unread) //nolint:gosec // a number of notifications
+	c.counts.Unseen += int(h.unseen) //nolint:gosec // a number of notifications
+	if v.applied <= c.upTo || h.unread+h.unseen == 0 {
+		return nil
+	}
+	// There are later items only until the journal's durable sequence has reached them.
+	return each(v, o.itemKey(c.upTo+1), o.itemKey(^notify.Sequence(0)), func(_, b []byte) (bool, error) {
+		had, _, err := readUserItem(b)
+		had.count(&c.counts, -1)
+		return true, err
+	})
+}
+
+// everyone counts the notifications to everyone, by going through all of them: retention
+// bounds their number.
+func (c *counter) everyone(r notify.Reader) error {
+	all := c.store.index.everyone()
+	if len(all) == 0 {
+		return nil
+	}
+	m, err := c.state.everyoneIntervals()
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		if b.seq > c.upTo {
+			break
+		}
+		for len(m) > 0 && m[0].to < b.seq {
+			m = m[1:]
+		}
+		var had itemState
+		if len(m) > 0 && m[0].from <= b.seq {
+			had = m[0].itemState
+		}
+		if r.Since.IsZero() || !fromMillis(b.time).Before(r.Since) {
+			had.count(&c.counts, 1)
+		}
+	}
+	return nil
+}
+
+// single counts the notifications of a feed that were published to one topic: all of them
+// as new, corrected by the feed's intervals, and then by those of narrower feeds.
+func (c *counter) single(feed string) error {
+	rank, err := c.sequences(feed)
+	if err != nil {
+		return err
+	}
+	count := rank.singleBetween(0, c.upTo)
+	if count == 0 {
+		return nil
+	}
+	itemState{}.count(&c.counts, count)
+	wider, err := c.state.widerIntervals(feed)
+	if err != nil {
+		return err
+	}
+	own, err := c.state.ownIntervals(feed)
+	if err != nil {
+		return err
+	}
+	for _, i := range own.withFallback(wider) {
+		c.mark(i.itemState, rank.singleBetween(i.from, min(i.to, c.upTo)))
+	}
+	if !isPattern(feed) {
+		return nil
+	}
+	return c.state.eachUnder(feed[:len(feed)-1], "", func(narrower string, m intervalSet) (bool, error) {
+		if narrower == feed {
+			return true, nil
+		}
+		return true, c.narrower(narrower, m)
+	})
+}
+
+// narrower corrects the counts of a pattern by the intervals of a narrower feed, where they
+// differ from those of wider ones.
+func (c *counter) narrower(feed string, own intervalSet) error {
+	wider, err := c.state.widerIntervals(feed)
+	if err != nil {
+		return err
+	}
+	differing := own.differingFrom(wider)
+	if len(differing) == 0 {
+		return nil
+	}
+	rank, err := c.sequences(feed)
+	if err != nil {
+		return err
+	}
+	for _, i := range differing {
+		c.mark(i.itemState, rank.singleBetween(i.from, min(i.to, c.upTo)))
+	}
+	if len(wider) == 0 {
+		return nil
+	}
+	replaced := combine(differing, wider, func(own, w *interval) (interval, bool) {
+		if own == nil || w == nil {
+			return interval{}, false
+		}
+		return *w, true
+	})
+	for _, i := range replaced { // they were counted by the state of the wider interval
+		c.mark(i.itemState, -rank.singleBetween(i.from, min(i.to, c.upTo)))
+	}
+	return nil
+}
+
+// multi counts the notifications to several topics of all feeds together, since one
+// notification may be in several feeds.
+func (c *counter) multi(feeds []string) error {
+	var having []*feedSequences
+	for _, feed := range feeds {
+		r, err := c.sequences(feed)
+		if err != nil {
+			return err
+		}
+		if r.hasMulti() {
+			having = append(having, r)
+		}
+	}
+	switch len(having) {
+	case 0:
+		return nil
+	case 1:
+		return c.multiOf(having[0])
+	}
+	var all []notify.Sequence
+	for _, r := range having {
+		r.mu.Lock()
+		all = r.multi.appendUpTo(all, c.upTo)
+		r.mu.Unlock()
+	}
+	slices.Sort(all)
+	return c.multiOf(&feedSequences{multi: sequencesOf(slices.Compact(all))})
+}
+
+// multiOf counts the notifications to several topics: all of them as new, corrected by those
+// that the user has marked.
+func (c *counter) multiOf(r *feedSequences) error {
+	itemState{}.count(&c.counts, r.multiBetween(0, c.upTo))
+	prefix := readStatePrefix(kindReadMulti, c.state.user)
+	return each(c.state.from, prefix, endOfPrefix(prefix), func(_, v []byte) (bool, error) {
+		m, err := readIntervals(v)
+		for _, i := range m {
+			c.mark(i.itemState, r.multiBetween(i.from, min(i.to, c.upTo)))
+		}
+		return true, err
+	})
+}
+
+func (c *counter) sequences(feed string) (*feedSequences, error) {
+	return c.store.index.feed(feed, &c.store.snapshots)
+}
