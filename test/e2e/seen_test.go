@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What was seen on one device is seen on all. Reading and archiving imply seeing, and marking as
-// unread does not undo it.
+// A notification that was seen on one device is seen on all. Reading and archiving imply it, and
+// marking as unread does not undo it.
 func TestSeenOnEveryDevice(t *testing.T) {
 	s := start(t)
 	one, two, three := s.publish("one", "ada"), s.publish("two", "ada"), s.publish("three", "ada")

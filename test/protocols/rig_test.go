@@ -50,7 +50,11 @@ func start(t *testing.T, change ...func(*ws.Options)) *rig {
 	st, err := store.Open("data", store.Options{FS: vfs.NewMem(), Logger: quiet, Fatal: func(err error) { panic(err) }, Generations: keys.Add})
 	require.NoError(t, err)
 	r := &rig{t: t}
-	r.hub = hub.New(hub.Options{Count: func(reader notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return r.service.Count(reader, upTo) }})
+	r.hub = hub.New(hub.Options{
+		Count: func(reader notify.Reader, upTo notify.Sequence) (notify.Counts, bool) {
+			return r.service.Count(reader, upTo)
+		},
+	})
 	opened := make(chan struct{})
 	j := journal.NewLocal(journal.Options{
 		State: st, Last: st.Last(), LastTime: st.LastTime(), Metrics: noMetrics{},
