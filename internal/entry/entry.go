@@ -23,14 +23,21 @@ const (
 	kindWitness    = 10
 )
 
-// version is that of every kind so far.
+// version is that of every kind, but for publishVersion.
 const version = 1
+
+// publishVersion is the version of a Publish that leaves users out. All others are written as
+// version 1, so that each value has one encoding.
+const publishVersion = 2
 
 // Append appends the encoding of e. An entry that is none of package notify's is encoded
 // so that it is decoded as a notify.Unknown.
 func Append(dst []byte, e notify.Entry) []byte {
 	switch e := e.(type) {
 	case notify.Publish:
+		if len(e.Except) > 0 {
+			return pack.AppendNames(appendPublish(append(dst, kindPublish, publishVersion), &e), e.Except)
+		}
 		return appendPublish(append(dst, kindPublish, version), &e)
 	case notify.Release:
 		dst = pack.AppendInstant(append(dst, kindRelease, version), e.Ref.At)
@@ -72,11 +79,16 @@ func Decode(b []byte) notify.Entry {
 		return notify.Unknown{Reason: "it has less than two bytes", Encoded: b}
 	}
 	kind, v := b[0], b[1]
-	if v != version {
+	r := pack.NewReader(b[2:])
+	var e notify.Entry
+	switch {
+	case v == version:
+		e = decodeKind(kind, r)
+	case kind == kindPublish && v == publishVersion:
+		e = readPublishWithExcept(r)
+	default:
 		return notify.Unknown{Reason: fmt.Sprintf("version %d of kind %d", v, kind), Encoded: b}
 	}
-	r := pack.NewReader(b[2:])
-	e := decodeKind(kind, r)
 	switch {
 	case e == nil:
 		return notify.Unknown{Reason: fmt.Sprintf("kind %d", kind), Encoded: b}

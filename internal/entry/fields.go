@@ -45,6 +45,14 @@ func readPublish(r *pack.Reader) notify.Publish {
 	return e
 }
 
+func readPublishWithExcept(r *pack.Reader) notify.Publish {
+	e := readPublish(r)
+	if e.Except = pack.Names[notify.UserID](r); len(e.Except) == 0 {
+		r.Fail() // that is version 1
+	}
+	return e
+}
+
 // appendMark tells a Mark without IDs from one with none.
 func appendMark(dst []byte, e *notify.Mark) []byte {
 	dst = pack.AppendString(dst, e.Reader.User)

@@ -44,6 +44,7 @@ func goldenEntries() map[string]notify.Entry {
 		},
 		"publish-1-topics": notify.Publish{ID: "x", Audience: notify.AudienceTopic, Topics: []notify.Topic{"team", "project.x"}, Ephemeral: true},
 		"publish-1-all":    notify.Publish{ID: "x", Audience: notify.AudienceAll},
+		"publish-2":        notify.Publish{ID: "x", Audience: notify.AudienceAll, Except: []notify.UserID{"ada", "grace"}, Keep: 7},
 		"release-1":        notify.Release{Ref: notify.Deferred{At: at, Sequence: 300}},
 		"mark-1-ids":       notify.Mark{Reader: reader, Verb: notify.VerbArchive, IDs: []string{"a", "b"}, Keep: 7},
 		"mark-1-through": notify.Mark{

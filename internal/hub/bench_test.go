@@ -78,7 +78,7 @@ func BenchmarkDeliverTopics(b *testing.B) {
 	topics := []notify.Topic{"project.7"}
 	b.ReportAllocs()
 	for b.Loop() {
-		h.DeliverTopics(topics, func(notify.Topic) *hub.Event { return f })
+		h.DeliverTopics(topics, nil, func(notify.Topic) *hub.Event { return f })
 		<-peers.all
 	}
 	b.StopTimer()

@@ -20,11 +20,12 @@ func (h *Hub) Deliver(to notify.Readers, at time.Time, e *Event) {
 	var long []*Conn
 	switch {
 	case to.All:
+		except := setOf(to.Except)
 		for i := range h.shards {
-			long = h.shards[i].broadcast(at, e, long)
+			long = h.shards[i].broadcast(at, except, e, long)
 		}
 	case len(to.Topics) > 0:
-		h.DeliverTopics(to.Topics, func(notify.Topic) *Event { return e })
+		h.DeliverTopics(to.Topics, to.Except, func(notify.Topic) *Event { return e })
 	default:
 		for _, u := range to.Users {
 			long = h.shardOf(u).deliver(u, e, &direct, long)
@@ -58,9 +59,22 @@ func (d *direct) write() {
 	}
 }
 
-// DeliverTopics does what Deliver does for topics, with an event for each topic. A
-// connection that receives several of them is offered the event of the first one only.
-func (h *Hub) DeliverTopics(topics []notify.Topic, event func(notify.Topic) *Event) {
+// setOf returns a set of users; nil: it is empty.
+func setOf(users []notify.UserID) map[notify.UserID]bool {
+	if len(users) == 0 {
+		return nil
+	}
+	set := make(map[notify.UserID]bool, len(users))
+	for _, u := range users {
+		set[u] = true
+	}
+	return set
+}
+
+// DeliverTopics does what Deliver does for the readers of topics other than the users in
+// except, with an event for each topic. A connection that receives several of them is
+// offered the event of the first one only.
+func (h *Hub) DeliverTopics(topics []notify.Topic, except []notify.UserID, event func(notify.Topic) *Event) {
 	hits := h.subscriptions.find(topics)
 	if len(hits) == 0 {
 		return
@@ -70,10 +84,10 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, event func(notify.Topic) *Eve
 		events[i] = event(t)
 	}
 	var long []*Conn
-	shards := shardsOf(hits)
+	shards, leftOut := shardsOf(hits), setOf(except)
 	for i := range h.shards {
 		if shards.has(i) {
-			long = h.shards[i].deliverTopics(hits, events, long)
+			long = h.shards[i].deliverTopics(hits, leftOut, events, long)
 		}
 	}
 	awaitShortQueue(long)
@@ -151,12 +165,16 @@ func awaitShortQueue(long []*Conn) {
 	}
 }
 
-// broadcast offers e to all connections, and appends to long those whose queue is long.
-func (s *shard) broadcast(at time.Time, e *Event, long []*Conn) []*Conn {
+// broadcast offers e to all connections but those of the users in except, and appends to
+// long those whose queue is long.
+func (s *shard) broadcast(at time.Time, except map[notify.UserID]bool, e *Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := momentOf(at)
-	for _, conns := range s.users {
+	for u, conns := range s.users {
+		if except[u] {
+			continue
+		}
 		for _, c := range slices.Backward(conns) { // backward: offerLocked may remove c
 			if c.principal.since > from {
 				continue
@@ -190,10 +208,13 @@ func (s *shard) deliver(u notify.UserID, e *Event, direct *direct, long []*Conn)
 
 // deliverTopics does what broadcast does for the connections that receive topics, each
 // of which has an event.
-func (s *shard) deliverTopics(hits []hit, events []*Event, long []*Conn) []*Conn {
+func (s *shard) deliverTopics(hits []hit, except map[notify.UserID]bool, events []*Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eachReceiverLocked(hits, func(c *Conn, i int) {
+		if except[c.principal.user] {
+			return
+		}
 		if c.offerLocked(events[i]) {
 			c.wakeLocked()
 		}

@@ -28,7 +28,7 @@ func TestFollowingEventsComeBeforeTheNextNotification(t *testing.T) {
 		deliver(h, 2, "ada")
 		deliver(h, 2, "ada") // seen, which following has not changed
 		h.FollowShared(everyone, nil, 2, following("behind 2"))
-		h.DeliverTopics([]notify.Topic{"news"}, func(notify.Topic) *hub.Event { return frame(3) })
+		h.DeliverTopics([]notify.Topic{"news"}, nil, func(notify.Topic) *hub.Event { return frame(3) })
 		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, nil, 3, following("behind 3"))
 		deliver(h, 4, "ada", "grace")
 		synctest.Wait()

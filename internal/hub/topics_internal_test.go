@@ -106,7 +106,7 @@ func TestATopicOfDotsCostsNoMoreThanAPlainOne(t *testing.T) {
 	}
 	unmatched := notify.Topic(strings.Repeat("a.", notify.MaxUserBytes/2))
 	if n := testing.AllocsPerRun(10, func() {
-		h.DeliverTopics([]notify.Topic{unmatched}, func(notify.Topic) *Event { panic("no connection receives it") })
+		h.DeliverTopics([]notify.Topic{unmatched}, nil, func(notify.Topic) *Event { panic("no connection receives it") })
 	}); n > 0 {
 		t.Errorf("%v allocations without a receiver", n)
 	}

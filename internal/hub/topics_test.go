@@ -20,7 +20,7 @@ func withTopics(u string, topics ...notify.TopicPattern) notify.Principal {
 // deliverToTopics delivers a frame with its sequence and the topic by which it is
 // received.
 func deliverToTopics(h *hub.Hub, seq int, topics ...notify.Topic) {
-	h.DeliverTopics(topics, func(t notify.Topic) *hub.Event {
+	h.DeliverTopics(topics, nil, func(t notify.Topic) *hub.Event {
 		return event(seq, strconv.Itoa(seq)+" "+string(t))
 	})
 }

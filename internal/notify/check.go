@@ -13,6 +13,7 @@ const (
 	MaxUserBytes       = 256
 	MaxUsers           = 1_000
 	MaxTopics          = 10
+	MaxExcept          = 100 // users who do not receive a notification to topics or everyone
 	MaxCollapseKey     = 128 // characters
 	MaxMarks           = 100 // IDs in one mark
 	MaxTypeLength      = 128
@@ -91,6 +92,14 @@ func (c *checker) to(d *Draft) {
 	}
 	eachOf(c, "/to/users", d.Users, MaxUsers, userFault)
 	eachOf(c, "/to/topics", d.Topics, MaxTopics, topicFault)
+	eachOf(c, "/to/except", d.Except, MaxExcept, userFault)
+	switch {
+	case d.Except == nil:
+	case len(d.Users) > 0:
+		c.fault("/to/except", "must be absent with users: leave a user out of /to/users instead")
+	case len(d.Except) == 0:
+		c.fault("/to/except", "must have 1 to %d items", MaxExcept)
+	}
 }
 
 // eachOf checks the number of names and each name. It reports only the first invalid name,

@@ -50,7 +50,15 @@ func TestCheckRecipients(t *testing.T) {
 		"a dot as a topic": {topics("."), "/to/topics/0"},
 		"a dot as a user":  {func(d *notify.Draft) { d.Users = []notify.UserID{"a:.", "."} }, "/to/users/1"},
 		"two dots":         {func(d *notify.Draft) { d.Users = []notify.UserID{".a", "..."}; d.Users = append(d.Users, "..") }, "/to/users/2"},
-		"a long topic":     {topics(notify.Topic(strings.Repeat("a", notify.MaxUserBytes+1))), "/to/topics/0"},
+		"topics but one":   {except(func(d *notify.Draft) { d.Topics = []notify.Topic{"news"} }, "ada"), ""},
+		"all but one":      {except(func(d *notify.Draft) { d.All = true }, "ada", "grace"), ""},
+		"nobody left out":  {except(func(d *notify.Draft) { d.All = true }), "/to/except"},
+		"too many left out": {
+			except(func(d *notify.Draft) { d.All = true }, slices.Repeat([]notify.UserID{"ada"}, notify.MaxExcept+1)...), "/to/except",
+		},
+		"left out as a space": {except(func(d *notify.Draft) { d.All = true }, "ada", " "), "/to/except/1"},
+		"users but one":       {func(d *notify.Draft) { d.Except = []notify.UserID{"ada"} }, "/to/except"},
+		"a long topic":        {topics(notify.Topic(strings.Repeat("a", notify.MaxUserBytes+1))), "/to/topics/0"},
 	} {
 		var want []string
 		if c.want != "" {
@@ -59,6 +67,14 @@ func TestCheckRecipients(t *testing.T) {
 		if got := pointers(c.change); !slices.Equal(got, want) {
 			t.Errorf("%s: faults at %q, want %q", name, got, want)
 		}
+	}
+}
+
+// except returns a change to a draft without users that leaves users out.
+func except(to func(*notify.Draft), users ...notify.UserID) func(*notify.Draft) {
+	return func(d *notify.Draft) {
+		d.Users, d.Except = nil, append([]notify.UserID{}, users...)
+		to(d)
 	}
 }
 

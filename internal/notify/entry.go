@@ -35,6 +35,7 @@ type Publish struct {
 	Audience    Audience
 	Users       []UserID // with AudienceUser: distinct, at least one
 	Topics      []Topic  // with AudienceTopic: distinct, at least one
+	Except      []UserID // with AudienceTopic or AudienceAll: distinct users who do not receive it
 	CollapseKey string   // see Notification
 	Content     []byte   // see Notification
 	TTL         time.Duration
@@ -52,7 +53,7 @@ type Publish struct {
 // time. An ephemeral one has no sequence.
 func (e Publish) Notification(seq Sequence, at time.Time) Notification {
 	n := Notification{
-		Sequence: seq, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics,
+		Sequence: seq, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
 		CollapseKey: e.CollapseKey, Content: e.Content,
 	}
 	if e.TTL > 0 {

@@ -152,4 +152,5 @@ type Readers struct {
 	Users  []UserID
 	Topics []Topic
 	All    bool
+	Except []UserID // of the readers of Topics, or of everyone: users who are left out
 }

@@ -41,6 +41,7 @@ type Draft struct {
 	Users  []UserID
 	Topics []Topic // names, not patterns
 	All    bool
+	Except []UserID // with Topics or All: users who do not receive it
 
 	Type      string
 	Title     string
@@ -67,6 +68,7 @@ type Notification struct {
 	Audience Audience
 	Users    []UserID // recipients, with AudienceUser; nil if it was read from a history
 	Topics   []Topic  // topics, with AudienceTopic; nil if it was read from a history
+	Except   []UserID // users who do not receive it; nil if it was read from a history
 
 	// CollapseKey identifies the notification that this one replaces, separately in the
 	// history of each user, of each topic and of everyone.

@@ -78,6 +78,11 @@ func (p Principal) MayReach(d *Draft) error {
 	if b == nil {
 		return nil
 	}
+	for i, u := range d.Except {
+		if !b.HasUser(u) {
+			return Errorf(ErrScope, "tokens of this issuer may name only users that begin with %s, and /to/except/%d does not", b.Prefix, i)
+		}
+	}
 	if d.All {
 		return Errorf(ErrScope, "tokens of this issuer may publish only to users that begin with %s, not to everyone", b.Prefix)
 	}

@@ -65,6 +65,12 @@ func (e *Publish) fault() string {
 	if fault := namesFault("a user", e.Users, MaxUsers); fault != "" {
 		return fault
 	}
+	if len(e.Except) > 0 && users {
+		return "a publish to users that leaves users out"
+	}
+	if fault := namesFault("a user who is left out", e.Except, MaxExcept); fault != "" {
+		return fault
+	}
 	for _, t := range e.Topics {
 		if strings.Contains(string(t), "*") {
 			return fmt.Sprintf("a publish to the pattern %q", t)

@@ -26,7 +26,7 @@ func (c *Cluster) appendEphemeral(dst []byte, n *notify.Notification) []byte {
 	dst = pack.AppendInstant(c.begin(dst), n.Time)
 	dst = pack.AppendInstant(dst, n.Expires)
 	return entry.Append(dst, notify.Publish{
-		ID: n.ID(), Audience: n.Audience, Users: n.Users, Topics: n.Topics, CollapseKey: n.CollapseKey, Content: n.Content, Ephemeral: true,
+		ID: n.ID(), Audience: n.Audience, Users: n.Users, Topics: n.Topics, Except: n.Except, CollapseKey: n.CollapseKey, Content: n.Content, Ephemeral: true,
 	})
 }
 

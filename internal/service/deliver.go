@@ -34,11 +34,11 @@ func (s *Service) delivered(seq notify.Sequence) {
 
 func (s *Service) deliverNotification(n *notify.Notification) {
 	if n.Audience != notify.AudienceTopic {
-		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll}
+		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll, Except: n.Except}
 		s.opts.Hub.Deliver(to, n.Time, &hub.Event{Sequence: n.Sequence, Content: hub.Notification{Notification: n}})
 		return
 	}
-	s.opts.Hub.DeliverTopics(n.Topics, func(t notify.Topic) *hub.Event {
+	s.opts.Hub.DeliverTopics(n.Topics, n.Except, func(t notify.Topic) *hub.Event {
 		e := &struct {
 			hub.Event
 			received notify.Notification

@@ -64,6 +64,9 @@ func (w *world) publishOne(t *rapid.T) {
 	case 1:
 		d.DeliverAt = time.Now().Add(time.Duration(rapid.IntRange(1, 6_000).Draw(t, "deferred")) * time.Millisecond)
 	}
+	if d.Users == nil && rapid.IntRange(0, 2).Draw(t, "leaves out") == 0 {
+		d.Except = rapid.SampledFrom([][]notify.UserID{{"ada"}, {"grace"}, {"grace", "nobody"}}).Draw(t, "except")
+	}
 	receipt, err := w.service.Publish(context.Background(), backend(), service.Call{}, d)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +77,7 @@ func (w *world) publishOne(t *rapid.T) {
 	}
 	e := lastEntry[notify.Publish](t, w)
 	want := notify.Publish{
-		By: backend().Name, ID: receipt.ID, Audience: e.Audience, Users: d.Users, Topics: d.Topics,
+		By: backend().Name, ID: receipt.ID, Audience: e.Audience, Users: d.Users, Topics: d.Topics, Except: d.Except,
 		CollapseKey: d.CollapseKey, Content: e.Content, TTL: d.TTL, DeliverAt: d.DeliverAt, Keep: w.keep,
 	}
 	if !reflect.DeepEqual(e, want) {

@@ -125,6 +125,7 @@ func (s *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, e
 		Audience:    audience(d),
 		Users:       distinct(d.Users),
 		Topics:      distinct(d.Topics),
+		Except:      distinct(d.Except),
 		CollapseKey: d.CollapseKey,
 		Content:     wire.AppendContent(nil, id, d),
 		TTL:         d.TTL,

@@ -86,6 +86,9 @@ func (m *inboxMachine) publish(t *rapid.T, seq notify.Sequence) notify.Publish {
 	default:
 		e.Audience = notify.AudienceAll
 	}
+	if e.Audience != notify.AudienceUser && rapid.IntRange(0, 2).Draw(t, "leaves out") == 0 {
+		e.Except = rapid.SliceOfNDistinct(rapid.SampledFrom([]notify.UserID{"ada", "grace", "eve"}), 1, 2, rapid.ID).Draw(t, "except")
+	}
 	if rapid.Bool().Draw(t, "collapses") {
 		e.CollapseKey = rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key")
 	}

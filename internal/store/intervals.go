@@ -179,7 +179,7 @@ func readIntervals(b []byte) (intervalSet, error) {
 	for r := pack.NewReader(b); r.Len() > 0; {
 		i := interval{from: last + notify.Sequence(r.Uint())}
 		i.to = i.from + notify.Sequence(r.Uint())
-		i.itemState = decodeReadState(r)
+		i.itemState = decodeItemState(r)
 		if r.Err() != nil {
 			return nil, r.Err()
 		}

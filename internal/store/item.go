@@ -43,7 +43,7 @@ func readUserItem(b []byte) (t userItem, record []byte, err error) {
 	}
 	rest, isInlined := bytes.CutPrefix(b, inlineMarker())
 	r := pack.NewReader(rest)
-	t = userItem{itemState: decodeReadState(r)}
+	t = userItem{itemState: decodeItemState(r)}
 	if !isInlined {
 		t.replaces = string(r.Rest())
 		return t, nil, r.Err()

@@ -7,22 +7,39 @@ import (
 	"github.com/bellhop/bellhop/internal/pack"
 )
 
-// itemState is what a user has done with a notification. The zero value is that of a new
-// one. Times are in milliseconds since 1970; 0: the user has not done it.
-type itemState struct{ seen, read, archived int64 }
+// itemState is the state of a notification for a user. The zero value is that of a new one. Times
+// are in milliseconds since 1970; 0: the user has not done it.
+type itemState struct {
+	seen, read, archived int64
 
-func (s itemState) unread() bool { return s.read == 0 && s.archived == 0 }
+	// hidden says that the notification leaves the user out, although it is in a history that
+	// the user reads. Nothing else is set then.
+	hidden bool
+}
 
-func (s itemState) unseen() bool { return s.seen == 0 }
+// verbHide hides a notification from a user. No Mark has it.
+const verbHide notify.Verb = "hide"
+
+func (s itemState) unread() bool { return s.read == 0 && s.archived == 0 && !s.hidden }
+
+func (s itemState) unseen() bool { return s.seen == 0 && !s.hidden }
 
 func (s itemState) view() notify.View {
 	return notify.View{Seen: fromMillis(s.seen), Read: fromMillis(s.read), Archived: fromMillis(s.archived)}
 }
 
 // applied returns s with verb applied at a time. What the user has done already keeps its
-// time. Reading and archiving imply seeing.
+// time. Reading and archiving imply seeing. A hidden notification stays so.
 func (s itemState) applied(verb notify.Verb, at time.Time) itemState {
-	if s.seen == 0 && verb != notify.VerbUnread {
+	switch {
+	case s.hidden:
+		return s
+	case verb == verbHide:
+		return itemState{hidden: true}
+	case verb == notify.VerbUnread:
+		s.read, s.archived = 0, 0
+		return s
+	case s.seen == 0:
 		s.seen = toMillis(at)
 	}
 	switch {
@@ -30,21 +47,26 @@ func (s itemState) applied(verb notify.Verb, at time.Time) itemState {
 		s.read = toMillis(at)
 	case verb == notify.VerbArchive && s.archived == 0:
 		s.archived = toMillis(at)
-	case verb == notify.VerbUnread:
-		s.read, s.archived = 0, 0
 	}
 	return s
 }
 
+// append encodes s. The lowest bit of the first number says whether it is hidden.
 func (s itemState) append(dst []byte) []byte {
-	for _, ms := range [...]int64{s.seen, s.read, s.archived} {
-		dst = pack.AppendUint(dst, uint64(ms)) //nolint:gosec // a time since 1970
+	seen := uint64(s.seen) << 1 //nolint:gosec // a time since 1970
+	if s.hidden {
+		seen |= 1
 	}
-	return dst
+	dst = pack.AppendUint(dst, seen)
+	dst = pack.AppendUint(dst, uint64(s.read))      //nolint:gosec // a time since 1970
+	return pack.AppendUint(dst, uint64(s.archived)) //nolint:gosec // a time since 1970
 }
 
-func decodeReadState(r *pack.Reader) itemState {
-	return itemState{seen: int64(r.Uint()), read: int64(r.Uint()), archived: int64(r.Uint())} //nolint:gosec // written by append
+func decodeItemState(r *pack.Reader) itemState {
+	seen := r.Uint()
+	s := itemState{seen: int64(seen >> 1), hidden: seen&1 == 1} //nolint:gosec // written by append
+	s.read, s.archived = int64(r.Uint()), int64(r.Uint())       //nolint:gosec // written by append
+	return s
 }
 
 func fromMillis(ms int64) time.Time {

@@ -53,7 +53,7 @@ type markOp struct {
 // markIDs marks the notifications of m.IDs. It writes each interval set once.
 func (m *markOp) markIDs() error {
 	seen := make(map[string]bool, len(m.IDs))
-	found := collected{feeds: map[string]intervalSet{}, blocks: map[uint64]intervalSet{}}
+	found := newCollected()
 	for _, id := range m.IDs {
 		if seen[id] {
 			continue
@@ -71,6 +71,24 @@ type collected struct {
 	everyone intervalSet
 	feeds    map[string]intervalSet
 	blocks   map[uint64]intervalSet
+}
+
+func newCollected() collected {
+	return collected{feeds: map[string]intervalSet{}, blocks: map[uint64]intervalSet{}}
+}
+
+// add adds the shared notification n, which is at i.
+func (c *collected) add(n *notify.Notification, i interval) {
+	switch {
+	case n.Audience == notify.AudienceAll:
+		c.everyone = append(c.everyone, i)
+	case isMultiTopic(n):
+		b := blockOf(n.Sequence)
+		c.blocks[b] = append(c.blocks[b], i)
+	default:
+		topic := string(n.Topics[0])
+		c.feeds[topic] = append(c.feeds[topic], i)
+	}
 }
 
 func (m *markOp) markCollected(found *collected) error {
@@ -158,17 +176,7 @@ func (m *markOp) collect(n *notify.Notification, found *collected) error {
 		return err
 	}
 	m.changed = append(m.changed, n.ID())
-	i := interval{from: n.Sequence, to: n.Sequence}
-	switch {
-	case n.Audience == notify.AudienceAll:
-		found.everyone = append(found.everyone, i)
-	case isMultiTopic(n):
-		b := blockOf(n.Sequence)
-		found.blocks[b] = append(found.blocks[b], i)
-	default:
-		topic := string(n.Topics[0])
-		found.feeds[topic] = append(found.feeds[topic], i)
-	}
+	found.add(n, interval{from: n.Sequence, to: n.Sequence})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -86,7 +87,7 @@ func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 		tx.set(notificationExpiryKey(n), nil)
 	}
 	if n.CollapseKey != "" {
-		return tx.insertCollapsing(n, e.Keep)
+		return errors.Join(tx.insertCollapsing(n, e.Keep), tx.leaveOut(n))
 	}
 	tx.changes = append(tx.changes, n)
 	if n.Audience == notify.AudienceUser { // the common case
@@ -99,6 +100,21 @@ func (tx *txn) insert(n *notify.Notification, e notify.Publish) error {
 	}
 	for _, o := range ownersOf(n) {
 		if err := tx.addItem(o, n, userItem{}, e.Keep); err != nil {
+			return err
+		}
+	}
+	return tx.leaveOut(n)
+}
+
+// leaveOut hides n, which is in shared histories, from the users in n.Except: their read state says
+// so, in the same place as it would say that they have read it.
+func (tx *txn) leaveOut(n *notify.Notification) error {
+	at := interval{from: n.Sequence, to: n.Sequence}
+	for _, u := range n.Except {
+		m := &markOp{txn: tx, Mark: notify.Mark{Reader: notify.Reader{User: u}, Verb: verbHide}, state: newUserState(tx.batch, u)}
+		found := newCollected()
+		found.add(n, at)
+		if err := m.markCollected(&found); err != nil {
 			return err
 		}
 	}

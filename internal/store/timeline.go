@@ -368,9 +368,12 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 		i, _ := m.find(seq)
 		had, err = i.itemState, failed
 	}
+	if err != nil || had.hidden {
+		return nil, err
+	}
 	v := had.view()
 	v.Replaces = string(e.replaces)
-	return &v, err
+	return &v, nil
 }
 
 // replacedBy returns the ID that n, which was published to several topics, has replaced

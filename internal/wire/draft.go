@@ -118,7 +118,7 @@ func (r *reader) to(d *notify.Draft, v strict.Value) {
 	if v == nil {
 		return
 	}
-	r.Members(v, "users, topics and all", func(name string, v strict.Value) bool {
+	r.Members(v, "users, topics, all and except", func(name string, v strict.Value) bool {
 		switch name {
 		case "users":
 			names(r, &d.Users, notify.MaxUsers, v)
@@ -126,6 +126,8 @@ func (r *reader) to(d *notify.Draft, v strict.Value) {
 			r.True(&d.All, v)
 		case "topics":
 			names(r, &d.Topics, notify.MaxTopics, v)
+		case "except":
+			names(r, &d.Except, notify.MaxExcept, v)
 		default:
 			return false
 		}

@@ -239,6 +239,9 @@ func reads(r notify.Reader, owner string) bool {
 func (m *Model) Inbox(r notify.Reader) []Item {
 	var all []Item
 	for _, it := range m.items {
+		if slices.Contains(it.Except, r.User) {
+			continue
+		}
 		if reads(r, it.Owner) && (it.Owner != "a" || !it.Time.Before(r.Since)) {
 			all = append(all, *it)
 		}
