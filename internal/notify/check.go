@@ -67,6 +67,7 @@ func (d *Draft) Check(now time.Time, retention time.Duration) []Fault {
 	if len(d.Data) > MaxDataBytes {
 		c.fault("/data", "must have at most %d bytes", MaxDataBytes)
 	}
+	c.target(d)
 	if d.TTL != 0 && (d.TTL < time.Second || d.TTL > retention) {
 		c.fault("/ttl", "must be from 1 to %d seconds", int64(retention/time.Second))
 	}

@@ -12,9 +12,12 @@ type Fields struct {
 	Title       string          `json:"title"`
 	Body        string          `json:"body"`
 	Data        json.RawMessage `json:"data"` // a JSON object as it was published; nil: none
+	URL         string          `json:"url"`
+	Actions     []Action        `json:"actions"`
 	CollapseKey string          `json:"collapse_key"`
 	Priority    Priority        `json:"priority"`
 	Ephemeral   bool            `json:"ephemeral"`
+	Silent      bool            `json:"silent"`
 }
 
 // Fields reads the Content of n. A protocol that writes the fields in a form of its own

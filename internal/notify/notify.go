@@ -47,9 +47,12 @@ type Draft struct {
 	Title     string
 	Body      string
 	Data      []byte        // a JSON object as it was sent, or nil
+	URL       string        // the target of a click; empty: none
+	Actions   []Action      // further targets; nil: none
 	TTL       time.Duration // from the time of delivery; 0: until retention removes it
 	Priority  Priority
 	Ephemeral bool
+	Silent    bool // it is never pushed
 
 	CollapseKey string    // it replaces the previous notification with this key; empty: none
 	DeliverAt   time.Time // zero or in the past: it is delivered immediately

@@ -76,34 +76,31 @@ func (r *reader) batchBounds(items, recipients int) {
 	}
 }
 
+// draftMembers are the members of a draft, for people.
+const draftMembers = "to, type, title, body, data, url, actions, ttl, priority, ephemeral, silent, collapse_key and deliver_at"
+
 // draft reads one draft.
 func draft(v strict.Value) (notify.Draft, error) {
 	var r reader
 	d := notify.Draft{Priority: notify.PriorityNormal, Source: v}
-	r.Members(v, "to, type, title, body, data, ttl, priority, ephemeral, collapse_key and deliver_at", func(name string, v strict.Value) bool {
+	r.Members(v, draftMembers, func(name string, v strict.Value) bool {
 		switch name {
 		case "to":
 			r.to(&d, v)
-		case "type":
-			r.Text(&d.Type, v)
-		case "title":
-			r.Text(&d.Title, v)
-		case "body":
-			r.Text(&d.Body, v)
-		case "data":
-			r.Object(&d.Data, v)
 		case "ttl":
 			r.seconds(&d.TTL, v)
 		case "priority":
 			r.Text((*string)(&d.Priority), v)
 		case "ephemeral":
 			r.Bool(&d.Ephemeral, v)
+		case "silent":
+			r.Bool(&d.Silent, v)
 		case "collapse_key":
 			r.filled(&d.CollapseKey, v)
 		case "deliver_at":
 			r.moment(&d.DeliverAt, v)
 		default:
-			return false
+			return r.shown(&d, name, v)
 		}
 		return true
 	})
@@ -111,6 +108,54 @@ func draft(v strict.Value) (notify.Draft, error) {
 		return d, err
 	}
 	return d, nil
+}
+
+// shown reads a member that receivers show or follow.
+func (r *reader) shown(d *notify.Draft, name string, v strict.Value) (known bool) {
+	switch name {
+	case "type":
+		r.Text(&d.Type, v)
+	case "title":
+		r.Text(&d.Title, v)
+	case "body":
+		r.Text(&d.Body, v)
+	case "data":
+		r.Object(&d.Data, v)
+	case "url":
+		r.filled(&d.URL, v)
+	case "actions":
+		r.actions(&d.Actions, v)
+	default:
+		return false
+	}
+	return true
+}
+
+// actions reads a list of actions, of which Draft.Check allows notify.MaxActions. An empty list
+// is not nil.
+func (r *reader) actions(to *[]notify.Action, v strict.Value) {
+	if v == nil {
+		return
+	}
+	*to = []notify.Action{}
+	r.Items(v, func(v strict.Value) {
+		if len(*to) > notify.MaxActions || r.Failed() {
+			return // Draft.Check reports that there are too many
+		}
+		var a notify.Action
+		r.Members(v, "title and url", func(name string, v strict.Value) bool {
+			switch name {
+			case "title":
+				r.Text(&a.Title, v)
+			case "url":
+				r.Text(&a.URL, v)
+			default:
+				return false
+			}
+			return true
+		})
+		*to = append(*to, a)
+	})
 }
 
 // to reads the recipients of a draft.

@@ -41,8 +41,19 @@ func TestDraftToTopics(t *testing.T) {
 	}, d)
 }
 
+func TestDraftWithTargets(t *testing.T) {
+	d, err := wire.Draft([]byte(`{"to":{"all":true},"type":"t","url":"\u002fa","silent":true,
+		"actions":[{"title":"Reply","url":"/a#reply"},{"url":"https://example.com","title":"M\u00fcte"}]}`))
+	require.NoError(t, err)
+	d.Source = nil
+	assert.Equal(t, notify.Draft{
+		All: true, Type: "t", Priority: notify.PriorityNormal, URL: "/a", Silent: true,
+		Actions: []notify.Action{{Title: "Reply", URL: "/a#reply"}, {Title: "Müte", URL: "https://example.com"}},
+	}, d)
+}
+
 func TestNullMeansAbsent(t *testing.T) {
-	with, err := wire.Draft([]byte(`{"to":{"users":null,"topics":null,"all":true},"type":"t","title":null,"ttl":null,"priority":null,"collapse_key":null,"deliver_at":null}`))
+	with, err := wire.Draft([]byte(`{"to":{"users":null,"topics":null,"all":true},"type":"t","title":null,"ttl":null,"priority":null,"collapse_key":null,"deliver_at":null,"url":null,"actions":null,"silent":null}`))
 	require.NoError(t, err)
 	without, err := wire.Draft([]byte(`{"type":"t","to":{"all":true}}`))
 	require.NoError(t, err)
@@ -104,6 +115,14 @@ func TestInvalid(t *testing.T) {
 		`{"to":{"all":true},"deliver_at":"2026-12-01"}`:                {"/deliver_at"},
 		`{"to":{"all":true},"deliver_at":"2026-12-01T09:00:00+24:00"}`: {"/deliver_at"},
 		`{"to":{"all":true},"colour":null}`:                            {"/colour"},
+		`{"to":{"all":true},"url":""}`:                                 {"/url"},
+		`{"to":{"all":true},"url":{"href":"/"}}`:                       {"/url"},
+		`{"to":{"all":true},"silent":1}`:                               {"/silent"},
+		`{"to":{"all":true},"actions":{}}`:                             {"/actions"},
+		`{"to":{"all":true},"actions":[null]}`:                         {"/actions/0"},
+		`{"to":{"all":true},"actions":["/"]}`:                          {"/actions/0"},
+		`{"to":{"all":true},"actions":[{},{"title":1,"url":2}]}`:       {"/actions/1/title", "/actions/1/url"},
+		`{"to":{"all":true},"actions":[{"method":"POST"}]}`:            {"/actions/0/method"},
 		`{"to":{"all":true},"Type":"t"}`:                               {"/Type"},
 	} {
 		_, err := wire.Draft([]byte(body))

@@ -23,6 +23,8 @@ func FuzzDraft(f *testing.F) {
 		`{"to":{"users":["ada","grace"]},"type":"comment.created","title":"Grace commented","body":"ok","data":{"issue":42,"n":1.0e400},"ttl":86400,"priority":"high","ephemeral":false}`,
 		`{"to":{"all":true},"type":"t","title":null,"ttl":6e1}`, `{"to":{"users":[],"all":false}}`, `{"to":{"topics":["x"]}}`,
 		`{"to":{"topics":["news","project.7"]},"type":"t","collapse_key":"\u0000é","deliver_at":"2026-12-01T09:00:00Z"}`,
+		`{"to":{"all":true},"type":"t","url":"/a\u00e9?b","silent":true,"actions":[{"title":"\u0000\"a","url":"https://example.com/"},{"title":"b","url":"/"}]}`,
+		`{"to":{"all":true},"type":"t","actions":[{"title":null},{},{},{},{}]}`, `{"actions":[[]],"url":"//"}`,
 		`{"to":{"topics":[]},"collapse_key":"","deliver_at":"2026-12-01t9:00:00z"}`,
 		`{"type":"t","type":"u"}`, `{"type":"t","\u0074ype":"u"}`, `{"title":"\ud800"}`, `{"title":"\ud83d\ude00\u0000"}`,
 		"\xef\xbb\xbf{}", "{\"type\":\"\xff\"}", `{}{}`, `[]`, `null`, ``, `{"ttl":1e999}`, `{"ttl":-0}`, `{"a/b~":{}}`,
@@ -47,14 +49,19 @@ func FuzzDraft(f *testing.F) {
 				Topics []notify.Topic
 				All    bool
 			}
+			URL         string
+			Actions     []notify.Action
+			Silent      bool
 			CollapseKey string `json:"collapse_key"`
 			DeliverAt   string `json:"deliver_at"`
 		}
 		require.NoError(t, json.Unmarshal(body, &other))
-		require.Equal(t, []any{other.Type, other.Title, other.Body, other.Ephemeral, other.To.All, other.CollapseKey},
-			[]any{d.Type, d.Title, d.Body, d.Ephemeral, d.All, d.CollapseKey})
+		require.Equal(t, []any{other.Type, other.Title, other.Body, other.Ephemeral, other.To.All, other.CollapseKey, other.URL, other.Silent},
+			[]any{d.Type, d.Title, d.Body, d.Ephemeral, d.All, d.CollapseKey, d.URL, d.Silent})
 		require.Equal(t, append([]notify.UserID{}, other.To.Users...), append([]notify.UserID{}, d.Users...))
 		require.Equal(t, append([]notify.Topic{}, other.To.Topics...), append([]notify.Topic{}, d.Topics...))
+		require.Equal(t, min(len(other.Actions), notify.MaxActions+1), len(d.Actions))
+		require.Equal(t, other.Actions[:len(d.Actions)], append(other.Actions[:0:0], d.Actions...))
 		if other.DeliverAt != "" {
 			at, err := time.Parse(time.RFC3339, strings.ToUpper(other.DeliverAt))
 			require.NoError(t, err)
@@ -81,13 +88,16 @@ func FuzzDraft(f *testing.F) {
 		}
 		var notification struct {
 			Data struct {
-				Type, Title, Body, Topic string
-				CollapseKey              string `json:"collapse_key"`
+				Type, Title, Body, Topic, URL string
+
+				Actions     []notify.Action
+				CollapseKey string `json:"collapse_key"`
 			}
 		}
 		require.NoError(t, json.Unmarshal(frame, &notification), "%s", frame)
-		require.Equal(t, []string{d.Type, d.Title, d.Body, d.CollapseKey, string(n.Topic)},
-			[]string{notification.Data.Type, notification.Data.Title, notification.Data.Body, notification.Data.CollapseKey, notification.Data.Topic})
+		require.Equal(t, []string{d.Type, d.Title, d.Body, d.CollapseKey, string(n.Topic), d.URL},
+			[]string{notification.Data.Type, notification.Data.Title, notification.Data.Body, notification.Data.CollapseKey, notification.Data.Topic, notification.Data.URL})
+		require.Equal(t, d.Actions, notification.Data.Actions)
 	})
 }
 

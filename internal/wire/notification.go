@@ -31,7 +31,7 @@ func AppendTime(dst []byte, t time.Time) []byte {
 // the Content of a notify.Notification. notify.Notification.Fields reads them back.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	const names = 96 // bytes in addition to the values, about
-	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.Priority)+len(d.CollapseKey))
+	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.URL)+len(d.Priority)+len(d.CollapseKey))
 	dst = append(dst, `"id":"`...)
 	dst = append(dst, id...)
 	dst = append(dst, `","type":"`...)
@@ -49,6 +49,13 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 		dst = append(dst, `,"data":`...)
 		dst = append(dst, d.Data...)
 	}
+	if d.URL != "" {
+		dst = append(dst, `,"url":`...)
+		dst = AppendString(dst, d.URL)
+	}
+	if len(d.Actions) > 0 {
+		dst = appendActions(dst, d.Actions)
+	}
 	if d.CollapseKey != "" {
 		dst = append(dst, `,"collapse_key":`...)
 		dst = AppendString(dst, d.CollapseKey)
@@ -59,7 +66,26 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	if d.Ephemeral {
 		dst = append(dst, `,"ephemeral":true`...)
 	}
+	if d.Silent {
+		dst = append(dst, `,"silent":true`...)
+	}
 	return dst
+}
+
+func appendActions(dst []byte, actions []notify.Action) []byte {
+	dst = append(dst, `,"actions":`...)
+	for i, a := range actions {
+		if i == 0 {
+			dst = append(dst, '[')
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"title":`...)
+		dst = AppendString(dst, a.Title)
+		dst = append(dst, `,"url":`...)
+		dst = append(AppendString(dst, a.URL), '}')
+	}
+	return append(dst, ']')
 }
 
 // AppendNotification appends n as the JSON object that clients read.

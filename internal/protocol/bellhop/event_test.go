@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,6 +52,7 @@ func everyEvent() map[string]*hub.Event {
 	content := wire.AppendContent(nil, "0193b3c8-0000-7000-8000-000000000000", &notify.Draft{
 		Type: "comment.created", Title: "Grace \"commented\"\n", Body: "<b>ça va \u2028</b>",
 		Data: []byte(`{"issue":42,"n":1.0e400}`), Priority: notify.PriorityNormal,
+		URL: "/issues/42?a=1&b=ç", Actions: []notify.Action{{Title: `"Reply"`, URL: "/issues/42#reply"}, {Title: "Mute", URL: "https://example.com/mute"}},
 	})
 	n := notify.Notification{Time: at, Audience: notify.AudienceUser, Content: content}
 	expiring := n
@@ -59,7 +61,7 @@ func everyEvent() map[string]*hub.Event {
 		"notification": notification(9, n),
 		"expiring":     notification(9, expiring),
 		"ephemeral": notification(0, notify.Notification{Time: at, Audience: notify.AudienceAll, Content: wire.AppendContent(nil, "id", &notify.Draft{
-			Type: "t", Priority: notify.PriorityHigh, Ephemeral: true,
+			Type: "t", Priority: notify.PriorityHigh, Ephemeral: true, Silent: true,
 		})}),
 		"heard": notification(9, notify.Notification{
 			Time: at, Expires: at.Add(time.Hour), Audience: notify.AudienceTopic,
@@ -146,11 +148,14 @@ func TestSizeIsAnUpperBound(t *testing.T) {
 
 // The largest notification that may be published fits a message.
 func TestLargestNotificationFits(t *testing.T) {
+	target := "/" + strings.Repeat("a", notify.MaxURLCharacters-1)
+	action := notify.Action{Title: strings.Repeat("\x01", notify.MaxActionCharacters-1) + "a", URL: target}
 	d := notify.Draft{
 		Users: []notify.UserID{"ada"}, Type: strings.Repeat("t", notify.MaxTypeLength),
 		Title: strings.Repeat("\x01", notify.MaxTitleCharacters), Body: strings.Repeat("\x01", notify.MaxBodyCharacters),
 		Data:     []byte(`{"a":"` + strings.Repeat("x", notify.MaxDataBytes-8) + `"}`),
 		Priority: notify.PriorityNormal, TTL: time.Hour, CollapseKey: strings.Repeat("\x01", notify.MaxCollapseKey),
+		URL: target, Actions: slices.Repeat([]notify.Action{action}, notify.MaxActions), Ephemeral: true, Silent: true,
 	}
 	require.Empty(t, d.Check(time.Now(), time.Hour))
 	e := notification(1, notify.Notification{
