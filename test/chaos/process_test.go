@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,15 +45,19 @@ func token(t *testing.T, user string, scopes ...notify.Scope) string {
 var built string
 
 // TestMain sets GORACE so that the race detector does not delay the exit of each
-// process by a second. Afterwards it removes the binary of buildOnce.
+// process by a second. Afterwards it removes the binary of buildOnce, and writes the table.
 func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
-	m.Run()
+	code := m.Run()
 	if built != "" {
 		_ = os.RemoveAll(built)
 	}
+	if err := writeRows(); err != nil {
+		panic(err)
+	}
+	os.Exit(code) //nolint:forbidigo // the result of the tests
 }
 
 var buildOnce = sync.OnceValues(func() (binary string, err error) {
@@ -94,6 +99,8 @@ type process struct {
 	admin  string
 	*running
 	cursor string // of the last frame that a watcher has read
+
+	public atomic.Pointer[string] // url, for other goroutines
 }
 
 // running is a process that was started.
@@ -167,6 +174,8 @@ func (p *process) startOrExit() bool {
 	select {
 	case at := <-listening:
 		p.url, p.admin = "http://"+at.Public, "http://"+at.Admin
+		url := p.url
+		p.public.Store(&url)
 		return true
 	case <-p.exited:
 		return false

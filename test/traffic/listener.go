@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -34,15 +35,19 @@ func (s *listener) run(ctx context.Context, l *Load) {
 	client := &http.Client{Transport: transport}
 	for ctx.Err() == nil {
 		s.turn++
-		s.listen(ctx, client, l.url(s.turn))
+		s.listen(ctx, client, l.url(s.turn), l.o.Life)
 		<-time.After(retry)
 	}
 }
 
-// listen reads one event stream until it ends.
-func (s *listener) listen(ctx context.Context, client *http.Client, url string) {
+// listen reads one event stream until it ends, or until a time between half of life and life.
+func (s *listener) listen(ctx context.Context, client *http.Client, url string, life time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if life > 0 {
+		end := time.AfterFunc(life/2+rand.N(life/2), cancel)
+		defer end.Stop()
+	}
 	idle := time.AfterFunc(silence, cancel)
 	defer idle.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/events?cursor="+s.at(), http.NoBody)

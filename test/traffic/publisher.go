@@ -42,6 +42,9 @@ func (p *publisher) publish(ctx context.Context, l *Load, number int) {
 		}
 		p.refused++
 		<-time.After(retry)
+		if l.o.Unkeyed {
+			return // a second attempt might be a second notification
+		}
 	}
 }
 
@@ -53,7 +56,9 @@ func (p *publisher) attempt(l *Load, number int) (id string, err error) {
 	}
 	req.Header.Set("Authorization", "Bearer "+p.token)
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", p.user+"-"+strconv.Itoa(number))
+	if !l.o.Unkeyed {
+		req.Header.Set("Idempotency-Key", p.user+"-"+strconv.Itoa(number))
+	}
 	resp, err := l.client.Do(req)
 	if err != nil {
 		return "", err

@@ -29,6 +29,8 @@ type Options struct {
 	Prefix  string        // of the users' names; no other load of the service has it
 	Users   int           // each has a publisher and a listener
 	Between time.Duration // the pause of a publisher between two notifications
+	Life    time.Duration // after which a listener reconnects, although nothing failed; 0: never
+	Unkeyed bool          // publish without idempotency keys, so that an attempt that fails is not repeated
 
 	// URLs returns the base URLs of the nodes, such as http://127.0.0.1:8080. Each attempt uses
 	// the next one. Any goroutine may call it.
@@ -119,7 +121,7 @@ func (l *Load) drain() {
 // Outcome compares what was acknowledged with what arrived.
 type Outcome struct {
 	Acknowledged int // notifications
-	Refused      int // attempts that failed; each was made again
+	Refused      int // attempts that failed; unless Unkeyed, each was made again
 
 	Lost      int // acknowledged, and did not arrive
 	Repeated  int // arrived with a second ID

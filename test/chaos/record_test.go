@@ -1,0 +1,114 @@
+package chaos
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/traffic"
+)
+
+var (
+	update = flag.Bool("update", false, "write the rows of the faults that were run into README.md")
+	full   = flag.Bool("full", false, "run the faults at full size")
+)
+
+// scale returns the size of a load: large with -full, else small, with which every change is
+// tested.
+func scale[T any](large, small T) T {
+	if *full {
+		return large
+	}
+	return small
+}
+
+// result is a row of the table in README.md: a fault, and what was acknowledged before, during
+// and after it compared with what arrived.
+type result struct {
+	fault, load string
+	traffic.Outcome
+	announced string        // what clients received, or operators read; empty: the number of resets
+	recovery  time.Duration // until the service was ready again, or everything had arrived; 0: it was never gone
+}
+
+// table are the results of this run, by the name of the fault.
+var table struct {
+	mu   sync.Mutex
+	rows map[string]string
+}
+
+// record adds a result to the table. It fails the test if something is lost that was not
+// announced, or if something is repeated or reordered.
+func record(t *testing.T, r result) {
+	t.Helper()
+	if r.announced == "" {
+		r.announced = fmt.Sprint(r.Announced)
+		assert.Zero(t, r.Announced, "resets")
+	}
+	if r.announced == "0" {
+		assert.Zero(t, r.Lost, "lost")
+	}
+	assert.Zero(t, r.Repeated, "repeated")
+	assert.Zero(t, r.Reordered, "reordered")
+	assert.NotZero(t, r.Acknowledged, "acknowledged")
+	recovery := "none"
+	if r.recovery > 0 {
+		recovery = fmt.Sprintf("%.1f s", r.recovery.Seconds())
+	}
+	row := fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s | %s | %s |\n",
+		r.fault, r.load, r.Acknowledged, r.Lost, r.Repeated, r.Reordered, r.announced, recovery, time.Now().Format(time.DateOnly))
+	t.Log(strings.TrimSpace(row))
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	if table.rows == nil {
+		table.rows = map[string]string{}
+	}
+	table.rows[r.fault] = row
+}
+
+const page = "README.md"
+
+// writeRows replaces the rows of the faults that were run. The other rows stay.
+func writeRows() error {
+	if !*update || len(table.rows) == 0 {
+		return nil
+	}
+	b, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	const head = "| fault | load | acknowledged | lost | repeated | reordered | announced | recovery | run |\n" +
+		"|---|---|---:|---:|---:|---:|---|---:|---|\n"
+	_, old, _ := strings.Cut(string(b), head)
+	for line := range strings.Lines(old) {
+		cells := strings.Split(line, " | ")
+		if len(cells) < 9 {
+			break
+		}
+		if fault := strings.TrimPrefix(cells[0], "| "); table.rows[fault] == "" {
+			table.rows[fault] = line
+		}
+	}
+	var rows []string
+	for _, row := range table.rows {
+		rows = append(rows, row)
+	}
+	slices.Sort(rows)
+	return traffic.WriteTable(page, fmt.Sprintf("%s%s\n`go test ./test/chaos -full -update`, on %s.\n", head, strings.Join(rows, ""), traffic.Machine()))
+}
+
+// load starts publishers and listeners that use the process, also after it was started again.
+func (p *process) load(o traffic.Options) *traffic.Load {
+	p.t.Helper()
+	o.Token = func(user string, scopes ...notify.Scope) string { return token(p.t, user, scopes...) }
+	o.URLs = func() []string { return []string{*p.public.Load()} }
+	return traffic.Start(p.t, o)
+}
