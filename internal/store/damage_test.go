@@ -141,6 +141,17 @@ func cut(t *testing.T, fs vfs.FS, name string, random *rand.Rand) {
 	write(t, fs, name, b[:random.IntN(len(b)+1)])
 }
 
+// swap exchanges the contents of two files whose names end in suffix.
+func swap(t *testing.T, fs vfs.FS, suffix string, random *rand.Rand) {
+	t.Helper()
+	names := files(t, fs, "", suffix)
+	require.Greater(t, len(names), 1)
+	random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	a, b := content(t, fs, names[0]), content(t, fs, names[1])
+	write(t, fs, names[0], b)
+	write(t, fs, names[1], a)
+}
+
 func last[T any](all []T) T { return all[len(all)-1] }
 
 // damages are ways to damage the files of a store. A name begins with the kind of image that is
@@ -225,6 +236,18 @@ func damages() map[string]func(*testing.T, *vfs.MemFS, *vfs.MemFS, *rand.Rand) {
 			names := files(t, older, "", "")
 			name := names[random.IntN(len(names))]
 			write(t, fs, name, content(t, older, name))
+		},
+		"young, two logs are swapped": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			swap(t, fs, ".log", random)
+		},
+		"stopped, two tables are swapped": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			swap(t, fs, ".sst", random)
+		},
+		"killed, the last entry of the newest log is torn": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
+			log := last(files(t, fs, "", ".log"))
+			b := content(t, fs, log)
+			end := len(b) - 1 - random.IntN(min(len(b), 1_000))
+			write(t, fs, log, append(b[:end], make([]byte, 4_096)...)) // a block that was allocated and not written
 		},
 		"killed, a bit of any file": func(t *testing.T, fs, _ *vfs.MemFS, random *rand.Rand) {
 			names := files(t, fs, "", "")
