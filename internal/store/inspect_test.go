@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,9 +80,9 @@ func TestADamagedStoreIsReplaced(t *testing.T) {
 			require.NoError(t, disk.Remove("data/store/"+name))
 		}
 	}
-	damaged := inspect(t, disk, "data")
-	require.Error(t, damaged.Damage)
-	require.Equal(t, "a", damaged.Journal)
+	left := inspect(t, disk, "data")
+	require.Error(t, left.Damage)
+	require.Equal(t, "a", left.Journal)
 
 	_, err = store.Restore(t.Context(), "copy", "data", store.RestoreOptions{FS: disk, Replayed: true, Replace: true})
 	require.NoError(t, err)
@@ -142,9 +143,10 @@ func TestACheckpointOfCorruptDataIsNotWritten(t *testing.T) {
 	require.NoError(t, store.RecordJournal("data", "a", disk))
 	tables := files(t, disk, "", ".sst")
 	require.NotEmpty(t, tables)
-	b := content(t, disk, tables[0])
+	damaged := slices.MaxFunc(tables, func(a, b string) int { return len(content(t, disk, a)) - len(content(t, disk, b)) })
+	b := content(t, disk, damaged)
 	b[len(b)/2] ^= 1
-	write(t, disk, tables[0], b)
+	write(t, disk, damaged, b)
 
 	s = openReplica(t, disk, "data", nil)
 	require.NoError(t, s.Corrupt())
@@ -154,7 +156,7 @@ func TestACheckpointOfCorruptDataIsNotWritten(t *testing.T) {
 	require.NoError(t, s.Close())
 	_, err = disk.Stat("copy")
 	require.Error(t, err)
-	damaged := inspect(t, disk, "data")
-	require.Error(t, damaged.Damage)
-	require.Equal(t, "a", damaged.Journal)
+	left := inspect(t, disk, "data")
+	require.Error(t, left.Damage)
+	require.Equal(t, "a", left.Journal)
 }

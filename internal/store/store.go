@@ -261,12 +261,19 @@ func checkFormat(format []byte) error {
 }
 
 // writeFormat writes the format into a new store. verify has checked that of any other.
+//
+// The first log of a new store is written before Pebble knows its format. In such a log Pebble
+// takes a damaged entry for the end, and drops the intact ones after it. Therefore the log is
+// replaced before it has an entry of the journal.
 func (s *Store) writeFormat() error {
 	if format, err := get(s.db, []byte{kindFormat}); err != nil || format != nil {
 		return err
 	}
 	if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
 		return fmt.Errorf("write the format: %w", err)
+	}
+	if _, err := s.db.AsyncFlush(); err != nil {
+		return fmt.Errorf("begin the second log: %w", err)
 	}
 	return nil
 }
