@@ -12,10 +12,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/traffic"
 )
 
 // damages are functions that damage the files of a store while the service is stopped.
@@ -27,6 +29,15 @@ func damages() map[string]func(t *testing.T, dir string, random *rand.Rand) {
 		},
 		"the newest log is cut": func(t *testing.T, dir string, random *rand.Rand) {
 			change(t, newest(t, dir, "*.log"), random, cutShort)
+		},
+		"the last entry of the newest log is torn": func(t *testing.T, dir string, random *rand.Rand) {
+			change(t, newest(t, dir, "*.log"), random, torn)
+		},
+		"two logs are swapped":   func(t *testing.T, dir string, _ *rand.Rand) { swap(t, dir, "*.log") },
+		"two tables are swapped": func(t *testing.T, dir string, _ *rand.Rand) { swap(t, dir, "*.sst") },
+		"a table is removed":     func(t *testing.T, dir string, _ *rand.Rand) { require.NoError(t, os.Remove(newest(t, dir, "*.sst"))) },
+		"a bit of a table is flipped": func(t *testing.T, dir string, random *rand.Rand) {
+			change(t, newest(t, dir, "*.sst"), random, flipped)
 		},
 		"the newest log is removed": func(t *testing.T, dir string, _ *rand.Rand) {
 			require.NoError(t, os.Remove(newest(t, dir, "*.log")))
@@ -79,6 +90,23 @@ func flipped(b []byte, random *rand.Rand) []byte {
 
 func cutShort(b []byte, random *rand.Rand) []byte { return b[:random.IntN(len(b))] }
 
+// torn cuts less than an entry off, and adds blocks that were allocated and not written.
+func torn(b []byte, random *rand.Rand) []byte {
+	return append(b[:len(b)-1-random.IntN(100_000)], make([]byte, 8<<10)...)
+}
+
+// swap exchanges the contents of the oldest and the newest file of a pattern.
+func swap(t *testing.T, dir, pattern string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "store", pattern))
+	require.NoError(t, err)
+	require.Greater(t, len(all), 1)
+	a, b, other := slices.Min(all), slices.Max(all), filepath.Join(dir, "other")
+	require.NoError(t, os.Rename(a, other))
+	require.NoError(t, os.Rename(b, a))
+	require.NoError(t, os.Rename(other, b))
+}
+
 func change(t *testing.T, name string, random *rand.Rand, how func([]byte, *rand.Rand) []byte) {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -108,21 +136,63 @@ func TestDamageIsAlwaysReported(t *testing.T) {
 
 	for name, damage := range damages() {
 		t.Run(name, func(t *testing.T) {
+			total := outcomes{}
 			for seed := range uint64(3) {
 				dir := t.TempDir()
 				require.NoError(t, os.CopyFS(dir, os.DirFS(p.dir)))
 				damage(t, dir, rand.New(rand.NewPCG(seed, 1)))
 				damaged := &process{t: t, binary: p.binary, dir: dir, cursor: p.cursor}
-				outcome := damaged.startDamaged(before + after)
+				begun := time.Now()
+				text, lost := damaged.startDamaged(before + after)
+				total.add(text, before+after, lost, time.Since(begun))
 				if name == "all files are an older copy" || strings.HasSuffix(name, "without a watermark") { // like a restored backup
-					require.Equal(t, "reset, without a loss", outcome)
+					require.Equal(t, restored, text)
 					continue
 				}
-				require.NotEqual(t, "reset, without a loss", outcome)
-				t.Log(outcome)
+				require.NotEqual(t, restored, text)
 			}
+			total.record(t, name)
 		})
 	}
+}
+
+// restored is the outcome of a start with a backup: the service cannot know that there was more.
+const restored = "reset, as after restoring a backup"
+
+// outcomes are those of several starts with the same kind of damage.
+type outcomes struct {
+	starts, acknowledged, lost int
+	texts                      map[string]int
+	longest                    time.Duration
+}
+
+func (o *outcomes) add(text string, acknowledged, lost int, took time.Duration) {
+	if o.texts == nil {
+		o.texts = map[string]int{}
+	}
+	o.starts, o.acknowledged, o.lost, o.longest = o.starts+1, o.acknowledged+acknowledged, o.lost+lost, max(o.longest, took)
+	o.texts[text]++
+}
+
+func (o *outcomes) record(t *testing.T, damage string) {
+	t.Helper()
+	announced := "0"
+	if o.texts[complete] < o.starts {
+		var all []string
+		for text, times := range o.texts {
+			all = append(all, fmt.Sprintf("%d × %s", times, text))
+		}
+		slices.Sort(all)
+		announced = strings.Join(all, ", ")
+	}
+	recovery := o.longest
+	if o.texts[refused] == o.starts {
+		recovery = byHand
+	}
+	record(t, result{
+		fault: "damage after a kill: " + damage, load: fmt.Sprintf("%d starts with 55 notifications of 127 kB", o.starts),
+		Outcome: traffic.Outcome{Acknowledged: o.acknowledged, Lost: o.lost}, announced: announced, recovery: recovery,
+	})
 }
 
 // publishLarge publishes numbers to ada and 999 other users, so that each record has
@@ -144,22 +214,30 @@ func (p *process) publishLarge(from, to int) {
 	}
 }
 
+// Outcomes of a start with damaged files.
+const (
+	complete = "complete"
+	refused  = "refused to start, with advice"
+	corrupt  = "runs, and reports that its store is corrupt"
+)
+
 // startDamaged starts a process that has accepted a number of publishes before its
-// store was damaged, and returns the outcome. It fails the test if a loss is not reported.
-func (p *process) startDamaged(accepted int) string {
+// store was damaged, and returns the outcome and how many are not served. It fails the test if
+// a loss is not reported.
+func (p *process) startDamaged(accepted int) (outcome string, lost int) {
 	t := p.t
 	t.Helper()
 	if !p.startOrExit() {
 		require.Contains(t, p.output.String(), "backup")
 		require.NotZero(t, p.cmd.ProcessState.ExitCode())
-		return "refused"
+		return refused, 0 // nothing is served, and nothing was changed
 	}
 	reset, _, _, err := p.receive(p.cursor)
 	_, served, fresh, all := p.receive("earliest")
 	if err != nil || all != nil {
 		require.Equal(t, http.StatusServiceUnavailable, p.get("/livez").StatusCode, "%v, %v", err, all)
 		p.kill()
-		return "it runs and reports that its store is corrupt"
+		return corrupt, 0
 	}
 	for i, n := range served {
 		require.Equal(t, i, n)
@@ -168,10 +246,10 @@ func (p *process) startDamaged(accepted int) string {
 	if strings.Contains(read(t, metrics, err).body, "bellhop_store_lost_entries 0\n") {
 		p.kill()
 		if reset {
-			return "reset, without a loss"
+			return restored, accepted - len(served)
 		}
 		require.Len(t, served, accepted)
-		return "complete"
+		return complete, 0
 	}
 	require.True(t, reset)
 	again, _, _, err := p.receive(fresh)
@@ -179,9 +257,8 @@ func (p *process) startDamaged(accepted int) string {
 	require.False(t, again, "a cursor from after the loss must be accepted")
 	require.Equal(t, http.StatusOK, p.get("/readyz").StatusCode)
 	p.kill() // waits until the whole log has been read
-	missing := p.missing()
-	require.GreaterOrEqual(t, missing, accepted-len(served))
-	return fmt.Sprintf("%d of %d are served, %d entries are reported as missing", len(served), accepted, missing)
+	require.GreaterOrEqual(t, p.missing(), accepted-len(served))
+	return "reset, and the number of missing entries in the log", accepted - len(served)
 }
 
 // receive connects with a cursor and reads until the live event. It returns whether

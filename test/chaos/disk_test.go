@@ -58,9 +58,11 @@ func TestDiskFillsUp(t *testing.T) {
 	require.Equal(t, accepted, p.history()[0], "stored notifications can be read")
 
 	require.NoError(t, os.Remove(filler))
+	freed := time.Now()
 	require.Eventually(t, func() bool {
 		return publish().StatusCode == http.StatusAccepted
 	}, timeout, 100*time.Millisecond, "publishing does not resume by itself")
+	recovery := time.Since(freed)
 	require.Equal(t, http.StatusOK, p.get("/readyz").StatusCode)
 	require.Equal(t, accepted, p.history()[0])
 	require.True(t, p.alive())
@@ -68,7 +70,10 @@ func TestDiskFillsUp(t *testing.T) {
 	p.kill()
 	p.start()
 	require.Equal(t, accepted, p.history()[0], "after a restart")
-	t.Logf("%d were accepted and %d refused", len(accepted), next-len(accepted))
+	record(t, result{
+		fault: "disk full, by another file", load: fmt.Sprintf("1 publisher; %d publishes were refused with 503", next-len(accepted)),
+		Outcome: compare(accepted, p.history()[0]), recovery: recovery,
+	})
 }
 
 // TestStartOnAFullDisk fills a small disk to the last byte, or to its last inode,

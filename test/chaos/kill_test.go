@@ -9,11 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/traffic"
 )
 
 const (
@@ -30,8 +32,11 @@ func TestKillUnderLoad(t *testing.T) {
 	for i := range journal {
 		journal[i] = publisher{name: i, keyPrefix: t.Name()}
 	}
+	var recovery time.Duration
 	for round := range kills {
+		begun := time.Now()
 		p.start()
+		recovery = max(recovery, time.Since(begun))
 		watcher := p.watch(p.cursor)
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
@@ -51,17 +56,17 @@ func TestKillUnderLoad(t *testing.T) {
 		journal[i].retry(t, p.url)
 	}
 	got := p.history()
+	total := traffic.Outcome{}
 	for i := range journal {
 		require.Equal(t, journal[i].accepted, got[i], "publisher %d", i)
+		o := compare(journal[i].accepted, got[i])
+		total.Acknowledged, total.Lost = total.Acknowledged+o.Acknowledged, total.Lost+o.Lost
+		total.Repeated, total.Reordered = total.Repeated+o.Repeated, total.Reordered+o.Reordered
 	}
-	t.Logf("%d kills; all %d notifications that were answered with 202 are there, once and in order", kills, count(journal))
-}
-
-func count(all []publisher) (n int) {
-	for i := range all {
-		n += len(all[i].accepted)
-	}
-	return n
+	record(t, result{
+		fault: fmt.Sprintf("killed %d times", kills), load: fmt.Sprintf("%d publishers without a pause", publishers),
+		Outcome: total, recovery: recovery,
+	})
 }
 
 // publisher publishes 0, 1, 2 … one after the other.

@@ -19,6 +19,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/test/traffic"
 )
 
 const cuts = 10
@@ -32,6 +33,7 @@ func TestPowerCut(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var cursor string
 	var before []string
+	acknowledged, recovery := 0, time.Duration(0)
 	for cut := range cuts {
 		n := openNode(t, fs)
 		watcher := n.connect(t, cursor)
@@ -57,7 +59,10 @@ func TestPowerCut(t *testing.T) {
 		all.Wait()
 		n.close(t)
 
+		begun := time.Now()
 		after := openNode(t, fs)
+		recovery = max(recovery, time.Since(begun))
+		acknowledged += len(accepted)
 		history := after.connect(t, service.Earliest)
 		got := history.received.all()
 		require.Subset(t, got, accepted, "cut %d: an accepted notification is missing", cut)
@@ -66,7 +71,10 @@ func TestPowerCut(t *testing.T) {
 		cursor, before = service.Earliest, got
 		after.close(t)
 	}
-	t.Logf("%d power cuts; %d notifications are stored", cuts, len(before))
+	record(t, result{
+		fault: fmt.Sprintf("power cut %d times; a random part of what was not synced is kept", cuts), recovery: recovery,
+		load: fmt.Sprintf("%d publishers without a pause", publishers), Outcome: traffic.Outcome{Acknowledged: acknowledged},
+	})
 }
 
 // titles is a list of titles for concurrent use.

@@ -39,6 +39,9 @@ type result struct {
 	recovery  time.Duration // until the service was ready again, or everything had arrived; 0: it was never gone
 }
 
+// byHand is the recovery of a service that does not start before its operator has acted.
+const byHand = time.Duration(-1)
+
 // table are the results of this run, by the name of the fault.
 var table struct {
 	mu   sync.Mutex
@@ -59,9 +62,12 @@ func record(t *testing.T, r result) {
 	assert.Zero(t, r.Repeated, "repeated")
 	assert.Zero(t, r.Reordered, "reordered")
 	assert.NotZero(t, r.Acknowledged, "acknowledged")
-	recovery := "none"
-	if r.recovery > 0 {
-		recovery = fmt.Sprintf("%.1f s", r.recovery.Seconds())
+	recovery := fmt.Sprintf("%.1f s", r.recovery.Seconds())
+	switch {
+	case r.recovery == 0:
+		recovery = "none"
+	case r.recovery == byHand:
+		recovery = "by hand"
 	}
 	row := fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s | %s | %s |\n",
 		r.fault, r.load, r.Acknowledged, r.Lost, r.Repeated, r.Reordered, r.announced, recovery, time.Now().Format(time.DateOnly))
@@ -111,4 +117,26 @@ func (p *process) load(o traffic.Options) *traffic.Load {
 	o.Token = func(user string, scopes ...notify.Scope) string { return token(p.t, user, scopes...) }
 	o.URLs = func() []string { return []string{*p.public.Load()} }
 	return traffic.Start(p.t, o)
+}
+
+// compare compares the numbers that one publisher published and got 202 for with those that
+// arrived.
+func compare(acknowledged, arrived []int) traffic.Outcome {
+	o := traffic.Outcome{Acknowledged: len(acknowledged)}
+	times, last := map[int]int{}, -1
+	for _, n := range arrived {
+		if times[n]++; times[n] > 1 {
+			o.Repeated++
+		}
+		if n < last {
+			o.Reordered++
+		}
+		last = max(last, n)
+	}
+	for _, n := range acknowledged {
+		if times[n] == 0 {
+			o.Lost++
+		}
+	}
+	return o
 }

@@ -107,3 +107,10 @@ func (s *listener) count() int {
 	defer s.mu.Unlock()
 	return len(s.received)
 }
+
+// has reports whether the listener has received a notification.
+func (s *listener) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids[id]
+}

@@ -33,7 +33,7 @@ func (p *publisher) run(ctx context.Context, l *Load) {
 
 // publish publishes a number until it is acknowledged.
 func (p *publisher) publish(ctx context.Context, l *Load, number int) {
-	for begun := time.Now(); ctx.Err() == nil || time.Since(begun) < timeout; {
+	for begun := time.Now(); ctx.Err() == nil || !l.t.Failed() && time.Since(begun) < timeout; {
 		p.turn++
 		id, err := p.attempt(l, number)
 		if err == nil {

@@ -42,6 +42,7 @@ type Options struct {
 
 // Load is publishers and listeners that use all nodes while something fails.
 type Load struct {
+	t      *testing.T
 	o      Options
 	client *http.Client // publishes
 	stop   func()
@@ -57,7 +58,7 @@ func Start(t *testing.T, o Options) *Load {
 	publishing, endPublishing := context.WithCancel(t.Context())
 	listening, endListening := context.WithCancel(context.WithoutCancel(publishing))
 	transport := &http.Transport{MaxIdleConnsPerHost: o.Users}
-	l := &Load{o: o, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	l := &Load{t: t, o: o, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
 	for i := range o.Users {
 		name := fmt.Sprint(o.Prefix, "-", i)
 		p := &publisher{user: name, token: o.Token("backend", notify.ScopePublish), turn: i}
@@ -86,8 +87,8 @@ func (l *Load) url(turn int) string {
 	return urls[turn%len(urls)]
 }
 
-// Stop ends the publishers, waits until the listeners have received what was acknowledged, and
-// ends them too.
+// Stop ends the publishers, waits until the listeners have received the last notifications that
+// were acknowledged, and ends them too.
 func (l *Load) Stop() { l.stop() }
 
 // Grows waits until every listener has received more.
@@ -107,12 +108,12 @@ func (l *Load) Grows(t *testing.T) {
 	}, timeout, 20*time.Millisecond, "notifications do not arrive any more")
 }
 
-// drain waits until every listener has as many notifications as were acknowledged. After a
+// drain waits until every listener has the last notification that was acknowledged. After a
 // while it returns even so: Compare reports what is missing.
 func (l *Load) drain() {
 	deadline := time.Now().Add(timeout)
 	for i, p := range l.pubs {
-		for l.subs[i].count() < len(p.acknowledged) && time.Now().Before(deadline) {
+		for len(p.acknowledged) > 0 && !l.subs[i].has(p.acknowledged[len(p.acknowledged)-1]) && time.Now().Before(deadline) {
 			<-time.After(retry)
 		}
 	}
