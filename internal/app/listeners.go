@@ -89,9 +89,9 @@ func (s *node) wait(ctx context.Context) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
-	waiting := httpapi.Waiting(s.cfg.BasePath, s.ready)
+	waiting := httpapi.Waiting(s.cfg.BasePath, s.ready, s.logger)
 	s.listeners.publicHandler.set(waiting)
-	s.listeners.adminHandler.set(httpapi.Waiting("", s.ready))
+	s.listeners.adminHandler.set(httpapi.Waiting("", s.ready, s.logger))
 	s.startServers()
 	return nil
 }

@@ -3,7 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+
+	"github.com/bellhop/bellhop/internal/audit"
 )
 
 // followHangups reads the files again at each signal, until ctx ends.
@@ -20,13 +23,14 @@ func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 
 // reload reads all files of keys and the certificate immediately.
 func (s *node) reload(ctx context.Context) {
+	reloaded := audit.Line{Action: "reload", Target: "files of keys and the certificate"}
 	err := s.verifier.Reload(ctx)
 	if s.certificate != nil {
 		err = errors.Join(err, s.certificate.Reload(ctx))
 	}
 	if err != nil {
-		s.logger.Error("files reloaded in part; those that failed keep their last good version", "audit", true, "error", err)
+		audit.DoneInPart(ctx, s.logger, reloaded, fmt.Errorf("files that failed keep their last good version: %w", err))
 		return
 	}
-	s.logger.Info("files reloaded", "audit", true)
+	audit.Done(ctx, s.logger, reloaded)
 }

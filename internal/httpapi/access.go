@@ -45,9 +45,12 @@ func (a *api) authenticated(h handler) echo.HandlerFunc {
 		}
 		if err := a.Requests.Allow(by); err != nil {
 			limit.Delay(c.Request().Context())
-			return err
+			return &refusal{err, by}
 		}
-		return h(c, by)
+		if err := h(c, by); err != nil {
+			return &refusal{err, by}
+		}
+		return nil
 	}
 }
 

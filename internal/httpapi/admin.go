@@ -47,7 +47,7 @@ func NewAdminServer(h http.Handler, headerBytes int, logger *slog.Logger) *http.
 // on this machine either: requests of other sites are refused, and so are host names
 // that are not the listener's (DNS rebinding).
 func Admin(o AdminOptions) http.Handler {
-	e := newEcho(o.Logger)
+	e := newEcho(&reports{logger: o.Logger})
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			identify(c)

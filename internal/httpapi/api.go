@@ -85,15 +85,16 @@ type api struct {
 	Options
 	timeout sharedTimeout
 	budgets budgets
+	reports *reports
 }
 
 // New returns the handler of the public listener.
 func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
 	o.Depth = cmp.Or(o.Depth, strict.DefaultDepth)
-	a := &api{Options: o}
+	a := &api{Options: o, reports: &reports{o.Logger, o.BasePath}}
 	a.budgets.divide(o.BodyBytes)
-	e := newEcho(o.Logger)
+	e := newEcho(a.reports)
 	e.IPExtractor = clientAddress(o.TrustedProxies)
 	e.Use(a.around)
 
@@ -106,25 +107,27 @@ func New(o Options) http.Handler {
 	for _, verb := range []notify.Verb{notify.VerbSeen, notify.VerbRead, notify.VerbUnread, notify.VerbArchive} {
 		g.POST("/inbox/"+string(verb), a.authenticated(a.marking(verb)))
 	}
-	g.DELETE("/notifications/:id", a.operating(a.recall))
+	g.DELETE("/notifications/:id", a.acting("recall", a.recall))
 	g.POST("/tickets", a.authenticated(a.issueTicket))
-	g.POST("/revocations", a.operating(a.revoke))
+	g.POST("/revocations", a.acting("revoke", a.revoke))
 	g.GET("/users/:user/connections", a.operating(a.connectionsOf))
-	g.DELETE("/users/:user/connections", a.operating(a.disconnect))
+	g.DELETE("/users/:user/connections", a.acting("disconnect", a.disconnect))
 	page(g, "/livez", a.livez)
 	page(g, "/readyz", a.readyz)
 	page(g, "/openapi.yaml", serveDocument)
 	for path, h := range o.Pages {
-		page(g, path, echo.WrapHandler(http.StripPrefix(o.BasePath, h)))
+		page(g, path, a.reports.wrap(http.StripPrefix(o.BasePath, h)))
 	}
 	return e
 }
 
-// newEcho returns an Echo that answers every error as a problem and prints nothing.
-func newEcho(logger *slog.Logger) *echo.Echo {
+// newEcho returns an Echo that answers every error as a problem, prints nothing, and believes
+// no header about the address of a client.
+func newEcho(r *reports) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = answerProblem(logger)
+	e.HTTPErrorHandler = r.answerProblem
+	e.IPExtractor = clientAddress(nil)
 	return e
 }
 

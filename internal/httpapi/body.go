@@ -29,7 +29,7 @@ const (
 // routes for publishing check theirs once the caller is authenticated.
 func (a *api) limitBody(c echo.Context, next echo.HandlerFunc) error {
 	r := c.Request()
-	route := a.route(c)
+	route := a.reports.route(c)
 	publishes := r.Method == http.MethodPost && (route == notifyPath || route == batchPath)
 	if !publishes && r.ContentLength > maxOtherBody {
 		return tooLarge(maxOtherBody)

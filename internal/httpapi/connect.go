@@ -37,20 +37,26 @@ func (a *api) admitted(h echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		if _, allowed := a.origin(r); !allowed {
-			return auth.RefusedOrigin(r.Header[echo.HeaderOrigin])
-		}
-		if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
-			return err
-		}
-		slot, err := a.admit(by, address(c))
+		slot, err := a.admissible(c, by)
 		if err != nil {
-			return err
+			return &refusal{err, by}
 		}
 		defer slot.Release() // does nothing if a connection has taken it
 		c.SetRequest(r.WithContext(hub.WithSlot(auth.WithPrincipal(r.Context(), by), slot)))
 		return h(c)
 	}
+}
+
+// admissible returns a slot for the connection that by requests.
+func (a *api) admissible(c echo.Context, by notify.Principal) (*hub.Slot, error) {
+	r := c.Request()
+	if _, allowed := a.origin(r); !allowed {
+		return nil, auth.RefusedOrigin(r.Header[echo.HeaderOrigin])
+	}
+	if _, err := readQuery(r.URL.RawQuery, "cursor", "ticket"); err != nil {
+		return nil, err
+	}
+	return a.admit(by, address(c))
 }
 
 // identify returns the user that connects. A ticket is used up here, even if a later
@@ -90,7 +96,7 @@ func (a *api) connect(c echo.Context) error {
 	if err := checkHandshake(c.Request()); err != nil {
 		return err
 	}
-	a.WebSocket.ServeHTTP(hijackable{c.Response()}, c.Request())
+	a.WebSocket.ServeHTTP(a.reports.response(c), c.Request())
 	return nil
 }
 
@@ -131,10 +137,8 @@ func hasToken(lines []string, token string) bool {
 	return false
 }
 
-// hijackable is a response that counts as answered once its connection was hijacked.
-type hijackable struct{ *echo.Response }
-
-func (w hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+// Hijack makes the response count as answered.
+func (w response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := w.Response.Hijack()
 	if err == nil {
 		w.Status, w.Committed = http.StatusSwitchingProtocols, true
@@ -151,7 +155,7 @@ func (a *api) stream(c echo.Context) error {
 	start := time.Now()
 	return a.admitted(func(c echo.Context) error {
 		a.Metrics.RequestDone(eventsPath, http.StatusOK, time.Since(start).Seconds())
-		a.Events.ServeHTTP(c.Response(), c.Request())
+		a.Events.ServeHTTP(a.reports.response(c), c.Request())
 		return nil
 	})(c)
 }

@@ -108,6 +108,7 @@ type connections struct {
 	ended []notify.UserID
 
 	incomplete []string
+	err        error // of Disconnect
 }
 
 func (l *connections) Admit(from netip.Addr) (*hub.Slot, error) { return l.hub.Admit(from) }
@@ -128,7 +129,7 @@ func (l *connections) Disconnect(_ context.Context, by notify.Principal, u notif
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = append(l.ended, u)
-	return nil
+	return l.err
 }
 
 type origins []string

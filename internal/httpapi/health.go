@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	_ "embed"
-	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -22,17 +21,15 @@ func (a *api) readyz(c echo.Context) error {
 	return a.health(c, a.Ready())
 }
 
-// health answers 200, or 503 if there is an error. An error of another status is logged
-// here, and its client does not receive it.
+// health answers 200, or 503 if there is an error. The client does not receive an error of
+// another status, which the log has.
 func (a *api) health(c echo.Context, err error) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	if err == nil {
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
 	}
 	if problem.Of(err).Status != http.StatusServiceUnavailable {
-		a.Logger.LogAttrs(c.Request().Context(), slog.LevelWarn, "health check failed",
-			append(requestIDs(c), slog.String("route", a.route(c)), slog.Any("error", err))...)
-		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
+		return &notify.Error{Kind: notify.ErrUnavailable, Detail: "the store has failed", Reason: err.Error()}
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/limit"
@@ -94,7 +95,11 @@ func (a *api) marking(verb notify.Verb) handler {
 func (a *api) recall(c echo.Context, by notify.Principal) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
-	if err := a.Service.Recall(ctx, by, c.Param("id")); err != nil {
+	id := c.Param("id")
+	if uuid.Validate(id) == nil { // any other text is not found, and stays out of the log
+		aim(c, id)
+	}
+	if err := a.Service.Recall(ctx, by, id); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)

@@ -6,13 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/problem"
 )
 
 // Metrics counts requests.
@@ -47,14 +43,14 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 		skipBody(c)
 		c.Error(err)
 	}
-	route, status := a.route(c), c.Response().Status
+	route, status := a.reports.route(c), c.Response().Status
 	took := time.Since(start)
 	if route != eventsPath || status != http.StatusOK { // stream has reported those
 		a.Metrics.RequestDone(route, status, took.Seconds())
 	}
 	ctx := c.Request().Context()
 	if a.Logger.Enabled(ctx, slog.LevelDebug) {
-		a.Logger.LogAttrs(ctx, slog.LevelDebug, "request", append(requestIDs(c),
+		a.Logger.LogAttrs(ctx, slog.LevelDebug, "request", append(requestIDs(h, c.Request()),
 			slog.String("method", c.Request().Method), slog.String("route", route), slog.Int("status", status),
 			slog.String("address", c.RealIP()), slog.Duration("took", took))...)
 	}
@@ -88,47 +84,4 @@ func guarded(c echo.Context, next echo.HandlerFunc) (err error) {
 		err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	}()
 	return next(c)
-}
-
-// answerProblem returns the handler that answers the errors of all routes.
-func answerProblem(logger *slog.Logger) echo.HTTPErrorHandler {
-	return func(err error, c echo.Context) {
-		err = fromRouter(err)
-		logInternal(err, c, logger)
-		if !c.Response().Committed {
-			problem.Respond(c.Response(), c.Request(), err)
-		}
-	}
-}
-
-// logInternal logs err if it is internal. The client receives nothing of such an error
-// but the ID of its request, which the log has too.
-func logInternal(err error, c echo.Context, logger *slog.Logger) {
-	if problem.Of(err).Status == http.StatusInternalServerError {
-		logger.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
-			append(requestIDs(c), slog.String("route", c.Path()), slog.Any("error", err))...)
-	}
-}
-
-// fromRouter translates the errors of Echo's router into those of package notify.
-func fromRouter(err error) error {
-	var h *echo.HTTPError
-	if !errors.As(err, &h) {
-		return err
-	}
-	switch h.Code {
-	case http.StatusNotFound:
-		return notify.Errorf(notify.ErrNotFound, "no such path")
-	case http.StatusMethodNotAllowed:
-		return notify.Errorf(notify.ErrMethod, "the header Allow lists the methods of this path")
-	}
-	return err
-}
-
-// route returns the pattern that the request's path matched, without the base path.
-func (a *api) route(c echo.Context) string {
-	if route := strings.TrimPrefix(c.Path(), a.BasePath); route != "" {
-		return route
-	}
-	return "other"
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -53,6 +54,7 @@ func (a *api) disconnect(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
+	aim(c, string(user))
 	if err := a.Service.Disconnect(c.Request().Context(), by, user); err != nil {
 		return err
 	}
@@ -88,10 +90,22 @@ func (a *api) revoke(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
+	aim(c, targetOf(revocation))
 	ctx, cancel := context.WithTimeout(c.Request().Context(), accessTimeout)
 	defer cancel()
 	if err := a.Service.Revoke(ctx, by, revocation); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// targetOf returns the tokens that r revokes, for the log.
+func targetOf(r notify.Revocation) string {
+	switch {
+	case r.TokenID == "":
+		return fmt.Sprintf("tokens of %s before %s", r.User, wire.Time(r.Before))
+	case r.Issuer == "":
+		return "jti " + r.TokenID
+	}
+	return fmt.Sprintf("jti %s of %s", r.TokenID, r.Issuer)
 }

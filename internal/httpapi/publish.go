@@ -63,11 +63,11 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 		return err
 	}
 	results := a.Service.PublishBatch(a.timeout.context(), by, call, items)
-	return answerJSON(c, http.StatusAccepted, a.batchAnswer(c, results))
+	return answerJSON(c, http.StatusAccepted, a.batchAnswer(c, by, results))
 }
 
 // batchAnswer returns the receipt or the problem of each item.
-func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
+func (a *api) batchAnswer(c echo.Context, by notify.Principal, results []service.Result) []byte {
 	failed := 0
 	for _, r := range results {
 		if r.Err != nil {
@@ -81,7 +81,7 @@ func (a *api) batchAnswer(c echo.Context, results []service.Result) []byte {
 			body = append(body, ',')
 		}
 		if r.Err != nil {
-			logInternal(r.Err, c, a.Logger)
+			a.refusedItem(c, by, i, r.Err)
 			body = append(body, problem.OfRequest(c.Response().Header(), c.Request(), r.Err).JSON()...)
 			continue
 		}
@@ -137,13 +137,21 @@ func (a *api) publishSigned(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.publishAs(c, by, service.Call{Path: notifyPath, Key: id}, body); err != nil {
+		return &refusal{err, by}
+	}
+	return nil
+}
+
+// publishAs publishes the body that the webhook by has signed.
+func (a *api) publishAs(c echo.Context, by notify.Principal, call service.Call, body []byte) error {
 	if err := a.Requests.Allow(by); err != nil {
 		return err
 	}
 	if err := by.MayPublish(); err != nil {
 		return err
 	}
-	return a.publishBody(c, by, service.Call{Path: notifyPath, Key: id}, body)
+	return a.publishBody(c, by, call, body)
 }
 
 // commitTimeout bounds the time until a publish or a mark is durable.

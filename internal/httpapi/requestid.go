@@ -55,15 +55,15 @@ func isRequestID(id string) bool {
 func newID() string { return uuid.NewString() }
 
 // requestIDs returns the attributes with which log lines name a request: request_id has the
-// X-Request-Id of the answer, and instance the UUID if it differs; trace has the trace ID.
-func requestIDs(c echo.Context) []slog.Attr {
-	h := c.Response().Header()
-	id, instance := h.Get(echo.HeaderXRequestID), problem.Instance(h, c.Request())
+// X-Request-Id of the answer, whose headers are h, and instance the UUID if it differs; trace
+// has the trace ID.
+func requestIDs(h http.Header, r *http.Request) []slog.Attr {
+	id, instance := h.Get(echo.HeaderXRequestID), problem.Instance(h, r)
 	attrs := append(make([]slog.Attr, 0, maxAttrs), slog.String("request_id", id))
 	if instance != id {
 		attrs = append(attrs, slog.String("instance", instance))
 	}
-	if trace := traceID(c.Request().Header); trace != "" {
+	if trace := traceID(r.Header); trace != "" {
 		attrs = append(attrs, slog.String("trace", trace))
 	}
 	return attrs

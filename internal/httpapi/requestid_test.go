@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func TestProblemsInABatchHaveTheInstanceOfTheRequest(t *testing.T) {
 func TestAdminAndWaitingListenersAdoptRequestIDs(t *testing.T) {
 	for name, h := range map[string]http.Handler{
 		"admin":   admin(httpapi.AdminOptions{}),
-		"waiting": httpapi.Waiting("", func() error { return nil }),
+		"waiting": httpapi.Waiting("", func() error { return nil }, slog.New(slog.DiscardHandler)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for id, adopted := range map[string]bool{"deploy-1": true, "deploy 1": false} {

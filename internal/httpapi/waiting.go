@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"log/slog"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
 )
@@ -12,7 +14,7 @@ import (
 // Waiting returns the handler of a node that is alive and cannot serve yet, since it waits
 // for something outside of it. /livez is answered with 200: a restart would not help. All
 // other requests are answered with 503 and the problem that reason returns.
-func Waiting(basePath string, reason func() error) http.Handler {
+func Waiting(basePath string, reason func() error, logger *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = identified(w.Header(), r)
 		if hasBody(r) {
@@ -28,6 +30,22 @@ func Waiting(basePath string, reason func() error) http.Handler {
 		if err == nil { // it has become ready since it received the request
 			err = notify.Errorf(notify.ErrUnavailable, "this node was starting; retry")
 		}
-		problem.Respond(w, r, err)
+		problem.Respond(waitingResponse{w, r, logger}, r, err)
 	})
+}
+
+// waitingResponse is the response of a node that cannot serve yet. It logs each refusal.
+type waitingResponse struct {
+	http.ResponseWriter
+
+	r      *http.Request
+	logger *slog.Logger
+}
+
+// Refused receives the error with which problem.Respond answers.
+func (w waitingResponse) Refused(err error) {
+	audit.Refused(w.r.Context(), w.logger, audit.Line{
+		Action: method(w.r) + " other",
+		IDs:    append(requestIDs(w.Header(), w.r), slog.String("address", clientAddress(nil)(w.r))),
+	}, err)
 }

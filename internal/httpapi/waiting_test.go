@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -15,7 +16,7 @@ import (
 // request that arrived a moment before it became ready.
 func TestWaiting(t *testing.T) {
 	var reason error
-	h := httpapi.Waiting("/bell", func() error { return reason })
+	h := httpapi.Waiting("/bell", func() error { return reason }, slog.New(slog.DiscardHandler))
 	get := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))

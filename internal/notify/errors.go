@@ -36,6 +36,7 @@ var (
 type Error struct {
 	Kind       error
 	Detail     string
+	Reason     string        // for the log: what Detail does not tell the caller
 	Faults     []Fault       // with ErrInvalid
 	RetryAfter time.Duration // with ErrLimit
 	Rate       Rate          // with ErrLimit, if a rate was exceeded
@@ -67,6 +68,9 @@ func Invalid(faults ...Fault) error {
 func (e *Error) Error() string {
 	if len(e.Faults) > 0 {
 		return fmt.Sprintf("%v: %s %s", e.Kind, e.Faults[0].Pointer, e.Faults[0].Detail)
+	}
+	if e.Reason != "" {
+		return fmt.Sprintf("%v: %s (%s)", e.Kind, e.Detail, e.Reason)
 	}
 	return fmt.Sprintf("%v: %s", e.Kind, e.Detail)
 }

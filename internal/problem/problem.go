@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -87,6 +88,9 @@ func Of(err error) Details {
 	k := kindOf(err)
 	return k.details(err)
 }
+
+// Name returns the name of the problem, which is the end of its type.
+func (d *Details) Name() string { return strings.TrimPrefix(d.Type, typePrefix) }
 
 func (k *kind) details(err error) Details {
 	d := Details{Type: typePrefix + k.name, Title: k.title, Status: k.status}

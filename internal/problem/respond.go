@@ -13,9 +13,18 @@ import (
 // WebSocketVersion is the only version of RFC 6455, which an Upgrade answer names.
 const WebSocketVersion = "13"
 
+// witness is an http.ResponseWriter that logs each error with which Respond answers.
+type witness interface {
+	Refused(err error)
+}
+
 // Respond answers r with the problem details for err and the headers that belong to
-// it. Headers that w has already stay, unless they are the same ones.
+// it. Headers that w has already stay, unless they are the same ones. If w has a method
+// Refused(error), it receives err first.
 func Respond(w http.ResponseWriter, r *http.Request, err error) {
+	if logs, ok := w.(witness); ok {
+		logs.Refused(err)
+	}
 	h, k := w.Header(), kindOf(err)
 	k.setHeaders(h, err, r.ProtoMajor)
 	d := OfRequest(h, r, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type line struct {
 	Level, Msg, Error string
 	N, Repeated       int
 	Lines             int
+	Problem           string
 }
 
 func lines(t *testing.T, text string) []line {
@@ -240,6 +242,32 @@ func TestAuditLinesAreAllWritten(t *testing.T) {
 	})
 	if all := lines(t, text); len(all) != 50+2 {
 		t.Errorf("%d lines were written, want the fifty of the audit, one other and their count", len(all))
+	}
+}
+
+// Anybody can cause lines about refused and failed requests. They are counted by problem, so
+// that a flood of one kind does not displace another.
+func TestRefusalsAreCountedByProblem(t *testing.T) {
+	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
+		for n := range 1000 {
+			for _, outcome := range []string{"refused", "failed", "unknown"} {
+				l.Info("request refused", "audit", true, "outcome", outcome, "reason", n, "problem", "token-invalid-"+outcome, "request_id", n)
+			}
+		}
+		l.Info("request refused", "audit", true, "outcome", "refused", "problem", "key-reused", "request_id", 1)
+		l.Info("request refused", "audit", true, "outcome", "refused", "problem", "key-reused", "request_id", 2)
+	})
+	count := map[string]int{}
+	for _, l := range lines(t, text) {
+		count[l.Problem]++
+		if l.Repeated > 0 {
+			count[l.Problem] += 1000 * l.Repeated
+		}
+	}
+	const limited = 20 + 1 + 980*1000
+	want := map[string]int{"token-invalid-refused": limited, "token-invalid-failed": limited, "token-invalid-unknown": 1000, "key-reused": 1 + 1 + 1000}
+	if !maps.Equal(count, want) {
+		t.Errorf("logged %v, want %v", count, want)
 	}
 }
 

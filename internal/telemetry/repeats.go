@@ -22,7 +22,7 @@ const otherMessages = "other messages"
 // connection, are equal.
 func isIncidental(key string) bool {
 	switch key {
-	case "request_id", "instance", "trace", "connection", "user", "address", "sent", "stack", "took":
+	case "request_id", "instance", "trace", "connection", "user", "address", "sent", "stack", "took", "item", "ref":
 		return true
 	}
 	return false
@@ -31,7 +31,9 @@ func isIncidental(key string) bool {
 // repeats is a slog.Handler that writes equal lines once in a period, and at most maxLines
 // different lines with the same message; it counts the rest. At the end of the period it
 // writes the first of the counted lines of each message, with their number in the attribute
-// "repeated". Lines at debug level and lines with the attribute audit=true are all written.
+// "repeated". Lines with different values of the attribute "problem" count as different
+// messages, so that requests of strangers do not displace others. Lines at debug level are all
+// written, and so are those with audit=true about an action of an operator.
 type repeats struct {
 	next   slog.Handler
 	counts *counts
@@ -80,19 +82,41 @@ func (r repeats) WithGroup(name string) slog.Handler {
 
 // Handle is of slog.Handler.
 func (r repeats) Handle(ctx context.Context, record slog.Record) error {
-	if record.Level >= slog.LevelInfo && !isAudit(record) && r.counts.isRepeated(record, r) {
+	if record.Level >= slog.LevelInfo && !isAction(record) && r.counts.isRepeated(record, r) {
 		return nil
 	}
 	return r.next.Handle(ctx, record)
 }
 
-// isAudit reports whether a line is about an action of an operator.
-func isAudit(record slog.Record) (is bool) {
+// isAction reports whether a line is about an action of an operator. Lines of package audit
+// about requests that were refused or failed are not: anybody can cause them.
+func isAction(record slog.Record) bool {
+	audit, refused := false, false
 	record.Attrs(func(a slog.Attr) bool {
-		is = a.Key == "audit" && a.Value.Kind() == slog.KindBool && a.Value.Bool()
-		return !is
+		switch a.Key {
+		case "audit":
+			audit = a.Value.Kind() == slog.KindBool && a.Value.Bool()
+		case "outcome":
+			outcome := a.Value.String()
+			refused = outcome == "refused" || outcome == "failed"
+		}
+		return true
 	})
-	return is
+	return audit && !refused
+}
+
+// groupOf returns the text by which the lines are counted: the message, and the problem if the
+// line is about one.
+func groupOf(record slog.Record) string {
+	group := record.Message
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key != "problem" {
+			return true
+		}
+		group += "\x00" + a.Value.String()
+		return false
+	})
+	return group
 }
 
 // isRepeated reports whether the line is only counted, and counts it.
@@ -109,7 +133,7 @@ func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 			c.endPeriod()
 		})
 	}
-	n := c.ofLocked(record.Message)
+	n := c.ofLocked(groupOf(record))
 	if n.written < maxLines {
 		kind := r.kindOf(record)
 		if _, known := n.kinds[kind]; !known {

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/audit"
 )
 
 // ErrUnchanged is returned by Load if the value is the same as the last good one.
@@ -266,8 +268,9 @@ func (s *Source[T]) refresh(ctx context.Context) {
 		s.o.Take(ctx, v)
 		if before != nil {
 			log.Info("source loaded again after a failure")
-		} else if !first {
-			log.Info("source changed; the new version is in use")
+		}
+		if !first {
+			audit.Done(ctx, log, audit.Line{Action: "reload", Target: s.o.Name})
 		}
 	case ctx.Err() != nil: // the service stops
 	case before != nil && before.Error() == err.Error(): // has been logged

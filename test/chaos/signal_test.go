@@ -58,7 +58,7 @@ func TestHangupReloadsFiles(t *testing.T) {
 	p := &process{t: t, binary: build(t), dir: t.TempDir(), env: []string{"BELLHOP_API_KEYS_FILE=" + keys, "BELLHOP_DRAIN_WINDOW=0"}}
 	reloaded := make(chan string, 10)
 	p.onLog = func(msg string) {
-		if strings.HasPrefix(msg, "files reloaded") {
+		if strings.HasPrefix(msg, "action carried out") {
 			reloaded <- msg
 		}
 	}

@@ -15,6 +15,7 @@ var layers = [][]string{
 	{"hub", "journal", "store", "auth", "peers"},
 	{"cursor", "wire", "entry", "nowait"},
 	{"strict", "watch", "limit"},
+	{"audit"},
 	{"cache", "pack", "problem", "text"},
 	{"notify"},
 }

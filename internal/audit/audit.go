@@ -1,0 +1,197 @@
+// Package audit writes the log lines that tell operators who changed what, and why a request
+// was refused. Each has audit=true, the action and its outcome, and as far as they are known
+// the principal and its issuer, the target, the reason, and the IDs of the request.
+//
+// A line has no token, ticket, key or text of a notification, and each of its values has a
+// bounded length. Text from a caller is never a message or the name of an attribute.
+package audit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/problem"
+)
+
+// The outcomes of actions. Package telemetry limits the number of lines about those that were
+// refused or failed, since callers without any permission can cause them.
+const (
+	outcomeDone    = "done"
+	outcomePartly  = "partly" // done in part
+	outcomeUnknown = "unknown"
+	outcomeRefused = "refused"
+	outcomeFailed  = "failed"
+)
+
+// The lengths to which values are cut, in bytes.
+const (
+	maxName   = 256
+	maxReason = 512
+)
+
+// Line is the subject of a line.
+type Line struct {
+	// Action is the name of an operator's action, such as "recall", or the method and the
+	// route of any other request.
+	Action string
+
+	By       notify.Principal // zero: the caller is not authenticated
+	Target   string           // of the action; empty: it has none, or it is not known
+	Operates bool             // the action changes something on behalf of an operator
+
+	// IDs name the request: its ID, its connection, the address of its caller.
+	IDs []slog.Attr
+}
+
+// Done logs that an action was carried out.
+func Done(ctx context.Context, logger *slog.Logger, l Line) {
+	logger.LogAttrs(ctx, slog.LevelInfo, "action carried out", l.attrs(outcomeDone)...)
+}
+
+// DoneInPart logs that an action was carried out in part, and the reason.
+func DoneInPart(ctx context.Context, logger *slog.Logger, l Line, err error) {
+	logger.LogAttrs(ctx, slog.LevelError, "action carried out in part", append(l.attrs(outcomePartly), slog.Any("reason", err))...)
+}
+
+// Refused logs that a request was refused with the problem of err, or has failed, and the
+// reason: the detail that the caller receives, and the reason that it does not. An action of
+// an operator that failed may have been carried out, or may still be.
+func Refused(ctx context.Context, logger *slog.Logger, l Line, err error) {
+	details := problem.Of(err)
+	failed := details.Status == http.StatusInternalServerError
+	outcome := outcomeRefused
+	switch {
+	case l.Operates && (failed || errors.Is(err, notify.ErrOutcomeUnknown)):
+		outcome = outcomeUnknown
+	case failed:
+		outcome = outcomeFailed
+	}
+	attrs := append(l.attrs(outcome), slog.String("problem", details.Name()), slog.Int("status", details.Status))
+	if failed { // a fault of the service, perhaps with the stack of a panic
+		logger.LogAttrs(ctx, slog.LevelError, "request failed", append(attrs, slog.Any("reason", err))...)
+		return
+	}
+	level := slog.LevelInfo
+	if details.Status == http.StatusServiceUnavailable {
+		level = slog.LevelWarn
+	}
+	logger.LogAttrs(ctx, level, "request refused", append(attrs, slog.String("reason", reasonOf(err)))...)
+}
+
+func (l *Line) attrs(outcome string) []slog.Attr {
+	const most = 20
+	attrs := append(make([]slog.Attr, 0, most),
+		slog.Bool("audit", true), slog.String("action", l.Action), slog.String("outcome", outcome))
+	for _, a := range []struct{ key, value string }{
+		{"principal", l.By.Name}, {"issuer", issuerOf(&l.By)}, {"target", l.Target},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, cut(a.value, maxName)))
+		}
+	}
+	return append(attrs, l.IDs...)
+}
+
+func issuerOf(p *notify.Principal) string {
+	if p.Issuer == nil {
+		return ""
+	}
+	return p.Issuer.Name
+}
+
+// reasonOf returns the text of err as it may be logged: faults in a body without names that are
+// the caller's own, and without anything that may be a token or a ticket.
+func reasonOf(err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[*notify.Error](err); ok && len(e.Faults) > 0 {
+		text = faults(e)
+	}
+	return cut(masked(text), maxReason)
+}
+
+// maxFaults is the number of faults that a line has.
+const maxFaults = 3
+
+// faults returns the kind of e and its first faults.
+func faults(e *notify.Error) string {
+	var b strings.Builder
+	b.WriteString(e.Kind.Error() + ": ")
+	for i, f := range e.Faults {
+		switch {
+		case i == maxFaults:
+			b.WriteString("; and " + strconv.Itoa(len(e.Faults)-i) + " more")
+			return b.String()
+		case i > 0:
+			b.WriteString("; ")
+		}
+		b.WriteString(pointer(f.Pointer) + " " + f.Detail)
+	}
+	return b.String()
+}
+
+// pointer returns a JSON pointer without the names that only a caller would choose: those
+// inside data, and those that no member of the API resembles.
+func pointer(p string) string {
+	names := strings.Split(p, "/")
+	for i, name := range names {
+		switch {
+		case i == 0:
+		case !isMember(name):
+			names[i] = "…"
+		case name == "data" && len(names) > i+1:
+			return strings.Join(names[:i+1], "/") + "/…"
+		}
+	}
+	return strings.Join(names, "/")
+}
+
+// maxMember is the maximum length of a member's name that is logged.
+const maxMember = 24
+
+func isMember(name string) bool {
+	return len(name) <= maxMember && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789") == ""
+}
+
+// minSecret is the length from which text is masked that may be a token, key or ticket. A UUID
+// is shorter.
+const minSecret = 40
+
+// masked returns text with three stars instead of each long sequence of the characters that
+// tokens and tickets consist of.
+func masked(text string) string {
+	var b strings.Builder
+	from := 0
+	for i := range len(text) + 1 {
+		if i < len(text) && isTokenByte(text[i]) {
+			continue
+		}
+		if i-from >= minSecret {
+			b.WriteString("***")
+		} else {
+			b.WriteString(text[from:i])
+		}
+		if i < len(text) {
+			b.WriteByte(text[i])
+		}
+		from = i + 1
+	}
+	return b.String()
+}
+
+func isTokenByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_'
+}
+
+// cut returns text, valid UTF-8, of at most so many bytes and an ellipsis. slog quotes all
+// control characters but the one that is removed here.
+func cut(text string, most int) string {
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x7f", "")
+}
