@@ -6,7 +6,6 @@ package natsserver
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +32,16 @@ type Options struct {
 	// Unsynced makes the servers sync their files every two minutes, as NATS does by default.
 	// It has no effect on three secure servers.
 	Unsynced bool
+
+	// Hosts are where the servers run, one for each. If there are none, all run on the
+	// loopback interface.
+	Hosts []Host
+}
+
+// Host is a machine, or a network namespace of this one.
+type Host struct {
+	Address string   // IP address
+	Command []string // runs a program there: its words come before those of the program
 }
 
 // Cluster is a number of NATS servers that form one service.
@@ -65,26 +74,26 @@ type Server struct {
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	c := &Cluster{dir: t.TempDir()}
+	addresses := addressesOf(t, o)
 	if o.Secure {
-		c.makeSecrets(t)
+		c.makeSecrets(t, addresses)
 	}
-	ports := freePorts(t, 3*o.Servers)
 	var routes, urls []string
-	for i := range o.Servers {
-		routes = append(routes, "nats://"+ports[3*i+2])
+	for _, a := range addresses {
+		routes = append(routes, "nats://"+a.cluster)
 	}
 	program := binary(t)
-	for i := range o.Servers {
+	for i, a := range addresses {
 		s := &Server{
 			Name:    fmt.Sprintf("nats-%d", i+1),
-			URL:     "nats://" + ports[3*i],
-			Monitor: "http://" + ports[3*i+1],
+			URL:     "nats://" + a.clients,
+			Monitor: "http://" + a.monitor,
 		}
 		s.dir = filepath.Join(c.dir, s.Name)
 		s.StoreDir = filepath.Join(s.dir, "store")
-		s.command = []string{program, "-c", c.configuration(t, o, s)}
-		s.environ = append(os.Environ(), "NATS_NAME="+s.Name, "NATS_LISTEN="+ports[3*i], "NATS_MONITOR="+ports[3*i+1],
-			"NATS_CLUSTER="+ports[3*i+2], "NATS_ROUTES=["+strings.Join(routes, ", ")+"]", "NATS_STORE="+s.StoreDir)
+		s.command = append(a.command, program, "-c", c.configuration(t, o, s))
+		s.environ = append(os.Environ(), "NATS_NAME="+s.Name, "NATS_LISTEN="+a.clients, "NATS_MONITOR="+a.monitor,
+			"NATS_CLUSTER="+a.cluster, "NATS_ROUTES=["+strings.Join(routes, ", ")+"]", "NATS_STORE="+s.StoreDir)
 		if o.Secure {
 			s.environ = append(s.environ, c.secretsEnvironment(t)...)
 		}
@@ -142,10 +151,15 @@ func (c *Cluster) configuration(t testing.TB, o Options, s *Server) string {
 	return file
 }
 
-func (c *Cluster) makeSecrets(t testing.TB) {
+func (c *Cluster) makeSecrets(t testing.TB, of []addresses) {
 	t.Helper()
 	dir := filepath.Join(c.dir, "secrets")
-	if err := deploy.Secrets(dir, "127.0.0.1"); err != nil {
+	var hosts []string
+	for _, a := range of {
+		host, _, _ := strings.Cut(a.clients, ":")
+		hosts = append(hosts, host)
+	}
+	if err := deploy.Secrets(dir, hosts...); err != nil {
 		t.Fatal(err)
 	}
 	c.CAFile, c.NodeFile, c.OperatorFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "node.nk"), filepath.Join(dir, "operator.nk")
@@ -171,24 +185,6 @@ func binary(t testing.TB) string {
 		t.Fatalf("build nats-server: %v", err)
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// freePorts returns addresses of the loopback interface that nothing listens on.
-func freePorts(t testing.TB, n int) (addresses []string) {
-	t.Helper()
-	var open []net.Listener
-	for range n {
-		var l net.ListenConfig
-		one, err := l.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		open, addresses = append(open, one), append(addresses, one.Addr().String())
-	}
-	for _, l := range open { // after all were chosen, so that they differ
-		_ = l.Close()
-	}
-	return addresses
 }
 
 // Connect returns a connection to all servers, with the rights of an operator. It reconnects
