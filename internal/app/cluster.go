@@ -51,7 +51,13 @@ func (s *node) connectCluster() error {
 			return journal.OpenStream(ctx, journal.StreamOptions{Conn: conn, Name: cfg.NATSStream, Replicas: cfg.Replicas, MustExist: mustExist})
 		},
 		checkpoints: checkpoints,
-		logger:      s.logger,
+		leave: func() {
+			if conn.IsConnected() {
+				s.logger.Warn("the journal cannot be reached; connecting to another NATS server", "server", conn.ConnectedUrlRedacted())
+				_ = conn.ForceReconnect() // it is connecting anyhow
+			}
+		},
+		logger: s.logger,
 	}
 	c.open = func(o journal.ClusterOptions) (*journal.Cluster, error) {
 		o.Conn, o.Stream, o.Replicas, o.Node = conn, cfg.NATSStream, cfg.Replicas, name

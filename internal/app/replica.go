@@ -22,6 +22,7 @@ type replica struct {
 	dir         string
 	openStream  func(ctx context.Context, mustExist bool) (journal.StreamInfo, error)
 	checkpoints *journal.Checkpoints
+	leave       func() // connects to another NATS server
 	logger      *slog.Logger
 
 	waiting atomic.Pointer[error] // why the store is not open yet; nil: it is
@@ -30,8 +31,12 @@ type replica struct {
 // retryEvery is the interval at which a node that cannot follow the journal looks whether it
 // can. When a restore has failed, for instance on a full disk, the interval grows up to
 // maxRestoreWait, since each attempt reads the whole checkpoint.
+//
+// A NATS server through which the journal cannot be reached for leaveAfter is left for another
+// one: it may be cut off from the majority.
 const (
 	retryEvery     = time.Second
+	leaveAfter     = 10 * time.Second
 	maxRestoreWait = time.Minute
 )
 
@@ -59,6 +64,7 @@ func (r *replica) ready() error {
 // ctx ends.
 func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, error) {
 	o.Replicated = true
+	arrived := time.Now() // at the present NATS server
 	for wait := retryEvery; ; {
 		s, err := r.tryOpen(ctx, o)
 		if err == nil {
@@ -69,6 +75,13 @@ func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, erro
 			return nil, err
 		}
 		r.wait(err)
+		switch {
+		case !isUnreachable(err):
+			arrived = time.Now()
+		case time.Since(arrived) >= leaveAfter:
+			r.leave()
+			arrived = time.Now()
+		}
 		if errors.Is(err, errRestore) {
 			wait = min(2*wait, maxRestoreWait)
 		} else {
@@ -164,6 +177,11 @@ type unreachableError struct{ error }
 // Unwrap returns the error, and one with its kind and its text.
 func (e unreachableError) Unwrap() []error {
 	return []error{notify.Errorf(notify.ErrUnavailable, "this node cannot follow its journal: %v", e.error), e.error}
+}
+
+// isUnreachable reports whether another NATS server may reach the journal.
+func isUnreachable(err error) bool {
+	return errors.As(err, &unreachableError{}) && !errors.Is(err, journal.ErrStream) && !errors.Is(err, journal.ErrNoStream)
 }
 
 // carryOut does what was decided, up to opening the store.

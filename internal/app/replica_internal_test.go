@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -36,7 +37,7 @@ func newReplica(t testing.TB, servers *natsserver.Cluster, dir string) *replica 
 	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: "BELLHOP", Replicas: 1, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	return &replica{
-		dir: dir, checkpoints: checkpoints, logger: slog.New(slog.DiscardHandler),
+		dir: dir, checkpoints: checkpoints, leave: func() {}, logger: slog.New(slog.DiscardHandler),
 		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {
 			return journal.OpenStream(ctx, journal.StreamOptions{Conn: conn, Name: "BELLHOP", Replicas: 1, MustExist: mustExist})
 		},
@@ -320,4 +321,26 @@ func deleteStream(t *testing.T, servers *natsserver.Cluster) {
 	js, err := jetstream.New(servers.Connect(t))
 	require.NoError(t, err)
 	require.NoError(t, js.DeleteStream(t.Context(), "BELLHOP"))
+}
+
+// A node that starts on a NATS server that is cut off from the majority tries another one. It does
+// not if every server would say the same.
+func TestANodeThatStartsLeavesAServerThatDoesNotReachTheJournal(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		left int
+	}{{errors.New("no majority"), 2}, {journal.ErrStream, 0}, {journal.ErrNoStream, 0}} {
+		t.Run(c.err.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				left := 0
+				r := &replica{dir: t.TempDir(), leave: func() { left++ }, logger: slog.New(slog.DiscardHandler)}
+				r.openStream = func(context.Context, bool) (journal.StreamInfo, error) { return journal.StreamInfo{}, c.err }
+				ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+				defer cancel()
+				_, err := r.open(ctx, quietOptions())
+				require.Error(t, err)
+				require.Equal(t, c.left, left)
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
@@ -192,6 +194,30 @@ func TestWithoutAQuorumNothingIsAcknowledged(t *testing.T) {
 	o.note(t, "after", a.Append(t.Context(), publish("after"))[0])
 	assert.Len(t, o.stored, 2)
 	o.check(t, a)
+}
+
+// A server that is alone answers questions about the stream, with what it has. A node that
+// relied on that could take an old state for a lost journal, and stop.
+func TestAServerThatIsAloneDoesNotDescribeTheStream(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 3})
+	conn := servers.Connect(t)
+	open := func() error {
+		_, err := journal.OpenStream(t.Context(), journal.StreamOptions{Conn: conn, Name: "BELLHOP", Replicas: 3})
+		return err
+	}
+	require.Eventually(t, func() bool { return open() == nil }, time.Minute, 20*time.Millisecond)
+	for _, s := range servers.Servers[:2] {
+		s.Kill(t)
+	}
+	require.Eventually(t, func() bool {
+		err := open()
+		return err != nil && strings.Contains(err.Error(), "majority")
+	}, time.Minute, 20*time.Millisecond)
+	for _, s := range servers.Servers[:2] {
+		s.Start(t)
+	}
+	require.Eventually(t, func() bool { return open() == nil }, time.Minute, 20*time.Millisecond)
 }
 
 // A node whose machine loses power goes on from the position that its store has, with the

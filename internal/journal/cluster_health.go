@@ -218,10 +218,18 @@ func (h *health) run(ctx context.Context) {
 func (h *health) leaves(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.final != nil || !h.follows || now.Sub(h.arrived) < silentAfter || now.Sub(h.left) < leaveEvery || !h.connected() {
+	since := h.arrived
+	if !h.follows {
+		since = h.lost
+	}
+	// Another server would say the same about a stream that does not exist or is not the journal.
+	if errors.Is(h.cause, ErrStream) || errors.Is(h.cause, ErrNoStream) {
 		return false
 	}
-	h.logger.Warn("no message comes back from the stream; connecting to another NATS server", "stream", h.stream, "silent", now.Sub(h.arrived).String())
+	if h.final != nil || now.Sub(since) < silentAfter || now.Sub(h.left) < leaveEvery || !h.connected() {
+		return false
+	}
+	h.logger.Warn("no message comes back from the stream; connecting to another NATS server", "stream", h.stream, "silent", now.Sub(since).String())
 	h.left = now
 	return true
 }

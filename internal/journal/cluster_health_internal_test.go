@@ -98,6 +98,29 @@ func TestASilentStream(t *testing.T) {
 	})
 }
 
+// A server that is cut off from the others lets a node connect, but not follow.
+func TestANodeLeavesAServerThroughWhichItCannotFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newHealthRig()
+		r.following()
+		r.notFollowing(errNoMajority)
+		r.pass(7 * time.Second)
+		assert.False(t, r.leaves(time.Now()))
+		r.pass(2 * time.Second)
+		assert.True(t, r.leaves(time.Now()))
+		assert.False(t, r.leaves(time.Now()), "once in a while")
+		r.following()
+		r.pass(time.Second)
+		r.notFollowing(ErrNoStream)
+		r.pass(time.Minute)
+		assert.False(t, r.leaves(time.Now()), "another server would say the same")
+		r.notFollowing(errNoMajority)
+		r.connected = false
+		r.pass(time.Minute)
+		assert.False(t, r.leaves(time.Now()), "it has none")
+	})
+}
+
 // A node closes its connections once in each outage, after half a minute.
 func TestANodeThatIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,9 +73,10 @@ func (r *randomly) fault() {
 	}
 }
 
-// Whatever happens to servers and nodes, one after another, nothing that was acknowledged is
-// lost, nothing is repeated or stored that was said not to be, all nodes have the same history
-// in the same order, and they recover by themselves.
+// Servers and nodes are killed, paused and started again in a random order, under load. Each
+// acknowledged entry is applied once, an entry that was answered with ErrUnavailable never, all
+// nodes apply the same entries in the same order, and the cluster acknowledges entries again after
+// each fault, without an operator.
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

@@ -22,6 +22,15 @@ const duplicateWindow = 2 * time.Minute
 // JSStreamReplicasNotSupportedErr in its errors.json.
 const replicasNotSupported jetstream.ErrorCode = 10074
 
+// heardWithin is the time within which the leader of a stream must have heard of a replica that
+// counts for a majority. Replicas answer it every second.
+const heardWithin = 5 * time.Second
+
+// errNoMajority says that the answer of the servers about the stream is not relied on. Servers
+// that are cut off from the others answer, too: with an old state, and for up to 20 seconds as
+// the leader.
+var errNoMajority = errors.New("the stream has no leader with a majority of its replicas; can the NATS servers reach each other?")
+
 // minStreamBytes is the smallest size of a stream that an operator may configure.
 const minStreamBytes = 64 << 20
 
@@ -59,7 +68,8 @@ type StreamInfo struct {
 
 // OpenStream returns the stream of the journal, and creates it if there is none. The error
 // is of kind ErrStream if a stream of that name has another configuration; after any other
-// error it can be tried again.
+// error it can be tried again. Without a majority of the servers there is an error: what they
+// say about the stream may be old.
 func OpenStream(ctx context.Context, o StreamOptions) (StreamInfo, error) {
 	js, err := jetstream.New(o.Conn, jetstream.WithDefaultTimeout(requestTimeout))
 	if err != nil {
@@ -102,6 +112,9 @@ func findStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (j
 		return nil, StreamInfo{}, fmt.Errorf("open the stream %s: %w", o.Name, err)
 	}
 	found := s.CachedInfo()
+	if !hasMajority(found) {
+		return nil, StreamInfo{}, fmt.Errorf("open the stream %s: %w", o.Name, errNoMajority)
+	}
 	if fault := configFault(found.Config, o); fault != "" {
 		return nil, StreamInfo{}, fmt.Errorf("%w: %s: %s", ErrStream, o.Name, fault)
 	}
@@ -109,6 +122,23 @@ func findStream(ctx context.Context, js jetstream.JetStream, o StreamOptions) (j
 		return nil, StreamInfo{}, fmt.Errorf("%w: the servers' max_payload is %d bytes, and at least %d are needed", ErrStream, most, size)
 	}
 	return s, streamInfo(found), nil
+}
+
+// hasMajority reports whether a leader with a majority of the replicas has described the stream.
+func hasMajority(found *jetstream.StreamInfo) bool {
+	if found.Config.Replicas <= 1 {
+		return true
+	}
+	if found.Cluster == nil || found.Cluster.Leader == "" {
+		return false
+	}
+	heard := 1 // the leader
+	for _, r := range found.Cluster.Replicas {
+		if !r.Offline && r.Active < heardWithin {
+			heard++
+		}
+	}
+	return heard > found.Config.Replicas/2
 }
 
 // notConnected returns an error with the reason why there is no connection.
