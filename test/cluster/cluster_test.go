@@ -5,9 +5,9 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,8 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/natsserver"
+	"github.com/bellhop/bellhop/test/network"
 )
 
 const secret = "a cluster secret of 32 bytes or more"
@@ -37,12 +39,18 @@ type cluster struct {
 	t     *testing.T
 	nats  *natsserver.Cluster
 	nodes []*process
+	hosts map[string]*network.Host // of servers and nodes, by name
+
+	// Of the present fault.
+	recovery time.Duration // until all nodes were ready again, at most
+	notes    []string      // for the table
 }
 
 // process is a process of bellhop. Its methods may be called by one goroutine at a time.
 type process struct {
 	name, public, admin string
 	program, dir        string
+	host                *network.Host
 	environ             []string
 	command             *exec.Cmd // nil: not running
 }
@@ -72,11 +80,20 @@ func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	program, err := buildOnce()
 	require.NoError(t, err)
-	c := &cluster{t: t, nats: natsserver.Start(t, natsserver.Options{Servers: 3})}
+	c := &cluster{t: t, hosts: map[string]*network.Host{}}
+	net := network.New(t)
+	var servers []natsserver.Host
+	for _, name := range []string{"nats-1", "nats-2", "nats-3"} { // the names of package natsserver
+		h := net.Host(name)
+		c.hosts[name] = h
+		servers = append(servers, natsserver.Host{Address: h.Address, Command: h.Command()})
+	}
+	c.nats = natsserver.Start(t, natsserver.Options{Servers: len(servers), Hosts: servers})
 	for i := range nodeCount {
-		n := &process{
-			name: fmt.Sprintf("node-%d", i+1), public: freeAddress(t), admin: freeAddress(t), program: program, dir: t.TempDir(),
-		}
+		name := fmt.Sprintf("node-%d", i+1)
+		h := net.Host(name)
+		c.hosts[name] = h
+		n := &process{name: name, public: h.Address + ":8080", admin: h.Address + ":8081", program: program, dir: t.TempDir(), host: h}
 		n.environ = append(os.Environ(), "BELLHOP_NODE="+n.name, "BELLHOP_LISTEN="+n.public, "BELLHOP_ADMIN_LISTEN="+n.admin,
 			"BELLHOP_DATA_DIR="+filepath.Join(n.dir, "data"), "BELLHOP_JWT_SECRET="+secret, "BELLHOP_NATS_URL="+c.nats.URL,
 			"BELLHOP_DRAIN_WINDOW=0", "BELLHOP_REQUESTS_PER_SECOND=0", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")
@@ -96,15 +113,6 @@ func startCluster(t *testing.T) *cluster {
 	return c
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func (n *process) logFile() string { return filepath.Join(n.dir, "log") }
 
 // start starts the process with the data that it has.
@@ -113,7 +121,8 @@ func (n *process) start(t *testing.T) {
 	log, err := os.OpenFile(n.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(t, err)
 	defer log.Close()
-	cmd := exec.Command(n.program, "serve")
+	words := append(n.host.Command(), n.program, "serve")
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = n.environ, log, log
 	require.NoError(t, cmd.Start())
 	n.command = cmd
@@ -176,6 +185,41 @@ func (c *cluster) waitReady() time.Duration {
 		}
 	}
 	return time.Since(begun)
+}
+
+// recovered waits until all nodes are ready, and notes how long that took.
+func (c *cluster) recovered() {
+	c.t.Helper()
+	c.recovery = max(c.recovery, c.waitReady())
+}
+
+// note adds a remark to the line of the present fault.
+func (c *cluster) note(format string, args ...any) {
+	c.notes = append(c.notes, fmt.Sprintf(format, args...))
+}
+
+// waitReplicas waits until all three replicas of the stream have all messages, so that the next
+// server may fail.
+func (c *cluster) waitReplicas() {
+	c.t.Helper()
+	require.Eventually(c.t, func() bool {
+		s, err := c.nodes[0].status(c.t.Context())
+		return err == nil && s.Stream != nil && s.Stream.Current == 3
+	}, timeout, 100*time.Millisecond, "the replicas of the stream are not the same")
+}
+
+// status returns the answer of GET /cluster.
+func (n *process) status(ctx context.Context) (s httpapi.ClusterStatus, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
+	defer cancel()
+	status, body, err := get(ctx, "http://"+n.admin+"/cluster")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%d: %s", status, body)
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &s)
+	}
+	return s, err
 }
 
 func token(t *testing.T, user string, scopes ...notify.Scope) string {

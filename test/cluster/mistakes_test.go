@@ -86,6 +86,11 @@ func get(ctx context.Context, url string) (status int, body string, err error) {
 	if err != nil {
 		return 0, "", err
 	}
+	return do(req)
+}
+
+// do returns the status of the answer, and its body.
+func do(req *http.Request) (status int, body string, err error) {
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, "", err

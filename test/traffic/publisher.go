@@ -20,6 +20,7 @@ type publisher struct {
 
 	acknowledged []string // IDs in the order of their numbers
 	refused      int      // attempts that failed
+	slowest      time.Duration
 }
 
 // run publishes until ctx ends. A notification that was begun is published to the end, unless
@@ -59,6 +60,7 @@ func (p *publisher) attempt(l *Load, number int) (id string, err error) {
 	if !l.o.Unkeyed {
 		req.Header.Set("Idempotency-Key", p.user+"-"+strconv.Itoa(number))
 	}
+	begun := time.Now()
 	resp, err := l.client.Do(req)
 	if err != nil {
 		return "", err
@@ -68,6 +70,7 @@ func (p *publisher) attempt(l *Load, number int) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
+	p.slowest = max(p.slowest, time.Since(begun))
 	if resp.StatusCode != http.StatusAccepted {
 		return "", fmt.Errorf("%s: %s", resp.Status, text)
 	}

@@ -124,6 +124,8 @@ type Outcome struct {
 	Acknowledged int // notifications
 	Refused      int // attempts that failed; unless Unkeyed, each was made again
 
+	Slowest time.Duration // the longest time until an attempt was answered, with any status
+
 	Lost      int // acknowledged, and did not arrive
 	Repeated  int // arrived with a second ID
 	Reordered int // arrived after a later one
@@ -136,6 +138,7 @@ func (l *Load) Compare() (o Outcome) {
 		s := l.subs[i]
 		o.Acknowledged += len(p.acknowledged)
 		o.Refused += p.refused
+		o.Slowest = max(o.Slowest, p.slowest)
 		o.Announced += s.resets
 		got := map[string]int{}
 		last := -1

@@ -1,0 +1,3 @@
+package cluster
+
+func diskFaults() []fault { return nil }

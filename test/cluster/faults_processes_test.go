@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/natsserver"
+	"github.com/bellhop/bellhop/test/traffic"
+)
+
+// processFaults are those of processes that are killed, paused, restarted or missing.
+func processFaults() []fault {
+	return []fault{
+		{"the NATS server that leads the stream is killed, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
+			leader := c.leader()
+			leader.Kill(t)
+			l.Grows(t)
+			leader.Start(t)
+		}},
+		{one() + " is paused for " + pause().String(), func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, func(s *natsserver.Server) {
+				s.Pause(t)
+				<-time.After(pause()) // of the fault
+				s.Resume(t)
+			})
+		}},
+		{"two of three NATS servers are killed, and started again after 5 s", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			for _, s := range c.nats.Servers[:2] {
+				s.Kill(t)
+			}
+			<-time.After(5 * time.Second) // of the fault
+			for _, s := range c.nats.Servers[:2] {
+				s.Start(t)
+			}
+		}},
+		{"all NATS servers are killed, and started again", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			for _, s := range c.nats.Servers {
+				s.Kill(t)
+			}
+			for _, s := range c.nats.Servers {
+				s.Start(t)
+			}
+		}},
+		{"a node is killed, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.nodes[0].kill(t)
+			l.Grows(t)
+			c.nodes[0].start(t)
+		}},
+		{"a node is paused for 8 s", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			c.nodes[1].signal(t, syscall.SIGSTOP)
+			<-time.After(8 * time.Second) // of the fault
+			c.nodes[1].signal(t, syscall.SIGCONT)
+		}},
+		{"a node loses its data directory", func(t *testing.T, c *cluster, l *traffic.Load) {
+			n := c.nodes[2]
+			n.kill(t)
+			require.NoError(t, os.RemoveAll(n.dir+"/data"))
+			l.Grows(t)
+			n.start(t)
+		}},
+		{"the nodes are restarted one after another", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			for _, n := range c.nodes {
+				n.stop(t)
+				n.start(t)
+				c.waitReady()
+			}
+		}},
+		{"the NATS servers are restarted one after another", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			for _, s := range c.nats.Servers {
+				s.Stop(t)
+				s.Start(t)
+				c.nats.WaitForLeader(t)
+				c.waitReady()
+			}
+		}},
+		{"the nodes start without NATS, which is started " + absence().String() + " later", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			for _, n := range c.nodes {
+				n.kill(t)
+			}
+			for _, s := range c.nats.Servers {
+				s.Kill(t)
+			}
+			for _, n := range c.nodes {
+				n.start(t)
+				n.waitUnready(t)
+			}
+			<-time.After(absence()) // of the fault
+			for _, n := range c.nodes {
+				n.requireAlive(t)
+			}
+			for _, s := range c.nats.Servers {
+				s.Start(t)
+			}
+		}},
+		{"everything is killed, and started again", func(t *testing.T, c *cluster, _ *traffic.Load) {
+			for _, n := range c.nodes {
+				n.kill(t)
+			}
+			for _, s := range c.nats.Servers {
+				s.Kill(t)
+			}
+			for _, n := range c.nodes { // before the servers: they wait for them
+				n.start(t)
+			}
+			for _, s := range c.nats.Servers {
+				s.Start(t)
+			}
+		}},
+	}
+}
