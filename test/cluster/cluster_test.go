@@ -202,10 +202,16 @@ func (c *cluster) note(format string, args ...any) {
 // server may fail.
 func (c *cluster) waitReplicas() {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool {
-		s, err := c.nodes[0].status(c.t.Context())
-		return err == nil && s.Stream != nil && s.Stream.Current == 3
-	}, timeout, 100*time.Millisecond, "the replicas of the stream are not the same")
+	require.Eventually(c.t, func() bool { return c.replicas() == 3 }, timeout, 100*time.Millisecond, "the replicas of the stream are not the same")
+}
+
+// replicas returns the number of replicas that have all messages, 0 if nobody knows.
+func (c *cluster) replicas() int {
+	s, err := c.nodes[0].status(c.t.Context())
+	if err != nil || s.Stream == nil {
+		return 0
+	}
+	return s.Stream.Current
 }
 
 // status returns the answer of GET /cluster.

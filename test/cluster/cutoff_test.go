@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ type cutOff struct {
 func (n *process) observe(t *testing.T) *cutOff {
 	t.Helper()
 	header := http.Header{"Authorization": {"Bearer " + token(t, "observer")}}
-	conn, _, err := websocket.Dial(t.Context(), "ws://"+n.public+"/ws", &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // the library closes it
+	conn, _, err := websocket.Dial(t.Context(), "ws://"+n.public+"/ws", &websocket.DialOptions{HTTPHeader: header})
 	require.NoError(t, err)
 	closed := make(chan websocket.StatusCode, 1)
 	ended := make(chan struct{})
@@ -88,6 +89,14 @@ func (n *process) request(t *testing.T, method, path, body string) (status int, 
 	status, text, err = do(req)
 	require.NoError(t, err)
 	return status, text
+}
+
+// log returns what the node has logged.
+func (n *process) log(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(n.logFile())
+	require.NoError(t, err)
+	return string(b)
 }
 
 // waitUnready waits until the node says that it is not ready.

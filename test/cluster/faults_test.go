@@ -3,7 +3,6 @@ package cluster
 import (
 	"flag"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,10 +68,17 @@ func (c *cluster) each(t *testing.T, l *traffic.Load, strike func(*natsserver.Se
 // become ready again without an operator.
 func TestFaultsLoseNothing(t *testing.T) {
 	var table strings.Builder
-	c := startCluster(t)
-	for i, f := range slices.Concat(processFaults(), partitionFaults(), diskFaults()) {
-		t.Run(f.name, func(t *testing.T) {
-			fmt.Fprintf(&table, "| %s | %s |\n", f.name, c.run(t, f, fmt.Sprint("fault", i)))
+	for _, kind := range []struct {
+		name   string
+		faults []fault
+	}{{"processes", processFaults()}, {"network", partitionFaults()}, {"disks", diskFaults()}, {"files", bitFaults()}} {
+		t.Run(kind.name, func(t *testing.T) {
+			c := startCluster(t)
+			for i, f := range kind.faults {
+				t.Run(f.name, func(t *testing.T) {
+					fmt.Fprintf(&table, "| %s | %s |\n", f.name, c.run(t, f, fmt.Sprint("fault", i)))
+				})
+			}
 		})
 	}
 	text := fmt.Sprintf("| fault | acknowledged | attempts that failed | lost | repeated | reordered | announced by `reset` | "+
@@ -98,6 +104,7 @@ func (c *cluster) run(t *testing.T, f fault, prefix string) (line string) {
 	c.recovered()
 	l.Grows(t)
 	l.Stop()
+	c.requireSameInboxes(t, prefix)
 	o := l.Compare()
 	assert.Zero(t, o.Lost, "lost")
 	assert.Zero(t, o.Repeated, "repeated")

@@ -272,6 +272,16 @@ func (s *Server) Kill(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGKILL); 
 // Stop ends the server in order.
 func (s *Server) Stop(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGTERM); s.wait() }
 
+// WaitEnd waits until the server has ended by itself.
+func (s *Server) WaitEnd(t testing.TB, timeout time.Duration) {
+	t.Helper()
+	kill := time.AfterFunc(timeout, func() { _ = s.process.Process.Kill() }) // it may have ended
+	s.wait()
+	if !kill.Stop() {
+		t.Fatalf("%s has not ended by itself within %v", s.Name, timeout)
+	}
+}
+
 // Pause makes the server stand still until Resume: its connections stay open, and nothing
 // answers.
 func (s *Server) Pause(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) }
