@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bellhop/bellhop/internal/archive"
 )
 
 // Restore writes the files of a checkpoint into dir, which must not exist. If it fails, dir
@@ -46,7 +48,10 @@ func (c *Checkpoints) restore(ctx context.Context, cp Checkpoint, dir string) (e
 		_ = w.CloseWithError(err) // never fails
 		downloaded <- err
 	}()
-	err = extract(r, dir)
+	err = archive.Extract(r, dir)
+	if errors.Is(err, archive.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", ErrNoCheckpoint, err)
+	}
 	_ = r.CloseWithError(err) // ends the download, if it has not ended
 	if downloadErr := <-downloaded; downloadErr != nil {
 		return downloadErr

@@ -15,6 +15,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/bellhop/bellhop/internal/archive"
 )
 
 // chunkBytes is the size of a chunk: a quarter of the largest message of a NATS server with
@@ -90,12 +92,12 @@ func (c *Checkpoints) uploadDir(ctx context.Context, dir string, cp *Checkpoint)
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := archive(dir, w)
+		err := archive.Write(w, dir)
 		_ = w.CloseWithError(err) // never fails
 		packed <- err
 	}()
 	err := c.upload(ctx, r, cp)
-	_ = r.CloseWithError(err) // ends archive, if it has not ended
+	_ = r.CloseWithError(err) // ends archive.Write, if it has not ended
 	if packErr := <-packed; err == nil {
 		err = packErr
 	}

@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"cursor", "wire", "entry", "nowait"},
 	{"strict", "watch", "limit"},
 	{"audit"},
-	{"cache", "pack", "problem", "text"},
+	{"archive", "cache", "pack", "problem", "text"},
 	{"notify"},
 }
 
@@ -58,7 +58,7 @@ var libraries = map[string][]string{
 	"github.com/KimMachineGun":     {"app"},
 	"github.com/standard-webhooks": {"auth", tests},
 	"github.com/nats-io":           {"journal", "peers", tests},
-	"github.com/klauspost":         {"journal"},
+	"github.com/klauspost":         {"archive"},
 	"github.com/compose-spec":      {"test/deploy"},
 	"k8s.io":                       {"test/deploy"},
 	"github.com/google/uuid":       {anywhere},
