@@ -280,8 +280,8 @@ func (s *Store) copyFiles(ctx context.Context, m manifest, to *Store) error {
 		}
 	}
 	for _, want := range m.Files {
-		if filepath.Base(want.Name) != want.Name || !filepath.IsLocal(want.Name) {
-			return fmt.Errorf("%w: its manifest lists %q, which is not a file name", ErrCheckpoint, want.Name)
+		if err := want.check(); err != nil {
+			return err
 		}
 		n, crc, err := s.copyFileTo(ctx, want.Name, to)
 		if errors.Is(err, fs.ErrNotExist) {

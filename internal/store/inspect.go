@@ -35,6 +35,9 @@ func Inspect(dir string, disk vfs.FS) (c Contents, err error) {
 		disk = vfs.Default
 	}
 	s := &Store{fs: disk, dir: dir}
+	if err := s.checkRestored(); err != nil {
+		return Contents{}, err
+	}
 	if files, err := s.dataFiles(); errors.Is(err, fs.ErrNotExist) || err == nil && len(files) == 0 {
 		return Contents{}, nil
 	}

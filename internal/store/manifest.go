@@ -29,6 +29,17 @@ type manifestFile struct {
 	CRC   uint32 `json:"crc"` // Castagnoli
 }
 
+// check returns an error if f cannot be a file of a checkpoint.
+func (f manifestFile) check() error {
+	if filepath.Base(f.Name) != f.Name || !filepath.IsLocal(f.Name) {
+		return fmt.Errorf("%w: its manifest lists %q, which is not a file name", ErrCheckpoint, f.Name)
+	}
+	if f.Bytes < 0 {
+		return fmt.Errorf("%w: its manifest lists %q with %d bytes", ErrCheckpoint, f.Name, f.Bytes)
+	}
+	return nil
+}
+
 func (s *Store) manifestPath() string { return filepath.Join(s.dir, "checkpoint") }
 
 // encode returns m as a line of JSON, and a line with its checksum.
@@ -52,6 +63,11 @@ func (s *Store) readManifest() (m manifest, err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return m, err
 	}
+	return decodeManifest(b)
+}
+
+// decodeManifest decodes what encode returns.
+func decodeManifest(b []byte) (m manifest, err error) {
 	line, _, _ := bytes.Cut(b, []byte{'\n'})
 	if json.Unmarshal(line, &m) != nil || m.Format == 0 {
 		return m, fmt.Errorf("%w: its manifest is damaged", ErrCheckpoint)

@@ -110,6 +110,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
+	if err := s.checkRestored(); err != nil {
+		return nil, err
+	}
 	if err := s.makeDir(); err != nil {
 		return nil, fmt.Errorf("create the data directory %s: %w", dir, err)
 	}
