@@ -82,6 +82,7 @@ type node struct {
 	sockets *ws.Handler
 	streams *sse.Handler
 
+	backups  *backups
 	requests *limit.Principals // by requests and by commands on sockets
 
 	serving  atomic.Bool // all parts are open, and requests are answered
@@ -180,6 +181,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.cluster.run(upkeep) })
 	}
 
+	s.backups = s.newBackups()
 	s.openTransports()
 	l.publicHandler.set(s.publicHandler(o.Pages))
 	l.adminHandler.set(s.adminHandler())
@@ -198,6 +200,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	case err = <-s.failed: // Run returns it
 	}
 	s.stopping.Store(true)
+	s.backups.end()
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
 	var sockets sync.WaitGroup
 	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store
@@ -258,6 +261,8 @@ func (s *node) adminHandler() http.Handler {
 		Metrics:  s.metrics.Handler(),
 		Profiles: s.cfg.Profiles == "on",
 		Listen:   s.cfg.AdminListen,
+		Backup:   s.backups.write,
+		Backups:  s.cfg.Backups,
 		Cluster:  s.clusterStatus(),
 		Hosts:    s.cfg.AdminHosts,
 		Logger:   s.logger,

@@ -27,6 +27,9 @@ func (s *node) openState(ctx context.Context) (stop func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.store.Sweep(); err != nil {
+		s.logger.Warn("files of an interrupted backup or restore cannot be removed", "error", err)
+	}
 	s.checkReserve()
 	s.checkFiles(maxOpenFiles())
 	s.checkClock()

@@ -41,6 +41,7 @@ type Config struct {
 	AdminListen    string         `name:"admin-listen" type:"setting" group:"Listeners" placeholder:"ADDRESS" help:"address of the admin listener, which serves metrics and profiles without a token"`
 	AdminHosts     []string       `name:"admin-hosts" type:"setting" group:"Listeners" placeholder:"HOST,…" help:"additional values of the Host header that the admin listener accepts, such as bellhop.internal or bellhop-0:8081"`
 	Profiles       string         `name:"profiles" type:"setting" group:"Listeners" placeholder:"on|off" oneof:"on,off" help:"on: serve /debug/pprof/ on the admin listener"`
+	Backups        string         `name:"backups" type:"setting" group:"Listeners" placeholder:"local|on|off" oneof:"local,on,off" help:"requests to the admin listener that GET /backup answers: those from this machine (local), all, or none"`
 	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"prefix of all public paths, such as /bellhop"`
 	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins of pages and apps that may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; empty: none"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For header is used, or none if there are no proxies"`
@@ -111,6 +112,7 @@ func Default() *Config {
 		Listen:             ":8080",
 		AdminListen:        "127.0.0.1:8081",
 		Profiles:           "off",
+		Backups:            "local",
 		DrainWindow:        20 * time.Second,
 		JWTUserClaim:       "sub",
 		JWTScopeClaims:     []string{"scope", "scp"},

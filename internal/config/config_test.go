@@ -65,7 +65,7 @@ func origin(t *testing.T, c *config.Config, name string) string {
 
 func TestDefaults(t *testing.T) {
 	c := load(t, config.Sources{})
-	if c.Listen != ":8080" || c.AdminListen != "127.0.0.1:8081" || c.Profiles != "off" || c.DataDir != "./data" ||
+	if c.Listen != ":8080" || c.AdminListen != "127.0.0.1:8081" || c.Profiles != "off" || c.Backups != "local" || c.DataDir != "./data" ||
 		c.DrainWindow != 20*time.Second || c.Retention != 30*24*time.Hour || c.PerUser != 1000 {
 		t.Errorf("unexpected defaults: %+v", c)
 	}

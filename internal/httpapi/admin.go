@@ -23,6 +23,11 @@ type AdminOptions struct {
 	// node is not part of one.
 	Cluster func(context.Context) ClusterStatus
 
+	// Backup writes the backup with which GET /backup answers, and Backups says who may have
+	// one: BackupsLocal, BackupsOn, or anything else for nobody.
+	Backup  BackupWriter
+	Backups string
+
 	// Listen is the configured address of the listener. Requests may use a host name
 	// in it.
 	Listen string
@@ -47,7 +52,9 @@ func NewAdminServer(h http.Handler, headerBytes int, logger *slog.Logger) *http.
 // on this machine either: requests of other sites are refused, and so are host names
 // that are not the listener's (DNS rebinding).
 func Admin(o AdminOptions) http.Handler {
-	e := newEcho(&reports{logger: o.Logger})
+	reports := &reports{logger: o.Logger}
+	e := newEcho(reports)
+	e.IPExtractor = echo.ExtractIPDirect() // log lines have the address of the connection, not what a header says
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			identify(c)
@@ -63,6 +70,7 @@ func Admin(o AdminOptions) http.Handler {
 	g := e.Group("")
 	page(g, "/metrics", echo.WrapHandler(o.Metrics))
 	page(g, "/cluster", o.cluster)
+	g.GET("/backup", func(c echo.Context) error { return o.backup(c, reports) })
 	if !o.Profiles {
 		page(g, "/debug/pprof/*", func(echo.Context) error {
 			return notify.Errorf(notify.ErrNotFound, "profiles are disabled; BELLHOP_PROFILES=on enables them")

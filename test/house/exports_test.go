@@ -24,7 +24,6 @@ var libraryMethods = []string{
 var notUsedYet = []name{
 	{"internal/store", "CheckBackup"},
 	{"internal/store", "RestoreBackup"},
-	{"internal/store", "Sweep"},
 	{"internal/journal", "Ahead"},
 	{"internal/peers", "Heard"},
 }

@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// backups writes backups of the store, one at a time.
+type backups struct {
+	store   *store.Store
+	reserve uint64 // free bytes on the disk below which a backup is given up
+	logger  *slog.Logger
+
+	ctx  context.Context //nolint:containedctx // ends when end is called
+	stop context.CancelCauseFunc
+	turn chan struct{} // full while a backup is running, and after end
+}
+
+const (
+	backupRetry = 30 * time.Second // Retry-After while another backup is running
+	backupCheck = time.Second      // interval of looking at the free space of the disk
+)
+
+// Reasons why a backup is refused or given up.
+var (
+	errBackupRuns = &notify.Error{
+		Kind: notify.ErrUnavailable, Detail: "another backup is running, and there is one at a time", RetryAfter: backupRetry,
+	}
+	errBackupDisk = notify.Errorf(notify.ErrUnavailable, "the disk is nearly full, and a backup holds space that the store could free")
+	errBackupStop = notify.Errorf(notify.ErrDraining, "this node is stopping")
+)
+
+func (s *node) newBackups() *backups {
+	b := &backups{
+		store: s.store, logger: s.logger, turn: make(chan struct{}, 1),
+		reserve: uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
+	}
+	b.ctx, b.stop = context.WithCancelCause(context.Background())
+	return b
+}
+
+// end gives up a running backup, and waits until it does not use the store any more. Others are
+// refused from then on.
+func (b *backups) end() {
+	b.stop(errBackupStop)
+	b.turn <- struct{}{}
+}
+
+// write is the httpapi.BackupWriter of the node. A client that does not read holds the copy,
+// which is made of links to tables: compaction then frees no space by replacing these. So the
+// backup is given up when space gets scarce, or the node stops.
+func (b *backups) write(ctx context.Context, begin func(context.Context, notify.Sequence) io.WriteCloser) (err error) {
+	if b.ctx.Err() != nil {
+		return errBackupStop
+	}
+	select {
+	case b.turn <- struct{}{}:
+	default:
+		return errBackupRuns
+	}
+	defer func() { <-b.turn }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer context.AfterFunc(b.ctx, func() { cancel(errBackupStop) })()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel(nil)
+	if b.isDiskFull() {
+		return errBackupDisk
+	}
+	watching.Go(func() { b.watchDisk(ctx, cancel) })
+
+	copied, err := b.store.Backup(ctx)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return err
+	}
+	defer func() {
+		if err := copied.Close(); err != nil {
+			b.logger.Error("the copy of a backup cannot be removed; the next backup or start tries again", "error", err)
+		}
+	}()
+	w := begin(ctx, copied.Sequence)
+	return errors.Join(copied.Write(w), w.Close())
+}
+
+// watchDisk ends a backup when the disk has less free space than the reserve.
+func (b *backups) watchDisk(ctx context.Context, give func(error)) {
+	tick := time.NewTicker(backupCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if b.isDiskFull() {
+				give(errBackupDisk)
+			}
+		}
+	}
+}
+
+func (b *backups) isDiskFull() bool {
+	free, err := b.store.Free()
+	return err == nil && free < b.reserve
+}
