@@ -19,8 +19,8 @@ const inbox = document.querySelector("bellhop-inbox");
 inbox.token = () => window.makeToken(); // before the element is defined
 inbox.setAttribute("url", origin);
 window.events = [];
-for (const name of ["select", "mark", "notification", "count", "toggle"]) {
-  inbox.addEventListener("bellhop-" + name, (event) => window.events.push([name, event.detail?.title ?? event.detail]));
+for (const name of ["select", "action", "mark", "notification", "count", "toggle"]) {
+  inbox.addEventListener("bellhop-" + name, (event) => window.events.push([name, event.detail?.title ?? event.detail?.action?.title ?? event.detail]));
 }
 await import(origin + "/inbox.js");`;
 
@@ -35,7 +35,7 @@ export async function startSite() {
       "/page.css": ["text/css", STYLE],
       "/elsewhere": ["text/html", "<!doctype html><title>Elsewhere</title>"],
     };
-    const [type, body] = files[request.url] ?? ["text/html", PAGE];
+    const [type, body] = files[request.url.split("?")[0]] ?? ["text/html", PAGE];
     answer.setHeader("Content-Type", type).end(body);
   });
   await once(site.listen(0, "127.0.0.1"), "listening");

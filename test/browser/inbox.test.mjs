@@ -239,11 +239,12 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     const { service, device } = await start(t);
     const desktop = await device();
     const title = `<img src=x onerror="alert(1)"> & {} مرحبا`;
-    await service.publish(title, { body: "<b>not bold</b>", data: { url: "javascript:alert(1)" } });
-    await service.publish("a page", { data: { url: "/elsewhere" } });
+    await service.publish(title, { body: "<b>not bold</b>", data: { url: "/elsewhere" }, actions: [{ title: "<i>{}</i> مرحبا", url: "https://example.com/" }] });
+    await service.publish("a page", { url: "/elsewhere" });
     await desktop.open();
     await eventually(desktop.titles, ["a page*", `${title}*`]);
-    assert.equal(await desktop.panel.getByRole("link").count(), 1);
+    assert.equal(await desktop.panel.getByRole("link").count(), 2);
+    assert.equal(await desktop.item(title).getByRole("link", { name: "<i>{}</i> مرحبا", exact: true }).getAttribute("href"), "https://example.com/");
 
     await desktop.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-select", (event) => event.preventDefault(), { once: true }));
     await desktop.panel.getByRole("link", { name: "a page" }).click();
@@ -252,6 +253,39 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await desktop.open();
     await desktop.panel.getByRole("link", { name: "a page" }).click();
     await desktop.page.waitForURL("**/elsewhere");
+    assert.deepEqual(desktop.pageErrors, []);
+  });
+
+  it("follows actions, opens a new tab by the middle button, and marks as read by both", async (t) => {
+    const { service, device } = await start(t);
+    const desktop = await device();
+    const actions = ["First", "Second"].map((title) => ({ title, url: `/elsewhere?${title}` }));
+    await service.publish(["one", "two"], { url: "/elsewhere", actions });
+    await desktop.open();
+    await eventually(desktop.titles, ["two*", "one*"]);
+
+    const opened = desktop.context.waitForEvent("page");
+    await desktop.item("two").getByRole("link", { name: "two" }).click({ button: "middle" });
+    await (await opened).waitForURL("**/elsewhere");
+    await eventually(desktop.titles, ["two", "one*"]);
+    assert.deepEqual(await desktop.events("select"), [], "the page has nothing to follow");
+
+    await desktop.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-action", (event) => event.preventDefault(), { once: true }));
+    await desktop.item("one").getByRole("link", { name: "First" }).click();
+    await eventually(desktop.badge, "");
+    assert.deepEqual([await desktop.events("action"), new URL(desktop.page.url()).pathname], [["First"], "/"]);
+    await desktop.open();
+    const main = desktop.item("one").getByRole("link", { name: "one" });
+    await main.focus();
+    for (const name of ["Mark as unread: one", "Archive: one", "First", "Second"]) {
+      await desktop.page.keyboard.press("Tab");
+      await eventually(() => desktop.page.evaluate(() => {
+        const { activeElement } = document.activeElement.shadowRoot;
+        return activeElement.ariaLabel ?? activeElement.textContent;
+      }), name);
+    }
+    await desktop.page.keyboard.press("Enter");
+    await desktop.page.waitForURL("**/elsewhere?Second");
     assert.deepEqual(desktop.pageErrors, []);
   });
 
@@ -284,7 +318,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     it(`is accessible, ${name}`, async (t) => {
       const { service, device } = await start(t);
       const desktop = await device({ viewport: { width: 760, height: 620 }, ...options });
-      await service.publish("Edith commented on your draft", { body: "“Lovely. Ship it before lunch?”", data: { url: "/drafts/7" } });
+      await service.publish("Edith commented on your draft", { body: "“Lovely. Ship it before lunch?”", url: "/drafts/7", actions: [{ title: "Reply", url: "/drafts/7#reply" }, { title: "Show all comments", url: "https://example.com/" }] });
       await service.publish("Disk on db-2 is 91 % full", { body: "At this pace it is full by 18:40.", priority: "high" });
       await service.publish("The lobby bar opens at six", { priority: "low" });
       await eventually(desktop.badge, "3");

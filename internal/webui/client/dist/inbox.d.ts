@@ -1,4 +1,4 @@
-import { Bell, InboxItem, Notification, Options, Verb } from "./client.js";
+import { Action, Bell, InboxItem, Notification, Options, Verb } from "./client.js";
 
 //#region src/inbox/labels.d.ts
 /** A text in which `{}` stands for a number or title; or a function of it that returns the text, for plurals. */
@@ -32,10 +32,17 @@ interface Marking {
   verb: Verb;
   ids?: string[] | undefined;
 }
+/** An action of an item that the user selected. */
+interface SelectedAction {
+  item: InboxItem;
+  action: Action;
+}
 /** The events of the element. preventDefault() has an effect where the event's comment says so. */
 interface InboxEvents {
   /** The user selected an item. preventDefault() keeps the browser from following its link, so that the page can navigate itself. */
   "bellhop-select": CustomEvent<InboxItem>;
+  /** The user selected an action of an item. preventDefault() as above. */
+  "bellhop-action": CustomEvent<SelectedAction>;
   /** The user marks notifications. preventDefault() prevents the mark. */
   "bellhop-mark": CustomEvent<Marking>;
   /** A new notification arrived. preventDefault() prevents the animation of the bell and the announcement to screen readers. */
@@ -96,7 +103,7 @@ declare class BellhopInbox extends Base {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void;
 }
 //#endregion
-export { BellhopInbox, type InboxEvents, type Label, type Labels, type Marking };
+export { BellhopInbox, type InboxEvents, type Label, type Labels, type Marking, type SelectedAction };
 /** The attributes of <bellhop-inbox> in JSX and templates, in addition to those of every element. */
 export interface InboxAttributes {
   url?: string | undefined;

@@ -7,6 +7,10 @@ export interface Notification {
   title?: string;
   body?: string;
   data?: Record<string, unknown>;
+  /** The target of a click: an http or https URL, or a path of the page's own site. */
+  url?: string;
+  /** One to three further targets. */
+  actions?: Action[];
   priority: "low" | "normal" | "high";
   /** Time of publication. All times have this format: `2026-12-01T09:00:00.000Z`. */
   time: string;
@@ -18,8 +22,16 @@ export interface Notification {
   replaces?: string;
   /** Sent to open connections only; not in the inbox. */
   ephemeral?: boolean;
+  /** Never pushed to devices without a connection. */
+  silent?: boolean;
   read_at?: string;
   archived_at?: string;
+}
+
+/** A target of a notification, to show as a link. */
+export interface Action {
+  title: string;
+  url: string;
 }
 
 /** A change of the inbox, made on any device. */

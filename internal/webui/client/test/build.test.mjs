@@ -10,7 +10,7 @@ import { expect, it } from "vitest";
 import configs from "../tsdown.config.ts";
 
 const FILES = ["client.d.ts", "client.js", "inbox.d.ts", "inbox.js"];
-const MAX_BYTES = { "client.js": 6_000, "inbox.js": 7_000 }; // bytes, gzipped
+const MAX_BYTES = { "client.js": 7_000, "inbox.js": 9_000 }; // bytes, gzipped
 
 const dist = new URL("../dist/", import.meta.url);
 const committed = (name) => readFile(new URL(name, dist), "utf8");

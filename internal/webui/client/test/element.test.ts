@@ -9,13 +9,16 @@ const URL_OF_SERVICE = "https://bell.test/base";
 let lists = 0;
 let unread = 2;
 let next: string | undefined;
+let members: object; // of the item b
 
 beforeEach(() => {
   lists = 0;
   next = undefined;
-  const items = ["b", "a"].map((id) => ({ id, type: "test", title: id, priority: "high", time: new Date(Date.now() - 3_600_000).toISOString() }));
+  members = {};
+  const item = (id: string) => ({ id, type: "test", title: id, priority: "high", time: new Date(Date.now() - 3_600_000).toISOString() });
   browser.fetch.mockImplementation(async (url) => {
     if (url.pathname.endsWith("/inbox")) lists++;
+    const items = [{ ...item("b"), ...members }, item("a")];
     return Response.json({ items, unread_count: unread, cursor: "c9", next });
   });
 });
@@ -140,6 +143,93 @@ describe("an element", () => {
       expect(inbox.shadowRoot!.activeElement).toBe(part("link")[0]);
     });
   }
+});
+
+describe("an item's url and actions", () => {
+  const settings = { url: URL_OF_SERVICE, inline: true, token: async () => jwt({ sub: "ada" }) };
+  const actions = [{ title: "Reply", url: "/drafts/7#reply" }, { title: "<b>Out</b>", url: "https://other.test/" }];
+
+  /** Shows the item, and records events. */
+  async function showItem(its: object, prevent = false) {
+    members = its;
+    const events: unknown[] = [];
+    const shown = await showElement((inbox) => {
+      Object.assign(inbox, settings);
+      inbox.addEventListener("bellhop-select", (event) => (events.push(event.detail.title), prevent && event.preventDefault()));
+      inbox.addEventListener("bellhop-action", (event) => (events.push([event.detail.item.title, event.detail.action]), prevent && event.preventDefault()));
+      inbox.addEventListener("bellhop-mark", (event) => events.push(event.detail));
+    });
+    return { ...shown, events };
+  }
+
+  /** Clicks an element as a browser does, and reports whether the page would be left. */
+  function click(element: HTMLElement, type = "click", init: MouseEventInit = {}) {
+    const event = new MouseEvent(type, { bubbles: true, composed: true, cancelable: true, ...init });
+    let follows = false;
+    document.addEventListener(type, () => {
+      follows = element.localName === "a" && !event.defaultPrevented;
+      event.preventDefault(); // the test stays on its page
+    }, { once: true });
+    element.dispatchEvent(event);
+    return follows;
+  }
+
+  it("are links with their titles", async () => {
+    const { part } = await showItem({ url: "/drafts/7", actions });
+    const shown = [part("link")[0]!, ...part("item-action")].map((element) => [element.localName, element.getAttribute("href"), element.tabIndex]);
+    expect(shown).toEqual([["a", `${document.baseURI.replace(/\/[^/]*$/, "")}/drafts/7`, 0], ["a", expect.stringMatching(/\/drafts\/7#reply$/), 0], ["a", "https://other.test/", 0]]);
+    expect(part("item-action").map(({ textContent }) => textContent)).toEqual(["Reply", "<b>Out</b>"]);
+    const described = part("item-action").map((element) => element.getAttribute("aria-describedby"));
+    expect(described).toEqual([part("item-title")[0]!.id, part("item-title")[0]!.id]);
+    expect(part("item-actions").length).toBe(1); // the other item has none
+  });
+
+  it("are buttons if a link would be unsafe", async () => {
+    const { part, events } = await showItem({ url: "javascript:alert(1)", actions: [{ title: "Win", url: "java\nscript:alert(1)" }] });
+    expect([part("link")[0]!, part("item-action")[0]!].map(({ localName }) => localName)).toEqual(["button", "button"]);
+    expect([part("link")[0]!, part("item-action")[0]!].some((element) => element.hasAttribute("href"))).toBe(false);
+    expect(click(part("item-action")[0]!, "auxclick", { button: 1 })).toBe(false);
+    expect(events).toEqual([]);
+  });
+
+  it("are not in data", async () => {
+    const { part } = await showItem({ data: { url: "/old", actions } });
+    expect([part("link")[0]!.localName, part("item-action").length]).toEqual(["button", 0]);
+  });
+
+  it("mark the item as read when followed", async () => {
+    const { part, events } = await showItem({ url: "/drafts/7", actions });
+    expect(click(part("item-action")[0]!)).toBe(true);
+    expect(events).toEqual([["b", actions[0]], { verb: "read", ids: ["b"] }]);
+    await settle();
+    expect(click(part("link")[0]!)).toBe(true);
+    expect(events.slice(2)).toEqual(["b"]); // is read already
+  });
+
+  it("can be followed by the page instead", async () => {
+    const { part, events } = await showItem({ url: "/drafts/7", actions }, true);
+    expect([click(part("link")[0]!), click(part("item-action")[1]!)]).toEqual([false, false]);
+    expect(events.filter((event) => !(event as { verb?: string }).verb)).toEqual(["b", ["b", actions[1]]]);
+  });
+
+  for (const [name, type, init] of [
+    ["a middle click", "auxclick", { button: 1 }],
+    ["Ctrl and a click", "click", { ctrlKey: true }],
+    ["Command and a click", "click", { metaKey: true }],
+    ["Shift and a click", "click", { shiftKey: true }],
+  ] as const) {
+    it(`open elsewhere by ${name}, which only marks as read`, async () => {
+      const { part, events } = await showItem({ url: "/drafts/7", actions }, true);
+      expect(click(part("item-action")[0]!, type, init)).toBe(true);
+      expect(events).toEqual([{ verb: "read", ids: ["b"] }]);
+    });
+  }
+
+  it("stay unread when a context menu opens", async () => {
+    const { part, events } = await showItem({ url: "/drafts/7", actions });
+    click(part("link")[0]!, "auxclick", { button: 2 });
+    expect(events).toEqual([]);
+  });
 });
 
 describe("an element's properties", () => {

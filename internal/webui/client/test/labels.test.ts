@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, badge, english, link, format } from "../src/inbox/labels.js";
+import { ago, badge, english, format } from "../src/inbox/labels.js";
 
 describe("a label", () => {
   it("inserts its argument unchanged", () => {
@@ -34,21 +34,5 @@ describe("a time", () => {
 
   it("is in the page's language", () => {
     expect(before(7_200, "de")).toBe("vor 2 Stunden");
-  });
-});
-
-describe("a link", () => {
-  const to = (url: unknown) => link({ url }, "https://app.test/a/b");
-
-  it("may be relative to the page", () => {
-    expect(to("/issues/42")).toBe("https://app.test/issues/42");
-    expect(to("c?d#e")).toBe("https://app.test/a/c?d#e");
-    expect(to("http://other.test/")).toBe("http://other.test/");
-  });
-
-  it("has no other scheme than http and https", () => {
-    const not = ["javascript:alert(1)", " JaVaScRiPt:alert(1)", "java\nscript:alert(1)", "data:text/html,x", "file:///x", "blob:https://app.test/1", "mailto:a@b.test", "https://[", 42, null, { href: "/" }];
-    expect(not.map(to)).toEqual(not.map(() => undefined));
-    expect(link(undefined, "https://app.test/")).toBeUndefined();
   });
 });

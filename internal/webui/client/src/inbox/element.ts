@@ -1,4 +1,4 @@
-import { connect, type Bell, type InboxItem, type Notification, type Options, type Verb } from "../index.js";
+import { connect, type Action, type Bell, type InboxItem, type Notification, type Options, type Verb } from "../index.js";
 import { List } from "./list.js";
 import { View } from "./view.js";
 import { english, type Labels } from "./labels.js";
@@ -9,8 +9,15 @@ export interface Marking {
   ids?: string[] | undefined;
 }
 
+/** An action of an item that the user selected. */
+export interface SelectedAction {
+  item: InboxItem;
+  action: Action;
+}
+
 interface Details {
   select: InboxItem;
+  action: SelectedAction;
   mark: Marking;
   notification: Notification;
   count: number;
@@ -21,6 +28,8 @@ interface Details {
 export interface InboxEvents {
   /** The user selected an item. preventDefault() keeps the browser from following its link, so that the page can navigate itself. */
   "bellhop-select": CustomEvent<InboxItem>;
+  /** The user selected an action of an item. preventDefault() as above. */
+  "bellhop-action": CustomEvent<SelectedAction>;
   /** The user marks notifications. preventDefault() prevents the mark. */
   "bellhop-mark": CustomEvent<Marking>;
   /** A new notification arrived. preventDefault() prevents the animation of the bell and the announcement to screen readers. */
@@ -136,7 +145,7 @@ export class BellhopInbox extends Base {
 
   connectedCallback(): void {
     this.#view ??= new View(this, {
-      select: (item) => this.#dispatch("select", item),
+      select: (item, action) => (action ? this.#dispatch("action", { item, action }) : this.#dispatch("select", item)),
       mark: (verb, ids) => this.#dispatch("mark", { verb, ids }) && this.#list?.mark(verb, ids),
       more: () => this.#list?.more(),
       toggle: (open) => {

@@ -2,7 +2,7 @@ import { BellhopInbox } from "./element.js";
 
 export type { Label, Labels } from "./labels.js";
 export { BellhopInbox };
-export type { InboxEvents, Marking } from "./element.js";
+export type { InboxEvents, Marking, SelectedAction } from "./element.js";
 
 // Servers that render pages have no custom elements.
 if (globalThis.customElements && !customElements.get("bellhop-inbox")) customElements.define("bellhop-inbox", BellhopInbox);

@@ -67,14 +67,3 @@ export function ago(time: string, lang: string | undefined, now: number): string
   for (const [unit, length] of UNITS) if (seconds >= length) return format.format(-Math.floor(seconds / length), unit);
   return format.format(0, "second"); // now
 }
-
-/** Returns the absolute address of data.url if its scheme is http or https, since others may be unsafe. */
-export function link(data: Record<string, unknown> | undefined, base: string): string | undefined {
-  if (typeof data?.url !== "string") return undefined;
-  try {
-    const { protocol, href } = new URL(data.url, base);
-    return protocol === "https:" || protocol === "http:" ? href : undefined;
-  } catch {
-    return undefined;
-  }
-}

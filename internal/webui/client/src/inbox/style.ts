@@ -55,7 +55,7 @@ svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-wi
 [part=note]:has(+ :empty) { padding-block: 2.5rem; background: none; text-align: center }
 
 [part=list] { min-height: 0; overflow-y: auto; overscroll-behavior: contain; list-style: none }
-li { display: flex; align-items: start }
+li { display: flex; flex-wrap: wrap; align-items: start }
 li + li { border-top: 1px solid var(--bellhop-line) }
 li:is(:hover, :focus-within) { background: var(--bellhop-hover) }
 [part=link] { position: relative; flex: 1; min-width: 0; padding-block: 0.8rem; padding-inline: 1.9rem 0; color: inherit; text-align: start; text-decoration: none; overflow-wrap: anywhere }
@@ -70,6 +70,12 @@ a:hover { text-decoration: underline }
 [part=action] { display: grid; place-items: center; width: 2.5rem; height: 2.75rem; border-radius: 8px; color: var(--bellhop-muted) }
 [part=action]:hover { background: #8883 }
 li:not([part~=unread]) [part=action]:first-child { opacity: 0.5 }
+[part=item-actions] { display: flex; flex-wrap: wrap; flex: 1 0 100%; gap: 0.4rem; padding: 0 1.1rem 0.8rem; padding-inline-start: 1.9rem }
+[part=item-action] { display: flex; align-items: center; min-height: 2.25rem; min-width: 2.75rem; padding: 0.25rem 0.8rem; border: 1px solid var(--bellhop-line); border-radius: 8px; background: var(--bellhop-surface); color: var(--bellhop-accent); font-size: 0.875rem; font-weight: 550; text-decoration: none; overflow-wrap: anywhere }
+[part=item-action]:hover { border-color: currentColor; text-decoration: none }
+@media (pointer: coarse) {
+  [part=item-action] { min-height: 2.75rem }
+}
 
 @media (hover: hover) {
   li:not(:hover, :focus-within) [part=actions] { opacity: 0 }

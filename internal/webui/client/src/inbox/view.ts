@@ -1,7 +1,7 @@
-import type { InboxItem, Notification, Verb } from "../index.js";
+import type { Action, InboxItem, Notification, Verb } from "../index.js";
 import { button, screenReaderText, icon, createElement, setText } from "./dom.js";
 import type { List } from "./list.js";
-import { Row } from "./row.js";
+import { Row, type Select } from "./row.js";
 import css from "./style.js";
 import { badge, format, type Labels } from "./labels.js";
 
@@ -9,8 +9,8 @@ const MINUTE = 60_000;
 
 /** Callbacks for the user's actions. */
 export interface Actions {
-  /** Returns false if the page called preventDefault(). */
-  select(item: InboxItem): boolean;
+  /** The user selected an item, or one of its actions. Returns false if the page called preventDefault(). */
+  select(item: InboxItem, action?: Action): boolean;
   mark(verb: Verb, ids?: string[]): void;
   more(): void;
   toggle(open: boolean): void;
@@ -171,9 +171,13 @@ export class View {
     row.main.focus();
   }
 
-  #select = (event: Event, item: InboxItem, href?: string): void => {
-    if (!this.#actions.select(item)) event.preventDefault();
+  // A click for a new tab or window concerns this page only in that it marks the item as read.
+  #select: Select = (event, item, href, action) => {
+    const { button, ctrlKey, metaKey, shiftKey, altKey } = event;
+    if (button > (href ? 1 : 0)) return; // opens a context menu or does nothing
+    const elsewhere = href && (button || ctrlKey || metaKey || shiftKey || altKey);
+    if (!elsewhere && !this.#actions.select(item, action)) event.preventDefault();
     if (!item.read_at) this.#actions.mark("read", [item.id]);
-    if (href) this.hide();
+    if (href && !elsewhere) this.hide();
   };
 }
