@@ -78,7 +78,7 @@ type Notification struct {
 	CollapseKey string
 
 	// Content has the members that do not depend on the journal, as JSON without the
-	// braces. The first member is the id. Package wire writes and completes it.
+	// braces. The first members are id, type and priority. Package wire writes and completes it.
 	Content []byte
 
 	View
@@ -97,12 +97,39 @@ func (v *View) Unread() bool { return v.Read.IsZero() && v.Archived.IsZero() }
 
 // ID returns the ID of n, a UUID.
 func (n *Notification) ID() string {
-	rest, ok := bytes.CutPrefix(n.Content, []byte(`"id":"`))
-	if !ok {
-		return ""
-	}
-	id, _, _ := bytes.Cut(rest, []byte(`"`))
+	id, _ := cutMember(n.Content, `"id":"`)
 	return string(id)
+}
+
+// Type returns the type of n.
+func (n *Notification) Type() string {
+	name, _ := n.typeAndPriority()
+	return string(name)
+}
+
+// Priority returns the priority of n.
+func (n *Notification) Priority() Priority {
+	_, priority := n.typeAndPriority()
+	return Priority(priority)
+}
+
+// typeAndPriority reads the beginning of the Content, whatever its length.
+func (n *Notification) typeAndPriority() (name, priority []byte) {
+	_, rest := cutMember(n.Content, `"id":"`)
+	name, rest = cutMember(rest, `,"type":"`)
+	priority, _ = cutMember(rest, `,"priority":"`)
+	return name, priority
+}
+
+// cutMember returns the value of the first member of content, and the rest after it. The value
+// is a string without escapes. Both are empty if content does not begin with opening, the
+// member's name and the quotes.
+func cutMember(content []byte, opening string) (value, rest []byte) {
+	if len(content) < len(opening) || string(content[:len(opening)]) != opening {
+		return nil, nil
+	}
+	value, rest, _ = bytes.Cut(content[len(opening):], []byte(`"`))
+	return value, rest
 }
 
 // Expired reports whether n has expired at the time now.

@@ -47,7 +47,7 @@ func publishes(n, count int) []notify.Entry {
 	for i := range entries {
 		user := notify.UserID(fmt.Sprintf("user-%08d", (n+i)%benchUsers))
 		id := idOf(n + i)
-		content := `"id":"` + id + `","type":"comment.created","data":{"issue":42},"priority":"normal"`
+		content := `"id":"` + id + `","type":"comment.created","priority":"normal","data":{"issue":42}`
 		entries[i] = notify.Publish{
 			ID: id, Content: []byte(content),
 			Audience: notify.AudienceUser, Users: []notify.UserID{user}, Keep: 1_000,
@@ -163,7 +163,7 @@ func BenchmarkPattern(b *testing.B) {
 		b.Run(fmt.Sprintf("list/%d", topics), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if list, err := s.List(r, 0, last, notify.StateInbox, 50, time.Now()); err != nil || len(list.Notifications) != 50 {
+				if list, err := s.List(r, 0, last, &notify.Filter{State: notify.StateInbox}, 50, time.Now()); err != nil || len(list.Notifications) != 50 {
 					b.Fatalf("%d listed, %v", len(list.Notifications), err)
 				}
 			}

@@ -29,6 +29,8 @@ func TestContentReadsBackAsFields(t *testing.T) {
 			CollapseKey: d.CollapseKey, Priority: d.Priority, Ephemeral: d.Ephemeral,
 			URL: d.URL, Actions: d.Actions, Silent: d.Silent,
 		}, got)
+		assert.Equal(t, d.Type, n.Type())
+		assert.Equal(t, d.Priority, n.Priority())
 	}
 	_, err := (&notify.Notification{Content: []byte(`"id":`)}).Fields()
 	require.Error(t, err)

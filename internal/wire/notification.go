@@ -28,7 +28,8 @@ func AppendTime(dst []byte, t time.Time) []byte {
 }
 
 // AppendContent appends the members of a notification that do not depend on the journal:
-// the Content of a notify.Notification. notify.Notification.Fields reads them back.
+// the Content of a notify.Notification. notify.Notification.Fields reads them back; its Type and
+// Priority read the first members only, which therefore keep this order.
 func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	const names = 96 // bytes in addition to the values, about
 	dst = slices.Grow(dst, names+len(id)+len(d.Type)+len(d.Title)+len(d.Body)+len(d.Data)+len(d.URL)+len(d.Priority)+len(d.CollapseKey))
@@ -36,6 +37,8 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 	dst = append(dst, id...)
 	dst = append(dst, `","type":"`...)
 	dst = append(dst, d.Type...)
+	dst = append(dst, `","priority":"`...)
+	dst = append(dst, d.Priority...)
 	dst = append(dst, '"')
 	if d.Title != "" {
 		dst = append(dst, `,"title":`...)
@@ -60,9 +63,6 @@ func AppendContent(dst []byte, id string, d *notify.Draft) []byte {
 		dst = append(dst, `,"collapse_key":`...)
 		dst = AppendString(dst, d.CollapseKey)
 	}
-	dst = append(dst, `,"priority":"`...)
-	dst = append(dst, d.Priority...)
-	dst = append(dst, '"')
 	if d.Ephemeral {
 		dst = append(dst, `,"ephemeral":true`...)
 	}
