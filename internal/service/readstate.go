@@ -133,7 +133,7 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	}
 	defer s.lists.Release(by.Name)
 	upTo := s.opts.Journal.Durable()
-	list, err := s.opts.Store.List(by.Reader(), before, upTo, q.State, q.Limit, time.Now())
+	list, err := s.opts.Store.List(by.Reader(), before, upTo, &notify.Filter{State: q.State}, q.Limit, time.Now())
 	if err != nil {
 		return wire.InboxPage{}, fmt.Errorf("list an inbox: %w", err)
 	}

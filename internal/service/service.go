@@ -33,7 +33,7 @@ import (
 // store.
 type Store interface {
 	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
-	List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (store.List, error)
+	List(r notify.Reader, before, upTo notify.Sequence, f *notify.Filter, limit int, now time.Time) (store.List, error)
 	Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error)
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)

@@ -202,7 +202,7 @@ func TestPagesOfAListAreBounded(t *testing.T) {
 		got := 0
 		before := notify.Sequence(0)
 		for more := true; more; {
-			list, err := s.List(notify.Reader{User: "ada"}, before, all+1, state, 100, noon())
+			list, err := s.List(notify.Reader{User: "ada"}, before, all+1, &notify.Filter{State: state}, 100, noon())
 			require.NoError(t, err)
 			require.NotEmpty(t, list.Notifications)
 			require.LessOrEqual(t, len(list.Notifications), 17)
@@ -278,7 +278,7 @@ func TestSinceWithinAMillisecond(t *testing.T) {
 	n, err := s.Unread(reader, 2)
 	require.NoError(t, err)
 	assert.Zero(t, n)
-	list, err := s.List(reader, 0, 2, notify.StateAll, 10, noon())
+	list, err := s.List(reader, 0, 2, &notify.Filter{State: notify.StateAll}, 10, noon())
 	require.NoError(t, err)
 	assert.Empty(t, list.Notifications)
 }

@@ -86,8 +86,8 @@ func TestACheckpointIsTheStoreAtOneSequence(t *testing.T) {
 			t.Fatalf("keys at %d (-applied +restored):\n%s", at, d)
 		}
 		reader := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"team"}}
-		want, err1 := upTo.store.List(reader, 0, at, notify.StateAll, 100, m.now)
-		list, err2 := restored.store.List(reader, 0, at, notify.StateAll, 100, m.now)
+		want, err1 := upTo.store.List(reader, 0, at, &notify.Filter{State: notify.StateAll}, 100, m.now)
+		list, err2 := restored.store.List(reader, 0, at, &notify.Filter{State: notify.StateAll}, 100, m.now)
 		if d := gocmp.Diff(want, list); d != "" || err1 != nil || err2 != nil {
 			t.Fatalf("list (-applied +restored): %v %v\n%s", err1, err2, d)
 		}

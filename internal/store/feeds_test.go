@@ -62,7 +62,7 @@ func TestManyTopicsUnderAPatternCostNoMoreThanFew(t *testing.T) {
 		of := map[string]float64{}
 		of["count"] = count(topics)
 		page := func() {
-			list, err := s.List(r, 0, last, notify.StateInbox, 10, noon())
+			list, err := s.List(r, 0, last, &notify.Filter{State: notify.StateInbox}, 10, noon())
 			require.NoError(t, err)
 			require.Len(t, list.Notifications, 10)
 		}
@@ -211,7 +211,7 @@ func TestPagesLookAtABoundedNumber(t *testing.T) {
 	var got []string
 	pages := 0
 	for before, more := notify.Sequence(0), true; more; pages++ {
-		list, err := s.List(notify.Reader{User: "ada"}, before, all+1, notify.StateArchived, 10, noon())
+		list, err := s.List(notify.Reader{User: "ada"}, before, all+1, &notify.Filter{State: notify.StateArchived}, 10, noon())
 		require.NoError(t, err)
 		for _, n := range list.Notifications {
 			got = append(got, n.ID())

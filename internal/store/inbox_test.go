@@ -184,7 +184,7 @@ func (m *inboxMachine) checkList(t *rapid.T, r notify.Reader, want []notify.Noti
 	for _, state := range rapid.Permutation(states).Draw(t, "states")[:2] {
 		var got []notify.Notification
 		for before, more := notify.Sequence(0), true; more; {
-			list, err := m.store.List(r, before, m.last, state, 2, m.now)
+			list, err := m.store.List(r, before, m.last, &notify.Filter{State: state}, 2, m.now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,19 +16,19 @@ type List struct {
 	Next notify.Sequence
 }
 
-// maxListReads is the maximum of notifications that a page reads, in the listed state or not. It
-// bounds a list of unread notifications if a hundred thousand are read and none is unread.
+// maxListReads is the maximum of notifications that a page reads, whether they match the filter or
+// not. It bounds a list of unread notifications if a hundred thousand are read and none is unread.
 const maxListReads = 10_000
 
 // listBytes is the content at which a page is full. Hundreds of requests may read at
 // once, and a hundred large notifications are megabytes.
 const listBytes = 256 << 10
 
-// List returns the notifications of r in a state, newest first: at most limit, before a
+// List returns the notifications of r that match f, newest first: at most limit, before a
 // sequence (0: from the newest) and up to another one, which the caller takes from the
 // journal's durable sequence as for History. Notifications that have expired at now are
 // left out.
-func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify.InboxState, limit int, now time.Time) (List, error) {
+func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, f *notify.Filter, limit int, now time.Time) (List, error) {
 	if before > 0 {
 		upTo = min(upTo, before-1)
 	}
@@ -53,7 +53,7 @@ func (s *Store) List(r notify.Reader, before, upTo notify.Sequence, state notify
 			return list, nil
 		}
 		full := len(list.Notifications) == limit || bytes >= listBytes
-		n, ok, err := t.notificationAt(seq, state)
+		n, ok, err := t.notificationAt(seq, f)
 		if err != nil {
 			return list, fmt.Errorf("read notification %d: %w", seq, err)
 		}

@@ -76,7 +76,7 @@ func (p *Page) add(t *timeline, seq notify.Sequence, limit int) error {
 			return nil
 		}
 	}
-	n, ok, err := t.notificationAt(seq, notify.StateAll)
+	n, ok, err := t.notificationAt(seq, &notify.Filter{State: notify.StateAll})
 	if !ok || err != nil {
 		return err
 	}

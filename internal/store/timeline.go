@@ -2,7 +2,6 @@ package store
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -210,19 +209,25 @@ func (t *timeline) changeAt(seq notify.Sequence) (c notify.InboxChange, ok bool)
 }
 
 // notificationAt returns the notification at seq, which next has returned, and moves on.
-// ok is false if it does not exist in the snapshot, is hidden from the reader or has
-// another state.
-func (t *timeline) notificationAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+// ok is false if it does not exist in the snapshot, is hidden from the reader or does not
+// match f.
+func (t *timeline) notificationAt(seq notify.Sequence, f *notify.Filter) (n notify.Notification, ok bool, err error) {
 	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
-		n, ok, err = t.userItemAt(seq, state)
+		n, ok, err = t.userItemAt(seq, f)
 	} else {
-		n, ok, err = t.sharedItemAt(seq, state)
+		n, ok, err = t.sharedItemAt(seq, f)
 	}
 	n.Topic, _ = notify.FirstMatch(t.reader.Topics, n.Topics)
 	return n, ok, err
 }
 
-func (t *timeline) userItemAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+// hears reports whether the reader receives what is published to a topic.
+func (t *timeline) hears(topic notify.Topic) bool {
+	_, ok := notify.FirstMatch(t.reader.Topics, []notify.Topic{topic})
+	return ok
+}
+
+func (t *timeline) userItemAt(seq notify.Sequence, f *notify.Filter) (n notify.Notification, ok bool, err error) {
 	value, err := t.own.ValueAndErr()
 	if err != nil {
 		return n, false, fmt.Errorf("read the store: %w", err)
@@ -231,53 +236,14 @@ func (t *timeline) userItemAt(seq notify.Sequence, state notify.InboxState) (n n
 	view := had.view()
 	switch {
 	case err != nil:
-	case !state.Has(&view):
+	case !f.State.Has(&view):
 	case record == nil:
-		n, ok, err = t.read(seq)
+		n, ok, err = t.read(seq, &view, f)
 	default:
-		n, err = t.decode(seq, record)
-		ok = err == nil
+		n, ok, err = t.decode(seq, record, &view, f)
 	}
-	n.View = view
 	t.step(t.own)
 	return n, ok, err
-}
-
-// read returns the notification at seq, whose record is not part of an item.
-func (t *timeline) read(seq notify.Sequence) (n notify.Notification, ok bool, err error) {
-	if t.records == nil {
-		t.records, err = t.iterate(sequenceKey(kindNotification, t.after+1), sequenceKey(kindNotification, t.upTo+1))
-		if err != nil {
-			return n, false, err
-		}
-	}
-	t.key[0] = kindNotification
-	binary.BigEndian.PutUint64(t.key[1:], uint64(seq))
-	if !t.records.SeekGE(t.key[:]) || sequenceOf(t.records.Key()) != seq {
-		return n, false, t.records.Error()
-	}
-	v, err := t.records.ValueAndErr()
-	if err != nil {
-		return n, false, fmt.Errorf("read the store: %w", err)
-	}
-	n, err = t.decode(seq, v)
-	return n, err == nil, err
-}
-
-// expectedItems is the number of contents for which memory is allocated at first.
-const expectedItems = 8
-
-// decode decodes a record. Its content is copied to t.contents, since that of the
-// iterator changes.
-func (t *timeline) decode(seq notify.Sequence, record []byte) (notify.Notification, error) {
-	n, err := readForReader(seq, record)
-	if t.contents == nil {
-		t.contents = make([]byte, 0, min(expectedItems*len(n.Content), pageBytes))
-	}
-	at := len(t.contents)
-	t.contents = append(t.contents, n.Content...)
-	n.Content = t.contents[at:len(t.contents):len(t.contents)]
-	return n, err
 }
 
 func (t *timeline) err() error {
@@ -307,16 +273,15 @@ func (t *timeline) close() {
 }
 
 // sharedItemAt returns the shared notification at seq, and moves on.
-func (t *timeline) sharedItemAt(seq notify.Sequence, state notify.InboxState) (n notify.Notification, ok bool, err error) {
+func (t *timeline) sharedItemAt(seq notify.Sequence, f *notify.Filter) (n notify.Notification, ok bool, err error) {
 	view, several, err := t.sharedViewAt(seq)
-	if err != nil || view == nil || !state.Has(view) {
+	if err != nil || view == nil || !f.State.Has(view) {
 		return n, false, err
 	}
-	n, ok, err = t.read(seq)
+	n, ok, err = t.read(seq, view, f)
 	if several && ok && n.CollapseKey != "" {
-		view.Replaces, err = t.replacedBy(&n)
+		n.Replaces, err = t.replacedBy(&n)
 	}
-	n.View = *view
 	return n, ok && err == nil, err
 }
 
@@ -380,7 +345,7 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 // in the first topic that the reader receives.
 func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
 	for _, topic := range slices.Sorted(slices.Values(n.Topics)) {
-		if _, ok := notify.FirstMatch(t.reader.Topics, []notify.Topic{topic}); !ok {
+		if !t.hears(topic) {
 			continue
 		}
 		b, err := get(t.snapshot, ofTopic(topic).keyOf(n))

@@ -204,7 +204,7 @@ func TestReadStateIsBounded(t *testing.T) {
 	e := keyed(7)
 	e.MaxBytes = limit
 	assert.NoError(t, apply(t, s, later, e)[0].Err)
-	read, err := s.List(reader, 0, s.Last(), notify.StateRead, 10, later)
+	read, err := s.List(reader, 0, s.Last(), &notify.Filter{State: notify.StateRead}, 10, later)
 	require.NoError(t, err)
 	assert.Len(t, read.Notifications, 3, "stored notifications stay read")
 }
