@@ -94,10 +94,14 @@ func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], keys[i].hash[:]), i, found)
 	}
 	if found < 0 {
-		return notify.Principal{}, invalid("the API key is unknown")
+		return notify.Principal{}, invalidFor("the API key is unknown", "its sha256 begins with %x", hash[:shownHash])
 	}
 	return keys[found].principal, nil
 }
+
+// shownHash is the number of bytes of an unknown key's hash that are logged, so that operators
+// find the key in an older file.
+const shownHash = 4
 
 func apiKeysFile(o *Options) *watch.Source[[]apiKey] {
 	return fileSource("API keys", o.APIKeysFile, o, func(_ context.Context, data []byte) ([]apiKey, error) {

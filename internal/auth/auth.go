@@ -5,7 +5,8 @@
 // A token is a signed JWT. [Verifier.Verify] accepts a token only if it is not too long,
 // is strict JSON, has a valid signature by a key of its issuer with the one algorithm of
 // that key, is of a configured issuer and audience, names a valid user, is within its
-// lifetime, and is not revoked. No error contains a byte of a token, key or signature.
+// lifetime, and is not revoked. The detail of an error contains nothing of a token, key or
+// signature; its reason, for the log, names issuers, key IDs and the like.
 //
 // Packages service and hub decide what a principal may do, and when its connections end.
 package auth
@@ -315,10 +316,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, 
 		return p, err
 	}
 	if _, withdrawn := p.Issuer.Withdrawn(); withdrawn { // during the verification
-		return notify.Principal{}, invalid("the issuer of the token is no longer accepted")
+		return notify.Principal{}, invalidFor("the issuer of the token is no longer accepted", "%s; the issuer is %s", whose(&p), shown(p.Issuer.Name))
 	}
 	if v.revoked(p) {
-		return notify.Principal{}, &notify.Error{Kind: notify.ErrTokenRevoked, Detail: "the token was revoked"}
+		return notify.Principal{}, &notify.Error{Kind: notify.ErrTokenRevoked, Detail: "the token was revoked", Reason: whose(&p)}
 	}
 	return p, nil
 }
@@ -357,7 +358,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (notify.Principal, 
 		return notify.Principal{}, err
 	}
 	if err := i.verifySignature(ctx, &t); err != nil {
-		return notify.Principal{}, err
+		return notify.Principal{}, i.explained(err, &t)
 	}
 	c, err := readClaims(t.payload, i.terms)
 	if err != nil {

@@ -148,7 +148,7 @@ func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 	if !ok && k.mayBeNew(t) {
 		err := k.remote.Ask(ctx)
 		if errors.Is(err, watch.ErrBusy) || err != nil && !anyFits(k.remote.Current(), t) {
-			return notify.Errorf(notify.ErrUnavailable, "the keys of the token's issuer cannot be fetched")
+			return &notify.Error{Kind: notify.ErrUnavailable, Detail: "the keys of the token's issuer cannot be fetched", Reason: err.Error()}
 		}
 		fits, ok = k.try(t)
 	}
@@ -188,31 +188,45 @@ func (k *keyring) mayBeNew(t *token) bool { return k.remote != nil && !isHMAC(t.
 // tokens issued before a time can be forgotten MaxLifetime after that time: every token that
 // it refers to has expired.
 func (i *issuer) validate(c *claims) error {
+	err := i.check(c)
+	if err == nil {
+		return nil
+	}
+	p := c.principal(i.identity) // its signature was verified
+	return withReason(err, whose(&p))
+}
+
+// check is validate without the principal in the reason.
+func (i *issuer) check(c *claims) error {
 	switch {
 	case c.ExpiresAt.After(i.now().Add(MaxLifetime + notify.Leeway)):
-		return invalid("the token's exp is more than 31 days ahead")
+		return invalidFor("the token's exp is more than 31 days ahead", "%s ahead", -i.since(c.ExpiresAt.Time))
 	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+notify.Leeway:
-		return invalid("the token's exp is more than 31 days after its iat")
+		return invalidFor("the token's exp is more than 31 days after its iat", "%s after it", c.ExpiresAt.Sub(c.IssuedAt.Time))
 	case len(i.terms.entry.Clients) > 0 && !c.isFromClient(i.terms.entry.Clients):
-		return invalid("the token was issued to another client: its azp, client_id or appid is not among the configured clients")
+		return invalidFor("the token was issued to another client: its azp, client_id or appid is not among the configured clients",
+			"its clients are %s", shownList(c.clients))
 	}
 	err := i.validator.Validate(c.RegisteredClaims)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return invalid("the issuer (iss) of the token is not accepted here")
+		return invalidFor("the issuer (iss) of the token is not accepted here", "its iss is %s", shown(c.Issuer))
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return invalid("the audience (aud) of the token is not accepted here")
+		return invalidFor("the audience (aud) of the token is not accepted here", "its aud is %s", shownList(c.Audience))
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return invalid("the token has no iss or no aud, and both are required here")
+		return invalidFor("the token has no iss or no aud, and both are required here", "its iss is %s, its aud is %s", shown(c.Issuer), shownList(c.Audience))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return invalid("the token's nbf is in the future")
+		return invalidFor("the token's nbf is in the future", "%s ahead", -i.since(c.NotBefore.Time))
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return invalid("the token's iat is in the future")
+		return invalidFor("the token's iat is in the future", "%s ahead", -i.since(c.IssuedAt.Time))
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return &notify.Error{Kind: notify.ErrTokenExpired, Detail: "the token's exp has passed"}
+		return &notify.Error{
+			Kind: notify.ErrTokenExpired, Detail: "the token's exp has passed",
+			Reason: fmt.Sprintf("%s ago", i.since(c.ExpiresAt.Time)),
+		}
 	default:
-		return invalid("the token's claims are not valid")
+		return invalidFor("the token's claims are not valid", "%v", err)
 	}
 }

@@ -116,7 +116,7 @@ func (v *Verifier) readWebhook(h http.Header) (webhook, error) {
 		return webhook{}, err
 	}
 	if apart := v.now().Sub(w.at); apart.Abs() > webhookTolerance {
-		return webhook{}, invalid("the webhook-timestamp is more than 5 minutes from now")
+		return webhook{}, invalidFor("the webhook-timestamp is more than 5 minutes from now", "%s ago", apart.Round(time.Second))
 	}
 	return w, nil
 }

@@ -1,0 +1,79 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// invalidFor is invalid with a reason for the log. It names what operators compare with their
+// configuration: issuers, audiences, key IDs, algorithms, times, and the user of a token whose
+// signature was verified. None of these helps to make a token.
+func invalidFor(detail, format string, args ...any) error {
+	return &notify.Error{Kind: notify.ErrTokenInvalid, Detail: detail, Reason: fmt.Sprintf(format, args...)}
+}
+
+// withReason returns err with one more reason in front of its own.
+func withReason(err error, reason string) error {
+	e, ok := errors.AsType[*notify.Error](err)
+	if !ok {
+		return err
+	}
+	more := *e
+	if more.Reason = reason; e.Reason != "" {
+		more.Reason += "; " + e.Reason
+	}
+	return &more
+}
+
+// explained returns err with the key and the issuer of t.
+func (i *issuer) explained(err error, t *token) error {
+	kid := "no kid"
+	if t.kid != "" {
+		kid = "kid " + shown(t.kid)
+	}
+	return withReason(err, fmt.Sprintf("%s, alg %s, keys of issuer %s", kid, t.alg, shown(i.identity.Name)))
+}
+
+// maxShown is the maximum length, in bytes, of a text from a token in a reason. It is shorter
+// than a ticket.
+const maxShown = 39
+
+// shown returns a text from a token in quotes and ASCII, cut if it is long.
+func shown(s string) string {
+	if len(s) > maxShown {
+		return strconv.QuoteToASCII(s[:maxShown]) + "…"
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+// shownList returns the first texts of a list as shown does.
+func shownList(all []string) string {
+	const most = 3
+	var b strings.Builder
+	for i, s := range all[:min(len(all), most)] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(shown(s))
+	}
+	if len(all) > most {
+		fmt.Fprintf(&b, " and %d more", len(all)-most)
+	}
+	return b.String()
+}
+
+// since returns the time from then to now, in whole seconds.
+func (i *issuer) since(then time.Time) time.Duration { return i.now().Sub(then).Round(time.Second) }
+
+// whose returns the name of the principal and the jti of a token.
+func whose(p *notify.Principal) string {
+	if p.TokenID == "" {
+		return "the token is that of " + p.Name
+	}
+	return "the token is that of " + p.Name + ", its jti is " + shown(p.TokenID)
+}
