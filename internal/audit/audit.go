@@ -94,7 +94,13 @@ func (l *Line) attrs(outcome string) []slog.Attr {
 			attrs = append(attrs, slog.String(a.key, cut(a.value, maxName)))
 		}
 	}
-	return append(attrs, l.IDs...)
+	for _, id := range l.IDs {
+		if id.Value.Kind() == slog.KindString {
+			id.Value = slog.StringValue(cut(id.Value.String(), maxName))
+		}
+		attrs = append(attrs, id)
+	}
+	return attrs
 }
 
 func issuerOf(p *notify.Principal) string {

@@ -3,11 +3,13 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -81,6 +83,15 @@ func (c *Conn) ID() string { return c.id }
 // Address returns the address that c was admitted from, the zero one if it has no
 // slot.
 func (c *Conn) Address() netip.Addr { return c.slot.Address() }
+
+// Audit returns the subject of a line about c.
+func (c *Conn) Audit() audit.Line {
+	ids := []slog.Attr{slog.String("connection", c.id)}
+	if a := c.Address(); a.IsValid() && !a.IsUnspecified() {
+		ids = append(ids, slog.String("address", a.String()))
+	}
+	return audit.Line{By: c.Principal(), IDs: ids}
+}
 
 // NoteActivity records that the peer has sent something.
 func (c *Conn) NoteActivity() { c.activity.Store(int64(c.shard.hub.since())) }

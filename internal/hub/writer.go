@@ -1,12 +1,14 @@
 package hub
 
 import (
+	"context"
 	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -200,6 +202,7 @@ func (c *Conn) writeOnce() (done bool) {
 func (c *Conn) closeTransport(why notify.Close) {
 	defer c.shard.hub.tasks.Done()
 	defer c.Recover()
+	audit.Closed(context.Background(), c.shard.hub.opts.Logger, why, c.Audit)
 	c.transport.Close(why)
 }
 

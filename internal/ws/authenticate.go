@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/protocol"
@@ -44,21 +45,37 @@ func (s *socket) admitUnauthenticated(slot *hub.Slot) (at protocol.Start, why *n
 	}()
 	waiting, err := s.handler.unauthenticated.Admit(slot.Address())
 	if err != nil {
+		s.logRefusal(slot, err)
 		return at, &protocol.CloseTooMany
 	}
 	defer waiting.Release()
-	return s.firstMessage()
+	at, why, err = s.firstMessage()
+	if err != nil {
+		s.logRefusal(slot, err)
+	}
+	return at, why
 }
 
+// logRefusal logs the reason why a connection is refused after its handshake.
+func (s *socket) logRefusal(slot *hub.Slot, err error) {
+	l := audit.Line{Action: "first message"}
+	if a := slot.Address(); a.IsValid() {
+		l.IDs = []slog.Attr{slog.String("address", a.String())}
+	}
+	audit.Refused(context.Background(), s.handler.opts.Logger, l, err)
+}
+
+var errNoFirstMessage = notify.Errorf(notify.ErrUnauthenticated, "the first message did not come in time")
+
 // firstMessage returns who connects. The time and the bytes that the peer has for that
-// are bounded, and Handler.Wait ends it.
-func (s *socket) firstMessage() (at protocol.Start, why *notify.Close) {
+// are bounded, and Handler.Wait ends it. The error is one to be logged.
+func (s *socket) firstMessage() (at protocol.Start, why *notify.Close, err error) {
 	h := s.handler
 	ctx, cancel := context.WithTimeout(h.stopping, h.opts.AuthenticationTimeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	if s.net.SetReadDeadline(deadline) != nil || s.net.send(nil, false) != nil { // the handshake's answer
-		return at, &notify.CloseLost
+		return at, &notify.CloseLost, nil
 	}
 	stop := context.AfterFunc(h.stopping, func() { _ = s.net.SetReadDeadline(time.Now()) })
 	defer stop()
@@ -66,32 +83,29 @@ func (s *socket) firstMessage() (at protocol.Start, why *notify.Close) {
 	switch {
 	case h.stopping.Err() != nil:
 		restart := s.restart()
-		return at, &restart
+		return at, &restart, nil
 	case s.net.timedOut:
-		return at, &protocol.CloseAuthenticationTimeout
+		return at, &protocol.CloseAuthenticationTimeout, errNoFirstMessage
 	case why != nil:
-		return at, why
+		return at, why, nil
 	}
-	at, err := s.session.Authenticate(ctx, message)
+	at, err = s.session.Authenticate(ctx, message)
 	switch {
 	case ctx.Err() != nil && h.stopping.Err() != nil:
 		restart := s.restart()
-		return at, &restart
+		return at, &restart, nil
 	case ctx.Err() != nil:
-		return at, &protocol.CloseAuthenticationTimeout
+		return at, &protocol.CloseAuthenticationTimeout, errNoFirstMessage
 	case err == nil && at.Principal.User == "":
 		err = notify.Errorf(notify.ErrTokenInvalid, "the token is not that of a user")
 	}
 	if err != nil {
 		end := protocol.CloseFor(err)
-		if end == notify.CloseInternal {
-			h.opts.Logger.Error("authenticating a connection failed", slog.Any("error", err))
-		}
-		return at, &end
+		return at, &end, err
 	}
 	stop()
 	if s.net.SetReadDeadline(time.Time{}) != nil {
-		return at, &notify.CloseLost
+		return at, &notify.CloseLost, nil
 	}
-	return at, nil
+	return at, nil, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -60,7 +61,7 @@ func (p *Protocol) Receive(c *hub.Conn, message []byte) *notify.Close {
 		result, err = p.do(do, c, cmd)
 	}
 	if err != nil {
-		p.refuse(c, name, cmd.Ref, err)
+		p.refuse(context.Background(), c, name, cmd.Ref, err)
 		return nil
 	}
 	p.opts.Metrics.Answered(name, http.StatusOK)
@@ -82,14 +83,15 @@ func (p *Protocol) do(do command, c *hub.Conn, cmd Command) (hub.Result, error) 
 	return do(ctx, p, c, cmd)
 }
 
-// refuse offers c the answer to a command that failed.
-func (p *Protocol) refuse(c *hub.Conn, name, ref string, err error) {
-	status := problem.Of(err).Status
-	if status == http.StatusInternalServerError {
-		p.opts.Logger.Error("command failed", slog.String("command", name),
-			slog.String("connection", c.ID()), slog.Any("error", err))
+// refuse logs that a command failed, and offers c the answer.
+func (p *Protocol) refuse(ctx context.Context, c *hub.Conn, name, ref string, err error) {
+	l := c.Audit()
+	l.Action = "command " + name
+	if ref != "" {
+		l.IDs = append(l.IDs, slog.String("ref", ref))
 	}
-	p.opts.Metrics.Answered(name, status)
+	audit.Refused(ctx, p.opts.Logger, l, err)
+	p.opts.Metrics.Answered(name, problem.Of(err).Status)
 	c.Offer(&hub.Event{Content: hub.Failure{Ref: ref, Err: err}, Unshared: true})
 }
 
