@@ -68,6 +68,7 @@ func (s *node) connectCluster() error {
 		Stream:  cfg.NATSStream,
 		Node:    name,
 		Version: telemetry.ReadBuild().Version,
+		Rules:   s.maxRules(),
 		Hub:     s.hub,
 		Deliver: s.deliver,
 		State:   c.state,

@@ -67,9 +67,14 @@ func (s *node) openState(ctx context.Context) (stop func() error, err error) {
 type network interface {
 	notify.Peers
 	notify.Lease
+}
 
-	// Rules returns the latest version of the rules that all nodes can apply.
-	Rules() uint32
+// maxRules returns the latest version of the rules that this node applies.
+func (s *node) maxRules() uint32 {
+	if most := s.cfg.MaxRules; most > 0 && most < notify.RulesVersion {
+		return uint32(most)
+	}
+	return notify.RulesVersion
 }
 
 // storeOptions are the options of the store, alone or in a cluster.
@@ -96,6 +101,10 @@ func (s *node) openAlone(context.Context) (network, func() error, error) {
 // openService opens the service, which appends a generation. In a cluster that is tried again
 // until it succeeds: the servers of the journal may be electing a leader.
 func (s *node) openService(ctx context.Context, others network) (*service.Service, error) {
+	rules := s.maxRules
+	if s.cluster != nil {
+		rules = s.cluster.peers.Rules
+	}
 	for {
 		opened, err := service.Open(ctx, service.Options{
 			Journal:    s.journal,
@@ -104,7 +113,7 @@ func (s *node) openService(ctx context.Context, others network) (*service.Servic
 			Cursors:    s.cursors,
 			Peers:      others,
 			Lease:      others,
-			Rules:      others.Rules(),
+			Rules:      rules,
 			Issuers:    s.verifier,
 			Logger:     s.logger,
 			Metrics:    s.metrics,

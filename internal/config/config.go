@@ -72,6 +72,7 @@ type Config struct {
 	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"maximum number of notifications per user; the oldest are removed"`
 	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"maximum size of the store before compression; the oldest notifications are removed; 0: no limit"`
 	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"minimum free disk space; below it, publishing, marking and tickets are answered with 503"`
+	MaxRules  int           `name:"max-rules" type:"setting" group:"Storage" placeholder:"N" help:"latest version of the rules of the store that is used; an earlier version of bellhop cannot open a store with later rules than its own; 0: the latest"`
 
 	NATSURL             []string `name:"nats-url" type:"setting" group:"Cluster" placeholder:"URL,…" help:"URLs of the NATS servers, such as nats://nats-1:4222,nats://nats-2:4222; set: this node is part of a cluster, and the data directory has a copy of the cluster's state"`
 	NATSCredentialsFile string   `name:"nats-credentials-file" type:"setting" group:"Cluster" placeholder:"PATH" help:"credentials of the NATS user: a .creds file, or the seed of an nkey"`

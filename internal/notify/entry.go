@@ -95,8 +95,8 @@ type Generation struct {
 	// The rules are the constants and the code that decide what an entry changes: see
 	// package store. A program can apply versions up to RulesVersion. It refuses to go on
 	// behind a Generation with a later version, since its state would no longer be that
-	// of the other nodes. In a cluster, a new version may therefore be written only when
-	// all nodes run a program that has it.
+	// of the other nodes. In a cluster, a new version is therefore written only when all
+	// nodes have announced it.
 	Rules uint32
 }
 

@@ -41,6 +41,7 @@ type ClusterOptions struct {
 	Stream  string     // name of the journal's stream: nodes with the same stream are peers
 	Node    string     // name of this node, which no other node may have
 	Version string     // of the program, for operators
+	Rules   uint32     // the latest version of the rules that this node applies
 
 	Hub     Hub
 	Deliver func(notify.Change) // delivers to the connections of this node; does not wait
@@ -57,8 +58,9 @@ type Cluster struct {
 
 	nameTaken atomic.Bool // NameTaken was logged
 
-	mu    sync.Mutex
-	nodes map[string]Node // other nodes by name; guarded by mu
+	mu        sync.Mutex      // guards the following
+	nodes     map[string]Node // other nodes by name
+	announced announcements
 
 	subscriptions []*nats.Subscription
 	stop          context.CancelFunc
@@ -68,11 +70,12 @@ type Cluster struct {
 // NewCluster returns the peers of a node. Join must be called before any other method.
 func NewCluster(o ClusterOptions) *Cluster {
 	return &Cluster{
-		o:     o,
-		local: NewLocal(o.Node, o.Hub, o.Deliver),
-		self:  Node{Name: o.Node, Instance: rand.Text(), Version: o.Version, Rules: notify.RulesVersion, Started: time.Now().Round(0)},
-		nodes: map[string]Node{},
-		stop:  func() {},
+		o:         o,
+		local:     NewLocal(o.Node, o.Hub, o.Deliver),
+		self:      Node{Name: o.Node, Instance: rand.Text(), Version: o.Version, Rules: o.Rules, Started: time.Now().Round(0)},
+		nodes:     map[string]Node{},
+		announced: newAnnouncements(o.Rules),
+		stop:      func() {},
 	}
 }
 
@@ -211,12 +214,13 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 		c.o.Logger.Warn("ignored an unreadable message of another node", "subject", m.Subject, "bytes", len(m.Data))
 		return
 	}
-	if n.Instance == c.self.Instance {
-		return
-	}
 	n.Heard = time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if n.Instance == c.self.Instance {
+		c.announced.heardOwn(n.Heard)
+		return
+	}
 	before, known := c.nodes[n.Name]
 	if known && before.Instance != n.Instance && isAlive(&before, deadAfter) && before.precedes(&n) {
 		return // of two nodes with one name, the older one counts
@@ -225,6 +229,9 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 		c.o.Logger.Info("another node is running", "node", n.Name, "version", n.Version)
 	}
 	c.nodes[n.Name] = n
+	if n.Name != c.o.Node { // a node with the name of this one does not serve, or this one does not
+		c.announced.heard(n.Name, n.Rules, n.Heard)
+	}
 }
 
 func isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < within }
@@ -253,13 +260,4 @@ func (c *Cluster) others() []Node {
 		}
 	}
 	return alive
-}
-
-// Rules returns the latest version of the rules that all nodes can apply.
-func (c *Cluster) Rules() uint32 {
-	rules := c.self.Rules
-	for _, n := range c.others() {
-		rules = min(rules, n.Rules)
-	}
-	return rules
 }

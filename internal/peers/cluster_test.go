@@ -77,7 +77,7 @@ func newNode(t *testing.T, servers *natsserver.Cluster, name string) *node {
 		ID: "connection-of-" + name, Transport: "websocket", Since: time.UnixMilli(1_800_000_000_000), Address: netip.MustParseAddr("2001:db8::7"),
 	}}}
 	n.Cluster = peers.NewCluster(peers.ClusterOptions{
-		Conn: n.conn, Stream: "TEST", Node: name, Version: "v1", Hub: n, Deliver: n.deliver, State: n.state,
+		Conn: n.conn, Stream: "TEST", Node: name, Version: "v1", Rules: 5, Hub: n, Deliver: n.deliver, State: n.state,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	return n
@@ -145,7 +145,8 @@ func TestPeersReachTheConnectionsOfAllNodes(t *testing.T) {
 	for _, n := range []*node{a, b, c} {
 		assert.Equal(t, []string{"ada x"}, n.ended)
 	}
-	assert.Equal(t, uint32(notify.RulesVersion), a.Rules())
+	assert.Equal(t, []uint32{5, 5, 5}, []uint32{a.Nodes()[0].Rules, a.Nodes()[1].Rules, a.Nodes()[2].Rules})
+	assert.Zero(t, a.Rules(), "there may be nodes that it has not heard yet")
 }
 
 // A node that does not answer is named, and the others are listed.

@@ -49,6 +49,3 @@ func (l *Local) Disconnect(_ context.Context, u notify.UserID, connection string
 func (l *Local) Acquire(ctx context.Context) (held context.Context, release func(), err error) {
 	return ctx, func() {}, ctx.Err()
 }
-
-// Rules returns the latest version of the rules that all nodes can apply.
-func (l *Local) Rules() uint32 { return notify.RulesVersion }

@@ -38,6 +38,7 @@ type Store interface {
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool
+	Rules() uint32 // in force
 	Free() (uint64, error)
 	SyncWatermark() error
 	Err() error
@@ -67,7 +68,7 @@ type Options struct {
 	Cursors *cursor.Keyring // holds each generation of the journal as soon as that is applied
 	Peers   notify.Peers    // all nodes, for what is not journalled
 	Lease   notify.Lease    // under which this node runs upkeep
-	Rules   uint32          // the latest version of the rules that all nodes can apply
+	Rules   func() uint32   // returns the latest version of the rules that all nodes can apply, 0 if that is unknown; nil: it always is
 	Issuers Issuers         // nil: every issuer is accepted
 	Logger  *slog.Logger
 	Metrics Metrics
@@ -125,13 +126,8 @@ type Service struct {
 // Open appends a new generation to the journal, with which this node seals cursors
 // and tickets, and returns a Service.
 func Open(ctx context.Context, o Options) (*Service, error) {
-	g := notify.Generation{Rules: o.Rules}
-	var id [8]byte
-	rand.Read(id[:]) // never fails: crypto/rand
-	rand.Read(g.Secret[:])
-	g.ID = binary.BigEndian.Uint64(id[:])
-	if err := o.Journal.Append(ctx, g)[0].Err; err != nil {
-		return nil, fmt.Errorf("begin a generation: %w", err)
+	if err := beginGeneration(ctx, &o, o.commonRules()); err != nil {
+		return nil, err
 	}
 	s := &Service{
 		opts:           o,
@@ -149,6 +145,28 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	}
 	s.watchDisk()
 	return s, nil
+}
+
+// commonRules returns the latest version of the rules that all nodes can apply, 0 if that is
+// unknown.
+func (o *Options) commonRules() uint32 {
+	if o.Rules == nil {
+		return 0
+	}
+	return o.Rules()
+}
+
+// beginGeneration appends a generation that brings rules into force, unless later ones are.
+func beginGeneration(ctx context.Context, o *Options, rules uint32) error {
+	g := notify.Generation{Rules: rules}
+	var id [8]byte
+	rand.Read(id[:]) // never fails: crypto/rand
+	rand.Read(g.Secret[:])
+	g.ID = binary.BigEndian.Uint64(id[:])
+	if err := o.Journal.Append(ctx, g)[0].Err; err != nil {
+		return fmt.Errorf("begin a generation: %w", err)
+	}
+	return nil
 }
 
 // maxUnknownTickets is the number of unknown tickets in one second for which the node catches

@@ -59,8 +59,8 @@ func (s *Service) runLeased(ctx context.Context) {
 	}
 }
 
-// upkeep removes expired entries and delivers deferred notifications, until ctx
-// ends. Applying the entries decides what is removed or delivered, so two nodes may run
+// upkeep removes expired entries, delivers deferred notifications, and brings later rules into
+// force, until ctx ends. Applying the entries decides what is removed or delivered, so two nodes may run
 // it at the same time.
 func (s *Service) upkeep(ctx context.Context) {
 	var releasing sync.WaitGroup
@@ -76,6 +76,9 @@ func (s *Service) upkeep(ctx context.Context) {
 			err := recovering(func() error { return s.cleanUp(ctx, now) })
 			if err != nil && ctx.Err() == nil {
 				s.opts.Logger.Error("removing expired entries failed; trying again", "error", err)
+			}
+			if err := s.raiseRules(ctx); err != nil && ctx.Err() == nil {
+				s.opts.Logger.Warn("bringing later rules into force failed; trying again", "error", err)
 			}
 		}
 	}
@@ -107,6 +110,20 @@ func (s *Service) cleanUp(ctx context.Context, now time.Time) error {
 		}
 		due = v.More
 	}
+	return nil
+}
+
+// raiseRules brings the latest rules that all nodes can apply into force. From then on, an
+// earlier program says that it must be updated.
+func (s *Service) raiseRules(ctx context.Context) error {
+	before, rules := s.opts.Store.Rules(), s.opts.commonRules()
+	if rules <= before {
+		return nil
+	}
+	if err := beginGeneration(ctx, &s.opts, rules); err != nil {
+		return err
+	}
+	s.opts.Logger.Info("later rules are in force, which every node of this cluster has announced", "rules", rules, "before", before)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,8 @@ type ledger struct {
 	stuck    bool         // it is too early for everything
 	free     uint64       // bytes on the disk, which is full without any
 	logger   *slog.Logger // nil: none
+	rules    []uint32     // of the generations
+	newest   func() uint32
 }
 
 func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
@@ -52,6 +55,8 @@ func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Ver
 			l.wait(e.DeliverAt)
 		case notify.Release:
 			group = append(group, e.Ref)
+		case notify.Generation:
+			l.rules = append(l.rules, e.Rules)
 		}
 	}
 	if len(group) == 0 {
@@ -108,7 +113,14 @@ func (l *ledger) Free() (uint64, error) {
 	defer l.mu.Unlock()
 	return l.free, nil
 }
-func (*ledger) Err() error           { return nil }
+func (*ledger) Err() error { return nil }
+
+func (l *ledger) Rules() uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Max(append(l.rules, 1))
+}
+
 func (*ledger) SyncWatermark() error { return nil }
 
 // run runs a service with l in a bubble until the test ends.
@@ -119,6 +131,7 @@ func (l *ledger) run(t *testing.T) *service.Service {
 	logger := cmp.Or(l.logger, slog.New(slog.DiscardHandler))
 	b, err := service.Open(t.Context(), service.Options{
 		Journal: l, Store: l, Hub: h, Cursors: cursor.NewKeyring(), Lease: peers.NewLocal("", h, nil), Logger: logger, Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
+		Rules: l.newest,
 	})
 	require.NoError(t, err)
 	ctx, stop := contextOf(t)
@@ -229,5 +242,26 @@ func TestReleasesBeforeTheTimeDoNothing(t *testing.T) {
 		pass(3500 * time.Millisecond)
 		at, _ := l.released()
 		assert.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}, at)
+	})
+}
+
+// When all nodes can apply later rules, one generation brings them into force, and no other.
+func TestLaterRulesComeIntoForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var newest atomic.Uint32
+		l := &ledger{newest: newest.Load}
+		l.run(t)
+		at := func(rules uint32) []uint32 {
+			newest.Store(rules)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return slices.Clone(l.rules)
+		}
+		assert.Equal(t, []uint32{0}, at(0), "it is not known")
+		assert.Equal(t, []uint32{0}, at(1), "they are in force")
+		assert.Equal(t, []uint32{0, 3}, at(3))
+		assert.Equal(t, []uint32{0, 3}, at(2), "an earlier program has joined")
 	})
 }

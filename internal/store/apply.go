@@ -118,7 +118,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 	if r != nil {
 		s.replica.committed(r, tx.state.last)
 	}
-	s.publishUsage()
+	s.publishState()
 	if s.histories.Weight() >= maxCachedHistories {
 		s.histories.Rotate()
 	}

@@ -89,6 +89,9 @@ func checkRules(version uint32) error {
 		errNewerRules, version, notify.RulesVersion)
 }
 
+// Rules returns the version of the rules in force, 0 in a store without entries.
+func (s *Store) Rules() uint32 { return s.rules.Load() }
+
 // generation begins a generation, and brings its rules into force.
 func (tx *txn) generation(seq notify.Sequence, e notify.Generation) error {
 	if err := checkRules(e.Rules); err != nil {

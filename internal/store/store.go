@@ -90,6 +90,7 @@ type Store struct {
 	replica        replica
 	replicated     bool // see Options
 
+	rules       atomic.Uint32    // in force; copied from the state after each commit
 	usage       [2]atomic.Uint64 // bytes of notifications, and of all else; copied from the state after each commit
 	revocations revocations
 	index       sequenceIndex
@@ -236,7 +237,7 @@ func (s *Store) load(o Options) error {
 	}
 	s.snapshots.applied.Store(uint64(s.state.last))
 	s.snapshots.truncated.Store(uint64(s.state.truncated))
-	s.publishUsage()
+	s.publishState()
 	if err := s.index.load(s.db); err != nil {
 		return err
 	}

@@ -68,8 +68,9 @@ func (s *Store) Usage() Usage {
 	return Usage{Notifications: s.usage[0].Load(), Other: s.usage[1].Load()}
 }
 
-// publishUsage makes the counts of the state available to Usage.
-func (s *Store) publishUsage() {
+// publishState makes parts of the state available to Usage and Rules.
+func (s *Store) publishState() {
+	s.rules.Store(s.state.rules)
 	s.usage[0].Store(s.state.bytes)
 	s.usage[1].Store(s.state.other)
 }
