@@ -97,6 +97,7 @@ func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, erro
 
 // wait notes why the store is not open yet, and logs a reason once.
 func (r *replica) wait(err error) {
+	err = explained(err)
 	if before := r.waiting.Swap(&err); before == nil || (*before).Error() != err.Error() {
 		r.logger.Warn("this node cannot follow the journal yet; it is not ready", "data_dir", r.dir, "reason", err)
 	}
@@ -127,6 +128,25 @@ func (r *replica) tryOpen(ctx context.Context, o store.Options) (*store.Store, e
 	r.logger.Info("the store follows the journal", "journal", f.stream.Journal, "message", s.Position().Message, "sequence", uint64(s.Last()),
 		"by", string(d.action))
 	return s, nil
+}
+
+// Reasons why a store is not open, for operators. Only the log has the error, which may name
+// files.
+var (
+	errOpen       = notify.Errorf(notify.ErrUnavailable, "the store cannot be opened; the log of this node has the reason")
+	errNewerRules = notify.Errorf(notify.ErrUnavailable, "the store follows newer rules than this program has; start a newer program on this node")
+)
+
+// explained adds a reason for operators to an error that has none.
+func explained(err error) error {
+	switch {
+	case errors.Is(err, notify.ErrUnavailable):
+		return err
+	case errors.Is(err, store.ErrNewerRules):
+		return fmt.Errorf("%w: %w", errNewerRules, err)
+	default:
+		return fmt.Errorf("%w: %w", errOpen, err)
+	}
 }
 
 // facts asks for everything that the decision depends on.

@@ -21,7 +21,7 @@ import (
 //
 // No entry ends the process. An entry that is unknown or invalid, or that makes Apply
 // panic, changes nothing, and its verdict has an error of kind notify.ErrNotApplied. An
-// error of Apply itself is a failure of the disk, or errNewerRules for entries that need a newer
+// error of Apply itself is a failure of the disk, or ErrNewerRules for entries that need a newer
 // program: it is unknown whether the entries are durable, and Apply must not be called again.
 func (s *Store) Apply(first notify.Sequence, entries []notify.Stamped) ([]notify.Verdict, []notify.Change, error) {
 	return s.applyLogged(first, entries, nil)

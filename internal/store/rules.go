@@ -76,17 +76,17 @@ const (
 	blockBits = 12
 )
 
-// errNewerRules means that the rules in force have a version that this program does not know.
-var errNewerRules = errors.New("the journal follows newer rules")
+// ErrNewerRules means that the rules in force have a version that this program does not know.
+var ErrNewerRules = errors.New("the journal follows newer rules")
 
-// checkRules returns an error of kind errNewerRules if version is newer than the rules of this
+// checkRules returns an error of kind ErrNewerRules if version is newer than the rules of this
 // program.
 func checkRules(version uint32) error {
 	if version <= notify.RulesVersion {
 		return nil
 	}
 	return fmt.Errorf("%w: version %d, and this program has versions up to %d; start a newer program, or the one that ran here last",
-		errNewerRules, version, notify.RulesVersion)
+		ErrNewerRules, version, notify.RulesVersion)
 }
 
 // Rules returns the version of the rules in force, 0 in a store without entries.

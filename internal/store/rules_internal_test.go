@@ -74,7 +74,7 @@ func TestNewerRulesAreRefused(t *testing.T) {
 	_, _, err = s.Apply(1, notify.Stamp(now, notify.Generation{ID: 1, Rules: notify.RulesVersion}))
 	require.NoError(t, err)
 	_, _, err = s.Apply(2, notify.Stamp(now, notify.Generation{ID: 2, Rules: notify.RulesVersion + 1}))
-	require.ErrorIs(t, err, errNewerRules)
+	require.ErrorIs(t, err, ErrNewerRules)
 	assert.ErrorContains(t, err, "version 2, and this program has versions up to 1")
 	require.NoError(t, s.Close())
 
@@ -88,7 +88,7 @@ func TestNewerRulesAreRefused(t *testing.T) {
 	before, err := fs.List(s.path())
 	require.NoError(t, err)
 	_, err = openRules(t, fs)
-	require.ErrorIs(t, err, errNewerRules)
+	require.ErrorIs(t, err, ErrNewerRules)
 	after, err := fs.List(s.path())
 	require.NoError(t, err)
 	assert.ElementsMatch(t, before, after, "no file was written")
