@@ -34,7 +34,7 @@ type commands struct {
 	Demo       demoCommand    `cmd:"" help:"Run the service with a random secret and a demo page; needs no settings."`
 	Token      tokenCommand   `cmd:"" help:"Sign a token with the configured secret."`
 	Key        keyCommand     `cmd:"" help:"Make API keys for backends."`
-	Send       sendCommand    `cmd:"" help:"Publish a notification to users or to everyone."`
+	Send       sendCommand    `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
 	Listen     listenCommand  `cmd:"" help:"Connect as a user and print the notifications."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
 	Cluster    clusterCommand `cmd:"" help:"Operate a cluster."`

@@ -148,7 +148,9 @@ func (l *listener) printChange(data []byte) error {
 type notification struct {
 	Time, Type, Title, Body string
 
-	Data json.RawMessage
+	Data    json.RawMessage
+	URL     string
+	Actions []action
 }
 
 func (n notification) String() string {
@@ -164,6 +166,12 @@ func (n notification) String() string {
 	}
 	if len(n.Data) > 0 {
 		parts = append(parts, string(n.Data))
+	}
+	if n.URL != "" {
+		parts = append(parts, "→ "+n.URL)
+	}
+	for _, a := range n.Actions {
+		parts = append(parts, "["+a.Title+" → "+a.URL+"]")
 	}
 	return printable(strings.Join(parts, "  "))
 }

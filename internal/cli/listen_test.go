@@ -89,7 +89,7 @@ func (s *sockets) cursors() string {
 const (
 	welcome = `{"event":"welcome","cursor":"c1","data":{"user":"ada"}}`
 	first   = `{"event":"notification","cursor":"c2","data":{"id":"1","type":"greeting","title":"Hi\u001b[2J","body":"there","data":{"n":12345678901234567890},"time":"2026-12-01T09:00:00.000Z"}}`
-	second  = `{"event":"notification","cursor":"c3","data":{"id":"2","type":"greeting","title":"Again","time":"2026-12-01T09:00:01.000Z"}}`
+	second  = `{"event":"notification","cursor":"c3","data":{"id":"2","type":"greeting","title":"Again","url":"/issues/42","actions":[{"title":"Re\u001bply","url":"/issues/42#reply"}],"time":"2026-12-01T09:00:01.000Z"}}`
 	live    = `{"event":"live","data":{}}`
 	unknown = `{"event":"weather","data":{"title":7}}`
 )
@@ -107,6 +107,9 @@ func TestListenResumesFromItsCursor(t *testing.T) {
 	}
 	if n := strings.Count(got.stdout, "\n"); n != 2 || !strings.Contains(got.stdout, "Again") {
 		t.Errorf("printed %q, want two notifications", got.stdout)
+	}
+	if want := "Again  → /issues/42  [Re\ufffdply → /issues/42#reply]\n"; !strings.Contains(got.stdout, want) {
+		t.Errorf("printed %q, want the url and the action", got.stdout)
 	}
 	if strings.ContainsRune(got.stdout, '\x1b') || strings.Contains(got.stdout+got.stderr, "tok.e.n") {
 		t.Errorf("output %q %q", got.stdout, got.stderr)

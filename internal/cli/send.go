@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,23 +15,33 @@ import (
 type sendCommand struct {
 	client
 
-	User      []string      `sep:"none" placeholder:"USER" help:"user to publish to; may be repeated"`
-	All       bool          `help:"publish to everyone; requires the scope notify:broadcast"`
-	Type      string        `required:"" placeholder:"TYPE" help:"type of the notification, such as comment.created"`
-	Title     string        `placeholder:"TEXT" help:"title"`
-	Body      string        `placeholder:"TEXT" help:"text"`
-	Data      string        `placeholder:"JSON" help:"a JSON object for the receiving application"`
-	TTL       time.Duration `placeholder:"DURATION" help:"time after which it disappears from inboxes, such as 1h"`
-	Priority  string        `enum:"low,normal,high," default:"" placeholder:"low|normal|high" help:"priority (default: normal)"`
-	Ephemeral bool          `help:"deliver to open connections only and do not store it"`
-	Key       string        `placeholder:"KEY" help:"idempotency key (default: a new one, so that a retry does not publish twice)"`
+	User        []string      `sep:"none" placeholder:"USER" help:"user to publish to; may be repeated"`
+	Topic       []string      `sep:"none" placeholder:"TOPIC" help:"topic to publish to; may be repeated"`
+	All         bool          `help:"publish to everyone; requires the scope notify:broadcast"`
+	Except      []string      `sep:"none" placeholder:"USER" help:"with --topic or --all: user who does not get it; may be repeated"`
+	Type        string        `required:"" placeholder:"TYPE" help:"type of the notification, such as comment.created"`
+	Title       string        `placeholder:"TEXT" help:"title"`
+	Body        string        `placeholder:"TEXT" help:"text"`
+	Data        string        `placeholder:"JSON" help:"a JSON object for the receiving application"`
+	Link        string        `placeholder:"URL" help:"the url of the notification, where a click leads: an http or https URL, or a path such as /issues/42"`
+	Action      []string      `sep:"none" placeholder:"TITLE=URL" help:"further link, such as Reply=/issues/42#reply; up to three times"`
+	TTL         time.Duration `placeholder:"DURATION" help:"time after which it disappears from inboxes, such as 1h"`
+	CollapseKey string        `placeholder:"KEY" help:"replace the previous notification with this key"`
+	DeliverAt   string        `placeholder:"TIME" help:"deliver it at this time, such as 2026-12-01T09:00:00Z, or after a duration, such as 1h30m"`
+	Priority    string        `enum:"low,normal,high," default:"" placeholder:"low|normal|high" help:"priority (default: normal)"`
+	Ephemeral   bool          `help:"deliver to open connections only and do not store it"`
+	Silent      bool          `help:"never push it to devices without a connection"`
+	Key         string        `placeholder:"KEY" help:"idempotency key (default: a new one, so that a retry does not publish twice)"`
 }
 
 // Run publishes the notification and prints the answer of the service.
 func (c *sendCommand) Run(t *terminal) error {
-	body, err := c.draft()
+	body, err := c.draft(time.Now())
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(c.URL, "/") {
+		return usagef("--url is the URL of the service; set the url of the notification with --link")
 	}
 	base, token, err := c.resolve(t)
 	if err != nil {
@@ -48,37 +57,6 @@ func (c *sendCommand) Run(t *terminal) error {
 	}
 	_, err = fmt.Fprintln(t.stdout, printable(string(bytes.TrimSpace(answer))))
 	return err
-}
-
-// draft returns the body of POST /notify. It checks only the form of the flags; the
-// service checks the values.
-func (c *sendCommand) draft() ([]byte, error) {
-	if c.All == (len(c.User) > 0) {
-		return nil, usagef("set either --user or --all")
-	}
-	if c.TTL%time.Second != 0 || c.TTL < 0 {
-		return nil, usagef("--ttl: %s is not a number of whole seconds", c.TTL)
-	}
-	if c.Data != "" && (!json.Valid([]byte(c.Data)) || !strings.HasPrefix(strings.TrimSpace(c.Data), "{")) {
-		return nil, usagef("--data: must be a JSON object")
-	}
-	type audience struct {
-		Users []string `json:"users,omitempty"`
-		All   bool     `json:"all,omitempty"`
-	}
-	return json.Marshal(struct {
-		To        audience        `json:"to"`
-		Type      string          `json:"type"`
-		Title     string          `json:"title,omitempty"`
-		Body      string          `json:"body,omitempty"`
-		Data      json.RawMessage `json:"data,omitempty"`
-		TTL       int64           `json:"ttl,omitempty"`
-		Priority  string          `json:"priority,omitempty"`
-		Ephemeral bool            `json:"ephemeral,omitempty"`
-	}{
-		audience{c.User, c.All},
-		c.Type, c.Title, c.Body, json.RawMessage(c.Data), int64(c.TTL / time.Second), c.Priority, c.Ephemeral,
-	})
 }
 
 // maxAttempts is the maximum number of attempts to publish.

@@ -1,12 +1,14 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // service answers POST /notify from a list, one after another.
@@ -83,6 +85,32 @@ func TestSendToAll(t *testing.T) {
 	}
 }
 
+func TestSendWithEveryMember(t *testing.T) {
+	s := serve(t, answer{202, "", stored})
+	send := []string{"send", "--url", s.URL, "--token", "t", "--type", "a"}
+	bellhop(t, nil, append(send, "--topic", "project.7", "--topic", "a,b", "--except", "ada", "--except", "g,h",
+		"--link", "/issues/42", "--action", "Reply=/issues/42?a=b#reply", "--action", "Mute, please=https://example.com",
+		"--silent", "--collapse-key", "issue-42", "--deliver-at", "2026-12-01T09:00:00+01:00")...).want(t, 0)
+	before := time.Now()
+	bellhop(t, nil, append(send, "--all", "--except", "ada", "--deliver-at", "1h30m")...).want(t, 0)
+	after := time.Now()
+	want := `{"to":{"topics":["project.7","a,b"],"except":["ada","g,h"]},"type":"a","url":"/issues/42",` +
+		`"actions":[{"title":"Reply","url":"/issues/42?a=b#reply"},{"title":"Mute, please","url":"https://example.com"}],` +
+		`"collapse_key":"issue-42","deliver_at":"2026-12-01T09:00:00+01:00","silent":true}`
+	r := s.requests()
+	if len(r) != 2 || r[0].body != want {
+		t.Fatalf("asked %+v\nwant %s", r, want)
+	}
+	var later struct {
+		DeliverAt time.Time `json:"deliver_at"`
+	}
+	err := json.Unmarshal([]byte(r[1].body), &later)
+	at := later.DeliverAt.Add(-90 * time.Minute)
+	if err != nil || at.Before(before.Truncate(0)) || at.After(after.Truncate(0)) {
+		t.Errorf("asked %s (%v)", r[1].body, err)
+	}
+}
+
 func TestSendRetriesWithOneKey(t *testing.T) {
 	s := serve(t,
 		answer{503, "0", `{"type":"urn:bellhop:problem:outcome-unknown","status":503}`},
@@ -144,6 +172,11 @@ func TestSendUsage(t *testing.T) {
 		"no type":      {"--token", "t", "--all"},
 		"data":         {"--token", "t", "--type", "a", "--all", "--data", "[1]"},
 		"ttl":          {"--token", "t", "--type", "a", "--all", "--ttl", "1500ms"},
+		"user, topic":  {"--token", "t", "--type", "a", "--user", "ada", "--topic", "news"},
+		"action":       {"--token", "t", "--type", "a", "--all", "--action", "Reply"},
+		"deliver at":   {"--token", "t", "--type", "a", "--all", "--deliver-at", "tomorrow"},
+		"in the past":  {"--token", "t", "--type", "a", "--all", "--deliver-at", "-1h"},
+		"link as url":  {"--token", "t", "--type", "a", "--all", "--url", "/issues/42"},
 		"priority":     {"--token", "t", "--type", "a", "--all", "--priority", "urgent"},
 		"url":          {"--token", "t", "--type", "a", "--all", "--url", "localhost:8080"},
 		"url password": {"--token", "t", "--type", "a", "--all", "--url", "http://u:" + password + "@localhost"},
