@@ -159,11 +159,11 @@ func (j *Cluster) Ready() error {
 // after another, each when the one before is applied, so that they keep their order. If one
 // fails, the rest are not sent.
 func (j *Cluster) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
 	if err := j.health.stoppedBy(); err != nil {
 		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "this node has stopped following the journal"))
 	}
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
 	verdicts := make([]notify.Verdict, 0, len(entries))
 	for len(entries) > 0 {
 		p := j.encode(entries)
@@ -202,7 +202,7 @@ func (j *Cluster) encode(entries []notify.Entry) *pending {
 // appendPart appends the entries of p, which share one message. An error means that none was
 // applied.
 func (j *Cluster) appendPart(ctx context.Context, p *pending) ([]notify.Verdict, error) {
-	if most := j.o.Conn.MaxPayload(); most > 0 && int64(len(p.encoded)+messageOverhead) > most {
+	if most := j.health.conn.Load().maxPayload; most > 0 && int64(len(p.encoded)+messageOverhead) > most {
 		return nil, notify.Errorf(notify.ErrUnavailable, "the entry is larger than the messages that the servers of the journal accept")
 	}
 	p.deadline, _ = ctx.Deadline()

@@ -30,14 +30,14 @@ const (
 // health says whether this node follows the journal closely. Setters of its fields are
 // called by the follower and the applier; run evaluates them.
 type health struct {
-	connected func() bool
-	reconnect func() error // to another server
-	lastError func() error // of the connection
+	look      func() connState // may wait for the connection
+	reconnect func() error     // to another server
 	stream    string
 	cutOff    func(error)
 	logger    *slog.Logger
 
-	verdict atomic.Pointer[error] // of ready; nil: ready
+	verdict atomic.Pointer[error]     // of ready; nil: ready
+	conn    atomic.Pointer[connState] // from look; not nil
 
 	mu       sync.Mutex // guards all below
 	follows  bool
@@ -58,8 +58,15 @@ type health struct {
 	clockWrong bool
 }
 
+// refresh asks the connection for its state.
+func (h *health) refresh() {
+	s := h.look()
+	h.conn.Store(&s)
+}
+
 func newHealth(o ClusterOptions) *health {
-	h := &health{connected: o.Conn.IsConnected, reconnect: o.Conn.ForceReconnect, lastError: o.Conn.LastError, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
+	h := &health{look: func() connState { return lookAt(o.Conn) }, reconnect: o.Conn.ForceReconnect, stream: o.Stream, cutOff: o.CutOff, logger: o.Logger, lost: time.Now()}
+	h.refresh()
 	starting := unavailable("this node has not reached the journal yet")
 	h.verdict.Store(&starting)
 	return h
@@ -195,6 +202,14 @@ func (h *health) isClockWrong() bool {
 
 // run evaluates the state until ctx ends, and calls cutOff.
 func (h *health) run(ctx context.Context) {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		for ctx.Err() == nil {
+			h.refresh()
+			sleep(ctx, checkEvery)
+		}
+	})
 	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -226,7 +241,7 @@ func (h *health) leaves(now time.Time) bool {
 	if errors.Is(h.cause, ErrStream) || errors.Is(h.cause, ErrNoStream) {
 		return false
 	}
-	if h.final != nil || now.Sub(since) < silentAfter || now.Sub(h.left) < leaveEvery || !h.connected() {
+	if h.final != nil || now.Sub(since) < silentAfter || now.Sub(h.left) < leaveEvery || !h.conn.Load().connected {
 		return false
 	}
 	h.logger.Warn("no message comes back from the stream; connecting to another NATS server", "stream", h.stream, "silent", now.Sub(since).String())
@@ -259,11 +274,10 @@ var (
 )
 
 func (h *health) causeLocked() error {
-	switch {
-	case !h.connected():
-		if err := h.lastError(); err != nil {
-			return fmt.Errorf("%w: %w", errNotConnected, err)
-		}
+	switch conn := h.conn.Load(); {
+	case !conn.connected && conn.err != nil:
+		return fmt.Errorf("%w: %w", errNotConnected, conn.err)
+	case !conn.connected:
 		return errNotConnected
 	case h.cause != nil:
 		return h.cause
@@ -272,7 +286,7 @@ func (h *health) causeLocked() error {
 }
 
 func (h *health) checkLocked(now time.Time) {
-	switch connected := h.follows && h.connected(); {
+	switch connected := h.follows && h.conn.Load().connected; {
 	case connected && now.Sub(h.arrived) < silentAfter:
 		h.lost = time.Time{}
 	case !h.lost.IsZero():
@@ -358,10 +372,7 @@ type ClusterStatus struct {
 // Status returns the state of this node.
 func (j *Cluster) Status() ClusterStatus {
 	h := j.health
-	s := ClusterStatus{Sequence: j.Durable(), Position: j.Position(), Fault: j.Ready(), Witness: j.witnesses.result()}
-	if h.connected() {
-		s.Server = j.o.Conn.ConnectedUrlRedacted()
-	}
+	s := ClusterStatus{Sequence: j.Durable(), Position: j.Position(), Fault: j.Ready(), Witness: j.witnesses.result(), Server: h.conn.Load().server}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Lag, s.Ahead, s.Stopped = h.lagLocked(time.Now()), h.skew, h.final

@@ -1,8 +1,10 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,22 +18,22 @@ import (
 // healthRig is the health of a node with a connection that can be cut.
 type healthRig struct {
 	*health
-	connected bool
-	cutOffs   []error
+	cutOffs []error
 }
 
 func newHealthRig() *healthRig {
-	r := &healthRig{connected: true}
+	r := &healthRig{}
 	r.health = &health{
-		connected: func() bool { return r.connected },
-		lastError: func() error { return nil },
-		cutOff:    func(err error) { r.cutOffs = append(r.cutOffs, err) },
-		logger:    slog.New(slog.DiscardHandler),
-		lost:      time.Now(),
+		cutOff: func(err error) { r.cutOffs = append(r.cutOffs, err) },
+		logger: slog.New(slog.DiscardHandler),
+		lost:   time.Now(),
 	}
+	r.connected(true)
 	r.checkNow()
 	return r
 }
+
+func (r *healthRig) connected(is bool) { r.conn.Store(&connState{connected: is}) }
 
 // checkNow does what run does at each tick.
 func (r *healthRig) checkNow() {
@@ -65,10 +67,10 @@ func TestANodeIsReadyWhileItFollows(t *testing.T) {
 		r.pass(time.Second)
 		require.NoError(t, r.ready(), "an interruption of a second")
 		r.following()
-		r.connected = false
+		r.connected(false)
 		r.pass(3 * time.Second)
 		require.ErrorContains(t, r.ready(), "no connection to NATS")
-		r.connected = true
+		r.connected(true)
 		r.following()
 		require.NoError(t, r.ready())
 		assert.Empty(t, r.cutOffs)
@@ -115,9 +117,30 @@ func TestANodeLeavesAServerThroughWhichItCannotFollow(t *testing.T) {
 		r.pass(time.Minute)
 		assert.False(t, r.leaves(time.Now()), "another server would say the same")
 		r.notFollowing(errNoMajority)
-		r.connected = false
+		r.connected(false)
 		r.pass(time.Minute)
 		assert.False(t, r.leaves(time.Now()), "it has none")
+	})
+}
+
+// While a connection dials, it answers no questions. The node turns unready even so.
+func TestAConnectionThatDialsHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newHealthRig()
+		ctx, cancel := context.WithCancel(t.Context())
+		r.look = func() connState {
+			sleep(ctx, time.Hour)
+			return connState{}
+		}
+		var running sync.WaitGroup
+		running.Go(func() { r.run(ctx) })
+		r.following()
+		r.notFollowing(errors.New("a fault"))
+		time.Sleep(3 * time.Second)
+		require.ErrorContains(t, r.ready(), "cut off")
+		require.NoError(t, r.stoppedBy())
+		cancel()
+		running.Wait()
 	})
 }
 
@@ -129,12 +152,12 @@ func TestANodeThatIsCutOff(t *testing.T) {
 		assert.Empty(t, r.cutOffs, "it had no connections yet")
 		r.following()
 		for outage := 1; outage <= 2; outage++ {
-			r.connected = false
+			r.connected(false)
 			r.pass(29 * time.Second)
 			assert.Len(t, r.cutOffs, outage-1)
 			r.pass(time.Minute)
 			assert.Len(t, r.cutOffs, outage)
-			r.connected = true
+			r.connected(true)
 			r.following()
 			r.pass(time.Second)
 		}

@@ -200,3 +200,20 @@ func (l *connLog) isRepeated(err error) bool {
 	l.refused[err.Error()] = true
 	return repeated
 }
+
+// connState is the state of the connection to NATS. A connection is locked while it dials, for up
+// to dialTimeout, and a caller waits. So one goroutine asks it, and the others read the
+// answer: publishers have their answer in time, and a node turns unready in time.
+type connState struct {
+	connected  bool
+	err        error  // the last one, if it is not connected
+	server     string // URL, if it is connected
+	maxPayload int64  // of a message, if it is connected; 0: not known
+}
+
+func lookAt(c *nats.Conn) connState {
+	if !c.IsConnected() {
+		return connState{err: c.LastError()}
+	}
+	return connState{connected: true, server: c.ConnectedUrlRedacted(), maxPayload: c.MaxPayload()}
+}
