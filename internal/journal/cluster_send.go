@@ -331,7 +331,13 @@ const (
 // isFull reports whether the stream, or the disk that the account may use, is full.
 func isFull(err error) bool {
 	var refused *jetstream.APIError
-	return errors.As(err, &refused) && (refused.ErrorCode == errCodeStoreFailed || refused.ErrorCode == errCodeAccountLimit)
+	return errors.As(err, &refused) && (refused.ErrorCode == errCodeStoreFailed && !isStopping(refused) || refused.ErrorCode == errCodeAccountLimit)
+}
+
+// isStopping reports whether a leader has refused a message since it was stopping. Other servers
+// may have stored it before.
+func isStopping(refused *jetstream.APIError) bool {
+	return refused.ErrorCode == errCodeStoreFailed && strings.Contains(refused.Description, "store is closed")
 }
 
 // errCodeDuplicateInProgress is JetStream's code for a message whose ID is that of one that
@@ -342,7 +348,7 @@ const errCodeDuplicateInProgress = 10158
 func isRefusal(err error) bool {
 	var refused *jetstream.APIError
 	if errors.As(err, &refused) {
-		return refused.ErrorCode != errCodeDuplicateInProgress
+		return refused.ErrorCode != errCodeDuplicateInProgress && !isStopping(refused)
 	}
 	return errors.Is(err, errNotFollowing) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrHeadersNotSupported) // the last one: not connected yet

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,6 +151,29 @@ func TestOutcomesOfAttempts(t *testing.T) {
 				}
 				s.idle()
 			})
+		})
+	}
+}
+
+// The errors of attempts that were certainly not stored, and of those that may have been.
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		err                    error
+		refusal, full, waiting bool
+	}{
+		"stream is full":      {&jetstream.APIError{Code: 503, ErrorCode: errCodeStoreFailed, Description: "maximum bytes exceeded"}, true, true, false},
+		"account is full":     {&jetstream.APIError{Code: 503, ErrorCode: errCodeAccountLimit, Description: "resource limits exceeded for account"}, true, true, false},
+		"leader is stopping":  {&jetstream.APIError{Code: 503, ErrorCode: errCodeStoreFailed, Description: "store is closed"}, false, false, true},
+		"is being stored":     {&jetstream.APIError{Code: 409, ErrorCode: errCodeDuplicateInProgress}, false, false, false},
+		"no leader":           {jetstream.ErrNoStreamResponse, true, false, true},
+		"no answer":           {context.DeadlineExceeded, false, false, true},
+		"stream not followed": {errNotFollowing, true, false, true},
+		"too large":           {nats.ErrMaxPayload, true, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, c.refusal, isRefusal(c.err), "refusal")
+			assert.Equal(t, c.full, isFull(c.err), "full")
+			assert.Equal(t, c.waiting, isTemporary(c.err), "temporary")
 		})
 	}
 }
