@@ -38,8 +38,9 @@ func (l *listeners) servers() []*http.Server { return []*http.Server{l.publicSer
 func (s *node) listen(ctx context.Context) error {
 	l := &s.listeners
 	var config net.ListenConfig
+	public := net.ListenConfig{Control: endVanished}
 	var err error
-	if l.public, err = config.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
+	if l.public, err = public.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
 		return fmt.Errorf("open the public listener: %w", err)
 	}
 	l.public = nowait.Listen(l.public)
