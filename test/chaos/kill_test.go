@@ -59,9 +59,7 @@ func TestKillUnderLoad(t *testing.T) {
 	total := traffic.Outcome{}
 	for i := range journal {
 		require.Equal(t, journal[i].accepted, got[i], "publisher %d", i)
-		o := compare(journal[i].accepted, got[i])
-		total.Acknowledged, total.Lost = total.Acknowledged+o.Acknowledged, total.Lost+o.Lost
-		total.Repeated, total.Reordered = total.Repeated+o.Repeated, total.Reordered+o.Reordered
+		add(&total, compare(journal[i].accepted, got[i]))
 	}
 	record(t, result{
 		fault: fmt.Sprintf("killed %d times", kills), load: fmt.Sprintf("%d publishers without a pause", publishers),

@@ -62,15 +62,8 @@ func record(t *testing.T, r result) {
 	assert.Zero(t, r.Repeated, "repeated")
 	assert.Zero(t, r.Reordered, "reordered")
 	assert.NotZero(t, r.Acknowledged, "acknowledged")
-	recovery := fmt.Sprintf("%.1f s", r.recovery.Seconds())
-	switch {
-	case r.recovery == 0:
-		recovery = "none"
-	case r.recovery == byHand:
-		recovery = "by hand"
-	}
 	row := fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s | %s | %s |\n",
-		r.fault, r.load, r.Acknowledged, r.Lost, r.Repeated, r.Reordered, r.announced, recovery, time.Now().Format(time.DateOnly))
+		r.fault, r.load, r.Acknowledged, r.Lost, r.Repeated, r.Reordered, r.announced, recoveryText(r.recovery), time.Now().Format(time.DateOnly))
 	t.Log(strings.TrimSpace(row))
 	table.mu.Lock()
 	defer table.mu.Unlock()
@@ -78,6 +71,16 @@ func record(t *testing.T, r result) {
 		table.rows = map[string]string{}
 	}
 	table.rows[r.fault] = row
+}
+
+func recoveryText(d time.Duration) string {
+	if d == 0 {
+		return "none"
+	}
+	if d == byHand {
+		return "by hand"
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
 const page = "README.md"
@@ -117,6 +120,13 @@ func (p *process) load(o traffic.Options) *traffic.Load {
 	o.Token = func(user string, scopes ...notify.Scope) string { return token(p.t, user, scopes...) }
 	o.URLs = func() []string { return []string{*p.public.Load()} }
 	return traffic.Start(p.t, o)
+}
+
+// add adds the counts of another outcome to o.
+func add(o *traffic.Outcome, other traffic.Outcome) {
+	o.Acknowledged, o.Refused = o.Acknowledged+other.Acknowledged, o.Refused+other.Refused
+	o.Lost, o.Repeated = o.Lost+other.Lost, o.Repeated+other.Repeated
+	o.Reordered, o.Announced = o.Reordered+other.Reordered, o.Announced+other.Announced
 }
 
 // compare compares the numbers that one publisher published and got 202 for with those that
