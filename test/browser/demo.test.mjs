@@ -65,6 +65,25 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await eventually(async () => new Set(await demo.grace.titles()).size, 2);
   });
 
+  it("shows the links of an example, and where they lead", async (t) => {
+    const { demo, page } = await open(t, { expectsErrors: true }); // the browser logs the 422
+    await page.getByRole("button", { name: "Comment", exact: true }).click();
+    assert.equal((await demo.send("ada")).status, 202);
+    await demo.ada.element.getByRole("link", { name: "Reply" }).click();
+    await eventually(() => demo.ada.statusText(), "Followed the link to /#/drafts/7/reply");
+    await demo.ada.element.getByRole("link", { name: "Edith commented" }).click();
+    await eventually(() => demo.ada.statusText(), "Followed the link to /#/drafts/7");
+    assert.equal(new URL(page.url()).hash, "");
+
+    await page.locator("[name=url]").fill("javascript:alert(1)");
+    assert.equal((await demo.send("ada")).status, 422);
+    await page.locator(".field", { has: page.locator("[name=url]") }).getByText("must be an absolute URL").waitFor();
+    await page.locator("[name=url]").fill("");
+    await demo.send("ada", { title: "no links" });
+    await eventually(async () => (await demo.ada.titles())[0], "no links");
+    assert.equal(await demo.ada.element.getByRole("link").count(), 3, "those of the example");
+  });
+
   it("delivers what Grace missed while offline, in order and once", async (t) => {
     const { demo, page } = await open(t);
     await demo.send("all", { title: "before" });
@@ -236,7 +255,7 @@ describe("the demo page", { timeout: 600_000 }, () => {
   });
 
   it("provides the screenshot for the README", async (t) => {
-    const { demo, page } = await open(t, { colorScheme: "light", viewport: { width: 1200, height: 885 }, deviceScaleFactor: 1.2 });
+    const { demo, page } = await open(t, { colorScheme: "light", viewport: { width: 1200, height: 975 }, deviceScaleFactor: 1.2 });
     await fillLists(demo);
     await page.mouse.move(2, 2);
     await page.evaluate(() => document.activeElement.blur());

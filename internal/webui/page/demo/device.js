@@ -49,7 +49,16 @@ export class Device {
       empty: "No notifications yet.",
       arrived: `${this.#name}: {}`,
     };
+    // An application would show the page that a link leads to. The demo has no other pages.
+    this.#parts.inbox.addEventListener("bellhop-select", (event) => this.#visit(event, event.detail.url));
+    this.#parts.inbox.addEventListener("bellhop-action", (event) => this.#visit(event, event.detail.action.url));
     part(".toggle").addEventListener("click", () => (this.#isClosed() ? this.#reconnect() : this.#leave()));
+  }
+
+  #visit(event, url) {
+    if (!url) return;
+    event.preventDefault();
+    this.#showStory(`Followed the link to ${url}`);
   }
 
   #isClosed() {

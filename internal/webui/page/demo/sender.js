@@ -4,12 +4,18 @@ import { icon } from "./draw.js";
 
 const EXAMPLES = [
   { name: "Bar", type: "bar.opens", title: "The lobby bar opens at six", body: "The first drink is on the house.", priority: "low" },
-  { name: "Comment", type: "comment.created", title: "Edith commented on your draft", body: "“Lovely. Ship it before lunch?”", priority: "normal" },
-  { name: "Deploy", type: "deploy.finished", title: "Deploy 214 is live", body: "All 38 checks passed in 4 min 12 s.", priority: "normal" },
-  { name: "Alarm", type: "disk.filling", title: "Disk on db-2 is 91 % full", body: "At this pace it is full by 18:40.", priority: "high" },
+  {
+    name: "Comment", type: "comment.created", title: "Edith commented on your draft", body: "“Lovely. Ship it before lunch?”", priority: "normal",
+    url: "/#/drafts/7", actions: [{ title: "Reply", url: "/#/drafts/7/reply" }, { title: "All comments", url: "/#/drafts/7/comments" }],
+  },
+  { name: "Deploy", type: "deploy.finished", title: "Deploy 214 is live", body: "All 38 checks passed in 4 min 12 s.", priority: "normal", url: "/#/deploys/214" },
+  {
+    name: "Alarm", type: "disk.filling", title: "Disk on db-2 is 91 % full", body: "At this pace it is full by 18:40.", priority: "high",
+    url: "/#/hosts/db-2", actions: [{ title: "Clean up now", url: "/#/hosts/db-2/cleanup" }],
+  },
 ];
 
-const FIELDS = ["type", "title", "body", "priority"];
+const FIELDS = ["type", "title", "body", "url", "priority"];
 
 export class Sender {
   onChange = () => {};
@@ -17,6 +23,7 @@ export class Sender {
   #answer;
   #options;
   #next = 0; // index of the example in the form
+  #actions; // of the example in the form, until the user changes it
   #untouched = true; // until the user selects an example or types, each send fills in the next example
 
   constructor(form, options) {
@@ -44,6 +51,7 @@ export class Sender {
       const value = this.#form.elements[name].value;
       if (value !== "" && !(name === "priority" && value === "normal")) draft[name] = value;
     }
+    if (this.#actions) draft.actions = this.#actions;
     return draft;
   }
 
@@ -63,7 +71,8 @@ export class Sender {
 
   #fill(i) {
     this.#next = i;
-    for (const name of FIELDS) this.#form.elements[name].value = EXAMPLES[i][name];
+    for (const name of FIELDS) this.#form.elements[name].value = EXAMPLES[i][name] ?? "";
+    this.#actions = EXAMPLES[i].actions;
     this.#press(i);
     this.#clearFaults();
     this.onChange(this.draft());
@@ -71,6 +80,7 @@ export class Sender {
 
   #touch() {
     this.#untouched = false;
+    this.#actions = undefined;
     this.#press(-1);
   }
 
