@@ -11,8 +11,8 @@ export const ENGINES = { Chromium: startChromium, Firefox: startFirefox, WebKit:
 /** Returns the expression that calls fn with these arguments in a page. */
 const call = (fn, args) => `(${fn})(...${JSON.stringify(args)})`;
 
-/** Returns a tab of a browser. run calls a function in its page and returns the resolved result. */
-const tab = (evaluate, go, close) => ({ run: (fn, ...args) => evaluate(call(fn, args)), go, close });
+/** Returns a tab of a browser. run calls a function in its page and returns the resolved result. page is that of the library, if there is one. */
+const tab = (evaluate, go, close, page) => ({ run: (fn, ...args) => evaluate(call(fn, args)), go, close, page });
 
 async function startChromium() {
   const browser = await startBrowser();
@@ -22,7 +22,7 @@ async function startChromium() {
       const open = async (url) => {
         const page = await context.newPage();
         await page.goto(url);
-        return tab((text) => page.evaluate(text), (to) => page.goto(to), () => page.close());
+        return tab((text) => page.evaluate(text), (to) => page.goto(to), () => page.close(), page);
       };
       return { open, close: () => context.close() };
     },
@@ -43,7 +43,7 @@ async function startFirefox() {
       const open = async (url) => {
         const page = await context.newPage();
         await page.goto(url);
-        return tab((text) => page.evaluate(text), (to) => page.goto(to), () => page.close());
+        return tab((text) => page.evaluate(text), (to) => page.goto(to), () => page.close(), page);
       };
       return { open, close: () => context.close() };
     },

@@ -91,6 +91,24 @@ for (const name of chosen) {
       for (const { errors } of [phone, desktop]) assert.deepEqual(await errors(), []);
     });
 
+    it("shows url and actions as links, which mark as read", async (t) => {
+      const { service, device } = await start(t);
+      const page = await openElement(await device(), site, service.origin);
+      await service.publish("one", { url: "/one?a=b", actions: [{ title: "Reply", url: "https://example.com/reply" }] });
+      await page.click("[part=bell]");
+      await eventually(page.titles, ["one*"]);
+      const links = () => page.tab.run(() => [...document.querySelector("bellhop-inbox").shadowRoot.querySelectorAll("a")].map(({ href }) => href));
+      assert.deepEqual(await links(), [`${site.home}/one?a=b`, "https://example.com/reply"]);
+      await page.tab.run(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-action", (event) => {
+        event.preventDefault();
+        window.selected = [event.detail.item.title, event.detail.action.title];
+      }));
+      await page.click("[part=item-action]");
+      await eventually(page.titles, ["one"]);
+      assert.deepEqual(await page.tab.run(() => selected), ["one", "Reply"]);
+      assert.deepEqual(await page.errors(), []);
+    });
+
     it("shares one connection among tabs, and the next tab takes it over", async (t) => {
       const { service, device } = await start(t);
       const browser = await device();
