@@ -28,6 +28,7 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 const secret = "a hostile secret of 32 bytes or more"
@@ -60,6 +61,7 @@ type service struct {
 	admin  string
 	client *http.Client // publishes to the control client, over one connection
 	log    *record
+	logs   *telemetry.Log // as users run it; nil: all lines at all levels, in JSON
 
 	control  *socket
 	received int // notifications of the control client
@@ -68,6 +70,12 @@ type service struct {
 
 // start starts a service with the default settings, as modified by change.
 func start(t *testing.T, change ...func(*config.Config)) *service {
+	t.Helper()
+	return startWith(t, &record{}, nil, change...)
+}
+
+// startWith is start with a log that writes to the record.
+func startWith(t *testing.T, log *record, logs *telemetry.Log, change ...func(*config.Config)) *service {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
@@ -78,7 +86,7 @@ func start(t *testing.T, change ...func(*config.Config)) *service {
 		f(cfg)
 	}
 	s := &service{
-		t: t, cfg: cfg, log: &record{},
+		t: t, cfg: cfg, log: log, logs: logs,
 		client: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}, Timeout: timeout},
 	}
 	s.run()
@@ -96,6 +104,7 @@ func (s *service) run() {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- app.Run(ctx, s.cfg, app.Options{
+			Log:       s.logs,
 			Logger:    slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			Listening: func(public, admin net.Addr) { listening <- [2]net.Addr{public, admin} },
 		})
