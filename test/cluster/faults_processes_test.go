@@ -21,7 +21,7 @@ func processFaults() []fault {
 			l.Grows(t)
 			leader.Start(t)
 		}},
-		{one() + " is paused for " + pause().String(), func(t *testing.T, c *cluster, l *traffic.Load) {
+		{one() + " is paused for " + inWords(pause()), func(t *testing.T, c *cluster, l *traffic.Load) {
 			c.each(t, l, func(s *natsserver.Server) {
 				s.Pause(t)
 				<-time.After(pause()) // of the fault
@@ -77,7 +77,7 @@ func processFaults() []fault {
 				c.waitReady()
 			}
 		}},
-		{"the nodes start without NATS, which is started " + absence().String() + " later", func(t *testing.T, c *cluster, _ *traffic.Load) {
+		{"the nodes start without NATS, which is started " + inWords(absence()) + " later", func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, n := range c.nodes {
 				n.kill(t)
 			}

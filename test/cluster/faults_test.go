@@ -32,6 +32,14 @@ func pause() time.Duration { return duration(12*time.Second, 30*time.Second) }
 // absence is how long there is no NATS server.
 func absence() time.Duration { return duration(20*time.Second, 10*time.Minute) }
 
+// inWords returns a duration for the table.
+func inWords(d time.Duration) string {
+	if d >= time.Minute {
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
+}
+
 func duration(small, large time.Duration) time.Duration {
 	if *full {
 		return large
@@ -81,10 +89,14 @@ func TestFaultsLoseNothing(t *testing.T) {
 			}
 		})
 	}
+	size := ""
+	if *full {
+		size = " -full"
+	}
 	text := fmt.Sprintf("| fault | acknowledged | attempts that failed | lost | repeated | reordered | announced by `reset` | "+
 		"slowest answer | ready again after | remarks |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n%s\n"+
-		"`go test ./test/cluster -run TestFaultsLoseNothing -full=%t -update`, %s, %s.\n",
-		table.String(), *full, time.Now().Format(time.DateOnly), traffic.Machine())
+		"`go test ./test/cluster -run TestFaultsLoseNothing -timeout 60m%s -update`, %s, %s.\n",
+		table.String(), size, time.Now().Format(time.DateOnly), traffic.Machine())
 	t.Log("\n" + text)
 	if *update && !t.Failed() {
 		require.NoError(t, traffic.WriteTable("README.md", text))
