@@ -60,6 +60,7 @@ describe("<bellhop-inbox> in Firefox", { timeout: 300_000 }, () => {
       await eventually(inbox.badge, "2");
       await inbox.click("[part=bell]");
       await eventually(inbox.titles, ["Disk on db-2 is 91 % full*", "Edith commented on your draft*"]);
+      await tab.run(() => Promise.all(document.querySelector("bellhop-inbox").shadowRoot.getAnimations().map(({ finished }) => finished)).then(() => {}));
       await tab.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-firefox-${name}.png`) });
       await audit(tab.page);
       assert.deepEqual(await inbox.errors(), []);
