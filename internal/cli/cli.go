@@ -37,6 +37,8 @@ type commands struct {
 	Send       sendCommand    `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
 	Listen     listenCommand  `cmd:"" help:"Connect as a user and print the notifications."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
+	Backup     backupCommand  `cmd:"" help:"Write a backup of the running service to a file."`
+	Restore    restoreCommand `cmd:"" help:"Restore a backup into an empty data directory."`
 	Cluster    clusterCommand `cmd:"" help:"Operate a cluster."`
 	Config     configCommand  `cmd:"" help:"Print the effective settings and where each came from."`
 	VersionCmd versionCommand `cmd:"" name:"version" help:"Print the version."`

@@ -45,7 +45,7 @@ func (r result) want(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpAndUsage(t *testing.T) {
-	bellhop(t, nil, "--help").want(t, 0, "serve", "demo", "token", "key", "send", "listen", "health", "cluster", "config", "version")
+	bellhop(t, nil, "--help").want(t, 0, "serve", "demo", "token", "key", "send", "listen", "health", "backup", "restore", "cluster", "config", "version")
 	help := bellhop(t, nil, "serve", "--help")
 	help.stdout = strings.Join(strings.Fields(help.stdout), " ") // however it was wrapped
 	help.want(t, 0, "--drain-window=SECONDS", "(BELLHOP_DRAIN_WINDOW, default 20)")

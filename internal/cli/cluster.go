@@ -13,11 +13,9 @@ import (
 )
 
 type clusterStatusCommand struct {
-	Admin string `placeholder:"URL" help:"address of a node's admin listener (default: the configured one, on this machine)"`
-	JSON  bool   `help:"print the answer of the node as JSON"`
+	JSON bool `help:"print the answer of the node as JSON"`
 
-	Config      string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
-	AdminListen string `type:"setting" placeholder:"ADDRESS" help:"address of the admin listener"`
+	admin `embed:""`
 }
 
 // clusterTimeout is the time that a node has to answer: it asks NATS.
@@ -25,19 +23,7 @@ const clusterTimeout = 10 * time.Second
 
 // Run prints the cluster as a node sees it. It fails if a node is not ready.
 func (c *clusterStatusCommand) Run(t *terminal) error {
-	base := c.Admin
-	if base == "" {
-		cfg, err := t.settings(forClient)
-		if err != nil {
-			return err
-		}
-		local := *cfg
-		local.Listen, local.BasePath, local.TLSCertFile = cfg.AdminListen, "", ""
-		if base, err = localURL(&local); err != nil {
-			return err
-		}
-	}
-	base, err := baseURL(base)
+	base, err := c.resolve(t)
 	if err != nil {
 		return err
 	}
