@@ -76,6 +76,7 @@ func (s *node) storeSamples() []telemetry.Sample {
 		{Name: "bellhop_store_compactions_total", Help: "Compactions done.", Value: float64(stats.Compactions), Counter: true},
 		{Name: "bellhop_store_read_amplification", Help: "Number of levels that a read may have to search.", Value: float64(stats.ReadAmplification)},
 		{Name: "bellhop_store_notification_bytes", Help: "Size of the kept notifications, before compression.", Value: float64(usage.Notifications)},
+		{Name: "bellhop_store_removal_bytes", Help: "Size of what is remembered of removed notifications, before compression.", Value: float64(usage.Removals)},
 		{Name: "bellhop_store_other_bytes", Help: "Size of everything else that is kept, before compression: idempotency keys, names, deferred publishes and so on.", Value: float64(usage.Other)},
 		{Name: "bellhop_store_lost_entries", Help: "Entries that were stored once and were found missing at a start.", Value: float64(s.store.Lost())},
 		{Name: "bellhop_journal_sequence", Help: "The last durable sequence.", Value: float64(s.journal.Durable())},

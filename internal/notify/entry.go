@@ -53,7 +53,7 @@ type Publish struct {
 // time. An ephemeral one has no sequence.
 func (e Publish) Notification(seq Sequence, at time.Time) Notification {
 	n := Notification{
-		Sequence: seq, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
+		Sequence: seq, By: e.By, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
 		CollapseKey: e.CollapseKey, Content: e.Content,
 	}
 	if e.TTL > 0 {

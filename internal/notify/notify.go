@@ -66,6 +66,7 @@ type Draft struct {
 // and replay both use it.
 type Notification struct {
 	Sequence Sequence // 0 if it is ephemeral, so that no cursor refers to it
+	By       string   // name of the principal that published it; empty if it was read from a history
 	Time     time.Time
 	Expires  time.Time // zero: it does not expire
 	Audience Audience

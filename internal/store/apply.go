@@ -159,6 +159,9 @@ type txn struct {
 	perEntry    bool         // the changes of each entry are written to the batch before the next entry
 
 	recounts []owner // owners whose readers need new counts because of the current entry
+
+	removing     cause         // why notifications are being removed
+	removedUsers []removedUser // from whose histories the notification was removed that is being removed
 }
 
 // applySafely calls applyAll and turns a panic into ErrNotApplied: any user may have

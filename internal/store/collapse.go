@@ -101,7 +101,7 @@ func (tx *txn) replace(o owner, n *notify.Notification) (id string, removed []ow
 	if b != nil {
 		tx.remove(key)
 		tx.refund(key, len(b))
-		if id, removed, err = tx.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b))); err != nil {
+		if id, removed, err = tx.replaceAt(o, notify.Sequence(binary.BigEndian.Uint64(b)), n.ID()); err != nil {
 			return "", nil, err
 		}
 	}
@@ -110,11 +110,12 @@ func (tx *txn) replace(o owner, n *notify.Notification) (id string, removed []ow
 	return id, removed, nil
 }
 
-func (tx *txn) replaceAt(o owner, seq notify.Sequence) (id string, removed []owner, err error) {
+func (tx *txn) replaceAt(o owner, seq notify.Sequence, by string) (id string, removed []owner, err error) {
 	old, bytes, err := tx.notification(seq)
 	if err != nil {
 		return "", nil, err
 	}
+	tx.removing = cause{status: notify.StatusReplaced, replaced: by}
 	removed, counted, err := tx.removeReplaced(o, &old, bytes)
 	switch {
 	case err != nil || len(removed) == 0:

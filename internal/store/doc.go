@@ -29,7 +29,11 @@
 //
 //	n seq            the notification, or the name of its      Publish, Release; when its last
 //	                 only user, whose item has the record      item is removed
-//	d id             location of the notification with an ID   with n or w
+//	d id             location of the notification with an ID   with n or w; with R
+//	R seq            removal of the notification, after that  when n is deleted; Cleanup
+//	                 the only record besides d
+//	R seq user       its removal from the history of one of   when the item is removed and n
+//	                 several users                            stays; Cleanup
 //	r seq            number of histories that have the         when an item is removed; with n
 //	                 notification, if one has removed it
 //

@@ -9,6 +9,7 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, limit int) error {
 	if limit <= 0 || h.kept <= uint64(limit) {
 		return nil
 	}
+	tx.removing = cause{status: notify.StatusEvicted, reason: notify.ReasonFull}
 	c := notify.InboxChange{Sequence: seq, To: h.owner.readers(), Evicted: true}
 	for i := 0; i < maxEvictions && h.kept > uint64(limit); i++ {
 		n, err := tx.dropOldest(h)

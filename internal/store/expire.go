@@ -35,7 +35,10 @@ func (s *Store) Due(now time.Time, e notify.Cleanup) (bool, error) {
 		due = now.Sub(n.Time) >= e.Retention
 		return false, nil
 	})
-	return due, err
+	if due || err != nil {
+		return due, err
+	}
+	return removalsDue(v, &st, e, now)
 }
 
 // applyCleanup removes expired records, and reports whether there are more.
@@ -56,6 +59,9 @@ func (tx *txn) applyCleanup(e notify.Cleanup) (more bool, err error) {
 		return more, err
 	}
 	more, left, err = tx.enforceRetention(e, left)
+	if err == nil && !more {
+		more, left, err = tx.forgetRemovals(e, left)
+	}
 	if err != nil || !tx.discardsEmpty || left <= 0 {
 		return more, err
 	}
@@ -88,6 +94,7 @@ func (tx *txn) removeRetained(seq notify.Sequence) (owners int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	tx.removing = cause{status: notify.StatusEvicted, reason: notify.ReasonRetention}
 	return len(n.Users) + len(n.Topics), tx.removeAndRecount(&n, bytes, true)
 }
 
@@ -106,6 +113,7 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 		if err != nil {
 			return 0, err
 		}
+		tx.removing = cause{status: notify.StatusExpired}
 		return len(n.Users) + len(n.Topics), tx.removeAndRecount(&n, bytes, false)
 	case kindKey:
 		name := idempotencyKey([32]byte(ref))

@@ -46,3 +46,16 @@ func (s *Store) Unread(r notify.Reader, upTo notify.Sequence) (int, error) {
 	c, err := s.Counts(r, upTo)
 	return c.Unread, err
 }
+
+// CountRemovals returns the size that Usage().Removals must be, by reading the records.
+func (s *Store) CountRemovals() (bytes uint64, err error) {
+	err = each(s.db, []byte{kindRemoval}, endOfKind(kindRemoval), func(k, v []byte) (bool, error) {
+		bytes += recordBytes(k, len(v))
+		r, err := readRemoval(v)
+		if r.id != "" {
+			bytes += locationBytes
+		}
+		return true, err
+	})
+	return bytes, err
+}

@@ -148,6 +148,7 @@ func (m *inboxMachine) cleanUpTightly(t *rapid.T) {
 
 func (m *inboxMachine) check(t *rapid.T) {
 	checkUsage(t, m.store)
+	m.checkFate(t)
 	for _, r := range readers {
 		var all, history []notify.Notification
 		for _, it := range m.model.Inbox(r) {

@@ -116,6 +116,7 @@ func (tx *txn) removeUserItem(o owner, n *notify.Notification, value []byte, ret
 		h.noteRemoved(n)
 	}
 	tx.remove(o.itemKey(n.Sequence))
+	tx.noteRemoved(notify.UserID(o.name), item.itemState)
 	h.count(item.itemState, itemState{seen: 1, read: 1})
 	if tx.discardsEmpty {
 		tx.discardEmpty(h)

@@ -42,6 +42,7 @@ const (
 	kindPruned       = 'j'
 	kindPosition     = 'z'
 	kindHash         = 'Z'
+	kindRemoval      = 'R'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

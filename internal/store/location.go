@@ -22,7 +22,7 @@ func (p location) append(dst []byte) []byte {
 }
 
 // locate returns the location of the notification with an ID; ok is false if no notification
-// has it.
+// has it. There may be only a removal at the location: see locateKept.
 func locate(r pebble.Reader, id string) (p location, ok bool, err error) {
 	b, err := get(r, idKey(id))
 	switch {
@@ -35,6 +35,15 @@ func locate(r pebble.Reader, id string) (p location, ok bool, err error) {
 		return location{deferred: &d}, true, nil
 	}
 	return p, false, errCorrupt
+}
+
+// locateKept is locate for notifications that are not removed.
+func (tx *txn) locateKept(id string) (p location, ok bool, err error) {
+	p, ok, err = locate(tx.batch, id)
+	if err == nil && ok && p.deferred == nil {
+		ok, err = tx.has(sequenceKey(kindNotification, p.sequence))
+	}
+	return p, ok, err
 }
 
 // reaches reports whether b permits all users and topics of the notification at p.

@@ -120,7 +120,7 @@ func sorted(m intervalSet) (all intervalSet) {
 }
 
 func (m *markOp) markOne(id string, found *collected) error {
-	p, ok, err := locate(m.batch, id)
+	p, ok, err := m.locateKept(id)
 	if err != nil || !ok || p.deferred != nil {
 		return err
 	}

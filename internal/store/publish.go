@@ -163,6 +163,9 @@ func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 		}
 		if refs > 1 {
 			tx.set(key, binary.BigEndian.AppendUint64(nil, refs-1))
+			if n.Audience == notify.AudienceUser {
+				tx.recordRemoval(n, true)
+			}
 			return nil
 		}
 	}
@@ -170,11 +173,14 @@ func (tx *txn) dropReference(n *notify.Notification, bytes uint64) error {
 	return nil
 }
 
-// deleteRecord deletes the record of a notification that is in no history any more.
+// deleteRecord deletes the record of a notification that is in no history any more, and records
+// its removal.
 func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
 	tx.remove(sequenceKey(kindNotification, n.Sequence))
-	tx.remove(sequenceKey(kindRefCount, n.Sequence))
-	tx.remove(idKey(n.ID()))
+	if len(n.Users)+len(n.Topics) > 1 {
+		tx.remove(sequenceKey(kindRefCount, n.Sequence))
+	}
+	tx.recordRemoval(n, false)
 	if !n.Expires.IsZero() {
 		tx.remove(notificationExpiryKey(n))
 	}

@@ -8,7 +8,7 @@ import (
 // histories. A deferred notification has no readers yet. If a user or topic of the notification
 // is outside e.Within, the verdict is the same as for an unknown ID.
 func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
-	p, ok, err := locate(tx.batch, e.ID)
+	p, ok, err := tx.locateKept(e.ID)
 	if err == nil && ok {
 		ok, err = tx.reaches(e.Within, p)
 	}
@@ -22,10 +22,15 @@ func (tx *txn) recall(seq notify.Sequence, e notify.Recall) error {
 		if err != nil {
 			return err
 		}
+		published, err := readDeferred(b)
+		if err != nil {
+			return err
+		}
 		tx.removeDeferred(*p.deferred, e.ID, b)
-		tx.remove(idKey(e.ID))
+		tx.recordRecall(seq, &published)
 		return nil
 	}
+	tx.removing = cause{status: notify.StatusRecalled}
 	n, bytes, err := tx.notification(p.sequence)
 	if err != nil {
 		return err

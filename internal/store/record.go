@@ -25,6 +25,7 @@ func appendNotification(dst []byte, n *notify.Notification) []byte {
 	}
 	dst = pack.AppendMillis(dst, n.Time)
 	dst = pack.AppendMillis(dst, n.Expires)
+	dst = pack.AppendString(dst, n.By)
 	dst = pack.AppendNames(dst, n.Users) // without users and topics: everyone
 	return append(dst, n.Content...)
 }
@@ -34,8 +35,8 @@ func readNotification(seq notify.Sequence, b []byte) (notify.Notification, error
 	return readAs(seq, b, true)
 }
 
-// readForReader decodes a notification without its users: a reader must not see the other
-// users, and there may be a thousand.
+// readForReader decodes a notification without its publisher and users: a reader must not see the
+// other users, and there may be a thousand.
 func readForReader(seq notify.Sequence, b []byte) (notify.Notification, error) {
 	return readAs(seq, b, false)
 }
@@ -49,8 +50,10 @@ func readAs(seq notify.Sequence, b []byte, withUsers bool) (notify.Notification,
 		n.Topics = pack.Names[notify.Topic](r)
 	}
 	n.Time, n.Expires = r.Millis(), r.Millis()
+	by := r.Sized()
 	var users int
 	if withUsers {
+		n.By = string(by)
 		n.Users = pack.Names[notify.UserID](r)
 		users = len(n.Users)
 	} else {
@@ -175,6 +178,8 @@ type state struct {
 	bytes uint64          // size of all notifications with their keys
 	other uint64          // size of all other records that grow with use
 
+	removals uint64 // size of the records of removed notifications
+
 	// truncated is the highest truncated sequence of all histories that were discarded. A
 	// reader with an earlier cursor may have a gap.
 	truncated notify.Sequence
@@ -186,12 +191,14 @@ func (s state) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, s.other)
 	dst = binary.AppendUvarint(dst, uint64(s.truncated))
 	dst = pack.AppendMillis(dst, s.time)
-	return binary.AppendUvarint(dst, uint64(s.rules))
+	dst = binary.AppendUvarint(dst, uint64(s.rules))
+	return binary.AppendUvarint(dst, s.removals)
 }
 
 func readState(b []byte) (state, error) {
 	r := pack.NewReader(b)
 	s := state{last: notify.Sequence(r.Uint()), bytes: r.Uint(), other: r.Uint(), truncated: notify.Sequence(r.Uint())}
 	s.time, s.rules = r.Millis(), uint32(r.Uint()) //nolint:gosec // written by append
+	s.removals = r.Uint()
 	return s, r.Err()
 }

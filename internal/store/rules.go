@@ -38,6 +38,12 @@ const (
 	// those that a topic keeps.
 	patternChangesFactor = 32
 
+	// removalLifetime is the time for which the removal of a notification is remembered after
+	// retention would have removed it. minRemovalBytes is the size that removals may have in
+	// any case: about a hundred thousand of them.
+	removalLifetime = 31 * 24 * time.Hour
+	minRemovalBytes = 16 << 20
+
 	// maxEvictions is the maximum of notifications that one publish evicts from a history.
 	// Usually it evicts one, and more after the limit of the history was lowered.
 	maxEvictions = 100

@@ -91,7 +91,7 @@ type Store struct {
 	replicated     bool // see Options
 
 	rules       atomic.Uint32    // in force; copied from the state after each commit
-	usage       [2]atomic.Uint64 // bytes of notifications, and of all else; copied from the state after each commit
+	usage       [3]atomic.Uint64 // bytes of notifications, of all else, and of removals; copied from the state after each commit
 	revocations revocations
 	index       sequenceIndex
 	snapshots   snapshots

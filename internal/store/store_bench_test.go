@@ -41,7 +41,7 @@ func closeStore(b *testing.B, s *store.Store) {
 	}
 }
 
-// publishes returns count publishes, each to one user in turn. The first has the ID idOf(n).
+// publishes returns count publishes of a backend, each to one user in turn. The first has the ID idOf(n).
 func publishes(n, count int) []notify.Entry {
 	entries := make([]notify.Entry, count)
 	for i := range entries {
@@ -49,7 +49,7 @@ func publishes(n, count int) []notify.Entry {
 		id := idOf(n + i)
 		content := `"id":"` + id + `","type":"comment.created","priority":"normal","data":{"issue":42}`
 		entries[i] = notify.Publish{
-			ID: id, Content: []byte(content),
+			By: "key:backend", ID: id, Content: []byte(content),
 			Audience: notify.AudienceUser, Users: []notify.UserID{user}, Keep: 1_000,
 		}
 	}

@@ -42,7 +42,8 @@ func sizeLimitOf(limit int64) sizeLimit { return sizeLimit(max(0, limit)) }
 // exceeded reports whether the oldest notifications must be removed. Other records count
 // with half of the limit at most, so that they cannot displace all notifications.
 func (b sizeLimit) exceeded(s *state) bool {
-	return b > 0 && s.bytes+min(s.other, uint64(b)/2) > uint64(b)
+	others := s.other + min(s.removals, removalLimit(s, b))
+	return b > 0 && s.bytes+min(others, uint64(b)/2) > uint64(b)
 }
 
 // discardsEmpty reports whether histories without notifications must be discarded: other
@@ -60,12 +61,13 @@ func (b sizeLimit) refuses(s *state) bool { return b > 0 && s.other >= uint64(b)
 // Usage is the size of all keys and values in the store, in bytes.
 type Usage struct {
 	Notifications uint64
+	Removals      uint64 // what is remembered of removed notifications
 	Other         uint64
 }
 
 // Usage returns the current usage. It does not read the disk.
 func (s *Store) Usage() Usage {
-	return Usage{Notifications: s.usage[0].Load(), Other: s.usage[1].Load()}
+	return Usage{Notifications: s.usage[0].Load(), Removals: s.usage[2].Load(), Other: s.usage[1].Load()}
 }
 
 // publishState makes parts of the state available to Usage and Rules.
@@ -73,4 +75,5 @@ func (s *Store) publishState() {
 	s.rules.Store(s.state.rules)
 	s.usage[0].Store(s.state.bytes)
 	s.usage[1].Store(s.state.other)
+	s.usage[2].Store(s.state.removals)
 }

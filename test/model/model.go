@@ -26,6 +26,7 @@ type Model struct {
 	keys     map[[32]byte]usedKey
 	removed  map[string]notify.Sequence // by owner: the highest sequence that leaves a gap
 	evicted  []Eviction
+	fates    map[string]map[string]Fate // of removed notifications, by ID and owner
 }
 
 // Item is a notification in the history of one owner: "u:ada", "t:team" or "a", which
@@ -57,6 +58,7 @@ func New() *Model {
 		deferred: map[notify.Sequence]notify.Publish{},
 		keys:     map[[32]byte]usedKey{},
 		removed:  map[string]notify.Sequence{},
+		fates:    map[string]map[string]Fate{},
 	}
 }
 
@@ -74,7 +76,7 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 	case notify.Mark:
 		m.mark(at, e)
 	case notify.Recall:
-		v.Err = m.recall(e.ID)
+		v.Err = m.recall(at, e.ID)
 	case notify.Cleanup:
 		m.cleanUp(at, e)
 		m.Access.cleanUp(at)
@@ -142,6 +144,9 @@ func (m *Model) keep(seq notify.Sequence, at time.Time, e notify.Publish) {
 			if remove && !old.Expired(at) {
 				replaced[it.Owner] = cmp.Or(replaced[it.Owner], old.ID())
 			}
+			if remove {
+				m.note(it, at, Fate{Status: notify.StatusReplaced, ReplacedBy: e.ID})
+			}
 			return remove
 		})
 	}
@@ -166,21 +171,31 @@ func (m *Model) evict(by notify.Sequence, at time.Time, owner string) {
 	i := slices.IndexFunc(m.items, func(it *Item) bool { return it.Owner == owner })
 	old := m.items[i]
 	m.items = slices.Delete(m.items, i, i+1)
+	m.note(old, at, Fate{Status: notify.StatusEvicted, Reason: notify.ReasonFull})
 	m.evicted = append(m.evicted, Eviction{By: by, Owner: owner, ID: old.ID()})
 	if !old.Expired(at) {
 		m.removed[owner] = max(m.removed[owner], old.Sequence)
 	}
 }
 
-func (m *Model) recall(id string) error {
+func (m *Model) recall(at time.Time, id string) error {
+	recalled := Fate{Status: notify.StatusRecalled}
 	for seq, e := range m.deferred {
 		if e.ID == id {
+			for _, o := range ownersOf(&e) {
+				m.noteFate(id, o, Fate{Status: notify.StatusRecalled, At: at})
+			}
 			delete(m.deferred, seq)
 			return nil
 		}
 	}
 	before := len(m.items)
-	m.items = slices.DeleteFunc(m.items, func(it *Item) bool { return it.ID() == id })
+	m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
+		if it.ID() == id {
+			m.note(it, at, recalled)
+		}
+		return it.ID() == id
+	})
 	if len(m.items) == before {
 		return notify.ErrNotFound
 	}
@@ -191,10 +206,16 @@ func (m *Model) recall(id string) error {
 // expired idempotency keys.
 func (m *Model) cleanUp(at time.Time, e notify.Cleanup) {
 	maps.DeleteFunc(m.keys, func(_ [32]byte, k usedKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })
-	m.items = slices.DeleteFunc(m.items, func(it *Item) bool { return it.Expired(at) })
+	m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
+		if it.Expired(at) {
+			m.note(it, at, Fate{Status: notify.StatusExpired})
+		}
+		return it.Expired(at)
+	})
 	m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
 		old := at.Sub(it.Time) >= e.Retention
 		if old {
+			m.note(it, at, Fate{Status: notify.StatusEvicted, Reason: notify.ReasonRetention})
 			m.removed[it.Owner] = max(m.removed[it.Owner], it.Sequence)
 		}
 		return old
