@@ -71,6 +71,9 @@ func (s *service) next() {
 	s.turn = (s.turn + 1) % len(s.nodes)
 	n := s.nodes[s.turn]
 	s.public, s.admin = n.public, n.admin
+	if s.eager {
+		return
+	}
 	target := 0
 	for _, other := range s.nodes {
 		target = max(target, sequenceIn(s.metricsOf(other.admin)))

@@ -60,6 +60,7 @@ type service struct {
 	nodes  []*instance
 	turn   int  // index of that node
 	pinned bool // it stays the same
+	eager  bool // it may be behind the others
 
 	stop func() error // drains the service and returns the result of Run
 }
