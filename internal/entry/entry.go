@@ -21,6 +21,8 @@ const (
 	kindTicket     = 8
 	kindRedemption = 9
 	kindWitness    = 10
+	kindMembers    = 11
+	kindUserTopics = 12
 )
 
 // version is that of every kind, but for publishVersion.
@@ -67,6 +69,13 @@ func Append(dst []byte, e notify.Entry) []byte {
 	case notify.Witness:
 		dst = pack.AppendString(append(dst, kindWitness, version), e.Node)
 		return append(pack.AppendUint(dst, uint64(e.Sequence)), e.Hash[:]...)
+	case notify.Members:
+		dst = pack.AppendString(append(dst, kindMembers, version), e.Topic)
+		dst = pack.AppendNames(pack.AppendNames(dst, e.Add), e.Remove)
+		return pack.AppendInt(dst, e.MaxBytes)
+	case notify.UserTopics:
+		dst = pack.AppendString(append(dst, kindUserTopics, version), e.User)
+		return pack.AppendInt(pack.AppendNames(dst, e.Topics), e.MaxBytes)
 	case notify.Unknown:
 		return append(dst, e.Encoded...)
 	}
@@ -124,6 +133,13 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 		return notify.Redemption{Hash: readHash(r)}
 	case kindWitness:
 		return notify.Witness{Node: r.String(), Sequence: notify.Sequence(r.Uint()), Hash: readHash(r)}
+	case kindMembers:
+		e := notify.Members{Topic: notify.Topic(r.String())}
+		e.Add, e.Remove = pack.Names[notify.UserID](r), pack.Names[notify.UserID](r)
+		e.MaxBytes = r.Int()
+		return e
+	case kindUserTopics:
+		return notify.UserTopics{User: notify.UserID(r.String()), Topics: pack.Names[notify.Topic](r), MaxBytes: r.Int()}
 	}
 	return nil
 }

@@ -3,7 +3,8 @@ package notify
 import "time"
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Cleanup, a
-// Generation, a Revocation, a Ticket, a Redemption, a Witness, or one that is Unknown.
+// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, a Witness, or one that is
+// Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the
 // entries before it. Therefore an entry carries the settings that it is subject to, such
@@ -122,8 +123,10 @@ type Verdict struct {
 	Next      MarkPosition // of a Mark
 	Changed   int          // of a Mark: the number of notifications that have changed
 	Principal Principal    // of a Redemption
+	Added     int          // of Members and UserTopics: who have joined
+	Removed   int          // of Members and UserTopics: who have left
 
-	// Err is nil, or of kind ErrKeyReused, ErrTokenInvalid, ErrNotFound, ErrUnavailable,
+	// Err is nil, or of kind ErrKeyReused, ErrInvalid, ErrTokenInvalid, ErrNotFound, ErrUnavailable,
 	// ErrOutcomeUnknown or ErrNotApplied.
 	Err error
 }
@@ -141,7 +144,7 @@ func (Witness) entry()    {}
 func (Unknown) entry()    {}
 
 // Change is an effect of an applied entry on open connections: a *Notification, an
-// InboxChange, a Recount or a Revocation. Changes are passed on in the journal's order.
+// InboxChange, a Recount, a MemberChange or a Revocation. Changes are passed on in the journal's order.
 type Change interface{ change() }
 
 func (*Notification) change() {}

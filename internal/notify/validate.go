@@ -28,6 +28,10 @@ func faultOf(e Entry) string {
 		return e.fault()
 	case Mark:
 		return e.fault()
+	case Members:
+		return e.fault()
+	case UserTopics:
+		return e.fault()
 	case Recall:
 		return nameLength("the ID of a recall", e.ID)
 	case Revocation:

@@ -231,6 +231,10 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 		err = tx.releaseDeferred(seq, e)
 	case notify.Mark:
 		err = tx.mark(seq, e, &v)
+	case notify.Members:
+		err = tx.changeMembers(seq, e, &v)
+	case notify.UserTopics:
+		err = tx.setTopics(seq, e, &v)
 	case notify.Recall:
 		err = tx.recall(seq, e)
 	case notify.Cleanup:
@@ -254,7 +258,7 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 
 // isVerdict reports whether err is the outcome of an entry, and not a failure of the store.
 func isVerdict(err error) bool {
-	return err != nil && (errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
+	return err != nil && (errors.Is(err, notify.ErrKeyReused) || errors.Is(err, notify.ErrInvalid) || errors.Is(err, notify.ErrTokenInvalid) || errors.Is(err, notify.ErrNotFound) ||
 		errors.Is(err, notify.ErrUnavailable))
 }
 

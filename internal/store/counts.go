@@ -15,18 +15,27 @@ func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, er
 	v := s.snapshots.acquire()
 	defer v.release()
 	c := &counter{store: s, state: newUserState(v, r.User), upTo: upTo}
-	if err := c.userItems(v, ofUser(r.User)); err != nil {
+	own, err := readHistoryOf(v, ofUser(r.User))
+	if err != nil {
+		return notify.Counts{}, err
+	}
+	if err := c.userItems(v, ofUser(r.User), &own); err != nil {
 		return notify.Counts{}, err
 	}
 	if err := c.everyone(r); err != nil {
 		return notify.Counts{}, err
 	}
-	feeds, err := feedsRead(v, r.Topics)
+	heard, err := readHeard(v, r, &own)
 	if err != nil {
 		return notify.Counts{}, err
 	}
-	for _, feed := range feeds {
-		if err := c.single(feed); err != nil {
+	named, err := feedsRead(v, r.Topics)
+	if err != nil {
+		return notify.Counts{}, err
+	}
+	feeds := heard.feeds(named)
+	for i := range feeds {
+		if err := c.single(&feeds[i]); err != nil {
 			return notify.Counts{}, err
 		}
 	}
@@ -51,11 +60,7 @@ func (c *counter) mark(s itemState, n int) {
 }
 
 // userItems counts the items of the user.
-func (c *counter) userItems(v *snapshot, o owner) error {
-	h, err := readHistoryOf(v, o)
-	if err != nil {
-		return err
-	}
+func (c *counter) userItems(v *snapshot, o owner, h *history) error {
 	c.counts.Unread += int(h.unread) //nolint:gosec // a number of notifications
 	c.counts.Unseen += int(h.unseen) //nolint:gosec // a number of notifications
 	if v.applied <= c.upTo || h.unread+h.unseen == 0 {
@@ -100,12 +105,16 @@ func (c *counter) everyone(r notify.Reader) error {
 
 // single counts the notifications of a feed that were published to one topic: all of them
 // as new, corrected by the feed's intervals, and then by those of narrower feeds.
-func (c *counter) single(feed string) error {
+func (c *counter) single(f *heardFeed) error {
+	feed := f.name
 	rank, err := c.sequences(feed)
 	if err != nil {
 		return err
 	}
-	count := rank.singleBetween(0, c.upTo)
+	count := 0
+	for _, i := range f.overlap(intervalSet{{to: c.upTo}}) {
+		count += rank.singleBetween(i.from, i.to)
+	}
 	if count == 0 {
 		return nil
 	}
@@ -118,7 +127,7 @@ func (c *counter) single(feed string) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range own.withFallback(wider) {
+	for _, i := range f.overlap(own.withFallback(wider)) {
 		c.mark(i.itemState, rank.singleBetween(i.from, min(i.to, c.upTo)))
 	}
 	if !isPattern(feed) {
@@ -167,28 +176,30 @@ func (c *counter) narrower(feed string, own intervalSet) error {
 
 // multi counts the notifications to several topics of all feeds together, since one
 // notification may be in several feeds.
-func (c *counter) multi(feeds []string) error {
+func (c *counter) multi(feeds []heardFeed) error {
 	var having []*feedSequences
-	for _, feed := range feeds {
-		r, err := c.sequences(feed)
+	var of []*heardFeed
+	for i := range feeds {
+		r, err := c.sequences(feeds[i].name)
 		if err != nil {
 			return err
 		}
 		if r.hasMulti() {
-			having = append(having, r)
+			having, of = append(having, r), append(of, &feeds[i])
 		}
 	}
-	switch len(having) {
-	case 0:
+	switch {
+	case len(having) == 0:
 		return nil
-	case 1:
+	case len(having) == 1 && of[0].within == nil:
 		return c.multiOf(having[0])
 	}
 	var all []notify.Sequence
-	for _, r := range having {
+	for i, r := range having {
 		r.mu.Lock()
-		all = r.multi.appendUpTo(all, c.upTo)
+		some := r.multi.appendUpTo(nil, c.upTo)
 		r.mu.Unlock()
+		all = append(all, slices.DeleteFunc(some, func(seq notify.Sequence) bool { return !of[i].has(seq) })...)
 	}
 	slices.Sort(all)
 	return c.multiOf(&feedSequences{multi: sequencesOf(slices.Compact(all))})

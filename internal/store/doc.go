@@ -57,6 +57,10 @@
 //	                 in block n of sequences
 //	j                position of the pruning by Cleanups         Cleanup
 //
+//	T len user topic when the user hears a topic as a member   Members, UserTopics; when nothing
+//	                                                           is left to hear after leaving
+//	B len topic user current member; no value                  Members, UserTopics
+//
 //	w ms seq         deferred publish                          Publish; Release, Recall
 //	k hash           use of an idempotency key                 Publish; Cleanup
 //	t hash           ticket, by its SHA-256                    Ticket; Redemption, Cleanup

@@ -53,7 +53,7 @@ func (m *inboxMachine) open(t *rapid.T) {
 }
 
 func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
-	switch kind := rapid.IntRange(0, 9).Draw(t, "kind"); {
+	switch kind := rapid.IntRange(0, 10).Draw(t, "kind"); {
 	case kind < 5:
 		return m.publish(t, seq)
 	case kind < 7:
@@ -67,6 +67,8 @@ func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
 		return mark
 	case kind == 7 && len(m.ids) > 0:
 		return notify.Recall{ID: rapid.SampledFrom(m.ids).Draw(t, "recalled"), Keep: 1000}
+	case kind == 9:
+		return m.membership(t)
 	case kind == 8 && len(m.due) > 0:
 		return notify.Release{Ref: rapid.SampledFrom(m.due).Draw(t, "released")}
 	}
@@ -119,8 +121,9 @@ func (m *inboxMachine) apply(t *rapid.T) {
 	}
 	for i, e := range entries {
 		m.last++
-		if want := m.model.Apply(m.last, m.now, e).Err; !errors.Is(verdicts[i].Err, want) {
-			t.Fatalf("%T: error %v, want %v", e, verdicts[i].Err, want)
+		want := m.model.Apply(m.last, m.now, e)
+		if !errors.Is(verdicts[i].Err, want.Err) || verdicts[i].Added != want.Added || verdicts[i].Removed != want.Removed {
+			t.Fatalf("%T: verdict %+v, want %+v", e, verdicts[i], want)
 		}
 	}
 	for v, last := verdicts[len(verdicts)-1], entries[len(entries)-1]; v.More; v = verdicts[0] {
@@ -149,6 +152,7 @@ func (m *inboxMachine) cleanUpTightly(t *rapid.T) {
 func (m *inboxMachine) check(t *rapid.T) {
 	checkUsage(t, m.store)
 	m.checkFate(t)
+	m.checkMembers(t)
 	for _, r := range readers {
 		var all, history []notify.Notification
 		for _, it := range m.model.Inbox(r) {

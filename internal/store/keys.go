@@ -43,6 +43,8 @@ const (
 	kindPosition     = 'z'
 	kindHash         = 'Z'
 	kindRemoval      = 'R'
+	kindMembership   = 'T'
+	kindMember       = 'B'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

@@ -11,7 +11,13 @@ import (
 // mark changes the read state of notifications, and emits the change.
 func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
 	m := &markOp{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), changesLeft: tx.maxMarkChanges, readsLeft: readsPerMarkChange * tx.maxMarkChanges}
-	var err error
+	h, err := tx.history(ofUser(e.Reader.User))
+	if err != nil {
+		return err
+	}
+	if m.heard, err = readHeard(tx.batch, e.Reader, &h.history); err != nil {
+		return err
+	}
 	if e.IDs != nil {
 		err = m.markIDs()
 	} else {
@@ -44,6 +50,7 @@ type markOp struct {
 	*txn
 	notify.Mark
 	state *userState
+	heard heard
 
 	changed     []string // IDs of the notifications that have changed
 	changesLeft int      // number of notifications that may still change
@@ -199,7 +206,7 @@ func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 		return has && !n.Time.Before(m.Reader.Since), err
 	}
 	for _, t := range n.Topics {
-		if _, ok := notify.FirstMatch(m.Reader.Topics, []notify.Topic{t}); !ok {
+		if _, ok := m.heard.topicOf([]notify.Topic{t}, n.Sequence); !ok {
 			continue
 		}
 		if has, err := m.has(ofTopic(t).keyOf(n)); has || err != nil {
@@ -281,15 +288,15 @@ func (m *markOp) pruned(next intervalSet, before int, key func(notify.Sequence) 
 }
 
 // setIntervals replaces the record own by next, and updates the usage.
-func (m *markOp) setIntervals(key []byte, own, next intervalSet) {
+func (tx *txn) setIntervals(key []byte, own, next intervalSet) {
 	if len(own) > 0 {
-		m.buffer = own.append(m.buffer[:0])
-		m.refund(key, len(m.buffer))
+		tx.buffer = own.append(tx.buffer[:0])
+		tx.refund(key, len(tx.buffer))
 	}
 	if len(next) == 0 {
-		m.remove(key)
+		tx.remove(key)
 		return
 	}
-	m.setValue(key, next)
-	m.charge(key, len(m.buffer))
+	tx.setValue(key, next)
+	tx.charge(key, len(tx.buffer))
 }

@@ -37,12 +37,13 @@ func (m *markOp) markUpTo() (next notify.MarkPosition, err error) {
 			return next, err
 		}
 	}
-	feeds, err := m.feedsRead(m.Reader.Topics)
+	named, err := m.feedsRead(m.Reader.Topics)
 	if err != nil {
 		return next, err
 	}
-	for _, feed := range feeds {
-		if next, err = m.feedUpTo(feed); err != nil || next != (notify.MarkPosition{}) {
+	feeds := m.heard.feeds(named)
+	for i := range feeds {
+		if next, err = m.feedUpTo(&feeds[i]); err != nil || next != (notify.MarkPosition{}) {
 			return next, err
 		}
 	}
@@ -73,10 +74,10 @@ func (m *markOp) run(t task) (next notify.MarkPosition, err error) {
 // feedUpTo marks the notifications of a feed: first, in one interval, those for which no
 // narrower feed has an interval; then those in the intervals of narrower feeds; then
 // those to several topics.
-func (m *markOp) feedUpTo(feed string) (next notify.MarkPosition, err error) {
-	name := taskFeeds + feed
+func (m *markOp) feedUpTo(f *heardFeed) (next notify.MarkPosition, err error) {
+	feed, name := f.name, taskFeeds+f.name
 	next, err = m.run(task{name + ofFeedItself, func(after notify.Sequence) (notify.Sequence, bool, error) {
-		return m.intervalsUpTo(feed, after, false)
+		return m.intervalsUpTo(f, after, false)
 	}})
 	if err != nil || next != (notify.MarkPosition{}) {
 		return next, err
@@ -87,7 +88,7 @@ func (m *markOp) feedUpTo(feed string) (next notify.MarkPosition, err error) {
 		}
 	}
 	return m.run(task{name + ofMulti, func(after notify.Sequence) (notify.Sequence, bool, error) {
-		return m.multiUpTo(feed, after)
+		return m.multiUpTo(f, after)
 	}})
 }
 
@@ -109,7 +110,7 @@ func (m *markOp) narrowerUpTo(pattern, name string) (next notify.MarkPosition, e
 			break
 		}
 		next, err = m.run(task{name + feed, func(after notify.Sequence) (notify.Sequence, bool, error) {
-			return m.intervalsUpTo(feed, after, true)
+			return m.intervalsUpTo(&heardFeed{name: feed}, after, true)
 		}})
 	}
 	return next, err
@@ -199,7 +200,8 @@ func (m *markOp) scan(o owner, after notify.Sequence, ranges intervalSet, f func
 
 // intervalsUpTo marks a feed's notifications to one topic in one interval. If onlyExisting is set,
 // it marks only those within existing intervals of the feed.
-func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting bool) (reached notify.Sequence, done bool, err error) {
+func (m *markOp) intervalsUpTo(f *heardFeed, after notify.Sequence, onlyExisting bool) (reached notify.Sequence, done bool, err error) {
+	feed := f.name
 	own, err := m.state.ownIntervals(feed)
 	if err != nil {
 		return 0, false, err
@@ -212,7 +214,7 @@ func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting 
 		}
 		all = own.withFallback(wider)
 	}
-	ranges := all.changedBy(after, m.Through, m.Verb, m.at, onlyExisting)
+	ranges := f.overlap(all.changedBy(after, m.Through, m.Verb, m.at, onlyExisting))
 	if len(ranges) == 0 {
 		return m.Through, true, nil
 	}
@@ -226,7 +228,7 @@ func (m *markOp) intervalsUpTo(feed string, after notify.Sequence, onlyExisting 
 	if err != nil || reached == after {
 		return reached, done, err
 	}
-	return reached, done, m.markFeed(feed, intervalSet{{from: after + 1, to: reached}}, onlyExisting)
+	return reached, done, m.markFeed(feed, f.overlap(intervalSet{{from: after + 1, to: reached}}), onlyExisting)
 }
 
 // everyoneUpTo marks the notifications to everyone that are not hidden from the reader.
@@ -260,13 +262,13 @@ func (m *markOp) everyoneUpTo(after notify.Sequence) (reached notify.Sequence, d
 }
 
 // multiUpTo marks notifications to several topics one by one.
-func (m *markOp) multiUpTo(feed string, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
+func (m *markOp) multiUpTo(f *heardFeed, after notify.Sequence) (reached notify.Sequence, done bool, err error) {
 	if after >= m.Through {
 		return after, true, nil
 	}
 	blocks := map[uint64]intervalSet{}
 	var numbers []uint64 // in ascending order
-	reached, done, err = m.scan(ofFeed(feed).multi(), after, intervalSet{{from: after + 1, to: m.Through}}, func(seq notify.Sequence, _ *sharedItem) (bool, error) {
+	reached, done, err = m.scan(ofFeed(f.name).multi(), after, f.overlap(intervalSet{{from: after + 1, to: m.Through}}), func(seq notify.Sequence, _ *sharedItem) (bool, error) {
 		before, err := m.state.multiState(seq)
 		if err != nil || before.applied(m.Verb, m.at) == before {
 			return false, err

@@ -81,6 +81,8 @@ type history struct {
 	removed     notify.Sequence
 	removedTime time.Time
 
+	topics uint64          // number of records of memberships, if the owner is a user
+	joined uint64          // number of them that are current
 	multi  uint64          // number of notifications to several topics, if the owner is a feed
 	newest notify.Sequence // highest sequence ever added, if the owner is shared
 
@@ -135,6 +137,8 @@ func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.unseen)
 	dst = binary.AppendUvarint(dst, h.changes)
 	dst = binary.AppendUvarint(dst, uint64(h.removedChanges))
+	dst = binary.AppendUvarint(dst, h.topics)
+	dst = binary.AppendUvarint(dst, h.joined)
 	dst = binary.AppendUvarint(dst, h.multi)
 	return binary.AppendUvarint(dst, uint64(h.newest))
 }
@@ -144,6 +148,7 @@ func readHistory(b []byte) (history, error) {
 	h := history{kept: r.Uint(), removed: notify.Sequence(r.Uint()), removedTime: r.Millis()}
 	h.unread, h.unseen = r.Uint(), r.Uint()
 	h.changes, h.removedChanges = r.Uint(), notify.Sequence(r.Uint())
+	h.topics, h.joined = r.Uint(), r.Uint()
 	h.multi, h.newest = r.Uint(), notify.Sequence(r.Uint())
 	return h, r.Err()
 }

@@ -19,8 +19,10 @@ type timeline struct {
 	backward bool            // newest first
 
 	snapshot  *snapshot
-	owners    []owner   // the user, everyone, and the feeds of the reader
-	histories []history // of the owners
+	owners    []owner     // the user, everyone, and the feeds of the reader
+	feeds     []heardFeed // of the owners; unset: of the user and of everyone
+	histories []history   // of the owners
+	heard     heard
 	state     *userState
 
 	// Iterators at the next items of the user and of the other owners, and the next
@@ -39,6 +41,7 @@ type timeline struct {
 // sharedIterator iterates over the items of a feed or of everyone.
 type sharedIterator struct {
 	*pebble.Iterator
+	feed  *heardFeed
 	owner owner // the kind distinguishes the items of several topics from those of one
 }
 
@@ -55,16 +58,24 @@ func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timelin
 }
 
 func (t *timeline) readHistories() error {
-	feeds, err := feedsRead(t.snapshot, t.reader.Topics)
+	own, err := readHistoryOf(t.snapshot, ofUser(t.reader.User))
 	if err != nil {
 		return err
 	}
-	t.owners = append(make([]owner, 0, 2+len(feeds)), ofUser(t.reader.User), everyone())
-	for _, feed := range feeds {
-		t.owners = append(t.owners, ofFeed(feed))
+	if t.heard, err = readHeard(t.snapshot, t.reader, &own); err != nil {
+		return err
 	}
-	t.histories = make([]history, 0, len(t.owners))
-	for _, o := range t.owners {
+	named, err := feedsRead(t.snapshot, t.reader.Topics)
+	if err != nil {
+		return err
+	}
+	t.feeds = append(make([]heardFeed, 2, 2+len(named)), t.heard.feeds(named)...)
+	t.owners = append(make([]owner, 0, len(t.feeds)), ofUser(t.reader.User), everyone())
+	for i := range t.feeds[2:] {
+		t.owners = append(t.owners, ofFeed(t.feeds[2+i].name))
+	}
+	t.histories = append(make([]history, 0, len(t.owners)), own)
+	for _, o := range t.owners[1:] {
 		h, err := readHistoryOf(t.snapshot, o)
 		if err != nil {
 			return err
@@ -81,7 +92,7 @@ func (t *timeline) removed() (highest notify.Sequence) {
 		if t.owners[i] == everyone() && h.removedTime.Before(t.reader.Since) {
 			h.removed = 0
 		}
-		highest = max(highest, h.truncated())
+		highest = max(highest, t.feeds[i].lastUpTo(h.truncated()))
 	}
 	return highest
 }
@@ -94,7 +105,7 @@ func (t *timeline) readChanges(limit int) error {
 		}
 		left := limit
 		o := t.owners[i]
-		err := each(t.snapshot, o.changeKey(t.after+1), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
+		err := each(t.snapshot, o.changeKey(max(t.after+1, t.feeds[i].begin())), o.changeKey(t.upTo+1), func(k, v []byte) (bool, error) {
 			c, err := readChange(sequenceOf(k), v)
 			t.changes = append(t.changes, c)
 			left--
@@ -111,7 +122,7 @@ func (t *timeline) readChanges(limit int) error {
 
 // openIterators opens the iterators from which next and notificationAt read.
 func (t *timeline) openIterators() (err error) {
-	if t.own, err = t.open(ofUser(t.reader.User)); err != nil {
+	if t.own, err = t.open(ofUser(t.reader.User), 0); err != nil {
 		return err
 	}
 	for i, o := range t.owners[1:] {
@@ -120,12 +131,12 @@ func (t *timeline) openIterators() (err error) {
 			continue
 		}
 		if h.kept > h.multi {
-			if err := t.openShared(o); err != nil {
+			if err := t.openShared(o, &t.feeds[1+i]); err != nil {
 				return err
 			}
 		}
 		if h.multi > 0 {
-			if err := t.openShared(o.multi()); err != nil {
+			if err := t.openShared(o.multi(), &t.feeds[1+i]); err != nil {
 				return err
 			}
 		}
@@ -138,18 +149,19 @@ func (t *timeline) openIterators() (err error) {
 	return nil
 }
 
-func (t *timeline) openShared(o owner) error {
-	it, err := t.open(o)
+func (t *timeline) openShared(o owner, feed *heardFeed) error {
+	it, err := t.open(o, feed.begin())
 	if err != nil {
 		return err
 	}
-	t.shared = append(t.shared, sharedIterator{it, o})
+	t.shared = append(t.shared, sharedIterator{it, feed, o})
 	return nil
 }
 
-// open returns an iterator over the items of o, at the first one in reading order.
-func (t *timeline) open(o owner) (*pebble.Iterator, error) {
-	it, err := t.iterate(o.itemKey(t.after+1), o.itemKey(t.upTo+1))
+// open returns an iterator over the items of o from a sequence on, at the first one in reading
+// order.
+func (t *timeline) open(o owner, from notify.Sequence) (*pebble.Iterator, error) {
+	it, err := t.iterate(o.itemKey(max(t.after+1, min(from, t.upTo+1))), o.itemKey(t.upTo+1))
 	if err != nil {
 		return nil, err
 	}
@@ -217,13 +229,13 @@ func (t *timeline) notificationAt(seq notify.Sequence, f *notify.Filter) (n noti
 	} else {
 		n, ok, err = t.sharedItemAt(seq, f)
 	}
-	n.Topic, _ = notify.FirstMatch(t.reader.Topics, n.Topics)
+	n.Topic, _ = t.heard.topicOf(n.Topics, seq)
 	return n, ok, err
 }
 
-// hears reports whether the reader receives what is published to a topic.
-func (t *timeline) hears(topic notify.Topic) bool {
-	_, ok := notify.FirstMatch(t.reader.Topics, []notify.Topic{topic})
+// hears reports whether the reader receives what is published to a topic at a sequence.
+func (t *timeline) hears(topic notify.Topic, seq notify.Sequence) bool {
+	_, ok := t.heard.topicOf([]notify.Topic{topic}, seq)
 	return ok
 }
 
@@ -308,6 +320,9 @@ func (t *timeline) sharedViewAt(seq notify.Sequence) (v *notify.View, several bo
 // sharedView returns the reader's view of the notification at which the iterator stands;
 // nil if it is hidden from the reader.
 func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.View, error) {
+	if !it.feed.has(seq) {
+		return nil, nil //nolint:nilnil // hidden from the reader
+	}
 	b, err := it.ValueAndErr()
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
@@ -345,7 +360,7 @@ func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.V
 // in the first topic that the reader receives.
 func (t *timeline) replacedBy(n *notify.Notification) (string, error) {
 	for _, topic := range slices.Sorted(slices.Values(n.Topics)) {
-		if !t.hears(topic) {
+		if !t.hears(topic, n.Sequence) {
 			continue
 		}
 		b, err := get(t.snapshot, ofTopic(topic).keyOf(n))

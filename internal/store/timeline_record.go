@@ -38,7 +38,7 @@ func (t *timeline) decode(seq notify.Sequence, record []byte, view *notify.View,
 		return n, false, err
 	}
 	n.View = *view
-	if !f.Matches(&n, t.hears) {
+	if !f.Matches(&n, func(topic notify.Topic) bool { return t.hears(topic, n.Sequence) }) {
 		return n, false, nil
 	}
 	if t.contents == nil {

@@ -27,7 +27,12 @@ type Model struct {
 	removed  map[string]notify.Sequence // by owner: the highest sequence that leaves a gap
 	evicted  []Eviction
 	fates    map[string]map[string]Fate // of removed notifications, by ID and owner
+	members  map[notify.Membership][]span
 }
+
+// span is the sequences in which a member hears a topic: those after from, and up to to. 0: until
+// now.
+type span struct{ from, to notify.Sequence }
 
 // Item is a notification in the history of one owner: "u:ada", "t:team" or "a", which
 // is everyone.
@@ -42,6 +47,8 @@ type Eviction struct {
 	By    notify.Sequence // sequence of the Publish or Release that caused it
 	Owner string
 	ID    string
+
+	Sequence notify.Sequence // of the notification
 }
 
 type usedKey struct {
@@ -59,6 +66,7 @@ func New() *Model {
 		keys:     map[[32]byte]usedKey{},
 		removed:  map[string]notify.Sequence{},
 		fates:    map[string]map[string]Fate{},
+		members:  map[notify.Membership][]span{},
 	}
 }
 
@@ -75,6 +83,10 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 		}
 	case notify.Mark:
 		m.mark(at, e)
+	case notify.Members:
+		v.Added, v.Removed, v.Err = m.changeMembers(seq, e)
+	case notify.UserTopics:
+		v.Added, v.Removed = m.setTopics(seq, e)
 	case notify.Recall:
 		v.Err = m.recall(at, e.ID)
 	case notify.Cleanup:
@@ -172,7 +184,7 @@ func (m *Model) evict(by notify.Sequence, at time.Time, owner string) {
 	old := m.items[i]
 	m.items = slices.Delete(m.items, i, i+1)
 	m.note(old, at, Fate{Status: notify.StatusEvicted, Reason: notify.ReasonFull})
-	m.evicted = append(m.evicted, Eviction{By: by, Owner: owner, ID: old.ID()})
+	m.evicted = append(m.evicted, Eviction{By: by, Owner: owner, ID: old.ID(), Sequence: old.Sequence})
 	if !old.Expired(at) {
 		m.removed[owner] = max(m.removed[owner], old.Sequence)
 	}
@@ -248,11 +260,10 @@ func (m *Model) mark(at time.Time, e notify.Mark) {
 	}
 }
 
-// reads reports whether r reads the history of an owner.
-func reads(r notify.Reader, owner string) bool {
+// reads reports whether r reads the item at a sequence in the history of an owner.
+func (m *Model) reads(r notify.Reader, owner string, seq notify.Sequence) bool {
 	topic, isTopic := strings.CutPrefix(owner, "t:")
-	_, matches := notify.FirstMatch(r.Topics, []notify.Topic{notify.Topic(topic)})
-	return owner == "a" || owner == "u:"+string(r.User) || isTopic && matches
+	return owner == "a" || owner == "u:"+string(r.User) || isTopic && m.hears(r, notify.Topic(topic), seq)
 }
 
 // Inbox returns the notifications of r, oldest first, each with the view of r. Expired ones are
@@ -263,7 +274,7 @@ func (m *Model) Inbox(r notify.Reader) []Item {
 		if slices.Contains(it.Except, r.User) {
 			continue
 		}
-		if reads(r, it.Owner) && (it.Owner != "a" || !it.Time.Before(r.Since)) {
+		if m.reads(r, it.Owner, it.Sequence) && (it.Owner != "a" || !it.Time.Before(r.Since)) {
 			all = append(all, *it)
 		}
 	}
@@ -276,7 +287,9 @@ func (m *Model) Inbox(r notify.Reader) []Item {
 		it := &all[i]
 		it.View = m.marks[r.User][it.Sequence]
 		it.Replaces = it.replaces
-		it.Topic, _ = notify.FirstMatch(r.Topics, it.Topics)
+		if i := slices.IndexFunc(it.Topics, func(t notify.Topic) bool { return m.hears(r, t, it.Sequence) }); i >= 0 {
+			it.Topic = it.Topics[i]
+		}
 	}
 	return all
 }
@@ -305,7 +318,7 @@ func (m *Model) Counts(r notify.Reader) (c notify.Counts) {
 // histories that r reads.
 func (m *Model) Removed(r notify.Reader) (seq notify.Sequence) {
 	for owner, removed := range m.removed {
-		if reads(r, owner) {
+		if m.reads(r, owner, removed) {
 			seq = max(seq, removed)
 		}
 	}
@@ -320,7 +333,7 @@ func (m *Model) Evictions() []Eviction { return m.evicted }
 func (m *Model) EvictedFor(r notify.Reader, id string, n int) bool {
 	last := 0
 	for i, e := range m.evicted {
-		if e.ID == id && reads(r, e.Owner) {
+		if e.ID == id && m.reads(r, e.Owner, e.Sequence) {
 			last = i + 1
 		}
 	}

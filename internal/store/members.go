@@ -1,0 +1,297 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A membership is the sequences in which a user hears a topic, as intervals: from joining to
+// leaving. The interval of a current member ends at endless. The intervals of a former member
+// stay while the topic has notifications in them, since those stay in the inbox.
+const endless = notify.Sequence(math.MaxUint64 - 1)
+
+// isCurrent reports whether the user of a membership is a member now.
+func isCurrent(m intervalSet) bool { return len(m) > 0 && m[len(m)-1].to == endless }
+
+// namedPrefix returns the beginning of the keys of a kind under a name.
+func namedPrefix(kind byte, name string) []byte {
+	k := append(make([]byte, 0, 1+2+2*len(name)), kind)
+	k = binary.BigEndian.AppendUint16(k, uint16(len(name))) //nolint:gosec // at most notify.MaxUserBytes
+	return append(k, name...)
+}
+
+func membershipKey(u notify.UserID, t notify.Topic) []byte {
+	return append(namedPrefix(kindMembership, string(u)), t...)
+}
+
+func memberKey(t notify.Topic, u notify.UserID) []byte {
+	return append(namedPrefix(kindMember, string(t)), u...)
+}
+
+// changeMembers adds and removes members of a topic. If an added user has too many topics,
+// nothing changes.
+func (tx *txn) changeMembers(seq notify.Sequence, e notify.Members, v *notify.Verdict) error {
+	if len(e.Add) > 0 && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
+		return errFull
+	}
+	for i, u := range e.Add {
+		if full, err := tx.hasMostTopics(u, e.Topic); err != nil {
+			return err
+		} else if full {
+			return notify.Invalid(notify.Fault{
+				Pointer: fmt.Sprintf("/add/%d", i),
+				Detail:  fmt.Sprintf("this user is a member of %d topics already, which is the maximum", notify.MaxMemberTopics),
+			})
+		}
+	}
+	c := notify.MemberChange{Sequence: seq}
+	for _, u := range e.Remove {
+		if err := tx.leave(seq, notify.Membership{User: u, Topic: e.Topic}, &c); err != nil {
+			return err
+		}
+	}
+	for _, u := range e.Add {
+		if err := tx.enter(seq, notify.Membership{User: u, Topic: e.Topic}, &c); err != nil {
+			return err
+		}
+	}
+	tx.emitMembers(c, v)
+	return tx.err
+}
+
+// hasMostTopics reports whether u cannot become a member of t because of the other topics.
+func (tx *txn) hasMostTopics(u notify.UserID, t notify.Topic) (bool, error) {
+	h, err := tx.history(ofUser(u))
+	if err != nil || h.joined < notify.MaxMemberTopics {
+		return false, err
+	}
+	m, err := loadIntervals(tx.batch, membershipKey(u, t))
+	return !isCurrent(m), err
+}
+
+// setTopics makes a user a member of some topics, and of no others.
+func (tx *txn) setTopics(seq notify.Sequence, e notify.UserTopics, v *notify.Verdict) error {
+	if len(e.Topics) > 0 && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
+		return errFull
+	}
+	current, _, err := memberTopics(tx.batch, e.User)
+	if err != nil {
+		return err
+	}
+	c := notify.MemberChange{Sequence: seq}
+	for _, t := range current {
+		if slices.Contains(e.Topics, t) {
+			continue
+		}
+		if err := tx.leave(seq, notify.Membership{User: e.User, Topic: t}, &c); err != nil {
+			return err
+		}
+	}
+	for _, t := range e.Topics {
+		if err := tx.enter(seq, notify.Membership{User: e.User, Topic: t}, &c); err != nil {
+			return err
+		}
+	}
+	tx.emitMembers(c, v)
+	return tx.err
+}
+
+func (tx *txn) emitMembers(c notify.MemberChange, v *notify.Verdict) {
+	v.Added, v.Removed = len(c.Joined), len(c.Left)
+	if len(c.Joined)+len(c.Left) > 0 {
+		tx.changes = append(tx.changes, c)
+	}
+}
+
+// enter makes a user a member of a topic from seq on, unless it is one.
+func (tx *txn) enter(seq notify.Sequence, of notify.Membership, c *notify.MemberChange) error {
+	key := membershipKey(of.User, of.Topic)
+	was, err := loadIntervals(tx.batch, key)
+	if err != nil || isCurrent(was) {
+		return err
+	}
+	h, err := tx.history(ofUser(of.User))
+	if err != nil {
+		return err
+	}
+	tx.touch(h)
+	h.joined++
+	if len(was) == 0 {
+		h.topics++
+	}
+	tx.setIntervals(key, was, slices.Clone(was).join(interval{from: seq, to: endless}))
+	member := memberKey(of.Topic, of.User)
+	tx.set(member, nil)
+	tx.charge(member, 0)
+	c.Joined = append(c.Joined, of)
+	return nil
+}
+
+// leave ends a membership at seq, if there is one.
+func (tx *txn) leave(seq notify.Sequence, of notify.Membership, c *notify.MemberChange) error {
+	key := membershipKey(of.User, of.Topic)
+	was, err := loadIntervals(tx.batch, key)
+	if err != nil || !isCurrent(was) {
+		return err
+	}
+	h, err := tx.history(ofUser(of.User))
+	if err != nil {
+		return err
+	}
+	tx.touch(h)
+	h.joined--
+	is := slices.Clone(was)
+	is[len(is)-1].to = seq - 1
+	if is, err = tx.settled(h, of.Topic, is); err != nil {
+		return err
+	}
+	tx.setIntervals(key, was, is)
+	if len(is) == 0 {
+		h.topics--
+	}
+	member := memberKey(of.Topic, of.User)
+	tx.remove(member)
+	tx.refund(member, 0)
+	c.Left = append(c.Left, of)
+	return tx.pruneMemberships(h)
+}
+
+// settled returns the intervals of a membership in which the topic has notifications. The others
+// will not be read any more: what retention has removed from them is noted in the history of the
+// user, so that a reader with an earlier cursor still has a gap.
+func (tx *txn) settled(user *cachedHistory, t notify.Topic, m intervalSet) (kept intervalSet, err error) {
+	topic, err := tx.history(ofTopic(t))
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range m {
+		has, err := tx.hasItemIn(t, i)
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			kept = append(kept, i)
+		} else {
+			f := heardFeed{within: intervalSet{i}}
+			user.removed = max(user.removed, f.lastUpTo(topic.truncated()))
+		}
+	}
+	return kept, nil
+}
+
+// hasItemIn reports whether a topic has a notification in i.
+func (tx *txn) hasItemIn(t notify.Topic, i interval) (bool, error) {
+	for _, o := range []owner{ofTopic(t), ofTopic(t).multi()} {
+		first, err := firstIn(tx.batch, o, i.from-1)
+		if err != nil || first > 0 && first <= i.to {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// Of former memberships a user has at most maxFormer. Beyond that, those without notifications
+// are deleted, and if there are none, the formerDropped that ended first.
+const (
+	maxFormer     = notify.MaxMemberTopics
+	formerDropped = 100
+)
+
+// former is a membership that has ended.
+type former struct {
+	topic notify.Topic
+	m     intervalSet
+}
+
+func (tx *txn) pruneMemberships(h *cachedHistory) error {
+	if h.topics-h.joined <= maxFormer {
+		return nil
+	}
+	u := notify.UserID(h.owner.name)
+	var all []former
+	err := eachMembership(tx.batch, u, func(t notify.Topic, m intervalSet) {
+		if !isCurrent(m) {
+			all = append(all, former{t, m})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	end := func(f former) notify.Sequence { return f.m[len(f.m)-1].to }
+	slices.SortStableFunc(all, func(a, b former) int { return cmp.Compare(end(a), end(b)) })
+	for i, f := range all {
+		kept, err := tx.settled(h, f.topic, f.m)
+		if err != nil {
+			return err
+		}
+		if len(kept) > 0 && i < formerDropped {
+			kept, h.removed = nil, max(h.removed, min(end(f), tx.state.last))
+		}
+		if len(kept) == 0 {
+			tx.setIntervals(membershipKey(u, f.topic), f.m, nil)
+			h.topics--
+		}
+	}
+	return nil
+}
+
+// eachMembership calls f with the memberships of a user, in the order of their topics.
+func eachMembership(r pebble.Reader, u notify.UserID, f func(t notify.Topic, m intervalSet)) error {
+	prefix := namedPrefix(kindMembership, string(u))
+	return each(r, prefix, endOfPrefix(prefix), func(k, v []byte) (bool, error) {
+		m, err := readIntervals(v)
+		f(notify.Topic(k[len(prefix):]), m)
+		return true, err
+	})
+}
+
+// memberTopics returns the topics of which a user is and was a member.
+func memberTopics(r pebble.Reader, u notify.UserID) (current, past []notify.Topic, err error) {
+	err = eachMembership(r, u, func(t notify.Topic, m intervalSet) {
+		if isCurrent(m) {
+			current = append(current, t)
+		} else {
+			past = append(past, t)
+		}
+	})
+	return current, past, err
+}
+
+// MemberTopics returns the topics of which a user is a member, and those of which it was one and
+// has notifications, each in ascending order.
+func (s *Store) MemberTopics(u notify.UserID) (current, past []notify.Topic, err error) {
+	v := s.snapshots.acquire()
+	defer v.release()
+	h, err := readHistoryOf(v, ofUser(u))
+	if err != nil || h.topics == 0 {
+		return nil, nil, err
+	}
+	return memberTopics(v, u)
+}
+
+// Members returns the members of a topic after a user, in ascending order: at most limit of them.
+// more says whether others follow.
+func (s *Store) Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error) {
+	v := s.snapshots.acquire()
+	defer v.release()
+	prefix := namedPrefix(kindMember, string(t))
+	lower := prefix
+	if after != "" {
+		lower = append(memberKey(t, after), 0)
+	}
+	err = each(v, lower, endOfPrefix(prefix), func(k, _ []byte) (bool, error) {
+		if more = len(users) == limit; more {
+			return false, nil
+		}
+		users = append(users, notify.UserID(k[len(prefix):]))
+		return true, nil
+	})
+	return users, more, err
+}
