@@ -21,7 +21,8 @@ func checkScopes(scopes []notify.Scope) error {
 	for i, s := range scopes {
 		switch {
 		case !isScope(s):
-			return fmt.Errorf("scope %d is not one of %s, %s, %s", i+1, notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin)
+			return fmt.Errorf("scope %d is not one of %s, %s, %s, %s",
+				i+1, notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin, notify.ScopeTopics)
 		case slices.Contains(scopes[:i], s):
 			return fmt.Errorf("scope %d is listed twice", i+1)
 		}
@@ -31,7 +32,7 @@ func checkScopes(scopes []notify.Scope) error {
 
 func isScope(s notify.Scope) bool {
 	switch s {
-	case notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin:
+	case notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin, notify.ScopeTopics:
 		return true
 	}
 	return false

@@ -83,10 +83,10 @@ func (c *tokenCommand) Run(t *terminal) error {
 	if c.Audience != "" {
 		claims.Audience = c.Audience
 	}
-	known := []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin}
+	known := []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin, notify.ScopeTopics}
 	for _, s := range strings.Fields(strings.Join(c.Scope, " ")) {
 		if !slices.Contains(known, notify.Scope(s)) {
-			return usagef("--scope: %q is not one of %s, %s, %s", s, known[0], known[1], known[2])
+			return usagef("--scope: %q is not one of %s, %s, %s, %s", s, known[0], known[1], known[2], known[3])
 		}
 		claims.Scopes = append(claims.Scopes, notify.Scope(s))
 	}

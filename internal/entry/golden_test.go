@@ -63,8 +63,8 @@ func goldenEntries() map[string]notify.Entry {
 			Since: at, Expires: at.Add(time.Hour), Issued: at, TokenID: "id", TopicsIgnored: 3,
 			Issuer: &notify.Issuer{Name: "https://login.example.com", Version: version},
 		}},
-		"members-1":     notify.Members{Topic: "team", Add: []notify.UserID{"ada", "grace"}, Remove: []notify.UserID{"eve"}, MaxBytes: 1 << 40},
-		"usertopics-1":  notify.UserTopics{User: "ada", Topics: []notify.Topic{"team", "project.x"}, MaxBytes: 1 << 40},
+		"members-1":    notify.Members{Topic: "team", Add: []notify.UserID{"ada", "grace"}, Remove: []notify.UserID{"eve"}, MaxBytes: 1 << 40},
+		"usertopics-1": notify.UserTopics{User: "ada", Topics: []notify.Topic{"team", "project.x"}, MaxBytes: 1 << 40},
 		"redemption-1": notify.Redemption{Hash: name},
 		"witness-1":    notify.Witness{Node: "node-1", Sequence: 1 << 40, Hash: name},
 	}

@@ -29,6 +29,11 @@ type Service interface {
 	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error)
 
+	ChangeMembers(ctx context.Context, by notify.Principal, e notify.Members) (joined, left int, err error)
+	SetTopics(ctx context.Context, by notify.Principal, e notify.UserTopics) (joined, left int, err error)
+	Members(ctx context.Context, by notify.Principal, t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
+	TopicsOf(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Topic, error)
+
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
 	Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error
@@ -110,6 +115,10 @@ func New(o Options) http.Handler {
 	g.DELETE("/notifications/:id", a.acting("recall", a.recall))
 	g.POST("/tickets", a.authenticated(a.issueTicket))
 	g.POST("/revocations", a.acting("revoke", a.revoke))
+	g.GET("/topics/:topic/members", a.managing(a.members))
+	g.POST("/topics/:topic/members", a.managing(a.changeMembers))
+	g.GET("/users/:user/topics", a.managing(a.topicsOf))
+	g.PUT("/users/:user/topics", a.managing(a.setTopics))
 	g.GET("/users/:user/connections", a.operating(a.connectionsOf))
 	g.DELETE("/users/:user/connections", a.acting("disconnect", a.disconnect))
 	page(g, "/livez", a.livez)

@@ -10,7 +10,7 @@ import (
 // Traceparent and Tracestate to requests, which a browser refuses to send if they are not
 // listed. Date is for devices whose clock is wrong.
 const (
-	corsMethods = "GET, POST, DELETE"
+	corsMethods = "GET, POST, PUT, DELETE"
 	corsRequest = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id, Traceparent, Tracestate"
 	corsExposed = "Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, X-Request-Id, Date"
 	corsMaxAge  = "600" // seconds

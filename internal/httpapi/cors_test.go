@@ -45,7 +45,7 @@ func TestPreflight(t *testing.T) {
 			"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,content-type,idempotency-key")
 		require.Equal(t, http.StatusNoContent, a.StatusCode)
 		require.Equal(t, page, a.Header.Get("Access-Control-Allow-Origin"))
-		require.Equal(t, "GET, POST, DELETE", a.Header.Get("Access-Control-Allow-Methods"))
+		require.Equal(t, "GET, POST, PUT, DELETE", a.Header.Get("Access-Control-Allow-Methods"))
 		require.Equal(t, "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id, Traceparent, Tracestate", a.Header.Get("Access-Control-Allow-Headers"))
 		require.Equal(t, "600", a.Header.Get("Access-Control-Max-Age"))
 		require.Empty(t, a.Header.Get("Access-Control-Allow-Credentials"))

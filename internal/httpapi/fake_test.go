@@ -232,6 +232,7 @@ type backend struct {
 	*inbox
 	*tickets
 	*connections
+	*memberships
 }
 
 // options returns options without failures.
@@ -241,6 +242,7 @@ func (s *fakeService) options() httpapi.Options {
 			"good":    notify.Principal{User: "ada", Name: "user:ada", Scopes: []notify.Scope{notify.ScopePublish}},
 			"admin":   notify.Principal{User: "root", Name: "user:root", Scopes: []notify.Scope{notify.ScopeAdmin}},
 			"admin2":  notify.Principal{User: "root2", Name: "user:root2", Scopes: []notify.Scope{notify.ScopeAdmin}},
+			"manager": notify.Principal{Name: "key:manager", Scopes: []notify.Scope{notify.ScopeTopics}},
 			"grace":   notify.Principal{User: "grace", Name: "user:grace"},
 			"bhk_key": notify.Principal{Name: "key:shop", Scopes: []notify.Scope{notify.ScopePublish}},
 			"expired": notify.Errorf(notify.ErrTokenExpired, "it expired"),
@@ -272,6 +274,7 @@ func newFakeService(t *testing.T) *fakeService {
 			&inbox{},
 			&tickets{},
 			&connections{hub: hub.New(hub.Options{})},
+			new(memberships),
 		},
 	}
 }

@@ -61,7 +61,7 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 // preflight, and after the checks of its body that need no authentication.
 func (a *api) prepared(c echo.Context, next echo.HandlerFunc) error {
 	preflight := a.cors(c)
-	if c.Request().Method != http.MethodPost { // handlers of other methods read no body
+	if m := c.Request().Method; m != http.MethodPost && m != http.MethodPut { // handlers of other methods read no body
 		skipBody(c)
 	}
 	if preflight {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/labstack/echo/v4"
 
@@ -64,13 +63,9 @@ func (a *api) disconnect(c echo.Context, by notify.Principal) error {
 // userOf returns the user that the path names. A name that no token can have is not
 // found.
 func userOf(c echo.Context) (notify.UserID, error) {
-	name := c.Param("user")
-	if c.Request().URL.RawPath != "" { // then the router leaves the decoding to its caller
-		decoded, err := url.PathUnescape(name)
-		if err != nil {
-			return "", notify.Errorf(notify.ErrMalformed, "the path is not valid: it must be URL-encoded")
-		}
-		name = decoded
+	name, err := pathName(c, "user")
+	if err != nil {
+		return "", err
 	}
 	user, err := notify.ParseUser(name)
 	if err != nil {

@@ -314,15 +314,16 @@ func isAbrupt(why notify.Close) bool {
 
 // removeLocked removes c from the shard, the wheel and the topics.
 func (s *shard) removeLocked(c *Conn) {
+	s.unsubscribeLocked(c)
 	user := c.principal.user
 	conns := s.users[user]
 	if i := slices.Index(conns, c); len(conns) == 1 && i == 0 {
 		delete(s.users, user)
+		delete(s.members, user)
 	} else if i >= 0 {
 		s.users[user] = slices.Delete(conns, i, i+1)
 	}
 	c.unlinkLocked()
-	s.unsubscribeLocked(c)
 	s.hub.count.Add(-1)
 }
 

@@ -211,7 +211,7 @@ func (s *shard) deliver(u notify.UserID, e *Event, direct *direct, long []*Conn)
 func (s *shard) deliverTopics(hits []hit, except map[notify.UserID]bool, events []*Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachReceiverLocked(hits, func(c *Conn, i int) {
+	s.eachReceiverLocked(hits, false, func(c *Conn, i int) {
 		if except[c.principal.user] {
 			return
 		}
@@ -289,7 +289,7 @@ func (s *shard) eachOfAll(do func(*Conn)) {
 func (s *shard) eachOfTopics(hits []hit, do func(*Conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachReceiverLocked(hits, func(c *Conn, _ int) { do(c) })
+	s.eachReceiverLocked(hits, true, func(c *Conn, _ int) { do(c) })
 }
 
 func (s *shard) connsOf(u notify.UserID) []*Conn {
@@ -299,16 +299,14 @@ func (s *shard) connsOf(u notify.UserID) []*Conn {
 }
 
 // FollowShared offers the same events to every connection of the readers in to, unless it
-// receives one of the topics in except. The events follow the event with the sequence
+// still receives the notification of held. The events follow the event with the sequence
 // seq and have none themselves. A connection that is joining, or was offered something
 // later, does not receive them: it has read its history up to seq at least.
-func (h *Hub) FollowShared(to notify.Readers, except []notify.Topic, seq notify.Sequence, events []*Event) {
+func (h *Hub) FollowShared(to notify.Readers, held Holding, seq notify.Sequence, events []*Event) {
 	var long []*Conn
 	h.each(to, func(c *Conn) {
-		if len(except) > 0 {
-			if _, receives := notify.FirstMatch(c.principal.topics(), except); receives {
-				return
-			}
+		if c.holdsLocked(held) {
+			return
 		}
 		if c.followLocked(events, seq) {
 			long = append(long, c)

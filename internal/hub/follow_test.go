@@ -27,9 +27,9 @@ func TestFollowingEventsComeBeforeTheNextNotification(t *testing.T) {
 		followUser(h, "ada", 1, "behind 1")
 		deliver(h, 2, "ada")
 		deliver(h, 2, "ada") // seen, which following has not changed
-		h.FollowShared(everyone, nil, 2, following("behind 2"))
+		h.FollowShared(everyone, hub.Holding{}, 2, following("behind 2"))
 		h.DeliverTopics([]notify.Topic{"news"}, nil, func(notify.Topic) *hub.Event { return frame(3) })
-		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, nil, 3, following("behind 3"))
+		h.FollowShared(notify.Readers{Topics: []notify.Topic{"news"}}, hub.Holding{}, 3, following("behind 3"))
 		deliver(h, 4, "ada", "grace")
 		synctest.Wait()
 		ada.want(t, "1", "behind 1", "2", "behind 2", "3", "behind 3", "4")
@@ -48,7 +48,7 @@ func TestFollowingEventsSkipConnectionsThatAreFurther(t *testing.T) {
 		h.GoLive(at, 7)
 		deliver(h, 7, "ada")
 		followUser(h, "ada", 7, "behind 7")
-		h.FollowShared(everyone, nil, 7, following("shared behind 7"))
+		h.FollowShared(everyone, hub.Holding{}, 7, following("shared behind 7"))
 		if !h.GoLive(late, 8) {
 			t.Error("a connection that has read all deliveries did not go live")
 		}
@@ -67,7 +67,7 @@ func TestFollowingEventsDoNotAffectJoiningConnections(t *testing.T) {
 		h := hub.New(hub.Options{})
 		c, ada := join(t, h, user("ada"))
 		followUser(h, "ada", 7, "behind 7")
-		h.FollowShared(everyone, nil, 7, following("behind 7"))
+		h.FollowShared(everyone, hub.Holding{}, 7, following("behind 7"))
 		if !h.GoLive(c, 6) {
 			t.Error("it did not go live although nothing later was offered")
 		}
@@ -83,7 +83,7 @@ func TestFollowSharedSkipsReadersOfExceptedTopics(t *testing.T) {
 		h := hub.New(hub.Options{})
 		_, one := connect(t, h, withTopics("ada", "x"))
 		_, both := connect(t, h, withTopics("ada", "x", "project.*"))
-		h.FollowShared(notify.Readers{Topics: []notify.Topic{"x"}}, []notify.Topic{"y", "project.7"}, 7, following("gone"))
+		h.FollowShared(notify.Readers{Topics: []notify.Topic{"x"}}, hub.Holding{Topics: []notify.Topic{"y", "project.7"}, At: 3}, 7, following("gone"))
 		synctest.Wait()
 		one.want(t, "gone")
 		both.want(t)

@@ -109,6 +109,7 @@ type shard struct {
 	mu         sync.Mutex
 	users      map[notify.UserID][]*Conn       // oldest first
 	topics     map[notify.TopicPattern][]*Conn // that receive it; no list is empty
+	members    map[notify.UserID]*memberTopics // of users with connections; nil: none
 	recount    recount
 	wheel      wheel
 	queueTaken sync.Cond // on mu: a long queue was taken, or its connection is blocked
@@ -126,6 +127,7 @@ func New(opts Options) *Hub {
 		s.hub, s.number = h, i
 		s.users, s.wheel = make(map[notify.UserID][]*Conn), newWheel(&h.opts)
 		s.topics = make(map[notify.TopicPattern][]*Conn)
+		s.members = make(map[notify.UserID]*memberTopics)
 		s.queueTaken.L = &s.mu
 	}
 	return h

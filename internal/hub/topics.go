@@ -151,16 +151,17 @@ func shardsOf(hits []hit) (all shardSet) {
 	return all
 }
 
-// subscribeLocked adds c to the lists of the topics of its token, which are distinct.
+// subscribeLocked adds c to the lists of the topics of its token, which are distinct, and of
+// its user's memberships.
 func (s *shard) subscribeLocked(c *Conn) {
-	for _, p := range c.principal.topics() {
+	for _, p := range c.subscribedLocked() {
 		s.addTopicLocked(c, p)
 	}
 }
 
 // unsubscribeLocked removes c from these lists.
 func (s *shard) unsubscribeLocked(c *Conn) {
-	for _, p := range c.principal.topics() {
+	for _, p := range c.subscribedLocked() {
 		s.removeTopicLocked(c, p)
 	}
 }
@@ -168,14 +169,14 @@ func (s *shard) unsubscribeLocked(c *Conn) {
 // resubscribeLocked replaces the topics that c received, was, by those of its token. A
 // topic in both is received without a break.
 func (s *shard) resubscribeLocked(c *Conn, was []notify.TopicPattern) {
-	is := c.principal.topics()
+	is, members := c.principal.topics(), s.members[c.principal.user]
 	for _, p := range is {
-		if !slices.Contains(was, p) {
+		if !slices.Contains(was, p) && !members.has(p) {
 			s.addTopicLocked(c, p)
 		}
 	}
 	for _, p := range was {
-		if !slices.Contains(is, p) {
+		if !slices.Contains(is, p) && !members.has(p) {
 			s.removeTopicLocked(c, p)
 		}
 	}
@@ -204,8 +205,9 @@ func (s *shard) removeTopicLocked(c *Conn, p notify.TopicPattern) {
 }
 
 // eachReceiverLocked calls do for each connection that receives one of hits, once, with
-// the index of the first topic that it receives. do may remove the connection.
-func (s *shard) eachReceiverLocked(hits []hit, do func(c *Conn, topic int)) {
+// the index of the first topic that it receives. do may remove the connection. Connections
+// of users who have left a topic receive it only if left is set.
+func (s *shard) eachReceiverLocked(hits []hit, left bool, do func(c *Conn, topic int)) {
 	var called map[*Conn]bool
 	if s.hasSeveral(hits) {
 		called = make(map[*Conn]bool)
@@ -215,7 +217,7 @@ func (s *shard) eachReceiverLocked(hits []hit, do func(c *Conn, topic int)) {
 			continue
 		}
 		for _, c := range slices.Backward(s.topics[hits[i].pattern]) { // backward: see removeTopicLocked
-			if called[c] {
+			if called[c] || !left && c.hasLeftLocked(hits[i].pattern) {
 				continue
 			}
 			if called != nil {

@@ -123,6 +123,9 @@ type InboxChange struct {
 	// HeldBy are topics that still have the notifications that were evicted from another
 	// topic. Readers of one of them do not receive this change.
 	HeldBy []Topic
+
+	// EvictedAt is the sequence of the notification that HeldBy have.
+	EvictedAt Sequence
 }
 
 // Size returns the number of IDs.

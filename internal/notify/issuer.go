@@ -48,8 +48,8 @@ func (b *Bound) HasUser(u UserID) bool {
 	return b == nil || strings.HasPrefix(string(u), b.Prefix)
 }
 
-// hasTopic reports whether t is within b.
-func (b *Bound) hasTopic(t Topic) bool {
+// HasTopic reports whether t is within b.
+func (b *Bound) HasTopic(t Topic) bool {
 	if b == nil || b.AnyTopic {
 		return true
 	}
@@ -72,7 +72,7 @@ func (b *Bound) Reaches(n *Notification) bool {
 		}
 	}
 	for _, t := range n.Topics {
-		if !b.hasTopic(t) {
+		if !b.HasTopic(t) {
 			return false
 		}
 	}

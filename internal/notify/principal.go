@@ -41,6 +41,7 @@ const (
 	ScopePublish   Scope = "notify:publish"   // to users and topics
 	ScopeBroadcast Scope = "notify:broadcast" // to everyone
 	ScopeAdmin     Scope = "notify:admin"     // connections, revocations, recall
+	ScopeTopics    Scope = "notify:topics"    // members of topics
 )
 
 // MayPublish returns an error of kind ErrScope unless p has a scope for publishing.
@@ -53,7 +54,7 @@ func (p Principal) MayPublish() error {
 
 // IsBackend reports whether p is a backend: it has no user, or has any scope.
 func (p Principal) IsBackend() bool {
-	return p.User == "" || p.May(ScopePublish) == nil || p.May(ScopeBroadcast) == nil || p.May(ScopeAdmin) == nil
+	return p.User == "" || p.May(ScopePublish) == nil || p.May(ScopeBroadcast) == nil || p.May(ScopeAdmin) == nil || p.May(ScopeTopics) == nil
 }
 
 // May returns an error of kind ErrScope unless p has the scope.
@@ -92,7 +93,7 @@ func (p Principal) MayReach(d *Draft) error {
 		}
 	}
 	for i, t := range d.Topics {
-		if !b.hasTopic(t) {
+		if !b.HasTopic(t) {
 			return Errorf(ErrScope, "/to/topics/%d is not one of the topics that tokens of this issuer may publish to", i)
 		}
 	}

@@ -49,6 +49,14 @@ func FirstMatch(patterns []TopicPattern, topics []Topic) (t Topic, ok bool) {
 	return "", false
 }
 
+// ParseTopic returns s as a Topic, or an error of kind ErrInvalid with the rule that s breaks.
+func ParseTopic(s string) (Topic, error) {
+	if why := topicFault(s); why != "" {
+		return "", Errorf(ErrInvalid, "a topic %s", why)
+	}
+	return Topic(s), nil
+}
+
 // ParsePattern returns s as a TopicPattern, or an error of kind ErrInvalid with the rule that
 // s breaks.
 func ParsePattern(s string) (TopicPattern, error) {

@@ -19,6 +19,14 @@ func (s *Service) Deliver(c notify.Change) {
 		s.deliverChange(&c)
 	case notify.Recount:
 		s.opts.Hub.Recount(c.To)
+	case notify.MemberChange:
+		s.delivered(c.Sequence)
+		for _, of := range c.Left {
+			s.opts.Hub.ChangeMembers(of, false, c.Sequence)
+		}
+		for _, of := range c.Joined {
+			s.opts.Hub.ChangeMembers(of, true, c.Sequence)
+		}
 	case notify.Revocation:
 		s.opts.Hub.Revoke(c)
 	}
@@ -62,7 +70,7 @@ func (s *Service) deliverChange(c *notify.InboxChange) {
 	user, ok := c.User()
 	switch {
 	case !ok && c.Evicted:
-		s.opts.Hub.FollowShared(c.To, c.HeldBy, c.Sequence, eventsOfParts(parts, seq))
+		s.opts.Hub.FollowShared(c.To, hub.Holding{Topics: c.HeldBy, At: c.EvictedAt}, c.Sequence, eventsOfParts(parts, seq))
 		return
 	case !ok:
 		s.opts.Hub.DeliverShared(c.To, c.Sequence, eventsOfParts(parts, seq))

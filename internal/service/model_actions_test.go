@@ -20,6 +20,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"publish":         w.act(w.publishOne),
 		"publish another": w.act(w.publishOne),
 		"publish several": w.act(func(t *rapid.T) { w.publishOne(t); w.publishOne(t); w.publishOne(t) }),
+		"join or leave":   w.act(w.changeMembers),
 		"mark":            w.act(w.mark),
 		"mark more":       w.act(w.mark),
 		"recall":          w.act(w.recallOne),
@@ -82,6 +83,32 @@ func (w *world) publishOne(t *rapid.T) {
 	}
 	if !reflect.DeepEqual(e, want) {
 		t.Fatalf("appended %+v, want %+v", e, want)
+	}
+}
+
+// changeMembers makes a user join or leave topics, by one of the two ways that backends have.
+func (w *world) changeMembers(t *rapid.T) {
+	topics := []notify.Topic{"team", "project.a", "project.b", "other"}
+	manager := notify.Principal{Name: "key:manager", Scopes: []notify.Scope{notify.ScopeTopics}}
+	user := rapid.SampledFrom([]notify.UserID{"ada", "grace"}).Draw(t, "member")
+	before := w.model.TopicsOf(user)
+	var joined, left int
+	var err error
+	if rapid.Bool().Draw(t, "all topics") {
+		set := rapid.SliceOfNDistinct(rapid.SampledFrom(topics), 0, 2, rapid.ID).Draw(t, "topics")
+		joined, left, err = w.service.SetTopics(context.Background(), manager, notify.UserTopics{User: user, Topics: set})
+	} else {
+		e := notify.Members{Topic: rapid.SampledFrom(topics).Draw(t, "topic")}
+		if rapid.Bool().Draw(t, "joins") {
+			e.Add = []notify.UserID{user}
+		} else {
+			e.Remove = []notify.UserID{user}
+		}
+		joined, left, err = w.service.ChangeMembers(context.Background(), manager, e)
+	}
+	after, listErr := w.service.TopicsOf(context.Background(), manager, user)
+	if want := w.model.TopicsOf(user); err != nil || listErr != nil || !slices.Equal(after, want) || len(after)-len(before) != joined-left {
+		t.Fatalf("%s hears %q after %d joined and %d left, want %q (%v, %v)", user, after, joined, left, want, err, listErr)
 	}
 }
 

@@ -48,6 +48,9 @@ func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
 		return false
 	}
 	j := s.joining(c)
+	if s.loadMembers(c) != nil { // Join logs the error
+		return false
+	}
 	if s.joins.Acquire(context.Background(), j.name) != nil { // cannot happen: the context does not end
 		return false
 	}
@@ -96,6 +99,9 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 	if why, yes := s.refused(c.Principal()); yes { // revoked after the token was checked, and before the hub knew c
 		c.End(why)
 		return fmt.Errorf("%w: its token is no longer accepted", hub.ErrEnded)
+	}
+	if err := s.loadMembers(c); err != nil {
+		return err
 	}
 	if err := j.welcome(ctx, cursor); err != nil {
 		return err

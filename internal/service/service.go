@@ -35,6 +35,8 @@ type Store interface {
 	History(r notify.Reader, after, upTo notify.Sequence, limit int) (store.Page, error)
 	List(r notify.Reader, before, upTo notify.Sequence, f *notify.Filter, limit int, now time.Time) (store.List, error)
 	Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error)
+	MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error)
+	Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool

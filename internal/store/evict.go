@@ -22,7 +22,7 @@ func (tx *txn) evict(h *cachedHistory, seq notify.Sequence, limit int) error {
 		}
 		if len(held) > 0 { // readers of these topics keep it
 			tx.changes = append(tx.changes, notify.InboxChange{
-				Sequence: seq, To: c.To, Recalled: []string{n.ID()}, Evicted: true, HeldBy: held,
+				Sequence: seq, To: c.To, Recalled: []string{n.ID()}, Evicted: true, HeldBy: held, EvictedAt: n.Sequence,
 			})
 			continue
 		}

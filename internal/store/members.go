@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,7 +14,7 @@ import (
 // A membership is the sequences in which a user hears a topic, as intervals: from joining to
 // leaving. The interval of a current member ends at endless. The intervals of a former member
 // stay while the topic has notifications in them, since those stay in the inbox.
-const endless = notify.Sequence(math.MaxUint64 - 1)
+const endless = notify.Endless
 
 // isCurrent reports whether the user of a membership is a member now.
 func isCurrent(m intervalSet) bool { return len(m) > 0 && m[len(m)-1].to == endless }
@@ -81,7 +80,12 @@ func (tx *txn) setTopics(seq notify.Sequence, e notify.UserTopics, v *notify.Ver
 	if len(e.Topics) > 0 && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
 		return errFull
 	}
-	current, _, err := memberTopics(tx.batch, e.User)
+	var current []notify.Topic
+	err := eachMembership(tx.batch, e.User, func(t notify.Topic, m intervalSet) {
+		if isCurrent(m) {
+			current = append(current, t)
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -252,28 +256,24 @@ func eachMembership(r pebble.Reader, u notify.UserID, f func(t notify.Topic, m i
 	})
 }
 
-// memberTopics returns the topics of which a user is and was a member.
-func memberTopics(r pebble.Reader, u notify.UserID) (current, past []notify.Topic, err error) {
-	err = eachMembership(r, u, func(t notify.Topic, m intervalSet) {
-		if isCurrent(m) {
-			current = append(current, t)
-		} else {
-			past = append(past, t)
-		}
-	})
-	return current, past, err
-}
-
-// MemberTopics returns the topics of which a user is a member, and those of which it was one and
-// has notifications, each in ascending order.
-func (s *Store) MemberTopics(u notify.UserID) (current, past []notify.Topic, err error) {
+// MemberTopics returns when a user hears topics as a member: those of which it is one, and those of
+// which it was one and that still have notifications from then.
+func (s *Store) MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error) {
 	v := s.snapshots.acquire()
 	defer v.release()
 	h, err := readHistoryOf(v, ofUser(u))
 	if err != nil || h.topics == 0 {
-		return nil, nil, err
+		return nil, err
 	}
-	return memberTopics(v, u)
+	all := make(map[notify.Topic]notify.Hearing, h.topics)
+	err = eachMembership(v, u, func(t notify.Topic, m intervalSet) {
+		hearing := make(notify.Hearing, 0, len(m))
+		for _, i := range m {
+			hearing = append(hearing, notify.Span{From: i.from, To: i.to})
+		}
+		all[t] = hearing
+	})
+	return all, err
 }
 
 // Members returns the members of a topic after a user, in ascending order: at most limit of them.
