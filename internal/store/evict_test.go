@@ -105,7 +105,7 @@ func TestEvictionFromOneOfSeveralTopics(t *testing.T) {
 	emitted(t, s, 1, toTopics(1, "x", "y"), toTopics(2, "x"))
 	change := func(seq notify.Sequence, topic notify.Topic, n int, heldBy ...notify.Topic) notify.InboxChange {
 		return notify.InboxChange{
-			Sequence: seq, To: notify.Readers{Topics: []notify.Topic{topic}}, Recalled: []string{idOf(n)}, Evicted: true, HeldBy: heldBy, EvictedAt: 1,
+			Sequence: seq, To: notify.Readers{Topics: []notify.Topic{topic}}, Recalled: []string{idOf(n)}, Evicted: true, HeldBy: heldBy, EvictedAt: notify.Sequence(min(1, len(heldBy))),
 		}
 	}
 	got := withoutContent(emitted(t, s, 3, kept(1, toTopics(3, "x")), kept(1, toTopics(4, "y"))))
