@@ -25,8 +25,10 @@ type Service interface {
 	Publish(ctx context.Context, by notify.Principal, call service.Call, d notify.Draft) (notify.Receipt, error)
 	PublishBatch(ctx context.Context, by notify.Principal, call service.Call, items []wire.BatchItem) []service.Result
 	Recall(ctx context.Context, by notify.Principal, id string) error
+	Trace(ctx context.Context, by notify.Principal, id string, user notify.UserID) (service.Trace, error)
 
 	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
+	ListOf(ctx context.Context, by notify.Principal, u notify.UserID, q service.Query) (wire.InboxPage, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error)
 
 	ChangeMembers(ctx context.Context, by notify.Principal, e notify.Members) (joined, left int, err error)
@@ -119,6 +121,8 @@ func New(o Options) http.Handler {
 	g.POST("/topics/:topic/members", a.managing(a.changeMembers))
 	g.GET("/users/:user/topics", a.managing(a.topicsOf))
 	g.PUT("/users/:user/topics", a.managing(a.setTopics))
+	g.GET("/notifications/:id", a.authenticated(a.trace))
+	g.GET("/users/:user/inbox", a.operating(a.listOf))
 	g.GET("/users/:user/connections", a.operating(a.connectionsOf))
 	g.DELETE("/users/:user/connections", a.acting("disconnect", a.disconnect))
 	page(g, "/livez", a.livez)

@@ -35,6 +35,8 @@ type inbox struct {
 	verbs    []notify.Verb
 	marks    []wire.Selection
 	recalled []string
+	traced   []string
+	trace    service.Trace
 }
 
 func (b *inbox) List(_ context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error) {
@@ -60,6 +62,20 @@ func (b *inbox) refusal(by notify.Principal) error {
 		return notify.Errorf(notify.ErrScope, "an inbox is for a user")
 	}
 	return b.err
+}
+
+func (b *inbox) ListOf(ctx context.Context, by notify.Principal, u notify.UserID, q service.Query) (wire.InboxPage, error) {
+	if err := isOperator(by); err != nil {
+		return wire.InboxPage{}, err
+	}
+	return b.List(ctx, notify.Principal{User: u}, q)
+}
+
+func (b *inbox) Trace(_ context.Context, by notify.Principal, id string, user notify.UserID) (service.Trace, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.traced = append(b.traced, by.Name+" "+id+" "+string(user))
+	return b.trace, b.err
 }
 
 func (b *inbox) Recall(_ context.Context, by notify.Principal, id string) error {

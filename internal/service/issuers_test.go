@@ -212,3 +212,31 @@ func TestIssuerWithdrawnWhileConnecting(t *testing.T) {
 	require.NotNil(t, d.closed)
 	assert.Equal(t, notify.CloseDisconnected, *d.closed)
 }
+
+// A token traces only notifications whose recipients are all within its bound, and others are as
+// unknown as an ID that nobody has.
+func TestTraceWithinABound(t *testing.T) {
+	r := newRig(t)
+	by := tenants().userOf("acme", "acme:ada")
+	publish := func(d notify.Draft) string {
+		receipt, err := r.service.Publish(t.Context(), backend(), service.Call{}, d)
+		require.NoError(t, err)
+		return receipt.ID
+	}
+	within := publish(draft("a", "acme:ada"))
+	found, err := r.service.Trace(t.Context(), by, within, "")
+	require.NoError(t, err)
+	assert.Len(t, found.Users, 1)
+	_, unknown := r.service.Trace(t.Context(), by, "00000000-0000-7000-8000-000000000000", "")
+	require.ErrorIs(t, unknown, notify.ErrNotFound)
+	for _, d := range []notify.Draft{draft("a", "acme:ada", "bank:ada"), toTopics("a", "bank.x")} {
+		_, err := r.service.Trace(t.Context(), by, publish(d), "")
+		require.Equal(t, unknown, err)
+	}
+	_, err = r.service.Trace(t.Context(), by, within, "bank:ada")
+	require.ErrorIs(t, err, notify.ErrScope)
+	_, err = r.service.Trace(t.Context(), by, "no id", "")
+	require.ErrorIs(t, err, notify.ErrNotFound)
+	_, err = r.service.ListOf(t.Context(), by, "bank:ada", service.Query{Limit: 1})
+	require.ErrorIs(t, err, notify.ErrScope)
+}

@@ -116,7 +116,12 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 	if by.User == "" {
 		return wire.InboxPage{}, errNoInbox()
 	}
-	tag := cursor.TagOf(by.User)
+	return s.list(ctx, by.Name, by.Reader(), q)
+}
+
+// list returns a page of the inbox of r, and counts as a read of the principal with a name.
+func (s *Service) list(ctx context.Context, principal string, r notify.Reader, q Query) (wire.InboxPage, error) {
+	tag := cursor.TagOf(r.User)
 	var before notify.Sequence
 	if q.Before != "" {
 		var err error
@@ -128,16 +133,16 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
 		}
 	}
-	if s.lists.Acquire(ctx, by.Name) != nil {
+	if s.lists.Acquire(ctx, principal) != nil {
 		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read; retry later")
 	}
-	defer s.lists.Release(by.Name)
+	defer s.lists.Release(principal)
 	upTo := s.opts.Journal.Durable()
-	list, err := s.opts.Store.List(by.Reader(), before, upTo, &notify.Filter{State: q.State}, q.Limit, time.Now())
+	list, err := s.opts.Store.List(r, before, upTo, &notify.Filter{State: q.State}, q.Limit, time.Now())
 	if err != nil {
 		return wire.InboxPage{}, fmt.Errorf("list an inbox: %w", err)
 	}
-	counts, err := s.opts.Store.Counts(by.Reader(), upTo)
+	counts, err := s.opts.Store.Counts(r, upTo)
 	if err != nil {
 		return wire.InboxPage{}, fmt.Errorf("count notifications: %w", err)
 	}

@@ -5,6 +5,7 @@
 //   - resume: how a connection catches up from its cursor and goes live
 //   - deliver: which connections receive a change that was applied
 //   - access: tickets, revocations, and what operators do to connections
+//   - trace: what became of a notification
 //   - upkeep: delivery of deferred notifications, and removal of expired entries
 //   - ready: when this node can publish and replay
 //
@@ -37,6 +38,7 @@ type Store interface {
 	Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error)
 	MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error)
 	Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
+	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool

@@ -152,7 +152,8 @@ func withRemovedEarlier(users []notify.UserID, noted []removedUser) []removedUse
 }
 
 func (tx *txn) setRemoval(key []byte, r *removal, location uint64) {
-	tx.setValue(key, r)
+	tx.buffer = r.append(tx.buffer[:0])
+	tx.set(key, tx.buffer)
 	tx.state.removals += recordBytes(key, len(tx.buffer)) + location
 }
 

@@ -1,0 +1,71 @@
+package httpapi_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+func TestTracingANotification(t *testing.T) {
+	s := start(t)
+	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	s.inbox.trace = service.Trace{
+		Trace: store.Trace{
+			Notification: notify.Notification{
+				By: "key:shop", Time: at, Audience: notify.AudienceUser, Users: []notify.UserID{"ada", "eve"},
+				Content: []byte(`"id":"` + id + `","type":"t","priority":"low"`),
+			},
+			Fate: store.Fate{Status: notify.StatusKept},
+			Users: []store.UserTrace{
+				{User: "ada", Fate: store.Fate{Status: notify.StatusKept}, View: notify.View{Seen: at, Read: at, Archived: at}},
+				{User: "eve", Fate: store.Fate{Status: notify.StatusEvicted, Reason: notify.ReasonFull, At: at}},
+			},
+		},
+		Connected:  []service.Connected{{Known: true, Number: 1, Since: at}, {}},
+		Incomplete: []string{"node-3"},
+	}
+	a := s.do("GET", "/notifications/"+id+"?user=", "", asAda...)
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	const then = `"2026-12-01T09:00:00.000Z"`
+	require.JSONEq(t, `{"notification":{"id":"`+id+`","type":"t","priority":"low","time":`+then+`,"audience":"user"},
+		"published_by":"key:shop","recipients":2,"state":"kept","incomplete":["node-3"],"users":[
+		{"user":"ada","state":"kept","seen_at":`+then+`,"read_at":`+then+`,"archived_at":`+then+`,"connections":1,"connected_since":`+then+`},
+		{"user":"eve","state":"evicted","reason":"history-full","removed_at":`+then+`}]}`, string(a.body))
+
+	s.inbox.trace = service.Trace{Trace: store.Trace{
+		Notification: notify.Notification{Time: at, Audience: notify.AudienceAll},
+		Fate:         store.Fate{Status: notify.StatusReplaced, At: at, ReplacedBy: id},
+	}}
+	a = s.do("GET", "/notifications/"+id+"?user=ada", "", "Authorization", "Bearer admin")
+	require.JSONEq(t, `{"notification":{"id":"`+id+`","time":`+then+`,"audience":"all"},"state":"replaced","removed_at":`+then+`,
+		"replaced_by":"`+id+`","users":[]}`, string(a.body))
+	s.inbox.trace = service.Trace{Trace: store.Trace{
+		Notification: notify.Notification{Audience: notify.AudienceAll}, DeliverAt: at, Fate: store.Fate{Status: notify.StatusDeferred},
+	}}
+	a = s.do("GET", "/notifications/"+id, "", "Authorization", "Bearer bhk_key")
+	require.JSONEq(t, `{"notification":{"id":"`+id+`","time":`+then+`,"audience":"all"},"state":"deferred","deliver_at":`+then+`,"users":[]}`, string(a.body))
+	require.Len(t, s.inbox.traced, 3)
+
+	s.problem(s.do("GET", "/notifications/"+id+"?user=a%20b", "", asAda...), 400, "malformed")
+	s.problem(s.do("GET", "/notifications/"+id+"?users=ada", "", asAda...), 400, "malformed")
+	s.problem(s.do("GET", "/notifications/"+id, "", "Authorization", ""), 401, "unauthenticated")
+	s.inbox.err = notify.Errorf(notify.ErrNotFound, "unknown")
+	s.problem(s.do("GET", "/notifications/"+id, "", asAda...), 404, "not-found")
+}
+
+func TestOperatorsListTheInboxOfAUser(t *testing.T) {
+	s := start(t)
+	s.inbox.page.Cursor = "c"
+	a := s.do("GET", "/users/grace/inbox?state=all&limit=7", "", "Authorization", "Bearer admin")
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	require.Equal(t, []notify.UserID{"grace"}, s.inbox.by)
+	require.Equal(t, []service.Query{{State: notify.StateAll, Limit: 7}}, s.inbox.queries)
+	s.problem(s.do("GET", "/users/grace/inbox", "", asAda...), 403, "scope")
+	s.problem(s.do("GET", "/users/a%20b/inbox", "", "Authorization", "Bearer admin"), 404, "not-found")
+	s.problem(s.do("GET", "/users/grace/inbox?state=none", "", "Authorization", "Bearer admin"), 400, "malformed")
+}

@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/wire"
+)
+
+// Trace is what is known of a notification, and of the connections of its users.
+type Trace struct {
+	store.Trace
+
+	Connected  []Connected // of each of the users of the Trace
+	Incomplete []string    // names of the nodes that have not answered
+}
+
+// Connected are the open connections of a user.
+type Connected struct {
+	Known  bool // false: they were not counted, since a node did not answer
+	Number int
+	Since  time.Time // of the oldest
+}
+
+// Trace returns what became of the notification with an ID, for each of its users, or for one
+// user if user is not empty. Its errors are of the kinds ErrNotFound, if nothing is known of the
+// notification, or by is neither its publisher nor an operator, or its recipients are beyond
+// the issuer of by; and ErrScope, if by is an operator who may not administer user.
+func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, user notify.UserID) (Trace, error) {
+	unknown := notify.Errorf(notify.ErrNotFound, "no notification with this id is known to you")
+	if !wire.IsID(id) {
+		return Trace{}, unknown
+	}
+	if user != "" {
+		if err := by.MayAdminister(user); err != nil {
+			return Trace{}, err
+		}
+	}
+	found, ok, err := s.opts.Store.Trace(id, user, s.opts.Journal.Durable(), time.Now())
+	switch {
+	case err != nil:
+		return Trace{}, fmt.Errorf("trace a notification: %w", err)
+	case !ok, found.By != by.Name && by.May(notify.ScopeAdmin) != nil, !by.Bound().Reaches(&found.Notification):
+		return Trace{}, unknown
+	}
+	t := Trace{Trace: found, Connected: make([]Connected, len(found.Users))}
+	t.Incomplete, err = s.countOpen(ctx, found.Users, t.Connected)
+	if err != nil && !errors.Is(err, notify.ErrUnavailable) {
+		return Trace{}, fmt.Errorf("count connections: %w", err)
+	}
+	return t, nil
+}
+
+// maxCounters is the number of users whose connections are counted at the same time.
+const maxCounters = 16
+
+// countOpen counts the open connections of users. After a node has not answered, it does not ask
+// about any other user, since it would wait for the node again.
+func (s *Service) countOpen(ctx context.Context, users []store.UserTrace, open []Connected) (incomplete []string, failed error) {
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	next := 0
+	take := func() (i int, more bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, next <= len(users) && incomplete == nil && failed == nil
+	}
+	for range min(maxCounters, len(users)) {
+		workers.Go(func() {
+			for i, more := take(); more; i, more = take() {
+				all, err := s.opts.Peers.Connections(ctx, users[i].User)
+				mu.Lock()
+				if err != nil {
+					failed = err
+				} else {
+					open[i] = connectedOf(all.Open)
+				}
+				if len(all.Incomplete) > 0 {
+					incomplete = all.Incomplete
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	return incomplete, failed
+}
+
+func connectedOf(all []notify.Connection) Connected {
+	o := Connected{Known: true, Number: len(all)}
+	if len(all) > 0 {
+		o.Since = all[0].Since
+	}
+	return o
+}
+
+// ListOf returns a page of the inbox of u, on behalf of an operator: notifications to the user,
+// to the topics of which the user is a member, and to everyone. Those to topics that only a token
+// names are not known. Its error is of
+// kind ErrScope if by may not administer u; the others are those of List.
+func (s *Service) ListOf(ctx context.Context, by notify.Principal, u notify.UserID, q Query) (wire.InboxPage, error) {
+	if err := by.MayAdminister(u); err != nil {
+		return wire.InboxPage{}, err
+	}
+	return s.list(ctx, by.Name, notify.Reader{User: u}, q)
+}
