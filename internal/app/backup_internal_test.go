@@ -1,0 +1,92 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// backupsIn returns the backups of a store in a directory, with a reserve of the disk.
+func backupsIn(t *testing.T, dir string, reserve uint64) *backups {
+	t.Helper()
+	logger := slog.New(slog.DiscardHandler)
+	opened, err := store.Open(dir, store.Options{Logger: logger, Fatal: func(err error) { panic(err) }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, opened.Close()) })
+	s := &node{store: opened, logger: logger, cfg: &config.Config{}}
+	b := s.newBackups()
+	b.reserve = reserve
+	return b
+}
+
+type buffer struct{ bytes.Buffer }
+
+func (*buffer) Close() error { return nil }
+
+func TestOneBackupAtATimeAndNoneAfterTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	b := backupsIn(t, dir, 0)
+	var to buffer
+	err := b.write(t.Context(), func(ctx context.Context, _ notify.Sequence) io.WriteCloser {
+		require.DirExists(t, filepath.Join(dir, "backup.copy"))
+		require.ErrorIs(t, b.write(ctx, nil), errBackupRuns)
+		return &to
+	})
+	require.NoError(t, err)
+	_, err = store.CheckBackup(t.Context(), &to, nil)
+	require.NoError(t, err)
+	require.NoDirExists(t, filepath.Join(dir, "backup.copy"))
+	b.end()
+	require.ErrorIs(t, b.write(t.Context(), nil), errBackupStop)
+}
+
+// The end of the node ends the context of a backup, and waits until its copy is removed.
+func TestABackupEndsWithItsNode(t *testing.T) {
+	dir := t.TempDir()
+	b := backupsIn(t, dir, 0)
+	begun := make(chan struct{})
+	written := make(chan error, 1)
+	go func() {
+		written <- b.write(context.Background(), func(ctx context.Context, _ notify.Sequence) io.WriteCloser {
+			close(begun)
+			return stalled{ctx}
+		})
+	}()
+	<-begun
+	b.end()
+	require.NoDirExists(t, filepath.Join(dir, "backup.copy"))
+	require.ErrorIs(t, <-written, errBackupStop)
+}
+
+// stalled is a client that takes nothing until the backup is given up.
+type stalled struct{ ctx context.Context }
+
+func (s stalled) Write([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, context.Cause(s.ctx)
+}
+
+func (stalled) Close() error { return nil }
+
+// A backup holds files that the store replaces. It is refused, and given up, when the disk has
+// less free space than the reserve.
+func TestABackupIsGivenUpWhenTheDiskIsNearlyFull(t *testing.T) {
+	dir := t.TempDir()
+	b := backupsIn(t, dir, math.MaxUint64)
+	require.ErrorIs(t, b.write(t.Context(), nil), errBackupDisk)
+	require.NoDirExists(t, filepath.Join(dir, "backup.copy"))
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	b.watchDisk(ctx, cancel) // returns when it has ended ctx
+	require.ErrorIs(t, context.Cause(ctx), errBackupDisk)
+}
