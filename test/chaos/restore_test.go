@@ -51,6 +51,18 @@ func writeCheckpoint(t *testing.T, servers *natsserver.Cluster) {
 	}, timeout, 20*time.Millisecond)
 }
 
+// fill publishes notifications to ada that cannot be compressed, so that copying the store takes a
+// while.
+func (p *process) fill(notifications int) {
+	p.t.Helper()
+	incompressible := make([]byte, 6_000)
+	for n := range notifications {
+		rand.Read(incompressible)
+		body := fmt.Sprintf(`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":0,"n":%d,"filler":%q}}`, n, base64.StdEncoding.EncodeToString(incompressible))
+		require.Equal(p.t, http.StatusAccepted, p.post(body).StatusCode)
+	}
+}
+
 // TestKillDuringARestore kills a node with SIGKILL at random moments while it restores a
 // checkpoint. The next start restores the whole checkpoint, and the node has every notification
 // once and in order.
@@ -60,12 +72,7 @@ func TestKillDuringARestore(t *testing.T) {
 	first := replica(t, servers, "first")
 	first.start()
 	first.waitUntilReady()
-	incompressible := make([]byte, 6_000)
-	for n := range notifications {
-		rand.Read(incompressible)
-		body := fmt.Sprintf(`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":0,"n":%d,"filler":%q}}`, n, base64.StdEncoding.EncodeToString(incompressible))
-		require.Equal(t, http.StatusAccepted, first.post(body).StatusCode)
-	}
+	first.fill(notifications)
 	writeCheckpoint(t, servers)
 
 	second := replica(t, servers, "second")
