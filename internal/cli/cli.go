@@ -36,6 +36,9 @@ type commands struct {
 	Key        keyCommand     `cmd:"" help:"Make API keys for backends."`
 	Send       sendCommand    `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
 	Listen     listenCommand  `cmd:"" help:"Connect as a user and print the notifications."`
+	Inbox      inboxCommand   `cmd:"" help:"List an inbox, newest first."`
+	Read       readCommand    `cmd:"" help:"Mark notifications as read."`
+	Why        whyCommand     `cmd:"" help:"Say what became of a notification: who has read it, and why others have not."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
 	Backup     backupCommand  `cmd:"" help:"Write a backup of the running service to a file."`
 	Restore    restoreCommand `cmd:"" help:"Restore a backup into an empty data directory."`
