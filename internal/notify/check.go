@@ -133,18 +133,24 @@ func (c *checker) fault(pointer, format string, args ...any) {
 }
 
 func (c *checker) typeName(s string) {
-	switch {
-	case s == "":
+	if s == "" {
 		c.fault("/type", "is required")
-	case len(s) > MaxTypeLength:
-		c.fault("/type", "must have at most %d characters", MaxTypeLength)
+	} else if why := typeFault(s); why != "" {
+		c.fault("/type", "%s", why)
+	}
+}
+
+// typeFault returns the rule that s breaks as a type that is not empty, empty if s is valid.
+func typeFault(s string) string {
+	if len(s) > MaxTypeLength {
+		return fmt.Sprintf("must have at most %d characters", MaxTypeLength)
 	}
 	for i := range len(s) {
 		if !isTypeByte(s[i]) {
-			c.fault("/type", "must have only the characters A-Z a-z 0-9 . _ -")
-			return
+			return "must have only the characters A-Z a-z 0-9 . _ -"
 		}
 	}
+	return ""
 }
 
 func isTypeByte(b byte) bool {

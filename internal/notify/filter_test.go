@@ -1,11 +1,37 @@
 package notify_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
+
+func TestParseTypePatternAllowsAnAsteriskAtTheEndOnly(t *testing.T) {
+	for s, ok := range map[string]bool{
+		"comment":         true,
+		"comment.created": true,
+		"comment.*":       true,
+		"a.b.*":           true,
+		"":                false,
+		"*":               false,
+		".*":              false,
+		"comment*":        false,
+		"comment.*.x":     false,
+		"*.created":       false,
+		"comment.**":      false,
+		"comment/created": false,
+		"é":               false,
+		strings.Repeat("a", notify.MaxTypeLength):        true,
+		strings.Repeat("a", notify.MaxTypeLength+1):      false,
+		strings.Repeat("a", notify.MaxTypeLength) + ".*": true,
+	} {
+		if p, err := notify.ParseTypePattern(s); (err == nil) != ok || ok && string(p) != s {
+			t.Errorf("%q: %q, %v", s, p, err)
+		}
+	}
+}
 
 func TestTypeAndPriorityAreReadFromTheBeginningOfTheContent(t *testing.T) {
 	for content, want := range map[string][2]string{

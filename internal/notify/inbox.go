@@ -101,6 +101,29 @@ type Counts struct {
 	Unseen int // not even seen
 }
 
+// Plus returns the sums of c and o.
+func (c Counts) Plus(o Counts) Counts {
+	return Counts{Unread: c.Unread + o.Unread, Unseen: c.Unseen + o.Unseen}
+}
+
+// Grouping is the property of notifications by which their numbers are divided.
+type Grouping string
+
+// The groupings.
+const (
+	ByNothing  Grouping = ""
+	ByType     Grouping = "type"
+	ByTopic    Grouping = "topic" // without a topic: only in the total
+	ByPriority Grouping = "priority"
+)
+
+// GroupedCounts are Counts in total and by the value of a property. A value without unread
+// notifications is absent.
+type GroupedCounts struct {
+	Counts
+	By map[string]Counts
+}
+
 // InboxChange is a change of read state, or the removal of notifications from inboxes.
 // Recalled are those that were recalled, replaced or evicted. Readers receive it in the
 // journal's order, like notifications.

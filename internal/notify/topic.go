@@ -63,10 +63,13 @@ func ParsePattern(s string) (TopicPattern, error) {
 	if len(s) > MaxUserBytes {
 		return "", Errorf(ErrInvalid, "a topic must have at most %d bytes", MaxUserBytes)
 	}
-	fault := topicFault
+	fault := userFault
 	stem, many := strings.CutSuffix(s, patternRest)
 	if many {
-		fault = stemFault
+		fault = nameFault // it allows "." and "..", since patterns are not part of the path of a URL
+	}
+	if strings.Contains(stem, "*") {
+		return "", Errorf(ErrInvalid, "a topic must have a * only at its end, after a dot")
 	}
 	if why := fault(stem); why != "" {
 		return "", Errorf(ErrInvalid, "a topic %s", why)
@@ -79,13 +82,4 @@ func topicFault(s string) string {
 		return "must not have a *"
 	}
 	return userFault(s)
-}
-
-// stemFault is topicFault for the part of a pattern before patternRest. It allows "." and
-// "..", since patterns are not part of URLs.
-func stemFault(s string) string {
-	if strings.Contains(s, "*") {
-		return "must not have a *"
-	}
-	return nameFault(s)
 }

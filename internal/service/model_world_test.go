@@ -176,7 +176,7 @@ func (w *world) check(t *rapid.T) {
 		if want := w.model.Counts(r); !c.live || c.counts != want {
 			t.Fatalf("%s shows %+v (live: %v), want %+v", c.name, c.counts, c.live, want)
 		}
-		list := w.model.List(r, notify.StateAll, time.Now())
+		list := w.model.List(r, &notify.Filter{State: notify.StateAll}, time.Now())
 		unknown := func(id string) bool {
 			held := slices.ContainsFunc(list, func(it model.Item) bool { return it.ID() == id })
 			return !held && w.model.EvictedFor(r, id, c.missed)
@@ -197,7 +197,7 @@ func (w *world) words(items []model.Item) (all []string) {
 // checkList reads all pages of a list.
 func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxState, limit int) {
 	r := by.Reader()
-	want := w.model.List(r, state, time.Now())
+	want := w.model.List(r, &notify.Filter{State: state}, time.Now())
 	var got []wire.InboxItem
 	before := ""
 	for {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -220,6 +221,35 @@ func TestPagesLookAtABoundedNumber(t *testing.T) {
 	}
 	assert.Equal(t, []string{idOf(0)}, got)
 	assert.Equal(t, 2, pages)
+}
+
+// A count with a filter reads the newest notifications only. Without a filter, the total is complete.
+func TestCountsLookAtABoundedNumber(t *testing.T) {
+	const all, counted, groups = 12_000, 10_000, 1_000
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	var entries []notify.Entry
+	for n := range all {
+		e := toUsers(n, "", "ada")
+		e.Keep = all
+		e.Content = []byte(`"id":"` + idOf(n) + `","type":"a.` + strconv.Itoa(n) + `","priority":"low"`)
+		entries = append(entries, e)
+	}
+	emitted(t, s, 1, entries...)
+	count := func(f notify.Filter, by notify.Grouping) notify.GroupedCounts {
+		c, err := s.CountMatching(notify.Reader{User: "ada"}, all, &f, by)
+		require.NoError(t, err)
+		return c
+	}
+	some := notify.Filter{Types: []notify.TypePattern{"a.*"}}
+	assert.Equal(t, notify.Counts{Unread: counted, Unseen: counted}, count(some, notify.ByNothing).Counts)
+	assert.Equal(t, map[string]notify.Counts{"low": {Unread: counted, Unseen: counted}}, count(some, notify.ByPriority).By)
+	c := count(notify.Filter{}, notify.ByType)
+	assert.Equal(t, notify.Counts{Unread: all, Unseen: all}, c.Counts)
+	assert.Len(t, c.By, groups)
+	for n := all - groups; n < all; n++ {
+		assert.Contains(t, c.By, "a."+strconv.Itoa(n), "the newest have their groups")
+	}
 }
 
 // An interval of a topic does not mark notifications to other topics at its sequences.

@@ -77,7 +77,9 @@ func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
 
 func (m *inboxMachine) publish(t *rapid.T, seq notify.Sequence) notify.Publish {
 	id := fmt.Sprintf("00000000-0000-7000-8000-%012d", seq)
-	e := notify.Publish{ID: id, Content: []byte(`"id":"` + id + `","type":"t"`), Keep: m.keep}
+	name := rapid.SampledFrom([]string{"comment", "comment.created", "comment.deleted", "comments", "mention"}).Draw(t, "type")
+	priority := rapid.SampledFrom([]string{"low", "normal", "high"}).Draw(t, "priority")
+	e := notify.Publish{ID: id, Content: []byte(`"id":"` + id + `","type":"` + name + `","priority":"` + priority + `"`), Keep: m.keep}
 	switch rapid.IntRange(0, 2).Draw(t, "audience") {
 	case 0:
 		e.Audience = notify.AudienceUser
@@ -164,6 +166,7 @@ func (m *inboxMachine) check(t *rapid.T) {
 		}
 		slices.Reverse(all)
 		m.checkList(t, r, all)
+		m.checkCounts(t, r)
 		if got, err := m.store.Counts(r, m.last); err != nil || got != m.model.Counts(r) {
 			t.Fatalf("%s has %+v, want %+v (%v)", r.User, got, m.model.Counts(r), err)
 		}
@@ -187,18 +190,47 @@ var asFound = gocmp.Comparer(func(a, b notify.Notification) bool {
 func (m *inboxMachine) checkList(t *rapid.T, r notify.Reader, want []notify.Notification) {
 	states := []notify.InboxState{notify.StateAll, notify.StateInbox, notify.StateUnread, notify.StateRead, notify.StateArchived}
 	for _, state := range rapid.Permutation(states).Draw(t, "states")[:2] {
+		f := filter(t)
+		f.State = state
 		var got []notify.Notification
 		for before, more := notify.Sequence(0), true; more; {
-			list, err := m.store.List(r, before, m.last, &notify.Filter{State: state}, 2, m.now)
+			list, err := m.store.List(r, before, m.last, &f, 2, m.now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			got, before, more = append(got, list.Notifications...), list.Next, list.Next > 0
 		}
-		in := slices.DeleteFunc(slices.Clone(want), func(n notify.Notification) bool { return !state.Has(&n.View) })
+		in := slices.DeleteFunc(slices.Clone(want), func(n notify.Notification) bool { return !m.model.Matches(r, &f, &n) })
 		if d := gocmp.Diff(in, got, asFound, cmpopts.EquateEmpty()); d != "" {
-			t.Fatalf("list of state %q of %s (-want +got):\n%s", state, r.User, d)
+			t.Fatalf("list %+v of %s (-want +got):\n%s", f, r.User, d)
 		}
+	}
+}
+
+// filter returns a filter, which often selects everything.
+func filter(t *rapid.T) (f notify.Filter) {
+	if rapid.Bool().Draw(t, "all") {
+		return f
+	}
+	types := rapid.SampledFrom([]notify.TypePattern{"comment", "comment.*", "comment.created", "mention", "nothing"})
+	topics := rapid.SampledFrom([]notify.TopicPattern{"team", "project.*", "project.x", "project.y.*", "else", "a.b.*"})
+	priorities := rapid.SampledFrom([]notify.Priority{notify.PriorityLow, notify.PriorityNormal, notify.PriorityHigh})
+	f.Types = rapid.SliceOfN(types, 0, 2).Draw(t, "types")
+	f.Topics = rapid.SliceOfN(topics, 0, 2).Draw(t, "topics")
+	f.Priorities = rapid.SliceOfN(priorities, 0, 2).Draw(t, "priorities")
+	return f
+}
+
+// checkCounts compares the counts of a filter.
+func (m *inboxMachine) checkCounts(t *rapid.T, r notify.Reader) {
+	f := filter(t)
+	by := rapid.SampledFrom([]notify.Grouping{notify.ByNothing, notify.ByType, notify.ByTopic, notify.ByPriority}).Draw(t, "by")
+	got, err := m.store.CountMatching(r, m.last, &f, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := gocmp.Diff(m.model.CountMatching(r, &f, by), got, cmpopts.EquateEmpty()); d != "" {
+		t.Fatalf("counts %+v by %q of %s (-want +got):\n%s", f, by, r.User, d)
 	}
 }
 

@@ -16,8 +16,9 @@ type List struct {
 	Next notify.Sequence
 }
 
-// maxListReads is the maximum of notifications that a page reads, whether they match the filter or
-// not. It bounds a list of unread notifications if a hundred thousand are read and none is unread.
+// maxListReads is the maximum of notifications that a page or a count with a filter reads, whether
+// they match or not. It bounds a list of unread notifications if a hundred thousand are read and
+// none is unread.
 const maxListReads = 10_000
 
 // listBytes is the content at which a page is full. Hundreds of requests may read at

@@ -86,7 +86,7 @@ func (d *device) list(t *rapid.T, state notify.InboxState, limit int) (all []lis
 // checkList reads a list until it is that of the model, and returns it.
 func (d *device) checkList(t *rapid.T, state notify.InboxState, limit int) []listed {
 	var want []string
-	for _, it := range d.model.List(d.reader, state, time.Now()) {
+	for _, it := range d.model.List(d.reader, &notify.Filter{State: state}, time.Now()) {
 		want = append(want, it.ID()+word("", !it.Seen.IsZero(), !it.Read.IsZero(), !it.Archived.IsZero()))
 	}
 	for deadline := time.Now().Add(timeout); ; {

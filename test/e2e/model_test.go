@@ -265,7 +265,7 @@ func (w *world) markAll(t *rapid.T) {
 	if len(items) > 0 && rapid.Bool().Draw(t, "up to an item") {
 		i := rapid.IntRange(0, len(items)-1).Draw(t, "item")
 		through = `{"through":"` + items[i].Cursor + `"}`
-		want.Through = w.model.List(d.reader, notify.StateAll, time.Now())[i].Sequence
+		want.Through = w.model.List(d.reader, &notify.Filter{State: notify.StateAll}, time.Now())[i].Sequence
 	}
 	d.mark(t, v, through, want)
 }
@@ -319,7 +319,7 @@ func (w *world) checkDevices(t *rapid.T) {
 
 // words are the notifications of a reader, newest first, each with its read state.
 func (w *world) words(r notify.Reader) (all []string) {
-	for _, it := range w.model.List(r, notify.StateAll, time.Now()) {
+	for _, it := range w.model.List(r, &notify.Filter{State: notify.StateAll}, time.Now()) {
 		all = append(all, word(w.titles[it.ID()], !it.Seen.IsZero(), !it.Read.IsZero(), !it.Archived.IsZero()))
 	}
 	return all

@@ -294,26 +294,6 @@ func (m *Model) Inbox(r notify.Reader) []Item {
 	return all
 }
 
-// List returns the notifications of r in a state at a time, newest first.
-func (m *Model) List(r notify.Reader, state notify.InboxState, now time.Time) []Item {
-	all := slices.DeleteFunc(m.Inbox(r), func(it Item) bool { return it.Expired(now) || !state.Has(&it.View) })
-	slices.Reverse(all)
-	return all
-}
-
-// Counts returns the numbers of notifications of r by their read state.
-func (m *Model) Counts(r notify.Reader) (c notify.Counts) {
-	for _, it := range m.Inbox(r) {
-		if it.Unread() {
-			c.Unread++
-		}
-		if it.Seen.IsZero() {
-			c.Unseen++
-		}
-	}
-	return c
-}
-
 // Removed returns the highest sequence that retention or an eviction has removed from the
 // histories that r reads.
 func (m *Model) Removed(r notify.Reader) (seq notify.Sequence) {
