@@ -29,6 +29,7 @@ type Service interface {
 
 	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
 	ListOf(ctx context.Context, by notify.Principal, u notify.UserID, q service.Query) (wire.InboxPage, error)
+	Counts(ctx context.Context, by notify.Principal, f notify.Filter, grouping notify.Grouping) (notify.GroupedCounts, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error)
 
 	ChangeMembers(ctx context.Context, by notify.Principal, e notify.Members) (joined, left int, err error)
@@ -111,6 +112,7 @@ func New(o Options) http.Handler {
 	g.GET("/ws", a.admitted(a.connect))
 	g.GET(eventsPath, a.stream)
 	g.GET("/inbox", a.authenticated(a.list))
+	g.GET("/inbox/counts", a.authenticated(a.counts))
 	for _, verb := range []notify.Verb{notify.VerbSeen, notify.VerbRead, notify.VerbUnread, notify.VerbArchive} {
 		g.POST("/inbox/"+string(verb), a.authenticated(a.marking(verb)))
 	}

@@ -143,7 +143,7 @@ func TestUnknownParameters(t *testing.T) {
 			require.Contains(t, s.problem(a, 400, "malformed").Detail, want)
 		}
 	}
-	require.Equal(t, `the query parameter "cursor" is unknown; allowed are: limit, before, state`,
+	require.Equal(t, `the query parameter "cursor" is unknown; allowed are: limit, before, state, type, topic, priority`,
 		s.problem(s.do("GET", "/inbox?cursor=a", "", asAda...), 400, "malformed").Detail)
 }
 

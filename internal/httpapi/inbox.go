@@ -2,19 +2,13 @@ package httpapi
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
@@ -49,26 +43,17 @@ func (a *api) sendPage(c echo.Context, by notify.Principal, page []byte) error {
 	return answerJSON(c, http.StatusOK, page)
 }
 
-// inboxQuery reads the parameters of GET /inbox. An empty parameter counts as absent.
-func inboxQuery(query string) (q service.Query, err error) {
-	values, err := readQuery(query, "limit", "before", "state")
+// counts serves GET /inbox/counts.
+func (a *api) counts(c echo.Context, by notify.Principal) error {
+	f, grouping, err := countsQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return q, err
+		return err
 	}
-	q.Before, q.Limit = values.Get("before"), defaultPage
-	if limit := values.Get("limit"); limit != "" {
-		n, err := strconv.ParseUint(limit, 10, 8)
-		if err != nil || n < 1 || n > maxPage {
-			return q, notify.Errorf(notify.ErrMalformed, "the query parameter limit must be a number from 1 to %d", maxPage)
-		}
-		q.Limit = int(n)
+	counts, err := a.Service.Counts(c.Request().Context(), by, f, grouping)
+	if err != nil {
+		return err
 	}
-	switch q.State = notify.InboxState(values.Get("state")); q.State {
-	case notify.StateInbox, notify.StateUnread, notify.StateRead, notify.StateArchived, notify.StateAll:
-		return q, nil
-	default:
-		return q, notify.Errorf(notify.ErrMalformed, "the query parameter state must be unread, read, archived or all")
-	}
+	return a.sendPage(c, by, wire.AppendGroupedCounts(nil, counts, grouping))
 }
 
 // marking returns the handler of POST /inbox/seen, /inbox/read, /inbox/unread or
@@ -103,35 +88,4 @@ func (a *api) recall(c echo.Context, by notify.Principal) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
-}
-
-// maxShownName is how many bytes of an unknown parameter's name an error repeats.
-const maxShownName = 40
-
-// readQuery returns the parameters of a raw query. It returns an error for a parameter
-// that is unknown to the path or repeated, because ignoring it could go unnoticed: a
-// polyfill of EventSource that sends ?lastEventId= would lose events.
-func readQuery(raw string, known ...string) (url.Values, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, notify.Errorf(notify.ErrMalformed, "the query is not valid: it must be URL-encoded")
-	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(known, name) {
-			return nil, notify.Errorf(notify.ErrMalformed, "the query parameter %s is unknown; allowed are: %s",
-				quoted(name, maxShownName), strings.Join(known, ", "))
-		}
-		if len(values[name]) > 1 {
-			return nil, notify.Errorf(notify.ErrMalformed, "the query parameter %s must appear at most once", name)
-		}
-	}
-	return values, nil
-}
-
-// quoted returns s, cut to at most so many bytes, in quotes and ASCII.
-func quoted(s string, most int) string {
-	if len(s) > most {
-		return strconv.QuoteToASCII(s[:most]) + "…"
-	}
-	return strconv.QuoteToASCII(s)
 }

@@ -29,14 +29,17 @@ type inbox struct {
 	err    error
 	wait   bool // Mark waits until its context ends
 
-	mu       sync.Mutex
-	by       []notify.UserID
-	queries  []service.Query
-	verbs    []notify.Verb
-	marks    []wire.Selection
-	recalled []string
-	traced   []string
-	trace    service.Trace
+	mu        sync.Mutex
+	by        []notify.UserID
+	queries   []service.Query
+	filters   []notify.Filter
+	groupings []notify.Grouping
+	grouped   notify.GroupedCounts
+	verbs     []notify.Verb
+	marks     []wire.Selection
+	recalled  []string
+	traced    []string
+	trace     service.Trace
 }
 
 func (b *inbox) List(_ context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error) {
@@ -44,6 +47,13 @@ func (b *inbox) List(_ context.Context, by notify.Principal, q service.Query) (w
 	defer b.mu.Unlock()
 	b.by, b.queries = append(b.by, by.User), append(b.queries, q)
 	return b.page, b.refusal(by)
+}
+
+func (b *inbox) Counts(_ context.Context, by notify.Principal, f notify.Filter, grouping notify.Grouping) (notify.GroupedCounts, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.filters, b.groupings = append(b.filters, f), append(b.groupings, grouping)
+	return b.grouped, b.refusal(by)
 }
 
 func (b *inbox) Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error) {
@@ -121,11 +131,11 @@ func TestInboxQueries(t *testing.T) {
 		"":                       {Limit: 50},
 		"?limit=1":               {Limit: 1},
 		"?limit=100&before=c-_9": {Limit: 100, Before: "c-_9"},
-		"?state=unread":          {Limit: 50, State: notify.StateUnread},
-		"?state=read":            {Limit: 50, State: notify.StateRead},
-		"?state=archived":        {Limit: 50, State: notify.StateArchived},
-		"?state=all":             {Limit: 50, State: notify.StateAll},
-		"?state=all&before=":     {Limit: 50, State: notify.StateAll},
+		"?state=unread":          {Limit: 50, Filter: notify.Filter{State: notify.StateUnread}},
+		"?state=read":            {Limit: 50, Filter: notify.Filter{State: notify.StateRead}},
+		"?state=archived":        {Limit: 50, Filter: notify.Filter{State: notify.StateArchived}},
+		"?state=all":             {Limit: 50, Filter: notify.Filter{State: notify.StateAll}},
+		"?state=all&before=":     {Limit: 50, Filter: notify.Filter{State: notify.StateAll}},
 	} {
 		s.inbox.page.Cursor = "c"
 		a := s.do("GET", "/inbox"+query, "", asAda...)

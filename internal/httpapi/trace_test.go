@@ -64,7 +64,7 @@ func TestOperatorsListTheInboxOfAUser(t *testing.T) {
 	a := s.do("GET", "/users/grace/inbox?state=all&limit=7", "", "Authorization", "Bearer admin")
 	require.Equal(t, 200, a.StatusCode, "%s", a.body)
 	require.Equal(t, []notify.UserID{"grace"}, s.inbox.by)
-	require.Equal(t, []service.Query{{State: notify.StateAll, Limit: 7}}, s.inbox.queries)
+	require.Equal(t, []service.Query{{Filter: notify.Filter{State: notify.StateAll}, Limit: 7}}, s.inbox.queries)
 	s.problem(s.do("GET", "/users/grace/inbox", "", asAda...), 403, "scope")
 	s.problem(s.do("GET", "/users/a%20b/inbox", "", "Authorization", "Bearer admin"), 404, "not-found")
 	s.problem(s.do("GET", "/users/grace/inbox?state=none", "", "Authorization", "Bearer admin"), 400, "malformed")

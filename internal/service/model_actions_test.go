@@ -44,6 +44,8 @@ func (w *world) actions() map[string]func(*rapid.T) {
 func (w *world) publishOne(t *rapid.T) {
 	d := draft(fmt.Sprint("n", len(w.drafts)+1), "ada")
 	d.Users = nil
+	d.Type = rapid.SampledFrom([]string{"t", "comment.created", "comment.deleted"}).Draw(t, "type")
+	d.Priority = rapid.SampledFrom([]notify.Priority{notify.PriorityNormal, notify.PriorityHigh}).Draw(t, "priority")
 	switch rapid.IntRange(0, 4).Draw(t, "to") {
 	case 0:
 		d.All = true
@@ -124,7 +126,7 @@ func (w *world) mark(t *rapid.T) {
 		s.All = true
 		want.Through = w.journal.Durable()
 	case 1:
-		page := listed(t, w.rig, c.by, service.Query{State: notify.StateAll, Limit: 100})
+		page := listed(t, w.rig, c.by, service.Query{Filter: notify.Filter{State: notify.StateAll}, Limit: 100})
 		if len(page.Items) == 0 {
 			return
 		}

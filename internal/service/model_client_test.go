@@ -65,7 +65,7 @@ func (c *client) open(t *rapid.T, r *rig, m *model.Model) {
 	c.shown = shown{}
 	before := ""
 	for more := true; more; more = before != "" {
-		page := listed(t, r, c.by, service.Query{State: notify.StateAll, Before: before, Limit: 7})
+		page := listed(t, r, c.by, service.Query{Filter: notify.Filter{State: notify.StateAll}, Before: before, Limit: 7})
 		if c.cursor == "" { // of the first page: later events may repeat what is on the others
 			c.cursor = page.Cursor
 		}

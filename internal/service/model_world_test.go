@@ -164,8 +164,9 @@ func (w *world) check(t *rapid.T) {
 	for _, c := range w.clients {
 		r := c.by.Reader()
 		for _, state := range []notify.InboxState{notify.StateInbox, notify.StateUnread, notify.StateRead, notify.StateArchived, notify.StateAll} {
-			w.checkList(t, c.by, state, limit)
+			w.checkList(t, c.by, notify.Filter{State: state}, limit)
 		}
+		w.checkFilters(t, c.by, limit)
 		c.handle(t)
 		if c.device == nil {
 			continue
@@ -195,14 +196,14 @@ func (w *world) words(items []model.Item) (all []string) {
 }
 
 // checkList reads all pages of a list.
-func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxState, limit int) {
+func (w *world) checkList(t *rapid.T, by notify.Principal, f notify.Filter, limit int) {
 	r := by.Reader()
-	want := w.model.List(r, &notify.Filter{State: state}, time.Now())
+	want := w.model.List(r, &f, time.Now())
 	var got []wire.InboxItem
 	before := ""
 	for {
-		page := listed(t, w.rig, by, service.Query{State: state, Before: before, Limit: limit})
-		if counts := w.model.Counts(r); page.Counts != counts {
+		page := listed(t, w.rig, by, service.Query{Filter: f, Before: before, Limit: limit})
+		if counts := w.model.CountMatching(r, &f, notify.ByNothing).Counts; page.Counts != counts {
 			t.Fatalf("%s has %+v, want %+v", by.User, page.Counts, counts)
 		}
 		if len(page.Items) > limit {
@@ -213,15 +214,15 @@ func (w *world) checkList(t *rapid.T, by notify.Principal, state notify.InboxSta
 			break
 		}
 		if len(page.Items) == 0 || len(got) >= len(want) {
-			t.Fatalf("%s %q: %d of %d listed, and more is said to be", by.User, state, len(got), len(want))
+			t.Fatalf("%s %+v: %d of %d listed, and more is said to be", by.User, f, len(got), len(want))
 		}
 	}
 	if len(got) != len(want) {
-		t.Fatalf("%s %q: %d listed, want %d", by.User, state, len(got), len(want))
+		t.Fatalf("%s %+v: %d listed, want %d", by.User, f, len(got), len(want))
 	}
 	for i, it := range want {
 		if got[i].ID() != it.ID() || fmt.Sprint(got[i].View) != fmt.Sprint(it.View) {
-			t.Fatalf("%s %q: number %d is %s %v, want %s %q %v", by.User, state, i, got[i].ID(), got[i].View, it.ID(), w.drafts[it.ID()].Title, it.View)
+			t.Fatalf("%s %+v: number %d is %s %v, want %s %q %v", by.User, f, i, got[i].ID(), got[i].View, it.ID(), w.drafts[it.ID()].Title, it.View)
 		}
 	}
 }

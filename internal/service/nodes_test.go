@@ -285,7 +285,7 @@ func TestUpkeepTwiceDoesNoHarm(t *testing.T) {
 			running.Wait()
 			for i, n := range nodes {
 				o.events[i] = events(devices[i].all())
-				page, err := n.service.List(t.Context(), ada(), service.Query{State: notify.StateAll, Limit: 50})
+				page, err := n.service.List(t.Context(), ada(), service.Query{Filter: notify.Filter{State: notify.StateAll}, Limit: 50})
 				require.NoError(t, err)
 				page.Cursor = ""            // its sequence counts all entries
 				for k := range page.Items { // IDs are random, and sequences count all entries

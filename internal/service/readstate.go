@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -99,68 +98,4 @@ func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequenc
 		}
 		e.From = v.Next
 	}
-}
-
-// Query selects a page of an inbox.
-type Query struct {
-	State  notify.InboxState
-	Before string // the Next of the page before; empty: the page with the newest
-	Limit  int    // the maximum number of notifications
-}
-
-// List returns a page of the inbox of the user of by, newest first. A page may hold
-// fewer than q.Limit without being the last. Its errors are of the kinds ErrScope, if
-// by is no user, ErrMalformed, if q.Before is no cursor of this user, and
-// ErrUnavailable.
-func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
-	if by.User == "" {
-		return wire.InboxPage{}, errNoInbox()
-	}
-	return s.list(ctx, by.Name, by.Reader(), q)
-}
-
-// list returns a page of the inbox of r, and counts as a read of the principal with a name.
-func (s *Service) list(ctx context.Context, principal string, r notify.Reader, q Query) (wire.InboxPage, error) {
-	tag := cursor.TagOf(r.User)
-	var before notify.Sequence
-	if q.Before != "" {
-		var err error
-		before, err = s.openCursor(ctx, tag, q.Before)
-		switch {
-		case errors.Is(err, notify.ErrUnavailable):
-			return wire.InboxPage{}, err
-		case err != nil:
-			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
-		}
-	}
-	if s.lists.Acquire(ctx, principal) != nil {
-		return wire.InboxPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read; retry later")
-	}
-	defer s.lists.Release(principal)
-	upTo := s.opts.Journal.Durable()
-	list, err := s.opts.Store.List(r, before, upTo, &notify.Filter{State: q.State}, q.Limit, time.Now())
-	if err != nil {
-		return wire.InboxPage{}, fmt.Errorf("list an inbox: %w", err)
-	}
-	counts, err := s.opts.Store.Counts(r, upTo)
-	if err != nil {
-		return wire.InboxPage{}, fmt.Errorf("count notifications: %w", err)
-	}
-	page := wire.InboxPage{Items: s.items(tag, list.Notifications), Counts: counts, Cursor: s.cursor(tag, upTo)}
-	if list.Next > 0 {
-		page.Next = s.cursor(tag, list.Next)
-	}
-	return page, nil
-}
-
-func (s *Service) items(tag cursor.Tag, all []notify.Notification) []wire.InboxItem {
-	items := make([]wire.InboxItem, len(all))
-	for i, n := range all {
-		items[i] = wire.InboxItem{Notification: n, Cursor: s.cursor(tag, n.Sequence)}
-	}
-	return items
-}
-
-func (s *Service) cursor(tag cursor.Tag, seq notify.Sequence) string {
-	return string(s.cursors.Append(nil, tag, seq))
 }

@@ -70,7 +70,7 @@ func (r *rig) cursorAt(u notify.UserID, seq notify.Sequence) string {
 // titles lists an inbox in a state, newest first.
 func (r *rig) titles(p notify.Principal, state notify.InboxState) (titles []string) {
 	r.t.Helper()
-	page, err := r.service.List(r.t.Context(), p, service.Query{State: state, Limit: 100})
+	page, err := r.service.List(r.t.Context(), p, service.Query{Filter: notify.Filter{State: state}, Limit: 100})
 	require.NoError(r.t, err)
 	for _, item := range page.Items {
 		_, rest, _ := strings.Cut(string(item.Content), `"title":"`)

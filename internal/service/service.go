@@ -1,7 +1,8 @@
 // Package service holds the rules of the service, a file each:
 //
 //   - publish: permissions, rates and idempotency keys of publishes, and recalls
-//   - readstate: changing read state, and listing an inbox
+//   - readstate: changing read state
+//   - list: listing an inbox, and counting what a filter selects
 //   - resume: how a connection catches up from its cursor and goes live
 //   - deliver: which connections receive a change that was applied
 //   - access: tickets, revocations, and what operators do to connections
@@ -39,6 +40,7 @@ type Store interface {
 	MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error)
 	Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
+	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool
@@ -101,7 +103,7 @@ type Service struct {
 	cursors *cursor.Keyring
 
 	// joins and lists limit how many pages of history are read at a time, by
-	// principal: joins for connections that join, lists for GET /inbox. No caller
+	// principal: joins for connections that join, lists for GET /inbox and /inbox/counts. No caller
 	// waits for a client while it holds a slot.
 	joins, lists *limit.Slots
 

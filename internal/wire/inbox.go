@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -125,6 +127,27 @@ func AppendInboxPage(dst []byte, p *InboxPage) []byte {
 		dst = appendText(dst, `,"next":"`, p.Next)
 	}
 	return append(dst, '}')
+}
+
+// AppendGroupedCounts appends the answer to GET /inbox/counts. The groups are in the order of their
+// names; by is absent without a grouping.
+func AppendGroupedCounts(dst []byte, c notify.GroupedCounts, by notify.Grouping) []byte {
+	dst = AppendCounts(append(dst, '{'), c.Counts)
+	if by == notify.ByNothing {
+		return append(dst, '}')
+	}
+	dst = append(dst, `,"by":{`...)
+	for i, name := range slices.Sorted(maps.Keys(c.By)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(AppendString(dst, name), `:{"unread":`...)
+		dst = strconv.AppendInt(dst, int64(c.By[name].Unread), 10)
+		dst = append(dst, `,"unseen":`...)
+		dst = strconv.AppendInt(dst, int64(c.By[name].Unseen), 10)
+		dst = append(dst, '}')
+	}
+	return append(dst, "}}"...)
 }
 
 // AppendMarked appends the answer to a mark, which has the counts after it.

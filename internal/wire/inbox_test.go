@@ -98,6 +98,18 @@ func TestInboxPage(t *testing.T) {
 	require.Equal(t, `x{"unread_count":3,"unseen_count":1}`, string(wire.AppendMarked([]byte("x"), notify.Counts{Unread: 3, Unseen: 1})))
 }
 
+func TestGroupedCounts(t *testing.T) {
+	c := notify.GroupedCounts{
+		Counts: notify.Counts{Unread: 4, Unseen: 1},
+		By:     map[string]notify.Counts{`a"b`: {Unread: 1}, "comment.created": {Unread: 3, Unseen: 1}, "é": {}},
+	}
+	require.Equal(t, `{"unread_count":4,"unseen_count":1}`, string(wire.AppendGroupedCounts(nil, c, notify.ByNothing)))
+	require.Equal(t, `{"unread_count":4,"unseen_count":1,"by":{"a\"b":{"unread":1,"unseen":0},`+
+		`"comment.created":{"unread":3,"unseen":1},"é":{"unread":0,"unseen":0}}}`, string(wire.AppendGroupedCounts(nil, c, notify.ByTopic)))
+	c.By = nil
+	require.Equal(t, `{"unread_count":4,"unseen_count":1,"by":{}}`, string(wire.AppendGroupedCounts(nil, c, notify.ByType)))
+}
+
 // FuzzMarks holds that a body is refused as malformed or invalid, or selects
 // what another reader takes it to select, by one member, within bounds.
 func FuzzMarks(f *testing.F) {
