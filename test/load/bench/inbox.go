@@ -25,9 +25,9 @@ const (
 	keptInTiny = 50
 )
 
-// inboxes measures the cost of listing 50 of a full inbox, and of marking a notification
-// there and in a small inbox: the unread count in every response must not cost more in a
-// larger inbox. The floor is not measured, because it stores nothing.
+// inboxes measures the cost of listing 50 of a full inbox, of filtering and counting all of it by
+// type, and of marking a notification there and in a small inbox: the unread count in every
+// response must not cost more in a larger inbox. The floor is not measured, because it stores nothing.
 func inboxes(ctx context.Context, b *bench) (err error) {
 	speaks := dialect.NewService(server.Secret, maxPublishers)
 	k := &stock{bench: b, name: "inboxes", users: 2, dialect: speaks}
@@ -71,6 +71,9 @@ type page struct {
 		ID string `json:"id"`
 	} `json:"items"`
 	Unread int `json:"unread_count"`
+	By     map[string]struct {
+		Unread int `json:"unread"`
+	} `json:"by"`
 }
 
 // measure measures lists and marks, one kind after the other.
@@ -108,7 +111,36 @@ func (r *reader) measure(ctx context.Context, full bool) error {
 	if !full {
 		return r.repeat(ctx, "mark few", mark)
 	}
-	return errors.Join(r.repeat(ctx, "list", list), r.repeat(ctx, "mark", mark))
+	return errors.Join(r.repeat(ctx, "list", list), r.repeat(ctx, "mark", mark), r.measureFilters(ctx))
+}
+
+// measureFilters measures a list by a type that no notification has, which reads the whole inbox
+// twice, for the list and for its count, and the counts of all by type. All are unread at first.
+func (r *reader) measureFilters(ctx context.Context) error {
+	if err := r.request(ctx, http.MethodPost, "/inbox/unread", []byte(`{"all":true}`), &page{}); err != nil {
+		return err
+	}
+	filter := func() error {
+		var none page
+		if err := r.request(ctx, http.MethodGet, "/inbox?limit=50&type=other.*", nil, &none); err != nil {
+			return err
+		}
+		if len(none.Items) > 0 || none.Unread > 0 {
+			return fmt.Errorf("%w: %d items of a type that does not exist, and %d unread", errFault, len(none.Items), none.Unread)
+		}
+		return nil
+	}
+	count := func() error {
+		var all page
+		if err := r.request(ctx, http.MethodGet, "/inbox/counts?by=type", nil, &all); err != nil {
+			return err
+		}
+		if got := all.By[dialect.Type].Unread; got != keptInFull || all.Unread != keptInFull {
+			return fmt.Errorf("%w: %d of the type are unread, and %d in total, want %d", errFault, got, all.Unread, keptInFull)
+		}
+		return nil
+	}
+	return errors.Join(r.repeat(ctx, "filter", filter), r.repeat(ctx, "count by type", count))
 }
 
 // repeat calls f again and again, and records the processor time and the latency of a call.

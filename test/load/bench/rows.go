@@ -99,6 +99,10 @@ func reading() []row {
 	return []row{
 		{"list 50 of an inbox of 1,000, CPU", "µs", "list cpu", none, noted()},
 		{"… p50", "ms", "list p50", none, noted()},
+		{"list by a type that none of 1,000 has, and count them, CPU", "µs", "filter cpu", none, noted()},
+		{"… p50", "ms", "filter p50", none, noted()},
+		{"count 1,000 by type, CPU", "µs", "count by type cpu", none, noted()},
+		{"… p50", "ms", "count by type p50", none, noted()},
 		{"mark one read or unread, of 1,000, stored, CPU", "µs", "mark cpu", none, noted()},
 		{"… p50", "ms", "mark p50", none, noted()},
 		{"mark one, of 50, CPU", "µs", "mark few cpu", none, noted()},

@@ -7,6 +7,9 @@ import (
 	"github.com/bellhop/bellhop/test/load/bench/mark"
 )
 
+// Type is the type of every notification.
+const Type = "load.test"
+
 // Service is the dialect of `bellhop serve`.
 type Service struct {
 	signer  signer
@@ -103,7 +106,7 @@ func appendDraft(dst []byte, m mark.Mark, kind Kind) []byte {
 		dst = append(dst, `,"collapse_key":"load"`...)
 	case Stored:
 	}
-	dst = append(dst, `,"type":"load.test","data":`...)
+	dst = append(dst, `,"type":"`+Type+`","data":`...)
 	dst = appendData(dst, m)
 	return append(dst, '}')
 }
