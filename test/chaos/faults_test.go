@@ -1,11 +1,13 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -61,23 +63,41 @@ func faults() []fault {
 			p.start()
 			return ended
 		}},
-		{"killed, and a bit near the beginning of the log is flipped; the operator follows the advice", withReset, func(t *testing.T, p *process, l *traffic.Load) (ended time.Time) {
-			for size(t, newest(t, p.dir, "*.log")) < 128<<10 { // several blocks of a log
-				l.Grows(t)
-			}
-			p.kill()
-			change(t, newest(t, p.dir, "*.log"), nil, func(b []byte, _ *rand.Rand) []byte {
-				b[3_000] ^= 1
-				return b
-			})
-			require.False(t, p.startOrExit(), "a log with intact entries after a damaged one is refused")
-			require.Contains(t, p.output.String(), "move that log and all newer ones")
-			require.NoError(t, os.Rename(newest(t, p.dir, "*.log"), filepath.Join(p.dir, "moved")))
-			ended = time.Now()
-			p.start()
-			return ended
-		}},
+		{"killed, and a bit near the beginning of a log is flipped; the operator follows the advice", withReset, damageALog},
 	}
+}
+
+// damageALog kills the process, flips a bit near the beginning of its largest log, and moves that
+// log and all newer ones away, as the refused start says. A new log may have begun meanwhile.
+func damageALog(t *testing.T, p *process, l *traffic.Load) (ended time.Time) {
+	for size(t, largestLog(t, p.dir)) < 128<<10 { // several blocks of a log
+		l.Grows(t)
+	}
+	p.kill()
+	damaged := largestLog(t, p.dir)
+	change(t, damaged, nil, func(b []byte, _ *rand.Rand) []byte {
+		b[3_000] ^= 1
+		return b
+	})
+	require.False(t, p.startOrExit(), "a log with intact entries after a damaged one is refused")
+	require.Contains(t, p.output.String(), "move that log and all newer ones")
+	logs, err := filepath.Glob(filepath.Join(p.dir, "store", "*.log"))
+	require.NoError(t, err)
+	for _, log := range logs {
+		if log >= damaged {
+			require.NoError(t, os.Rename(log, filepath.Join(p.dir, filepath.Base(log))))
+		}
+	}
+	ended = time.Now()
+	p.start()
+	return ended
+}
+
+func largestLog(t *testing.T, dir string) string {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "store", "*.log"))
+	require.NoError(t, err)
+	return slices.MaxFunc(logs, func(a, b string) int { return cmp.Compare(size(t, a), size(t, b)) })
 }
 
 // TestFaultsUnderLoad makes the process fail while publishers publish and listeners listen.

@@ -48,8 +48,9 @@ var table struct {
 	rows map[string]string
 }
 
-// record adds a result to the table. It fails the test if something is lost that was not
-// announced, or if something is repeated or reordered.
+// record adds a result to the table. It fails the test if something is lost, repeated or
+// reordered that was not announced. With an announced loss, an idempotency key may be lost too,
+// so that a publish whose answer did not arrive is stored again.
 func record(t *testing.T, r result) {
 	t.Helper()
 	if r.announced == "" {
@@ -58,8 +59,8 @@ func record(t *testing.T, r result) {
 	}
 	if r.announced == "0" {
 		assert.Zero(t, r.Lost, "lost")
+		assert.Zero(t, r.Repeated, "repeated")
 	}
-	assert.Zero(t, r.Repeated, "repeated")
 	assert.Zero(t, r.Reordered, "reordered")
 	assert.NotZero(t, r.Acknowledged, "acknowledged")
 	row := fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s | %s | %s |\n",
