@@ -123,7 +123,7 @@ func (c *claims) principal(of *notify.Issuer) notify.Principal {
 	p := notify.Principal{
 		User:          c.user,
 		Issuer:        of,
-		Name:          "user:" + string(c.user),
+		Name:          c.user.PrincipalName(),
 		Scopes:        c.scopes,
 		Topics:        c.topics,
 		TopicsIgnored: c.ignored,

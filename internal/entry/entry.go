@@ -23,6 +23,7 @@ const (
 	kindWitness    = 10
 	kindMembers    = 11
 	kindUserTopics = 12
+	kindErase      = 13
 )
 
 // version is that of every kind, but for publishVersion.
@@ -73,6 +74,8 @@ func Append(dst []byte, e notify.Entry) []byte {
 		dst = pack.AppendString(append(dst, kindMembers, version), e.Topic)
 		dst = pack.AppendNames(pack.AppendNames(dst, e.Add), e.Remove)
 		return pack.AppendInt(dst, e.MaxBytes)
+	case notify.Erase:
+		return pack.AppendString(pack.AppendString(append(dst, kindErase, version), e.User), e.From)
 	case notify.UserTopics:
 		dst = pack.AppendString(append(dst, kindUserTopics, version), e.User)
 		return pack.AppendInt(pack.AppendNames(dst, e.Topics), e.MaxBytes)
@@ -138,6 +141,8 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 		e.Add, e.Remove = pack.Names[notify.UserID](r), pack.Names[notify.UserID](r)
 		e.MaxBytes = r.Int()
 		return e
+	case kindErase:
+		return notify.Erase{User: notify.UserID(r.String()), From: r.String()}
 	case kindUserTopics:
 		return notify.UserTopics{User: notify.UserID(r.String()), Topics: pack.Names[notify.Topic](r), MaxBytes: r.Int()}
 	}

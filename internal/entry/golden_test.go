@@ -64,6 +64,7 @@ func goldenEntries() map[string]notify.Entry {
 			Issuer: &notify.Issuer{Name: "https://login.example.com", Version: version},
 		}},
 		"members-1":    notify.Members{Topic: "team", Add: []notify.UserID{"ada", "grace"}, Remove: []notify.UserID{"eve"}, MaxBytes: 1 << 40},
+		"erase-1":      notify.Erase{User: "ada", From: "\x01u\x00\x03ada"},
 		"usertopics-1": notify.UserTopics{User: "ada", Topics: []notify.Topic{"team", "project.x"}, MaxBytes: 1 << 40},
 		"redemption-1": notify.Redemption{Hash: name},
 		"witness-1":    notify.Witness{Node: "node-1", Sequence: 1 << 40, Hash: name},
@@ -120,6 +121,7 @@ func TestEachFieldIsInAGoldenFile(t *testing.T) {
 		notify.Redemption{},
 		notify.Members{},
 		notify.UserTopics{},
+		notify.Erase{},
 		notify.Witness{},
 	} {
 		assert.NotNil(t, set[reflect.TypeOf(e)], "%T has no golden file", e)

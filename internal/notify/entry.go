@@ -3,7 +3,7 @@ package notify
 import "time"
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Cleanup, a
-// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, a Witness, or one that is
+// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, an Erase, a Witness, or one that is
 // Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the
@@ -69,7 +69,7 @@ func (e Publish) Notification(seq Sequence, at time.Time) Notification {
 // Key makes a publish idempotent: a second publish with the same Name within KeyLifetime
 // gets the answer of the first, and stores nothing.
 type Key struct {
-	Name        [32]byte // a hash of the principal, the path and the caller's key
+	Name        [32]byte // KeyOwner of the principal, and a hash of it, the path and the caller's key
 	Fingerprint [32]byte // of what is published
 }
 
@@ -119,8 +119,9 @@ type Unknown struct {
 type Verdict struct {
 	Sequence  Sequence
 	Receipt   Receipt      // of a Publish
-	More      bool         // of a Cleanup or Mark: append it again, a Mark with From set to Next
+	More      bool         // of a Cleanup, Mark or Erase: append it again, with From set to Next or Rest
 	Next      MarkPosition // of a Mark
+	Rest      string       // of an Erase
 	Changed   int          // of a Mark: the number of notifications that have changed
 	Principal Principal    // of a Redemption
 	Added     int          // of Members and UserTopics: who have joined

@@ -157,8 +157,8 @@ func distinct[T ~string](names []T) []T {
 	})
 }
 
-// idempotencyKey returns the key of a draft: a hash over the principal, the path, the
-// caller's key and the index in the batch.
+// idempotencyKey returns the key of a draft: the owner, and a hash over the principal, the path,
+// the caller's key and the index in the batch.
 func idempotencyKey(by notify.Principal, call Call, index int, d *notify.Draft) notify.Key {
 	h := sha256.New()
 	for _, s := range []string{by.Name, call.Path, call.Key} {
@@ -170,7 +170,10 @@ func idempotencyKey(by notify.Principal, call Call, index int, d *notify.Draft) 
 	if index != noIndex {
 		h.Write(binary.BigEndian.AppendUint32(nil, uint32(index))) //nolint:gosec // less than notify.MaxBatch
 	}
-	return notify.Key{Name: [32]byte(h.Sum(nil)), Fingerprint: wire.Fingerprint(d.Source)}
+	k := notify.Key{Fingerprint: wire.Fingerprint(d.Source)}
+	owner := notify.KeyOwner(by.Name)
+	copy(k.Name[copy(k.Name[:], owner[:]):], h.Sum(nil))
+	return k
 }
 
 // claimKey marks k as in progress, until releaseKey. It returns ErrInProgress if k

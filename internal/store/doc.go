@@ -62,7 +62,7 @@
 //	B len topic user current member; no value                  Members, UserTopics
 //
 //	w ms seq         deferred publish                          Publish; Release, Recall
-//	k hash           use of an idempotency key                 Publish; Cleanup
+//	k owner hash     use of an idempotency key of a principal  Publish; Cleanup
 //	t hash           ticket, by its SHA-256                    Ticket; Redemption, Cleanup
 //	q u user         revocation of a user's tokens             Revocation; Cleanup
 //	q j hash         revocation of a token, by the SHA-256 of  the same

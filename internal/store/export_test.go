@@ -59,3 +59,17 @@ func (s *Store) CountRemovals() (bytes uint64, err error) {
 	})
 	return bytes, err
 }
+
+// CountNotifications returns the size that Usage().Notifications must be, by reading the records.
+func (s *Store) CountNotifications() (bytes uint64, err error) {
+	err = each(s.db, []byte{kindNotification}, endOfKind(kindNotification), func(k, v []byte) (bool, error) {
+		record, err := resolveRecord(s.db, sequenceOf(k), v)
+		if err != nil {
+			return false, err
+		}
+		n, err := readNotification(sequenceOf(k), record)
+		bytes += size(&n, record)
+		return true, err
+	})
+	return bytes, err
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -28,6 +29,7 @@ type snapshots struct {
 
 	mu      sync.Mutex
 	current *snapshot
+	open    map[*snapshot]struct{} // those that are not closed
 }
 
 // acquire returns a snapshot that contains every transaction committed before the call.
@@ -39,7 +41,10 @@ func (s *snapshots) acquire() *snapshot {
 		v := &snapshot{Snapshot: s.db.NewSnapshot(), owner: s, refs: 1} // the reference of s.current; that of the reader is added below
 		v.applied = notify.Sequence(s.applied.Load())
 		v.truncated = notify.Sequence(s.truncated.Load())
-		s.current = v
+		if s.open == nil {
+			s.open = map[*snapshot]struct{}{}
+		}
+		s.current, s.open[v] = v, struct{}{}
 	}
 	s.current.refs++
 	return s.current
@@ -60,8 +65,30 @@ func (s *snapshot) release() {
 	s.owner.mu.Lock()
 	s.refs--
 	last := s.refs == 0
+	if last {
+		delete(s.owner.open, s)
+	}
 	s.owner.mu.Unlock()
 	if last {
 		_ = s.Close() // never fails
+	}
+}
+
+// renew retires the current snapshot, and returns a function that reports whether all snapshots from
+// before the call are closed.
+func (s *snapshots) renew() func() (closed bool, err error) {
+	s.retire()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := maps.Clone(s.open)
+	return func() (bool, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for v := range before {
+			if _, isOpen := s.open[v]; isOpen {
+				return false, nil
+			}
+		}
+		return true, nil
 	}
 }

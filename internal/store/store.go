@@ -95,6 +95,8 @@ type Store struct {
 	revocations revocations
 	index       sequenceIndex
 	snapshots   snapshots
+	purging     purging
+	reuse       reuse
 }
 
 // ErrInUse says that another process has the data directory open.
@@ -108,6 +110,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.generations = func(...notify.Generation) {}
 	}
 	s.index.setBound()
+	s.purging.turn = make(chan struct{}, 1)
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
@@ -187,7 +190,7 @@ func (s *Store) acquireLock() (err error) {
 func (s *Store) options(o Options) *pebble.Options {
 	log := logger{o.Logger, o.Fatal}
 	opts := &pebble.Options{
-		FS:                 s.fs,
+		FS:                 s.reuse.wrap(s.fs),
 		Lock:               s.lock,
 		FormatMajorVersion: pebble.FormatNewest,
 		Merger:             merger(),

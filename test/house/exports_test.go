@@ -15,7 +15,7 @@ import (
 var libraryMethods = []string{
 	"Accept", "Addr", "Close", "Collect", "Describe", "Enabled", "Error", "Eventf", "Fatalf", "Flush", "GoString", "Handle",
 	"Header", "Hijack", "Infof", "Errorf", "MarshalText", "Read", "Run", "ServeHTTP", "SetDeadline", "SetReadDeadline",
-	"SetWriteDeadline", "String", "UnmarshalText", "UnmarshalYAML", "Unwrap", "WithAttrs", "WithGroup", "Write",
+	"ReuseForWrite", "SetWriteDeadline", "String", "UnmarshalText", "UnmarshalYAML", "Unwrap", "WithAttrs", "WithGroup", "Write",
 	"Help", "AfterApply", "LocalAddr", "RemoteAddr", "WriteHeader", "MergeNewer", "MergeOlder", "Finish",
 }
 

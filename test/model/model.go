@@ -87,6 +87,8 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 		v.Added, v.Removed, v.Err = m.changeMembers(seq, e)
 	case notify.UserTopics:
 		v.Added, v.Removed = m.setTopics(seq, e)
+	case notify.Erase:
+		m.erase(e.User)
 	case notify.Recall:
 		v.Err = m.recall(at, e.ID)
 	case notify.Cleanup:

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// purgePoll is the interval of looking whether files have been deleted, which Pebble does in the
+// background.
+const purgePoll = 10 * time.Millisecond
+
+// purging is the state of Purge.
+type purging struct {
+	turn chan struct{} // of capacity 1: one Purge runs at a time
+	upTo atomic.Uint64 // everything that was removed up to this sequence has left the files
+}
+
+// Purge removes from the files of the store what entries up to a sequence have removed from the
+// state, such as an erased user. When it returns nil, neither tables nor logs have it. It rewrites
+// all tables, and returns early if ctx ends. The names of keys at the ends of tables may stay in the
+// MANIFEST until the store is opened again.
+func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
+	select {
+	case s.purging.turn <- struct{}{}:
+		defer func() { <-s.purging.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("purge the store: %w", ctx.Err())
+	}
+	if uint64(upTo) <= s.purging.upTo.Load() {
+		return nil // another call has done it
+	}
+	if err := s.purge(ctx); err != nil {
+		return fmt.Errorf("purge the store: %w", err)
+	}
+	s.purging.upTo.Store(uint64(upTo))
+	return nil
+}
+
+func (s *Store) purge(ctx context.Context) error {
+	if err := poll(ctx, s.snapshots.renew()); err != nil {
+		return err
+	}
+	if err := s.purgeLogs(ctx); err != nil {
+		return err
+	}
+	tables, err := s.files(".sst")
+	if err != nil {
+		return err
+	}
+	if err := s.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
+		return err
+	}
+	live, err := s.liveTables()
+	if err != nil {
+		return err
+	}
+	for name := range live {
+		delete(tables, name)
+	}
+	return s.untilGone(ctx, ".sst", tables)
+}
+
+// purgeLogs replaces all logs by new files.
+func (s *Store) purgeLogs(ctx context.Context) error {
+	logs, err := s.files(".log")
+	if err != nil {
+		return err
+	}
+	s.reuse.refused.Add(1)
+	defer s.reuse.refused.Add(-1)
+	return poll(ctx, func() (done bool, err error) {
+		flushed, err := s.db.AsyncFlush()
+		if err != nil {
+			return false, err
+		}
+		select {
+		case <-flushed:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+		return s.areGone(".log", logs)
+	})
+}
+
+// files returns the names of files with an extension.
+func (s *Store) files(ext string) (map[string]bool, error) {
+	names, err := s.fs.List(s.path())
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, name := range names {
+		if filepath.Ext(name) == ext {
+			found[name] = true
+		}
+	}
+	return found, nil
+}
+
+// liveTables returns the names of the tables that have the current state.
+func (s *Store) liveTables() (map[string]bool, error) {
+	levels, err := s.db.SSTables()
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]bool{}
+	for _, tables := range levels {
+		for _, t := range tables {
+			live[fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum))] = true
+		}
+	}
+	return live, nil
+}
+
+func (s *Store) areGone(ext string, names map[string]bool) (bool, error) {
+	left, err := s.files(ext)
+	for name := range left {
+		if names[name] {
+			return false, err
+		}
+	}
+	return true, err
+}
+
+func (s *Store) untilGone(ctx context.Context, ext string, names map[string]bool) error {
+	return poll(ctx, func() (bool, error) { return s.areGone(ext, names) })
+}
+
+// poll calls f until it reports true or fails, or ctx ends.
+func poll(ctx context.Context, f func() (done bool, err error)) error {
+	tick := time.NewTicker(purgePoll)
+	defer tick.Stop()
+	for {
+		if done, err := f(); done || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reusingFS is a file system in which files are reused, by Pebble for new logs, unless that is
+// refused: then the old file is removed, with what it has behind the end of the new content.
+type reusingFS struct {
+	vfs.FS
+	refused *atomic.Int32
+}
+
+// ReuseForWrite is of vfs.FS.
+func (f reusingFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if f.refused.Load() == 0 {
+		return f.FS.ReuseForWrite(old, name, category)
+	}
+	if err := f.Remove(old); err != nil {
+		return nil, err
+	}
+	return f.Create(name, category)
+}
+
+// Unwrap is of vfs.FS.
+func (f reusingFS) Unwrap() vfs.FS { return f.FS }
+
+// reuse says whether Pebble may reuse files.
+type reuse struct{ refused atomic.Int32 }
+
+func (r *reuse) wrap(disk vfs.FS) vfs.FS { return reusingFS{disk, &r.refused} }
