@@ -39,6 +39,8 @@ type commands struct {
 	Inbox      inboxCommand   `cmd:"" help:"List an inbox, newest first."`
 	Read       readCommand    `cmd:"" help:"Mark notifications as read."`
 	Why        whyCommand     `cmd:"" help:"Say what became of a notification: who has read it, and why others have not."`
+	Export     exportCommand  `cmd:"" help:"Write everything that is kept about a user to a file."`
+	Erase      eraseCommand   `cmd:"" help:"Remove everything that is kept about a user."`
 	Health     healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
 	Backup     backupCommand  `cmd:"" help:"Write a backup of the running service to a file."`
 	Restore    restoreCommand `cmd:"" help:"Restore a backup into an empty data directory."`

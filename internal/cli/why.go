@@ -107,6 +107,7 @@ func audienceOf(t *httpapi.Trace, audience string) string {
 			names[i] = string(topic)
 		}
 		return "the topics " + strings.Join(names, ", ")
+	case notify.AudienceUser:
 	}
 	if t.Recipients == 1 {
 		return "1 user"
@@ -136,6 +137,7 @@ func fate(f httpapi.Fate) string {
 			text += " because the history was full"
 		case notify.ReasonRetention:
 			text += " by retention"
+		case notify.ReasonExcept: // of those that are muted
 		}
 	case notify.StatusExpired:
 		text = "has expired"

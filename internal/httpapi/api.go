@@ -15,6 +15,7 @@ import (
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/strict"
 	"github.com/bellhop/bellhop/internal/wire"
 )
@@ -40,6 +41,9 @@ type Service interface {
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
 	Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error
+
+	Export(ctx context.Context, by notify.Principal, u notify.UserID, from string) (store.ExportPage, error)
+	Erase(ctx context.Context, by notify.Principal, u notify.UserID) error
 
 	Connections(ctx context.Context, by notify.Principal, u notify.UserID) (notify.Connections, error)
 	Disconnect(ctx context.Context, by notify.Principal, u notify.UserID) error
@@ -125,6 +129,8 @@ func New(o Options) http.Handler {
 	g.PUT("/users/:user/topics", a.managing(a.setTopics))
 	g.GET("/notifications/:id", a.authenticated(a.trace))
 	g.GET("/users/:user/inbox", a.operating(a.listOf))
+	g.GET("/users/:user/export", a.acting("export", a.export))
+	g.DELETE("/users/:user", a.acting("erase", a.erase))
 	g.GET("/users/:user/connections", a.operating(a.connectionsOf))
 	g.DELETE("/users/:user/connections", a.acting("disconnect", a.disconnect))
 	page(g, "/livez", a.livez)

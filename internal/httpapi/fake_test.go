@@ -21,6 +21,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
+	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
 	"github.com/bellhop/bellhop/test/contract"
 )
@@ -132,6 +133,35 @@ func (l *connections) Disconnect(_ context.Context, by notify.Principal, u notif
 	return l.err
 }
 
+// erasures keep the users that were erased, and have the pages of each export.
+type erasures struct {
+	mu     sync.Mutex
+	erased []notify.UserID
+	pages  map[string]store.ExportPage
+	fails  error
+}
+
+func (x *erasures) Erase(_ context.Context, by notify.Principal, u notify.UserID) error {
+	if err := isOperator(by); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.erased = append(x.erased, u)
+	return x.fails
+}
+
+func (x *erasures) Export(_ context.Context, by notify.Principal, _ notify.UserID, from string) (store.ExportPage, error) {
+	if err := isOperator(by); err != nil {
+		return store.ExportPage{}, err
+	}
+	page, ok := x.pages[from]
+	if !ok {
+		return page, x.fails
+	}
+	return page, nil
+}
+
 type origins []string
 
 func (o origins) Allows(origin string) bool { return slices.Contains(o, origin) }
@@ -229,6 +259,7 @@ type fakeService struct {
 // backend is a Service of fakes.
 type backend struct {
 	*publisher
+	*erasures
 	*inbox
 	*tickets
 	*connections
@@ -271,6 +302,7 @@ func newFakeService(t *testing.T) *fakeService {
 		t: t, metrics: &metrics{}, logs: &logs{},
 		backend: backend{
 			&publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
+			&erasures{},
 			&inbox{},
 			&tickets{},
 			&connections{hub: hub.New(hub.Options{})},

@@ -13,7 +13,7 @@ import (
 
 func TestUnknownPaths(t *testing.T) {
 	s := start(t)
-	for _, path := range []string{"/", "/users/ada", "/inbox/", "/inbox/recall", "/tickets/1", "/notify/", "/notify/other", "/notification/1", "/metrics", "/debug/pprof/", "/LIVEZ"} {
+	for _, path := range []string{"/", "/users/ada/", "/inbox/", "/inbox/recall", "/tickets/1", "/notify/", "/notify/other", "/notification/1", "/metrics", "/debug/pprof/", "/LIVEZ"} {
 		for _, method := range []string{"GET", "POST", "DELETE"} {
 			s.problem(s.do(method, path, ""), 404, "not-found")
 		}

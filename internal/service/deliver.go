@@ -27,6 +27,10 @@ func (s *Service) Deliver(c notify.Change) {
 		for _, of := range c.Joined {
 			s.opts.Hub.ChangeMembers(of, true, c.Sequence)
 		}
+	case notify.Erased:
+		s.delivered(c.Sequence)
+		s.opts.Hub.Disconnect(c.User, "", notify.CloseDisconnected)
+		s.noteErased(c.Sequence)
 	case notify.Revocation:
 		s.opts.Hub.Revoke(c)
 	}

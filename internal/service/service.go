@@ -6,6 +6,7 @@
 //   - resume: how a connection catches up from its cursor and goes live
 //   - deliver: which connections receive a change that was applied
 //   - access: tickets, revocations, and what operators do to connections
+//   - erase: the export and the erasure of a user
 //   - trace: what became of a notification
 //   - upkeep: delivery of deferred notifications, and removal of expired entries
 //   - ready: when this node can publish and replay
@@ -41,6 +42,8 @@ type Store interface {
 	Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
+	Export(u notify.UserID, from string) (store.ExportPage, error)
+	Purge(ctx context.Context, upTo notify.Sequence) error
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
 	Revoked(p notify.Principal) bool
@@ -125,6 +128,9 @@ type Service struct {
 	diskFull  atomic.Bool   // the disk has less free space than the reserve
 	dueSooner chan struct{} // of capacity 1: a deferred notification may be due before releaseDeferred looks again
 
+	erased     chan struct{} // of capacity 1: the files must be purged up to erasedUpTo
+	erasedUpTo atomic.Uint64
+
 	mu         sync.Mutex
 	inProgress map[[32]byte]struct{} // idempotency keys whose first request is still being stored; guarded by mu
 }
@@ -148,6 +154,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		inProgress:  map[[32]byte]struct{}{},
 		marking:     limit.NewSlots(0, 1),
 		dueSooner:   make(chan struct{}, 1),
+		erased:      make(chan struct{}, 1),
 	}
 	s.watchDisk()
 	return s, nil

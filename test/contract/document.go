@@ -106,6 +106,12 @@ func (d *Document) response(op *operation, r *http.Request, status int, h http.H
 		r = r.Clone(r.Context())
 		r.Method = http.MethodGet
 	}
+	if isLines(h) {
+		options.ExcludeResponseBody = true // the library reads no lines; each must be JSON
+		if err := checkLines(body); err != nil {
+			return err
+		}
+	}
 	in := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: op.Route, PathParams: op.params},
 		Status:                 status,
@@ -161,6 +167,20 @@ func authenticated(_ context.Context, in *openapi3filter.AuthenticationInput) er
 
 // isStream reports whether a response with these headers is an event stream.
 func isStream(h http.Header) bool { return h.Get("Content-Type") == "text/event-stream" }
+
+// isLines reports whether a response with these headers has JSON in each line.
+func isLines(h http.Header) bool { return h.Get("Content-Type") == "application/x-ndjson" }
+
+// checkLines checks that each line of a body is a JSON object with a kind.
+func checkLines(body []byte) error {
+	for line := range bytes.Lines(body) {
+		var v struct{ Kind string }
+		if err := unmarshal(line, &v); err != nil || v.Kind == "" {
+			return fmt.Errorf("a line without a kind: %s: %w", line, err)
+		}
+	}
+	return nil
+}
 
 // isPage reports whether a response with these headers is a page or one of its files.
 func isPage(h http.Header) bool {

@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"bytes"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// filesWith returns the files of the pinned node that contain a text.
+func (s *service) filesWith(text string) (names []string) {
+	err := filepath.WalkDir(s.nodes[s.turn].cfg.DataDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil //nolint:nilerr // deleted meanwhile
+		}
+		b, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(b, []byte(text)) {
+			names = append(names, filepath.Base(path))
+		}
+		return nil
+	})
+	require.NoError(s.t, err)
+	return names
+}
+
+// A user asks for what is kept, and then to be forgotten: the export has the text, and when the
+// erasure is answered, no file of the store has it. Others keep their notifications.
+func TestAUserIsExportedAndErased(t *testing.T) {
+	s := start(t)
+	s.onOneNode() // the others purge their files later
+	const secretText = "kV8mQ2zR7tX4wN9c"
+	admin := []string{"Authorization", "Bearer " + token(t, "ops", notify.ScopeAdmin)}
+	s.publish(secretText, "ada")
+	s.publish("for both", "ada", "grace")
+	s.mark("ada", "read", `{"all":true}`)
+	ada := s.live("ada")
+	require.NotEmpty(t, s.filesWith(secretText), "the test can find it")
+
+	export := s.do("GET", "/users/ada/export", "", admin...)
+	require.Equal(t, http.StatusOK, export.StatusCode, "%s", export.body)
+	assert.Contains(t, string(export.body), secretText)
+	assert.True(t, strings.HasPrefix(string(export.body), `{"kind":"user","user":"ada"`))
+	assert.Contains(t, string(export.body), `{"kind":"end","lines":5}`, "user, two notifications, a change, and the read state of others")
+
+	a := s.do("DELETE", "/users/ada", "", admin...)
+	require.Equal(t, http.StatusNoContent, a.StatusCode, "%s", a.body)
+	assert.Empty(t, s.filesWith(secretText))
+	changed := ada.changes(1)[0]
+	assert.Len(t, changed.Data["recalled"], 2, "an open page removes what it shows")
+	code, _, _ := ada.closed()
+	assert.Equal(t, 4410, code)
+
+	assert.Empty(t, s.inbox("ada", "?state=all").Items)
+	assert.Len(t, s.inbox("grace", "").Items, 1)
+	assert.Contains(t, string(s.do("GET", "/users/ada/export", "", admin...).body), `{"kind":"end","lines":1}`)
+	s.publish("later", "ada")
+	assert.Len(t, s.inbox("ada", "").Items, 1, "the name can be used again")
+}
