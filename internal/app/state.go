@@ -152,6 +152,7 @@ func (s *node) newHub() *hub.Hub {
 		PingEvery:   pingEvery,
 		Leeway:      notify.Leeway,
 		Count:       func(r notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return s.service.Count(r, upTo) },
+		Written:     func(u notify.UserID, n *notify.Notification) { s.service.Written(u, n) },
 		Withdrawals: s.verifier.Withdrawals,
 		Metrics:     s.metrics,
 		Logger:      s.logger,

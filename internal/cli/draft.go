@@ -21,6 +21,7 @@ type draft struct {
 	Priority    string          `json:"priority,omitempty"`
 	Ephemeral   bool            `json:"ephemeral,omitempty"`
 	Silent      bool            `json:"silent,omitempty"`
+	Receipt     bool            `json:"receipt,omitempty"`
 }
 
 type audience struct {
@@ -65,7 +66,7 @@ func (c *sendCommand) draft(now time.Time) ([]byte, error) {
 		To:   audience{c.User, c.Topic, c.All, c.Except},
 		Type: c.Type, Title: c.Title, Body: c.Body, Data: json.RawMessage(c.Data), URL: c.Link, Actions: actions,
 		TTL: int64(c.TTL / time.Second), CollapseKey: c.CollapseKey, DeliverAt: at,
-		Priority: c.Priority, Ephemeral: c.Ephemeral, Silent: c.Silent,
+		Priority: c.Priority, Ephemeral: c.Ephemeral, Silent: c.Silent, Receipt: c.Receipt,
 	})
 }
 

@@ -31,6 +31,7 @@ type sendCommand struct {
 	Priority    string        `enum:"low,normal,high," default:"" placeholder:"low|normal|high" help:"priority (default: normal)"`
 	Ephemeral   bool          `help:"deliver to open connections only and do not store it"`
 	Silent      bool          `help:"never push it to devices without a connection"`
+	Receipt     bool          `help:"record when it was first written to a device of each user; bellhop why shows it"`
 	Key         string        `placeholder:"KEY" help:"idempotency key (default: a new one, so that a retry does not publish twice)"`
 }
 

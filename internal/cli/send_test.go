@@ -90,13 +90,13 @@ func TestSendWithEveryMember(t *testing.T) {
 	send := []string{"send", "--url", s.URL, "--token", "t", "--type", "a"}
 	bellhop(t, nil, append(send, "--topic", "project.7", "--topic", "a,b", "--except", "ada", "--except", "g,h",
 		"--link", "/issues/42", "--action", "Reply=/issues/42?a=b#reply", "--action", "Mute, please=https://example.com",
-		"--silent", "--collapse-key", "issue-42", "--deliver-at", "2026-12-01T09:00:00+01:00")...).want(t, 0)
+		"--silent", "--receipt", "--collapse-key", "issue-42", "--deliver-at", "2026-12-01T09:00:00+01:00")...).want(t, 0)
 	before := time.Now()
 	bellhop(t, nil, append(send, "--all", "--except", "ada", "--deliver-at", "1h30m")...).want(t, 0)
 	after := time.Now()
 	want := `{"to":{"topics":["project.7","a,b"],"except":["ada","g,h"]},"type":"a","url":"/issues/42",` +
 		`"actions":[{"title":"Reply","url":"/issues/42?a=b#reply"},{"title":"Mute, please","url":"https://example.com"}],` +
-		`"collapse_key":"issue-42","deliver_at":"2026-12-01T09:00:00+01:00","silent":true}`
+		`"collapse_key":"issue-42","deliver_at":"2026-12-01T09:00:00+01:00","silent":true,"receipt":true}`
 	r := s.requests()
 	if len(r) != 2 || r[0].body != want {
 		t.Fatalf("asked %+v\nwant %s", r, want)

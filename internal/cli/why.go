@@ -152,7 +152,7 @@ func fate(f httpapi.Fate) string {
 
 func userStory(u *httpapi.UserTrace) string {
 	parts := []string{string(u.User) + ": " + fate(u.Fate)}
-	for _, done := range []struct{ verb, at string }{{"seen", u.SeenAt}, {"read", u.ReadAt}, {"archived", u.ArchivedAt}} {
+	for _, done := range []struct{ verb, at string }{{"delivered", u.DeliveredAt}, {"seen", u.SeenAt}, {"read", u.ReadAt}, {"archived", u.ArchivedAt}} {
 		if done.at != "" {
 			parts = append(parts, done.verb+" at "+done.at)
 		}

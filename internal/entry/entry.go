@@ -24,20 +24,27 @@ const (
 	kindMembers    = 11
 	kindUserTopics = 12
 	kindErase      = 13
+	kindDelivered  = 14
 )
 
-// version is that of every kind, but for publishVersion.
+// version is that of every kind, but for the following ones.
 const version = 1
 
-// publishVersion is the version of a Publish that leaves users out. All others are written as
-// version 1, so that each value has one encoding.
-const publishVersion = 2
+// publishVersion is the version of a Publish that leaves users out, and receiptVersion that of one
+// that wants receipts. All others are written as version 1, so that each value has one encoding.
+const (
+	publishVersion = 2
+	receiptVersion = 3
+)
 
 // Append appends the encoding of e. An entry that is none of package notify's is encoded
 // so that it is decoded as a notify.Unknown.
 func Append(dst []byte, e notify.Entry) []byte {
 	switch e := e.(type) {
 	case notify.Publish:
+		if e.Receipt {
+			return pack.AppendNames(appendPublish(append(dst, kindPublish, receiptVersion), &e), e.Except)
+		}
 		if len(e.Except) > 0 {
 			return pack.AppendNames(appendPublish(append(dst, kindPublish, publishVersion), &e), e.Except)
 		}
@@ -74,6 +81,8 @@ func Append(dst []byte, e notify.Entry) []byte {
 		dst = pack.AppendString(append(dst, kindMembers, version), e.Topic)
 		dst = pack.AppendNames(pack.AppendNames(dst, e.Add), e.Remove)
 		return pack.AppendInt(dst, e.MaxBytes)
+	case notify.Delivered:
+		return appendDelivered(append(dst, kindDelivered, version), &e)
 	case notify.Erase:
 		return pack.AppendString(pack.AppendString(append(dst, kindErase, version), e.User), e.From)
 	case notify.UserTopics:
@@ -98,6 +107,8 @@ func Decode(b []byte) notify.Entry {
 		e = decodeKind(kind, r)
 	case kind == kindPublish && v == publishVersion:
 		e = readPublishWithExcept(r)
+	case kind == kindPublish && v == receiptVersion:
+		e = readPublishWithReceipt(r)
 	default:
 		return notify.Unknown{Reason: fmt.Sprintf("version %d of kind %d", v, kind), Encoded: b}
 	}
@@ -141,6 +152,8 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 		e.Add, e.Remove = pack.Names[notify.UserID](r), pack.Names[notify.UserID](r)
 		e.MaxBytes = r.Int()
 		return e
+	case kindDelivered:
+		return readDelivered(r)
 	case kindErase:
 		return notify.Erase{User: notify.UserID(r.String()), From: r.String()}
 	case kindUserTopics:

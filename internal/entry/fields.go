@@ -53,6 +53,29 @@ func readPublishWithExcept(r *pack.Reader) notify.Publish {
 	return e
 }
 
+func readPublishWithReceipt(r *pack.Reader) notify.Publish {
+	e := readPublish(r)
+	e.Except, e.Receipt = pack.Names[notify.UserID](r), true
+	return e
+}
+
+func appendDelivered(dst []byte, e *notify.Delivered) []byte {
+	dst = pack.AppendInt(dst, e.MaxBytes)
+	dst = pack.AppendUint(dst, uint64(len(e.Deliveries)))
+	for _, d := range e.Deliveries {
+		dst = pack.AppendUint(pack.AppendString(dst, d.User), uint64(d.Sequence))
+	}
+	return dst
+}
+
+func readDelivered(r *pack.Reader) notify.Delivered {
+	e := notify.Delivered{MaxBytes: r.Int()}
+	for range r.Count() {
+		e.Deliveries = append(e.Deliveries, notify.Delivery{User: notify.UserID(r.String()), Sequence: notify.Sequence(r.Uint())})
+	}
+	return e
+}
+
 // appendMark tells a Mark without IDs from one with none.
 func appendMark(dst []byte, e *notify.Mark) []byte {
 	dst = pack.AppendString(dst, e.Reader.User)

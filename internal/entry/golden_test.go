@@ -64,6 +64,8 @@ func goldenEntries() map[string]notify.Entry {
 			Issuer: &notify.Issuer{Name: "https://login.example.com", Version: version},
 		}},
 		"members-1":    notify.Members{Topic: "team", Add: []notify.UserID{"ada", "grace"}, Remove: []notify.UserID{"eve"}, MaxBytes: 1 << 40},
+		"publish-3":    notify.Publish{ID: "x", Audience: notify.AudienceAll, Except: []notify.UserID{"ada"}, Receipt: true, Keep: 7},
+		"delivered-1":  notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: 300}, {User: "grace", Sequence: 1}}, MaxBytes: 1 << 40},
 		"erase-1":      notify.Erase{User: "ada", From: "\x01u\x00\x03ada"},
 		"usertopics-1": notify.UserTopics{User: "ada", Topics: []notify.Topic{"team", "project.x"}, MaxBytes: 1 << 40},
 		"redemption-1": notify.Redemption{Hash: name},
@@ -122,6 +124,7 @@ func TestEachFieldIsInAGoldenFile(t *testing.T) {
 		notify.Members{},
 		notify.UserTopics{},
 		notify.Erase{},
+		notify.Delivered{},
 		notify.Witness{},
 	} {
 		assert.NotNil(t, set[reflect.TypeOf(e)], "%T has no golden file", e)

@@ -40,6 +40,7 @@ type UserTrace struct {
 	SeenAt         string `json:"seen_at,omitempty"`
 	ReadAt         string `json:"read_at,omitempty"`
 	ArchivedAt     string `json:"archived_at,omitempty"`
+	DeliveredAt    string `json:"delivered_at,omitempty"`
 	Connections    *int   `json:"connections,omitempty"` // nil: not known
 	ConnectedSince string `json:"connected_since,omitempty"`
 }
@@ -91,7 +92,7 @@ func traceOf(id string, t *service.Trace) Trace {
 	for i, u := range t.Users {
 		shown.Users[i] = UserTrace{
 			User: u.User, Fate: fateOf(u.Fate), SeenAt: moment(u.Seen), ReadAt: moment(u.Read), ArchivedAt: moment(u.Archived),
-			ConnectedSince: moment(t.Connected[i].Since),
+			DeliveredAt: moment(u.Delivered), ConnectedSince: moment(t.Connected[i].Since),
 		}
 		if open := &t.Connected[i]; open.Known {
 			shown.Users[i].Connections = &open.Number

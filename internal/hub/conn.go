@@ -119,8 +119,22 @@ func (c *Conn) Write(events ...*Event) error {
 		c.End(notify.CloseLost)
 		return fmt.Errorf("write to %s: %w: %w", c.id, ErrEnded, err)
 	}
-	c.shard.hub.opts.Metrics.Delivered(len(events))
+	c.noteWritten(events)
 	return nil
+}
+
+// noteWritten counts events that were written, and calls Written for those that want it.
+func (c *Conn) noteWritten(events []*Event) {
+	opts := &c.shard.hub.opts
+	opts.Metrics.Delivered(len(events))
+	if opts.Written == nil {
+		return
+	}
+	for _, e := range events {
+		if n, ok := e.Content.(Notification); ok && n.Receipt {
+			opts.Written(c.Principal().User, n.Notification)
+		}
+	}
 }
 
 // Ended reports whether c has ended.

@@ -37,6 +37,10 @@ type Options struct {
 	Count      func(r notify.Reader, upTo notify.Sequence) (n notify.Counts, ok bool)
 	FreshEvery time.Duration
 
+	// Written is called after a notification that wants a receipt was written to a
+	// connection of u. It must not wait. nil: it is not called.
+	Written func(u notify.UserID, n *notify.Notification)
+
 	// Withdrawals counts how often issuers were withdrawn (notify.Issuer). When it has
 	// grown, the wheel ends the connections of withdrawn issuers; nil: none ever is.
 	Withdrawals func() uint64

@@ -176,7 +176,7 @@ func (c *Conn) writeOnce() (done bool) {
 	switch {
 	case b != nil:
 		if complete, err = c.transport.Write(b.events, false); err == nil {
-			h.opts.Metrics.Delivered(len(b.events))
+			c.noteWritten(b.events)
 		}
 		h.freeBatch(b)
 	case ping:

@@ -68,6 +68,9 @@ func (d *Draft) Check(now time.Time, retention time.Duration) []Fault {
 		c.fault("/data", "must have at most %d bytes", MaxDataBytes)
 	}
 	c.target(d)
+	if d.Receipt && d.Ephemeral {
+		c.fault("/receipt", "must be absent if ephemeral is true: an ephemeral notification is not stored, and neither are receipts")
+	}
 	if d.TTL != 0 && (d.TTL < time.Second || d.TTL > retention) {
 		c.fault("/ttl", "must be from 1 to %d seconds", int64(retention/time.Second))
 	}

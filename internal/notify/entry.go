@@ -3,7 +3,7 @@ package notify
 import "time"
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Cleanup, a
-// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, an Erase, a Witness, or one that is
+// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, an Erase, Delivered, a Witness, or one that is
 // Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the
@@ -41,6 +41,7 @@ type Publish struct {
 	Content     []byte   // see Notification
 	TTL         time.Duration
 	Ephemeral   bool      // deliver without storing
+	Receipt     bool      // see Notification
 	DeliverAt   time.Time // if later than the entry's own time: store until a Release
 	Key         Key       // zero: none
 	Keep        int       // maximum of notifications in a history; older ones are evicted
@@ -54,7 +55,7 @@ type Publish struct {
 // time. An ephemeral one has no sequence.
 func (e Publish) Notification(seq Sequence, at time.Time) Notification {
 	n := Notification{
-		Sequence: seq, By: e.By, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
+		Sequence: seq, Receipt: e.Receipt, By: e.By, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
 		CollapseKey: e.CollapseKey, Content: e.Content,
 	}
 	if e.TTL > 0 {

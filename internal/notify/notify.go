@@ -53,6 +53,7 @@ type Draft struct {
 	Priority  Priority
 	Ephemeral bool
 	Silent    bool // it is never pushed
+	Receipt   bool // the first write to a device of each user is recorded
 
 	CollapseKey string    // it replaces the previous notification with this key; empty: none
 	DeliverAt   time.Time // zero or in the past: it is delivered immediately
@@ -66,6 +67,7 @@ type Draft struct {
 // and replay both use it.
 type Notification struct {
 	Sequence Sequence // 0 if it is ephemeral, so that no cursor refers to it
+	Receipt  bool     // the first write to a device of each user is recorded
 	By       string   // name of the principal that published it; empty if it was read from a history
 	Time     time.Time
 	Expires  time.Time // zero: it does not expire

@@ -28,6 +28,8 @@ func faultOf(e Entry) string {
 		return e.fault()
 	case Mark:
 		return e.fault()
+	case Delivered:
+		return e.fault()
 	case Erase:
 		return e.fault()
 	case Members:

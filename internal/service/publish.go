@@ -130,6 +130,7 @@ func (s *Service) entry(by notify.Principal, d *notify.Draft) (notify.Publish, e
 		Content:     wire.AppendContent(nil, id, d),
 		TTL:         d.TTL,
 		Ephemeral:   d.Ephemeral,
+		Receipt:     d.Receipt,
 		DeliverAt:   notify.StorableTime(d.DeliverAt),
 		Keep:        s.opts.Keep,
 		MaxBytes:    s.opts.MaxBytes,

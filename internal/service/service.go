@@ -8,6 +8,7 @@
 //   - access: tickets, revocations, and what operators do to connections
 //   - erase: the export and the erasure of a user
 //   - trace: what became of a notification
+//   - receipts: recording deliveries of notifications whose publishers want that
 //   - upkeep: delivery of deferred notifications, and removal of expired entries
 //   - ready: when this node can publish and replay
 //
@@ -128,6 +129,8 @@ type Service struct {
 	diskFull  atomic.Bool   // the disk has less free space than the reserve
 	dueSooner chan struct{} // of capacity 1: a deferred notification may be due before releaseDeferred looks again
 
+	receipts receipts
+
 	erased     chan struct{} // of capacity 1: the files must be purged up to erasedUpTo
 	erasedUpTo atomic.Uint64
 
@@ -155,6 +158,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		marking:     limit.NewSlots(0, 1),
 		dueSooner:   make(chan struct{}, 1),
 		erased:      make(chan struct{}, 1),
+		receipts:    receipts{has: map[notify.Delivery]struct{}{}, wake: make(chan struct{}, 1)},
 	}
 	s.watchDisk()
 	return s, nil

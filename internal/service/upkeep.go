@@ -19,13 +19,14 @@ const (
 	maxReleased  = 100              // deferred notifications that are released together
 )
 
-// Run watches the disk of this node, purges its files after an erasure and, while the node holds the lease, runs the
+// Run watches the disk of this node, purges its files after an erasure, records receipts and, while the node holds the lease, runs the
 // upkeep of the journal. It returns when ctx has ended.
 func (s *Service) Run(ctx context.Context) {
 	var upkeep sync.WaitGroup
 	defer upkeep.Wait()
 	upkeep.Go(func() { s.runLeased(ctx) })
 	upkeep.Go(func() { s.purgeErased(ctx) })
+	upkeep.Go(func() { s.recordReceipts(ctx) })
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	for {

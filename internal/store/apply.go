@@ -233,6 +233,8 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 		err = tx.mark(seq, e, &v)
 	case notify.Members:
 		err = tx.changeMembers(seq, e, &v)
+	case notify.Delivered:
+		err = tx.deliver(e)
 	case notify.Erase:
 		v.Rest, err = tx.erase(seq, e)
 		v.More = v.Rest != ""

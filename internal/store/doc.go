@@ -61,6 +61,9 @@
 //	                                                           is left to hear after leaving
 //	B len topic user current member; no value                  Members, UserTopics
 //
+//	D seq user       first delivery of a notification to a     Delivered; with n
+//	                 user, if a receipt was wanted
+//	D seq            size of these records                     the same
 //	w ms seq         deferred publish                          Publish; Release, Recall
 //	k owner hash     use of an idempotency key of a principal  Publish; Cleanup
 //	t hash           ticket, by its SHA-256                    Ticket; Redemption, Cleanup

@@ -78,6 +78,7 @@ func aboutUser(u notify.UserID) []notify.Entry {
 	}
 	alone := text(toUsers(1, "build", u), erasedText)
 	replaced, recalled, several := text(toUsers(2, "build", u), erasedText), text(toUsers(3, "", u, "grace"), "both"), toUsers(4, "", "grace", u, "eve")
+	several.Receipt = true
 	own := published(toUsers(5, "", "grace"))
 	own.By = u.PrincipalName()
 	owner := notify.KeyOwner(own.By)
@@ -101,6 +102,7 @@ func aboutUser(u notify.UserID) []notify.Entry {
 		notify.Members{Topic: "old", Add: []notify.UserID{u}},
 		notify.Members{Topic: "old", Remove: []notify.UserID{u}},
 		full,
+		notify.Delivered{Deliveries: []notify.Delivery{{User: u, Sequence: 4}, {User: "grace", Sequence: 4}, {User: u, Sequence: 1}, {User: "nobody", Sequence: 99}}},
 		notify.Ticket{Hash: sha256.Sum256([]byte("t")), Principal: notify.Principal{User: u, Name: u.PrincipalName()}},
 	}
 }
@@ -213,7 +215,7 @@ func TestAnExportHasEverything(t *testing.T) {
 	}
 	assert.Equal(t, map[store.KeptKind]int{
 		store.KeptNotification: 1, store.KeptChange: 3, store.KeptReadState: 3, store.KeptTopic: 1, store.KeptKey: 1, store.KeptRevocation: 1,
-		store.KeptTicket: 1, store.KeptDeferred: 2, store.KeptPublished: 3, store.KeptRemoved: 4,
+		store.KeptTicket: 1, store.KeptDeferred: 2, store.KeptPublished: 3, store.KeptRemoved: 4, store.KeptDelivery: 1,
 	}, kinds)
 	empty, err := s.Export("nobody", "")
 	require.NoError(t, err)

@@ -24,6 +24,7 @@ const (
 	KeptTicket       KeptKind = "ticket"               // that the user has requested
 	KeptDeferred     KeptKind = "deferred"             // a notification to the user that is not delivered yet
 	KeptPublished    KeptKind = "published"            // a notification that the user has published
+	KeptDelivery     KeptKind = "delivery"             // the first write of a notification to a device
 	KeptRemoved      KeptKind = "removed_notification" // what is remembered of one to or by the user
 )
 

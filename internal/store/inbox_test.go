@@ -53,7 +53,7 @@ func (m *inboxMachine) open(t *rapid.T) {
 }
 
 func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
-	switch kind := rapid.IntRange(0, 11).Draw(t, "kind"); {
+	switch kind := rapid.IntRange(0, 12).Draw(t, "kind"); {
 	case kind < 5:
 		return m.publish(t, seq)
 	case kind < 7:
@@ -69,6 +69,9 @@ func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
 		return notify.Recall{ID: rapid.SampledFrom(m.ids).Draw(t, "recalled"), Keep: 1000}
 	case kind == 11:
 		return notify.Erase{User: rapid.SampledFrom([]notify.UserID{"ada", "grace", "eve"}).Draw(t, "erased")}
+	case kind == 12:
+		at := notify.Sequence(rapid.IntRange(1, int(seq)).Draw(t, "delivered"))
+		return notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: at}, {User: "grace", Sequence: at}}}
 	case kind == 9:
 		return m.membership(t)
 	case kind == 8 && len(m.due) > 0:
@@ -82,6 +85,7 @@ func (m *inboxMachine) publish(t *rapid.T, seq notify.Sequence) notify.Publish {
 	name := rapid.SampledFrom([]string{"comment", "comment.created", "comment.deleted", "comments", "mention"}).Draw(t, "type")
 	priority := rapid.SampledFrom([]string{"low", "normal", "high"}).Draw(t, "priority")
 	e := notify.Publish{ID: id, Content: []byte(`"id":"` + id + `","type":"` + name + `","priority":"` + priority + `"`), Keep: m.keep}
+	e.Receipt = rapid.IntRange(0, 2).Draw(t, "receipt") == 0
 	switch rapid.IntRange(0, 2).Draw(t, "audience") {
 	case 0:
 		e.Audience = notify.AudienceUser

@@ -54,6 +54,7 @@ func partsOf(u notify.UserID) []part {
 		all(kindUserItem, name, part{export: exportPublished, erase: eraseFromItem}),
 		all(kindNotification, name, part{export: exportPublished, erase: eraseFromRecord}),
 		all(kindRemoval, "", part{export: exportRemoval, erase: eraseFromRemoval}),
+		all(kindDelivery, "", part{export: exportDelivery, erase: eraseDelivery}),
 		exactly([]byte{kindPruned}, part{erase: erasePosition}),
 	}
 }

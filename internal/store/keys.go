@@ -43,6 +43,7 @@ const (
 	kindPosition     = 'z'
 	kindHash         = 'Z'
 	kindRemoval      = 'R'
+	kindDelivery     = 'D'
 	kindMembership   = 'T'
 	kindMember       = 'B'
 )

@@ -25,7 +25,11 @@ func appendNotification(dst []byte, n *notify.Notification) []byte {
 	}
 	dst = pack.AppendMillis(dst, n.Time)
 	dst = pack.AppendMillis(dst, n.Expires)
-	dst = pack.AppendString(dst, n.By)
+	by := uint64(len(n.By)) << 1
+	if n.Receipt {
+		by |= 1
+	}
+	dst = append(pack.AppendUint(dst, by), n.By...)
 	dst = pack.AppendNames(dst, n.Users) // without users and topics: everyone
 	return append(dst, n.Content...)
 }
@@ -50,7 +54,9 @@ func readAs(seq notify.Sequence, b []byte, withUsers bool) (notify.Notification,
 		n.Topics = pack.Names[notify.Topic](r)
 	}
 	n.Time, n.Expires = r.Millis(), r.Millis()
-	by := r.Sized()
+	length := r.Uint()
+	n.Receipt = length&1 == 1
+	by := r.Bytes(length >> 1)
 	var users int
 	if withUsers {
 		n.By = string(by)

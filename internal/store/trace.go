@@ -32,6 +32,7 @@ type UserTrace struct {
 	User notify.UserID
 	Fate
 	notify.View
+	Delivered time.Time // when it was first written to a device; zero: that is not known, or no receipt was wanted
 }
 
 // Trace returns what is known of the notification with an ID, for each of its users, or for one
@@ -126,6 +127,9 @@ func (f *tracer) at(seq notify.Sequence) (t Trace, ok bool, err error) {
 		if err != nil {
 			return t, false, err
 		}
+		if traced.Delivered, err = deliveredAt(f.from, &t.Notification, u, &traced.View); err != nil {
+			return t, false, err
+		}
 		t.Users = append(t.Users, traced)
 	}
 	return t, true, nil
@@ -208,6 +212,9 @@ func (f *tracer) sharedBy(t *Trace) error {
 	traced := UserTrace{User: f.only, Fate: t.Fate, View: state.view()}
 	if state.hidden {
 		traced.Fate = Fate{Status: notify.StatusMuted, Reason: notify.ReasonExcept}
+	}
+	if err == nil {
+		traced.Delivered, err = deliveredAt(f.from, &t.Notification, f.only, &traced.View)
 	}
 	t.Users = []UserTrace{traced}
 	return err

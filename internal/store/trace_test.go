@@ -176,6 +176,9 @@ func (m *inboxMachine) checkFate(t *rapid.T) {
 		return
 	}
 	is := got.Users[0].Fate
+	if at := m.model.Delivered(id, user); is.Status == notify.StatusKept && !got.Users[0].Delivered.Equal(at) {
+		t.Fatalf("%s was delivered to %s at %v, want %v", id, user, got.Users[0].Delivered, at)
+	}
 	switch {
 	case want.Status == is.Status && want.Status != notify.StatusKept && is.At.IsZero():
 	case is == store.Fate{Status: notify.StatusEvicted} && want.Status != notify.StatusKept: // the user's own removal was deleted

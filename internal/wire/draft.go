@@ -77,7 +77,7 @@ func (r *reader) batchBounds(items, recipients int) {
 }
 
 // draftMembers are the members of a draft, for people.
-const draftMembers = "to, type, title, body, data, url, actions, ttl, priority, ephemeral, silent, collapse_key and deliver_at"
+const draftMembers = "to, type, title, body, data, url, actions, ttl, priority, ephemeral, silent, receipt, collapse_key and deliver_at"
 
 // draft reads one draft.
 func draft(v strict.Value) (notify.Draft, error) {
@@ -95,6 +95,8 @@ func draft(v strict.Value) (notify.Draft, error) {
 			r.Bool(&d.Ephemeral, v)
 		case "silent":
 			r.Bool(&d.Silent, v)
+		case "receipt":
+			r.Bool(&d.Receipt, v)
 		case "collapse_key":
 			r.filled(&d.CollapseKey, v)
 		case "deliver_at":

@@ -42,12 +42,12 @@ func TestDraftToTopics(t *testing.T) {
 }
 
 func TestDraftWithTargets(t *testing.T) {
-	d, err := wire.Draft([]byte(`{"to":{"all":true},"type":"t","url":"\u002fa","silent":true,
+	d, err := wire.Draft([]byte(`{"to":{"all":true},"type":"t","url":"\u002fa","silent":true,"receipt":true,
 		"actions":[{"title":"Reply","url":"/a#reply"},{"url":"https://example.com","title":"M\u00fcte"}]}`))
 	require.NoError(t, err)
 	d.Source = nil
 	assert.Equal(t, notify.Draft{
-		All: true, Type: "t", Priority: notify.PriorityNormal, URL: "/a", Silent: true,
+		All: true, Type: "t", Priority: notify.PriorityNormal, URL: "/a", Silent: true, Receipt: true,
 		Actions: []notify.Action{{Title: "Reply", URL: "/a#reply"}, {Title: "Müte", URL: "https://example.com"}},
 	}, d)
 }

@@ -87,3 +87,30 @@ func TestOperatorsSeeTheInboxOfAUser(t *testing.T) {
 	assert.Equal(t, own.Unread, page.Unread)
 	assert.Equal(t, "one", list("?limit=1&before=" + page.Next).Items[0].Title)
 }
+
+// A publisher learns when a notification was first written to a device of the user: live, or when
+// the user comes back.
+func TestReceipts(t *testing.T) {
+	s := start(t)
+	s.live("ada")
+	publish := func(body string) string {
+		a := s.do("POST", "/notify", body, "Authorization", "Bearer "+backend(t))
+		require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+		return a.json(t)["id"].(string)
+	}
+	id := publish(`{"to":{"users":["ada","grace"]},"type":"t","title":"t","receipt":true}`)
+	deliveredAt := func(user string) string { return s.trace(backend(t), id, "?user="+user).Users[0].DeliveredAt }
+	require.Eventually(t, func() bool { return deliveredAt("ada") != "" }, timeout, 10*time.Millisecond)
+	first := deliveredAt("ada")
+	assert.Empty(t, deliveredAt("grace"), "grace has no device")
+	s.connect("grace", "earliest").expect("t", "live")
+	require.Eventually(t, func() bool { return deliveredAt("grace") != "" }, timeout, 10*time.Millisecond)
+	s.connect("ada", "earliest").expect("t", "live")
+	assert.Equal(t, first, deliveredAt("ada"))
+
+	other := publish(`{"to":{"users":["ada"]},"type":"t","title":"t"}`)
+	s.mark("ada", "read", byID(other))
+	assert.Empty(t, s.trace(backend(t), other, "").Users[0].DeliveredAt, "no receipt was wanted")
+	a := s.do("POST", "/notify", `{"to":{"users":["ada"]},"type":"t","receipt":true,"ephemeral":true}`, "Authorization", "Bearer "+backend(t))
+	assert.Equal(t, http.StatusUnprocessableEntity, a.StatusCode)
+}

@@ -3,6 +3,7 @@ package model
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -28,6 +29,7 @@ func (m *Model) erase(u notify.UserID) {
 	}
 	maps.DeleteFunc(m.members, func(of notify.Membership, _ []span) bool { return of.User == u })
 	maps.DeleteFunc(m.keys, func(name [32]byte, _ usedKey) bool { return [16]byte(name[:16]) == keys })
+	maps.DeleteFunc(m.delivered, func(d notify.Delivery, _ time.Time) bool { return d.User == u })
 	delete(m.marks, u)
 	delete(m.removed, owner)
 	for _, f := range m.fates {

@@ -26,8 +26,10 @@ type Model struct {
 	keys     map[[32]byte]usedKey
 	removed  map[string]notify.Sequence // by owner: the highest sequence that leaves a gap
 	evicted  []Eviction
-	fates    map[string]map[string]Fate // of removed notifications, by ID and owner
-	members  map[notify.Membership][]span
+
+	delivered map[notify.Delivery]time.Time
+	fates     map[string]map[string]Fate // of removed notifications, by ID and owner
+	members   map[notify.Membership][]span
 }
 
 // span is the sequences in which a member hears a topic: those after from, and up to to. 0: until
@@ -66,7 +68,9 @@ func New() *Model {
 		keys:     map[[32]byte]usedKey{},
 		removed:  map[string]notify.Sequence{},
 		fates:    map[string]map[string]Fate{},
-		members:  map[notify.Membership][]span{},
+
+		delivered: map[notify.Delivery]time.Time{},
+		members:   map[notify.Membership][]span{},
 	}
 }
 
@@ -87,6 +91,10 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 		v.Added, v.Removed, v.Err = m.changeMembers(seq, e)
 	case notify.UserTopics:
 		v.Added, v.Removed = m.setTopics(seq, e)
+	case notify.Delivered:
+		for _, d := range e.Deliveries {
+			m.deliver(at, d)
+		}
 	case notify.Erase:
 		m.erase(e.User)
 	case notify.Recall:
