@@ -1,5 +1,5 @@
 // Package check reads the example deployments with the libraries of the tools that run them:
-// Compose's, which checks its schema, and the types of Kubernetes, with unknown fields refused.
+// Compose's, which checks its schema, and the validation of the API server of Kubernetes.
 package check
 
 import (
