@@ -129,10 +129,11 @@ func (u *unpacking) end(failed bool) error {
 // checkRestored refuses a data directory in which a restore was interrupted: an empty store would
 // take the place of the one that was to be restored.
 func (s *Store) checkRestored() error {
-	begun, complete := mustNotExist(s.fs, restoreDir(s.dir)) != nil, mustNotExist(s.fs, s.path()) != nil
-	if !begun || complete {
+	if isBegun := exists(s.fs, restoreDir(s.dir)); !isBegun || exists(s.fs, s.path()) {
 		return nil
 	}
 	return fmt.Errorf("a restore into %s was interrupted: run bellhop restore again, or remove %s to begin with an empty store",
 		s.dir, restoreDir(s.dir))
 }
+
+func exists(disk vfs.FS, path string) bool { return mustNotExist(disk, path) != nil }
