@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -20,20 +21,19 @@ type Admission struct {
 
 	mu        sync.Mutex
 	taken     int
-	byAddress map[addressKey]int32 // only if there is a limit; no value is 0
+	byAddress map[[16]byte]int32 // by keyOf; only if there is a limit; no value is 0
 }
 
 // NewAdmission returns an admission with total slots, and perAddress for an IPv4
 // address or an IPv6 /64; 0: no limit.
 func NewAdmission(total, perAddress int) *Admission {
-	return &Admission{total: total, perAddress: perAddress, byAddress: make(map[addressKey]int32)}
+	return &Admission{total: total, perAddress: perAddress, byAddress: make(map[[16]byte]int32)}
 }
 
 // Admit returns a slot for a connection from an address. The error is of kind
 // ErrLimit if the address has all its slots, and of kind ErrUnavailable if all are
 // taken.
 func (a *Admission) Admit(address netip.Addr) (*Slot, error) {
-	address = address.Unmap().WithZone("")
 	key := keyOf(address)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -53,7 +53,7 @@ func (a *Admission) Admit(address netip.Addr) (*Slot, error) {
 	return &Slot{admission: a, address: address.As16()}, nil
 }
 
-func (a *Admission) release(key addressKey) {
+func (a *Admission) release(key [16]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.taken--
@@ -132,17 +132,8 @@ func (s *Slot) Address() netip.Addr {
 	return netip.AddrFrom16(s.address).Unmap()
 }
 
-// addressKey stands for the addresses that count as one: an IPv4 address, or the IPv6
-// /64 that one subscriber has.
-type addressKey [16]byte
-
-func keyOf(address netip.Addr) addressKey {
-	key := addressKey(address.As16())
-	if address.Is6() {
-		clear(key[8:])
-	}
-	return key
-}
+// keyOf stands for the addresses that count as one.
+func keyOf(address netip.Addr) [16]byte { return limit.Subscriber(address).As16() }
 
 type slotKey struct{}
 

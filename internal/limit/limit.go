@@ -149,13 +149,16 @@ func window(d time.Duration) string {
 	return d.String()
 }
 
-// AddressKey returns the key for limits on an address. All addresses of an IPv6 /64 have one
-// key, since a subscriber usually has a whole /64. An IPv4 address and its IPv6-mapped form
-// have the same key.
-func AddressKey(a netip.Addr) string {
+// Subscriber returns the address that stands for all addresses of a subscriber, who usually has
+// a whole IPv6 /64: the first one of that. An IPv4 address stands for itself, also in its
+// IPv6-mapped form.
+func Subscriber(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() {
 		a = netip.PrefixFrom(a, 64).Masked().Addr()
 	}
-	return a.String()
+	return a
 }
+
+// AddressKey returns the key for limits on an address: all addresses of a Subscriber have one.
+func AddressKey(a netip.Addr) string { return Subscriber(a).String() }
