@@ -53,9 +53,11 @@ func (c *membership) replaceable(ctx context.Context) error {
 	f, err := c.replica.factsAbout(ctx, store.Contents{
 		Exists: true, Sequence: c.journal.Load().Durable(), Journal: at.Journal, Message: at.Message, Damage: corrupt,
 	})
+	if err != nil {
+		return nil //nolint:nilerr // it is tried again
+	}
 	d := decide(f)
-	canReplace := d.action == restore || d.action == begin && corrupt != nil
-	if err == nil && canReplace { // after an error, it is tried again
+	if d.action == restore || d.action == begin && corrupt != nil {
 		return notify.Errorf(notify.ErrUnavailable, "%s", d.why)
 	}
 	return nil
