@@ -45,7 +45,7 @@ func (r result) want(t *testing.T, code int, parts ...string) {
 }
 
 func TestHelpAndUsage(t *testing.T) {
-	bellhop(t, nil, "--help").want(t, 0, "serve", "demo", "token", "key", "send", "listen", "health", "backup", "restore", "cluster", "config", "version")
+	bellhop(t, nil, "--help").want(t, 0, "serve", "demo", "token", "key", "send", "listen", "topics", "completion", "health", "backup", "restore", "cluster", "config", "version")
 	help := bellhop(t, nil, "serve", "--help")
 	help.stdout = strings.Join(strings.Fields(help.stdout), " ") // however it was wrapped
 	help.want(t, 0, "--drain-window=SECONDS", "(BELLHOP_DRAIN_WINDOW, default 20)")
@@ -183,7 +183,7 @@ func TestTokenMistakes(t *testing.T) {
 	bellhop(t, environ, "token").want(t, 2, "--user")
 	bellhop(t, environ, "token", "--user", "two words").want(t, 2, "white space")
 	bellhop(t, environ, "token", "--user", "ada", "--ttl", "9999h").want(t, 2, "31 days")
-	bellhop(t, environ, "token", "--user", "ada", "--topic", "*.x").want(t, 2, "a topic must not have a *")
+	bellhop(t, environ, "token", "--user", "ada", "--topic", "*.x").want(t, 2, "a topic must have a * only at its end, after a dot")
 	bellhop(t, append(environ, "BELLHOP_JWT_USER_PREFIX=me:"), "token", "--user", "ada").want(t, 2, "must begin with the user prefix me:")
 	bellhop(t, environ, "token", "--user", "ada", "--scope", "root").want(t, 2, `"root" is not one of`)
 }

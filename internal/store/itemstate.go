@@ -64,8 +64,8 @@ func (s itemState) append(dst []byte) []byte {
 
 func decodeItemState(r *pack.Reader) itemState {
 	seen := r.Uint()
-	s := itemState{seen: int64(seen >> 1), hidden: seen&1 == 1} //nolint:gosec // written by append
-	s.read, s.archived = int64(r.Uint()), int64(r.Uint())       //nolint:gosec // written by append
+	s := itemState{seen: int64(seen >> 1), hidden: seen&1 == 1}
+	s.read, s.archived = int64(r.Uint()), int64(r.Uint()) //nolint:gosec // written by append
 	return s
 }
 

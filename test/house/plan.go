@@ -59,6 +59,7 @@ var libraries = map[string][]string{
 	"github.com/standard-webhooks": {"auth", tests},
 	"github.com/nats-io":           {"journal", "peers", tests},
 	"github.com/mattn/go-isatty":   {"cli"},
+	"github.com/jotaen":            {"cli"},
 	"github.com/klauspost":         {"archive"},
 	"github.com/compose-spec":      {"test/deploy"},
 	"k8s.io":                       {"test/deploy"},
