@@ -23,22 +23,18 @@ const (
 type edit struct{ file, old, new string }
 
 // newer are the changes that make the next version of bellhop: it has later rules, and with
-// them a kind of entry, Label, which changes the state. The holder of the lease appends one each
-// second while these rules are in force. As rules.go demands, a Label changes nothing before,
-// and the state then has the same form as that of the earlier version.
+// them a kind of entry, Label, which changes the state: it counts as a record of the size of its
+// text. The holder of the lease appends one each second while these rules are in force. As
+// rules.go demands, a Label changes nothing before.
 func newer() []edit {
 	return []edit{
 		{"internal/notify/entry.go", "const RulesVersion = 1", "const RulesVersion = 2\n\n// Label is the new kind.\ntype Label struct{ Text string }\n\nfunc (Label) entry() {}"},
 		{"internal/notify/validate.go", "	case Release, ", "	case Label:\n		return \"\"\n	case Release, "},
 		{"internal/entry/entry.go", "	case notify.Unknown:", "	case notify.Label:\n		return pack.AppendString(append(dst, 200, version), e.Text)\n	case notify.Unknown:"},
 		{"internal/entry/entry.go", "	switch kind {", "	switch kind {\n	case 200:\n		return notify.Label{Text: r.String()}"},
-		{"internal/store/record.go", "	rules uint32 ", "	labels uint64\n	rules uint32 "},
-		{"internal/store/record.go", "	return binary.AppendUvarint(dst, uint64(s.rules))", "	dst = binary.AppendUvarint(dst, uint64(s.rules))\n" +
-			"	if s.rules >= 2 {\n		dst = binary.AppendUvarint(dst, s.labels)\n	}\n	return dst"},
-		{"internal/store/record.go", "	return s, r.Err()\n}", "	if s.rules >= 2 {\n		s.labels = r.Uint()\n	}\n	return s, r.Err()\n}"},
 		{"internal/store/apply.go", "	case notify.Redemption:", "	case notify.Label:\n		if tx.state.rules < 2 {\n" +
 			"			v.Err = fmt.Errorf(\"%w: a label before its rules\", notify.ErrNotApplied)\n			return v, nil\n		}\n" +
-			"		tx.state.labels++\n	case notify.Redemption:"},
+			"		tx.charge(nil, len(e.Text))\n	case notify.Redemption:"},
 		{"internal/service/upkeep.go", "			if err := s.raiseRules(ctx)", "			if s.opts.Store.Rules() >= 2 {\n" +
 			"				s.opts.Journal.Append(ctx, notify.Label{Text: \"new\"})\n			}\n			if err := s.raiseRules(ctx)"},
 		{"internal/peers/rules.go", "const rulesAfter = time.Minute", "const rulesAfter = 20 * time.Second // the test does not wait for longer"},
