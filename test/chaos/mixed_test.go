@@ -78,7 +78,11 @@ func TestMixedLoadKeepsItsLevels(t *testing.T) {
 	first, second := middle(steady[:len(steady)/2]), middle(steady[len(steady)/2:])
 	assert.LessOrEqual(t, second.goroutines, 1.1*first.goroutines+20, "goroutines")
 	assert.LessOrEqual(t, second.files, 1.1*first.files+30, "open files")
-	assert.LessOrEqual(t, second.heap, 1.2*first.heap+4<<20, "heap")
+	heapSlack := 4.0 * (1 << 20)
+	if duration < 5*time.Minute { // caches still fill, and the figure has what was allocated since the collection
+		heapSlack = 16 << 20
+	}
+	assert.LessOrEqual(t, second.heap, 1.2*first.heap+heapSlack, "heap")
 	assert.LessOrEqual(t, second.disk, 1.2*first.disk+16<<20, "disk")
 	assert.Zero(t, outcome.Refused, "attempts to publish that failed")
 	record(t, result{
