@@ -176,18 +176,40 @@ type record struct {
 	From, To int
 }
 
+// openLogged opens a store, and returns the error that would have ended the process, too: a
+// compaction may read a damaged table before Open returns.
 func openLogged(fs vfs.FS) (*store.Store, []record, error) {
+	type result struct {
+		store *store.Store
+		err   error
+	}
 	var out bytes.Buffer
-	s, err := store.Open("data", store.Options{
-		FS: fs, Logger: slog.New(slog.NewJSONHandler(&out, nil)), Fatal: func(err error) { panic(err) },
-	})
+	opened, fatal := make(chan result, 1), make(chan error, 1)
+	go func() {
+		s, err := store.Open("data", store.Options{
+			FS: fs, Logger: slog.New(slog.NewJSONHandler(&out, nil)), Fatal: func(err error) {
+				select {
+				case fatal <- err:
+				default:
+				}
+				select {} // it must not return
+			},
+		})
+		opened <- result{s, err}
+	}()
+	var r result
+	select {
+	case r = <-opened:
+	case err := <-fatal:
+		return nil, nil, err
+	}
 	var records []record
 	for d := json.NewDecoder(&out); ; {
-		var r record
-		if d.Decode(&r) != nil {
-			return s, records, err
+		var line record
+		if d.Decode(&line) != nil {
+			return r.store, records, r.err
 		}
-		records = append(records, r)
+		records = append(records, line)
 	}
 }
 

@@ -205,7 +205,7 @@ func (s *Store) options(o Options) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) {
 				if s.opening.Load() { // otherwise Pebble would retry endlessly, and Open would never return
-					o.Fatal(fmt.Errorf("open the store in %s: %w", s.dir, err))
+					o.Fatal(fmt.Errorf("open the store in %s: %w", s.dir, s.withAdvice(err)))
 				}
 				if s.failing.Swap(&err) == nil { // log the first failure only: Pebble retries immediately
 					o.Logger.Error("background work of the store failed; it is retried", "error", err.Error())
