@@ -87,7 +87,7 @@ func Append(dst []byte, e notify.Entry) []byte {
 		return pack.AppendString(pack.AppendString(append(dst, kindErase, version), e.User), e.From)
 	case notify.UserTopics:
 		dst = pack.AppendString(append(dst, kindUserTopics, version), e.User)
-		return pack.AppendInt(pack.AppendNames(dst, e.Topics), e.MaxBytes)
+		return pack.AppendInt(appendBound(pack.AppendNames(dst, e.Topics), e.Within), e.MaxBytes)
 	case notify.Unknown:
 		return append(dst, e.Encoded...)
 	}
@@ -157,7 +157,9 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 	case kindErase:
 		return notify.Erase{User: notify.UserID(r.String()), From: r.String()}
 	case kindUserTopics:
-		return notify.UserTopics{User: notify.UserID(r.String()), Topics: pack.Names[notify.Topic](r), MaxBytes: r.Int()}
+		return notify.UserTopics{
+			User: notify.UserID(r.String()), Topics: pack.Names[notify.Topic](r), Within: readBound(r), MaxBytes: r.Int(),
+		}
 	}
 	return nil
 }

@@ -109,22 +109,27 @@ func readMark(r *pack.Reader) notify.Mark {
 
 func appendRecall(dst []byte, e *notify.Recall) []byte {
 	dst = pack.AppendString(dst, e.ID)
-	dst = pack.AppendBool(dst, e.Within != nil)
-	if e.Within != nil {
-		dst = pack.AppendString(dst, e.Within.Prefix)
-		dst = pack.AppendNames(dst, e.Within.Topics)
-		dst = pack.AppendBool(dst, e.Within.AnyTopic)
+	return pack.AppendInt(appendBound(dst, e.Within), int64(e.Keep))
+}
+
+func appendBound(dst []byte, b *notify.Bound) []byte {
+	dst = pack.AppendBool(dst, b != nil)
+	if b == nil {
+		return dst
 	}
-	return pack.AppendInt(dst, int64(e.Keep))
+	dst = pack.AppendNames(pack.AppendString(dst, b.Prefix), b.Topics)
+	return pack.AppendBool(dst, b.AnyTopic)
+}
+
+func readBound(r *pack.Reader) *notify.Bound {
+	if !r.Bool() {
+		return nil
+	}
+	return &notify.Bound{Prefix: r.String(), Topics: pack.Names[notify.TopicPattern](r), AnyTopic: r.Bool()}
 }
 
 func readRecall(r *pack.Reader) notify.Recall {
-	e := notify.Recall{ID: r.String()}
-	if r.Bool() {
-		e.Within = &notify.Bound{Prefix: r.String(), Topics: pack.Names[notify.TopicPattern](r), AnyTopic: r.Bool()}
-	}
-	e.Keep = int(r.Int())
-	return e
+	return notify.Recall{ID: r.String(), Within: readBound(r), Keep: int(r.Int())}
 }
 
 // appendPrincipal encodes of an issuer the name and the version, by which it is found

@@ -44,10 +44,13 @@ type Members struct {
 	MaxBytes    int64    // as in Publish; used if Add is not empty
 }
 
-// UserTopics makes a user a member of some topics, and of no others. See Members.
+// UserTopics makes a user a member of some topics, and of no others within a bound. If the user
+// has too many topics then, together with those outside the bound, the error of the Verdict is of
+// kind ErrInvalid. See Members.
 type UserTopics struct {
 	User     UserID
 	Topics   []Topic // distinct
+	Within   *Bound  // memberships in other topics stay; nil: no restriction
 	MaxBytes int64   // as in Publish; used if Topics is not empty
 }
 

@@ -37,7 +37,7 @@ func tenants() accepted {
 }
 
 // everything is all scopes.
-var everything = []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin}
+var everything = []notify.Scope{notify.ScopePublish, notify.ScopeBroadcast, notify.ScopeAdmin, notify.ScopeTopics}
 
 // userOf is a user of an issuer who has all scopes.
 func (a accepted) userOf(issuer, name string) notify.Principal {
@@ -108,6 +108,44 @@ func TestAdministerWithinABound(t *testing.T) {
 	assert.True(t, own.conn.Ended())
 	assert.False(t, other.conn.Ended())
 	require.NoError(t, r.service.Revoke(t.Context(), by, notify.Revocation{User: "acme:grace", Before: by.Issued}))
+}
+
+// A token of an issuer neither sees nor changes members and memberships beyond its users and topics.
+func TestMembersWithinABound(t *testing.T) {
+	r := newRig(t)
+	all := tenants()
+	by, operator := all.userOf("acme", "acme:ada"), all.userOf("operator", "root")
+	change := func(by notify.Principal, topic notify.Topic, add ...notify.UserID) error {
+		_, _, err := r.service.ChangeMembers(t.Context(), by, notify.Members{Topic: topic, Add: add})
+		return err
+	}
+	require.NoError(t, change(operator, "acme.x", "acme:ada", "acme:grace", "bank:ada", "aaa"))
+	require.NoError(t, change(operator, "bank.x", "acme:ada"))
+	require.ErrorIs(t, change(by, "bank.x", "acme:grace"), notify.ErrScope)
+	require.ErrorIs(t, change(by, "acme.x", "acme:eve", "bank:eve"), notify.ErrScope)
+
+	members, more, err := r.service.Members(t.Context(), by, "acme.x", "", 1)
+	require.NoError(t, err)
+	require.True(t, more)
+	require.Equal(t, []notify.UserID{"acme:ada"}, members)
+	members, more, err = r.service.Members(t.Context(), by, "acme.x", "acme:ada", 10)
+	require.NoError(t, err)
+	require.False(t, more)
+	require.Equal(t, []notify.UserID{"acme:grace"}, members)
+	_, _, err = r.service.Members(t.Context(), by, "bank.x", "", 10)
+	require.ErrorIs(t, err, notify.ErrScope)
+
+	joined, left, err := r.service.SetTopics(t.Context(), by, notify.UserTopics{User: "acme:ada", Topics: []notify.Topic{"acme.y"}})
+	require.NoError(t, err)
+	require.Equal(t, []int{1, 1}, []int{joined, left})
+	own, err := r.service.TopicsOf(t.Context(), by, "acme:ada")
+	require.NoError(t, err)
+	require.Equal(t, []notify.Topic{"acme.y"}, own)
+	every, err := r.service.TopicsOf(t.Context(), operator, "acme:ada")
+	require.NoError(t, err)
+	require.Equal(t, []notify.Topic{"acme.y", "bank.x"}, every, "those of others stay")
+	_, err = r.service.TopicsOf(t.Context(), by, "bank:ada")
+	require.ErrorIs(t, err, notify.ErrScope)
 }
 
 func TestRecallWithinABound(t *testing.T) {

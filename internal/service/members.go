@@ -56,13 +56,13 @@ func (s *Service) ChangeMembers(ctx context.Context, by notify.Principal, e noti
 	return s.appendMembers(ctx, e)
 }
 
-// SetTopics makes a user a member of topics, and of no others. Its errors are those of
-// ChangeMembers.
+// SetTopics makes a user a member of topics, and of no others that by may change. Its errors are
+// those of ChangeMembers.
 func (s *Service) SetTopics(ctx context.Context, by notify.Principal, e notify.UserTopics) (joined, left int, err error) {
 	if err := mayManage(by, e.Topics, []notify.UserID{e.User}); err != nil {
 		return 0, 0, err
 	}
-	e.MaxBytes = s.opts.MaxBytes
+	e.MaxBytes, e.Within = s.opts.MaxBytes, by.Bound()
 	return s.appendMembers(ctx, e)
 }
 
@@ -78,20 +78,24 @@ func (s *Service) appendMembers(ctx context.Context, e notify.Entry) (joined, le
 }
 
 // Members returns the members of a topic after a user, in ascending order, and whether there are
-// more. Its errors are of the kinds ErrScope and ErrUnavailable.
+// more. Users that by may not administer are left out. Its errors are of the kinds ErrScope and ErrUnavailable.
 func (s *Service) Members(_ context.Context, by notify.Principal, t notify.Topic, after notify.UserID, limit int) ([]notify.UserID, bool, error) {
 	if err := mayManage(by, []notify.Topic{t}, nil); err != nil {
 		return nil, false, err
 	}
-	users, more, err := s.opts.Store.Members(t, after, limit)
+	prefix := ""
+	if b := by.Bound(); b != nil {
+		prefix = b.Prefix
+	}
+	users, more, err := s.opts.Store.Members(t, prefix, after, limit)
 	if err != nil {
 		return nil, false, fmt.Errorf("list the members of a topic: %w", err)
 	}
 	return users, more, nil
 }
 
-// TopicsOf returns the topics of which a user is a member, in ascending order. Its errors are those
-// of Members.
+// TopicsOf returns the topics of which a user is a member, in ascending order. Topics that by may not
+// use are left out. Its errors are those of Members.
 func (s *Service) TopicsOf(_ context.Context, by notify.Principal, u notify.UserID) ([]notify.Topic, error) {
 	if err := mayManage(by, nil, []notify.UserID{u}); err != nil {
 		return nil, err
@@ -102,7 +106,7 @@ func (s *Service) TopicsOf(_ context.Context, by notify.Principal, u notify.User
 	}
 	var topics []notify.Topic
 	for t, hearing := range all {
-		if hearing.Current() {
+		if hearing.Current() && by.Bound().HasTopic(t) {
 			topics = append(topics, t)
 		}
 	}

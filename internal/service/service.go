@@ -40,7 +40,7 @@ type Store interface {
 	List(r notify.Reader, before, upTo notify.Sequence, f *notify.Filter, limit int, now time.Time) (store.List, error)
 	Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error)
 	MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error)
-	Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
+	Members(t notify.Topic, prefix string, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
 	Export(u notify.UserID, from string) (store.ExportPage, error)

@@ -75,25 +75,35 @@ func (tx *txn) hasMostTopics(u notify.UserID, t notify.Topic) (bool, error) {
 	return !isCurrent(m), err
 }
 
-// setTopics makes a user a member of some topics, and of no others.
+// setTopics makes a user a member of some topics, and of no others within the bound of e.
 func (tx *txn) setTopics(seq notify.Sequence, e notify.UserTopics, v *notify.Verdict) error {
 	if len(e.Topics) > 0 && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
 		return errFull
 	}
-	var current []notify.Topic
+	wanted := make(map[notify.Topic]bool, len(e.Topics))
+	for _, t := range e.Topics {
+		wanted[t] = true
+	}
+	var left []notify.Topic
+	total := len(e.Topics)
 	err := eachMembership(tx.batch, e.User, func(t notify.Topic, m intervalSet) {
-		if isCurrent(m) {
-			current = append(current, t)
+		switch {
+		case !isCurrent(m) || wanted[t]:
+		case e.Within.HasTopic(t):
+			left = append(left, t)
+		default:
+			total++
 		}
 	})
 	if err != nil {
 		return err
 	}
+	if total > notify.MaxMemberTopics {
+		return notify.Invalid(notify.Fault{Pointer: "/topics", Detail: fmt.Sprintf(
+			"together with topics that this caller may not change, the user would be a member of %d topics; the maximum is %d", total, notify.MaxMemberTopics)})
+	}
 	c := notify.MemberChange{Sequence: seq}
-	for _, t := range current {
-		if slices.Contains(e.Topics, t) {
-			continue
-		}
+	for _, t := range left {
 		if err := tx.leave(seq, notify.Membership{User: e.User, Topic: t}, &c); err != nil {
 			return err
 		}
@@ -276,21 +286,22 @@ func (s *Store) MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, 
 	return all, err
 }
 
-// Members returns the members of a topic after a user, in ascending order: at most limit of them.
-// more says whether others follow.
-func (s *Store) Members(t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error) {
+// Members returns the members of a topic whose names begin with a prefix, in ascending order after a
+// user: at most limit of them. more says whether others follow.
+func (s *Store) Members(t notify.Topic, prefix string, after notify.UserID, limit int) (users []notify.UserID, more bool, err error) {
 	v := s.snapshots.acquire()
 	defer v.release()
-	prefix := namedPrefix(kindMember, string(t))
-	lower := prefix
-	if after != "" {
+	names := len(namedPrefix(kindMember, string(t)))
+	first := memberKey(t, notify.UserID(prefix))
+	lower := first
+	if string(after) >= prefix && after != "" {
 		lower = append(memberKey(t, after), 0)
 	}
-	err = each(v, lower, endOfPrefix(prefix), func(k, _ []byte) (bool, error) {
+	err = each(v, lower, upperOf(first), func(k, _ []byte) (bool, error) {
 		if more = len(users) == limit; more {
 			return false, nil
 		}
-		users = append(users, notify.UserID(k[len(prefix):]))
+		users = append(users, notify.UserID(k[names:]))
 		return true, nil
 	})
 	return users, more, err

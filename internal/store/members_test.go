@@ -57,7 +57,7 @@ func (m *inboxMachine) checkMembers(t *rapid.T) {
 	topic := rapid.SampledFrom(topics).Draw(t, "topic of members")
 	var got []notify.UserID
 	for after, more := notify.UserID(""), true; more; after = got[len(got)-1] {
-		page, rest, err := m.store.Members(topic, after, 2)
+		page, rest, err := m.store.Members(topic, "", after, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestMembershipsOfAUserAreLimited(t *testing.T) {
 	v := m.apply(notify.Members{Topic: "one-more", Add: []notify.UserID{"grace", "ada"}})
 	require.ErrorIs(t, v.Err, notify.ErrInvalid)
 	require.ErrorContains(t, v.Err, "/add/1")
-	users, _, err := m.Members("one-more", "", 10)
+	users, _, err := m.Members("one-more", "", "", 10)
 	require.NoError(t, err)
 	require.Empty(t, users)
 

@@ -62,7 +62,7 @@ func (m *Model) changeMembers(seq notify.Sequence, e notify.Members) (added, rem
 
 func (m *Model) setTopics(seq notify.Sequence, e notify.UserTopics) (added, removed int) {
 	for _, t := range m.TopicsOf(e.User) {
-		if !slices.Contains(e.Topics, t) {
+		if !slices.Contains(e.Topics, t) && e.Within.HasTopic(t) {
 			removed += m.leave(seq, notify.Membership{User: e.User, Topic: t})
 		}
 	}
