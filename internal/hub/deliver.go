@@ -84,10 +84,10 @@ func (h *Hub) DeliverTopics(topics []notify.Topic, except []notify.UserID, event
 		events[i] = event(t)
 	}
 	var long []*Conn
-	shards, leftOut := shardsOf(hits), setOf(except)
+	shards, leftOut, at := shardsOf(hits), setOf(except), events[0].Sequence // all have the same
 	for i := range h.shards {
 		if shards.has(i) {
-			long = h.shards[i].deliverTopics(hits, leftOut, events, long)
+			long = h.shards[i].deliverTopics(hits, at, leftOut, events, long)
 		}
 	}
 	awaitShortQueue(long)
@@ -208,10 +208,10 @@ func (s *shard) deliver(u notify.UserID, e *Event, direct *direct, long []*Conn)
 
 // deliverTopics does what broadcast does for the connections that receive topics, each
 // of which has an event.
-func (s *shard) deliverTopics(hits []hit, except map[notify.UserID]bool, events []*Event, long []*Conn) []*Conn {
+func (s *shard) deliverTopics(hits []hit, at notify.Sequence, except map[notify.UserID]bool, events []*Event, long []*Conn) []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachReceiverLocked(hits, false, func(c *Conn, i int) {
+	s.eachReceiverLocked(hits, at, func(c *Conn, i int) {
 		if except[c.principal.user] {
 			return
 		}
@@ -289,7 +289,7 @@ func (s *shard) eachOfAll(do func(*Conn)) {
 func (s *shard) eachOfTopics(hits []hit, do func(*Conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.eachReceiverLocked(hits, true, func(c *Conn, _ int) { do(c) })
+	s.eachReceiverLocked(hits, ever, func(c *Conn, _ int) { do(c) })
 }
 
 func (s *shard) connsOf(u notify.UserID) []*Conn {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -23,29 +24,32 @@ func (m *memberTopics) has(p notify.TopicPattern) bool {
 	return ok
 }
 
-// MembersVersion returns the version of what the hub knows of u's memberships: see SetMembers.
-func (h *Hub) MembersVersion(u notify.UserID) uint64 {
-	s := h.shardOf(u)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := s.members[u]; m != nil {
+// MembersVersion returns the version of what the hub knows of the memberships of c's user: see
+// SetMembers.
+func (c *Conn) MembersVersion() uint64 {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	if m := c.shard.members[c.principal.user]; m != nil {
 		return m.version
 	}
 	return 0
 }
 
-// SetMembers sets the memberships of u as the store has them. They must have been read after
-// MembersVersion returned version, while a connection of u was registered. SetMembers reports false,
-// and does nothing, if ChangeMembers was called for u since then: the caller reads them again.
-func (h *Hub) SetMembers(u notify.UserID, version uint64, topics map[notify.Topic]notify.Hearing) bool {
-	s := h.shardOf(u)
+// SetMembers sets the memberships of c's user as the store has them. They must have been read after
+// MembersVersion returned version, and c registered before that: while it is, the version grows with
+// every change. SetMembers reports false, and does nothing, if ChangeMembers was called for the user
+// since then: the caller reads them again.
+func (c *Conn) SetMembers(version uint64, topics map[notify.Topic]notify.Hearing) bool {
+	s, u := c.shard, c.principal.user
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := s.members[u]
 	switch {
+	case c.phase == ended:
+		return true
 	case was != nil && was.version != version:
 		return false
-	case len(s.users[u]) == 0 || was == nil && len(topics) == 0:
+	case was == nil && len(topics) == 0:
 		return true
 	}
 	is := &memberTopics{hearings: make(map[notify.TopicPattern]notify.Hearing, len(topics)), version: version}
@@ -99,16 +103,47 @@ func (h *Hub) ChangeMembers(of notify.Membership, joined bool, at notify.Sequenc
 			s.addTopicLocked(c, p)
 		}
 	}
+	if len(m.hearings) > maxMemberTopics {
+		s.forgetLeftLocked(conns, m)
+	}
+}
+
+// Bounds of what is kept for a user while a connection is open, however often topics are joined and
+// left: of topics, and of spans of one topic. Beyond them, recalls of what was heard long ago are not
+// delivered to open connections.
+const (
+	maxMemberTopics = 2 * notify.MaxMemberTopics
+	maxSpans        = 16
+)
+
+// forgetLeftLocked forgets half of the topics that a user has left: those that it left first.
+func (s *shard) forgetLeftLocked(conns []*Conn, m *memberTopics) {
+	var left []notify.TopicPattern
+	for p, hearing := range m.hearings {
+		if !hearing.Current() {
+			left = append(left, p)
+		}
+	}
+	end := func(p notify.TopicPattern) notify.Sequence { return m.hearings[p][len(m.hearings[p])-1].To }
+	slices.SortFunc(left, func(a, b notify.TopicPattern) int { return cmp.Compare(end(a), end(b)) })
+	for _, p := range left[:(len(left)+1)/2] {
+		delete(m.hearings, p)
+		for _, c := range conns {
+			if !c.namesLocked(p) {
+				s.removeTopicLocked(c, p)
+			}
+		}
+	}
 }
 
 // changed returns a copy of a hearing with a change, unless it contains the change already.
 func changed(was notify.Hearing, joined bool, at notify.Sequence) notify.Hearing {
-	is := slices.Clone(was)
+	is := slices.Clone(was[max(0, len(was)-maxSpans):])
 	last := len(is) - 1
 	switch {
 	case joined && !was.Current():
 		return append(is, notify.Span{From: at, To: notify.Endless})
-	case !joined && was.Current() && at > was[last].From:
+	case !joined && was.Current() && at > is[last].From:
 		is[last].To = at - 1
 	}
 	return is
@@ -119,11 +154,21 @@ func (c *Conn) namesLocked(p notify.TopicPattern) bool {
 	return slices.Contains(c.principal.topics(), p)
 }
 
-// hasLeftLocked reports whether c, which is in the list of p, does not receive new notifications
-// of p, since its user has left it and its token does not name it.
-func (c *Conn) hasLeftLocked(p notify.TopicPattern) bool {
+// ever is the sequence of changes: they concern everybody who has heard a topic at any time.
+const ever = notify.Endless
+
+// hearsLocked reports whether c, which is in the list of p, receives what is published to p at a
+// sequence. The memberships may be newer than what is being delivered: they were read from the
+// store. An ephemeral event has no sequence; current members receive it.
+func (c *Conn) hearsLocked(p notify.TopicPattern, at notify.Sequence) bool {
 	m := c.shard.members[c.principal.user]
-	return m.has(p) && !m.hearings[p].Current() && !c.namesLocked(p)
+	switch {
+	case at == ever || !m.has(p) || c.namesLocked(p):
+		return true
+	case at == 0:
+		return m.hearings[p].Current()
+	}
+	return m.hearings[p].Has(at)
 }
 
 // subscribedLocked returns the topics in whose lists c is.

@@ -204,10 +204,10 @@ func (s *shard) removeTopicLocked(c *Conn, p notify.TopicPattern) {
 	}
 }
 
-// eachReceiverLocked calls do for each connection that receives one of hits, once, with
-// the index of the first topic that it receives. do may remove the connection. Connections
-// of users who have left a topic receive it only if left is set.
-func (s *shard) eachReceiverLocked(hits []hit, left bool, do func(c *Conn, topic int)) {
+// eachReceiverLocked calls do for each connection that hears one of hits at a sequence,
+// once, with the index of the first topic that it hears: see hearsLocked. do may remove
+// the connection.
+func (s *shard) eachReceiverLocked(hits []hit, at notify.Sequence, do func(c *Conn, topic int)) {
 	var called map[*Conn]bool
 	if s.hasSeveral(hits) {
 		called = make(map[*Conn]bool)
@@ -217,7 +217,7 @@ func (s *shard) eachReceiverLocked(hits []hit, left bool, do func(c *Conn, topic
 			continue
 		}
 		for _, c := range slices.Backward(s.topics[hits[i].pattern]) { // backward: see removeTopicLocked
-			if called[c] || !left && c.hasLeftLocked(hits[i].pattern) {
+			if called[c] || !c.hearsLocked(hits[i].pattern, at) {
 				continue
 			}
 			if called != nil {

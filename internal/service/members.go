@@ -15,12 +15,12 @@ import (
 func (s *Service) loadMembers(c *hub.Conn) error {
 	u := c.Principal().User
 	for {
-		version := s.opts.Hub.MembersVersion(u)
+		version := c.MembersVersion()
 		topics, err := s.opts.Store.MemberTopics(u)
 		if err != nil {
 			return fmt.Errorf("read the topics of a member: %w", err)
 		}
-		if s.opts.Hub.SetMembers(u, version, topics) {
+		if c.SetMembers(version, topics) {
 			return nil
 		}
 	}
