@@ -158,6 +158,8 @@ type txn struct {
 	replication *replication // nil: the store is not replicated
 	perEntry    bool         // the changes of each entry are written to the batch before the next entry
 
+	formerPruned int // number of users whose former memberships the current entry has pruned
+
 	recounts []owner // owners whose readers need new counts because of the current entry
 
 	removing     cause         // why notifications are being removed
@@ -215,7 +217,7 @@ func (tx *txn) advance(seq notify.Sequence, at time.Time) {
 }
 
 func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error) {
-	tx.recounts = tx.recounts[:0]
+	tx.recounts, tx.formerPruned = tx.recounts[:0], 0
 	v := notify.Verdict{Sequence: seq}
 	if v.Err = notify.Validate(e); v.Err != nil {
 		if p, ok := e.(interface{ reason() error }); ok {

@@ -11,13 +11,7 @@ import (
 // mark changes the read state of notifications, and emits the change.
 func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
 	m := &markOp{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), changesLeft: tx.maxMarkChanges, readsLeft: readsPerMarkChange * tx.maxMarkChanges}
-	h, err := tx.history(ofUser(e.Reader.User))
-	if err != nil {
-		return err
-	}
-	if m.heard, err = readHeard(tx.batch, e.Reader, &h.history); err != nil {
-		return err
-	}
+	var err error
 	if e.IDs != nil {
 		err = m.markIDs()
 	} else {
@@ -50,7 +44,6 @@ type markOp struct {
 	*txn
 	notify.Mark
 	state *userState
-	heard heard
 
 	changed     []string // IDs of the notifications that have changed
 	changesLeft int      // number of notifications that may still change
@@ -206,7 +199,9 @@ func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 		return has && !n.Time.Before(m.Reader.Since), err
 	}
 	for _, t := range n.Topics {
-		if _, ok := m.heard.topicOf([]notify.Topic{t}, n.Sequence); !ok {
+		if hears, err := m.hears(t, n.Sequence); err != nil {
+			return false, err
+		} else if !hears {
 			continue
 		}
 		if has, err := m.has(ofTopic(t).keyOf(n)); has || err != nil {
@@ -214,6 +209,17 @@ func (m *markOp) canRead(n *notify.Notification) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// hears reports whether the reader hears what is published to a topic at a sequence. It reads no
+// other membership than that in the topic.
+func (m *markOp) hears(t notify.Topic, seq notify.Sequence) (bool, error) {
+	if _, ok := notify.FirstMatch(m.Reader.Topics, []notify.Topic{t}); ok {
+		return true, nil
+	}
+	within, err := loadIntervals(m.batch, membershipKey(m.Reader.User, t))
+	_, ok := within.find(seq)
+	return ok, err
 }
 
 // markFeed marks a feed's notifications to one topic, within ranges. If onlyExisting is set, it

@@ -41,7 +41,15 @@ func (m *markOp) markUpTo() (next notify.MarkPosition, err error) {
 	if err != nil {
 		return next, err
 	}
-	feeds := m.heard.feeds(named)
+	h, err := m.history(ofUser(m.Reader.User))
+	if err != nil {
+		return next, err
+	}
+	heard, err := readHeard(m.batch, m.Reader, &h.history)
+	if err != nil {
+		return next, err
+	}
+	feeds := heard.feeds(named)
 	for i := range feeds {
 		if next, err = m.feedUpTo(&feeds[i]); err != nil || next != (notify.MarkPosition{}) {
 			return next, err

@@ -211,11 +211,13 @@ func (tx *txn) hasItemIn(t notify.Topic, i interval) (bool, error) {
 	return false, nil
 }
 
-// Of former memberships a user has at most maxFormer. Beyond that, those without notifications
-// are deleted, and if there are none, the formerDropped that ended first.
+// Of former memberships a user has about maxFormer at most. Beyond that, the formerDropped that ended
+// first are deleted: so the next hundred leaves read none of them. An entry does so for
+// maxFormerPruned users, since a whole team may leave at once; the next leave of the others does it.
 const (
-	maxFormer     = notify.MaxMemberTopics
-	formerDropped = 100
+	maxFormer       = notify.MaxMemberTopics
+	formerDropped   = 100
+	maxFormerPruned = 10
 )
 
 // former is a membership that has ended.
@@ -224,10 +226,14 @@ type former struct {
 	m     intervalSet
 }
 
+// end returns the last sequence that was heard.
+func (f *former) end() notify.Sequence { return f.m[len(f.m)-1].to }
+
 func (tx *txn) pruneMemberships(h *cachedHistory) error {
-	if h.topics-h.joined <= maxFormer {
+	if h.topics-h.joined <= maxFormer || tx.formerPruned >= maxFormerPruned {
 		return nil
 	}
+	tx.formerPruned++
 	u := notify.UserID(h.owner.name)
 	var all []former
 	err := eachMembership(tx.batch, u, func(t notify.Topic, m intervalSet) {
@@ -238,20 +244,17 @@ func (tx *txn) pruneMemberships(h *cachedHistory) error {
 	if err != nil {
 		return err
 	}
-	end := func(f former) notify.Sequence { return f.m[len(f.m)-1].to }
-	slices.SortStableFunc(all, func(a, b former) int { return cmp.Compare(end(a), end(b)) })
-	for i, f := range all {
+	slices.SortStableFunc(all, func(a, b former) int { return cmp.Compare(a.end(), b.end()) })
+	for _, f := range all[:min(len(all), formerDropped)] {
 		kept, err := tx.settled(h, f.topic, f.m)
 		if err != nil {
 			return err
 		}
-		if len(kept) > 0 && i < formerDropped {
-			kept, h.removed = nil, max(h.removed, min(end(f), tx.state.last))
+		if len(kept) > 0 { // readers with an earlier cursor have a gap
+			h.removed = max(h.removed, f.end())
 		}
-		if len(kept) == 0 {
-			tx.setIntervals(membershipKey(u, f.topic), f.m, nil)
-			h.topics--
-		}
+		tx.setIntervals(membershipKey(u, f.topic), f.m, nil)
+		h.topics--
 	}
 	return nil
 }
