@@ -94,6 +94,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 		buffer:         s.buffer,
 		record:         s.record,
 		maxMarkChanges: s.maxMarkChanges,
+		walkBudget:     s.walkBudget,
 		perEntry:       perEntry,
 	}
 	durability := pebble.Sync
@@ -154,6 +155,7 @@ type txn struct {
 	indexChanges []indexChange
 
 	maxMarkChanges int // of the rules, or less in tests
+	walkBudget     int // of the rules, or less in tests
 
 	replication *replication // nil: the store is not replicated
 	perEntry    bool         // the changes of each entry are written to the batch before the next entry

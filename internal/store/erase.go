@@ -14,7 +14,7 @@ import (
 func (tx *txn) erase(seq notify.Sequence, e notify.Erase) (rest string, err error) {
 	tx.removing = cause{} // nothing is remembered of what is removed
 	x := &eraser{
-		txn: tx, user: e.User, left: walkBudget,
+		txn: tx, user: e.User, left: tx.walkBudget,
 		recalled: notify.InboxChange{Sequence: seq, To: ofUser(e.User).readers()}, topics: notify.MemberChange{Sequence: seq},
 	}
 	if e.From != "" && int(e.From[0]) >= len(partsOf(e.User)) {
@@ -188,8 +188,12 @@ func (x *eraser) publisher(by string) string {
 	return by
 }
 
-// eraseFromItem removes the user as the publisher from a notification to another single user.
+// eraseFromItem removes the user as the publisher from a notification to another single user. An item
+// of the user itself was published after the entry that erased the others.
 func eraseFromItem(x *eraser, key, value []byte) error {
+	if bytes.HasPrefix(key, ofUser(x.user).appendTo(nil)) {
+		return eraseItem(x, key, value)
+	}
 	item, record, err := readUserItem(value)
 	if err != nil || record == nil {
 		return err
@@ -205,7 +209,8 @@ func eraseFromItem(x *eraser, key, value []byte) error {
 }
 
 // eraseFromRecord removes the user from a notification whose record is not in an item: as its
-// publisher, and as one of its users whose items are removed.
+// publisher, and as one of its users. The user has no item of it, or the notification was published
+// after the entry that erased the others: then its item is erased first.
 func eraseFromRecord(x *eraser, key, value []byte) error {
 	if bytes.HasPrefix(value, inlineMarker()) {
 		return nil
@@ -215,6 +220,14 @@ func eraseFromRecord(x *eraser, key, value []byte) error {
 		return err
 	}
 	users := x.without(n.Users)
+	if len(users) < len(n.Users) {
+		item := ofUser(x.user).itemKey(n.Sequence)
+		if has, err := x.has(item); err != nil {
+			return err
+		} else if has {
+			return eraseItem(x, item, nil)
+		}
+	}
 	if len(users) == len(n.Users) && x.publisher(n.By) == n.By {
 		return nil
 	}

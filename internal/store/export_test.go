@@ -29,6 +29,9 @@ func idOfKey(key []byte) string { return longID(string(key[1:])) }
 // it reads in proportion.
 func (s *Store) SetMaxMarkChanges(n int) { s.maxMarkChanges = n }
 
+// SetWalkBudget limits the work of one entry of an erasure.
+func (s *Store) SetWalkBudget(n int) { s.walkBudget = n }
+
 // Dump returns all keys and values, except the identity of the store, which is random.
 func (s *Store) Dump() (map[string]string, error) {
 	all := map[string]string{}

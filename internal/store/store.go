@@ -86,6 +86,7 @@ type Store struct {
 	buffer         []byte
 	record         []byte
 	maxMarkChanges int        // maxMarkChanges, or less in tests
+	walkBudget     int        // walkBudget, or less in tests
 	watermark      *watermark // nil: the store is replicated
 	replica        replica
 	replicated     bool // see Options
@@ -105,7 +106,10 @@ var ErrInUse = errors.New("another process is using the data directory")
 // Open opens the store in dir, and creates it if the directory has none. If another process
 // has it open, the error is ErrInUse.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{maxMarkChanges: maxMarkChanges, fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations, replicated: o.Replicated}
+	s := &Store{
+		maxMarkChanges: maxMarkChanges, walkBudget: walkBudget,
+		fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations, replicated: o.Replicated,
+	}
 	if s.generations == nil {
 		s.generations = func(...notify.Generation) {}
 	}
