@@ -194,7 +194,7 @@ func (tx *txn) settled(user *cachedHistory, t notify.Topic, m intervalSet) (kept
 			kept = append(kept, i)
 		} else {
 			f := heardFeed{within: intervalSet{i}}
-			user.removed = max(user.removed, f.lastUpTo(topic.truncated()))
+			user.left = max(user.left, f.lastUpTo(topic.truncated()))
 		}
 	}
 	return kept, nil
@@ -251,7 +251,7 @@ func (tx *txn) pruneMemberships(h *cachedHistory) error {
 			return err
 		}
 		if len(kept) > 0 { // readers with an earlier cursor have a gap
-			h.removed = max(h.removed, f.end())
+			h.left = max(h.left, f.end())
 		}
 		tx.setIntervals(membershipKey(u, f.topic), f.m, nil)
 		h.topics--

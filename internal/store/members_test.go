@@ -170,3 +170,35 @@ func TestALeftTopicLeavesNothing(t *testing.T) {
 	require.Empty(t, page.Notifications)
 	require.Equal(t, evicted, page.Removed)
 }
+
+// A notification that retention has removed from a topic which a user has left is a gap for the user. It
+// does not change which of the user's own notifications is the oldest.
+func TestALeftTopicDoesNotHideOlderNotifications(t *testing.T) {
+	m := newMembers(t)
+	own := func(n int) {
+		e := toUsers(n, "", "ada")
+		e.Keep = 2
+		m.apply(e)
+	}
+	own(101)
+	own(102)
+	m.apply(notify.Members{Topic: "team", Add: []notify.UserID{"ada"}})
+	m.publish("evicted", 1, "team")
+	evicted := m.last
+	m.apply(notify.Members{Topic: "other", Add: []notify.UserID{"grace"}})
+	m.publish("evicts", 1, "team")
+	m.apply(notify.Recall{ID: fmt.Sprintf("00000000-0000-7000-8000-%012d", m.last)})
+	m.apply(notify.Members{Topic: "team", Remove: []notify.UserID{"ada"}})
+	all, err := m.MemberTopics("ada")
+	require.NoError(t, err)
+	require.Empty(t, all)
+	own(103)
+	page, err := m.History(notify.Reader{User: "ada"}, 2, m.last, 10)
+	require.NoError(t, err)
+	require.Equal(t, evicted, page.Removed)
+	list, err := m.List(notify.Reader{User: "ada"}, 0, m.last, &notify.Filter{State: notify.StateAll}, 10, time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	require.Len(t, list.Notifications, 2)
+	require.Equal(t, idOf(103), list.Notifications[0].ID())
+	require.Equal(t, idOf(102), list.Notifications[1].ID())
+}

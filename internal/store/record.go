@@ -87,6 +87,7 @@ type history struct {
 	removed     notify.Sequence
 	removedTime time.Time
 
+	left   notify.Sequence // highest sequence that was removed from topics which the user has left
 	topics uint64          // number of records of memberships, if the owner is a user
 	joined uint64          // number of them that are current
 	multi  uint64          // number of notifications to several topics, if the owner is a feed
@@ -133,7 +134,7 @@ func (h history) isEmpty() bool {
 
 // truncated returns the highest sequence that retention has removed, of notifications and
 // changes.
-func (h *history) truncated() notify.Sequence { return max(h.removed, h.removedChanges) }
+func (h *history) truncated() notify.Sequence { return max(h.removed, h.removedChanges, h.left) }
 
 func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.kept)
@@ -143,6 +144,7 @@ func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.unseen)
 	dst = binary.AppendUvarint(dst, h.changes)
 	dst = binary.AppendUvarint(dst, uint64(h.removedChanges))
+	dst = binary.AppendUvarint(dst, uint64(h.left))
 	dst = binary.AppendUvarint(dst, h.topics)
 	dst = binary.AppendUvarint(dst, h.joined)
 	dst = binary.AppendUvarint(dst, h.multi)
@@ -154,7 +156,7 @@ func readHistory(b []byte) (history, error) {
 	h := history{kept: r.Uint(), removed: notify.Sequence(r.Uint()), removedTime: r.Millis()}
 	h.unread, h.unseen = r.Uint(), r.Uint()
 	h.changes, h.removedChanges = r.Uint(), notify.Sequence(r.Uint())
-	h.topics, h.joined = r.Uint(), r.Uint()
+	h.left, h.topics, h.joined = notify.Sequence(r.Uint()), r.Uint(), r.Uint()
 	h.multi, h.newest = r.Uint(), notify.Sequence(r.Uint())
 	return h, r.Err()
 }
@@ -191,6 +193,8 @@ type state struct {
 
 	removals uint64 // size of the records of removed notifications
 
+	erased notify.Sequence // of the last entry that has completed an erasure
+
 	// truncated is the highest truncated sequence of all histories that were discarded. A
 	// reader with an earlier cursor may have a gap.
 	truncated notify.Sequence
@@ -203,13 +207,14 @@ func (s state) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.truncated))
 	dst = pack.AppendMillis(dst, s.time)
 	dst = binary.AppendUvarint(dst, uint64(s.rules))
-	return binary.AppendUvarint(dst, s.removals)
+	dst = binary.AppendUvarint(dst, s.removals)
+	return binary.AppendUvarint(dst, uint64(s.erased))
 }
 
 func readState(b []byte) (state, error) {
 	r := pack.NewReader(b)
 	s := state{last: notify.Sequence(r.Uint()), bytes: r.Uint(), other: r.Uint(), truncated: notify.Sequence(r.Uint())}
 	s.time, s.rules = r.Millis(), uint32(r.Uint()) //nolint:gosec // written by append
-	s.removals = r.Uint()
+	s.removals, s.erased = r.Uint(), notify.Sequence(r.Uint())
 	return s, r.Err()
 }
