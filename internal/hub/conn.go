@@ -119,21 +119,28 @@ func (c *Conn) Write(events ...*Event) error {
 		c.End(notify.CloseLost)
 		return fmt.Errorf("write to %s: %w: %w", c.id, ErrEnded, err)
 	}
-	c.noteWritten(events)
+	c.shard.hub.opts.Metrics.Delivered(len(events))
+	c.noteWritten(c.wantingReceipts(events))
 	return nil
 }
 
-// noteWritten counts events that were written, and calls Written for those that want it.
-func (c *Conn) noteWritten(events []*Event) {
-	opts := &c.shard.hub.opts
-	opts.Metrics.Delivered(len(events))
-	if opts.Written == nil {
-		return
+// wantingReceipts returns the notifications among events for which Written is to be called.
+func (c *Conn) wantingReceipts(events []*Event) (all []*notify.Notification) {
+	if c.shard.hub.opts.Written == nil {
+		return nil
 	}
 	for _, e := range events {
 		if n, ok := e.Content.(Notification); ok && n.Receipt {
-			opts.Written(c.Principal().User, n.Notification)
+			all = append(all, n.Notification)
 		}
+	}
+	return all
+}
+
+// noteWritten calls Written for notifications of which every byte was written.
+func (c *Conn) noteWritten(all []*notify.Notification) {
+	for _, n := range all {
+		c.shard.hub.opts.Written(c.Principal().User, n)
 	}
 }
 

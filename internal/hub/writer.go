@@ -123,13 +123,17 @@ func (c *Conn) writeSome() {
 // transports that cannot write without waiting.
 const slowAfter = 20 * time.Millisecond
 
-// writeRest waits until the network has accepted the rest of a write, and continues to
-// write.
-func (c *Conn) writeRest() {
+// writeRest waits until the network has accepted the rest of a write, which has notifications
+// that want receipts, and continues to write.
+func (c *Conn) writeRest(receipts []*notify.Notification) {
+	var flushed bool
 	if c.transport.Nonblocking() {
-		c.flush()
+		flushed = c.flush()
 	} else {
-		c.flushTimed()
+		flushed = c.flushTimed()
+	}
+	if flushed {
+		c.noteWritten(receipts)
 	}
 	c.setBlocked(false)
 	c.write()
@@ -138,16 +142,17 @@ func (c *Conn) writeRest() {
 // flushTimed is flush for transports that cannot write without waiting. The peer counts as
 // blocked only after slowAfter: until then, a burst of deliveries must not end the connection
 // as too slow.
-func (c *Conn) flushTimed() {
+func (c *Conn) flushTimed() (ok bool) {
 	marked := make(chan struct{})
 	timer := time.AfterFunc(slowAfter, func() {
 		defer close(marked)
 		c.setBlocked(true)
 	})
-	c.flush()
+	ok = c.flush()
 	if !timer.Stop() {
 		<-marked // otherwise c could be marked as blocked after writeRest has unmarked it
 	}
+	return ok
 }
 
 func (c *Conn) setBlocked(blocked bool) {
@@ -157,11 +162,14 @@ func (c *Conn) setBlocked(blocked bool) {
 	c.shard.queueTaken.Broadcast()
 }
 
-func (c *Conn) flush() {
+// flush waits until the network has accepted the rest of a write, and reports whether it has.
+func (c *Conn) flush() (ok bool) {
 	defer c.Recover()
 	if _, err := c.transport.Write(nil, true); err != nil {
 		c.endLost(err)
+		return false
 	}
+	return true
 }
 
 // writeOnce performs the next step of the writer. If it returns true, the caller is no
@@ -173,10 +181,12 @@ func (c *Conn) writeOnce() (done bool) {
 	b, ping, why := c.nextStep()
 	var complete bool // everything was written
 	var err error
+	var receipts []*notify.Notification
 	switch {
 	case b != nil:
+		receipts = c.wantingReceipts(b.events)
 		if complete, err = c.transport.Write(b.events, false); err == nil {
-			c.noteWritten(b.events)
+			h.opts.Metrics.Delivered(len(b.events))
 		}
 		h.freeBatch(b)
 	case ping:
@@ -193,9 +203,10 @@ func (c *Conn) writeOnce() (done bool) {
 		c.endLost(err)
 	case !complete:
 		c.setBlocked(c.transport.Nonblocking())
-		go c.writeRest()
+		go c.writeRest(receipts)
 		return true
 	}
+	c.noteWritten(receipts)
 	return false
 }
 

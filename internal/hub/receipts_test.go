@@ -1,0 +1,44 @@
+package hub_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/hub"
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// A notification that wants a receipt counts as written when the network has accepted all of it, and
+// never if the connection ends before.
+func TestWrittenIsCalledWhenAllIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var written []notify.Sequence
+		h := hub.New(hub.Options{Written: func(_ notify.UserID, n *notify.Notification) { written = append(written, n.Sequence) }})
+		_, ada := connect(t, h, user("ada"))
+		publish := func(seq notify.Sequence, receipt bool) {
+			n := &notify.Notification{Sequence: seq, Receipt: receipt}
+			deliverTo := notify.Readers{Users: []notify.UserID{"ada"}}
+			h.Deliver(deliverTo, n.Time, &hub.Event{Sequence: seq, Content: hub.Notification{Notification: n}})
+			synctest.Wait()
+		}
+		publish(1, true)
+		publish(2, false)
+		require.Equal(t, []notify.Sequence{1}, written)
+
+		resume := ada.stall()
+		publish(3, true)
+		require.Equal(t, []notify.Sequence{1}, written, "a part of it may have been written")
+		resume()
+		synctest.Wait()
+		require.Equal(t, []notify.Sequence{1, 3}, written)
+
+		ada.stall()
+		publish(4, true)
+		h.Disconnect("ada", "", notify.CloseSlow)
+		synctest.Wait()
+		require.Equal(t, []notify.Sequence{1, 3}, written)
+		h.Drain(t.Context(), 0)
+	})
+}
