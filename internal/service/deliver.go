@@ -30,7 +30,7 @@ func (s *Service) Deliver(c notify.Change) {
 	case notify.Erased:
 		s.delivered(c.Sequence)
 		s.opts.Hub.Disconnect(c.User, "", notify.CloseDisconnected)
-		s.noteErased(c.Sequence)
+		s.receipts.forget(c.User)
 	case notify.Revocation:
 		s.opts.Hub.Revoke(c)
 	}

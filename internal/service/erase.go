@@ -32,7 +32,7 @@ func (s *Service) Erase(ctx context.Context, by notify.Principal, u notify.UserI
 	}
 	err := s.opts.Store.Purge(ctx, last)
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded): // by the caller, or this node stops
 		return errErasing()
 	case err != nil:
 		return fmt.Errorf("erase a user: %w", err)
@@ -52,7 +52,7 @@ func (s *Service) Export(ctx context.Context, by notify.Principal, u notify.User
 		return store.ExportPage{}, err
 	}
 	if s.lists.Acquire(ctx, by.Name) != nil {
-		return store.ExportPage{}, notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read; retry later")
+		return store.ExportPage{}, errTooManyLists()
 	}
 	defer s.lists.Release(by.Name)
 	page, err := s.opts.Store.Export(u, from)
@@ -62,34 +62,33 @@ func (s *Service) Export(ctx context.Context, by notify.Principal, u notify.User
 	return page, nil
 }
 
-// noteErased has the files of this node purged, up to an entry that has erased a user.
-func (s *Service) noteErased(seq notify.Sequence) {
-	s.erasedUpTo.Store(uint64(seq))
-	select {
-	case s.erased <- struct{}{}:
-	default: // Run purges them already, or will
-	}
-}
+// How often Run looks whether the files are to be purged, and after a failure. One purge is for all
+// erasures before it.
+const (
+	purgeEvery = 2 * time.Second
+	purgeRetry = time.Minute
+)
 
-// purgeDelay is the time for which Run waits for further erasures before it purges the files.
-const purgeDelay = 2 * time.Second
-
-// purgeErased purges the files after each erasure, whichever node was asked for it, until ctx ends.
+// purgeErased purges the files after each erasure, whichever node was asked for it and whenever this
+// node has applied it, until ctx ends.
 func (s *Service) purgeErased(ctx context.Context) {
+	wait := purgeEvery
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.erased:
+		case <-time.After(wait):
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(purgeDelay):
+		wait = purgeEvery
+		seq := s.opts.Store.Unpurged()
+		if seq == 0 {
+			continue
 		}
-		err := recovering(func() error { return s.opts.Store.Purge(ctx, notify.Sequence(s.erasedUpTo.Load())) })
+		err := recovering(func() error { return s.opts.Store.Purge(ctx, seq) })
 		if err != nil && ctx.Err() == nil {
-			s.opts.Logger.Error("purging the files after an erasure failed; they may have data of the user until the next compaction", "error", err)
+			s.opts.Logger.Error("purging the files after an erasure failed; it is repeated, and they may have data of the user until then",
+				"error", err, "repeated_after", purgeRetry.String())
+			wait = purgeRetry
 		}
 	}
 }

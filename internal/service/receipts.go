@@ -12,10 +12,11 @@ import (
 // receipts are the deliveries that are not recorded yet. What is in memory is lost when the
 // process ends; then a later write to another device, or seeing the notification, counts.
 type receipts struct {
-	mu      sync.Mutex
-	pending []notify.Delivery
-	has     map[notify.Delivery]struct{} // those in pending
-	dropped int                          // since the last log line
+	mu        sync.Mutex
+	pending   []notify.Delivery
+	appending int                          // number of the first ones that are in the entry that is being appended
+	has       map[notify.Delivery]struct{} // those in pending
+	dropped   int                          // since the last log line
 
 	wake chan struct{} // of capacity 1
 }
@@ -52,18 +53,35 @@ func (s *Service) Written(u notify.UserID, n *notify.Notification) {
 	}
 }
 
+// forget removes the deliveries to an erased user. Those in the entry that is being appended stay.
+func (r *receipts) forget(u notify.UserID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := r.pending[:min(r.appending, len(r.pending))]
+	for _, d := range r.pending[len(kept):] {
+		if d.User == u {
+			delete(r.has, d)
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	r.pending = kept
+}
+
 // next returns the deliveries of the next entry. They stay pending until done.
 func (r *receipts) next() (next []notify.Delivery, dropped int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	dropped, r.dropped = r.dropped, 0
-	return append(next, r.pending[:min(len(r.pending), notify.MaxDeliveries)]...), dropped
+	r.appending = min(len(r.pending), notify.MaxDeliveries)
+	return append(next, r.pending[:r.appending]...), dropped
 }
 
-// done removes the first n deliveries.
+// done ends the entry that was being appended, and removes the first n deliveries.
 func (r *receipts) done(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.appending = 0
 	for _, d := range r.pending[:n] {
 		delete(r.has, d)
 	}
@@ -89,7 +107,9 @@ func (s *Service) recordReceipts(ctx context.Context) {
 				break
 			}
 			err := s.opts.Journal.Append(ctx, notify.Delivered{Deliveries: next, MaxBytes: s.opts.MaxBytes})[0].Err
-			if !errors.Is(err, notify.ErrUnavailable) {
+			if errors.Is(err, notify.ErrUnavailable) { // they stay pending
+				s.receipts.done(0)
+			} else {
 				s.receipts.done(len(next))
 			}
 			if len(next) == notify.MaxDeliveries && err == nil {

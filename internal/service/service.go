@@ -44,6 +44,7 @@ type Store interface {
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
 	Export(u notify.UserID, from string) (store.ExportPage, error)
+	Unpurged() notify.Sequence
 	Purge(ctx context.Context, upTo notify.Sequence) error
 	Due(now time.Time, s notify.Cleanup) (bool, error)
 	DueDeferred(now time.Time, most int) (due []notify.Deferred, next time.Time, err error)
@@ -131,9 +132,6 @@ type Service struct {
 
 	receipts receipts
 
-	erased     chan struct{} // of capacity 1: the files must be purged up to erasedUpTo
-	erasedUpTo atomic.Uint64
-
 	mu         sync.Mutex
 	inProgress map[[32]byte]struct{} // idempotency keys whose first request is still being stored; guarded by mu
 }
@@ -157,7 +155,6 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		inProgress:  map[[32]byte]struct{}{},
 		marking:     limit.NewSlots(0, 1),
 		dueSooner:   make(chan struct{}, 1),
-		erased:      make(chan struct{}, 1),
 		receipts:    receipts{has: map[notify.Delivery]struct{}{}, wake: make(chan struct{}, 1)},
 	}
 	s.watchDisk()

@@ -30,7 +30,8 @@ type Connected struct {
 // Trace returns what became of the notification with an ID, for each of its users, or for one
 // user if user is not empty. Its errors are of the kinds ErrNotFound, if nothing is known of the
 // notification, or by is neither its publisher nor an operator, or its recipients are beyond
-// the issuer of by; and ErrScope, if by is an operator who may not administer user.
+// the issuer of by; ErrScope, if by is an operator who may not administer user; and
+// ErrUnavailable, if too many inboxes are being read.
 func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, user notify.UserID) (Trace, error) {
 	unknown := notify.Errorf(notify.ErrNotFound, "no notification with this id is known to you")
 	if !wire.IsID(id) {
@@ -41,6 +42,10 @@ func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, use
 			return Trace{}, err
 		}
 	}
+	if s.lists.Acquire(ctx, by.Name) != nil { // it may ask all nodes about a thousand users
+		return Trace{}, errTooManyLists()
+	}
+	defer s.lists.Release(by.Name)
 	found, ok, err := s.opts.Store.Trace(id, user, s.opts.Journal.Durable(), time.Now())
 	switch {
 	case err != nil:

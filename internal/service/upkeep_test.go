@@ -42,6 +42,8 @@ type ledger struct {
 	newest   func() uint32
 }
 
+func (*ledger) Unpurged() notify.Sequence { return 0 }
+
 func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -22,7 +22,8 @@ func deliveryKey(seq notify.Sequence, u notify.UserID) []byte {
 // also the beginning of their keys.
 func deliveriesKey(seq notify.Sequence) []byte { return sequenceKey(kindDelivery, seq) }
 
-// deliver records the first deliveries of notifications that exist and want receipts.
+// deliver records the first deliveries of notifications that exist and want receipts, to users who
+// have them.
 func (tx *txn) deliver(e notify.Delivered) error {
 	if sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
 		return nil // reading a notification still shows that it was delivered
@@ -47,6 +48,11 @@ func (tx *txn) deliverOne(d notify.Delivery) error {
 	n, err := readForReader(d.Sequence, record)
 	if err != nil || !n.Receipt {
 		return err
+	}
+	if n.Audience == notify.AudienceUser { // the user may have been erased meanwhile
+		if has, err := tx.has(ofUser(d.User).itemKey(d.Sequence)); err != nil || !has {
+			return err
+		}
 	}
 	tx.buffer = pack.AppendMillis(tx.buffer[:0], tx.at)
 	size := int64(recordBytes(key, len(tx.buffer))) //nolint:gosec // lengths

@@ -79,6 +79,8 @@
 //	l seq            loss found at a start, up to a sequence   Open
 //	o                random identity of the store              Open
 //	v                format of the store                       Open
+//	E                sequence up to which erased data has      Purge
+//	                 left the files; of this node alone
 //	z                position in a cluster's journal, and      every transaction of a
 //	                 the running hash                          replicated store
 //	Z seq            running hash at a sequence                the same; the oldest is deleted

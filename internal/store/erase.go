@@ -38,6 +38,7 @@ func (tx *txn) erase(seq notify.Sequence, e notify.Erase) (rest string, err erro
 	if rest != "" {
 		return rest, nil
 	}
+	tx.state.erased = seq
 	tx.changes = append(tx.changes, notify.Erased{Sequence: seq, User: e.User})
 	return "", x.eraseHistory()
 }

@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
 	iofs "io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,8 +103,8 @@ func aboutUser(u notify.UserID) []notify.Entry {
 		notify.Recall{ID: idOf(3)},
 		notify.Members{Topic: "old", Add: []notify.UserID{u}},
 		notify.Members{Topic: "old", Remove: []notify.UserID{u}},
-		full,
 		notify.Delivered{Deliveries: []notify.Delivery{{User: u, Sequence: 4}, {User: "grace", Sequence: 4}, {User: u, Sequence: 1}, {User: "nobody", Sequence: 99}}},
+		full,
 		notify.Ticket{Hash: sha256.Sum256([]byte("t")), Principal: notify.Principal{User: u, Name: u.PrincipalName()}},
 	}
 }
@@ -220,4 +222,48 @@ func TestAnExportHasEverything(t *testing.T) {
 	empty, err := s.Export("nobody", "")
 	require.NoError(t, err)
 	assert.Empty(t, empty.Kept)
+}
+
+// A purge that did not take place, since the process ended after the erasure, is remembered. One that
+// did is remembered too, and so it is not repeated at the next start.
+func TestAPurgeIsRememberedOverRestarts(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	require.Zero(t, s.Unpurged())
+	apply(t, s, noon(), toUsers(1, "", "ada"))
+	eraseAll(t, s, noon(), "ada")
+	erased := s.Last()
+	require.Equal(t, erased, s.Unpurged())
+	require.NoError(t, s.Close())
+
+	s = openIn(t, fs)
+	require.Equal(t, erased, s.Unpurged())
+	require.NoError(t, s.Purge(t.Context(), erased))
+	require.Zero(t, s.Unpurged())
+	apply(t, s, noon(), toUsers(2, "", "ada"))
+	require.NoError(t, s.Close())
+
+	s = openIn(t, fs)
+	require.Zero(t, s.Unpurged())
+	s.EndPurges()
+	require.ErrorIs(t, s.Purge(t.Context(), erased+10), context.Canceled, "the store is about to be closed")
+	require.NoError(t, s.Close())
+}
+
+// A receipt of a device that comes after an erasure does not bring the user back.
+func TestADeliveryAfterAnErasureIsNotRecorded(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	e := toUsers(1, "", "ada", "grace")
+	e.Receipt = true
+	apply(t, s, noon(), e)
+	published := s.Last()
+	eraseAll(t, s, noon(), "ada")
+	apply(t, s, noon(), notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: published}, {User: "grace", Sequence: published}}})
+	page, err := s.Export("ada", "")
+	require.NoError(t, err)
+	require.Empty(t, page.Kept)
+	page, err = s.Export("grace", "")
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(page.Kept, func(k store.Kept) bool { return k.Kind == store.KeptDelivery }))
 }

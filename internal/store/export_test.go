@@ -36,7 +36,7 @@ func (s *Store) SetWalkBudget(n int) { s.walkBudget = n }
 func (s *Store) Dump() (map[string]string, error) {
 	all := map[string]string{}
 	err := each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
-		if k[0] != kindIdentity {
+		if k[0] != kindIdentity && k[0] != kindPurged {
 			all[string(k)] = string(v)
 		}
 		return true, nil

@@ -43,6 +43,7 @@ const (
 	kindPosition     = 'z'
 	kindHash         = 'Z'
 	kindRemoval      = 'R'
+	kindPurged       = 'E'
 	kindDelivery     = 'D'
 	kindMembership   = 'T'
 	kindMember       = 'B'

@@ -7,9 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/pack"
 )
 
 // purgePoll is the interval of looking whether files have been deleted, which Pebble does in the
@@ -18,15 +20,53 @@ const purgePoll = 10 * time.Millisecond
 
 // purging is the state of Purge.
 type purging struct {
+	ctx  context.Context //nolint:containedctx // ends with EndPurges
+	stop context.CancelFunc
 	turn chan struct{} // of capacity 1: one Purge runs at a time
-	upTo atomic.Uint64 // everything that was removed up to this sequence has left the files
+
+	erased atomic.Uint64 // sequence of the last erasure; copied from the state after each commit
+	upTo   atomic.Uint64 // everything that was removed up to this sequence has left the files
+}
+
+// openPurging reads up to which sequence the files were purged.
+func (s *Store) openPurging() error {
+	s.purging.ctx, s.purging.stop = context.WithCancel(context.Background())
+	s.purging.turn = make(chan struct{}, 1)
+	b, err := get(s.db, []byte{kindPurged})
+	if err != nil || b == nil {
+		return err
+	}
+	r := pack.NewReader(b)
+	s.purging.upTo.Store(r.Uint())
+	return r.Err()
+}
+
+// EndPurges gives up a running Purge, and waits until it does not use the store any more. Others fail
+// from then on.
+func (s *Store) EndPurges() {
+	s.purging.stop()
+	s.purging.turn <- struct{}{}
+}
+
+// Unpurged returns the sequence of the last erasure if the files have not been purged since, in this
+// process or an earlier one; 0 otherwise.
+func (s *Store) Unpurged() notify.Sequence {
+	erased := s.purging.erased.Load()
+	if erased <= s.purging.upTo.Load() {
+		return 0
+	}
+	return notify.Sequence(erased)
 }
 
 // Purge removes from the files of the store what entries up to a sequence have removed from the
 // state, such as an erased user. When it returns nil, neither tables nor logs have it. It rewrites
-// all tables, and returns early if ctx ends. The names of keys at the ends of tables may stay in the
+// all tables, and returns early if ctx ends. That they are purged is a record of the store, so that a
+// copy that was made before is purged when it is opened. The names of keys at the ends of tables may stay in the
 // MANIFEST until the store is opened again.
 func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.purging.ctx, cancel)()
 	select {
 	case s.purging.turn <- struct{}{}:
 		defer func() { <-s.purging.turn }()
@@ -36,7 +76,11 @@ func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
 	if uint64(upTo) <= s.purging.upTo.Load() {
 		return nil // another call has done it
 	}
-	if err := s.purge(ctx); err != nil {
+	err := s.purge(ctx)
+	if err == nil {
+		err = s.db.Set([]byte{kindPurged}, pack.AppendUint(nil, uint64(upTo)), pebble.Sync)
+	}
+	if err != nil {
 		return fmt.Errorf("purge the store: %w", err)
 	}
 	s.purging.upTo.Store(uint64(upTo))

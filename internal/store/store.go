@@ -19,7 +19,7 @@ import (
 // formatVersion must be raised with every change to the encoding of keys or values. No
 // release has written an earlier format: a store of any other format is refused and not
 // migrated.
-const formatVersion = 11
+const formatVersion = 12
 
 // Bounds of Pebble's memory. Pebble takes its two memtables out of the cache.
 const (
@@ -81,15 +81,14 @@ type Store struct {
 	corrupt atomic.Pointer[error]
 
 	// Used by Apply alone.
-	state          state
-	histories      histories
-	buffer         []byte
-	record         []byte
-	maxMarkChanges int        // maxMarkChanges, or less in tests
-	walkBudget     int        // walkBudget, or less in tests
-	watermark      *watermark // nil: the store is replicated
-	replica        replica
-	replicated     bool // see Options
+	state                      state
+	histories                  histories
+	buffer                     []byte
+	record                     []byte
+	maxMarkChanges, walkBudget int        // those of the rules, or less in tests
+	watermark                  *watermark // nil: the store is replicated
+	replica                    replica
+	replicated                 bool // see Options
 
 	rules       atomic.Uint32    // in force; copied from the state after each commit
 	usage       [3]atomic.Uint64 // bytes of notifications, of all else, and of removals; copied from the state after each commit
@@ -114,7 +113,6 @@ func Open(dir string, o Options) (*Store, error) {
 		s.generations = func(...notify.Generation) {}
 	}
 	s.index.setBound()
-	s.purging.turn = make(chan struct{}, 1)
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
@@ -251,6 +249,9 @@ func (s *Store) load(o Options) error {
 	if err := s.revocations.load(s.db); err != nil {
 		return err
 	}
+	if err := s.openPurging(); err != nil {
+		return err
+	}
 	known, err := readGenerations(s.db)
 	if err != nil {
 		return fmt.Errorf("read generations: %w", err)
@@ -311,6 +312,7 @@ func (s *Store) LastTime() time.Time { return s.state.time }
 // Close flushes the memtables and releases the directory. Readers and Apply must have
 // returned.
 func (s *Store) Close() error {
+	s.purging.stop() // the caller has called EndPurges if one may be running
 	s.snapshots.retire()
 	s.flush()
 	if err := errors.Join(s.watermark.close(), s.db.Close(), s.lock.Close()); err != nil {

@@ -73,6 +73,7 @@ func (s *Store) Usage() Usage {
 // publishState makes parts of the state available to Usage and Rules.
 func (s *Store) publishState() {
 	s.rules.Store(s.state.rules)
+	s.purging.erased.Store(uint64(s.state.erased))
 	s.usage[0].Store(s.state.bytes)
 	s.usage[1].Store(s.state.other)
 	s.usage[2].Store(s.state.removals)

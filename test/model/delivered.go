@@ -9,6 +9,9 @@ import (
 // deliver records the first delivery of a notification to a user, if it exists and wants receipts.
 func (m *Model) deliver(at time.Time, d notify.Delivery) {
 	for _, it := range m.items {
+		if it.Audience == notify.AudienceUser && it.Owner != "u:"+string(d.User) {
+			continue // only those who have it
+		}
 		if _, again := m.delivered[d]; it.Sequence == d.Sequence && it.Receipt && !again {
 			m.delivered[d] = at
 		}
