@@ -39,12 +39,30 @@ func TestDeliveriesAreKeptWithTheNotification(t *testing.T) {
 
 	require.Greater(t, s.Usage().Other, before)
 	apply(t, s, later, notify.Recall{ID: idOf(1)})
+	assert.Equal(t, noon(), trace(t, s, 1, "ada", later).Users[0].Delivered, "it is remembered as the read state is")
+	assert.Equal(t, later, trace(t, s, 1, "grace", later).Users[0].Delivered)
 	left, err := s.Dump()
 	require.NoError(t, err)
 	for k := range left {
-		assert.NotEqual(t, "D", k[:1], "it is deleted with the notification")
+		assert.NotEqual(t, "D", k[:1], "its own record is deleted with the notification")
 	}
 	other, err := s.CountOther()
 	require.NoError(t, err)
 	assert.Equal(t, other, s.Usage().Other)
+}
+
+// When a full history evicts a notification that another user still has, it is remembered that it was
+// delivered to the first one.
+func TestADeliveryIsRememberedAfterAnEviction(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	e := toUsers(1, "", "ada", "grace")
+	e.Receipt = true
+	apply(t, s, noon(), e, notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: 1}}})
+	full := toUsers(2, "", "ada")
+	full.Keep = 1
+	apply(t, s, noon().Add(time.Minute), full)
+	evicted := trace(t, s, 1, "ada", noon()).Users[0]
+	assert.Equal(t, notify.StatusEvicted, evicted.Status)
+	assert.Equal(t, noon(), evicted.Delivered)
 }

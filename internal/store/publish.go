@@ -180,8 +180,8 @@ func (tx *txn) deleteRecord(n *notify.Notification, bytes uint64) {
 	if len(n.Users)+len(n.Topics) > 1 {
 		tx.remove(sequenceKey(kindRefCount, n.Sequence))
 	}
-	tx.forgetDeliveries(n)
 	tx.recordRemoval(n, false)
+	tx.forgetDeliveries(n)
 	if !n.Expires.IsZero() {
 		tx.remove(notificationExpiryKey(n))
 	}

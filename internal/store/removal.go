@@ -39,6 +39,7 @@ type cause struct {
 type removedUser struct {
 	user notify.UserID
 	itemState
+	delivered int64 // milliseconds since 1970; 0: that is not known, or no receipt was wanted
 }
 
 // causes returns the causes of removals, in the order of their numbers in records.
@@ -74,6 +75,7 @@ func (r *removal) append(dst []byte) []byte {
 	dst = pack.AppendNames(dst, r.topics)
 	for _, u := range r.users {
 		dst = u.append(pack.AppendString(dst, u.user))
+		dst = pack.AppendUint(dst, uint64(u.delivered)) //nolint:gosec // a time since 1970
 	}
 	return dst
 }
@@ -92,6 +94,7 @@ func readRemoval(b []byte) (r removal, err error) {
 	for p.Len() > 0 {
 		u := removedUser{user: notify.UserID(p.String())}
 		u.itemState = decodeItemState(p)
+		u.delivered = int64(p.Uint()) //nolint:gosec // written by append
 		r.users = append(r.users, u)
 	}
 	return r, p.Err()
@@ -109,7 +112,7 @@ func userRemovalKey(seq notify.Sequence, u notify.UserID) []byte {
 // noteRemoved notes that the item of a user was removed, until the removal of the notification
 // is recorded.
 func (tx *txn) noteRemoved(u notify.UserID, s itemState) {
-	tx.removedUsers = append(tx.removedUsers, removedUser{u, s})
+	tx.removedUsers = append(tx.removedUsers, removedUser{user: u, itemState: s})
 }
 
 // recordRemoval records that n was removed from all histories, or from that of the one user that
@@ -123,6 +126,7 @@ func (tx *txn) recordRemoval(n *notify.Notification, onlyUser bool) {
 		}
 		return
 	}
+	tx.noteDeliveries(n, noted)
 	r := removal{cause: tx.removing, at: tx.at, id: n.ID(), by: n.By, time: n.Time, topics: n.Topics, users: noted}
 	if r.status != notify.StatusRecalled && n.Expired(tx.at) {
 		r.cause = cause{status: notify.StatusExpired}
@@ -138,12 +142,27 @@ func (tx *txn) recordRemoval(n *notify.Notification, onlyUser bool) {
 	tx.setRemoval(removalKey(n.Sequence), &r, locationBytes)
 }
 
+// noteDeliveries sets when n, which is being removed, was delivered to users.
+func (tx *txn) noteDeliveries(n *notify.Notification, users []removedUser) {
+	if !n.Receipt {
+		return
+	}
+	for i := range users {
+		view := users[i].view()
+		at, err := deliveredAt(tx.batch, n, users[i].user, &view)
+		if err != nil && tx.err == nil {
+			tx.err = err
+		}
+		users[i].delivered = toMillis(at)
+	}
+}
+
 // withRemovedEarlier returns all users of a notification. noted, which are some of them in the same
 // order, were removed now. The others were removed earlier, and have removals of their own.
 func withRemovedEarlier(users []notify.UserID, noted []removedUser) []removedUser {
 	all := make([]removedUser, len(users))
 	for i, u := range users {
-		all[i] = removedUser{u, itemState{hidden: true}}
+		all[i] = removedUser{user: u, itemState: itemState{hidden: true}}
 		if len(noted) > 0 && noted[0].user == u {
 			all[i], noted = noted[0], noted[1:]
 		}

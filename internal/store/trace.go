@@ -143,7 +143,7 @@ func (f *tracer) kept(seq notify.Sequence, u notify.UserID, fate Fate) (UserTrac
 		return t, err
 	}
 	if b == nil {
-		return f.removedFrom(seq, removedUser{u, itemState{hidden: true}}, fate)
+		return f.removedFrom(seq, removedUser{user: u, itemState: itemState{hidden: true}}, fate)
 	}
 	item, _, err := readUserItem(b)
 	t.View = item.view()
@@ -188,7 +188,7 @@ func (r *removal) fate() Fate {
 // removal is forgotten is not known any more.
 func (f *tracer) removedFrom(seq notify.Sequence, u removedUser, fate Fate) (UserTrace, error) {
 	if !u.hidden {
-		return UserTrace{User: u.user, Fate: fate, View: u.view()}, nil
+		return UserTrace{User: u.user, Fate: fate, View: u.view(), Delivered: fromMillis(u.delivered)}, nil
 	}
 	b, err := get(f.from, userRemovalKey(seq, u.user))
 	if err != nil || b == nil {
@@ -198,7 +198,8 @@ func (f *tracer) removedFrom(seq notify.Sequence, u removedUser, fate Fate) (Use
 	if err != nil || len(own.users) != 1 {
 		return UserTrace{}, errCorrupt
 	}
-	return UserTrace{User: u.user, Fate: own.fate(), View: own.users[0].view()}, nil
+	was := &own.users[0]
+	return UserTrace{User: u.user, Fate: own.fate(), View: was.view(), Delivered: fromMillis(was.delivered)}, nil
 }
 
 // sharedBy traces a notification to topics or everyone for the user in question, if there is one.
