@@ -86,7 +86,7 @@ func story(t *httpapi.Trace) ([]string, error) {
 	}
 	lines = append(lines, "it "+fate(t.Fate))
 	for _, u := range t.Users {
-		lines = append(lines, userStory(&u))
+		lines = append(lines, userStory(&u, n.Audience == string(notify.AudienceTopic)))
 	}
 	if len(t.Users) == 0 && n.Audience != string(notify.AudienceUser) {
 		lines = append(lines, "users are not listed; ask for one with --user")
@@ -150,8 +150,13 @@ func fate(f httpapi.Fate) string {
 	return text
 }
 
-func userStory(u *httpapi.UserTrace) string {
+// userStory tells the trace of a user. Whether a user hears a topic depends on the token, which the
+// service does not keep.
+func userStory(u *httpapi.UserTrace, byTopic bool) string {
 	parts := []string{string(u.User) + ": " + fate(u.Fate)}
+	if byTopic && u.State == notify.StatusKept && u.SeenAt == "" {
+		parts[0] = string(u.User) + ": has it in the inbox, if the user is a member of one of the topics or a token names one"
+	}
 	for _, done := range []struct{ verb, at string }{{"delivered", u.DeliveredAt}, {"seen", u.SeenAt}, {"read", u.ReadAt}, {"archived", u.ArchivedAt}} {
 		if done.at != "" {
 			parts = append(parts, done.verb+" at "+done.at)

@@ -97,6 +97,8 @@ func (a *api) revoke(c echo.Context, by notify.Principal) error {
 // targetOf returns the tokens that r revokes, for the log.
 func targetOf(r notify.Revocation) string {
 	switch {
+	case r.TokenID == "" && r.Before.IsZero():
+		return fmt.Sprintf("tokens of %s", r.User)
 	case r.TokenID == "":
 		return fmt.Sprintf("tokens of %s before %s", r.User, wire.Time(r.Before))
 	case r.Issuer == "":

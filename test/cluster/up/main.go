@@ -34,6 +34,10 @@ const readyTimeout = time.Minute
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) > 1 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./test/cluster/up\n\nStarts three NATS servers and three nodes on this machine, and stops them at Ctrl-C. It takes no arguments.")
+		os.Exit(2) //nolint:forbidigo // main exits
+	}
 	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		stop()
