@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -61,18 +62,24 @@ func (s *Service) upTo(ctx context.Context, u notify.UserID, which wire.Selectio
 	return seq, nil
 }
 
+// markTimeout bounds the wait for other changes of the user together with the first entry of a
+// change. Without a quorum, every caller has an answer within it, not only the first one.
+const markTimeout = 5 * time.Second
+
 // markInTurn appends e when no other change of the same user is under way, on this or
 // another connection: each is charged before the next begins.
 func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	user := string(e.Reader.User)
-	if s.marking.Acquire(ctx, user) != nil {
+	first, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	if s.marking.Acquire(first, user) != nil {
 		return 0, notify.Errorf(notify.ErrUnavailable, "other changes of this user's read state are still being stored; retry later")
 	}
 	defer s.marking.Release(user)
 	if err := s.opts.Marks.Allow(user, 1); err != nil {
 		return 0, err
 	}
-	return s.appendMark(ctx, e)
+	return s.appendMark(first, ctx, e)
 }
 
 // lookupsPerMark is how many IDs that change nothing cost as much as one that does.
@@ -80,13 +87,14 @@ const lookupsPerMark = 8
 
 // appendMark appends e until all of its notifications have changed, and returns the
 // sequence at which they have. One entry changes a bounded number, and entries of
-// other publishers come in between. If e selects no notification, nothing is appended.
-func (s *Service) appendMark(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
+// other publishers come in between. If e selects no notification, nothing is appended. The
+// first entry is appended within the context first, and further ones within ctx.
+func (s *Service) appendMark(first, ctx context.Context, e notify.Mark) (notify.Sequence, error) {
 	if e.IDs != nil && len(e.IDs) == 0 {
 		return s.opts.Journal.Durable(), nil
 	}
-	for {
-		v := s.opts.Journal.Append(ctx, e)[0]
+	for within := first; ; within = ctx {
+		v := s.opts.Journal.Append(within, e)[0]
 		s.opts.Marks.Charge(string(e.Reader.User), max(1, v.Changed, len(e.IDs)/lookupsPerMark))
 		switch {
 		case errors.Is(v.Err, notify.ErrOutcomeUnknown):

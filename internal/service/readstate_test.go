@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,4 +298,44 @@ func TestAFullDiskRefusesMarksOnly(t *testing.T) {
 	assert.Equal(t, []string{"kept"}, r.titles(ada(), notify.StateAll))
 	require.NoError(t, r.service.Recall(t.Context(), notify.Principal{}, id))
 	assert.Empty(t, r.titles(ada(), notify.StateAll))
+}
+
+// quorum is a journal that, once lost, stores nothing and answers after five seconds as that of a
+// cluster does.
+type quorum struct {
+	notify.Journal
+	lost bool
+}
+
+func (q *quorum) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
+	if !q.lost {
+		return q.Journal.Append(ctx, entries...)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	<-ctx.Done()
+	return slices.Repeat([]notify.Verdict{{Err: notify.Errorf(notify.ErrUnavailable, "no quorum")}}, len(entries))
+}
+
+// Marks of one user that wait for each other do not add up their waits for a journal that cannot
+// store anything. Time passes only when all are waiting.
+func TestMarksAreAnsweredWithinFiveSecondsWithoutAQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &quorum{}
+		r := newRig(t, func(r *rig) {
+			r.wrapJournal = func(j notify.Journal) notify.Journal { q.Journal = j; return q }
+		})
+		r.publish("kept", "ada")
+		q.lost = true
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				from := time.Now()
+				_, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+				assert.ErrorIs(t, err, notify.ErrUnavailable)
+				assert.LessOrEqual(t, time.Since(from), 5*time.Second)
+			})
+		}
+		wg.Wait()
+	})
 }
