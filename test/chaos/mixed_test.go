@@ -78,11 +78,7 @@ func TestMixedLoadKeepsItsLevels(t *testing.T) {
 	first, second := middle(steady[:len(steady)/2]), middle(steady[len(steady)/2:])
 	assert.LessOrEqual(t, second.goroutines, 1.1*first.goroutines+20, "goroutines")
 	assert.LessOrEqual(t, second.files, 1.1*first.files+30, "open files")
-	heapSlack := 4.0 * (1 << 20)
-	if duration < 5*time.Minute { // caches still fill, and the figure has what was allocated since the collection
-		heapSlack = 16 << 20
-	}
-	assert.LessOrEqual(t, second.heap, 1.2*first.heap+heapSlack, "heap")
+	assert.LessOrEqual(t, second.heap, 1.2*first.heap+4<<20, "heap")
 	assert.LessOrEqual(t, second.disk, 1.2*first.disk+16<<20, "disk")
 	assert.Zero(t, outcome.Refused, "attempts to publish that failed")
 	record(t, result{
@@ -189,14 +185,15 @@ func (p *process) levels(ctx context.Context, every time.Duration) (all []level)
 	}
 }
 
-// level returns what the process uses, its heap after a garbage collection.
+// level returns what the process uses. The heap is what is in use right after a garbage collection: the
+// metrics would include what was allocated since then.
 func (p *process) level() (l level) {
 	p.t.Helper()
-	resp, err := http.Get(p.admin + "/debug/pprof/heap?gc=1")
-	require.Equal(p.t, http.StatusOK, read(p.t, resp, err).StatusCode)
+	resp, err := http.Get(p.admin + "/debug/pprof/heap?gc=1&debug=1")
+	l.heap = metric(p.t, read(p.t, resp, err).body, "# HeapAlloc =")
 	resp, err = http.Get(p.admin + "/metrics")
 	text := read(p.t, resp, err).body
-	l.goroutines, l.files, l.heap = metric(p.t, text, "go_goroutines"), metric(p.t, text, "process_open_fds"), metric(p.t, text, "go_memstats_heap_alloc_bytes")
+	l.goroutines, l.files = metric(p.t, text, "go_goroutines"), metric(p.t, text, "process_open_fds")
 	l.disk = float64(size(p.t, filepath.Join(p.dir, "store")))
 	return l
 }
