@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,9 @@ func RestoreBackup(ctx context.Context, r io.Reader, dir string, progress Progre
 	}
 	if err == nil {
 		_, err = Restore(ctx, u.copyDir(), dir, RestoreOptions{Move: true})
+	}
+	if err == nil {
+		err = u.writeWatermark(b.manifest)
 	}
 	if err = errors.Join(err, u.end(err != nil)); err != nil {
 		return BackupContents{}, fmt.Errorf("restore the backup into %s: %w", dir, err)
@@ -112,6 +116,25 @@ func (f syncedFile) Close() error { return errors.Join(f.Sync(), f.File.Close())
 // sync makes the names of the files, and that of the data directory, survive a power cut.
 func (u *unpacking) sync() error {
 	return errors.Join(syncDir(u.disk, filepath.Join(u.copyDir(), "store")), syncDir(u.disk, filepath.Dir(filepath.Clean(u.dir))))
+}
+
+// writeWatermark writes the watermark of the restored store, so that Open can notice from the first
+// start on that entries are missing. If that fails, it removes the store.
+func (u *unpacking) writeWatermark(m manifest) error {
+	own, err := hex.DecodeString(m.Identity)
+	if err == nil && len(own) != len(identity{}) {
+		err = errCorrupt
+	}
+	if err == nil {
+		w := watermark{now: slot{store: identity(own), last: m.Sequence}}
+		err = errors.Join(w.open(u.disk, u.dir), w.close())
+	}
+	if err == nil {
+		return nil
+	}
+	restored := &Store{fs: u.disk, dir: u.dir}
+	return errors.Join(fmt.Errorf("write the watermark: %w", err),
+		u.disk.RemoveAll(restored.path()), u.disk.RemoveAll(watermarkPath(u.dir)))
 }
 
 // end removes what unpacking has left.

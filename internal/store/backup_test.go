@@ -74,7 +74,10 @@ func TestABackupIsRestored(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, checked, restored)
 			require.NoDirExists(t, filepath.Join(dir, "restore.backup"))
-			s := onDisk(t, dir)
+			var log bytes.Buffer
+			s, err := store.Open(dir, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Fatal: func(err error) { panic(err) }})
+			require.NoError(t, err)
+			require.Empty(t, log.String(), "the first start has nothing to warn of")
 			require.Equal(t, notify.Sequence(40), s.Last())
 			require.Zero(t, s.Lost())
 			require.True(t, isServed(t, s, 40, 1_000))
@@ -84,6 +87,23 @@ func TestABackupIsRestored(t *testing.T) {
 			require.ErrorContains(t, err, "not empty")
 		})
 	}
+}
+
+// A restored store has a watermark, so that a loss before its first start is noticed.
+func TestALossOfARestoredStoreIsNoticed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	_, err := store.RestoreBackup(t.Context(), bytes.NewReader(writeBackup(t)), dir, nil)
+	require.NoError(t, err)
+	logs, err := filepath.Glob(filepath.Join(dir, "store", "*.log"))
+	require.NoError(t, err)
+	require.NotEmpty(t, logs)
+	for _, name := range logs {
+		require.NoError(t, os.Remove(name)) // entries 21 to 40
+	}
+	s := onDisk(t, dir)
+	require.Equal(t, uint64(20), s.Lost())
+	require.Equal(t, notify.Sequence(40), s.Last(), "their sequences are not used again")
+	require.NoError(t, s.Close())
 }
 
 // repack changes the files of a backup. A file that change returns nil for is left out.
