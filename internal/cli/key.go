@@ -14,7 +14,7 @@ type keyCommand struct {
 
 type newKeyCommand struct {
 	Name  string   `required:"" placeholder:"NAME" help:"the backend that the key is for: 1 to 64 of A-Z a-z 0-9 . _ -"`
-	Scope []string `required:"" placeholder:"SCOPE" help:"what the key allows: notify:publish, notify:broadcast, notify:admin; may be given more than once"`
+	Scope []string `required:"" placeholder:"SCOPE" help:"what the key allows: notify:publish, notify:broadcast, notify:topics, notify:admin; may be given more than once"`
 }
 
 // Help says where the key and its entry are printed.

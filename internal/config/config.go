@@ -98,7 +98,7 @@ type Config struct {
 	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"total size of the send queues of all connections in bytes; capped at 25 % of the memory; at least BELLHOP_QUEUE_BYTES"`
 	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to everyone that a principal publishes in 1 second; 0: no limit"`
 	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to users and topics that a principal publishes in 1 second; 0: no limit"`
-	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of requests and socket commands of a user in 1 second, with bursts of twice as many; for tokens without notify:publish, notify:broadcast and notify:admin; 0: no limit"`
+	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of requests and socket commands of a user in 1 second, with bursts of twice as many; for tokens without notify:publish, notify:broadcast, notify:topics and notify:admin; 0: no limit"`
 	BackendRequests       int   `name:"backend-requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"the same limit for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
 
 	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"minimum level of log lines: debug, info, warn or error"`

@@ -165,7 +165,7 @@ func (c *cluster) explain(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	backend, err := c.token(ctx, "--user", "backend", "--scope", "notify:publish", "--scope", "notify:broadcast", "--scope", "notify:admin")
+	backend, err := c.token(ctx, "--user", "backend", "--scope", "notify:publish,notify:broadcast,notify:topics,notify:admin")
 	if err != nil {
 		return err
 	}
