@@ -37,7 +37,7 @@ func TestTraceIDOfAValidTraceparent(t *testing.T) {
 	require.Empty(t, traceID(http.Header{}))
 }
 
-// Whatever a caller sends, what is adopted can be repeated in a header and a log line.
+// An adopted ID can be repeated in a header and a log line, for any headers of the caller.
 func FuzzRequestIDsAndTraceIDs(f *testing.F) {
 	f.Add("a.b-c_D9", "00-"+traced+parent)
 	f.Add("a\nlevel=ERROR", "00-"+traced[:31]+"\""+parent)

@@ -3,8 +3,8 @@ package notify
 import "time"
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Cleanup, a
-// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, an Erase, Delivered, a Witness, or one that is
-// Unknown.
+// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, an Erase, Delivered, a
+// Witness, or one that is Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the
 // entries before it. Therefore an entry carries the settings that it is subject to, such

@@ -10,9 +10,10 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// Erase removes everything that is kept about a user. Each node ends the user's connections after they
-// have received which notifications disappear. When Erase returns nil, the files of this node's store
-// have neither text nor read state of the user; other nodes purge theirs in the background. It works on a full disk. Its errors are of the kinds ErrScope, if by may not
+// Erase removes everything that is kept about a user. Each node ends the user's connections
+// after they have received which notifications disappear. When Erase returns nil, the files of
+// this node's store have neither text nor read state of the user; other nodes purge theirs in
+// the background. It works on a full disk. Its errors are of the kinds ErrScope, if by may not
 // administer u, ErrUnavailable and ErrOutcomeUnknown, after which a retry continues.
 func (s *Service) Erase(ctx context.Context, by notify.Principal, u notify.UserID) error {
 	if err := by.MayAdminister(u); err != nil {
@@ -44,9 +45,9 @@ func errErasing() error {
 	return notify.Errorf(notify.ErrOutcomeUnknown, "the erasure has begun and did not end in time; a retry continues it")
 }
 
-// Export returns what is kept about a user, page by page: the first from the empty position, each
-// other from the Rest of the page before. Its error is of kind ErrScope if by may not administer u,
-// and ErrUnavailable if too many inboxes are being read.
+// Export returns what is kept about a user, page by page: the first from the empty position,
+// each other from the Rest of the page before. Its error is of kind ErrScope if by may not
+// administer u, and ErrUnavailable if too many inboxes are being read.
 func (s *Service) Export(ctx context.Context, by notify.Principal, u notify.UserID, from string) (store.ExportPage, error) {
 	if err := by.MayAdminister(u); err != nil {
 		return store.ExportPage{}, err
@@ -62,15 +63,15 @@ func (s *Service) Export(ctx context.Context, by notify.Principal, u notify.User
 	return page, nil
 }
 
-// How often Run looks whether the files are to be purged, and after a failure. One purge is for all
-// erasures before it.
+// Intervals at which Run looks whether the files are to be purged, and repeats a purge that has
+// failed. One purge is for all erasures before it.
 const (
 	purgeEvery = 2 * time.Second
 	purgeRetry = time.Minute
 )
 
-// purgeErased purges the files after each erasure, whichever node was asked for it and whenever this
-// node has applied it, until ctx ends.
+// purgeErased purges the files after each erasure, whichever node was asked for it and whenever
+// this node has applied it, until ctx ends.
 func (s *Service) purgeErased(ctx context.Context) {
 	wait := purgeEvery
 	for {

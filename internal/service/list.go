@@ -19,9 +19,9 @@ type Query struct {
 }
 
 // List returns a page of the inbox of the user of by, newest first. A page may hold
-// fewer than q.Limit without being the last. Its counts are those of CountMatching. Its errors are of the kinds ErrScope, if
-// by is no user, ErrMalformed, if q.Before is no cursor of this user, and
-// ErrUnavailable.
+// fewer than q.Limit without being the last. Its counts are those of CountMatching. Its errors
+// are of the kinds ErrScope, if by is no user, ErrMalformed, if q.Before is no cursor of this
+// user, and ErrUnavailable.
 func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.InboxPage, error) {
 	if by.User == "" {
 		return wire.InboxPage{}, errNoInbox()

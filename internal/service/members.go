@@ -78,7 +78,8 @@ func (s *Service) appendMembers(ctx context.Context, e notify.Entry) (joined, le
 }
 
 // Members returns the members of a topic after a user, in ascending order, and whether there are
-// more. Users that by may not administer are left out. Its errors are of the kinds ErrScope and ErrUnavailable.
+// more. Users that by may not administer are left out. Its errors are of the kinds ErrScope and
+// ErrUnavailable.
 func (s *Service) Members(_ context.Context, by notify.Principal, t notify.Topic, after notify.UserID, limit int) ([]notify.UserID, bool, error) {
 	if err := mayManage(by, []notify.Topic{t}, nil); err != nil {
 		return nil, false, err

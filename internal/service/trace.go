@@ -107,8 +107,8 @@ func connectedOf(all []notify.Connection) Connected {
 
 // ListOf returns a page of the inbox of u, on behalf of an operator: notifications to the user,
 // to the topics of which the user is a member, and to everyone. Those to topics that only a token
-// names are not known. Its error is of
-// kind ErrScope if by may not administer u; the others are those of List.
+// names are not known. Its error is of kind ErrScope if by may not administer u; the others are
+// those of List.
 func (s *Service) ListOf(ctx context.Context, by notify.Principal, u notify.UserID, q Query) (wire.InboxPage, error) {
 	if err := by.MayAdminister(u); err != nil {
 		return wire.InboxPage{}, err

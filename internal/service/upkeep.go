@@ -19,8 +19,8 @@ const (
 	maxReleased  = 100              // deferred notifications that are released together
 )
 
-// Run watches the disk of this node, purges its files after an erasure, records receipts and, while the node holds the lease, runs the
-// upkeep of the journal. It returns when ctx has ended.
+// Run watches the disk of this node, purges its files after an erasure, records receipts and,
+// while the node holds the lease, runs the upkeep of the journal. It returns when ctx has ended.
 func (s *Service) Run(ctx context.Context) {
 	var upkeep sync.WaitGroup
 	defer upkeep.Wait()
@@ -62,8 +62,8 @@ func (s *Service) runLeased(ctx context.Context) {
 }
 
 // upkeep removes expired entries, delivers deferred notifications, and brings later rules into
-// force, until ctx ends. Applying the entries decides what is removed or delivered, so two nodes may run
-// it at the same time.
+// force, until ctx ends. Applying the entries decides what is removed or delivered, so two nodes
+// may run it at the same time.
 func (s *Service) upkeep(ctx context.Context) {
 	var releasing sync.WaitGroup
 	defer releasing.Wait()

@@ -21,9 +21,10 @@ type part struct {
 	name string
 }
 
-// partsOf returns the parts of the store that may have something about a user. The revocations of
-// the user's tokens are the only part that an erasure leaves: they are removed when the last of these
-// tokens has expired. The history of the user is no part, since it has only numbers; an erasure removes it at the end.
+// partsOf returns the parts of the store that may have something about a user. The revocations
+// of the user's tokens are the only part that an erasure leaves: they are removed when the last
+// of these tokens has expired. The history of the user is no part, since it has only numbers; an
+// erasure removes it at the end.
 func partsOf(u notify.UserID) []part {
 	prefixed := func(prefix []byte, p part) part {
 		p.lower, p.upper = prefix, endOfPrefix(prefix)
