@@ -115,7 +115,8 @@ func startOn(t *testing.T, o hub.Options, network *pipes) *fakeService {
 		}
 		streams.ServeHTTP(w, r)
 	}))
-	srv.Config.ReadTimeout = 100 * time.Millisecond // which must not end a stream, nor must this
+	srv.Config.ReadHeaderTimeout, srv.Config.IdleTimeout = time.Minute, time.Minute // on a busy machine too
+	srv.Config.ReadTimeout = 100 * time.Millisecond                                 // which must not end a stream, nor must this
 	srv.Config.WriteTimeout = 100 * time.Millisecond
 	srv.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
