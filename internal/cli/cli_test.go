@@ -48,7 +48,7 @@ func TestHelpAndUsage(t *testing.T) {
 	bellhop(t, nil, "--help").want(t, 0, "serve", "demo", "token", "key", "send", "listen", "topics", "completion", "health", "backup", "restore", "cluster", "config", "version")
 	help := bellhop(t, nil, "serve", "--help")
 	help.stdout = strings.Join(strings.Fields(help.stdout), " ") // however it was wrapped
-	help.want(t, 0, "--drain-window=SECONDS", "(BELLHOP_DRAIN_WINDOW, default 20)")
+	help.want(t, 0, "--drain-window=DURATION", "(BELLHOP_DRAIN_WINDOW, default 20s)")
 	if strings.Contains(help.stdout, "--jwt-secret=") {
 		t.Error("a secret is a flag")
 	}
@@ -61,9 +61,9 @@ func TestHelpAndUsage(t *testing.T) {
 func TestServeReportsEveryMistakeFirst(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	environ := []string{"BELLHOP_LISTEN=8080", "BELLHOP_ALLOWED_ORIGINS=example.com", "BELLHOP_DATA_DIR=" + dir, "BELLHOP_JWT_USER_CLAIM=exp", "BELLHOP_JWT_TOPICS_CLAIM=scope"}
-	bellhop(t, environ, "serve", "--drain-window", "20s").want(t, 2,
+	bellhop(t, environ, "serve", "--drain-window", "soon").want(t, 2,
 		"BELLHOP_JWT_USER_CLAIM: names a claim with a fixed meaning", "BELLHOP_JWT_TOPICS_CLAIM: names a claim that is read for scopes",
-		"BELLHOP_LISTEN: ", "BELLHOP_ALLOWED_ORIGINS: ", "BELLHOP_JWT_SECRET: ", `BELLHOP_DRAIN_WINDOW: "20s"`, "flag --drain-window")
+		"BELLHOP_LISTEN: ", "BELLHOP_ALLOWED_ORIGINS: ", "BELLHOP_JWT_SECRET: ", `BELLHOP_DRAIN_WINDOW: "soon"`, "flag --drain-window")
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("the store was opened")
 	}
@@ -133,7 +133,7 @@ func TestConfigShowsOrigins(t *testing.T) {
 	}
 	for _, line := range []string{
 		"BELLHOP_LISTEN :9 flag --listen",
-		"BELLHOP_DRAIN_WINDOW 5 file " + file + ":1",
+		"BELLHOP_DRAIN_WINDOW 5s file " + file + ":1",
 		"BELLHOP_JWT_SECRET (hidden) environment BELLHOP_JWT_SECRET",
 		"BELLHOP_ALLOWED_ORIGINS https://a.example,https://b.example flag --allowed-origins",
 		"BELLHOP_DATA_DIR ./data default",

@@ -139,8 +139,8 @@ const (
 func (l *loader) checkLimits() {
 	c := l.cfg
 	if c.QueuedBytes < c.QueueBytes {
-		l.mistake(Variable("queued-bytes"), "%d is less than %s (%d), the maximum for one connection",
-			c.QueuedBytes, Variable("queue-bytes"), c.QueueBytes)
+		l.mistake(Variable("queued-bytes"), "%s is less than %s (%s), the maximum for one connection",
+			showSize(c.QueuedBytes), Variable("queue-bytes"), showSize(c.QueueBytes))
 	}
 	l.checkPerAddress("connections-per-address", &c.ConnectionsPerAddress, perAddress)
 	l.checkPerAddress("handshakes-per-address", &c.HandshakesPerAddress, handshakesPerAddress)

@@ -32,8 +32,9 @@ func (Secret) GoString() string { return hidden }
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // Config has all settings of the service. A field with a name tag is a setting; help and
-// group describe it to people, min, max and oneof restrict it. Kong passes the flags with
-// type:"setting" to Load unread; a setting without a flag has kong:"-".
+// group describe it to people, min, max and oneof restrict it, and unit:"bytes" allows units of
+// sizes, as durations have units of time. Kong passes the flags with type:"setting" to Load
+// unread; a setting without a flag has kong:"-".
 type Config struct {
 	File string `name:"config" type:"setting" group:"Settings" placeholder:"PATH" help:"path of the YAML file of settings"`
 
@@ -47,8 +48,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For header is used, or none if there are no proxies"`
 	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
 	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate; read again when it changes"`
-	DrainDelay     time.Duration  `name:"drain-delay" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds between the stop signal and closing the connections: /readyz is 503 meanwhile, so that load balancers notice"`
-	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"SECONDS" max:"86400" help:"seconds over which clients are asked to spread their reconnects after a stop"`
+	DrainDelay     time.Duration  `name:"drain-delay" type:"setting" group:"Listeners" placeholder:"DURATION" max:"86400" help:"time between the stop signal and closing the connections: /readyz is 503 meanwhile, so that load balancers notice"`
+	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"DURATION" max:"86400" help:"time over which clients are asked to spread their reconnects after a stop"`
 
 	JWTSecret        []Secret `kong:"-" name:"jwt-secret" group:"Tokens" help:"shared secrets that verify HS256, HS384 and HS512 tokens, at least 32 bytes each; several allow rotation; the first signs"`
 	JWTSecretFile    string   `name:"jwt-secret-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"file of the shared secrets, separated by commas or line breaks; read again when it changes"`
@@ -68,10 +69,10 @@ type Config struct {
 	WebhooksFile     string   `name:"webhooks-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of Standard Webhooks secrets that sign POST /notify; read again when it changes"`
 
 	DataDir   string        `name:"data-dir" type:"setting" group:"Storage" placeholder:"PATH" help:"directory of the store; one process at a time may use it"`
-	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"SECONDS" min:"1" max:"3153600000" help:"seconds after which notifications are removed"`
+	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"DURATION" min:"1" max:"3153600000" help:"time after which notifications are removed"`
 	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"maximum number of notifications per user; the oldest are removed"`
-	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"maximum size of the store before compression; the oldest notifications are removed; 0: no limit"`
-	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" placeholder:"BYTES" help:"minimum free disk space; below it, publishing, marking and tickets are answered with 503"`
+	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" unit:"bytes" placeholder:"SIZE" help:"maximum size of the store before compression; the oldest notifications are removed; 0: no limit"`
+	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" unit:"bytes" placeholder:"SIZE" help:"minimum free disk space; below it, publishing, marking and tickets are answered with 503"`
 	MaxRules  int           `name:"max-rules" type:"setting" group:"Storage" placeholder:"N" help:"latest version of the rules of the store that is used; an earlier version of bellhop cannot open a store with later rules than its own; 0: the latest"`
 
 	NATSURL             []string `name:"nats-url" type:"setting" group:"Cluster" placeholder:"URL,…" help:"URLs of the NATS servers, such as nats://nats-1:4222,nats://nats-2:4222; set: this node is part of a cluster, and the data directory has a copy of the cluster's state"`
@@ -83,19 +84,19 @@ type Config struct {
 	UnsafeReplicas      string   `name:"unsafe-replicas" type:"setting" group:"Cluster" placeholder:"true|false" oneof:"true,false" help:"true: allow a stream with one replica, which is lost with its server"`
 	Node                string   `name:"node" type:"setting" group:"Cluster" placeholder:"NAME" help:"name of this node, which no other node has; empty: the host name"`
 
-	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"256" help:"maximum size of a token in bytes"`
-	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"1024" help:"maximum size of the request line and headers together in bytes"`
+	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"256" help:"maximum size of a token"`
+	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"1024" help:"maximum size of the request line and headers together"`
 	JSONDepth          int   `name:"json-depth" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"maximum depth of nested JSON in bodies and commands"`
 	ConnectionsPerUser int   `name:"connections-per-user" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of open connections of a user; a new one closes the oldest"`
 	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of notifications in the send queue of a connection; a connection that exceeds it is closed"`
-	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"maximum size of the send queue of a connection in bytes; a connection that exceeds it is closed"`
+	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"maximum size of the send queue of a connection; a connection that exceeds it is closed"`
 	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of commands of a connection in 10 seconds"`
 	Marks              int   `name:"marks-per-10s" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications that a user marks in 10 seconds; a mark that exceeds it is still carried out, and delays the next one; 0: no limit"`
 
 	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections; 0: as many as the limit on open files and half of the memory allow"`
 	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections of an address, or of an IPv6 /64 network; requires BELLHOP_TRUSTED_PROXIES, with which the default is 5000; 0: no limit"`
 	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of connection attempts of an address in 1 second; requires BELLHOP_TRUSTED_PROXIES, with which the default is 500; 0: no limit"`
-	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" placeholder:"BYTES" min:"65536" help:"total size of the send queues of all connections in bytes; capped at 25 % of the memory; at least BELLHOP_QUEUE_BYTES"`
+	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"total size of the send queues of all connections; capped at 25 % of the memory; at least BELLHOP_QUEUE_BYTES"`
 	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to everyone that a principal publishes in 1 second; 0: no limit"`
 	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to users and topics that a principal publishes in 1 second; 0: no limit"`
 	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of requests and socket commands of a user in 1 second, with bursts of twice as many; for tokens without notify:publish, notify:broadcast, notify:topics and notify:admin; 0: no limit"`

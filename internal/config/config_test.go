@@ -141,7 +141,7 @@ func TestLists(t *testing.T) {
 func TestEveryMistakeAtOnce(t *testing.T) {
 	file := write(t, strings.Join([]string{
 		"listn: :1",
-		"drain_window: 20s",
+		"drain_window: 20 s",
 		"listen: [a, b]",
 		"allowed_origins: [{a: b}]",
 		"log_level: debug",
@@ -177,7 +177,8 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		"BELLHOP_LOG_FORMT: unknown setting; did you mean BELLHOP_LOG_FORMAT?",
 		"BELLHOP_BROKER: unknown setting; \"bellhop config\" lists all settings\n",
 		file + ":8: config is the path of this file",
-		`BELLHOP_DRAIN_WINDOW: "20s" is not a whole number of seconds (file ` + file + ":2)",
+		`BELLHOP_DRAIN_WINDOW: "20 s" is neither a duration such as 30d, 12h, 5m, 90s or 1h30m, in whole numbers of d, h, m and s, ` +
+			`nor a whole number of seconds (file ` + file + ":2)",
 		"BELLHOP_LISTEN: must be one value, not a list (file " + file + ":3)",
 		file + `: line 4: "allowed_origins" must be plain text or a list of plain texts; line 6: "log_level" is set twice`,
 		file + ":7: unknown setting DATA_DIR; did you mean data_dir?",

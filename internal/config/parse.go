@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -38,13 +37,13 @@ func (f field) parse(g given) error {
 	case *slog.Level:
 		return parseLevel(p, values[0])
 	case *time.Duration:
-		n, err := f.number(values[0], "a whole number of seconds")
+		n, err := f.parseNumber(values[0])
 		if err != nil {
 			return err
 		}
 		*p = time.Duration(n) * time.Second
 	default:
-		n, err := f.number(values[0], "a whole number")
+		n, err := f.parseNumber(values[0])
 		if err != nil {
 			return err
 		}
@@ -83,32 +82,6 @@ func (f field) values(g given) ([]string, error) {
 		}
 	}
 	return values, nil
-}
-
-// maxNumber is the maximum of settings without one of their own. Every float64 holds it
-// exactly, and a duration holds as many microseconds.
-const maxNumber = 1 << 50
-
-// number returns the number that text holds, which must be within the bounds of the field.
-func (f field) number(text, kind string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	least, most := f.bound("min", 0), f.bound("max", maxNumber)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("%q is not %s", text, kind)
-	case n < least:
-		err = fmt.Errorf("%d is less than the minimum of %d", n, least)
-	case n > most:
-		err = fmt.Errorf("%d is more than the maximum of %d", n, most)
-	}
-	return n, err
-}
-
-func (f field) bound(tag string, otherwise int64) int64 {
-	if n, err := strconv.ParseInt(f.tag.Get(tag), 10, 64); err == nil {
-		return n
-	}
-	return otherwise
 }
 
 func parseSecrets(to *[]Secret, values []string) error {

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func (c *Config) Settings() []Setting {
 			Name:   Variable(f.name),
 			Group:  f.tag.Get("group"),
 			Help:   f.tag.Get("help"),
-			Value:  show(f.value),
+			Value:  f.show(),
 			Origin: cmp.Or(c.origins[f.name], Origin{source: fromDefault}),
 		})
 	}
@@ -110,13 +109,20 @@ func fieldsOf(c *Config) []field {
 	return all
 }
 
-// show returns the text that parse accepts for v, with secrets hidden.
+// show returns the text that parse accepts for the value, with secrets hidden.
+func (f field) show() string {
+	if f.isSize() {
+		return showSize(f.value.Int())
+	}
+	return show(f.value)
+}
+
 func show(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case string:
 		return text.HideURL(x)
 	case time.Duration:
-		return strconv.FormatInt(int64(x/time.Second), 10)
+		return showDuration(x)
 	case slog.Level:
 		return strings.ToLower(x.String())
 	case []netip.Prefix:
