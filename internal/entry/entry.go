@@ -25,6 +25,8 @@ const (
 	kindUserTopics = 12
 	kindErase      = 13
 	kindDelivered  = 14
+
+	kindPreferences = 15 // of a user
 )
 
 // version is that of every kind, but for the following ones.
@@ -60,10 +62,7 @@ func Append(dst []byte, e notify.Entry) []byte {
 		dst = pack.AppendInt(append(dst, kindCleanup, version), int64(e.Retention))
 		return pack.AppendInt(dst, e.MaxBytes)
 	case notify.Generation:
-		dst = pack.AppendUint(append(dst, kindGeneration, version), e.ID)
-		dst = pack.AppendUint(dst, uint64(e.First))
-		dst = append(dst, e.Secret[:]...)
-		return pack.AppendUint(dst, uint64(e.Rules))
+		return appendGeneration(append(dst, kindGeneration, version), &e)
 	case notify.Revocation:
 		dst = pack.AppendString(append(dst, kindRevocation, version), e.User)
 		dst = pack.AppendInstant(dst, e.Before)
@@ -88,6 +87,8 @@ func Append(dst []byte, e notify.Entry) []byte {
 	case notify.UserTopics:
 		dst = pack.AppendString(append(dst, kindUserTopics, version), e.User)
 		return pack.AppendInt(appendBound(pack.AppendNames(dst, e.Topics), e.Within), e.MaxBytes)
+	case notify.UserPreferences:
+		return appendPreferences(append(dst, kindPreferences, version), &e)
 	case notify.Unknown:
 		return append(dst, e.Encoded...)
 	}
@@ -119,6 +120,11 @@ func Decode(b []byte) notify.Entry {
 		return notify.Unknown{Reason: fmt.Sprintf("malformed fields of kind %d", kind), Encoded: b}
 	}
 	return e
+}
+
+func appendGeneration(dst []byte, e *notify.Generation) []byte {
+	dst = pack.AppendUint(pack.AppendUint(dst, e.ID), uint64(e.First))
+	return pack.AppendUint(append(dst, e.Secret[:]...), uint64(e.Rules))
 }
 
 // decodeKind reads the fields of an entry; nil: the kind is unknown.
@@ -156,6 +162,8 @@ func decodeKind(kind byte, r *pack.Reader) notify.Entry {
 		return readDelivered(r)
 	case kindErase:
 		return notify.Erase{User: notify.UserID(r.String()), From: r.String()}
+	case kindPreferences:
+		return readPreferences(r)
 	case kindUserTopics:
 		return notify.UserTopics{
 			User: notify.UserID(r.String()), Topics: pack.Names[notify.Topic](r), Within: readBound(r), MaxBytes: r.Int(),

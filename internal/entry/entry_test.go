@@ -95,7 +95,7 @@ func recall(t *rapid.T) notify.Recall {
 // anEntry returns an entry of any kind. A kind that is added to package notify and not
 // here is noticed by TestEachFieldIsInAGoldenFile.
 func anEntry(t *rapid.T) notify.Entry {
-	switch rapid.IntRange(0, 9).Draw(t, "kind") {
+	switch rapid.IntRange(0, 10).Draw(t, "kind") {
 	case 0:
 		return publish(t)
 	case 1:
@@ -116,8 +116,26 @@ func anEntry(t *rapid.T) notify.Entry {
 		return notify.Ticket{Hash: hash(t), Principal: principal(t)}
 	case 8:
 		return notify.Witness{Node: rapid.String().Draw(t, "node"), Sequence: notify.Sequence(rapid.Uint64().Draw(t, "sequence")), Hash: hash(t)}
+	case 9:
+		return preferences(t)
 	}
 	return notify.Redemption{Hash: hash(t)}
+}
+
+func preferences(t *rapid.T) notify.UserPreferences {
+	e := notify.UserPreferences{User: notify.UserID(rapid.String().Draw(t, "user")), MaxBytes: rapid.Int64().Draw(t, "bytes")}
+	for range rapid.IntRange(0, 3).Draw(t, "rules") {
+		e.Rules = append(e.Rules, notify.PreferenceRule{
+			Type: notify.TypePattern(rapid.String().Draw(t, "type")), Topic: notify.TopicPattern(rapid.String().Draw(t, "topic")),
+			Level: notify.Level(rapid.String().Draw(t, "level")),
+		})
+	}
+	if rapid.Bool().Draw(t, "quiet") {
+		e.Quiet = &notify.Quiet{
+			From: notify.TimeOfDay(rapid.Uint16().Draw(t, "from")), To: notify.TimeOfDay(rapid.Uint16().Draw(t, "to")), Zone: rapid.String().Draw(t, "zone"),
+		}
+	}
+	return e
 }
 
 func TestEntriesRoundTrip(t *testing.T) {

@@ -1,6 +1,7 @@
 package entry
 
 import (
+	"math"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -74,6 +75,41 @@ func readDelivered(r *pack.Reader) notify.Delivered {
 		e.Deliveries = append(e.Deliveries, notify.Delivery{User: notify.UserID(r.String()), Sequence: notify.Sequence(r.Uint())})
 	}
 	return e
+}
+
+func appendPreferences(dst []byte, e *notify.UserPreferences) []byte {
+	dst = pack.AppendString(dst, e.User)
+	dst = pack.AppendUint(dst, uint64(len(e.Rules)))
+	for _, r := range e.Rules {
+		dst = pack.AppendString(pack.AppendString(pack.AppendString(dst, r.Type), r.Topic), r.Level)
+	}
+	dst = pack.AppendBool(dst, e.Quiet != nil)
+	if q := e.Quiet; q != nil {
+		dst = pack.AppendString(pack.AppendUint(pack.AppendUint(dst, uint64(q.From)), uint64(q.To)), q.Zone)
+	}
+	return pack.AppendInt(dst, e.MaxBytes)
+}
+
+func readPreferences(r *pack.Reader) notify.UserPreferences {
+	e := notify.UserPreferences{User: notify.UserID(r.String())}
+	for range r.Count() {
+		e.Rules = append(e.Rules, notify.PreferenceRule{
+			Type: notify.TypePattern(r.String()), Topic: notify.TopicPattern(r.String()), Level: notify.Level(r.String()),
+		})
+	}
+	if r.Bool() {
+		e.Quiet = &notify.Quiet{From: readTimeOfDay(r), To: readTimeOfDay(r), Zone: r.String()}
+	}
+	e.MaxBytes = r.Int()
+	return e
+}
+
+func readTimeOfDay(r *pack.Reader) notify.TimeOfDay {
+	n := r.Uint()
+	if n > math.MaxUint16 {
+		r.Fail()
+	}
+	return notify.TimeOfDay(n) //nolint:gosec // checked above
 }
 
 // appendMark tells a Mark without IDs from one with none.

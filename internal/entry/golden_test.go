@@ -71,6 +71,10 @@ func goldenEntries() map[string]notify.Entry {
 			User: "ada", Topics: []notify.Topic{"team", "project.x"}, MaxBytes: 1 << 40,
 			Within: &notify.Bound{Prefix: "acme:", Topics: []notify.TopicPattern{"acme.*"}, AnyTopic: true},
 		},
+		"preferences-1": notify.UserPreferences{User: "ada", MaxBytes: 1 << 40, Preferences: notify.Preferences{
+			Rules: []notify.PreferenceRule{{Type: "comment.*", Topic: "project.7", Level: notify.LevelOff}, {Level: notify.LevelSilent}},
+			Quiet: &notify.Quiet{From: 22 * 60, To: 7 * 60, Zone: "Europe/Berlin"},
+		}},
 		"redemption-1": notify.Redemption{Hash: name},
 		"witness-1":    notify.Witness{Node: "node-1", Sequence: 1 << 40, Hash: name},
 	}
@@ -126,6 +130,7 @@ func TestEachFieldIsInAGoldenFile(t *testing.T) {
 		notify.Redemption{},
 		notify.Members{},
 		notify.UserTopics{},
+		notify.UserPreferences{},
 		notify.Erase{},
 		notify.Delivered{},
 		notify.Witness{},

@@ -38,6 +38,9 @@ type Service interface {
 	Members(ctx context.Context, by notify.Principal, t notify.Topic, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	TopicsOf(ctx context.Context, by notify.Principal, u notify.UserID) ([]notify.Topic, error)
 
+	Preferences(ctx context.Context, by notify.Principal, u notify.UserID) (notify.Preferences, error)
+	SetPreferences(ctx context.Context, by notify.Principal, e notify.UserPreferences) error
+
 	IssueTicket(ctx context.Context, by notify.Principal) (ticket string, err error)
 	RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error)
 	Revoke(ctx context.Context, by notify.Principal, r notify.Revocation) error
@@ -127,6 +130,10 @@ func New(o Options) http.Handler {
 	g.POST("/topics/:topic/members", a.managing(a.changeMembers))
 	g.GET("/users/:user/topics", a.managing(a.topicsOf))
 	g.PUT("/users/:user/topics", a.managing(a.setTopics))
+	g.GET("/preferences", a.authenticated(a.preferences))
+	g.PUT("/preferences", a.authenticated(a.setPreferences))
+	g.GET("/users/:user/preferences", a.operating(a.preferencesOf))
+	g.PUT("/users/:user/preferences", a.acting("preferences", a.setPreferencesOf))
 	g.GET("/notifications/:id", a.authenticated(a.trace))
 	g.GET("/users/:user/inbox", a.operating(a.listOf))
 	g.GET("/users/:user/export", a.acting("export", a.export))

@@ -40,6 +40,8 @@ type keptLine struct {
 	Archived   []string      `json:"archived,omitempty"`
 	Recalled   []string      `json:"recalled,omitempty"`
 	Lines      *int          `json:"lines,omitempty"`
+
+	Preferences json.RawMessage `json:"preferences,omitempty"`
 }
 
 // The first and the last line of an export.
@@ -97,6 +99,9 @@ func lineOf(k *store.Kept) keptLine {
 		State: k.Fate.Status, Reason: k.Fate.Reason, RemovedAt: moment(k.Fate.At), ReplacedBy: k.Fate.ReplacedBy,
 		Time: moment(k.At), Until: moment(k.Until),
 		Seen: k.Change.Seen, Read: k.Change.Read, Unread: k.Change.Unread, Archived: k.Change.Archived, Recalled: k.Change.Recalled,
+	}
+	if k.Kind == store.KeptPreferences {
+		l.Preferences = wire.AppendPreferences(nil, &k.Preferences)
 	}
 	if len(n.Content) > 0 {
 		l.Notification = wire.AppendNotification(nil, n)

@@ -264,6 +264,7 @@ type backend struct {
 	*tickets
 	*connections
 	*memberships
+	*preferences
 }
 
 // options returns options without failures.
@@ -307,6 +308,7 @@ func newFakeService(t *testing.T) *fakeService {
 			&tickets{},
 			&connections{hub: hub.New(hub.Options{})},
 			new(memberships),
+			new(preferences),
 		},
 	}
 }

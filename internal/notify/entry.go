@@ -3,7 +3,7 @@ package notify
 import "time"
 
 // Entry is one step of the journal: a Publish, a Release, a Mark, a Recall, a Cleanup, a
-// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, an Erase, Delivered, a
+// Generation, a Revocation, a Ticket, a Redemption, Members, UserTopics, UserPreferences, an Erase, Delivered, a
 // Witness, or one that is Unknown.
 //
 // The changes that an entry makes depend only on the entry, its sequence, its time and the

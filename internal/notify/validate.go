@@ -36,6 +36,8 @@ func faultOf(e Entry) string {
 		return e.fault()
 	case UserTopics:
 		return e.fault()
+	case UserPreferences:
+		return e.fault()
 	case Recall:
 		return nameLength("the ID of a recall", e.ID)
 	case Revocation:

@@ -2,6 +2,7 @@
 //
 //   - publish: permissions, rates and idempotency keys of publishes, and recalls
 //   - readstate: changing read state
+//   - preferences: how users are notified
 //   - list: listing an inbox, and counting what a filter selects
 //   - resume: how a connection catches up from its cursor and goes live
 //   - deliver: which connections receive a change that was applied
@@ -40,6 +41,7 @@ type Store interface {
 	List(r notify.Reader, before, upTo notify.Sequence, f *notify.Filter, limit int, now time.Time) (store.List, error)
 	Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error)
 	MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error)
+	Preferences(u notify.UserID) (notify.Preferences, error)
 	Members(t notify.Topic, prefix string, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)

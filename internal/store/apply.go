@@ -244,6 +244,8 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 		v.More = v.Rest != ""
 	case notify.UserTopics:
 		err = tx.setTopics(seq, e, &v)
+	case notify.UserPreferences:
+		err = tx.setPreferences(e)
 	case notify.Recall:
 		err = tx.recall(seq, e)
 	case notify.Cleanup:

@@ -61,6 +61,9 @@
 //	                                                           is left to hear after leaving
 //	B len topic user current member; no value                  Members, UserTopics
 //
+//	F user           preferences of a user                     UserPreferences; when they are
+//	                                                           replaced by none
+//
 //	D seq user       first delivery of a notification to a     Delivered; with n
 //	                 user, if a receipt was wanted
 //	D seq            size of these records                     the same

@@ -19,6 +19,7 @@ const (
 	KeptChange       KeptKind = "change"               // of read state, for devices that were away
 	KeptReadState    KeptKind = "read_state"           // of notifications to topics or everyone
 	KeptTopic        KeptKind = "topic"                // membership of a topic
+	KeptPreferences  KeptKind = "preferences"          // how the user is notified
 	KeptKey          KeptKind = "idempotency_key"      // that the user has used
 	KeptRevocation   KeptKind = "revocation"           // of the user's tokens
 	KeptTicket       KeptKind = "ticket"               // that the user has requested
@@ -35,6 +36,7 @@ type Kept struct {
 	Notification notify.Notification // without other users
 	Change       notify.InboxChange
 	Fate         Fate
+	Preferences  notify.Preferences
 	ID           string // of a notification
 	Topic        string // a topic or a pattern; with KeptReadState empty if the notifications are to everyone or to several topics
 	From, To     notify.Sequence

@@ -11,7 +11,7 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 		}
 		switch kind {
 		case kindKey, kindTicket, kindDelivery, kindRevocation, kindDeferred, kindChange, kindCollapse,
-			kindMembership, kindMember, kindHistory, kindHistoryTopic, kindHistoryAll, kindReadEveryone, kindReadFeed, kindReadMulti:
+			kindPreferences, kindMembership, kindMember, kindHistory, kindHistoryTopic, kindHistoryAll, kindReadEveryone, kindReadFeed, kindReadMulti:
 			bytes += recordBytes(k, len(v))
 		case kindID:
 			if p, ok, err := locate(s.db, idOfKey(k)); err != nil || ok && p.deferred != nil {

@@ -47,6 +47,7 @@ const (
 	kindDelivery     = 'D'
 	kindMembership   = 'T'
 	kindMember       = 'B'
+	kindPreferences  = 'F'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

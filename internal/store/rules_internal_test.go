@@ -38,6 +38,8 @@ func TestRulesOfAVersionDoNotChange(t *testing.T) {
 		"users":         1_000,
 		"topics":        10,
 		"collapse keys": 128,
+		"rules":         100,
+		"zone":          64,
 	}, map[string]any{
 		"version":       notify.RulesVersion,
 		"change":        changeLifetime,
@@ -58,6 +60,8 @@ func TestRulesOfAVersionDoNotChange(t *testing.T) {
 		"users":         notify.MaxUsers,
 		"topics":        notify.MaxTopics,
 		"collapse keys": notify.MaxCollapseKey,
+		"rules":         notify.MaxPreferenceRules,
+		"zone":          notify.MaxZoneBytes,
 	})
 }
 

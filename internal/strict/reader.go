@@ -15,6 +15,7 @@ import (
 type Reader struct {
 	path   []string // names and indexes that lead to the value that is read
 	faults []notify.Fault
+	found  int // faults, those that are not kept included
 }
 
 // Bounds on what is reported of a body: enough to correct it, and less than was sent.
@@ -25,6 +26,7 @@ const (
 
 // Fault adds a fault of the value that is read.
 func (r *Reader) Fault(format string, args ...any) {
+	r.found++
 	if len(r.faults) == maxFaults {
 		return
 	}
@@ -46,6 +48,9 @@ func (r *Reader) FaultAt(name, format string, args ...any) {
 	r.Fault(format, args...)
 	r.leave()
 }
+
+// Faults returns the number of faults so far, of which only the first ones are kept.
+func (r *Reader) Faults() int { return r.found }
 
 // Failed reports whether there is a fault.
 func (r *Reader) Failed() bool { return len(r.faults) > 0 }
