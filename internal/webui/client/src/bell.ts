@@ -5,7 +5,7 @@ import { newLoops } from "./loops.js";
 import { Service } from "./service.js";
 import type { Events, Frame, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
 
-const MAX_SEEN = 1_000; // ids of notifications, kept to drop repeats
+const MAX_DELIVERED = 1_000; // ids of notifications, kept to drop repeats
 const MAX_IDS = 100; // in one request to the service
 const MAX_CURSOR_LENGTH = 1_000; // a longer stored value is not a cursor
 const REPLACED = 4409;
@@ -69,7 +69,7 @@ export function connect(options: Options): Bell {
   const loops = newLoops();
   const storage = ifAvailable(() => options.storage);
   const handlers = new Map<string, Set<(value: any) => unknown>>();
-  const seen = new Set<string>(); // ids
+  const delivered = new Set<string>(); // ids of notifications
   let connection: SharedConnection | undefined;
   let status: Status = { state: "connecting" };
   let live = false;
@@ -126,15 +126,15 @@ export function connect(options: Options): Bell {
       live = false;
       service.setTime(Date.parse(data.token_expires) - data.expires_in * 1000);
     }
-    if (event === "reset") seen.clear(); // the service sends all stored notifications again
+    if (event === "reset") delivered.clear(); // the service sends all stored notifications again
     live ||= event === "live";
     if (event !== "notification") {
       unread = data?.unread_count ?? unread;
       return true;
     }
-    if (seen.has(data.id)) return false;
-    seen.add(data.id);
-    if (seen.size > MAX_SEEN) seen.delete(seen.values().next().value!);
+    if (delivered.has(data.id)) return false;
+    delivered.add(data.id);
+    if (delivered.size > MAX_DELIVERED) delivered.delete(delivered.values().next().value!);
     // The service sends the count at the end of the history, and after a notification that replaces another.
     const isCounted = data.ephemeral || data.read_at || data.archived_at || data.replaces || listed.some(({ id }) => id === data.id);
     if (live && unread !== undefined && !isCounted) unread++;
@@ -188,7 +188,7 @@ export function connect(options: Options): Bell {
     await Promise.all(parts);
   }
 
-  // Marks through the cursor if there is one, since the mark may be delivered after further notifications, which the user has not seen.
+  // Marks through the cursor if there is one, since the mark may be delivered after further notifications, which the user does not know.
   const allReceived = (): Target => (cursor && cursor !== "earliest" ? { through: cursor } : { all: true });
 
   for (const name of ["online", "offline", "pointerdown", "keydown", "visibilitychange"]) {
