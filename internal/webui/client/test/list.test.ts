@@ -234,7 +234,25 @@ describe("a mark", () => {
     expect(ids()).toBe("d c* b*");
     answer = () => undefined;
     await advance(60_000);
-    expect(requests.at(-1)).toBe('POST /inbox/read {"ids":["d"]}');
+    expect(requests.slice(-2)).toEqual(['POST /inbox/read {"ids":["d"]}', "GET /inbox?limit=20"]);
+    list.close();
+  });
+
+  it("does not hide a later mark of another device that a page loaded meanwhile already has", async () => {
+    const { list, ids } = await loadedList();
+    let store = (_: Response) => {};
+    const before = browser.fetch.getMockImplementation()!;
+    browser.fetch.mockImplementationOnce(() => new Promise((resolve) => (store = resolve)));
+    const marked = list.mark("read", ["d"]);
+    await socket().receives(inbox({ read: ["d"], unread_count: 2 }), inbox({ unread: ["d"], unread_count: 3 }));
+    expect(ids()).toBe("d* c* b*");
+    browser.fetch.mockImplementation(before);
+    await list.load(); // shows the mark, which the service may not have stored yet
+    expect(ids()).toBe("d c* b*");
+    store(Response.json({}));
+    await marked;
+    await settle();
+    expect(ids()).toBe("d* c* b*");
     list.close();
   });
 

@@ -30,6 +30,7 @@ export class List {
   #live = false;
   #duringLoad: Change[] | undefined; // changes that arrived while a page was loading
   #pending = new Set<Change>(); // marks that the service has not stored yet
+  #uncertain = false; // a page was loaded while marks were pending, so it may have them, and later marks of other devices
   #expiryTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined; // to load the first page again
   #failures = 0; // consecutive
@@ -92,8 +93,10 @@ export class List {
     const marked = ids ? this.#bell[verb](ids) : verb === "archive" ? this.#bell.archiveAll() : this.#bell.readAll();
     const refused = await marked.then(() => false, () => true);
     this.#pending.delete(change);
-    if (!refused) return;
-    this.#current = false; // the list shows a mark that the service refused
+    const reload = this.#uncertain && !this.#pending.size;
+    if (reload) this.#uncertain = false;
+    if (!refused && !reload) return;
+    this.#current = false; // the list shows a mark that the service refused, or has replaced
     await this.load();
   }
 
@@ -139,6 +142,7 @@ export class List {
       use(items);
       this.next = next;
       for (const change of [...duringLoad, ...this.#pending]) change(this);
+      this.#uncertain = this.#pending.size > 0;
       if (!this.#duringLoad) this.#current = false; // the page may be older than the lost connection
       this.#failures = 0;
     } catch {
