@@ -10,9 +10,9 @@ let answer: () => Response | undefined;
 let limit: number; // of a page
 
 beforeEach(() => {
-  service = ["d", "c", "b", "a"].map((id) => ({ id }));
+  service = ["d", "c", "b"].map((id) => ({ id }));
   requests = [];
-  limit = 3;
+  limit = 20;
   answer = () => undefined;
   browser.fetch.mockImplementation(async (url, { method = "GET", body }) => {
     requests.push(`${method} ${url.pathname.replace("/base", "")}${body ? ` ${body}` : url.search}`);
@@ -52,13 +52,44 @@ describe("the list", () => {
   });
 
   it("loads further pages without duplicates", async () => {
+    service = Array.from({ length: 22 }, (_, i) => ({ id: `n${22 - i}` }));
     const { list, ids } = await loadedList();
-    expect([ids(), list.next]).toEqual(["d* c* b*", "3"]);
+    expect([list.items.length, list.next]).toEqual([20, "20"]);
     await socket().receives(notification("e", "c2"));
     service.unshift({ id: "e" });
     await list.more();
-    expect(ids()).toBe("e* d* c* b* a*");
-    expect(list.next).toBeUndefined();
+    expect(ids()).toMatch(/^e\* n22\* .* n2\* n1\*$/);
+    expect([list.items.length, list.next]).toEqual([23, undefined]);
+    list.close();
+  });
+
+  it("is filled from the next page when items of the first page are removed", async () => {
+    service = Array.from({ length: 50 }, (_, i) => ({ id: `n${50 - i}` }));
+    const { list, ids } = await loadedList();
+    const shown = () => list.items.map(({ id }) => Number(id.slice(1)));
+    expect(shown()).toEqual(Array.from({ length: 20 }, (_, i) => 50 - i));
+    await socket().receives(inbox({ archived: ["n50"], unread_count: 49 }), inbox({ recalled: ["n48"], unread_count: 48 }));
+    expect([shown().length, shown().at(-1), requests]).toEqual([38, 11, ["GET /inbox?limit=20", "GET /inbox?limit=20&before=20"]]);
+    await socket().receives(inbox({ archived: shown().slice(0, 18).map((n) => `n${n}`), unread_count: 30 }));
+    expect([shown().length, requests.length]).toEqual([20, 2]); // another page is not needed yet
+    await socket().receives(inbox({ archived: list.items.slice(1).map(({ id }) => id), unread_count: 11 }));
+    expect([ids().split(" ").length, list.next]).toEqual([11, undefined]);
+    list.close();
+  });
+
+  it("is filled only while it is visible, and again after a failure", async () => {
+    service = Array.from({ length: 25 }, (_, i) => ({ id: `n${25 - i}` }));
+    const { list } = await loadedList();
+    list.visible = false;
+    await socket().receives(inbox({ archived: ["n25"], unread_count: 24 }));
+    expect([list.items.length, requests.length]).toEqual([19, 1]);
+    answer = () => new Response(null, { status: 503 });
+    list.ensureLoaded();
+    await settle();
+    expect([list.items.length, list.failed]).toEqual([19, true]);
+    answer = () => undefined;
+    await advance(60_000);
+    expect([list.items.length, list.failed, list.next]).toEqual([24, false, undefined]);
     list.close();
   });
 
@@ -318,15 +349,13 @@ describe("an evicted item", () => {
   it("leaves the list when the service's count excludes it, and the other items stay", async () => {
     service = ["f", "e", "d", "c", "b", "a"].map((id) => ({ id }));
     const { list, ids } = await loadedList();
-    await list.more();
     expect(ids()).toBe("f* e* d* c* b* a*");
-    limit = 20;
     service = ["g", "f", "e", "d", "c", "b"].map((id) => ({ id }));
     await socket().receives(notification("g", "c2"), inbox({ unread_count: 6 }));
     expect(ids()).toBe("g* f* e* d* c* b*");
     await list.mark("read", ["b"]);
     await socket().receives(inbox({ unread_count: 5 }), inbox({ unread_count: 7 }));
-    expect(requests.filter((request) => request.startsWith("GET")).length).toBe(3);
+    expect(requests.filter((request) => request.startsWith("GET")).length).toBe(2);
     list.close();
   });
 });

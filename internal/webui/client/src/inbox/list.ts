@@ -22,10 +22,11 @@ export class List {
   loaded = false;
   loading = false;
   failed = false;
+  /** Only a visible list sends requests. */
+  visible = false;
 
   #bell: Bell;
   #onChange: () => void;
-  #visible = false;
   #current = false; // no event has been missed since the first page was loaded
   #live = false;
   #duringLoad: Change[] | undefined; // changes that arrived while a page was loading
@@ -51,7 +52,6 @@ export class List {
       bell.on("live", () => {
         this.#live = true;
         this.failed = false;
-        if (this.#visible) this.ensureLoaded();
         this.#apply(); // items may have expired while the device was suspended
       }),
       bell.on("notification", (notification) => {
@@ -63,10 +63,14 @@ export class List {
     ];
   }
 
-  /** Marks the list as visible, and loads the first page when the connection is live. */
+  /** Marks the list as visible: loads the first page when the connection is live, and fills it from the next one when items were removed. */
   ensureLoaded(): void {
-    this.#visible = true;
-    if (this.#live && !this.#current && !this.failed) this.load();
+    this.visible = true;
+    if (this.#isShort && !this.failed && !this.loading) this.more();
+  }
+
+  get #isShort(): boolean {
+    return this.#live && (!this.#current || (!!this.next && this.items.length < PAGE_SIZE));
   }
 
   /** Loads the items again, up to the largest page. */
@@ -127,7 +131,7 @@ export class List {
     const evicted = this.items.filter(({ read_at }) => !read_at).length > unread_count; // the inbox is full and dropped old items
     if (!this.#current || !(unarchived || evicted)) return;
     this.#current = false;
-    this.ensureLoaded();
+    this.#apply();
   }
 
   async #loadPage(query: InboxQuery, use: (items: InboxItem[]) => unknown): Promise<void> {
@@ -140,7 +144,7 @@ export class List {
     try {
       const { items, next } = await this.#bell.inbox(query);
       use(items);
-      this.next = next;
+      this.next = next === query.before ? undefined : next; // the list must end even if the service repeats a page
       for (const change of [...duringLoad, ...this.#pending]) change(this);
       this.#uncertain = this.#pending.size > 0;
       if (!this.#duringLoad) this.#current = false; // the page may be older than the lost connection
@@ -152,14 +156,13 @@ export class List {
     this.#duringLoad = undefined;
     this.loading = false;
     this.#apply();
-    if (this.#visible) this.ensureLoaded();
   }
 
-  // Retries by a timer, since an undisturbed connection has no event that would trigger it.
+  // Retries by a timer, since an open connection may have no event that would cause it.
   #scheduleRetry(): void {
     if (this.#closed) return;
     this.#retryTimer = setTimeout(() => {
-      if (this.#live && !this.#current) this.load();
+      if (this.visible && this.#isShort) this.more();
     }, Math.random() * Math.min(MAX_WAIT, FIRST_WAIT * 2 ** this.#failures++)); // full jitter
   }
 
@@ -169,6 +172,7 @@ export class List {
     this.#duringLoad?.push(...changes);
     this.#watchExpiry();
     this.#onChange();
+    if (this.visible) this.ensureLoaded();
   }
 
   // Removes items that expire, by the service's time. The service sends the new unread count.
