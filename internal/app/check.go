@@ -24,8 +24,7 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	var mistakes config.Mistakes
 	note := func(flag string, err error) {
 		if err != nil {
-			detail := strings.ReplaceAll(err.Error(), "\n", "; ")
-			mistakes = append(mistakes, config.Mistake{Name: config.Variable(flag), Detail: detail})
+			mistakes = append(mistakes, cfg.Mistake(flag, strings.ReplaceAll(err.Error(), "\n", "; ")))
 		}
 	}
 	_, err := auth.ParseOrigins(cfg.AllowedOrigins)
@@ -51,6 +50,9 @@ func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	note("issuers-file", wrong.Issuers)
 	note("api-keys-file", wrong.APIKeys)
 	note("webhooks-file", wrong.Webhooks)
+	if hasKeys := len(options.Secrets) > 0 || cfg.JWTSecretFile+cfg.JWTPublicKeyFile+cfg.JWKS+cfg.IssuersFile != ""; hasKeys && len(mistakes) == 0 {
+		note("issuers-file", auth.Check(ctx, options)) // of several settings together
+	}
 	nats := journal.CheckFiles(journal.ConnOptions{CredentialsFile: cfg.NATSCredentialsFile, CAFile: cfg.NATSCAFile})
 	note("nats-credentials-file", nats.Credentials)
 	note("nats-ca-file", nats.CA)

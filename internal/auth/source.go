@@ -104,6 +104,13 @@ func CheckFiles(ctx context.Context, o Options) (wrong FileMistakes) {
 	return wrong
 }
 
+// Check returns every mistake that New would find in o and in its files. It fetches no URL.
+func Check(ctx context.Context, o Options) error {
+	o.setDefaults()
+	v := &Verifier{}
+	return errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o))
+}
+
 // Reload reads every file and fetches every key set now. It returns the joined errors of
 // those that cannot be loaded. Their last good versions stay in force.
 func (v *Verifier) Reload(ctx context.Context) error {

@@ -47,7 +47,7 @@ type commands struct {
 	Backup     backupCommand     `cmd:"" help:"Write a backup of the running service to a file."`
 	Restore    restoreCommand    `cmd:"" help:"Restore a backup into an empty data directory."`
 	Cluster    clusterCommand    `cmd:"" help:"Operate a cluster."`
-	Config     configCommand     `cmd:"" help:"Print the effective settings and where each came from."`
+	Config     configCommand     `cmd:"" help:"Print the effective settings and where each came from, or check them."`
 	VersionCmd versionCommand    `cmd:"" name:"version" help:"Print the version."`
 }
 
@@ -129,6 +129,9 @@ func (t *terminal) fail(err error) int {
 	var mistakes config.Mistakes
 	if errors.As(err, &mistakes) {
 		t.note("bellhop: these settings are wrong:\n  %s", strings.Join(strings.Split(mistakes.Error(), "\n"), "\n  "))
+		if errors.As(err, &checkError{}) {
+			return exitFailure
+		}
 		return exitUsage
 	}
 	t.note("bellhop: %v", err)

@@ -29,6 +29,7 @@ func (t *terminal) settings(p purpose) (*config.Config, error) {
 	}
 	if p != forClient {
 		mistakes = append(mistakes, app.Check(t.ctx, cfg)...)
+		mistakes.Sort()
 	}
 	if len(mistakes) > 0 {
 		return cfg, mistakes

@@ -166,7 +166,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		Flags: map[string]string{"log-format": "xml", "min-free-bytes": "-1"},
 	})
 	want := "BELLHOP_ADMIN_HOSTS BELLHOP_ADMIN_LISTEN BELLHOP_BASE_PATH BELLHOP_BROKER BELLHOP_CONFIG BELLHOP_CONFIG " +
-		"BELLHOP_CONFIG BELLHOP_CONFIG BELLHOP_DRAIN_WINDOW BELLHOP_LISTEN " +
+		"BELLHOP_CONFIG BELLHOP_CONFIG BELLHOP_CONFIG BELLHOP_DRAIN_WINDOW BELLHOP_LISTEN " +
 		"BELLHOP_LOG_FORMAT BELLHOP_LOG_FORMT BELLHOP_MIN_FREE_BYTES BELLHOP_PROFILES BELLHOP_QUEUE_NOTIFICATIONS " +
 		"BELLHOP_RETENTION BELLHOP_TLS_KEY_FILE BELLHOP_TRUSTED_PROXIES"
 	if got := strings.Join(names, " "); got != want {
@@ -180,13 +180,39 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		`BELLHOP_DRAIN_WINDOW: "20 s" is neither a duration such as 30d, 12h, 5m, 90s or 1h30m, in whole numbers of d, h, m and s, ` +
 			`nor a whole number of seconds (file ` + file + ":2)",
 		"BELLHOP_LISTEN: must be one value, not a list (file " + file + ":3)",
-		file + `: line 4: "allowed_origins" must be plain text or a list of plain texts; line 6: "log_level" is set twice`,
+		file + `:4: "allowed_origins" must be plain text or a list of plain texts`,
+		file + `:6: "log_level" is set twice`,
+		"BELLHOP_ADMIN_LISTEN: \"8081\" is not an address such as :8080 or 127.0.0.1:8080 (environment BELLHOP_ADMIN_LISTEN)",
 		file + ":7: unknown setting DATA_DIR; did you mean data_dir?",
 		`BELLHOP_LOG_FORMAT: "xml" is not one of text, json (flag --log-format)`,
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report lacks %q:\n%s", part, text)
 		}
+	}
+}
+
+// Mistakes that are found after all values have been read have the line, too.
+func TestMistakesInTheFileHaveTheirLine(t *testing.T) {
+	file := write(t, strings.Join([]string{
+		"nats_url: [http://nats-1:4222]", "replicas: 4", "queue_bytes: 1GiB", "queued_bytes: 1MiB", "base_path: bell", "connections_per_address: 5",
+	}, "\n"))
+	_, text := mistakes(t, config.Sources{Flags: map[string]string{"config": file}})
+	for line, report := range []string{
+		"BELLHOP_NATS_URL: has an item", "BELLHOP_REPLICAS: 4 is not 3 or 5", "",
+		"BELLHOP_QUEUED_BYTES: 1MiB is less than BELLHOP_QUEUE_BYTES (1GiB)", "BELLHOP_BASE_PATH: ", "BELLHOP_CONNECTIONS_PER_ADDRESS: requires",
+	} {
+		found := report == ""
+		for _, got := range strings.Split(text, "\n") {
+			found = found || strings.HasPrefix(got, report) && strings.HasSuffix(got, fmt.Sprintf(" (file %s:%d)", file, line+1))
+		}
+		if !found {
+			t.Errorf("%q is not reported at line %d:\n%s", report, line+1, text)
+		}
+	}
+	_, text = mistakes(t, config.Sources{Flags: map[string]string{"config": write(t, "listen: :1\nlog_level: [\n")}})
+	if !strings.Contains(text, "/file:2: ") {
+		t.Errorf("a mistake in YAML has no line: %s", text)
 	}
 }
 

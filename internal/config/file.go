@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/bellhop/bellhop/internal/strict"
@@ -29,7 +30,9 @@ func (l *loader) readFile(environ, flags map[string]string) bool {
 	}
 	members, err := strict.Mapping(content)
 	if err != nil {
-		l.mistake(variable, "%s: %s", path, strings.ReplaceAll(err.Error(), "\n", "; "))
+		for line := range strings.Lines(err.Error()) {
+			l.mistake(variable, "%s", atLine(path, strings.TrimSpace(line)))
+		}
 	}
 	for _, m := range members {
 		name := flagOf(m.Name)
@@ -51,6 +54,16 @@ func (l *loader) readFile(environ, flags map[string]string) bool {
 		}
 	}
 	return err == nil
+}
+
+// atLine returns the text of a mistake in the file with the path before it, and the line if the
+// text begins with one.
+func atLine(path, text string) string {
+	parts := regexp.MustCompile(`^line (\d+): (.*)$`).FindStringSubmatch(text)
+	if parts == nil {
+		return path + ": " + text
+	}
+	return path + ":" + parts[1] + ": " + parts[2]
 }
 
 // readOnce reads the file of settings, which may be a pipe, such as one that a shell

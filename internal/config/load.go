@@ -22,9 +22,15 @@ type Sources struct {
 type Mistake struct {
 	Name   string // in the environment
 	Detail string // never holds a secret
+	Origin Origin // of the value; zero: there is none, or Detail has it
 }
 
-func (m Mistake) Error() string { return m.Name + ": " + m.Detail }
+func (m Mistake) Error() string {
+	if m.Origin == (Origin{}) {
+		return m.Name + ": " + m.Detail
+	}
+	return m.Name + ": " + m.Detail + " (" + m.Origin.String() + ")"
+}
 
 // Mistakes are all settings that are wrong, a line each.
 type Mistakes []Mistake
@@ -35,6 +41,11 @@ func (m Mistakes) Error() string {
 		lines[i] = m[i].Error()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Sort sorts the mistakes by the names of their settings.
+func (m Mistakes) Sort() {
+	slices.SortStableFunc(m, func(a, b Mistake) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // Load returns the effective settings. Its error is of type Mistakes and holds all of
@@ -56,7 +67,7 @@ func Load(from Sources) (*Config, error) {
 	l.set()
 	l.check(from.NeedKey && fileIsRead) // a file that cannot be read may name a key
 	if len(l.mistakes) > 0 {
-		slices.SortStableFunc(l.mistakes, func(a, b Mistake) int { return strings.Compare(a.Name, b.Name) })
+		l.mistakes.Sort()
 		return l.cfg, l.mistakes
 	}
 	return l.cfg, nil
@@ -77,7 +88,7 @@ type given struct {
 }
 
 func (l *loader) mistake(variable, format string, args ...any) {
-	l.mistakes = append(l.mistakes, Mistake{variable, fmt.Sprintf(format, args...)})
+	l.mistakes = append(l.mistakes, Mistake{variable, fmt.Sprintf(format, args...), l.given[flagOf(variable)].origin})
 }
 
 func (l *loader) isSetting(name string) bool {
@@ -157,7 +168,7 @@ func (l *loader) set() {
 			continue
 		}
 		if err := f.parse(g); err != nil {
-			l.mistake(Variable(f.name), "%v (%s)", err, g.origin)
+			l.mistake(Variable(f.name), "%v", err)
 			continue
 		}
 		l.cfg.origins[f.name] = g.origin

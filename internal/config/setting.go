@@ -61,6 +61,11 @@ func (c *Config) Settings() []Setting {
 	return all
 }
 
+// Mistake returns a mistake in the setting with that flag, which package config does not know.
+func (c *Config) Mistake(flag, detail string) Mistake {
+	return Mistake{Name: Variable(flag), Detail: detail, Origin: c.origins[flag]}
+}
+
 // Markdown returns every setting, its default and its meaning as a table.
 func Markdown() string {
 	var b strings.Builder
