@@ -65,3 +65,23 @@ func TestAUserIsExportedAndErased(t *testing.T) {
 	s.publish("later", "ada")
 	assert.Len(t, s.inbox("ada", "").Items, 1, "the name can be used again")
 }
+
+// Nothing is remembered of an erased user, so a device that was away goes on from its cursor: it
+// neither receives reset nor learns which notifications have disappeared. That the user was left
+// out of a notification to everyone is forgotten too, as openapi.yaml says.
+func TestADeviceThatWasAwayDuringAnErasure(t *testing.T) {
+	s := start(t)
+	admin := []string{"Authorization", "Bearer " + token(t, "ops", notify.ScopeAdmin, notify.ScopeBroadcast)}
+	a := s.do("POST", "/notify", `{"to":{"all":true,"except":["ada"]},"type":"t","title":"hidden"}`, admin...)
+	require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+	s.publish("own", "ada")
+	assert.Len(t, s.inbox("ada", "?state=all").Items, 1)
+	cursor := s.live("ada").cursor
+
+	a = s.do("DELETE", "/users/ada", "", admin...)
+	require.Equal(t, http.StatusNoContent, a.StatusCode, "%s", a.body)
+	s.connectTo("ada", cursor).expect("live")
+	items := s.inbox("ada", "?state=all").Items
+	require.Len(t, items, 1)
+	assert.Equal(t, "hidden", items[0].Title)
+}
