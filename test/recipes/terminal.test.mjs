@@ -1,4 +1,4 @@
-// Runs the recipes for terminals and phones, and the first steps of the README.
+// Runs the recipes for terminals and phones, and the commands of the README.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -250,18 +250,18 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     stop();
   });
 
-  it("the first steps of the README", async (t) => {
+  it("the commands of the README", async (t) => {
     const [listen, admin] = await Promise.all([freePort(), freePort()]);
     const home = scratch();
     t.after(home.remove);
     copyFileSync(bin, join(home.path, "bellhop"));
     const until = (what, file) => `for _ in $(seq 300); do grep -q "${what}" ${file} && break; sleep 0.05; done`;
-    const steps = blocks(readme, "sh").filter((block) => block.includes("./bellhop "));
-    assert.equal(steps.length, 2);
+    const steps = blocks(readme, "sh").filter((block) => !block.includes("go run"));
+    assert.equal(steps.length, 6);
     const script = steps.join("\n")
       .replace(/^go build -o bellhop .*$/m, "") // built before
       .replaceAll("http://localhost:8080", `http://127.0.0.1:${listen}`)
-      .replace(/bellhop serve &/, `bellhop serve 2> log & ${until("listening", "log")}`)
+      .replace(/bellhop serve &/, "bellhop serve 2> log &")
       .replace(/(listen --token .*) &/, "$1 > received 2>&1 &");
     const { BELLHOP_BIN: _, ...rest } = process.env; // not a setting of the service
     const env = {
@@ -269,12 +269,19 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
       BELLHOP_URL: `http://127.0.0.1:${listen}`, BELLHOP_DRAIN_WINDOW: "1",
     };
     const end = "trap 'kill $(jobs -p); wait' EXIT";
-    const all = [end, script, until("Grace commented", "received"), "cat received"].join("\n");
-    const shell = begin(t, "bash", ["-ec", all], { cwd: home.path, env });
+    const fail = 'curl() { command curl -sS --fail-with-body "$@"; echo; }'; // ends the script
+    const received = ["Grace commented", "Grace replied"].map((title) => until(title, "received"));
+    const all = [end, fail, script, ...received, "cat received"].join("\n");
+    const shell = begin(t, "bash", ["-eo", "pipefail", "-c", all], { cwd: home.path, env });
     const [code] = await shell.ended;
-    assert.equal(code, 0, shell.lines.join("\n"));
-    assert.ok(shell.lines.some((line) => line.includes('"recipients":1')), shell.lines.join("\n"));
-    assert.ok(shell.lines.some((line) => line.includes("Grace commented")), shell.lines.join("\n"));
+    const output = shell.lines.join("\n");
+    assert.equal(code, 0, output);
+    const expected = [
+      '"recipients":1', "2 added, 0 removed", "\nada: ", "\ngrace: is not shown: its publisher left the user out",
+      '{"added":0,"removed":0}', '"unread_count":2', '{"unread_count":0,"unseen_count":0}',
+      "comment.created  Grace commented", "comment.created  Grace replied",
+    ];
+    for (const part of expected) assert.ok(output.includes(part), `${part} is missing in:\n${output}`);
   });
 });
 
