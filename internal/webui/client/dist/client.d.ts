@@ -23,6 +23,8 @@ interface Notification {
   ephemeral?: boolean;
   /** Never pushed to devices without a connection. */
   silent?: boolean;
+  /** The time at which it was first on a screen of the user. Reading and archiving imply it. */
+  seen_at?: string;
   read_at?: string;
   archived_at?: string;
 }
@@ -33,14 +35,25 @@ interface Action {
 }
 /** A change of the inbox, made on any device. */
 interface InboxChange {
+  seen?: string[];
+  /** Seen as well, like those in `archived`. */
   read?: string[];
   unread?: string[];
   archived?: string[];
   recalled?: string[];
   unread_count?: number;
+  unseen_count?: number;
+}
+/** Selects notifications. The values of a list are alternatives; different members must all match. */
+interface InboxFilter {
+  /** A type, or a pattern such as `comment.*`. */
+  type?: string | string[] | undefined;
+  /** A topic through which the user receives them, or a pattern such as `project.*`. */
+  topic?: string | string[] | undefined;
+  priority?: Notification["priority"] | Notification["priority"][] | undefined;
 }
 /** The part of the inbox to list. */
-interface InboxQuery {
+interface InboxQuery extends InboxFilter {
   /** Maximum number of items, 1 to 100; 50 by default. */
   limit?: number;
   /** The `next` of the previous page. */
@@ -54,11 +67,27 @@ interface InboxItem extends Notification {
 interface InboxPage {
   /** Newest first. */
   items: InboxItem[];
+  /** The counts are those of the filter; without one, of the whole inbox. */
   unread_count: number;
+  unseen_count: number;
   /** A connection with this cursor receives everything published after this list was made. */
   cursor: string;
   /** `before` of the next page; absent on the last page. */
   next?: string;
+}
+/** The notifications to count. */
+interface CountsQuery extends InboxFilter {
+  /** Counts each type, topic or priority as well. */
+  by?: "type" | "topic" | "priority" | undefined;
+}
+interface InboxCounts {
+  unread_count: number;
+  unseen_count: number;
+  /** By type, topic or priority. Values without unread notifications are absent. */
+  by?: Record<string, {
+    unread: number;
+    unseen: number;
+  }>;
 }
 /** The first frame of a connection. */
 interface Welcome {
@@ -113,6 +142,7 @@ interface Events {
   /** All missed notifications have arrived; later ones are new. */
   live: {
     unread_count?: number;
+    unseen_count?: number;
   };
   /** The service cannot resume from the cursor. Discard the list: all stored notifications follow. */
   reset: {
@@ -157,11 +187,13 @@ interface Frame {
 }
 //#endregion
 //#region src/bell.d.ts
-/** A page's client: receives notifications, and marks them as read, unread or archived. */
+/** A page's client: receives notifications, and marks them as seen, read, unread or archived. */
 interface Bell extends AsyncIterable<Notification> {
   readonly state: State;
   /** The number of unread notifications; undefined until the service has sent it. */
   readonly unreadCount: number | undefined;
+  /** The number of notifications that the user has not seen on any device; undefined until the service has sent it. */
+  readonly unseenCount: number | undefined;
   /** Returns the time of the service's clock in the format of Date.now(). The device's clock may be wrong. */
   now(): number;
   /** Calls handler for each event of this name; returns a function that removes the handler. The cursor is stored after the handler's promise has settled. */
@@ -173,15 +205,20 @@ interface Bell extends AsyncIterable<Notification> {
    * with at most the last 1,000, and the next page receives it again.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
-  /** Marks as read, on every device. Resolves when the service has stored the mark; offline, that is after reconnecting. */
+  /** Marks as seen, on every device: the notifications were on a screen. Resolves when the service has stored the mark; offline, that is after reconnecting. */
+  seen(ids: string | string[]): Promise<void>;
+  /** Marks as read in the same way. Reading implies seeing. */
   read(ids: string | string[]): Promise<void>;
   unread(ids: string | string[]): Promise<void>;
   archive(ids: string | string[]): Promise<void>;
   /** Marks all notifications received so far. */
+  seenAll(): Promise<void>;
   readAll(): Promise<void>;
   archiveAll(): Promise<void>;
   /** Lists the inbox, newest first; without a state, everything that is not archived. */
   inbox(query?: InboxQuery): Promise<InboxPage>;
+  /** Counts the unread and the unseen notifications that a filter selects, in total and by a property. */
+  counts(query?: CountsQuery): Promise<InboxCounts>;
   /** Connects again when the state is `closed`, for example after a new login. */
   open(): void;
   /** Closes permanently. Marks that were not delivered stay stored for the next page. */
@@ -197,6 +234,6 @@ declare function connect(options: Options): Bell;
 //#endregion
 //#region src/marks.d.ts
 /** The action of a mark, named as in the paths below /inbox. */
-type Verb = "read" | "unread" | "archive";
+type Verb = "seen" | "read" | "unread" | "archive";
 //#endregion
-export { Action, type Bell, Close, Events, Frame, InboxChange, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, type Verb, Welcome, connect };
+export { Action, type Bell, Close, CountsQuery, Events, Frame, InboxChange, InboxCounts, InboxFilter, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, type Verb, Welcome, connect };

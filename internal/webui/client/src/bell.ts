@@ -3,7 +3,7 @@ import { shareConnection, type SharedConnection, type Tab } from "./shared.js";
 import { newMarks, type Verb, type Target } from "./marks.js";
 import { newLoops } from "./loops.js";
 import { Service } from "./service.js";
-import type { Events, Frame, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
+import type { CountsQuery, Events, Frame, InboxCounts, InboxFilter, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
 
 const MAX_DELIVERED = 1_000; // ids of notifications, kept to drop repeats
 const MAX_IDS = 100; // in one request to the service
@@ -11,12 +11,15 @@ const MAX_CURSOR_LENGTH = 1_000; // a longer stored value is not a cursor
 const REPLACED = 4409;
 const LOGIN_REQUIRED = [4401, 4403]; // this tab's token was refused; other tabs may have a good one
 
-/** A page's client: receives notifications, and marks them as read, unread or archived. */
+/** A page's client: receives notifications, and marks them as seen, read, unread or archived. */
 export interface Bell extends AsyncIterable<Notification> {
   readonly state: State;
 
   /** The number of unread notifications; undefined until the service has sent it. */
   readonly unreadCount: number | undefined;
+
+  /** The number of notifications that the user has not seen on any device; undefined until the service has sent it. */
+  readonly unseenCount: number | undefined;
 
   /** Returns the time of the service's clock in the format of Date.now(). The device's clock may be wrong. */
   now(): number;
@@ -32,17 +35,24 @@ export interface Bell extends AsyncIterable<Notification> {
    */
   [Symbol.asyncIterator](): AsyncGenerator<Notification, void, undefined>;
 
-  /** Marks as read, on every device. Resolves when the service has stored the mark; offline, that is after reconnecting. */
+  /** Marks as seen, on every device: the notifications were on a screen. Resolves when the service has stored the mark; offline, that is after reconnecting. */
+  seen(ids: string | string[]): Promise<void>;
+
+  /** Marks as read in the same way. Reading implies seeing. */
   read(ids: string | string[]): Promise<void>;
   unread(ids: string | string[]): Promise<void>;
   archive(ids: string | string[]): Promise<void>;
 
   /** Marks all notifications received so far. */
+  seenAll(): Promise<void>;
   readAll(): Promise<void>;
   archiveAll(): Promise<void>;
 
   /** Lists the inbox, newest first; without a state, everything that is not archived. */
   inbox(query?: InboxQuery): Promise<InboxPage>;
+
+  /** Counts the unread and the unseen notifications that a filter selects, in total and by a property. */
+  counts(query?: CountsQuery): Promise<InboxCounts>;
 
   /** Connects again when the state is `closed`, for example after a new login. */
   open(): void;
@@ -73,15 +83,15 @@ export function connect(options: Options): Bell {
   let connection: SharedConnection | undefined;
   let status: Status = { state: "connecting" };
   let live = false;
-  let unread: number | undefined;
-  let listed: Notification[] = []; // by inbox(), so they are in its unread count, even if the connection delivers them later
+  let counts: Partial<Omit<InboxCounts, "by">> = {};
+  let listed: Notification[] = []; // by inbox(), so they are in its counts, even if the connection delivers them later
   let cursor = options.cursor; // of the last frame received
   let handled: Promise<unknown> = Promise.resolve(); // resolves when the page has handled every event up to now
 
   const tab: Tab = {
     cursor: () => cursor,
     setCursor: (at) => (cursor = at),
-    live: () => (live ? { event: "live", cursor, data: { unread_count: unread } } : undefined),
+    live: () => (live ? { event: "live", cursor, data: counts } : undefined),
     onFrame: receive,
     onStatus: updateStatus,
   };
@@ -129,15 +139,16 @@ export function connect(options: Options): Bell {
     if (event === "reset") delivered.clear(); // the service sends all stored notifications again
     live ||= event === "live";
     if (event !== "notification") {
-      unread = data?.unread_count ?? unread;
+      for (const name of ["unread_count", "unseen_count"] as const) counts = { ...counts, [name]: data?.[name] ?? counts[name] };
       return true;
     }
     if (delivered.has(data.id)) return false;
     delivered.add(data.id);
     if (delivered.size > MAX_DELIVERED) delivered.delete(delivered.values().next().value!);
-    // The service sends the count at the end of the history, and after a notification that replaces another.
+    // The service sends the counts at the end of the history, and after a notification that replaces another.
+    const { unread_count: unread, unseen_count: unseen } = counts;
     const isCounted = data.ephemeral || data.read_at || data.archived_at || data.replaces || listed.some(({ id }) => id === data.id);
-    if (live && unread !== undefined && !isCounted) unread++;
+    if (live && unread !== undefined && !isCounted) counts = { unread_count: unread + 1, unseen_count: unseen === undefined ? unseen : unseen + (data.seen_at ? 0 : 1) };
     return true;
   }
 
@@ -188,6 +199,12 @@ export function connect(options: Options): Bell {
     await Promise.all(parts);
   }
 
+  async function get<T>(path: string, query: object): Promise<T> {
+    const answer = await service.fetch(service.url(path, query), { cache: "no-store" });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return JSON.parse(answer.data);
+  }
+
   // Marks through the cursor if there is one, since the mark may be delivered after further notifications, which the user does not know.
   const allReceived = (): Target => (cursor && cursor !== "earliest" ? { through: cursor } : { all: true });
 
@@ -204,7 +221,10 @@ export function connect(options: Options): Bell {
       return status.state;
     },
     get unreadCount() {
-      return unread;
+      return counts.unread_count;
+    },
+    get unseenCount() {
+      return counts.unseen_count;
     },
     now: () => service.time(),
     on(event, handler) {
@@ -213,23 +233,24 @@ export function connect(options: Options): Bell {
       return () => void registered.delete(handler);
     },
     [Symbol.asyncIterator]: () => loops.loop(),
+    seen: (ids) => mark("seen", ids),
     read: (ids) => mark("read", ids),
     unread: (ids) => mark("unread", ids),
     archive: (ids) => mark("archive", ids),
+    seenAll: () => marks.add("seen", allReceived()),
     readAll: () => marks.add("read", allReceived()),
     archiveAll: () => marks.add("archive", allReceived()),
     async inbox(query = {}) {
       const from = cursor;
-      const answer = await service.fetch(service.url("inbox", query), { cache: "no-store" });
-      if (!answer.ok) throw new Error(`inbox: ${answer.status}`);
-      const page: InboxPage = JSON.parse(answer.data);
-      // If notifications arrived during the request, this count may or may not include them.
-      if (!query.before && from === cursor) {
-        unread = page.unread_count;
+      const page = await get<InboxPage>("inbox", query);
+      // If notifications arrived during the request, these counts may or may not include them.
+      if (!query.before && !query.state && !isFilter(query) && from === cursor) {
+        counts = { unread_count: page.unread_count, unseen_count: page.unseen_count };
         listed = page.items;
       }
       return page;
     },
+    counts: (query = {}) => get("inbox/counts", query),
     open: () => connection!.open(),
     close() {
       if (closed.aborted) return;
@@ -240,3 +261,6 @@ export function connect(options: Options): Bell {
     },
   };
 }
+
+/** Reports whether a filter selects less than everything. */
+const isFilter = ({ type, topic, priority }: InboxFilter): boolean => [type, topic, priority].flat().some(Boolean);

@@ -3,7 +3,7 @@ import { backoff } from "./close.js";
 import type { Service } from "./service.js";
 
 /** The action of a mark, named as in the paths below /inbox. */
-export type Verb = "read" | "unread" | "archive";
+export type Verb = "seen" | "read" | "unread" | "archive";
 
 /** The notifications that a mark applies to. */
 export type Target = { ids: string[] } | { through: string } | { all: true };

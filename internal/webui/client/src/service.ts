@@ -42,10 +42,10 @@ export class Service {
     this.#onUser = onUser;
   }
 
-  /** Returns the address of path, with the query parameters that have a value. */
+  /** Returns the address of path, with the query parameters that have a value. A list repeats its parameter. */
   url(path: string, query: object = {}): URL {
     const url = new URL(path, this.base);
-    for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+    for (const [name, values] of Object.entries(query)) for (const value of [values].flat()) if (value) url.searchParams.append(name, value);
     return url;
   }
 

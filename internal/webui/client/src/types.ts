@@ -24,6 +24,8 @@ export interface Notification {
   ephemeral?: boolean;
   /** Never pushed to devices without a connection. */
   silent?: boolean;
+  /** The time at which it was first on a screen of the user. Reading and archiving imply it. */
+  seen_at?: string;
   read_at?: string;
   archived_at?: string;
 }
@@ -36,15 +38,27 @@ export interface Action {
 
 /** A change of the inbox, made on any device. */
 export interface InboxChange {
+  seen?: string[];
+  /** Seen as well, like those in `archived`. */
   read?: string[];
   unread?: string[];
   archived?: string[];
   recalled?: string[];
   unread_count?: number;
+  unseen_count?: number;
+}
+
+/** Selects notifications. The values of a list are alternatives; different members must all match. */
+export interface InboxFilter {
+  /** A type, or a pattern such as `comment.*`. */
+  type?: string | string[] | undefined;
+  /** A topic through which the user receives them, or a pattern such as `project.*`. */
+  topic?: string | string[] | undefined;
+  priority?: Notification["priority"] | Notification["priority"][] | undefined;
 }
 
 /** The part of the inbox to list. */
-export interface InboxQuery {
+export interface InboxQuery extends InboxFilter {
   /** Maximum number of items, 1 to 100; 50 by default. */
   limit?: number;
   /** The `next` of the previous page. */
@@ -60,11 +74,26 @@ export interface InboxItem extends Notification {
 export interface InboxPage {
   /** Newest first. */
   items: InboxItem[];
+  /** The counts are those of the filter; without one, of the whole inbox. */
   unread_count: number;
+  unseen_count: number;
   /** A connection with this cursor receives everything published after this list was made. */
   cursor: string;
   /** `before` of the next page; absent on the last page. */
   next?: string;
+}
+
+/** The notifications to count. */
+export interface CountsQuery extends InboxFilter {
+  /** Counts each type, topic or priority as well. */
+  by?: "type" | "topic" | "priority" | undefined;
+}
+
+export interface InboxCounts {
+  unread_count: number;
+  unseen_count: number;
+  /** By type, topic or priority. Values without unread notifications are absent. */
+  by?: Record<string, { unread: number; unseen: number }>;
 }
 
 /** The first frame of a connection. */
@@ -122,7 +151,7 @@ export interface Events {
   /** The inbox changed. */
   inbox: InboxChange;
   /** All missed notifications have arrived; later ones are new. */
-  live: { unread_count?: number };
+  live: { unread_count?: number; unseen_count?: number };
   /** The service cannot resume from the cursor. Discard the list: all stored notifications follow. */
   reset: { reason: string };
   welcome: Welcome;

@@ -103,6 +103,71 @@ describe("the cursor", () => {
   });
 });
 
+describe("the unseen count", () => {
+  const live2 = (unread_count: number, unseen_count: number) => ({ event: "live", cursor: "c2", data: { unread_count, unseen_count } });
+
+  it("follows notifications and marks of all devices", async () => {
+    const { bell } = await openUnshared();
+    expect(bell.unseenCount).toBeUndefined();
+    await socket().receives(welcome("c1"), notification("a", "c2"), live2(3, 1));
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([3, 1]);
+    await socket().receives(notification("b", "c3"), notification("c", "c4", { seen_at: "…" }), notification("d", "c5", { read_at: "…", seen_at: "…" }));
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([5, 2]);
+    await socket().receives({ event: "inbox", cursor: "c6", data: { seen: ["a", "b"], unread_count: 5, unseen_count: 0 } });
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([5, 0]);
+    await socket().receives({ event: "inbox", cursor: "c7", data: { recalled: ["z"] } }); // without counts, the previous ones stay valid
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([5, 0]);
+  });
+
+  it("is known to a tab that joins", async () => {
+    await open();
+    await socket().receives(welcome("c1"), live2(3, 1));
+    const { bell } = await open();
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([3, 1]);
+  });
+
+  it("is undefined if the service does not send it", async () => {
+    const { bell } = await openUnshared();
+    await socket().receives(welcome("c1"), live("c2", 1), notification("a", "c3"));
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([2, undefined]);
+  });
+});
+
+describe("a filter", () => {
+  const answerWith = (answer: object) => {
+    const requests: string[] = [];
+    browser.fetch.mockImplementation(async (url) => (requests.push(decodeURIComponent(url.pathname + url.search)), Response.json(answer)));
+    return requests;
+  };
+
+  it("lists a part of the inbox, whose counts are not those of the inbox", async () => {
+    const requests = answerWith({ items: [{ id: "a" }], unread_count: 1, unseen_count: 1, cursor: "c9" });
+    const { bell } = await openUnshared();
+    await socket().receives(welcome("c1"), { event: "live", cursor: "c2", data: { unread_count: 3, unseen_count: 2 } });
+    const page = await bell.inbox({ type: ["comment.*", "mention"], topic: "project.7", priority: "high", limit: 5 });
+    expect(requests).toEqual(["/base/inbox?type=comment.*&type=mention&topic=project.7&priority=high&limit=5"]);
+    expect(page.items.map(({ id }) => id)).toEqual(["a"]);
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([3, 2]);
+    await bell.inbox({ state: "archived" });
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([3, 2]);
+    await bell.inbox({ type: [], priority: undefined }); // selects everything
+    expect([bell.unreadCount, bell.unseenCount]).toEqual([1, 1]);
+  });
+
+  it("counts a part of the inbox", async () => {
+    const counts = { unread_count: 4, unseen_count: 1, by: { "comment.created": { unread: 3, unseen: 1 }, mention: { unread: 1, unseen: 0 } } };
+    const requests = answerWith(counts);
+    const { bell } = await openUnshared();
+    await socket().receives(welcome("c1"), live("c2", 9));
+    expect(await bell.counts({ by: "type", topic: ["project.*"] })).toEqual(counts);
+    await bell.counts();
+    expect(requests).toEqual(["/base/inbox/counts?by=type&topic=project.*", "/base/inbox/counts"]);
+    expect(bell.unreadCount).toBe(9);
+    browser.fetch.mockImplementation(async () => new Response(null, { status: 400 }));
+    await expect(bell.counts({ type: "a*b" })).rejects.toThrow("inbox/counts: 400");
+  });
+});
+
 describe("the unread count", () => {
   it("is the service's count plus new notifications", async () => {
     const { bell } = await openUnshared({ cursor: "c0" });

@@ -26,11 +26,13 @@ describe("marks", () => {
   it("are posted with the token, in order", async () => {
     const { token, nth } = tokens();
     const { bell } = await connected({ token });
-    await Promise.all([bell.read("a"), bell.unread(["a"]), bell.archive(["a", "b"]), bell.readAll(), bell.archiveAll()]);
+    await Promise.all([bell.seen(["a", "b"]), bell.read("a"), bell.unread(["a"]), bell.archive(["a", "b"]), bell.seenAll(), bell.readAll(), bell.archiveAll()]);
     expect(posted).toEqual([
+      ["/base/inbox/seen", { ids: ["a", "b"] }],
       ["/base/inbox/read", { ids: ["a"] }],
       ["/base/inbox/unread", { ids: ["a"] }],
       ["/base/inbox/archive", { ids: ["a", "b"] }],
+      ["/base/inbox/seen", { through: "c2" }],
       ["/base/inbox/read", { through: "c2" }],
       ["/base/inbox/archive", { through: "c2" }],
     ]);
@@ -54,12 +56,13 @@ describe("marks", () => {
     const { bell } = await connected();
     await setOnline(false);
     let done = false;
+    void bell.seenAll();
     void bell.readAll().then(() => (done = true));
     void bell.read("a");
     await advance(60_000);
-    expect([posted, done, storedMarks().length]).toEqual([[], false, 2]);
+    expect([posted, done, storedMarks().length]).toEqual([[], false, 3]);
     await setOnline(true);
-    expect(posted).toEqual([["/base/inbox/read", { through: "c2" }], ["/base/inbox/read", { ids: ["a"] }]]);
+    expect(posted).toEqual([["/base/inbox/seen", { through: "c2" }], ["/base/inbox/read", { through: "c2" }], ["/base/inbox/read", { ids: ["a"] }]]);
     expect([done, storedMarks()]).toEqual([true, []]);
   });
 

@@ -124,9 +124,9 @@ export class List {
     });
   }
 
-  #update({ read = [], unread = [], archived = [], recalled = [], unread_count = Infinity }: InboxChange): void {
+  #update({ seen = [], read = [], unread = [], archived = [], recalled = [], unread_count = Infinity }: InboxChange): void {
     const now = this.#bell.now();
-    this.#apply(effects.read(read, now), effects.unread(unread, now), effects.archive([...archived, ...recalled], now));
+    this.#apply(effects.seen(seen, now), effects.read(read, now), effects.unread(unread, now), effects.archive([...archived, ...recalled], now));
     const unarchived = unread.some((id) => !this.items.some((item) => item.id === id)); // probably restored from the archive
     const evicted = this.items.filter(({ read_at }) => !read_at).length > unread_count; // the inbox is full and dropped old items
     if (!this.#current || !(unarchived || evicted)) return;
@@ -191,7 +191,8 @@ export class List {
 
 /** The effect of each mark on the list. */
 const effects: Record<Verb, (ids: string[], now: number) => Change> = {
-  read: (ids, now) => each(ids, (item) => ({ ...item, read_at: item.read_at ?? new Date(now).toISOString() })),
+  seen: (ids, now) => each(ids, (item) => ({ ...item, seen_at: item.seen_at ?? new Date(now).toISOString() })),
+  read: (ids, now) => each(ids, ({ read_at = new Date(now).toISOString(), seen_at = read_at, ...item }) => ({ ...item, read_at, seen_at })),
   unread: (ids) => each(ids, ({ read_at, ...item }) => item),
   archive: (ids) => (list) => void (list.items = list.items.filter(({ id }) => !ids.includes(id))),
 };
