@@ -124,7 +124,7 @@ type Verdict struct {
 	Next      MarkPosition // of a Mark
 	Rest      string       // of an Erase
 	Changed   int          // of a Mark: the number of notifications that have changed
-	Principal Principal    // of a Redemption
+	Principal *Principal   // of a Redemption that succeeded
 	Added     int          // of Members and UserTopics: who have joined
 	Removed   int          // of Members and UserTopics: who have left
 

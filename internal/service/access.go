@@ -50,21 +50,22 @@ func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Princ
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket has been used")
 	}
 	v := s.opts.Journal.Append(ctx, notify.Redemption{Hash: hash})[0]
-	accepted := s.findIssuer(&v.Principal)
 	switch {
 	case errors.Is(v.Err, notify.ErrOutcomeUnknown):
 		return notify.Principal{}, notify.Errorf(notify.ErrOutcomeUnknown, "the ticket may have been used; request another")
 	case v.Err != nil:
 		return notify.Principal{}, v.Err
-	case !accepted:
+	}
+	switch p := v.Principal; {
+	case !s.findIssuer(p):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid,
 			"the issuer of the token that the ticket was issued for is no longer accepted, or its configuration has changed; request another")
-	case !v.Principal.Expires.IsZero() && !time.Now().Before(v.Principal.Expires.Add(notify.Leeway)):
+	case !p.Expires.IsZero() && !time.Now().Before(p.Expires.Add(notify.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")
-	case s.Revoked(v.Principal):
+	case s.Revoked(*p):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenRevoked, "the token that the ticket was issued for has been revoked")
 	}
-	return v.Principal, nil
+	return *v.Principal, nil
 }
 
 // findIssuer sets the issuer of p, which was stored by name, to the issuer that is

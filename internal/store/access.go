@@ -34,28 +34,28 @@ func (tx *txn) ticket(e notify.Ticket) error {
 
 // redeem deletes a ticket and returns its principal. A ticket that has expired is
 // refused, even if no Cleanup has deleted it yet.
-func (tx *txn) redeem(e notify.Redemption) (notify.Principal, error) {
+func (tx *txn) redeem(e notify.Redemption) (*notify.Principal, error) {
 	key := ticketKey(e.Hash)
 	b, err := get(tx.batch, key)
 	if err != nil {
-		return notify.Principal{}, err
+		return nil, err
 	}
 	if b == nil {
-		return notify.Principal{}, errNoTicket
+		return nil, errNoTicket
 	}
 	tx.remove(key)
 	tx.refund(key, len(b))
 	t, err := readTicket(b)
 	if err != nil { // a record of another form
-		return notify.Principal{}, errNoTicket
+		return nil, errNoTicket
 	}
 	end := expiryKey(t.expires(), kindTicket, e.Hash[:])
 	tx.remove(end)
 	tx.refund(end, 0)
 	if !tx.at.Before(t.expires()) {
-		return notify.Principal{}, errNoTicket
+		return nil, errNoTicket
 	}
-	return t.Principal, nil
+	return &t.Principal, nil
 }
 
 // ticket is the record of a ticket.

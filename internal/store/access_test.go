@@ -132,9 +132,9 @@ func TestTicketKeepsThePrincipal(t *testing.T) {
 	defer s.Close()
 	verdicts := apply(t, s, noon().Add(notify.TicketLifetime-time.Millisecond), notify.Redemption{Hash: hash}, notify.Redemption{Hash: hash})
 	require.NoError(t, verdicts[0].Err)
-	assert.Equal(t, p, verdicts[0].Principal)
+	assert.Equal(t, &p, verdicts[0].Principal)
 	require.ErrorIs(t, verdicts[1].Err, notify.ErrTokenInvalid)
-	assert.Zero(t, verdicts[1].Principal)
+	assert.Nil(t, verdicts[1].Principal)
 }
 
 // A ticket that cannot be decoded is refused, and a Cleanup removes it.

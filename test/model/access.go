@@ -32,13 +32,13 @@ func newAccess() Access {
 	}
 }
 
-func (a *Access) redeem(at time.Time, e notify.Redemption) (notify.Principal, error) {
+func (a *Access) redeem(at time.Time, e notify.Redemption) (*notify.Principal, error) {
 	t, ok := a.tickets[e.Hash]
 	delete(a.tickets, e.Hash)
 	if !ok || at.Sub(t.at) >= notify.TicketLifetime {
-		return notify.Principal{}, notify.ErrTokenInvalid
+		return nil, notify.ErrTokenInvalid
 	}
-	return t.principal, nil
+	return &t.principal, nil
 }
 
 func (a *Access) revoke(at time.Time, e notify.Revocation) {
