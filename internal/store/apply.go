@@ -88,7 +88,7 @@ func (p panicked) reason() error { return p.err }
 // its sequence is that of the entry that caused the panic; otherwise it may be a later one.
 func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *replication, perEntry bool) ([]notify.Verdict, []notify.Change, error) {
 	tx := &txn{
-		batch:          s.db.NewIndexedBatch(),
+		batch:          s.db.NewIndexedBatchWithSize(s.batchBytes),
 		state:          s.state,
 		histories:      &s.histories,
 		buffer:         s.buffer,
@@ -116,6 +116,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 	}
 	s.watermark.raise(tx.state.last) // before any caller learns that the entries are durable
 	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
+	s.batchBytes = nextBatchBytes(tx.batch.Len())
 	if r != nil {
 		s.replica.committed(r, tx.state.last)
 	}
@@ -130,6 +131,23 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 	s.snapshots.retire()
 	s.index.apply(tx.indexChanges)
 	return verdicts, tx.changes, nil
+}
+
+// The memory of a batch up to reusedBatchBytes is reused by Pebble. maxBatchBytes bounds what a
+// transaction takes before it needs it.
+const (
+	reusedBatchBytes = 1 << 20
+	maxBatchBytes    = 8 << 20
+)
+
+// nextBatchBytes returns the memory to take for a batch after one of n bytes. Transactions under load
+// resemble their predecessors, and a large batch that grows from a kilobyte on is copied each time it
+// doubles, and takes twice the memory.
+func nextBatchBytes(n int) int {
+	if n <= reusedBatchBytes {
+		return 0
+	}
+	return min(n+n/8, maxBatchBytes)
 }
 
 // txn is a transaction: the entries that one Apply applies. They write to one batch and

@@ -83,8 +83,8 @@ type Store struct {
 	// Used by Apply alone.
 	state                      state
 	histories                  histories
-	buffer                     []byte
-	record                     []byte
+	buffer, record             []byte
+	batchBytes                 int        // see nextBatchBytes
 	maxMarkChanges, walkBudget int        // those of the rules, or less in tests
 	watermark                  *watermark // nil: the store is replicated
 	replica                    replica
