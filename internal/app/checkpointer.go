@@ -202,10 +202,7 @@ func (c *checkpointer) write(ctx context.Context) (err error) {
 // samples are the metrics of checkpoints.
 func (c *checkpointer) samples() []telemetry.Sample {
 	return []telemetry.Sample{
-		{
-			Name: "bellhop_checkpoint_last_timestamp_seconds", Value: float64(c.newest.Load()) / 1_000,
-			Help: "Time of the newest checkpoint; 0 on nodes that have not written or looked for one. Alert on the maximum of all nodes.",
-		},
-		{Name: "bellhop_checkpoint_failures_total", Help: "Checkpoints that could not be written.", Value: float64(c.failures.Load()), Counter: true},
+		{Name: "bellhop_checkpoint_last_timestamp_seconds", Value: float64(c.newest.Load()) / 1_000},
+		{Name: "bellhop_checkpoint_failures_total", Value: float64(c.failures.Load())},
 	}
 }

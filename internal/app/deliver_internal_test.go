@@ -17,6 +17,7 @@ type closes struct {
 	why chan notify.Close
 }
 
+func (closes) Name() string             { return "test" }
 func (closes) Nonblocking() bool        { return true }
 func (c closes) Close(why notify.Close) { c.why <- why }
 

@@ -1,52 +1,61 @@
 package app
 
 import (
+	"errors"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/telemetry"
 )
+
+// observe adds the metrics that the open parts keep.
+func (s *node) observe() {
+	s.metrics.Observe(s.stateSamples)
+	s.metrics.Observe(s.storeSamples)
+	s.metrics.Observe(s.diskSamples)
+	if s.cluster != nil {
+		s.metrics.Observe(s.cluster.samples)
+	}
+	if s.log != nil {
+		s.metrics.Observe(s.log.Samples)
+	}
+}
 
 // issuerSamples are the metrics of the keys of each configured issuer.
 func (s *node) issuerSamples() []telemetry.Sample {
 	var all []telemetry.Sample
 	for _, i := range s.verifier.Issuers() {
-		add := func(name, help string, value float64, isCounter bool) {
-			all = append(all, telemetry.Sample{
-				Name: name, Help: help, Value: value, Counter: isCounter, Label: "issuer", LabelValue: i.Issuer,
-			})
+		add := func(name string, value float64) {
+			all = append(all, telemetry.Sample{Name: name, Value: value, LabelValue: i.Issuer})
 		}
-		add("bellhop_issuer_keys", "Number of keys of an issuer that are in force.", float64(i.Keys), false)
+		add("bellhop_issuer_keys", float64(i.Keys))
 		if i.Attempted.IsZero() {
 			continue // its keys are in the settings
 		}
-		add("bellhop_issuer_key_load_failures_total", "Attempts to load an issuer's keys that failed.", float64(i.Failures), true)
-		add("bellhop_issuer_key_load_last_attempt_timestamp_seconds", "Time of the last attempt to load an issuer's keys.", seconds(i.Attempted), false)
-		add("bellhop_issuer_key_load_last_success_timestamp_seconds", "Time at which an issuer's keys were last loaded; 0: never.", seconds(i.Loaded), false)
+		add("bellhop_issuer_key_load_failures_total", float64(i.Failures))
+		add("bellhop_issuer_key_load_last_attempt_timestamp_seconds", seconds(i.Attempted))
+		add("bellhop_issuer_key_load_last_success_timestamp_seconds", seconds(i.Loaded))
+		add("bellhop_issuer_key_change_timestamp_seconds", seconds(i.Changed))
 	}
 	return all
 }
 
 // fileSamples are the metrics of the files that are watched.
 func (s *node) fileSamples() []telemetry.Sample {
+	var all []telemetry.Sample
 	files := s.verifier.Files()
 	if s.certificate != nil {
 		files["tls_certificate"] = s.certificate.pair.Status()
+		all = append(all, telemetry.Sample{Name: "bellhop_tls_certificate_expiry_timestamp_seconds", Value: seconds(s.certificate.expiry())})
 	}
-	var all []telemetry.Sample
 	for name, status := range files {
-		failing := 0.0
-		if status.Err != nil {
-			failing = 1
+		add := func(metric string, value float64) {
+			all = append(all, telemetry.Sample{Name: metric, Value: value, LabelValue: name})
 		}
-		all = append(all,
-			telemetry.Sample{
-				Name: "bellhop_file_load_failing", Help: "1 if the content of a file cannot be used and an older one is in force.",
-				Value: failing, Label: "file", LabelValue: name,
-			},
-			telemetry.Sample{
-				Name: "bellhop_file_load_last_success_timestamp_seconds", Help: "Time at which the content of a file was last found to be valid.",
-				Value: seconds(status.Loaded), Label: "file", LabelValue: name,
-			})
+		add("bellhop_file_load_failing", oneIf(status.Err != nil))
+		add("bellhop_file_load_last_success_timestamp_seconds", seconds(status.Loaded))
+		add("bellhop_file_load_failures_total", float64(status.Failures))
+		add("bellhop_file_reloads_total", float64(status.Reloads))
 	}
 	return all
 }
@@ -59,26 +68,75 @@ func seconds(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1_000
 }
 
-func (s *node) hubSamples() []telemetry.Sample {
-	const help = "Size of the send queues of all connections; BELLHOP_QUEUED_BYTES limits it."
-	return []telemetry.Sample{{Name: "bellhop_queued_bytes", Help: help, Value: float64(s.hub.Queued())}}
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// stateSamples are the metrics of this node's readiness, and of its shared limits.
+func (s *node) stateSamples() []telemetry.Sample {
+	return []telemetry.Sample{
+		{Name: "bellhop_ready", Value: oneIf(s.ready() == nil)},
+		{Name: "bellhop_connections_limit", Value: float64(s.maxConnections())},
+		{Name: "bellhop_queued_bytes", Value: float64(s.hub.Queued())},
+		{Name: "bellhop_queued_bytes_limit", Value: float64(s.queuedBytes())},
+	}
 }
 
 func (s *node) storeSamples() []telemetry.Sample {
 	stats, usage := s.store.Stats(), s.store.Usage()
 	return []telemetry.Sample{
-		{Name: "bellhop_store_disk_bytes", Help: "Size of the store on the disk.", Value: float64(stats.DiskBytes)},
-		{Name: "bellhop_store_memtable_bytes", Help: "Size of the memtables: entries that are not flushed to tables yet.", Value: float64(stats.MemTableBytes)},
-		{Name: "bellhop_store_cache_bytes", Help: "Size of the block cache.", Value: float64(stats.CacheBytes)},
-		{Name: "bellhop_store_cache_hits_total", Help: "Blocks found in the cache.", Value: float64(stats.CacheHits), Counter: true},
-		{Name: "bellhop_store_cache_misses_total", Help: "Blocks read from the disk.", Value: float64(stats.CacheMisses), Counter: true},
-		{Name: "bellhop_store_log_bytes_total", Help: "Bytes written to the write-ahead log.", Value: float64(stats.WALBytes), Counter: true},
-		{Name: "bellhop_store_compactions_total", Help: "Compactions done.", Value: float64(stats.Compactions), Counter: true},
-		{Name: "bellhop_store_read_amplification", Help: "Number of levels that a read may have to search.", Value: float64(stats.ReadAmplification)},
-		{Name: "bellhop_store_notification_bytes", Help: "Size of the kept notifications, before compression.", Value: float64(usage.Notifications)},
-		{Name: "bellhop_store_removal_bytes", Help: "Size of what is remembered of removed notifications, before compression.", Value: float64(usage.Removals)},
-		{Name: "bellhop_store_other_bytes", Help: "Size of everything else that is kept, before compression: idempotency keys, names, deferred publishes and so on.", Value: float64(usage.Other)},
-		{Name: "bellhop_store_lost_entries", Help: "Entries that were stored once and were found missing at a start.", Value: float64(s.store.Lost())},
-		{Name: "bellhop_journal_sequence", Help: "The last durable sequence.", Value: float64(s.journal.Durable())},
+		{Name: "bellhop_store_disk_bytes", Value: float64(stats.DiskBytes)},
+		{Name: "bellhop_store_memtable_bytes", Value: float64(stats.MemTableBytes)},
+		{Name: "bellhop_store_cache_bytes", Value: float64(stats.CacheBytes)},
+		{Name: "bellhop_store_cache_hits_total", Value: float64(stats.CacheHits)},
+		{Name: "bellhop_store_cache_misses_total", Value: float64(stats.CacheMisses)},
+		{Name: "bellhop_store_log_bytes_total", Value: float64(stats.WALBytes)},
+		{Name: "bellhop_store_compactions_total", Value: float64(stats.Compactions)},
+		{Name: "bellhop_store_read_amplification", Value: float64(stats.ReadAmplification)},
+		{Name: "bellhop_store_notification_bytes", Value: float64(usage.Notifications)},
+		{Name: "bellhop_store_removal_bytes", Value: float64(usage.Removals)},
+		{Name: "bellhop_store_other_bytes", Value: float64(usage.Other)},
+		{Name: "bellhop_store_limit_bytes", Value: float64(s.cfg.MaxBytes)},
+		{Name: "bellhop_store_lost_entries", Value: float64(s.store.Lost())},
+		{Name: "bellhop_store_failing", Value: oneIf(s.store.Err() != nil)},
+		{Name: "bellhop_journal_sequence", Value: float64(s.journal.Durable())},
+	}
+}
+
+// diskSamples are the metrics of the disk. There are none while it cannot be asked.
+func (s *node) diskSamples() []telemetry.Sample {
+	all := []telemetry.Sample{{Name: "bellhop_disk_reserve_bytes", Value: float64(s.cfg.MinFree)}}
+	if free, err := s.store.Free(); err == nil {
+		all = append(all, telemetry.Sample{Name: "bellhop_disk_free_bytes", Value: float64(free)})
+	}
+	if size, err := s.store.DiskSize(); err == nil {
+		all = append(all, telemetry.Sample{Name: "bellhop_disk_size_bytes", Value: float64(size)})
+	}
+	return all
+}
+
+// samples are the metrics of a node of a cluster.
+func (c *membership) samples() []telemetry.Sample {
+	status, ready := c.journal.Load().Status(), 0
+	nodes := c.peers.Nodes()
+	for _, n := range nodes {
+		if n.Fault == "" {
+			ready++
+		}
+	}
+	return []telemetry.Sample{
+		{Name: "bellhop_journal_lag_seconds", Value: status.Lag.Seconds()},
+		{Name: "bellhop_journal_message", Value: float64(status.Position.Message)},
+		{Name: "bellhop_journal_stopped", Value: oneIf(status.Stopped != nil)},
+		{Name: "bellhop_journal_clock_ahead_seconds", Value: status.Ahead.Seconds()},
+		{Name: "bellhop_journal_hash_diverged", Value: oneIf(errors.Is(status.Stopped, journal.ErrDiverged))},
+		{Name: "bellhop_journal_hash_sequence", Value: float64(status.Witness.Sequence)},
+		{Name: "bellhop_journal_hash_agreeing_nodes", Value: float64(len(status.Witness.Agree))},
+		{Name: "bellhop_journal_hash_contradicting_nodes", Value: float64(len(status.Witness.Contradict))},
+		{Name: "bellhop_cluster_nodes", Value: float64(len(nodes))},
+		{Name: "bellhop_cluster_ready_nodes", Value: float64(ready)},
 	}
 }

@@ -33,11 +33,7 @@ func (s *node) openState(ctx context.Context) (stop func() error, err error) {
 	s.checkReserve()
 	s.checkFiles(maxOpenFiles())
 	s.checkClock()
-	s.metrics.Observe(s.storeSamples)
-	s.metrics.Observe(s.hubSamples)
-	if s.log != nil {
-		s.metrics.Observe(s.log.Samples)
-	}
+	s.observe()
 	// The journal outlives ctx, since it must still commit what is published before the last
 	// request is answered.
 	committing, stopCommits := context.WithCancel(context.WithoutCancel(ctx))
@@ -79,7 +75,7 @@ func (s *node) maxRules() uint32 {
 
 // storeOptions are the options of the store, alone or in a cluster.
 func (s *node) storeOptions() store.Options {
-	return store.Options{Logger: s.logger, Fatal: s.die, Generations: s.cursors.Add}
+	return store.Options{Logger: s.logger, Metrics: s.metrics, Fatal: s.die, Generations: s.cursors.Add}
 }
 
 // openAlone opens the store and the journal of a node that has no others.
@@ -148,7 +144,7 @@ func (s *node) newHub() *hub.Hub {
 		PerUser:     s.cfg.ConnectionsPerUser,
 		QueueLen:    s.cfg.QueueLength,
 		QueueBytes:  int(s.cfg.QueueBytes),
-		QueuedBytes: int(s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes)),
+		QueuedBytes: int(s.queuedBytes()),
 		PingEvery:   pingEvery,
 		Leeway:      notify.Leeway,
 		Count:       func(r notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return s.service.Count(r, upTo) },
@@ -158,6 +154,9 @@ func (s *node) newHub() *hub.Hub {
 		Logger:      s.logger,
 	})
 }
+
+// queuedBytes returns the limit on the size of all send queues; 0: none.
+func (s *node) queuedBytes() int64 { return s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes) }
 
 // deliver passes a change on to the connections. Before the node serves, there are none. A
 // panic must not end the process, and no connection may miss the change: all of them are

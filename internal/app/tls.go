@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/text"
 	"github.com/bellhop/bellhop/internal/watch"
@@ -41,6 +43,18 @@ func parsePair(_ context.Context, files [][]byte) (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(files[0], files[1])
 	return &pair, err
+}
+
+// expiry returns the time at which the first certificate of the chain expires.
+func (c *certificate) expiry() time.Time {
+	var first time.Time
+	for _, der := range c.pair.Current().Certificate {
+		one, err := x509.ParseCertificate(der)
+		if err == nil && (first.IsZero() || one.NotAfter.Before(first)) {
+			first = one.NotAfter
+		}
+	}
+	return first
 }
 
 // Run follows the files until ctx ends.

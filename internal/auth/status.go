@@ -23,9 +23,10 @@ type IssuerStatus struct {
 	// Attempted is the time of the last attempt to load keys from any source. Loaded is
 	// the time of the last success; with several sources, that of the source whose last
 	// success is the oldest; zero if one was never loaded. Failures is the number of
-	// failed attempts. Both times are zero if the keys are in the settings themselves.
-	Attempted, Loaded time.Time
-	Failures          uint64
+	// failed attempts. Changed is the time of the last load that returned other keys. All times
+	// are zero if the keys are in the settings themselves.
+	Attempted, Loaded, Changed time.Time
+	Failures                   uint64
 }
 
 // Issuers returns the status of each issuer that is configured now, sorted by name.
@@ -57,6 +58,9 @@ func (i *issuer) status() IssuerStatus {
 		}
 		if one.Attempted.After(all.Attempted) {
 			all.Attempted = one.Attempted
+		}
+		if one.Changed.After(all.Changed) {
+			all.Changed = one.Changed
 		}
 	}
 	return all
@@ -97,6 +101,7 @@ func worse(a, b watch.Status) watch.Status {
 		a.Err = b.Err
 	}
 	a.Failures += b.Failures
+	a.Reloads += b.Reloads
 	if b.Loaded.Before(a.Loaded) {
 		a.Loaded = b.Loaded
 	}

@@ -120,28 +120,8 @@ func (c *Conn) Write(events ...*Event) error {
 		return fmt.Errorf("write to %s: %w: %w", c.id, ErrEnded, err)
 	}
 	c.shard.hub.opts.Metrics.Delivered(len(events))
-	c.noteWritten(c.wantingReceipts(events))
+	c.noteWritten(written{receipts: c.wantingReceipts(events)})
 	return nil
-}
-
-// wantingReceipts returns the notifications among events for which Written is to be called.
-func (c *Conn) wantingReceipts(events []*Event) (all []*notify.Notification) {
-	if c.shard.hub.opts.Written == nil {
-		return nil
-	}
-	for _, e := range events {
-		if n, ok := e.Content.(Notification); ok && n.Receipt {
-			all = append(all, n.Notification)
-		}
-	}
-	return all
-}
-
-// noteWritten calls Written for notifications of which every byte was written.
-func (c *Conn) noteWritten(all []*notify.Notification) {
-	for _, n := range all {
-		c.shard.hub.opts.Written(c.Principal().User, n)
-	}
 }
 
 // Ended reports whether c has ended.
@@ -309,7 +289,7 @@ func (s *shard) endLocked(c *Conn, why notify.Close) {
 	}
 	c.phase, c.why = ended, &why
 	s.removeLocked(c)
-	s.hub.opts.Metrics.Closed(why)
+	s.hub.opts.Metrics.Closed(c.transport.Name(), why)
 	c.held = c.dropLocked(c.held)
 	switch {
 	case isAbrupt(why):

@@ -166,14 +166,21 @@ type counts struct {
 	opened    int
 	closed    map[int]int
 	delivered int
+	delays    []time.Duration
 	dropped   map[string]int
 }
 
 func newCounts() *counts { return &counts{closed: map[int]int{}, dropped: map[string]int{}} }
 
-func (m *counts) Opened()               { m.mu.Lock(); m.opened++; m.mu.Unlock() }
-func (m *counts) Closed(c notify.Close) { m.mu.Lock(); m.closed[c.Code]++; m.mu.Unlock() }
-func (m *counts) Delivered(n int)       { m.mu.Lock(); m.delivered += n; m.mu.Unlock() }
+func (m *counts) Opened(string) { m.mu.Lock(); m.opened++; m.mu.Unlock() }
+func (m *counts) Closed(_ string, c notify.Close) {
+	m.mu.Lock()
+	m.closed[c.Code]++
+	m.mu.Unlock()
+}
+func (m *counts) Delivered(n int)         { m.mu.Lock(); m.delivered += n; m.mu.Unlock() }
+func (m *counts) Delayed(d time.Duration) { m.mu.Lock(); m.delays = append(m.delays, d); m.mu.Unlock() }
+
 func (m *counts) Dropped(n int, why string) {
 	m.mu.Lock()
 	m.dropped[why] += n

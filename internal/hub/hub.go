@@ -116,6 +116,7 @@ type shard struct {
 	members    map[notify.UserID]*memberTopics // of users with connections; nil: none
 	recount    recount
 	wheel      wheel
+	writes     uint32    // batches taken by writers
 	queueTaken sync.Cond // on mu: a long queue was taken, or its connection is blocked
 }
 
@@ -168,7 +169,7 @@ func (h *Hub) Register(c *Conn) error {
 	}
 	h.tasks.Add(1)
 	h.count.Add(1)
-	h.opts.Metrics.Opened()
+	h.opts.Metrics.Opened(c.transport.Name())
 	s.users[user] = append(s.users[user], c)
 	s.subscribeLocked(c)
 	c.phase = joining
@@ -198,11 +199,16 @@ func (h *Hub) Count() int { return int(h.count.Load()) }
 // Metrics counts what happens to connections. Its methods are called with locks held:
 // they must neither wait nor call the hub.
 type Metrics interface {
-	Opened()
-	Closed(why notify.Close)
+	Opened(transport string)
+	Closed(transport string, why notify.Close)
 	Delivered(events int)              // written to the transport
+	Delayed(by time.Duration)          // from the entry of a notification until it was written; of one write in sampleEvery
 	Dropped(events int, reason string) // queued but never written; the reason of the close, or DropJoining
 }
+
+// sampleEvery is the number of writes in a shard of which one is measured for Delayed: the
+// clock is read for that.
+const sampleEvery = 16
 
 // DropJoining is the reason for dropping ephemeral events that came while a connection
 // was joining and were more than are held for it.
@@ -210,7 +216,8 @@ const DropJoining = "joining"
 
 type noMetrics struct{}
 
-func (noMetrics) Opened()             {}
-func (noMetrics) Closed(notify.Close) {}
-func (noMetrics) Delivered(int)       {}
-func (noMetrics) Dropped(int, string) {}
+func (noMetrics) Opened(string)               {}
+func (noMetrics) Closed(string, notify.Close) {}
+func (noMetrics) Delivered(int)               {}
+func (noMetrics) Delayed(time.Duration)       {}
+func (noMetrics) Dropped(int, string)         {}

@@ -1,5 +1,7 @@
 package hub
 
+import "time"
+
 // queue holds the events that are queued for a connection. Most connections have one at
 // a time, which needs no batch: otherwise a broadcast that is queued faster than it is
 // written would need one for each connection.
@@ -49,6 +51,7 @@ func (q *queue) takeAll(h *Hub, t Transport) *batch {
 type batch struct {
 	events []*Event
 	bytes  int
+	since  time.Time // see written; set when a writer takes the batch
 }
 
 func (b *batch) add(e *Event, size int) {
@@ -67,7 +70,7 @@ func (h *Hub) newBatch() *batch {
 
 func (h *Hub) freeBatch(b *batch) {
 	clear(b.events)
-	b.events, b.bytes = b.events[:0], 0
+	b.events, b.bytes, b.since = b.events[:0], 0, time.Time{}
 	h.batches.Put(b)
 }
 

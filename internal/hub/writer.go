@@ -123,9 +123,9 @@ func (c *Conn) writeSome() {
 // transports that cannot write without waiting.
 const slowAfter = 20 * time.Millisecond
 
-// writeRest waits until the network has accepted the rest of a write, which has notifications
-// that want receipts, and continues to write.
-func (c *Conn) writeRest(receipts []*notify.Notification) {
+// writeRest waits until the network has accepted the rest of a write, notes that, and continues
+// to write.
+func (c *Conn) writeRest(rest written) {
 	var flushed bool
 	if c.transport.Nonblocking() {
 		flushed = c.flush()
@@ -133,7 +133,7 @@ func (c *Conn) writeRest(receipts []*notify.Notification) {
 		flushed = c.flushTimed()
 	}
 	if flushed {
-		c.noteWritten(receipts)
+		c.noteWritten(rest)
 	}
 	c.setBlocked(false)
 	c.write()
@@ -181,10 +181,10 @@ func (c *Conn) writeOnce() (done bool) {
 	b, ping, why := c.nextStep()
 	var complete bool // everything was written
 	var err error
-	var receipts []*notify.Notification
+	var all written
 	switch {
 	case b != nil:
-		receipts = c.wantingReceipts(b.events)
+		all = written{c.wantingReceipts(b.events), b.since}
 		if complete, err = c.transport.Write(b.events, false); err == nil {
 			h.opts.Metrics.Delivered(len(b.events))
 		}
@@ -203,10 +203,10 @@ func (c *Conn) writeOnce() (done bool) {
 		c.endLost(err)
 	case !complete:
 		c.setBlocked(c.transport.Nonblocking())
-		go c.writeRest(receipts)
+		go c.writeRest(all)
 		return true
 	}
-	c.noteWritten(receipts)
+	c.noteWritten(all)
 	return false
 }
 
@@ -237,6 +237,7 @@ func (c *Conn) nextStep() (b *batch, ping bool, why *notify.Close) {
 			defer c.shard.queueTaken.Broadcast()
 		}
 		b = c.queue.takeAll(c.shard.hub, c.transport)
+		b.since = c.shard.sampleLocked(b)
 		c.flight, c.flightBytes = int32(len(b.events)), int32(b.bytes) //nolint:gosec // a queue, which is bounded
 		return b, false, nil
 	case c.phase == ended:

@@ -26,11 +26,13 @@ type Call struct {
 // the kinds ErrScope, ErrInvalid, ErrLimit, ErrInProgress, ErrKeyReused,
 // ErrUnavailable and ErrOutcomeUnknown.
 func (s *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
+	start := time.Now()
 	e, r, done := s.prepare(ctx, by, call, noIndex, &d)
 	if !done {
 		v := s.opts.Journal.Append(ctx, e)[0]
 		r = Result{v.Receipt, v.Err}
 		s.releaseKey(e.Key)
+		s.stored(start, r.Err == nil)
 	}
 	s.published(&d, r)
 	return r.Receipt, r.Err
@@ -46,6 +48,7 @@ type Result struct {
 // of each. Item i has the idempotency key (key, i), so a retry publishes only the items
 // that failed.
 func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Call, items []wire.BatchItem) []Result {
+	start := time.Now()
 	results := make([]Result, len(items))
 	entries := make([]notify.Entry, 0, len(items))
 	keys := make([]notify.Key, 0, len(items)) // of the entries
@@ -61,10 +64,13 @@ func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Ca
 		}
 	}
 	if len(entries) > 0 {
+		accepted := false
 		for k, v := range s.opts.Journal.Append(ctx, entries...) {
 			results[indexes[k]] = Result{v.Receipt, v.Err}
 			s.releaseKey(keys[k])
+			accepted = accepted || v.Err == nil
 		}
+		s.stored(start, accepted)
 	}
 	for i := range results {
 		s.published(&items[i].Draft, results[i])
@@ -196,6 +202,13 @@ func (s *Service) releaseKey(k notify.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.inProgress, k.Name)
+}
+
+// stored notes how long a publish took that began at start, unless all of it was refused.
+func (s *Service) stored(start time.Time, accepted bool) {
+	if accepted {
+		s.opts.Metrics.Stored(time.Since(start))
+	}
 }
 
 // published counts the result of d, and has it released in time if it is deferred.

@@ -31,6 +31,7 @@ type joining struct {
 	user    notify.UserID
 	name    string // of the principal
 	pages   int    // read so far
+	sent    int    // notifications in pages that were read
 
 	upTo notify.Sequence // the last durable sequence when the first page was read
 	at   notify.Sequence // everything up to it was written
@@ -63,7 +64,21 @@ func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
 	if !ok {
 		return false
 	}
-	return s.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...)
+	if !s.opts.Hub.GoLive(c, page.End, append(j.greeting(cursor, reset, page), live)...) {
+		return false
+	}
+	j.count(cursor, reset)
+	return true
+}
+
+// count counts what a connection was sent before it went live.
+func (j *joining) count(cursor string, reset hub.ResetReason) {
+	if cursor != "" {
+		j.service.opts.Metrics.Replayed(j.sent)
+	}
+	if reset != "" {
+		j.service.opts.Metrics.Reset(string(reset))
+	}
 }
 
 func (s *Service) joining(c *hub.Conn) *joining {
@@ -103,7 +118,8 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 	if err := s.loadMembers(c); err != nil {
 		return err
 	}
-	if err := j.welcome(ctx, cursor); err != nil {
+	reset, err := j.welcome(ctx, cursor)
+	if err != nil {
 		return err
 	}
 	welcomed()
@@ -118,6 +134,7 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 			return fmt.Errorf("%w: counting notifications failed", hub.ErrEnded)
 		}
 		if s.opts.Hub.GoLive(c, j.at, live) {
+			j.count(cursor, reset)
 			return nil
 		}
 	}
@@ -137,27 +154,26 @@ func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool
 
 // welcome decides where the connection starts, and writes welcome, reset and the first
 // page from there.
-func (j *joining) welcome(ctx context.Context, cursor string) error {
+func (j *joining) welcome(ctx context.Context, cursor string) (reset hub.ResetReason, err error) {
 	if err := j.service.reach(ctx, cursor); err != nil {
-		return err
+		return "", err
 	}
 	release, err := j.acquirePage(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer release()
-	var reset hub.ResetReason
 	var page store.Page
 	err = j.read(ctx, func() (err error) {
 		reset, page, err = j.begin(cursor)
 		return err
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	first := j.greeting(cursor, reset, page)
 	j.at = page.End
-	return j.conn.Write(first...)
+	return reset, j.conn.Write(first...)
 }
 
 // greeting returns welcome, reset if it is due, and the first page.
@@ -166,6 +182,7 @@ func (j *joining) greeting(cursor string, reset hub.ResetReason, page store.Page
 	if reset != "" {
 		first = append(first, &hub.Event{Sequence: j.at, Content: hub.Reset{Reason: reset}, Unshared: true})
 	}
+	j.sent += len(page.Notifications)
 	return append(first, eventsOf(page)...)
 }
 
@@ -259,7 +276,7 @@ func (j *joining) writePage(ctx context.Context, upTo notify.Sequence) error {
 		j.conn.End(notify.CloseSlow)
 		return fmt.Errorf("%w: retention has removed notifications after %d, which were not sent yet", hub.ErrEnded, j.at)
 	}
-	j.at = page.End
+	j.at, j.sent = page.End, j.sent+len(page.Notifications)
 	j.charge()
 	events := eventsOf(page)
 	if len(events) == 0 {

@@ -125,6 +125,9 @@ type noMetrics struct{}
 
 func (noMetrics) Committed(int, float64)            {}
 func (noMetrics) Published(notify.Audience, string) {}
+func (noMetrics) Stored(time.Duration)              {}
+func (noMetrics) Replayed(int)                      {}
+func (noMetrics) Reset(string)                      {}
 
 // backend may publish to anyone.
 func backend() notify.Principal {

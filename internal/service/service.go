@@ -66,11 +66,20 @@ type Issuers interface {
 	OnlyIssuer() *notify.Issuer
 }
 
-// Metrics counts publishes.
+// Metrics counts publishes, and connections that join.
 type Metrics interface {
 	// Published counts one requested notification. The outcome is "stored",
 	// "deferred", "ephemeral", "duplicate" or "refused".
 	Published(audience notify.Audience, outcome string)
+
+	// Stored is called with the time that it took until a publish, or a batch of which at
+	// least one item was accepted, was durable.
+	Stored(took time.Duration)
+
+	// Replayed is called with the number of notifications that a connection with a cursor
+	// was sent before it was live, and Reset if its cursor could not be honoured.
+	Replayed(notifications int)
+	Reset(reason string)
 }
 
 // Options are the parts that a Service works with, and its limits.

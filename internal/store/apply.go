@@ -108,7 +108,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 	if err == nil {
 		s.snapshots.applied.Store(uint64(tx.state.last)) // before the commit makes the entries visible to readers
 		s.snapshots.truncated.Store(uint64(tx.state.truncated))
-		err = tx.batch.Commit(durability)
+		err = s.commitBatch(tx.batch, durability)
 	}
 	if err != nil {
 		s.histories = histories{}
@@ -148,6 +148,15 @@ func nextBatchBytes(n int) int {
 		return 0
 	}
 	return min(n+n/8, maxBatchBytes)
+}
+
+func (s *Store) commitBatch(b *pebble.Batch, durability *pebble.WriteOptions) error {
+	start := time.Now()
+	err := b.Commit(durability)
+	if err == nil && durability.Sync {
+		s.metrics.Synced(time.Since(start))
+	}
+	return err
 }
 
 // txn is a transaction: the entries that one Apply applies. They write to one batch and

@@ -1,5 +1,18 @@
 package store
 
+import "time"
+
+// Metrics receives what the store measures.
+type Metrics interface {
+	// Synced is called with the time that writing a transaction to the log and syncing it
+	// took. Transactions of a replicated store are not synced.
+	Synced(took time.Duration)
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Synced(time.Duration) {}
+
 // Stats are figures of Pebble.
 type Stats struct {
 	DiskBytes         uint64

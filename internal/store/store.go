@@ -57,6 +57,8 @@ type Options struct {
 	// may have belonged to.
 	Replicated bool
 
+	Metrics Metrics // nil: none
+
 	// FS replaces the disk in tests; nil is the disk.
 	FS vfs.FS
 }
@@ -70,6 +72,7 @@ type Store struct {
 	lock *pebble.Lock
 	log  *slog.Logger
 
+	metrics     Metrics
 	generations func(...notify.Generation) // see Options
 
 	lost uint64 // number of entries that were durable once and are missing
@@ -107,7 +110,10 @@ var ErrInUse = errors.New("another process is using the data directory")
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		maxMarkChanges: maxMarkChanges, walkBudget: walkBudget,
-		fs: o.FS, dir: dir, log: o.Logger, generations: o.Generations, replicated: o.Replicated,
+		fs: o.FS, dir: dir, log: o.Logger, metrics: o.Metrics, generations: o.Generations, replicated: o.Replicated,
+	}
+	if s.metrics == nil {
+		s.metrics = noMetrics{}
 	}
 	if s.generations == nil {
 		s.generations = func(...notify.Generation) {}
@@ -365,24 +371,6 @@ func (s *Store) Err() error {
 		return *err
 	}
 	return s.Corrupt()
-}
-
-// Free returns the free bytes of the disk.
-func (s *Store) Free() (uint64, error) {
-	usage, err := s.fs.GetDiskUsage(s.dir)
-	if err != nil {
-		return 0, fmt.Errorf("free space of %s: %w", s.dir, err)
-	}
-	return usage.AvailBytes, nil
-}
-
-// DiskSize returns the size of the disk in bytes.
-func (s *Store) DiskSize() (uint64, error) {
-	usage, err := s.fs.GetDiskUsage(s.dir)
-	if err != nil {
-		return 0, fmt.Errorf("size of the disk of %s: %w", s.dir, err)
-	}
-	return usage.TotalBytes, nil
 }
 
 // get returns a copy of the value of key, nil if there is none.

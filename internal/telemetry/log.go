@@ -62,13 +62,7 @@ func (l *Log) Flush() {
 // Samples returns the log's own metrics.
 func (l *Log) Samples() []Sample {
 	return []Sample{
-		{
-			Name: "bellhop_log_lines_dropped_total", Help: "Log lines dropped because the log was not read or could not be written.",
-			Value: float64(l.out.Dropped()), Counter: true,
-		},
-		{
-			Name: "bellhop_log_lines_repeated_total", Help: "Log lines counted instead of written because an equal line was written in the last 10 seconds.",
-			Value: float64(l.counts.repeated()), Counter: true,
-		},
+		{Name: "bellhop_log_lines_dropped_total", Value: float64(l.out.Dropped())},
+		{Name: "bellhop_log_lines_repeated_total", Value: float64(l.counts.repeated())},
 	}
 }

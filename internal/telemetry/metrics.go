@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,93 +20,138 @@ import (
 // Metrics has the counters of the service. Its methods may be called concurrently and do not
 // block.
 type Metrics struct {
-	registry *prometheus.Registry
+	registry  *prometheus.Registry
+	catalogue catalogue
 
-	hub        *hubMetrics
-	requests   *prometheus.CounterVec
-	latency    *prometheus.HistogramVec
-	publishes  *prometheus.CounterVec
-	commands   *prometheus.CounterVec
-	groupSize  prometheus.Histogram
-	commitTime prometheus.Histogram
+	hub     hubMetrics
+	service serviceMetrics
+
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+	commands *prometheus.CounterVec
+	refusals *prometheus.CounterVec
+
+	groupSize  prometheus.Observer
+	commitTime prometheus.Observer
+	syncTime   prometheus.Observer
 }
 
 // hubMetrics are the metrics of the hub.
 type hubMetrics struct {
-	open       prometheus.Gauge
-	opened     prometheus.Counter
+	open       *prometheus.GaugeVec
+	opened     *prometheus.CounterVec
 	closed     *prometheus.CounterVec
 	deliveries prometheus.Counter
+	delay      prometheus.Observer
 	drops      *prometheus.CounterVec
+}
+
+// serviceMetrics are the metrics of publishes and of connections that join.
+type serviceMetrics struct {
+	publishes   *prometheus.CounterVec
+	publishTime prometheus.Observer
+	replays     prometheus.Observer
+	resets      *prometheus.CounterVec
 }
 
 // New returns metrics of a service that has just started.
 func New(b Build) *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		hub: &hubMetrics{
-			open:       gauge("bellhop_connections", "Open connections."),
-			opened:     counter("bellhop_connections_opened_total", "Connections opened since the start."),
-			closed:     counterVec("bellhop_connections_closed_total", "Connections closed, by close code and reason.", "code", "reason"),
-			deliveries: counter("bellhop_deliveries_total", "Frames written to connections."),
-			drops:      counterVec("bellhop_drops_total", "Frames queued but not written because the connection was closed, by close reason.", "reason"),
-		},
-		requests:  counterVec("bellhop_http_requests_total", "HTTP requests answered, by route and status.", "route", "status"),
-		publishes: counterVec("bellhop_publishes_total", "Notifications published, by audience and outcome.", "audience", "outcome"),
-		commands:  counterVec("bellhop_commands_total", "Commands on WebSockets answered, by name and status.", "command", "status"),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "bellhop_http_request_duration_seconds", Help: "Time from an HTTP request to its answer, by route.",
-			Buckets: prometheus.ExponentialBuckets(0.000_25, 2, 16), // to 8 s
-		}, []string{"route"}),
-		groupSize: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "bellhop_journal_group_entries", Help: "Journal entries committed together.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 13), // to 4,096
-		}),
-		commitTime: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "bellhop_journal_commit_duration_seconds", Help: "Time to apply and sync a group of journal entries.",
-			Buckets: prometheus.ExponentialBuckets(0.000_1, 2, 16), // to 3 s
-		}),
-	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "bellhop_build_info", Help: "Version of the running program; always 1.",
-		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "go_version": b.Go},
-	})
-	build.Set(1)
+	m := &Metrics{registry: prometheus.NewRegistry(), catalogue: newCatalogue()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		build,
-		m.hub.open, m.hub.opened, m.hub.closed, m.hub.deliveries, m.hub.drops,
-		m.requests, m.latency, m.publishes, m.commands, m.groupSize, m.commitTime,
 	)
+	m.gauge("bellhop_build_info").WithLabelValues(b.Version, b.Revision, b.Go).Set(1)
+	m.hub = hubMetrics{
+		open:       m.gauge("bellhop_connections"),
+		opened:     m.counter("bellhop_connections_opened_total"),
+		closed:     m.counter("bellhop_connections_closed_total"),
+		deliveries: m.counter("bellhop_deliveries_total").WithLabelValues(),
+		delay:      m.histogram("bellhop_delivery_duration_seconds").WithLabelValues(),
+		drops:      m.counter("bellhop_drops_total"),
+	}
+	m.service = serviceMetrics{
+		publishes:   m.counter("bellhop_publishes_total"),
+		publishTime: m.histogram("bellhop_publish_duration_seconds").WithLabelValues(),
+		replays:     m.histogram("bellhop_replay_notifications").WithLabelValues(),
+		resets:      m.counter("bellhop_resets_total"),
+	}
+	m.requests = m.counter("bellhop_http_requests_total")
+	m.latency = m.histogram("bellhop_http_request_duration_seconds")
+	m.commands = m.counter("bellhop_commands_total")
+	m.refusals = m.counter("bellhop_refusals_total")
+	m.groupSize = m.histogram("bellhop_journal_group_entries").WithLabelValues()
+	m.commitTime = m.histogram("bellhop_journal_commit_duration_seconds").WithLabelValues()
+	m.syncTime = m.histogram("bellhop_store_sync_duration_seconds").WithLabelValues()
+	m.showZeros()
 	return m
 }
 
-// Handler serves the metrics to Prometheus.
+// showZeros makes the series of labels whose values are known appear before they are counted:
+// rate() does not see the first increment of a new series.
+func (m *Metrics) showZeros() {
+	for _, transport := range []string{"websocket", "events"} {
+		m.hub.open.WithLabelValues(transport)
+		m.hub.opened.WithLabelValues(transport)
+	}
+	for _, a := range []notify.Audience{notify.AudienceUser, notify.AudienceTopic, notify.AudienceAll} {
+		for _, outcome := range []string{"stored", "deferred", "ephemeral", "duplicate", "refused"} {
+			m.service.publishes.WithLabelValues(string(a), outcome)
+		}
+	}
+	for _, reason := range []string{"unknown", "truncated"} {
+		m.service.resets.WithLabelValues(reason)
+	}
+	m.hub.drops.WithLabelValues(notify.CloseSlow.Reason)
+	m.hub.drops.WithLabelValues(notify.CloseOverloaded.Reason)
+}
+
+func (m *Metrics) gauge(name string) *prometheus.GaugeVec {
+	v := m.catalogue.gauge(name)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) counter(name string) *prometheus.CounterVec {
+	v := m.catalogue.counter(name)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) histogram(name string) *prometheus.HistogramVec {
+	v := m.catalogue.histogram(name)
+	m.registry.MustRegister(v)
+	return v
+}
+
+// Handler serves the metrics to Prometheus, in OpenMetrics to those who ask for it.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
 // Opened counts a connection that was opened.
-func (m *Metrics) Opened() {
-	m.hub.open.Inc()
-	m.hub.opened.Inc()
+func (m *Metrics) Opened(transport string) {
+	m.hub.open.WithLabelValues(transport).Inc()
+	m.hub.opened.WithLabelValues(transport).Inc()
 }
 
 // Closed counts a connection that was closed.
-func (m *Metrics) Closed(why notify.Close) {
+func (m *Metrics) Closed(transport string, why notify.Close) {
 	reason, _, _ := strings.Cut(why.Reason, " ") // a restart has the drain window after its reason
-	m.hub.open.Dec()
+	m.hub.open.WithLabelValues(transport).Dec()
 	m.hub.closed.WithLabelValues(strconv.Itoa(why.Code), reason).Inc()
 }
 
-// Delivered counts frames that were written to a connection.
-func (m *Metrics) Delivered(frames int) { m.hub.deliveries.Add(float64(frames)) }
+// Delivered counts events that were written to a connection.
+func (m *Metrics) Delivered(events int) { m.hub.deliveries.Add(float64(events)) }
 
-// Dropped counts frames that were queued for a connection and never written.
-func (m *Metrics) Dropped(frames int, reason string) {
+// Delayed notes how long after its entry a notification was written to a connection.
+func (m *Metrics) Delayed(by time.Duration) { m.hub.delay.Observe(max(0, by.Seconds())) }
+
+// Dropped counts events that were queued for a connection and never written.
+func (m *Metrics) Dropped(events int, reason string) {
 	reason, _, _ = strings.Cut(reason, " ")
-	m.hub.drops.WithLabelValues(reason).Add(float64(frames))
+	m.hub.drops.WithLabelValues(reason).Add(float64(events))
 }
 
 // Committed counts a group of entries that became durable.
@@ -114,14 +160,31 @@ func (m *Metrics) Committed(entries int, seconds float64) {
 	m.commitTime.Observe(seconds)
 }
 
+// Synced notes how long writing and syncing a group of entries took.
+func (m *Metrics) Synced(took time.Duration) { m.syncTime.Observe(took.Seconds()) }
+
 // Published counts a published notification and its outcome.
 func (m *Metrics) Published(audience notify.Audience, outcome string) {
-	m.publishes.WithLabelValues(string(audience), outcome).Inc()
+	m.service.publishes.WithLabelValues(string(audience), outcome).Inc()
 }
+
+// Stored notes how long after a publish its entries were durable.
+func (m *Metrics) Stored(took time.Duration) { m.service.publishTime.Observe(took.Seconds()) }
+
+// Replayed counts the notifications that a connection with a cursor was sent.
+func (m *Metrics) Replayed(notifications int) { m.service.replays.Observe(float64(notifications)) }
+
+// Reset counts a connection whose cursor could not be honoured.
+func (m *Metrics) Reset(reason string) { m.service.resets.WithLabelValues(reason).Inc() }
 
 // Answered counts a command on a WebSocket and the status of its answer.
 func (m *Metrics) Answered(command string, status int) {
 	m.commands.WithLabelValues(command, strconv.Itoa(status)).Inc()
+}
+
+// Refused counts a refusal by the name of its problem, and of the limit that was exceeded.
+func (m *Metrics) Refused(problem, limit string) {
+	m.refusals.WithLabelValues(problem, limit).Inc()
 }
 
 // RequestDone counts an HTTP request. The route is the pattern of the path, never the
@@ -129,16 +192,4 @@ func (m *Metrics) Answered(command string, status int) {
 func (m *Metrics) RequestDone(route string, status int, seconds float64) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 	m.latency.WithLabelValues(route).Observe(seconds)
-}
-
-func gauge(name, help string) prometheus.Gauge {
-	return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-}
-
-func counter(name, help string) prometheus.Counter {
-	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-}
-
-func counterVec(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }

@@ -82,7 +82,9 @@ type Source[T any] struct {
 type Status struct {
 	Attempted time.Time // the last load; zero: none yet
 	Loaded    time.Time // the last load that succeeded; zero: none yet
+	Changed   time.Time // the last load that returned a new value; zero: none yet
 	Failures  uint64    // loads that failed
+	Reloads   uint64    // loads that returned a new value, without the first
 	Err       error     // of the last load
 }
 
@@ -232,7 +234,10 @@ func (s *Source[T]) load(ctx context.Context) (T, error) {
 	case errors.Is(err, ErrUnchanged):
 		s.status.Loaded, s.status.Err = s.status.Attempted, nil
 	case err == nil:
-		s.status.Loaded = s.status.Attempted
+		if !s.status.Changed.IsZero() {
+			s.status.Reloads++
+		}
+		s.status.Loaded, s.status.Changed = s.status.Attempted, s.status.Attempted
 	default:
 		s.status.Failures++
 	}

@@ -81,9 +81,11 @@ export class Service {
   }
 
   /** Returns the value of a metric, named with its labels as in the output; 0 if it is absent. */
+  /** The sum of a metric over its labels. */
   async metric(name) {
     const lines = (await (await fetch(this.#metrics)).text()).split("\n");
-    return Number(lines.find((line) => line.startsWith(`${name} `))?.split(" ").at(-1) ?? 0);
+    const own = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+    return own.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 
   connections = () => this.metric("bellhop_connections");

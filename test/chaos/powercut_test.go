@@ -151,6 +151,9 @@ type noMetrics struct{}
 
 func (noMetrics) Committed(int, float64)            {}
 func (noMetrics) Published(notify.Audience, string) {}
+func (noMetrics) Stored(time.Duration)              {}
+func (noMetrics) Replayed(int)                      {}
+func (noMetrics) Reset(string)                      {}
 
 func backend() notify.Principal {
 	return notify.Principal{Name: "backend", Scopes: []notify.Scope{notify.ScopeBroadcast}}

@@ -91,6 +91,6 @@ func (p *process) waitForConnections(n int) {
 	p.t.Helper()
 	require.Eventually(p.t, func() bool {
 		resp, err := http.Get(p.admin + "/metrics")
-		return metric(p.t, read(p.t, resp, err).body, "bellhop_connections") <= float64(n)
+		return metric(p.t, read(p.t, resp, err).body, `bellhop_connections{transport="websocket"}`) <= float64(n)
 	}, 2*timeout, 20*time.Millisecond)
 }

@@ -331,37 +331,3 @@ func TestPathsUnderABasePath(t *testing.T) {
 	s.publish("x", "ada")
 	s.connect("ada", "earliest").expect("x", "live")
 }
-
-func TestMetrics(t *testing.T) {
-	s := start(t)
-	s.onOneNode() // each node has metrics of its own
-	c := s.live("Rumpelstilzchen")
-	s.publish("one", "Rumpelstilzchen")
-	c.expect("one")
-	c.drop()
-	require.Eventually(t, func() bool { return strings.Contains(s.metrics(), "bellhop_connections 0") }, timeout, timeout/1000)
-	require.Contains(t, s.metrics(), "\nbellhop_queued_bytes 0\n")
-	m := s.metrics()
-	for _, name := range []string{
-		`bellhop_publishes_total{audience="user",outcome="stored"} 1`,
-		"bellhop_deliveries_total ", "bellhop_connections_closed_total{", "bellhop_journal_group_entries_count",
-		"bellhop_journal_commit_duration_seconds_count", "bellhop_store_disk_bytes",
-	} {
-		assert.Contains(t, m, name)
-	}
-	assert.NotContains(t, m, "Rumpel", "metrics have no user names as labels")
-	for path, want := range map[string]int{"/metrics": 421, "/debug/pprof/heap": 421} {
-		r, err := http.NewRequest(http.MethodGet, "http://"+s.admin+path, nil)
-		require.NoError(t, err)
-		r.Host = "rebound.example"
-		resp, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		assert.Equal(t, want, resp.StatusCode, path)
-		require.NoError(t, resp.Body.Close())
-	}
-	resp, err := http.Get("http://" + s.admin + "/debug/pprof/")
-	require.NoError(t, err)
-	assert.Equal(t, 404, resp.StatusCode, "profiles are disabled by default")
-	require.NoError(t, resp.Body.Close())
-	assert.Equal(t, 404, s.do(http.MethodGet, "/metrics", "").StatusCode, "the public listener serves no metrics")
-}

@@ -22,7 +22,6 @@ var libraryMethods = []string{
 // notUsedYet are exports whose users do not exist yet: a second node, which starts from a
 // checkpoint of the store.
 var notUsedYet = []name{
-	{"internal/journal", "Ahead"},
 	{"internal/peers", "Heard"},
 }
 

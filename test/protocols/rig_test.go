@@ -42,6 +42,9 @@ type noMetrics struct{}
 
 func (noMetrics) Committed(int, float64)            {}
 func (noMetrics) Published(notify.Audience, string) {}
+func (noMetrics) Stored(time.Duration)              {}
+func (noMetrics) Replayed(int)                      {}
+func (noMetrics) Reset(string)                      {}
 
 func start(t *testing.T, change ...func(*ws.Options)) *rig {
 	t.Helper()

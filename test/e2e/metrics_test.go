@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require")
+
+func TestMetrics(t *testing.T) {
+	s := start(t)
+	s.onOneNode() // each node has metrics of its own
+	c := s.live("Rumpelstilzchen")
+	s.publish("one", "Rumpelstilzchen")
+	c.expect("one")
+	c.drop()
+	require.Eventually(t, func() bool { return strings.Contains(s.metrics(), `bellhop_connections{transport="websocket"} 0`) }, timeout, timeout/1000)
+	require.Contains(t, s.metrics(), "\nbellhop_queued_bytes 0\n")
+	m := s.metrics()
+	for _, name := range []string{
+		`bellhop_publishes_total{audience="user",outcome="stored"} 1`,
+		"bellhop_deliveries_total ", "bellhop_connections_closed_total{", "bellhop_journal_group_entries_count",
+		"bellhop_journal_commit_duration_seconds_count", "bellhop_store_disk_bytes",
+	} {
+		assert.Contains(t, m, name)
+	}
+	assert.NotContains(t, m, "Rumpel", "metrics have no user names as labels")
+	for path, want := range map[string]int{"/metrics": 421, "/debug/pprof/heap": 421} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+s.admin+path, nil)
+		require.NoError(t, err)
+		r.Host = "rebound.example"
+		resp, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		assert.Equal(t, want, resp.StatusCode, path)
+		require.NoError(t, resp.Body.Close())
+	}
+	resp, err := http.Get("http://" + s.admin + "/debug/pprof/")
+	require.NoError(t, err)
+	assert.Equal(t, 404, resp.StatusCode, "profiles are disabled by default")
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, 404, s.do(http.MethodGet, "/metrics", "").StatusCode, "the public listener serves no metrics")
+}
+
+// metric returns the value of a series, 0 if there is none.
+func (s *service) metric(series string) (value float64) {
+	s.t.Helper()
+	_, rest, found := strings.Cut(s.metrics(), "\n"+series+" ")
+	if found {
+		_, err := fmt.Sscan(rest, &value)
+		require.NoError(s.t, err)
+	}
+	return value
+}
+
+func TestMetricsCountWhatHappens(t *testing.T) {
+	s := startAlone(t)
+	eventually := func(series string, want float64) {
+		t.Helper()
+		require.Eventually(t, func() bool { return s.metric(series) == want }, timeout, timeout/1000, "%s is %v", series, s.metric(series))
+	}
+	c := s.live("ada")
+	s.publish("one", "ada")
+	c.expect("one")
+	eventually(`bellhop_connections{transport="websocket"}`, 1)
+	eventually("bellhop_publish_duration_seconds_count", 1)
+	eventually("bellhop_delivery_duration_seconds_count", 1)
+	assert.NotZero(t, s.metric("bellhop_store_sync_duration_seconds_count"))
+	assert.Zero(t, s.metric("bellhop_replay_notifications_count"), "it came without a cursor")
+
+	at := c.cursor
+	c.drop()
+	s.publish("two", "ada")
+	s.publish("three", "ada")
+	s.connect("ada", at).expect("two", "three", "live")
+	eventually("bellhop_replay_notifications_sum", 2)
+	eventually("bellhop_replay_notifications_count", 1)
+	eventually("bellhop_delivery_duration_seconds_count", 1)
+	c = s.connect("ada", "made-up")
+	c.expect("reset", "one", "two", "three", "live")
+	eventually(`bellhop_resets_total{reason="unknown"}`, 1)
+	eventually("bellhop_replay_notifications_sum", 5)
+
+	s.listen("", token(t, "ada"))
+	eventually(`bellhop_connections{transport="events"}`, 1)
+
+	assert.EqualValues(t, 1, s.metric("bellhop_ready"))
+	for _, name := range []string{"bellhop_disk_free_bytes", "bellhop_disk_size_bytes", "bellhop_disk_reserve_bytes", "bellhop_connections_limit", "bellhop_queued_bytes_limit"} {
+		assert.NotZero(t, s.metric(name), name)
+	}
+}
