@@ -229,6 +229,7 @@ func (s *node) openTransports() {
 		Hub:         s.hub,
 		CheckOrigin: s.checkOrigin,
 		Commands:    s.cfg.Commands,
+		Metrics:     s.metrics,
 		Logger:      s.logger,
 	})
 	s.streams = sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})

@@ -58,11 +58,20 @@ func DoneInPart(ctx context.Context, logger *slog.Logger, l Line, err error) {
 	logger.LogAttrs(ctx, slog.LevelError, "action carried out in part", append(l.attrs(outcomePartly), slog.Any("reason", err))...)
 }
 
+// Metrics counts refusals.
+type Metrics interface {
+	// Refused is called with the name of the problem, and with that of the rate if it is a
+	// limit. Both are from fixed sets.
+	Refused(problem, limit string)
+}
+
 // Refused logs that a request was refused with the problem of err, or has failed, and the
 // reason: the detail that the caller receives, and the reason that it does not. An action of
-// an operator that failed may have been carried out, or may still be.
-func Refused(ctx context.Context, logger *slog.Logger, l Line, err error) {
+// an operator that failed may have been carried out, or may still be. The refusal is counted
+// whether or not the level of the log has the line; metrics may be nil.
+func Refused(ctx context.Context, logger *slog.Logger, metrics Metrics, l Line, err error) {
 	details := problem.Of(err)
+	count(metrics, &details, err)
 	failed := details.Status == http.StatusInternalServerError
 	outcome := outcomeRefused
 	switch {
@@ -81,6 +90,17 @@ func Refused(ctx context.Context, logger *slog.Logger, l Line, err error) {
 		level = slog.LevelWarn
 	}
 	logger.LogAttrs(ctx, level, "request refused", append(attrs, slog.String("reason", reasonOf(err)))...)
+}
+
+func count(metrics Metrics, details *problem.Details, err error) {
+	if metrics == nil {
+		return
+	}
+	limit := ""
+	if e, ok := errors.AsType[*notify.Error](err); ok && details.Status == http.StatusTooManyRequests {
+		limit = e.Rate.Name
+	}
+	metrics.Refused(details.Name(), limit)
 }
 
 func (l *Line) attrs(outcome string) []slog.Attr {

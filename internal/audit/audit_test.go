@@ -22,7 +22,7 @@ var ops = notify.Principal{User: "ada", Name: "user:ada", Issuer: &notify.Issuer
 func refused(t *testing.T, l audit.Line, err error) string {
 	t.Helper()
 	var b bytes.Buffer
-	audit.Refused(t.Context(), slog.New(slog.NewTextHandler(&b, nil)), l, err)
+	audit.Refused(t.Context(), slog.New(slog.NewTextHandler(&b, nil)), nil, l, err)
 	return b.String()
 }
 
@@ -101,7 +101,7 @@ func FuzzNoTextOfACallerAddsALine(f *testing.F) {
 		l := audit.Line{Action: "recall", By: notify.Principal{Name: user}, Target: target}
 		err := notify.Invalid(notify.Fault{Pointer: "/" + text, Detail: text})
 		var b bytes.Buffer
-		audit.Refused(t.Context(), slog.New(slog.NewJSONHandler(&b, nil)), l, err)
+		audit.Refused(t.Context(), slog.New(slog.NewJSONHandler(&b, nil)), nil, l, err)
 		var line map[string]any
 		require.Equal(t, 1, strings.Count(b.String(), "\n"))
 		require.NoError(t, json.Unmarshal(b.Bytes(), &line))
@@ -109,7 +109,7 @@ func FuzzNoTextOfACallerAddsALine(f *testing.F) {
 		require.Equal(t, "refused", line["outcome"])
 		require.Less(t, b.Len(), 10_000)
 		b.Reset()
-		audit.Refused(t.Context(), slog.New(slog.NewTextHandler(&b, nil)), l, err)
+		audit.Refused(t.Context(), slog.New(slog.NewTextHandler(&b, nil)), nil, l, err)
 		require.Equal(t, 1, strings.Count(b.String(), "\n"))
 		require.Equal(t, b.Len()-1, strings.IndexFunc(b.String(), func(r rune) bool { return r < ' ' || r == 0x7f }))
 		require.True(t, utf8.Valid(b.Bytes()))

@@ -107,7 +107,7 @@ type api struct {
 func New(o Options) http.Handler {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
 	o.Depth = cmp.Or(o.Depth, strict.DefaultDepth)
-	a := &api{Options: o, reports: &reports{o.Logger, o.BasePath}}
+	a := &api{Options: o, reports: &reports{o.Logger, o.Metrics, o.BasePath}}
 	a.budgets.divide(o.BodyBytes)
 	e := newEcho(a.reports)
 	e.IPExtractor = clientAddress(o.TrustedProxies)

@@ -214,6 +214,8 @@ type observation struct {
 	status int
 }
 
+func (m *metrics) Refused(string, string) {}
+
 func (m *metrics) RequestDone(route string, status int, _ float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

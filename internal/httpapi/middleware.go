@@ -9,10 +9,14 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/bellhop/bellhop/internal/audit"
 )
 
-// Metrics counts requests.
+// Metrics counts requests, and those that were refused.
 type Metrics interface {
+	audit.Metrics
+
 	// RequestDone is called once for each request: of a WebSocket or an event stream
 	// when it is open, of any other request when it is answered. The route is a path of
 	// openapi.yaml or of a page, or "other".

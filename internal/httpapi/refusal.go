@@ -24,17 +24,18 @@ type response struct {
 	reports *reports
 }
 
-// reports writes the audit lines of a listener.
+// reports writes the audit lines of a listener, and counts refusals.
 type reports struct {
 	logger   *slog.Logger
-	basePath string // of the listener's paths
+	metrics  audit.Metrics // nil: refusals are not counted
+	basePath string        // of the listener's paths
 }
 
 func (r *reports) response(c echo.Context) response { return response{c.Response(), c, r} }
 
 // Refused receives the error with which problem.Respond answers.
 func (w response) Refused(err error) {
-	audit.Refused(w.c.Request().Context(), w.reports.logger, w.reports.line(w.c, err), err)
+	audit.Refused(w.c.Request().Context(), w.reports.logger, w.reports.metrics, w.reports.line(w.c, err), err)
 }
 
 // answerProblem answers the errors of all routes.
@@ -118,7 +119,7 @@ func aim(c echo.Context, target string) {
 func (a *api) refusedItem(c echo.Context, by notify.Principal, item int, err error) {
 	l := a.reports.line(c, &refusal{err, by})
 	l.IDs = append(l.IDs, slog.Int("item", item))
-	audit.Refused(c.Request().Context(), a.Logger, l, err)
+	audit.Refused(c.Request().Context(), a.Logger, a.Metrics, l, err)
 }
 
 // route returns the pattern that the request's path matched, without the base path.

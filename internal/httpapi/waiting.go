@@ -44,7 +44,7 @@ type waitingResponse struct {
 
 // Refused receives the error with which problem.Respond answers.
 func (w waitingResponse) Refused(err error) {
-	audit.Refused(w.r.Context(), w.logger, audit.Line{
+	audit.Refused(w.r.Context(), w.logger, nil, audit.Line{
 		Action: method(w.r) + " other",
 		IDs:    append(requestIDs(w.Header(), w.r), slog.String("address", clientAddress(nil)(w.r))),
 	}, err)

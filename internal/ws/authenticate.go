@@ -62,7 +62,7 @@ func (s *socket) logRefusal(slot *hub.Slot, err error) {
 	if a := slot.Address(); a.IsValid() {
 		l.IDs = []slog.Attr{slog.String("address", a.String())}
 	}
-	audit.Refused(context.Background(), s.handler.opts.Logger, l, err)
+	audit.Refused(context.Background(), s.handler.opts.Logger, s.handler.opts.Metrics, l, err)
 }
 
 var errNoFirstMessage = notify.Errorf(notify.ErrUnauthenticated, "the first message did not come in time")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
@@ -43,7 +44,8 @@ type Options struct {
 	UnauthenticatedPerAddress int           // of an address, or IPv6 /64; 0: 10
 	AuthenticationTimeout     time.Duration // from the handshake until the first message was handled; 0: 10 s
 
-	Logger *slog.Logger // nil: none
+	Metrics audit.Metrics // of refused connections; nil: none
+	Logger  *slog.Logger  // nil: none
 }
 
 func (o *Options) setDefaults() {

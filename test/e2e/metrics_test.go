@@ -7,7 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require")
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/config"
+)
 
 func TestMetrics(t *testing.T) {
 	s := start(t)
@@ -55,7 +58,7 @@ func (s *service) metric(series string) (value float64) {
 }
 
 func TestMetricsCountWhatHappens(t *testing.T) {
-	s := startAlone(t)
+	s := startAlone(t, func(c *config.Config) { c.Broadcasts = 1 })
 	eventually := func(series string, want float64) {
 		t.Helper()
 		require.Eventually(t, func() bool { return s.metric(series) == want }, timeout, timeout/1000, "%s is %v", series, s.metric(series))
@@ -84,6 +87,15 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 
 	s.listen("", token(t, "ada"))
 	eventually(`bellhop_connections{transport="events"}`, 1)
+
+	c.send(`{"event":"nonsense","ref":"1"}`)
+	eventually(`bellhop_refusals_total{limit="",problem="invalid"}`, 1)
+	s.do(http.MethodPost, "/notify", draft(t, "x", "ada"))
+	eventually(`bellhop_refusals_total{limit="",problem="unauthenticated"}`, 1)
+	for s.post("/notify", draft(t, "to all")).StatusCode == http.StatusAccepted {
+		continue
+	}
+	eventually(`bellhop_refusals_total{limit="broadcasts",problem="limit"}`, 1)
 
 	assert.EqualValues(t, 1, s.metric("bellhop_ready"))
 	for _, name := range []string{"bellhop_disk_free_bytes", "bellhop_disk_size_bytes", "bellhop_disk_reserve_bytes", "bellhop_connections_limit", "bellhop_queued_bytes_limit"} {

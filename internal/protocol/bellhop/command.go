@@ -90,7 +90,7 @@ func (p *Protocol) refuse(ctx context.Context, c *hub.Conn, name, ref string, er
 	if ref != "" {
 		l.IDs = append(l.IDs, slog.String("ref", ref))
 	}
-	audit.Refused(ctx, p.opts.Logger, l, err)
+	audit.Refused(ctx, p.opts.Logger, p.opts.Metrics, l, err)
 	p.opts.Metrics.Answered(name, problem.Of(err).Status)
 	c.Offer(&hub.Event{Content: hub.Failure{Ref: ref, Err: err}, Unshared: true})
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/limit"
@@ -27,8 +28,10 @@ type Verifier interface {
 	Verify(ctx context.Context, token string) (notify.Principal, error)
 }
 
-// Metrics counts commands.
+// Metrics counts commands, and those that were refused.
 type Metrics interface {
+	audit.Metrics
+
 	// Answered counts a command by its name, or "unknown" if there is no such command,
 	// and the status of its answer, as of an HTTP request.
 	Answered(command string, status int)
@@ -36,7 +39,8 @@ type Metrics interface {
 
 type noMetrics struct{}
 
-func (noMetrics) Answered(string, int) {}
+func (noMetrics) Answered(string, int)   {}
+func (noMetrics) Refused(string, string) {}
 
 // Options configure a Protocol. Service and Cursors are required.
 type Options struct {
