@@ -26,7 +26,7 @@ const ofThePublish = 0.01
 // targets returns the rows of `all` and `quick`. Microseconds per unit are seconds per
 // million units.
 func targets() []row {
-	return slices.Concat(connecting(), broadcasting(), publishing(), reconnecting(), reading(), growing())
+	return slices.Concat(connecting(), broadcasting(), publishing(), reconnecting(), reading(), joining(), growing())
 }
 
 func connecting() []row {
@@ -116,6 +116,32 @@ func reading() []row {
 		{"publish, one at a time, p50", "ms", "publish alone p50", none, noted()},
 		{"… while a user marks 50,000 as read and unread in turn", "ms", "publish during marks p50", none, noted()},
 		{"… growth", "×", "growth during marks", none, atMost(3, "")},
+	}
+}
+
+func joining() []row {
+	return []row{
+		{"publish to a topic with 100 members, all connected, CPU", "µs", "publish small", none, noted()},
+		{"… with 100,000 members, the same connected", "µs", "publish crowded", none, noted()},
+		{"… growth", "×", "growth of publish by members", none, atMost(1.15, "")},
+		{"… entries of the journal per publish, 100,000 members", "", "entries of publish crowded", none, atMost(1.01, ": one")},
+		{"… bytes of the journal per publish, 100 members", "B", "log bytes of publish small", none, noted()},
+		{"… growth", "×", "growth of log bytes of publish by members", none, atMost(1.15, "")},
+		{"join an empty topic, 1,000 at a time, CPU per user", "µs", "join small", none, noted()},
+		{"… a topic with 100,000 members", "µs", "join crowded", none, noted()},
+		{"… growth", "×", "growth of join by members", none, atMost(1.15, "")},
+		{"list 50 as a member of 10 topics, CPU", "µs", "list few joined cpu", none, noted()},
+		{"… of 1,000 topics", "µs", "list many joined cpu", none, noted()},
+		{"… growth", "×", "growth of list by topics joined", none, noted()},
+		{"count all as a member of 10 topics, CPU", "µs", "count few joined cpu", none, noted()},
+		{"… of 1,000 topics", "µs", "count many joined cpu", none, noted()},
+		{"… growth", "×", "growth of count by topics joined", none, noted()},
+		{"open a connection as a member of 10 topics, CPU", "µs", "open few joined cpu", none, noted()},
+		{"… of 1,000 topics", "µs", "open many joined cpu", none, noted()},
+		{"… growth", "×", "growth of open by topics joined", none, noted()},
+		{"resume a connection that missed 20 as a member of 10 topics, CPU", "µs", "resume few joined cpu", none, noted()},
+		{"… of 1,000 topics", "µs", "resume many joined cpu", none, noted()},
+		{"… growth", "×", "growth of resume by topics joined", none, noted()},
 	}
 }
 

@@ -32,6 +32,8 @@ func everything() []scenario {
 		scenario{name: "inbox", alone: inboxes},
 		scenario{name: "hostile", alone: hostility},
 		scenario{name: "topics", alone: topics},
+		scenario{name: "members", alone: members},
+		scenario{name: "joined", alone: joined},
 		scenario{name: "history", alone: histories},
 	)
 }

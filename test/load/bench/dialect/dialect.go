@@ -46,8 +46,8 @@ const (
 // dataBytes is the size of every notification's data.
 const dataBytes = 128
 
-// userName returns the name of a user. All names have the same length.
-func userName(user uint32) string { return fmt.Sprintf("load-%08x", user) }
+// UserName returns the name of a user. All names have the same length.
+func UserName(user uint32) string { return fmt.Sprintf("load-%08x", user) }
 
 // appendData appends the data of a notification: its mark and padding.
 func appendData(dst []byte, m mark.Mark) []byte {

@@ -19,7 +19,7 @@ func NewFloor() Floor {
 
 // Upgrade implements Dialect.
 func (f Floor) Upgrade(dst []byte, user uint32, _ []byte) []byte {
-	return appendUpgrade(dst, []byte("/ws?user="+userName(user)), f.token)
+	return appendUpgrade(dst, []byte("/ws?user="+UserName(user)), f.token)
 }
 
 // Greets implements Dialect.
@@ -29,7 +29,7 @@ func (f Floor) Greets() bool { return false }
 func (f Floor) Publish(dst []byte, _ int, marks []mark.Mark, _ Kind) []byte {
 	m, target := marks[0], "/notify"
 	if m.User != mark.Everyone {
-		target += "?user=" + userName(m.User)
+		target += "?user=" + UserName(m.User)
 	}
 	text := make([]byte, 0, 512)
 	text = append(text, `{"event":"notification","cursor":"`...)

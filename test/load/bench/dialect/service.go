@@ -55,21 +55,26 @@ func (s *Service) Token(user uint32) string {
 	if s.users != nil {
 		return s.users[user]
 	}
-	return s.signer.sign(userName(user), "", s.expires)
+	return s.signer.sign(UserName(user), "", s.expires)
 }
 
 // TokenForTopics returns a token of user that names topics.
 func (s *Service) TokenForTopics(user uint32, topics ...string) string {
-	return s.signer.signTopics(userName(user), topics, s.expires)
+	return s.signer.signTopics(UserName(user), topics, s.expires)
 }
 
-// Operator returns a token that may publish to everyone, and recall.
+// Operator returns a token that may publish to everyone, recall, and change the members of topics.
 func (s *Service) Operator() string {
-	return s.signer.sign("operator", "notify:publish notify:broadcast notify:admin", s.expires)
+	return s.signer.sign("operator", "notify:publish notify:broadcast notify:topics notify:admin", s.expires)
 }
 
 // Draft returns the body of a publish of one notification.
 func (s *Service) Draft(m mark.Mark) []byte { return appendDraft(nil, m, Stored) }
+
+// DraftTo returns the body of a publish of one notification to a topic.
+func (s *Service) DraftTo(topic string, m mark.Mark) []byte {
+	return appendRest([]byte(`{"to":{"topics":["`+topic+`"]}`), m, Stored)
+}
 
 // Greets implements Dialect.
 func (s *Service) Greets() bool { return true }
@@ -96,9 +101,14 @@ func appendDraft(dst []byte, m mark.Mark, kind Kind) []byte {
 		dst = append(dst, `{"to":{"all":true}`...)
 	} else {
 		dst = append(dst, `{"to":{"users":["`...)
-		dst = append(dst, userName(m.User)...)
+		dst = append(dst, UserName(m.User)...)
 		dst = append(dst, `"]}`...)
 	}
+	return appendRest(dst, m, kind)
+}
+
+// appendRest appends what follows the recipients of a draft.
+func appendRest(dst []byte, m mark.Mark, kind Kind) []byte {
 	switch kind {
 	case Ephemeral:
 		dst = append(dst, `,"ephemeral":true`...)

@@ -74,7 +74,7 @@ func signInAdvance(users int, expires time.Time) (tokens []string, publicKey []b
 	for w := range workers {
 		all.Go(func() {
 			for user := w; user < users && errs[w] == nil; user += workers {
-				tokens[user], errs[w] = signRS256(key, unsigned("RS256", userName(uint32(user)), "", nil, expires))
+				tokens[user], errs[w] = signRS256(key, unsigned("RS256", UserName(uint32(user)), "", nil, expires))
 			}
 		})
 	}

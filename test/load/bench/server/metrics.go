@@ -18,6 +18,7 @@ const (
 	Mallocs   = "go_memstats_mallocs_total" // objects allocated since the start
 	Sequence  = "bellhop_journal_sequence"  // the last durable sequence
 	DiskBytes = "bellhop_store_disk_bytes"
+	LogBytes  = "bellhop_store_log_bytes_total" // written to the journal since the start
 )
 
 // Metric returns the current value of one of the service's metrics.
