@@ -25,6 +25,11 @@ import (
 // A lifetime must not be changed while the store has records with it: when a record is removed,
 // its expiry key is computed from the lifetime again.
 //
+// That holds from the first release on, whose rules are version 1. Before it, commits add kinds
+// of entries and change rules without raising notify.RulesVersion. A node with an earlier commit
+// skips an entry that others apply, and only the comparison of hashes finds afterwards that its
+// state differs. Therefore nodes of different commits must not share a stream until then.
+//
 // Settings, such as retention and the maximum of notifications in a history, are no
 // rules: each entry carries those that it depends on.
 const (
