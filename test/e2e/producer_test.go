@@ -217,12 +217,12 @@ func TestDeliverAt(t *testing.T) {
 	s.onOneNode() // each node has metrics of its own
 	ada := s.connectTo("ada", "", "news")
 	ada.expect("live")
+	s.publishFields("long past", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": "2001-01-01T00:00:00Z"})
 	begin := time.Now()
 	at := func(after time.Duration) string { return begin.Add(after).UTC().Format(time.RFC3339Nano) }
 	s.publishFields("third", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": at(2500 * time.Millisecond)})
 	s.publishFields("second", fields{"to": fields{"topics": []string{"news"}}, "deliver_at": at(2 * time.Second)})
 	s.publishFields("first", fields{"to": fields{"all": true}, "deliver_at": at(300 * time.Millisecond)})
-	s.publishFields("long past", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": "2001-01-01T00:00:00Z"})
 	far := s.publishFields("far", fields{"to": fields{"users": []string{"ada"}}, "deliver_at": at(time.Hour)})
 	require.NotEmpty(t, far)
 	assert.Contains(t, s.metrics(), `bellhop_publishes_total{audience="topic",outcome="deferred"} 1`)
