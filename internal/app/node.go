@@ -64,6 +64,7 @@ type node struct {
 	log     *telemetry.Log // nil: the caller has a log of its own
 	logger  *slog.Logger
 	metrics *telemetry.Metrics
+	tracer  tracer // nil: nothing is traced
 
 	origins  auth.Origins
 	verifier *auth.Verifier
@@ -131,6 +132,10 @@ func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
 		return s.notStarted(ctx, err)
 	}
 	defer s.verifier.Close()
+	if err := s.openTracer(ctx); err != nil {
+		return err
+	}
+	defer s.closeTracer()
 	s.cursors = cursor.NewKeyring()
 	s.requests = requestRates(s.cfg)
 	s.hub = s.newHub()
@@ -254,6 +259,7 @@ func (s *node) publicHandler(pages map[string]http.Handler) http.Handler {
 		Alive:          s.store.Corrupt,
 		Ready:          s.ready,
 		Metrics:        s.metrics,
+		Tracer:         s.tracer,
 		Logger:         s.logger,
 	})
 }

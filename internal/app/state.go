@@ -113,6 +113,7 @@ func (s *node) openService(ctx context.Context, others network) (*service.Servic
 			Issuers:    s.verifier,
 			Logger:     s.logger,
 			Metrics:    s.metrics,
+			Tracer:     s.tracer,
 			Retention:  s.cfg.Retention,
 			Keep:       s.cfg.PerUser,
 			Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),

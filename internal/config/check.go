@@ -28,6 +28,9 @@ func (l *loader) check(needKey bool) {
 	l.checkKeys(needKey)
 	l.checkCluster()
 	l.checkLimits()
+	if c.TracesURL != "" {
+		l.checkURL("traces-url", c.TracesURL, "http", "https")
+	}
 }
 
 // maxStreamName is the maximum length of the name of a stream, from which those of other

@@ -105,6 +105,9 @@ type Config struct {
 	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"minimum level of log lines: debug, info, warn or error"`
 	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"format of log lines: text or json"`
 
+	TracesURL   string `name:"traces-url" type:"setting" group:"Traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces with OTLP over HTTP, such as http://127.0.0.1:4318; empty: nothing is traced"`
+	TracesEvery int    `name:"traces-every" type:"setting" group:"Traces" placeholder:"N" min:"1" help:"one of N requests is traced; a request with a traceparent header is traced if that says so"`
+
 	origins map[string]Origin // by name; absent: default
 }
 
@@ -137,6 +140,7 @@ func Default() *Config {
 		QueuedBytes:        256 << 20,
 		Broadcasts:         100,
 		Requests:           100,
+		TracesEvery:        100,
 		LogLevel:           slog.LevelInfo,
 		LogFormat:          "text",
 	}

@@ -32,11 +32,13 @@ const (
 // version is that of every kind, but for the following ones.
 const version = 1
 
-// publishVersion is the version of a Publish that leaves users out, and receiptVersion that of one
-// that wants receipts. All others are written as version 1, so that each value has one encoding.
+// publishVersion is the version of a Publish that leaves users out, receiptVersion that of one
+// that wants receipts, and tracedVersion that of one whose trace is recorded. All others are written as
+// version 1, so that each value has one encoding.
 const (
 	publishVersion = 2
 	receiptVersion = 3
+	tracedVersion  = 4
 )
 
 // Append appends the encoding of e. An entry that is none of package notify's is encoded
@@ -44,6 +46,9 @@ const (
 func Append(dst []byte, e notify.Entry) []byte {
 	switch e := e.(type) {
 	case notify.Publish:
+		if e.Trace != nil {
+			return appendTraced(append(dst, kindPublish, tracedVersion), &e)
+		}
 		if e.Receipt {
 			return pack.AppendNames(appendPublish(append(dst, kindPublish, receiptVersion), &e), e.Except)
 		}
@@ -110,6 +115,8 @@ func Decode(b []byte) notify.Entry {
 		e = readPublishWithExcept(r)
 	case kind == kindPublish && v == receiptVersion:
 		e = readPublishWithReceipt(r)
+	case kind == kindPublish && v == tracedVersion:
+		e = readTraced(r)
 	default:
 		return notify.Unknown{Reason: fmt.Sprintf("version %d of kind %d", v, kind), Encoded: b}
 	}

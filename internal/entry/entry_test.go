@@ -62,7 +62,14 @@ func publish(t *rapid.T) notify.Publish {
 		Users: names[notify.UserID](t, "users"), Topics: names[notify.Topic](t, "topics"),
 		CollapseKey: rapid.String().Draw(t, "collapse key"), TTL: time.Duration(rapid.Int64().Draw(t, "ttl")),
 		Ephemeral: rapid.Bool().Draw(t, "ephemeral"), DeliverAt: instant(t), Key: notify.Key{Name: hash(t), Fingerprint: hash(t)},
+		Except: names[notify.UserID](t, "except"), Receipt: rapid.Bool().Draw(t, "receipt"),
 		Keep: rapid.Int().Draw(t, "keep"), MaxBytes: rapid.Int64().Draw(t, "bytes"),
+	}
+	if rapid.Bool().Draw(t, "traced") {
+		traced := hash(t)
+		e.Trace = &notify.Trace{}
+		copy(e.Trace.ID[:], traced[:16])
+		copy(e.Trace.Span[:], traced[16:])
 	}
 	if content := rapid.SliceOf(rapid.Byte()).Draw(t, "content"); len(content) > 0 {
 		e.Content = content

@@ -60,6 +60,20 @@ func readPublishWithReceipt(r *pack.Reader) notify.Publish {
 	return e
 }
 
+func appendTraced(dst []byte, e *notify.Publish) []byte {
+	dst = pack.AppendBool(pack.AppendNames(appendPublish(dst, e), e.Except), e.Receipt)
+	return append(append(dst, e.Trace.ID[:]...), e.Trace.Span[:]...)
+}
+
+func readTraced(r *pack.Reader) notify.Publish {
+	e := readPublish(r)
+	e.Except, e.Receipt = pack.Names[notify.UserID](r), r.Bool()
+	e.Trace = &notify.Trace{}
+	copy(e.Trace.ID[:], r.Bytes(uint64(len(e.Trace.ID))))
+	copy(e.Trace.Span[:], r.Bytes(uint64(len(e.Trace.Span))))
+	return e
+}
+
 func appendDelivered(dst []byte, e *notify.Delivered) []byte {
 	dst = pack.AppendInt(dst, e.MaxBytes)
 	dst = pack.AppendUint(dst, uint64(len(e.Deliveries)))

@@ -63,8 +63,11 @@ func goldenEntries() map[string]notify.Entry {
 			Since: at, Expires: at.Add(time.Hour), Issued: at, TokenID: "id", TopicsIgnored: 3,
 			Issuer: &notify.Issuer{Name: "https://login.example.com", Version: version},
 		}},
-		"members-1":   notify.Members{Topic: "team", Add: []notify.UserID{"ada", "grace"}, Remove: []notify.UserID{"eve"}, MaxBytes: 1 << 40},
-		"publish-3":   notify.Publish{ID: "x", Audience: notify.AudienceAll, Except: []notify.UserID{"ada"}, Receipt: true, Keep: 7},
+		"members-1": notify.Members{Topic: "team", Add: []notify.UserID{"ada", "grace"}, Remove: []notify.UserID{"eve"}, MaxBytes: 1 << 40},
+		"publish-3": notify.Publish{ID: "x", Audience: notify.AudienceAll, Except: []notify.UserID{"ada"}, Receipt: true, Keep: 7},
+		"publish-4": notify.Publish{
+			ID: "x", Audience: notify.AudienceAll, Except: []notify.UserID{"ada"}, Receipt: true, Keep: 7, Trace: &notify.Trace{ID: version, Span: [8]byte{1, 2, 3}},
+		},
 		"delivered-1": notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: 300}, {User: "grace", Sequence: 1}}, MaxBytes: 1 << 40},
 		"erase-1":     notify.Erase{User: "ada", From: "\x01u\x00\x03ada"},
 		"usertopics-1": notify.UserTopics{

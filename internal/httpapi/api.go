@@ -92,6 +92,7 @@ type Options struct {
 	Ready func() error // the reason to send this node no new work, or nil
 
 	Metrics Metrics
+	Tracer  Tracer // nil: nothing is traced
 	Logger  *slog.Logger
 }
 

@@ -43,12 +43,14 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 	h := c.Response().Header()
 	identify(c)
 	h[echo.HeaderXContentTypeOptions] = noSniff
+	end := a.traced(c)
 	if err := guarded(c, func(c echo.Context) error { return a.prepared(c, next) }); err != nil {
 		skipBody(c)
 		c.Error(err)
 	}
 	route, status := a.reports.route(c), c.Response().Status
 	took := time.Since(start)
+	end(status)
 	if route != eventsPath || status != http.StatusOK { // stream has reported those
 		a.Metrics.RequestDone(route, status, took.Seconds())
 	}

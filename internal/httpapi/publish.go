@@ -41,7 +41,7 @@ func (a *api) publishBody(c echo.Context, by notify.Principal, call service.Call
 	if err != nil {
 		return err
 	}
-	r, err := a.Service.Publish(a.timeout.context(), by, call, d)
+	r, err := a.Service.Publish(a.publishContext(c), by, call, d)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 	if err != nil {
 		return err
 	}
-	results := a.Service.PublishBatch(a.timeout.context(), by, call, items)
+	results := a.Service.PublishBatch(a.publishContext(c), by, call, items)
 	return answerJSON(c, http.StatusAccepted, a.batchAnswer(c, by, results))
 }
 

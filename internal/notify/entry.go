@@ -42,6 +42,7 @@ type Publish struct {
 	TTL         time.Duration
 	Ephemeral   bool      // deliver without storing
 	Receipt     bool      // see Notification
+	Trace       *Trace    // see Notification
 	DeliverAt   time.Time // if later than the entry's own time: store until a Release
 	Key         Key       // zero: none
 	Keep        int       // maximum of notifications in a history; older ones are evicted
@@ -55,7 +56,7 @@ type Publish struct {
 // time. An ephemeral one has no sequence.
 func (e Publish) Notification(seq Sequence, at time.Time) Notification {
 	n := Notification{
-		Sequence: seq, Receipt: e.Receipt, By: e.By, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
+		Sequence: seq, Receipt: e.Receipt, By: e.By, Trace: e.Trace, Time: at, Audience: e.Audience, Users: e.Users, Topics: e.Topics, Except: e.Except,
 		CollapseKey: e.CollapseKey, Content: e.Content,
 	}
 	if e.TTL > 0 {

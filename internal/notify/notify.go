@@ -69,6 +69,7 @@ type Notification struct {
 	Sequence Sequence // 0 if it is ephemeral, so that no cursor refers to it
 	Receipt  bool     // the first write to a device of each user is recorded
 	By       string   // name of the principal that published it; empty if it was read from a history
+	Trace    *Trace   // of the request that published it; nil if that is not recorded, or if it was read from a history
 	Time     time.Time
 	Expires  time.Time // zero: it does not expire
 	Audience Audience
@@ -85,6 +86,13 @@ type Notification struct {
 	Content []byte
 
 	View
+}
+
+// Trace is a span of a recorded trace, by the IDs of W3C Trace Context. Spans on other nodes become
+// its children.
+type Trace struct {
+	ID   [16]byte
+	Span [8]byte
 }
 
 // View is the part of a notification that depends on its reader.

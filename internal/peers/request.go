@@ -27,6 +27,7 @@ func (c *Cluster) appendEphemeral(dst []byte, n *notify.Notification) []byte {
 	dst = pack.AppendInstant(dst, n.Expires)
 	return entry.Append(dst, notify.Publish{
 		ID: n.ID(), Audience: n.Audience, Users: n.Users, Topics: n.Topics, Except: n.Except, CollapseKey: n.CollapseKey, Content: n.Content, Ephemeral: true,
+		Trace: n.Trace,
 	})
 }
 

@@ -45,6 +45,7 @@ func (s *Service) delivered(seq notify.Sequence) {
 }
 
 func (s *Service) deliverNotification(n *notify.Notification) {
+	defer s.traceDelivery(n)()
 	if n.Audience != notify.AudienceTopic {
 		to := notify.Readers{Users: n.Users, All: n.Audience == notify.AudienceAll, Except: n.Except}
 		s.opts.Hub.Deliver(to, n.Time, &hub.Event{Sequence: n.Sequence, Content: hub.Notification{Notification: n}})

@@ -19,6 +19,8 @@ import (
 type Call struct {
 	Path string
 	Key  string // the caller's idempotency key; empty: none
+
+	trace *notify.Trace // set by the service
 }
 
 // Publish publishes d on behalf of by. It returns when the notification is durable,
@@ -27,6 +29,8 @@ type Call struct {
 // ErrUnavailable and ErrOutcomeUnknown.
 func (s *Service) Publish(ctx context.Context, by notify.Principal, call Call, d notify.Draft) (notify.Receipt, error) {
 	start := time.Now()
+	trace, end := s.tracePublish(ctx, 1)
+	call.trace = trace
 	e, r, done := s.prepare(ctx, by, call, noIndex, &d)
 	if !done {
 		v := s.opts.Journal.Append(ctx, e)[0]
@@ -35,6 +39,7 @@ func (s *Service) Publish(ctx context.Context, by notify.Principal, call Call, d
 		s.stored(start, r.Err == nil)
 	}
 	s.published(&d, r)
+	end(r.Err)
 	return r.Receipt, r.Err
 }
 
@@ -53,6 +58,8 @@ func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Ca
 	entries := make([]notify.Entry, 0, len(items))
 	keys := make([]notify.Key, 0, len(items)) // of the entries
 	indexes := make([]int, 0, len(items))     // of the entries in results
+	trace, end := s.tracePublish(ctx, len(items))
+	call.trace = trace
 	for i := range items {
 		if err := items[i].Err; err != nil {
 			results[i].Err = err
@@ -75,6 +82,7 @@ func (s *Service) PublishBatch(ctx context.Context, by notify.Principal, call Ca
 	for i := range results {
 		s.published(&items[i].Draft, results[i])
 	}
+	end(nil) // each item has an outcome of its own
 	return results
 }
 
@@ -86,6 +94,7 @@ const noIndex = -1
 // d was refused, or is ephemeral and was delivered, and r is the result.
 func (s *Service) prepare(ctx context.Context, by notify.Principal, call Call, index int, d *notify.Draft) (e notify.Publish, r Result, done bool) {
 	e, err := s.entry(by, d)
+	e.Trace = call.trace
 	if err == nil && call.Key != "" {
 		e.Key = idempotencyKey(by, call, index, d)
 		err = s.claimKey(e.Key)

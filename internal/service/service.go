@@ -94,6 +94,7 @@ type Options struct {
 	Issuers Issuers         // nil: every issuer is accepted
 	Logger  *slog.Logger
 	Metrics Metrics
+	Tracer  Tracer // nil: nothing is traced
 
 	Retention time.Duration // the longest time that a notification is kept
 	Keep      int           // the number of notifications that a history keeps: the newest

@@ -16,7 +16,7 @@ var libraryMethods = []string{
 	"Accept", "Addr", "Close", "Collect", "Describe", "Enabled", "Error", "Eventf", "Fatalf", "Flush", "GoString", "Handle",
 	"Header", "Hijack", "Infof", "Errorf", "MarshalText", "Read", "Run", "ServeHTTP", "SetDeadline", "SetReadDeadline",
 	"ReuseForWrite", "SetWriteDeadline", "String", "UnmarshalText", "UnmarshalYAML", "Unwrap", "WithAttrs", "WithGroup", "Write",
-	"Help", "AfterApply", "LocalAddr", "RemoteAddr", "WriteHeader", "MergeNewer", "MergeOlder", "Finish",
+	"Help", "AfterApply", "LocalAddr", "RemoteAddr", "WriteHeader", "MergeNewer", "MergeOlder", "Finish", "ExportSpans",
 }
 
 // notUsedYet are exports whose users do not exist yet: a second node, which starts from a

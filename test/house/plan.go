@@ -55,6 +55,8 @@ var libraries = map[string][]string{
 	"github.com/alecthomas/kong":   {"config", "cli"},
 	"go.yaml.in/yaml/v3":           {"strict", tests},
 	"github.com/prometheus":        {"telemetry", tests},
+	"go.opentelemetry.io":          {"telemetry", tests},
+	"google.golang.org/protobuf":   {tests},
 	"github.com/KimMachineGun":     {"app"},
 	"github.com/standard-webhooks": {"auth", tests},
 	"github.com/nats-io":           {"journal", "peers", tests},
