@@ -89,6 +89,29 @@ interface InboxCounts {
     unseen: number;
   }>;
 }
+/** Which notifications a user receives, and when pushes wait. */
+interface Preferences {
+  /** At most 100. The first that matches a notification applies; without one, the level is `alert`. */
+  rules: PreferenceRule[];
+  quiet?: QuietHours | undefined;
+}
+interface PreferenceRule {
+  /** A type, or a pattern such as `comment.*`; absent for all types. */
+  type?: string | undefined;
+  /** A topic, or a pattern such as `project.*`; absent for all topics, and for none. */
+  topic?: string | undefined;
+  level: Level;
+}
+/** `off`: as if it had not been published to the user; `silent`: in the inbox, but never pushed; `alert`: as usual. */
+type Level = "off" | "silent" | "alert";
+/** The part of every day in which pushes wait, except those of high priority. */
+interface QuietHours {
+  /** A time such as `22:00`. */
+  from: string;
+  to: string;
+  /** A name of the IANA time zone database, such as `Europe/Berlin`. */
+  zone: string;
+}
 /** The first frame of a connection. */
 interface Welcome {
   connection: string;
@@ -219,6 +242,8 @@ interface Bell extends AsyncIterable<Notification> {
   inbox(query?: InboxQuery): Promise<InboxPage>;
   /** Counts the unread and the unseen notifications that a filter selects, in total and by a property. */
   counts(query?: CountsQuery): Promise<InboxCounts>;
+  /** Returns the user's preferences. With `change`, stores what it returns for them. If the service refuses, the error has its `status`. */
+  preferences(change?: (preferences: Preferences) => Preferences): Promise<Preferences>;
   /** Connects again when the state is `closed`, for example after a new login. */
   open(): void;
   /** Closes permanently. Marks that were not delivered stay stored for the next page. */
@@ -236,4 +261,4 @@ declare function connect(options: Options): Bell;
 /** The action of a mark, named as in the paths below /inbox. */
 type Verb = "seen" | "read" | "unread" | "archive";
 //#endregion
-export { Action, type Bell, Close, CountsQuery, Events, Frame, InboxChange, InboxCounts, InboxFilter, InboxItem, InboxPage, InboxQuery, Notification, Options, State, Status, type Verb, Welcome, connect };
+export { Action, type Bell, Close, CountsQuery, Events, Frame, InboxChange, InboxCounts, InboxFilter, InboxItem, InboxPage, InboxQuery, Level, Notification, Options, PreferenceRule, Preferences, QuietHours, State, Status, type Verb, Welcome, connect };

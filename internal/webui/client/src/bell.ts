@@ -3,7 +3,8 @@ import { shareConnection, type SharedConnection, type Tab } from "./shared.js";
 import { newMarks, type Verb, type Target } from "./marks.js";
 import { newLoops } from "./loops.js";
 import { Service } from "./service.js";
-import type { CountsQuery, Events, Frame, InboxCounts, InboxFilter, InboxPage, InboxQuery, Notification, Options, State, Status } from "./types.js";
+import type { CountsQuery, Events, Frame, InboxCounts, InboxFilter, InboxPage, InboxQuery, Notification, Options, Preferences, State, Status } from "./types.js";
+import { updatePreferences } from "./update.js";
 
 const MAX_DELIVERED = 1_000; // ids of notifications, kept to drop repeats
 const MAX_IDS = 100; // in one request to the service
@@ -53,6 +54,9 @@ export interface Bell extends AsyncIterable<Notification> {
 
   /** Counts the unread and the unseen notifications that a filter selects, in total and by a property. */
   counts(query?: CountsQuery): Promise<InboxCounts>;
+
+  /** Returns the user's preferences. With `change`, stores what it returns for them. If the service refuses, the error has its `status`. */
+  preferences(change?: (preferences: Preferences) => Preferences): Promise<Preferences>;
 
   /** Connects again when the state is `closed`, for example after a new login. */
   open(): void;
@@ -251,6 +255,7 @@ export function connect(options: Options): Bell {
       return page;
     },
     counts: (query = {}) => get("inbox/counts", query),
+    preferences: (change = (stored) => stored) => updatePreferences(service, change),
     open: () => connection!.open(),
     close() {
       if (closed.aborted) return;

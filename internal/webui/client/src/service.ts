@@ -2,10 +2,10 @@ import { now, withTimeout } from "./browser.js";
 import { toClose } from "./close.js";
 import type { Close, Options } from "./types.js";
 
-/** Thrown if no token is available; close has the reason, and whether to reconnect. */
-export type NoToken = Error & { close: Close };
+/** Thrown if no token is available; close has the reason, and whether to reconnect. status is 401 if no user is logged in. */
+export type NoToken = Error & { close: Close; status: number | undefined };
 
-const noToken = (close: Close): NoToken => Object.assign(new Error(close.reason), { close });
+const noToken = (close: Close): NoToken => Object.assign(new Error(close.reason), { close, status: close.reconnect ? undefined : 401 });
 
 const ANSWER_TIMEOUT = 30_000; // ms, for token() and for requests to the service
 const USABLE_PART = 0.9; // of a token's lifetime, after which requests use a new token

@@ -96,6 +96,33 @@ export interface InboxCounts {
   by?: Record<string, { unread: number; unseen: number }>;
 }
 
+/** Which notifications a user receives, and when pushes wait. */
+export interface Preferences {
+  /** At most 100. The first that matches a notification applies; without one, the level is `alert`. */
+  rules: PreferenceRule[];
+  quiet?: QuietHours | undefined;
+}
+
+export interface PreferenceRule {
+  /** A type, or a pattern such as `comment.*`; absent for all types. */
+  type?: string | undefined;
+  /** A topic, or a pattern such as `project.*`; absent for all topics, and for none. */
+  topic?: string | undefined;
+  level: Level;
+}
+
+/** `off`: as if it had not been published to the user; `silent`: in the inbox, but never pushed; `alert`: as usual. */
+export type Level = "off" | "silent" | "alert";
+
+/** The part of every day in which pushes wait, except those of high priority. */
+export interface QuietHours {
+  /** A time such as `22:00`. */
+  from: string;
+  to: string;
+  /** A name of the IANA time zone database, such as `Europe/Berlin`. */
+  zone: string;
+}
+
 /** The first frame of a connection. */
 export interface Welcome {
   connection: string;
