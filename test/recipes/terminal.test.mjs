@@ -250,6 +250,40 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     stop();
   });
 
+  it("a backend", async (t) => {
+    const service = await start(t);
+    const directory = scratch();
+    t.after(directory.remove);
+    writeFileSync(join(directory.path, "backend.mjs"), recipe("js backend.js", service));
+    const { commented, joined, left, takesPartIn } = await import(join(directory.path, "backend.mjs"));
+    const token = service.token("backend", "1h", "notify:publish", "notify:topics");
+    const inbox = async (user) => (await service.ask("GET", "/inbox", undefined, service.token(user, "1h"))).items;
+
+    assert.deepEqual(await joined(token, 7, "ada"), { added: 1, removed: 0 });
+    await joined(token, 7, "grace");
+    const { id } = await commented(token, { id: 1, discussion: 7, author: "grace", text: "Looks good", minor: true });
+    const [received] = await inbox("ada");
+    assert.equal(received.id, id);
+    assert.equal(received.url, "/discussions/7#1");
+    assert.deepEqual(received.actions, [{ title: "Reply", url: "/discussions/7#1-reply" }]);
+    assert.equal(received.silent, true);
+    assert.deepEqual(await inbox("grace"), []);
+    const trace = () => service.ask("GET", `/notifications/${id}?user=ada`, undefined, token);
+    await service.ask("POST", "/inbox/seen", { all: true }); // a receipt that was not recorded before
+    await eventually(async () => typeof (await trace()).users[0].delivered_at, "string");
+
+    assert.equal(await service.stop(), 0);
+    const repeated = commented(token, { id: 1, discussion: 7, author: "grace", text: "Looks good", minor: true });
+    await service.start();
+    assert.deepEqual(await repeated, { id, duplicate: true });
+
+    assert.deepEqual(await left(token, 7, "ada"), { added: 0, removed: 1 });
+    await commented(token, { id: 2, discussion: 7, author: "grace", text: "And this?" });
+    assert.deepEqual((await inbox("ada")).map((one) => one.id), [id]);
+    assert.deepEqual(await takesPartIn(token, "ada", [8, 9]), { added: 2, removed: 0 });
+    await assert.rejects(joined(token, 7, "a b"), /\/add\/0/);
+  });
+
   it("the commands of the README", async (t) => {
     const [listen, admin] = await Promise.all([freePort(), freePort()]);
     const home = scratch();
