@@ -80,13 +80,14 @@ for (const name of chosen) {
       await eventually(phone.titles, ["two*", "one*"]);
       await phone.click("li:last-child [part=action]"); // mark as read
       await eventually(phone.titles, ["two*", "one"]);
-      await eventually(desktop.badge, "1");
+      await eventually(desktop.unread, 1);
+      await eventually(desktop.badge, ""); // both were seen on the phone
       await desktop.click("[part=bell]");
       await eventually(desktop.titles, ["two*", "one"]);
       await desktop.click("[part=read-all]");
-      for (const { titles, badge } of [phone, desktop]) {
+      for (const { titles, unread } of [phone, desktop]) {
         await eventually(titles, ["two", "one"]);
-        await eventually(badge, "");
+        await eventually(unread, 0);
       }
       for (const { errors } of [phone, desktop]) assert.deepEqual(await errors(), []);
     });
@@ -107,6 +108,28 @@ for (const name of chosen) {
       await eventually(page.titles, ["one"]);
       assert.deepEqual(await page.tab.run(() => selected), ["one", "Reply"]);
       assert.deepEqual(await page.errors(), []);
+    });
+
+    it("lists parts of the inbox in tabs, and shows what another device has seen", async (t) => {
+      const { service, device } = await start(t);
+      const phone = await openElement(await device(), site, service.origin);
+      const desktop = await openElement(await device(), site, service.origin);
+      await phone.setTabs([{ label: "Mentions", type: "mention.*" }, { label: "Important", priority: "high" }]);
+      await service.publish("one", { type: "mention.task" });
+      await service.publish("two", { priority: "high" });
+      await service.publish("three");
+      for (const { badge } of [phone, desktop]) await eventually(badge, "3");
+      await phone.click("[part=bell]");
+      for (const { badge } of [phone, desktop]) await eventually(badge, "");
+      await eventually(phone.tabs, { selected: 0, counts: ["3", "1", "1"] });
+      await phone.click("#tab-1");
+      await eventually(phone.titles, ["one*"]);
+      await service.publish("four", { type: "mention.doc" });
+      await service.publish("five");
+      await eventually(phone.titles, ["four*", "one*"]);
+      await eventually(phone.tabs, { selected: 1, counts: ["5", "2", "1"] });
+      await eventually(desktop.badge, "1"); // the phone shows four, but not five
+      for (const { errors } of [phone, desktop]) assert.deepEqual(await errors(), []);
     });
 
     it("shares one connection among tabs, and the next tab takes it over", async (t) => {

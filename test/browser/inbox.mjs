@@ -19,7 +19,7 @@ const inbox = document.querySelector("bellhop-inbox");
 inbox.token = () => window.makeToken(); // before the element is defined
 inbox.setAttribute("url", origin);
 window.events = [];
-for (const name of ["select", "action", "mark", "notification", "count", "toggle"]) {
+for (const name of ["select", "action", "mark", "notification", "count", "unseen", "toggle"]) {
   inbox.addEventListener("bellhop-" + name, (event) => window.events.push([name, event.detail?.title ?? event.detail?.action?.title ?? event.detail]));
 }
 await import(origin + "/inbox.js");`;
@@ -81,6 +81,15 @@ class Device {
 
   badge = async () => ((await this.page.locator("[part=badge]").isVisible()) ? this.page.locator("[part=badge]").textContent() : "");
 
+  unread = () => this.page.evaluate(() => document.querySelector("bellhop-inbox").bell.unreadCount);
+
+  /** Returns the texts of the tabs, with their unread counts. */
+  tabs = () =>
+    this.panel.getByRole("tab").evaluateAll((tabs) => tabs.map((tab) => [...tab.children].slice(0, 2).map(({ textContent }) => textContent).join(" ").trim()));
+
+  /** Sets the tabs. */
+  setTabs = (tabs) => this.page.evaluate((tabs) => document.querySelector("bellhop-inbox").setAttribute("tabs", tabs), JSON.stringify(tabs));
+
   /** Returns the titles in the list; unread ones end with a star. */
   titles = () =>
     this.items.evaluateAll((items) =>
@@ -94,6 +103,6 @@ class Device {
     this.page.evaluate(() => {
       const { shadowRoot } = document.activeElement;
       const focused = shadowRoot?.activeElement ?? document.activeElement;
-      return focused.ariaLabel ?? focused.querySelector("[part=item-title]")?.textContent ?? focused.part.value;
+      return focused.ariaLabel ?? focused.querySelector("[part=item-title], [part=tab-label]")?.textContent ?? focused.part.value;
     });
 }

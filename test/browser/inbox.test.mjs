@@ -53,23 +53,23 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     for (const { titles } of [phone, desktop]) await eventually(titles, ["two*", "one*"]);
 
     await phone.item("one").getByRole("button").first().click();
-    for (const { titles, badge } of [phone, desktop]) {
+    for (const { titles, unread } of [phone, desktop]) {
       await eventually(titles, ["two*", "one"]);
-      await eventually(badge, "1");
+      await eventually(unread, 1);
     }
     await desktop.click("Mark as unread", "one");
     await eventually(phone.titles, ["two*", "one*"]);
     await phone.click("Archive", "two");
-    for (const { titles, badge } of [phone, desktop]) {
+    for (const { titles, unread } of [phone, desktop]) {
       await eventually(titles, ["one*"]);
-      await eventually(badge, "1");
+      await eventually(unread, 1);
     }
     await service.publish("three");
     await eventually(desktop.titles, ["three*", "one*"]);
     await desktop.panel.getByRole("button", { name: "Mark all as read" }).click();
-    for (const { titles, badge } of [phone, desktop]) {
+    for (const { titles, unread } of [phone, desktop]) {
       await eventually(titles, ["three", "one"]);
-      await eventually(badge, "");
+      await eventually(unread, 0);
     }
     assert.deepEqual([phone.pageErrors, desktop.pageErrors], [[], []]);
   });
@@ -86,12 +86,150 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await service.publish("two");
     await eventually(second.titles, ["two*", "one*"]);
     await second.click("Mark as read", "one");
-    await eventually(tab.badge, "1");
+    await eventually(tab.unread, 1);
     await tab.page.close(); // the tab with the connection
     await service.publish("three");
     await eventually(second.titles, ["three*", "two*", "one"]);
-    await eventually(second.badge, "2");
+    await eventually(second.unread, 2);
     await eventually(service.connections, 1);
+  });
+
+  it("marks as seen what an open panel shows, and the badge counts the rest on all devices", async (t) => {
+    const { service, device } = await start(t);
+    const phone = await device();
+    const desktop = await device();
+    await service.publish(Array.from({ length: 22 }, (_, i) => `n${i}`));
+    for (const { badge } of [phone, desktop]) await eventually(badge, "22");
+    await desktop.open();
+    for (const { badge, unread } of [phone, desktop]) {
+      await eventually(badge, "2"); // two are on the next page
+      await eventually(unread, 22);
+    }
+    await desktop.panel.getByRole("button", { name: "Show older" }).click();
+    for (const { badge } of [phone, desktop]) await eventually(badge, "");
+    await service.publish("while open");
+    await eventually(async () => (await service.ask("GET", "/inbox?limit=1")).items.map(({ title, seen_at }) => [title, !!seen_at]), [["while open", true]]);
+    for (const { badge, unread } of [phone, desktop]) {
+      await eventually(badge, "");
+      await eventually(unread, 23);
+    }
+    await desktop.page.keyboard.press("Escape");
+    await service.publish("while closed");
+    for (const { badge } of [phone, desktop]) await eventually(badge, "1");
+    assert.equal((await desktop.events("unseen")).at(-1), 1);
+    assert.deepEqual([phone.pageErrors, desktop.pageErrors], [[], []]);
+  });
+
+  it("keeps marks as seen that were made offline", async (t) => {
+    const { service, device } = await start(t);
+    const phone = await device();
+    await phone.open();
+    await service.publish("one");
+    await eventually(phone.titles, ["one*"]);
+    await phone.page.keyboard.press("Escape");
+    await service.publish("two");
+    await eventually(phone.badge, "1");
+    await phone.context.setOffline(true);
+    await phone.open();
+    await phone.panel.getByText("No connection.").waitFor();
+    await eventually(() => phone.page.evaluate(() => JSON.stringify(localStorage).includes("seen")), true);
+    await phone.page.close();
+    await phone.context.setOffline(false);
+    const next = await openDevice(phone.context, service);
+    await eventually(async () => (await service.ask("GET", "/inbox")).unseen_count, 0);
+    await eventually(next.badge, "");
+    await eventually(next.unread, 2);
+  });
+
+  it("sets the badge of the app, and survives a browser that refuses it", async (t) => {
+    const { service, device } = await start(t);
+    const desktop = await device();
+    await desktop.page.evaluate(() => {
+      window.badges = [];
+      Object.assign(Navigator.prototype, {
+        setAppBadge: async (count) => badges.push(count),
+        clearAppBadge: async () => badges.push("clear") && Promise.reject(new DOMException("refused", "InvalidStateError")),
+      });
+    });
+    const badges = () => desktop.page.evaluate(() => badges);
+    await service.publish("one");
+    await eventually(badges, [1]);
+    await desktop.open();
+    await eventually(badges, [1, "clear"]);
+    assert.deepEqual(desktop.pageErrors, []);
+  });
+
+  it("lists parts of the inbox in tabs, with unread counts, and operates them by keyboard", async (t) => {
+    const { service, device } = await start(t);
+    const desktop = await device();
+    await desktop.setTabs([{ label: "Mentions", type: "mention.*" }, { label: "Important", priority: "high" }]);
+    await service.publish(["one", "two"], { type: "mention.task" });
+    await service.publish("three", { type: "build", priority: "high" });
+    await desktop.open();
+    await eventually(desktop.tabs, ["All 3", "Mentions 2", "Important 1"]);
+    await eventually(desktop.titles, ["three*", "two*", "one*"]);
+    const press = (key) => desktop.page.keyboard.press(key);
+    await desktop.panel.getByRole("tab", { name: "All 3 unread" }).focus();
+    await press("ArrowRight");
+    assert.equal(await desktop.focus(), "Mentions");
+    await eventually(desktop.titles, ["two*", "one*"]);
+    await press("ArrowRight");
+    await eventually(desktop.titles, ["three*"]);
+    await press("ArrowRight");
+    await eventually(desktop.titles, ["three*", "two*", "one*"]);
+    await press("End");
+    assert.equal(await desktop.focus(), "Important");
+    await press("Home");
+    await press("ArrowRight");
+    await press("ArrowDown");
+    assert.equal(await desktop.focus(), "two");
+
+    await service.publish("four", { type: "mention.doc", priority: "high" });
+    await service.publish("five", { type: "comment" });
+    await eventually(desktop.titles, ["four*", "two*", "one*"]);
+    await eventually(desktop.tabs, ["All 5", "Mentions 3", "Important 2"]);
+    await desktop.click("Mark as read", "four");
+    await eventually(desktop.tabs, ["All 4", "Mentions 2", "Important 1"]);
+    await desktop.panel.getByRole("button", { name: "Mark all as read" }).click();
+    await eventually(desktop.titles, ["four", "two", "one"]);
+    await eventually(desktop.tabs, ["All 2", "Mentions", "Important 1"]);
+    await desktop.panel.getByRole("tab", { name: "All" }).click();
+    await eventually(desktop.titles, ["five*", "four", "three*", "two", "one"]);
+    assert.deepEqual(desktop.pageErrors, []);
+  });
+
+  it("marks more than a page as read in a tab", async (t) => {
+    const { service, device } = await start(t);
+    const desktop = await device();
+    await desktop.setTabs([{ label: "Mentions", type: "mention" }]);
+    await service.publish(Array.from({ length: 130 }, (_, i) => `n${i}`), { type: "mention" });
+    await service.publish("other");
+    await desktop.open();
+    await desktop.panel.getByRole("tab", { name: "Mentions 130 unread" }).click();
+    await desktop.panel.getByRole("button", { name: "Mark all as read" }).click();
+    await eventually(desktop.tabs, ["All 1", "Mentions"]);
+    assert.equal((await service.ask("GET", "/inbox/counts?type=mention")).unread_count, 0);
+  });
+
+  it("lists a topic of several, and reports tabs that are not valid", async (t) => {
+    const { service, device } = await start(t);
+    const desktop = await device();
+    const admin = service.token("backend", "1h", "notify:topics", "notify:publish");
+    for (const topic of ["project.1", "project.7"]) await service.ask("POST", `/topics/${topic}/members`, { add: ["ada"] }, admin);
+    await desktop.setTabs([{ label: "Seven", topic: "project.7" }]);
+    await desktop.open();
+    await desktop.panel.getByRole("tab", { name: "Seven" }).click();
+    for (const [title, topics] of [["both", ["project.1", "project.7"]], ["one", ["project.1"]], ["seven", ["project.7"]]]) {
+      await service.ask("POST", "/notify", { to: { topics }, type: "build", title }, admin);
+    }
+    await eventually(desktop.titles, ["seven*", "both*"]);
+    await eventually(desktop.tabs, ["All 3", "Seven 2"]);
+    assert.deepEqual(desktop.pageErrors, []);
+    await desktop.setTabs([{ label: "Bad", types: "a" }]);
+    await eventually(desktop.titles, ["seven*", "one*", "both*"]);
+    assert.deepEqual(await desktop.tabs(), []);
+    assert.equal(desktop.pageErrors.length, 1);
+    assert.match(desktop.pageErrors[0], /tab 1: types cannot be "a"/);
   });
 
   it("delivers marks made offline, even by the next page", async (t) => {
@@ -110,9 +248,9 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await service.publish("four");
     await eventually(desktop.titles, ["four*", "three*", "two*", "one*"]);
     await phone.context.setOffline(false);
-    for (const { titles, badge } of [phone, desktop]) {
+    for (const { titles, unread } of [phone, desktop]) {
       await eventually(titles, ["four*", "three*", "one"]);
-      await eventually(badge, "2");
+      await eventually(unread, 2);
     }
 
     await phone.context.setOffline(true);
@@ -135,7 +273,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await service.start();
     await service.publish("after");
     await eventually(desktop.titles, ["after*", "before*"]);
-    await eventually(desktop.badge, "2");
+    await eventually(desktop.unread, 2);
   });
 
   it("removes replaced, recalled and expired notifications", async (t) => {
@@ -147,14 +285,14 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     const [id] = await service.publish("a mistake");
     await service.publish("expires soon", { ttl: 3 });
     await eventually(desktop.titles, ["expires soon*", "a mistake*", "2 comments*"]);
-    await eventually(desktop.badge, "3");
+    await eventually(desktop.unread, 3);
     await service.ask("DELETE", `/notifications/${id}`, undefined, service.token("operator", "1h", "notify:admin"));
     await eventually(desktop.titles, ["2 comments*"]);
-    await eventually(desktop.badge, "1");
+    await eventually(desktop.unread, 1);
     await desktop.page.reload();
     await desktop.open();
     await eventually(desktop.titles, ["2 comments*"]);
-    await eventually(desktop.badge, "1");
+    await eventually(desktop.unread, 1);
   });
 
   it("shows at most the notifications that the service stores", async (t) => {
@@ -163,7 +301,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await desktop.open();
     for (const title of ["one", "two", "three", "four", "five"]) await service.publish(title);
     await eventually(desktop.titles, ["five*", "four*", "three*"]);
-    await eventually(desktop.badge, "3");
+    await eventually(desktop.unread, 3);
   });
 
   it("loads further pages, and has a badge of at most two digits", async (t) => {
@@ -223,7 +361,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     await service.publish("from before");
     const desktop = await device();
     await eventually(desktop.badge, "1");
-    await desktop.page.getByRole("button", { name: "Notifications 1 unread" }).waitFor();
+    await desktop.page.getByRole("button", { name: "Notifications 1 new" }).waitFor();
     assert.equal(await desktop.page.getByRole("status").textContent(), "");
     await service.publish("now");
     await desktop.page.getByText("New notification: now").waitFor();
@@ -248,7 +386,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
 
     await desktop.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-select", (event) => event.preventDefault(), { once: true }));
     await desktop.panel.getByRole("link", { name: "a page" }).click();
-    await eventually(desktop.badge, "1");
+    await eventually(desktop.unread, 1);
     assert.equal(new URL(desktop.page.url()).pathname, "/");
     await desktop.open();
     await desktop.panel.getByRole("link", { name: "a page" }).click();
@@ -272,7 +410,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
 
     await desktop.page.evaluate(() => document.querySelector("bellhop-inbox").addEventListener("bellhop-action", (event) => event.preventDefault(), { once: true }));
     await desktop.item("one").getByRole("link", { name: "First" }).click();
-    await eventually(desktop.badge, "");
+    await eventually(desktop.unread, 0);
     assert.deepEqual([await desktop.events("action"), new URL(desktop.page.url()).pathname], [["First"], "/"]);
     await desktop.open();
     const main = desktop.item("one").getByRole("link", { name: "one" });
@@ -297,7 +435,7 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
       document.documentElement.dir = "rtl";
       document.documentElement.lang = "ar";
       const plural = new Intl.PluralRules("ar");
-      document.querySelector("bellhop-inbox").labels = { title: "الإشعارات", unread: (n) => `${n} (${plural.select(n)})` };
+      document.querySelector("bellhop-inbox").labels = { title: "الإشعارات", unseen: (n) => `${n} (${plural.select(n)})` };
     });
     await desktop.page.getByRole("button", { name: "الإشعارات 1 (one)" }).click();
     const panel = desktop.page.getByRole("dialog", { name: "الإشعارات" });
@@ -318,21 +456,36 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     it(`is accessible, ${name}`, async (t) => {
       const { service, device } = await start(t);
       const desktop = await device({ viewport: { width: 760, height: 620 }, ...options });
-      await service.publish("Edith commented on your draft", { body: "“Lovely. Ship it before lunch?”", url: "/drafts/7", actions: [{ title: "Reply", url: "/drafts/7#reply" }, { title: "Show all comments", url: "https://example.com/" }] });
+      await desktop.setTabs([{ label: "Mentions", type: "mention.*" }, { label: "Important", priority: "high" }, { label: "Builds", type: "build.*" }]);
+      await service.publish("Edith mentioned you in a draft", { type: "mention.draft", body: "“Lovely. Ship it before lunch?”", url: "/drafts/7", actions: [{ title: "Reply", url: "/drafts/7#reply" }, { title: "Show all comments", url: "https://example.com/" }] });
       await service.publish("Disk on db-2 is 91 % full", { body: "At this pace it is full by 18:40.", priority: "high" });
       await service.publish("The lobby bar opens at six", { priority: "low" });
       await eventually(desktop.badge, "3");
       await audit(desktop.page);
       await desktop.open();
       await desktop.item("The lobby bar").getByRole("button").first().click();
-      await eventually(desktop.badge, "2");
+      await eventually(desktop.unread, 2);
       await audit(desktop.page);
       const { left, right, width } = await desktop.panel.evaluate((panel) => {
         const { left, right } = panel.getBoundingClientRect();
         return { left, right, width: innerWidth };
       });
       assert.ok(left >= 8 && right <= width - 8, `the panel reaches from ${left} to ${right} of ${width}`);
-      await desktop.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-${name}.png`) });
+      const screenshot = (what) => desktop.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `${what}-${name}.png`) });
+      await screenshot("inbox");
+      await desktop.panel.getByRole("tab", { name: "Mentions" }).click();
+      await eventually(desktop.titles, ["Edith mentioned you in a draft*"]);
+      await audit(desktop.page);
+      await screenshot("tab");
+      await desktop.panel.getByRole("tab", { name: "Builds" }).click();
+      await desktop.panel.getByText("You are all caught up.").waitFor();
+      await audit(desktop.page);
+      await screenshot("empty-tab");
+      await desktop.page.keyboard.press("Escape");
+      await service.publish("Grace joined");
+      await eventually(desktop.badge, "1");
+      await audit(desktop.page);
+      await screenshot("badge");
     });
   }
 });

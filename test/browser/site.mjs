@@ -156,6 +156,14 @@ export async function openElement(device, site, origin) {
 export const elementIn = (tab) => ({
   tab,
   badge: () => tab.run(() => document.querySelector("bellhop-inbox").shadowRoot?.querySelector("[part=badge]:not([hidden])")?.textContent ?? ""),
+  unread: () => tab.run(() => document.querySelector("bellhop-inbox").bell?.unreadCount),
+  setTabs: (tabs) => tab.run((tabs) => document.querySelector("bellhop-inbox").setAttribute("tabs", tabs), JSON.stringify(tabs)),
+  /** Returns the index of the selected tab, and the unread count that each tab shows. */
+  tabs: () =>
+    tab.run(() => {
+      const tabs = [...document.querySelector("bellhop-inbox").shadowRoot.querySelectorAll("[role=tab]")];
+      return { selected: tabs.findIndex(({ ariaSelected }) => ariaSelected === "true"), counts: tabs.map((tab) => tab.children[1].textContent) };
+    }),
   titles: () =>
     tab.run(() =>
       [...document.querySelector("bellhop-inbox").shadowRoot.querySelectorAll("[part~=item]")].map(

@@ -1,10 +1,20 @@
-import { Action, Bell, InboxItem, Notification, Options, Verb } from "./client.js";
+import { Action, Bell, InboxFilter, InboxItem, Notification, Options, Verb } from "./client.js";
 
+//#region src/inbox/filter.d.ts
+/** A tab of the element: the part of the inbox that it lists. */
+interface Tab extends InboxFilter {
+  label: string;
+}
+//#endregion
 //#region src/inbox/labels.d.ts
 /** A text in which `{}` stands for a number or title; or a function of it that returns the text, for plurals. */
 type Label = string | ((of: string | number) => string);
 interface Labels {
   title: Label;
+  /** The first tab, which lists the whole inbox. */
+  all: Label;
+  /** `{}` is the number of notifications that the user has not seen, which the badge shows. */
+  unseen: Label;
   /** `{}` is the number of unread notifications. */
   unread: Label;
   /** Announces to screen readers that an item is unread. */
@@ -31,6 +41,8 @@ interface Labels {
 interface Marking {
   verb: Verb;
   ids?: string[] | undefined;
+  /** Without ids: that of the selected tab; absent if all are marked. */
+  filter?: InboxFilter | undefined;
 }
 /** An action of an item that the user selected. */
 interface SelectedAction {
@@ -49,6 +61,8 @@ interface InboxEvents {
   "bellhop-notification": CustomEvent<Notification>;
   /** The unread count changed. */
   "bellhop-count": CustomEvent<number>;
+  /** The number of unseen notifications, which the badge shows, changed. preventDefault() leaves the badge of the app as it is. */
+  "bellhop-unseen": CustomEvent<number>;
   /** The panel was opened or closed. */
   "bellhop-toggle": CustomEvent<boolean>;
 }
@@ -63,7 +77,7 @@ declare const Base: {
   prototype: HTMLElement;
 };
 /**
- * A bell with the unread count, and the inbox in a panel below it:
+ * A bell with the number of unseen notifications, and the inbox in a panel below it:
  *
  *     <bellhop-inbox url="https://bell.example.com"></bellhop-inbox>
  *     document.querySelector("bellhop-inbox").token = token;
@@ -71,8 +85,8 @@ declare const Base: {
  * A page that has already connected sets `bell` instead: `inbox.bell = connect(…)`.
  *
  * These attributes are also properties: `url`; `inline`, which shows the list without
- * a bell; `theme`, which is `light`, `dark` or `auto` (the system's). Without `theme`,
- * the page's color-scheme applies.
+ * a bell; `tabs`, which list parts of the inbox; `theme`, which is `light`, `dark` or
+ * `auto` (the system's). Without `theme`, the page's color-scheme applies.
  *
  * Setting a property to its current value changes nothing, since frameworks set
  * properties at every render.
@@ -86,6 +100,9 @@ declare class BellhopInbox extends Base {
   set inline(inline: boolean);
   get theme(): string | null;
   set theme(theme: string | null | undefined);
+  /** Tabs behind the first one, which lists the whole inbox: `[{ label: "Mentions", type: "mention.*" }]`. The attribute has them as JSON. */
+  get tabs(): Tab[];
+  set tabs(tabs: Tab[] | string | null | undefined);
   /** The connection: the one that the page set, otherwise one created from url and token. */
   get bell(): Bell | undefined;
   set bell(bell: Bell | null | undefined);
@@ -103,12 +120,13 @@ declare class BellhopInbox extends Base {
   attributeChangedCallback(name: string, before: string | null, after: string | null): void;
 }
 //#endregion
-export { BellhopInbox, type InboxEvents, type Label, type Labels, type Marking, type SelectedAction };
+export { BellhopInbox, type InboxEvents, type Label, type Labels, type Marking, type SelectedAction, type Tab };
 /** The attributes of <bellhop-inbox> in JSX and templates, in addition to those of every element. */
 export interface InboxAttributes {
   url?: string | undefined;
   inline?: boolean | undefined;
   theme?: "light" | "dark" | "auto" | undefined;
+  tabs?: Tab[] | string | undefined;
   token?: Options["token"] | undefined;
   bell?: Bell | undefined;
   labels?: Partial<Labels> | undefined;

@@ -1,6 +1,7 @@
 // The build appends this file, without its imports, to the types of the element.
 import type { Bell, Options } from "../index.js";
 import type { BellhopInbox, InboxEvents } from "./element.js";
+import type { Tab } from "./filter.js";
 import type { Labels } from "./labels.js";
 
 /** The attributes of <bellhop-inbox> in JSX and templates, in addition to those of every element. */
@@ -8,6 +9,7 @@ export interface InboxAttributes {
   url?: string | undefined;
   inline?: boolean | undefined;
   theme?: "light" | "dark" | "auto" | undefined;
+  tabs?: Tab[] | string | undefined;
   token?: Options["token"] | undefined;
   bell?: Bell | undefined;
   labels?: Partial<Labels> | undefined;

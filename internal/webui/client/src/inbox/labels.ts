@@ -5,6 +5,10 @@ export type Label = string | ((of: string | number) => string);
 
 export interface Labels {
   title: Label;
+  /** The first tab, which lists the whole inbox. */
+  all: Label;
+  /** `{}` is the number of notifications that the user has not seen, which the badge shows. */
+  unseen: Label;
   /** `{}` is the number of unread notifications. */
   unread: Label;
   /** Announces to screen readers that an item is unread. */
@@ -28,6 +32,8 @@ export interface Labels {
 
 export const english: Labels = {
   title: "Notifications",
+  all: "All",
+  unseen: "{} new",
   unread: "{} unread",
   isUnread: "Unread",
   high: "Important",

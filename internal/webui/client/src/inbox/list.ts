@@ -1,4 +1,5 @@
-import type { Bell, InboxChange, InboxItem, InboxQuery, Notification, Verb } from "../index.js";
+import type { Bell, InboxChange, InboxFilter, InboxItem, InboxQuery, Notification, Verb } from "../index.js";
+import { matches } from "./filter.js";
 
 const PAGE_SIZE = 20;
 const FIRST_WAIT = 500; // ms; both as in the client
@@ -9,7 +10,7 @@ const MAX_TIMER = 2 ** 31 - 1; // ms; with a longer delay, a timer would fire im
 type Change = (list: List) => void;
 
 /**
- * The newest part of the user's inbox. It is loaded from the service when first needed,
+ * The newest part of the user's inbox, or of what a filter selects of it. It is loaded from the service when first needed,
  * then updated by the events of a Bell. Marks of the user show immediately, before the
  * service has stored them.
  */
@@ -24,6 +25,7 @@ export class List {
   failed = false;
   /** Only a visible list sends requests. */
   visible = false;
+  readonly filter: InboxFilter | undefined;
 
   #bell: Bell;
   #onChange: () => void;
@@ -39,8 +41,9 @@ export class List {
   #unsubscribe: (() => void)[];
 
   /** Calls onChange after each change of the list, and onArrival with each new notification, but not with missed ones. */
-  constructor(bell: Bell, onChange: () => void, onArrival: (notification: Notification) => void) {
+  constructor(bell: Bell, onChange: () => void, onArrival: (notification: Notification) => void, filter?: InboxFilter) {
     this.#bell = bell;
+    this.filter = filter;
     this.#onChange = onChange;
     this.#live = bell.state === "open" && bell.unreadCount !== undefined;
     this.#unsubscribe = [
@@ -88,20 +91,19 @@ export class List {
     await this.#loadPage({ limit: PAGE_SIZE, before: this.next }, (items) => (this.items = this.items.concat(items.filter(({ id }) => !ids.includes(id)))));
   }
 
-  /** Marks these notifications, or without ids all that have arrived. */
-  async mark(verb: Verb, ids?: string[]): Promise<void> {
+  /** Marks these notifications, or without ids all that have arrived. stored resolves when the service has stored the mark. */
+  async mark(verb: Verb, ids?: string[], stored = send(this.#bell, verb, ids)): Promise<void> {
     const all = ids ?? this.items.map(({ id }) => id);
     const change = effects[verb](all, this.#bell.now());
     this.#pending.add(change);
     this.#apply(change);
-    const marked = ids ? this.#bell[verb](ids) : verb === "archive" ? this.#bell.archiveAll() : this.#bell.readAll();
-    const refused = await marked.then(() => false, () => true);
+    const refused = await stored.then(() => false, () => true);
     this.#pending.delete(change);
     const reload = this.#uncertain && !this.#pending.size;
     if (reload) this.#uncertain = false;
     if (!refused && !reload) return;
     this.#current = false; // the list shows a mark that the service refused, or has replaced
-    await this.load();
+    if (this.visible) await this.load();
   }
 
   close(): void {
@@ -118,9 +120,12 @@ export class List {
 
   #add(notification: Notification): void {
     const { id, replaces, ephemeral, archived_at } = notification;
+    const isStored = !ephemeral && !archived_at;
+    const selected = matches(this.filter ?? {}, notification);
+    if (isStored && selected === undefined) this.#current = false; // only the service knows
     this.#apply((list) => {
       list.items = list.items.filter((item) => item.id !== replaces && item.id !== id);
-      if (!ephemeral && !archived_at && list.#current) list.items.unshift(notification as InboxItem);
+      if (isStored && selected && list.#current) list.items.unshift(notification as InboxItem);
     });
   }
 
@@ -142,7 +147,7 @@ export class List {
     this.failed = false;
     this.#onChange();
     try {
-      const { items, next } = await this.#bell.inbox(query);
+      const { items, next } = await this.#bell.inbox({ ...query, ...this.filter });
       use(items);
       this.next = next === query.before ? undefined : next; // the list must end even if the service repeats a page
       for (const change of [...duringLoad, ...this.#pending]) change(this);
@@ -163,7 +168,7 @@ export class List {
     if (this.#closed) return;
     this.#retryTimer = setTimeout(() => {
       if (this.visible && this.#isShort) this.more();
-    }, Math.random() * Math.min(MAX_WAIT, FIRST_WAIT * 2 ** this.#failures++)); // full jitter
+    }, retryDelay(this.#failures++));
   }
 
   #apply(...changes: Change[]): void {
@@ -178,15 +183,23 @@ export class List {
   // Removes items that expire, by the service's time. The service sends the new unread count.
   #watchExpiry(): void {
     clearTimeout(this.#expiryTimer);
-    const times = this.items.flatMap(({ expires_at }) => (expires_at ? [Date.parse(expires_at)] : []));
-    if (times.length === 0) return;
-    const wait = Math.max(0, Math.min(...times) - this.#bell.now());
+    const first = Math.min(...this.items.map(({ expires_at }) => Date.parse(expires_at!) || Infinity));
+    if (first === Infinity) return;
+    const wait = Math.max(0, first - this.#bell.now());
     this.#expiryTimer = setTimeout(() => {
       const now = this.#bell.now();
       const expired = this.items.filter(({ expires_at }) => Date.parse(expires_at!) <= now);
       this.#apply(effects.archive(expired.map(({ id }) => id), now));
     }, Math.min(wait, MAX_TIMER));
   }
+}
+
+/** Returns the milliseconds to wait after this number of failures, with full jitter. */
+export const retryDelay = (failures: number): number => Math.random() * Math.min(MAX_WAIT, FIRST_WAIT * 2 ** failures);
+
+/** Sends a mark to the service. Without ids it applies to all that have arrived. */
+export function send(bell: Bell, verb: Verb, ids: string[] | undefined): Promise<void> {
+  return ids ? bell[verb](ids) : verb === "archive" ? bell.archiveAll() : bell.readAll();
 }
 
 /** The effect of each mark on the list. */

@@ -33,7 +33,7 @@ svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-wi
 .ringing svg { animation: ring 0.7s }
 @keyframes ring { 25% { rotate: 14deg } 60% { rotate: -11deg } }
 
-[part=badge] { min-width: 1.25rem; padding: 0 0.35rem; border-radius: 99px; background: var(--bellhop-badge); color: var(--bellhop-on-badge); font-size: 0.75rem; font-weight: 650; line-height: 1.25rem; text-align: center }
+[part=badge], [part=tab-count] { min-width: 1.25rem; padding: 0 0.35rem; border-radius: 99px; background: var(--bellhop-badge); color: var(--bellhop-on-badge); font-size: 0.75rem; font-weight: 650; line-height: 1.25rem; text-align: center }
 [part=bell] [part=badge] { position: absolute; top: 0; inset-inline-start: 52% }
 
 [part=panel] { display: flex; flex-direction: column; overflow: hidden; height: 100%; outline: 0; color: var(--bellhop-text); font-size: 0.9375rem; text-align: start }
@@ -48,12 +48,21 @@ svg { display: block; width: 1.25em; fill: none; stroke: currentColor; stroke-wi
 [part=header] { display: flex; align-items: center; gap: 0.5rem; min-height: 3.25rem; padding-inline: 1.1rem 0.6rem; border-bottom: 1px solid var(--bellhop-line) }
 [part=title] { font-size: 1.0625rem; font-weight: 650 }
 [part=read-all] { margin-inline-start: auto }
-[part=read-all], [part=more] { min-height: 2.75rem; padding-inline: 0.6rem; border-radius: 8px; color: var(--bellhop-accent); font-size: 0.875rem; font-weight: 550 }
+[part=read-all], [part=more], [part~=tab] { min-height: 2.75rem; padding-inline: 0.6rem; border-radius: 8px; color: var(--bellhop-accent); font-size: 0.875rem; font-weight: 550 }
 [part=more] { border-top: 1px solid var(--bellhop-line); border-radius: 0 }
 :is([part=read-all], [part=more]):hover, [part=note] { background: var(--bellhop-hover) }
 [part=note] { padding: 0.7rem 1.1rem; color: var(--bellhop-muted); font-size: 0.875rem }
 [part=note]:has(+ :empty) { padding-block: 2.5rem; background: none; text-align: center }
 
+[part=header]:has(+ [part=tabs]:not([hidden])) { border-bottom: 0 }
+[part=tabs] { display: flex; flex: none; overflow-x: auto; scrollbar-width: none; padding-inline: 0.5rem; border-bottom: 1px solid var(--bellhop-line) }
+[part~=tab] { display: flex; flex: none; align-items: center; gap: 0.4rem; color: var(--bellhop-muted) }
+[part~=tab]:hover, [part~=selected] { color: var(--bellhop-text) }
+[part~=selected] { border-radius: 0; box-shadow: inset 0 -2px var(--bellhop-accent) }
+[part=tab-count] { background: var(--bellhop-hover); color: inherit }
+[part~=selected] [part=tab-count] { background: var(--bellhop-accent); color: var(--bellhop-surface) }
+
+[part=content] { display: flex; flex-direction: column; min-height: 0 }
 [part=list] { min-height: 0; overflow-y: auto; overscroll-behavior: contain; list-style: none }
 li { display: flex; flex-wrap: wrap; align-items: start }
 li + li { border-top: 1px solid var(--bellhop-line) }

@@ -1,9 +1,11 @@
-import type { Action, InboxItem, Notification, Verb } from "../index.js";
-import { button, screenReaderText, icon, createElement, setText } from "./dom.js";
-import type { List } from "./list.js";
+import type { Action, Bell, InboxItem, Notification, Verb } from "../index.js";
+import { button, screenReaderText, icon, createElement, setAttribute, setText } from "./dom.js";
+import type { Tab } from "./filter.js";
+import type { Lists } from "./lists.js";
 import { Row, type Select } from "./row.js";
 import css from "./style.js";
 import { badge, format, type Labels } from "./labels.js";
+import { TabList } from "./tabs.js";
 
 const MINUTE = 60_000;
 
@@ -13,12 +15,14 @@ export interface Actions {
   select(item: InboxItem, action?: Action): boolean;
   mark(verb: Verb, ids?: string[]): void;
   more(): void;
+  /** The user selected a tab; 0 is the whole inbox. */
+  selectTab(at: number): void;
   toggle(open: boolean): void;
   /** The displayed times are out of date. */
   redraw(): void;
 }
 
-/** The shadow tree of the element: displays a List, and calls Actions for what the user does. */
+/** The shadow tree of the element: displays Lists, and calls Actions for what the user does. */
 export class View {
   #host: HTMLElement;
   #root: ShadowRoot;
@@ -26,6 +30,7 @@ export class View {
   #rows = new Map<string, Row>(); // by id, in the order of the list
   #current: string | undefined; // the id of the row that Tab reaches
   #clock: ReturnType<typeof setInterval> | undefined;
+  #onScreen = false;
 
   #bellName = screenReaderText();
   #badge = createElement("span", { part: "badge", "aria-hidden": "true" });
@@ -39,6 +44,8 @@ export class View {
   #note = createElement("p", { part: "note" });
   #ul = createElement("ul", { part: "list", role: "list" });
   #more = button("more", () => this.#actions.more());
+  #tabs: TabList;
+  #content = createElement("div", { part: "content", id: "content" }, this.#note, this.#ul, this.#more);
   #panel = createElement("div", { part: "panel", tabindex: "-1", "aria-labelledby": "title" });
   #status = createElement("div", { role: "status", class: "sr-only" });
 
@@ -50,7 +57,12 @@ export class View {
     this.#root = host.attachShadow({ mode: "open" });
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.append(this.#bell, this.#panel, this.#status);
-    this.#panel.append(createElement("div", { part: "header" }, this.#title, this.#readAll), this.#note, this.#ul, this.#more);
+    this.#tabs = new TabList((at) => actions.selectTab(at));
+    this.#panel.append(createElement("div", { part: "header" }, this.#title, this.#readAll), this.#tabs.element, this.#content);
+    new IntersectionObserver((changes) => {
+      this.#onScreen = changes.at(-1)!.isIntersecting;
+      actions.redraw();
+    }).observe(this.#panel);
     this.#bell.ariaHasPopup = "dialog";
     this.#panel.addEventListener("toggle", (event) => this.#toggled(event.newState === "open"));
     this.#panel.addEventListener("beforetoggle", ({ newState }) => {
@@ -65,6 +77,11 @@ export class View {
 
   get open(): boolean {
     return this.#inline || this.#panel.matches(":popover-open");
+  }
+
+  /** The list is on the user's screen. */
+  get shown(): boolean {
+    return this.open && this.#onScreen && document.visibilityState === "visible";
   }
 
   show(): void {
@@ -87,18 +104,23 @@ export class View {
     this.updateClock();
   }
 
-  /** Updates all elements that have changed; now is the service's time. */
-  draw(list: List | undefined, count: number, offline: boolean, labels: Labels, now = Date.now()): void {
-    const { items = [], loaded, loading, failed, next } = list ?? {};
-    const text = (name: keyof Labels, when: unknown) => (when ? format(labels[name], count) : "");
+  /** Updates all elements that have changed. */
+  draw(bell: Bell | undefined, lists: Lists | undefined, tabs: Tab[], labels: Labels): void {
+    const { state, unreadCount: unread = 0, unseenCount: unseen = 0 } = bell ?? {};
+    const offline = state === "offline" || state === "waiting";
+    const { items = [], loaded, loading, failed, next } = lists?.list ?? {};
+    const count = this.#inline ? unread : unseen; // an inline list is always open, so that everything is seen
+    const canRead = lists?.selected ? items.some(({ read_at }) => !read_at) || lists.counts[lists.selected - 1] : unread;
+    const text = (name: keyof Labels, when: unknown, of = unread) => (when ? format(labels[name], of) : "");
     setText(this.#bellName, `${text("title", 1)} `);
     setText(this.#title, text("title", 1));
     setText(this.#badge, count ? badge(count) : "");
-    setText(this.#count, text("unread", count));
-    setText(this.#readAll, text("readAll", count));
+    setText(this.#count, text(this.#inline ? "unread" : "unseen", count, count));
+    setText(this.#readAll, text("readAll", canRead));
     setText(this.#note, text(failed ? "failed" : offline ? "offline" : loaded ? "empty" : "loading", failed || offline || !items.length));
     setText(this.#more, text(failed ? "retry" : loading ? "loading" : "more", failed || next));
-    this.#drawRows(items, labels, now);
+    this.#drawTabs(lists, tabs, unread, labels);
+    this.#drawRows(items, labels, bell?.now() ?? 0);
     if (this.#root.activeElement?.matches("[hidden]")) this.#focus(); // the focused button was hidden
   }
 
@@ -108,6 +130,16 @@ export class View {
     this.#bell.classList.remove("ringing");
     void this.#bell.offsetWidth; // a reflow, which restarts the animation
     this.#bell.classList.add("ringing");
+  }
+
+  #drawTabs(lists: Lists | undefined, tabs: Tab[], unread: number, labels: Labels): void {
+    const texts = tabs.map(({ label }, at) => ({ label, count: lists?.counts[at] ?? 0 }));
+    if (tabs.length) texts.unshift({ label: format(labels.all), count: unread });
+    const selected = this.#tabs.draw(texts, lists?.selected ?? 0, labels.unread);
+    for (const [name, value] of [["role", "tabpanel"], ["aria-labelledby", selected]] as const) {
+      if (tabs.length) setAttribute(this.#content, name, value);
+      else this.#content.removeAttribute(name);
+    }
   }
 
   get #inline(): boolean {
