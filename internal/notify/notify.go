@@ -77,6 +77,10 @@ type Notification struct {
 	Topics   []Topic  // topics, with AudienceTopic; nil if it was read from a history
 	Except   []UserID // users who do not receive it; nil if it was read from a history
 
+	// OtherTopics are those to which it is delivered separately, because it replaces another
+	// notification there.
+	OtherTopics []Topic
+
 	// CollapseKey identifies the notification that this one replaces, separately in the
 	// history of each user, of each topic and of everyone.
 	CollapseKey string

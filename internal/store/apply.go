@@ -272,7 +272,7 @@ func (tx *txn) apply(seq notify.Sequence, e notify.Entry) (notify.Verdict, error
 	case notify.UserTopics:
 		err = tx.setTopics(seq, e, &v)
 	case notify.UserPreferences:
-		err = tx.setPreferences(e)
+		err = tx.setPreferences(seq, e)
 	case notify.Recall:
 		err = tx.recall(seq, e)
 	case notify.Cleanup:

@@ -85,6 +85,9 @@ func (tx *txn) emitParts(n *notify.Notification, owners []owner, replaced replac
 		part := *n
 		to := readersOf(parts[id])
 		part.Users, part.Topics, part.Replaces = to.Users, to.Topics, id
+		if len(parts) > 1 {
+			part.OtherTopics = slices.DeleteFunc(slices.Clone(n.Topics), func(t notify.Topic) bool { return slices.Contains(to.Topics, t) })
+		}
 		tx.changes = append(tx.changes, &part)
 	}
 }

@@ -10,7 +10,8 @@ import (
 // expired notification counts until a Cleanup removes it. Counts is called for every connection,
 // so the work depends on the number of intervals of the user, and not on that of topics or
 // notifications. Notifications to several topics are an exception: for a reader of several feeds
-// with such notifications, their sequences are merged.
+// with such notifications, their sequences are merged. If preferences of the user hide
+// notifications, the work depends on the number of notifications: see countNewest.
 func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error) {
 	v := s.snapshots.acquire()
 	defer v.release()
@@ -18,6 +19,10 @@ func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, er
 	own, err := readHistoryOf(v, ofUser(r.User))
 	if err != nil {
 		return notify.Counts{}, err
+	}
+	if own.mutes { // what is hidden is known only from the notifications themselves
+		c, err := s.countNewest(r, upTo, &notify.Filter{}, notify.ByNothing)
+		return c.Counts, err
 	}
 	if err := c.userItems(v, ofUser(r.User), &own); err != nil {
 		return notify.Counts{}, err

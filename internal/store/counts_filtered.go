@@ -25,6 +25,16 @@ func (s *Store) CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.F
 			return notify.GroupedCounts{Counts: total}, err
 		}
 	}
+	c, err = s.countNewest(r, upTo, f, by)
+	if !f.Narrows() {
+		c.Counts = total
+	}
+	return c, err
+}
+
+// countNewest counts the notifications of r up to a sequence that match f and are not hidden by
+// preferences, among the newest maxListReads.
+func (s *Store) countNewest(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (c notify.GroupedCounts, err error) {
 	t, err := s.timeline(r, 0, upTo)
 	if err != nil {
 		return c, err
@@ -45,9 +55,6 @@ func (s *Store) CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.F
 		if err := g.add(seq); err != nil {
 			return c, fmt.Errorf("count notification %d: %w", seq, err)
 		}
-	}
-	if !f.Narrows() {
-		g.counts.Counts = total
 	}
 	return g.counts, t.err()
 }

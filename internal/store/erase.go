@@ -287,7 +287,7 @@ func erasePosition(x *eraser, key, value []byte) error {
 // eraseHistory removes the history of the user, unless something was published meanwhile.
 func (x *eraser) eraseHistory() error {
 	h, err := x.history(ofUser(x.user))
-	if err == nil && h.kept == 0 && h.changes == 0 && h.topics == 0 {
+	if err == nil && h.kept == 0 && h.changes == 0 && h.topics == 0 && !h.mutes {
 		x.touch(h)
 		h.history = history{}
 	}

@@ -94,8 +94,8 @@ func (tx *txn) setHistories() {
 // earlier cursor gets a reset. Otherwise every user and topic that ever had a notification
 // would take space forever.
 func (tx *txn) discardEmpty(h *cachedHistory) {
-	if h.owner != everyone() && h.kept == 0 && h.changes == 0 && h.topics == 0 {
-		tx.state.truncated = max(tx.state.truncated, h.truncated())
+	if h.owner != everyone() && h.kept == 0 && h.changes == 0 && h.topics == 0 && !h.mutes {
+		tx.state.truncated = max(tx.state.truncated, h.truncated(), h.muted)
 		h.history = history{}
 	}
 }

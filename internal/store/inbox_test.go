@@ -53,7 +53,7 @@ func (m *inboxMachine) open(t *rapid.T) {
 }
 
 func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
-	switch kind := rapid.IntRange(0, 12).Draw(t, "kind"); {
+	switch kind := rapid.IntRange(0, 14).Draw(t, "kind"); {
 	case kind < 5:
 		return m.publish(t, seq)
 	case kind < 7:
@@ -67,6 +67,8 @@ func (m *inboxMachine) entry(t *rapid.T, seq notify.Sequence) notify.Entry {
 		return mark
 	case kind == 7 && len(m.ids) > 0:
 		return notify.Recall{ID: rapid.SampledFrom(m.ids).Draw(t, "recalled"), Keep: 1000}
+	case kind > 12:
+		return preferences(t)
 	case kind == 11:
 		return notify.Erase{User: rapid.SampledFrom([]notify.UserID{"ada", "grace", "eve"}).Draw(t, "erased")}
 	case kind == 12:

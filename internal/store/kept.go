@@ -48,7 +48,7 @@ func partsOf(u notify.UserID) []part {
 		prefixed(readStatePrefix(kindReadFeed, u), part{export: exportReadState, erase: eraseRecord}),
 		prefixed(readStatePrefix(kindReadMulti, u), part{export: exportReadState, erase: eraseRecord}),
 		prefixed(namedPrefix(kindMembership, name), part{export: exportMembership, erase: eraseMembership}),
-		exactly(preferencesKey(u), part{export: exportPreferences, erase: eraseRecord}),
+		exactly(preferencesKey(u), part{export: exportPreferences, erase: erasePreferences}),
 		{lower: keys, upper: upperOf(keys), export: exportKey, erase: eraseKey},
 		exactly(append([]byte{kindRevocation, revokedUser}, name...), part{export: exportRevocation}),
 		all(kindTicket, name, part{export: exportTicket, erase: eraseTicket}),

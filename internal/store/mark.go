@@ -11,7 +11,13 @@ import (
 // mark changes the read state of notifications, and emits the change.
 func (tx *txn) mark(seq notify.Sequence, e notify.Mark, v *notify.Verdict) error {
 	m := &markOp{txn: tx, Mark: e, state: newUserState(tx.batch, e.Reader.User), changesLeft: tx.maxMarkChanges, readsLeft: readsPerMarkChange * tx.maxMarkChanges}
-	var err error
+	h, err := tx.history(ofUser(e.Reader.User))
+	if err != nil {
+		return err
+	}
+	if m.muting, err = mutingOf(tx.batch, e.Reader.User, &h.history); err != nil {
+		return err
+	}
 	if e.IDs != nil {
 		err = m.markIDs()
 	} else {
@@ -44,6 +50,9 @@ type markOp struct {
 	*txn
 	notify.Mark
 	state *userState
+
+	// muting hides notifications, which then keep their state: nobody marks what is not shown.
+	muting *notify.Muting
 
 	changed     []string // IDs of the notifications that have changed
 	changesLeft int      // number of notifications that may still change
@@ -128,7 +137,11 @@ func (m *markOp) markOne(id string, found *collected) error {
 	switch {
 	case err != nil || n.Expired(m.at):
 		return err
-	case n.Audience == notify.AudienceUser:
+	}
+	if hidden, err := m.hides(&n); err != nil || hidden {
+		return err
+	}
+	if n.Audience == notify.AudienceUser {
 		return m.markUserItem(id, p.sequence)
 	}
 	visible, err := m.canRead(&n)
@@ -136,6 +149,33 @@ func (m *markOp) markOne(id string, found *collected) error {
 		return err
 	}
 	return m.collect(&n, found)
+}
+
+// readsPerHidden is the number of reads as which finding out whether a notification is hidden counts.
+const readsPerHidden = 4
+
+// hidesAt is hides for the notification at seq, which must exist. Without preferences that hide
+// notifications it reads nothing.
+func (m *markOp) hidesAt(seq notify.Sequence) (bool, error) {
+	if m.muting == nil {
+		return false, nil
+	}
+	m.readsLeft -= readsPerHidden
+	n, err := m.readerNotification(seq)
+	if err != nil {
+		return false, err
+	}
+	return m.hides(&n)
+}
+
+// hides reports whether the preferences of the reader hide n.
+func (m *markOp) hides(n *notify.Notification) (hidden bool, err error) {
+	hidden = m.muting.Hides(n, func(t notify.Topic) bool {
+		hears, failed := m.hears(t, n.Sequence)
+		err = cmp.Or(err, failed)
+		return hears
+	})
+	return hidden, err
 }
 
 // markUserItem marks an item in the history of the user, if it exists.

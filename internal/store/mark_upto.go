@@ -142,6 +142,9 @@ func (m *markOp) userUpTo(after notify.Sequence) (reached notify.Sequence, done 
 		if err != nil || t.applied(m.Verb, m.at) == t.itemState {
 			return err == nil, err
 		}
+		if hidden, err := m.hidesAt(reached); err != nil || hidden {
+			return err == nil, err
+		}
 		m.changesLeft--
 		all = append(all, one{append([]byte(nil), k...), append([]byte(nil), v...)})
 		return true, nil
@@ -226,17 +229,37 @@ func (m *markOp) intervalsUpTo(f *heardFeed, after notify.Sequence, onlyExisting
 	if len(ranges) == 0 {
 		return m.Through, true, nil
 	}
+	var hidden []notify.Sequence
 	reached, done, err = m.scan(ofFeed(feed), after, ranges, func(seq notify.Sequence, e *sharedItem) (bool, error) {
-		if !isPattern(feed) {
-			return true, nil
+		if isPattern(feed) {
+			if narrower, err := m.state.hasNarrower(string(e.topic), feed, seq); err != nil || narrower {
+				return false, err
+			}
 		}
-		narrower, err := m.state.hasNarrower(string(e.topic), feed, seq)
-		return !narrower, err
+		hides, err := m.hidesAt(seq)
+		if hides {
+			hidden = append(hidden, seq)
+		}
+		return !hides, err
 	})
 	if err != nil || reached == after {
 		return reached, done, err
 	}
-	return reached, done, m.markFeed(feed, f.overlap(intervalSet{{from: after + 1, to: reached}}), onlyExisting)
+	return reached, done, m.markFeed(feed, f.overlap(without(after+1, reached, hidden)), onlyExisting)
+}
+
+// without returns the sequences of a range but for some, which ascend, as intervals.
+func without(from, to notify.Sequence, some []notify.Sequence) (rest intervalSet) {
+	for _, seq := range some {
+		if from < seq {
+			rest = append(rest, interval{from: from, to: seq - 1})
+		}
+		from = seq + 1
+	}
+	if from <= to {
+		rest = append(rest, interval{from: from, to: to})
+	}
+	return rest
 }
 
 // everyoneUpTo marks the notifications to everyone that are not hidden from the reader.
@@ -248,9 +271,13 @@ func (m *markOp) everyoneUpTo(after notify.Sequence) (reached notify.Sequence, d
 	var visible intervalSet
 	joins := false
 	reached, done, err = m.scan(everyone(), after, all.changedBy(after, m.Through, m.Verb, m.at, false), func(seq notify.Sequence, e *sharedItem) (bool, error) {
-		if fromMillis(e.time).Before(m.Reader.Since) {
+		hidden, err := fromMillis(e.time).Before(m.Reader.Since), error(nil)
+		if !hidden {
+			hidden, err = m.hidesAt(seq)
+		}
+		if hidden || err != nil {
 			joins = false
-			return false, nil
+			return false, err
 		}
 		if last := len(visible) - 1; joins {
 			visible[last].to = seq
@@ -263,7 +290,7 @@ func (m *markOp) everyoneUpTo(after notify.Sequence) (reached notify.Sequence, d
 	if err != nil || reached == after {
 		return reached, done, err
 	}
-	if m.Reader.Since.IsZero() {
+	if m.Reader.Since.IsZero() && m.muting == nil {
 		visible = intervalSet{{from: after + 1, to: reached}}
 	}
 	return reached, done, m.markEveryone(visible)
@@ -279,6 +306,9 @@ func (m *markOp) multiUpTo(f *heardFeed, after notify.Sequence) (reached notify.
 	reached, done, err = m.scan(ofFeed(f.name).multi(), after, f.overlap(intervalSet{{from: after + 1, to: m.Through}}), func(seq notify.Sequence, _ *sharedItem) (bool, error) {
 		before, err := m.state.multiState(seq)
 		if err != nil || before.applied(m.Verb, m.at) == before {
+			return false, err
+		}
+		if hidden, err := m.hidesAt(seq); err != nil || hidden {
 			return false, err
 		}
 		b := blockOf(seq)

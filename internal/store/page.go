@@ -21,6 +21,10 @@ type Page struct {
 	// Removed is the highest sequence that retention has removed from the reader's
 	// history, 0 if it has removed none. A reader with an earlier cursor has a gap.
 	Removed notify.Sequence
+
+	// Muted is the sequence of the last change of what the preferences of the reader hide, 0 if
+	// there was none. A reader with an earlier cursor has other notifications than the history.
+	Muted notify.Sequence
 }
 
 // pageBytes is the content at which a page is full. Thousands of connections may read at
@@ -36,7 +40,7 @@ func (s *Store) History(r notify.Reader, after, upTo notify.Sequence, limit int)
 		return Page{}, err
 	}
 	defer t.close()
-	page := Page{End: upTo, Removed: t.removed()}
+	page := Page{End: upTo, Removed: t.removed(), Muted: t.histories[0].muted}
 	if upTo <= after {
 		return page, nil
 	}

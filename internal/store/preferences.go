@@ -14,7 +14,7 @@ func preferencesKey(u notify.UserID) []byte {
 }
 
 // setPreferences replaces the preferences of a user. Empty ones take no record.
-func (tx *txn) setPreferences(e notify.UserPreferences) error {
+func (tx *txn) setPreferences(seq notify.Sequence, e notify.UserPreferences) error {
 	if !e.IsZero() && sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
 		return errFull
 	}
@@ -23,7 +23,11 @@ func (tx *txn) setPreferences(e notify.UserPreferences) error {
 	if err != nil {
 		return err
 	}
+	var before notify.Preferences
 	if value != nil {
+		if before, err = readPreferences(value); err != nil {
+			return err
+		}
 		tx.refund(key, len(value))
 		tx.remove(key)
 	}
@@ -33,7 +37,45 @@ func (tx *txn) setPreferences(e notify.UserPreferences) error {
 		tx.set(key, tx.buffer)
 		tx.charge(key, len(tx.buffer))
 	}
+	if is := e.Muting(); !is.Equal(before.Muting()) {
+		return tx.changeMuting(seq, e.User, is)
+	}
 	return tx.err
+}
+
+// changeMuting notes that other notifications are hidden from a user from seq on.
+func (tx *txn) changeMuting(seq notify.Sequence, u notify.UserID, m *notify.Muting) error {
+	h, err := tx.history(ofUser(u))
+	if err != nil {
+		return err
+	}
+	tx.touch(h)
+	h.muted, h.mutes = seq, m != nil
+	tx.changes = append(tx.changes, notify.MutingChange{Sequence: seq, User: u, Muting: m})
+	return tx.err
+}
+
+// mutingOf returns what the preferences of a user with history h hide; nil: nothing. Users without
+// such preferences cost no read.
+func mutingOf(r pebble.Reader, u notify.UserID, h *history) (*notify.Muting, error) {
+	if !h.mutes {
+		return nil, nil //nolint:nilnil // a nil Muting hides nothing
+	}
+	p, err := preferencesOf(r, u)
+	return p.Muting(), err
+}
+
+// Muting returns what the preferences of a user hide, nil if nothing, and the sequence since which
+// they do, 0 if they never hid anything.
+func (s *Store) Muting(u notify.UserID) (*notify.Muting, notify.Sequence, error) {
+	v := s.snapshots.acquire()
+	defer v.release()
+	h, err := readHistoryOf(v, ofUser(u))
+	if err != nil {
+		return nil, 0, err
+	}
+	m, err := mutingOf(v, u, &h)
+	return m, h.muted, err
 }
 
 // preferencesOf reads the preferences of a user.
@@ -67,4 +109,18 @@ func exportPreferences(x *exporter, _, value []byte) error {
 	p, err := readPreferences(value)
 	x.add(Kept{Kind: KeptPreferences, Preferences: p})
 	return err
+}
+
+// erasePreferences removes the preferences of the user.
+func erasePreferences(x *eraser, key, value []byte) error {
+	p, err := readPreferences(value)
+	if err != nil {
+		return err
+	}
+	if p.Muting() != nil {
+		if err := x.changeMuting(x.recalled.Sequence, x.user, nil); err != nil {
+			return err
+		}
+	}
+	return eraseRecord(x, key, value)
 }

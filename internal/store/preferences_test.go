@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
@@ -17,6 +18,22 @@ func off(types ...notify.TypePattern) (p notify.Preferences) {
 		p.Rules = append(p.Rules, notify.PreferenceRule{Type: t, Level: notify.LevelOff})
 	}
 	return p
+}
+
+// preferences returns preferences of a user, which often hide some of what inboxMachine publishes.
+func preferences(t *rapid.T) notify.UserPreferences {
+	e := notify.UserPreferences{User: rapid.SampledFrom([]notify.UserID{"ada", "ada", "grace", "eve"}).Draw(t, "prefers")}
+	for range rapid.IntRange(0, 3).Draw(t, "rules") {
+		e.Rules = append(e.Rules, notify.PreferenceRule{
+			Type:  rapid.SampledFrom([]notify.TypePattern{"", "", "comment", "comment.*", "mention"}).Draw(t, "rule for type"),
+			Topic: rapid.SampledFrom([]notify.TopicPattern{"", "", "team", "project.*", "project.y.z", "else", "a.b.*"}).Draw(t, "rule for topic"),
+			Level: rapid.SampledFrom([]notify.Level{notify.LevelOff, notify.LevelOff, notify.LevelAlert, notify.LevelSilent}).Draw(t, "level"),
+		})
+	}
+	if rapid.IntRange(0, 3).Draw(t, "quiet") == 0 {
+		e.Quiet = &notify.Quiet{From: 60, To: 120, Zone: "UTC"}
+	}
+	return e
 }
 
 // Preferences replace those before, are exported and erased, and take no space when there are none.

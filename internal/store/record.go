@@ -91,6 +91,10 @@ type history struct {
 	topics uint64          // number of records of memberships, if the owner is a user
 	joined uint64          // number of them that are current
 	multi  uint64          // number of notifications to several topics, if the owner is a feed
+
+	muted notify.Sequence // of the last change of what the preferences of the user hide
+	mutes bool            // whether they hide anything
+
 	newest notify.Sequence // highest sequence ever added, if the owner is shared
 
 	// Number of notifications that the stored inbox changes are about, and the highest
@@ -148,7 +152,12 @@ func (h history) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, h.topics)
 	dst = binary.AppendUvarint(dst, h.joined)
 	dst = binary.AppendUvarint(dst, h.multi)
-	return binary.AppendUvarint(dst, uint64(h.newest))
+	dst = binary.AppendUvarint(dst, uint64(h.newest))
+	muted := uint64(h.muted) << 1
+	if h.mutes {
+		muted |= 1
+	}
+	return binary.AppendUvarint(dst, muted)
 }
 
 func readHistory(b []byte) (history, error) {
@@ -158,6 +167,8 @@ func readHistory(b []byte) (history, error) {
 	h.changes, h.removedChanges = r.Uint(), notify.Sequence(r.Uint())
 	h.left, h.topics, h.joined = notify.Sequence(r.Uint()), r.Uint(), r.Uint()
 	h.multi, h.newest = r.Uint(), notify.Sequence(r.Uint())
+	muted := r.Uint()
+	h.muted, h.mutes = notify.Sequence(muted>>1), muted&1 == 1
 	return h, r.Err()
 }
 

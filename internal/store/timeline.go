@@ -23,6 +23,7 @@ type timeline struct {
 	feeds     []heardFeed // of the owners; unset: of the user and of everyone
 	histories []history   // of the owners
 	heard     heard
+	muting    *notify.Muting
 	state     *userState
 
 	// Iterators at the next items of the user and of the other owners, and the next
@@ -60,6 +61,9 @@ func (s *Store) timeline(r notify.Reader, after, upTo notify.Sequence) (*timelin
 func (t *timeline) readHistories() error {
 	own, err := readHistoryOf(t.snapshot, ofUser(t.reader.User))
 	if err != nil {
+		return err
+	}
+	if t.muting, err = mutingOf(t.snapshot, t.reader.User, &own); err != nil {
 		return err
 	}
 	if t.heard, err = readHeard(t.snapshot, t.reader, &own); err != nil {
@@ -221,8 +225,8 @@ func (t *timeline) changeAt(seq notify.Sequence) (c notify.InboxChange, ok bool)
 }
 
 // notificationAt returns the notification at seq, which next has returned, and moves on.
-// ok is false if it does not exist in the snapshot, is hidden from the reader or does not
-// match f.
+// ok is false if it does not exist in the snapshot, is hidden from the reader, also by preferences, or
+// does not match f.
 func (t *timeline) notificationAt(seq notify.Sequence, f *notify.Filter) (n notify.Notification, ok bool, err error) {
 	if t.own.Valid() && sequenceOf(t.own.Key()) == seq {
 		n, ok, err = t.userItemAt(seq, f)

@@ -38,7 +38,8 @@ func (t *timeline) decode(seq notify.Sequence, record []byte, view *notify.View,
 		return n, false, err
 	}
 	n.View = *view
-	if !f.Matches(&n, func(topic notify.Topic) bool { return t.hears(topic, n.Sequence) }) {
+	hears := func(topic notify.Topic) bool { return t.hears(topic, n.Sequence) }
+	if !f.Matches(&n, hears) || t.muting.Hides(&n, hears) {
 		return n, false, nil
 	}
 	if t.contents == nil {

@@ -31,6 +31,7 @@ func (m *Model) erase(u notify.UserID) {
 	maps.DeleteFunc(m.keys, func(name [32]byte, _ usedKey) bool { return [16]byte(name[:16]) == keys })
 	maps.DeleteFunc(m.delivered, func(d notify.Delivery, _ time.Time) bool { return d.User == u })
 	delete(m.marks, u)
+	delete(m.preferences, u)
 	delete(m.removed, owner)
 	for _, f := range m.fates {
 		delete(f, owner)

@@ -30,6 +30,8 @@ type Model struct {
 	delivered map[notify.Delivery]time.Time
 	fates     map[string]map[string]Fate // of removed notifications, by ID and owner
 	members   map[notify.Membership][]span
+
+	preferences map[notify.UserID]notify.Preferences
 }
 
 // span is the sequences in which a member hears a topic: those after from, and up to to. 0: until
@@ -71,6 +73,8 @@ func New() *Model {
 
 		delivered: map[notify.Delivery]time.Time{},
 		members:   map[notify.Membership][]span{},
+
+		preferences: map[notify.UserID]notify.Preferences{},
 	}
 }
 
@@ -91,6 +95,8 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 		v.Added, v.Removed, v.Err = m.changeMembers(seq, e)
 	case notify.UserTopics:
 		v.Added, v.Removed = m.setTopics(seq, e)
+	case notify.UserPreferences:
+		m.preferences[e.User] = e.Preferences
 	case notify.Delivered:
 		for _, d := range e.Deliveries {
 			m.deliver(at, d)
@@ -276,7 +282,7 @@ func (m *Model) reads(r notify.Reader, owner string, seq notify.Sequence) bool {
 	return owner == "a" || owner == "u:"+string(r.User) || isTopic && m.hears(r, notify.Topic(topic), seq)
 }
 
-// Inbox returns the notifications of r, oldest first, each with the view of r. Expired ones are
+// Inbox returns the notifications of r that its preferences do not hide, oldest first, each with the view of r. Expired ones are
 // included until a Cleanup removes them.
 func (m *Model) Inbox(r notify.Reader) []Item {
 	var all []Item
@@ -284,7 +290,7 @@ func (m *Model) Inbox(r notify.Reader) []Item {
 		if slices.Contains(it.Except, r.User) {
 			continue
 		}
-		if m.reads(r, it.Owner, it.Sequence) && (it.Owner != "a" || !it.Time.Before(r.Since)) {
+		if m.reads(r, it.Owner, it.Sequence) && (it.Owner != "a" || !it.Time.Before(r.Since)) && !m.hides(r, it) {
 			all = append(all, *it)
 		}
 	}
