@@ -128,6 +128,9 @@ func fate(f httpapi.Fate) string {
 		if f.Reason == notify.ReasonExcept {
 			text += ": its publisher left the user out"
 		}
+		if f.Reason == notify.ReasonPreferences {
+			text += ": the user's preferences mute it"
+		}
 	case notify.StatusReplaced:
 		text = "was replaced by " + f.ReplacedBy
 	case notify.StatusEvicted:
@@ -137,7 +140,7 @@ func fate(f httpapi.Fate) string {
 			text += " because the history was full"
 		case notify.ReasonRetention:
 			text += " by retention"
-		case notify.ReasonExcept: // of those that are muted
+		case notify.ReasonExcept, notify.ReasonPreferences: // of those that are muted
 		}
 	case notify.StatusExpired:
 		text = "has expired"
@@ -150,12 +153,29 @@ func fate(f httpapi.Fate) string {
 	return text
 }
 
+// ruleStory tells which rule of the user applies.
+func ruleStory(r *httpapi.Rule) string {
+	text := fmt.Sprintf("rule %d applies: %s for", r.Number, r.Level)
+	switch {
+	case r.Type == "" && r.Topic == "":
+		return text + " all notifications"
+	case r.Topic == "":
+		return text + " the type " + string(r.Type)
+	case r.Type == "":
+		return text + " the topic " + string(r.Topic)
+	}
+	return text + " the type " + string(r.Type) + " and the topic " + string(r.Topic)
+}
+
 // userStory tells the trace of a user. Whether a user hears a topic depends on the token, which the
 // service does not keep.
 func userStory(u *httpapi.UserTrace, byTopic bool) string {
 	parts := []string{string(u.User) + ": " + fate(u.Fate)}
 	if byTopic && u.State == notify.StatusKept && u.SeenAt == "" {
 		parts[0] = string(u.User) + ": has it in the inbox, if the user is a member of one of the topics or a token names one"
+	}
+	if u.Rule != nil {
+		parts = append(parts, ruleStory(u.Rule))
 	}
 	for _, done := range []struct{ verb, at string }{{"delivered", u.DeliveredAt}, {"seen", u.SeenAt}, {"read", u.ReadAt}, {"archived", u.ArchivedAt}} {
 		if done.at != "" {

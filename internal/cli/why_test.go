@@ -42,6 +42,16 @@ func TestWhyOfTopicsDeferredAndRecalled(t *testing.T) {
 			{"user":"ada","state":"muted","reason":"except","connections":0}]}`: "n1 (t)\n" +
 			"published by an unknown principal to everyone, to be delivered at T5\nit is not delivered yet\n" +
 			"ada: is not shown: its publisher left the user out; no connection is open\n",
+		`{"notification":{"id":"n1","time":"T0","audience":"user"},"published_by":"p","recipients":4,"state":"kept","users":[
+			{"user":"a","state":"muted","reason":"preferences","rule":{"number":2,"type":"t.*","topic":"x","level":"off"},"connections":0},
+			{"user":"b","state":"muted","reason":"preferences","rule":{"number":1,"level":"off"},"connections":0},
+			{"user":"c","state":"kept","seen_at":"T1","rule":{"number":1,"topic":"x","level":"silent"},"connections":0},
+			{"user":"d","state":"deferred","rule":{"number":9,"type":"t","level":"off"},"connections":0}]}`: "n1\n" +
+			"published by p to 4 users, delivered at T0\nit is in the inbox\n" +
+			"a: is not shown: the user's preferences mute it; rule 2 applies: off for the type t.* and the topic x; no connection is open\n" +
+			"b: is not shown: the user's preferences mute it; rule 1 applies: off for all notifications; no connection is open\n" +
+			"c: is in the inbox; rule 1 applies: silent for the topic x; seen at T1; no connection is open\n" +
+			"d: is not delivered yet; rule 9 applies: off for the type t; no connection is open\n",
 		`{"notification":{"id":"n1","time":"T0","audience":"user"},"published_by":"p","recipients":1,"state":"expired","removed_at":"T4","users":[]}`: "n1\n" +
 			"published by p to 1 user, delivered at T0\nit has expired at T4\n",
 	} {

@@ -37,12 +37,21 @@ type Fate struct {
 type UserTrace struct {
 	User notify.UserID `json:"user"`
 	Fate
+	Rule           *Rule  `json:"rule,omitempty"`
 	SeenAt         string `json:"seen_at,omitempty"`
 	ReadAt         string `json:"read_at,omitempty"`
 	ArchivedAt     string `json:"archived_at,omitempty"`
 	DeliveredAt    string `json:"delivered_at,omitempty"`
 	Connections    *int   `json:"connections,omitempty"` // nil: not known
 	ConnectedSince string `json:"connected_since,omitempty"`
+}
+
+// Rule is the rule of a user's preferences that applies to a notification.
+type Rule struct {
+	Number int                 `json:"number"` // the first is 1
+	Type   notify.TypePattern  `json:"type,omitempty"`
+	Topic  notify.TopicPattern `json:"topic,omitempty"`
+	Level  notify.Level        `json:"level"`
 }
 
 // trace serves GET /notifications/{id}.
@@ -93,6 +102,9 @@ func traceOf(id string, t *service.Trace) Trace {
 		shown.Users[i] = UserTrace{
 			User: u.User, Fate: fateOf(u.Fate), SeenAt: moment(u.Seen), ReadAt: moment(u.Read), ArchivedAt: moment(u.Archived),
 			DeliveredAt: moment(u.Delivered), ConnectedSince: moment(t.Connected[i].Since),
+		}
+		if r := u.Rule; r.Level != "" {
+			shown.Users[i].Rule = &Rule{r.Index + 1, r.Type, r.Topic, r.Level}
 		}
 		if open := &t.Connected[i]; open.Known {
 			shown.Users[i].Connections = &open.Number

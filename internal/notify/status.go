@@ -22,4 +22,7 @@ const (
 	ReasonRetention Reason = "retention"    // of StatusEvicted: too old, or the store was full
 	ReasonFull      Reason = "history-full" // of StatusEvicted
 	ReasonExcept    Reason = "except"       // of StatusMuted: its publisher left the user out
+
+	// ReasonPreferences is of StatusMuted: the preferences of the user hide it.
+	ReasonPreferences Reason = "preferences"
 )

@@ -32,7 +32,14 @@ type UserTrace struct {
 	User notify.UserID
 	Fate
 	notify.View
+	Rule      TracedRule
 	Delivered time.Time // when it was first written to a device; zero: that is not known, or no receipt was wanted
+}
+
+// TracedRule is the rule of a user's preferences that applies to a notification now.
+type TracedRule struct {
+	notify.PreferenceRule     // without a Level: none applies, or that is not known any more
+	Index                 int // among the rules of the user
 }
 
 // Trace returns what is known of the notification with an ID, for each of its users, or for one
@@ -57,10 +64,34 @@ func (s *Store) Trace(id string, user notify.UserID, upTo notify.Sequence, now t
 	default:
 		return t, false, nil
 	}
+	if err == nil && len(t.Content) > 0 {
+		err = f.applyRules(&t)
+	}
 	if err != nil {
 		return t, false, fmt.Errorf("trace the notification %s: %w", id, err)
 	}
 	return t, ok, nil
+}
+
+// applyRules finds the rules that apply to a notification, for each of its users. Which topics the
+// token of a user names is not known: a rule for any topic of the notification applies.
+func (f *tracer) applyRules(t *Trace) error {
+	for i := range t.Users {
+		u := &t.Users[i]
+		p, err := preferencesOf(f.from, u.User)
+		if err != nil {
+			return err
+		}
+		rule := p.RuleFor(&t.Notification, func(notify.Topic) bool { return true })
+		if rule < 0 {
+			continue
+		}
+		u.Rule = TracedRule{p.Rules[rule], rule}
+		if u.Status == notify.StatusKept && u.Rule.Level == notify.LevelOff {
+			u.Fate = Fate{Status: notify.StatusMuted, Reason: notify.ReasonPreferences}
+		}
+	}
+	return nil
 }
 
 // tracer reads what is known of a notification, in one snapshot.

@@ -114,6 +114,31 @@ func TestATraceOfASharedNotificationIsAboutTheUserInQuestion(t *testing.T) {
 	assert.Equal(t, notify.StatusRecalled, tr.Users[0].Status)
 }
 
+// A trace names the rule of the user that applies, and says whether it hides the notification. A rule
+// for any of its topics applies, since the topics of tokens are not known.
+func TestATraceNamesTheRuleOfTheUser(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	rules := []notify.PreferenceRule{{Type: "x", Level: notify.LevelOff}, {Topic: "team", Level: notify.LevelSilent}, {Level: notify.LevelOff}}
+	later := toUsers(3, "", "ada")
+	later.DeliverAt = noon().Add(time.Hour)
+	apply(t, s, noon(), notify.UserPreferences{User: "ada", Preferences: notify.Preferences{Rules: rules}},
+		toUsers(1, "", "ada", "grace"), toTopics(2, "team", "other"), later)
+	all := trace(t, s, 1, "", noon()).Users
+	assert.Equal(t, store.UserTrace{
+		User: "ada", Fate: store.Fate{Status: notify.StatusMuted, Reason: notify.ReasonPreferences}, Rule: store.TracedRule{PreferenceRule: rules[2], Index: 2},
+	}, all[0])
+	assert.Equal(t, store.UserTrace{User: "grace", Fate: store.Fate{Status: notify.StatusKept}}, all[1])
+	silent := trace(t, s, 2, "ada", noon()).Users[0]
+	assert.Equal(t, notify.StatusKept, silent.Status)
+	assert.Equal(t, store.TracedRule{PreferenceRule: rules[1], Index: 1}, silent.Rule)
+	deferred := trace(t, s, 3, "ada", noon()).Users[0]
+	assert.Equal(t, notify.StatusDeferred, deferred.Status)
+	assert.Equal(t, rules[2], deferred.Rule.PreferenceRule)
+	apply(t, s, noon(), notify.Recall{ID: idOf(1)})
+	assert.Zero(t, trace(t, s, 1, "ada", noon()).Users[0].Rule, "its type is not known any more")
+}
+
 // Removals are forgotten 31 days after retention would have removed the notification, and do not
 // exceed their share of the limit of the store.
 func TestRemovalsAreBounded(t *testing.T) {

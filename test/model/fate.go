@@ -56,6 +56,9 @@ func (m *Model) Fate(id string, u notify.UserID, now time.Time) (f Fate, ok bool
 		case it.Expired(now):
 			return Fate{Status: notify.StatusExpired, At: it.Expires}, true
 		default:
+			if rule, ok := m.ruleFor(u, it, func(notify.Topic) bool { return true }); ok && rule.Level == notify.LevelOff {
+				return Fate{Status: notify.StatusMuted, Reason: notify.ReasonPreferences}, true
+			}
 			return Fate{Status: notify.StatusKept}, true
 		}
 	}
