@@ -13,10 +13,11 @@ const firstOwnCode = 4400
 
 // Closed logs that the service has closed a connection, and the reason. Connections that end
 // with a code below 4400 are not logged, unless the service is overloaded: their clients have
-// left, were lost, or broke the protocol, which the transport logs.
+// left, were lost, or broke the protocol, which the transport logs. Neither are those that only begin
+// again because of the user's own preferences.
 // subject is called only if the line is written.
 func Closed(ctx context.Context, logger *slog.Logger, why notify.Close, subject func() Line) {
-	if why.Code < firstOwnCode && why.Code != notify.CloseOverloaded.Code {
+	if why.Code < firstOwnCode && why.Code != notify.CloseOverloaded.Code || why == notify.ClosePreferences {
 		return
 	}
 	l := subject()

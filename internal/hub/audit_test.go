@@ -30,6 +30,7 @@ func TestClosesAreLoggedWithTheirReason(t *testing.T) {
 		{notify.CloseOverloaded, `problem=overloaded code=1013`},
 		{notify.Close{Code: 4499, Reason: "new"}, `problem=new code=4499 reason=new`},
 		{notify.CloseNormal, ""},
+		{notify.ClosePreferences, ""},
 		{notify.CloseLost, ""},
 		{notify.CloseRestart(time.Second), ""},
 	} {

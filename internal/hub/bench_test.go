@@ -31,31 +31,33 @@ func (sink) Ping() (bool, error) { return true, nil }
 func (sink) Close(notify.Close)  {}
 
 func BenchmarkDeliver(b *testing.B) {
-	for _, conns := range []int{1, 10_000} {
-		b.Run(strconv.Itoa(conns), func(b *testing.B) {
-			h := hub.New(hub.Options{})
-			peers := sink{new(atomic.Int64), make(chan struct{}, 1), int64(conns)}
-			for i := range conns {
-				c := h.NewConn(user(strconv.Itoa(i)), "c", nil, peers)
-				if err := h.Register(c); err != nil {
-					b.Fatal(err)
-				}
-				h.GoLive(c, 0, nil)
-			}
-			f := ephemeral("hello")
-			to, at := everyone, time.Now()
-			if conns == 1 {
-				to = notify.Readers{Users: []notify.UserID{"0"}}
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				h.Deliver(to, at, f)
-				<-peers.all
-			}
-			b.StopTimer()
-			h.Drain(b.Context(), 0)
-		})
+	b.Run("1", func(b *testing.B) { benchmarkDeliver(b, notify.Readers{Users: []notify.UserID{"0"}}, 1, nil) })
+	b.Run("10000", func(b *testing.B) { benchmarkDeliver(b, everyone, 10_000, nil) })
+}
+
+// benchmarkDeliver delivers an event to the connections of as many users, whose preferences hide
+// what rules say.
+func benchmarkDeliver(b *testing.B, to notify.Readers, conns int, rules *notify.Muting) {
+	h := hub.New(hub.Options{})
+	peers := sink{new(atomic.Int64), make(chan struct{}, 1), int64(conns)}
+	for i := range conns {
+		c := h.NewConn(user(strconv.Itoa(i)), "c", nil, peers)
+		if err := h.Register(c); err != nil {
+			b.Fatal(err)
+		}
+		if rules != nil {
+			c.SetMuting(rules, 1, 0)
+		}
+		h.GoLive(c, 0, nil)
 	}
+	f, at := typed(0, "comment.created"), time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		h.Deliver(to, at, f)
+		<-peers.all
+	}
+	b.StopTimer()
+	h.Drain(b.Context(), 0)
 }
 
 // Delivery to a topic that all connections receive, half of them by a pattern.

@@ -195,7 +195,9 @@ func (c *Conn) becomeLive(at notify.Sequence, first []*Event) (gone, writes bool
 		c.held = nil
 		c.shard.hub.budget.Give(int64(held.bytes))
 		for _, e := range held.events {
-			c.enqueueLocked(e)
+			if !c.hidesLocked(e) { // what the preferences hide was not known when it came
+				c.enqueueLocked(e)
+			}
 		}
 		c.shard.hub.freeBatch(held)
 	}
@@ -321,6 +323,7 @@ func (s *shard) removeLocked(c *Conn) {
 	if i := slices.Index(conns, c); len(conns) == 1 && i == 0 {
 		delete(s.users, user)
 		delete(s.members, user)
+		delete(s.muting, user)
 	} else if i >= 0 {
 		s.users[user] = slices.Delete(conns, i, i+1)
 	}

@@ -176,7 +176,7 @@ func (s *shard) broadcast(at time.Time, except map[notify.UserID]bool, e *Event,
 			continue
 		}
 		for _, c := range slices.Backward(conns) { // backward: offerLocked may remove c
-			if c.principal.since > from {
+			if c.principal.since > from || c.hidesLocked(e) {
 				continue
 			}
 			if c.offerLocked(e) {
@@ -196,6 +196,9 @@ func (s *shard) deliver(u notify.UserID, e *Event, direct *direct, long []*Conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.users[u]) {
+		if c.hidesLocked(e) {
+			continue
+		}
 		if c.offerLocked(e) {
 			direct.addLocked(c)
 		}
@@ -212,7 +215,7 @@ func (s *shard) deliverTopics(hits []hit, at notify.Sequence, except map[notify.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.eachReceiverLocked(hits, at, func(c *Conn, i int) {
-		if except[c.principal.user] {
+		if except[c.principal.user] || c.hidesLocked(events[i]) {
 			return
 		}
 		if c.offerLocked(events[i]) {

@@ -78,6 +78,10 @@ type ResetReason string
 const (
 	ResetUnknown   ResetReason = "unknown"   // the cursor is not of this store and user
 	ResetTruncated ResetReason = "truncated" // retention has removed notifications after it
+
+	// ResetPreferences means that the preferences of the user hide other notifications than
+	// before: some that the client has are gone, or some from before the cursor are back.
+	ResetPreferences ResetReason = "preferences"
 )
 
 // Live says that everything up to Sequence was sent, that later events are new,

@@ -114,6 +114,7 @@ type shard struct {
 	users      map[notify.UserID][]*Conn       // oldest first
 	topics     map[notify.TopicPattern][]*Conn // that receive it; no list is empty
 	members    map[notify.UserID]*memberTopics // of users with connections; nil: none
+	muting     map[notify.UserID]muting        // of users with connections, those whose preferences hide or have hidden something
 	recount    recount
 	wheel      wheel
 	writes     uint32    // batches taken by writers
@@ -133,6 +134,7 @@ func New(opts Options) *Hub {
 		s.users, s.wheel = make(map[notify.UserID][]*Conn), newWheel(&h.opts)
 		s.topics = make(map[notify.TopicPattern][]*Conn)
 		s.members = make(map[notify.UserID]*memberTopics)
+		s.muting = make(map[notify.UserID]muting)
 		s.queueTaken.L = &s.mu
 	}
 	return h

@@ -31,6 +31,7 @@ var (
 	CloseSlow         = Close{Code: 4408, Reason: "too-slow", Reconnect: true}
 	CloseReplaced     = Close{Code: 4409, Reason: "replaced"}
 	CloseDisconnected = Close{Code: 4410, Reason: "disconnected", Reconnect: true}
+	ClosePreferences  = Close{Code: 4410, Reason: "preferences-changed", Reconnect: true}
 	CloseFlood        = Close{Code: 4429, Reason: "too-many-commands", Reconnect: true}
 
 	// CloseSilent and CloseLost are never sent. Either the peer was silent for too long,

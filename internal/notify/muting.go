@@ -9,7 +9,7 @@ type Muting struct {
 }
 
 // MutingChange means that other notifications are hidden from a user from a sequence on: older ones
-// may disappear, and others return. Connections that were told before what is in the inbox end.
+// may disappear, and others return. Connections that have received the inbox as it was before end.
 type MutingChange struct {
 	Sequence Sequence
 	User     UserID

@@ -27,6 +27,9 @@ func (s *Service) Deliver(c notify.Change) {
 		for _, of := range c.Joined {
 			s.opts.Hub.ChangeMembers(of, true, c.Sequence)
 		}
+	case notify.MutingChange:
+		s.delivered(c.Sequence)
+		s.opts.Hub.ChangeMuting(c.User, c.Muting, c.Sequence)
 	case notify.Erased:
 		s.delivered(c.Sequence)
 		s.opts.Hub.Disconnect(c.User, "", notify.CloseDisconnected)
@@ -64,7 +67,7 @@ func (s *Service) deliverNotification(n *notify.Notification) {
 
 // deliverChange delivers what has changed in inboxes. A change that concerns one user
 // comes with the counts, which are computed once for all connections that read
-// the same. A change for many is one event for all, without a count: a Recount
+// the same, unless the user's preferences hide notifications. A change for many is one event for all, without a count: a Recount
 // follows, for which the wheel counts a bounded number at each tick. An eviction is
 // delivered directly after the notification that caused it.
 func (s *Service) deliverChange(c *notify.InboxChange) {
@@ -73,6 +76,10 @@ func (s *Service) deliverChange(c *notify.InboxChange) {
 		seq = 0 // the cursor comes with the notification at c.Sequence
 	}
 	user, ok := c.User()
+	if mutes := ok && s.opts.Hub.Mutes(user); mutes { // counting takes too long here
+		ok = false
+		defer s.opts.Hub.Recount(c.To)
+	}
 	switch {
 	case !ok && c.Evicted:
 		s.opts.Hub.FollowShared(c.To, hub.Holding{Topics: c.HeldBy, At: c.EvictedAt}, c.Sequence, eventsOfParts(parts, seq))

@@ -10,10 +10,15 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// loadMembers tells the hub of which topics the user of c is a member. c must be registered: from
-// then on changes reach the hub by themselves.
-func (s *Service) loadMembers(c *hub.Conn) error {
+// loadUser tells the hub of which topics the user of c is a member, and what the user's preferences
+// hide. c must be registered: from then on changes reach the hub by themselves.
+func (s *Service) loadUser(c *hub.Conn) error {
 	u := c.Principal().User
+	muting, since, err := s.opts.Store.Muting(u)
+	if err != nil {
+		return fmt.Errorf("read preferences: %w", err)
+	}
+	c.SetMuting(muting, since, s.opts.Journal.Durable())
 	for {
 		version := c.MembersVersion()
 		topics, err := s.opts.Store.MemberTopics(u)

@@ -92,6 +92,27 @@ func (c *client) connect(r *rig, m *model.Model) {
 	c.device = r.connectAs(c.by, c.cursor)
 }
 
+// reconnect connects again if the service has ended the connection, because of other preferences or
+// of an erasure. It reports whether it has.
+func (c *client) reconnect(t *rapid.T, r *rig, m *model.Model) bool {
+	if c.device == nil || !c.device.conn.Ended() {
+		return false
+	}
+	if why := *c.device.closed; why != notify.ClosePreferences && why != notify.CloseDisconnected {
+		t.Fatalf("%s lost its connection: %+v", c.name, why)
+	}
+	c.handle(t)
+	c.connect(r, m)
+	return true
+}
+
+// forget forgets what was received, after the user was erased: a device that keeps it does not learn
+// what has changed.
+func (c *client) forget() {
+	c.shown = shown{cursor: service.Earliest}
+	c.saved = c.clone()
+}
+
 // leave ends the connection.
 func (c *client) leave() {
 	c.device.conn.End(notify.CloseLost)
@@ -110,7 +131,11 @@ func (c *client) handle(t *rapid.T) {
 		if f.cursor == "" {
 			continue
 		}
-		if before, now := sequenceOf(t, c.cursor), sequenceOf(t, f.cursor); now < before && f.event != "welcome" && f.event != "reset" {
+		if f.event == "welcome" || f.event == "reset" {
+			c.cursor = f.cursor
+			continue
+		}
+		if before, now := sequenceOf(t, c.cursor), sequenceOf(t, f.cursor); now < before {
 			t.Fatalf("%s received %s at %d after %d", c.name, f.event, now, before)
 		}
 		c.cursor = f.cursor

@@ -133,6 +133,13 @@ func (w *world) act(do func(*rapid.T)) func(*rapid.T) {
 	return func(t *rapid.T) {
 		do(t)
 		w.settle(t)
+		again := false
+		for _, c := range w.clients {
+			again = c.reconnect(t, w.rig, w.model) || again
+		}
+		if again {
+			w.settle(t)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
 		return false
 	}
 	j := s.joining(c)
-	if s.loadMembers(c) != nil { // Join logs the error
+	if s.loadUser(c) != nil { // Join logs the error
 		return false
 	}
 	if s.joins.Acquire(context.Background(), j.name) != nil { // cannot happen: the context does not end
@@ -115,7 +115,7 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 		c.End(why)
 		return fmt.Errorf("%w: its token is no longer accepted", hub.ErrEnded)
 	}
-	if err := s.loadMembers(c); err != nil {
+	if err := s.loadUser(c); err != nil {
 		return err
 	}
 	reset, err := j.welcome(ctx, cursor)
@@ -238,8 +238,11 @@ func (j *joining) begin(from string) (reset hub.ResetReason, page store.Page, er
 	if page, err = j.page(durable); err != nil {
 		return "", page, err
 	}
-	if reset == "" && from != "" && from != Earliest && page.Removed > j.at {
-		j.at, reset = beginning, hub.ResetTruncated
+	if reset == "" && from != "" && from != Earliest && max(page.Removed, page.Muted) > j.at {
+		if reset = hub.ResetPreferences; page.Removed > j.at {
+			reset = hub.ResetTruncated
+		}
+		j.at = beginning
 		page, err = j.page(durable)
 	}
 	j.removed = max(j.at, page.Removed)

@@ -42,6 +42,7 @@ type Store interface {
 	Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error)
 	MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error)
 	Preferences(u notify.UserID) (notify.Preferences, error)
+	Muting(u notify.UserID) (m *notify.Muting, since notify.Sequence, err error)
 	Members(t notify.Topic, prefix string, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
