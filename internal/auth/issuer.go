@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -26,7 +27,7 @@ type issuer struct {
 // keyring has the keys of an issuer. If the entry of the issuer changes and its keys do not,
 // the new issuer keeps the keyring, because its key set may be unreachable at that moment.
 type keyring struct {
-	secrets []key
+	secrets atomic.Pointer[[]key]  // those of the settings
 	sources []*watch.Source[[]key] // of secrets and public keys
 	remote  *watch.Source[[]key]   // the one of sources that is a URL, nil if none is
 
@@ -68,6 +69,7 @@ func expect(want []string, option func(...string) jwt.ParserOption) jwt.ParserOp
 }
 
 func (k *keyring) addSecrets(o *Options) error {
+	var secrets []key
 	var errs []error
 	for n, secret := range o.Secrets {
 		one, err := newKey("", secret, "", o.Algorithms)
@@ -75,8 +77,9 @@ func (k *keyring) addSecrets(o *Options) error {
 			errs = append(errs, fmt.Errorf("secret %d: %w", n+1, err)) // by its number, since it must not be shown
 			continue
 		}
-		k.secrets = append(k.secrets, one)
+		secrets = append(secrets, one)
 	}
+	k.secrets.Store(&secrets)
 	return errors.Join(errs...)
 }
 
@@ -164,7 +167,7 @@ func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 
 // try reports whether any key fits t, and whether one has verified the signature.
 func (k *keyring) try(t *token) (fits, ok bool) {
-	fits, ok = verifyWith(k.secrets, t)
+	fits, ok = verifyWith(*k.secrets.Load(), t)
 	for _, s := range k.sources {
 		if ok {
 			break

@@ -75,6 +75,23 @@ func parseSecrets(data []byte, allowed []string) ([]key, error) {
 // algorithms.
 func CheckSecrets(o Options) error { return new(keyring).addSecrets(&o) }
 
+// SetSecrets replaces the shared secrets of the options by those of o, which CheckSecrets must
+// have accepted. Tokens that were signed with a secret which is no longer there are refused from
+// now on; connections that were opened with one stay open until their token expires. There must
+// have been a key of the options before.
+func (v *Verifier) SetSecrets(o Options) error {
+	if v.settings == nil {
+		return errors.New("the issuer of the settings had no key at the start")
+	}
+	fresh := new(keyring)
+	if err := fresh.addSecrets(&o); err != nil {
+		return err
+	}
+	v.settings.secrets.Store(fresh.secrets.Load())
+	v.version.Add(1)
+	return nil
+}
+
 // FileMistakes has an error for each file of Options, with the lines of its mistakes. An
 // error is nil if the file has none, or if there is no such file in Options.
 type FileMistakes struct{ Secrets, PublicKey, JWKS, Issuers, APIKeys, Webhooks error }

@@ -48,7 +48,7 @@ func (v *Verifier) Issuers() []IssuerStatus {
 }
 
 func (i *issuer) status() IssuerStatus {
-	all := IssuerStatus{Issuer: i.label(), Keys: len(i.secrets)}
+	all := IssuerStatus{Issuer: i.label(), Keys: len(*i.secrets.Load())}
 	for n, source := range i.sources {
 		one := source.Status()
 		all.Keys += len(source.Current())

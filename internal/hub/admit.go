@@ -17,17 +17,24 @@ const retryAddress = 5 * time.Second
 
 // Admission limits how many connections there are, in all and from one address.
 type Admission struct {
+	mu                sync.Mutex
 	total, perAddress int // 0: no limit
-
-	mu        sync.Mutex
-	taken     int
-	byAddress map[[16]byte]int32 // by keyOf; only if there is a limit; no value is 0
+	taken             int
+	byAddress         map[[16]byte]int32 // by keyOf; of slots that were taken while there was a limit; no value is 0
 }
 
 // NewAdmission returns an admission with total slots, and perAddress for an IPv4
 // address or an IPv6 /64; 0: no limit.
 func NewAdmission(total, perAddress int) *Admission {
 	return &Admission{total: total, perAddress: perAddress, byAddress: make(map[[16]byte]int32)}
+}
+
+// Set replaces the limits. Connections that are open stay open. Those that were opened while
+// there was no limit for an address do not count for it.
+func (a *Admission) Set(total, perAddress int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.total, a.perAddress = total, perAddress
 }
 
 // Admit returns a slot for a connection from an address. The error is of kind
@@ -57,10 +64,10 @@ func (a *Admission) release(key [16]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.taken--
-	if a.perAddress == 0 {
-		return
-	}
-	if a.byAddress[key]--; a.byAddress[key] == 0 {
+	switch n := a.byAddress[key]; {
+	case n > 1:
+		a.byAddress[key] = n - 1
+	case n == 1:
 		delete(a.byAddress, key)
 	}
 }

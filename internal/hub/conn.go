@@ -162,11 +162,12 @@ func (c *Conn) offerLocked(e *Event) bool {
 // queue's limits: the other half is for events that follow.
 func (c *Conn) holdLocked(e *Event) {
 	h := c.shard.hub
+	limits := h.limits.Load()
 	if c.held == nil {
 		c.held = h.newBatch()
 	}
 	size := c.transport.Size(e)
-	if len(c.held.events) >= h.opts.QueueLen/2 || c.held.bytes+size > h.opts.QueueBytes/2 ||
+	if len(c.held.events) >= limits.QueueLen/2 || c.held.bytes+size > limits.QueueBytes/2 ||
 		!h.budget.Take(int64(size), int64(c.queuedLocked())) {
 		h.opts.Metrics.Dropped(1, DropJoining)
 		return
@@ -212,7 +213,8 @@ func (c *Conn) isManyLocked(events []*Event) bool {
 		bytes += c.transport.Size(e)
 	}
 	h := c.shard.hub
-	return len(events) > h.opts.QueueLen/2 || bytes > h.opts.QueueBytes/2 || !h.hasBudgetFor(bytes)
+	limits := h.limits.Load()
+	return len(events) > limits.QueueLen/2 || bytes > limits.QueueBytes/2 || !h.hasBudgetFor(bytes)
 }
 
 // enqueueLocked queues e and makes sure that c has a writer.
@@ -249,9 +251,9 @@ func (c *Conn) putLocked(e *Event) bool {
 // isLongLocked reports whether the queue is at least half full although the peer is not
 // blocked.
 func (c *Conn) isLongLocked() bool {
-	opts := &c.shard.hub.opts
+	limits := c.shard.hub.limits.Load()
 	n, bytes := c.queue.size(c.transport)
-	return n > 0 && !c.blocked && (2*n >= opts.QueueLen-1 || 2*bytes >= opts.QueueBytes)
+	return n > 0 && !c.blocked && (2*n >= limits.QueueLen-1 || 2*bytes >= limits.QueueBytes)
 }
 
 // awaitShortQueue waits while the queue is long, until a worker has taken it or has found
@@ -270,7 +272,8 @@ func (c *Conn) awaitShortQueue() {
 func (c *Conn) isFullLocked(size int) bool {
 	n, bytes := c.queue.size(c.transport)
 	n, bytes = n+int(c.flight)+1, bytes+int(c.flightBytes)+size
-	return n > c.shard.hub.opts.QueueLen || bytes > c.shard.hub.opts.QueueBytes
+	limits := c.shard.hub.limits.Load()
+	return n > limits.QueueLen || bytes > limits.QueueBytes
 }
 
 // sendFresh queues an event with a newer cursor, unless c has received one meanwhile.

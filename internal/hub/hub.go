@@ -88,6 +88,7 @@ type Hub struct {
 
 	subscriptions subscriptions // of all shards
 
+	limits    atomic.Pointer[Limits]
 	admission *Admission
 	budget    *limit.Budget // of bytes queued for all connections; frames that they share count once for each
 
@@ -126,6 +127,7 @@ func New(opts Options) *Hub {
 	opts.setDefaults()
 	h := &Hub{opts: opts, seed: maphash.MakeSeed(), start: time.Now(), workers: runtime.GOMAXPROCS(0)}
 	h.subscriptions = newSubscriptions()
+	h.limits.Store(&Limits{opts.PerUser, opts.QueueLen, opts.QueueBytes, opts.Connections, opts.PerAddress, opts.QueuedBytes})
 	h.admission = NewAdmission(opts.Connections, opts.PerAddress)
 	h.budget = limit.NewBudget(int64(h.opts.QueuedBytes))
 	for i := range h.shards {
@@ -166,7 +168,7 @@ func (h *Hub) Register(c *Conn) error {
 		return notify.Errorf(notify.ErrDraining, "this node is stopping")
 	}
 	user := c.principal.user
-	for len(s.users[user]) >= h.opts.PerUser {
+	for len(s.users[user]) >= h.limits.Load().PerUser {
 		s.endLocked(s.users[user][0], notify.CloseReplaced)
 	}
 	h.tasks.Add(1)

@@ -7,7 +7,7 @@ import "sync/atomic"
 // that want as much as possible get 1/(k+1) each, with the same amount left. So there is
 // always something left for a new caller. A nil Budget grants everything and counts nothing.
 type Budget struct {
-	most  int64
+	most  atomic.Int64
 	taken atomic.Int64
 }
 
@@ -16,7 +16,17 @@ func NewBudget(most int64) *Budget {
 	if most <= 0 {
 		return nil
 	}
-	return &Budget{most: most}
+	b := &Budget{}
+	b.most.Store(most)
+	return b
+}
+
+// Set replaces the amount, which must be more than 0. Callers keep what they have, so that
+// nothing may be left for a time. A nil Budget remains unlimited.
+func (b *Budget) Set(most int64) {
+	if b != nil && most > 0 {
+		b.most.Store(most)
+	}
 }
 
 // Take takes n for a caller that has had from earlier calls. It reports false, and takes
@@ -26,7 +36,7 @@ func (b *Budget) Take(n, had int64) bool {
 	if b == nil {
 		return true
 	}
-	if b.taken.Add(n)+had <= b.most {
+	if b.taken.Add(n)+had <= b.most.Load() {
 		return true
 	}
 	b.taken.Add(-n)
@@ -45,7 +55,7 @@ func (b *Budget) Left() (n int64, limited bool) {
 	if b == nil {
 		return 0, false
 	}
-	return b.most - b.taken.Load(), true
+	return b.most.Load() - b.taken.Load(), true
 }
 
 // Taken returns the amount that all callers have.

@@ -75,3 +75,18 @@ func TestSharesAllowOneLargeTake(t *testing.T) {
 	require.Zero(t, s.Taken())
 	require.EqualValues(t, 256, greedy(s, c), "returned amounts no longer count")
 }
+
+// A budget that becomes smaller than what callers have refuses until they have given enough.
+func TestABudgetIsReplaced(t *testing.T) {
+	b := limit.NewBudget(100)
+	require.True(t, b.Take(80, 0))
+	b.Set(50)
+	require.False(t, b.Take(1, 0))
+	b.Give(40)
+	require.True(t, b.Take(10, 0))
+	b.Set(1_000)
+	require.True(t, b.Take(900, 0))
+	var none *limit.Budget
+	none.Set(1)
+	require.True(t, none.Take(1<<60, 0), "no limit stays none")
+}

@@ -16,6 +16,7 @@ import (
 	"math"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -37,14 +38,18 @@ const (
 // Limiter allows each key a quota in a window, and a burst at one time. A nil Limiter allows
 // everything.
 type Limiter struct {
-	// Set by New, then read-only.
-	rate  notify.Rate
+	seed  maphash.Seed
+	terms atomic.Pointer[terms]
+
+	shards [shardCount]shard
+}
+
+// terms are the limits that are in force; they are never changed, but replaced by Set.
+type terms struct {
+	rate  notify.Rate // no quota: everything is allowed
 	limit rate.Limit
 	burst int
 	full  time.Duration // the time in which an empty bucket becomes full
-	seed  maphash.Seed
-
-	shards [shardCount]shard
 }
 
 // shard has the buckets of some keys. The cache rotates when its young generation has
@@ -65,73 +70,106 @@ func New(r notify.Rate, burst int) *Limiter {
 	if r.Quota <= 0 || r.Window <= 0 {
 		return nil
 	}
-	if burst <= 0 {
-		burst = r.Quota
-	}
-	perSecond := float64(r.Quota) / r.Window.Seconds()
-	l := &Limiter{
-		rate:  r,
-		limit: rate.Limit(perSecond),
-		burst: burst,
-		full:  seconds(float64(burst) / perSecond),
-		seed:  maphash.MakeSeed(),
-	}
+	return Adjustable(r, burst)
+}
+
+// Adjustable returns the limiter of New, but never nil: Set can give it a quota later.
+func Adjustable(r notify.Rate, burst int) *Limiter {
+	l := &Limiter{seed: maphash.MakeSeed()}
 	for i := range l.shards {
 		l.shards[i].buckets.Max = shardKeys
 	}
+	l.terms.Store(&terms{rate: notify.Rate{Name: r.Name, Window: r.Window}})
+	l.Set(r.Quota, burst)
 	return l
+}
+
+// Set replaces the quota, 0 for no limit, and the burst, 0 for the quota, also for keys that
+// have a bucket already. What they have used counts.
+func (l *Limiter) Set(quota, burst int) {
+	t := &terms{rate: l.terms.Load().rate}
+	t.rate.Quota = max(0, quota)
+	if t.rate.Window <= 0 {
+		t.rate.Quota = 0
+	}
+	if t.rate.Quota > 0 {
+		if burst <= 0 {
+			burst = quota
+		}
+		perSecond := float64(quota) / t.rate.Window.Seconds()
+		t.limit, t.burst, t.full = rate.Limit(perSecond), burst, seconds(float64(burst)/perSecond)
+	}
+	l.terms.Store(t)
 }
 
 // Allow takes n from the bucket of key, or a full bucket if n is more than a bucket holds.
 // If the bucket has less, Allow takes nothing, and returns an error of kind ErrLimit that
 // says after which time the same call is allowed.
 func (l *Limiter) Allow(key string, n int) error {
-	if l == nil {
+	t := l.inForce()
+	if t == nil {
 		return nil
 	}
-	n = min(n, l.burst)
+	n = min(n, t.burst)
 	now := time.Now()
-	bucket := l.bucket(key, now)
+	bucket := l.bucket(key, t, now)
 	if bucket.AllowN(now, n) {
 		return nil
 	}
 	missing := float64(n) - bucket.TokensAt(now)
 	return &notify.Error{
 		Kind:       notify.ErrLimit,
-		Detail:     fmt.Sprintf("more than %d %s in %s", l.rate.Quota, l.rate.Name, window(l.rate.Window)),
-		RetryAfter: max(time.Millisecond, seconds(missing/float64(l.limit))),
-		Rate:       l.rate,
+		Detail:     fmt.Sprintf("more than %d %s in %s", t.rate.Quota, t.rate.Name, window(t.rate.Window)),
+		RetryAfter: max(time.Millisecond, seconds(missing/float64(t.limit))),
+		Rate:       t.rate,
 	}
+}
+
+// inForce returns the limits, nil if there are none.
+func (l *Limiter) inForce() *terms {
+	if l == nil {
+		return nil
+	}
+	if t := l.terms.Load(); t.rate.Quota > 0 {
+		return t
+	}
+	return nil
 }
 
 // Charge takes n from the bucket of key for work that has been done, even if the bucket has
 // less. The bucket then has a debt, and Allow refuses until it is refilled. The debt is at
 // most one burst, so that one large piece of work does not block a key for long.
 func (l *Limiter) Charge(key string, n int) {
-	if l == nil {
+	t := l.inForce()
+	if t == nil {
 		return
 	}
 	now := time.Now()
-	bucket := l.bucket(key, now)
-	left := int(bucket.TokensAt(now)) + l.burst
-	if n = min(n, left, 2*l.burst); n > l.burst {
-		bucket.ReserveN(now, l.burst)
-		n -= l.burst
+	bucket := l.bucket(key, t, now)
+	left := int(bucket.TokensAt(now)) + t.burst
+	if n = min(n, left, 2*t.burst); n > t.burst {
+		bucket.ReserveN(now, t.burst)
+		n -= t.burst
 	}
 	if n > 0 {
 		bucket.ReserveN(now, n)
 	}
 }
 
-func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
+// bucket returns the bucket of key, with the limits t.
+func (l *Limiter) bucket(key string, t *terms, now time.Time) *rate.Limiter {
 	s := &l.shards[maphash.String(l.seed, key)%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buckets.RotateAfter(l.full, now)
+	s.buckets.RotateAfter(t.full, now)
 	b, ok := s.buckets.Get(key)
 	if !ok {
-		b = rate.NewLimiter(l.limit, l.burst)
+		b = rate.NewLimiter(t.limit, t.burst)
 		s.buckets.Put(key, b)
+	}
+	if b.Limit() != t.limit || b.Burst() != t.burst {
+		b.SetLimitAt(now, t.limit)
+		b.SetBurstAt(now, t.burst)
 	}
 	return b
 }

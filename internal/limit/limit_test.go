@@ -68,6 +68,34 @@ func TestCharge(t *testing.T) {
 	})
 }
 
+// New limits hold at once, for keys that have a bucket too; what they have used counts.
+func TestLimitsAreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := limit.Adjustable(perSecond(0), 0)
+		require.NoError(t, l.Allow("ada", 1_000), "no quota is no limit")
+		l.Charge("ada", 1_000)
+		l.Set(10, 0)
+		require.NoError(t, l.Allow("ada", 10))
+		require.Error(t, l.Allow("ada", 1))
+
+		l.Set(100, 0) // ada's bucket is empty, and is refilled faster
+		var e *notify.Error
+		require.ErrorAs(t, l.Allow("ada", 1), &e)
+		assert.Equal(t, perSecond(100), e.Rate)
+		assert.Equal(t, 10*time.Millisecond, e.RetryAfter)
+		time.Sleep(time.Second)
+		require.NoError(t, l.Allow("ada", 100))
+		require.NoError(t, l.Allow("grace", 100))
+
+		time.Sleep(time.Second)
+		l.Set(5, 0)
+		require.NoError(t, l.Allow("ada", 5))
+		require.Error(t, l.Allow("ada", 1))
+		l.Set(0, 0)
+		require.NoError(t, l.Allow("ada", 1_000))
+	})
+}
+
 // A call after RetryAfter is allowed, whatever the rate.
 func TestARequestAfterRetryAfterIsAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -47,15 +47,15 @@ func (s *Shares) Take(c Client, n, own int64) bool {
 // hasLocked reports whether the other items of c, without own, leave it n.
 func (s *Shares) hasLocked(c Client, n, own int64) bool {
 	address, total := s.byAddress[c.Address], s.budget.Taken()+n
-	if total+max(0, address-own) > s.budget.most {
+	if total+max(0, address-own) > s.budget.most.Load() {
 		return false
 	}
 	if c.Principal == "" {
 		return true
 	}
 	had := s.byClient[c] - own // of the half for the address
-	return total+max(0, s.byPrincipal[c.Principal]-own) <= s.budget.most &&
-		(had <= 0 || address+n+had <= s.budget.most/2)
+	return total+max(0, s.byPrincipal[c.Principal]-own) <= s.budget.most.Load() &&
+		(had <= 0 || address+n+had <= s.budget.most.Load()/2)
 }
 
 // Give returns n, which c has taken, to the budget.

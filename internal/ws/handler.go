@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -86,6 +87,8 @@ type Handler struct {
 	stopping context.Context
 	stop     context.CancelFunc
 
+	commands atomic.Int64 // Options.Commands, until SetCommands replaces it
+
 	mu     sync.Mutex
 	closed bool
 	tasks  sync.WaitGroup // grows from zero under mu alone, while not closed
@@ -101,6 +104,7 @@ func New(opts Options) *Handler {
 		opts: opts, started: time.Now(),
 		unauthenticated: hub.NewAdmission(opts.Unauthenticated, opts.UnauthenticatedPerAddress),
 	}
+	h.commands.Store(int64(opts.Commands))
 	h.stopping, h.stop = context.WithCancel(context.Background())
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  readBuffer,
@@ -118,6 +122,9 @@ func New(opts Options) *Handler {
 	}
 	return h
 }
+
+// SetCommands replaces Options.Commands, for open connections too.
+func (h *Handler) SetCommands(n int) { h.commands.Store(int64(n)) }
 
 // ServeHTTP upgrades the request and returns; the connection goes on by itself.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -117,5 +117,5 @@ func (s *socket) exceedsRate() bool {
 		s.rate = rate{began: now}
 	}
 	s.rate.count++
-	return int(s.rate.count) > s.handler.opts.Commands
+	return int64(s.rate.count) > s.handler.commands.Load()
 }
