@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/auth"
@@ -45,16 +46,31 @@ func (s *node) openAccess(ctx context.Context) (err error) {
 	return nil
 }
 
-// allowOrigins sets the allowed origins: those of the settings, and those of o.
-func (s *node) allowOrigins(public net.Addr, o Options) (err error) {
-	list := s.cfg.AllowedOrigins
-	if o.Origins != nil {
-		list = slices.Concat(list, o.Origins(public))
-	}
-	if s.origins, err = auth.ParseOrigins(list); err != nil {
+// origins is the list of allowed origins, which a reload of the settings replaces.
+type origins struct {
+	now   atomic.Pointer[auth.Origins]
+	added []string // in addition to those of the settings; set before the first request
+}
+
+// Allows reports whether pages of an origin may use the service.
+func (o *origins) Allows(origin string) bool { return o.now.Load().Allows(origin) }
+
+// set replaces the origins of the settings.
+func (o *origins) set(list []string) error {
+	parsed, err := auth.ParseOrigins(slices.Concat(list, o.added))
+	if err != nil {
 		return fmt.Errorf("allowed origins: %w", err)
 	}
+	o.now.Store(&parsed)
 	return nil
+}
+
+// allowOrigins sets the allowed origins: those of the settings, and those of o.
+func (s *node) allowOrigins(public net.Addr, o Options) error {
+	if o.Origins != nil {
+		s.origins.added = o.Origins(public)
+	}
+	return s.origins.set(s.cfg.AllowedOrigins)
 }
 
 // checkOrigin reports whether a request has no Origin header, or one that is allowed.
@@ -63,18 +79,36 @@ func (s *node) checkOrigin(r *http.Request) bool {
 	return len(origins) == 0 || len(origins) == 1 && s.origins.Allows(origins[0])
 }
 
-// perSecond returns a limiter that allows each key a quota per second. It is nil, which
-// allows everything, if quota is 0.
-func perSecond(name string, quota int) *limit.Limiter {
-	return limit.New(notify.Rate{Name: name, Quota: quota, Window: time.Second}, 0)
+// limits are the limiters whose quotas are settings.
+type limits struct {
+	broadcasts, publishes, marks, handshakes *limit.Limiter
+
+	requests *limit.Principals // by requests and by commands on sockets
 }
 
-// requestRates returns the limits on requests and commands of principals.
-func requestRates(cfg *config.Config) *limit.Principals {
-	return &limit.Principals{
-		Users:    limit.New(notify.Rate{Name: "requests", Quota: cfg.Requests, Window: time.Second}, 2*cfg.Requests),
-		Backends: perSecond("requests", cfg.BackendRequests),
+func newLimits(cfg *config.Config) *limits {
+	adjustable := func(name string, window time.Duration) *limit.Limiter {
+		return limit.Adjustable(notify.Rate{Name: name, Window: window}, 0)
 	}
+	l := &limits{
+		broadcasts: adjustable("broadcasts", time.Second),
+		publishes:  adjustable("publishes", time.Second),
+		marks:      adjustable("notifications marked", 10*time.Second),
+		handshakes: adjustable("handshakes", time.Second),
+		requests:   &limit.Principals{Users: adjustable("requests", time.Second), Backends: adjustable("requests", time.Second)},
+	}
+	l.set(cfg)
+	return l
+}
+
+// set replaces the quotas by those of cfg.
+func (l *limits) set(cfg *config.Config) {
+	l.broadcasts.Set(cfg.Broadcasts, 0)
+	l.publishes.Set(cfg.Publishes, 0)
+	l.marks.Set(cfg.Marks, 0)
+	l.handshakes.Set(cfg.HandshakesPerAddress, 0)
+	l.requests.Users.Set(cfg.Requests, 2*cfg.Requests)
+	l.requests.Backends.Set(cfg.BackendRequests, 0)
 }
 
 // maxTickets is how many tickets a principal may request per second: one for each of twenty
@@ -89,9 +123,11 @@ const (
 )
 
 // maxConnections is the maximum of WebSockets and event streams; 0: none is known.
-func (s *node) maxConnections() int {
-	if s.cfg.Connections > 0 {
-		return s.cfg.Connections
+func (s *node) maxConnections() int { return s.maxConnectionsOf(s.cfg) }
+
+func (s *node) maxConnectionsOf(cfg *config.Config) int {
+	if cfg.Connections > 0 {
+		return cfg.Connections
 	}
 	files := maxOpenFiles()
 	if files > 0 {
@@ -102,13 +138,13 @@ func (s *node) maxConnections() int {
 
 // maxNetworkConnections is the maximum of network connections of all kinds; 0: none is
 // known.
-func (s *node) maxNetworkConnections() int {
+func (s *node) maxNetworkConnections(cfg *config.Config) int {
 	files := maxOpenFiles()
 	if files > 0 {
 		files = max(1, files-min(storeFiles, files/3))
 	}
 	inMemory := 0
-	if connections := s.maxConnections(); s.memory > 0 && connections > 0 {
+	if connections := s.maxConnectionsOf(cfg); s.memory > 0 && connections > 0 {
 		inMemory = connections + s.memory.httpConnections()
 	}
 	return lesser(files, inMemory)

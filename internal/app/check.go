@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/bellhop/bellhop/internal/auth"
@@ -18,9 +19,24 @@ func (e *SettingsError) Error() string { return e.Err.Error() }
 // Unwrap returns the mistakes.
 func (e *SettingsError) Unwrap() error { return e.Err }
 
-// Check returns every mistake that Run would find in the settings and in the
+// LoadSettings returns the settings as Run needs them. Its error is of type config.Mistakes, has
+// also those in the files that settings name, and the settings are returned with it.
+func LoadSettings(ctx context.Context, from config.Sources) (*config.Config, error) {
+	cfg, err := config.Load(from)
+	var mistakes config.Mistakes
+	if err != nil && !errors.As(err, &mistakes) {
+		return nil, err
+	}
+	if mistakes = append(mistakes, check(ctx, cfg)...); len(mistakes) > 0 {
+		mistakes.Sort()
+		return cfg, mistakes
+	}
+	return cfg, nil
+}
+
+// check returns every mistake that Run would find in the settings and in the
 // files that they name, beyond those of config.Load.
-func Check(ctx context.Context, cfg *config.Config) config.Mistakes {
+func check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	var mistakes config.Mistakes
 	note := func(flag string, err error) {
 		if err != nil {

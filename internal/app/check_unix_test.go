@@ -19,10 +19,15 @@ import (
 // check returns the mistakes in the contents of files, by the names of their settings.
 func check(t *testing.T, environ ...string) map[string]string {
 	t.Helper()
-	cfg, err := config.Load(config.Sources{Environ: append(environ, "BELLHOP_NATS_URL=nats://127.0.0.1:4222", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*")})
+	from := config.Sources{Environ: append(environ, "BELLHOP_NATS_URL=nats://127.0.0.1:4222", "BELLHOP_JWT_ISSUER=*", "BELLHOP_JWT_AUDIENCE=*")}
+	_, err := config.Load(from)
 	require.NoError(t, err)
+	var wrong config.Mistakes
+	if _, err = app.LoadSettings(t.Context(), from); err != nil {
+		require.ErrorAs(t, err, &wrong)
+	}
 	mistakes := map[string]string{}
-	for _, m := range app.Check(t.Context(), cfg) {
+	for _, m := range wrong {
 		mistakes[m.Name] = m.Detail
 	}
 	return mistakes

@@ -19,12 +19,12 @@ import (
 // It is not a limit.Shares, since WebSockets, which the hub limits, take from the same
 // amount, and since net/http reports the end of refused connections too.
 type httpConns struct {
-	max     int            // limit on these connections and WebSockets together; 0: none
 	others  func() int     // returns the number of open WebSockets
 	proxies []netip.Prefix // their connections are of many clients; nil: unknown whether there are proxies
 	logger  *slog.Logger
 
 	mu        sync.Mutex
+	max       int // limit on these connections and WebSockets together; 0: none
 	open      int
 	byAddress map[string]int // none of the values is 0
 }
@@ -34,7 +34,7 @@ func (p *httpConns) state(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if !p.enter(p.keyOf(c)) {
-			p.logger.Warn("connections refused: the limit on open files or memory is reached", "limit", p.max)
+			p.logger.Warn("connections refused: the limit on open files or memory is reached", "limit", p.limit())
 			_ = c.Close() // without an answer, which would cost as much as serving it
 		}
 	case http.StateHijacked, http.StateClosed:
@@ -43,6 +43,19 @@ func (p *httpConns) state(c net.Conn, state http.ConnState) {
 		nowait.GrowStack(c)
 	case http.StateIdle:
 	}
+}
+
+// setMax replaces the limit.
+func (p *httpConns) setMax(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.max = n
+}
+
+func (p *httpConns) limit() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.max
 }
 
 // keyOf returns the key under which connections of a client's address are counted, or an

@@ -56,11 +56,8 @@ func (s *node) listen(ctx context.Context) error {
 // startServers serves both listeners with the handlers that are set.
 func (s *node) startServers() {
 	l := &s.listeners
-	conns := &httpConns{
-		max: s.maxNetworkConnections(), proxies: s.cfg.TrustedProxies, logger: s.logger, others: s.openSockets,
-	}
 	l.publicServer = httpapi.NewServer(&l.publicHandler, s.cfg.HeadBytes, s.logger)
-	l.publicServer.ConnState = conns.state
+	l.publicServer.ConnState = s.conns.state
 	l.adminServer = httpapi.NewAdminServer(&l.adminHandler, s.cfg.HeadBytes, s.logger)
 	s.start(l.public, l.publicServer)
 	s.start(l.admin, l.adminServer)

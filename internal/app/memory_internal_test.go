@@ -42,7 +42,7 @@ func TestMemoryLimitsConnections(t *testing.T) {
 	most := s.maxConnections()
 	assert.Equal(t, lesser(most, s.memory.connections(false)), most)
 	assert.Positive(t, most)
-	assert.Equal(t, lesser(s.maxNetworkConnections(), most+s.memory.httpConnections()), s.maxNetworkConnections())
+	assert.Equal(t, lesser(s.maxNetworkConnections(s.cfg), most+s.memory.httpConnections()), s.maxNetworkConnections(s.cfg))
 	s.certificate = &certificate{}
 	assert.Less(t, s.maxConnections(), most, "connections over TLS need more memory")
 	s.cfg.Connections = 7

@@ -27,6 +27,7 @@ import (
 	"github.com/bellhop/bellhop/internal/sse"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/telemetry"
+	"github.com/bellhop/bellhop/internal/watch"
 	"github.com/bellhop/bellhop/internal/webui"
 	"github.com/bellhop/bellhop/internal/ws"
 )
@@ -47,6 +48,10 @@ type Options struct {
 	// Hangups makes the service read its files again each time that it receives a signal.
 	Hangups <-chan os.Signal
 
+	// Sources are those that the settings were loaded from. Their file is followed if it is a
+	// regular one. nil: it is not read again.
+	Sources *config.Sources
+
 	// Listening is called when the service answers requests, and again after a node of a
 	// cluster has started again to replace its store.
 	Listening func(public, admin net.Addr)
@@ -60,13 +65,14 @@ type runnable interface {
 
 // node is a running service and its parts.
 type node struct {
-	cfg     *config.Config
+	cfg     *config.Config // those at the start: see live
+	live    *live
 	log     *telemetry.Log // nil: the caller has a log of its own
 	logger  *slog.Logger
 	metrics *telemetry.Metrics
 	tracer  tracer // nil: nothing is traced
 
-	origins  auth.Origins
+	origins  origins
 	verifier *auth.Verifier
 
 	certificate *certificate // nil: no TLS
@@ -84,7 +90,9 @@ type node struct {
 	streams *sse.Handler
 
 	backups  *backups
-	requests *limit.Principals // by requests and by commands on sockets
+	limits   *limits
+	conns    *httpConns
+	settings *watch.Source[*config.Config] // the file of settings; nil: it is not followed
 
 	serving  atomic.Bool // all parts are open, and requests are answered
 	stopping atomic.Bool // /readyz answers 503
@@ -104,8 +112,10 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	case o.Logger == nil:
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	settings := &live{}
+	settings.now.Store(cfg)
 	for {
-		err := runOnce(ctx, cfg, o)
+		err := runOnce(ctx, settings, o)
 		again := errors.Is(err, errStartAgain)
 		switch {
 		case again && ctx.Err() == nil:
@@ -119,9 +129,10 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 }
 
 // runOnce runs the service with the store that there is.
-func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
+func runOnce(ctx context.Context, settings *live, o Options) error {
 	s := &node{
-		cfg:     cfg,
+		cfg:     settings.now.Load(),
+		live:    settings,
 		log:     o.Log,
 		logger:  o.Logger,
 		metrics: telemetry.New(telemetry.ReadBuild()),
@@ -137,7 +148,10 @@ func runOnce(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	defer s.closeTracer()
 	s.cursors = cursor.NewKeyring()
-	s.requests = requestRates(s.cfg)
+	s.limits = newLimits(s.cfg)
+	s.conns = &httpConns{
+		max: s.maxNetworkConnections(s.cfg), proxies: s.cfg.TrustedProxies, logger: s.logger, others: s.openSockets,
+	}
 	s.hub = s.newHub()
 	if s.cfg.NATSURL != nil {
 		if err := s.connectCluster(); err != nil {
@@ -178,7 +192,6 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.service.Run(upkeep) })
 	s.running.Go(func() { s.hub.Run(upkeep) })
-	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	if s.certificate != nil {
 		s.running.Go(func() { s.certificate.Run(upkeep) })
 	}
@@ -188,6 +201,10 @@ func (s *node) serve(ctx context.Context, o Options) error {
 
 	s.backups = s.newBackups()
 	s.openTransports()
+	if s.followSettings(ctx, o) {
+		s.running.Go(func() { s.settings.Run(upkeep) })
+	}
+	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	l.publicHandler.set(s.publicHandler(o.Pages))
 	l.adminHandler.set(s.adminHandler())
 	s.serving.Store(true)
@@ -223,7 +240,7 @@ func (s *node) openTransports() {
 		Service:  s.service,
 		Cursors:  s.cursors,
 		Verifier: s.verifier,
-		Requests: s.requests,
+		Requests: s.limits.requests,
 		Depth:    s.cfg.JSONDepth,
 		Metrics:  s.metrics,
 		Logger:   s.logger,
@@ -244,13 +261,13 @@ func (s *node) publicHandler(pages map[string]http.Handler) http.Handler {
 	return httpapi.New(httpapi.Options{
 		Service:        s.service,
 		Verifier:       s.verifier,
-		Origins:        s.origins,
+		Origins:        &s.origins,
 		Admitter:       s.hub,
 		WebSocket:      s.sockets,
 		Events:         s.streams,
-		Tickets:        perSecond("tickets", maxTickets),
-		Requests:       s.requests,
-		Handshakes:     perSecond("handshakes", s.cfg.HandshakesPerAddress),
+		Tickets:        limit.New(notify.Rate{Name: "tickets", Quota: maxTickets, Window: time.Second}, 0),
+		Requests:       s.limits.requests,
+		Handshakes:     s.limits.handshakes,
 		Depth:          s.cfg.JSONDepth,
 		BodyBytes:      s.memory.bodies(),
 		Pages:          withOurs(pages),

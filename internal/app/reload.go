@@ -21,10 +21,14 @@ func (s *node) followHangups(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// reload reads all files of keys and the certificate immediately.
+// reload reads the settings, all files of keys and the certificate immediately.
 func (s *node) reload(ctx context.Context) {
-	reloaded := audit.Line{Action: "reload", Target: "files of keys and the certificate"}
-	err := s.verifier.Reload(ctx)
+	reloaded := audit.Line{Action: "reload", Target: "settings, files of keys and the certificate"}
+	var err error
+	if s.settings != nil {
+		err = s.settings.Reload(ctx) // first, since it has the secrets
+	}
+	err = errors.Join(err, s.verifier.Reload(ctx))
 	if s.certificate != nil {
 		err = errors.Join(err, s.certificate.Reload(ctx))
 	}

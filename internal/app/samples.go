@@ -48,6 +48,9 @@ func (s *node) fileSamples() []telemetry.Sample {
 		files["tls_certificate"] = s.certificate.pair.Status()
 		all = append(all, telemetry.Sample{Name: "bellhop_tls_certificate_expiry_timestamp_seconds", Value: seconds(s.certificate.expiry())})
 	}
+	if s.serving.Load() && s.settings != nil {
+		files["settings"] = s.settings.Status()
+	}
 	for name, status := range files {
 		add := func(metric string, value float64) {
 			all = append(all, telemetry.Sample{Name: metric, Value: value, LabelValue: name})
@@ -79,9 +82,9 @@ func oneIf(yes bool) float64 {
 func (s *node) stateSamples() []telemetry.Sample {
 	return []telemetry.Sample{
 		{Name: "bellhop_ready", Value: oneIf(s.ready() == nil)},
-		{Name: "bellhop_connections_limit", Value: float64(s.maxConnections())},
+		{Name: "bellhop_connections_limit", Value: float64(s.maxConnectionsOf(s.live.now.Load()))},
 		{Name: "bellhop_queued_bytes", Value: float64(s.hub.Queued())},
-		{Name: "bellhop_queued_bytes_limit", Value: float64(s.queuedBytes())},
+		{Name: "bellhop_queued_bytes_limit", Value: float64(s.queuedBytes(s.live.now.Load()))},
 	}
 }
 

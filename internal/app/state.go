@@ -7,9 +7,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/journal"
-	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/peers"
 	"github.com/bellhop/bellhop/internal/service"
@@ -116,10 +116,10 @@ func (s *node) openService(ctx context.Context, others network) (*service.Servic
 			Tracer:     s.tracer,
 			Retention:  s.cfg.Retention,
 			Keep:       s.cfg.PerUser,
-			Broadcasts: perSecond("broadcasts", s.cfg.Broadcasts),
-			Publishes:  perSecond("publishes", s.cfg.Publishes),
-			Requests:   s.requests,
-			Marks:      limit.New(notify.Rate{Name: "notifications marked", Quota: s.cfg.Marks, Window: 10 * time.Second}, 0),
+			Broadcasts: s.limits.broadcasts,
+			Publishes:  s.limits.publishes,
+			Requests:   s.limits.requests,
+			Marks:      s.limits.marks,
 			MaxBytes:   s.cfg.MaxBytes,
 			Reserve:    uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
 			PingEvery:  pingEvery,
@@ -139,13 +139,14 @@ func (s *node) openService(ctx context.Context, others network) (*service.Servic
 // newHub returns the hub. Its callbacks use the service, which is opened before anything
 // connects.
 func (s *node) newHub() *hub.Hub {
+	l := s.hubLimits(s.cfg)
 	return hub.New(hub.Options{
-		Connections: s.maxConnections(),
-		PerAddress:  s.cfg.ConnectionsPerAddress,
-		PerUser:     s.cfg.ConnectionsPerUser,
-		QueueLen:    s.cfg.QueueLength,
-		QueueBytes:  int(s.cfg.QueueBytes),
-		QueuedBytes: int(s.queuedBytes()),
+		Connections: l.Connections,
+		PerAddress:  l.PerAddress,
+		PerUser:     l.PerUser,
+		QueueLen:    l.QueueLen,
+		QueueBytes:  l.QueueBytes,
+		QueuedBytes: l.QueuedBytes,
 		PingEvery:   pingEvery,
 		Leeway:      notify.Leeway,
 		Count:       func(r notify.Reader, upTo notify.Sequence) (notify.Counts, bool) { return s.service.Count(r, upTo) },
@@ -157,7 +158,20 @@ func (s *node) newHub() *hub.Hub {
 }
 
 // queuedBytes returns the limit on the size of all send queues; 0: none.
-func (s *node) queuedBytes() int64 { return s.memory.queued(s.cfg.QueuedBytes, s.cfg.QueueBytes) }
+func (s *node) queuedBytes(cfg *config.Config) int64 {
+	return s.memory.queued(cfg.QueuedBytes, cfg.QueueBytes)
+}
+
+func (s *node) hubLimits(cfg *config.Config) hub.Limits {
+	return hub.Limits{
+		Connections: s.maxConnectionsOf(cfg),
+		PerAddress:  cfg.ConnectionsPerAddress,
+		PerUser:     cfg.ConnectionsPerUser,
+		QueueLen:    cfg.QueueLength,
+		QueueBytes:  int(cfg.QueueBytes),
+		QueuedBytes: int(s.queuedBytes(cfg)),
+	}
+}
 
 // deliver passes a change on to the connections. Before the node serves, there are none. A
 // panic must not end the process, and no connection may miss the change: all of them are

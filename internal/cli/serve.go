@@ -31,7 +31,8 @@ func (*serveCommand) Run(t *terminal) error {
 	log := telemetry.NewLog(t.log, cfg.LogLevel, cfg.LogFormat)
 	defer log.Close()
 	app.LimitHeap(log.Logger)
-	return app.Run(t.ctx, cfg, app.Options{Log: log, Hangups: hangups})
+	sources := t.sources()
+	return app.Run(t.ctx, cfg, app.Options{Log: log, Hangups: hangups, Sources: &sources})
 }
 
 // ignoreBrokenPipes keeps a command that serves running after the reader of its

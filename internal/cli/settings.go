@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"errors"
-
 	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/config"
 )
@@ -22,17 +20,16 @@ const (
 // settings returns the effective settings, or every mistake in them and in the files
 // that they name.
 func (t *terminal) settings(p purpose) (*config.Config, error) {
-	cfg, err := config.Load(config.Sources{Flags: t.flags, Environ: t.environ, NeedKey: p == forService})
-	var mistakes config.Mistakes
-	if err != nil && !errors.As(err, &mistakes) {
-		return nil, err
+	from := t.sources()
+	from.NeedKey = p == forService
+	if p == forClient {
+		cfg, err := config.Load(from)
+		return cfg, err
 	}
-	if p != forClient {
-		mistakes = append(mistakes, app.Check(t.ctx, cfg)...)
-		mistakes.Sort()
-	}
-	if len(mistakes) > 0 {
-		return cfg, mistakes
-	}
-	return cfg, nil
+	return app.LoadSettings(t.ctx, from)
+}
+
+// sources are those of all settings.
+func (t *terminal) sources() config.Sources {
+	return config.Sources{Flags: t.flags, Environ: t.environ}
 }

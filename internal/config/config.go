@@ -33,8 +33,9 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // Config has all settings of the service. A field with a name tag is a setting; help and
 // group describe it to people, min, max and oneof restrict it, and unit:"bytes" allows units of
-// sizes, as durations have units of time. Kong passes the flags with type:"setting" to Load
-// unread; a setting without a flag has kong:"-".
+// sizes, as durations have units of time. A setting with reload:"yes" can change without a
+// restart: package app must apply it. Kong passes the flags with type:"setting" to Load unread; a
+// setting without a flag has kong:"-".
 type Config struct {
 	File string `name:"config" type:"setting" group:"Settings" placeholder:"PATH" help:"path of the YAML file of settings"`
 
@@ -44,14 +45,14 @@ type Config struct {
 	Profiles       string         `name:"profiles" type:"setting" group:"Listeners" placeholder:"on|off" oneof:"on,off" help:"on: serve /debug/pprof/ on the admin listener"`
 	Backups        string         `name:"backups" type:"setting" group:"Listeners" placeholder:"local|on|off" oneof:"local,on,off" help:"requests to the admin listener that GET /backup answers: those from this machine (local), all, or none"`
 	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"prefix of all public paths, such as /bellhop"`
-	AllowedOrigins []string       `name:"allowed-origins" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins of pages and apps that may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; empty: none"`
+	AllowedOrigins []string       `name:"allowed-origins" reload:"yes" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins of pages and apps that may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; empty: none"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For header is used, or none if there are no proxies"`
 	TLSCertFile    string         `name:"tls-cert-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"certificate chain (PEM) for HTTPS and WSS on the public listener; read again when it changes"`
 	TLSKeyFile     string         `name:"tls-key-file" type:"setting" group:"Listeners" placeholder:"PATH" help:"private key (PEM) of the certificate; read again when it changes"`
 	DrainDelay     time.Duration  `name:"drain-delay" type:"setting" group:"Listeners" placeholder:"DURATION" max:"86400" help:"time between the stop signal and closing the connections: /readyz is 503 meanwhile, so that load balancers notice"`
 	DrainWindow    time.Duration  `name:"drain-window" type:"setting" group:"Listeners" placeholder:"DURATION" max:"86400" help:"time over which clients are asked to spread their reconnects after a stop"`
 
-	JWTSecret        []Secret `kong:"-" name:"jwt-secret" group:"Tokens" help:"shared secrets that verify HS256, HS384 and HS512 tokens, at least 32 bytes each; several allow rotation; the first signs"`
+	JWTSecret        []Secret `kong:"-" name:"jwt-secret" reload:"yes" group:"Tokens" help:"shared secrets that verify HS256, HS384 and HS512 tokens, at least 32 bytes each; several allow rotation; the first signs"`
 	JWTSecretFile    string   `name:"jwt-secret-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"file of the shared secrets, separated by commas or line breaks; read again when it changes"`
 	JWTPublicKeyFile string   `name:"jwt-public-key-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"public keys or certificates (PEM) that verify tokens; read again when it changes"`
 	JWKS             string   `name:"jwks" type:"setting" group:"Tokens" placeholder:"PATH|URL" help:"JSON Web Key Set that verifies tokens: a file, read again when it changes, or a URL"`
@@ -87,22 +88,22 @@ type Config struct {
 	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"256" help:"maximum size of a token"`
 	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"1024" help:"maximum size of the request line and headers together"`
 	JSONDepth          int   `name:"json-depth" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"maximum depth of nested JSON in bodies and commands"`
-	ConnectionsPerUser int   `name:"connections-per-user" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of open connections of a user; a new one closes the oldest"`
-	QueueLength        int   `name:"queue-notifications" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of notifications in the send queue of a connection; a connection that exceeds it is closed"`
-	QueueBytes         int64 `name:"queue-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"maximum size of the send queue of a connection; a connection that exceeds it is closed"`
-	Commands           int   `name:"commands-per-10s" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of commands of a connection in 10 seconds"`
-	Marks              int   `name:"marks-per-10s" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications that a user marks in 10 seconds; a mark that exceeds it is still carried out, and delays the next one; 0: no limit"`
+	ConnectionsPerUser int   `name:"connections-per-user" reload:"yes" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of open connections of a user; a new one closes the oldest"`
+	QueueLength        int   `name:"queue-notifications" reload:"yes" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of notifications in the send queue of a connection; a connection that exceeds it is closed"`
+	QueueBytes         int64 `name:"queue-bytes" reload:"yes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"maximum size of the send queue of a connection; a connection that exceeds it is closed"`
+	Commands           int   `name:"commands-per-10s" reload:"yes" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of commands of a connection in 10 seconds"`
+	Marks              int   `name:"marks-per-10s" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications that a user marks in 10 seconds; a mark that exceeds it is still carried out, and delays the next one; 0: no limit"`
 
-	Connections           int   `name:"connections" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections; 0: as many as the limit on open files and half of the memory allow"`
-	ConnectionsPerAddress int   `name:"connections-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections of an address, or of an IPv6 /64 network; requires BELLHOP_TRUSTED_PROXIES, with which the default is 5000; 0: no limit"`
-	HandshakesPerAddress  int   `name:"handshakes-per-address" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of connection attempts of an address in 1 second; requires BELLHOP_TRUSTED_PROXIES, with which the default is 500; 0: no limit"`
-	QueuedBytes           int64 `name:"queued-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"total size of the send queues of all connections; capped at 25 % of the memory; at least BELLHOP_QUEUE_BYTES"`
-	Broadcasts            int   `name:"broadcasts-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to everyone that a principal publishes in 1 second; 0: no limit"`
-	Publishes             int   `name:"publishes-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to users and topics that a principal publishes in 1 second; 0: no limit"`
-	Requests              int   `name:"requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of requests and socket commands of a user in 1 second, with bursts of twice as many; for tokens without notify:publish, notify:broadcast, notify:topics and notify:admin; 0: no limit"`
-	BackendRequests       int   `name:"backend-requests-per-second" type:"setting" group:"Limits" placeholder:"N" help:"the same limit for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
+	Connections           int   `name:"connections" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections; 0: as many as the limit on open files and half of the memory allow"`
+	ConnectionsPerAddress int   `name:"connections-per-address" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of open connections of an address, or of an IPv6 /64 network; requires BELLHOP_TRUSTED_PROXIES, with which the default is 5000; 0: no limit"`
+	HandshakesPerAddress  int   `name:"handshakes-per-address" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of connection attempts of an address in 1 second; requires BELLHOP_TRUSTED_PROXIES, with which the default is 500; 0: no limit"`
+	QueuedBytes           int64 `name:"queued-bytes" reload:"yes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"total size of the send queues of all connections; capped at 25 % of the memory; at least BELLHOP_QUEUE_BYTES"`
+	Broadcasts            int   `name:"broadcasts-per-second" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to everyone that a principal publishes in 1 second; 0: no limit"`
+	Publishes             int   `name:"publishes-per-second" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of notifications to users and topics that a principal publishes in 1 second; 0: no limit"`
+	Requests              int   `name:"requests-per-second" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"maximum number of requests and socket commands of a user in 1 second, with bursts of twice as many; for tokens without notify:publish, notify:broadcast, notify:topics and notify:admin; 0: no limit"`
+	BackendRequests       int   `name:"backend-requests-per-second" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"the same limit for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
 
-	LogLevel  slog.Level `name:"log-level" type:"setting" group:"Logs" placeholder:"LEVEL" help:"minimum level of log lines: debug, info, warn or error"`
+	LogLevel  slog.Level `name:"log-level" reload:"yes" type:"setting" group:"Logs" placeholder:"LEVEL" help:"minimum level of log lines: debug, info, warn or error"`
 	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"format of log lines: text or json"`
 
 	TracesURL   string `name:"traces-url" type:"setting" group:"Traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces with OTLP over HTTP, such as http://127.0.0.1:4318; empty: nothing is traced"`

@@ -12,21 +12,24 @@ import (
 	"github.com/bellhop/bellhop/internal/text"
 )
 
-// maxFileBytes is the maximum size of the file of settings.
-const maxFileBytes = 1 << 20
+// MaxFileBytes is the maximum size of the file of settings.
+const MaxFileBytes = 1 << 20
 
 // readFile reads the file of settings that a flag or the environment names, and reports
-// whether it has no mistake or none is named.
-func (l *loader) readFile(environ, flags map[string]string) bool {
+// whether it has no mistake or none is named. content replaces that of the file, unless it is
+// nil.
+func (l *loader) readFile(environ, flags map[string]string, content []byte) bool {
 	const variable = "BELLHOP_CONFIG"
 	path := text.Value(cmp.Or(flags["config"], environ[variable]))
 	if path == "" || text.Check(path) != nil { // set reports this error
 		return path == ""
 	}
-	content, err := readOnce(path)
-	if err != nil {
-		l.mistake(variable, "%v", err)
-		return false
+	if content == nil {
+		var err error
+		if content, err = readOnce(path); err != nil {
+			l.mistake(variable, "%v", err)
+			return false
+		}
 	}
 	members, err := strict.Mapping(content)
 	if err != nil {
@@ -67,16 +70,16 @@ func atLine(path, text string) string {
 }
 
 // readOnce reads the file of settings, which may be a pipe, such as one that a shell
-// makes for <(command): it is not read again when it changes.
+// makes for <(command). Package app reads a regular file again when it changes.
 func readOnce(path string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err == nil && len(content) > maxFileBytes {
-		err = fmt.Errorf("%s: larger than %d bytes", path, maxFileBytes)
+	content, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	if err == nil && len(content) > MaxFileBytes {
+		err = fmt.Errorf("%s: larger than %d bytes", path, MaxFileBytes)
 	}
 	return content, err
 }

@@ -14,6 +14,9 @@ type Sources struct {
 	Flags   map[string]string // by name, without the dashes
 	Environ []string          // as os.Environ returns it
 
+	// Content is the content of the file of settings, which is not read then; nil: it is read.
+	Content []byte
+
 	// NeedKey makes it a mistake to configure no key that verifies tokens.
 	NeedKey bool
 }
@@ -60,7 +63,7 @@ func Load(from Sources) (*Config, error) {
 	l.fields = fieldsOf(l.cfg)
 
 	environ := variables(from.Environ)
-	fileIsRead := l.readFile(environ, from.Flags)
+	fileIsRead := l.readFile(environ, from.Flags, from.Content)
 	l.readEnvironment(environ)
 	l.readFlags(from.Flags)
 	l.preferSecret()

@@ -42,6 +42,7 @@ type Setting struct {
 	Group  string
 	Help   string
 	Value  string // secrets are hidden
+	Live   bool   // it can change without a restart
 	Origin Origin
 }
 
@@ -55,6 +56,7 @@ func (c *Config) Settings() []Setting {
 			Group:  f.tag.Get("group"),
 			Help:   f.tag.Get("help"),
 			Value:  f.show(),
+			Live:   f.tag.Get("reload") != "",
 			Origin: cmp.Or(c.origins[f.name], Origin{source: fromDefault}),
 		})
 	}
@@ -75,7 +77,11 @@ func Markdown() string {
 		if s.Value != "" {
 			value = "`" + s.Value + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, value, strings.ReplaceAll(s.Help, "|", `\|`))
+		help := strings.ReplaceAll(s.Help, "|", `\|`)
+		if s.Live {
+			help += " (reloadable)"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, value, help)
 	}
 	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 type Log struct {
 	*slog.Logger
 
+	level  *slog.LevelVar
 	out    *Output
 	counts *counts
 }
@@ -21,7 +22,9 @@ type Log struct {
 // json and in logfmt otherwise. An Output may belong to one log at a time, and stays open
 // when the log is closed.
 func NewLog(out *Output, level slog.Level, format string) *Log {
-	handler := newRepeats(newHandler(out, level, format))
+	atLeast := new(slog.LevelVar)
+	atLeast.Set(level)
+	handler := newRepeats(newHandler(out, atLeast, format))
 	out.announce(func(lost uint64) []byte {
 		var line bytes.Buffer
 		record := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped", 0)
@@ -29,10 +32,16 @@ func NewLog(out *Output, level slog.Level, format string) *Log {
 		_ = newHandler(&line, slog.LevelWarn, format).Handle(context.Background(), record) // a buffer never fails
 		return line.Bytes()
 	})
-	return &Log{Logger: slog.New(handler), out: out, counts: handler.counts}
+	return &Log{Logger: slog.New(handler), level: atLeast, out: out, counts: handler.counts}
 }
 
-func newHandler(w io.Writer, level slog.Level, format string) slog.Handler {
+// Level returns the minimum level of the lines that are written.
+func (l *Log) Level() slog.Level { return l.level.Level() }
+
+// SetLevel replaces the minimum level, for all loggers that were made from this one.
+func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
+
+func newHandler(w io.Writer, level slog.Leveler, format string) slog.Handler {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}
 	if format == "json" {
 		return slog.NewJSONHandler(w, options)

@@ -46,6 +46,10 @@ type Options[T any] struct {
 	// nil: Set is called.
 	Take func(context.Context, T)
 
+	// About returns attributes of the audit line about a new value. It is called after Take,
+	// and may be nil.
+	About func() []slog.Attr
+
 	// Changed is called after each new value. It may be nil.
 	Changed func()
 
@@ -107,6 +111,9 @@ func New[T any](o Options[T]) *Source[T] {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.About == nil {
+		o.About = func() []slog.Attr { return nil }
 	}
 	if o.Changed == nil {
 		o.Changed = func() {}
@@ -275,7 +282,7 @@ func (s *Source[T]) refresh(ctx context.Context) {
 			log.Info("source loaded again after a failure")
 		}
 		if !first {
-			audit.Done(ctx, log, audit.Line{Action: "reload", Target: s.o.Name})
+			audit.Done(ctx, log, audit.Line{Action: "reload", Target: s.o.Name, IDs: s.o.About()})
 		}
 	case ctx.Err() != nil: // the service stops
 	case before != nil && before.Error() == err.Error(): // has been logged
