@@ -39,6 +39,11 @@ func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, er
 		return notify.Counts{}, err
 	}
 	feeds := heard.feeds(named)
+	if len(feeds) >= preloadedFrom {
+		if err := c.state.preload("*", maxPreloaded+2*len(feeds)); err != nil {
+			return notify.Counts{}, err
+		}
+	}
 	for i := range feeds {
 		if err := c.single(&feeds[i]); err != nil {
 			return notify.Counts{}, err
@@ -49,6 +54,9 @@ func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, er
 	}
 	return c.counts, nil
 }
+
+// preloadedFrom is the number of feeds from which on all intervals of the user are read at one time.
+const preloadedFrom = 8
 
 // counter counts the notifications of one user up to a sequence.
 type counter struct {

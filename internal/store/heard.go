@@ -14,6 +14,7 @@ import (
 type heard struct {
 	patterns []notify.TopicPattern
 	members  map[notify.Topic]intervalSet // of topics that no pattern matches; nil: none
+	joined   []heardFeed                  // the same topics, ascending
 }
 
 // heardFeed is a feed whose history a reader reads, within intervals; nil: all of it.
@@ -28,10 +29,12 @@ func readHeard(from pebble.Reader, r notify.Reader, h *history) (heard, error) {
 	if h.topics == 0 {
 		return all, nil
 	}
-	all.members = map[notify.Topic]intervalSet{}
+	all.members = make(map[notify.Topic]intervalSet, h.topics)
+	all.joined = make([]heardFeed, 0, h.topics)
 	err := eachMembership(from, r.User, func(t notify.Topic, m intervalSet) {
 		if _, ok := notify.FirstMatch(r.Topics, []notify.Topic{t}); !ok {
 			all.members[t] = m
+			all.joined = append(all.joined, heardFeed{string(t), m})
 		}
 	})
 	return all, err
@@ -56,16 +59,17 @@ func (h *heard) topicOf(topics []notify.Topic, seq notify.Sequence) (t notify.To
 // feeds adds the topics of memberships to the feeds that the token names. The result ascends, and
 // no two feeds have a topic in common.
 func (h *heard) feeds(named []string) []heardFeed {
-	all := make([]heardFeed, 0, len(named)+len(h.members))
+	if len(named) == 0 {
+		return h.joined
+	}
+	all := make([]heardFeed, 0, len(named)+len(h.joined))
 	for _, name := range named {
 		all = append(all, heardFeed{name: name})
 	}
-	if len(h.members) == 0 {
+	if len(h.joined) == 0 {
 		return all
 	}
-	for t, within := range h.members {
-		all = append(all, heardFeed{string(t), within})
-	}
+	all = append(all, h.joined...)
 	slices.SortFunc(all, func(a, b heardFeed) int { return strings.Compare(a.name, b.name) })
 	return all
 }

@@ -29,7 +29,7 @@ type timeline struct {
 	// Iterators at the next items of the user and of the other owners, and the next
 	// changes.
 	own     *pebble.Iterator
-	shared  []sharedIterator
+	shared  sharedItems
 	changes []notify.InboxChange
 
 	// Iterates over records that are not part of an item; nil until one is needed.
@@ -37,13 +37,6 @@ type timeline struct {
 	records  *pebble.Iterator
 	key      [1 + 8]byte // buffer for seeking in records
 	contents []byte      // contents of the notifications read so far, in one allocation
-}
-
-// sharedIterator iterates over the items of a feed or of everyone.
-type sharedIterator struct {
-	*pebble.Iterator
-	feed  *heardFeed
-	owner owner // the kind distinguishes the items of several topics from those of one
 }
 
 // timeline returns the timeline of r after one sequence and up to another one. The caller
@@ -79,14 +72,14 @@ func (t *timeline) readHistories() error {
 		t.owners = append(t.owners, ofFeed(t.feeds[2+i].name))
 	}
 	t.histories = append(make([]history, 0, len(t.owners)), own)
-	for _, o := range t.owners[1:] {
-		h, err := readHistoryOf(t.snapshot, o)
-		if err != nil {
-			return err
-		}
-		t.histories = append(t.histories, h)
+	all, err := readHistoryOf(t.snapshot, everyone())
+	if err != nil {
+		return err
 	}
-	return nil
+	t.histories = append(t.histories, all)
+	shared, err := readFeedHistories(t.snapshot, t.feeds[2:])
+	t.histories = append(t.histories, shared...)
+	return err
 }
 
 // removed returns the highest sequence that retention has removed from the histories.
@@ -126,46 +119,17 @@ func (t *timeline) readChanges(limit int) error {
 
 // openIterators opens the iterators from which next and notificationAt read.
 func (t *timeline) openIterators() (err error) {
-	if t.own, err = t.open(ofUser(t.reader.User), 0); err != nil {
+	if t.own, err = t.open(ofUser(t.reader.User), 0, t.upTo); err != nil {
 		return err
 	}
-	for i, o := range t.owners[1:] {
-		h := t.histories[1+i]
-		if h.newest <= t.after || h.kept == 0 {
-			continue
-		}
-		if h.kept > h.multi {
-			if err := t.openShared(o, &t.feeds[1+i]); err != nil {
-				return err
-			}
-		}
-		if h.multi > 0 {
-			if err := t.openShared(o.multi(), &t.feeds[1+i]); err != nil {
-				return err
-			}
-		}
-		if o.isPattern() {
-			if err := t.state.preload(o.name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	t.openShared()
+	return t.shared.err()
 }
 
-func (t *timeline) openShared(o owner, feed *heardFeed) error {
-	it, err := t.open(o, feed.begin())
-	if err != nil {
-		return err
-	}
-	t.shared = append(t.shared, sharedIterator{it, feed, o})
-	return nil
-}
-
-// open returns an iterator over the items of o from a sequence on, at the first one in reading
+// open returns an iterator over the items of o between two sequences, at the first one in reading
 // order.
-func (t *timeline) open(o owner, from notify.Sequence) (*pebble.Iterator, error) {
-	it, err := t.iterate(o.itemKey(max(t.after+1, min(from, t.upTo+1))), o.itemKey(t.upTo+1))
+func (t *timeline) open(o owner, from, to notify.Sequence) (*pebble.Iterator, error) {
+	it, err := t.iterate(o.itemKey(max(t.after+1, min(from, to+1))), o.itemKey(to+1))
 	if err != nil {
 		return nil, err
 	}
@@ -203,10 +167,8 @@ func (t *timeline) next() (seq notify.Sequence, ok bool) {
 	if t.own.Valid() {
 		consider(sequenceOf(t.own.Key()))
 	}
-	for _, it := range t.shared {
-		if it.Valid() {
-			consider(sequenceOf(it.Key()))
-		}
+	if t.openDue(); len(t.shared.open) > 0 {
+		consider(t.shared.open[0].at)
 	}
 	if len(t.changes) > 0 {
 		consider(t.changes[0].Sequence)
@@ -263,10 +225,7 @@ func (t *timeline) userItemAt(seq notify.Sequence, f *notify.Filter) (n notify.N
 }
 
 func (t *timeline) err() error {
-	err := t.own.Error()
-	for _, it := range t.shared {
-		err = errors.Join(err, it.Error())
-	}
+	err := errors.Join(t.own.Error(), t.shared.err())
 	if t.records != nil {
 		err = errors.Join(err, t.records.Error())
 	}
@@ -282,9 +241,7 @@ func (t *timeline) close() {
 			it.Close()
 		}
 	}
-	for _, it := range t.shared {
-		it.Close()
-	}
+	_ = t.shared.close() // t.err has reported it
 	t.snapshot.release()
 }
 
@@ -306,24 +263,21 @@ func (t *timeline) sharedItemAt(seq notify.Sequence, f *notify.Filter) (n notify
 // says that it was published to several topics: the ID that it replaces depends on the
 // topics that the reader receives.
 func (t *timeline) sharedViewAt(seq notify.Sequence) (v *notify.View, several bool, err error) {
-	for _, it := range t.shared {
-		if !it.Valid() || sequenceOf(it.Key()) != seq {
-			continue
-		}
-		if v == nil {
+	for len(t.shared.open) > 0 && t.shared.open[0].at == seq {
+		if it := t.shared.open[0]; v == nil {
 			several = it.owner.kind == kindMultiItem
 			if v, err = t.sharedView(it, seq); err != nil {
 				return nil, several, err
 			}
 		}
-		t.step(it.Iterator)
+		t.stepShared()
 	}
 	return v, several, nil
 }
 
 // sharedView returns the reader's view of the notification at which the iterator stands;
 // nil if it is hidden from the reader.
-func (t *timeline) sharedView(it sharedIterator, seq notify.Sequence) (*notify.View, error) {
+func (t *timeline) sharedView(it *sharedIterator, seq notify.Sequence) (*notify.View, error) {
 	if !it.feed.has(seq) {
 		return nil, nil //nolint:nilnil // hidden from the reader
 	}

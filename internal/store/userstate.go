@@ -170,12 +170,12 @@ func (s *userState) multiState(seq notify.Sequence) (itemState, error) {
 	return i.itemState, err
 }
 
-// maxPreloaded is the maximum of feeds that preload reads.
+// maxPreloaded is the maximum of feeds that preload reads for a pattern.
 const maxPreloaded = 256
 
 // preload reads the intervals of all feeds under a pattern at one time, instead of a lookup for
-// each topic. Usually only few feeds have intervals.
-func (s *userState) preload(pattern string) error {
+// each topic, but at most a number of them. Usually only few feeds have intervals.
+func (s *userState) preload(pattern string, most int) error {
 	prefix := strings.TrimSuffix(pattern, "*")
 	n := 0
 	err := s.eachUnder(prefix, "", func(feed string, m intervalSet) (bool, error) {
@@ -183,9 +183,9 @@ func (s *userState) preload(pattern string) error {
 			s.remember(feed, m)
 		}
 		n++
-		return n < maxPreloaded, nil
+		return n < most, nil
 	})
-	if err == nil && n < maxPreloaded {
+	if err == nil && n < most {
 		s.complete = append(s.complete, prefix)
 	}
 	return err
