@@ -297,9 +297,9 @@ func (s *node) adminHandler() http.Handler {
 // withOurs adds the browser client and the documents, which every service has, to pages.
 func withOurs(pages map[string]http.Handler) map[string]http.Handler {
 	client, docs := webui.Client(), webui.Docs()
-	all := map[string]http.Handler{
-		"/client.js": client, "/client.d.ts": client, "/inbox.js": client, "/inbox.d.ts": client,
-		"/docs": docs, "/docs/*": docs,
+	all := map[string]http.Handler{"/docs": docs, "/docs/*": docs}
+	for _, path := range webui.ClientPaths() {
+		all[path] = client
 	}
 	maps.Copy(all, pages)
 	return all

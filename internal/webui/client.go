@@ -10,9 +10,13 @@ import (
 //go:embed client/dist
 var clientFiles embed.FS
 
-// Client serves the browser client at /client.js, the element that shows an inbox at
-// /inbox.js, and their types at /client.d.ts and /inbox.d.ts. It expects paths without the
-// base path of the service.
+// ClientPaths are the paths that Client serves.
+func ClientPaths() []string {
+	return []string{"/client.js", "/client.d.ts", "/inbox.js", "/inbox.d.ts", "/preferences.js", "/preferences.d.ts"}
+}
+
+// Client serves the browser client, the elements for the inbox and for preferences, and the
+// types of each, at ClientPaths. It expects paths without the base path of the service.
 func Client() http.Handler {
 	files, err := fs.Sub(clientFiles, "client/dist")
 	if err != nil {

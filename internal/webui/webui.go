@@ -1,7 +1,7 @@
-// Package webui serves files to browsers: the client, the custom element that shows an
-// inbox, the documentation of the API, and the demo page.
+// Package webui serves files to browsers: the client, the custom elements for the inbox and
+// for preferences, the documentation of the API, and the demo page.
 //
-// Client and element are written in TypeScript, in the directory client. The modules built
+// Client and elements are written in TypeScript, in the directory client. The modules built
 // from it are committed, and these are served.
 //
 // The demo page shows two users side by side, each with its own connection and element, and

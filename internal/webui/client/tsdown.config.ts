@@ -30,19 +30,22 @@ const externalClient = {
   },
 };
 
-/** Appends the types for frameworks to the types of the element, since the bundler of types drops them. */
+/** Appends the types for frameworks to the types of an element, since the bundler of types drops them. */
 const frameworks = {
   name: "frameworks",
   async generateBundle(this: { fs: { readFile(path: string, options: { encoding: "utf8" }): Promise<string> } }, _: unknown, bundle: Record<string, { code?: string }>) {
-    const types = bundle["inbox.d.ts"];
-    if (!types) return;
-    const text = await this.fs.readFile(new URL("src/inbox/jsx.d.ts", import.meta.url).pathname, { encoding: "utf8" });
-    types.code += text.slice(text.indexOf("\n\n") + 1);
+    for (const element of ["inbox", "preferences"]) {
+      const types = bundle[`${element}.d.ts`];
+      if (!types) continue;
+      const text = await this.fs.readFile(new URL(`src/${element}/jsx.d.ts`, import.meta.url).pathname, { encoding: "utf8" });
+      types.code += text.slice(text.indexOf("\n\n") + 1);
+    }
   },
 };
 
-// Builds two modules and their types. The output is the same on every machine.
+// Builds three modules and their types. The output is the same on every machine.
 export default defineConfig([
   { ...common, entry: { client: "src/index.ts" } },
   { ...common, entry: { inbox: "src/inbox/index.ts" }, plugins: [minifyCSS, externalClient, frameworks] },
+  { ...common, entry: { preferences: "src/preferences/index.ts" }, plugins: [minifyCSS, externalClient, frameworks] },
 ]);

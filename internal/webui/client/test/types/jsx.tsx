@@ -1,5 +1,6 @@
-// JSX of React, Preact and Solid that must compile with this import only.
+// JSX of React, Preact and Solid that must compile with these imports only.
 import "@bellhop/client/inbox";
+import "@bellhop/client/preferences";
 
 export const good = (
   <div>
@@ -11,3 +12,9 @@ export const good = (
 export const address = <bellhop-inbox url={7} />;
 // @ts-expect-error: token is a function
 export const token = <bellhop-inbox token="eyJ" />;
+
+export const preferences = (
+  <bellhop-preferences url="https://bell.example.com" kinds={[{ label: "Comments", type: "comment.*" }]} theme="dark" id="preferences" token={async () => null} labels={{ off: "Aus" }} onbellhop-preferences={(event) => event.detail.rules.length} />
+);
+// @ts-expect-error: a kind has a label
+export const kinds = <bellhop-preferences kinds={[{ type: "comment.*" }]} />;
