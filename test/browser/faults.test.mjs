@@ -20,6 +20,7 @@ const ENGINE = process.env.ENGINE ?? "Chromium";
 const AGREEMENT_TIMEOUT = 60_000;
 const PAGE = 20; // items that the element lists at first
 const PING = 2; // seconds
+const TABS = [{ label: "A", type: "a.*" }, { label: "High", priority: "high" }];
 
 describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
   let dir, bin, engine, site;
@@ -103,7 +104,10 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
       const opened = await device();
       for (let tabs = 0; tabs < 2; tabs++) pages.push(await openElement(opened, site, proxy.origin));
     }
-    for (const page of pages) await page.click("[part=bell]");
+    for (const page of pages) {
+      await page.setTabs(TABS);
+      await page.click("[part=bell]");
+    }
     const acts = actions(service, pages, pick, random);
     const end = Date.now() + SECONDS * 1000;
     while (Date.now() < end) {
@@ -112,12 +116,14 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
     }
     site.broken = undefined;
     for (const proxy of proxies) proxy.fault = undefined;
+    for (const page of pages) await page.open();
 
     await service.publish("the last notification");
     // The state of the service still changes, because marks made during the faults arrive.
     const compared = async (page) => {
-      const want = await stateOf(service);
-      const shown = { badge: await page.badge(), titles: (await page.titles()).slice(0, PAGE) };
+      const tabs = await page.tabs();
+      const want = await stateOf(service, tabs.selected);
+      const shown = { badge: await page.badge(), unread: await page.unread(), titles: (await page.titles()).slice(0, PAGE), counts: tabs.counts };
       return isDeepStrictEqual(shown, want) ? "agrees" : { shown, want };
     };
     await eventually(() => Promise.all(pages.map(compared)), pages.map(() => "agrees"), AGREEMENT_TIMEOUT);
@@ -125,11 +131,18 @@ describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
   });
 });
 
-/** Returns the state of the service in the form that the element shows. */
-async function stateOf(service) {
-  const { items, unread_count } = await service.ask("GET", `/inbox?limit=${PAGE}`);
-  const badge = unread_count > 99 ? "99+" : unread_count ? String(unread_count) : "";
-  return { badge, titles: items.map(({ title, read_at }) => title + (read_at ? "" : "*")) };
+/** Returns the state of the service in the form that the element shows in a tab. */
+async function stateOf(service, tab) {
+  const filters = ["", ...TABS.map(({ label, ...filter }) => `&${new URLSearchParams(filter)}`)];
+  const counted = await Promise.all(filters.map((filter) => service.ask("GET", `/inbox/counts?${filter}`)));
+  const { items } = await service.ask("GET", `/inbox?limit=${PAGE}${filters[tab]}`);
+  const text = (count) => (count > 99 ? "99+" : count ? String(count) : "");
+  return {
+    badge: text(counted[0].unseen_count),
+    unread: counted[0].unread_count,
+    titles: items.map(({ title, read_at }) => title + (read_at ? "" : "*")),
+    counts: counted.map(({ unread_count }) => text(unread_count)),
+  };
 }
 
 /** Starts or ends a random fault, and waits. */
@@ -163,7 +176,7 @@ function actions(service, pages, pick, random) {
       found[Math.floor(at * found.length)]?.click();
     }, selector, random());
   };
-  const publish = (members = {}) => service.publish(`n${published++}`, members);
+  const publish = (members = {}) => service.publish(`n${published++}`, { type: pick(["a.x", "a.y", "b"]), priority: pick(["normal", "high"]), ...members });
   return [
     () => publish(),
     () => publish(),
@@ -171,6 +184,8 @@ function actions(service, pages, pick, random) {
     () => act("[part=action]:first-child"), // read or unread
     () => act("[part=action]:last-child"), // archive
     () => random() < 0.2 && act("[part=read-all]:not([hidden])"),
+    () => act("[role=tab]"),
+    () => random() < 0.3 && act("[part=bell]"), // closes and opens the panel
     async () => {
       const { items } = await service.ask("GET", "/inbox?limit=10");
       if (items.length && random() < 0.3) await service.ask("DELETE", `/notifications/${pick(items).id}`, undefined, service.token("operator", "1h", "notify:admin"));

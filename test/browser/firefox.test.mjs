@@ -55,13 +55,19 @@ describe("<bellhop-inbox> in Firefox", { timeout: 300_000 }, () => {
       const tab = await device.open(`${site.home}/accessible?${encodeURIComponent(service.origin)}&${scheme}`);
       await tab.page.setViewport({ width, height });
       const inbox = elementIn(tab);
-      await service.publish("Edith commented on your draft", { body: "“Lovely. Ship it before lunch?”", url: "/drafts/7", actions: [{ title: "Reply", url: "/drafts/7#reply" }, { title: "Show all comments", url: "https://example.com/" }] });
+      await inbox.setTabs([{ label: "Mentions", type: "mention.*" }, { label: "Important", priority: "high" }]);
+      await service.publish("Edith mentioned you in a draft", { type: "mention.draft", body: "“Lovely. Ship it before lunch?”", url: "/drafts/7", actions: [{ title: "Reply", url: "/drafts/7#reply" }, { title: "Show all comments", url: "https://example.com/" }] });
       await service.publish("Disk on db-2 is 91 % full", { body: "At this pace it is full by 18:40.", priority: "high" });
       await eventually(inbox.badge, "2");
       await inbox.click("[part=bell]");
-      await eventually(inbox.titles, ["Disk on db-2 is 91 % full*", "Edith commented on your draft*"]);
+      await eventually(inbox.titles, ["Disk on db-2 is 91 % full*", "Edith mentioned you in a draft*"]);
       await tab.run(() => Promise.all(document.querySelector("bellhop-inbox").shadowRoot.getAnimations().map(({ finished }) => finished)).then(() => {}));
       await tab.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `inbox-firefox-${name}.png`) });
+      await audit(tab.page);
+      await inbox.click("#tab-1");
+      await eventually(inbox.titles, ["Edith mentioned you in a draft*"]);
+      await eventually(inbox.badge, ""); // both were seen
+      await tab.page.screenshot({ path: join(process.env.SCREENSHOTS ?? dir.path, `tab-firefox-${name}.png`) });
       await audit(tab.page);
       assert.deepEqual(await inbox.errors(), []);
     });

@@ -171,5 +171,6 @@ export const elementIn = (tab) => ({
       ),
     ),
   click: (selector) => tab.run((selector) => document.querySelector("bellhop-inbox").shadowRoot.querySelector(selector).click(), selector),
+  open: () => tab.run(() => document.querySelector("bellhop-inbox").show()),
   errors: () => tab.run(() => errors),
 });
