@@ -124,6 +124,19 @@ describe("the demo page", { timeout: 600_000 }, () => {
     await eventually(() => demo.ada.badge(), 1);
   });
 
+  it("lists comments and important notifications in tabs", async (t) => {
+    const { demo, page } = await open(t);
+    for (const example of ["Comment", "Alarm", "Bar"]) {
+      await page.getByRole("button", { name: example, exact: true }).click();
+      await demo.send("ada");
+    }
+    await eventually(async () => (await demo.ada.titles()).length, 3);
+    await demo.ada.element.getByRole("tab", { name: "Comments 1 unread" }).click();
+    await demo.ada.shows(["Edith commented on your draft"]);
+    await demo.ada.element.getByRole("tab", { name: "Important 1 unread" }).click();
+    await demo.ada.shows(["Disk on db-2 is 91 % full"]);
+  });
+
   it("loses nothing in a reload, and shows what was published meanwhile", async (t) => {
     const { demo, page, service } = await open(t);
     await demo.send("all", { title: "seen" });
