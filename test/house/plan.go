@@ -56,6 +56,7 @@ var libraries = map[string][]string{
 	"go.yaml.in/yaml/v3":           {"strict", tests},
 	"github.com/prometheus":        {"telemetry", tests},
 	"go.opentelemetry.io":          {"telemetry", tests},
+	"gonum.org/v1/plot":            {tests},
 	"google.golang.org/protobuf":   {tests},
 	"github.com/KimMachineGun":     {"app"},
 	"github.com/standard-webhooks": {"auth", tests},

@@ -7,6 +7,7 @@
 //	go run ./test/load all      measures every target at full size; writes into README.md
 //	go run ./test/load report   measures durable publishing; writes into README.md
 //	go run ./test/load cluster  measures one to three nodes on three NATS servers; writes into README.md
+//	go run ./test/load soak     ten minutes or more of mixed load; fails if something was lost, or grew
 package main
 
 import (
@@ -81,11 +82,14 @@ func commands() map[string]command {
 	}
 }
 
-var errUsage = errors.New("usage: go run ./test/load quick|all|report|cluster [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
+var errUsage = errors.New("usage: go run ./test/load quick|all|report|cluster|soak [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errUsage
+	}
+	if args[0] == "soak" {
+		return runSoak(ctx, args[1:])
 	}
 	c, known := commands()[args[0]]
 	if !known {

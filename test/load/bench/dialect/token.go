@@ -39,6 +39,11 @@ func (s signer) seal(signed string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(code.Sum(nil))
 }
 
+// Token returns an HS256 token of subject with a scope, which may be empty, and topics.
+func Token(secret, subject, scope string, topics []string, expires time.Time) string {
+	return signer{[]byte(secret)}.seal(unsigned("HS256", subject, scope, topics, expires))
+}
+
 // unsigned returns the header and claims of a JWT, the part that is signed.
 func unsigned(algorithm, subject, scope string, topics []string, expires time.Time) string {
 	claims := fmt.Sprintf(`{"sub":%q,"exp":%d`, subject, expires.Unix())

@@ -19,6 +19,9 @@ const (
 	Sequence  = "bellhop_journal_sequence"  // the last durable sequence
 	DiskBytes = "bellhop_store_disk_bytes"
 	LogBytes  = "bellhop_store_log_bytes_total" // written to the journal since the start
+
+	Goroutines = "go_goroutines"
+	OpenFiles  = "process_open_fds"
 )
 
 // Metric returns the current value of one of the service's metrics.
@@ -28,6 +31,15 @@ func (s *Server) Metric(ctx context.Context, name string) (value float64, err er
 		return 0, err
 	}
 	return find(string(text), name)
+}
+
+// Heap returns the bytes of the heap of the service right after a garbage collection.
+func (s *Server) Heap(ctx context.Context) (float64, error) {
+	text, err := s.getAdmin(ctx, "/debug/pprof/heap?gc=1&debug=1")
+	if err != nil {
+		return 0, err
+	}
+	return find(strings.ReplaceAll(string(text), "# HeapAlloc = ", "HeapAlloc "), "HeapAlloc")
 }
 
 // Profile returns a CPU profile of the service over the given time, in pprof's format.

@@ -1,0 +1,60 @@
+//go:build linux
+
+package soak
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Acknowledged notifications are compared with those that arrived: number 0 is repeated with another ID, 2 is lost,
+// and 3 comes after 4.
+func TestCompareFindsEachFault(t *testing.T) {
+	u := newUser(&run{}, 0)
+	u.expect("own", 5)
+	for id, title := range []string{"0", "1", "0", "4", "3"} {
+		u.handle("notification", "", []byte(`{"id":"`+string(rune('a'+id))+`","type":"soak.own","title":"`+title+`"}`), false)
+	}
+	u.handle("notification", "", []byte(`{"id":"a","type":"soak.own","title":"0"}`), false) // again with its ID
+	if u.complete() != true {
+		t.Error("five of five have arrived")
+	}
+	var r Result
+	u.compare(&r)
+	if r.Lost != 1 || r.Repeated != 1 || r.Reordered != 2 {
+		t.Errorf("lost %d, repeated %d, reordered %d; want 1, 1, 2", r.Lost, r.Repeated, r.Reordered)
+	}
+}
+
+func rising(heap float64) *Result {
+	r := &Result{Options: Options{For: time.Minute}, Restarted: 30 * time.Second}
+	for i := range samples {
+		s := Sample{At: time.Duration(i) * time.Second / 2, RSS: 50 * mebibyte, Heap: 5 * mebibyte, Goroutines: 100, Files: 100, P99: time.Millisecond}
+		s.Heap += heap * float64(i) / samples
+		r.Samples = append(r.Samples, s)
+	}
+	return r
+}
+
+func TestLevelsThatGrowAreFaults(t *testing.T) {
+	if faults := rising(0).Faults(); len(faults) > 0 {
+		t.Error(faults)
+	}
+	if faults := rising(100 * mebibyte).Faults(); len(faults) != 1 {
+		t.Errorf("%q; want the heap", faults)
+	}
+}
+
+func TestPictureIsPNG(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "soak.png")
+	if err := rising(0).Picture(file); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
+		t.Errorf("%.8q, %v", b, err)
+	}
+}
