@@ -25,8 +25,8 @@ const (
 	keptInTiny = 50
 )
 
-// inboxes measures the cost of listing 50 of a full inbox, of filtering and counting all of it by
-// type, and of marking a notification there and in a small inbox: the unread count in every
+// inboxes measures the cost of listing 50 of a full inbox, of filtering and counting all of it, and of
+// marking a notification there and in a small inbox: the unread count in every
 // response must not cost more in a larger inbox. The floor is not measured, because it stores nothing.
 func inboxes(ctx context.Context, b *bench) (err error) {
 	speaks := dialect.NewService(server.Secret, maxPublishers)
@@ -114,33 +114,42 @@ func (r *reader) measure(ctx context.Context, full bool) error {
 	return errors.Join(r.repeat(ctx, "list", list), r.repeat(ctx, "mark", mark), r.measureFilters(ctx))
 }
 
-// measureFilters measures a list by a type that no notification has, which reads the whole inbox
-// twice, for the list and for its count, and the counts of all by type. All are unread at first.
+// measureFilters measures lists by a type, a topic and a priority that no notification has, each of
+// which reads the whole inbox twice, for the list and for its count, and the counts of all in groups. All
+// are unread at first.
 func (r *reader) measureFilters(ctx context.Context) error {
 	if err := r.request(ctx, http.MethodPost, "/inbox/unread", []byte(`{"all":true}`), &page{}); err != nil {
 		return err
 	}
-	filter := func() error {
-		var none page
-		if err := r.request(ctx, http.MethodGet, "/inbox?limit=50&type=other.*", nil, &none); err != nil {
-			return err
+	var errs []error
+	for _, by := range []struct{ name, filter, group string }{
+		{"type", "type=other.*", dialect.Type},
+		{"topic", "topic=other.*", ""},
+		{"priority", "priority=high", "normal"},
+	} {
+		filter := func() error {
+			var none page
+			if err := r.request(ctx, http.MethodGet, "/inbox?limit=50&"+by.filter, nil, &none); err != nil {
+				return err
+			}
+			if len(none.Items) > 0 || none.Unread > 0 {
+				return fmt.Errorf("%w: %d items with %s, and %d unread", errFault, len(none.Items), by.filter, none.Unread)
+			}
+			return nil
 		}
-		if len(none.Items) > 0 || none.Unread > 0 {
-			return fmt.Errorf("%w: %d items of a type that does not exist, and %d unread", errFault, len(none.Items), none.Unread)
+		count := func() error {
+			var all page
+			if err := r.request(ctx, http.MethodGet, "/inbox/counts?by="+by.name, nil, &all); err != nil {
+				return err
+			}
+			if got := all.By[by.group].Unread; all.Unread != keptInFull || by.group != "" && got != keptInFull {
+				return fmt.Errorf("%w: %d of the %s %s are unread, and %d in total, want %d", errFault, got, by.name, by.group, all.Unread, keptInFull)
+			}
+			return nil
 		}
-		return nil
+		errs = append(errs, r.repeat(ctx, "filter by "+by.name, filter), r.repeat(ctx, "count by "+by.name, count))
 	}
-	count := func() error {
-		var all page
-		if err := r.request(ctx, http.MethodGet, "/inbox/counts?by=type", nil, &all); err != nil {
-			return err
-		}
-		if got := all.By[dialect.Type].Unread; got != keptInFull || all.Unread != keptInFull {
-			return fmt.Errorf("%w: %d of the type are unread, and %d in total, want %d", errFault, got, all.Unread, keptInFull)
-		}
-		return nil
-	}
-	return errors.Join(r.repeat(ctx, "filter", filter), r.repeat(ctx, "count by type", count))
+	return errors.Join(errs...)
 }
 
 // repeat calls f again and again, and records the processor time and the latency of a call.

@@ -34,6 +34,7 @@ func everything() []scenario {
 		scenario{name: "topics", alone: topics},
 		scenario{name: "members", alone: members},
 		scenario{name: "joined", alone: joined},
+		scenario{name: "preferences", alone: preferences},
 		scenario{name: "history", alone: histories},
 	)
 }
