@@ -107,9 +107,9 @@ type Generation struct {
 const RulesVersion = 1
 
 // Unknown is an entry that could not be decoded: of an unknown kind, of a newer version,
-// or malformed. Applying it changes nothing. Entries of a new kind, or with new fields,
-// belong to a new version of the rules. They are written only once that is in force, so
-// an Unknown entry changes nothing on the other nodes either.
+// or malformed. Applying it changes nothing. From the first release on, entries of a new
+// kind, or with new fields, belong to a new version of the rules. They are written only
+// once that is in force, so an Unknown entry changes nothing on the other nodes either.
 type Unknown struct {
 	Reason  string
 	Encoded []byte // as it was found
