@@ -5,9 +5,11 @@ import "@bellhop/client/preferences";
 export const good = (
   <div>
     <bellhop-inbox url="https://bell.example.com" inline theme="auto" id="inbox" token={async ({ fresh }) => (fresh ? null : "…")} onbellhop-count={(event) => event.detail.toFixed()} />
-    <bellhop-inbox labels={{ title: "Mitteilungen" }} bell={undefined} on:bellhop-select={(event) => event.detail.cursor} />
+    <bellhop-inbox labels={{ title: "Mitteilungen" }} tabs={[{ label: "Mentions", type: "mention.*" }]} bell={undefined} on:bellhop-select={(event) => event.detail.cursor} />
   </div>
 );
+// @ts-expect-error: a tab has a label
+export const tabs = <bellhop-inbox tabs={[{ type: "mention.*" }]} />;
 // @ts-expect-error: url is a string
 export const address = <bellhop-inbox url={7} />;
 // @ts-expect-error: token is a function

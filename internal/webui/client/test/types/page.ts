@@ -1,6 +1,6 @@
 // Code of a page without a framework that must compile with every module resolution.
-import { connect, type Bell, type Close, type Preferences, type Status } from "@bellhop/client";
-import { BellhopInbox, type InboxEvents, type Labels } from "@bellhop/client/inbox";
+import { connect, type Bell, type Close, type InboxCounts, type InboxFilter, type Preferences, type Status } from "@bellhop/client";
+import { BellhopInbox, type InboxEvents, type Labels, type Tab } from "@bellhop/client/inbox";
 import { BellhopPreferences, type Kind, type PreferencesEvents } from "@bellhop/client/preferences";
 
 const bell: Bell = connect({
@@ -17,14 +17,27 @@ export const age = async () => {
   return undefined;
 };
 
+export const seen = async (filter: InboxFilter) => {
+  const page = await bell.inbox({ ...filter, state: "unread" });
+  await bell.seen(page.items.map(({ id }) => id));
+  const { by }: InboxCounts = await bell.counts({ by: "type", priority: ["normal", "high"] });
+  return [page.unseen_count, page.items[0]?.seen_at, bell.unseenCount, by?.mention?.unseen];
+};
+bell.on("inbox", ({ seen = [], unseen_count }) => [seen.length, unseen_count]);
+
+const tabs: Tab[] = [{ label: "Mentions", type: "mention.*" }];
 const inbox: BellhopInbox = document.createElement("bellhop-inbox");
 const labels: Partial<Labels> = { title: "Mitteilungen" };
 Object.assign(inbox, { bell, labels });
 inbox.url = null;
+inbox.tabs = tabs;
+inbox.tabs = '[{"label": "Mentions", "type": "mention.*"}]';
 inbox.token = () => null;
 inbox.addEventListener("bellhop-count", (event: InboxEvents["bellhop-count"]) => event.detail.toFixed());
 // @ts-expect-error: a token is a string
 inbox.token = () => 7;
+// @ts-expect-error: no such priority
+inbox.tabs = [{ label: "Urgent", priority: "urgent" }];
 // @ts-expect-error: no such event
 bell.on("nothing", () => {});
 

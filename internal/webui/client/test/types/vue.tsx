@@ -4,7 +4,7 @@ import "@bellhop/client/preferences";
 import type { GlobalComponents } from "vue";
 
 export const good = (
-  <bellhop-inbox url="https://bell.example.com" inline class="inbox" token={async ({ fresh }) => (fresh ? null : "…")} onBellhopCount={(event) => event.detail.toFixed()} />
+  <bellhop-inbox url="https://bell.example.com" inline tabs={[{ label: "Mentions", type: "mention.*" }]} class="inbox" token={async ({ fresh }) => (fresh ? null : "…")} onBellhopCount={(event) => event.detail.toFixed()} />
 );
 // @ts-expect-error: url is a string
 export const address = <bellhop-inbox url={7} />;
