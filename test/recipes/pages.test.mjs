@@ -57,6 +57,24 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
     await eventually(() => titles(page), ["three"]);
   });
 
+  it("a badge and filters", async (t) => {
+    await service.ask("POST", "/inbox/seen", { all: true });
+    const page = await open(t, "/badge", recipe("html badge.html", service));
+    await eventually(service.connections, 1);
+    await service.publish("a mention", { type: "mention.task" });
+    await service.publish("an alarm", { priority: "high" });
+    const badge = () => page.locator("#badge").textContent();
+    await eventually(badge, "2");
+    await page.getByRole("button", { name: "Mentions" }).click();
+    await eventually(() => titles(page), ["a mention"]);
+    await eventually(badge, "1");
+    await page.getByRole("button", { name: "Important" }).click();
+    await eventually(() => titles(page), ["an alarm"]);
+    await eventually(badge, "");
+    await page.getByRole("button", { name: "All" }).click();
+    await eventually(async () => (await titles(page)).slice(0, 2), ["an alarm", "a mention"]);
+  });
+
   it("the snippet of the README", async (t) => {
     const [snippet] = blocks(readme, "js").map((code) => code.replaceAll("https://bell.example.com", service.origin));
     const page = await open(t, "/snippet", `<ul></ul><script type="module">
