@@ -113,9 +113,17 @@ func (l *listener) print(m *message) error {
 	case "inbox":
 		return l.printChange(m.Data)
 	case "reset":
-		l.t.note("reset (%s): some notifications after the cursor are no longer stored; the stored ones follow", printable(data.Reason))
+		l.t.note("reset (%s): %s", printable(data.Reason), resetText(data.Reason))
 	}
 	return nil
+}
+
+// resetText says what a reset means.
+func resetText(reason string) string {
+	if reason == "preferences" { // see asyncapi.yaml
+		return "the preferences have changed what this user receives; the notifications that count now follow"
+	}
+	return "some notifications after the cursor are no longer stored; the stored ones follow"
 }
 
 // printChange prints which notifications were marked or recalled, on any device.
