@@ -1,0 +1,92 @@
+package monitor
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/promql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/natsserver"
+)
+
+// board is the part of a Grafana dashboard that has queries.
+type board struct {
+	UID    string
+	Panels []struct {
+		ID         int
+		Type       string
+		Title      string
+		Datasource struct{ UID string }
+		Targets    []struct{ RefID, Expr, LegendFormat string }
+	}
+}
+
+func dashboard(t *testing.T) *board {
+	t.Helper()
+	text, err := os.ReadFile("../grafana/bellhop.json")
+	require.NoError(t, err)
+	var b board
+	require.NoError(t, json.Unmarshal(text, &b))
+	return &b
+}
+
+// exprs returns the queries, with the values of variables.
+func (b *board) exprs() (all []string) {
+	for _, p := range b.Panels {
+		for _, target := range p.Targets {
+			all = append(all, strings.NewReplacer("$instance", ".*", "$__rate_interval", "2m").Replace(target.Expr))
+		}
+	}
+	return all
+}
+
+func TestPanelsAreComplete(t *testing.T) {
+	b := dashboard(t)
+	ids := map[int]bool{}
+	for _, p := range b.Panels {
+		assert.False(t, ids[p.ID], "two panels have the ID %d", p.ID)
+		ids[p.ID] = true
+		assert.NotEmpty(t, p.Title)
+		if p.Type == "row" {
+			continue
+		}
+		assert.Equal(t, "${datasource}", p.Datasource.UID, p.Title)
+		assert.NotEmpty(t, p.Targets, p.Title)
+		for _, target := range p.Targets {
+			assert.NotEmpty(t, target.LegendFormat, p.Title)
+			assert.Regexp(t, `\$instance|ALERTS`, target.Expr, "%s cannot be limited to a node", p.Title)
+		}
+	}
+}
+
+// Two healthy processes with some traffic, one alone and one of a cluster, are scraped for half an
+// hour: no alert fires, and each query of the dashboard has data.
+func TestTheDashboardShowsTrafficAndNoAlertFires(t *testing.T) {
+	keys := newKeySet(t)
+	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
+	one := start(t, "alone", append(keys.settings(t), certificate(t, 90*24*time.Hour)...)...)
+	two := start(t, "clustered", "BELLHOP_NATS_URL="+nats.URL, "BELLHOP_REPLICAS=1", "BELLHOP_UNSAFE_REPLICAS=true")
+	both := []*process{one, two}
+	for _, p := range both {
+		p.awaitReady()
+	}
+	a := newAlerts(t)
+	firing := a.run(29*time.Minute, time.Minute, both, func() {
+		for _, p := range both {
+			p.visit()
+		}
+	})
+	assert.Empty(t, firing)
+	for _, expr := range dashboard(t).exprs() {
+		result := a.history.query(expr)
+		hasNumber := slices.ContainsFunc(result, func(s promql.Sample) bool { return !math.IsNaN(s.F) })
+		assert.True(t, hasNumber, "no data for %s: %s", expr, text(result))
+	}
+}
