@@ -26,7 +26,7 @@ func TestTracingANotification(t *testing.T) {
 				{User: "eve", Fate: store.Fate{Status: notify.StatusEvicted, Reason: notify.ReasonFull, At: at}},
 			},
 		},
-		Connected:  []service.Connected{{Known: true, Number: 1, Since: at}, {}},
+		Connected:  []service.Connected{{Known: true, ConnectionCount: notify.ConnectionCount{Number: 1, Since: at}}, {}},
 		Incomplete: []string{"node-3"},
 	}
 	a := s.do("GET", "/notifications/"+id+"?user=", "", asAda...)

@@ -89,6 +89,7 @@ func (c *Cluster) Join(ctx context.Context) error {
 		"who":         c.onWho,
 		"ephemeral":   c.onEphemeral,
 		"connections": c.onConnections,
+		"counts":      c.onCounts,
 		"disconnect":  c.onDisconnect,
 	} {
 		s, err := c.o.Conn.Subscribe(c.subject(subject), c.recovering(handle))

@@ -141,6 +141,13 @@ func TestPeersReachTheConnectionsOfAllNodes(t *testing.T) {
 		"a connection-of-a 2001:db8::7", "b connection-of-b 2001:db8::7", "c connection-of-c 2001:db8::7",
 	}, at)
 
+	counts, err := c.Cluster.CountConnections(t.Context(), []notify.UserID{"nobody", "ada"})
+	require.NoError(t, err)
+	assert.Empty(t, counts.Incomplete)
+	assert.Equal(t, []int{0, 3}, []int{counts.Of[0].Number, counts.Of[1].Number})
+	assert.Zero(t, counts.Of[0].Since)
+	assert.Equal(t, open.Open[0].Since, counts.Of[1].Since, "the oldest")
+
 	require.NoError(t, c.Cluster.Disconnect(t.Context(), "ada", "x"))
 	for _, n := range []*node{a, b, c} {
 		assert.Equal(t, []string{"ada x"}, n.ended)
@@ -161,6 +168,10 @@ func TestANodeThatDoesNotAnswerIsIncomplete(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, open.Open, 2)
 	assert.Equal(t, []string{"c"}, open.Incomplete)
+	counts, err := a.Cluster.CountConnections(t.Context(), []notify.UserID{"ada"})
+	require.NoError(t, err)
+	assert.Equal(t, 2, counts.Of[0].Number)
+	assert.Equal(t, []string{"c"}, counts.Incomplete)
 	require.ErrorIs(t, b.Cluster.Disconnect(t.Context(), "ada", ""), notify.ErrOutcomeUnknown)
 	assert.Equal(t, []string{"ada "}, a.ended)
 	a.nodes(t, "a", "b") // it is removed from the list

@@ -15,6 +15,7 @@
 //	who          asks all nodes for a beat
 //	ephemeral    an ephemeral notification
 //	connections  asks all nodes for the connections of a user
+//	counts       asks all nodes how many connections some users have
 //	disconnect   asks all nodes to close connections of a user
 package peers
 

@@ -39,6 +39,21 @@ func (l *Local) connections(u notify.UserID) []notify.Connection {
 	return all
 }
 
+// CountConnections implements notify.Peers.
+func (l *Local) CountConnections(_ context.Context, users []notify.UserID) (notify.ConnectionCounts, error) {
+	return notify.ConnectionCounts{Of: l.count(users)}, nil
+}
+
+func (l *Local) count(users []notify.UserID) []notify.ConnectionCount {
+	counts := make([]notify.ConnectionCount, len(users))
+	for i, u := range users {
+		for _, one := range l.hub.Connections(u) {
+			counts[i] = counts[i].Plus(notify.ConnectionCount{Number: 1, Since: one.Since})
+		}
+	}
+	return counts
+}
+
 // Disconnect implements notify.Peers.
 func (l *Local) Disconnect(_ context.Context, u notify.UserID, connection string) error {
 	l.hub.Disconnect(u, connection, notify.CloseDisconnected)

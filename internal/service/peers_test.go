@@ -16,6 +16,8 @@ type bothNodes struct {
 	local notify.Peers
 	other notify.Peers // of the other node
 	down  error        // not nil: the other node cannot be reached
+
+	counted int // calls of CountConnections
 }
 
 func (b *bothNodes) Deliver(ctx context.Context, n *notify.Notification) error {
@@ -34,6 +36,20 @@ func (b *bothNodes) Connections(ctx context.Context, u notify.UserID) (notify.Co
 	}
 	more, otherErr := b.other.Connections(ctx, u)
 	all.Open = append(all.Open, more.Open...)
+	return all, errors.Join(err, otherErr)
+}
+
+func (b *bothNodes) CountConnections(ctx context.Context, users []notify.UserID) (notify.ConnectionCounts, error) {
+	b.counted++
+	all, err := b.local.CountConnections(ctx, users)
+	if b.down != nil {
+		all.Incomplete = append(all.Incomplete, "node-2")
+		return all, err
+	}
+	more, otherErr := b.other.CountConnections(ctx, users)
+	for i := range more.Of {
+		all.Of[i] = all.Of[i].Plus(more.Of[i])
+	}
 	return all, errors.Join(err, otherErr)
 }
 
@@ -62,6 +78,13 @@ func TestPeersReachAllNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, open.Open, 2)
 	require.Equal(t, []string{"node-1", "node-2"}, []string{open.Open[0].Node, open.Open[1].Node}, "each has the name of its own node")
+
+	receipt := r.publish("to two users", "ada", "grace")
+	traced, err := r.service.Trace(t.Context(), backend(), receipt.ID, "")
+	require.NoError(t, err)
+	require.Equal(t, []int{2, 1}, []int{traced.Connected[0].Number, traced.Connected[1].Number})
+	require.Equal(t, open.Open[0].Since, traced.Connected[0].Since, "the oldest")
+	require.Equal(t, 1, both.counted, "all users are counted together")
 
 	require.NoError(t, r.service.Disconnect(t.Context(), backend(), "ada"))
 	for _, d := range []*device{here, there} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -22,9 +21,8 @@ type Trace struct {
 
 // Connected are the open connections of a user.
 type Connected struct {
-	Known  bool // false: they were not counted, since a node did not answer
-	Number int
-	Since  time.Time // of the oldest
+	Known bool // false: they could not be counted
+	notify.ConnectionCount
 }
 
 // Trace returns what became of the notification with an ID, for each of its users, or for one
@@ -53,56 +51,32 @@ func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, use
 	case !ok, found.By != by.Name && by.May(notify.ScopeAdmin) != nil, !by.Bound().Reaches(&found.Notification):
 		return Trace{}, unknown
 	}
-	t := Trace{Trace: found, Connected: make([]Connected, len(found.Users))}
-	t.Incomplete, err = s.countOpen(ctx, found.Users, t.Connected)
-	if err != nil && !errors.Is(err, notify.ErrUnavailable) {
+	t := Trace{Trace: found}
+	if err := s.countOpen(ctx, &t); err != nil && !errors.Is(err, notify.ErrUnavailable) {
 		return Trace{}, fmt.Errorf("count connections: %w", err)
 	}
 	return t, nil
 }
 
-// maxCounters is the number of users whose connections are counted at the same time.
-const maxCounters = 16
-
-// countOpen counts the open connections of users. After a node has not answered, it does not ask
-// about any other user, since it would wait for the node again.
-func (s *Service) countOpen(ctx context.Context, users []store.UserTrace, open []Connected) (incomplete []string, failed error) {
-	var mu sync.Mutex
-	var workers sync.WaitGroup
-	next := 0
-	take := func() (i int, more bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1, next <= len(users) && incomplete == nil && failed == nil
+// countOpen counts the open connections of the users of a trace.
+func (s *Service) countOpen(ctx context.Context, t *Trace) error {
+	users := make([]notify.UserID, len(t.Users))
+	for i := range users {
+		users[i] = t.Users[i].User
 	}
-	for range min(maxCounters, len(users)) {
-		workers.Go(func() {
-			for i, more := take(); more; i, more = take() {
-				all, err := s.opts.Peers.Connections(ctx, users[i].User)
-				mu.Lock()
-				if err != nil {
-					failed = err
-				} else {
-					open[i] = connectedOf(all.Open)
-				}
-				if len(all.Incomplete) > 0 {
-					incomplete = all.Incomplete
-				}
-				mu.Unlock()
-			}
-		})
+	t.Connected = make([]Connected, len(users))
+	if len(users) == 0 {
+		return nil
 	}
-	workers.Wait()
-	return incomplete, failed
-}
-
-func connectedOf(all []notify.Connection) Connected {
-	o := Connected{Known: true, Number: len(all)}
-	if len(all) > 0 {
-		o.Since = all[0].Since
+	all, err := s.opts.Peers.CountConnections(ctx, users)
+	if err != nil {
+		return err //nolint:wrapcheck // the caller knows its kind
 	}
-	return o
+	t.Incomplete = all.Incomplete
+	for i, one := range all.Of {
+		t.Connected[i] = Connected{Known: true, ConnectionCount: one}
+	}
+	return nil
 }
 
 // ListOf returns a page of the inbox of u, on behalf of an operator: notifications to the user,
