@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"reflect"
 	"strings"
 
@@ -61,6 +62,7 @@ type terminal struct {
 	flags map[string]string // the values, as typed, of the flags that are settings
 
 	log    *telemetry.Output   // stderr of a command that serves
+	onTerm bool                // stderr is a terminal
 	queues []*telemetry.Output // those that detach has put before stdout and stderr
 }
 
@@ -68,10 +70,23 @@ type terminal struct {
 // serves: an output that is not read, or is closed, neither blocks nor ends it.
 func (t *terminal) detach() {
 	ignoreBrokenPipes()
+	t.onTerm = isTerminal(t.stderr)
 	stdout := telemetry.NewOutput(t.stdout)
 	t.log = telemetry.NewOutput(t.stderr)
 	t.stdout, t.stderr = stdout, t.log
 	t.queues = append(t.queues, stdout, t.log)
+}
+
+// newLog returns the log of a command that serves: for the format auto, in text on a terminal
+// and in JSON elsewhere.
+func (t *terminal) newLog(level slog.Level, format string) *telemetry.Log {
+	if format == "auto" {
+		format = "json"
+		if t.onTerm {
+			format = "text"
+		}
+	}
+	return telemetry.NewLog(t.log, level, format)
 }
 
 // flush writes the queued output; it gives up after a time limit.

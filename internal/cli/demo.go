@@ -18,7 +18,6 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
-	"github.com/bellhop/bellhop/internal/telemetry"
 	"github.com/bellhop/bellhop/internal/webui"
 )
 
@@ -49,7 +48,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	secret := rand.Text() + rand.Text() // 52 characters, 256 bits
 	cfg.JWTSecret = []config.Secret{config.Secret(secret)}
 	d := &demo{secret: []byte(secret), stdout: t.stdout, stderr: t.stderr}
-	log := telemetry.NewLog(t.log, slog.LevelWarn, cfg.LogFormat)
+	log := t.newLog(slog.LevelWarn, cfg.LogFormat)
 	defer log.Close()
 	page := d.checkHost(webui.Demo(d.session, log.Logger))
 	err = app.Run(t.ctx, cfg, app.Options{

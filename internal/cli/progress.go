@@ -3,12 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/mattn/go-isatty"
 )
 
 // progressEvery is the interval at which a line of progress is written.
@@ -30,8 +27,8 @@ type progress struct {
 // progress begins to show the progress of an operation. The caller must end it.
 func (t *terminal) progress(what string) *progress {
 	p := &progress{what: what, begun: time.Now(), ending: make(chan struct{})}
-	if f, ok := t.stderr.(*os.File); ok && isatty.IsTerminal(f.Fd()) && t.getenv("TERM") != "dumb" {
-		p.w = f
+	if isTerminal(t.stderr) && t.getenv("TERM") != "dumb" {
+		p.w = t.stderr
 		p.showing.Go(p.show)
 	}
 	return p

@@ -7,7 +7,6 @@ import (
 
 	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/config"
-	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 type serveCommand struct {
@@ -28,7 +27,7 @@ func (*serveCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	log := telemetry.NewLog(t.log, cfg.LogLevel, cfg.LogFormat)
+	log := t.newLog(cfg.LogLevel, cfg.LogFormat)
 	defer log.Close()
 	app.LimitHeap(log.Logger)
 	sources := t.sources()

@@ -104,7 +104,7 @@ type Config struct {
 	BackendRequests       int   `name:"backend-requests-per-second" reload:"yes" type:"setting" group:"Limits" placeholder:"N" help:"the same limit for API keys, webhooks and tokens with one of these scopes; 0: no limit"`
 
 	LogLevel  slog.Level `name:"log-level" reload:"yes" type:"setting" group:"Logs" placeholder:"LEVEL" help:"minimum level of log lines: debug, info, warn or error"`
-	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"text,json" help:"format of log lines: text or json"`
+	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"auto,text,json" help:"format of log lines: text or json; auto: text on a terminal, JSON elsewhere"`
 
 	TracesURL   string `name:"traces-url" type:"setting" group:"Traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces with OTLP over HTTP, such as http://127.0.0.1:4318; empty: nothing is traced"`
 	TracesEvery int    `name:"traces-every" type:"setting" group:"Traces" placeholder:"N" min:"1" help:"one of N requests is traced; a request with a traceparent header is traced if that says so"`
@@ -143,6 +143,6 @@ func Default() *Config {
 		Requests:           100,
 		TracesEvery:        100,
 		LogLevel:           slog.LevelInfo,
-		LogFormat:          "text",
+		LogFormat:          "auto",
 	}
 }

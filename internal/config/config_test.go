@@ -116,7 +116,7 @@ func TestEmptyIsUnset(t *testing.T) {
 		},
 		Flags: map[string]string{"log-format": ""},
 	})
-	if c.Listen != ":8080" || c.DataDir != "./data" || c.DrainWindow != 20*time.Second || c.LogFormat != "text" {
+	if c.Listen != ":8080" || c.DataDir != "./data" || c.DrainWindow != 20*time.Second || c.LogFormat != "auto" {
 		t.Errorf("got %q %q %v %q", c.Listen, c.DataDir, c.DrainWindow, c.LogFormat)
 	}
 }
@@ -184,7 +184,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 		file + `:6: "log_level" is set twice`,
 		"BELLHOP_ADMIN_LISTEN: \"8081\" is not an address such as :8080 or 127.0.0.1:8080 (environment BELLHOP_ADMIN_LISTEN)",
 		file + ":7: unknown setting DATA_DIR; did you mean data_dir?",
-		`BELLHOP_LOG_FORMAT: "xml" is not one of text, json (flag --log-format)`,
+		`BELLHOP_LOG_FORMAT: "xml" is not one of auto, text, json (flag --log-format)`,
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report lacks %q:\n%s", part, text)

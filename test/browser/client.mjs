@@ -31,7 +31,7 @@ export class Service {
 
   async start(port) {
     if (port) this.#listen = `127.0.0.1:${port}`;
-    const args = ["serve", "--listen", this.#listen, "--admin-listen", "127.0.0.1:0", "--data-dir", join(this.#data, "store")];
+    const args = ["serve", "--listen", this.#listen, "--admin-listen", "127.0.0.1:0", "--data-dir", join(this.#data, "store"), "--log-format", "text"];
     this.#process = spawn(this.#bin, args, { env: this.#env, stdio: ["ignore", "ignore", "pipe"] });
     this.#ended = once(this.#process, "exit");
     const [, listen, admin] = await new Promise((resolve, reject) => {
