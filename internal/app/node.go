@@ -114,6 +114,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	settings := &live{}
 	settings.now.Store(cfg)
+	if o.Log != nil {
+		settings.level = newLogLevel(o.Log)
+	}
 	for {
 		err := runOnce(ctx, settings, o)
 		again := errors.Is(err, errStartAgain)
@@ -201,6 +204,9 @@ func (s *node) serve(ctx context.Context, o Options) error {
 
 	s.backups = s.newBackups()
 	s.openTransports()
+	if s.live.level != nil {
+		s.running.Go(func() { s.live.level.run(upkeep) })
+	}
 	if s.followSettings(ctx, o) {
 		s.running.Go(func() { s.settings.Run(upkeep) })
 	}
@@ -290,6 +296,7 @@ func (s *node) adminHandler() http.Handler {
 		Backups:  s.cfg.Backups,
 		Cluster:  s.clusterStatus(),
 		Hosts:    s.cfg.AdminHosts,
+		Log:      s.live.logControl(),
 		Logger:   s.logger,
 	})
 }

@@ -9,12 +9,24 @@ import (
 	"sync/atomic"
 
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // live has the settings that are in force: those of the start, with the changes of reloads. It
 // outlives a node that starts again.
-type live struct{ now atomic.Pointer[config.Config] }
+type live struct {
+	now   atomic.Pointer[config.Config]
+	level *logLevel // nil: the caller of Run has a log of its own
+}
+
+// logControl returns the control of the log, nil if there is none.
+func (l *live) logControl() httpapi.LogControl {
+	if l.level == nil {
+		return nil
+	}
+	return l.level
+}
 
 // followSettings begins to follow the file of settings, and reports whether there is one that
 // can be read again. A file with a mistake changes nothing.
@@ -78,8 +90,8 @@ func (s *node) apply(next *config.Config) []slog.Attr {
 	s.hub.SetLimits(s.hubLimits(merged))
 	s.conns.setMax(s.maxNetworkConnections(merged))
 	s.sockets.SetCommands(merged.Commands)
-	if s.log != nil {
-		s.log.SetLevel(merged.LogLevel)
+	if s.live.level != nil {
+		s.live.level.configure(merged.LogLevel)
 	}
 	s.live.now.Store(merged)
 	return []slog.Attr{slog.Any("changed", texts(changes))}

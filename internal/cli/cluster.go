@@ -43,9 +43,13 @@ func (c *clusterStatusCommand) Run(t *terminal) error {
 }
 
 func getAdmin(ctx context.Context, url string) ([]byte, error) {
+	return requestAdmin(ctx, http.MethodGet, url)
+}
+
+func requestAdmin(ctx context.Context, method, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ type AdminOptions struct {
 	Backup  BackupWriter
 	Backups string
 
+	// Log changes the level of the log; nil: the level is fixed.
+	Log LogControl
+
 	// Listen is the configured address of the listener. Requests may use a host name
 	// in it.
 	Listen string
@@ -70,6 +73,8 @@ func Admin(o AdminOptions) http.Handler {
 	g := e.Group("")
 	page(g, "/metrics", echo.WrapHandler(o.Metrics))
 	page(g, "/cluster", o.cluster)
+	page(g, "/log-level", o.logLevel)
+	g.PUT("/log-level", func(c echo.Context) error { return o.setLogLevel(c, reports) })
 	g.GET("/backup", func(c echo.Context) error { return o.backup(c, reports) })
 	if !o.Profiles {
 		page(g, "/debug/pprof/*", func(echo.Context) error {

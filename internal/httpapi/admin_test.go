@@ -26,12 +26,7 @@ func admin(o httpapi.AdminOptions) http.Handler {
 
 // ask sends a request to h over a connection to local.
 func ask(h http.Handler, path, local, host string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("GET", path, nil)
-	address, err := net.ResolveTCPAddr("tcp", local)
-	if err != nil {
-		panic(err)
-	}
-	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, address))
+	r := withLocal(httptest.NewRequest("GET", path, nil), local)
 	r.Host = host
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
@@ -39,6 +34,15 @@ func ask(h http.Handler, path, local, host string, headers ...string) *httptest.
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
+}
+
+// withLocal returns r as if it had arrived at a local address.
+func withLocal(r *http.Request, local string) *http.Request {
+	address, err := net.ResolveTCPAddr("tcp", local)
+	if err != nil {
+		panic(err)
+	}
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, address))
 }
 
 const own = "127.0.0.1:8081"
