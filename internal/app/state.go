@@ -75,7 +75,10 @@ func (s *node) maxRules() uint32 {
 
 // storeOptions are the options of the store, alone or in a cluster.
 func (s *node) storeOptions() store.Options {
-	return store.Options{Logger: s.logger, Metrics: s.metrics, Fatal: s.die, Generations: s.cursors.Add}
+	return store.Options{
+		Logger: s.logger, Metrics: s.metrics, Fatal: s.die, Generations: s.cursors.Add,
+		Reserve: uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
+	}
 }
 
 // openAlone opens the store and the journal of a node that has no others.

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/bellhop/bellhop/internal/notify"
+import (
+	"context"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
 
 // CountOther returns the size of all records that Usage().Other must count, by reading them.
 func (s *Store) CountOther() (bytes uint64, err error) {
@@ -31,6 +35,20 @@ func (s *Store) SetMaxMarkChanges(n int) { s.maxMarkChanges = n }
 
 // SetWalkBudget limits the work of one entry of an erasure.
 func (s *Store) SetWalkBudget(n int) { s.walkBudget = n }
+
+// SetPurgePiece sets the size of the tables that Purge rewrites together.
+func (s *Store) SetPurgePiece(bytes uint64) { s.purging.piece = bytes }
+
+// Flush writes the memtables into tables.
+func (s *Store) Flush() { s.flush() }
+
+// CompactAll compacts all tables.
+func (s *Store) CompactAll(ctx context.Context) error {
+	return s.db.Compact(ctx, []byte{0}, []byte{255}, false)
+}
+
+// HoldSnapshot takes a snapshot, as a reader does, and returns the function that releases it.
+func (s *Store) HoldSnapshot() (release func()) { return s.snapshots.acquire().release }
 
 // Dump returns all keys and values, except the identity of the store, which is random.
 func (s *Store) Dump() (map[string]string, error) {

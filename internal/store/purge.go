@@ -24,6 +24,9 @@ type purging struct {
 	stop context.CancelFunc
 	turn chan struct{} // of capacity 1: one Purge runs at a time
 
+	piece   uint64 // bytes of tables in one range: purgePiece, or less in tests
+	reserve uint64 // see Options
+
 	erased atomic.Uint64 // sequence of the last erasure; copied from the state after each commit
 	upTo   atomic.Uint64 // everything that was removed up to this sequence has left the files
 }
@@ -60,9 +63,10 @@ func (s *Store) Unpurged() notify.Sequence {
 
 // Purge removes from the files of the store what entries up to a sequence have removed from the
 // state, such as an erased user. When it returns nil, neither tables nor logs have it. It rewrites
-// all tables, and returns early if ctx ends. That they are purged is a record of the store, so that a
-// copy that was made before is purged when it is opened. The names of keys at the ends of tables may stay in the
-// MANIFEST until the store is opened again.
+// all tables, one range of keys after another, and returns early if ctx ends. If that would leave less
+// free space on the disk than the reserve, it stops with an error of kind ErrSpace. That they are purged is a record of
+// the store, so that a copy that was made before is purged when it is opened. The names of keys at the
+// ends of tables may stay in the MANIFEST until the store is opened again.
 func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -87,28 +91,40 @@ func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
 	return nil
 }
 
+// purge replaces the logs and rewrites the tables. What was removed leaves a table only if no
+// snapshot from before can read it, and no running compaction knows of one.
 func (s *Store) purge(ctx context.Context) error {
+	if err := s.checkPurgeSpace(); err != nil {
+		return err
+	}
 	if err := poll(ctx, s.snapshots.renew()); err != nil {
 		return err
 	}
-	if err := s.purgeLogs(ctx); err != nil {
+	if err := poll(ctx, s.compactions.passed()); err != nil {
 		return err
 	}
-	tables, err := s.files(".sst")
+	if err := s.flushed(ctx); err != nil {
+		return err
+	}
+	before, err := s.files(".sst")
 	if err != nil {
 		return err
 	}
-	if err := s.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
-		return err
-	}
-	live, err := s.liveTables()
+	return s.rewriteTables(ctx, before)
+}
+
+// flushed writes the memtables into tables.
+func (s *Store) flushed(ctx context.Context) error {
+	done, err := s.db.AsyncFlush()
 	if err != nil {
 		return err
 	}
-	for name := range live {
-		delete(tables, name)
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return s.untilGone(ctx, ".sst", tables)
 }
 
 // purgeLogs replaces all logs by new files.
@@ -120,16 +136,16 @@ func (s *Store) purgeLogs(ctx context.Context) error {
 	s.reuse.refused.Add(1)
 	defer s.reuse.refused.Add(-1)
 	return poll(ctx, func() (done bool, err error) {
-		flushed, err := s.db.AsyncFlush()
-		if err != nil {
+		if err := s.flushed(ctx); err != nil {
 			return false, err
 		}
-		select {
-		case <-flushed:
-		case <-ctx.Done():
-			return false, ctx.Err()
+		left, err := s.files(".log")
+		for name := range left {
+			if logs[name] {
+				return false, err
+			}
 		}
-		return s.areGone(".log", logs)
+		return true, err
 	})
 }
 
@@ -146,35 +162,6 @@ func (s *Store) files(ext string) (map[string]bool, error) {
 		}
 	}
 	return found, nil
-}
-
-// liveTables returns the names of the tables that have the current state.
-func (s *Store) liveTables() (map[string]bool, error) {
-	levels, err := s.db.SSTables()
-	if err != nil {
-		return nil, err
-	}
-	live := map[string]bool{}
-	for _, tables := range levels {
-		for _, t := range tables {
-			live[fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum))] = true
-		}
-	}
-	return live, nil
-}
-
-func (s *Store) areGone(ext string, names map[string]bool) (bool, error) {
-	left, err := s.files(ext)
-	for name := range left {
-		if names[name] {
-			return false, err
-		}
-	}
-	return true, err
-}
-
-func (s *Store) untilGone(ctx context.Context, ext string, names map[string]bool) error {
-	return poll(ctx, func() (bool, error) { return s.areGone(ext, names) })
 }
 
 // poll calls f until it reports true or fails, or ctx ends.

@@ -59,6 +59,9 @@ type Options struct {
 
 	Metrics Metrics // nil: none
 
+	// Reserve is the number of free bytes of the disk that Purge leaves.
+	Reserve uint64
+
 	// FS replaces the disk in tests; nil is the disk.
 	FS vfs.FS
 }
@@ -99,6 +102,7 @@ type Store struct {
 	index       sequenceIndex
 	snapshots   snapshots
 	purging     purging
+	compactions compactions
 	reuse       reuse
 }
 
@@ -119,6 +123,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.generations = func(...notify.Generation) {}
 	}
 	s.index.setBound()
+	s.purging.piece, s.purging.reserve = purgePiece, o.Reserve
 	if s.fs == nil {
 		s.fs = vfs.Default
 	}
@@ -210,24 +215,7 @@ func (s *Store) options(o Options) *pebble.Options {
 		L0CompactionThreshold: compactionFiles,
 		L0StopWritesThreshold: stopWritesFiles,
 
-		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) {
-				if s.opening.Load() { // otherwise Pebble would retry endlessly, and Open would never return
-					o.Fatal(fmt.Errorf("open the store in %s: %w", s.dir, s.withAdvice(err)))
-				}
-				if s.failing.Swap(&err) == nil { // log the first failure only: Pebble retries immediately
-					o.Logger.Error("background work of the store failed; it is retried", "error", err.Error())
-				}
-			},
-			FlushEnd:      func(i pebble.FlushInfo) { s.backgroundSucceeded(i.Err) },
-			CompactionEnd: func(i pebble.CompactionInfo) { s.backgroundSucceeded(i.Err) },
-			DataCorruption: func(i pebble.DataCorruptionInfo) {
-				s.noteCorruption(i.Path, i.Details)
-			},
-			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
-				o.Logger.Warn("writes to the store are stalled by compaction", "reason", i.Reason)
-			},
-		},
+		EventListener: s.listener(o),
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -346,13 +334,6 @@ func (s *Store) flush() {
 	select {
 	case <-flushed:
 	case <-timer.C:
-	}
-}
-
-// backgroundSucceeded clears the background error if err is nil.
-func (s *Store) backgroundSucceeded(err error) {
-	if err == nil {
-		s.failing.Store(nil)
 	}
 }
 
