@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/assert"
@@ -229,6 +230,29 @@ func TestAStopWaitsForOnePieceOfAPurge(t *testing.T) {
 	d.resume()
 	require.NoError(t, s.Close())
 	require.Less(t, d.compactedBytes()-before, used*6/10)
+}
+
+// While one compaction takes long, another one keeps the number of flushed tables low, so writes do
+// not wait for the first.
+func TestWritesDoNotWaitForALongCompaction(t *testing.T) {
+	d := newDisk()
+	s := d.openStore(t, 0)
+	defer func() { require.NoError(t, s.Close()) }()
+	apply(t, s, noon(), toUsers(1, "", "ada", "grace"))
+	require.NoError(t, s.Purge(t.Context(), 1))
+	eraseAll(t, s, noon(), "ada")
+	d.hold()
+	purged := make(chan error, 1)
+	go func() { purged <- s.Purge(context.Background(), s.Last()) }()
+	<-d.held
+	before := d.compactedBytes()
+	for i := range 12 {
+		apply(t, s, noon(), toUsers(100+i, "", "eve"))
+		s.Flush()
+	}
+	assert.Eventually(t, func() bool { return d.compactedBytes() > before }, 10*time.Second, time.Millisecond)
+	d.resume()
+	require.NoError(t, <-purged)
 }
 
 // A compaction while a reader has a snapshot from before an erasure leaves the text in a table that no

@@ -34,6 +34,10 @@ const (
 	stopWritesFiles = 24
 )
 
+// maxCompactions is the number of compactions that run at a time. The second one begins when flushed
+// tables accumulate, so writes need not wait for a long compaction, such as one of Purge.
+const maxCompactions = 2
+
 // maxOpenFiles is the number of tables that are kept open. The rest of the process's file
 // descriptors is for connections.
 const maxOpenFiles = 400
@@ -214,6 +218,8 @@ func (s *Store) options(o Options) *pebble.Options {
 
 		L0CompactionThreshold: compactionFiles,
 		L0StopWritesThreshold: stopWritesFiles,
+
+		CompactionConcurrencyRange: func() (lower, upper int) { return 1, maxCompactions },
 
 		EventListener: s.listener(o),
 	}
