@@ -80,6 +80,7 @@ func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
 	if uint64(upTo) <= s.purging.upTo.Load() {
 		return nil // another call has done it
 	}
+	upTo = max(upTo, notify.Sequence(s.purging.erased.Load())) // so that the calls that wait for their turn need not purge again
 	err := s.purge(ctx)
 	if err == nil {
 		err = s.db.Set([]byte{kindPurged}, pack.AppendUint(nil, uint64(upTo)), pebble.Sync)

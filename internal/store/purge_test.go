@@ -232,6 +232,26 @@ func TestAStopWaitsForOnePieceOfAPurge(t *testing.T) {
 	require.Less(t, d.compactedBytes()-before, used*6/10)
 }
 
+// One purge is for all erasures before it, whichever of them it was asked for.
+func TestOnePurgeIsForAllErasures(t *testing.T) {
+	d := newDisk()
+	s := d.openStore(t, 0)
+	defer func() { require.NoError(t, s.Close()) }()
+	fillDisk(t, s, 10)
+	var erased []notify.Sequence
+	for i := 1; i <= 3; i++ {
+		eraseAll(t, s, noon(), notify.UserID(fmt.Sprintf("user%04d", i)))
+		erased = append(erased, s.Last())
+	}
+	require.NoError(t, s.Purge(t.Context(), erased[0]))
+	require.Zero(t, s.Unpurged())
+	compacted := d.compactedBytes()
+	for _, seq := range erased[1:] {
+		require.NoError(t, s.Purge(t.Context(), seq))
+	}
+	require.Equal(t, compacted, d.compactedBytes())
+}
+
 // While one compaction takes long, another one keeps the number of flushed tables low, so writes do
 // not wait for the first.
 func TestWritesDoNotWaitForALongCompaction(t *testing.T) {
