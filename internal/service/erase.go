@@ -13,7 +13,7 @@ import (
 // Erase removes everything that is kept about a user. Each node ends the user's connections
 // after they have received which notifications disappear. When Erase returns nil, the files of
 // this node's store have neither text nor read state of the user; other nodes purge theirs in
-// the background. It works on a full disk. Its errors are of the kinds ErrScope, if by may not
+// the background. On a full disk it fails with ErrOutcomeUnknown after it has erased all but the files. Its errors are of the kinds ErrScope, if by may not
 // administer u, ErrUnavailable and ErrOutcomeUnknown, after which a retry continues.
 func (s *Service) Erase(ctx context.Context, by notify.Principal, u notify.UserID) error {
 	if err := by.MayAdminister(u); err != nil {
@@ -33,6 +33,9 @@ func (s *Service) Erase(ctx context.Context, by notify.Principal, u notify.UserI
 	}
 	err := s.opts.Store.Purge(ctx, last)
 	switch {
+	case errors.Is(err, store.ErrSpace):
+		return notify.Errorf(notify.ErrOutcomeUnknown, "the user is erased, but stays in files of the store: the disk has too little free space to rewrite them; "+
+			"this is repeated in the background, and by a retry")
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded): // by the caller, or this node stops
 		return errErasing()
 	case err != nil:
@@ -64,10 +67,11 @@ func (s *Service) Export(ctx context.Context, by notify.Principal, u notify.User
 }
 
 // Intervals at which Run looks whether the files are to be purged, and repeats a purge that has
-// failed. One purge is for all erasures before it.
+// failed, or for which the disk had too little free space. One purge is for all erasures before it.
 const (
-	purgeEvery = 2 * time.Second
-	purgeRetry = time.Minute
+	purgeEvery      = 2 * time.Second
+	purgeRetry      = time.Minute
+	purgeRetrySpace = 10 * time.Minute
 )
 
 // purgeErased purges the files after each erasure, whichever node was asked for it and whenever
@@ -86,10 +90,16 @@ func (s *Service) purgeErased(ctx context.Context) {
 			continue
 		}
 		err := recovering(func() error { return s.opts.Store.Purge(ctx, seq) })
-		if err != nil && ctx.Err() == nil {
-			s.opts.Logger.Error("purging the files after an erasure failed; it is repeated, and they may have data of the user until then",
-				"error", err, "repeated_after", purgeRetry.String())
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, store.ErrSpace):
+			wait = purgeRetrySpace
+			s.opts.Logger.Error("files not purged after an erasure: the disk has too little free space, and they have data of the user until there is more",
+				"error", err, "repeated_after", wait.String())
+		default:
 			wait = purgeRetry
+			s.opts.Logger.Error("purging the files after an erasure failed; it is repeated, and they may have data of the user until then",
+				"error", err, "repeated_after", wait.String())
 		}
 	}
 }

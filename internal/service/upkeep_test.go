@@ -40,9 +40,27 @@ type ledger struct {
 	logger   *slog.Logger // nil: none
 	rules    []uint32     // of the generations
 	newest   func() uint32
+	unpurged notify.Sequence
+	purges   []error         // results of the next purges
+	purgedAt []time.Duration // since the beginning
 }
 
-func (*ledger) Unpurged() notify.Sequence { return 0 }
+func (l *ledger) Unpurged() notify.Sequence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unpurged
+}
+
+func (l *ledger) Purge(_ context.Context, upTo notify.Sequence) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.purgedAt = append(l.purgedAt, time.Since(l.start))
+	err := l.purges[0]
+	if l.purges = l.purges[1:]; err == nil && upTo == l.unpurged {
+		l.unpurged = 0
+	}
+	return err
+}
 
 func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Verdict {
 	l.mu.Lock()
