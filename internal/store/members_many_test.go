@@ -33,7 +33,7 @@ func (h *heardBy) step(topics []notify.Topic, r *rand.Rand) {
 	case 2:
 		if len(h.heard) > 0 {
 			seq := h.heard[r.IntN(len(h.heard))]
-			h.apply(notify.Mark{Reader: notify.Reader{User: "ada"}, Verb: notify.VerbRead, IDs: []string{idOf(int(seq))}}) //nolint:gosec // small
+			h.apply(notify.Mark{Reader: notify.Reader{User: "ada"}, Verb: notify.VerbRead, IDs: []string{idOf(int(seq))}})
 			h.read[seq] = true
 		}
 	case 3:
@@ -71,7 +71,7 @@ func (h *heardBy) check(r *rand.Rand) {
 	require.NoError(h.t, err)
 	require.Equal(h.t, counts, filtered.Counts)
 
-	after := notify.Sequence(r.IntN(int(h.last))) //nolint:gosec // small
+	after := notify.Sequence(r.IntN(int(h.last)))
 	at, _ := slices.BinarySearch(h.heard, after+1)
 	var missed []notify.Sequence
 	for upTo := after; upTo < h.last; {
@@ -94,7 +94,7 @@ func TestAMemberOfManyTopicsReadsOneOrder(t *testing.T) {
 			for i := range topics {
 				topics[i] = notify.Topic(fmt.Sprintf("project.%d", i))
 			}
-			r := rand.New(rand.NewPCG(1, uint64(n))) //nolint:gosec // a test that can be repeated
+			r := rand.New(rand.NewPCG(1, uint64(n)))
 			h := &heardBy{members: newMembers(t), joined: map[notify.Topic]bool{}, read: map[notify.Sequence]bool{}}
 			for range 40 {
 				for range 10 {
