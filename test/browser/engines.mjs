@@ -11,8 +11,12 @@ export const ENGINES = { Chromium: startChromium, Firefox: startFirefox, WebKit:
 /** Returns the expression that calls fn with these arguments in a page. */
 const call = (fn, args) => `(${fn})(...${JSON.stringify(args)})`;
 
-/** Returns a tab of a browser. run calls a function in its page and returns the resolved result. page is that of the library, if there is one. */
-const tab = (evaluate, go, close, page) => ({ run: (fn, ...args) => evaluate(call(fn, args)), go, close, page });
+/**
+ * Returns a tab of a browser. run calls a function in its page and returns the resolved
+ * result. show makes it the visible tab: in Firefox, the others are hidden. page is that
+ * of the library, if there is one.
+ */
+const tab = (evaluate, go, close, page) => ({ run: (fn, ...args) => evaluate(call(fn, args)), show: () => page?.bringToFront(), go, close, page });
 
 async function startChromium() {
   const browser = await startBrowser();

@@ -76,6 +76,7 @@ for (const name of chosen) {
       const desktop = await openElement(await device(), site, service.origin);
       await service.publish(["one", "two"]);
       for (const { badge } of [phone, desktop]) await eventually(badge, "2");
+      await phone.tab.show();
       await phone.click("[part=bell]");
       await eventually(phone.titles, ["two*", "one*"]);
       await phone.click("li:last-child [part=action]"); // mark as read
@@ -119,6 +120,7 @@ for (const name of chosen) {
       await service.publish("two", { priority: "high" });
       await service.publish("three");
       for (const { badge } of [phone, desktop]) await eventually(badge, "3");
+      await phone.tab.show();
       await phone.click("[part=bell]");
       for (const { badge } of [phone, desktop]) await eventually(badge, "");
       await eventually(phone.tabs, { selected: 0, counts: ["3", "1", "1"] });
