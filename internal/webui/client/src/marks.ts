@@ -8,8 +8,13 @@ export type Verb = "seen" | "read" | "unread" | "archive";
 /** The notifications that a mark applies to. */
 export type Target = { ids: string[] } | { through: string } | { all: true };
 
-/** A mark as it is stored in localStorage, so its fields keep their names. */
+/**
+ * A mark as it is stored in localStorage, so its fields keep their names. Each mark
+ * has a key of its own: two tabs that edit a common list at the same time would lose
+ * marks, since each browser process has its own copy of the storage for a moment.
+ */
 interface Mark {
+  /** Sorts in the order in which the marks were made. */
   id: string;
   verb: Verb;
   which: Target;
@@ -37,7 +42,7 @@ export interface Marks {
 export function newMarks(service: Service): Marks {
   const unsettled = new Map<string, { resolve(): void; reject(error: Error): void }>(); // the marks of this page, by their ids
   let marks: Mark[] = [];
-  let storageKey: string | undefined; // undefined while marks are not stored
+  let prefix: string | undefined; // of the keys; undefined while marks are not stored
   let delivering = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
@@ -47,7 +52,7 @@ export function newMarks(service: Service): Marks {
     if (delivering || service.signal.aborted || service.loggedOut) return;
     clearTimeout(timer);
     delivering = true;
-    const releaseLock = storageKey ? await acquireLock(storageKey, service.signal) : () => {};
+    const releaseLock = prefix ? await acquireLock(prefix, service.signal) : () => {};
     const complete = await deliverAll();
     releaseLock();
     delivering = false;
@@ -69,7 +74,7 @@ export function newMarks(service: Service): Marks {
         return false;
       }
       failures = 0;
-      edit((list) => list.filter(({ id }) => id !== mark.id));
+      remove(mark);
     }
   }
 
@@ -95,33 +100,48 @@ export function newMarks(service: Service): Marks {
     if (!ok) return new Error(`${verb}: ${status}`);
   }
 
+  /** Returns the marks in their order. If the storage is refused, they are kept in memory only. */
   function load(): Mark[] {
     try {
-      if (storageKey) marks = parseMarks(localStorage.getItem(storageKey));
+      if (prefix) {
+        const ids = Array.from({ length: localStorage.length }, (_, i) => localStorage.key(i)!.split(prefix!)[1] ?? "").sort();
+        marks = ids.flatMap((id) => (/^\d{9} \S+$/.test(id) ? parseMarks(`[${localStorage.getItem(prefix + id)}]`).map((mark) => ({ ...mark, id })) : []));
+      }
     } catch {
-      storageKey = undefined; // storage is refused: marks are kept in memory only
+      prefix = undefined;
     }
     return marks;
   }
 
-  function edit(change: (list: Mark[]) => Mark[]): void {
-    marks = change(load());
-    const text = JSON.stringify(marks);
+  function insert(mark: Mark): void {
+    marks = [...load(), mark];
+    store(mark, JSON.stringify(mark));
+  }
+
+  function remove(mark: Mark): void {
+    marks = load().filter(({ id }) => id !== mark.id);
+    store(mark, null);
+  }
+
+  /** Stores the text of a mark, or removes it. If that fails, all marks are kept in memory from now on. */
+  function store({ id }: Mark, text: string | null): void {
+    if (!prefix) return;
     try {
-      if (storageKey) localStorage.setItem(storageKey, text);
-      if (storageKey && localStorage.getItem(storageKey) === text) return;
+      if (text) localStorage.setItem(prefix + id, text);
+      else localStorage.removeItem(prefix + id);
+      if (localStorage.getItem(prefix + id) === text) return;
     } catch {
       // The storage is full, or refused.
     }
-    storageKey = undefined;
+    prefix = undefined;
   }
 
   return {
     deliver,
 
     add(verb, which) {
-      const id = randomId();
-      edit((list) => [...list, { id, verb, which }]);
+      const id = newId((parseInt(load().at(-1)?.id ?? "") || 0) + 1, randomId());
+      insert({ id, verb, which });
       const added = new Promise<void>((resolve, reject) => unsettled.set(id, { resolve, reject }));
       deliver();
       return added;
@@ -130,15 +150,21 @@ export function newMarks(service: Service): Marks {
     assign() {
       const { base, user, confirmed } = service;
       const own = load().filter(({ id }) => unsettled.has(id));
-      edit((list) => list.filter(({ id }) => !unsettled.has(id)));
+      own.forEach(remove);
       marks = []; // the other marks belong to the previous user
-      const userKey = `bellhop/1 ${base} ${user} marks`;
-      storageKey = user && (confirmed || ifAvailable(() => localStorage.getItem(userKey))) ? userKey : undefined;
-      edit((list) => [...list, ...own]);
+      const key = `bellhop/1 ${base} ${user} marks`; // its presence means that the service has confirmed the user; older versions stored the marks there
+      const stored = ifAvailable(() => localStorage.getItem(key)) ?? null;
+      prefix = user && (confirmed || stored) ? `${key} ` : undefined;
+      if (prefix && stored !== "[]") ifAvailable(() => localStorage.setItem(key, "[]"));
+      const old = parseMarks(stored).map((mark, at) => ({ ...mark, id: newId(at, mark.id) })); // the same ids in each tab
+      [...old, ...own].forEach(insert);
       deliver();
     },
   };
 }
+
+/** Returns an id that sorts by position. */
+const newId = (position: number, unique: string): string => `${String(position).padStart(9, "0")} ${unique}`;
 
 /** Parses stored marks. Other code may have written there; the service refuses invalid marks. */
 function parseMarks(text: string | null): Mark[] {

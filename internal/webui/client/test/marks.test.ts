@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { browser, setOnline, jwt, live, open, advance, settle, socket, tokens, welcome } from "./fakes.js";
 
 let posted: unknown[];
@@ -20,7 +20,8 @@ async function connected(options = {}) {
   return tab;
 }
 
-const storedMarks = () => JSON.parse(browser.storage.items.get("bellhop/1 https://bell.test/base/ ada marks") ?? "[]");
+const KEY = "bellhop/1 https://bell.test/base/ ada marks";
+const storedMarks = () => [...browser.storage.items].flatMap(([key, text]) => (key.startsWith(`${KEY} `) ? [JSON.parse(text)] : []));
 
 describe("marks", () => {
   it("are posted with the token, in order", async () => {
@@ -185,6 +186,56 @@ describe("marks", () => {
     await settle();
     expect(posted).toEqual([["/base/inbox/read", { ids: ["a"] }], ["/base/inbox/read", { ids: ["b"] }]]);
   });
+
+  it("have keys of their own, so that tabs do not overwrite each other's", async () => {
+    const a = await connected();
+    const b = await open();
+    await setOnline(false);
+    const both = Promise.all([a.bell.read("a"), b.bell.read("b")]);
+    const keys = [...browser.storage.items.keys()].filter((key) => key.startsWith(`${KEY} `));
+    expect(keys.length).toBe(2);
+    const written = vi.spyOn(browser.storage, "setItem");
+    const removed = vi.spyOn(browser.storage, "removeItem");
+    await setOnline(true);
+    await both;
+    expect(written.mock.calls.filter(([key]) => key.startsWith(KEY))).toEqual([]);
+    expect(removed.mock.calls.map(([key]) => key)).toEqual(keys);
+  });
+
+  it("of a user whose name begins in the same way stay stored", async () => {
+    const { bell } = await connected({ token: tokens("ada marks 000000001").token });
+    await setOnline(false);
+    void bell.read("a");
+    bell.close();
+    await setOnline(true);
+    await (await connected()).bell.read("b");
+    expect(posted).toEqual([["/base/inbox/read", { ids: ["b"] }]]);
+    expect([...browser.storage.items.keys()].filter((key) => key.startsWith(`${KEY} 000000001 marks 000000001 `)).length).toBe(1);
+  });
+
+  it("stored by an earlier version are delivered first, in their order", async () => {
+    const old = ["read", "unread", "archive"].map((verb, i) => ({ id: `${9 - i}-1-2-3`, verb, which: { ids: ["a"] } }));
+    browser.storage.items.set(KEY, JSON.stringify(old));
+    browser.network = false;
+    const { bell } = await open();
+    void bell.read("b");
+    await settle();
+    browser.network = true;
+    await advance(60_000);
+    expect(posted.map((request: any) => request[0])).toEqual(["/base/inbox/read", "/base/inbox/unread", "/base/inbox/archive", "/base/inbox/read"]);
+    expect([storedMarks(), browser.storage.items.get(KEY)]).toEqual([[], "[]"]);
+  });
+
+  for (const text of ["{}", "null", "7", "not JSON", "[]", '{"id":"x","verb":"read","which":{"ids":["z"]}}']) {
+    it(`are delivered if another key of theirs holds ${text}`, async () => {
+      browser.storage.items.set(`${KEY} 000000001 1-2`, text);
+      const { bell } = await connected();
+      await bell.read("a");
+      await advance(60_000);
+      expect(posted.at(-1)).toEqual(["/base/inbox/read", { ids: ["a"] }]);
+      expect(posted.length).toBeLessThan(3);
+    });
+  }
 
   for (const [what, storage] of Object.entries({
     denied: { getItem: () => { throw new DOMException("denied"); } },
