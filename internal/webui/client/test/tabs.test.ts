@@ -273,11 +273,11 @@ describe("seen", () => {
   });
 
   it("is waited for while the page is hidden", async () => {
-    vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+    vi.spyOn(document, "hidden", "get").mockReturnValue(true);
     await show([]);
     await onScreen(true);
     expect(posted).toEqual([]);
-    vi.spyOn(document, "visibilityState", "get").mockReturnValue("visible");
+    vi.spyOn(document, "hidden", "get").mockReturnValue(false);
     document.dispatchEvent(new Event("visibilitychange"));
     await settle();
     expect(posted.length).toBe(1);

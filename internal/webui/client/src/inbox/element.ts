@@ -227,7 +227,7 @@ export class BellhopInbox extends Base {
     });
     if (!this.#lists) return;
     this.#lists.tabs = this.#tabs;
-    this.#lists.visible = !!this.#view?.open;
+    this.#lists.visible = this.#view!.open;
   }
 
   #show(): void {

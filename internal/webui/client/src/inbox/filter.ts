@@ -17,11 +17,11 @@ const VALID: Record<string, RegExp> = {
 export function parseTabs(text: string | null): Tab[] {
   try {
     const tabs: unknown = JSON.parse(text || "[]");
-    if (!Array.isArray(tabs)) throw new TypeError("not a list");
+    if (!Array.isArray(tabs)) throw new TypeError("they are not a list");
     tabs.forEach(check);
     return tabs;
   } catch (error) {
-    console.error('<bellhop-inbox> ignores tabs, which must be like [{"label": "Mentions", "type": "mention.*"}]:', error);
+    console.error("<bellhop-inbox> ignores its tabs:", error);
     return [];
   }
 }

@@ -204,7 +204,7 @@ export function send(bell: Bell, verb: Verb, ids: string[] | undefined): Promise
 
 /** The effect of each mark on the list. */
 const effects: Record<Verb, (ids: string[], now: number) => Change> = {
-  seen: (ids, now) => each(ids, (item) => ({ ...item, seen_at: item.seen_at ?? new Date(now).toISOString() })),
+  seen: (ids, now) => each(ids, ({ seen_at = new Date(now).toISOString(), ...item }) => ({ ...item, seen_at })),
   read: (ids, now) => each(ids, ({ read_at = new Date(now).toISOString(), seen_at = read_at, ...item }) => ({ ...item, read_at, seen_at })),
   unread: (ids) => each(ids, ({ read_at, ...item }) => item),
   archive: (ids) => (list) => void (list.items = list.items.filter(({ id }) => !ids.includes(id))),

@@ -159,8 +159,9 @@ export class Lists {
     const byType = tabs.some(isByType) ? this.#bell.counts({ by: "type" }) : undefined;
     const count = async ({ label, ...filter }: Tab) => {
       if (!isByType(filter)) return (await this.#bell.counts(filter)).unread_count;
-      const types = Object.entries((await byType)!.by!).filter(([type]) => matches(filter, { type, priority: "normal" }));
-      return types.reduce((sum, [, { unread }]) => sum + unread, 0);
+      let sum = 0;
+      for (const [type, { unread }] of Object.entries((await byType)!.by!)) if (matches(filter, { type, priority: "normal" })) sum += unread;
+      return sum;
     };
     return Promise.all(tabs.map(count));
   }

@@ -57,7 +57,7 @@ export class View {
     this.#root = host.attachShadow({ mode: "open" });
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.append(this.#bell, this.#panel, this.#status);
-    this.#tabs = new TabList((at) => actions.selectTab(at));
+    this.#tabs = new TabList(actions.selectTab);
     this.#panel.append(createElement("div", { part: "header" }, this.#title, this.#readAll), this.#tabs.element, this.#content);
     new IntersectionObserver((changes) => {
       this.#onScreen = changes.at(-1)!.isIntersecting;
@@ -81,7 +81,7 @@ export class View {
 
   /** The list is on the user's screen. */
   get shown(): boolean {
-    return this.open && this.#onScreen && document.visibilityState === "visible";
+    return this.open && this.#onScreen && !document.hidden;
   }
 
   show(): void {
