@@ -3,6 +3,7 @@ package hub
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -10,6 +11,10 @@ import (
 // maxCounts is how many connections of a shard receive their counts at a tick: the
 // wheel must go on.
 const maxCounts = 256
+
+// countFor is how long the wheel counts at a tick, give or take one count: pings must be in time,
+// although a count may take long if preferences hide notifications.
+const countFor = tick / 5
 
 // recount is the connections of a shard whose notifications must be counted again. The shard's lock guards it.
 type recount struct {
@@ -52,15 +57,32 @@ type counting struct {
 }
 
 // sendCounts sends their counts to the connections that wait for it, now that all
-// connections were offered everything up to at. Connections of a user that read the same
-// are counted once.
-func (s *shard) sendCounts(at notify.Sequence) {
+// connections were offered everything up to at. After countFor it stops, and the next tick
+// goes on with the next shard.
+func (h *Hub) sendCounts(at notify.Sequence) {
+	until := h.since() + countFor
+	for range h.shards {
+		h.shards[h.counted].sendCounts(at, until)
+		h.counted = (h.counted + 1) % shardCount
+		if h.since() >= until {
+			return
+		}
+	}
+}
+
+// sendCounts does this for the connections of a shard. Connections of a user that read the
+// same are counted once.
+func (s *shard) sendCounts(at notify.Sequence, until time.Duration) {
 	next := s.takeCounts(at)
 	slices.SortFunc(next, func(a, b counting) int {
 		return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.at, b.at))
 	})
 	var made byReader[*Event]
 	for i, c := range next {
+		if s.hub.since() >= until {
+			s.noteCounts(next[i:])
+			return
+		}
 		if i > 0 && (next[i-1].at != c.at || next[i-1].user != c.user) {
 			made = made[:0]
 		}
@@ -74,6 +96,15 @@ func (s *shard) sendCounts(at notify.Sequence) {
 			continue
 		}
 		c.conn.sendCount(e)
+	}
+}
+
+// noteCounts puts off the counts of connections to a later tick.
+func (s *shard) noteCounts(all []counting) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range all {
+		s.noteCountLocked(c.conn)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
@@ -40,7 +41,7 @@ func TestRenewingWhileCounting(t *testing.T) {
 	})
 	for range 100 {
 		h.Recount(notify.Readers{All: true})
-		conns[0].shard.sendCounts(0)
+		conns[0].shard.sendCounts(0, h.since()+time.Hour)
 	}
 	close(stop)
 	renewing.Wait()

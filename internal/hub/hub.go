@@ -98,6 +98,7 @@ type Hub struct {
 	batches   sync.Pool
 	count     atomic.Int64
 	delivered atomic.Uint64                 // the argument of the last Reached
+	counted   int                           // the shard whose connections are counted first at the next tick; used by Run alone
 	draining  atomic.Pointer[time.Duration] // the window, once Drain was called
 
 	// tasks counts each registered connection, each that is claimed by a writer, each

@@ -1,6 +1,8 @@
 package hub_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,4 +154,44 @@ func hundredRules() *notify.Muting {
 		rules[i] = notify.PreferenceRule{Type: "build.*", Topic: "project.*"}
 	}
 	return hiding(rules...)
+}
+
+// Counts that take long do not hold up the wheel: it counts for a part of each tick only, all
+// connections in turn, and pings are in time.
+func TestSlowCountsDoNotDelayPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tickAndAHalf = 1500 * time.Millisecond
+		ctx, cancel := context.WithCancel(t.Context())
+		h := hub.New(hub.Options{
+			PingEvery: 2 * time.Second,
+			Count: func(notify.Reader, notify.Sequence) (notify.Counts, bool) {
+				time.Sleep(150 * time.Millisecond)
+				return notify.Counts{Unread: 7}, true
+			},
+		})
+		var peers []*peer
+		for _, u := range []string{"ada", "grace", "eve", "joe", "kim", "bob"} {
+			_, p := connect(t, h, user(u))
+			peers = append(peers, p)
+		}
+		var running sync.WaitGroup
+		running.Go(func() { h.Run(ctx) })
+		h.Recount(everyone)
+		pass(tickAndAHalf)
+		for seconds := 1; seconds <= 3; seconds++ {
+			counted := 0
+			for _, p := range peers {
+				counted += len(p.received())
+			}
+			require.Equal(t, 2*seconds, counted)
+			pass(time.Second)
+		}
+		for _, p := range peers {
+			p.want(t, "count at 7")
+			require.Len(t, p.pinged(), 2)
+		}
+		h.Drain(t.Context(), 0)
+		cancel()
+		running.Wait()
+	})
 }

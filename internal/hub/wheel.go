@@ -100,7 +100,7 @@ func (h *Hub) wallOffset() time.Duration {
 	return h.opts.WallClock().Round(0).Sub(h.start.Round(0)) - h.since()
 }
 
-// turn checks the connections that are due, or all.
+// turn checks the connections that are due, or all. Run alone calls it.
 func (h *Hub) turn(all bool) {
 	at := notify.Sequence(h.delivered.Load())
 	for i := range h.shards {
@@ -109,8 +109,8 @@ func (h *Hub) turn(all bool) {
 				c.sendFresh(e)
 			}
 		}
-		h.shards[i].sendCounts(at)
 	}
+	h.sendCounts(at)
 }
 
 // fresh returns the event that gives c a newer cursor, or nil if c has to end.
