@@ -31,26 +31,27 @@ const (
 type commands struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
-	Serve      serveCommand      `cmd:"" help:"Run the service."`
-	Demo       demoCommand       `cmd:"" help:"Run the service with a random secret and a demo page; needs no settings."`
-	Token      tokenCommand      `cmd:"" help:"Sign a token with the configured secret."`
-	Key        keyCommand        `cmd:"" help:"Make API keys for backends."`
-	Send       sendCommand       `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
-	Listen     listenCommand     `cmd:"" help:"Connect as a user and print the notifications."`
-	Inbox      inboxCommand      `cmd:"" help:"List an inbox, newest first."`
-	Read       readCommand       `cmd:"" help:"Mark notifications as read."`
-	Why        whyCommand        `cmd:"" help:"Say what became of a notification: who has read it, and why others have not."`
-	Export     exportCommand     `cmd:"" help:"Write everything that is kept about a user to a file."`
-	Erase      eraseCommand      `cmd:"" help:"Remove everything that is kept about a user."`
-	Topics     topicsCommand     `cmd:"" help:"Keep the members of topics."`
-	Completion completionCommand `cmd:"" help:"Print the completion script of a shell."`
-	Health     healthCommand     `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
-	Backup     backupCommand     `cmd:"" help:"Write a backup of the running service to a file."`
-	Restore    restoreCommand    `cmd:"" help:"Restore a backup into an empty data directory."`
-	Cluster    clusterCommand    `cmd:"" help:"Operate a cluster."`
-	LogLevel   logLevelCommand   `cmd:"" help:"Show or change the level of the log of a running service."`
-	Config     configCommand     `cmd:"" help:"Print the effective settings and where each came from, or check them."`
-	VersionCmd versionCommand    `cmd:"" name:"version" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" help:"Run the service."`
+	Demo        demoCommand        `cmd:"" help:"Run the service with a random secret and a demo page; needs no settings."`
+	Token       tokenCommand       `cmd:"" help:"Sign a token with the configured secret."`
+	Key         keyCommand         `cmd:"" help:"Make API keys for backends."`
+	Send        sendCommand        `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
+	Listen      listenCommand      `cmd:"" help:"Connect as a user and print the notifications."`
+	Inbox       inboxCommand       `cmd:"" help:"List an inbox, newest first."`
+	Read        readCommand        `cmd:"" help:"Mark notifications as read."`
+	Why         whyCommand         `cmd:"" help:"Say what became of a notification: who has read it, and why others have not."`
+	Export      exportCommand      `cmd:"" help:"Write everything that is kept about a user to a file."`
+	Erase       eraseCommand       `cmd:"" help:"Remove everything that is kept about a user."`
+	Topics      topicsCommand      `cmd:"" help:"Keep the members of topics."`
+	Preferences preferencesCommand `cmd:"" help:"Print and replace the preferences of a user."`
+	Completion  completionCommand  `cmd:"" help:"Print the completion script of a shell."`
+	Health      healthCommand      `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
+	Backup      backupCommand      `cmd:"" help:"Write a backup of the running service to a file."`
+	Restore     restoreCommand     `cmd:"" help:"Restore a backup into an empty data directory."`
+	Cluster     clusterCommand     `cmd:"" help:"Operate a cluster."`
+	LogLevel    logLevelCommand    `cmd:"" help:"Show or change the level of the log of a running service."`
+	Config      configCommand      `cmd:"" help:"Print the effective settings and where each came from, or check them."`
+	VersionCmd  versionCommand     `cmd:"" name:"version" help:"Print the version."`
 }
 
 // terminal has the context, the environment and the outputs of a command.
