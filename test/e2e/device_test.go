@@ -4,14 +4,17 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/coder/websocket"
 	"pgregory.net/rapid"
 
+	"github.com/bellhop/bellhop/internal/hub"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -24,6 +27,8 @@ type device struct {
 	token    string
 	received orders      // of all devices of the user
 	conn     *connection // nil: it is away
+
+	resumes int // the number of connections from a cursor
 
 	items  []shown // in the order in which they came
 	counts notify.Counts
@@ -151,18 +156,29 @@ func (d *device) resume(t *rapid.T) {
 		t.Fatalf("%s cannot connect: %v %v", d.name, err, resp)
 	}
 	d.conn, d.live = conn, false
+	d.resumes++
 }
 
 // read reads one event, and changes the state as it demands.
 func (d *device) read(t *rapid.T) frame {
 	f, err := d.conn.tryRead()
+	if c := new(websocket.CloseError); errors.As(err, c) && c.Reason == notify.ClosePreferences.Reason {
+		d.leave()
+		d.resume(t)
+		return frame{}
+	}
 	if err != nil {
 		t.Fatalf("%s shows %q with %+v (live: %v), want %q with %+v, and there is no further event: %v",
 			d.name, d.words(), d.counts, d.live, d.world.words(d.reader), d.model.Counts(d.reader), err)
 	}
 	switch f.Event {
-	case "reset", "error":
+	case "error":
 		t.Fatalf("%s received %+v", d.name, f)
+	case "reset":
+		if f.text("reason") != string(hub.ResetPreferences) {
+			t.Fatalf("%s received %+v", d.name, f)
+		}
+		d.items = nil
 	case "live":
 		d.live = true
 		d.change(t, f)
@@ -174,7 +190,7 @@ func (d *device) read(t *rapid.T) frame {
 	if f.Cursor == "" {
 		return f
 	}
-	if before, now := sequenceOf(t, d.cursor), sequenceOf(t, f.Cursor); now < before && f.Event != "welcome" {
+	if before, now := sequenceOf(t, d.cursor), sequenceOf(t, f.Cursor); now < before && f.Event != "welcome" && f.Event != "reset" {
 		t.Fatalf("%s received %s at %d after %d", d.name, f.Event, now, before)
 	}
 	d.cursor = f.Cursor

@@ -121,6 +121,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"mark by socket":  w.markBySocket,
 		"mark all":        w.markAll,
 		"recall":          w.recall,
+		"off or on":       w.prefer,
 		"lose":            func(t *rapid.T) { w.some(t).leave() },
 		"resume":          func(t *rapid.T) { w.some(t).resume(t) },
 		"open":            func(t *rapid.T) { w.some(t).open(t) },
@@ -153,7 +154,7 @@ func (w *world) drawn(t *rapid.T) (map[string]any, notify.Publish) {
 		}
 		to["users"] = e.Users
 	}
-	d := map[string]any{"to": to, "type": "test", "title": title}
+	d := map[string]any{"to": to, "type": rapid.SampledFrom([]string{"test", "comment.created"}).Draw(t, "type"), "title": title}
 	if e.CollapseKey = rapid.SampledFrom([]string{"", "", "", "k1", "k2"}).Draw(t, "collapse key"); e.CollapseKey != "" && len(e.Topics) < 2 {
 		e.CollapseKey = w.name(e.CollapseKey)
 		d["collapse_key"] = e.CollapseKey
@@ -221,7 +222,7 @@ func (w *world) post(t *rapid.T, d map[string]any, e notify.Publish, key string)
 		t.Fatal(err)
 	}
 	e.ID, e.Keep = receipt.ID, w.s.cfg.PerUser
-	e.Content = fmt.Appendf(nil, `"id":%q`, receipt.ID)
+	e.Content = fmt.Appendf(nil, `"id":%q,"type":%q`, receipt.ID, d["type"])
 	v := w.apply(e)
 	if v.Err != nil {
 		if a.StatusCode != http.StatusUnprocessableEntity || a.problem(w.s.t) != "key-reused" {
