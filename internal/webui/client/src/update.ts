@@ -10,7 +10,7 @@ import type { Preferences } from "./types.js";
 export async function updatePreferences(service: Service, change: (preferences: Preferences) => Preferences): Promise<Preferences> {
   const request = async (init: RequestInit, user?: string) => {
     const { ok, status, data } = await service.fetch(service.url("preferences"), init, user);
-    if (!ok) throw Object.assign(new Error(ifAvailable(() => JSON.parse(data).detail) ?? `preferences: ${status}`), { status });
+    if (!ok) throw Object.assign(new Error(ifAvailable(() => explanation(JSON.parse(data))) ?? `preferences: ${status}`), { status });
     return data;
   };
   const release = await acquireLock(`bellhop/1 ${service.base} preferences`, service.signal);
@@ -23,3 +23,7 @@ export async function updatePreferences(service: Service, change: (preferences: 
     release();
   }
 }
+
+/** Returns what problem details explain: the faults of the body, such as `rules must have at most 100 items`, or the problem. */
+const explanation = ({ errors, detail }: { errors?: { pointer: string; detail: string }[]; detail: string }) =>
+  errors?.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`).join("; ") ?? detail;

@@ -43,6 +43,9 @@ it("a refusal has the status and the explanation of the service, and releases th
   const { bell } = await open();
   service.intercept = (method) => (method === "PUT" ? refusal(422, "rules must have at most 100 items") : undefined);
   await expect(bell.preferences(add("a"))).rejects.toMatchObject({ status: 422, message: "rules must have at most 100 items" });
+  const errors = [{ pointer: "/rules", detail: "must have at most 100 items" }, { pointer: "/quiet/zone", detail: "must be a name" }];
+  service.intercept = () => Response.json({ detail: "see errors", errors }, { status: 422 });
+  await expect(bell.preferences()).rejects.toMatchObject({ message: "rules must have at most 100 items; quiet/zone must be a name" });
   service.intercept = () => new Response("<h1>Bad gateway</h1>", { status: 502 });
   await expect(bell.preferences()).rejects.toMatchObject({ status: 502, message: "preferences: 502" });
   service.intercept = () => undefined;
