@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connect } from "../src/index.js";
 import { BellhopPreferences } from "../src/preferences/index.js";
-import { browser, FakeSocket, jwt, opened, settle, setOnline, socket, welcome } from "./fakes.js";
+import { advance, browser, FakeSocket, jwt, opened, settle, setOnline, socket, welcome } from "./fakes.js";
 import { refusal, service } from "./stored.js";
 
 const URL_OF_SERVICE = "https://bell.test/base";
@@ -97,6 +97,19 @@ describe("the preferences", () => {
     await settle();
     expect(service.stored).toEqual({ rules: [{ topic: "project.7", level: "silent" }, { type: "build.*", level: "off" }, { type: "comment.*", level: "silent" }], quiet: QUIET });
     expect([page.levels(), page.toggle.checked]).toEqual([["silent", "silent"], true]);
+  });
+
+  it("show a change of another device when the connection is renewed", async () => {
+    const page = await show();
+    await socket().receives(welcome("c1"));
+    await page.choose(1, "off");
+    await settle();
+    service.stored = { rules: [{ type: "comment.*", level: "off" }] };
+    await socket().closes(4410, "preferences-changed");
+    await advance(1_000);
+    await socket().receives(welcome("c2"));
+    await settle();
+    expect([page.levels(), page.note()]).toEqual([["off", "alert"], ""]);
   });
 
   it("of two elements that change at the same time are all stored", async () => {

@@ -48,7 +48,7 @@ export function newEdits(bell: Bell, redraw: () => void, saved: (preferences: Pr
   const edits: Edits = {
     shown: () => stored && apply(changes, stored),
     load() {
-      edits.note = "loading";
+      if (!stored) edits.note = "loading";
       last = last.then(exchange);
       redraw();
     },

@@ -70,7 +70,7 @@ export class BellhopPreferences extends Base {
     const use = (bell: Bell) => {
       const current = newEdits(bell, this.#update, (detail) => this.dispatchEvent(new CustomEvent("bellhop-preferences", { detail, bubbles: true, composed: true })));
       edits = current;
-      stop = bell.on("state", ({ state }) => state === "open" && current.reason && current.load());
+      stop = bell.on("state", ({ state }) => state === "open" && current.load()); // the service also ends connections when preferences change
     };
 
     // Makes one update for all changes of a task, such as a removal and insertion that move the element.

@@ -70,6 +70,7 @@ export function newView(host: HTMLElement, change: (change: Change) => void, ret
   }
 
   return (newKinds, edits, labels) => {
+    const focused = root.activeElement; // now, since Chromium removes the focus from an element that is hidden
     const shown = edits?.shown();
     const quiet = shown?.quiet;
     const note = edits ? edits.note : "loading";
@@ -92,6 +93,6 @@ export function newView(host: HTMLElement, change: (change: Change) => void, ret
     times.ariaLabel = say("quiet");
     controls.disabled = !shown;
     again.hidden = !!shown || !edits?.reason;
-    if (root.activeElement?.matches(":disabled,[hidden]")) root.querySelector<HTMLElement>("input:enabled,button")!.focus();
+    if (focused?.matches(":disabled,[hidden]")) root.querySelector<HTMLElement>("input:enabled,button")!.focus();
   };
 }
