@@ -25,7 +25,7 @@ func (c *Config) Reloaded(next *Config) (merged *Config, changes, pending []Chan
 		from := c
 		change := Change{Variable(f.name), f.show(), after[i].show()}
 		isLive := f.tag.Get("reload") != "" && (secrets || f.name != "jwt-secret") &&
-			!(proxies && slices.Contains([]string{"connections-per-address", "handshakes-per-address"}, f.name))
+			(!proxies || !slices.Contains([]string{"connections-per-address", "handshakes-per-address"}, f.name))
 		switch {
 		case reflect.DeepEqual(f.value.Interface(), after[i].value.Interface()):
 		case !isLive:

@@ -102,7 +102,9 @@ func inUnits(n int64, ones string, units []unit) string {
 
 // parseNumber returns the number that text holds, which must be within the bounds of the field.
 func (f field) parseNumber(text string) (int64, error) {
-	kind, n, ok := aNumber, int64(0), false
+	kind := aNumber
+	var n int64
+	var ok bool
 	switch {
 	case f.isDuration():
 		kind = aDuration
