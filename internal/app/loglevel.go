@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
@@ -96,5 +97,8 @@ func (l *logLevel) restore(ctx context.Context) time.Duration {
 	audit.Done(ctx, l.log.Logger, audit.Line{Action: "log-level", Target: nameOf(l.configured) + ", as configured"})
 	return 0
 }
+
+// UserHash returns the text that stands for a user in log lines.
+func (l *logLevel) UserHash(user notify.UserID) string { return l.log.UserHash(user) }
 
 func nameOf(level slog.Level) string { return strings.ToLower(level.String()) }

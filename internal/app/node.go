@@ -192,6 +192,9 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	if err := s.allowOrigins(l.public.Addr(), o); err != nil {
 		return errors.Join(err, s.stopListening())
 	}
+	if s.log != nil {
+		s.log.SetUserKey(s.cursors.Derive("users in log lines"))
+	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	s.running.Go(func() { s.service.Run(upkeep) })
 	s.running.Go(func() { s.hub.Run(upkeep) })

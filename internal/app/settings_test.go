@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"os"
@@ -83,8 +84,8 @@ func (f *followed) write(t *testing.T, text string) {
 	require.NoError(t, os.Rename(next, f.file))
 }
 
-// follow runs a service whose settings are in a file with this text.
-func follow(t *testing.T, text string) *followed {
+// follow runs a service whose settings are in a file with this text, with a log in this format.
+func follow(t *testing.T, format, text string) *followed {
 	t.Helper()
 	dir := t.TempDir()
 	f := &followed{file: filepath.Join(dir, "bellhop.yaml"), log: &lines{more: make(chan struct{}, 1)}, hangups: make(chan os.Signal, 1)}
@@ -98,7 +99,7 @@ func follow(t *testing.T, text string) *followed {
 	require.NoError(t, err)
 	out := telemetry.NewOutput(f.log)
 	t.Cleanup(out.Close)
-	log := telemetry.NewLog(out, cfg.LogLevel, cfg.LogFormat)
+	log := telemetry.NewLog(out, cfg.LogLevel, format)
 	t.Cleanup(log.Close)
 	ctx, stop := context.WithCancel(context.Background())
 	ended, listens := make(chan error, 1), make(chan struct{})
@@ -149,7 +150,7 @@ const nextSecret = "fedcba9876543210fedcba9876543210"
 // The file is followed without a signal. Origins, secrets, limits and the log level change; what
 // needs a restart is named; no line has a secret.
 func TestAChangedFileOfSettingsTakesEffect(t *testing.T) {
-	f := follow(t, "jwt_secret: "+benchSecret+"\nallowed_origins: ['https://a.example']\n")
+	f := follow(t, "text", "jwt_secret: "+benchSecret+"\nallowed_origins: ['https://a.example']\n")
 	require.True(t, f.allows(t, "https://a.example"))
 	require.False(t, f.allows(t, "https://b.example"))
 	require.Equal(t, 200, f.inbox(t, benchSecret))
@@ -181,7 +182,7 @@ func TestAChangedFileOfSettingsTakesEffect(t *testing.T) {
 // A file with a mistake changes nothing, however many of its settings are right, and the log has
 // every mistake with its line.
 func TestASettingsFileWithAMistakeChangesNothing(t *testing.T) {
-	f := follow(t, "jwt_secret: "+benchSecret+"\nallowed_origins: ['https://a.example']\n")
+	f := follow(t, "text", "jwt_secret: "+benchSecret+"\nallowed_origins: ['https://a.example']\n")
 	f.write(t, "jwt_secret: "+nextSecret+"\nallowed_origins: ['https://b.example', b.example]\nretention: soon\nlisten_to: all\nlog_level: debug\n")
 	line := f.log.await(t, "level=WARN", "the last good version stays in use")
 	for _, part := range []string{
@@ -203,4 +204,26 @@ func TestASettingsFileWithAMistakeChangesNothing(t *testing.T) {
 	f.hangups <- syscall.SIGHUP
 	f.log.await(t, "audit=true", "action=reload", "target="+f.file, "BELLHOP_ALLOWED_ORIGINS")
 	require.True(t, f.allows(t, "https://b.example"))
+}
+
+// The hash that an operator asks for is the one in the lines about the user, which have her
+// issuer and never her name.
+func TestLinesOfAUserAreFoundByHerHash(t *testing.T) {
+	f := follow(t, "json", "jwt_secret: "+benchSecret+"\nlog_level: debug\njwt_issuer: https://login.example.com\n")
+	token, err := auth.Sign([]byte(benchSecret), auth.Claims{User: "ada.lovelace", Issuer: "https://login.example.com", TTL: time.Hour})
+	require.NoError(t, err)
+	require.Equal(t, 200, f.get(t, "http://"+f.public+"/inbox", "Authorization", "Bearer "+token).StatusCode)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+f.admin+"/log-user?user=ada.lovelace", http.NoBody)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var found struct{ Hash string }
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&found))
+	require.Len(t, found.Hash, 16)
+	line := f.log.await(t, `"msg":"request"`, `"route":"/inbox"`, `"status":200`)
+	require.Contains(t, line, `"user":"`+found.Hash+`"`)
+	require.Contains(t, line, `"issuer":"https://login.example.com"`)
+	require.Contains(t, line, `"request_id":"`)
+	require.Empty(t, f.log.find("ada.lovelace"))
 }

@@ -123,6 +123,19 @@ func (l *Line) attrs(outcome string) []slog.Attr {
 	return attrs
 }
 
+// Caller returns the attributes with which lines other than those of this package name p: its
+// user, as a value that package telemetry writes as a hash, and its issuer.
+func Caller(p notify.Principal) []slog.Attr {
+	var attrs []slog.Attr
+	if p.User != "" {
+		attrs = append(attrs, slog.Any("user", p.User))
+	}
+	if issuer := issuerOf(&p); issuer != "" {
+		attrs = append(attrs, slog.String("issuer", cut(issuer, maxName)))
+	}
+	return attrs
+}
+
 func issuerOf(p *notify.Principal) string {
 	if p.Issuer == nil {
 		return ""

@@ -50,6 +50,7 @@ type commands struct {
 	Restore     restoreCommand     `cmd:"" help:"Restore a backup into an empty data directory."`
 	Cluster     clusterCommand     `cmd:"" help:"Operate a cluster."`
 	LogLevel    logLevelCommand    `cmd:"" help:"Show or change the level of the log of a running service."`
+	LogUser     logUserCommand     `cmd:"" help:"Print the hash that stands for a user in the log of a running service."`
 	Config      configCommand      `cmd:"" help:"Print the effective settings and where each came from, or check them."`
 	VersionCmd  versionCommand     `cmd:"" name:"version" help:"Print the version."`
 }

@@ -27,6 +27,19 @@ func TestLogLevelIsShownAndChanged(t *testing.T) {
 	require.Equal(t, "PUT /log-level?for=1h0m0s&level=debug", asked)
 }
 
+func TestLogUserPrintsTheHash(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.String() != "/log-user?user=acme%3Aada" {
+			t.Errorf("requested %s", r.URL)
+		}
+		_, _ = w.Write([]byte(`{"user":"acme:ada","hash":"6b1f0c52a9d3e874"}`))
+	}))
+	t.Cleanup(s.Close)
+	got := bellhop(t, nil, "log-user", "acme:ada", "--admin", s.URL)
+	got.want(t, 0)
+	require.Equal(t, "6b1f0c52a9d3e874\n", got.stdout)
+}
+
 // Without a terminal, serve logs in JSON; an explicit format is what it says.
 func TestTheFormatOfTheLogFitsItsReader(t *testing.T) {
 	environ := []string{

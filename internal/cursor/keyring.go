@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -54,6 +56,15 @@ func (k *Keyring) Add(gs ...notify.Generation) {
 		all = slices.Insert(all, i, generation{g, block})
 	}
 	k.generations.Store(&all)
+}
+
+// Derive returns a key for a purpose other than cursors. It is the same on all nodes and after
+// each restart, as long as the journal keeps its first generation. There must be one.
+func (k *Keyring) Derive(purpose string) []byte {
+	first := (*k.generations.Load())[0]
+	mac := hmac.New(sha256.New, first.Secret[:])
+	_, _ = mac.Write([]byte(purpose)) // a hash never fails
+	return mac.Sum(nil)
 }
 
 // containing returns the generation that contains seq, and for a sequence before

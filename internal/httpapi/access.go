@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -43,6 +44,7 @@ func (a *api) authenticated(h handler) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		a.noteCaller(c, by)
 		if err := a.Requests.Allow(by); err != nil {
 			limit.Delay(c.Request().Context())
 			return &refusal{err, by}
@@ -51,6 +53,14 @@ func (a *api) authenticated(h handler) echo.HandlerFunc {
 			return &refusal{err, by}
 		}
 		return nil
+	}
+}
+
+// noteCaller keeps the caller for the line about the request, if that is written.
+func (a *api) noteCaller(c echo.Context, by notify.Principal) {
+	r := c.Request()
+	if a.Logger.Enabled(r.Context(), slog.LevelDebug) {
+		c.SetRequest(r.WithContext(auth.WithPrincipal(r.Context(), by)))
 	}
 }
 

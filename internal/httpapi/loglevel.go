@@ -17,6 +17,7 @@ import (
 type LogControl interface {
 	LogLevel() LogLevel
 	SetLogLevel(level slog.Level, period time.Duration) LogLevel
+	UserHash(u notify.UserID) string
 }
 
 // LogLevel is the answer of /log-level on the admin listener.
@@ -82,6 +83,28 @@ func levelOf(query url.Values) (level slog.Level, period time.Duration, err erro
 		return 0, 0, notify.Errorf(notify.ErrMalformed, "for must be a duration from 1s to 24h, such as 10m")
 	}
 	return level, period, nil
+}
+
+// LogUser is the answer of /log-user on the admin listener.
+type LogUser struct {
+	User notify.UserID `json:"user"`
+	Hash string        `json:"hash"` // that stands for the user in log lines
+}
+
+// logUser serves GET /log-user?user=ada.
+func (o *AdminOptions) logUser(c echo.Context) error {
+	if o.Log == nil {
+		return notify.Errorf(notify.ErrNotFound, "this log does not hash users")
+	}
+	query, err := readQuery(c.Request().URL.RawQuery, "user")
+	if err != nil {
+		return err
+	}
+	user := notify.UserID(query.Get("user"))
+	if user == "" {
+		return notify.Errorf(notify.ErrMalformed, "the query parameter user is required")
+	}
+	return answerNow(c, LogUser{user, o.Log.UserHash(user)})
 }
 
 // answerNow answers with a state that no cache may keep.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
+	"github.com/bellhop/bellhop/internal/notify"
 )
 
 type fakeLog struct{ now httpapi.LogLevel }
@@ -20,6 +21,18 @@ func (f *fakeLog) LogLevel() httpapi.LogLevel { return f.now }
 func (f *fakeLog) SetLogLevel(level slog.Level, period time.Duration) httpapi.LogLevel {
 	f.now.Level, f.now.Until = level.String(), time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC).Add(period)
 	return f.now
+}
+
+func (f *fakeLog) UserHash(u notify.UserID) string { return "hash of " + string(u) }
+
+func TestTheHashOfAUserIsShown(t *testing.T) {
+	h := admin(httpapi.AdminOptions{Log: &fakeLog{}})
+	w := ask(h, "/log-user?user=acme%3Aada", own, own)
+	require.Equal(t, 200, w.Code)
+	require.JSONEq(t, `{"user":"acme:ada","hash":"hash of acme:ada"}`, w.Body.String())
+	require.Equal(t, 400, ask(h, "/log-user", own, own).Code)
+	require.Equal(t, 400, ask(h, "/log-user?name=ada", own, own).Code)
+	require.Equal(t, 404, ask(admin(httpapi.AdminOptions{}), "/log-user?user=ada", own, own).Code)
 }
 
 func TestLogLevelIsShownAndChanged(t *testing.T) {

@@ -137,6 +137,7 @@ func (a *api) publishSigned(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	a.noteCaller(c, by)
 	if err := a.publishAs(c, by, service.Call{Path: notifyPath, Key: id}, body); err != nil {
 		return &refusal{err, by}
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/bellhop/bellhop/internal/audit"
+	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/problem"
 )
 
@@ -67,6 +70,16 @@ func requestIDs(h http.Header, r *http.Request) []slog.Attr {
 		attrs = append(attrs, slog.String("trace", trace))
 	}
 	return attrs
+}
+
+// caller returns the attributes with which ordinary log lines name the caller of a request: the
+// user, whom the log has as a hash, and the issuer.
+func caller(ctx context.Context) []slog.Attr {
+	by, known := auth.PrincipalOf(ctx)
+	if !known {
+		return nil
+	}
+	return audit.Caller(by)
 }
 
 // maxAttrs is the number of attributes of a line about a request.

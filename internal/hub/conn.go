@@ -93,6 +93,15 @@ func (c *Conn) Audit() audit.Line {
 	return audit.Line{By: c.Principal(), IDs: ids}
 }
 
+// LogAttrs returns the attributes with which ordinary log lines name c and its user.
+func (c *Conn) LogAttrs() []any {
+	attrs := []any{slog.String("connection", c.id)}
+	for _, a := range audit.Caller(c.Principal()) {
+		attrs = append(attrs, a)
+	}
+	return attrs
+}
+
 // NoteActivity records that the peer has sent something.
 func (c *Conn) NoteActivity() { c.activity.Store(int64(c.shard.hub.since())) }
 

@@ -218,7 +218,7 @@ func (c *Conn) closeTransport(why notify.Close) {
 }
 
 func (c *Conn) endLost(err error) {
-	c.shard.hub.opts.Logger.Debug("connection lost", slog.String("connection", c.id), slog.Any("error", err))
+	c.shard.hub.opts.Logger.Debug("connection lost", append(c.LogAttrs(), slog.Any("error", err))...)
 	c.End(notify.CloseLost)
 }
 
@@ -278,8 +278,8 @@ func (c *Conn) Recover() {
 	if v == nil {
 		return
 	}
-	c.shard.hub.opts.Logger.Error("panic while serving a connection", slog.String("connection", c.id),
-		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+	c.shard.hub.opts.Logger.Error("panic while serving a connection", append(c.LogAttrs(),
+		slog.Any("panic", v), slog.String("stack", string(debug.Stack())))...)
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	c.shard.endLocked(c, notify.CloseInternal)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/cursor"
@@ -103,7 +104,7 @@ func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 		return false
 	}
 	if !errors.Is(err, hub.ErrEnded) && ctx.Err() == nil {
-		s.opts.Logger.Error("joining a connection failed", "connection", c.ID(), "error", err)
+		s.opts.Logger.Error("joining a connection failed", append(c.LogAttrs(), slog.Any("error", err))...)
 	}
 	c.End(notify.CloseInternal)
 	return false

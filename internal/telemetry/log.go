@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
 )
 
 // Log is the log of a service. Lines are queued, so that no caller waits for the reader of
@@ -14,6 +16,7 @@ type Log struct {
 	*slog.Logger
 
 	level  *slog.LevelVar
+	users  *users
 	out    *Output
 	counts *counts
 }
@@ -24,15 +27,16 @@ type Log struct {
 func NewLog(out *Output, level slog.Level, format string) *Log {
 	atLeast := new(slog.LevelVar)
 	atLeast.Set(level)
-	handler := newRepeats(newHandler(out, atLeast, format))
+	known := newUsers()
+	handler := newRepeats(newHandler(out, atLeast, format, known))
 	out.announce(func(lost uint64) []byte {
 		var line bytes.Buffer
 		record := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped", 0)
 		record.AddAttrs(slog.Uint64("lines", lost))
-		_ = newHandler(&line, slog.LevelWarn, format).Handle(context.Background(), record) // a buffer never fails
+		_ = newHandler(&line, slog.LevelWarn, format, known).Handle(context.Background(), record) // a buffer never fails
 		return line.Bytes()
 	})
-	return &Log{Logger: slog.New(handler), level: atLeast, out: out, counts: handler.counts}
+	return &Log{Logger: slog.New(handler), level: atLeast, users: known, out: out, counts: handler.counts}
 }
 
 // Level returns the minimum level of the lines that are written.
@@ -41,8 +45,13 @@ func (l *Log) Level() slog.Level { return l.level.Level() }
 // SetLevel replaces the minimum level, for all loggers that were made from this one.
 func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 
-func newHandler(w io.Writer, level slog.Leveler, format string) slog.Handler {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}
+func newHandler(w io.Writer, level slog.Leveler, format string, users *users) slog.Handler {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if user, is := a.Value.Any().(notify.UserID); is {
+			return slog.String(a.Key, users.hash(user))
+		}
+		return plainError(a)
+	}}
 	if format == "json" {
 		return slog.NewJSONHandler(w, options)
 	}
@@ -51,7 +60,7 @@ func newHandler(w io.Writer, level slog.Leveler, format string) slog.Handler {
 
 // plainError replaces an error by the text of its Error method. A text handler alone formats
 // it with %+v, which is a stack trace of many lines for the errors of some libraries.
-func plainError(_ []string, a slog.Attr) slog.Attr {
+func plainError(a slog.Attr) slog.Attr {
 	if err, is := a.Value.Any().(error); is && err != nil {
 		return slog.String(a.Key, err.Error())
 	}

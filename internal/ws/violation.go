@@ -27,21 +27,19 @@ func (p *preview) set(b []byte) {
 // connection must end. A connection is logged once: after the first violation it has
 // ended.
 func (s *socket) violation(why notify.Close, sent []byte, err error) *notify.Close {
-	id := ""
+	attrs := []any{slog.String("connection", "")}
 	if s.net.conn != nil {
 		if s.net.conn.Ended() {
 			return &why
 		}
-		id = s.net.conn.ID()
+		attrs = s.net.conn.LogAttrs()
 	}
 	if sent == nil && s.net.in != nil {
 		last := &s.net.in.last
 		sent = last.bytes[:last.n]
 	}
-	attrs := []any{
-		slog.String("connection", id), slog.Int("code", why.Code), slog.String("reason", why.Reason),
-		slog.String("sent", strconv.QuoteToASCII(masked(sent[:min(len(sent), previewSize)]))),
-	}
+	attrs = append(attrs, slog.Int("code", why.Code), slog.String("reason", why.Reason),
+		slog.String("sent", strconv.QuoteToASCII(masked(sent[:min(len(sent), previewSize)]))))
 	if err != nil { // from this package or gorilla, neither of which quotes the peer
 		attrs = append(attrs, slog.Any("error", err))
 	}
