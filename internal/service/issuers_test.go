@@ -148,6 +148,27 @@ func TestMembersWithinABound(t *testing.T) {
 	require.ErrorIs(t, err, notify.ErrScope)
 }
 
+// An operator of an issuer reads and changes the preferences of its own users only, and a user without
+// a scope only its own.
+func TestPreferencesWithinABound(t *testing.T) {
+	r := newRig(t)
+	by, operator := tenants().userOf("acme", "acme:root"), backend()
+	by.Scopes, operator.Scopes = everything, everything
+	set := func(by notify.Principal, u notify.UserID) error {
+		_, err := r.service.Preferences(t.Context(), by, u)
+		failed := r.service.SetPreferences(t.Context(), by, notify.UserPreferences{User: u})
+		require.Equal(t, err, failed)
+		return failed
+	}
+	require.NoError(t, set(by, "acme:ada"))
+	require.ErrorIs(t, set(by, "bank:ada"), notify.ErrScope)
+	require.NoError(t, set(operator, "bank:ada"))
+	require.ErrorIs(t, set(operator, ""), notify.ErrScope, "an API key has none")
+	grace := notify.Principal{User: "grace", Name: "user:grace"}
+	require.NoError(t, set(grace, "grace"))
+	require.ErrorIs(t, set(grace, "ada"), notify.ErrScope)
+}
+
 func TestRecallWithinABound(t *testing.T) {
 	r := newRig(t)
 	by := tenants().userOf("acme", "acme:ada")
