@@ -57,6 +57,21 @@ describe("recipes for pages", { timeout: 300_000 }, () => {
     await eventually(() => titles(page), ["three"]);
   });
 
+  it("a page with settings", async (t) => {
+    const page = await open(t, "/settings", recipe("html settings.html", service));
+    const comments = page.getByRole("group", { name: "Kommentare" });
+    await comments.getByText("Aus").click();
+    await page.getByRole("switch", { name: "Ruhezeit" }).click();
+    const stored = async () => {
+      const { rules, quiet } = await service.ask("GET", "/preferences");
+      return [rules, quiet?.from];
+    };
+    await eventually(stored, [[{ type: "comment.*", level: "off" }], "22:00"]);
+    await comments.getByText("An").click();
+    await eventually(stored, [[], "22:00"]);
+    await service.ask("PUT", "/preferences", { rules: [] });
+  });
+
   it("a badge and filters", async (t) => {
     await service.ask("POST", "/inbox/seen", { all: true });
     const page = await open(t, "/badge", recipe("html badge.html", service));
