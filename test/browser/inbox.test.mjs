@@ -102,11 +102,9 @@ describe("<bellhop-inbox>", { timeout: 300_000 }, () => {
     for (const { badge } of [phone, desktop]) await eventually(badge, "22");
     await desktop.open();
     for (const { badge, unread } of [phone, desktop]) {
-      await eventually(badge, "2"); // two are on the next page
+      await eventually(badge, ""); // two of them are on the next page
       await eventually(unread, 22);
     }
-    await desktop.panel.getByRole("button", { name: "Show older" }).click();
-    for (const { badge } of [phone, desktop]) await eventually(badge, "");
     await service.publish("while open");
     await eventually(async () => (await service.ask("GET", "/inbox?limit=1")).items.map(({ title, seen_at }) => [title, !!seen_at]), [["while open", true]]);
     for (const { badge, unread } of [phone, desktop]) {

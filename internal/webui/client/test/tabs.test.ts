@@ -243,23 +243,31 @@ describe("a filter", () => {
 describe("seen", () => {
   const counts = (unread_count: number, unseen_count: number) => inboxEvent({ unread_count, unseen_count });
 
-  it("is what was on the screen, in batches, also of later notifications", async () => {
+  it("is everything that has arrived, in batches, also of later notifications", async () => {
     const { part } = await show([]);
     expect(posted).toEqual([]);
     await onScreen(true);
-    expect(posted).toEqual([["/inbox/seen", { ids: ["m2", "c1", "m1", "p1"] }]]);
+    expect(posted).toEqual([["/inbox/seen", { through: "c1" }]]);
     expect(part("unread").length).toBe(4);
     const arrives = (id: string) => socket().receives(notification(id, "c2", { type: "x", time: "2026-12-01T09:00:00.000Z" }));
     await arrives("n1");
     await arrives("n2");
     expect(posted.length).toBe(1);
     await advance(1_000);
-    expect(posted.slice(1)).toEqual([["/inbox/seen", { ids: ["n2", "n1"] }]]);
+    expect(posted.slice(1)).toEqual([["/inbox/seen", { through: "c2" }]]);
     await advance(1_000);
     await onScreen(false);
     await arrives("n3");
     await advance(5_000);
     expect(posted.length).toBe(2);
+  });
+
+  it("in a tab is what the tab lists", async () => {
+    const { part } = await show();
+    part("tab")[1]!.click();
+    await settle();
+    await onScreen(true);
+    expect(posted).toEqual([["/inbox/seen", { ids: ["m2", "m1"] }]]);
   });
 
   it("is not repeated if the service refuses it", async () => {

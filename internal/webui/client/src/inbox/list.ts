@@ -199,7 +199,7 @@ export const retryDelay = (failures: number): number => Math.random() * Math.min
 
 /** Sends a mark to the service. Without ids it applies to all that have arrived. */
 export function send(bell: Bell, verb: Verb, ids: string[] | undefined): Promise<void> {
-  return ids ? bell[verb](ids) : verb === "archive" ? bell.archiveAll() : bell.readAll();
+  return ids ? bell[verb](ids) : bell[`${verb as Exclude<Verb, "unread">}All`]();
 }
 
 /** The effect of each mark on the list. */

@@ -80,7 +80,10 @@ export class Lists {
     await Promise.all(this.#lists.map((list) => list.mark(verb, ids, stored)));
   }
 
-  /** Marks what the selected list shows as seen, at most once per second. Must be called while it is on the screen. */
+  /**
+   * Marks as seen what the selected tab shows, or everything if that is the whole inbox, at
+   * most once per second. Must be called while it is on the screen.
+   */
   markSeen(): void {
     if (this.#seenTimer) return;
     const ids = this.list.items.flatMap(({ id, seen_at, read_at }) => (seen_at || read_at || this.#marked.has(id) ? [] : [id]));
@@ -90,7 +93,7 @@ export class Lists {
       this.#seenTimer = undefined;
       this.#onChange();
     }, INTERVAL);
-    void this.mark("seen", ids);
+    void this.mark("seen", this.#selected ? ids : undefined);
   }
 
   close(): void {
