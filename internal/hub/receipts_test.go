@@ -42,3 +42,22 @@ func TestWrittenIsCalledWhenAllIsWritten(t *testing.T) {
 		h.Drain(t.Context(), 0)
 	})
 }
+
+// A receipt is not noted after the user was disconnected, since that may be because of an erasure, after
+// which nothing may be kept of the user.
+func TestWrittenIsNotCalledAfterDisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var written []notify.Sequence
+		h := hub.New(hub.Options{Written: func(_ notify.UserID, n *notify.Notification) { written = append(written, n.Sequence) }})
+		_, ada := connect(t, h, user("ada"))
+		resume := ada.stall()
+		n := &notify.Notification{Sequence: 3, Receipt: true}
+		h.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, n.Time, &hub.Event{Sequence: 3, Content: hub.Notification{Notification: n}})
+		synctest.Wait()
+		h.Disconnect("ada", "", notify.CloseDisconnected)
+		resume()
+		synctest.Wait()
+		require.Empty(t, written)
+		h.Drain(t.Context(), 0)
+	})
+}

@@ -25,15 +25,25 @@ func (c *Conn) wantingReceipts(events []*Event) (all []*notify.Notification) {
 	return all
 }
 
-// noteWritten notes what was written.
+// noteWritten notes what was written. A receipt is not noted after Disconnect: the user may have
+// been erased.
 func (c *Conn) noteWritten(w written) {
 	opts := &c.shard.hub.opts
+	if len(w.receipts) > 0 && c.isDisconnected() {
+		w.receipts = nil
+	}
 	for _, n := range w.receipts {
 		opts.Written(c.Principal().User, n)
 	}
 	if !w.since.IsZero() {
 		opts.Metrics.Delayed(opts.WallClock().Sub(w.since))
 	}
+}
+
+func (c *Conn) isDisconnected() bool {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.why != nil && *c.why == notify.CloseDisconnected
 }
 
 // sampleLocked returns the time of the first notification in a batch that was just taken, if

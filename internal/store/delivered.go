@@ -23,7 +23,7 @@ func deliveryKey(seq notify.Sequence, u notify.UserID) []byte {
 func deliveriesKey(seq notify.Sequence) []byte { return sequenceKey(kindDelivery, seq) }
 
 // deliver records the first deliveries of notifications that exist and want receipts, to users who
-// have them.
+// have them and were not erased meanwhile.
 func (tx *txn) deliver(e notify.Delivered) error {
 	if sizeLimitOf(e.MaxBytes).refuses(&tx.state) {
 		return nil // reading a notification still shows that it was delivered
@@ -49,7 +49,10 @@ func (tx *txn) deliverOne(d notify.Delivery) error {
 	if err != nil || !n.Receipt {
 		return err
 	}
-	if n.Audience == notify.AudienceUser { // the user may have been erased meanwhile
+	if erased, err := tx.erasedAfter(d.Sequence, d.User); erased || err != nil {
+		return err
+	}
+	if n.Audience == notify.AudienceUser { // it may have been removed from the history of the user
 		if has, err := tx.has(ofUser(d.User).itemKey(d.Sequence)); err != nil || !has {
 			return err
 		}

@@ -74,8 +74,10 @@
 //	q j hash         revocation of a token, by the SHA-256 of  the same
 //	                 its ID
 //	q i hash         the same of one issuer's token            the same
+//	G hash           sequence of the last erasure of a user,   Erase; Cleanup after an hour
+//	                 by the SHA-256 of the name
 //	x ms kind ref    expiry of the key "kind ref" of n, i, k,  with that key; Cleanup
-//	                 t or q; no value
+//	                 t, q or G; no value
 //	g seq            generation                                Generation; when a loss is found
 //	s                state of the store as a whole             every transaction
 //	y                spans of applied sequences                every transaction (merged)

@@ -12,13 +12,16 @@ import (
 // entry continues; empty: it is complete. The user's connections learn which notifications
 // disappear. Purge removes what is erased from the files.
 func (tx *txn) erase(seq notify.Sequence, e notify.Erase) (rest string, err error) {
-	tx.removing = cause{} // nothing is remembered of what is removed
+	tx.removing = cause{} // no removals are recorded
 	x := &eraser{
 		txn: tx, user: e.User, left: tx.walkBudget,
 		recalled: notify.InboxChange{Sequence: seq, To: ofUser(e.User).readers()}, topics: notify.MemberChange{Sequence: seq},
 	}
 	if e.From != "" && int(e.From[0]) >= len(partsOf(e.User)) {
 		return "", nil
+	}
+	if err := tx.rememberErasure(seq, e.User); err != nil {
+		return "", err
 	}
 	rest, err = walk(tx.batch, e.User, e.From, &x.left, func(p *part, k, v []byte) error {
 		if p.erase == nil {

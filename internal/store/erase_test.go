@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	iofs "io/fs"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,20 +249,62 @@ func TestAPurgeIsRememberedOverRestarts(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// A receipt of a device that comes after an erasure does not bring the user back.
+// A receipt of a device that comes after an erasure does not bring the user back, whoever the
+// notification is for. Those of other users, and of later notifications, count.
 func TestADeliveryAfterAnErasureIsNotRecorded(t *testing.T) {
-	s := openIn(t, vfs.NewMem())
-	defer s.Close()
-	e := toUsers(1, "", "ada", "grace")
-	e.Receipt = true
-	apply(t, s, noon(), e)
-	published := s.Last()
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	defer func() { require.NoError(t, s.Close()) }()
+	delivered := func(u notify.UserID) (n int) {
+		page, err := s.Export(u, "")
+		require.NoError(t, err)
+		for _, k := range page.Kept {
+			if k.Kind == store.KeptDelivery {
+				n++
+			}
+		}
+		return n
+	}
+	deliveries := func(u notify.UserID, seqs ...notify.Sequence) (e notify.Delivered) {
+		for _, seq := range seqs {
+			e.Deliveries = append(e.Deliveries, notify.Delivery{User: u, Sequence: seq})
+		}
+		return e
+	}
+	publish := func(from int) (seqs []notify.Sequence) {
+		everyone := toUsers(from+2, "")
+		everyone.Audience = notify.AudienceAll
+		for _, e := range []notify.Publish{toUsers(from, "", "ada", "grace"), toTopics(from+1, "team"), everyone} {
+			e.Receipt = true
+			apply(t, s, noon(), e)
+			seqs = append(seqs, s.Last())
+		}
+		return seqs
+	}
+	apply(t, s, noon(), notify.Members{Topic: "team", Add: []notify.UserID{"ada"}})
+	seqs := publish(1)
 	eraseAll(t, s, noon(), "ada")
-	apply(t, s, noon(), notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: published}, {User: "grace", Sequence: published}}})
-	page, err := s.Export("ada", "")
+	require.NoError(t, s.Close())
+	s = openIn(t, fs)
+	apply(t, s, noon().Add(time.Minute), deliveries("ada", seqs...), deliveries("grace", seqs...))
+	assert.Zero(t, delivered("ada"))
+	assert.Equal(t, 3, delivered("grace"))
+	later := publish(4)
+	apply(t, s, noon(), deliveries("ada", later...))
+	assert.Equal(t, 3, delivered("ada"))
+	eraseAll(t, s, noon().Add(30*time.Minute), "ada")
+	cleanUpAll(t, s, noon().Add(70*time.Minute), notify.Cleanup{Retention: time.Hour * 24})
+	apply(t, s, noon().Add(75*time.Minute), deliveries("ada", later...))
+	assert.Zero(t, delivered("ada"), "a second erasure is remembered from its own time on")
+	checkUsageOf(t, s)
+
+	cleanUpAll(t, s, noon().Add(100*time.Minute), notify.Cleanup{Retention: time.Hour * 24})
+	left, err := s.Dump()
 	require.NoError(t, err)
-	require.Empty(t, page.Kept)
-	page, err = s.Export("grace", "")
+	for k := range left {
+		assert.NotEqual(t, byte('G'), k[0], "erasures are forgotten")
+	}
+	other, err := s.CountOther()
 	require.NoError(t, err)
-	require.True(t, slices.ContainsFunc(page.Kept, func(k store.Kept) bool { return k.Kind == store.KeptDelivery }))
+	assert.Equal(t, other, s.Usage().Other)
 }

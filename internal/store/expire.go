@@ -134,6 +134,8 @@ func (tx *txn) expire(key []byte) (owners int, err error) {
 		return 0, tx.expireChange(ref)
 	case kindTicket:
 		return 0, tx.expireTicket(t, ref)
+	case kindErased:
+		return 0, tx.expireErasure(ref)
 	case kindRevocation:
 		return 0, tx.expireRevocation(t, ref)
 	}

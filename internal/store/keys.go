@@ -48,6 +48,7 @@ const (
 	kindMembership   = 'T'
 	kindMember       = 'B'
 	kindPreferences  = 'F'
+	kindErased       = 'G'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

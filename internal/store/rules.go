@@ -49,6 +49,10 @@ const (
 	removalLifetime = 31 * 24 * time.Hour
 	minRemovalBytes = 16 << 20
 
+	// erasedLifetime is the time for which an erasure is remembered. A device reports a delivery
+	// within it.
+	erasedLifetime = time.Hour
+
 	// maxEvictions is the maximum of notifications that one publish evicts from a history.
 	// Usually it evicts one, and more after the limit of the history was lowered.
 	maxEvictions = 100

@@ -21,6 +21,7 @@ func TestRulesOfAVersionDoNotChange(t *testing.T) {
 	assert.Equal(t, map[string]any{
 		"version":       1,
 		"change":        31 * 24 * hour,
+		"erased":        hour,
 		"key":           24 * hour,
 		"ticket":        30 * time.Second,
 		"token":         31*24*hour + time.Minute,
@@ -43,6 +44,7 @@ func TestRulesOfAVersionDoNotChange(t *testing.T) {
 	}, map[string]any{
 		"version":       notify.RulesVersion,
 		"change":        changeLifetime,
+		"erased":        erasedLifetime,
 		"key":           notify.KeyLifetime,
 		"ticket":        notify.TicketLifetime,
 		"token":         notify.MaxTokenLifetime,
