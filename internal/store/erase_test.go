@@ -249,8 +249,8 @@ func TestAPurgeIsRememberedOverRestarts(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// A receipt of a device that comes after an erasure does not bring the user back, whoever the
-// notification is for. Those of other users, and of later notifications, count.
+// A receipt of a device that comes after an erasure does not bring the user back, whatever the
+// audience of the notification. Those of other users, and of later notifications, count.
 func TestADeliveryAfterAnErasureIsNotRecorded(t *testing.T) {
 	fs := vfs.NewMem()
 	s := openIn(t, fs)

@@ -65,6 +65,7 @@ func TestPreferencesAreReplacedExportedAndErased(t *testing.T) {
 	none, err = s.Preferences("ada")
 	require.NoError(t, err)
 	require.True(t, none.IsZero())
+	cleanUpAll(t, s, now.Add(time.Hour), notify.Cleanup{Retention: 24 * time.Hour}) // the erasure is forgotten
 	require.Equal(t, empty, s.Usage().Other)
 }
 
