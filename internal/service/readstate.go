@@ -93,10 +93,13 @@ func (s *Service) appendMark(first, ctx context.Context, e notify.Mark) (notify.
 	if e.IDs != nil && len(e.IDs) == 0 {
 		return s.opts.Journal.Durable(), nil
 	}
+	begin := e.From
 	for within := first; ; within = ctx {
 		v := s.opts.Journal.Append(within, e)[0]
 		s.opts.Marks.Charge(string(e.Reader.User), max(1, v.Changed, len(e.IDs)/lookupsPerMark))
 		switch {
+		case errors.Is(v.Err, notify.ErrUnavailable) && e.From != begin:
+			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "a part of the change is stored, and the rest is not; a retry continues it")
 		case errors.Is(v.Err, notify.ErrOutcomeUnknown):
 			return 0, notify.Errorf(notify.ErrOutcomeUnknown, "the change did not become durable in time; a retry does no harm")
 		case v.Err != nil:

@@ -317,6 +317,42 @@ func (q *quorum) Append(ctx context.Context, entries ...notify.Entry) []notify.V
 	return slices.Repeat([]notify.Verdict{{Err: notify.Errorf(notify.ErrUnavailable, "no quorum")}}, len(entries))
 }
 
+// losing is a journal that stores nothing after some marks.
+type losing struct {
+	notify.Journal
+	marks int
+}
+
+func (l *losing) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
+	if _, ok := entries[0].(notify.Mark); ok {
+		if l.marks == 0 {
+			return []notify.Verdict{{Err: notify.Errorf(notify.ErrUnavailable, "no quorum")}}
+		}
+		l.marks--
+	}
+	return l.Journal.Append(ctx, entries...)
+}
+
+// A mark whose first step is stored has begun, so a refusal of a further one is not the answer: that
+// would mean that nothing has changed.
+func TestAMarkThatIsStoredInPartIsNotUnavailable(t *testing.T) {
+	l := &losing{}
+	r := newRig(t, func(r *rig) {
+		r.wrapJournal = func(j notify.Journal) notify.Journal { l.Journal = j; return l }
+	})
+	for range 300 {
+		r.publish("kept", "ada")
+	}
+	_, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+	require.ErrorIs(t, err, notify.ErrUnavailable)
+	require.Len(t, r.titles(ada(), notify.StateUnread), 100, "as many as a page has")
+
+	l.marks = 1
+	_, err = r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+	require.ErrorIs(t, err, notify.ErrOutcomeUnknown)
+	require.Len(t, r.titles(ada(), notify.StateUnread), 50)
+}
+
 // Marks of one user that wait for each other do not add up their waits for a journal that cannot
 // store anything. Time passes only when all are waiting.
 func TestMarksAreAnsweredWithinFiveSecondsWithoutAQuorum(t *testing.T) {
