@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -42,8 +43,11 @@ func (tx *txn) deliverOne(d notify.Delivery) error {
 		return err
 	}
 	record, err := readRecordOf(tx.batch, d.Sequence)
-	if err != nil || record == nil {
+	if err != nil {
 		return err
+	}
+	if record == nil {
+		return tx.deliverRemoved(d)
 	}
 	n, err := readForReader(d.Sequence, record)
 	if err != nil || !n.Receipt {
@@ -53,14 +57,44 @@ func (tx *txn) deliverOne(d notify.Delivery) error {
 		return err
 	}
 	if n.Audience == notify.AudienceUser { // it may have been removed from the history of the user
-		if has, err := tx.has(ofUser(d.User).itemKey(d.Sequence)); err != nil || !has {
+		if has, err := tx.has(ofUser(d.User).itemKey(d.Sequence)); err != nil {
 			return err
+		} else if !has {
+			return tx.deliverRemoved(d)
 		}
 	}
 	tx.buffer = pack.AppendMillis(tx.buffer[:0], tx.at)
 	size := int64(recordBytes(key, len(tx.buffer))) //nolint:gosec // lengths
 	tx.set(key, tx.buffer)
 	return tx.resizeDeliveries(d.Sequence, size)
+}
+
+// deliverRemoved records a delivery that became known after its notification was removed, in the
+// removal. An erasure leaves no user in it.
+func (tx *txn) deliverRemoved(d notify.Delivery) error {
+	for _, key := range [][]byte{userRemovalKey(d.Sequence, d.User), removalKey(d.Sequence)} {
+		b, err := get(tx.batch, key)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			continue
+		}
+		r, err := readRemoval(b)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(r.users, func(u removedUser) bool { return u.user == d.User && !u.hidden })
+		if i >= 0 && r.users[i].delivered == 0 {
+			r.users[i].delivered = toMillis(tx.at)
+			tx.state.removals -= min(tx.state.removals, recordBytes(key, len(b)))
+			tx.setRemoval(key, &r, 0)
+		}
+		if i >= 0 {
+			return nil
+		}
+	}
+	return nil
 }
 
 // resizeDeliveries adds to the size of the deliveries of a notification, and counts it.

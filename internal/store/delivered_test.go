@@ -66,3 +66,24 @@ func TestADeliveryIsRememberedAfterAnEviction(t *testing.T) {
 	assert.Equal(t, notify.StatusEvicted, evicted.Status)
 	assert.Equal(t, noon(), evicted.Delivered)
 }
+
+// A delivery that becomes known after the notification was removed, as happens within the interval of
+// the receipts, is recorded with the removal, unless that has one.
+func TestADeliveryIsRecordedAfterTheRemoval(t *testing.T) {
+	for _, users := range [][]notify.UserID{{"ada"}, {"ada", "grace"}} {
+		s := openIn(t, vfs.NewMem())
+		one := toUsers(1, "k", users...)
+		one.Receipt = true
+		apply(t, s, noon(), one, toUsers(2, "k", "ada"))
+		delivered := notify.Delivered{Deliveries: []notify.Delivery{{User: "ada", Sequence: 1}, {User: "eve", Sequence: 1}}}
+		apply(t, s, noon().Add(time.Second), delivered)
+		apply(t, s, noon().Add(time.Minute), delivered)
+		found := trace(t, s, 1, "ada", noon())
+		assert.Equal(t, notify.StatusReplaced, found.Users[0].Status)
+		assert.Equal(t, noon().Add(time.Second), found.Users[0].Delivered)
+		removals, err := s.CountRemovals()
+		require.NoError(t, err)
+		assert.Equal(t, removals, s.Usage().Removals)
+		require.NoError(t, s.Close())
+	}
+}

@@ -158,8 +158,10 @@ func (f *tracer) at(seq notify.Sequence) (t Trace, ok bool, err error) {
 		if err != nil {
 			return t, false, err
 		}
-		if traced.Delivered, err = deliveredAt(f.from, &t.Notification, u, &traced.View); err != nil {
-			return t, false, err
+		if traced.Delivered.IsZero() { // the removal from the history of the user may know it
+			if traced.Delivered, err = deliveredAt(f.from, &t.Notification, u, &traced.View); err != nil {
+				return t, false, err
+			}
 		}
 		t.Users = append(t.Users, traced)
 	}
