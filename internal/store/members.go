@@ -245,6 +245,7 @@ func (tx *txn) pruneMemberships(h *cachedHistory) error {
 		return err
 	}
 	slices.SortStableFunc(all, func(a, b former) int { return cmp.Compare(a.end(), b.end()) })
+	dropped := false // notifications that may be unread
 	for _, f := range all[:min(len(all), formerDropped)] {
 		kept, err := tx.settled(h, f.topic, f.m)
 		if err != nil {
@@ -252,9 +253,13 @@ func (tx *txn) pruneMemberships(h *cachedHistory) error {
 		}
 		if len(kept) > 0 { // readers with an earlier cursor have a gap
 			h.left = max(h.left, f.end())
+			dropped = true
 		}
 		tx.setIntervals(membershipKey(u, f.topic), f.m, nil)
 		h.topics--
+	}
+	if dropped {
+		tx.recounts = append(tx.recounts, h.owner)
 	}
 	return nil
 }

@@ -202,3 +202,65 @@ func TestALeftTopicDoesNotHideOlderNotifications(t *testing.T) {
 	require.Equal(t, idOf(103), list.Notifications[0].ID())
 	require.Equal(t, idOf(102), list.Notifications[1].ID())
 }
+
+// Leaving a topic may drop former memberships with unread notifications. The connections of the user then
+// learn the new counts.
+func TestDroppedMembershipsAreCountedAgain(t *testing.T) {
+	m := newMembers(t)
+	for i := range notify.MaxMemberTopics {
+		topic := notify.Topic(fmt.Sprint("topic-", i))
+		m.apply(notify.Members{Topic: topic, Add: []notify.UserID{"ada"}})
+		m.publish("n", 10, topic)
+		m.apply(notify.Members{Topic: topic, Remove: []notify.UserID{"ada"}})
+	}
+	m.apply(notify.Members{Topic: "last", Add: []notify.UserID{"ada"}})
+	m.publish("n", 10, "last")
+	before, err := m.Unread(notify.Reader{User: "ada"}, m.last)
+	require.NoError(t, err)
+	m.last++
+	leave := notify.Members{Topic: "last", Remove: []notify.UserID{"ada"}}
+	_, changes, err := m.Apply(m.last, notify.Stamp(time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC), leave))
+	require.NoError(t, err)
+	after, err := m.Unread(notify.Reader{User: "ada"}, m.last)
+	require.NoError(t, err)
+	require.Less(t, after, before)
+	require.Contains(t, changes, notify.Change(notify.Recount{To: notify.Readers{Users: []notify.UserID{"ada"}}}))
+}
+
+// One entry drops former memberships of ten users at most, however many leave.
+func TestAnEntryDropsTheMembershipsOfFewUsers(t *testing.T) {
+	m := newMembers(t)
+	var team []notify.UserID
+	for i := range 12 {
+		team = append(team, notify.UserID(fmt.Sprint("user-", i)))
+	}
+	for i := range notify.MaxMemberTopics + 1 {
+		topic := notify.Topic(fmt.Sprint("topic-", i))
+		m.apply(notify.Members{Topic: topic, Add: team})
+		m.publish("n", 10, topic)
+		m.apply(notify.Members{Topic: topic, Remove: team})
+	}
+	full := 0
+	for _, u := range team {
+		topics, err := m.MemberTopics(u)
+		require.NoError(t, err)
+		if len(topics) > notify.MaxMemberTopics {
+			full++
+		}
+	}
+	require.Equal(t, 2, full)
+}
+
+// A caller within a bound makes a user a member of topics, and the topics beyond the bound count for the
+// limit.
+func TestTopicsBeyondTheBoundOfACallerCountForTheLimit(t *testing.T) {
+	m := newMembers(t)
+	m.apply(notify.Members{Topic: "other", Add: []notify.UserID{"ada"}})
+	set := notify.UserTopics{User: "ada", Within: &notify.Bound{Topics: []notify.TopicPattern{"mine.*"}}}
+	for i := range notify.MaxMemberTopics {
+		set.Topics = append(set.Topics, notify.Topic(fmt.Sprint("mine.", i)))
+	}
+	require.ErrorIs(t, m.apply(set).Err, notify.ErrInvalid)
+	set.Topics = set.Topics[1:]
+	require.NoError(t, m.apply(set).Err)
+}
