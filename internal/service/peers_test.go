@@ -3,8 +3,14 @@ package service_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -113,4 +119,40 @@ func TestAnUnreachablePeer(t *testing.T) {
 	require.True(t, d.conn.Ended())
 	r.publish("stored", "ada")
 	require.Equal(t, []string{"welcome", "stored", "live"}, r.connect("ada", service.Earliest).received(3), "the journal does not need peers")
+}
+
+// awayPeers has a node that does not answer.
+type awayPeers struct{ notify.Peers }
+
+func (p awayPeers) CountConnections(ctx context.Context, users []notify.UserID) (notify.ConnectionCounts, error) {
+	time.Sleep(2 * time.Second) // of the bubble's clock
+	return p.Peers.CountConnections(ctx, users)
+}
+
+// Traces that wait for a node that does not answer leave the places of those who read inboxes free.
+func TestTracesThatWaitDoNotHoldUpInboxes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, fs: vfs.NewCrashableMem(), keep: 10}
+		r.wrapPeers = func(p notify.Peers) notify.Peers { return awayPeers{p} }
+		r.start()
+		defer r.stop()
+		n, err := r.service.Publish(t.Context(), backend(), service.Call{}, draft("a", "ada"))
+		require.NoError(t, err)
+		var tracing sync.WaitGroup
+		for i := range 4 {
+			for range 8 {
+				tracing.Go(func() {
+					by := notify.Principal{Name: fmt.Sprint("key:ops", i), Scopes: []notify.Scope{notify.ScopeAdmin}}
+					_, err := r.service.Trace(t.Context(), by, n.ID, "")
+					assert.NoError(t, err)
+				})
+			}
+		}
+		synctest.Wait()
+		from := time.Now()
+		_, err = r.service.List(t.Context(), ada(), service.Query{Limit: 10, Filter: notify.Filter{State: notify.StateAll}})
+		require.NoError(t, err)
+		assert.Zero(t, time.Since(from))
+		tracing.Wait()
+	})
 }

@@ -125,6 +125,10 @@ type Service struct {
 	// waits for a client while it holds a slot.
 	joins, lists *limit.Slots
 
+	// traces limits how many notifications are traced at a time, by principal. A caller holds its slot
+	// while other nodes are asked.
+	traces *limit.Slots
+
 	// pagesOf, by principal, and pages, by address and in total, limit the connections
 	// that hold a page of history in memory until their client has taken it: ten
 	// thousand connections may resume at the same time. pagesOf is acquired before pages.
@@ -160,6 +164,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 		cursors:        o.Cursors,
 		joins:          limit.NewSlots(maxReaders, maxReadersEach),
 		lists:          limit.NewSlots(maxReaders, maxReadersEach),
+		traces:         limit.NewSlots(maxReaders, maxReadersEach),
 		pagesOf:        limit.NewSlots(0, maxPagesEach),
 		pages:          limit.NewSlots(maxPages, maxPages/2),
 		unknownTickets: limit.New(notify.Rate{Name: "unknown tickets", Quota: maxUnknownTickets, Window: time.Second}, 0),

@@ -29,7 +29,7 @@ type Connected struct {
 // user if user is not empty. Its errors are of the kinds ErrNotFound, if nothing is known of the
 // notification, or by is neither its publisher nor an operator, or its recipients are beyond
 // the issuer of by; ErrScope, if by is an operator who may not administer user; and
-// ErrUnavailable, if too many inboxes are being read.
+// ErrUnavailable, if too many inboxes are being read or notifications traced.
 func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, user notify.UserID) (Trace, error) {
 	unknown := notify.Errorf(notify.ErrNotFound, "no notification with this id is known to you")
 	if !wire.IsID(id) {
@@ -40,14 +40,14 @@ func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, use
 			return Trace{}, err
 		}
 	}
-	if s.lists.Acquire(ctx, by.Name) != nil { // it may ask all nodes about a thousand users
-		return Trace{}, errTooManyLists()
+	if s.traces.Acquire(ctx, by.Name) != nil { // it may ask all nodes about a thousand users
+		return Trace{}, notify.Errorf(notify.ErrUnavailable, "too many notifications are being traced; retry later")
 	}
-	defer s.lists.Release(by.Name)
-	found, ok, err := s.opts.Store.Trace(id, user, s.opts.Journal.Durable(), time.Now())
+	defer s.traces.Release(by.Name)
+	found, ok, err := s.readTrace(ctx, by, id, user)
 	switch {
 	case err != nil:
-		return Trace{}, fmt.Errorf("trace a notification: %w", err)
+		return Trace{}, err
 	case !ok, found.By != by.Name && by.May(notify.ScopeAdmin) != nil, !by.Bound().Reaches(&found.Notification):
 		return Trace{}, unknown
 	}
@@ -56,6 +56,20 @@ func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, use
 		return Trace{}, fmt.Errorf("count connections: %w", err)
 	}
 	return t, nil
+}
+
+// readTrace reads what the store knows, in one of the places of those who read inboxes. That is free
+// again before other nodes are asked, which may take long.
+func (s *Service) readTrace(ctx context.Context, by notify.Principal, id string, user notify.UserID) (store.Trace, bool, error) {
+	if s.lists.Acquire(ctx, by.Name) != nil {
+		return store.Trace{}, false, errTooManyLists()
+	}
+	defer s.lists.Release(by.Name)
+	found, ok, err := s.opts.Store.Trace(id, user, s.opts.Journal.Durable(), time.Now())
+	if err != nil {
+		return store.Trace{}, false, fmt.Errorf("trace a notification: %w", err)
+	}
+	return found, ok, nil
 }
 
 // countOpen counts the open connections of the users of a trace.
