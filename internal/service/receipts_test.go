@@ -67,3 +67,26 @@ func TestDeliveriesAreRecordedTogether(t *testing.T) {
 		assert.Equal(t, notify.Delivery{User: "user0", Sequence: 7}, d.entries[0][0])
 	})
 }
+
+// Deliveries to a user that wait when the user is erased are forgotten, and those to others are not.
+func TestPendingDeliveriesToAnErasedUserAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &deliveries{}
+		r := &rig{t: t, fs: vfs.NewCrashableMem(), keep: 10, wrapJournal: func(j notify.Journal) notify.Journal { d.Journal = j; return d }}
+		r.start()
+		defer r.stop()
+		n := &notify.Notification{Sequence: 7, Receipt: true}
+		for _, u := range []notify.UserID{"grace", "ada", "eve"} {
+			r.service.Written(u, n)
+		}
+		require.NoError(t, r.service.Erase(t.Context(), backend(), "ada"))
+		synctest.Wait() // the erasure is delivered
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { r.service.Run(ctx) })
+		time.Sleep(time.Second) // of the bubble's clock
+		cancel()
+		running.Wait()
+		require.Equal(t, [][]notify.Delivery{{{User: "grace", Sequence: 7}, {User: "eve", Sequence: 7}}}, d.entries)
+	})
+}
