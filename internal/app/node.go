@@ -230,9 +230,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		err = s.announceStop()
 	case err = <-s.failed: // Run returns it
 	}
-	s.stopping.Store(true)
-	s.backups.end()
-	s.store.EndPurges()
+	s.endLongRequests()
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
 	var sockets sync.WaitGroup
 	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store

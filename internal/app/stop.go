@@ -58,6 +58,14 @@ func (s *node) ready() error {
 	return err
 }
 
+// endLongRequests makes the node unready, and ends backups and purges of the store: both may take longer
+// than a stop.
+func (s *node) endLongRequests() {
+	s.stopping.Store(true)
+	s.backups.end()
+	s.store.EndPurges()
+}
+
 // shutdown closes the listeners and waits for the requests that have begun, at most
 // maxShutdown. It closes the connections of the others, such as one whose body never ends.
 func (s *node) shutdown(servers []*http.Server) error {

@@ -1,0 +1,27 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/store"
+)
+
+// A node that stops begins neither a backup nor a purge, and waits for none.
+func TestAStopEndsBackupsAndPurges(t *testing.T) {
+	logger := slog.New(slog.DiscardHandler)
+	opened, err := store.Open(t.TempDir(), store.Options{Logger: logger, Fatal: func(err error) { panic(err) }})
+	require.NoError(t, err)
+	s := &node{store: opened, logger: logger, cfg: &config.Config{}}
+	s.backups = s.newBackups()
+	require.NoError(t, opened.Purge(t.Context(), 1))
+	s.endLongRequests()
+	require.True(t, s.stopping.Load())
+	require.ErrorIs(t, opened.Purge(t.Context(), 2), context.Canceled)
+	require.ErrorIs(t, s.backups.write(t.Context(), nil), errBackupStop)
+	require.NoError(t, opened.Close())
+}
