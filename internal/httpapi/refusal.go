@@ -12,6 +12,7 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/problem"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // response is the response to a request. It logs each error with which the request is
@@ -82,7 +83,26 @@ func (r *reports) line(c echo.Context, err error) audit.Line {
 	if action, ok := c.Get(actionKey).(*action); ok {
 		l.Action, l.By, l.Target, l.Operates = action.name, action.by, action.target, true
 	}
+	if l.Target == "" {
+		l.Target = pathTarget(c)
+	}
 	return l
+}
+
+// pathTarget returns the user, the topic or the ID that the path of a request has, so that a line says
+// whose inbox or which notification was asked for. The route says which of them it is; no route has
+// several. Any other text in the place of an ID may be a secret, and is not logged.
+func pathTarget(c echo.Context) string {
+	for _, parameter := range []string{"user", "topic"} {
+		if c.Param(parameter) != "" {
+			name, _ := pathName(c, parameter) // empty after an error, which the caller receives
+			return name
+		}
+	}
+	if id := c.Param("id"); wire.IsID(id) {
+		return id
+	}
+	return ""
 }
 
 // action is what an operator does.

@@ -91,7 +91,7 @@ func TestRefusalsAreLoggedWhereverTheyHappen(t *testing.T) {
 		want               string
 	}{
 		"no token":          {"GET", "/inbox", "", nil, `action="GET /inbox" outcome=refused request_id=r address=127.0.0.1 problem=unauthenticated status=401`},
-		"no token, action":  {"DELETE", "/users/grace/connections", "", nil, `action="DELETE /users/:user/connections" outcome=refused request_id=r address=127.0.0.1 problem=unauthenticated`},
+		"no token, action":  {"DELETE", "/users/grace/connections", "", nil, `action="DELETE /users/:user/connections" outcome=refused target=grace request_id=r address=127.0.0.1 problem=unauthenticated`},
 		"bad token":         {"GET", "/ws", "", append(ws, "Authorization", "Bearer x"), `action="GET /ws" outcome=refused request_id=r address=127.0.0.1 problem=token-invalid`},
 		"expired":           {"GET", "/events", "", []string{"Authorization", "Bearer expired"}, `action="GET /events" outcome=refused request_id=r address=127.0.0.1 problem=token-expired`},
 		"origin":            {"GET", "/ws", "", append(ws, "Authorization", "Bearer grace", "Origin", stranger), `principal=user:grace request_id=r address=127.0.0.1 problem=origin status=403 reason="origin not allowed: the origin \"https://evil.example\"`},
@@ -103,7 +103,7 @@ func TestRefusalsAreLoggedWhereverTheyHappen(t *testing.T) {
 		"made-up method":    {"A", "/notify", "", nil, `action="other /notify"`},
 		"large":             {"POST", "/inbox/read", strings.Repeat(" ", 65<<10), nil, `problem=too-large status=413`},
 		"media type":        {"POST", "/notify", toAda, []string{"Content-Type", "text/plain"}, `principal=user:ada request_id=r address=127.0.0.1 problem=media-type status=415`},
-		"no scope":          {"DELETE", "/users/grace/connections", "", grace, `action="DELETE /users/:user/connections" outcome=refused principal=user:grace request_id=r address=127.0.0.1 problem=scope status=403 reason="scope missing: the scope notify:admin`},
+		"no scope":          {"DELETE", "/users/grace/connections", "", grace, `action="DELETE /users/:user/connections" outcome=refused principal=user:grace target=grace request_id=r address=127.0.0.1 problem=scope status=403 reason="scope missing: the scope notify:admin`},
 		"faults":            {"POST", "/notify", `{"to":{"user":["anna"]},"type":"t","title":"Your salary"}`, nil, `problem=invalid status=422 reason="invalid: /to/user unknown member; allowed: users, topics`},
 		"not ready":         {"GET", "/readyz", "", nil, `level=WARN msg="request refused" audit=true action="GET /readyz" outcome=refused request_id=r address=127.0.0.1 problem=unavailable status=503 reason="unavailable: the store has failed (bad checksum)"`},
 		"page":              {"GET", "/demo/x", "", nil, `action="GET /demo/*" outcome=refused request_id=r address=127.0.0.1 problem=not-found`},
@@ -164,6 +164,22 @@ func TestActionsOfOperatorsAreLogged(t *testing.T) {
 			require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
 			require.Contains(t, s.oneAudit(a), "action="+action+" outcome=unknown principal=user:root target="+test.target)
 		})
+	}
+}
+
+// The line of a refused request says whose data, or which topic or notification, was asked for.
+func TestRefusalsNameTheTargetInThePath(t *testing.T) {
+	for path, target := range map[string]string{
+		"GET /users/bob/inbox": "bob", "GET /users/bob/preferences": "bob", "GET /users/bob/topics": "bob", "GET /users/bob/connections": "bob",
+		"GET /users/bob/export": "bob", "DELETE /users/acme%3Abob%2F7": "acme:bob/7", "GET /topics/project.7/members": "project.7",
+		"POST /topics/project.7/members": "project.7", "DELETE /notifications/" + id: id,
+	} {
+		s := start(t)
+		s.client = http.DefaultClient
+		method, path, _ := strings.Cut(path, " ")
+		a := s.do(method, path, "", "Authorization", "Bearer grace")
+		require.GreaterOrEqual(t, a.StatusCode, 400, path)
+		require.Contains(t, s.oneAudit(a), "principal=user:grace target="+target+" ", path)
 	}
 }
 
