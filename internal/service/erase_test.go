@@ -3,6 +3,7 @@ package service_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,60 @@ func TestANodePurgesItsFilesAfterEachErasure(t *testing.T) {
 		pass(time.Hour)
 		assert.Len(t, l.purgedAt, 4)
 	})
+}
+
+// between is a journal that calls do before each part of an erasure other than the first.
+type between struct {
+	notify.Journal
+	do    func()
+	parts int
+}
+
+func (b *between) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
+	if _, ok := entries[0].(notify.Erase); ok {
+		if b.parts++; b.parts > 1 {
+			b.do()
+		}
+	}
+	return b.Journal.Append(ctx, entries...)
+}
+
+// The connections of a user whose preferences hide notifications receive which ones an erasure removes,
+// too, and then end because of it, and not because nothing is hidden any more. Until then, the same
+// notifications stay hidden, also if the erasure takes several entries.
+func TestAnErasureReachesConnectionsOfUsersWithRules(t *testing.T) {
+	for _, all := range []int{3, 300} {
+		j := &between{}
+		r := newRig(t, func(r *rig) {
+			r.wrapJournal = func(of notify.Journal) notify.Journal { j.Journal = of; return j }
+		})
+		j.do = func() { r.submit(toTopics("hidden", "muted")) }
+		rules := []notify.PreferenceRule{{Topic: "muted", Level: notify.LevelOff}}
+		ada := subscriber("ada", "muted")
+		require.NoError(t, r.service.SetPreferences(t.Context(), ada, notify.UserPreferences{User: "ada", Preferences: notify.Preferences{Rules: rules}}))
+		var want []string
+		for range all {
+			want = append(want, r.publish("own", "ada").ID)
+		}
+		devices := []*device{r.connectAs(ada, service.Earliest), r.connectAs(subscriber("ada"), "")}
+		require.NoError(t, r.service.Erase(t.Context(), backend(), "ada"))
+		assert.Equal(t, all > 250, j.parts > 1, "%d parts", j.parts)
+		for _, d := range devices {
+			require.Eventually(t, func() bool { return d.reason() != notify.Close{} }, 10*time.Second, time.Millisecond)
+			assert.Equal(t, notify.CloseDisconnected, d.reason())
+			var recalled []string
+			for _, f := range d.all() {
+				var data struct{ Recalled []string }
+				require.NoError(t, json.Unmarshal(f.data, &data))
+				recalled = append(recalled, data.Recalled...)
+				assert.NotEqual(t, "hidden", f.title)
+			}
+			assert.Equal(t, want, recalled)
+		}
+		left, err := r.service.Preferences(t.Context(), ada, "ada")
+		require.NoError(t, err)
+		assert.True(t, left.IsZero())
+	}
 }
 
 // tooFull is a store that has too little space to be purged.

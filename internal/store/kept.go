@@ -24,7 +24,8 @@ type part struct {
 // partsOf returns the parts of the store that may have something about a user. The revocations
 // of the user's tokens are the only part that an erasure leaves: they are removed when the last
 // of these tokens has expired. The history of the user is no part, since it has only numbers; an
-// erasure removes it at the end.
+// erasure removes it at the end. The preferences are last, so that the entry that completes an
+// erasure removes them: until the user's connections end with it, the same notifications are hidden.
 func partsOf(u notify.UserID) []part {
 	prefixed := func(prefix []byte, p part) part {
 		p.lower, p.upper = prefix, endOfPrefix(prefix)
@@ -48,7 +49,6 @@ func partsOf(u notify.UserID) []part {
 		prefixed(readStatePrefix(kindReadFeed, u), part{export: exportReadState, erase: eraseRecord}),
 		prefixed(readStatePrefix(kindReadMulti, u), part{export: exportReadState, erase: eraseRecord}),
 		prefixed(namedPrefix(kindMembership, name), part{export: exportMembership, erase: eraseMembership}),
-		exactly(preferencesKey(u), part{export: exportPreferences, erase: erasePreferences}),
 		{lower: keys, upper: upperOf(keys), export: exportKey, erase: eraseKey},
 		exactly(append([]byte{kindRevocation, revokedUser}, name...), part{export: exportRevocation}),
 		all(kindTicket, name, part{export: exportTicket, erase: eraseTicket}),
@@ -58,6 +58,7 @@ func partsOf(u notify.UserID) []part {
 		all(kindRemoval, "", part{export: exportRemoval, erase: eraseFromRemoval}),
 		all(kindDelivery, "", part{export: exportDelivery, erase: eraseDelivery}),
 		exactly([]byte{kindPruned}, part{erase: erasePosition}),
+		exactly(preferencesKey(u), part{export: exportPreferences, erase: erasePreferences}),
 	}
 }
 

@@ -38,20 +38,20 @@ func (tx *txn) setPreferences(seq notify.Sequence, e notify.UserPreferences) err
 		tx.charge(key, len(tx.buffer))
 	}
 	if is := e.Muting(); !is.Equal(before.Muting()) {
-		return tx.changeMuting(seq, e.User, is)
+		tx.changes = append(tx.changes, notify.MutingChange{Sequence: seq, User: e.User, Muting: is})
+		return tx.noteMuting(seq, e.User, is)
 	}
 	return tx.err
 }
 
-// changeMuting notes that other notifications are hidden from a user from seq on.
-func (tx *txn) changeMuting(seq notify.Sequence, u notify.UserID, m *notify.Muting) error {
+// noteMuting notes that other notifications are hidden from a user from seq on.
+func (tx *txn) noteMuting(seq notify.Sequence, u notify.UserID, m *notify.Muting) error {
 	h, err := tx.history(ofUser(u))
 	if err != nil {
 		return err
 	}
 	tx.touch(h)
 	h.muted, h.mutes = seq, m != nil
-	tx.changes = append(tx.changes, notify.MutingChange{Sequence: seq, User: u, Muting: m})
 	return tx.err
 }
 
@@ -111,14 +111,15 @@ func exportPreferences(x *exporter, _, value []byte) error {
 	return err
 }
 
-// erasePreferences removes the preferences of the user.
+// erasePreferences removes the preferences of the user. That is no MutingChange, with which connections
+// would end before they learn what was erased: they end with the Erased of the same entry.
 func erasePreferences(x *eraser, key, value []byte) error {
 	p, err := readPreferences(value)
 	if err != nil {
 		return err
 	}
 	if p.Muting() != nil {
-		if err := x.changeMuting(x.recalled.Sequence, x.user, nil); err != nil {
+		if err := x.noteMuting(x.recalled.Sequence, x.user, nil); err != nil {
 			return err
 		}
 	}

@@ -126,3 +126,26 @@ func TestAnEventStreamEndsWithOtherPreferences(t *testing.T) {
 	require.Equal(t, `{"reason":"preferences"}`, l.next().data)
 	require.Equal(t, `{"unread_count":0,"unseen_count":0}`, l.next().data)
 }
+
+// Connections of a user with rules that say off learn which notifications an erasure has removed, before
+// they close because of it.
+func TestAnErasureOfAUserWithRulesReachesOpenConnections(t *testing.T) {
+	s := start(t)
+	s.prefer("ada", `{"rules":[{"type":"comment.*","level":"off"}]}`)
+	id := s.publishTyped("build", `{"users":["ada"]}`)
+	page, stream := s.connect("ada", "earliest"), s.listen("?cursor=earliest", token(t, "ada"))
+	page.expect("build", "live")
+	for _, name := range []string{"welcome", "notification", "live"} {
+		require.Equal(t, name, stream.next().event)
+	}
+	a := s.do("DELETE", "/users/ada", "", "Authorization", "Bearer "+token(t, "ops", notify.ScopeAdmin))
+	require.Equal(t, http.StatusNoContent, a.StatusCode, "%s", a.body)
+
+	assert.Equal(t, []any{id}, page.changes(1)[0].Data["recalled"])
+	code, reason, _ := page.closed()
+	assert.Equal(t, 4410, code)
+	assert.Equal(t, "disconnected", reason)
+	assert.Contains(t, stream.next().data, `"recalled":["`+id+`"]`)
+	assert.Contains(t, stream.last().data, `"disconnected"`)
+	assert.JSONEq(t, `{"rules":[]}`, string(s.do("GET", "/preferences", "", "Authorization", "Bearer "+token(t, "ada")).body))
+}
