@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -13,25 +14,21 @@ import (
 // Erase removes everything that is kept about a user. Each node ends the user's connections
 // after they have received which notifications disappear. When Erase returns nil, the files of
 // this node's store have neither text nor read state of the user; other nodes purge theirs in
-// the background. On a full disk it fails with ErrOutcomeUnknown after it has erased all but the files. Its errors are of the kinds ErrScope, if by may not
-// administer u, ErrUnavailable and ErrOutcomeUnknown, after which a retry continues.
+// the background. On a full disk it fails with ErrOutcomeUnknown after it has erased all but the
+// files. Its errors are of the kinds ErrScope, if by may not administer u, ErrUnavailable and
+// ErrOutcomeUnknown, after which what has begun goes on in the background.
 func (s *Service) Erase(ctx context.Context, by notify.Principal, u notify.UserID) error {
 	if err := by.MayAdminister(u); err != nil {
 		return err
 	}
-	e := notify.Erase{User: u}
-	var last notify.Sequence
-	for more := true; more; {
-		v := s.opts.Journal.Append(ctx, e)[0]
-		if errors.Is(v.Err, notify.ErrOutcomeUnknown) {
-			return errErasing()
-		}
-		if v.Err != nil {
-			return v.Err
-		}
-		e.From, more, last = v.Rest, v.More, v.Sequence
+	last, err := s.erase(ctx, notify.Erase{User: u})
+	if errors.Is(err, notify.ErrOutcomeUnknown) {
+		return errErasing()
 	}
-	err := s.opts.Store.Purge(ctx, last)
+	if err != nil {
+		return err
+	}
+	err = s.opts.Store.Purge(ctx, last)
 	switch {
 	case errors.Is(err, store.ErrSpace):
 		return notify.Errorf(notify.ErrOutcomeUnknown, "the user is erased, but stays in files of the store: the disk has too little free space to rewrite them; "+
@@ -45,7 +42,59 @@ func (s *Service) Erase(ctx context.Context, by notify.Principal, u notify.UserI
 }
 
 func errErasing() error {
-	return notify.Errorf(notify.ErrOutcomeUnknown, "the erasure has begun and did not end in time; a retry continues it")
+	return notify.Errorf(notify.ErrOutcomeUnknown, "the erasure may have begun, and did not end in time; what has begun goes on in the background, "+
+		"and a retry tells when it is complete")
+}
+
+// erase appends e and the entries that continue it, and returns the sequence of the last one.
+func (s *Service) erase(ctx context.Context, e notify.Erase) (last notify.Sequence, err error) {
+	for {
+		v := s.opts.Journal.Append(ctx, e)[0]
+		if v.Err != nil || !v.More {
+			return v.Sequence, v.Err
+		}
+		e.From = v.Rest
+	}
+}
+
+// completeErasures completes erasures that nobody continues, until ctx ends: the process that had
+// begun one has stopped, or its caller has gone.
+func (s *Service) completeErasures(ctx context.Context) {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	var before []notify.Erase
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := recovering(func() (err error) {
+			before, err = s.completeErasuresOf(ctx, before)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			s.opts.Logger.Error("completing an interrupted erasure failed; trying again", "error", err)
+		}
+	}
+}
+
+// completeErasuresOf completes the erasures that have not gone on since before, and returns the others.
+// If one goes on nevertheless, both do the same work, which changes nothing twice.
+func (s *Service) completeErasuresOf(ctx context.Context, before []notify.Erase) ([]notify.Erase, error) {
+	now, err := s.opts.Store.Erasing()
+	if err != nil {
+		return nil, fmt.Errorf("look for interrupted erasures: %w", err)
+	}
+	for _, e := range now {
+		if !slices.Contains(before, e) {
+			continue
+		}
+		if _, err := s.erase(ctx, e); err != nil {
+			return now, fmt.Errorf("append an erasure: %w", err)
+		}
+	}
+	return now, nil
 }
 
 // Export returns what is kept about a user, page by page: the first from the empty position,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,6 +116,52 @@ func TestAnErasureReachesConnectionsOfUsersWithRules(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, left.IsZero())
 	}
+}
+
+// An erasure that does not go on is completed, and one that goes on is left to those who have begun it.
+func TestErasuresThatDoNotGoOnAreCompleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{free: 1}
+		l.run(t)
+		for i := range 10 {
+			l.mu.Lock()
+			l.erasing = []notify.Erase{{User: "ada", From: fmt.Sprint(i)}}
+			assert.Empty(t, l.erased)
+			l.mu.Unlock()
+			pass(time.Second)
+		}
+		pass(time.Minute)
+		assert.Equal(t, []notify.Erase{{User: "ada", From: "9"}, {User: "ada", From: "9+"}, {User: "ada", From: "9++"}}, l.erased)
+	})
+}
+
+// A process that stops in the middle of an erasure completes it after its next start, and purges its
+// files.
+func TestANodeCompletesAnErasureAfterAStart(t *testing.T) {
+	r := newRig(t)
+	for range 300 {
+		r.publish("a", "ada")
+	}
+	require.True(t, r.journal.Append(t.Context(), notify.Erase{User: "ada"})[0].More)
+	r.restart()
+	left, err := r.store.Erasing()
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { r.service.Run(ctx) })
+	require.Eventually(t, func() bool {
+		left, err := r.store.Erasing()
+		return err == nil && len(left) == 0
+	}, time.Minute, time.Millisecond)
+	r.publish("later", "grace") // what was applied before it is known
+	require.Eventually(t, func() bool { return r.store.Unpurged() == 0 }, time.Minute, time.Millisecond)
+	stop()
+	running.Wait()
+	page, err := r.service.Export(t.Context(), backend(), "ada", "")
+	require.NoError(t, err)
+	require.Empty(t, page.Kept)
 }
 
 // tooFull is a store that has too little space to be purged.

@@ -47,6 +47,7 @@ type Store interface {
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
 	Export(u notify.UserID, from string) (store.ExportPage, error)
+	Erasing() ([]notify.Erase, error)
 	Unpurged() notify.Sequence
 	Purge(ctx context.Context, upTo notify.Sequence) error
 	Due(now time.Time, s notify.Cleanup) (bool, error)

@@ -61,13 +61,14 @@ func (s *Service) runLeased(ctx context.Context) {
 	}
 }
 
-// upkeep removes expired entries, delivers deferred notifications, and brings later rules into
-// force, until ctx ends. Applying the entries decides what is removed or delivered, so two nodes
+// upkeep removes expired entries, delivers deferred notifications, completes interrupted erasures,
+// and brings later rules into force, until ctx ends. Applying the entries decides what is removed or delivered, so two nodes
 // may run it at the same time.
 func (s *Service) upkeep(ctx context.Context) {
-	var releasing sync.WaitGroup
-	defer releasing.Wait()
-	releasing.Go(func() { s.releaseDeferred(ctx) })
+	var others sync.WaitGroup
+	defer others.Wait()
+	others.Go(func() { s.releaseDeferred(ctx) })
+	others.Go(func() { s.completeErasures(ctx) })
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	for {

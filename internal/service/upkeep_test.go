@@ -43,6 +43,8 @@ type ledger struct {
 	unpurged notify.Sequence
 	purges   []error         // results of the next purges
 	purgedAt []time.Duration // since the beginning
+	erasing  []notify.Erase  // not complete
+	erased   []notify.Erase  // appended; the third one completes
 }
 
 func (l *ledger) Unpurged() notify.Sequence {
@@ -77,6 +79,13 @@ func (l *ledger) Append(_ context.Context, entries ...notify.Entry) []notify.Ver
 			group = append(group, e.Ref)
 		case notify.Generation:
 			l.rules = append(l.rules, e.Rules)
+		case notify.Erase:
+			l.erased = append(l.erased, e)
+			if verdicts[i].More = len(l.erased) < 3; verdicts[i].More {
+				verdicts[i].Rest = e.From + "+"
+			} else {
+				l.erasing = nil
+			}
 		}
 	}
 	if len(group) == 0 {
@@ -117,6 +126,12 @@ func (l *ledger) DueDeferred(now time.Time, most int) (due []notify.Deferred, ne
 }
 
 func (*ledger) Ready() error { return nil }
+
+func (l *ledger) Erasing() ([]notify.Erase, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.erasing), nil
+}
 
 func (*ledger) CatchUp(context.Context) {}
 

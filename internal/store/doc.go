@@ -76,6 +76,8 @@
 //	q i hash         the same of one issuer's token            the same
 //	G hash           sequence of the last erasure of a user,   Erase; Cleanup after an hour
 //	                 by the SHA-256 of the name
+//	U user           position of an erasure that is not        Erase; the Erase that completes it
+//	                 complete
 //	x ms kind ref    expiry of the key "kind ref" of n, i, k,  with that key; Cleanup
 //	                 t, q or G; no value
 //	g seq            generation                                Generation; when a loss is found

@@ -38,8 +38,8 @@ func (tx *txn) erase(seq notify.Sequence, e notify.Erase) (rest string, err erro
 	if len(x.topics.Left) > 0 {
 		tx.changes = append(tx.changes, x.topics)
 	}
-	if rest != "" {
-		return rest, nil
+	if err := tx.setErasing(e.User, rest); err != nil || rest != "" {
+		return rest, err
 	}
 	tx.state.erased = seq
 	tx.changes = append(tx.changes, notify.Erased{Sequence: seq, User: e.User})

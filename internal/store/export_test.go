@@ -14,7 +14,7 @@ func (s *Store) CountOther() (bytes uint64, err error) {
 			_, kind, _ = expiryOf(k)
 		}
 		switch kind {
-		case kindKey, kindTicket, kindErased, kindDelivery, kindRevocation, kindDeferred, kindChange, kindCollapse,
+		case kindKey, kindTicket, kindErased, kindErasing, kindDelivery, kindRevocation, kindDeferred, kindChange, kindCollapse,
 			kindPreferences, kindMembership, kindMember, kindHistory, kindHistoryTopic, kindHistoryAll, kindReadEveryone, kindReadFeed, kindReadMulti:
 			bytes += recordBytes(k, len(v))
 		case kindID:

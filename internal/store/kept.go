@@ -58,6 +58,7 @@ func partsOf(u notify.UserID) []part {
 		all(kindRemoval, "", part{export: exportRemoval, erase: eraseFromRemoval}),
 		all(kindDelivery, "", part{export: exportDelivery, erase: eraseDelivery}),
 		exactly([]byte{kindPruned}, part{erase: erasePosition}),
+		all(kindErasing, "", part{erase: eraseErasing}),
 		exactly(preferencesKey(u), part{export: exportPreferences, erase: erasePreferences}),
 	}
 }

@@ -49,6 +49,7 @@ const (
 	kindMember       = 'B'
 	kindPreferences  = 'F'
 	kindErased       = 'G'
+	kindErasing      = 'U'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {
