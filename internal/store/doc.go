@@ -47,7 +47,8 @@
 //	M                history of everyone                       and space is short
 //	i owner seq      inbox change of an owner                  Mark, Recall, replacement; when
 //	                 there are too many, or after 31 days
-//	c owner key      sequence of the item with a collapse key  Publish; with the item
+//	c owner hash     sequence of the item with a collapse      Publish; with the item
+//	                 key, by 16 bytes of the SHA-256 of it
 //
 //	b user           read state of everyone's items            Mark; when nothing is left under
 //	e len user feed  read state of items of one topic, set     its intervals: by a later Mark, or

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -87,4 +88,21 @@ func TestThePositionOfAnErasureHasNoErasedUser(t *testing.T) {
 	}
 	assert.Empty(t, trace(t, s, 100, "", noon()).By)
 	checkUsageOf(t, s)
+}
+
+// The keys at the ends of tables stay in the MANIFEST after a purge. They have no collapse keys.
+func TestTheCollapseKeysOfAnErasedUserAreInNoFile(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openIn(t, fs)
+	defer func() { require.NoError(t, s.Close()) }()
+	for n := 1; n <= 20; n++ {
+		e := toUsers(n, fmt.Sprint(erasedText, n), "ada")
+		e.Keep = 0 // all
+		apply(t, s, noon(), e)
+		s.Flush()
+	}
+	require.NotEmpty(t, filesWith(t, fs, "data", erasedText), "the test can find it")
+	eraseAll(t, s, noon(), "ada")
+	require.NoError(t, s.Purge(t.Context(), s.Last()))
+	assert.Empty(t, filesWith(t, fs, "data", erasedText))
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -106,9 +107,15 @@ func (o owner) changeKey(seq notify.Sequence) []byte {
 	return binary.BigEndian.AppendUint64(k, uint64(seq))
 }
 
+// collapseHashBytes is the number of bytes of the hash of a collapse key.
+const collapseHashBytes = 16
+
+// collapseKey has a hash of the collapse key: keys at the ends of tables stay in the MANIFEST after an
+// erasure, and a collapse key may be text about a person.
 func (o owner) collapseKey(key string) []byte {
-	k := o.appendTo(append(make([]byte, 0, 1+o.size()+len(key)), kindCollapse))
-	return append(k, key...)
+	hash := sha256.Sum256([]byte(key))
+	k := o.appendTo(append(make([]byte, 0, 1+o.size()+collapseHashBytes), kindCollapse))
+	return append(k, hash[:collapseHashBytes]...)
 }
 
 // ownerOf decodes an owner that appendTo has encoded.

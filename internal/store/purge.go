@@ -64,9 +64,10 @@ func (s *Store) Unpurged() notify.Sequence {
 // Purge removes from the files of the store what entries up to a sequence have removed from the
 // state, such as an erased user. When it returns nil, neither tables nor logs have it. It rewrites
 // all tables, one range of keys after another, and returns early if ctx ends. If that would leave less
-// free space on the disk than the reserve, it stops with an error of kind ErrSpace. That they are purged is a record of
-// the store, so that a copy that was made before is purged when it is opened. The names of keys at the
-// ends of tables may stay in the MANIFEST until the store is opened again.
+// free space on the disk than the reserve, it stops with an error of kind ErrSpace. That they are
+// purged is a record of the store, so that a copy that was made before is purged when it is opened. The
+// keys at the ends of tables, which have names of users and topics, may stay in the MANIFEST until the
+// store has been opened twice.
 func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
