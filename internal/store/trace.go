@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
@@ -73,8 +74,7 @@ func (s *Store) Trace(id string, user notify.UserID, upTo notify.Sequence, now t
 	return t, ok, nil
 }
 
-// applyRules finds the rules that apply to a notification, for each of its users. Which topics the
-// token of a user names is not known: a rule for any topic of the notification applies.
+// applyRules finds the rules that apply to a notification, for each of its users.
 func (f *tracer) applyRules(t *Trace) error {
 	for i := range t.Users {
 		u := &t.Users[i]
@@ -82,7 +82,14 @@ func (f *tracer) applyRules(t *Trace) error {
 		if err != nil {
 			return err
 		}
-		rule := p.RuleFor(&t.Notification, func(notify.Topic) bool { return true })
+		if len(p.Rules) == 0 {
+			continue
+		}
+		topics, err := f.topicsOf(u.User, &t.Notification)
+		if err != nil {
+			return err
+		}
+		rule := p.RuleFor(&t.Notification, func(t notify.Topic) bool { return slices.Contains(topics, t) })
 		if rule < 0 {
 			continue
 		}
@@ -92,6 +99,30 @@ func (f *tracer) applyRules(t *Trace) error {
 		}
 	}
 	return nil
+}
+
+// topicsOf returns the topics of n by which a user receives it: those of which it is a member, as in
+// its inbox. Which topics its tokens name is not known. A user who is a member of none may receive
+// n by any of them.
+func (f *tracer) topicsOf(u notify.UserID, n *notify.Notification) ([]notify.Topic, error) {
+	var joined []notify.Topic
+	for _, t := range n.Topics {
+		m, err := loadIntervals(f.from, membershipKey(u, t))
+		if err != nil {
+			return nil, err
+		}
+		_, heard := m.find(n.Sequence)
+		if n.Sequence == 0 { // it is not delivered yet
+			heard = isCurrent(m)
+		}
+		if heard {
+			joined = append(joined, t)
+		}
+	}
+	if joined == nil {
+		return n.Topics, nil
+	}
+	return joined, nil
 }
 
 // tracer reads what is known of a notification, in one snapshot.

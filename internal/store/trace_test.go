@@ -115,7 +115,8 @@ func TestATraceOfASharedNotificationIsAboutTheUserInQuestion(t *testing.T) {
 }
 
 // A trace names the rule of the user that applies, and says whether it hides the notification. A rule
-// for any of its topics applies, since the topics of tokens are not known.
+// for any of its topics applies to a user who is a member of none, since the topics of tokens are not
+// known.
 func TestATraceNamesTheRuleOfTheUser(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
@@ -137,6 +138,37 @@ func TestATraceNamesTheRuleOfTheUser(t *testing.T) {
 	assert.Equal(t, rules[2], deferred.Rule.PreferenceRule)
 	apply(t, s, noon(), notify.Recall{ID: idOf(1)})
 	assert.Zero(t, trace(t, s, 1, "ada", noon()).Users[0].Rule, "its type is not known any more")
+}
+
+// A rule for a topic that a member does not hear applies neither in its inbox nor in a trace. The topics
+// that it heard when the notification was published count, or those of now before it is delivered.
+func TestATraceAppliesTheRulesOfAMemberAsItsInboxDoes(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	later := toTopics(4, "b", "p.q.3")
+	later.DeliverAt = noon().Add(time.Hour)
+	rules := []notify.PreferenceRule{{Topic: "b", Level: notify.LevelOff}}
+	join := func(topic notify.Topic) notify.Members {
+		return notify.Members{Topic: topic, Add: []notify.UserID{"ada"}}
+	}
+	apply(t, s, noon(), notify.UserPreferences{User: "ada", Preferences: notify.Preferences{Rules: rules}},
+		toTopics(1, "b", "p.q.3"), join("p.q.3"), toTopics(2, "b", "p.q.3"), later)
+	kept, muted := store.Fate{Status: notify.StatusKept}, store.Fate{Status: notify.StatusMuted, Reason: notify.ReasonPreferences}
+	is := func(n int) store.Fate { return trace(t, s, n, "ada", noon()).Users[0].Fate }
+	assert.Equal(t, muted, is(1), "a token may name b")
+	assert.Equal(t, kept, is(2))
+	assert.Zero(t, trace(t, s, 4, "ada", noon()).Users[0].Rule)
+
+	apply(t, s, noon(), join("b"), toTopics(3, "b", "p.q.3"))
+	assert.Equal(t, kept, is(2), "it was published before")
+	assert.Equal(t, muted, is(3))
+	assert.Equal(t, rules[0], trace(t, s, 4, "ada", noon()).Users[0].Rule.PreferenceRule)
+	apply(t, s, noon(), notify.Members{Topic: "b", Remove: []notify.UserID{"ada"}})
+	assert.Equal(t, muted, is(3), "it stays in the inbox of a member that leaves, and so does the rule")
+	list, err := s.List(notify.Reader{User: "ada"}, 0, s.Last(), &notify.Filter{}, 10, noon())
+	require.NoError(t, err)
+	require.Len(t, list.Notifications, 1)
+	assert.Equal(t, idOf(2), list.Notifications[0].ID())
 }
 
 // Removals are forgotten 31 days after retention would have removed the notification, and do not

@@ -56,7 +56,7 @@ func (m *Model) Fate(id string, u notify.UserID, now time.Time) (f Fate, ok bool
 		case it.Expired(now):
 			return Fate{Status: notify.StatusExpired, At: it.Expires}, true
 		default:
-			if rule, ok := m.ruleFor(u, it, func(notify.Topic) bool { return true }); ok && rule.Level == notify.LevelOff {
+			if rule, ok := m.ruleFor(u, it, m.tracedTopics(u, it)); ok && rule.Level == notify.LevelOff {
 				return Fate{Status: notify.StatusMuted, Reason: notify.ReasonPreferences}, true
 			}
 			return Fate{Status: notify.StatusKept}, true
@@ -66,4 +66,14 @@ func (m *Model) Fate(id string, u notify.UserID, now time.Time) (f Fate, ok bool
 		f, ok = m.fates[id][""]
 	}
 	return f, ok
+}
+
+// tracedTopics returns which topics of an item count for u in a trace: those of which it is a member, or
+// all if it is a member of none, since its tokens are not known.
+func (m *Model) tracedTopics(u notify.UserID, it *Item) func(notify.Topic) bool {
+	member := func(t notify.Topic) bool { return m.hears(notify.Reader{User: u}, t, it.Sequence) }
+	if slices.ContainsFunc(it.Topics, member) {
+		return member
+	}
+	return func(notify.Topic) bool { return true }
 }
