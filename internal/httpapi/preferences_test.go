@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 
@@ -52,4 +53,8 @@ func TestPreferencesOverHTTP(t *testing.T) {
 	s.problem(s.do("PUT", "/users/./preferences", full, admin...), 404, "not-found")
 	p := s.problem(s.do("PUT", "/preferences", `{"rules":[{"level":"loud"}],"quiet":{"from":"7:00"}}`, grace...), 422, "invalid")
 	require.Len(t, p.Errors, 4, "all faults at once: %v", p.Errors)
+	p = s.problem(s.do("PUT", "/preferences", `{"rules":[],"quiet":{"from":"22:00","to":"22:00","zone":"UTC"}}`, grace...), 422, "invalid")
+	require.Equal(t, "/quiet/to", p.Errors[0].Pointer)
+	require.Equal(t, full, string(s.do("PUT", "/preferences", full+strings.Repeat(" ", 64<<10-len(full)), grace...).body))
+	s.problem(s.do("PUT", "/preferences", full+strings.Repeat(" ", 64<<10-len(full)+1), grace...), 413, "too-large")
 }

@@ -127,6 +127,36 @@ func TestAnEventStreamEndsWithOtherPreferences(t *testing.T) {
 	require.Equal(t, `{"unread_count":0,"unseen_count":0}`, l.next().data)
 }
 
+// Of notifications with the same collapse key, the newest counts, even if it is hidden: then the user has
+// none of them. Of a hidden one, the user learns the ID when another one replaces it.
+func TestTheNewestWithACollapseKeyCountsThoughItIsHidden(t *testing.T) {
+	s := start(t)
+	s.prefer("ada", `{"rules":[{"type":"muted","level":"off"}]}`)
+	ada := s.live("ada")
+	publish := func(name string) string {
+		a := s.post("/notify", `{"to":{"users":["ada"]},"type":"`+name+`","title":"`+name+`","collapse_key":"k"}`)
+		require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+		id, _ := a.json(t)["id"].(string)
+		return id
+	}
+	recalled := func() any {
+		for {
+			if f := ada.changes(1)[0]; f.Data["recalled"] != nil { // others have the counts
+				return f.Data["recalled"]
+			}
+		}
+	}
+	first := publish("shown")
+	ada.expect("shown")
+	hidden := publish("muted")
+	assert.Equal(t, []any{first}, recalled())
+	assert.Empty(t, s.inbox("ada", "?state=all").Items)
+	publish("shown")
+	assert.Equal(t, []any{hidden}, recalled())
+	assert.Equal(t, hidden, ada.read().text("replaces"))
+	assert.Equal(t, []string{"shown"}, s.inbox("ada", "?state=all").titles())
+}
+
 // Connections of a user with rules that say off learn which notifications an erasure has removed, before
 // they close because of it.
 func TestAnErasureOfAUserWithRulesReachesOpenConnections(t *testing.T) {
