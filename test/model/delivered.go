@@ -6,8 +6,18 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// deliver records the first delivery of a notification to a user, if it exists and wants receipts.
+// erasure is the sequence and the time of an erasure.
+type erasure struct {
+	seq notify.Sequence
+	at  time.Time
+}
+
+// deliver records the first delivery of a notification to a user, if it exists and wants receipts, and
+// the user is not known to have been erased since.
 func (m *Model) deliver(at time.Time, d notify.Delivery) {
+	if d.Sequence < m.erased[d.User].seq {
+		return
+	}
 	for _, it := range m.items {
 		if it.Audience == notify.AudienceUser && it.Owner != "u:"+string(d.User) {
 			continue // only those who have it

@@ -28,6 +28,7 @@ type Model struct {
 	evicted  []Eviction
 
 	delivered map[notify.Delivery]time.Time
+	erased    map[notify.UserID]erasure  // within the last hour
 	fates     map[string]map[string]Fate // of removed notifications, by ID and owner
 	members   map[notify.Membership][]span
 
@@ -72,6 +73,7 @@ func New() *Model {
 		fates:    map[string]map[string]Fate{},
 
 		delivered: map[notify.Delivery]time.Time{},
+		erased:    map[notify.UserID]erasure{},
 		members:   map[notify.Membership][]span{},
 
 		preferences: map[notify.UserID]notify.Preferences{},
@@ -103,6 +105,7 @@ func (m *Model) Apply(seq notify.Sequence, at time.Time, e notify.Entry) notify.
 		}
 	case notify.Erase:
 		m.erase(e.User)
+		m.erased[e.User] = erasure{seq, at}
 	case notify.Recall:
 		v.Err = m.recall(at, e.ID)
 	case notify.Cleanup:
@@ -234,6 +237,7 @@ func (m *Model) recall(at time.Time, id string) error {
 // expired idempotency keys.
 func (m *Model) cleanUp(at time.Time, e notify.Cleanup) {
 	maps.DeleteFunc(m.keys, func(_ [32]byte, k usedKey) bool { return at.Sub(k.at) >= notify.KeyLifetime })
+	maps.DeleteFunc(m.erased, func(_ notify.UserID, e erasure) bool { return at.Sub(e.at) >= time.Hour })
 	m.items = slices.DeleteFunc(m.items, func(it *Item) bool {
 		if it.Expired(at) {
 			m.note(it, at, Fate{Status: notify.StatusExpired})
