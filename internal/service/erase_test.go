@@ -91,8 +91,11 @@ func TestAnErasureReachesConnectionsOfUsersWithRules(t *testing.T) {
 		})
 		j.do = func() { r.submit(toTopics("hidden", "muted")) }
 		rules := []notify.PreferenceRule{{Topic: "muted", Level: notify.LevelOff}}
-		ada := subscriber("ada", "muted")
+		ada, grace := subscriber("ada", "muted"), r.connect("grace", "")
+		grace.caughtUp()
 		require.NoError(t, r.service.SetPreferences(t.Context(), ada, notify.UserPreferences{User: "ada", Preferences: notify.Preferences{Rules: rules}}))
+		r.publish("after the rules", "grace") // delivered after their change, which would end connections
+		grace.wait(func(got []frame) bool { return got[len(got)-1].title == "after the rules" })
 		var want []string
 		for range all {
 			want = append(want, r.publish("own", "ada").ID)
