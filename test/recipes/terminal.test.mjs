@@ -291,7 +291,7 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     copyFileSync(bin, join(home.path, "bellhop"));
     const until = (what, file) => `for _ in $(seq 300); do grep -q "${what}" ${file} && break; sleep 0.05; done`;
     const steps = blocks(readme, "sh").filter((block) => !block.includes("go run"));
-    assert.equal(steps.length, 6);
+    assert.equal(steps.length, 7);
     const script = steps.join("\n")
       .replace(/^go build -o bellhop .*$/m, "") // built before
       .replaceAll("http://localhost:8080", `http://127.0.0.1:${listen}`)
@@ -312,7 +312,7 @@ describe("recipes without a page", { timeout: 600_000 }, () => {
     assert.equal(code, 0, output);
     const expected = [
       '"recipients":1', "2 added, 0 removed", "\nada: ", "\ngrace: is not shown: its publisher left the user out",
-      '{"added":0,"removed":0}', '"unread_count":2', '{"unread_count":0,"unseen_count":0}',
+      '{"added":0,"removed":0}', '{"rules":[{"type":"build.*","level":"off"}]', '"unread_count":2', '{"unread_count":0,"unseen_count":0}',
       "comment.created  Grace commented", "comment.created  Grace replied",
     ];
     for (const part of expected) assert.ok(output.includes(part), `${part} is missing in:\n${output}`);
