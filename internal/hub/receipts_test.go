@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -56,6 +57,23 @@ func TestWrittenIsNotCalledAfterDisconnect(t *testing.T) {
 		synctest.Wait()
 		h.Disconnect("ada", "", notify.CloseDisconnected)
 		resume()
+		synctest.Wait()
+		require.Empty(t, written)
+		h.Drain(t.Context(), 0)
+	})
+}
+
+// A write that fails delivers nothing.
+func TestWrittenIsNotCalledAfterAWriteThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var written []notify.Sequence
+		h := hub.New(hub.Options{Written: func(_ notify.UserID, n *notify.Notification) { written = append(written, n.Sequence) }})
+		_, ada := connect(t, h, user("ada"))
+		ada.mu.Lock()
+		ada.fails = errors.New("connection reset by peer")
+		ada.mu.Unlock()
+		n := &notify.Notification{Sequence: 3, Receipt: true}
+		h.Deliver(notify.Readers{Users: []notify.UserID{"ada"}}, n.Time, &hub.Event{Sequence: 3, Content: hub.Notification{Notification: n}})
 		synctest.Wait()
 		require.Empty(t, written)
 		h.Drain(t.Context(), 0)

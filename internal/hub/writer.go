@@ -201,12 +201,13 @@ func (c *Conn) writeOnce() (done bool) {
 	switch {
 	case err != nil:
 		c.endLost(err)
-	case !complete:
+	case complete:
+		c.noteWritten(all)
+	default:
 		c.setBlocked(c.transport.Nonblocking())
 		go c.writeRest(all)
 		return true
 	}
-	c.noteWritten(all)
 	return false
 }
 
