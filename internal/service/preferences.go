@@ -34,21 +34,15 @@ func (s *Service) SetPreferences(ctx context.Context, by notify.Principal, e not
 	if err := s.Ready(); err != nil {
 		return err
 	}
-	user := string(e.User)
-	if s.marking.Acquire(ctx, user) != nil {
-		return notify.Errorf(notify.ErrUnavailable, "other changes of this user are still being stored; retry later")
-	}
-	defer s.marking.Release(user)
-	if err := s.opts.Marks.Allow(user, 1); err != nil {
-		return err
-	}
-	s.opts.Marks.Charge(user, preferencesCost)
 	e.MaxBytes = s.opts.MaxBytes
-	err := s.opts.Journal.Append(ctx, e)[0].Err
-	if errors.Is(err, notify.ErrOutcomeUnknown) {
-		return notify.Errorf(notify.ErrOutcomeUnknown, "the change did not become durable in time; a retry does no harm")
-	}
-	return err
+	return s.inTurn(ctx, e.User, func(first context.Context) error {
+		s.opts.Marks.Charge(string(e.User), preferencesCost)
+		err := s.opts.Journal.Append(first, e)[0].Err
+		if errors.Is(err, notify.ErrOutcomeUnknown) {
+			return notify.Errorf(notify.ErrOutcomeUnknown, "the change did not become durable in time; a retry does no harm")
+		}
+		return err
+	})
 }
 
 // mayPrefer returns an error of kind ErrScope unless by may read and change the preferences of u.

@@ -35,7 +35,11 @@ func (s *Service) Mark(ctx context.Context, by notify.Principal, verb notify.Ver
 	if err := s.Ready(); err != nil {
 		return notify.Counts{}, err
 	}
-	at, err := s.markInTurn(ctx, e)
+	var at notify.Sequence
+	err := s.inTurn(ctx, by.User, func(first context.Context) (err error) {
+		at, err = s.appendMark(first, ctx, e)
+		return err
+	})
 	if err != nil {
 		return notify.Counts{}, err
 	}
@@ -62,24 +66,24 @@ func (s *Service) upTo(ctx context.Context, u notify.UserID, which wire.Selectio
 	return seq, nil
 }
 
-// markTimeout bounds the wait for other changes of the user together with the first entry of a
+// changeTimeout bounds the wait for other changes of a user together with the first entry of a
 // change. Without a quorum, every caller has an answer within it, not only the first one.
-const markTimeout = 5 * time.Second
+const changeTimeout = 5 * time.Second
 
-// markInTurn appends e when no other change of the same user is under way, on this or
-// another connection: each is charged before the next begins.
-func (s *Service) markInTurn(ctx context.Context, e notify.Mark) (notify.Sequence, error) {
-	user := string(e.Reader.User)
-	first, cancel := context.WithTimeout(ctx, markTimeout)
+// inTurn calls change when no other change of the same user's read state or preferences is under
+// way, on this or another connection: each is charged before the next begins. first is ctx, and
+// ends after changeTimeout.
+func (s *Service) inTurn(ctx context.Context, u notify.UserID, change func(first context.Context) error) error {
+	first, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
-	if s.marking.Acquire(first, user) != nil {
-		return 0, notify.Errorf(notify.ErrUnavailable, "other changes of this user's read state are still being stored; retry later")
+	if s.marking.Acquire(first, string(u)) != nil {
+		return notify.Errorf(notify.ErrUnavailable, "other changes of this user are still being stored; retry later")
 	}
-	defer s.marking.Release(user)
-	if err := s.opts.Marks.Allow(user, 1); err != nil {
-		return 0, err
+	defer s.marking.Release(string(u))
+	if err := s.opts.Marks.Allow(string(u), 1); err != nil {
+		return err
 	}
-	return s.appendMark(first, ctx, e)
+	return change(first)
 }
 
 // lookupsPerMark is how many IDs that change nothing cost as much as one that does.

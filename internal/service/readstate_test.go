@@ -353,9 +353,9 @@ func TestAMarkThatIsStoredInPartIsNotUnavailable(t *testing.T) {
 	require.Len(t, r.titles(ada(), notify.StateUnread), 50)
 }
 
-// Marks of one user that wait for each other do not add up their waits for a journal that cannot
+// Changes of one user that wait for each other do not add up their waits for a journal that cannot
 // store anything. Time passes only when all are waiting.
-func TestMarksAreAnsweredWithinFiveSecondsWithoutAQuorum(t *testing.T) {
+func TestChangesAreAnsweredWithinFiveSecondsWithoutAQuorum(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &quorum{}
 		r := newRig(t, func(r *rig) {
@@ -364,11 +364,19 @@ func TestMarksAreAnsweredWithinFiveSecondsWithoutAQuorum(t *testing.T) {
 		r.publish("kept", "ada")
 		q.lost = true
 		var wg sync.WaitGroup
-		for range 4 {
+		changes := []func() error{
+			func() error {
+				_, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
+				return err
+			},
+			func() error {
+				return r.service.SetPreferences(t.Context(), ada(), notify.UserPreferences{User: "ada"})
+			},
+		}
+		for i := range 4 {
 			wg.Go(func() {
 				from := time.Now()
-				_, err := r.service.Mark(t.Context(), ada(), notify.VerbRead, wire.Selection{All: true})
-				assert.ErrorIs(t, err, notify.ErrUnavailable)
+				assert.ErrorIs(t, changes[i%2](), notify.ErrUnavailable)
 				assert.LessOrEqual(t, time.Since(from), 5*time.Second)
 			})
 		}

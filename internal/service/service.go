@@ -135,7 +135,7 @@ type Service struct {
 	// thousand connections may resume at the same time. pagesOf is acquired before pages.
 	pagesOf, pages *limit.Slots
 
-	// marking has one slot for each user: changes of one user's read state run one
+	// marking has one slot for each user: changes of one user's read state and preferences run one
 	// after another.
 	marking *limit.Slots
 
