@@ -14,18 +14,14 @@ import (
 // hide. c must be registered: from then on changes reach the hub by themselves.
 func (s *Service) loadUser(c *hub.Conn) error {
 	u := c.Principal().User
-	muting, since, err := s.opts.Store.Muting(u)
-	if err != nil {
-		return fmt.Errorf("read preferences: %w", err)
-	}
-	c.SetMuting(muting, since, s.opts.Journal.Durable())
 	for {
 		version := c.MembersVersion()
-		topics, err := s.opts.Store.MemberTopics(u)
+		is, err := s.opts.Store.Subscriber(u)
 		if err != nil {
-			return fmt.Errorf("read the topics of a member: %w", err)
+			return fmt.Errorf("read the topics and preferences of a user: %w", err)
 		}
-		if c.SetMembers(version, topics) {
+		c.SetMuting(is.Muting, is.Since, s.opts.Journal.Durable())
+		if c.SetMembers(version, is.Topics) {
 			return nil
 		}
 	}
@@ -106,12 +102,12 @@ func (s *Service) TopicsOf(_ context.Context, by notify.Principal, u notify.User
 	if err := mayManage(by, nil, []notify.UserID{u}); err != nil {
 		return nil, err
 	}
-	all, err := s.opts.Store.MemberTopics(u)
+	is, err := s.opts.Store.Subscriber(u)
 	if err != nil {
 		return nil, fmt.Errorf("list the topics of a user: %w", err)
 	}
 	var topics []notify.Topic
-	for t, hearing := range all {
+	for t, hearing := range is.Topics {
 		if hearing.Current() && by.Bound().HasTopic(t) {
 			topics = append(topics, t)
 		}

@@ -274,24 +274,38 @@ func eachMembership(r pebble.Reader, u notify.UserID, f func(t notify.Topic, m i
 	})
 }
 
-// MemberTopics returns when a user hears topics as a member: those of which it is one, and those of
-// which it was one and that still have notifications from then.
-func (s *Store) MemberTopics(u notify.UserID) (map[notify.Topic]notify.Hearing, error) {
+// Subscriber is what the connections of a user receive, apart from what their tokens name.
+type Subscriber struct {
+	// Topics says when the user hears topics as a member: those of which it is one, and those of
+	// which it was one and that still have notifications from then; nil: none.
+	Topics map[notify.Topic]notify.Hearing
+
+	Muting *notify.Muting  // what the preferences hide; nil: nothing
+	Since  notify.Sequence // since which they do; 0: they never hid anything
+}
+
+// Subscriber reads what the connections of a user receive. Users without memberships and
+// preferences cost the read of one record.
+func (s *Store) Subscriber(u notify.UserID) (is Subscriber, err error) {
 	v := s.snapshots.acquire()
 	defer v.release()
 	h, err := readHistoryOf(v, ofUser(u))
-	if err != nil || h.topics == 0 {
-		return nil, err
+	if err != nil {
+		return is, err
 	}
-	all := make(map[notify.Topic]notify.Hearing, h.topics)
+	is.Since = h.muted
+	if is.Muting, err = mutingOf(v, u, &h); err != nil || h.topics == 0 {
+		return is, err
+	}
+	is.Topics = make(map[notify.Topic]notify.Hearing, h.topics)
 	err = eachMembership(v, u, func(t notify.Topic, m intervalSet) {
 		hearing := make(notify.Hearing, 0, len(m))
 		for _, i := range m {
 			hearing = append(hearing, notify.Span{From: i.from, To: i.to})
 		}
-		all[t] = hearing
+		is.Topics[t] = hearing
 	})
-	return all, err
+	return is, err
 }
 
 // Members returns the members of a topic whose names begin with a prefix, in ascending order after a

@@ -52,8 +52,8 @@ func BenchmarkMember(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("topics/%d", topics), func(b *testing.B) {
 			for b.Loop() {
-				if all, err := s.MemberTopics("ada"); err != nil || len(all) != topics {
-					b.Fatalf("%d topics, %v", len(all), err)
+				if is, err := s.Subscriber("ada"); err != nil || len(is.Topics) != topics {
+					b.Fatalf("%d topics, %v", len(is.Topics), err)
 				}
 			}
 		})

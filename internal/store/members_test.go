@@ -48,8 +48,8 @@ func byPresence(all map[notify.Topic]notify.Hearing) (current, past []notify.Top
 // checkMembers compares the lists of members and topics with the model.
 func (m *inboxMachine) checkMembers(t *rapid.T) {
 	for _, u := range []notify.UserID{"ada", "grace", "eve"} {
-		all, err := m.store.MemberTopics(u)
-		current, _ := byPresence(all)
+		is, err := m.store.Subscriber(u)
+		current, _ := byPresence(is.Topics)
 		if want := m.model.TopicsOf(u); err != nil || !slices.Equal(current, want) {
 			t.Fatalf("%s is a member of %q, want %q (%v)", u, current, want, err)
 		}
@@ -132,9 +132,9 @@ func TestFormerMembershipsAreBounded(t *testing.T) {
 		m.publish("n", 10, topic)
 		m.apply(notify.Members{Topic: topic, Remove: []notify.UserID{"ada"}})
 	}
-	all, err := m.MemberTopics("ada")
+	is, err := m.Subscriber("ada")
 	require.NoError(t, err)
-	_, past := byPresence(all)
+	_, past := byPresence(is.Topics)
 	assert.LessOrEqual(t, len(past), notify.MaxMemberTopics)
 	assert.Greater(t, len(past), notify.MaxMemberTopics/2)
 	page, err := m.History(notify.Reader{User: "ada"}, 0, m.last, 10)
@@ -153,17 +153,17 @@ func TestALeftTopicLeavesNothing(t *testing.T) {
 	m.publish("evicted", 1, "team")
 	evicted := m.last
 	m.apply(notify.Members{Topic: "team", Remove: []notify.UserID{"ada"}})
-	all, err := m.MemberTopics("ada")
+	is, err := m.Subscriber("ada")
 	require.NoError(t, err)
-	_, past := byPresence(all)
+	_, past := byPresence(is.Topics)
 	require.Equal(t, []notify.Topic{"team"}, past)
 
 	m.publish("after", 1, "team") // evicts the first one
 	m.apply(notify.Members{Topic: "team", Add: []notify.UserID{"ada"}})
 	m.apply(notify.Members{Topic: "team", Remove: []notify.UserID{"ada"}})
-	all, err = m.MemberTopics("ada")
+	is, err = m.Subscriber("ada")
 	require.NoError(t, err)
-	_, past = byPresence(all)
+	_, past = byPresence(is.Topics)
 	require.Empty(t, past)
 	page, err := m.History(notify.Reader{User: "ada"}, 0, m.last, 10)
 	require.NoError(t, err)
@@ -189,9 +189,9 @@ func TestALeftTopicDoesNotHideOlderNotifications(t *testing.T) {
 	m.publish("evicts", 1, "team")
 	m.apply(notify.Recall{ID: fmt.Sprintf("00000000-0000-7000-8000-%012d", m.last)})
 	m.apply(notify.Members{Topic: "team", Remove: []notify.UserID{"ada"}})
-	all, err := m.MemberTopics("ada")
+	is, err := m.Subscriber("ada")
 	require.NoError(t, err)
-	require.Empty(t, all)
+	require.Empty(t, is.Topics)
 	own(103)
 	page, err := m.History(notify.Reader{User: "ada"}, 2, m.last, 10)
 	require.NoError(t, err)
@@ -242,9 +242,9 @@ func TestAnEntryDropsTheMembershipsOfFewUsers(t *testing.T) {
 	}
 	full := 0
 	for _, u := range team {
-		topics, err := m.MemberTopics(u)
+		is, err := m.Subscriber(u)
 		require.NoError(t, err)
-		if len(topics) > notify.MaxMemberTopics {
+		if len(is.Topics) > notify.MaxMemberTopics {
 			full++
 		}
 	}

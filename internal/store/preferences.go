@@ -65,19 +65,6 @@ func mutingOf(r pebble.Reader, u notify.UserID, h *history) (*notify.Muting, err
 	return p.Muting(), err
 }
 
-// Muting returns what the preferences of a user hide, nil if nothing, and the sequence since which
-// they do, 0 if they never hid anything.
-func (s *Store) Muting(u notify.UserID) (*notify.Muting, notify.Sequence, error) {
-	v := s.snapshots.acquire()
-	defer v.release()
-	h, err := readHistoryOf(v, ofUser(u))
-	if err != nil {
-		return nil, 0, err
-	}
-	m, err := mutingOf(v, u, &h)
-	return m, h.muted, err
-}
-
 // preferencesOf reads the preferences of a user.
 func preferencesOf(r pebble.Reader, u notify.UserID) (notify.Preferences, error) {
 	b, err := get(r, preferencesKey(u))
