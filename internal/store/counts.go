@@ -13,46 +13,52 @@ import (
 // with such notifications, their sequences are merged. If preferences of the user hide
 // notifications, the work depends on the number of notifications: see countNewest.
 func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error) {
+	c, err := s.CountMatching(r, upTo, &notify.Filter{}, notify.ByNothing)
+	return c.Counts, err
+}
+
+// countAll is Counts, unless preferences of the user hide notifications: which ones is known only
+// from the notifications themselves.
+func (s *Store) countAll(r notify.Reader, upTo notify.Sequence) (counts notify.Counts, hides bool, err error) {
 	v := s.snapshots.acquire()
 	defer v.release()
 	c := &counter{store: s, state: newUserState(v, r.User), upTo: upTo}
 	own, err := readHistoryOf(v, ofUser(r.User))
-	if err != nil {
-		return notify.Counts{}, err
+	if err != nil || own.mutes {
+		return counts, own.mutes, err
 	}
-	if own.mutes { // what is hidden is known only from the notifications themselves
-		c, err := s.countNewest(r, upTo, &notify.Filter{}, notify.ByNothing)
-		return c.Counts, err
-	}
-	if err := c.userItems(v, ofUser(r.User), &own); err != nil {
-		return notify.Counts{}, err
+	err = c.countAll(v, r, &own)
+	return c.counts, false, err
+}
+
+// countAll counts what r hears. own is the history of its user.
+func (c *counter) countAll(v *snapshot, r notify.Reader, own *history) error {
+	if err := c.userItems(v, ofUser(r.User), own); err != nil {
+		return err
 	}
 	if err := c.everyone(r); err != nil {
-		return notify.Counts{}, err
+		return err
 	}
-	heard, err := readHeard(v, r, &own)
+	heard, err := readHeard(v, r, own)
 	if err != nil {
-		return notify.Counts{}, err
+		return err
 	}
 	named, err := feedsRead(v, r.Topics)
 	if err != nil {
-		return notify.Counts{}, err
+		return err
 	}
 	feeds := heard.feeds(named)
 	if len(feeds) >= preloadedFrom {
 		if err := c.state.preload("*", maxPreloaded+2*len(feeds)); err != nil {
-			return notify.Counts{}, err
+			return err
 		}
 	}
 	for i := range feeds {
 		if err := c.single(&feeds[i]); err != nil {
-			return notify.Counts{}, err
+			return err
 		}
 	}
-	if err := c.multi(feeds); err != nil {
-		return notify.Counts{}, err
-	}
-	return c.counts, nil
+	return c.multi(feeds)
 }
 
 // preloadedFrom is the number of feeds from which on all intervals of the user are read at one time.

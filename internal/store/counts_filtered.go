@@ -19,14 +19,15 @@ const maxGroups = 1_000
 // that each group has the count of a filter with its topic. There are at most maxGroups groups:
 // those of the newest notifications.
 func (s *Store) CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (c notify.GroupedCounts, err error) {
-	var total notify.Counts
-	if !f.Narrows() {
-		if total, err = s.Counts(r, upTo); err != nil || by == notify.ByNothing {
-			return notify.GroupedCounts{Counts: total}, err
-		}
+	if f.Narrows() {
+		return s.countNewest(r, upTo, f, by)
+	}
+	total, hides, err := s.countAll(r, upTo)
+	if err != nil || by == notify.ByNothing && !hides {
+		return notify.GroupedCounts{Counts: total}, err
 	}
 	c, err = s.countNewest(r, upTo, f, by)
-	if !f.Narrows() {
+	if !hides {
 		c.Counts = total
 	}
 	return c, err
