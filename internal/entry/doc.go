@@ -19,8 +19,8 @@
 // fields becomes a notify.Unknown, which keeps its bytes. Applied, it takes its sequence,
 // changes nothing, and has a verdict of kind notify.ErrNotApplied: on every node alike,
 // because new kinds and versions belong to a new version of the rules (from the first
-// release on: see rules.go in package store) and are written only once that is in force. A node that lacks the new rules stops at the
-// notify.Generation that brings them into force, before it could skip an entry that
-// others apply. A message that cannot be read counts as one Unknown entry; the version of
-// messages does not change within a journal.
+// release on: see rules.go in package store) and are written only once that is in force.
+// A node that lacks the new rules stops at the notify.Generation that brings them into
+// force, before it could skip an entry that others apply. A message that cannot be read
+// counts as one Unknown entry; the version of messages does not change within a journal.
 package entry

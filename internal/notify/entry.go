@@ -147,7 +147,8 @@ func (Witness) entry()    {}
 func (Unknown) entry()    {}
 
 // Change is an effect of an applied entry on open connections: a *Notification, an
-// InboxChange, a Recount, a MemberChange, a MutingChange or a Revocation. Changes are passed on in the journal's order.
+// InboxChange, a Recount, a MemberChange, a MutingChange, an Erased or a Revocation. Changes are
+// passed on in the journal's order.
 type Change interface{ change() }
 
 func (*Notification) change() {}

@@ -66,10 +66,10 @@ func (s *Service) deliverNotification(n *notify.Notification) {
 }
 
 // deliverChange delivers what has changed in inboxes. A change that concerns one user
-// comes with the counts, which are computed once for all connections that read
-// the same, unless the user's preferences hide notifications. A change for many is one event for all, without a count: a Recount
-// follows, for which the wheel counts a bounded number at each tick. An eviction is
-// delivered directly after the notification that caused it.
+// comes with the counts, which are computed once for all connections that read the same.
+// A change for many, or for a user whose preferences hide notifications, is one event for
+// all, without a count: a Recount follows, for which the wheel counts a bounded number at
+// each tick. An eviction is delivered directly after the notification that caused it.
 func (s *Service) deliverChange(c *notify.InboxChange) {
 	parts, seq := partsOf(c), c.Sequence
 	if c.Replaced || c.Evicted {

@@ -62,8 +62,8 @@ func (s *Service) runLeased(ctx context.Context) {
 }
 
 // upkeep removes expired entries, delivers deferred notifications, completes interrupted erasures,
-// and brings later rules into force, until ctx ends. Applying the entries decides what is removed or delivered, so two nodes
-// may run it at the same time.
+// and brings later rules into force, until ctx ends. Applying the entries decides what is removed
+// or delivered, so two nodes may run it at the same time.
 func (s *Service) upkeep(ctx context.Context) {
 	var others sync.WaitGroup
 	defer others.Wait()

@@ -11,7 +11,7 @@ import (
 	"github.com/bellhop/bellhop/internal/wire"
 )
 
-// What PUT accepts, GET returns in one form.
+// Each accepted body of a PUT has one form in the answers to GET.
 func TestPreferences(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"rules":[]}`:              `{"rules":[]}`,

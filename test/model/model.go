@@ -286,8 +286,8 @@ func (m *Model) reads(r notify.Reader, owner string, seq notify.Sequence) bool {
 	return owner == "a" || owner == "u:"+string(r.User) || isTopic && m.hears(r, notify.Topic(topic), seq)
 }
 
-// Inbox returns the notifications of r that its preferences do not hide, oldest first, each with the view of r. Expired ones are
-// included until a Cleanup removes them.
+// Inbox returns the notifications of r that its preferences do not hide, oldest first, each with the
+// view of r. Expired ones are included until a Cleanup removes them.
 func (m *Model) Inbox(r notify.Reader) []Item {
 	var all []Item
 	for _, it := range m.items {

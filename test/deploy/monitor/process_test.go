@@ -282,8 +282,8 @@ func (p *process) readUntil(ws *websocket.Conn, event string) {
 	}
 }
 
-// visit is the traffic of a user who comes back: it resumes, receives what is published, sends a
-// command and leaves. Publishing may fail.
+// visit opens a connection from the cursor of the last one, publishes, receives the notifications, sends a
+// command and closes the connection. Publishing may fail.
 func (p *process) visit() {
 	p.t.Helper()
 	ws := p.connect("ada", p.cursor)
