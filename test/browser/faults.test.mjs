@@ -24,7 +24,7 @@ const PAGE = 20; // items that the element lists at first
 const PING = 2; // seconds
 const TABS = [{ label: "A", type: "a.*" }, { label: "High", priority: "high" }];
 
-describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 240) * 1000 }, () => {
+describe(`faults, in ${ENGINE}`, { timeout: (SECONDS + 600) * 1000 }, () => {
   let dir, bin, engine, site;
   before(async () => {
     dir = scratch();
