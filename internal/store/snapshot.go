@@ -53,15 +53,24 @@ func (s *snapshots) acquire() *snapshot {
 // retire makes the next acquire create a new snapshot. It is called after each commit.
 func (s *snapshots) retire() {
 	s.mu.Lock()
-	v := s.current
-	s.current = nil
+	v := s.takeLocked()
 	s.mu.Unlock()
-	if v != nil {
-		v.release()
-	}
+	v.release()
 }
 
+// takeLocked removes the current snapshot, and returns it, or nil if there is none. The caller must
+// release it after mu.
+func (s *snapshots) takeLocked() *snapshot {
+	v := s.current
+	s.current = nil
+	return v
+}
+
+// release removes a reference to s, which may be nil. The last one closes s.
 func (s *snapshot) release() {
+	if s == nil {
+		return
+	}
 	s.owner.mu.Lock()
 	s.refs--
 	last := s.refs == 0
@@ -77,10 +86,11 @@ func (s *snapshot) release() {
 // renew retires the current snapshot, and returns a function that reports whether all snapshots from
 // before the call are closed.
 func (s *snapshots) renew() func() (closed bool, err error) {
-	s.retire()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := maps.Clone(s.open)
+	v := s.takeLocked()
+	before := maps.Clone(s.open) // at the same time: the next reader creates a snapshot that may stay current
+	s.mu.Unlock()
+	v.release()
 	return func() (bool, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

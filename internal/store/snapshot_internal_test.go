@@ -2,6 +2,7 @@ package store
 
 import (
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,4 +44,29 @@ func TestReadersShareASnapshotUntilTheNextCommit(t *testing.T) {
 	publish(3)
 	assert.Zero(t, third.refs)
 	require.NoError(t, s.Close(), "Pebble fails if a snapshot is open")
+}
+
+// A reader that comes during a renewal gets a new snapshot, which stays current until the next commit:
+// the renewal must not wait for it.
+func TestARenewalWaitsForNoLaterSnapshot(t *testing.T) {
+	s, err := Open("data", Options{FS: vfs.NewMem(), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	for range 2_000 {
+		begun := make(chan struct{})
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			s.snapshots.acquire().release()
+			close(begun)
+			for range 200 {
+				s.snapshots.acquire().release()
+			}
+		})
+		<-begun
+		closed := s.snapshots.renew()
+		reader.Wait()
+		done, err := closed()
+		require.NoError(t, err)
+		require.True(t, done, "all snapshots from before the renewal are closed")
+	}
+	require.NoError(t, s.Close())
 }
