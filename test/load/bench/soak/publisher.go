@@ -32,10 +32,11 @@ type publisher struct {
 }
 
 func (p *publisher) publish(ctx context.Context) {
+	wait(ctx, time.Duration(p.number)*time.Second/time.Duration(p.Rate)) // publishers take turns
 	tick := time.NewTicker(time.Duration(publishers) * time.Second / time.Duration(p.Rate))
 	defer tick.Stop()
 	next := make([]int, len(p.users))
-	for n := 0; ; n++ {
+	for n := p.number * sharedEvery / publishers; ; n++ { // and so do their broadcasts
 		select {
 		case <-ctx.Done():
 			return
