@@ -78,6 +78,7 @@ func (s *node) connectCluster() error {
 		c.monitor = journal.NewMonitor(cfg.NATSMonitor, s.logger)
 	}
 	s.cluster = c
+	s.metrics.Observe(c.nodeSamples)
 	return nil
 }
 

@@ -82,14 +82,15 @@ func (s *node) openSockets() int {
 	return s.hub.Count() - s.streams.Count()
 }
 
-// wait listens, and answers requests with the reason why this node cannot serve yet.
+// wait listens, and answers requests with the reason why this node cannot serve yet, apart from
+// those that operators use to find it.
 func (s *node) wait(ctx context.Context) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
 	waiting := httpapi.Waiting(s.cfg.BasePath, s.ready, s.logger)
 	s.listeners.publicHandler.set(waiting)
-	s.listeners.adminHandler.set(httpapi.Waiting("", s.ready, s.logger))
+	s.listeners.adminHandler.set(httpapi.WaitingAdmin(s.adminOptions(), s.ready))
 	s.startServers()
 	return nil
 }

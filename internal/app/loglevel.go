@@ -65,6 +65,17 @@ func (l *logLevel) SetLogLevel(level slog.Level, period time.Duration) httpapi.L
 	return l.statusLocked()
 }
 
+// start runs run, until the function that it returns is called.
+func (l *logLevel) start() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { l.run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // run restores the configured level when the time of another one is over, until ctx ends.
 func (l *logLevel) run(ctx context.Context) {
 	timer := time.NewTimer(0)

@@ -116,6 +116,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	settings.now.Store(cfg)
 	if o.Log != nil {
 		settings.level = newLogLevel(o.Log)
+		defer settings.level.start()()
 	}
 	for {
 		err := runOnce(ctx, settings, o)
@@ -156,6 +157,7 @@ func runOnce(ctx context.Context, settings *live, o Options) error {
 		max: s.maxNetworkConnections(s.cfg), proxies: s.cfg.TrustedProxies, logger: s.logger, others: s.openSockets,
 	}
 	s.hub = s.newHub()
+	s.observeEarly()
 	if s.cfg.NATSURL != nil {
 		if err := s.connectCluster(); err != nil {
 			return s.notStarted(ctx, err)
@@ -207,9 +209,6 @@ func (s *node) serve(ctx context.Context, o Options) error {
 
 	s.backups = s.newBackups()
 	s.openTransports()
-	if s.live.level != nil {
-		s.running.Go(func() { s.live.level.run(upkeep) })
-	}
 	if s.followSettings(ctx, o) {
 		s.running.Go(func() { s.settings.Run(upkeep) })
 	}
@@ -289,17 +288,21 @@ func (s *node) publicHandler(pages map[string]http.Handler) http.Handler {
 }
 
 func (s *node) adminHandler() http.Handler {
-	return httpapi.Admin(httpapi.AdminOptions{
+	o := s.adminOptions()
+	o.Backup, o.Backups, o.Cluster = s.backups.write, s.cfg.Backups, s.clusterStatus()
+	return httpapi.Admin(o)
+}
+
+// adminOptions are those of the admin listener that do not need an open store.
+func (s *node) adminOptions() httpapi.AdminOptions {
+	return httpapi.AdminOptions{
 		Metrics:  s.metrics.Handler(),
 		Profiles: s.cfg.Profiles == "on",
 		Listen:   s.cfg.AdminListen,
-		Backup:   s.backups.write,
-		Backups:  s.cfg.Backups,
-		Cluster:  s.clusterStatus(),
 		Hosts:    s.cfg.AdminHosts,
 		Log:      s.live.logControl(),
 		Logger:   s.logger,
-	})
+	}
 }
 
 // withOurs adds the browser client and the documents, which every service has, to pages.

@@ -8,16 +8,21 @@ import (
 	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
+// observeEarly adds the metrics that are known before the store is open: a node of a cluster has
+// these while it waits.
+func (s *node) observeEarly() {
+	s.metrics.Observe(s.stateSamples)
+	if s.log != nil {
+		s.metrics.Observe(s.log.Samples)
+	}
+}
+
 // observe adds the metrics that the open parts keep.
 func (s *node) observe() {
-	s.metrics.Observe(s.stateSamples)
 	s.metrics.Observe(s.storeSamples)
 	s.metrics.Observe(s.diskSamples)
 	if s.cluster != nil {
-		s.metrics.Observe(s.cluster.samples)
-	}
-	if s.log != nil {
-		s.metrics.Observe(s.log.Samples)
+		s.metrics.Observe(s.cluster.journalSamples)
 	}
 }
 
@@ -121,15 +126,23 @@ func (s *node) diskSamples() []telemetry.Sample {
 	return all
 }
 
-// samples are the metrics of a node of a cluster.
-func (c *membership) samples() []telemetry.Sample {
-	status, ready := c.journal.Load().Status(), 0
-	nodes := c.peers.Nodes()
+// nodeSamples are the metrics of the nodes of a cluster.
+func (c *membership) nodeSamples() []telemetry.Sample {
+	nodes, ready := c.peers.Nodes(), 0
 	for _, n := range nodes {
 		if n.Fault == "" {
 			ready++
 		}
 	}
+	return []telemetry.Sample{
+		{Name: "bellhop_cluster_nodes", Value: float64(len(nodes))},
+		{Name: "bellhop_cluster_ready_nodes", Value: float64(ready)},
+	}
+}
+
+// journalSamples are the metrics of the open journal of a cluster.
+func (c *membership) journalSamples() []telemetry.Sample {
+	status := c.journal.Load().Status()
 	return []telemetry.Sample{
 		{Name: "bellhop_journal_lag_seconds", Value: status.Lag.Seconds()},
 		{Name: "bellhop_journal_message", Value: float64(status.Position.Message)},
@@ -139,7 +152,5 @@ func (c *membership) samples() []telemetry.Sample {
 		{Name: "bellhop_journal_hash_sequence", Value: float64(status.Witness.Sequence)},
 		{Name: "bellhop_journal_hash_agreeing_nodes", Value: float64(len(status.Witness.Agree))},
 		{Name: "bellhop_journal_hash_contradicting_nodes", Value: float64(len(status.Witness.Contradict))},
-		{Name: "bellhop_cluster_nodes", Value: float64(len(nodes))},
-		{Name: "bellhop_cluster_ready_nodes", Value: float64(ready)},
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -31,6 +32,19 @@ func Waiting(basePath string, reason func() error, logger *slog.Logger) http.Han
 			err = notify.Errorf(notify.ErrUnavailable, "this node was starting; retry")
 		}
 		problem.Respond(waitingResponse{w, r, logger}, r, err)
+	})
+}
+
+// WaitingAdmin returns the handler of the admin listener of a node that cannot serve yet: operators
+// need its metrics, profiles and log then. All other requests are answered as by Waiting.
+func WaitingAdmin(o AdminOptions, reason func() error) http.Handler {
+	served, other := Admin(o), Waiting("", reason, o.Logger)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path := r.URL.Path; path == "/metrics" || path == "/log-level" || strings.HasPrefix(path, "/debug/pprof/") {
+			served.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
 	})
 }
 

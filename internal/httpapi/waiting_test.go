@@ -34,3 +34,24 @@ func TestWaiting(t *testing.T) {
 		}
 	}
 }
+
+// Operators can look for the reason on the admin listener of a waiting node. It protects these
+// paths as later.
+func TestTheAdminListenerOfAWaitingNodeHasMetricsProfilesAndTheLogLevel(t *testing.T) {
+	o := httpapi.AdminOptions{
+		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("figures")) }),
+		Profiles: true, Log: &fakeLog{}, Logger: slog.New(slog.DiscardHandler),
+	}
+	h := httpapi.WaitingAdmin(o, func() error { return notify.Errorf(notify.ErrUnavailable, "it restores a checkpoint") })
+	for path, want := range map[string]int{
+		"/metrics": 200, "/log-level": 200, "/debug/pprof/goroutine?debug=1": 200, "/livez": 200,
+		"/log-user?user=ada": 503, "/cluster": 503, "/backup": 503, "/other": 503,
+	} {
+		w := ask(h, path, own, own)
+		require.Equal(t, want, w.Code, path)
+		if want == 503 {
+			require.Contains(t, w.Body.String(), "it restores a checkpoint")
+		}
+	}
+	require.Equal(t, http.StatusMisdirectedRequest, ask(h, "/metrics", own, "evil.example").Code)
+}
