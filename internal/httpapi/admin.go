@@ -74,7 +74,7 @@ func Admin(o AdminOptions) http.Handler {
 	page(g, "/metrics", echo.WrapHandler(o.Metrics))
 	page(g, "/cluster", o.cluster)
 	page(g, "/log-level", o.logLevel)
-	page(g, "/log-user", o.logUser)
+	page(g, "/log-user", func(c echo.Context) error { return o.logUser(c, reports) })
 	g.PUT("/log-level", func(c echo.Context) error { return o.setLogLevel(c, reports) })
 	g.GET("/backup", func(c echo.Context) error { return o.backup(c, reports) })
 	if !o.Profiles {

@@ -91,8 +91,9 @@ type LogUser struct {
 	Hash string        `json:"hash"` // that stands for the user in log lines
 }
 
-// logUser serves GET /log-user?user=ada.
-func (o *AdminOptions) logUser(c echo.Context) error {
+// logUser serves GET /log-user?user=ada. Its audit line has the hash alone: a log with lines that
+// name the user beside the hash would undo it.
+func (o *AdminOptions) logUser(c echo.Context, reports *reports) error {
 	if o.Log == nil {
 		return notify.Errorf(notify.ErrNotFound, "this log does not hash users")
 	}
@@ -104,7 +105,11 @@ func (o *AdminOptions) logUser(c echo.Context) error {
 	if user == "" {
 		return notify.Errorf(notify.ErrMalformed, "the query parameter user is required")
 	}
-	return answerNow(c, LogUser{user, o.Log.UserHash(user)})
+	found := LogUser{user, o.Log.UserHash(user)}
+	line := reports.line(c, nil)
+	line.Action, line.Target, line.Operates = "log-user", found.Hash, true
+	audit.Done(c.Request().Context(), o.Logger, line)
+	return answerNow(c, found)
 }
 
 // answerNow answers with a state that no cache may keep.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,13 +24,17 @@ func (f *fakeLog) SetLogLevel(level slog.Level, period time.Duration) httpapi.Lo
 	return f.now
 }
 
-func (f *fakeLog) UserHash(u notify.UserID) string { return "hash of " + string(u) }
+func (f *fakeLog) UserHash(u notify.UserID) string { return "hash of " + strconv.Itoa(len(u)) }
 
+// The log says that somebody has asked for a hash, and does not say whose it is.
 func TestTheHashOfAUserIsShown(t *testing.T) {
-	h := admin(httpapi.AdminOptions{Log: &fakeLog{}})
+	var text bytes.Buffer
+	h := httpapi.Admin(httpapi.AdminOptions{Metrics: http.NotFoundHandler(), Log: &fakeLog{}, Logger: slog.New(slog.NewTextHandler(&text, nil))})
 	w := ask(h, "/log-user?user=acme%3Aada", own, own)
 	require.Equal(t, 200, w.Code)
-	require.JSONEq(t, `{"user":"acme:ada","hash":"hash of acme:ada"}`, w.Body.String())
+	require.JSONEq(t, `{"user":"acme:ada","hash":"hash of 8"}`, w.Body.String())
+	require.Contains(t, text.String(), `audit=true action=log-user outcome=done target="hash of 8" request_id=`)
+	require.NotContains(t, text.String(), "ada")
 	require.Equal(t, 400, ask(h, "/log-user", own, own).Code)
 	require.Equal(t, 400, ask(h, "/log-user?name=ada", own, own).Code)
 	require.Equal(t, 404, ask(admin(httpapi.AdminOptions{}), "/log-user?user=ada", own, own).Code)
