@@ -213,7 +213,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.settings.Run(upkeep) })
 	}
 	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
-	l.publicHandler.set(s.publicHandler(o.Pages))
+	l.publicHandler.set(s.newAPI(o.Pages).Public())
 	l.adminHandler.set(s.adminHandler())
 	s.serving.Store(true)
 	if s.cluster == nil {
@@ -263,8 +263,8 @@ func (s *node) openTransports() {
 	s.streams = sse.New(sse.Options{Protocol: bellhop.Stream{Protocol: v1}, Service: s.service, Hub: s.hub})
 }
 
-func (s *node) publicHandler(pages map[string]http.Handler) http.Handler {
-	return httpapi.New(httpapi.Options{
+func (s *node) newAPI(pages map[string]http.Handler) *httpapi.API {
+	return httpapi.NewAPI(httpapi.Options{
 		Service:        s.service,
 		Verifier:       s.verifier,
 		Origins:        &s.origins,

@@ -31,16 +31,21 @@ type Verifier interface {
 // handler serves an authenticated request.
 type handler func(echo.Context, notify.Principal) error
 
+// bearer returns the principal of the token or API key of a request.
+func (a *API) bearer(r *http.Request) (notify.Principal, error) {
+	token, err := auth.Bearer(r)
+	if err != nil {
+		return notify.Principal{}, err
+	}
+	return a.Verifier.Verify(r.Context(), token)
+}
+
 // authenticated serves callers that have a valid token or API key and are within their
 // rate of requests. No cache may store the answer.
 func (a *api) authenticated(h handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header()[echo.HeaderCacheControl] = noStore
-		token, err := auth.Bearer(c.Request())
-		if err != nil {
-			return err
-		}
-		by, err := a.Verifier.Verify(c.Request().Context(), token)
+		by, err := a.caller(c.Request())
 		if err != nil {
 			return err
 		}

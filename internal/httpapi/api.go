@@ -96,25 +96,45 @@ type Options struct {
 	Logger  *slog.Logger
 }
 
-// api is the public handler. Its options are read-only once New has returned.
-type api struct {
+// API is the API without a listener: its options, which are read-only once NewAPI has
+// returned, and the memory that all listeners share.
+type API struct {
 	Options
 	timeout sharedTimeout
 	budgets budgets
-	reports *reports
 }
 
-// New returns the handler of the public listener.
-func New(o Options) http.Handler {
+// NewAPI returns an API.
+func NewAPI(o Options) *API {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
 	o.Depth = cmp.Or(o.Depth, strict.DefaultDepth)
-	a := &api{Options: o, reports: &reports{o.Logger, o.Metrics, o.BasePath}}
+	a := &API{Options: o}
 	a.budgets.divide(o.BodyBytes)
+	return a
+}
+
+// api is an API on one listener.
+type api struct {
+	*API
+	reports *reports
+
+	// caller returns the principal of a request. Its errors are those of Verifier, and of the
+	// kind ErrUnauthenticated.
+	caller func(*http.Request) (notify.Principal, error)
+}
+
+// Public returns the handler of the public listener.
+func (a *API) Public() http.Handler {
+	public := &api{API: a, reports: &reports{a.Logger, a.Metrics, a.BasePath}, caller: a.bearer}
+	return public.handler()
+}
+
+func (a *api) handler() http.Handler {
 	e := newEcho(a.reports)
-	e.IPExtractor = clientAddress(o.TrustedProxies)
+	e.IPExtractor = clientAddress(a.TrustedProxies)
 	e.Use(a.around)
 
-	g := e.Group(o.BasePath)
+	g := e.Group(a.BasePath)
 	g.POST(notifyPath, a.orSigned(a.publishing(a.publish)))
 	g.POST(batchPath, a.publishing(a.publishBatch))
 	g.GET("/ws", a.admitted(a.connect))
@@ -144,8 +164,8 @@ func New(o Options) http.Handler {
 	page(g, "/livez", a.livez)
 	page(g, "/readyz", a.readyz)
 	page(g, "/openapi.yaml", serveDocument)
-	for path, h := range o.Pages {
-		page(g, path, a.reports.wrap(http.StripPrefix(o.BasePath, h)))
+	for path, h := range a.Pages {
+		page(g, path, a.reports.wrap(http.StripPrefix(a.BasePath, h)))
 	}
 	return e
 }

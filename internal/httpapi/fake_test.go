@@ -324,7 +324,7 @@ func start(t *testing.T, change ...func(*httpapi.Options)) *fakeService {
 	for _, f := range change {
 		f(&o)
 	}
-	server := httptest.NewServer(httpapi.New(o))
+	server := httptest.NewServer(httpapi.NewAPI(o).Public())
 	t.Cleanup(server.Close)
 	s.url = server.URL + o.BasePath
 	s.client = &http.Client{Transport: &contract.Transport{

@@ -195,7 +195,7 @@ func TestMarkingOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeService(t)
 		s.inbox.wait = true
-		h := httpapi.New(s.options())
+		h := httpapi.NewAPI(s.options()).Public()
 		gone, leave := context.WithCancel(t.Context())
 		leave()
 		r := httptest.NewRequestWithContext(gone, "POST", "/inbox/read", strings.NewReader(`{"all":true}`))

@@ -278,7 +278,7 @@ func TestAPublishTimesOutAfterTenSeconds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newFakeService(t)
 			s.publisher.wait = true
-			h := httpapi.New(s.options())
+			h := httpapi.NewAPI(s.options()).Public()
 			r := httptest.NewRequest("POST", path, bytes.NewReader([]byte(body)))
 			r.Header.Set("Authorization", "Bearer good")
 			r.Header.Set("Content-Type", "application/json")

@@ -64,7 +64,7 @@ func TestAddress(t *testing.T) {
 			r.RemoteAddr = test.peer
 			r.Header["X-Forwarded-For"] = test.forwarded
 			r.Header.Set("X-Real-Ip", "1.2.3.4")
-			httpapi.New(o).ServeHTTP(httptest.NewRecorder(), r)
+			httpapi.NewAPI(o).Public().ServeHTTP(httptest.NewRecorder(), r)
 			require.Contains(t, s.logs.String(), "address="+test.want+" ")
 		})
 	}
