@@ -42,6 +42,7 @@ type commands struct {
 	Why         whyCommand         `cmd:"" help:"Say what became of a notification: who has read it, and why others have not."`
 	Export      exportCommand      `cmd:"" help:"Write everything that is kept about a user to a file."`
 	Erase       eraseCommand       `cmd:"" help:"Remove everything that is kept about a user."`
+	Revoke      revokeCommand      `cmd:"" help:"Refuse the tokens that a user has, or one token, from now on."`
 	Topics      topicsCommand      `cmd:"" help:"Keep the members of topics."`
 	Preferences preferencesCommand `cmd:"" help:"Print and replace the preferences of a user."`
 	Completion  completionCommand  `cmd:"" help:"Print the completion script of a shell."`
@@ -49,6 +50,7 @@ type commands struct {
 	Backup      backupCommand      `cmd:"" help:"Write a backup of the running service to a file."`
 	Restore     restoreCommand     `cmd:"" help:"Restore a backup into an empty data directory."`
 	Cluster     clusterCommand     `cmd:"" help:"Operate a cluster."`
+	Metrics     metricsCommand     `cmd:"" help:"Print metrics of a running service."`
 	LogLevel    logLevelCommand    `cmd:"" help:"Show or change the level of the log of a running service."`
 	LogUser     logUserCommand     `cmd:"" help:"Print the hash that stands for a user in the log of a running service."`
 	Config      configCommand      `cmd:"" help:"Print the effective settings and where each came from, or check them."`

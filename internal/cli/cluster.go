@@ -13,7 +13,8 @@ import (
 )
 
 type clusterStatusCommand struct {
-	JSON bool `help:"print the answer of the node as JSON"`
+	JSON bool          `help:"print the answer of the node as JSON"`
+	Wait time.Duration `placeholder:"DURATION" help:"wait until all nodes are ready and all replicas are current, for this time at most, such as 5m"`
 
 	admin `embed:""`
 }
@@ -27,19 +28,64 @@ func (c *clusterStatusCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	body, err := getAdmin(t.ctx, base+"/cluster")
-	if err != nil {
-		return err
+	var body []byte
+	var status *httpapi.ClusterStatus
+	waited := t.retry(c.Wait, func(ctx context.Context) (err error) {
+		if body, status, err = readCluster(ctx, base); err != nil || c.Wait == 0 {
+			return err
+		}
+		return incomplete(status)
+	})
+	switch {
+	case status == nil:
+		return waited
+	case c.JSON:
+		_, err = fmt.Fprintf(t.stdout, "%s\n", body)
+	default:
+		err = printCluster(t.stdout, status)
 	}
-	if c.JSON {
-		_, err := fmt.Fprintf(t.stdout, "%s\n", body)
-		return err
+	if waited != nil {
+		return waited
 	}
-	var status httpapi.ClusterStatus
+	return err
+}
+
+func readCluster(ctx context.Context, base string) (body []byte, status *httpapi.ClusterStatus, err error) {
+	if body, err = getAdmin(ctx, base+"/cluster"); err != nil {
+		return nil, nil, err
+	}
 	if err := json.Unmarshal(body, &status); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return nil, nil, fmt.Errorf("read the answer: %w", err)
 	}
-	return printCluster(t.stdout, &status)
+	return body, status, nil
+}
+
+// incomplete returns why a cluster cannot lose a node or a NATS server now.
+func incomplete(s *httpapi.ClusterStatus) error {
+	if err := unready(s); err != nil {
+		return err
+	}
+	if s.Stream != nil && s.Stream.Current < s.Stream.Replicas {
+		return fmt.Errorf("%d of %d replicas are current", s.Stream.Current, s.Stream.Replicas)
+	}
+	return nil
+}
+
+// unready returns why a cluster, or one of its nodes, is not ready.
+func unready(s *httpapi.ClusterStatus) error {
+	notReady := 0
+	for _, n := range s.Nodes {
+		if !n.Ready {
+			notReady++
+		}
+	}
+	switch {
+	case s.Problem != "":
+		return fmt.Errorf("%s", printable(s.Problem))
+	case notReady > 0:
+		return fmt.Errorf("%d of %d nodes are not ready", notReady, len(s.Nodes))
+	}
+	return nil
 }
 
 func getAdmin(ctx context.Context, url string) ([]byte, error) {
@@ -73,12 +119,10 @@ func requestAdmin(ctx context.Context, method, url string) ([]byte, error) {
 func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "NODE\tVERSION\tSEQUENCE\tLAG\tREADY\tSTATES") // Flush returns the error
-	notReady := 0
 	for _, n := range s.Nodes {
 		ready := "yes"
 		if !n.Ready {
 			ready = "no: " + n.Reason
-			notReady++
 		}
 		lag := time.Duration(n.Lag * float64(time.Second)).Round(time.Millisecond)
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", printable(n.Name), printable(n.Version), n.Sequence, lag, printable(ready), printable(n.Hash))
@@ -99,13 +143,8 @@ func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
 		checkpoint = fmt.Sprintf("sequence %d, written by %s at %s, %d bytes", cp.Sequence, printable(cp.Node), cp.Written.UTC().Format(time.RFC3339), cp.Bytes)
 	}
 	_, err := fmt.Fprintf(w, "last checkpoint: %s\n", checkpoint)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.Problem != "":
-		return fmt.Errorf("%s", printable(s.Problem))
-	case notReady > 0:
-		return fmt.Errorf("%d of %d nodes are not ready", notReady, len(s.Nodes))
 	}
-	return nil
+	return unready(s)
 }

@@ -15,7 +15,8 @@ import (
 )
 
 type healthCommand struct {
-	URL string `placeholder:"URL" help:"URL of the service (default: the configured public listener, on this machine)"`
+	URL  string        `placeholder:"URL" help:"URL of the service (default: the configured public listener, on this machine)"`
+	Wait time.Duration `placeholder:"DURATION" help:"wait until the service is ready, for this time at most, such as 1m"`
 
 	Config   string `type:"setting" placeholder:"PATH" help:"YAML file of settings"`
 	Listen   string `type:"setting" placeholder:"ADDRESS" help:"address of the public listener"`
@@ -48,7 +49,16 @@ func (c *healthCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.ctx, healthTimeout)
+	if err := t.retry(c.Wait, func(ctx context.Context) error { return ready(ctx, client, base) }); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(t.stdout, "ready")
+	return err
+}
+
+// ready returns why the service at base is not ready.
+func ready(ctx context.Context, client *http.Client, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 	if err != nil {
@@ -66,8 +76,7 @@ func (c *healthCommand) Run(t *terminal) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %w", problemOf(resp.StatusCode, "", body))
 	}
-	_, err = fmt.Fprintln(t.stdout, "ready")
-	return err
+	return nil
 }
 
 // localURL returns the URL by which this machine reaches the public listener.
