@@ -77,6 +77,20 @@ func (c *Conn) Principal() notify.Principal {
 	return c.principal.expand()
 }
 
+// Reader returns the reader of the inbox that c shows, by the newest token that was presented.
+func (c *Conn) Reader() notify.Reader {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.principal.reader()
+}
+
+// User returns the user of c.
+func (c *Conn) User() notify.UserID {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.principal.user
+}
+
 // ID returns the ID of c.
 func (c *Conn) ID() string { return c.id }
 

@@ -143,8 +143,7 @@ type madeFor[T any] struct {
 
 // get returns the value that was made for a reader equal to that of c, or makes one.
 func (all *byReader[T]) get(c *Conn, mk func(notify.Reader) (T, bool)) (T, bool) {
-	p := c.Principal()
-	r := p.Reader()
+	r := c.Reader()
 	for _, m := range *all {
 		if m.reader.User == r.User && m.reader.Since.Equal(r.Since) && slices.Equal(m.reader.Topics, r.Topics) {
 			return m.made, m.ok

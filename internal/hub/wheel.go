@@ -116,8 +116,7 @@ func (h *Hub) turn(all bool) {
 // fresh returns the event that gives c a newer cursor, or nil if c has to end.
 func (c *Conn) fresh(at notify.Sequence) *Event {
 	defer c.Recover()
-	p := c.Principal()
-	n, ok := c.shard.hub.opts.Count(p.Reader(), at)
+	n, ok := c.shard.hub.opts.Count(c.Reader(), at)
 	if !ok {
 		c.End(notify.CloseInternal)
 		return nil

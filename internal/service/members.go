@@ -13,7 +13,7 @@ import (
 // loadUser tells the hub of which topics the user of c is a member, and what the user's preferences
 // hide. c must be registered: from then on changes reach the hub by themselves.
 func (s *Service) loadUser(c *hub.Conn) error {
-	u := c.Principal().User
+	u := c.User()
 	for {
 		version := c.MembersVersion()
 		is, err := s.opts.Store.Subscriber(u)

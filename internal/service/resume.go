@@ -46,10 +46,10 @@ type joining struct {
 // and one write that does not wait for the client. It may wait for a slot to read. It
 // reports false, having sent nothing, if the caller must use Join.
 func (s *Service) JoinAtOnce(c *hub.Conn, cursor string) bool {
-	if _, yes := s.refused(c.Principal()); yes || s.isAhead(cursor) {
+	j, ok := s.beginJoining(c)
+	if !ok || s.isAhead(cursor) {
 		return false
 	}
-	j := s.joining(c)
 	if s.loadUser(c) != nil { // Join logs the error
 		return false
 	}
@@ -82,8 +82,18 @@ func (j *joining) count(cursor string, reset hub.ResetReason) {
 	}
 }
 
-func (s *Service) joining(c *hub.Conn) *joining {
+// beginJoining reports false if the token of c is no longer accepted.
+//
+//go:noinline // its principal would lie on the stack of JoinAtOnce, below all that the store needs
+func (s *Service) beginJoining(c *hub.Conn) (j *joining, ok bool) {
 	p := c.Principal()
+	if _, yes := s.refused(p); yes {
+		return nil, false
+	}
+	return s.joining(c, &p), true
+}
+
+func (s *Service) joining(c *hub.Conn, p *notify.Principal) *joining {
 	return &joining{service: s, conn: c, user: p.User, name: p.Name}
 }
 
@@ -111,14 +121,15 @@ func (s *Service) Join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 }
 
 func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed func()) error {
-	j := s.joining(c)
-	if why, yes := s.refused(c.Principal()); yes { // revoked after the token was checked, and before the hub knew c
+	p := c.Principal()
+	if why, yes := s.refused(p); yes { // revoked after the token was checked, and before the hub knew c
 		c.End(why)
 		return fmt.Errorf("%w: its token is no longer accepted", hub.ErrEnded)
 	}
 	if err := s.loadUser(c); err != nil {
 		return err
 	}
+	j := s.joining(c, &p)
 	reset, err := j.welcome(ctx, cursor)
 	if err != nil {
 		return err
@@ -144,8 +155,7 @@ func (s *Service) join(ctx context.Context, c *hub.Conn, cursor string, welcomed
 // liveAt returns the event live, which says that c has received everything up to a
 // sequence. If counting fails, c ends.
 func (s *Service) liveAt(c *hub.Conn, at notify.Sequence) (e *hub.Event, ok bool) {
-	p := c.Principal()
-	counts, ok := s.Count(p.Reader(), at)
+	counts, ok := s.Count(c.Reader(), at)
 	if !ok {
 		c.End(notify.CloseInternal)
 		return nil, false
@@ -332,8 +342,7 @@ func (j *joining) read(ctx context.Context, do func() error) error {
 // page reads the next page. It uses the current principal: a refresh may have changed
 // it since the last page.
 func (j *joining) page(upTo notify.Sequence) (store.Page, error) {
-	p := j.conn.Principal()
-	return j.service.opts.Store.History(p.Reader(), j.at, upTo, maxPage)
+	return j.service.opts.Store.History(j.conn.Reader(), j.at, upTo, maxPage)
 }
 
 // eventsOf returns the notifications of a page that have not expired, and the changes

@@ -13,7 +13,11 @@ import (
 // with such notifications, their sequences are merged. If preferences of the user hide
 // notifications, the work depends on the number of notifications: see countNewest.
 func (s *Store) Counts(r notify.Reader, upTo notify.Sequence) (notify.Counts, error) {
-	c, err := s.CountMatching(r, upTo, &notify.Filter{}, notify.ByNothing)
+	counts, hides, err := s.countAll(r, upTo)
+	if err != nil || !hides {
+		return counts, err
+	}
+	c, err := s.countNewest(r, upTo, &notify.Filter{}, notify.ByNothing)
 	return c.Counts, err
 }
 
