@@ -6,10 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 // backups writes backups of the store, one at a time.
@@ -21,6 +23,11 @@ type backups struct {
 	ctx  context.Context //nolint:containedctx // ends when end is called
 	stop context.CancelCauseFunc
 	turn chan struct{} // full while a backup is running, and after end
+
+	// For metrics.
+	succeeded atomic.Int64 // time of the last complete backup, in milliseconds since 1970; 0: none
+	took      atomic.Int64 // its duration
+	failures  atomic.Uint64
 }
 
 const (
@@ -66,6 +73,7 @@ func (b *backups) write(ctx context.Context, begin func(context.Context, notify.
 		return errBackupRuns
 	}
 	defer func() { <-b.turn }()
+	defer b.count(time.Now(), &err)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer context.AfterFunc(b.ctx, func() { cancel(errBackupStop) })()
 	var watching sync.WaitGroup
@@ -90,6 +98,26 @@ func (b *backups) write(ctx context.Context, begin func(context.Context, notify.
 	}()
 	w := begin(ctx, copied.Sequence)
 	return errors.Join(copied.Write(w), w.Close())
+}
+
+// count notes the outcome of a backup. One that the end of the node interrupts is not a failure.
+func (b *backups) count(begun time.Time, err *error) {
+	switch {
+	case *err == nil:
+		b.succeeded.Store(time.Now().UnixMilli())
+		b.took.Store(int64(time.Since(begun)))
+	case !errors.Is(*err, errBackupStop):
+		b.failures.Add(1)
+	}
+}
+
+// samples are the metrics of backups.
+func (b *backups) samples() []telemetry.Sample {
+	return []telemetry.Sample{
+		{Name: "bellhop_backup_last_success_timestamp_seconds", Value: float64(b.succeeded.Load()) / 1_000},
+		{Name: "bellhop_backup_last_duration_seconds", Value: time.Duration(b.took.Load()).Seconds()},
+		{Name: "bellhop_backup_failures_total", Value: float64(b.failures.Load())},
+	}
 }
 
 // watchDisk ends a backup when the disk has less free space than the reserve.

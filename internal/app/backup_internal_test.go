@@ -14,6 +14,7 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 // backupsIn returns the backups of a store in a directory, with a reserve of the disk.
@@ -46,9 +47,37 @@ func TestOneBackupAtATimeAndNoneAfterTheEnd(t *testing.T) {
 	_, err = store.CheckBackup(t.Context(), &to, nil)
 	require.NoError(t, err)
 	require.NoDirExists(t, filepath.Join(dir, "backup.copy"))
+	succeeded := valueOf(t, b.samples(), "bellhop_backup_last_success_timestamp_seconds")
+	require.NotZero(t, succeeded)
+	require.NotZero(t, valueOf(t, b.samples(), "bellhop_backup_last_duration_seconds"))
+	require.Zero(t, valueOf(t, b.samples(), "bellhop_backup_failures_total"), "one that is refused has not begun")
+
+	err = b.write(t.Context(), func(context.Context, notify.Sequence) io.WriteCloser { return gone{} })
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	require.Equal(t, 1., valueOf(t, b.samples(), "bellhop_backup_failures_total"))
+	require.Equal(t, succeeded, valueOf(t, b.samples(), "bellhop_backup_last_success_timestamp_seconds"))
 	b.end()
 	require.ErrorIs(t, b.write(t.Context(), nil), errBackupStop)
+	require.Equal(t, 1., valueOf(t, b.samples(), "bellhop_backup_failures_total"))
 }
+
+// valueOf returns the value of a metric.
+func valueOf(t *testing.T, all []telemetry.Sample, name string) float64 {
+	t.Helper()
+	for _, s := range all {
+		if s.Name == name {
+			return s.Value
+		}
+	}
+	t.Fatalf("there is no %s", name)
+	return 0
+}
+
+// gone is a client that has closed its connection.
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (gone) Close() error              { return nil }
 
 // The end of the node ends the context of a backup, and waits until its copy is removed.
 func TestABackupEndsWithItsNode(t *testing.T) {

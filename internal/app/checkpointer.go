@@ -38,6 +38,8 @@ type checkpointer struct {
 	// For metrics.
 	newest   atomic.Int64 // time of the newest checkpoint, in milliseconds since 1970; 0: not known to this node
 	failures atomic.Uint64
+	bytes    atomic.Uint64 // of the stream when it was last looked at
+	maxBytes atomic.Int64
 }
 
 // Defaults of a checkpointer, and its times.
@@ -94,8 +96,13 @@ func (c *checkpointer) writeIfDue(ctx context.Context) error {
 		c.newest.Store(all[0].Written.UnixMilli())
 	}
 	stream, err := c.stream(ctx)
-	if err != nil || !c.isDue(all, &stream) {
+	if err != nil {
 		return err
+	}
+	c.bytes.Store(stream.Bytes)
+	c.maxBytes.Store(max(0, stream.MaxBytes))
+	if !c.isDue(all, &stream) {
+		return nil
 	}
 	if err := c.write(ctx); err != nil {
 		return err
@@ -204,5 +211,7 @@ func (c *checkpointer) samples() []telemetry.Sample {
 	return []telemetry.Sample{
 		{Name: "bellhop_checkpoint_last_timestamp_seconds", Value: float64(c.newest.Load()) / 1_000},
 		{Name: "bellhop_checkpoint_failures_total", Value: float64(c.failures.Load())},
+		{Name: "bellhop_journal_stream_bytes", Value: float64(c.bytes.Load())},
+		{Name: "bellhop_journal_stream_limit_bytes", Value: float64(c.maxBytes.Load())},
 	}
 }

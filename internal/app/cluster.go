@@ -76,6 +76,7 @@ func (s *node) connectCluster() error {
 	})
 	if len(cfg.NATSMonitor) > 0 {
 		c.monitor = journal.NewMonitor(cfg.NATSMonitor, s.logger)
+		s.metrics.Observe(c.serverSamples)
 	}
 	s.cluster = c
 	s.metrics.Observe(c.nodeSamples)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/limit"
 	"github.com/bellhop/bellhop/internal/nowait"
+	"github.com/bellhop/bellhop/internal/telemetry"
 )
 
 // httpConns counts the connections of the public listener that are not WebSockets, and refuses
@@ -26,6 +27,7 @@ type httpConns struct {
 	mu        sync.Mutex
 	max       int // limit on these connections and WebSockets together; 0: none
 	open      int
+	refused   uint64
 	byAddress map[string]int // none of the values is 0
 }
 
@@ -84,7 +86,11 @@ func (p *httpConns) enter(key string) bool {
 		}
 		p.byAddress[key]++
 	}
-	return p.max <= 0 || p.open+others <= p.max && p.byAddress[key] <= max(1, (p.max-others)/2)
+	within := p.max <= 0 || p.open+others <= p.max && p.byAddress[key] <= max(1, (p.max-others)/2)
+	if !within {
+		p.refused++
+	}
+	return within
 }
 
 func (p *httpConns) leave(key string) {
@@ -96,5 +102,16 @@ func (p *httpConns) leave(key string) {
 	}
 	if p.byAddress[key]--; p.byAddress[key] == 0 {
 		delete(p.byAddress, key)
+	}
+}
+
+// samples are the metrics of these connections.
+func (p *httpConns) samples() []telemetry.Sample {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return []telemetry.Sample{
+		{Name: "bellhop_network_connections", Value: float64(p.open)},
+		{Name: "bellhop_network_connections_limit", Value: float64(p.max)},
+		{Name: "bellhop_network_connections_refused_total", Value: float64(p.refused)},
 	}
 }

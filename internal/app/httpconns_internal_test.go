@@ -40,6 +40,7 @@ func TestHTTPConnectionsAreLimited(t *testing.T) {
 	refused, _ = connect()
 	assert.False(t, refused)
 	assert.Equal(t, 2, strings.Count(log.String(), "connections refused"))
+	assert.Equal(t, 2., valueOf(t, p.samples(), "bellhop_network_connections_refused_total"))
 }
 
 // from is a connection from an address.

@@ -208,6 +208,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	}
 
 	s.backups = s.newBackups()
+	s.metrics.Observe(s.backups.samples)
 	s.openTransports()
 	if s.followSettings(ctx, o) {
 		s.running.Go(func() { s.settings.Run(upkeep) })

@@ -12,6 +12,7 @@ import (
 // these while it waits.
 func (s *node) observeEarly() {
 	s.metrics.Observe(s.stateSamples)
+	s.metrics.Observe(s.conns.samples)
 	if s.log != nil {
 		s.metrics.Observe(s.log.Samples)
 	}
@@ -138,6 +139,18 @@ func (c *membership) nodeSamples() []telemetry.Sample {
 		{Name: "bellhop_cluster_nodes", Value: float64(len(nodes))},
 		{Name: "bellhop_cluster_ready_nodes", Value: float64(ready)},
 	}
+}
+
+// serverSamples are the metrics of the NATS servers, once they were checked.
+func (c *membership) serverSamples() []telemetry.Sample {
+	found, ok := c.monitor.Servers()
+	if !ok {
+		return nil
+	}
+	of := func(state string, number int) telemetry.Sample {
+		return telemetry.Sample{Name: "bellhop_nats_servers", LabelValue: state, Value: float64(number)}
+	}
+	return []telemetry.Sample{of("synced", found.Synced), of("unsynced", found.Unsynced), of("unreachable", found.Unreachable)}
 }
 
 // journalSamples are the metrics of the open journal of a cluster.

@@ -32,6 +32,14 @@ type Monitor struct {
 	client *http.Client
 	logger *slog.Logger
 	fault  atomic.Pointer[error]
+	found  atomic.Pointer[Servers]
+}
+
+// Servers are the numbers of NATS servers that the last check of a Monitor has found.
+type Servers struct {
+	Synced      int // those that sync every write
+	Unsynced    int
+	Unreachable int
 }
 
 // NewMonitor returns a monitor of the servers with the monitoring URLs, such as
@@ -51,6 +59,14 @@ func (m *Monitor) Ready() error {
 		return *err
 	}
 	return nil
+}
+
+// Servers returns the result of the last check; ok is false before the first.
+func (m *Monitor) Servers() (s Servers, ok bool) {
+	if found := m.found.Load(); found != nil {
+		return *found, true
+	}
+	return Servers{}, false
 }
 
 // Run checks the servers until ctx ends.
@@ -78,10 +94,12 @@ func (m *Monitor) check(ctx context.Context) {
 			m.logger.Warn("a NATS server cannot be monitored", "url", text.HideURL(address), "error", err)
 		}
 	}
+	if ctx.Err() != nil {
+		return
+	}
+	m.found.Store(&Servers{len(m.urls) - len(wrong) - len(unreachable), len(wrong), len(unreachable)})
 	var fault error
 	switch {
-	case ctx.Err() != nil:
-		return
 	case len(wrong) > 0:
 		fault = notify.Errorf(notify.ErrUnavailable, "these NATS servers do not sync every write: %s; set sync_interval: always in their JetStream configuration",
 			strings.Join(wrong, ", "))

@@ -29,6 +29,9 @@ func (s *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, 
 	if errors.Is(err, notify.ErrOutcomeUnknown) { // a ticket that may have been stored was given to no client
 		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time; retry")
 	}
+	if err == nil {
+		s.opts.Metrics.Ticket("issued")
+	}
 	return shown, err
 }
 
@@ -37,6 +40,16 @@ func (s *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, 
 // that is true of the principal's token by now; ErrUnavailable; and ErrOutcomeUnknown,
 // after which the ticket may have been used up.
 func (s *Service) RedeemTicket(ctx context.Context, ticket string) (notify.Principal, error) {
+	p, err := s.redeem(ctx, ticket)
+	outcome := "redeemed"
+	if err != nil {
+		outcome = "refused"
+	}
+	s.opts.Metrics.Ticket(outcome)
+	return p, err
+}
+
+func (s *Service) redeem(ctx context.Context, ticket string) (notify.Principal, error) {
 	// A string that is no ticket is refused before it costs an entry: callers without a
 	// token must not be able to make the disk sync.
 	if !s.cursors.IsTicket(ticket) && s.unknownTickets.Allow("", 1) == nil {

@@ -57,6 +57,8 @@ func TestATicketIsRedeemedOnce(t *testing.T) {
 	}
 	all.Wait()
 	assert.EqualValues(t, 1, redeemed.Load())
+	counts := r.metrics.all()
+	assert.Equal(t, []int{2, 1, 7}, []int{counts["ticket issued"], counts["ticket redeemed"], counts["ticket refused"]})
 }
 
 // A used ticket that is sent repeatedly causes no entry after a few attempts.

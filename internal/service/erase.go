@@ -69,11 +69,11 @@ func (s *Service) completeErasures(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		err := recovering(func() (err error) {
+		err := s.task(ctx, "erasure", func() (err error) {
 			before, err = s.completeErasuresOf(ctx, before)
 			return err
 		})
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			s.opts.Logger.Error("completing an interrupted erasure failed; trying again", "error", err)
 		}
 	}
@@ -138,9 +138,9 @@ func (s *Service) purgeErased(ctx context.Context) {
 		if seq == 0 {
 			continue
 		}
-		err := recovering(func() error { return s.opts.Store.Purge(ctx, seq) })
+		err := s.task(ctx, "purge", func() error { return s.opts.Store.Purge(ctx, seq) })
 		switch {
-		case err == nil || ctx.Err() != nil:
+		case err == nil:
 		case errors.Is(err, store.ErrSpace):
 			wait = purgeRetrySpace
 			s.opts.Logger.Error("files not purged after an erasure: the disk has too little free space, and they have data of the user until there is more",

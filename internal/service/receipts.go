@@ -106,7 +106,9 @@ func (s *Service) recordReceipts(ctx context.Context) {
 			if len(next) == 0 {
 				break
 			}
-			err := s.opts.Journal.Append(ctx, notify.Delivered{Deliveries: next, MaxBytes: s.opts.MaxBytes})[0].Err
+			err := s.task(ctx, "receipts", func() error {
+				return s.opts.Journal.Append(ctx, notify.Delivered{Deliveries: next, MaxBytes: s.opts.MaxBytes})[0].Err
+			})
 			if errors.Is(err, notify.ErrUnavailable) { // they stay pending
 				s.receipts.done(0)
 			} else {

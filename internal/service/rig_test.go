@@ -40,6 +40,7 @@ type rig struct {
 	journal     *journal.Local
 	store       *store.Store
 	stop        func()
+	metrics     countedMetrics
 
 	reserve                      uint64
 	broadcasts, publishes, marks *limit.Limiter
@@ -99,7 +100,7 @@ func (r *rig) start() {
 		entries = r.wrapJournal(j)
 	}
 	b, err = service.Open(ctx, service.Options{
-		Journal: entries, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Lease: local, Logger: quiet, Metrics: noMetrics{},
+		Journal: entries, Store: seen, Hub: h, Cursors: r.cursors, Peers: all, Lease: local, Logger: quiet, Metrics: &r.metrics,
 		Retention: 30 * 24 * time.Hour, Keep: r.keep, PingEvery: 25 * time.Second,
 		Broadcasts: r.broadcasts, Publishes: r.publishes, Issuers: r.issuers,
 		Requests: r.requests, Marks: r.marks, Reserve: r.reserve,
@@ -123,11 +124,13 @@ func (r *rig) restart() {
 
 type noMetrics struct{}
 
-func (noMetrics) Committed(int, float64)            {}
-func (noMetrics) Published(notify.Audience, string) {}
-func (noMetrics) Stored(time.Duration)              {}
-func (noMetrics) Replayed(int)                      {}
-func (noMetrics) Reset(string)                      {}
+func (noMetrics) Committed(int, float64)             {}
+func (noMetrics) Published(notify.Audience, string)  {}
+func (noMetrics) Stored(time.Duration)               {}
+func (noMetrics) Replayed(int)                       {}
+func (noMetrics) Reset(string)                       {}
+func (noMetrics) Ticket(string)                      {}
+func (noMetrics) Upkeep(string, time.Duration, bool) {}
 
 // backend may publish to anyone.
 func backend() notify.Principal {

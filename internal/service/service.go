@@ -81,6 +81,15 @@ type Metrics interface {
 	// was sent before it was live, and Reset if its cursor could not be honoured.
 	Replayed(notifications int)
 	Reset(reason string)
+
+	// Ticket counts a ticket that was "issued", "redeemed" or, when a client connected with it,
+	// "refused".
+	Ticket(outcome string)
+
+	// Upkeep is called after each run of a task: "cleanup" of what has expired, "release" of deferred
+	// notifications, "erasure" of users, "purge" of the files after one, "rules" to bring later
+	// ones into force, and "receipts".
+	Upkeep(task string, took time.Duration, failed bool)
 }
 
 // Options are the parts that a Service works with, and its limits.

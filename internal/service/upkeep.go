@@ -76,15 +76,26 @@ func (s *Service) upkeep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			err := recovering(func() error { return s.cleanUp(ctx, now) })
-			if err != nil && ctx.Err() == nil {
+			if err := s.task(ctx, "cleanup", func() error { return s.cleanUp(ctx, now) }); err != nil {
 				s.opts.Logger.Error("removing expired entries failed; trying again", "error", err)
 			}
-			if err := s.raiseRules(ctx); err != nil && ctx.Err() == nil {
+			if err := s.raiseRules(ctx); err != nil {
 				s.opts.Logger.Warn("bringing later rules into force failed; trying again", "error", err)
 			}
 		}
 	}
+}
+
+// task calls do, and counts it. It returns no error after ctx has ended, since that is the reason then.
+// A panic is an error.
+func (s *Service) task(ctx context.Context, name string, do func() error) error {
+	begun := time.Now()
+	err := recovering(do)
+	if ctx.Err() != nil {
+		return nil
+	}
+	s.opts.Metrics.Upkeep(name, time.Since(begun), err != nil)
+	return err
 }
 
 // recovering calls do and turns a panic into an error: upkeep must not end the
@@ -123,7 +134,7 @@ func (s *Service) raiseRules(ctx context.Context) error {
 	if rules <= before {
 		return nil
 	}
-	if err := beginGeneration(ctx, &s.opts, rules); err != nil {
+	if err := s.task(ctx, "rules", func() error { return beginGeneration(ctx, &s.opts, rules) }); err != nil || ctx.Err() != nil {
 		return err
 	}
 	s.opts.Logger.Info("later rules are in force, which every node of this cluster has announced", "rules", rules, "before", before)
@@ -143,11 +154,11 @@ func (s *Service) releaseDeferred(ctx context.Context) {
 		case <-s.dueSooner:
 		}
 		wait := releaseEvery
-		err := recovering(func() (err error) {
+		err := s.task(ctx, "release", func() (err error) {
 			wait, err = s.releaseDue(ctx)
 			return err
 		})
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			s.opts.Logger.Error("deferred notifications could not be delivered; trying again", "error", err)
 		}
 		timer.Reset(wait)

@@ -28,6 +28,8 @@ import (
 type ledger struct {
 	service.Store // nil: what is not here is not called
 
+	metrics countedMetrics
+
 	mu       sync.Mutex
 	last     notify.Sequence
 	waiting  []notify.Deferred // by time
@@ -165,7 +167,7 @@ func (l *ledger) run(t *testing.T) *service.Service {
 	h := hub.New(hub.Options{})
 	logger := cmp.Or(l.logger, slog.New(slog.DiscardHandler))
 	b, err := service.Open(t.Context(), service.Options{
-		Journal: l, Store: l, Hub: h, Cursors: cursor.NewKeyring(), Lease: peers.NewLocal("", h, nil), Logger: logger, Metrics: noMetrics{}, Retention: time.Hour, Keep: 10, Reserve: 1,
+		Journal: l, Store: l, Hub: h, Cursors: cursor.NewKeyring(), Lease: peers.NewLocal("", h, nil), Logger: logger, Metrics: &l.metrics, Retention: time.Hour, Keep: 10, Reserve: 1,
 		Rules: l.newest,
 	})
 	require.NoError(t, err)
@@ -265,6 +267,9 @@ func TestReleasesAreTriedAgain(t *testing.T) {
 		pass(10 * time.Second)
 		at, _ := l.released()
 		assert.Equal(t, []time.Duration{0, time.Second, 2 * time.Second}, at, "what is gone is no failure")
+		assert.Equal(t, 3, l.metrics.all()["release failed"])
+		assert.Equal(t, 8, l.metrics.all()["release"])
+		assert.Equal(t, 10, l.metrics.all()["cleanup"])
 	})
 }
 

@@ -9,6 +9,7 @@ func sections() []section {
 		{"Connections", connectionMetrics()},
 		{"Requests and publishes", requestMetrics()},
 		{"Journal and store", storeMetrics()},
+		{"Upkeep and backups", upkeepMetrics()},
 		{"Keys, files and certificates", accessMetrics()},
 		{"Cluster", clusterMetrics()},
 	}
@@ -44,6 +45,10 @@ func connectionMetrics() []definition {
 			name: "bellhop_replay_notifications", kind: isHistogram, buckets: append([]float64{0}, prometheus.ExponentialBuckets(1, 4, 8)...), // to 16,384
 			help: "Notifications that a connection with a cursor was sent before it was live.",
 		},
+		{name: "bellhop_tickets_total", kind: isCounter, labels: []string{"outcome"}, help: "Tickets issued, redeemed by a connection, or refused when a client connected with one."},
+		{name: "bellhop_network_connections", kind: isGauge, help: "Open network connections of the public listener that are not WebSockets."},
+		{name: "bellhop_network_connections_limit", kind: isGauge, help: "Most network connections and WebSockets together, as open files and memory allow; 0: no limit is known."},
+		{name: "bellhop_network_connections_refused_total", kind: isCounter, help: "Network connections closed without an answer because of that limit."},
 		{name: "bellhop_resets_total", kind: isCounter, labels: []string{"reason"}, help: "Connections whose cursor could not be honoured, by reason: unknown or truncated."},
 	}
 }
@@ -97,6 +102,23 @@ func storeMetrics() []definition {
 	}
 }
 
+func upkeepMetrics() []definition {
+	return []definition{
+		{
+			name: "bellhop_upkeep_runs_total", kind: isCounter, labels: []string{"task", "outcome"},
+			help: "Runs of tasks in the background, by task (cleanup, release, erasure, purge, rules or receipts) and outcome (done or failed). " +
+				"In a cluster one node at a time runs cleanup, release, erasure and rules.",
+		},
+		{
+			name: "bellhop_upkeep_duration_seconds", kind: isHistogram, labels: []string{"task"}, buckets: prometheus.ExponentialBuckets(0.000_1, 4, 12), // to 7 min
+			help: "Time that a run of such a task took.",
+		},
+		{name: "bellhop_backup_last_success_timestamp_seconds", kind: isGauge, help: "Time at which a client last received a complete backup; 0: never since the start."},
+		{name: "bellhop_backup_last_duration_seconds", kind: isGauge, help: "Time that the last complete backup took; 0: there was none since the start."},
+		{name: "bellhop_backup_failures_total", kind: isCounter, help: "Backups that have begun and did not become complete."},
+	}
+}
+
 func accessMetrics() []definition {
 	issuer, file := []string{"issuer"}, []string{"file"}
 	return []definition{
@@ -123,6 +145,9 @@ func clusterMetrics() []definition {
 		{name: "bellhop_journal_hash_sequence", kind: isGauge, help: "The sequence at which the states of nodes were last compared; 0: not yet."},
 		{name: "bellhop_journal_hash_agreeing_nodes", kind: isGauge, help: "Other nodes whose state was the same in the last comparison."},
 		{name: "bellhop_journal_hash_contradicting_nodes", kind: isGauge, help: "Other nodes whose state was different in the last comparison."},
+		{name: "bellhop_journal_stream_bytes", kind: isGauge, help: "Size of the stream, as the node that writes checkpoints has last seen it; 0 on nodes that have not looked. Use the maximum of all nodes."},
+		{name: "bellhop_journal_stream_limit_bytes", kind: isGauge, help: "Most bytes of the stream; 0: no limit of the stream itself, or not known to this node."},
+		{name: "bellhop_nats_servers", kind: isGauge, labels: []string{"state"}, help: "NATS servers in BELLHOP_NATS_MONITOR by the result of the last check: synced, unsynced (acknowledged entries can be lost) or unreachable."},
 		{name: "bellhop_cluster_nodes", kind: isGauge, help: "Nodes that this node has heard of lately, itself included."},
 		{name: "bellhop_cluster_ready_nodes", kind: isGauge, help: "Nodes among them that have said that they are ready."},
 		{name: "bellhop_checkpoint_last_timestamp_seconds", kind: isGauge, help: "Time of the newest checkpoint; 0 on nodes that have not written or looked for one. Alert on the maximum of all nodes."},

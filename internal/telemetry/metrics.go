@@ -52,6 +52,9 @@ type serviceMetrics struct {
 	publishTime prometheus.Observer
 	replays     prometheus.Observer
 	resets      *prometheus.CounterVec
+	tickets     *prometheus.CounterVec
+	upkeep      *prometheus.CounterVec
+	upkeepTime  *prometheus.HistogramVec
 }
 
 // New returns metrics of a service that has just started.
@@ -75,6 +78,9 @@ func New(b Build) *Metrics {
 		publishTime: m.histogram("bellhop_publish_duration_seconds").WithLabelValues(),
 		replays:     m.histogram("bellhop_replay_notifications").WithLabelValues(),
 		resets:      m.counter("bellhop_resets_total"),
+		tickets:     m.counter("bellhop_tickets_total"),
+		upkeep:      m.counter("bellhop_upkeep_runs_total"),
+		upkeepTime:  m.histogram("bellhop_upkeep_duration_seconds"),
 	}
 	m.requests = m.counter("bellhop_http_requests_total")
 	m.latency = m.histogram("bellhop_http_request_duration_seconds")
@@ -101,6 +107,14 @@ func (m *Metrics) showZeros() {
 	}
 	for _, reason := range []string{"unknown", "truncated"} {
 		m.service.resets.WithLabelValues(reason)
+	}
+	for _, outcome := range []string{"issued", "redeemed", "refused"} {
+		m.service.tickets.WithLabelValues(outcome)
+	}
+	for _, task := range []string{"cleanup", "release", "erasure", "purge", "rules", "receipts"} {
+		for _, outcome := range []string{"done", "failed"} {
+			m.service.upkeep.WithLabelValues(task, outcome)
+		}
 	}
 	m.hub.drops.WithLabelValues(notify.CloseSlow.Reason)
 	m.hub.drops.WithLabelValues(notify.CloseOverloaded.Reason)
@@ -176,6 +190,19 @@ func (m *Metrics) Replayed(notifications int) { m.service.replays.Observe(float6
 
 // Reset counts a connection whose cursor could not be honoured.
 func (m *Metrics) Reset(reason string) { m.service.resets.WithLabelValues(reason).Inc() }
+
+// Ticket counts a ticket and its outcome.
+func (m *Metrics) Ticket(outcome string) { m.service.tickets.WithLabelValues(outcome).Inc() }
+
+// Upkeep counts a run of a task, and notes how long it took.
+func (m *Metrics) Upkeep(task string, took time.Duration, failed bool) {
+	outcome := "done"
+	if failed {
+		outcome = "failed"
+	}
+	m.service.upkeep.WithLabelValues(task, outcome).Inc()
+	m.service.upkeepTime.WithLabelValues(task).Observe(took.Seconds())
+}
 
 // Answered counts a command on a WebSocket and the status of its answer.
 func (m *Metrics) Answered(command string, status int) {

@@ -35,6 +35,9 @@ func use(m *telemetry.Metrics) {
 	m.Stored(2 * time.Millisecond)
 	m.Replayed(12)
 	m.Reset("truncated")
+	m.Ticket("redeemed")
+	m.Upkeep("purge", 2*time.Millisecond, false)
+	m.Upkeep("purge", time.Millisecond, true)
 	m.Answered("publish", 200)
 	m.Refused("limit", "requests")
 	m.RequestDone("/notify", 202, 0.001)
@@ -75,6 +78,9 @@ func TestCounts(t *testing.T) {
 		`bellhop_refusals_total{limit="requests",problem="limit"} 1`,
 		"bellhop_replay_notifications_sum 12",
 		`bellhop_resets_total{reason="truncated"} 1`,
+		`bellhop_tickets_total{outcome="redeemed"} 1`,
+		`bellhop_upkeep_runs_total{outcome="failed",task="purge"} 1`,
+		`bellhop_upkeep_duration_seconds_sum{task="purge"} 0.003`,
 		"# TYPE bellhop_store_disk_bytes gauge\nbellhop_store_disk_bytes 7",
 		"# TYPE bellhop_store_compactions_total counter\nbellhop_store_compactions_total 2",
 		`bellhop_issuer_keys{issuer="https://b"} 2`,

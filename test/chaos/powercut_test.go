@@ -149,11 +149,13 @@ func (n *node) close(t *testing.T) {
 
 type noMetrics struct{}
 
-func (noMetrics) Committed(int, float64)            {}
-func (noMetrics) Published(notify.Audience, string) {}
-func (noMetrics) Stored(time.Duration)              {}
-func (noMetrics) Replayed(int)                      {}
-func (noMetrics) Reset(string)                      {}
+func (noMetrics) Committed(int, float64)             {}
+func (noMetrics) Published(notify.Audience, string)  {}
+func (noMetrics) Stored(time.Duration)               {}
+func (noMetrics) Replayed(int)                       {}
+func (noMetrics) Reset(string)                       {}
+func (noMetrics) Ticket(string)                      {}
+func (noMetrics) Upkeep(string, time.Duration, bool) {}
 
 func backend() notify.Principal {
 	return notify.Principal{Name: "backend", Scopes: []notify.Scope{notify.ScopeBroadcast}}

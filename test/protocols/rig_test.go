@@ -40,11 +40,13 @@ type rig struct {
 
 type noMetrics struct{}
 
-func (noMetrics) Committed(int, float64)            {}
-func (noMetrics) Published(notify.Audience, string) {}
-func (noMetrics) Stored(time.Duration)              {}
-func (noMetrics) Replayed(int)                      {}
-func (noMetrics) Reset(string)                      {}
+func (noMetrics) Committed(int, float64)             {}
+func (noMetrics) Published(notify.Audience, string)  {}
+func (noMetrics) Stored(time.Duration)               {}
+func (noMetrics) Replayed(int)                       {}
+func (noMetrics) Reset(string)                       {}
+func (noMetrics) Ticket(string)                      {}
+func (noMetrics) Upkeep(string, time.Duration, bool) {}
 
 func start(t *testing.T, change ...func(*ws.Options)) *rig {
 	t.Helper()
