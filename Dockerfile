@@ -8,6 +8,10 @@
 # The bases are pinned by tag and not by digest: they were chosen where their
 # registries could not be asked. To pin them wholly, pass
 # --build-arg BUILD_IMAGE=golang:1.26.8-bookworm@sha256:… and likewise BASE_IMAGE.
+#
+# The context has no repository, so the version and the commit are arguments too:
+#
+#   docker build --build-arg VERSION=v1.2.3 --build-arg REVISION=$(git rev-parse HEAD) -t bellhop .
 ARG BUILD_IMAGE=golang:1.26.8-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
@@ -18,11 +22,24 @@ RUN go mod download
 COPY . .
 ARG TARGETOS
 ARG TARGETARCH
+ARG VERSION
+ARG REVISION
+# The flags of .goreleaser.yaml: the same commit gives the same binary.
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -ldflags="-s -w" -o /out/bellhop ./cmd/bellhop && \
+    go build -trimpath -buildvcs=false -ldflags="-s -w \
+      -X github.com/bellhop/bellhop/internal/telemetry.version=${VERSION} \
+      -X github.com/bellhop/bellhop/internal/telemetry.revision=${REVISION}" \
+      -o /out/bellhop ./cmd/bellhop && \
     mkdir /out/data
 
 FROM ${BASE_IMAGE}
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="bellhop" \
+      org.opencontainers.image.description="Real-time notifications in one Go binary" \
+      org.opencontainers.image.source="https://github.com/bellhop/bellhop" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /out/bellhop /bellhop
 # A new volume takes its owner from the directory it covers.
 COPY --from=build --chown=65532:65532 /out/data /data

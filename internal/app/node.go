@@ -265,6 +265,7 @@ func (s *node) openTransports() {
 }
 
 func (s *node) newAPI(pages map[string]http.Handler) *httpapi.API {
+	build := telemetry.ReadBuild()
 	return httpapi.NewAPI(httpapi.Options{
 		Service:        s.service,
 		Verifier:       s.verifier,
@@ -282,6 +283,8 @@ func (s *node) newAPI(pages map[string]http.Handler) *httpapi.API {
 		TrustedProxies: s.cfg.TrustedProxies,
 		Alive:          s.store.Corrupt,
 		Ready:          s.ready,
+		Version:        build.Version,
+		Revision:       build.Revision,
 		Metrics:        s.metrics,
 		Tracer:         s.tracer,
 		Logger:         s.logger,

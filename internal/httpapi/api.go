@@ -91,6 +91,8 @@ type Options struct {
 	Alive func() error // a failure that only a restart repairs, or nil
 	Ready func() error // the reason to send this node no new work, or nil
 
+	Version, Revision string // of the running program; empty: unknown
+
 	Metrics Metrics
 	Tracer  Tracer // nil: nothing is traced
 	Logger  *slog.Logger

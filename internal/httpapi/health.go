@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	_ "embed"
+	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -13,20 +14,32 @@ import (
 
 // livez serves GET /livez: an error means that only a restart can help.
 func (a *api) livez(c echo.Context) error {
-	return a.health(c, a.Alive())
+	return a.health(c, a.Alive(), sound{Status: "ok"})
 }
 
-// readyz serves GET /readyz: an error means that this node should receive no new work.
+// readyz serves GET /readyz: an error means that this node should receive no new work. The
+// build is in the answer, so that a deployment can tell which one is ready.
 func (a *api) readyz(c echo.Context) error {
-	return a.health(c, a.Ready())
+	return a.health(c, a.Ready(), sound{Status: "ok", Version: a.Version, Revision: a.Revision})
+}
+
+// sound is the answer of a check that passed.
+type sound struct {
+	Status   string `json:"status"`
+	Version  string `json:"version,omitempty"`
+	Revision string `json:"revision,omitempty"`
 }
 
 // health answers 200, or 503 if there is an error. The client does not receive an error of
 // another status, which the log has.
-func (a *api) health(c echo.Context, err error) error {
+func (a *api) health(c echo.Context, err error, answer sound) error {
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	if err == nil {
-		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
+		body, err := json.Marshal(answer)
+		if err != nil {
+			return err
+		}
+		return c.JSONBlob(http.StatusOK, body)
 	}
 	if problem.Of(err).Status != http.StatusServiceUnavailable {
 		return &notify.Error{Kind: notify.ErrUnavailable, Detail: "the store has failed", Reason: err.Error()}

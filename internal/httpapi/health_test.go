@@ -30,13 +30,18 @@ func TestHealth(t *testing.T) {
 			s := start(t, func(o *httpapi.Options) {
 				o.Alive = func() error { return test.alive }
 				o.Ready = func() error { return test.ready }
+				o.Version, o.Revision = "v1.2.3", "3b9dc7a"
 			})
+			bodies := map[string]string{
+				"/livez":  `{"status":"ok"}`,
+				"/readyz": `{"status":"ok","version":"v1.2.3","revision":"3b9dc7a"}`,
+			}
 			for path, status := range map[string]int{"/livez": test.livez, "/readyz": test.readyz} {
 				require.Equal(t, status, s.do("HEAD", path, "").StatusCode)
 				a := s.do("GET", path, "")
 				require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 				if status == http.StatusOK {
-					require.Equal(t, `{"status":"ok"}`, string(a.body))
+					require.Equal(t, bodies[path], string(a.body))
 					continue
 				}
 				s.problem(a, status, test.problem)

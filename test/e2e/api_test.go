@@ -313,8 +313,10 @@ func TestUnknownQueryParametersAreRefused(t *testing.T) {
 func TestPathsUnderABasePath(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.BasePath = "/bell" })
 	assert.Equal(t, 200, s.do(http.MethodGet, "/livez", "").StatusCode)
-	assert.Equal(t, 200, s.do(http.MethodGet, "/readyz", "").StatusCode)
-	a := s.do(http.MethodGet, "/openapi.yaml", "")
+	a := s.do(http.MethodGet, "/readyz", "")
+	assert.Equal(t, 200, a.StatusCode)
+	assert.Contains(t, string(a.body), `"version":"`)
+	a = s.do(http.MethodGet, "/openapi.yaml", "")
 	assert.Equal(t, 200, a.StatusCode)
 	assert.Contains(t, string(a.body), "openapi: 3.1")
 	a = s.do(http.MethodGet, "/docs", "")
