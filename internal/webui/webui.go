@@ -1,8 +1,8 @@
 // Package webui serves files to browsers: the client, the custom elements for the inbox and
-// for preferences, the documentation of the API, and the demo page.
+// for preferences, the documentation of the API, the demo page, and the operator's console.
 //
-// Client and elements are written in TypeScript, in the directory client. The modules built
-// from it are committed, and these are served.
+// Client and elements are written in TypeScript, in the directory client, and the console in
+// the directory console. What is built from them is committed, and this is served.
 //
 // The demo page shows two users side by side, each with its own connection and element, and
 // a form that publishes to them. All its files are embedded; it loads nothing from other

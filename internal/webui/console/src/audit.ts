@@ -1,0 +1,96 @@
+// The audit lines, newest first.
+
+import { byId, fill, h, setText } from "./dom.js";
+import { moment, plural } from "./format.js";
+import { ID, link } from "./notification.js";
+import type { Line } from "./types.js";
+
+/** The most lines that are kept, and of these the most that are shown. */
+export const MAX_LINES = 500;
+const SHOWN = 100;
+
+/** Kept lines, oldest first. */
+export class Lines {
+  #lines: Line[] = [];
+  #seen = new Set<string>();
+
+  get size(): number {
+    return this.#lines.length;
+  }
+
+  /** Adds a line. Reports whether it is new: after a reconnect, the service sends the last ones again. */
+  add(line: Line): boolean {
+    const key = JSON.stringify(line);
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    this.#lines.push(line);
+    if (this.#lines.length > MAX_LINES) this.#seen.delete(JSON.stringify(this.#lines.shift()));
+    return true;
+  }
+
+  /** Returns the lines that contain all words of a text, newest first. */
+  matching(text: string, outcome: string): Line[] {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = (line: Line) => {
+      if (outcome && line.outcome !== outcome) return false;
+      const all = Object.values(line).join(" ").toLowerCase();
+      return words.every((word) => all.includes(word));
+    };
+    return this.#lines.filter(fits).reverse();
+  }
+}
+
+export class Audit {
+  #lines = new Lines();
+  #list = byId("audit-lines");
+  #text = byId<HTMLInputElement>("audit-text");
+  #outcome = byId<HTMLSelectElement>("audit-outcome");
+  #drawing = false;
+
+  constructor() {
+    for (const control of [this.#text, this.#outcome]) control.addEventListener("input", () => this.#draw());
+    byId("audit-filter").addEventListener("submit", (event) => event.preventDefault());
+    this.#draw();
+  }
+
+  add(line: Line): void {
+    if (!this.#lines.add(line) || this.#drawing) return;
+    this.#drawing = true; // lines that arrive together are drawn together
+    queueMicrotask(() => this.#draw());
+  }
+
+  /** Shows only the lines with a text. */
+  filter(text: string): void {
+    this.#text.value = text;
+    this.#draw();
+    this.#text.focus();
+  }
+
+  #draw(): void {
+    this.#drawing = false;
+    const lines = this.#lines.matching(this.#text.value, this.#outcome.value);
+    fill(this.#list, ...lines.slice(0, SHOWN).map(row));
+    const filtered = lines.length < this.#lines.size;
+    setText(byId("audit-count"), filtered ? `${lines.length} of ${plural(this.#lines.size, "line")}` : plural(lines.length, "line"));
+  }
+}
+
+const GOOD: Record<string, string> = { done: "good", partly: "warn", unknown: "warn" };
+
+/** Returns the element of a line. */
+function row(line: Line): HTMLElement {
+  const { target, problem, reason, principal, issuer } = line;
+  const by = [principal, issuer].filter(Boolean).join(" of ");
+  return h("li", {},
+    h("div", { class: "line" },
+      h("time", { datetime: line.time, title: line.time }, moment(line.time)),
+      h("span", { class: "action" }, line.action ?? line.message),
+      line.outcome && h("span", { class: `state ${GOOD[line.outcome] ?? "bad"}` }, line.outcome),
+    ),
+    (problem || reason) && h("div", {}, [problem, reason].filter(Boolean).join(": ")),
+    (by || target) && h("div", {}, by && h("span", {}, `by ${by}`), by && target && " ", target && h("span", {}, "on ", named(target))),
+    line.request && h("div", { class: "request" }, line.request),
+  );
+}
+
+const named = (target: string) => (ID.test(target) ? h("a", { href: link({ notification: target }) }, target) : target);

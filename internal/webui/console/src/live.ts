@@ -1,0 +1,71 @@
+// The charts and the table of nodes.
+
+import { Chart } from "./chart.js";
+import { byId, fill, h, setText } from "./dom.js";
+import { count, duration, UNKNOWN } from "./format.js";
+import { panels } from "./panels.js";
+import type { Ring } from "./ring.js";
+import type { Node } from "./types.js";
+
+export class Live {
+  #charts = panels().map((panel) => new Chart(panel, (time) => this.#at(time)));
+  #view = byId("view-live");
+  #grid = byId("charts");
+  #pause = byId<HTMLButtonElement>("pause");
+  #spoken = byId("spoken");
+  #paused = false;
+
+  constructor(readonly ring: Ring) {
+    this.#grid.append(...this.#charts.map(({ element }) => element));
+    this.#pause.addEventListener("click", () => this.#hold(!this.#paused));
+    this.#grid.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.draw(true)).observe(this.#grid);
+    document.addEventListener("visibilitychange", () => this.draw());
+  }
+
+  /** Draws the samples, unless nobody sees them. */
+  draw(always = false): void {
+    if (this.#view.hidden || document.hidden || (this.#paused && !always)) return;
+    for (const chart of this.#charts) chart.draw(this.ring.samples);
+    this.#nodes(this.ring.last?.nodes ?? []);
+  }
+
+  recolor(): void {
+    for (const chart of this.#charts) chart.recolor();
+  }
+
+  #hold(paused: boolean): void {
+    this.#paused = paused;
+    this.#pause.setAttribute("aria-pressed", String(paused));
+    this.draw();
+  }
+
+  /** Shows the time at the crosshair. */
+  #at(time: string): void {
+    setText(byId("at"), time && `At ${time}`);
+  }
+
+  /** Moves the crosshair with the keys. */
+  #key(event: KeyboardEvent): void {
+    const steps: Record<string, number | undefined> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -1e6, End: 1e6, Escape: undefined };
+    if (!(event.key in steps) || event.target !== this.#grid) return;
+    event.preventDefault();
+    const [first] = this.#charts;
+    const time = first!.move(steps[event.key]);
+    setText(this.#spoken, time && [time, ...this.#charts.map(({ panel, text }) => `${panel.title}: ${text}`)].join(". "));
+  }
+
+  #nodes(nodes: Node[]): void {
+    const section = byId("nodes");
+    section.hidden = nodes.length === 0;
+    if (section.hidden) return;
+    fill(section.querySelector("tbody")!, ...nodes.map((node) => h("tr", {},
+      h("th", { scope: "row" }, node.name, node.this && h("span", { class: "tag" }, "this node")),
+      h("td", {}, h("span", { class: node.ready ? "state good" : "state bad" }, node.ready ? "ready" : "not ready")),
+      h("td", { class: "number" }, node.connections === undefined ? UNKNOWN : count(node.connections)),
+      h("td", { class: "number" }, node.message ?? UNKNOWN),
+      h("td", { class: "number" }, node.lag_seconds === undefined ? UNKNOWN : duration(node.lag_seconds)),
+      h("td", {}, node.version ?? UNKNOWN),
+    )));
+  }
+}

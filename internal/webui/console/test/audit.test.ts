@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { Lines, MAX_LINES } from "../src/audit.js";
+
+const line = (n: number, more = {}) => ({ time: `2026-12-01T09:00:00.${n}Z`, action: "recall", outcome: "done", ...more });
+
+it("keeps the newest lines, and each once", () => {
+  const lines = new Lines();
+  for (let i = 0; i < 2 * MAX_LINES; i++) expect(lines.add(line(i))).toBe(true);
+  expect(lines.add(line(2 * MAX_LINES - 1))).toBe(false); // sent again after a reconnect
+  expect(lines.size).toBe(MAX_LINES);
+  expect(lines.matching("", "")[0]).toEqual(line(2 * MAX_LINES - 1));
+});
+
+it("finds lines by all their words and by their outcome", () => {
+  const lines = new Lines();
+  lines.add(line(1, { principal: "user:Operator", target: "0193" }));
+  lines.add(line(2, { principal: "user:operator", outcome: "refused" }));
+  expect(lines.matching("OPERATOR recall", "").length).toBe(2);
+  expect(lines.matching("operator 0193", "").length).toBe(1);
+  expect(lines.matching("", "refused").map(({ time }) => time)).toEqual([line(2).time]);
+  expect(lines.matching("nobody", "")).toEqual([]);
+});
