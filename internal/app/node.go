@@ -114,6 +114,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	settings := &live{}
 	settings.now.Store(cfg)
+	settings.followAudits(&o)
 	if o.Log != nil {
 		settings.level = newLogLevel(o.Log)
 		defer settings.level.start()()
@@ -214,8 +215,13 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		s.running.Go(func() { s.settings.Run(upkeep) })
 	}
 	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
-	l.publicHandler.set(s.newAPI(o.Pages).Public())
-	l.adminHandler.set(s.adminHandler())
+	api := s.newAPI(o.Pages)
+	l.publicHandler.set(api.Public())
+	l.adminHandler.set(s.adminHandler(api))
+	if s.live.feed != nil {
+		sample := s.newSampler().sample
+		s.running.Go(func() { s.live.feed.Run(upkeep, sample) })
+	}
 	s.serving.Store(true)
 	if s.cluster == nil {
 		s.startServers()
@@ -232,6 +238,9 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	}
 	s.endLongRequests()
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
+	if s.live.feed != nil {
+		s.live.feed.End() // the streams of the console would hold the shutdown
+	}
 	var sockets sync.WaitGroup
 	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store
 	err = errors.Join(err, s.shutdown(l.servers()))
@@ -291,9 +300,10 @@ func (s *node) newAPI(pages map[string]http.Handler) *httpapi.API {
 	})
 }
 
-func (s *node) adminHandler() http.Handler {
+func (s *node) adminHandler(api *httpapi.API) http.Handler {
 	o := s.adminOptions()
 	o.Backup, o.Backups, o.Cluster = s.backups.write, s.cfg.Backups, s.clusterStatus()
+	o.Console = s.consoleOptions(api)
 	return httpapi.Admin(o)
 }
 

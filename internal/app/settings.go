@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/console"
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/watch"
 )
@@ -18,6 +19,8 @@ import (
 type live struct {
 	now   atomic.Pointer[config.Config]
 	level *logLevel // nil: the caller of Run has a log of its own
+
+	feed *console.Feed // of the operators' console; nil: it is disabled
 }
 
 // logControl returns the control of the log, nil if there is none.

@@ -44,6 +44,7 @@ type Config struct {
 	AdminHosts     []string       `name:"admin-hosts" type:"setting" group:"Listeners" placeholder:"HOST,…" help:"additional values of the Host header that the admin listener accepts, such as bellhop.internal or bellhop-0:8081"`
 	Profiles       string         `name:"profiles" type:"setting" group:"Listeners" placeholder:"on|off" oneof:"on,off" help:"on: serve /debug/pprof/ on the admin listener"`
 	Backups        string         `name:"backups" type:"setting" group:"Listeners" placeholder:"local|on|off" oneof:"local,on,off" help:"requests to the admin listener that GET /backup answers: those from this machine (local), all, or none"`
+	Console        string         `name:"console" type:"setting" group:"Listeners" placeholder:"local|on|off" oneof:"local,on,off" help:"who may use /console on the admin listener: requests from this machine, and requests with a token that has the scope notify:admin (local), only those with such a token (on), or nobody"`
 	BasePath       string         `name:"base-path" type:"setting" group:"Listeners" placeholder:"/PATH" help:"prefix of all public paths, such as /bellhop"`
 	AllowedOrigins []string       `name:"allowed-origins" reload:"yes" type:"setting" group:"Listeners" placeholder:"ORIGIN,…" help:"origins of pages and apps that may connect, such as https://app.example.com, https://*.example.com, app://., file:// or null; empty: none"`
 	TrustedProxies []netip.Prefix `name:"trusted-proxies" type:"setting" group:"Listeners" placeholder:"CIDR,…" help:"networks of the proxies whose X-Forwarded-For header is used, or none if there are no proxies"`
@@ -119,6 +120,7 @@ func Default() *Config {
 		AdminListen:        "127.0.0.1:8081",
 		Profiles:           "off",
 		Backups:            "local",
+		Console:            "local",
 		DrainWindow:        20 * time.Second,
 		JWTUserClaim:       "sub",
 		JWTScopeClaims:     []string{"scope", "scp"},

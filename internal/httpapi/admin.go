@@ -28,6 +28,8 @@ type AdminOptions struct {
 	Backup  BackupWriter
 	Backups string
 
+	Console ConsoleOptions
+
 	// Log changes the level of the log; nil: the level is fixed.
 	Log LogControl
 
@@ -61,10 +63,11 @@ func Admin(o AdminOptions) http.Handler {
 	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			identify(c)
-			if hasBody(c.Request()) {
+			err := o.admit(c.Request())
+			if hasBody(c.Request()) && (err != nil || !readsBody(c)) {
 				closeAfter(c)
 			}
-			if err := o.admit(c.Request()); err != nil {
+			if err != nil {
 				return err
 			}
 			return guarded(c, next)
@@ -77,6 +80,7 @@ func Admin(o AdminOptions) http.Handler {
 	page(g, "/log-user", func(c echo.Context) error { return o.logUser(c, reports) })
 	g.PUT("/log-level", func(c echo.Context) error { return o.setLogLevel(c, reports) })
 	g.GET("/backup", func(c echo.Context) error { return o.backup(c, reports) })
+	o.serveConsole(e, reports)
 	if !o.Profiles {
 		page(g, "/debug/pprof/*", func(echo.Context) error {
 			return notify.Errorf(notify.ErrNotFound, "profiles are disabled; BELLHOP_PROFILES=on enables them")

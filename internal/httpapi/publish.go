@@ -45,6 +45,7 @@ func (a *api) publishBody(c echo.Context, by notify.Principal, call service.Call
 	if err != nil {
 		return err
 	}
+	aim(c, r.ID)
 	return answerJSON(c, http.StatusAccepted, wire.AppendReceipt(make([]byte, 0, 128), 0, r))
 }
 

@@ -18,6 +18,7 @@ type Log struct {
 	level  *slog.LevelVar
 	users  *users
 	out    *Output
+	audits audits
 	counts *counts
 }
 
@@ -28,7 +29,8 @@ func NewLog(out *Output, level slog.Level, format string) *Log {
 	atLeast := new(slog.LevelVar)
 	atLeast.Set(level)
 	known := newUsers()
-	handler := newRepeats(newHandler(out, atLeast, format, known))
+	audits := newAudits(newHandler(out, atLeast, format, known), known)
+	handler := newRepeats(audits, atLeast)
 	out.announce(func(lost uint64) []byte {
 		var line bytes.Buffer
 		record := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines were dropped", 0)
@@ -36,7 +38,7 @@ func NewLog(out *Output, level slog.Level, format string) *Log {
 		_ = newHandler(&line, slog.LevelWarn, format, known).Handle(context.Background(), record) // a buffer never fails
 		return line.Bytes()
 	})
-	return &Log{Logger: slog.New(handler), level: atLeast, users: known, out: out, counts: handler.counts}
+	return &Log{Logger: slog.New(handler), level: atLeast, users: known, out: out, audits: audits, counts: handler.counts}
 }
 
 // Level returns the minimum level of the lines that are written.
@@ -46,16 +48,19 @@ func (l *Log) Level() slog.Level { return l.level.Level() }
 func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 
 func newHandler(w io.Writer, level slog.Leveler, format string, users *users) slog.Handler {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if user, is := a.Value.Any().(notify.UserID); is {
-			return slog.String(a.Key, users.hash(user))
-		}
-		return plainError(a)
-	}}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { return plain(a, users) }}
 	if format == "json" {
 		return slog.NewJSONHandler(w, options)
 	}
 	return slog.NewTextHandler(w, options)
+}
+
+// plain returns a with a value that can be written: a user as a hash, and an error as its text.
+func plain(a slog.Attr, users *users) slog.Attr {
+	if user, is := a.Value.Any().(notify.UserID); is {
+		return slog.String(a.Key, users.hash(user))
+	}
+	return plainError(a)
 }
 
 // plainError replaces an error by the text of its Error method. A text handler alone formats

@@ -40,12 +40,14 @@ type repeats struct {
 	kind   string // part of the kind of each line: the attributes of the logger
 }
 
-func newRepeats(next slog.Handler) repeats {
-	return repeats{next: next, counts: &counts{messages: map[string]*count{}}}
+func newRepeats(next slog.Handler, level slog.Leveler) repeats {
+	return repeats{next: next, counts: &counts{level: level, messages: map[string]*count{}}}
 }
 
 // counts has the lines of this period by message.
 type counts struct {
+	level slog.Leveler // below it, lines are not written anyway
+
 	mu       sync.Mutex
 	messages map[string]*count
 	timer    *time.Timer    // ends the period; nil: no period has begun
@@ -146,7 +148,9 @@ func (c *counts) isRepeated(record slog.Record, r repeats) bool {
 		n.first, n.handler = frozen(record), r.next
 	}
 	n.repeated++
-	c.total++
+	if record.Level >= c.level.Level() {
+		c.total++
+	}
 	return true
 }
 

@@ -31,7 +31,7 @@ func (h slowHandler) Handle(_ context.Context, r slog.Record) error {
 func TestCloseWaitsForTheEndOfAPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		letGo := make(chan struct{})
-		r := newRepeats(slowHandler{slog.NewTextHandler(t.Output(), nil), letGo})
+		r := newRepeats(slowHandler{slog.NewTextHandler(t.Output(), nil), letGo}, slog.LevelInfo)
 		log := slog.New(r)
 		log.Info("again")
 		log.Info("again")

@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"cursor", "wire", "entry", "nowait"},
 	{"strict", "watch", "limit"},
 	{"audit"},
-	{"archive", "cache", "pack", "problem", "text"},
+	{"archive", "cache", "console", "pack", "problem", "text"},
 	{"notify"},
 }
 

@@ -1,0 +1,166 @@
+// Package console passes what a node measures, and its audit lines, to the operators who watch its
+// console. A Feed keeps the last of both, so that a page that is opened shows the last ten minutes.
+//
+// One sampler serves all watchers. No watcher can delay it or the log: events for a watcher are
+// queued, and one whose queue is full is ended.
+package console
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// Interval is the time between two samples.
+const Interval = time.Second
+
+// Bounds of a Feed.
+const (
+	MaxSamples  = 600 // that are kept
+	MaxLines    = 200 // that are kept
+	MaxWatchers = 32
+
+	maxQueued = 256 // events for one watcher
+)
+
+// Kind is the kind of an event.
+type Kind string
+
+// The kinds.
+const (
+	KindSample Kind = "sample"
+	KindAudit  Kind = "audit"
+)
+
+// Event is a sample or an audit line, in JSON without line breaks. Nobody changes it.
+type Event struct {
+	Kind Kind
+	Data []byte
+}
+
+// Feed has the last samples and audit lines of a process. Its methods may be called concurrently,
+// and do not block.
+type Feed struct {
+	mu       sync.Mutex
+	open     bool // samples are taken
+	samples  [][]byte
+	lines    [][]byte
+	watchers map[*Watcher]struct{}
+}
+
+// NewFeed returns a Feed without samples and lines.
+func NewFeed() *Feed { return &Feed{watchers: map[*Watcher]struct{}{}} }
+
+// Run takes a sample in each Interval until ctx ends. It leaves out those that are nil. The samples
+// of an earlier Run stay.
+func (f *Feed) Run(ctx context.Context, sample func() []byte) {
+	f.setOpen()
+	defer f.End()
+	tick := time.NewTicker(Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if s := sample(); s != nil {
+			f.addSample(s)
+		}
+	}
+}
+
+func (f *Feed) setOpen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = true
+}
+
+func (f *Feed) addSample(s []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.samples = appendLast(f.samples, s, MaxSamples)
+	f.offerLocked(Event{KindSample, s})
+}
+
+// AddLine adds an audit line, which is JSON.
+func (f *Feed) AddLine(line []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lines = appendLast(f.lines, line, MaxLines)
+	f.offerLocked(Event{KindAudit, line})
+}
+
+// appendLast appends to a list that keeps the last n.
+func appendLast(list [][]byte, item []byte, n int) [][]byte {
+	if len(list) >= n {
+		list = slices.Delete(list, 0, len(list)-n+1)
+	}
+	return append(list, item)
+}
+
+// offerLocked queues e for all watchers, and ends those whose queue is full.
+func (f *Feed) offerLocked(e Event) {
+	for w := range f.watchers {
+		select {
+		case w.events <- e:
+		default:
+			f.endLocked(w)
+		}
+	}
+}
+
+func (f *Feed) endLocked(w *Watcher) {
+	delete(f.watchers, w)
+	close(w.events)
+}
+
+// End ends all watchers. There are no new ones until Run is called again.
+func (f *Feed) End() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = false
+	for w := range f.watchers {
+		f.endLocked(w)
+	}
+}
+
+// Watcher receives the events of a Feed.
+type Watcher struct {
+	Samples [][]byte // those before the first event, oldest first
+	Lines   [][]byte
+
+	feed   *Feed
+	events chan Event
+}
+
+// Watch returns a watcher, which the caller closes. Its error is of kind ErrUnavailable.
+func (f *Feed) Watch() (*Watcher, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case !f.open:
+		return nil, notify.Errorf(notify.ErrUnavailable, "this node is starting or stopping; retry")
+	case len(f.watchers) >= MaxWatchers:
+		return nil, notify.Errorf(notify.ErrUnavailable, "the console is open %d times already, the most that is allowed; close one of them", MaxWatchers)
+	}
+	w := &Watcher{Samples: slices.Clone(f.samples), Lines: slices.Clone(f.lines), feed: f, events: make(chan Event, maxQueued)}
+	f.watchers[w] = struct{}{}
+	return w, nil
+}
+
+// Events returns the channel of the events. It is closed when the watcher was too slow, or the feed
+// has ended.
+func (w *Watcher) Events() <-chan Event { return w.events }
+
+// Close ends the watcher.
+func (w *Watcher) Close() {
+	w.feed.mu.Lock()
+	defer w.feed.mu.Unlock()
+	if _, open := w.feed.watchers[w]; open {
+		w.feed.endLocked(w)
+	}
+}
