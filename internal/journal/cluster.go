@@ -87,7 +87,6 @@ type Cluster struct {
 	try       func(*message) error // attempt, or another one in tests
 	inFlight  *inFlight            // messages that were sent and are not applied yet
 	slots     chan struct{}        // has a value for each message in flight
-	fewer     chan struct{}        // of capacity 1: fewer than eagerMessages are in flight
 	received  chan *received       // from the follower to the applier
 	unapplied sync.WaitGroup       // messages in received, and those being applied
 	buffered  *semaphore.Weighted  // bytes of those
@@ -125,7 +124,6 @@ func NewCluster(o ClusterOptions) (*Cluster, error) {
 		instance:  newInstance(),
 		intake:    newIntake(),
 		slots:     make(chan struct{}, maxInFlight),
-		fewer:     make(chan struct{}, 1),
 		received:  make(chan *received, maxReceived),
 		buffered:  semaphore.NewWeighted(maxReceivedBytes),
 		deliverer: newDeliverer(o.Deliver),

@@ -133,6 +133,7 @@ func (j *Cluster) answer(r *received, verdicts []notify.Verdict) {
 		return
 	}
 	j.health.clock(m.sent, r)
+	j.inFlight.answeredAll(m)
 	for _, p := range m.parts {
 		j.memory.release(p) // before the answer, after which p is used again
 		verdicts = p.answer(verdicts)

@@ -17,13 +17,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Limits on messages in flight. Up to eagerMessages are sent as soon as an entry is queued,
-// so that little load has a short latency. Beyond them a message waits for gatherAppends,
-// for gatherTime, or until fewer are in flight, since larger groups take less work of the
-// servers, and each goes through the disks of a majority.
+// Limits on messages in flight, and on the time for which a message gathers entries: see
+// inFlight.gather. Each message goes through the disks of a majority and wakes every node, so few
+// large ones take much less work than many small ones.
 const (
 	maxInFlight   = 16
-	eagerMessages = 4
 	gatherAppends = 32
 	gatherTime    = 2 * time.Millisecond
 )
@@ -63,6 +61,11 @@ type inFlight struct {
 	mu   sync.Mutex
 	next uint64
 	all  map[uint64]*message
+
+	// The messages that were applied since the last call of gather.
+	answered int           // number of appends in them
+	last     time.Time     // when the last one was answered
+	took     time.Duration // from sending to answering that one
 }
 
 func newInFlight(instance string) *inFlight {
@@ -102,6 +105,34 @@ func (f *inFlight) remove(id string) *message {
 	return m
 }
 
+// answeredAll notes that the publishers of m were answered after it was applied.
+func (f *inFlight) answeredAll(m *message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answered += len(m.parts)
+	f.last = time.Now()
+	f.took = f.last.Sub(m.sent)
+}
+
+// gather returns the number of appends for which the next message should wait, and for how long
+// at most. While others are in flight, that is gatherAppends. Otherwise it is the number of those
+// that were just answered: their publishers are likely to append again in a moment. A wait is
+// not longer than the last message took, nor than gatherTime.
+func (f *inFlight) gather(now time.Time) (appends int, wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answered := f.answered
+	f.answered = 0
+	wait = min(f.took, gatherTime)
+	if len(f.all) > 0 {
+		return gatherAppends, wait
+	}
+	if answered < minWaitedFor {
+		return 0, 0
+	}
+	return min(answered, gatherAppends), wait - now.Sub(f.last)
+}
+
 // sendAll sends what is queued until ctx ends and the queue is empty. It returns when each
 // publisher has an answer. Messages that are in flight when alive ends have an unknown
 // outcome.
@@ -121,21 +152,9 @@ func (j *Cluster) sendAll(ctx, alive context.Context) {
 			}
 			sending.Go(func() {
 				j.send(alive, one)
-				j.leaveFlight()
+				<-j.slots
 			})
 		}
-	}
-}
-
-// leaveFlight says that a message is no longer in flight.
-func (j *Cluster) leaveFlight() {
-	<-j.slots
-	if len(j.slots) > eagerMessages { // one of them is that of the next group
-		return
-	}
-	select {
-	case j.fewer <- struct{}{}:
-	default:
 	}
 }
 
@@ -148,16 +167,11 @@ func (j *Cluster) nextGroup(ctx context.Context) []*pending {
 			j.queue.close()
 		}
 	}
-	select {
-	case <-j.fewer: // of an earlier call
-	default:
-	}
-	if len(j.slots) > eagerMessages && !j.queue.reached(gatherAppends) {
-		timer := time.NewTimer(gatherTime)
+	if appends, wait := j.inFlight.gather(time.Now()); wait > 0 && !j.queue.reached(appends) {
+		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
 		case <-j.queue.wake:
-		case <-j.fewer:
 		case <-timer.C:
 		case <-ctx.Done():
 		}

@@ -177,3 +177,47 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 }
+
+// A message waits for further appends only if they are likely to come: while others are in
+// flight, and right after publishers were answered, but no longer than a message takes.
+func TestAMessageGathersAppends(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		inFlight    bool
+		answered    int           // appends of the last message
+		took        time.Duration // from sending to answering it
+		ago         time.Duration // since then
+		wantAppends int
+		wantWait    time.Duration
+	}{
+		{name: "the first message is sent at once"},
+		{name: "so is one whose predecessor had few appends", answered: minWaitedFor - 1, took: time.Hour},
+		{name: "those just answered are waited for", answered: 10, took: time.Hour, wantAppends: 10, wantWait: gatherTime},
+		{name: "not for a time that has passed", answered: 10, took: time.Hour, ago: gatherTime / 2, wantAppends: 10, wantWait: gatherTime / 2},
+		{name: "not for longer than a message takes", answered: 10, took: gatherTime / 8, wantAppends: 10, wantWait: gatherTime / 8},
+		{name: "not for more than a message gathers", answered: 1_000, took: time.Hour, wantAppends: gatherAppends, wantWait: gatherTime},
+		{name: "others in flight give time", inFlight: true, answered: 1, took: time.Hour, ago: time.Hour, wantAppends: gatherAppends, wantWait: gatherTime},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newInFlight("test")
+				if c.answered > 0 {
+					m := &message{parts: make([]*pending, c.answered), sent: time.Now()}
+					time.Sleep(c.took)
+					f.answeredAll(m)
+				}
+				if c.inFlight {
+					f.add(&message{})
+				}
+				time.Sleep(c.ago)
+				appends, wait := f.gather(time.Now())
+				assert.Equal(t, c.wantAppends, appends)
+				assert.Equal(t, c.wantWait, wait)
+				if f.remove("test-1"); c.answered > 0 {
+					_, wait = f.gather(time.Now())
+					assert.Zero(t, wait, "publishers are waited for once")
+				}
+			})
+		})
+	}
+}
