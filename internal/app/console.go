@@ -7,6 +7,7 @@ import (
 	"github.com/bellhop/bellhop/internal/console"
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/telemetry"
+	"github.com/bellhop/bellhop/internal/webui"
 )
 
 // followAudits makes the feed of the console if that is enabled, and has the log pass its audit
@@ -28,6 +29,7 @@ func (s *node) consoleOptions(api *httpapi.API) httpapi.ConsoleOptions {
 	build := telemetry.ReadBuild()
 	return httpapi.ConsoleOptions{
 		Access: s.cfg.Console,
+		Page:   webui.Console(),
 		API:    api,
 		Feed:   s.live.feed,
 		About: httpapi.ConsoleAbout{

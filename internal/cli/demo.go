@@ -28,15 +28,17 @@ const demoTokenLife = 12 * time.Hour
 type demoCommand struct {
 	DataDir string `placeholder:"PATH" help:"directory of the store (default: a temporary directory, removed at the end)"`
 	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address of the listener (default 127.0.0.1:8080)"`
+
+	AdminListen string `default:"127.0.0.1:0" placeholder:"ADDRESS" help:"address of the admin listener, which has the operators' console (default 127.0.0.1:0, a free port)"`
 }
 
 // Run runs the service with a random secret until it is interrupted. It serves the
-// demo page, and prints the address of the page and commands to try.
+// demo page and the operators' console, and prints their addresses and commands to try.
 func (c *demoCommand) Run(t *terminal) (err error) {
 	t.detach()
 	catchHangups() // the demo reads no files again, so a SIGHUP has no effect
 	cfg := config.Default()
-	cfg.Listen, cfg.AdminListen = c.Listen, "127.0.0.1:0"
+	cfg.Listen, cfg.AdminListen = c.Listen, c.AdminListen
 	cfg.DrainWindow = 0
 	cfg.DataDir = c.DataDir
 	if cfg.DataDir == "" {
@@ -55,7 +57,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 		Log:       log,
 		Pages:     map[string]http.Handler{"/": page, "/demo/*": page},
 		Origins:   d.findOrigins,
-		Listening: func(public, _ net.Addr) { d.printIntroduction(public) },
+		Listening: d.printIntroduction,
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; choose another port, or let the system choose one with --listen 127.0.0.1:0", err)
@@ -132,8 +134,8 @@ func (d *demo) token(user notify.UserID, scopes ...notify.Scope) (string, error)
 	return token, nil
 }
 
-// printIntroduction prints the address of the page, and two commands to try.
-func (d *demo) printIntroduction(public net.Addr) {
+// printIntroduction prints the addresses of the pages, and two commands to try.
+func (d *demo) printIntroduction(public, admin net.Addr) {
 	ada, err := d.token("ada")
 	backend, err2 := d.token("demo", notify.ScopePublish, notify.ScopeBroadcast)
 	if err != nil || err2 != nil {
@@ -145,6 +147,7 @@ func (d *demo) printIntroduction(public net.Addr) {
 		url = "http://" + public.String()
 	}
 	fmt.Fprintf(d.stdout, `bellhop demo: open %[1]s/
+console: %[6]s/console
 
 Listen as ada, in another terminal:
 
@@ -158,7 +161,16 @@ Send her a notification:
     -d '{"to":{"users":["ada"]},"type":"hello","title":"Hello, Ada"}'
 
 The tokens are valid for %[5]d hours. Ctrl-C ends the demo.
-`, url, program(), ada, backend, int(demoTokenLife.Hours()))
+`, url, program(), ada, backend, int(demoTokenLife.Hours()), urlOf(admin))
+}
+
+// urlOf returns the URL by which this machine reaches a listener.
+func urlOf(listener net.Addr) string {
+	host, port, err := net.SplitHostPort(listener.String())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		return "http://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + listener.String()
 }
 
 // program returns the command that runs this program again.

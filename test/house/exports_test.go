@@ -20,10 +20,9 @@ var libraryMethods = []string{
 }
 
 // notUsedYet are exports whose users do not exist yet: a second node, which starts from a
-// checkpoint of the store, and the routes of the operator's console.
+// checkpoint of the store.
 var notUsedYet = []name{
 	{"internal/peers", "Heard"},
-	{"internal/webui", "Console"},
 }
 
 // export is an exported identifier of a package of internal/.
