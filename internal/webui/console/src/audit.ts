@@ -85,11 +85,12 @@ function row(line: Line): HTMLElement {
     h("div", { class: "line" },
       h("time", { datetime: line.time, title: line.time }, moment(line.time)),
       h("span", { class: "action" }, line.action ?? line.message),
+      line.repeated !== undefined && h("span", { class: "quiet" }, `${line.repeated} times`),
       line.outcome && h("span", { class: `state ${GOOD[line.outcome] ?? "bad"}` }, line.outcome),
     ),
     (problem || reason) && h("div", {}, [problem, reason].filter(Boolean).join(": ")),
     (by || target) && h("div", {}, by && h("span", {}, `by ${by}`), by && target && " ", target && h("span", {}, "on ", named(target))),
-    line.request && h("div", { class: "request" }, line.request),
+    (line.request || line.address) && h("div", { class: "request" }, [line.request, line.address].filter(Boolean).join(" ")),
   );
 }
 

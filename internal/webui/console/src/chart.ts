@@ -55,17 +55,16 @@ export class Chart {
     this.#plot.redraw();
   }
 
-  /** Moves the crosshair of all charts by a number of samples; without a number, to nowhere. Returns its time. */
-  move(by?: number): string {
+  /** Moves the crosshair by a number of samples; without a number, to nowhere. */
+  move(by?: number): void {
     const plot = this.#plot;
-    if (!plot) return "";
+    if (!plot) return;
     if (by === undefined) plot.setCursor({ left: -10, top: -10 });
     else {
       const end = this.#raw[0].length - 1;
       const at = Math.min(end, Math.max(0, (plot.cursor.idx ?? end) + by));
       plot.setCursor({ left: plot.valToPos(this.#raw[0][at] ?? 0, "x"), top: 1 });
     }
-    return this.time;
   }
 
   /** The time at the crosshair; empty if there is none. */

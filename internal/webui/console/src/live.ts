@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { byId, fill, h, setText } from "./dom.js";
-import { count, duration, UNKNOWN } from "./format.js";
+import { duration, UNKNOWN } from "./format.js";
 import { panels } from "./panels.js";
 import type { Ring } from "./ring.js";
 import type { Node } from "./types.js";
@@ -50,8 +50,8 @@ export class Live {
     const steps: Record<string, number | undefined> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -1e6, End: 1e6, Escape: undefined };
     if (!(event.key in steps) || event.target !== this.#grid) return;
     event.preventDefault();
-    const [first] = this.#charts;
-    const time = first!.move(steps[event.key]);
+    for (const chart of this.#charts) chart.move(steps[event.key]);
+    const { time } = this.#charts[0]!;
     setText(this.#spoken, time && [time, ...this.#charts.map(({ panel, text }) => `${panel.title}: ${text}`)].join(". "));
   }
 
@@ -60,10 +60,9 @@ export class Live {
     section.hidden = nodes.length === 0;
     if (section.hidden) return;
     fill(section.querySelector("tbody")!, ...nodes.map((node) => h("tr", {},
-      h("th", { scope: "row" }, node.name, node.this && h("span", { class: "tag" }, "this node")),
-      h("td", {}, h("span", { class: node.ready ? "state good" : "state bad" }, node.ready ? "ready" : "not ready")),
-      h("td", { class: "number" }, node.connections === undefined ? UNKNOWN : count(node.connections)),
-      h("td", { class: "number" }, node.message ?? UNKNOWN),
+      h("th", { scope: "row" }, node.name, " ", node.this && h("span", { class: "tag" }, "this node")),
+      h("td", {}, h("span", { class: node.ready ? "state good" : "state bad" }, node.ready ? "ready" : "not ready"), !node.ready && ` ${node.reason ?? ""}`),
+      h("td", { class: "number" }, node.sequence ?? UNKNOWN),
       h("td", { class: "number" }, node.lag_seconds === undefined ? UNKNOWN : duration(node.lag_seconds)),
       h("td", {}, node.version ?? UNKNOWN),
     )));

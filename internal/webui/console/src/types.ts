@@ -29,7 +29,7 @@ export type Sample = {
 export type Counts = Record<string, number>;
 export type Percentiles = { p50?: number; p95?: number; p99?: number };
 
-export type Node = { name: string; ready?: boolean; connections?: number; message?: number; lag_seconds?: number; version?: string; this?: boolean };
+export type Node = { name: string; version?: string; ready?: boolean; reason?: string; sequence?: number; lag_seconds?: number; this?: boolean };
 
 export type Hello = {
   node?: string;
@@ -54,6 +54,8 @@ export type Line = {
   problem?: string;
   reason?: string;
   request?: string;
+  address?: string; // of the caller
+  repeated?: number; // the number of equal lines that this one stands for
 };
 
 export type Connection = { connection: string; transport: string; node: string; since: string; address?: string };
