@@ -92,7 +92,7 @@ func (s *Service) task(ctx context.Context, name string, do func() error) error 
 	begun := time.Now()
 	err := recovering(do)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // its end is the reason
 	}
 	s.opts.Metrics.Upkeep(name, time.Since(begun), err != nil)
 	return err

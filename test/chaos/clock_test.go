@@ -17,6 +17,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/traffic"
+	"github.com/bellhop/bellhop/test/wrongclock"
 )
 
 // TestClockIsSet sets the clock of a running process an hour forward or back, and right again,
@@ -24,7 +25,7 @@ import (
 // live or after a resume, and tickets can be used all the time. What depends on the wall clock
 // follows it: expiry, deferred delivery, and tokens.
 func TestClockIsSet(t *testing.T) {
-	binary := buildWithClock(t)
+	binary := wrongclock.Build(t)
 	for name, test := range map[string]struct {
 		by    time.Duration
 		check func(c *clockTest)
@@ -45,11 +46,11 @@ func TestClockIsSet(t *testing.T) {
 			defer c.visitor.client.CloseIdleConnections()
 			c.prepare()
 
-			p.setClock(test.by)
+			wrongclock.Set(t, binary, p.cmd.Process.Pid, test.by)
 			l.Grows(t)
 			test.check(c)
 			require.NoError(t, c.visitor.visit())
-			p.setClock(0)
+			wrongclock.Set(t, binary, p.cmd.Process.Pid, 0)
 			l.Grows(t)
 			require.NoError(t, c.visitor.visit())
 			code, output := p.end(t, syscall.SIGTERM)

@@ -1,4 +1,14 @@
-package chaos
+// Package wrongclock builds a bellhop whose wall clock a test can set.
+//
+// The wall clock of one process cannot be set without setting that of the machine. Therefore
+// the tests of a wrong clock run a binary whose time.Now adds a number of seconds, which the
+// test writes into the memory of the process. Monotonic time, timers and deadlines are not
+// affected, as by a real clock that is set.
+//
+// The number is in a field of the time zone UTC that package time does not use: a variable of
+// its own would change the package's export data, so that all other packages had to be built
+// again.
+package wrongclock
 
 import (
 	"bytes"
@@ -16,31 +26,25 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/deploy"
 )
 
-// The wall clock of one process cannot be set without setting that of the machine. Therefore
-// the tests of a wrong clock run a binary whose time.Now adds a number of seconds, which the
-// test writes into the memory of the process. Monotonic time, timers and deadlines are not
-// affected, as by a real clock that is set.
-//
-// The number is in a field of the time zone UTC that package time does not use: a variable of
-// its own would change the package's export data, so that all other packages had to be built
-// again.
 const (
 	shiftVariable = "utcLoc"
 	shiftField    = "cacheStart"
 	readsClock    = "sec, nsec, mono := runtimeNow()"
 )
 
-// buildWithClock builds the binary with a changed package time, from the packages that a normal
+// Build builds the binary with a changed package time, from the packages that a normal
 // build has left in the cache.
-func buildWithClock(t *testing.T) string {
+func Build(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	goTool := func(args ...string) string {
 		var problems bytes.Buffer
 		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Stderr = &problems
+		cmd.Dir, cmd.Stderr = filepath.Join(deploy.Dir(), "..", ".."), &problems
 		out, err := cmd.Output()
 		require.NoError(t, err, "go %s: %s", strings.Join(args, " "), problems.String())
 		return strings.TrimSpace(string(out))
@@ -79,23 +83,23 @@ func buildWithClock(t *testing.T) string {
 	return binary
 }
 
-// setClock makes the wall clock of the process wrong by a duration; 0: right again.
-func (p *process) setClock(wrong time.Duration) {
-	p.t.Helper()
-	file, err := elf.Open(p.binary)
-	require.NoError(p.t, err)
+// Set makes the wall clock of a process of a binary of Build wrong by a duration in seconds; 0: right again.
+func Set(t testing.TB, binary string, process int, wrong time.Duration) {
+	t.Helper()
+	file, err := elf.Open(binary)
+	require.NoError(t, err)
 	defer file.Close()
 	symbols, err := file.Symbols()
-	require.NoError(p.t, err)
+	require.NoError(t, err)
 	at := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "time."+shiftVariable })
-	require.GreaterOrEqual(p.t, at, 0, "the binary has no symbol time.%s", shiftVariable)
+	require.GreaterOrEqual(t, at, 0, "the binary has no symbol time.%s", shiftVariable)
 	field, ok := reflect.TypeFor[time.Location]().FieldByName(shiftField)
-	require.True(p.t, ok)
-	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", p.cmd.Process.Pid), os.O_WRONLY, 0)
-	require.NoError(p.t, err)
+	require.True(t, ok)
+	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", process), os.O_WRONLY, 0)
+	require.NoError(t, err)
 	defer memory.Close()
 	seconds := make([]byte, 8)
 	file.ByteOrder.PutUint64(seconds, uint64(int64(wrong/time.Second)))
 	_, err = memory.WriteAt(seconds, int64(symbols[at].Value+uint64(field.Offset)))
-	require.NoError(p.t, err)
+	require.NoError(t, err)
 }
