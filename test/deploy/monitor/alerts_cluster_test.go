@@ -1,6 +1,12 @@
 package monitor
 
 import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,14 +14,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/test/natsserver"
+	"github.com/bellhop/bellhop/test/wrongclock"
 )
 
 func clustered(t *testing.T) (*process, *natsserver.Cluster) {
 	t.Helper()
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
-	p := start(t, "clustered", "BELLHOP_NATS_URL="+nats.URL, "BELLHOP_REPLICAS=1", "BELLHOP_UNSAFE_REPLICAS=true")
+	p := node(t, "clustered", nats.URL)
 	p.awaitReady()
 	return p, nats
+}
+
+// node starts a node of a cluster on one NATS server.
+func node(t *testing.T, name, url string, settings ...string) *process {
+	t.Helper()
+	return start(t, name, append(settings, "BELLHOP_NATS_URL="+url, "BELLHOP_REPLICAS=1", "BELLHOP_UNSAFE_REPLICAS=true")...)
 }
 
 func TestANodeThatIsCutOffIsAnAlert(t *testing.T) {
@@ -30,7 +43,7 @@ func TestALostJournalIsAnAlert(t *testing.T) {
 	js, err := jetstream.New(nats.Connect(t))
 	require.NoError(t, err)
 	require.NoError(t, js.DeleteStream(t.Context(), "BELLHOP"))
-	start(t, "another", "BELLHOP_NATS_URL="+nats.URL, "BELLHOP_REPLICAS=1", "BELLHOP_UNSAFE_REPLICAS=true") // begins another journal
+	node(t, "another", nats.URL) // begins another journal
 	p.await("it has stopped following", func() bool { return p.metric("bellhop_journal_stopped ") == 1 })
 	newAlerts(t).fires(t, 4*time.Minute, time.Minute, p, nothing, "BellhopJournalStopped", "BellhopNotReady")
 }
@@ -47,4 +60,72 @@ func TestAnOldCheckpointIsAnAlert(t *testing.T) {
 func TestANodeThatWaitsForNATSIsAnAlert(t *testing.T) {
 	p := start(t, "waiting", "BELLHOP_NATS_URL=nats://"+freeAddress(t))
 	newAlerts(t).fires(t, 4*time.Minute, time.Minute, p, nothing, "BellhopNotReady")
+}
+
+// A node was stopped while the others published. When it starts, the network becomes silent before
+// it has received everything.
+func TestANodeThatIsBehindIsAnAlert(t *testing.T) {
+	before, nats := clustered(t)
+	before.stop()
+	another := node(t, "another", nats.URL)
+	another.awaitReady()
+	for range 60 {
+		another.publish(toAda, filler())
+	}
+	slow := newLink(t, strings.TrimPrefix(nats.URL, "nats://"), 300_000)
+	p := node(t, "behind", "nats://"+slow.address, "BELLHOP_DATA_DIR="+before.dir)
+	p.await("it is behind", func() bool { return slow.silent() && p.metric("bellhop_journal_lag_seconds ") > 2 })
+	newAlerts(t).fires(t, 4*time.Minute, time.Minute, p, nothing, "BellhopJournalLags", "BellhopNotReady")
+}
+
+// A clock that is two seconds ahead is not far enough from the right time for the node to be unready.
+func TestAWrongClockIsAnAlert(t *testing.T) {
+	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
+	binary := wrongclock.Build(t)
+	p := node(t, "clock", nats.URL, program+binary)
+	p.awaitReady()
+	wrongclock.Set(t, binary, p.cmd.Process.Pid, 2*time.Second)
+	newAlerts(t).fires(t, 7*time.Minute, time.Minute, p, func() { p.publish(toAda, "") }, "BellhopClockWrong")
+}
+
+// Of three nodes, one has a mistake in the code that changes the state. It stops when the states
+// are compared, and the others go on.
+func TestDifferentStatesAreAnAlert(t *testing.T) {
+	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
+	right := node(t, "right", nats.URL)
+	right.awaitReady()
+	node(t, "too", nats.URL).awaitReady()
+	wrong := node(t, "wrong", nats.URL, program+buildWithMistake(t))
+	wrong.awaitReady()
+	item := `,{"to":{"users":["ada"]},"type":"t","title":"x"}`
+	batch := `{"notifications":[` + strings.Repeat(item, 100)[1:] + "]}"
+	right.await("the states were compared", func() bool {
+		right.try(http.MethodPost, "/notify/batch", right.backend(), batch)
+		return right.metric("bellhop_journal_hash_sequence ") > 0 && wrong.metric("bellhop_journal_stopped ") == 1
+	})
+	newAlerts(t).fires(t, 4*time.Minute, time.Minute, right, nothing, "BellhopStatesDiffer")
+	newAlerts(t).fires(t, 4*time.Minute, time.Minute, wrong, nothing, "BellhopStatesDiffer", "BellhopJournalStopped", "BellhopNotReady")
+}
+
+// buildWithMistake builds a bellhop that counts the bytes of the store in another way than this one.
+func buildWithMistake(t *testing.T) (binary string) {
+	t.Helper()
+	const right, wrong = "min(tx.state.other, was) + h.counted", "min(tx.state.other, was) + h.counted + 1"
+	root, err := filepath.Abs("../../..")
+	require.NoError(t, err)
+	file, dir := filepath.Join(root, "internal/store/histories.go"), t.TempDir()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(text), right), "%s must contain %q once", file, right)
+	edited, overlay := filepath.Join(dir, "histories.go"), filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(edited, []byte(strings.Replace(string(text), right, wrong, 1)), 0o600))
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{file: edited}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, list, 0o600))
+	binary = filepath.Join(dir, "bellhop")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", binary, "./cmd/bellhop")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return binary
 }

@@ -2,8 +2,10 @@ package monitor
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -274,4 +276,23 @@ func (p *process) stopWhilePublishing() {
 		}
 		return true
 	})
+}
+
+// Bits of the largest table flip while the process runs.
+func TestADamagedStoreIsAnAlert(t *testing.T) {
+	before := start(t, "before")
+	random := rand.NewChaCha8([32]byte{})
+	for range 100 {
+		noise := make([]byte, 8_000) // it cannot be compressed into one block
+		_, _ = random.Read(noise)    // never fails
+		before.publish(toAda, hex.EncodeToString(noise))
+	}
+	before.kill()
+	p := start(t, "damaged", "BELLHOP_DATA_DIR="+before.dir) // writes its log into a table
+	flipBits(t, filepath.Join(before.dir, "store", "*.sst"))
+	p.await("the damage is found", func() bool {
+		t.Log(p.try(http.MethodGet, "/inbox?limit=100", token(t, "ada"), ""))
+		return p.metric("bellhop_store_failing ") == 1
+	})
+	newAlerts(t).fires(t, 4*time.Minute, time.Minute, p, nothing, "BellhopStoreFailing", "BellhopNotReady")
 }

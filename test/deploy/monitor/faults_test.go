@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -122,4 +123,28 @@ func (a *alerts) fires(t *testing.T, d, every time.Duration, p *process, traffic
 	}
 	slices.Sort(want)
 	require.Equal(t, want, firing)
+}
+
+// flipBits flips a bit in each 100 bytes of the largest file that matches a pattern, apart from its ends.
+func flipBits(t *testing.T, pattern string) {
+	t.Helper()
+	names, err := filepath.Glob(pattern)
+	require.NoError(t, err)
+	var largest string
+	var content []byte
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		if len(b) > len(content) {
+			largest, content = name, b
+		}
+	}
+	require.NotEmpty(t, largest, "no file matches %s", pattern)
+	for i := len(content) / 100; i < len(content)*99/100; i += 100 {
+		content[i] ^= 1
+	}
+	file, err := os.OpenFile(largest, os.O_WRONLY, 0) // keeps its inode
+	require.NoError(t, err)
+	_, err = file.Write(content)
+	require.NoError(t, errors.Join(err, file.Close()))
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,6 +76,7 @@ type process struct {
 
 // Words among the settings of start.
 const (
+	program   = "(program) " // and the path of another one
 	unreadLog = "(a log that nobody reads)"
 	fewFiles  = "(64 open files at most)"
 )
@@ -103,6 +105,10 @@ func start(t *testing.T, name string, settings ...string) *process {
 		case unreadLog:
 			p.cmd.Stderr = unread(t)
 		default:
+			if other, ok := strings.CutPrefix(s, program); ok {
+				p.cmd.Path = other
+				continue
+			}
 			p.secure = p.secure || strings.HasPrefix(s, "BELLHOP_TLS_CERT_FILE=")
 			p.cmd.Env = append(p.cmd.Env, s)
 		}
@@ -151,6 +157,17 @@ func (p *process) await(what string, ok func() bool) {
 func (p *process) signal(s os.Signal) {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(s))
+}
+
+// stop ends the process as an operator does.
+func (p *process) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(timeout):
+		p.t.Fatalf("%s does not stop", p.name)
+	}
 }
 
 // kill ends the process and waits for its end.
@@ -294,6 +311,7 @@ func (p *process) visit() {
 	require.NoError(p.t, ws.Write(p.t.Context(), websocket.MessageText, []byte(`{"event":"ping","ref":"1"}`)))
 	p.readUntil(ws, "reply") // after all events before it
 	p.try(http.MethodGet, "/inbox", token(p.t, "ada"), "")
+	p.try(http.MethodPost, "/tickets", token(p.t, "ada"), "")
 	p.try(http.MethodGet, "/inbox", "not.a.token", "")
 	_ = ws.Close(websocket.StatusNormalClosure, "")
 	p.publish(toAda, "") // which the next visit finds
