@@ -101,7 +101,7 @@ func TestTheGuideExplainsEachAlert(t *testing.T) {
 // Each alert fires in a test of this package, against a process.
 func TestEachAlertIsSeenToFire(t *testing.T) {
 	var tests strings.Builder
-	for _, name := range []string{"alerts_test.go", "alerts_cluster_test.go"} {
+	for _, name := range []string{"alerts_test.go", "alerts_cluster_test.go", "alerts_upkeep_test.go"} {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		tests.Write(text)
