@@ -36,6 +36,7 @@ const users = new UserView(api, {
   audit: (text) => audit.filter(text),
 });
 
+let frame = 0;
 let signedIn = false;
 const stream = new Stream(token, {
   state(state) {
@@ -62,9 +63,13 @@ const stream = new Stream(token, {
   audit: (line) => audit.add(line),
 });
 
+/** Draws once a frame, however many samples arrive together, and not while the page is hidden. */
 function draw(): void {
-  strip.draw();
-  live.draw();
+  cancelAnimationFrame(frame);
+  frame = requestAnimationFrame(() => {
+    strip.draw();
+    live.draw();
+  });
 }
 
 /** Shows the view that the address names. */
