@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -201,32 +200,6 @@ func TestKillDuringTheRestoreOfABackup(t *testing.T) {
 	t.Logf("%d of 5 kills have interrupted a restore", interrupted)
 	code, output := r.command("restore", "--from", file, "--data-dir", r.dir).wait(t)
 	require.Zero(t, code, "%s", output)
-	r.start()
-	require.Equal(t, want, r.history())
-	r.kill()
-}
-
-// TestTheBackupsOfTheGuide runs the commands of the operating guide for backup and restore, as it
-// has them.
-func TestTheBackupsOfTheGuide(t *testing.T) {
-	p := &process{t: t, binary: build(t), dir: t.TempDir()}
-	p.start()
-	p.fill(20)
-	want := p.history()
-	guide, err := os.ReadFile("../../cmd/bellhop/README.md")
-	require.NoError(t, err)
-	_, chapter, found := strings.Cut(string(guide), "\n### Backup\n")
-	require.True(t, found)
-	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(chapter)
-	require.NotNil(t, block)
-	cmd := exec.Command("sh", "-eu", "-c", block[1])
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(p.binary)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"BELLHOP_ADMIN_LISTEN="+strings.TrimPrefix(p.admin, "http://"))
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	p.kill()
-	r := &process{t: t, binary: p.binary, dir: filepath.Join(cmd.Dir, "restored")}
 	r.start()
 	require.Equal(t, want, r.history())
 	r.kill()

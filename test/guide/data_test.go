@@ -1,0 +1,108 @@
+package guide
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+)
+
+// backupAndRestore makes a backup while others publish, and restores it after the data have changed.
+// The restored store has what was acknowledged before the backup, and clients go on.
+func backupAndRestore(t *testing.T, s *section) {
+	m := newMachine(t)
+	m.start()
+	m.send("ada", 5)
+	want := m.inbox("ada")
+	load := startTraffic(t, m)
+	load.Grows(t)
+	out := m.run(s.next())
+	require.Contains(t, out, "backup complete: bellhop.tar.zst")
+	require.Contains(t, out, "restored: ./restored")
+	require.NoDirExists(t, m.path("restored"))
+	load.Grows(t)
+	load.Stop()
+	m.send("ada", 1)
+	require.NotEqual(t, want, m.inbox("ada"))
+
+	m.run(s.next())
+	require.Equal(t, want, m.inbox("ada"), "the inbox at the time of the backup")
+	require.FileExists(t, filepath.Join(m.data+".before", "watermark"))
+	m.send("ada", 1)
+	require.Equal(t, strings.Count(want, "\n")+1, strings.Count(m.inbox("ada"), "\n"))
+}
+
+// upgrade replaces the program under load. Nothing is lost, clients resume, and the new program runs.
+func upgrade(t *testing.T, s *section) {
+	m := newMachine(t)
+	m.install("../bellhop-new", program(t)+"-new")
+	m.start()
+	load := startTraffic(t, m)
+	load.Grows(t)
+	before := m.executable()
+	b := s.next()
+	require.Contains(t, m.run(b), "bellhop_build_info{")
+	require.False(t, os.SameFile(before, m.executable()), "the old program runs")
+	load.Grows(t)
+
+	require.NoError(t, os.Rename(m.path("bellhop-old"), m.path("bellhop-new"))) // the way back
+	require.NoError(t, os.Remove(m.path("before.tar.zst")))
+	m.run(b)
+	require.Equal(t, before.Size(), m.executable().Size())
+	load.Grows(t)
+	requireWhole(t, load)
+}
+
+// erase erases a user. Tokens of the user are refused, and the files have neither text nor inbox of the
+// user; another user keeps everything.
+func erase(t *testing.T, s *section) {
+	m := newMachine(t)
+	m.start()
+	hers, his := rand.Text(), rand.Text()
+	for user, text := range map[string]string{"ada": hers, "bob": his} {
+		status, answer := m.post("/notify", fmt.Sprintf(`{"to":{"users":[%q]},"type":"test","title":%q}`, user, text),
+			"Authorization", "Bearer "+token(t, "backend", notify.ScopePublish))
+		require.Equal(t, http.StatusAccepted, status, answer)
+	}
+	require.NotEmpty(t, m.filesWith(hers), "the files have no text that can be searched")
+	keeps := m.inbox("bob")
+	ada := token(t, "ada")
+	list := func() int {
+		return status(t, http.MethodGet, "http://"+m.public+"/inbox", ada)
+	}
+	require.Equal(t, http.StatusOK, list())
+	m.set("BELLHOP_TOKEN=" + token(t, "operator", notify.ScopeAdmin))
+	m.run(s.next())
+	exported, err := os.ReadFile(m.path("ada.ndjson"))
+	require.NoError(t, err)
+	require.Contains(t, string(exported), hers)
+	require.Equal(t, http.StatusUnauthorized, list(), "the token was revoked")
+	require.Empty(t, m.filesWith(hers), "files of the store have the text")
+	require.NotEmpty(t, m.filesWith(his))
+	require.Empty(t, m.inbox("ada"))
+	require.Equal(t, keeps, m.inbox("bob"))
+}
+
+// filesWith returns the names of the files of the data directory that have a text.
+func (m *machine) filesWith(text string) string {
+	m.t.Helper()
+	return m.sh("grep -rla '" + text + "' \"$DATA\" || true")
+}
+
+func status(t *testing.T, method, url, token string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
+}

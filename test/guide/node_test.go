@@ -1,0 +1,177 @@
+package guide
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/auth"
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/traffic"
+)
+
+const (
+	secret = "a secret of the guide of 32 bytes or more"
+
+	// timeout bounds the wait for an event that must happen. Only a failing test waits this long.
+	timeout = 60 * time.Second
+)
+
+// built is the directory of programs, or empty while none was built.
+var built string
+
+// TestMain removes the programs.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	os.Exit(code) //nolint:forbidigo // the result of the tests
+}
+
+var buildOnce = sync.OnceValues(func() (program string, err error) {
+	if built, err = os.MkdirTemp("", "bellhop-guide-"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(built, "bellhop")
+	for _, args := range [][]string{
+		{"build", "-o", program, "../../cmd/bellhop"},
+		{"build", "-o", program + "-new", "-ldflags=-s", "../../cmd/bellhop"}, // whose file differs
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%w: %s", err, out)
+		}
+	}
+	return program, nil
+})
+
+// program returns the path of bellhop, and with -new after it that of another build.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := buildOnce()
+	require.NoError(t, err)
+	return path
+}
+
+// node is the unit of bellhop.
+type node struct {
+	m   *machine
+	cmd *exec.Cmd // nil: not running
+}
+
+func (n *node) log() string { return n.m.path("bellhop.log") }
+
+func (n *node) start() error {
+	if n.cmd != nil {
+		return nil
+	}
+	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(n.m.bin, "bellhop"), "serve")
+	cmd.Stdout, cmd.Stderr = log, log
+	for _, v := range n.m.env { // a unit does not have the variables of an operator's shell
+		if !strings.HasPrefix(v, "BELLHOP_") || strings.HasPrefix(v, "BELLHOP_CONFIG=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	n.cmd = cmd
+	return nil
+}
+
+// stop ends the process as systemd does. The process must exit with 0.
+func (n *node) stop() error {
+	if n.cmd == nil {
+		return nil
+	}
+	err := n.cmd.Process.Signal(syscall.SIGTERM)
+	if ended := n.cmd.Wait(); !errors.Is(err, os.ErrProcessDone) {
+		err = ended
+	}
+	n.cmd = nil
+	return err
+}
+
+func (n *node) reload() error {
+	if n.cmd == nil {
+		return errors.New("bellhop does not run")
+	}
+	return n.cmd.Process.Signal(syscall.SIGHUP)
+}
+
+// kill ends the process as a crash does.
+func (n *node) kill() {
+	if n.cmd != nil {
+		_ = n.cmd.Process.Kill() // it may have ended
+		_ = n.cmd.Wait()
+		n.cmd = nil
+	}
+}
+
+// executable identifies the file that the process of the node runs.
+func (m *machine) executable() os.FileInfo {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.units["bellhop"].(*node) //nolint:forcetypeassert // that of newMachine
+	info, err := os.Stat(fmt.Sprintf("/proc/%d/exe", n.cmd.Process.Pid))
+	require.NoError(m.t, err)
+	return info
+}
+
+func token(t *testing.T, user string, scopes ...notify.Scope) string {
+	t.Helper()
+	signed, err := auth.Sign([]byte(secret), auth.Claims{User: notify.UserID(user), Scopes: scopes, TTL: time.Hour})
+	require.NoError(t, err)
+	return signed
+}
+
+// startTraffic starts publishers and listeners, which use the machines in turn.
+func startTraffic(t *testing.T, machines ...*machine) *traffic.Load {
+	t.Helper()
+	var urls []string
+	for _, m := range machines {
+		urls = append(urls, "http://"+m.public)
+	}
+	return traffic.Start(t, traffic.Options{
+		Prefix: "load", Users: 4, Between: 10 * time.Millisecond, URLs: func() []string { return urls },
+		Token: func(user string, scopes ...notify.Scope) string { return token(t, user, scopes...) },
+	})
+}
+
+// requireWhole ends the traffic. Nothing that was acknowledged may be lost, repeated or reordered, and
+// no client may have received a reset.
+func requireWhole(t *testing.T, l *traffic.Load) {
+	t.Helper()
+	l.Stop()
+	o := l.Compare()
+	require.Positive(t, o.Acknowledged)
+	require.Zero(t, o.Lost+o.Repeated+o.Reordered+o.Announced, "%+v", o)
+}
+
+// inbox returns the inbox of a user as the node of this machine has it, a notification in each line.
+func (m *machine) inbox(user string) string {
+	m.t.Helper()
+	return m.sh("bellhop inbox --user '" + user + "' --limit 100000 --state all --json --token " + token(m.t, "operator", notify.ScopeAdmin) + " 2> inbox.counts")
+}
+
+// send publishes notifications to a user, with titles from 0.
+func (m *machine) send(user string, count int) {
+	m.t.Helper()
+	m.sh(fmt.Sprintf(`for n in $(seq 0 %d); do bellhop send --user '%s' --type test --title "$n" --token %s; done`,
+		count-1, user, token(m.t, "backend", notify.ScopePublish)))
+}
