@@ -16,14 +16,14 @@ import (
 
 // backupAndRestore makes a backup while others publish, and restores it after the data have changed.
 // The restored store has what was acknowledged before the backup, and clients go on.
-func backupAndRestore(t *testing.T, s *section) {
+func backupAndRestore(t *testing.T, c chapter) {
 	m := newMachine(t)
 	m.start()
 	m.send("ada", 5)
 	want := m.inbox("ada")
 	load := startTraffic(t, m)
 	load.Grows(t)
-	out := m.run(s.next())
+	out := m.run(c.next())
 	require.Contains(t, out, "backup complete: bellhop.tar.zst")
 	require.Contains(t, out, "restored: ./restored")
 	require.NoDirExists(t, m.path("restored"))
@@ -32,7 +32,7 @@ func backupAndRestore(t *testing.T, s *section) {
 	m.send("ada", 1)
 	require.NotEqual(t, want, m.inbox("ada"))
 
-	m.run(s.next())
+	m.run(c.next())
 	require.Equal(t, want, m.inbox("ada"), "the inbox at the time of the backup")
 	require.FileExists(t, filepath.Join(m.data+".before", "watermark"))
 	m.send("ada", 1)
@@ -40,14 +40,14 @@ func backupAndRestore(t *testing.T, s *section) {
 }
 
 // upgrade replaces the program under load. Nothing is lost, clients resume, and the new program runs.
-func upgrade(t *testing.T, s *section) {
+func upgrade(t *testing.T, c chapter) {
 	m := newMachine(t)
 	m.install("../bellhop-new", program(t)+"-new")
 	m.start()
 	load := startTraffic(t, m)
 	load.Grows(t)
 	before := m.executable()
-	b := s.next()
+	b := c.next()
 	require.Contains(t, m.run(b), "bellhop_build_info{")
 	require.False(t, os.SameFile(before, m.executable()), "the old program runs")
 	load.Grows(t)
@@ -62,7 +62,7 @@ func upgrade(t *testing.T, s *section) {
 
 // erase erases a user. Tokens of the user are refused, and the files have neither text nor inbox of the
 // user; another user keeps everything.
-func erase(t *testing.T, s *section) {
+func erase(t *testing.T, c chapter) {
 	m := newMachine(t)
 	m.start()
 	hers, his := rand.Text(), rand.Text()
@@ -79,7 +79,7 @@ func erase(t *testing.T, s *section) {
 	}
 	require.Equal(t, http.StatusOK, list())
 	m.set("BELLHOP_TOKEN=" + token(t, "operator", notify.ScopeAdmin))
-	m.run(s.next())
+	m.run(c.next())
 	exported, err := os.ReadFile(m.path("ada.ndjson"))
 	require.NoError(t, err)
 	require.Contains(t, string(exported), hers)

@@ -18,7 +18,7 @@ import (
 
 // fullDisk fills a small disk, first with the file of another program, then with notifications. Publishing
 // is refused until the commands of the guide have made space, and then works again.
-func fullDisk(t *testing.T, s *section) {
+func fullDisk(t *testing.T, c chapter) {
 	disk := mount(t, "192m")
 	m := newMachine(t, "data_dir: "+filepath.Join(disk, "data"), "min_free_bytes: 32MiB", "notifications_per_user: 1000000")
 	m.set("DATA="+filepath.Join(disk, "data"), "LIMIT=4MB")
@@ -31,14 +31,14 @@ func fullDisk(t *testing.T, s *section) {
 	_, answer := m.post("/notify", draft, "Authorization", "Bearer "+token(t, "backend", notify.ScopePublish))
 	require.Contains(t, answer, "urn:bellhop:problem:unavailable")
 	require.Contains(t, answer, "disk")
-	shown := m.run(s.next())
+	shown := m.run(c.next())
 	require.Contains(t, shown, "bellhop_disk_free_bytes")
 	require.Contains(t, shown, old, "the largest file is named")
 	require.NoError(t, os.Remove(old))
 	eventually(t, http.StatusAccepted, publish)
 
 	eventually(t, http.StatusServiceUnavailable, m.fill)
-	m.run(s.next())
+	m.run(c.next())
 	eventually(t, http.StatusAccepted, publish)
 	require.NotContains(t, m.inbox("ada"), `"title":"0"`, "the oldest are removed")
 }

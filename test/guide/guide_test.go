@@ -19,7 +19,6 @@ const page = "../../cmd/bellhop/README.md"
 
 // section is a part of the guide from a heading to the next one.
 type section struct {
-	t      *testing.T
 	name   string
 	blocks []block
 	ran    []bool
@@ -87,45 +86,6 @@ func readGuide(t *testing.T) []*section {
 	all, err := sections(string(text))
 	require.NoError(t, err)
 	return all
-}
-
-// next returns the next block that has not been run.
-func (s *section) next() block {
-	s.t.Helper()
-	for i, b := range s.blocks {
-		if !s.ran[i] && b.reason == "" {
-			s.ran[i] = true
-			return b
-		}
-	}
-	s.t.Fatalf("the section %q has no further block", s.name)
-	return block{}
-}
-
-// TestTheCommandsOfTheGuide runs every shell block of the guide. A new block fails the test until
-// the test of its section runs it, or a comment before it says why that is not possible.
-func TestTheCommandsOfTheGuide(t *testing.T) {
-	tests := procedures()
-	for _, s := range readGuide(t) {
-		run, ok := tests[s.name]
-		delete(tests, s.name)
-		if !slices.ContainsFunc(s.blocks, func(b block) bool { return b.reason == "" }) {
-			require.False(t, ok, "%s: nothing can be run", s.name)
-			continue
-		}
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			require.True(t, ok, "no test runs the commands of this section, which begin in line %d", s.blocks[0].line)
-			s.t = t
-			run(t, s)
-			for i, b := range s.blocks {
-				require.True(t, s.ran[i] || b.reason != "", "no test runs the block in line %d:\n%s", b.line, b.text)
-			}
-		})
-	}
-	for name := range tests {
-		t.Errorf("the guide has no section %q with shell blocks", name)
-	}
 }
 
 // The blocks that a test must run are found, and those that it need not.

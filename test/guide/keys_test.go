@@ -67,7 +67,7 @@ func eventually(t *testing.T, want int, request func() int) {
 
 // replaceKeys rotates a secret, an API key and the secret of a webhook. Each old one works until it is
 // removed, and each new one from its addition on.
-func replaceKeys(t *testing.T, s *section) {
+func replaceKeys(t *testing.T, c chapter) {
 	m := newMachine(t)
 	oldKey := m.sh("bellhop key new --name other --scope notify:publish 2>> api-keys.yaml > other.key; " +
 		"bellhop key new --name billing --scope notify:publish 2>> api-keys.yaml")
@@ -81,28 +81,28 @@ func replaceKeys(t *testing.T, s *section) {
 	m.start()
 
 	old := token(t, "backend", notify.ScopePublish)
-	m.run(s.next())
+	m.run(c.next())
 	signs := m.sh("bellhop token --user backend --scope notify:publish --jwt-secret-file jwt-secrets")
 	eventually(t, http.StatusAccepted, func() int { return m.withToken(signs) })
 	require.Equal(t, http.StatusAccepted, m.withToken(old), "the old secret verifies, too")
-	m.run(s.next())
+	m.run(c.next())
 	eventually(t, http.StatusUnauthorized, func() int { return m.withToken(old) })
 	require.Equal(t, http.StatusAccepted, m.withToken(signs))
 
-	m.run(s.next())
+	m.run(c.next())
 	newKey := m.sh("cat billing-2.key")
 	eventually(t, http.StatusAccepted, func() int { return m.withToken(newKey) })
 	require.Equal(t, http.StatusAccepted, m.withToken(oldKey), "the old key is valid, too")
-	m.run(s.next())
+	m.run(c.next())
 	eventually(t, http.StatusUnauthorized, func() int { return m.withToken(oldKey) })
 	require.Equal(t, http.StatusAccepted, m.withToken(newKey))
 	require.Equal(t, http.StatusAccepted, m.withToken(m.sh("cat other.key")), "a key of another backend")
 
 	oldHook = strings.Replace(oldHook, "d3d3", "eHh4", 1)
-	newHook := strings.TrimSpace(m.run(s.next()))
+	newHook := strings.TrimSpace(m.run(c.next()))
 	eventually(t, http.StatusAccepted, func() int { return m.signed(newHook, "new") })
 	require.Equal(t, http.StatusAccepted, m.signed(oldHook, "old"), "the old secret is valid, too")
-	m.run(s.next())
+	m.run(c.next())
 	eventually(t, http.StatusUnauthorized, func() int { return m.signed(oldHook, "late") })
 	require.Equal(t, http.StatusAccepted, m.signed(newHook, "again"))
 }

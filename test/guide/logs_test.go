@@ -11,10 +11,10 @@ import (
 
 // logLevel changes the level of the log and returns to the configured one. Requests have lines
 // meanwhile.
-func logLevel(t *testing.T, s *section) {
+func logLevel(t *testing.T, c chapter) {
 	m := newMachine(t)
 	m.start()
-	b := s.next()
+	b := c.next()
 	lines := strings.Split(strings.TrimSpace(m.run(b)), "\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "debug until ")
@@ -24,13 +24,13 @@ func logLevel(t *testing.T, s *section) {
 }
 
 // whyNot asks why a notification did not arrive.
-func whyNot(t *testing.T, s *section) {
+func whyNot(t *testing.T, c chapter) {
 	m := newMachine(t)
 	m.start()
 	m.sh("bellhop topics add news ada --token " + token(t, "backend", notify.ScopeTopics))
 	id := m.sh("bellhop send --user ada --type test --title hello --token " + token(t, "backend", notify.ScopePublish) + ` | cut -d'"' -f4`)
 	m.set("ID="+id, "BELLHOP_TOKEN="+token(t, "operator", notify.ScopeAdmin, notify.ScopeTopics))
-	shown := m.run(s.next())
+	shown := m.run(c.next())
 	require.Contains(t, shown, "is in the inbox")
 	require.Contains(t, shown, "no connection is open")
 	require.Contains(t, shown, "hello")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -163,10 +164,12 @@ func requireWhole(t *testing.T, l *traffic.Load) {
 	require.Zero(t, o.Lost+o.Repeated+o.Reordered+o.Announced, "%+v", o)
 }
 
-// inbox returns the inbox of a user as the node of this machine has it, a notification in each line.
+// inbox returns the inbox of a user as the node of this machine has it, a notification in each line, without
+// cursors, which begin again with a new journal.
 func (m *machine) inbox(user string) string {
 	m.t.Helper()
-	return m.sh("bellhop inbox --user '" + user + "' --limit 100000 --state all --json --token " + token(m.t, "operator", notify.ScopeAdmin) + " 2> inbox.counts")
+	list := m.sh("bellhop inbox --user '" + user + "' --limit 100000 --state all --json --token " + token(m.t, "operator", notify.ScopeAdmin) + " 2> inbox.counts")
+	return regexp.MustCompile(`,"cursor":"[^"]*"`).ReplaceAllString(list, "")
 }
 
 // send publishes notifications to a user, with titles from 0.
@@ -174,4 +177,11 @@ func (m *machine) send(user string, count int) {
 	m.t.Helper()
 	m.sh(fmt.Sprintf(`for n in $(seq 0 %d); do bellhop send --user '%s' --type test --title "$n" --token %s; done`,
 		count-1, user, token(m.t, "backend", notify.ScopePublish)))
+}
+
+// crash ends the node of this machine without a stop.
+func (m *machine) crash() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.units["bellhop"].(*node).kill() //nolint:forcetypeassert // that of newMachine
 }

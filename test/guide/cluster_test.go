@@ -1,0 +1,137 @@
+package guide
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/natsserver"
+	"github.com/bellhop/bellhop/test/traffic"
+)
+
+// natsUnit is the unit of a NATS server.
+type natsUnit struct {
+	t *testing.T
+	s *natsserver.Server
+}
+
+func (u natsUnit) log() string { return "" }
+
+func (u natsUnit) start() error { u.s.Start(u.t); return nil }
+
+func (u natsUnit) stop() error {
+	if u.s.Running() {
+		u.s.Stop(u.t)
+	}
+	return nil
+}
+
+func (u natsUnit) reload() error { return fmt.Errorf("%s cannot be reloaded", u.s.Name) }
+
+// clusterOf returns three nodes on three NATS servers with TLS and keys, which are ready.
+func clusterOf(t *testing.T) (servers *natsserver.Cluster, nodes []*machine) {
+	t.Helper()
+	servers = natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
+	var monitors []string
+	for _, s := range servers.Servers {
+		monitors = append(monitors, s.Monitor)
+	}
+	for i, s := range servers.Servers {
+		m := newMachine(t, fmt.Sprint("node: node-", i+1), "nats_url: "+servers.URL, "nats_credentials_file: "+servers.NodeFile,
+			"nats_ca_file: "+servers.CAFile, "nats_monitor: "+strings.Join(monitors, ","))
+		m.units["nats-server"] = natsUnit{t, s}
+		m.set("OPERATOR="+servers.OperatorFile, "NATS_STORE="+s.StoreDir, "NATS_1="+monitors[0], "NATS_2="+monitors[1], "NATS_3="+monitors[2])
+		m.sh("systemctl start bellhop")
+		nodes = append(nodes, m)
+	}
+	for _, m := range nodes {
+		m.sh("bellhop health --wait 1m")
+	}
+	return servers, nodes
+}
+
+// clusterFaults loses a node with its data, a NATS server with its files, and then all NATS servers.
+func clusterFaults(t *testing.T, c chapter) {
+	servers, nodes := clusterOf(t)
+	nodes[0].send("ada", 3)
+	load := startTraffic(t, nodes...)
+	load.Grows(t)
+	loseNode(t, c, nodes, load)
+	loseServer(t, c, servers, nodes, load)
+	requireWhole(t, load)
+	loseJournal(t, c, servers, nodes)
+}
+
+// loseNode loses a node with its data. Its replacement has everything.
+func loseNode(t *testing.T, c chapter, nodes []*machine, load *traffic.Load) {
+	t.Helper()
+	m := nodes[2]
+	m.crash()
+	require.NoError(t, os.RemoveAll(m.data))
+	load.Grows(t)
+	require.Contains(t, m.run(c.next()), "node-3")
+	requireSame(t, nodes, "ada")
+	load.Grows(t)
+}
+
+// loseServer damages the files of a NATS server. With the files of the others it can take the place of
+// one of them.
+func loseServer(t *testing.T, c chapter, servers *natsserver.Cluster, nodes []*machine, load *traffic.Load) {
+	t.Helper()
+	first := servers.Servers[0]
+	first.Kill(t)
+	names, err := filepath.Glob(filepath.Join(first.StoreDir, "jetstream/*/streams/BELLHOP/msgs/*.blk"))
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	require.NoError(t, os.Truncate(names[0], 100))
+	load.Grows(t)
+	nodes[0].sh(`for url in "$NATS_2" "$NATS_3"; do curl -sSf --retry 60 --retry-delay 1 --retry-all-errors "$url/healthz"; done`) // they elect a leader
+	nodes[0].run(c.next())
+	require.Contains(t, nodes[0].run(c.next()), "3 of 3 replicas current")
+	servers.Servers[1].Kill(t)
+	load.Grows(t) // with the server that was damaged
+	servers.Servers[1].Start(t)
+	nodes[0].sh("bellhop cluster --wait 1m")
+}
+
+// loseJournal loses all NATS servers with their disks. The stores of the nodes have everything.
+func loseJournal(t *testing.T, c chapter, servers *natsserver.Cluster, nodes []*machine) {
+	t.Helper()
+	want := nodes[0].inbox("ada")
+	require.Contains(t, want, `"title":"2"`)
+	for _, s := range servers.Servers {
+		s.Kill(t)
+		require.NoError(t, os.RemoveAll(s.StoreDir))
+	}
+	for _, s := range servers.Servers {
+		s.Start(t)
+	}
+	servers.WaitForLeader(t)
+	stop := c.next()
+	for _, m := range nodes {
+		require.Contains(t, m.run(stop), "Nothing was changed.")
+	}
+	require.Contains(t, nodes[1].run(c.next()), "recovered: ")
+	start := c.next()
+	for _, m := range nodes {
+		m.run(start)
+	}
+	requireSame(t, nodes, "ada")
+	require.Equal(t, want, nodes[2].inbox("ada"))
+	nodes[0].send("ada", 1)
+	require.Contains(t, nodes[0].sh("bellhop cluster --wait 1m"), "3 of 3 replicas current")
+}
+
+// requireSame waits until all nodes have the same inbox of a user.
+func requireSame(t *testing.T, nodes []*machine, user string) {
+	t.Helper()
+	want := nodes[0].inbox(user)
+	require.NotEmpty(t, want)
+	for _, m := range nodes[1:] {
+		require.Equal(t, want, m.inbox(user), m.home)
+	}
+}
