@@ -37,3 +37,18 @@ func whyNot(t *testing.T, c chapter) {
 	require.Contains(t, shown, "news")
 	require.Contains(t, shown, `"rules"`)
 }
+
+// console asks the paths of the console's page, and closes a connection.
+func console(t *testing.T, c chapter) {
+	m := newMachine(t)
+	m.start()
+	id := m.sh("bellhop send --user ada --type test --title hello --token " + token(t, "backend", notify.ScopePublish) + ` | cut -d'"' -f4`)
+	m.set("ID=" + id)
+	m.begin("exec bellhop listen --token " + token(t, "ada") + " > listen.log 2>&1")
+	m.waitFor("cat listen.log", "connected as ada")
+	shown := m.run(c.next())
+	require.Contains(t, shown, "event: hello")
+	require.Contains(t, shown, `"transport":"websocket"`)
+	require.Contains(t, shown, "hello")
+	m.waitFor("cat listen.log", "connecting again")
+}

@@ -56,7 +56,7 @@ func newMachine(t *testing.T, settings ...string) *machine {
 	}, settings))
 	m.env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "BELLHOP_") }),
 		"PATH="+m.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "BELLHOP_CONFIG="+m.settings, "BELLHOP_URL=http://"+m.public,
-		"DATA="+m.data)
+		"ADMIN=http://"+m.admin, "DATA="+m.data)
 	m.replaceSystemd()
 	m.units["bellhop"] = &node{m: m}
 	t.Cleanup(func() {
@@ -163,6 +163,15 @@ func (m *machine) bash(text string) (string, error) {
 	c.Dir, c.Env = m.home, m.env
 	out, err := c.CombinedOutput()
 	return string(out), err
+}
+
+// begin starts a command that goes on until the end of the test.
+func (m *machine) begin(command string) {
+	m.t.Helper()
+	c := exec.CommandContext(m.t.Context(), "bash", "-e", "-c", command)
+	c.Dir, c.Env = m.home, m.env
+	require.NoError(m.t, c.Start())
+	m.t.Cleanup(func() { _ = c.Wait() }) // the end of the context has killed it
 }
 
 // start starts the node and waits until it is ready.

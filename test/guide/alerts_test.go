@@ -1,0 +1,167 @@
+package guide
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/natsserver"
+)
+
+// Machines on which the commands of alerts run.
+type place int
+
+const (
+	faulty    place = iota // has no keys of an issuer, a broken file and callers that are refused
+	secure                 // has a certificate
+	clustered              // follows a journal, and had a backup
+)
+
+// shown is what the commands of an alert must show.
+type shown struct {
+	alert string // heading
+	on    place
+	want  string // regular expression
+}
+
+func alertOutputs() []shown {
+	return []shown{
+		{"Alerts", faulty, `(?s)"status":503.*source cannot be loaded`},
+		{"BellhopDown", secure, `(?s)listening.*ready\n`},
+		{"BellhopNotReady", faulty, `(?s)503.*login\.example\.com`},
+		{"BellhopRequestsFail", faulty, `bellhop_refusals_total\{.*problem="limit"`},
+		{"BellhopPublishesSlow", faulty, `(?s)bellhop_journal_group_entries_count.*bellhop_publish_duration_seconds_sum.*bellhop_store_sync_duration_seconds_count`},
+		{"BellhopDeliveriesSlow", faulty, `(?s)bellhop_connections.*bellhop_delivery_duration_seconds_count`},
+		{"BellhopSyncsSlow", faulty, `(?s)bellhop_store_sync_duration_seconds_sum.*409600 bytes`},
+		{"BellhopDiskBelowReserve", faulty, `(?s)bellhop_disk_free_bytes .*bellhop_disk_reserve_bytes .*bellhop_store_disk_bytes `},
+		{"BellhopStoreFailing", faulty, `bellhop_store_failing 0`},
+		{"BellhopEntriesLost", faulty, `bellhop_store_lost_entries 0`},
+		{"BellhopStoreOverheadHigh", faulty, `(?s)bellhop_store_other_bytes.*debug until`},
+		{"BellhopUpkeepFails", faulty, `bellhop_upkeep_runs_total\{.*task="cleanup"`},
+		{"BellhopBackupOld", clustered, `(?s)bellhop_backup_last_success_timestamp_seconds \d+ \(20.*"outcome":"done"`},
+		{"BellhopIssuerHasNoKeys", faulty, `(?s)bellhop_issuer_keys\{issuer="https://login.example.com"\} 0.*source cannot be loaded`},
+		{"BellhopFileNotLoaded", faulty, `(?s)bellhop_file_load_failing\{file="api_keys"\} 1.*api-keys.yaml`},
+		{"BellhopCertificateExpires", secure, `(?s)bellhop_tls_certificate_expiry_timestamp_seconds \d+ \(20.*notAfter=`},
+		{"BellhopTokensRefused", faulty, `\d "reason":"token invalid: `},
+		{"BellhopLimitReached", faulty, `"principal":"user:backend"`},
+		{"BellhopEventsDropped", faulty, `bellhop_deliveries_total`},
+		{"BellhopConnectionsNearLimit", faulty, `(?s)bellhop_connections_limit.*process_max_fds`},
+		{"BellhopConnectionsRefused", faulty, `bellhop_network_connections_refused_total 0`},
+		{"BellhopFilesNearLimit", faulty, `process_open_fds`},
+		{"BellhopQueuesNearLimit", faulty, `bellhop_queued_bytes_limit`},
+		{"BellhopLogLinesDropped", faulty, `bellhop_log_lines_dropped_total 0`},
+		{"BellhopJournalLags", clustered, `(?s)bellhop_journal_lag_seconds.*READY.*yes`},
+		{"BellhopJournalStopped", clustered, `bellhop_journal_stopped 0`},
+		{"BellhopStatesDiffer", clustered, `(?s)bellhop_journal_hash_contradicting_nodes.*STATES`},
+		{"BellhopClockWrong", clustered, `(?s)bellhop_journal_clock_ahead_seconds.*"now":`},
+		{"BellhopCheckpointOld", clustered, `bellhop_checkpoint_last_timestamp_seconds`},
+		{"BellhopNATSServersUnsynced", clustered, `bellhop_nats_servers\{state="synced"\} 1`},
+		{"BellhopNATSServersUnreachable", clustered, `(?s)bellhop_nats_servers.*READY.*yes`},
+	}
+}
+
+// alerts returns the procedure of all alerts: their commands run on machines with some of the faults.
+func alerts() procedure {
+	p := procedure{}
+	for _, s := range alertOutputs() {
+		p.sections = append(p.sections, s.alert)
+	}
+	p.run = func(t *testing.T, c chapter) {
+		t.Helper()
+		machines := []*machine{faulty: faultyMachine(t), secure: secureMachine(t), clustered: clusteredMachine(t)}
+		for _, s := range alertOutputs() {
+			m, b := machines[s.on], c.next()
+			if s.alert == "BellhopDown" {
+				m.crash()
+			}
+			out, err := m.bash(b.text)
+			assert.Regexp(t, s.want, out, "%s\n%s", s.alert, b.text)
+			if s.alert != "BellhopFileNotLoaded" { // whose commands fail while there are mistakes
+				assert.NoError(t, err, "%s: %s", s.alert, out)
+			}
+		}
+		renew(t, machines[secure])
+	}
+	return p
+}
+
+// faultyMachine returns a machine whose node is not ready, has refused requests, and cannot use a file.
+func faultyMachine(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t, "publishes_per_second: 1", "jwt_user_prefix: none")
+	m.write("api-keys.yaml", "[]")
+	m.write("issuers.yaml", "- issuer: https://login.example.com\n  jwks: http://127.0.0.1:1/keys\n  audiences: [bellhop]\n  user_prefix: none\n")
+	m.sh(`echo "api_keys_file: ` + m.path("api-keys.yaml") + `" >> "$BELLHOP_CONFIG"; echo "issuers_file: ` + m.path("issuers.yaml") + `" >> "$BELLHOP_CONFIG"`)
+	m.sh("systemctl start bellhop; curl -sS --retry 60 --retry-delay 1 --retry-all-errors \"$BELLHOP_URL/livez\"")
+	m.write("api-keys.yaml", "- name: shop\n")
+	m.waitFor(`bellhop metrics load_failing`, `bellhop_file_load_failing{file="api_keys"} 1`)
+	backend := token(t, "backend", notify.ScopePublish)
+	require.Eventually(t, func() bool { return m.withToken(backend) == http.StatusTooManyRequests }, timeout, time.Millisecond, "the limit is not reached")
+	for range 3 {
+		require.Equal(t, http.StatusUnauthorized, m.withToken("not.a.token"))
+	}
+	m.waitFor("journalctl -u bellhop", `"status":401`)
+	return m
+}
+
+// waitFor waits until a command prints a text.
+func (m *machine) waitFor(command, text string) {
+	m.t.Helper()
+	require.Eventually(m.t, func() bool { return strings.Contains(m.sh(command), text) }, timeout, 50*time.Millisecond, "%s does not print %s", command, text)
+}
+
+func secureMachine(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t)
+	m.sh(`echo "tls_cert_file: ` + m.path("tls.pem") + `" >> "$BELLHOP_CONFIG"; echo "tls_key_file: ` + m.path("tls.key") + `" >> "$BELLHOP_CONFIG"`)
+	m.set("CERTIFICATE=" + m.path("tls.pem"))
+	m.writeCertificate(7 * 24 * time.Hour)
+	m.start()
+	return m
+}
+
+func clusteredMachine(t *testing.T) *machine {
+	t.Helper()
+	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
+	m := newMachine(t, "nats_url: "+nats.URL, "replicas: 1", "unsafe_replicas: true", "node: node-1", "nats_monitor: "+nats.Servers[0].Monitor)
+	m.set("NATS_1=" + nats.Servers[0].Monitor)
+	m.start()
+	m.waitFor("bellhop cluster || true", "last checkpoint: sequence")
+	m.sh("bellhop backup --to backup.tar.zst")
+	return m
+}
+
+// writeCertificate writes a certificate that is valid for a time, and its key.
+func (m *machine) writeCertificate(valid time.Duration) {
+	m.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(m.t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(valid)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(m.t, err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(m.t, err)
+	m.write("tls.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	m.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+}
+
+// renew replaces the certificate and its key, which is all that the guide asks for.
+func renew(t *testing.T, m *machine) {
+	t.Helper()
+	before, running := m.sh("bellhop metrics certificate_expiry"), m.executable()
+	m.writeCertificate(90 * 24 * time.Hour)
+	require.Eventually(t, func() bool { return m.sh("bellhop metrics certificate_expiry") != before }, timeout, 50*time.Millisecond, "the certificate is not read again")
+	require.True(t, os.SameFile(running, m.executable()), "it was restarted")
+}
