@@ -137,7 +137,8 @@ func (k *operatorConsole) isLocal(r *http.Request) bool {
 func (k *operatorConsole) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		c.Response().Header()[echo.HeaderXContentTypeOptions] = noSniff
+		h := c.Response().Header()
+		h[echo.HeaderXContentTypeOptions], h[echo.HeaderVary] = noSniff, byOrigin
 		control := http.NewResponseController(c.Response().Writer)
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // tests have writers without deadlines
 		defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
