@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,6 +32,7 @@ type demoCommand struct {
 	Listen  string `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"address of the listener (default 127.0.0.1:8080)"`
 
 	AdminListen string `default:"127.0.0.1:0" placeholder:"ADDRESS" help:"address of the admin listener, which has the operators' console (default 127.0.0.1:0, a free port)"`
+	Traffic     bool   `default:"true" negatable:"" help:"simulate users and a backend, so that the console has something to show (default true)"`
 }
 
 // Run runs the service with a random secret until it is interrupted. It serves the
@@ -53,7 +56,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	log := t.newLog(slog.LevelWarn, cfg.LogFormat)
 	defer log.Close()
 	page := d.checkHost(webui.Demo(d.session, log.Logger))
-	err = app.Run(t.ctx, cfg, app.Options{
+	err = c.serve(t.ctx, cfg, app.Options{
 		Log:       log,
 		Pages:     map[string]http.Handler{"/": page, "/demo/*": page},
 		Origins:   d.findOrigins,
@@ -63,6 +66,22 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 		return fmt.Errorf("%w; choose another port, or let the system choose one with --listen 127.0.0.1:0", err)
 	}
 	return err
+}
+
+// serve runs the service, and the simulated traffic as long as it serves.
+func (c *demoCommand) serve(ctx context.Context, cfg *config.Config, o app.Options) error {
+	simulated, end := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer end()
+	introduce := o.Listening
+	o.Listening = func(public, admin net.Addr) {
+		introduce(public, admin)
+		if c.Traffic {
+			running.Go(func() { newTraffic(urlOf(public), []byte(cfg.JWTSecret[0])).run(simulated) })
+		}
+	}
+	return app.Run(ctx, cfg, o)
 }
 
 type demo struct {
