@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -68,8 +67,7 @@ func (o *AdminOptions) admitBackup(r *http.Request) error {
 	case BackupsOn:
 		return nil
 	case BackupsLocal:
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err == nil && from.Addr().Unmap().IsLoopback() {
+		if fromHere(r) {
 			return nil
 		}
 		return notify.Errorf(notify.ErrNotFound, "only requests from the machine of the service may have a backup; BELLHOP_BACKUPS=on allows others")

@@ -24,7 +24,7 @@ func serveBackup(t *testing.T, write httpapi.BackupWriter) (url string, end func
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	h := httpapi.Admin(httpapi.AdminOptions{
-		Metrics: http.NotFoundHandler(), Backup: write, Backups: httpapi.BackupsLocal, Logger: logger,
+		Metrics: http.NotFoundHandler(), Backup: write, Backups: httpapi.BackupsOn, Logger: logger,
 	})
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = httpapi.NewAdminServer(h, 16<<10, slog.New(slog.DiscardHandler))
@@ -139,16 +139,19 @@ func TestOnlyThisMachineMayHaveABackup(t *testing.T) {
 	for _, test := range []struct {
 		setting, from string
 		want          int
+		forwarded     bool // by a proxy
 	}{
-		{httpapi.BackupsLocal, "127.0.0.1:999", 200},
-		{httpapi.BackupsLocal, "[::1]:999", 200},
-		{httpapi.BackupsLocal, "[::ffff:127.0.0.1]:999", 200},
-		{httpapi.BackupsLocal, "10.1.2.3:999", 404},
-		{httpapi.BackupsLocal, "[2001:db8::1]:999", 404},
-		{httpapi.BackupsLocal, "", 404},
-		{httpapi.BackupsOn, "10.1.2.3:999", 200},
-		{"off", "127.0.0.1:999", 404},
-		{"", "127.0.0.1:999", 404},
+		{httpapi.BackupsLocal, "127.0.0.1:999", 200, false},
+		{httpapi.BackupsLocal, "[::1]:999", 200, false},
+		{httpapi.BackupsLocal, "[::ffff:127.0.0.1]:999", 200, false},
+		{httpapi.BackupsLocal, "127.0.0.1:999", 404, true},
+		{httpapi.BackupsLocal, "10.1.2.3:999", 404, false},
+		{httpapi.BackupsLocal, "[2001:db8::1]:999", 404, false},
+		{httpapi.BackupsLocal, "", 404, false},
+		{httpapi.BackupsOn, "10.1.2.3:999", 200, false},
+		{httpapi.BackupsOn, "127.0.0.1:999", 200, true},
+		{"off", "127.0.0.1:999", 404, false},
+		{"", "127.0.0.1:999", 404, false},
 	} {
 		o := httpapi.AdminOptions{
 			Metrics: http.NotFoundHandler(), Backups: test.setting, Logger: slog.New(slog.DiscardHandler),
@@ -159,6 +162,9 @@ func TestOnlyThisMachineMayHaveABackup(t *testing.T) {
 		}
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.RemoteAddr, r.Host = test.from, "bellhop.example"
+			if test.forwarded {
+				r.Header.Set("X-Forwarded-For", "192.0.2.7")
+			}
 			httpapi.Admin(o).ServeHTTP(w, r)
 		}))
 		resp, err := http.Get(server.URL + "/backup")
