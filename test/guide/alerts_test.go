@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func alertOutputs() []shown {
 		{"BellhopEntriesLost", faulty, `bellhop_store_lost_entries 0`},
 		{"BellhopStoreOverheadHigh", faulty, `(?s)bellhop_store_other_bytes.*debug until`},
 		{"BellhopUpkeepFails", faulty, `bellhop_upkeep_runs_total\{.*task="cleanup"`},
-		{"BellhopBackupOld", clustered, `(?s)bellhop_backup_last_success_timestamp_seconds \d+ \(20.*"outcome":"done"`},
+		{"BellhopBackupOld", clustered, `(?s)bellhop_backup_last_success_timestamp_seconds [\d.]+ \(20.*"outcome":"done"`},
 		{"BellhopIssuerHasNoKeys", faulty, `(?s)bellhop_issuer_keys\{issuer="https://login.example.com"\} 0.*source cannot be loaded`},
 		{"BellhopFileNotLoaded", faulty, `(?s)bellhop_file_load_failing\{file="api_keys"\} 1.*api-keys.yaml`},
 		{"BellhopCertificateExpires", secure, `(?s)bellhop_tls_certificate_expiry_timestamp_seconds \d+ \(20.*notAfter=`},
@@ -95,6 +96,27 @@ func alerts() procedure {
 		renew(t, machines[secure])
 	}
 	return p
+}
+
+// Each alert has commands, or refers to a section that has some.
+func TestEachAlertHasCommands(t *testing.T) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	have := map[string]bool{}
+	for _, s := range readGuide(t) {
+		have[strings.ReplaceAll(strings.ToLower(s.name), " ", "-")] = true
+	}
+	alerts := regexp.MustCompile(`(?m)^### (Bellhop\w+)\n`).FindAllSubmatchIndex(text, -1)
+	require.NotEmpty(t, alerts)
+	for _, at := range alerts {
+		name, body := string(text[at[2]:at[3]]), string(text[at[1]:])
+		body, _, _ = strings.Cut(body, "\n#")
+		commands := have[strings.ToLower(name)]
+		for _, link := range regexp.MustCompile(`\]\(#([\w-]+)\)`).FindAllStringSubmatch(body, -1) {
+			commands = commands || have[link[1]]
+		}
+		assert.True(t, commands, "%s has no commands", name)
+	}
 }
 
 // faultyMachine returns a machine whose node is not ready, has refused requests, and cannot use a file.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,16 +55,31 @@ func clusterOf(t *testing.T) (servers *natsserver.Cluster, nodes []*machine) {
 	return servers, nodes
 }
 
-// clusterFaults loses a node with its data, a NATS server with its files, and then all NATS servers.
+// clusterFaults upgrades all nodes in turn, loses a node with its data, a NATS server with its files, and then all NATS servers.
 func clusterFaults(t *testing.T, c chapter) {
 	servers, nodes := clusterOf(t)
 	nodes[0].send("ada", 3)
 	load := startTraffic(t, nodes...)
 	load.Grows(t)
+	upgradeNodes(t, nodes, load)
 	loseNode(t, c, nodes, load)
 	loseServer(t, c, servers, nodes, load)
 	requireWhole(t, load)
 	loseJournal(t, c, servers, nodes)
+}
+
+// upgradeNodes runs the commands for an upgrade on each node in turn.
+func upgradeNodes(t *testing.T, nodes []*machine, load *traffic.Load) {
+	t.Helper()
+	all := readGuide(t)
+	i := slices.IndexFunc(all, func(s *section) bool { return s.name == "Upgrade" })
+	for _, m := range nodes {
+		m.install("../bellhop-new", program(t)+"-new")
+		before := m.executable()
+		m.run(all[i].blocks[0])
+		require.False(t, os.SameFile(before, m.executable()), "the old program runs")
+		load.Grows(t)
+	}
 }
 
 // loseNode loses a node with its data. Its replacement has everything.
