@@ -167,13 +167,36 @@ func ruleStory(r *httpapi.Rule) string {
 	return text + " the type " + string(r.Type) + " and the topic " + string(r.Topic)
 }
 
-// userStory tells the trace of a user. Whether a user hears a topic depends on the token, which the
-// service does not keep.
-func userStory(u *httpapi.UserTrace, byTopic bool) string {
-	parts := []string{string(u.User) + ": " + fate(u.Fate)}
-	if byTopic && u.State == notify.StatusKept && u.SeenAt == "" {
-		parts[0] = string(u.User) + ": has it in the inbox, if the user is a member of one of the topics or a token names one"
+// topicStory tells whether a user has a notification to topics, and whether as a member. Which topics
+// its tokens name is not kept; a user who has seen the notification has had a token that names one.
+func topicStory(u *httpapi.UserTrace) []string {
+	is := fate(u.Fate)
+	switch {
+	case len(u.MemberOf) > 0:
+		names := make([]string, len(u.MemberOf))
+		for i, topic := range u.MemberOf {
+			names[i] = string(topic)
+		}
+		return []string{is, "a member of " + strings.Join(names, ", ")}
+	case u.MemberOf == nil:
+		return []string{is, "it is not known whether the user was a member"}
+	case u.State == notify.StatusDeferred:
+		return []string{is, "a member of none of the topics now"}
+	case u.SeenAt != "":
+		return []string{is, "not a member of one of the topics when it was published, but a token has named one"}
+	case u.State == notify.StatusKept:
+		is = "is in the inbox only with a token that names one of the topics"
 	}
+	return []string{is, "not a member of one when it was published"}
+}
+
+// userStory tells the trace of a user.
+func userStory(u *httpapi.UserTrace, byTopic bool) string {
+	parts := []string{fate(u.Fate)}
+	if byTopic {
+		parts = topicStory(u)
+	}
+	parts[0] = string(u.User) + ": " + parts[0]
 	if u.Rule != nil {
 		parts = append(parts, ruleStory(u.Rule))
 	}

@@ -37,13 +37,14 @@ type Fate struct {
 type UserTrace struct {
 	User notify.UserID `json:"user"`
 	Fate
-	Rule           *Rule  `json:"rule,omitempty"`
-	SeenAt         string `json:"seen_at,omitempty"`
-	ReadAt         string `json:"read_at,omitempty"`
-	ArchivedAt     string `json:"archived_at,omitempty"`
-	DeliveredAt    string `json:"delivered_at,omitempty"`
-	Connections    *int   `json:"connections,omitempty"` // nil: not known
-	ConnectedSince string `json:"connected_since,omitempty"`
+	Rule           *Rule          `json:"rule,omitempty"`
+	MemberOf       []notify.Topic `json:"member_of,omitzero"` // nil: not known
+	SeenAt         string         `json:"seen_at,omitempty"`
+	ReadAt         string         `json:"read_at,omitempty"`
+	ArchivedAt     string         `json:"archived_at,omitempty"`
+	DeliveredAt    string         `json:"delivered_at,omitempty"`
+	Connections    *int           `json:"connections,omitempty"` // nil: not known
+	ConnectedSince string         `json:"connected_since,omitempty"`
 }
 
 // Rule is the rule of a user's preferences that applies to a notification.
@@ -101,7 +102,7 @@ func traceOf(id string, t *service.Trace) Trace {
 	for i, u := range t.Users {
 		shown.Users[i] = UserTrace{
 			User: u.User, Fate: fateOf(u.Fate), SeenAt: moment(u.Seen), ReadAt: moment(u.Read), ArchivedAt: moment(u.Archived),
-			DeliveredAt: moment(u.Delivered), ConnectedSince: moment(t.Connected[i].Since),
+			DeliveredAt: moment(u.Delivered), MemberOf: u.MemberOf, ConnectedSince: moment(t.Connected[i].Since),
 		}
 		if r := u.Rule; r.Level != "" {
 			shown.Users[i].Rule = &Rule{r.Index + 1, r.Type, r.Topic, r.Level}

@@ -33,7 +33,13 @@ type UserTrace struct {
 	User notify.UserID
 	Fate
 	notify.View
-	Rule      TracedRule
+	Rule TracedRule
+
+	// MemberOf are the topics by which the user has a notification as a member: those of which it
+	// was one when the notification was published, or is one while that is deferred. nil: that is not
+	// known of a removed notification, or it was not published to topics.
+	MemberOf []notify.Topic
+
 	Delivered time.Time // when it was first written to a device; zero: that is not known, or no receipt was wanted
 }
 
@@ -105,7 +111,17 @@ func (f *tracer) applyRules(t *Trace) error {
 // its inbox. Which topics its tokens name is not known. A user who is a member of none may receive
 // n by any of them.
 func (f *tracer) topicsOf(u notify.UserID, n *notify.Notification) ([]notify.Topic, error) {
-	var joined []notify.Topic
+	joined, err := f.joined(u, n)
+	if err != nil || joined != nil {
+		return joined, err
+	}
+	return n.Topics, nil
+}
+
+// joined returns the topics of n of which a user was a member when n was published, or is one if n is
+// not delivered yet; nil: none. A membership that has ended is known while its topic has
+// notifications from then.
+func (f *tracer) joined(u notify.UserID, n *notify.Notification) (joined []notify.Topic, err error) {
 	for _, t := range n.Topics {
 		m, err := loadIntervals(f.from, membershipKey(u, t))
 		if err != nil {
@@ -119,10 +135,30 @@ func (f *tracer) topicsOf(u notify.UserID, n *notify.Notification) ([]notify.Top
 			joined = append(joined, t)
 		}
 	}
-	if joined == nil {
-		return n.Topics, nil
-	}
 	return joined, nil
+}
+
+// memberOf returns the topics by which a user has n as a member; nil: that is not known. kept is whether
+// n was not removed.
+func (f *tracer) memberOf(u notify.UserID, n *notify.Notification, kept bool) ([]notify.Topic, error) {
+	joined, err := f.joined(u, n)
+	if err != nil || len(n.Topics) == 0 || !kept {
+		return joined, err
+	}
+	has := []notify.Topic{}
+	for _, t := range joined {
+		if n.Sequence > 0 { // a topic that was full may have evicted it
+			b, err := get(f.from, ofTopic(t).keyOf(n))
+			if err != nil {
+				return nil, err
+			}
+			if b == nil {
+				continue
+			}
+		}
+		has = append(has, t)
+	}
+	return has, nil
 }
 
 // tracer reads what is known of a notification, in one snapshot.
@@ -152,6 +188,9 @@ func (f *tracer) deferred(d notify.Deferred) (t Trace, ok bool, err error) {
 	}
 	if f.only != "" && e.Audience != notify.AudienceUser {
 		t.Users = []UserTrace{{User: f.only, Fate: t.Fate}}
+		if t.Users[0].MemberOf, err = f.memberOf(f.only, &t.Notification, true); err != nil {
+			return t, false, err
+		}
 		for _, u := range e.Except {
 			if u == f.only {
 				t.Users[0].Fate = Fate{Status: notify.StatusMuted, Reason: notify.ReasonExcept}
@@ -179,7 +218,7 @@ func (f *tracer) at(seq notify.Sequence) (t Trace, ok bool, err error) {
 		t.Fate = Fate{Status: notify.StatusExpired, At: t.Expires}
 	}
 	if t.Audience != notify.AudienceUser {
-		return t, true, f.sharedBy(&t)
+		return t, true, f.sharedBy(&t, true)
 	}
 	for _, u := range t.Notification.Users {
 		if !f.wants(u) {
@@ -238,7 +277,7 @@ func (f *tracer) removed(seq notify.Sequence) (t Trace, ok bool, err error) {
 		t.Users = append(t.Users, traced)
 	}
 	if t.Audience != notify.AudienceUser {
-		err = f.sharedBy(&t)
+		err = f.sharedBy(&t, false)
 	}
 	return t, true, err
 }
@@ -268,7 +307,7 @@ func (f *tracer) removedFrom(seq notify.Sequence, u removedUser, fate Fate) (Use
 
 // sharedBy traces a notification to topics or everyone for the user in question, if there is one.
 // Of a removed notification the read state may be gone.
-func (f *tracer) sharedBy(t *Trace) error {
+func (f *tracer) sharedBy(t *Trace, kept bool) error {
 	if f.only == "" {
 		return nil
 	}
@@ -280,6 +319,9 @@ func (f *tracer) sharedBy(t *Trace) error {
 	}
 	if err == nil {
 		traced.Delivered, err = deliveredAt(f.from, &t.Notification, f.only, &traced.View)
+	}
+	if err == nil {
+		traced.MemberOf, err = f.memberOf(f.only, &t.Notification, kept)
 	}
 	t.Users = []UserTrace{traced}
 	return err

@@ -171,6 +171,45 @@ func TestATraceAppliesTheRulesOfAMemberAsItsInboxDoes(t *testing.T) {
 	assert.Equal(t, idOf(2), list.Notifications[0].ID())
 }
 
+// A trace says by which topics a user has a notification as a member: those of which it was one when the
+// notification was published, whether or not it is one now.
+func TestATraceSaysWhetherTheUserWasAMember(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	to := func(n int, topics ...notify.Topic) notify.Publish {
+		e := toTopics(n, topics...)
+		e.Keep = 10
+		return e
+	}
+	later := to(5, "a", "b")
+	later.DeliverAt = noon().Add(time.Hour)
+	add := func(topic notify.Topic, users ...notify.UserID) notify.Members {
+		return notify.Members{Topic: topic, Add: users}
+	}
+	remove := func(topic notify.Topic, users ...notify.UserID) notify.Members {
+		return notify.Members{Topic: topic, Remove: users}
+	}
+	apply(t, s, noon(), to(1, "a"), add("a", "ada"), to(2, "a", "b"), to(3, "b", "a"), remove("a", "ada"), to(4, "a"),
+		later, add("b", "grace"), toUsers(6, "", "ada"))
+	is := func(n int, user notify.UserID) []notify.Topic { return trace(t, s, n, user, noon()).Users[0].MemberOf }
+	a, b, none := []notify.Topic{"a"}, []notify.Topic{"b"}, []notify.Topic{}
+	assert.Equal(t, none, is(1, "ada"), "it joined later")
+	assert.Equal(t, a, is(2, "ada"), "it has left since")
+	assert.Equal(t, none, is(2, "grace"))
+	assert.Equal(t, none, is(4, "ada"), "it had left")
+	assert.Equal(t, none, is(5, "ada"))
+	assert.Equal(t, b, is(5, "grace"), "as it is now")
+	assert.Nil(t, is(6, "ada"), "it was published to users")
+
+	apply(t, s, noon(), notify.Recall{ID: idOf(2)}, notify.Recall{ID: idOf(1)})
+	assert.Equal(t, a, is(2, "ada"), "the interval is known, since a has another notification in it")
+	assert.Nil(t, is(1, "ada"), "whether it was one is not known of a notification that was removed")
+	full := toTopics(7, "a")
+	full.Keep = 1
+	apply(t, s, noon(), full)
+	assert.Equal(t, none, is(3, "ada"), "a was full, and only b has it")
+}
+
 // Removals are forgotten 31 days after retention would have removed the notification, and do not
 // exceed their share of the limit of the store.
 func TestRemovalsAreBounded(t *testing.T) {

@@ -69,6 +69,31 @@ func TestWhyItDidNotArrive(t *testing.T) {
 	}
 }
 
+// An operator learns whether a user was a member of a topic when a notification was published to it.
+func TestWhyATopicDidNotReachAUser(t *testing.T) {
+	s := start(t)
+	members := func(change string) {
+		a := s.do("POST", "/topics/team/members", change, "Authorization", "Bearer "+token(t, "teams", notify.ScopeTopics))
+		require.Equal(t, http.StatusOK, a.StatusCode, "%s", a.body)
+	}
+	publish := func() string {
+		a := s.do("POST", "/notify", `{"to":{"topics":["team"]},"type":"t","title":"t"}`, "Authorization", "Bearer "+backend(t))
+		require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+		return a.json(t)["id"].(string)
+	}
+	memberOf := func(id string) []notify.Topic {
+		return s.trace(token(t, "ops", notify.ScopeAdmin), id, "?user=ada").Users[0].MemberOf
+	}
+	before := publish()
+	members(`{"add":["ada"]}`)
+	during := publish()
+	members(`{"remove":["ada"]}`)
+	after := publish()
+	assert.Equal(t, []notify.Topic{}, memberOf(before))
+	assert.Equal(t, []notify.Topic{"team"}, memberOf(during))
+	assert.Equal(t, []notify.Topic{}, memberOf(after))
+}
+
 // An operator sees the inbox that a user sees.
 func TestOperatorsSeeTheInboxOfAUser(t *testing.T) {
 	s := start(t)
