@@ -15,7 +15,7 @@ export class Service {
   #listen = "127.0.0.1:0"; // the same after a restart
   #process;
   #ended;
-  #metrics;
+  #admin = "127.0.0.1:0"; // of the admin listener; the same after a restart
   #env;
 
   constructor(bin, data, home, base = "", env = {}) {
@@ -29,9 +29,14 @@ export class Service {
     return `http://${this.#listen}`;
   }
 
+  /** The origin of the admin listener. */
+  get admin() {
+    return `http://${this.#admin}`;
+  }
+
   async start(port) {
     if (port) this.#listen = `127.0.0.1:${port}`;
-    const args = ["serve", "--listen", this.#listen, "--admin-listen", "127.0.0.1:0", "--data-dir", join(this.#data, "store"), "--log-format", "text"];
+    const args = ["serve", "--listen", this.#listen, "--admin-listen", this.#admin, "--data-dir", join(this.#data, "store"), "--log-format", "text"];
     this.#process = spawn(this.#bin, args, { env: this.#env, stdio: ["ignore", "ignore", "pipe"] });
     this.#ended = once(this.#process, "exit");
     const [, listen, admin] = await new Promise((resolve, reject) => {
@@ -44,7 +49,7 @@ export class Service {
       this.#ended.then(() => reject(new Error(`bellhop serve ended:\n${output}`)), reject);
     });
     this.#listen = listen;
-    this.#metrics = `http://${admin}/metrics`;
+    this.#admin = admin;
   }
 
   async stop() {
@@ -80,10 +85,9 @@ export class Service {
     return answer.status === 204 ? undefined : answer.json();
   }
 
-  /** Returns the value of a metric, named with its labels as in the output; 0 if it is absent. */
   /** The sum of a metric over its labels. */
   async metric(name) {
-    const lines = (await (await fetch(this.#metrics)).text()).split("\n");
+    const lines = (await (await fetch(`${this.admin}/metrics`)).text()).split("\n");
     const own = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
     return own.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }

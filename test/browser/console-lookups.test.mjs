@@ -209,12 +209,14 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.shows("#view-notification h2", "Grace commented");
     });
 
-    it("shows the audit lines of a user by the hash of the name", async (t) => {
-      const { page } = await open(t, "#user=ada", (service) => (service.lines = [lineAt(1, { target: "h4sh" }), lineAt(2, { target: "another" })]));
+    it("shows the audit lines of a user, and the hash of the name in other lines of the log", async (t) => {
+      const { page } = await open(t, "#user=ada", (service) => (service.lines = [lineAt(1, { target: "ada" }), lineAt(2, { target: "another" })]));
       await page.showsAll("#audit-lines li .action", ["recall", "recall"]);
       await page.click("Audit lines");
       await page.shows("#audit-count", "1 of 2 lines");
-      await page.matches("#audit-lines", /on h4sh/);
+      await page.matches("#audit-lines", /on ada/);
+      await page.click("Name in the log");
+      await page.shows("#notice-text", "Log lines name ada as h4sh.");
     });
 
     it("shows hostile names, titles and reasons as text", async (t) => {

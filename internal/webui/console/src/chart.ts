@@ -172,15 +172,17 @@ function near(values: (number | null | undefined)[] | undefined, times: number[]
   return undefined;
 }
 
-const ends = (times: ArrayLike<number>): [number, number] => {
-  const end = times.length ? times[times.length - 1]! : Date.now() / 1000;
-  return [end - WINDOW, end];
-};
+/** Returns the ends of the axis of time: ten minutes, or fewer as long as the service is young. */
+function ends(times: ArrayLike<number>): [number, number] {
+  const end = times[times.length - 1] ?? Date.now() / 1000;
+  return [Math.max(end - WINDOW, Math.min(times[0] ?? end, end - 2 * MINUTE)), end];
+}
 
-/** Every second whole minute of an axis. */
+/** Whole minutes of an axis, of which a longer one has every second. */
 function minutes({ min = 0, max = 0 }: uPlot.Scale): number[] {
+  const step = max - min > 5 * MINUTE ? 2 * MINUTE : MINUTE;
   const all: number[] = [];
-  for (let at = Math.ceil((min + MINUTE / 2) / (2 * MINUTE)) * 2 * MINUTE; at <= max; at += 2 * MINUTE) all.push(at);
+  for (let at = Math.ceil((min + (max - min) / 20) / step) * step; at <= max; at += step) all.push(at);
   return all;
 }
 

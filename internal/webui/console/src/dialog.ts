@@ -51,7 +51,7 @@ export async function confirmed(action: Action): Promise<boolean> {
   return carriedOut;
 }
 
-/** Shows a message for as long as it takes to read, and until it is closed. */
+/** Shows a message until it is closed. */
 export function announce(text: string): void {
   const notice = byId("notice");
   setText(byId("notice-text"), text);

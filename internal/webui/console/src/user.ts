@@ -1,7 +1,7 @@
 // Shows what is known of a user: connections, topics, preferences and inbox.
 
 import { explain, part, type API } from "./api.js";
-import { confirmed } from "./dialog.js";
+import { announce, confirmed } from "./dialog.js";
 import { byId, fill, h } from "./dom.js";
 import { ago, moment } from "./format.js";
 import { link } from "./notification.js";
@@ -45,7 +45,8 @@ export class UserView {
       h("div", {}, h("h2", { tabindex: -1 }, user), h("p", { class: "quiet" }, "User")),
       h("div", { class: "buttons" },
         button("Send a test", () => this.actions.send(user)),
-        button("Audit lines", () => void this.#audit(user)),
+        button("Audit lines", () => this.actions.audit(user)),
+        button("Name in the log", () => void this.#hash(user)),
         button("Disconnect", () => void this.#disconnect(user), "danger"),
         button("Revoke tokens", () => void this.#revoke(user), "danger")));
   }
@@ -65,10 +66,13 @@ export class UserView {
     if (await this.actions.revoke(user)) await this.show(user);
   }
 
-  /** Shows the audit lines of the user. The log has a hash of the name. */
-  async #audit(user: string): Promise<void> {
-    const { hash } = await this.api.get<{ hash?: string }>("log-user", { user }).catch(() => ({ hash: undefined }));
-    this.actions.audit(hash ?? user);
+  /** Shows the hash that log lines have in place of the name. The service logs who asks. */
+  async #hash(user: string): Promise<void> {
+    try {
+      announce(`Log lines name ${user} as ${(await this.api.get<{ hash: string }>("log-user", { user })).hash}.`);
+    } catch (error) {
+      announce(explain(error));
+    }
   }
 
   #connections(user: string, { connections, incomplete }: Connections): (Node | false)[] {
