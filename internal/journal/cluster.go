@@ -157,8 +157,7 @@ func (j *Cluster) Ready() error {
 // after another, each when the one before is applied, so that they keep their order. If one
 // fails, the rest are not sent.
 func (j *Cluster) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
+	deadline := deadlineOf(ctx)
 	if err := j.health.stoppedBy(); err != nil {
 		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "this node has stopped following the journal"))
 	}
@@ -166,6 +165,7 @@ func (j *Cluster) Append(ctx context.Context, entries ...notify.Entry) []notify.
 	for len(entries) > 0 {
 		p := j.encode(entries)
 		n := len(p.entries)
+		p.deadline = deadline
 		part, err := j.appendPart(ctx, p)
 		entries = entries[n:]
 		if err != nil {
@@ -197,24 +197,46 @@ func (j *Cluster) encode(entries []notify.Entry) *pending {
 	return p
 }
 
-// appendPart appends the entries of p, which share one message. An error means that none was
-// applied.
+// deadlineOf returns when an append with a context ends. Contexts with a deadline of their own would
+// cost each publish more than its encoding does.
+func deadlineOf(ctx context.Context) time.Time {
+	deadline := time.Now().Add(appendTimeout)
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
+		return earlier
+	}
+	return deadline
+}
+
+// acquire acquires the memory of p until the deadline of p.
+func (j *Cluster) acquire(ctx context.Context, p *pending) error {
+	if j.memory.tryAcquire(p) {
+		return nil
+	}
+	ctx, cancel := context.WithDeadline(ctx, p.deadline)
+	defer cancel()
+	return j.memory.acquire(ctx, p)
+}
+
+// appendPart appends the entries of p, which share one message, before the deadline of p. An error
+// means that none was applied.
 func (j *Cluster) appendPart(ctx context.Context, p *pending) ([]notify.Verdict, error) {
 	if most := j.health.conn.Load().maxPayload; most > 0 && int64(len(p.encoded)+messageOverhead) > most {
 		return nil, notify.Errorf(notify.ErrUnavailable, "the entry is larger than the messages that the servers of the journal accept")
 	}
-	p.deadline, _ = ctx.Deadline()
-	if j.memory.acquire(ctx, p) != nil {
+	if j.acquire(ctx, p) != nil {
 		return nil, notify.Errorf(notify.ErrUnavailable, "the queue of the journal is full")
 	}
 	if !j.queue.put(p) {
 		j.memory.release(p)
 		return nil, errStopped()
 	}
+	timer := time.NewTimer(time.Until(p.deadline))
+	defer timer.Stop()
 	select {
 	case <-p.done:
 		return j.outcome(p)
 	case <-ctx.Done():
+	case <-timer.C:
 	}
 	switch {
 	case p.state.CompareAndSwap(partNotStored, partLeft):

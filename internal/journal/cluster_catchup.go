@@ -87,8 +87,8 @@ func (j *Cluster) sendRounds(ctx context.Context) {
 
 // sendEmpty sends a message without entries, and reports whether it came back.
 func (j *Cluster) sendEmpty(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
-	defer cancel()
-	_, err := j.appendPart(ctx, j.encode(nil))
+	p := j.encode(nil)
+	p.deadline = deadlineOf(ctx)
+	_, err := j.appendPart(ctx, p)
 	return err == nil
 }

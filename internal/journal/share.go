@@ -50,6 +50,19 @@ func (m *memory) acquire(ctx context.Context, p *pending) error {
 	}
 }
 
+// tryAcquire acquires the memory of p unless it is large or others wait for memory.
+func (m *memory) tryAcquire(p *pending) bool {
+	switch {
+	case p.urgent:
+		p.bytes = min(p.bytes, urgentBytes)
+		return m.urgent.TryAcquire(p.bytes)
+	case p.bytes <= maxSmallAppend:
+		return m.small.TryAcquire(p.bytes)
+	default:
+		return false
+	}
+}
+
 // release returns the memory of p to the budget.
 func (m *memory) release(p *pending) {
 	switch {
