@@ -87,7 +87,7 @@ func alerts() procedure {
 			if s.alert == "BellhopDown" {
 				m.crash()
 			}
-			out, err := m.bash(b.text)
+			out, err := m.bash(m.home, b.text)
 			assert.Regexp(t, s.want, out, "%s\n%s", s.alert, b.text)
 			if s.alert != "BellhopFileNotLoaded" { // whose commands fail while there are mistakes
 				assert.NoError(t, err, "%s: %s", s.alert, out)

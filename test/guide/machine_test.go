@@ -145,7 +145,7 @@ func (m *machine) set(variables ...string) { m.env = append(m.env, variables...)
 // run runs a block of the guide, which must succeed, and returns its output.
 func (m *machine) run(b block) string {
 	m.t.Helper()
-	out, err := m.bash(b.text)
+	out, err := m.bash(m.home, b.text)
 	require.NoError(m.t, err, "line %d of the guide:\n%s\n%s", b.line, b.text, out)
 	return out
 }
@@ -153,14 +153,14 @@ func (m *machine) run(b block) string {
 // sh runs a command of the test, and returns its output without the white space around it.
 func (m *machine) sh(command string) string {
 	m.t.Helper()
-	out, err := m.bash(command)
+	out, err := m.bash(m.home, command)
 	require.NoError(m.t, err, "%s\n%s", command, out)
 	return strings.TrimSpace(out)
 }
 
-func (m *machine) bash(text string) (string, error) {
+func (m *machine) bash(dir, text string) (string, error) {
 	c := exec.CommandContext(m.t.Context(), "bash", "-e", "-c", text)
-	c.Dir, c.Env = m.home, m.env
+	c.Dir, c.Env = dir, m.env
 	out, err := c.CombinedOutput()
 	return string(out), err
 }

@@ -22,6 +22,7 @@ func procedures() []procedure {
 		{[]string{"Full disk"}, fullDisk},
 		{[]string{"Upgrade"}, upgrade},
 		{[]string{"A lost node", "A NATS server with damaged files", "A lost journal"}, clusterFaults},
+		{[]string{"Sizing"}, sizing},
 		{[]string{"Console"}, console},
 		{[]string{"Logs and metrics"}, logLevel},
 		{[]string{"Why did a notification not arrive?"}, whyNot},

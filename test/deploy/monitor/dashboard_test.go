@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,8 +67,24 @@ func TestPanelsAreComplete(t *testing.T) {
 	}
 }
 
+// guideExprs returns the queries of the guide: each line of its blocks of PromQL.
+func guideExprs(t *testing.T) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile(guide)
+	require.NoError(t, err)
+	for _, block := range regexp.MustCompile("(?s)```promql\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(block[1]) {
+			if line = strings.TrimSpace(line); line != "" {
+				all = append(all, line)
+			}
+		}
+	}
+	require.Greater(t, len(all), 10)
+	return all
+}
+
 // Two healthy processes with some traffic, one alone and one of a cluster, are scraped for half an
-// hour: no alert fires, and each query of the dashboard has data.
+// hour: no alert fires, and each query of the dashboard and of the guide has data.
 func TestTheDashboardShowsTrafficAndNoAlertFires(t *testing.T) {
 	keys := newKeySet(t)
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
@@ -88,7 +105,7 @@ func TestTheDashboardShowsTrafficAndNoAlertFires(t *testing.T) {
 		}
 	})
 	assert.Empty(t, firing)
-	for _, expr := range dashboard(t).exprs() {
+	for _, expr := range append(dashboard(t).exprs(), guideExprs(t)...) {
 		result := a.history.query(expr)
 		hasNumber := slices.ContainsFunc(result, func(s promql.Sample) bool { return !math.IsNaN(s.F) })
 		assert.True(t, hasNumber, "no data for %s: %s", expr, text(result))

@@ -111,12 +111,12 @@ func TestEachAlertIsSeenToFire(t *testing.T) {
 	}
 }
 
-// Rules and the dashboard use metrics that exist.
+// Rules, the dashboard and the queries of the guide use metrics that exist.
 func TestMetricsOfRulesAreInTheReference(t *testing.T) {
 	reference, err := os.ReadFile("../../../cmd/bellhop/metrics.md")
 	require.NoError(t, err)
 	known := string(reference)
-	exprs := dashboard(t).exprs()
+	exprs := append(dashboard(t).exprs(), guideExprs(t)...)
 	for _, r := range rules(t) {
 		exprs = append(exprs, r.Expr)
 	}
