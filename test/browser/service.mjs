@@ -26,7 +26,7 @@ export function binary(dir) {
 
 /** Runs `bellhop demo` and returns when it has printed its address. */
 export async function startService(bin, { listen = "127.0.0.1:0", dataDir } = {}) {
-  const args = ["demo", "--listen", listen, ...(dataDir ? ["--data-dir", dataDir] : [])];
+  const args = ["demo", "--traffic=false", "--listen", listen, ...(dataDir ? ["--data-dir", dataDir] : [])];
   const process = spawn(bin, args, { stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(process, "exit");
   let stderr = "";
