@@ -26,18 +26,19 @@ type visitor struct {
 // run visits the service until ctx ends.
 func (v *visitor) run(ctx context.Context) {
 	for sleep(ctx, between(0, 5*time.Second)) == nil {
-		stay, leave := context.WithTimeout(ctx, between(20*time.Second, 2*time.Minute))
+		stay := between(20*time.Second, 2*time.Minute)
 		if v.events {
-			v.stream(stay)
+			v.stream(ctx, stay)
 		} else {
-			v.connect(stay)
+			v.connect(ctx, stay)
 		}
-		leave()
 	}
 }
 
-// stream reads an event stream until ctx ends or the service closes it.
-func (v *visitor) stream(ctx context.Context) {
+// stream reads an event stream for a while, or until the service closes it.
+func (v *visitor) stream(ctx context.Context, stay time.Duration) {
+	ctx, leave := context.WithTimeout(ctx, stay)
+	defer leave()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.url+"/events", http.NoBody)
 	if err != nil {
 		return
@@ -51,14 +52,19 @@ func (v *visitor) stream(ctx context.Context) {
 	_, _ = io.Copy(io.Discard, answer.Body) // ends with ctx
 }
 
-// connect reads a WebSocket until ctx ends or the service closes it, and marks some of what arrives
-// as read.
-func (v *visitor) connect(ctx context.Context) {
+// connect reads a WebSocket for a while, or until the service closes it, and marks some of what
+// arrives as read. Some connections are lost, as those of phones are.
+func (v *visitor) connect(ctx context.Context, stay time.Duration) {
 	s, err := dial(ctx, "ws"+strings.TrimPrefix(v.url, "http")+"/ws", v.token(v.user, v.topics), v.cursor)
 	if err != nil {
 		return
 	}
 	defer s.close()
+	end := s.close
+	if isOneIn(4) {
+		end = func() { s.ws.Close() }
+	}
+	defer time.AfterFunc(stay, end).Stop()
 	for {
 		m, err := s.next(ctx)
 		if err != nil {
