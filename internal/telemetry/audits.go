@@ -9,6 +9,7 @@ import (
 
 // audits is a slog.Handler that passes the lines with audit=true to a function, too, in JSON. It
 // does so whatever the level of the log is, from info on: the level is for those who read the log.
+// Lines about actions of operators are also written at every level, such as the one that has raised it.
 type audits struct {
 	next  slog.Handler
 	lines slog.Handler // writes JSON to "to"
@@ -60,7 +61,7 @@ func shortened(text string) string {
 
 // Enabled is of slog.Handler.
 func (a audits) Enabled(ctx context.Context, level slog.Level) bool {
-	return a.next.Enabled(ctx, level) || level >= slog.LevelInfo && a.to.take.Load() != nil
+	return a.next.Enabled(ctx, level) || level >= slog.LevelInfo
 }
 
 // WithAttrs is of slog.Handler.
@@ -78,7 +79,7 @@ func (a audits) Handle(ctx context.Context, record slog.Record) error {
 	if record.Level >= slog.LevelInfo && a.to.take.Load() != nil && isAudit(record) {
 		_ = a.lines.Handle(ctx, record) // an auditWriter never fails
 	}
-	if !a.next.Enabled(ctx, record.Level) {
+	if !a.next.Enabled(ctx, record.Level) && !isAction(record) {
 		return nil
 	}
 	return a.next.Handle(ctx, record)

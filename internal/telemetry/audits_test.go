@@ -52,7 +52,8 @@ func TestAuditLinesArePassed(t *testing.T) {
 	require.Equal(t, "a", second["node"])
 	require.Less(t, len(passed[1]), 1_200)
 	require.NotContains(t, string(passed[0]), "\n")
-	require.NotContains(t, text, "recall", "the level of the log is still warn")
+	require.Contains(t, text, "recall", "an action of an operator is written at every level")
+	require.NotContains(t, text, "not an audit line", "the level of the log is still warn")
 	require.Contains(t, text, "request failed")
 }
 
