@@ -137,7 +137,7 @@ func parseAPIKeys(data []byte) ([]apiKey, error) {
 		names[name], hashes[k.hash] = true, true
 		keys, errs = append(keys, k), append(errs, wrong)
 	}
-	return keys, errors.Join(errs...)
+	return keys, strict.Ordered(errs...)
 }
 
 // readHash reads the SHA-256 of a key in hexadecimal digits.

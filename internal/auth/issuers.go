@@ -139,7 +139,7 @@ func parseIssuers(ctx context.Context, data []byte, o *Options, old map[string]*
 		all.add(fmt.Sprintf("line %d", item.Line), *e)
 		errs = append(errs, wrong...)
 	}
-	return issuers, errors.Join(append(errs, all.check())...)
+	return issuers, strict.Ordered(append(errs, all.check())...)
 }
 
 // startIssuer returns the issuer that e describes, and every mistake in e. old is the issuer

@@ -225,7 +225,7 @@ func parseWebhooks(data []byte) ([]hook, error) {
 		names[name] = true
 		hooks = append(hooks, h)
 	}
-	return hooks, errors.Join(errs...)
+	return hooks, strict.Ordered(errs...)
 }
 
 func webhookSecret(given string) ([]byte, error) {

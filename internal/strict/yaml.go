@@ -25,6 +25,27 @@ type Mistake struct {
 
 func (m Mistake) Error() string { return fmt.Sprintf("line %d: %s", m.Line, m.Text) }
 
+// Ordered joins errs, with the mistakes among them and in joined errors by line, before all others.
+func Ordered(errs ...error) error {
+	var found []Mistake
+	var others []error
+	for len(errs) > 0 {
+		err := errs[0]
+		errs = errs[1:]
+		joined, isJoined := err.(interface{ Unwrap() []error }) //nolint:errorlint // of errors.Join, and of no wrapped one
+		mistake, isMistake := err.(Mistake)                     //nolint:errorlint // a wrapped one has a text of its own
+		switch {
+		case isJoined:
+			errs = append(joined.Unwrap(), errs...)
+		case isMistake:
+			found = append(found, mistake)
+		case err != nil:
+			others = append(others, err)
+		}
+	}
+	return errors.Join(mistakes(found).join(), errors.Join(others...))
+}
+
 // mistakes gathers all that is wrong with a file.
 type mistakes []Mistake
 

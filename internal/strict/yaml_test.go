@@ -148,6 +148,16 @@ func TestMapping(t *testing.T) {
 	}
 }
 
+// Mistakes that are found later, in what the items mean, are listed by line too.
+func TestMistakesAreOrderedByLine(t *testing.T) {
+	items, form := strict.List[person]([]byte("- name: ada\n- name: bob\n  nam: x\n"), 10)
+	whole := errors.New("about the whole file")
+	joined := strict.Ordered(errors.Join(whole, form), errors.Join(items[1].Wrong("twice"), nil), nil, items[0].Wrong("once"))
+	require.EqualError(t, joined, "line 1: once\nline 2: twice\nline 3: unknown member \"nam\": it must be one of name, prefix, colours, places, hears\nabout the whole file")
+	require.ErrorIs(t, joined, whole)
+	require.NoError(t, strict.Ordered(nil, errors.Join(nil)))
+}
+
 // FuzzYAML holds that no file makes a reader panic, and that what a list is decoded into keeps
 // the rules of its fields.
 func FuzzYAML(f *testing.F) {
