@@ -25,8 +25,8 @@ export function binary(dir) {
 }
 
 /** Runs `bellhop demo` and returns when it has printed its address. */
-export async function startService(bin, { listen = "127.0.0.1:0", dataDir } = {}) {
-  const args = ["demo", "--traffic=false", "--listen", listen, ...(dataDir ? ["--data-dir", dataDir] : [])];
+export async function startService(bin, { listen = "127.0.0.1:0", dataDir, traffic = false } = {}) {
+  const args = ["demo", `--traffic=${traffic}`, "--listen", listen, ...(dataDir ? ["--data-dir", dataDir] : [])];
   const process = spawn(bin, args, { stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(process, "exit");
   let stderr = "";
