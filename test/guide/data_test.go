@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +38,25 @@ func backupAndRestore(t *testing.T, c chapter) {
 	require.FileExists(t, filepath.Join(m.data+".before", "watermark"))
 	m.send("ada", 1)
 	require.Equal(t, strings.Count(want, "\n")+1, strings.Count(m.inbox("ada"), "\n"))
+}
+
+// damage destroys a file of the store, with which the service does not start, and begins with an empty
+// one. The loss is counted, and a client that was there before receives a reset.
+func damage(t *testing.T, c chapter) {
+	m := newMachine(t)
+	m.start()
+	m.send("ada", 3)
+	cursor := m.sh("bellhop inbox --user ada --json --token " + token(t, "operator", notify.ScopeAdmin) + ` 2> /dev/null | head -n 1 | grep -o '"cursor":"[^"]*"' | cut -d'"' -f4`)
+	m.crash()
+	m.sh(`for f in "$DATA"/store/MANIFEST-*; do truncate -s 10 "$f"; done; systemctl start bellhop`)
+	require.Eventually(t, m.hasEnded, timeout, 10*time.Millisecond, "it starts")
+	m.waitFor("journalctl -u bellhop", m.data+"/store away")
+	require.Regexp(t, "bellhop_store_lost_entries [3-9]", m.run(c.next()))
+	require.DirExists(t, m.data+".damaged")
+	m.begin("exec bellhop listen --cursor " + cursor + " --token " + token(t, "ada") + " > listen.log 2>&1")
+	m.waitFor("cat listen.log", "reset")
+	m.send("ada", 1)
+	require.Contains(t, m.inbox("ada"), `"title":"0"`)
 }
 
 // upgrade replaces the program under load. Nothing is lost, clients resume, and the new program runs.

@@ -65,14 +65,15 @@ func program(t *testing.T) string {
 
 // node is the unit of bellhop.
 type node struct {
-	m   *machine
-	cmd *exec.Cmd // nil: not running
+	m     *machine
+	cmd   *exec.Cmd  // nil: not started
+	ended chan error // has the result of cmd when it has ended
 }
 
 func (n *node) log() string { return n.m.path("bellhop.log") }
 
 func (n *node) start() error {
-	if n.cmd != nil {
+	if n.cmd != nil && len(n.ended) == 0 {
 		return nil
 	}
 	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -90,21 +91,24 @@ func (n *node) start() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	n.cmd = cmd
+	n.cmd, n.ended = cmd, make(chan error, 1)
+	go func(ended chan<- error) { ended <- cmd.Wait() }(n.ended) // stop and kill wait for it
 	return nil
 }
 
-// stop ends the process as systemd does. The process must exit with 0.
+// stop ends the process as systemd does. The process must exit with 0, unless it has ended before.
 func (n *node) stop() error {
 	if n.cmd == nil {
 		return nil
 	}
-	err := n.cmd.Process.Signal(syscall.SIGTERM)
-	if ended := n.cmd.Wait(); !errors.Is(err, os.ErrProcessDone) {
-		err = ended
-	}
+	running := len(n.ended) == 0
+	_ = n.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	err := <-n.ended
 	n.cmd = nil
-	return err
+	if running {
+		return err
+	}
+	return nil
 }
 
 func (n *node) reload() error {
@@ -118,9 +122,17 @@ func (n *node) reload() error {
 func (n *node) kill() {
 	if n.cmd != nil {
 		_ = n.cmd.Process.Kill() // it may have ended
-		_ = n.cmd.Wait()
+		<-n.ended
 		n.cmd = nil
 	}
+}
+
+// hasEnded reports whether the node was started and has ended by itself.
+func (m *machine) hasEnded() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.units["bellhop"].(*node) //nolint:forcetypeassert // that of newMachine
+	return n.cmd != nil && len(n.ended) > 0
 }
 
 // executable identifies the file that the process of the node runs.

@@ -20,6 +20,7 @@ func procedures() []procedure {
 		{[]string{"Backup"}, backupAndRestore},
 		{[]string{"Export and erasure"}, erase},
 		{[]string{"Full disk"}, fullDisk},
+		{[]string{"Damage"}, damage},
 		{[]string{"Upgrade"}, upgrade},
 		{[]string{"A lost node", "A NATS server with damaged files", "A lost journal"}, clusterFaults},
 		{[]string{"Sizing"}, sizing},
