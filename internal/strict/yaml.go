@@ -32,8 +32,8 @@ func Ordered(errs ...error) error {
 	for len(errs) > 0 {
 		err := errs[0]
 		errs = errs[1:]
-		joined, isJoined := err.(interface{ Unwrap() []error }) //nolint:errorlint // of errors.Join, and of no wrapped one
-		mistake, isMistake := err.(Mistake)                     //nolint:errorlint // a wrapped one has a text of its own
+		joined, isJoined := err.(interface{ Unwrap() []error })
+		mistake, isMistake := err.(Mistake) //nolint:errorlint // a wrapped one has a text of its own
 		switch {
 		case isJoined:
 			errs = append(joined.Unwrap(), errs...)
