@@ -200,6 +200,7 @@ func (c *membership) state() (s peers.State) {
 	if err := c.node.ready(); err != nil {
 		s.Fault = detailOf(err)
 	}
+	s.Connections = c.node.hub.Count()
 	if j := c.journal.Load(); j != nil {
 		status := j.Status()
 		s.Sequence, s.Lag, s.Diverged = status.Sequence, status.Lag, errors.Is(status.Stopped, journal.ErrDiverged)
@@ -214,6 +215,14 @@ func detailOf(err error) string {
 		return e.Detail
 	}
 	return err.Error()
+}
+
+// connectionsOf returns the number of open connections of a node, nil if it has not said.
+func connectionsOf(n *peers.Node) *int {
+	if n.Connections < 0 {
+		return nil
+	}
+	return &n.Connections
 }
 
 // clusterStatus returns the function that describes the cluster to operators, nil if this node
@@ -239,7 +248,8 @@ func (c *membership) status(ctx context.Context) httpapi.ClusterStatus {
 			hash = fmt.Sprintf("%d agree, %d contradict at sequence %d", n.Agree, n.Contradict, n.Witnessed)
 		}
 		status.Nodes = append(status.Nodes, httpapi.ClusterNode{
-			Name: n.Name, Version: n.Version, Started: n.Started.UTC(), Sequence: n.Sequence, Lag: n.Lag.Seconds(), Ready: n.Fault == "", Reason: n.Fault, Hash: hash,
+			Name: n.Name, Version: n.Version, Started: n.Started.UTC(), Sequence: n.Sequence, Lag: n.Lag.Seconds(),
+			Connections: connectionsOf(&n), Ready: n.Fault == "", Reason: n.Fault, Hash: hash,
 		})
 	}
 	var problems []string

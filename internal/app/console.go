@@ -78,6 +78,8 @@ type consoleNode struct {
 	Sequence uint64  `json:"sequence"`
 	Lag      float64 `json:"lag_seconds"`
 	This     bool    `json:"this,omitempty"`
+
+	Connections *int `json:"connections,omitempty"` // nil: a node of an earlier version has not said
 }
 
 // sampler makes the samples of a node. It reads counters and levels, and asks no other node.
@@ -157,7 +159,7 @@ func (c *membership) consoleNodes() (lag *float64, nodes []consoleNode) {
 	for _, n := range c.peers.Nodes() {
 		nodes = append(nodes, consoleNode{
 			Name: n.Name, Version: n.Version, Ready: n.Fault == "", Reason: n.Fault, Sequence: uint64(n.Sequence), Lag: n.Lag.Seconds(),
-			This: n.Name == name,
+			Connections: connectionsOf(&n), This: n.Name == name,
 		})
 	}
 	return &own, nodes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -118,14 +119,19 @@ func requestAdmin(ctx context.Context, method, url string) ([]byte, error) {
 // printCluster prints a table of the nodes and a line for everything else.
 func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "NODE\tVERSION\tSEQUENCE\tLAG\tREADY\tSTATES") // Flush returns the error
+	_, _ = fmt.Fprintln(table, "NODE\tVERSION\tSEQUENCE\tLAG\tCONNECTIONS\tREADY\tSTATES") // Flush returns the error
 	for _, n := range s.Nodes {
 		ready := "yes"
 		if !n.Ready {
 			ready = "no: " + n.Reason
 		}
+		connections := "?"
+		if n.Connections != nil {
+			connections = strconv.Itoa(*n.Connections)
+		}
 		lag := time.Duration(n.Lag * float64(time.Second)).Round(time.Millisecond)
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\n", printable(n.Name), printable(n.Version), n.Sequence, lag, printable(ready), printable(n.Hash))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+			printable(n.Name), printable(n.Version), n.Sequence, lag, connections, printable(ready), printable(n.Hash))
 	}
 	if err := table.Flush(); err != nil {
 		return err

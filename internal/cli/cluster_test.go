@@ -22,7 +22,7 @@ func clusterAnswer(t *testing.T, status int, body string) string {
 }
 
 const twoNodes = `{"node":"a","message":7,"nodes":[
-	{"name":"a","version":"v1.2.0","started":"2026-12-01T09:00:00Z","sequence":41,"lag_seconds":0,"ready":true,"hash":"2 agree, 0 contradict at sequence 40"},
+	{"name":"a","version":"v1.2.0","started":"2026-12-01T09:00:00Z","sequence":41,"lag_seconds":0,"connections":0,"ready":true,"hash":"2 agree, 0 contradict at sequence 40"},
 	{"name":"b\u001b","version":"v1.2.0","started":"2026-12-01T09:00:00Z","sequence":39,"lag_seconds":2.5,"ready":%READY%,"hash":"unknown"}],
 	"stream":{"name":"BELLHOP","identity":"0af1","leader":"nats-2","replicas":3,"current_replicas":2,"first_message":1,"last_message":7,"bytes":900},
 	"checkpoint":{"message":5,"sequence":30,"node":"a","bytes":1708,"written":"2026-12-01T09:30:00Z"}}`
@@ -30,7 +30,8 @@ const twoNodes = `{"node":"a","message":7,"nodes":[
 func TestClusterShowsNodes(t *testing.T) {
 	url := clusterAnswer(t, 200, strings.Replace(twoNodes, "%READY%", "true", 1))
 	got := bellhop(t, nil, "cluster", "--admin", url)
-	got.want(t, 0, "a     v1.2.0   41        0s    yes    2 agree, 0 contradict at sequence 40",
+	got.want(t, 0, "a     v1.2.0   41        0s    0            yes    2 agree, 0 contradict at sequence 40",
+		"39        2.5s  ?            yes",
 		"journal: stream BELLHOP, messages 1 to 7, 900 bytes, leader nats-2, 2 of 3 replicas current, identity 0af1",
 		"last checkpoint: sequence 30, written by a at 2026-12-01T09:30:00Z, 1708 bytes")
 	if strings.ContainsRune(got.stdout, '\x1b') {

@@ -32,6 +32,8 @@ type ClusterNode struct {
 	Ready    bool            `json:"ready"`
 	Reason   string          `json:"reason,omitempty"` // the reason why it is not ready
 	Hash     string          `json:"hash"`             // the last comparison of states
+
+	Connections *int `json:"connections,omitempty"` // open ones; nil: a node of an earlier version has not said
 }
 
 // ClusterStream is the JetStream stream of a cluster's journal.

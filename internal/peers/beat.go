@@ -29,6 +29,8 @@ type State struct {
 	Witnessed  notify.Sequence // of the last comparison of states; 0: none yet
 	Agree      int             // number of nodes that had the same state then, without this one
 	Contradict int             // number of nodes that had another state
+
+	Connections int // open connections; negative: the node, of an earlier version, does not say
 }
 
 // precedes reports whether n was started before other. Of two nodes with the same name, the
@@ -58,8 +60,9 @@ func appendBeat(dst []byte, n *Node) []byte {
 	dst = pack.AppendString(dst, n.Fault[:min(len(n.Fault), maxFault)])
 	dst = pack.AppendBool(dst, n.Diverged)
 	dst = pack.AppendUint(dst, uint64(n.Witnessed))
-	dst = pack.AppendUint(dst, uint64(n.Agree))       //nolint:gosec // a number of nodes
-	return pack.AppendUint(dst, uint64(n.Contradict)) //nolint:gosec // a number of nodes
+	dst = pack.AppendUint(dst, uint64(n.Agree))      //nolint:gosec // a number of nodes
+	dst = pack.AppendUint(dst, uint64(n.Contradict)) //nolint:gosec // a number of nodes
+	return pack.AppendInt(dst, int64(n.Connections))
 }
 
 // readBeat decodes a beat. A later version may add fields at the end.
@@ -76,5 +79,9 @@ func readBeat(b []byte) (n Node, ok bool) {
 	n.Fault, n.Diverged = r.String(), r.Bool()
 	n.Witnessed = notify.Sequence(r.Uint())
 	n.Agree, n.Contradict = int(r.Uint32()), int(r.Uint32())
+	n.Connections = -1
+	if r.Len() > 0 {
+		n.Connections = int(r.Int())
+	}
 	return n, r.Err() == nil && n.Name != "" && n.Instance != ""
 }

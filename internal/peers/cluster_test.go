@@ -55,7 +55,7 @@ func (n *node) deliver(c notify.Change) {
 func (n *node) state() peers.State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return peers.State{Sequence: 7, Fault: n.fault, Witnessed: 3, Agree: 2}
+	return peers.State{Sequence: 7, Fault: n.fault, Witnessed: 3, Agree: 2, Connections: 4}
 }
 
 func (n *node) setFault(fault string) {

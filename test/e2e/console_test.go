@@ -296,6 +296,16 @@ func TestTheConsoleShowsTheLoad(t *testing.T) {
 	require.Positive(t, in(sample, "disk", "size_bytes"))
 	require.Positive(t, in(sample, "process", "heap_bytes"))
 	require.Equal(t, len(s.nodes), max(1, len(nodesIn(sample))))
+	if mode != "" {
+		f.until("sample", func(sample map[string]any) bool {
+			total := 0.0
+			for _, node := range nodesIn(sample) {
+				node, _ := node.(map[string]any)
+				total += in(node, "connections")
+			}
+			return total == 1
+		})
+	}
 	s.do(http.MethodPost, "/notify", "{}")
 	f.until("sample", func(sample map[string]any) bool { return in(sample, "refusals", "unauthenticated") == 1 })
 	c.drop()

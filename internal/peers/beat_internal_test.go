@@ -1,0 +1,29 @@
+package peers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Nodes of two versions announce themselves to each other: fields are only added at the end.
+func TestBeatsOfOtherVersionsAreRead(t *testing.T) {
+	n := Node{
+		Name: "a", Instance: "x", Version: "v1", Rules: 3, Started: time.Unix(1_800_000_000, 0).UTC(),
+		State: State{Sequence: 7, Lag: time.Second, Fault: "behind", Witnessed: 3, Agree: 1, Contradict: 2, Connections: 300},
+	}
+	beat := appendBeat(nil, &n)
+	read, ok := readBeat(beat)
+	require.True(t, ok)
+	require.Equal(t, n, read)
+	later, ok := readBeat(append(beat, 1, 2, 3))
+	require.True(t, ok)
+	require.Equal(t, n, later)
+	earlier, ok := readBeat(beat[:len(beat)-2]) // without the number of connections
+	require.True(t, ok)
+	n.Connections = -1
+	require.Equal(t, n, earlier)
+	_, ok = readBeat(beat[:len(beat)-1])
+	require.False(t, ok)
+}
