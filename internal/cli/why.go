@@ -177,7 +177,10 @@ func topicStory(u *httpapi.UserTrace) []string {
 		for i, topic := range u.MemberOf {
 			names[i] = string(topic)
 		}
-		return []string{is, "a member of " + strings.Join(names, ", ")}
+		if u.State == notify.StatusDeferred {
+			return []string{is, "a member of " + strings.Join(names, ", ") + " now"}
+		}
+		return []string{is, "a member of " + strings.Join(names, ", ") + " when it was published"}
 	case u.MemberOf == nil:
 		return []string{is, "it is not known whether the user was a member"}
 	case u.State == notify.StatusDeferred:

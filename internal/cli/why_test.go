@@ -57,12 +57,14 @@ func TestWhyOfTopicsDeferredAndRecalled(t *testing.T) {
 			{"user":"b","state":"kept","member_of":[],"connections":0},
 			{"user":"c","state":"kept","member_of":[],"seen_at":"T1","connections":0},
 			{"user":"d","state":"deferred","member_of":[],"connections":0},
+			{"user":"f","state":"deferred","member_of":["y"],"connections":0},
 			{"user":"e","state":"recalled","removed_at":"T4","connections":0}]}`: "n1\n" +
 			"published by p to the topics x, y, delivered at T0\nit is in the inbox\n" +
-			"a: is in the inbox; a member of x, y; not seen; no connection is open\n" +
+			"a: is in the inbox; a member of x, y when it was published; not seen; no connection is open\n" +
 			"b: is in the inbox only with a token that names one of the topics; not a member of one when it was published; not seen; no connection is open\n" +
 			"c: is in the inbox; not a member of one of the topics when it was published, but a token has named one; seen at T1; no connection is open\n" +
 			"d: is not delivered yet; a member of none of the topics now; no connection is open\n" +
+			"f: is not delivered yet; a member of y now; no connection is open\n" +
 			"e: was recalled at T4; it is not known whether the user was a member; no connection is open\n",
 		`{"notification":{"id":"n1","time":"T0","audience":"user"},"published_by":"p","recipients":1,"state":"expired","removed_at":"T4","users":[]}`: "n1\n" +
 			"published by p to 1 user, delivered at T0\nit has expired at T4\n",
