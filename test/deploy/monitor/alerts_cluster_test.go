@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -76,6 +77,31 @@ func TestANodeThatIsBehindIsAnAlert(t *testing.T) {
 	p := node(t, "behind", "nats://"+slow.address, "BELLHOP_DATA_DIR="+before.dir)
 	p.await("it is behind", func() bool { return slow.silent() && p.metric("bellhop_journal_lag_seconds ") > 2 })
 	newAlerts(t).fires(t, 4*time.Minute, time.Minute, p, nothing, "BellhopJournalLags", "BellhopNotReady")
+}
+
+// The stream gets a limit, and more than four fifths of that within ten seconds: each ten seconds, messages that
+// are in a checkpoint are removed.
+func TestAStreamThatIsNearlyFullIsAnAlert(t *testing.T) {
+	const limit = 64 << 20 // the least that is allowed
+	p, nats := clustered(t)
+	js, err := jetstream.New(nats.Connect(t))
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), "BELLHOP")
+	require.NoError(t, err)
+	config := stream.CachedInfo().Config
+	config.MaxBytes = limit
+	_, err = js.UpdateStream(t.Context(), config)
+	require.NoError(t, err)
+	item := fmt.Sprintf(`,{"to":{"users":["ada"]},"type":"t","title":"x","data":{"filler":%q}}`, filler())
+	batch := `{"notifications":[` + strings.Repeat(item, 100)[1:] + "]}"
+	for begun := time.Now(); time.Since(begun) < timeout && p.metric("bellhop_journal_stream_bytes ") < 0.85*limit; {
+		info, err := stream.Info(t.Context())
+		require.NoError(t, err)
+		if info.State.Bytes < limit*9/10 {
+			p.try(http.MethodPost, "/notify/batch", p.backend(), batch)
+		}
+	}
+	newAlerts(t).fires(t, 7*time.Minute, time.Minute, p, nothing, "BellhopJournalNearLimit")
 }
 
 // A clock that is two seconds ahead is not far enough from the right time for the node to be unready.
