@@ -69,7 +69,7 @@ func upgrade(t *testing.T, c chapter) {
 	before := m.executable()
 	b := c.next()
 	require.Contains(t, m.run(b), "bellhop_build_info{")
-	require.False(t, os.SameFile(before, m.executable()), "the old program runs")
+	require.NotEqual(t, before.Size(), m.executable().Size(), "the old program runs")
 	load.Grows(t)
 
 	require.NoError(t, os.Rename(m.path("bellhop-old"), m.path("bellhop-new"))) // the way back
