@@ -1,11 +1,12 @@
 // Tests of the console with the real service, in Chromium and Firefox.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Service } from "./client.mjs";
 import { BROWSERS, ConsolePage } from "./console.mjs";
 import { eventually } from "./demo.mjs";
-import { binary, scratch } from "./service.mjs";
+import { binary, scratch, startService } from "./service.mjs";
 
 const NOBODY = "http://127.0.0.1:9"; // the origin of the pages that may connect: none
 
@@ -170,3 +171,26 @@ for (const [name, start] of Object.entries(BROWSERS)) {
     });
   });
 }
+
+// With UPDATE_SCREENSHOT, the picture has ten minutes of the demo's traffic.
+describe("the console of the demo", { timeout: 900_000 }, () => {
+  it("provides the screenshot for the README", async (t) => {
+    const dir = scratch();
+    t.after(dir.remove);
+    const browser = await BROWSERS.Chromium();
+    t.after(() => browser.close());
+    const service = await startService(binary(dir.path), { traffic: true });
+    t.after(() => service.stop());
+    const page = await ConsolePage.open(browser, service.console, { scheme: "dark", width: 1360, height: 920, scale: 1.25 });
+    t.after(page.close);
+    await page.ready();
+    const update = Boolean(process.env.UPDATE_SCREENSHOT);
+    await page.matches("[data-figure=uptime]", update ? /^10 min$/ : /^\d+ s$/, 800_000);
+    await eventually(async () => Number(await page.figure("deliveries")) > 0 && /ms$/.test(await page.figure("delivery")), true, 60_000);
+    await eventually(async () => (await page.texts("#audit-lines li")).length > 0, true, 60_000);
+    const path = update ? new URL("console.png", import.meta.url).pathname : join(dir.path, "console.png");
+    const picture = await page.screenshot(path);
+    assert.ok(picture.length > 50_000, `${picture.length} bytes`);
+    assert.deepEqual(page.errors, []);
+  });
+});

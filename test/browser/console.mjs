@@ -17,8 +17,8 @@ function reportViolations() {
 async function startChromium() {
   const browser = await startBrowser();
   return {
-    async open({ width, height, scheme, phone }) {
-      const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce", hasTouch: phone, isMobile: phone });
+    async open({ width, height, scheme, phone, scale = 1 }) {
+      const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale, colorScheme: scheme, reducedMotion: "reduce", hasTouch: phone, isMobile: phone });
       const page = await context.newPage();
       await page.addInitScript(reportViolations);
       return { page, close: () => context.close() };
@@ -55,8 +55,8 @@ export class ConsolePage {
   errors = []; // that the page caused
 
   /** Opens the console at an address such as #user=ada. */
-  static async open(browser, origin, { hash = "", width = 1280, height = 900, scheme = "light", phone = false } = {}) {
-    const opened = await browser.open({ width, height, scheme, phone });
+  static async open(browser, origin, { hash = "", width = 1280, height = 900, scheme = "light", ...more } = {}) {
+    const opened = await browser.open({ width, height, scheme, ...more });
     const page = new ConsolePage();
     Object.assign(page, opened, { origin });
     page.page.on("console", (message) => {
@@ -67,9 +67,15 @@ export class ConsolePage {
     return page;
   }
 
-  /** Calls a function in the page. */
-  run(fn, ...args) {
-    return this.page.evaluate(`(${fn})(...${JSON.stringify(args)})`);
+  /** Calls a function in the page; again if the page was loaded meanwhile. */
+  async run(fn, ...args) {
+    for (;;) {
+      try {
+        return await this.page.evaluate(`(${fn})(...${JSON.stringify(args)})`);
+      } catch (error) {
+        if (!/context was destroyed/.test(error.message)) throw error;
+      }
+    }
   }
 
   ready() {
@@ -97,8 +103,8 @@ export class ConsolePage {
   }
 
   /** Waits until the text of an element matches a pattern. */
-  matches(selector, pattern) {
-    return eventually(async () => pattern.test((await this.text(selector)) ?? "") || (await this.text(selector)), true);
+  matches(selector, pattern, timeout) {
+    return eventually(async () => pattern.test((await this.text(selector)) ?? "") || (await this.text(selector)), true, timeout);
   }
 
   figure(name) {

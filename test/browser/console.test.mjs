@@ -183,7 +183,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.showsAll("#audit-lines .action", ["recall", "revoke"]);
       service.send("audit", lineAt(3, { action: "disconnect", outcome: "refused", problem: "scope", reason: "needs notify:admin" }));
       await page.showsAll("#audit-lines .action", ["disconnect", "recall", "revoke"]);
-      assert.match((await page.texts("#audit-lines li"))[0], /disconnect refused scope: needs notify:admin by user:operator/);
+      assert.match((await page.texts("#audit-lines li"))[0], /disconnect refused needs notify:admin by user:operator/);
       await page.fill("#audit-text", "REVOKE operator");
       await page.showsAll("#audit-lines .action", ["revoke"]);
       await page.shows("#audit-count", "1 of 3 lines");

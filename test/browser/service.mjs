@@ -24,27 +24,28 @@ export function binary(dir) {
   return path;
 }
 
-/** Runs `bellhop demo` and returns when it has printed its address. */
+/** Runs `bellhop demo` and returns when it has printed its addresses. */
 export async function startService(bin, { listen = "127.0.0.1:0", dataDir, traffic = false } = {}) {
   const args = ["demo", `--traffic=${traffic}`, "--listen", listen, ...(dataDir ? ["--data-dir", dataDir] : [])];
   const process = spawn(bin, args, { stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(process, "exit");
   let stderr = "";
   process.stderr.on("data", (chunk) => (stderr += chunk));
-  const origin = await new Promise((resolve, reject) => {
+  const [origin, console] = await new Promise((resolve, reject) => {
     let output = "";
     const timer = setTimeout(() => reject(new Error(`no address within ${START_TIMEOUT} ms:\n${output}${stderr}`)), START_TIMEOUT);
     process.stdout.on("data", (chunk) => {
       output += chunk;
-      const found = /http:\/\/[^\s/'"]+(?=[\s/'"])/.exec(output);
+      const found = /(http:\/\/[^\s/'"]+)(?=[\s/'"])[^]*?^console: (http:\/\/[^\s/]+)\//m.exec(output);
       if (!found) return;
       clearTimeout(timer);
-      resolve(found[0]);
+      resolve(found.slice(1));
     });
     ended.then(() => reject(new Error(`bellhop demo ended:\n${output}${stderr}`)), reject);
   });
   return {
     origin,
+    console, // the origin of the operators' console
     stop: async (signal = "SIGTERM") => {
       process.kill(signal);
       const [code] = await ended;

@@ -36,7 +36,7 @@ export class Lines {
       const all = Object.values(line).join(" ").toLowerCase();
       return words.every((word) => all.includes(word));
     };
-    return this.#lines.filter(fits).reverse();
+    return this.#lines.filter(fits).reverse().sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || 0); // lines with equal ones arrive late
   }
 }
 
@@ -80,15 +80,15 @@ const GOOD: Record<string, string> = { done: "good", partly: "warn", unknown: "w
 /** Returns the element of a line. */
 function row(line: Line): HTMLElement {
   const { target, problem, reason, principal, issuer } = line;
-  const by = [principal, issuer].filter(Boolean).join(" of ");
+  const by = [principal, issuer === "*" ? "" : issuer].filter(Boolean).join(" of "); // * is the only one, which has no name
   return h("li", {},
     h("div", { class: "line" },
       h("time", { datetime: line.time, title: line.time }, moment(line.time)),
       h("span", { class: "action" }, line.action ?? line.message),
-      line.repeated !== undefined && h("span", { class: "quiet" }, `${line.repeated} times`),
-      line.outcome && h("span", { class: `state ${GOOD[line.outcome] ?? "bad"}` }, line.outcome),
+      line.repeated !== undefined && h("span", { class: "quiet" }, `and ${line.repeated} more`),
+      line.outcome && h("span", { class: `state ${GOOD[line.outcome] ?? "bad"}`, title: problem }, line.outcome),
     ),
-    (problem || reason) && h("div", {}, [problem, reason].filter(Boolean).join(": ")),
+    (reason || problem) && h("div", {}, reason || problem),
     (by || target) && h("div", {}, by && h("span", {}, `by ${by}`), by && target && " ", target && h("span", {}, "on ", named(target))),
     (line.request || line.address) && h("div", { class: "request" }, [line.request, line.address].filter(Boolean).join(" ")),
   );

@@ -123,7 +123,7 @@ export class Chart {
       axes: [
         { ...axis, size: 19, gap: 5, splits: (u) => minutes(u.scales.x!), values: (_, splits) => splits.map((s) => clock(s * 1000).slice(0, 5)) },
         {
-          ...axis, gap: 4, space: 26, size: (_, values) => 12 + 6.2 * Math.max(2, ...(values ?? []).map((v) => v.length)),
+          ...axis, gap: 4, space: 26, size: 54, // the same in all charts, so that their times are below each other
           values: (_, splits) => splits.map(unit), ...(binary ? { incrs: POWERS } : {}),
         },
       ],

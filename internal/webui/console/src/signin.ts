@@ -25,7 +25,7 @@ export class SignIn {
     });
     this.#out.addEventListener("click", () => {
       token.value = "";
-      onToken();
+      location.reload(); // so that nothing remains of what was shown
     });
   }
 
@@ -35,6 +35,7 @@ export class SignIn {
     this.token.value = "";
     setText(byId("signin-problem"), refused ? explain(problem) : "");
     const opened = this.#page.hidden;
+    document.body.classList.add("signed-out");
     this.#page.hidden = false;
     this.#main.hidden = true;
     this.#out.hidden = true;
@@ -43,6 +44,7 @@ export class SignIn {
 
   /** Shows the console. */
   hide(): void {
+    document.body.classList.remove("signed-out");
     this.#page.hidden = true;
     this.#main.hidden = false;
     this.#out.hidden = this.token.value === "";

@@ -53,7 +53,8 @@ export function fate({ state, reason, removed_at: at, replaced_by: id }: Fate, w
 export function storyOf(user: UserTrace): Sentence[] {
   const steps: [string | undefined, string][] = [[user.delivered_at, "Delivered to a device."], [user.seen_at, "Seen."], [user.read_at, "Read."], [user.archived_at, "Archived."]];
   const all: Sentence[] = steps.filter(([at]) => at).map(([at, text]) => ({ at, text, kind: "good" }));
-  const { rule } = user;
+  const { rule, member_of: topics } = user;
+  if (topics) all.push({ text: topics.length ? `Has it as a member of ${topics.join(", ")}.` : "No member of its topics: it is in the inbox only with a token that names one.", kind: "plain" });
   if (rule) {
     const of = [rule.type && `type ${rule.type}`, rule.topic && `topic ${rule.topic}`].filter(Boolean).join(" and ") || "everything";
     all.push({ text: `Rule ${rule.number} of the preferences applies: ${of} is ${rule.level}.`, kind: rule.level === "off" ? "bad" : "plain" });

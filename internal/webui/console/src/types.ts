@@ -93,6 +93,7 @@ export type Fate = { state: string; reason?: string; removed_at?: string; replac
 export type UserTrace = Fate & {
   user: string;
   rule?: Rule & { number: number };
+  member_of?: string[];
   delivered_at?: string;
   seen_at?: string;
   read_at?: string;

@@ -11,6 +11,13 @@ it("keeps the newest lines, and each once", () => {
   expect(lines.matching("", "")[0]).toEqual(line(2 * MAX_LINES - 1));
 });
 
+it("sorts lines by their time, since those that stand for several arrive late", () => {
+  const lines = new Lines();
+  for (const n of [2, 3, 1]) lines.add(line(n));
+  lines.add({ ...line(4), time: "no time" });
+  expect(lines.matching("", "").filter(({ time }) => time !== "no time")).toEqual([line(3), line(2), line(1)]);
+});
+
 it("finds lines by all their words and by their outcome", () => {
   const lines = new Lines();
   lines.add(line(1, { principal: "user:Operator", target: "0193" }));

@@ -41,5 +41,7 @@ it("says what happened for a user, in order", () => {
     "Delivered to a device.", "Seen.", "Read.", "Rule 1 of the preferences applies: type a.* and topic b is off.", "It is in the inbox.", "No connection is open now.",
   ]);
   expect(texts(storyOf({ user: "eve", state: "kept", connections: 2, rule: { number: 3, level: "alert" } }))).toContain("Rule 3 of the preferences applies: everything is alert.");
+  expect(texts(storyOf({ user: "eve", state: "kept", member_of: ["a", "b"] }))[0]).toBe("Has it as a member of a, b.");
+  expect(texts(storyOf({ user: "eve", state: "kept", member_of: [] }))[0]).toMatch(/^No member of its topics/);
   expect(texts(storyOf({ user: "eve", state: "kept" }))).toEqual(["It is in the inbox."]); // unknown connections
 });
