@@ -70,6 +70,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await eventually(async () => (await page.legend("Closes per second"))["4408 slow"], "3");
       assert.deepEqual(await page.legend("Disk"), { free: "3 GiB", reserve: "256 MiB" });
       assert.deepEqual(await page.legend("Goroutines and files"), { goroutines: "51", "open files": "–" });
+      await page.run(() => document.querySelector(".panel:last-child").scrollIntoView());
       const empty = await page.run(() => [...document.querySelectorAll(".panel")].filter((panel) => {
         const canvas = panel.querySelector("canvas");
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -111,6 +112,11 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       for (let i = 0; i < 5; i++) next(service, { deliveries: 2 });
       await eventually(() => page.figure("deliveries"), "2"); // the strip goes on
       assert.equal((await page.legend("Deliveries per second")).delivered, "1");
+      await page.page.focus("#charts");
+      await page.press("ArrowLeft"); // draws what is shown
+      await page.press("ArrowRight");
+      assert.equal((await page.legend("Deliveries per second")).delivered, "1");
+      await page.press("Escape");
       await page.click("Pause");
       await eventually(async () => (await page.legend("Deliveries per second")).delivered, "2");
     });

@@ -35,16 +35,14 @@ export class Chart {
     this.element = h("section", { class: "card panel", "aria-labelledby": id }, h("h3", { id, title: panel.about }, panel.title), this.#legend, this.#canvas);
   }
 
-  /** Draws the samples. */
-  draw(samples: readonly Sample[]): void {
+  /** Shows the samples. The canvas of a chart that nobody sees keeps the last picture, which saves most of the work. */
+  draw(samples: readonly Sample[], seen = true): void {
     const { panel } = this;
     const series = panel.series(samples);
     this.#raw = columns(samples, series.length, panel.read, panel.bridge);
-    if (!this.#plot || series.length !== this.#series.length) this.#build(series);
-    const width = this.#canvas.clientWidth;
-    const plot = this.#plot!;
-    if (width !== this.#width && width > 0) plot.setSize({ width: (this.#width = width), height: HEIGHT });
-    plot.setData(this.#shown());
+    const first = !this.#plot || series.length !== this.#series.length;
+    if (first) this.#build(series);
+    if (seen || first) this.#paint(this.#plot!);
     this.#describe();
   }
 
@@ -88,6 +86,12 @@ export class Chart {
   /** The number of series that are on top of each other, if they are. */
   get #area(): number {
     return this.#series.filter(({ name }) => name !== LIMIT).length;
+  }
+
+  #paint(plot: uPlot): void {
+    const width = this.#canvas.clientWidth;
+    if (width !== this.#width && width > 0) plot.setSize({ width: (this.#width = width), height: HEIGHT });
+    plot.setData(this.#shown());
   }
 
   #build(series: Series[]): void {

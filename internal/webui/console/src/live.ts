@@ -5,7 +5,7 @@ import { byId, fill, h, setText } from "./dom.js";
 import { duration, UNKNOWN } from "./format.js";
 import { panels } from "./panels.js";
 import type { Ring } from "./ring.js";
-import type { Node } from "./types.js";
+import type { Node, Sample } from "./types.js";
 
 export class Live {
   #charts = panels().map((panel) => new Chart(panel, (time) => this.#at(time)));
@@ -13,29 +13,44 @@ export class Live {
   #grid = byId("charts");
   #pause = byId<HTMLButtonElement>("pause");
   #spoken = byId("spoken");
-  #paused = false;
+  #held: readonly Sample[] | undefined; // what is shown while the charts stand still
+  #seen = new Set<Element>(); // the charts that are in sight
 
   constructor(readonly ring: Ring) {
     this.#grid.append(...this.#charts.map(({ element }) => element));
-    this.#pause.addEventListener("click", () => this.#hold(!this.#paused));
+    this.#pause.addEventListener("click", () => this.#hold(!this.#held));
     this.#grid.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.draw(true)).observe(this.#grid);
+    const seen = new IntersectionObserver((entries) => this.#see(entries));
+    for (const { element } of this.#charts) seen.observe(element);
     document.addEventListener("visibilitychange", () => this.draw());
   }
 
   /** Draws the samples, unless nobody sees them. */
   draw(always = false): void {
-    if (this.#view.hidden || document.hidden || (this.#paused && !always)) return;
-    for (const chart of this.#charts) chart.draw(this.ring.samples);
+    if (this.#view.hidden || document.hidden || (this.#held && !always)) return;
+    for (const chart of this.#charts) chart.draw(this.#samples, this.#seen.has(chart.element));
     this.#nodes(this.ring.last?.nodes ?? []);
+  }
+
+  get #samples(): readonly Sample[] {
+    return this.#held ?? this.ring.samples;
   }
 
   recolor(): void {
     for (const chart of this.#charts) chart.recolor();
   }
 
+  #see(entries: IntersectionObserverEntry[]): void {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) this.#seen.add(target);
+      else this.#seen.delete(target);
+    }
+    this.draw(true);
+  }
+
   #hold(paused: boolean): void {
-    this.#paused = paused;
+    this.#held = paused ? [...this.ring.samples] : undefined;
     this.#pause.setAttribute("aria-pressed", String(paused));
     this.draw();
   }
@@ -50,7 +65,10 @@ export class Live {
     const steps: Record<string, number | undefined> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -30, PageDown: 30, Home: -1e6, End: 1e6, Escape: undefined };
     if (!(event.key in steps) || event.target !== this.#grid) return;
     event.preventDefault();
-    for (const chart of this.#charts) chart.move(steps[event.key]);
+    for (const chart of this.#charts) {
+      chart.draw(this.#samples); // also those out of sight
+      chart.move(steps[event.key]);
+    }
     const { time } = this.#charts[0]!;
     setText(this.#spoken, time && [time, ...this.#charts.map(({ panel, text }) => `${panel.title}: ${text}`)].join(". "));
   }
