@@ -22,6 +22,11 @@ const (
 
 	Goroutines = "go_goroutines"
 	OpenFiles  = "process_open_fds"
+
+	// Sizes of the kept data, before compression.
+	NotificationBytes = "bellhop_store_notification_bytes"
+	RemovalBytes      = "bellhop_store_removal_bytes"
+	OtherBytes        = "bellhop_store_other_bytes"
 )
 
 // Metric returns the current value of one of the service's metrics.

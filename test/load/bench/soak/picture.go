@@ -38,7 +38,10 @@ func (r *Result) Picture(file string) error {
 			{"goroutines", blue, func(s *Sample) float64 { return s.Goroutines }},
 			{"open files", orange, func(s *Sample) float64 { return s.Files }},
 		}},
-		{"store on disk, MiB", []curve{{"disk", blue, func(s *Sample) float64 { return s.Disk / mebibyte }}}},
+		{"store, MiB", []curve{
+			{"on disk", blue, func(s *Sample) float64 { return s.Disk / mebibyte }},
+			{"kept, before compression", orange, func(s *Sample) float64 { return s.Kept / mebibyte }},
+		}},
 		{"publish to socket, ms", []curve{
 			{"p99", blue, func(s *Sample) float64 { return milliseconds(s.P99) }},
 			{"p50", orange, func(s *Sample) float64 { return milliseconds(s.P50) }},

@@ -23,6 +23,7 @@ type Sample struct {
 	Goroutines float64
 	Files      float64       // open ones
 	Disk       float64       // bytes of the store's files
+	Kept       float64       // bytes of what the store keeps, before compression
 	P50, P99   time.Duration // from the first attempt to publish to a connection that has caught up
 	Received   uint64
 }
@@ -65,6 +66,13 @@ func (r *run) sample(ctx context.Context) (s Sample, err error) {
 		if *to, err = service.Metric(ctx, name); err != nil {
 			return s, err
 		}
+	}
+	for _, name := range []string{server.NotificationBytes, server.RemovalBytes, server.OtherBytes} {
+		part, err := service.Metric(ctx, name)
+		if err != nil {
+			return s, err
+		}
+		s.Kept += part
 	}
 	rss, err := service.RSS()
 	if err != nil {
@@ -126,8 +134,8 @@ func middle(all []Sample) Sample {
 	return Sample{
 		RSS: of(func(s *Sample) float64 { return s.RSS }), Heap: of(func(s *Sample) float64 { return s.Heap }),
 		Goroutines: of(func(s *Sample) float64 { return s.Goroutines }), Files: of(func(s *Sample) float64 { return s.Files }),
-		Disk: of(func(s *Sample) float64 { return s.Disk }),
-		P50:  time.Duration(of(func(s *Sample) float64 { return float64(s.P50) })),
-		P99:  time.Duration(of(func(s *Sample) float64 { return float64(s.P99) })),
+		Disk: of(func(s *Sample) float64 { return s.Disk }), Kept: of(func(s *Sample) float64 { return s.Kept }),
+		P50: time.Duration(of(func(s *Sample) float64 { return float64(s.P50) })),
+		P99: time.Duration(of(func(s *Sample) float64 { return float64(s.P99) })),
 	}
 }

@@ -48,6 +48,21 @@ func TestLevelsThatGrowAreFaults(t *testing.T) {
 	}
 }
 
+// The disk may grow with what is kept, and not by itself.
+func TestADiskThatGrowsAloneIsAFault(t *testing.T) {
+	for kept, want := range map[float64]int{1: 1, 3: 0} {
+		r := rising(0)
+		for i := range r.Samples {
+			grown := float64(i) / samples
+			r.Samples[i].Disk = 100 * mebibyte * (1 + 2*grown)
+			r.Samples[i].Kept = 100 * mebibyte * (1 + (kept-1)*grown)
+		}
+		if faults := r.Faults(); len(faults) != want {
+			t.Errorf("kept grew %v times: %q", kept, faults)
+		}
+	}
+}
+
 func TestPictureIsPNG(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "soak.png")
 	if err := rising(0).Picture(file); err != nil {
