@@ -3,8 +3,10 @@ package guide
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,6 +39,8 @@ func (u natsUnit) reload() error { return fmt.Errorf("%s cannot be reloaded", u.
 func clusterOf(t *testing.T) (servers *natsserver.Cluster, nodes []*machine) {
 	t.Helper()
 	servers = natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
+	require.NoError(t, exec.Command("chown", "-R", strconv.Itoa(serviceUser), filepath.Dir(servers.CAFile)).Run())
+	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(servers.CAFile)), 0o755)) // the user of the service must get there
 	var monitors []string
 	for _, s := range servers.Servers {
 		monitors = append(monitors, s.Monitor)

@@ -20,6 +20,7 @@ import (
 // is refused until the commands of the guide have made space, and then works again.
 func fullDisk(t *testing.T, c chapter) {
 	disk := mount(t, "192m")
+	require.NoError(t, os.Chown(disk, serviceUser, serviceUser))
 	m := newMachine(t, "data_dir: "+filepath.Join(disk, "data"), "min_free_bytes: 32MiB", "notifications_per_user: 1000000")
 	m.set("DATA="+filepath.Join(disk, "data"), "LIMIT=4MB")
 	m.start()
@@ -63,6 +64,7 @@ func (m *machine) fill() int {
 func mount(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755)) // the user of the service must get there
 	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "bellhop-guide", dir).CombinedOutput()
 	require.NoError(t, err, "This test mounts a small disk, which needs root on Linux, and in a container --cap-add=SYS_ADMIN: %s", out)
 	t.Cleanup(func() {

@@ -16,6 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// serviceUser is the user and group of the service. Commands are run by root.
+const serviceUser = 4242
+
 // machine is the machine of a node, as an operator finds it: a directory with the settings, the
 // data and the programs.
 type machine struct {
@@ -47,7 +50,9 @@ func newMachine(t *testing.T, settings ...string) *machine {
 		t: t, home: home, bin: filepath.Join(home, "bin"), settings: filepath.Join(home, "bellhop.yaml"),
 		data: filepath.Join(home, "data"), public: freeAddress(t), admin: freeAddress(t), units: map[string]unit{},
 	}
-	require.NoError(t, os.Mkdir(m.bin, 0o700))
+	require.NoError(t, os.Chmod(filepath.Dir(home), 0o755)) // the user of the service must get there
+	require.NoError(t, os.Chown(home, serviceUser, serviceUser))
+	require.NoError(t, os.Mkdir(m.bin, 0o755))
 	m.install("bellhop", program(t))
 	m.write("jwt-secrets", secret+"\n")
 	m.write("bellhop.yaml", settingsFile([]string{
@@ -123,9 +128,11 @@ func (m *machine) control(verb, name string) error {
 
 func (m *machine) path(name string) string { return filepath.Join(m.home, name) }
 
+// write writes a file that belongs to the service.
 func (m *machine) write(name, text string) {
 	m.t.Helper()
 	require.NoError(m.t, os.WriteFile(m.path(name), []byte(text), 0o600))
+	require.NoError(m.t, os.Chown(m.path(name), serviceUser, serviceUser))
 }
 
 // install makes a program of this machine.

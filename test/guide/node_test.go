@@ -82,7 +82,8 @@ func (n *node) start() error {
 	}
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(n.m.bin, "bellhop"), "serve")
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, n.m.home
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: serviceUser, Gid: serviceUser}}
 	for _, v := range n.m.env { // a unit does not have the variables of an operator's shell
 		if !strings.HasPrefix(v, "BELLHOP_") || strings.HasPrefix(v, "BELLHOP_CONFIG=") {
 			cmd.Env = append(cmd.Env, v)

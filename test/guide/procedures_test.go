@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"os"
 	"slices"
 	"testing"
 
@@ -50,6 +51,7 @@ func (c chapter) next() block {
 // TestTheCommandsOfTheGuide runs every shell block of the guide. A new block fails the test until
 // the test of its section runs it, or a comment before it says why that is not possible.
 func TestTheCommandsOfTheGuide(t *testing.T) {
+	require.Zero(t, os.Geteuid(), "these commands are run by root, and the service by another user")
 	all := readGuide(t)
 	for _, p := range procedures() {
 		var c chapter
