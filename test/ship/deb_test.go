@@ -26,11 +26,9 @@ type installed struct {
 // deb installs the package on the Debian in root, which it starts, and does what an administrator does with it.
 func deb(t *testing.T, r release, root string) {
 	need(t, map[string]string{"curl": "curl", "dpkg-deb": "dpkg"})
-	older := filepath.Join(root, "var", "tmp", "older.deb")
-	content, err := os.ReadFile(r.file("linux_amd64", ".deb"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(older, content, 0o600))
-	repack(t, older, filepath.Join(root, "var", "tmp", "newer.deb"))
+	downloads := filepath.Join(root, "var", "tmp")
+	output(t, "", "cp", r.file("linux_amd64", ".deb"), r.file("checksums", ".txt"), downloads)
+	repack(t, r.file("linux_amd64", ".deb"), filepath.Join(downloads, "newer"))
 
 	s := installed{start(t, root), r}
 	s.waitsForSettings()
@@ -57,7 +55,7 @@ func repack(t *testing.T, file, newer string) {
 }
 
 func (s installed) waitsForSettings() {
-	out := s.run("dpkg", "--install", "/var/tmp/older.deb")
+	out := s.guide(0)
 	assert.Contains(s.t, out, "systemctl enable --now bellhop")
 	assert.Equal(s.t, "inactive", s.property("ActiveState"))
 	assert.Equal(s.t, "disabled", s.property("UnitFileState"))
@@ -66,6 +64,20 @@ func (s installed) waitsForSettings() {
 	out, err := s.check()
 	require.Error(s.t, err)
 	assert.Contains(s.t, out, "BELLHOP_JWT_SECRET")
+}
+
+// guide runs a block of commands of the operating guide, exactly as it is written, and returns
+// what it prints.
+func (s installed) guide(block int) string {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "cmd", "bellhop", "README.md"))
+	require.NoError(s.t, err)
+	_, section, found := strings.Cut(string(text), "\n## Packages\n")
+	require.True(s.t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
+	require.Len(s.t, blocks, 2)
+	return s.run("sh", "-ec", "cd /var/tmp\n"+blocks[block][1])
 }
 
 // check reads the settings as the service does.
@@ -80,12 +92,7 @@ func (s installed) hasSandbox() {
 }
 
 func (s installed) startsWithSettings() {
-	s.run("sh", "-c", "head -c 32 /dev/urandom | base64 | install -m 0640 -g bellhop /dev/stdin /etc/bellhop/jwt.secret")
-	s.run("sed", "-i", "s/^# jwt_secret_file/jwt_secret_file/", settings)
-	out, err := s.check()
-	require.NoError(s.t, err, out)
-	s.run("systemctl", "enable", "--now", "bellhop")
-	s.isReady()
+	assert.Regexp(s.t, `(?s)^ok\n.*ready$`, s.guide(1))
 
 	status := s.run("cat", "/proc/"+s.property("MainPID")+"/status")
 	user := s.run("id", "--user", "bellhop")
@@ -114,7 +121,7 @@ func (s installed) reloads() {
 
 func (s installed) keepsDataInUpgrade() {
 	before := s.property("MainPID")
-	s.run("dpkg", "--install", "/var/tmp/newer.deb") // which would ask if it had changes of the settings
+	s.run("dpkg", "--install", "/var/tmp/newer") // which would ask if it had changes of the settings
 	s.isReady()
 	assert.NotEqual(s.t, before, s.property("MainPID"), "the newer program runs")
 	assert.Contains(s.t, s.as("ada", "", "inbox"), "kept")
@@ -141,7 +148,7 @@ func (s installed) continuesWhenInstalledAgain() {
 	assert.NoFileExists(s.t, filepath.Join(s.root, "usr", "bin", "bellhop"))
 	s.run("test", "-d", "/var/lib/bellhop/data")
 	s.run("test", "-f", settings)
-	s.run("dpkg", "--install", "/var/tmp/newer.deb")
+	s.run("dpkg", "--install", "/var/tmp/newer")
 	s.isReady()
 	assert.Contains(s.t, s.as("ada", "", "inbox"), "kept")
 }
