@@ -68,6 +68,7 @@ func alertOutputs() []shown {
 		{"BellhopStatesDiffer", clustered, `(?s)bellhop_journal_hash_contradicting_nodes.*STATES`},
 		{"BellhopClockWrong", clustered, `(?s)bellhop_journal_clock_ahead_seconds.*"now":`},
 		{"BellhopCheckpointOld", clustered, `bellhop_checkpoint_last_timestamp_seconds`},
+		{"BellhopJournalNearLimit", clustered, `(?s)bellhop_journal_stream_bytes.*READY.*yes`},
 		{"BellhopNATSServersUnsynced", clustered, `bellhop_nats_servers\{state="synced"\} 1`},
 		{"BellhopNATSServersUnreachable", clustered, `(?s)bellhop_nats_servers.*READY.*yes`},
 	}

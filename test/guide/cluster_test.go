@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,34 +34,39 @@ func (u natsUnit) stop() error {
 
 func (u natsUnit) reload() error { return fmt.Errorf("%s cannot be reloaded", u.s.Name) }
 
-// clusterOf returns three nodes on three NATS servers with TLS and keys, which are ready.
-func clusterOf(t *testing.T) (servers *natsserver.Cluster, nodes []*machine) {
+// fromOneToThree makes a cluster of a node that has notifications, on three NATS servers with TLS and keys.
+func fromOneToThree(t *testing.T, c chapter) (servers *natsserver.Cluster, nodes []*machine) {
 	t.Helper()
 	servers = natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
 	require.NoError(t, exec.Command("chown", "-R", strconv.Itoa(serviceUser), filepath.Dir(servers.CAFile)).Run())
 	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(servers.CAFile)), 0o755)) // the user of the service must get there
-	var monitors []string
-	for _, s := range servers.Servers {
-		monitors = append(monitors, s.Monitor)
-	}
 	for i, s := range servers.Servers {
-		m := newMachine(t, fmt.Sprint("node: node-", i+1), "nats_url: "+servers.URL, "nats_credentials_file: "+servers.NodeFile,
-			"nats_ca_file: "+servers.CAFile, "nats_monitor: "+strings.Join(monitors, ","))
+		m := newMachine(t, fmt.Sprint("node: node-", i+1))
 		m.units["nats-server"] = natsUnit{t, s}
-		m.set("OPERATOR="+servers.OperatorFile, "NATS_STORE="+s.StoreDir, "NATS_1="+monitors[0], "NATS_2="+monitors[1], "NATS_3="+monitors[2])
-		m.sh("systemctl start bellhop")
+		m.set("NATS_URL="+servers.URL, "CREDENTIALS="+servers.NodeFile, "CA="+servers.CAFile, "OPERATOR="+servers.OperatorFile, "NATS_STORE="+s.StoreDir)
+		for i, s := range servers.Servers {
+			m.set(fmt.Sprintf("NATS_%d=%s", i+1, s.Monitor))
+		}
 		nodes = append(nodes, m)
 	}
-	for _, m := range nodes {
-		m.sh("bellhop health --wait 1m")
+	nodes[0].start()
+	nodes[0].send("ada", 3)
+	want := nodes[0].inbox("ada")
+	nodes[0].run(c.next())
+	next := c.next()
+	for _, m := range nodes[1:] {
+		m.sh("tail -n 4 " + nodes[0].settings + ` >> "$BELLHOP_CONFIG"`) // the same settings
+		require.Contains(t, m.run(next), "3 of 3 replicas current")
 	}
+	requireSame(t, nodes, "ada")
+	require.Equal(t, want, nodes[0].inbox("ada"))
 	return servers, nodes
 }
 
-// clusterFaults upgrades all nodes in turn, loses a node with its data, a NATS server with its files, and then all NATS servers.
+// clusterFaults makes a cluster, upgrades all nodes in turn, loses a node with its data, a NATS server with
+// its files, and then all NATS servers.
 func clusterFaults(t *testing.T, c chapter) {
-	servers, nodes := clusterOf(t)
-	nodes[0].send("ada", 3)
+	servers, nodes := fromOneToThree(t, c)
 	load := startTraffic(t, nodes...)
 	load.Grows(t)
 	upgradeNodes(t, nodes, load)

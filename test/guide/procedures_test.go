@@ -23,7 +23,7 @@ func procedures() []procedure {
 		{[]string{"Full disk"}, fullDisk},
 		{[]string{"Damage"}, damage},
 		{[]string{"Upgrade"}, upgrade},
-		{[]string{"A lost node", "A NATS server with damaged files", "A lost journal"}, clusterFaults},
+		{[]string{"From one node to three", "A lost node", "A NATS server with damaged files", "A lost journal"}, clusterFaults},
 		{[]string{"Sizing"}, sizing},
 		{[]string{"Console"}, console},
 		{[]string{"Logs and metrics"}, logLevel},
