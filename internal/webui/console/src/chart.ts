@@ -78,6 +78,7 @@ export class Chart {
 
   // The columns as they are drawn: of a stack, the sums come first, so that each is drawn over the larger ones.
   #shown(): uPlot.AlignedData {
+    if (this.panel.log) return positive(this.#raw) as uPlot.AlignedData;
     if (!this.panel.stacked) return this.#raw as uPlot.AlignedData;
     const [times, ...sums] = stack(this.#raw.slice(0, this.#area + 1) as Columns);
     return [times, ...sums.reverse(), ...this.#raw.slice(this.#area + 1)] as uPlot.AlignedData;
@@ -112,7 +113,7 @@ export class Chart {
   }
 
   #options(): uPlot.Options {
-    const { unit, least, binary, stacked, bars } = this.panel;
+    const { unit, least, binary, log, stacked, bars } = this.panel;
     const axis = { stroke: () => this.#inks.text, grid: { stroke: () => this.#inks.grid, width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
     return {
       width: this.#width,
@@ -122,13 +123,13 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: !stacked, size: 6 }, sync: { key: SYNC, setSeries: false } },
       scales: {
         x: { time: true, range: (u) => ends(u.data[0]) },
-        y: { range: (_, __, max) => [0, Math.max(least, (max || 0) * 1.08)] },
+        y: log ? { distr: 3, log: 10, range: (_, min, max) => decades(min, Math.max(least, max || 0)) } : { range: (_, __, max) => [0, Math.max(least, (max || 0) * 1.08)] },
       },
       axes: [
         { ...axis, size: 19, gap: 5, splits: (u) => minutes(u.scales.x!), values: (_, splits) => splits.map((s) => clock(s * 1000).slice(0, 5)) },
         {
           ...axis, gap: 4, space: 26, size: 54, // the same in all charts, so that their times are below each other
-          values: (_, splits) => splits.map(unit), ...(binary ? { incrs: POWERS } : {}),
+          values: (_, splits) => splits.map(unit), ...(binary ? { incrs: POWERS } : {}), ...(log ? { splits: (_, __, min, max) => powersOfTen(min, max), filter: (_, splits) => splits } : {}),
         },
       ],
       series: [{}, ...this.#lines()],
@@ -185,10 +186,29 @@ function ends(times: ArrayLike<number>): [number, number] {
 /** Whole minutes of an axis, of which a longer one has every second. */
 function minutes({ min = 0, max = 0 }: uPlot.Scale): number[] {
   const step = max - min > 5 * MINUTE ? 2 * MINUTE : MINUTE;
+  const space = (max - min) / 20; // at both ends, for the half of a label
   const all: number[] = [];
-  for (let at = Math.ceil((min + (max - min) / 20) / step) * step; at <= max; at += step) all.push(at);
+  for (let at = Math.ceil((min + space) / step) * step; at <= max - space; at += step) all.push(at);
   return all;
 }
+
+/** The smallest value that a logarithmic axis shows. */
+const SMALLEST = 0.01;
+
+/** Returns the powers of ten around values. */
+const decades = (min: number, max: number): [number, number] => {
+  const low = 10 ** Math.floor(Math.log10(Math.max(SMALLEST, min || 0.1)));
+  return [low, Math.max(low * 100, 10 ** Math.ceil(Math.log10(max)))];
+};
+
+function powersOfTen(min: number, max: number): number[] {
+  const all: number[] = [];
+  for (let power = Math.round(Math.log10(min)); power <= Math.log10(max) + 0.01; power++) all.push(10 ** power);
+  return all;
+}
+
+/** Returns columns whose values a logarithmic axis can show. */
+const positive = ([times, ...values]: Columns): Columns => [times, ...values.map((column) => column.map((value) => (value == null ? value : Math.max(SMALLEST, value))))];
 
 /** Distances on the axis of sizes: powers of two. */
 const POWERS = Array.from({ length: 50 }, (_, i) => 2 ** i);

@@ -13,6 +13,7 @@ export type Panel = {
   stacked?: boolean;
   bars?: boolean;
   binary?: boolean; // the axis is divided at powers of two
+  log?: boolean; // the axis is logarithmic, so that one slow second does not hide the others
   least: number; // the smallest upper end of the axis
   bridge?: number; // values that are at most so many seconds apart are joined
   series: (samples: readonly Sample[]) => Series[];
@@ -57,15 +58,15 @@ export function panels(): Panel[] {
       series: fixed(["delivered", "d"]), read: ({ deliveries }) => [deliveries],
     },
     {
-      title: "Publish to answer", about: "Time from a publish until it was stored durably.", unit: ms, least: 1, bridge: 10,
+      title: "Publish to answer", about: "Time from a publish until it was stored durably.", unit: ms, log: true, least: 1, bridge: 10,
       series: latency, read: ({ publish_ms: p }) => [p?.p50, p?.p95, p?.p99],
     },
     {
-      title: "Publish to delivery", about: "Time from the entry in the journal until it was written to a connection.", unit: ms, least: 1, bridge: 10,
+      title: "Publish to delivery", about: "Time from the entry in the journal until it was written to a connection.", unit: ms, log: true, least: 1, bridge: 10,
       series: latency, read: ({ delivery_ms: p }) => [p?.p50, p?.p95, p?.p99],
     },
     {
-      title: "Commit and fsync", about: "Time to apply and sync a group of entries, and to sync it alone.", unit: ms, least: 1, bridge: 10,
+      title: "Commit and fsync", about: "Time to apply and sync a group of entries, and to sync it alone.", unit: ms, log: true, least: 1, bridge: 10,
       series: fixed(["commit p50", "a"], ["commit p99", "c"], ["fsync p50", "d"], ["fsync p99", "e"]),
       read: ({ commit, sync_ms }) => [commit?.p50_ms, commit?.p99_ms, sync_ms?.p50, sync_ms?.p99],
     },
