@@ -131,6 +131,10 @@ for (const [name, start] of Object.entries(BROWSERS)) {
         { name: "c" },
       ] });
       await page.showsAll("#nodes tbody tr", ["a this node ready 77 0 s v1.2.3", "b not ready behind 70 1 min v1.2.2", "c not ready – – –"]);
+      next(service, { nodes: [{ name: "a", ready: true, sequence: 78, lag_seconds: 0, version: "v1.2.3", this: true }] });
+      await eventually(async () => (await page.texts("#nodes tbody tr")).map((row) => row.replace(/\d\d:\d\d:\d\d/, "…")), [
+        "a this node ready 78 0 s v1.2.3", "b gone not heard of since … 70 – v1.2.2", "c gone not heard of since … – – –",
+      ]);
     });
 
     it("says plainly that the stream is lost, and reconnects by itself", async (t) => {

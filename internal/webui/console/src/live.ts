@@ -2,10 +2,10 @@
 
 import { Chart } from "./chart.js";
 import { byId, fill, h, setText } from "./dom.js";
-import { duration, UNKNOWN } from "./format.js";
+import { clock, duration, UNKNOWN } from "./format.js";
 import { panels } from "./panels.js";
-import type { Ring } from "./ring.js";
-import type { Node, Sample } from "./types.js";
+import { nodes, type Ring } from "./ring.js";
+import type { Sample } from "./types.js";
 
 export class Live {
   #charts = panels().map((panel) => new Chart(panel, (time) => this.#at(time)));
@@ -30,7 +30,7 @@ export class Live {
   draw(always = false): void {
     if (this.#view.hidden || document.hidden || (this.#held && !always)) return;
     for (const chart of this.#charts) chart.draw(this.#samples, this.#seen.has(chart.element));
-    this.#nodes(this.ring.last?.nodes ?? []);
+    this.#nodes();
   }
 
   get #samples(): readonly Sample[] {
@@ -73,16 +73,23 @@ export class Live {
     setText(this.#spoken, time && [time, ...this.#charts.map(({ panel, text }) => `${panel.title}: ${text}`)].join(". "));
   }
 
-  #nodes(nodes: Node[]): void {
+  #nodes(): void {
+    const all = nodes(this.#samples);
     const section = byId("nodes");
-    section.hidden = nodes.length === 0;
-    if (section.hidden) return;
-    fill(section.querySelector("tbody")!, ...nodes.map((node) => h("tr", {},
+    section.hidden = all.length === 0;
+    fill(section.querySelector("tbody")!, ...all.map((node) => h("tr", {},
       h("th", { scope: "row" }, node.name, " ", node.this && h("span", { class: "tag" }, "this node")),
-      h("td", {}, h("span", { class: node.ready ? "state good" : "state bad" }, node.ready ? "ready" : "not ready"), !node.ready && ` ${node.reason ?? ""}`),
+      h("td", {}, ...state(node)),
       h("td", { class: "number" }, node.sequence ?? UNKNOWN),
-      h("td", { class: "number" }, node.lag_seconds === undefined ? UNKNOWN : duration(node.lag_seconds)),
+      h("td", { class: "number" }, node.lag_seconds === undefined || node.gone ? UNKNOWN : duration(node.lag_seconds)),
       h("td", {}, node.version ?? UNKNOWN),
     )));
   }
+}
+
+/** Returns the state of a node, and why it is not ready. */
+function state({ ready, reason, gone }: ReturnType<typeof nodes>[number]): (Node | string)[] {
+  const text = gone ? "gone" : ready ? "ready" : "not ready";
+  const why = gone ? `not heard of since ${clock(gone)}` : ready ? "" : (reason ?? "");
+  return [h("span", { class: `state ${text === "ready" ? "good" : "bad"}` }, text), ` ${why}`];
 }

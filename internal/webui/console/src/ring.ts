@@ -1,6 +1,6 @@
 // The samples of the last ten minutes.
 
-import type { Sample } from "./types.js";
+import type { Node, Sample } from "./types.js";
 
 /** The length of the charts, in seconds, and so the most samples that are kept. */
 export const WINDOW = 600;
@@ -85,6 +85,17 @@ export function stack([times, ...values]: Columns): Columns {
     sums.push(below ? column.map((v, j) => (v == null && below[j] == null ? v : (v ?? 0) + (below[j] ?? 0))) : column);
   });
   return [times, ...sums];
+}
+
+/** Returns the nodes of the last sample, and then those that only earlier ones have, with the time of the last that does. */
+export function nodes(samples: readonly Sample[]): (Node & { gone?: number })[] {
+  const all = new Map<string, Node & { gone?: number }>();
+  for (const node of samples.at(-1)?.nodes ?? []) all.set(node.name, node);
+  if (all.size === 0) return [];
+  for (const sample of samples.toReversed()) {
+    for (const node of sample.nodes ?? []) if (!all.has(node.name)) all.set(node.name, { ...node, gone: sample.time });
+  }
+  return [...all.values()];
 }
 
 /** Returns the mean of values over the last seconds, of those samples that have one. */

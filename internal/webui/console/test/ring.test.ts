@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { columns, mean, Names, newest, Ring, stack, WINDOW } from "../src/ring.js";
+import { columns, mean, Names, newest, nodes, Ring, stack, WINDOW } from "../src/ring.js";
 import type { Sample } from "../src/types.js";
 
 const at = (second: number, more: Partial<Sample> = {}): Sample => ({ time: second * 1000, ready: true, ...more });
@@ -61,6 +61,14 @@ it("takes no name from the prototype", () => {
   const names = new Names(6);
   names.add(JSON.parse('{"__proto__": 1, "constructor": 2}'));
   expect(names.values({})).toEqual([0, 0]);
+});
+
+it("remembers nodes that are gone", () => {
+  const [a, b] = [{ name: "a", sequence: 1 }, { name: "b", sequence: 2 }];
+  const samples = [at(1, { nodes: [a, b] }), at(2, { nodes: [a, { ...b, sequence: 3 }] }), at(3, { nodes: [a] })];
+  expect(nodes(samples)).toEqual([a, { ...b, sequence: 3, gone: 2000 }]);
+  expect(nodes([...samples, at(4)])).toEqual([]); // not in a cluster
+  expect(nodes([])).toEqual([]);
 });
 
 it("averages rates over the samples that have them, and finds the newest value", () => {
