@@ -38,7 +38,7 @@ type checkpointer struct {
 	// For metrics.
 	newest   atomic.Int64 // time of the newest checkpoint, in milliseconds since 1970; 0: not known to this node
 	failures atomic.Uint64
-	bytes    atomic.Uint64 // of the stream when it was last looked at
+	bytes    atomic.Uint64 // of the stream when look last found it
 	maxBytes atomic.Int64
 }
 
@@ -95,12 +95,10 @@ func (c *checkpointer) writeIfDue(ctx context.Context) error {
 	if len(all) > 0 {
 		c.newest.Store(all[0].Written.UnixMilli())
 	}
-	stream, err := c.stream(ctx)
+	stream, err := c.look(ctx)
 	if err != nil {
 		return err
 	}
-	c.bytes.Store(stream.Bytes)
-	c.maxBytes.Store(max(0, stream.MaxBytes))
 	if !c.isDue(all, &stream) {
 		return nil
 	}
@@ -108,6 +106,16 @@ func (c *checkpointer) writeIfDue(ctx context.Context) error {
 		return err
 	}
 	return c.removeOld(ctx, keptCheckpoints)
+}
+
+// look returns the state of the stream, and notes its size for the metrics.
+func (c *checkpointer) look(ctx context.Context) (journal.StreamInfo, error) {
+	stream, err := c.stream(ctx)
+	if err == nil {
+		c.bytes.Store(stream.Bytes)
+		c.maxBytes.Store(max(0, stream.MaxBytes))
+	}
+	return stream, err
 }
 
 // removeOld keeps a number of checkpoints, and the messages of the journal from the oldest of
@@ -143,7 +151,8 @@ func (c *checkpointer) isDue(all []journal.Checkpoint, stream *journal.StreamInf
 }
 
 // relieveWhenFull makes space in the stream when it is full. No node is ready then, so no node
-// holds the lease: each tries by itself, after a random time. If two do so, nothing is lost.
+// holds the lease: each tries by itself, after a random time. If two do so, nothing is lost. Each
+// node also looks at the stream when it is not full, so that none reports a size of long ago.
 func (c *checkpointer) relieveWhenFull(ctx context.Context) {
 	for {
 		select {
@@ -152,6 +161,7 @@ func (c *checkpointer) relieveWhenFull(ctx context.Context) {
 		case <-time.After(checkpointCheck/2 + rand.N(checkpointCheck)): //nolint:gosec // spreads the nodes
 		}
 		if !c.full() {
+			_, _ = c.look(ctx) // after an error, the last size stays
 			continue
 		}
 		if err := c.relieve(ctx); err != nil && ctx.Err() == nil {
@@ -163,14 +173,14 @@ func (c *checkpointer) relieveWhenFull(ctx context.Context) {
 // relieve makes space in a full stream: it keeps the newest checkpoint only. If the journal
 // begins with that one already, it writes another one.
 func (c *checkpointer) relieve(ctx context.Context) error {
-	before, err := c.stream(ctx)
+	before, err := c.look(ctx)
 	if err != nil {
 		return err
 	}
 	if err := c.removeOld(ctx, 1); err != nil {
 		return err
 	}
-	after, err := c.stream(ctx)
+	after, err := c.look(ctx)
 	if err != nil || after.First > before.First {
 		return err
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	crand "crypto/rand"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -74,6 +77,41 @@ func TestACheckpointIsDue(t *testing.T) {
 		check := &checkpointer{every: time.Hour, entries: 100, durable: func() notify.Sequence { return c.now }}
 		assert.Equal(t, c.isDue, check.isDue(c.last, &journal.StreamInfo{Last: 1000, Bytes: c.bytes, MaxBytes: 1000}), name)
 	}
+}
+
+// A node that has lost the lease, or never had it, reports the size that the stream has now: the alert
+// about a stream that is nearly full is of the maximum of all nodes.
+func TestEachNodeReportsTheSizeOfTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var now atomic.Pointer[journal.StreamInfo] // nil: it cannot be reached
+		c := &checkpointer{
+			full: func() bool { return false }, lease: lease{},
+			stream: func(context.Context) (journal.StreamInfo, error) {
+				if found := now.Load(); found != nil {
+					return *found, nil
+				}
+				return journal.StreamInfo{}, errors.New("not connected")
+			},
+		}
+		var running sync.WaitGroup
+		running.Go(func() { c.run(ctx) })
+		reports := func(bytes, limit float64) {
+			t.Helper()
+			time.Sleep(2 * checkpointCheck)
+			synctest.Wait()
+			assert.InDelta(t, bytes, valueOf(t, c.samples(), "bellhop_journal_stream_bytes"), 0)
+			assert.InDelta(t, limit, valueOf(t, c.samples(), "bellhop_journal_stream_limit_bytes"), 0)
+		}
+		now.Store(&journal.StreamInfo{Bytes: 900, MaxBytes: 1000})
+		reports(900, 1000)
+		now.Store(&journal.StreamInfo{Bytes: 100, MaxBytes: -1})
+		reports(100, 0)
+		now.Store(nil)
+		reports(100, 0)
+		cancel()
+		running.Wait()
+	})
 }
 
 // A full stream is relieved: first by the messages that a checkpoint has, then by writing
