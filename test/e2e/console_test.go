@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -271,7 +272,8 @@ func TestOtherSitesCannotUseTheConsole(t *testing.T) {
 	c.expect("still there")
 }
 
-// The samples show what happens, and those from before the stream was opened come first.
+// The samples show what happens, and those from before the stream was opened come first. Rates are only known to
+// be positive: a sample that is late is of two seconds.
 func TestTheConsoleShowsTheLoad(t *testing.T) {
 	s := start(t)
 	s.onOneNode()
@@ -284,7 +286,7 @@ func TestTheConsoleShowsTheLoad(t *testing.T) {
 	})
 	c := s.live("ada")
 	f.until("sample", func(sample map[string]any) bool {
-		return in(sample, "opened") == 1 && in(sample, "connections", "websocket") == 1
+		return in(sample, "opened") > 0 && in(sample, "connections", "websocket") == 1
 	})
 	s.publish("one", "ada")
 	c.expect("one")
@@ -307,7 +309,7 @@ func TestTheConsoleShowsTheLoad(t *testing.T) {
 		})
 	}
 	s.do(http.MethodPost, "/notify", "{}")
-	f.until("sample", func(sample map[string]any) bool { return in(sample, "refusals", "unauthenticated") == 1 })
+	f.until("sample", func(sample map[string]any) bool { return in(sample, "refusals", "unauthenticated") > 0 })
 	c.drop()
 	f.until("sample", func(sample map[string]any) bool {
 		closes, _ := sample["closes"].(map[string]any)
@@ -320,11 +322,7 @@ func TestTheConsoleShowsTheLoad(t *testing.T) {
 	}
 	var samples []map[string]any
 	require.NoError(t, json.Unmarshal(history, &samples))
-	opened := 0.0
-	for _, sample := range samples {
-		opened += in(sample, "opened")
-	}
-	require.InDelta(t, 1, opened, 0)
+	require.True(t, slices.ContainsFunc(samples, func(sample map[string]any) bool { return in(sample, "opened") > 0 }))
 }
 
 // nodesIn returns the nodes of a cluster in a sample.
