@@ -181,7 +181,7 @@ describe("the console of the demo", { timeout: 900_000 }, () => {
     t.after(() => browser.close());
     const service = await startService(binary(dir.path), { traffic: true });
     t.after(() => service.stop());
-    const page = await ConsolePage.open(browser, service.console, { scheme: "dark", width: 1360, height: 1095, scale: 1.2 });
+    const page = await ConsolePage.open(browser, service.console, { scheme: "dark", width: 1360, height: 1095 });
     t.after(page.close);
     await page.ready();
     const update = Boolean(process.env.UPDATE_SCREENSHOT);

@@ -17,8 +17,8 @@ function reportViolations() {
 async function startChromium() {
   const browser = await startBrowser();
   return {
-    async open({ width, height, scheme, phone, scale = 1 }) {
-      const context = await browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale, colorScheme: scheme, reducedMotion: "reduce", hasTouch: phone, isMobile: phone });
+    async open({ width, height, scheme, phone }) {
+      const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce", hasTouch: phone, isMobile: phone });
       const page = await context.newPage();
       await page.addInitScript(reportViolations);
       return { page, close: () => context.close() };

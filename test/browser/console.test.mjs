@@ -191,9 +191,9 @@ for (const [name, start] of Object.entries(BROWSERS)) {
     it("shows audit lines at once, newest first, and finds them", async (t) => {
       const { service, page } = await open(t, { prepare: (service) => (service.lines = [lineAt(1, { action: "revoke" }), lineAt(2)]) });
       await page.showsAll("#audit-lines .action", ["recall", "revoke"]);
-      service.send("audit", lineAt(3, { action: "disconnect", outcome: "refused", problem: "scope", reason: "needs notify:admin" }));
+      service.send("audit", lineAt(3, { action: "disconnect", outcome: "refused", problem: "scope", reason: "needs notify:admin", repeated: 2 }));
       await page.showsAll("#audit-lines .action", ["disconnect", "recall", "revoke"]);
-      assert.match((await page.texts("#audit-lines li"))[0], /disconnect refused needs notify:admin by user:operator/);
+      assert.match((await page.texts("#audit-lines li"))[0], /disconnect ×3 refused needs notify:admin by user:operator/);
       await page.fill("#audit-text", "REVOKE operator");
       await page.showsAll("#audit-lines .action", ["revoke"]);
       await page.shows("#audit-count", "1 of 3 lines");
@@ -202,7 +202,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.showsAll("#audit-lines .action", ["disconnect"]);
       await page.fill("#audit-outcome", "");
 
-      service.lines.push(lineAt(3, { action: "disconnect", outcome: "refused", problem: "scope", reason: "needs notify:admin" }));
+      service.lines.push(lineAt(3, { action: "disconnect", outcome: "refused", problem: "scope", reason: "needs notify:admin", repeated: 2 }));
       service.drop(); // and they are sent again
       await eventually(() => service.watchers, 0);
       await eventually(() => service.watchers, 1);

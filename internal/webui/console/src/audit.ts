@@ -85,7 +85,7 @@ function row(line: Line): HTMLElement {
     h("div", { class: "line" },
       h("time", { datetime: line.time, title: line.time }, moment(line.time)),
       h("span", { class: "action" }, line.action ?? line.message),
-      line.repeated !== undefined && h("span", { class: "quiet" }, `and ${line.repeated} more`),
+      line.repeated !== undefined && h("span", { class: "quiet", title: `and ${line.repeated} equal lines` }, `×${line.repeated + 1}`),
       line.outcome && h("span", { class: `state ${GOOD[line.outcome] ?? "bad"}`, title: problem }, line.outcome),
     ),
     (reason || problem) && h("div", {}, reason || problem),
