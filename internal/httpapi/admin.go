@@ -107,7 +107,9 @@ func (o *AdminOptions) admit(r *http.Request) error {
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":
-		return notify.Errorf(notify.ErrOrigin, "pages of other sites may not use the admin listener")
+		if !followsLinkToConsole(r) {
+			return notify.Errorf(notify.ErrOrigin, "pages of other sites may not use the admin listener")
+		}
 	}
 	for _, origin := range r.Header.Values(echo.HeaderOrigin) {
 		_, host, _ := strings.Cut(origin, "://")

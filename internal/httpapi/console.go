@@ -165,6 +165,13 @@ func (k *operatorConsole) guarded(next echo.HandlerFunc) echo.HandlerFunc {
 // readsBody reports whether a route of the admin listener may read the body of a request.
 func readsBody(c echo.Context) bool { return strings.HasPrefix(c.Path(), consoleAPI+"/") }
 
+// followsLinkToConsole reports whether a browser opens the console's page in a tab, such as from a
+// link in a ticket. The page has no data, and is neither readable nor shown in a frame of another site.
+func followsLinkToConsole(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.TrimSuffix(r.URL.Path, "/") == consolePath &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
 // fromHere reports whether a request was sent by this machine. One that a proxy on this machine has
 // forwarded, and says so, was not.
 func fromHere(r *http.Request) bool {

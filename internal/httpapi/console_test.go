@@ -248,6 +248,29 @@ func TestPagesOfOtherSitesCannotAct(t *testing.T) {
 	}
 }
 
+// Alerts and tickets have links to the console. Only its page follows them, and only in a tab of its own.
+func TestLinksOfOtherSitesLeadToThePageOnly(t *testing.T) {
+	s := startConsole(t, httpapi.ConsoleLocal)
+	from := func(site, mode, dest string) []string {
+		return []string{"Sec-Fetch-Site", site, "Sec-Fetch-Mode", mode, "Sec-Fetch-Dest", dest}
+	}
+	for _, site := range []string{"cross-site", "same-site"} {
+		link := from(site, "navigate", "document")
+		require.Equal(t, 200, s.ask("GET", "/console", "", link...).StatusCode)
+		require.Equal(t, 302, s.ask("GET", "/console/", "", link...).StatusCode)
+		require.Equal(t, 403, s.ask("POST", "/console", "", link...).StatusCode)
+		require.Equal(t, 403, s.ask("GET", "/console", "", append(link, "Origin", "https://evil.example")...).StatusCode)
+		require.Equal(t, 421, s.ask("GET", "/console", "", append(link, "Host", "evil.example")...).StatusCode)
+		for _, path := range []string{"/console/console.js", "/console/events", "/console/api/users/ada/inbox", "/metrics", "/log-level", "/cluster"} {
+			require.Equal(t, 403, s.ask("GET", path, "", link...).StatusCode, path)
+		}
+		for _, dest := range []string{"iframe", "frame", "embed", "object", ""} {
+			require.Equal(t, 403, s.ask("GET", "/console", "", from(site, "navigate", dest)...).StatusCode, dest)
+		}
+		require.Equal(t, 403, s.ask("GET", "/console", "", from(site, "no-cors", "document")...).StatusCode)
+	}
+}
+
 func TestTheConsoleIsWithinTheLimitsOfOperators(t *testing.T) {
 	s := startConsole(t, httpapi.ConsoleLocal, func(o *httpapi.Options) {
 		o.Requests = &limit.Principals{Backends: limit.New(notify.Rate{Name: "requests", Quota: 1, Window: time.Hour}, 0)}
