@@ -23,7 +23,7 @@ import (
 const (
 	maxInFlight   = 16
 	gatherAppends = 32
-	gatherTime    = 2 * time.Millisecond
+	gatherTime    = 8 * time.Millisecond
 )
 
 // Times between attempts to send a message.
@@ -117,13 +117,14 @@ func (f *inFlight) answeredAll(m *message) {
 // gather returns the number of appends for which the next message should wait, and for how long
 // at most. While others are in flight, that is gatherAppends. Otherwise it is the number of those
 // that were just answered: their publishers are likely to append again in a moment. A wait is
-// not longer than the last message took, nor than gatherTime.
+// not longer than half the time of the last message, nor than gatherTime: busy servers get
+// larger messages.
 func (f *inFlight) gather(now time.Time) (appends int, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	answered := f.answered
 	f.answered = 0
-	wait = min(f.took, gatherTime)
+	wait = min(f.took/2, gatherTime)
 	if len(f.all) > 0 {
 		return gatherAppends, wait
 	}

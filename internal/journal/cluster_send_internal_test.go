@@ -179,7 +179,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // A message waits for further appends only if they are likely to come: while others are in
-// flight, and right after publishers were answered, but no longer than a message takes.
+// flight, and right after publishers were answered, but for a part of the time of a message only.
 func TestAMessageGathersAppends(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -194,7 +194,7 @@ func TestAMessageGathersAppends(t *testing.T) {
 		{name: "so is one whose predecessor had few appends", answered: minWaitedFor - 1, took: time.Hour},
 		{name: "those just answered are waited for", answered: 10, took: time.Hour, wantAppends: 10, wantWait: gatherTime},
 		{name: "not for a time that has passed", answered: 10, took: time.Hour, ago: gatherTime / 2, wantAppends: 10, wantWait: gatherTime / 2},
-		{name: "not for longer than a message takes", answered: 10, took: gatherTime / 8, wantAppends: 10, wantWait: gatherTime / 8},
+		{name: "not for longer than half of what a message takes", answered: 10, took: gatherTime, wantAppends: 10, wantWait: gatherTime / 2},
 		{name: "not for more than a message gathers", answered: 1_000, took: time.Hour, wantAppends: gatherAppends, wantWait: gatherTime},
 		{name: "others in flight give time", inFlight: true, answered: 1, took: time.Hour, ago: time.Hour, wantAppends: gatherAppends, wantWait: gatherTime},
 	} {
