@@ -20,7 +20,7 @@ const Interval = time.Second
 // Bounds of a Feed.
 const (
 	MaxSamples  = 600 // that are kept
-	MaxLines    = 200 // that are kept
+	MaxLines    = 200 // that are kept, half of them about actions of operators if there are as many
 	MaxWatchers = 32
 
 	maxQueued = 256 // events for one watcher
@@ -47,8 +47,14 @@ type Feed struct {
 	mu       sync.Mutex
 	open     bool // samples are taken
 	samples  [][]byte
-	lines    [][]byte
+	lines    []line // oldest first
 	watchers map[*Watcher]struct{}
+}
+
+// line is a kept audit line.
+type line struct {
+	data   []byte
+	action bool // it is about an action of an operator
 }
 
 // NewFeed returns a Feed without samples and lines.
@@ -82,24 +88,36 @@ func (f *Feed) setOpen() {
 func (f *Feed) addSample(s []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.samples = appendLast(f.samples, s, MaxSamples)
+	if f.samples = append(f.samples, s); len(f.samples) > MaxSamples {
+		f.samples = slices.Delete(f.samples, 0, 1)
+	}
 	f.offerLocked(Event{KindSample, s})
 }
 
-// AddLine adds an audit line, which is JSON.
-func (f *Feed) AddLine(line []byte) {
+// AddLine adds an audit line, which is JSON, and is about an action of an operator or about anything
+// else. Clients without a token can cause many lines of the second kind, so each kind has half of
+// the places if it has as many lines.
+func (f *Feed) AddLine(data []byte, action bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lines = appendLast(f.lines, line, MaxLines)
-	f.offerLocked(Event{KindAudit, line})
+	f.lines = append(f.lines, line{data, action})
+	if len(f.lines) > MaxLines {
+		f.dropLineLocked()
+	}
+	f.offerLocked(Event{KindAudit, data})
 }
 
-// appendLast appends to a list that keeps the last n.
-func appendLast(list [][]byte, item []byte, n int) [][]byte {
-	if len(list) >= n {
-		list = slices.Delete(list, 0, len(list)-n+1)
+// dropLineLocked drops the oldest line of the kind that has more lines.
+func (f *Feed) dropLineLocked() {
+	actions := 0
+	for _, l := range f.lines {
+		if l.action {
+			actions++
+		}
 	}
-	return append(list, item)
+	dropped := actions > MaxLines/2 //nolint:mnd // half
+	i := slices.IndexFunc(f.lines, func(l line) bool { return l.action == dropped })
+	f.lines = slices.Delete(f.lines, i, i+1)
 }
 
 // offerLocked queues e for all watchers, and ends those whose queue is full.
@@ -147,7 +165,10 @@ func (f *Feed) Watch() (*Watcher, error) {
 	case len(f.watchers) >= MaxWatchers:
 		return nil, notify.Errorf(notify.ErrUnavailable, "the console is open %d times already, the most that is allowed; close one of them", MaxWatchers)
 	}
-	w := &Watcher{Samples: slices.Clone(f.samples), Lines: slices.Clone(f.lines), feed: f, events: make(chan Event, maxQueued)}
+	w := &Watcher{Samples: slices.Clone(f.samples), feed: f, events: make(chan Event, maxQueued)}
+	for _, l := range f.lines {
+		w.Lines = append(w.Lines, l.data)
+	}
 	f.watchers[w] = struct{}{}
 	return w, nil
 }

@@ -59,12 +59,12 @@ func TestAWatcherReceivesWhatWasAndThenWhatIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, stop := running(t, numbers())
 		defer stop()
-		f.AddLine([]byte("a"))
+		f.AddLine([]byte("a"), true)
 		time.Sleep(2*console.Interval + 1)
 		w := watch(t, f)
 		require.Equal(t, [][]byte{[]byte("1"), []byte("2")}, w.Samples)
 		require.Equal(t, [][]byte{[]byte("a")}, w.Lines)
-		f.AddLine([]byte("b"))
+		f.AddLine([]byte("b"), false)
 		require.Equal(t, "audit b", next(t, w))
 		require.Equal(t, "sample 3", next(t, w))
 		require.Equal(t, "sample 4", next(t, w))
@@ -80,7 +80,7 @@ func TestOnlyTheLastSamplesAndLinesAreKept(t *testing.T) {
 		f, stop := running(t, numbers())
 		defer stop()
 		for n := range console.MaxLines + 2 {
-			f.AddLine([]byte(strconv.Itoa(n)))
+			f.AddLine([]byte(strconv.Itoa(n)), true)
 		}
 		time.Sleep((console.MaxSamples+3)*console.Interval + 1)
 		w := watch(t, f)
@@ -91,6 +91,43 @@ func TestOnlyTheLastSamplesAndLinesAreKept(t *testing.T) {
 	})
 }
 
+// Clients without a token can cause as many different lines as they like.
+func TestOtherLinesDoNotDisplaceThoseAboutActions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, stop := running(t, numbers())
+		defer stop()
+		kept := func() (actions, others int) {
+			w := watch(t, f)
+			defer w.Close()
+			require.Len(t, w.Lines, console.MaxLines)
+			for _, line := range w.Lines {
+				if line[0] == 'a' {
+					actions++
+				}
+			}
+			return actions, len(w.Lines) - actions
+		}
+		add := func(kind string, n int) {
+			for i := range n {
+				f.AddLine(fmt.Append(nil, kind, i), kind == "action")
+			}
+		}
+		add("action", 10)
+		add("other", 1_000)
+		actions, others := kept()
+		require.Equal(t, []int{10, console.MaxLines - 10}, []int{actions, others})
+		w := watch(t, f)
+		require.Equal(t, "action0", string(w.Lines[0]))
+		require.Equal(t, "other999", string(w.Lines[console.MaxLines-1]))
+		w.Close()
+
+		add("action", 1_000)
+		add("other", 1_000)
+		actions, others = kept()
+		require.Equal(t, []int{console.MaxLines / 2, console.MaxLines / 2}, []int{actions, others})
+	})
+}
+
 // A page that does not read costs the others nothing, and no sample waits for it.
 func TestASlowWatcherIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -98,7 +135,7 @@ func TestASlowWatcherIsEnded(t *testing.T) {
 		defer stop()
 		slow, good := watch(t, f), watch(t, f)
 		for n := range 300 {
-			f.AddLine([]byte(strconv.Itoa(n)))
+			f.AddLine([]byte(strconv.Itoa(n)), true)
 			require.Equal(t, fmt.Sprint("audit ", n), next(t, good))
 		}
 		received := 0
@@ -137,7 +174,7 @@ func TestAFeedThatHasEndedHasNoWatchersUntilItRunsAgain(t *testing.T) {
 		require.False(t, open)
 		_, err := f.Watch()
 		require.ErrorIs(t, err, notify.ErrUnavailable)
-		f.AddLine([]byte("kept"))
+		f.AddLine([]byte("kept"), true)
 		stop()
 
 		ctx, cancel := context.WithCancel(t.Context())

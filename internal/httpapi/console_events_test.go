@@ -86,7 +86,7 @@ func (c *consoleStream) expect(event, data string) {
 
 func TestTheStreamBeginsWithWhatWas(t *testing.T) {
 	s := startConsole(t, httpapi.ConsoleLocal)
-	s.feed.AddLine([]byte(`{"action":"recall"}`))
+	s.feed.AddLine([]byte(`{"action":"recall"}`), true)
 	c := s.stream()
 	event, data := c.next()
 	require.Equal(t, "hello", event)
@@ -96,7 +96,7 @@ func TestTheStreamBeginsWithWhatWas(t *testing.T) {
 	require.Equal(t, "history", event)
 	require.True(t, json.Valid([]byte(data)))
 	c.expect("audit", `{"action":"recall"}`)
-	s.feed.AddLine([]byte(`{"action":"erase"}`))
+	s.feed.AddLine([]byte(`{"action":"erase"}`), true)
 	sample := false
 	for event != "audit" { // a sample may come before it
 		if event, data = c.next(); event == "sample" {
@@ -134,7 +134,7 @@ func TestTheStreamEndsWithItsToken(t *testing.T) {
 			event, _ = c.next()
 		}
 		v.fail(notify.Errorf(notify.ErrUnavailable, "the keys cannot be fetched"))
-		s.feed.AddLine([]byte(`{}`))
+		s.feed.AddLine([]byte(`{}`), true)
 		for event != "audit" {
 			event, _ = c.next()
 			require.NotEmpty(t, event, "keys that cannot be fetched end no stream")

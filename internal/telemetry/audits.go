@@ -11,27 +11,32 @@ import (
 // does so whatever the level of the log is, from info on: the level is for those who read the log.
 // Lines about actions of operators are also written at every level, such as the one that has raised it.
 type audits struct {
-	next  slog.Handler
-	lines slog.Handler // writes JSON to "to"
-	to    *auditWriter
+	next            slog.Handler
+	actions, others slog.Handler // write JSON to an auditWriter
+	take            *atomic.Pointer[TakeAudit]
 }
+
+// TakeAudit receives an audit line, in JSON without a line break, and whether it is about an action of
+// an operator. It must not block.
+type TakeAudit func(line []byte, action bool)
 
 // auditWriter passes each line that a slog.Handler writes to a function.
 type auditWriter struct {
-	take atomic.Pointer[func(line []byte)]
+	take   *atomic.Pointer[TakeAudit]
+	action bool
 }
 
 // Write passes a copy of a line.
-func (w *auditWriter) Write(line []byte) (int, error) {
+func (w auditWriter) Write(line []byte) (int, error) {
 	if take := w.take.Load(); take != nil {
-		(*take)(bytes.Clone(bytes.TrimSuffix(line, []byte("\n"))))
+		(*take)(bytes.Clone(bytes.TrimSuffix(line, []byte("\n"))), w.action)
 	}
 	return len(line), nil
 }
 
 func newAudits(next slog.Handler, users *users) audits {
-	to := &auditWriter{}
-	lines := slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	take := &atomic.Pointer[TakeAudit]{}
+	options := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch a.Key {
 		case slog.MessageKey:
 			a.Key = "message"
@@ -45,8 +50,13 @@ func newAudits(next slog.Handler, users *users) audits {
 			a.Value = slog.StringValue(shortened(a.Value.String()))
 		}
 		return a
-	}})
-	return audits{next, lines, to}
+	}}
+	return audits{
+		next:    next,
+		actions: slog.NewJSONHandler(auditWriter{take, true}, options),
+		others:  slog.NewJSONHandler(auditWriter{take, false}, options),
+		take:    take,
+	}
 }
 
 // maxAuditValue is the length to which values of passed lines are cut, such as the stack of a panic.
@@ -66,20 +76,25 @@ func (a audits) Enabled(ctx context.Context, level slog.Level) bool {
 
 // WithAttrs is of slog.Handler.
 func (a audits) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return audits{a.next.WithAttrs(attrs), a.lines.WithAttrs(attrs), a.to}
+	return audits{a.next.WithAttrs(attrs), a.actions.WithAttrs(attrs), a.others.WithAttrs(attrs), a.take}
 }
 
 // WithGroup is of slog.Handler.
 func (a audits) WithGroup(name string) slog.Handler {
-	return audits{a.next.WithGroup(name), a.lines.WithGroup(name), a.to}
+	return audits{a.next.WithGroup(name), a.actions.WithGroup(name), a.others.WithGroup(name), a.take}
 }
 
 // Handle is of slog.Handler.
 func (a audits) Handle(ctx context.Context, record slog.Record) error {
-	if record.Level >= slog.LevelInfo && a.to.take.Load() != nil && isAudit(record) {
-		_ = a.lines.Handle(ctx, record) // an auditWriter never fails
+	action := isAction(record)
+	if record.Level >= slog.LevelInfo && a.take.Load() != nil && isAudit(record) {
+		lines := a.others
+		if action {
+			lines = a.actions
+		}
+		_ = lines.Handle(ctx, record) // an auditWriter never fails
 	}
-	if !a.next.Enabled(ctx, record.Level) && !isAction(record) {
+	if !action && !a.next.Enabled(ctx, record.Level) {
 		return nil
 	}
 	return a.next.Handle(ctx, record)
@@ -93,13 +108,12 @@ func isAudit(record slog.Record) (is bool) {
 	return is
 }
 
-// PassAudits has take called with each audit line from now on, as JSON without a line break. It
-// must not block, and replaces the function before it.
-func (l *Log) PassAudits(take func(line []byte)) { l.audits.to.take.Store(&take) }
+// PassAudits passes each audit line to take from now on. An earlier function receives no more.
+func (l *Log) PassAudits(take TakeAudit) { l.audits.take.Store(&take) }
 
 // WithAudits returns a logger that passes the audit lines of logger, too, as PassAudits does.
-func WithAudits(logger *slog.Logger, take func(line []byte)) *slog.Logger {
+func WithAudits(logger *slog.Logger, take TakeAudit) *slog.Logger {
 	a := newAudits(logger.Handler(), newUsers())
-	a.to.take.Store(&take)
+	a.take.Store(&take)
 	return slog.New(a)
 }

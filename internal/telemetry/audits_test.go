@@ -30,18 +30,20 @@ func withoutTime(t *testing.T, line []byte) map[string]any {
 
 func TestAuditLinesArePassed(t *testing.T) {
 	var passed [][]byte
+	var actions []bool
 	text := logged("text", slog.LevelWarn, func(l *telemetry.Log) {
 		l.Info("action carried out", "audit", true, "action", "before anybody takes them")
-		l.PassAudits(func(line []byte) { passed = append(passed, line) })
+		l.PassAudits(func(line []byte, action bool) { passed, actions = append(passed, line), append(actions, action) })
 		l.Info("not an audit line", "action", "x")
 		l.Info("action carried out", "audit", true, "action", "recall", "request_id", "r1", "user", notify.UserID("ada"),
 			"reason", errors.New("why\nnot"))
-		l.With("node", "a").Warn("request failed", "audit", true, "stack", strings.Repeat("x", 5_000))
+		l.With("node", "a").Warn("request failed", "audit", true, "outcome", "failed", "stack", strings.Repeat("x", 5_000))
 		l.Debug("debug", "audit", true)
 		require.True(t, l.Enabled(t.Context(), slog.LevelInfo))
 		require.False(t, l.Enabled(t.Context(), slog.LevelDebug))
 	})
 	require.Len(t, passed, 2)
+	require.Equal(t, []bool{true, false}, actions)
 	first := withoutTime(t, passed[0])
 	require.Len(t, first["user"], 16, "a hash")
 	delete(first, "user")
@@ -64,7 +66,7 @@ func TestRepeatedAuditLinesArePassedOnce(t *testing.T) {
 	out := telemetry.NewOutput(io.Discard)
 	defer out.Close()
 	l := telemetry.NewLog(out, slog.LevelWarn, "text")
-	l.PassAudits(func([]byte) { passed++ })
+	l.PassAudits(func([]byte, bool) { passed++ })
 	for range 100 {
 		l.Info("request refused", "audit", true, "outcome", "refused", "problem", "not-found")
 	}
@@ -77,7 +79,7 @@ func TestRepeatedAuditLinesArePassedOnce(t *testing.T) {
 func TestTheAuditLinesOfAnyLoggerArePassed(t *testing.T) {
 	var text bytes.Buffer
 	var passed [][]byte
-	l := telemetry.WithAudits(slog.New(slog.NewTextHandler(&text, nil)), func(line []byte) { passed = append(passed, line) })
+	l := telemetry.WithAudits(slog.New(slog.NewTextHandler(&text, nil)), func(line []byte, _ bool) { passed = append(passed, line) })
 	l.Info("action carried out", "audit", true, "action", "erase")
 	l.WithGroup("g").Info("another", "audit", false)
 	require.Len(t, passed, 1)
