@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -22,6 +23,21 @@ func (l *live) followAudits(o *Options) {
 		return
 	}
 	o.Logger = telemetry.WithAudits(o.Logger, l.feed.AddLine)
+}
+
+// startConsole takes samples for the console, if that is enabled, until ctx ends.
+func (s *node) startConsole(ctx context.Context) {
+	if s.live.feed != nil {
+		sample := s.newSampler().sample
+		s.running.Go(func() { s.live.feed.Run(ctx, sample) })
+	}
+}
+
+// endConsole ends the streams of the console.
+func (l *live) endConsole() {
+	if l.feed != nil {
+		l.feed.End()
+	}
 }
 
 // consoleOptions returns the options of the operators' console.

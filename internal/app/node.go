@@ -199,14 +199,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 		s.log.SetUserKey(s.cursors.Derive("users in log lines"))
 	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
-	s.running.Go(func() { s.service.Run(upkeep) })
-	s.running.Go(func() { s.hub.Run(upkeep) })
-	if s.certificate != nil {
-		s.running.Go(func() { s.certificate.Run(upkeep) })
-	}
-	if s.cluster != nil {
-		s.running.Go(func() { s.cluster.run(upkeep) })
-	}
+	s.startUpkeep(upkeep)
 
 	s.backups = s.newBackups()
 	s.metrics.Observe(s.backups.samples)
@@ -218,10 +211,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	api := s.newAPI(o.Pages)
 	l.publicHandler.set(api.Public())
 	l.adminHandler.set(s.adminHandler(api))
-	if s.live.feed != nil {
-		sample := s.newSampler().sample
-		s.running.Go(func() { s.live.feed.Run(upkeep, sample) })
-	}
+	s.startConsole(upkeep)
 	s.serving.Store(true)
 	if s.cluster == nil {
 		s.startServers()
@@ -238,9 +228,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	}
 	s.endLongRequests()
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
-	if s.live.feed != nil {
-		s.live.feed.End() // the streams of the console would hold the shutdown
-	}
+	s.live.endConsole() // its streams would hold the shutdown
 	var sockets sync.WaitGroup
 	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store
 	err = errors.Join(err, s.shutdown(l.servers()))
@@ -248,6 +236,18 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	stopUpkeep()
 	s.running.Wait()
 	return err
+}
+
+// startUpkeep starts the parts that run until ctx ends, apart from those that serve requests.
+func (s *node) startUpkeep(ctx context.Context) {
+	s.running.Go(func() { s.service.Run(ctx) })
+	s.running.Go(func() { s.hub.Run(ctx) })
+	if s.certificate != nil {
+		s.running.Go(func() { s.certificate.Run(ctx) })
+	}
+	if s.cluster != nil {
+		s.running.Go(func() { s.cluster.run(ctx) })
+	}
 }
 
 // openTransports makes the protocol, and the transports that speak it.
