@@ -103,8 +103,12 @@ func (s installed) startsWithSettings() {
 
 	ready := s.curl("http://127.0.0.1:8080/readyz")
 	assert.JSONEq(s.t, `{"status": "ok", "version": "v`+s.version+`", "revision": "`+s.commit+`"}`, ready)
-	assert.Regexp(s.t, `bellhop_build_info\{go_version="go[0-9.]+",revision="`+s.commit+`",version="v`+regexp.QuoteMeta(s.version)+`"\} 1`,
-		s.curl("http://127.0.0.1:8081/metrics"))
+	metrics := s.curl("http://127.0.0.1:8081/metrics")
+	assert.Regexp(s.t, `bellhop_build_info\{go_version="go[0-9.]+",revision="`+s.commit+`",version="v`+regexp.QuoteMeta(s.version)+`"\} 1`, metrics)
+	for _, name := range []string{"process_start_time_seconds", "process_open_fds", "process_resident_memory_bytes"} {
+		assert.Regexp(s.t, `(?m)^`+name+` [1-9]`, metrics, "the sandbox hides what the metric comes from")
+	}
+	assert.NotContains(s.t, s.log(), "memory limit cannot be read")
 	assert.Contains(s.t, s.run("bellhop", "version"), "bellhop v"+s.version+" "+s.commit+" ")
 	s.as("backend", "notify:publish", "send", "--user=ada", "--type=test", "--title=kept")
 	assert.Contains(s.t, s.as("ada", "", "inbox"), "kept")
