@@ -55,7 +55,7 @@ func next(t *testing.T, w *console.Watcher) string {
 	return fmt.Sprint(e.Kind, " ", string(e.Data))
 }
 
-func TestAWatcherReceivesWhatWasAndThenWhatIs(t *testing.T) {
+func TestAWatcherReceivesTheHistoryAndThenNewEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, stop := running(t, numbers())
 		defer stop()

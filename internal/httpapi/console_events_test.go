@@ -84,7 +84,7 @@ func (c *consoleStream) expect(event, data string) {
 	require.Equal(c.t, data, got)
 }
 
-func TestTheStreamBeginsWithWhatWas(t *testing.T) {
+func TestTheStreamBeginsWithTheHistory(t *testing.T) {
 	s := startConsole(t, httpapi.ConsoleLocal)
 	s.feed.AddLine([]byte(`{"action":"recall"}`), true)
 	c := s.stream()

@@ -59,7 +59,7 @@ func (s *snapshots) retire() {
 }
 
 // takeLocked removes the current snapshot, and returns it, or nil if there is none. The caller must
-// release it after mu.
+// unlock mu before it releases the snapshot.
 func (s *snapshots) takeLocked() *snapshot {
 	v := s.current
 	s.current = nil

@@ -9,7 +9,7 @@ import (
 
 // audits is a slog.Handler that passes the lines with audit=true to a function, too, in JSON. It
 // does so whatever the level of the log is, from info on: the level is for those who read the log.
-// Lines about actions of operators are also written at every level, such as the one that has raised it.
+// Lines about actions of operators, such as a change of that level, are written at every level.
 type audits struct {
 	next            slog.Handler
 	actions, others slog.Handler // write JSON to an auditWriter

@@ -55,8 +55,8 @@ func residentBytes() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// openFiles returns the number of open files, on Linux from 6.2 on. The list of them, which older
-// versions have, would take longer with each connection.
+// openFiles returns the number of open files, on Linux from 6.2 on. Earlier versions have only their
+// list, and reading that takes longer with each connection.
 func openFiles() int64 {
 	info, err := os.Stat("/proc/self/fd")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// Rates are what the metrics have counted since the sample before, per second, and levels. Its
-// labels are those of the metrics.
+// Rates have the growth of counters since the sample before, per second, and the levels of gauges.
+// Their labels are those of the metrics.
 type Rates struct {
 	Connections map[string]float64 `json:"connections"` // a level, by transport
 	Opened      float64            `json:"opened"`

@@ -16,7 +16,7 @@ var consoleFiles embed.FS
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// Console serves the page of the operator's console at /console, and its files below /console/.
+// Console serves the page of the operators' console at /console, and its files below /console/.
 // They hold no data and need no token: the page gets both from other routes below /console/,
 // which are not served here.
 func Console() http.Handler {

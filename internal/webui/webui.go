@@ -1,5 +1,5 @@
 // Package webui serves files to browsers: the client, the custom elements for the inbox and
-// for preferences, the documentation of the API, the demo page, and the operator's console.
+// for preferences, the documentation of the API, the demo page, and the operators' console.
 //
 // Client and elements are written in TypeScript, in the directory client, and the console in
 // the directory console. What is built from them is committed, and this is served.

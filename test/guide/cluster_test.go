@@ -150,7 +150,7 @@ func loseJournal(t *testing.T, c chapter, servers *natsserver.Cluster, nodes []*
 	require.Contains(t, nodes[0].sh("bellhop cluster --wait 1m"), "3 of 3 replicas current")
 }
 
-// requireSame waits until all nodes have the same inbox of a user.
+// requireSame fails the test unless all nodes have the same inbox of a user.
 func requireSame(t *testing.T, nodes []*machine, user string) {
 	t.Helper()
 	want := nodes[0].inbox(user)
