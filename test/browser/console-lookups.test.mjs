@@ -59,6 +59,17 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.equal(await page.run(() => location.hash), `#notification=${ID}&user=ada`);
     });
 
+    it("loads a page of an inbox once, however often the button is clicked", async (t) => {
+      const { page, service } = await open(t, "#user=ada");
+      await page.matches("[aria-label=Inbox]", /Older ones/);
+      await page.run(() => {
+        const button = [...document.querySelectorAll("[aria-label=Inbox] button")].find((one) => one.innerText === "Older ones");
+        for (let i = 0; i < 3; i++) button.click();
+      });
+      await page.showsAll(".inbox a", ["Grace commented", "Seen", "Older"]);
+      assert.equal(service.requests.filter(([, path]) => path.includes("before=older")).length, 1);
+    });
+
     it("shows what it can of a user when a part fails", async (t) => {
       const { page } = await open(t, "#user=ada", ({ answers }) => {
         answers["GET users/ada/topics"] = { status: 503, title: "Unavailable", detail: "the store cannot be read" };

@@ -99,7 +99,7 @@ export class UserView {
         fill(summary, `${answer.unread_count} unread, ${answer.unseen_count} unseen`);
         list.append(...answer.items.map((one) => item(one, user)));
         const empty = list.childElementCount === 0 && !answer.next;
-        fill(more, empty && h("span", { class: "quiet" }, "Nothing is listed."), !!answer.next && h("button", { type: "button", click: () => void page(answer.next) }, "Older ones"));
+        fill(more, empty && h("span", { class: "quiet" }, "Nothing is listed."), !!answer.next && older(() => void page(answer.next)));
       } catch (error) {
         if (current()) fill(more, h("span", { class: "banner", role: "alert" }, explain(error)));
       }
@@ -107,6 +107,18 @@ export class UserView {
     fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more);
     await page();
   }
+}
+
+/** Returns the button that loads the next page, once. */
+function older(load: () => void): HTMLButtonElement {
+  const button = h("button", {
+    type: "button",
+    click() {
+      button.disabled = true;
+      load();
+    },
+  }, "Older ones");
+  return button;
 }
 
 /** Fills a card with what make returns, or with the reason why it cannot. */
