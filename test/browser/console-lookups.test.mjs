@@ -70,6 +70,15 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.equal(service.requests.filter(([, path]) => path.includes("before=older")).length, 1);
     });
 
+    it("takes a name in a link as it is, even with a plus sign", async (t) => {
+      const { page, service } = await open(t, "#user=ada+x@example.com");
+      await page.shows("#view-user h2", "ada+x@example.com");
+      await eventually(() => service.requests.some(([, path]) => path === "users/ada%2Bx%40example.com/topics"), true);
+      await page.lookUp("ada+y");
+      await page.shows("#view-user h2", "ada+y");
+      assert.equal(await page.run(() => location.hash), "#user=ada%2By");
+    });
+
     it("shows what it can of a user when a part fails", async (t) => {
       const { page } = await open(t, "#user=ada", ({ answers }) => {
         answers["GET users/ada/topics"] = { status: 503, title: "Unavailable", detail: "the store cannot be read" };
@@ -261,7 +270,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.click("Disconnect", "#confirm");
       await page.matches("#confirm-answer", /<script>alert\(2\)<\/script>/);
       await page.press("Escape");
-      await page.goTo(`#${new URLSearchParams({ notification: HOSTILE })}`);
+      await page.goTo(`#notification=${encodeURIComponent(HOSTILE)}`);
       await page.matches(".of-user", /<img src=x/);
       const made = await page.run(() => ({
         elements: document.querySelectorAll("img, script:not([src]), b:empty, iframe").length,

@@ -75,7 +75,7 @@ function draw(): void {
 /** Shows the view that the address names. */
 function route(): void {
   const hash = location.hash.slice(1);
-  const target = new URLSearchParams(hash);
+  const target = new URLSearchParams(hash.replaceAll("+", "%2B")); // no name has a space, and links are often written by hand
   const [user, id] = [target.get("user") ?? "", target.get("notification") ?? ""];
   const view = id ? "notification" : user ? "user" : VIEWS.includes(hash) ? hash : "live";
   for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;

@@ -12,7 +12,7 @@ export const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12
 
 /** Returns the address of a notification, or of a user, in this page. */
 export const link = (target: { notification?: string; user?: string | undefined }) =>
-  `#${new URLSearchParams(Object.entries(target).filter((pair): pair is [string, string] => !!pair[1]))}`;
+  `#${new URLSearchParams(Object.entries(target).filter((pair): pair is [string, string] => !!pair[1]))}`.replaceAll("+", "%20"); // a plus sign is one
 
 export class NotificationView {
   #view = byId("view-notification");
