@@ -54,7 +54,8 @@ export class Token {
   }
 
   headers(): Record<string, string> {
-    return this.#value ? { Authorization: `Bearer ${this.#value}` } : {};
+    const value = this.#value.replace(/[^\x21-\x7e]/g, "?"); // a header cannot have others, and the service refuses this token
+    return value ? { Authorization: `Bearer ${value}` } : {};
   }
 }
 

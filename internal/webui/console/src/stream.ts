@@ -21,6 +21,9 @@ export type Handlers = {
 /** The pauses before the next attempts, in milliseconds. The last one repeats. */
 const PAUSES = [1_000, 2_000, 4_000, 8_000, 15_000];
 
+/** The answers for which another token is needed. 431: the token is longer than a header may be. */
+const REFUSED = [401, 403, 431];
+
 /** The service sends a sample each second. A stream that is silent for longer than this is lost. */
 const SILENCE = 10_000;
 
@@ -57,7 +60,7 @@ export class Stream {
       let received = false;
       try {
         const problem = await this.#follow(signal, () => (received = true));
-        if (problem?.status === 401 || problem?.status === 403) return this.handlers.state({ phase: "refused", problem });
+        if (problem && REFUSED.includes(problem.status)) return this.handlers.state({ phase: "refused", problem });
         why = problem ? `${problem.status} ${problem.detail || problem.title}` : "the stream has ended";
       } catch (error) {
         why = error instanceof Silent ? "nothing was received for 10 seconds" : "the service does not answer";

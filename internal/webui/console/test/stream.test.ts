@@ -41,6 +41,20 @@ function open(token = new Token()) {
   return stream;
 }
 
+it.each([401, 403, 431])("asks for another token after %d", async (status) => {
+  answer = async () => problem(status, "no");
+  open();
+  await settle(60_000);
+  expect(phases()).toEqual(["connecting", "refused"]);
+  expect(requests.length).toBe(1);
+});
+
+it("sends a token that no header can have in a form that the service refuses", async () => {
+  const token = new Token();
+  token.value = "tök€n\u0000 x";
+  expect(new Headers(token.headers()).get("Authorization")).toBe("Bearer t?k?n??x");
+});
+
 it("passes on samples, and reconnects after a pause when the stream ends", async () => {
   let opened = body();
   answer = async () => opened.response;
