@@ -79,6 +79,19 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.equal(await page.run(() => location.hash), "#user=ada%2By");
     });
 
+    it("revokes until the time of the service, whatever the browser's clock says", async (t) => {
+      const time = Date.now() - 3_600_000;
+      const { page, service, sent } = await open(t, "#user=ada", (service) => (service.history = samples(60, time - 1_000)));
+      service.answers["POST revocations"] = 204;
+      service.sample({ ...service.history.at(-1), time, ready: false, reason: "an hour behind" });
+      await page.shows("#status strong", "Not ready");
+      await page.click("Revoke tokens", "#view-user");
+      await page.click("Revoke tokens", "#confirm");
+      await page.shows("#notice-text", "Revoked the tokens of ada.");
+      const [[, , { issued_before }]] = sent();
+      assert.ok(Date.parse(issued_before) >= time && Date.parse(issued_before) < time + 1_800_000, issued_before);
+    });
+
     it("shows what it can of a user when a part fails", async (t) => {
       const { page } = await open(t, "#user=ada", ({ answers }) => {
         answers["GET users/ada/topics"] = { status: 503, title: "Unavailable", detail: "the store cannot be read" };

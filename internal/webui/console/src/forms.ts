@@ -1,6 +1,7 @@
 // The forms that send a test notification and revoke tokens.
 
 import { explain, type API } from "./api.js";
+import type { Clock } from "./clock.js";
 import { confirmed } from "./dialog.js";
 import { byId, fill, h, setText } from "./dom.js";
 import { link } from "./notification.js";
@@ -67,7 +68,10 @@ export class SendForm {
 
 /** The forms that revoke all tokens of a user, and one token. */
 export class RevokeForms {
-  constructor(readonly api: API) {
+  constructor(
+    readonly api: API,
+    readonly clock: Clock,
+  ) {
     this.#on("revoke-user", (fields) => this.user(fields.get("user") as string));
     this.#on("revoke-token", (fields) => this.#token((fields.get("jti") as string).trim(), (fields.get("issuer") as string).trim()));
   }
@@ -79,7 +83,7 @@ export class RevokeForms {
       title: `Revoke all tokens of ${user}?`,
       text: [`All tokens that were issued to ${user} until now are refused, and the connections that they opened close.`, "This cannot be undone. New tokens are accepted."],
       verb: "Revoke tokens",
-      run: () => this.api.post("revocations", { user, issued_before: new Date().toISOString() }),
+      run: () => this.api.post("revocations", { user, issued_before: this.clock.now().toISOString() }),
       done: `Revoked the tokens of ${user}.`,
     });
   }

@@ -2,6 +2,7 @@
 
 import { API, Token } from "./api.js";
 import { Audit } from "./audit.js";
+import { Clock } from "./clock.js";
 import { byId } from "./dom.js";
 import { RevokeForms, SendForm } from "./forms.js";
 import { Live } from "./live.js";
@@ -15,6 +16,7 @@ import { UserView } from "./user.js";
 const VIEWS = ["live", "user", "notification", "send", "revoke"];
 
 const token = new Token();
+const clock = new Clock();
 const ring = new Ring();
 const strip = new Strip(ring);
 const live = new Live(ring);
@@ -25,7 +27,7 @@ const api = new API(token, (problem) => {
   signIn.show(problem);
 });
 const send = new SendForm(api);
-const revoke = new RevokeForms(api);
+const revoke = new RevokeForms(api, clock);
 const notifications = new NotificationView(api);
 const users = new UserView(api, {
   send: (user) => {
@@ -47,6 +49,7 @@ const stream = new Stream(token, {
     }
   },
   hello(hello) {
+    clock.reset();
     strip.hello(hello);
     signIn.hide();
     if (!signedIn) route(); // what the address names could not be loaded before
@@ -57,6 +60,7 @@ const stream = new Stream(token, {
     draw();
   },
   sample(sample) {
+    clock.note(sample.time);
     ring.push(sample);
     draw();
   },
