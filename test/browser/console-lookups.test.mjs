@@ -240,11 +240,16 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.deepEqual(sent().at(-1)[2].to, { all: true });
       await page.click(ID, "#send-answer");
       await page.shows("#view-notification h2", "Grace commented");
+      assert.equal(await page.text("#notice"), undefined); // it was about the view before
     });
 
     it("shows the audit lines of a user, and the hash of the name in other lines of the log", async (t) => {
-      const { page } = await open(t, "#user=ada", (service) => (service.lines = [lineAt(1, { target: "ada" }), lineAt(2, { target: "another" })]));
+      const { page } = await open(t, "#user=ada", (service) => (service.lines = [lineAt(1, { target: "ada" }), lineAt(2, { target: "another", principal: "user:grace" })]));
       await page.showsAll("#audit-lines li .action", ["recall", "recall"]);
+      await page.click("user:grace", "#audit-lines");
+      await page.shows("#view-user h2", "grace");
+      await page.run(() => history.back());
+      await page.shows("#view-user h2", "ada");
       await page.click("Audit lines");
       await page.shows("#audit-count", "1 of 2 lines");
       await page.matches("#audit-lines", /on ada/);

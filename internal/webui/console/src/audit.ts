@@ -89,9 +89,19 @@ function row(line: Line): HTMLElement {
       line.outcome && h("span", { class: `state ${GOOD[line.outcome] ?? "bad"}`, title: problem }, line.outcome),
     ),
     (reason || problem) && h("div", {}, reason || problem),
-    (by || target) && h("div", {}, by && h("span", {}, `by ${by}`), by && target && " ", target && h("span", {}, "on ", named(target))),
+    (by || target) && h("div", {}, by && h("span", {}, "by ", linked(by, ofPrincipal(line))), by && target && " ", target && h("span", {}, "on ", linked(target, ofTarget(line)))),
     (line.request || line.address) && h("div", { class: "request" }, [line.request, line.address].filter(Boolean).join(" ")),
   );
 }
 
-const named = (target: string) => (ID.test(target) ? h("a", { href: link({ notification: target }) }, target) : target);
+const linked = (text: string, to?: string) => (to === undefined ? text : h("a", { href: to }, text));
+
+/** Returns the address of the user who has caused a line, if it was one. */
+export const ofPrincipal = ({ principal }: Line) => (principal?.startsWith("user:") ? link({ user: principal.slice("user:".length) }) : undefined);
+
+/** Returns the address of the notification or the user that a line is about, if it is about one. */
+export function ofTarget({ action, target }: Line): string | undefined {
+  if (!target) return undefined;
+  if (/^(disconnect|export|erase|preferences)$|\/users\/:user/.test(action ?? "")) return link({ user: target });
+  return ID.test(target) ? link({ notification: target }) : undefined;
+}

@@ -105,6 +105,7 @@ function search(event: Event): void {
 
 byId("search").addEventListener("submit", search);
 addEventListener("hashchange", () => {
+  byId("notice").hidden = true; // it is about what the earlier view showed
   route();
   scrollTo(0, 0);
   document.querySelector<HTMLElement>("main > .views > :not([hidden]) h2")?.focus();

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { Lines, MAX_LINES } from "../src/audit.js";
+import { Lines, MAX_LINES, ofPrincipal, ofTarget } from "../src/audit.js";
 
 const line = (n: number, more = {}) => ({ time: `2026-12-01T09:00:00.${n}Z`, action: "recall", outcome: "done", ...more });
 
@@ -26,4 +26,16 @@ it("finds lines by all their words and by their outcome", () => {
   expect(lines.matching("operator 0193", "").length).toBe(1);
   expect(lines.matching("", "refused").map(({ time }) => time)).toEqual([line(2).time]);
   expect(lines.matching("nobody", "")).toEqual([]);
+});
+
+it("leads from a line to its user and its notification", () => {
+  const id = "0193a6c2-7d1e-7b3a-9c44-5d2e8f10a7b6";
+  expect(ofPrincipal(line(1, { principal: "user:acme:ada" }))).toBe("#user=acme%3Aada");
+  expect(ofPrincipal(line(1, { principal: "key:shop" }))).toBe(undefined);
+  expect(ofPrincipal(line(1))).toBe(undefined);
+  expect(ofTarget(line(1, { target: id }))).toBe(`#notification=${id}`);
+  expect(ofTarget(line(1, { action: "disconnect", target: id }))).toBe(`#user=${id}`);
+  expect(ofTarget(line(1, { action: "GET /console/api/users/:user/topics", target: "ada" }))).toBe("#user=ada");
+  expect(ofTarget(line(1, { action: "revoke", target: "tokens of ada before 2026-12-01T09:00:00Z" }))).toBe(undefined);
+  expect(ofTarget(line(1))).toBe(undefined);
 });
