@@ -84,7 +84,11 @@ func story(t *httpapi.Trace) ([]string, error) {
 	if t.State == notify.StatusDeferred {
 		lines[1] = "published by " + by + " to " + audienceOf(t, n.Audience) + ", to be delivered at " + t.DeliverAt
 	}
-	lines = append(lines, "it "+fate(t.Fate))
+	is := fate(t.Fate)
+	if t.State == notify.StatusKept {
+		is = "is kept" // not in the inbox of each user: some may have turned it off
+	}
+	lines = append(lines, "it "+is)
 	for _, u := range t.Users {
 		lines = append(lines, userStory(&u, n.Audience == string(notify.AudienceTopic)))
 	}

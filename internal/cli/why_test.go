@@ -20,7 +20,7 @@ func TestWhyTellsTheStory(t *testing.T) {
 	got.want(t, 0, strings.Join([]string{
 		"n1 (t, Hello\ufffd[31m)",
 		"published by key:shop to 2 users, delivered at T0",
-		"it is in the inbox",
+		"it is kept",
 		"ada: is in the inbox; seen at T1; read at T2; open connections: 2, since T3",
 		"eve: was replaced by n2 at T4; no connection is open",
 		"joe: was removed because the history was full at T4; connections are not known",
@@ -47,7 +47,7 @@ func TestWhyOfTopicsDeferredAndRecalled(t *testing.T) {
 			{"user":"b","state":"muted","reason":"preferences","rule":{"number":1,"level":"off"},"connections":0},
 			{"user":"c","state":"kept","seen_at":"T1","rule":{"number":1,"topic":"x","level":"silent"},"connections":0},
 			{"user":"d","state":"deferred","rule":{"number":9,"type":"t","level":"off"},"connections":0}]}`: "n1\n" +
-			"published by p to 4 users, delivered at T0\nit is in the inbox\n" +
+			"published by p to 4 users, delivered at T0\nit is kept\n" +
 			"a: is not shown: the user's preferences mute it; rule 2 applies: off for the type t.* and the topic x; no connection is open\n" +
 			"b: is not shown: the user's preferences mute it; rule 1 applies: off for all notifications; no connection is open\n" +
 			"c: is in the inbox; rule 1 applies: silent for the topic x; seen at T1; no connection is open\n" +
@@ -59,7 +59,7 @@ func TestWhyOfTopicsDeferredAndRecalled(t *testing.T) {
 			{"user":"d","state":"deferred","member_of":[],"connections":0},
 			{"user":"f","state":"deferred","member_of":["y"],"connections":0},
 			{"user":"e","state":"recalled","removed_at":"T4","connections":0}]}`: "n1\n" +
-			"published by p to the topics x, y, delivered at T0\nit is in the inbox\n" +
+			"published by p to the topics x, y, delivered at T0\nit is kept\n" +
 			"a: is in the inbox; a member of x, y when it was published; not seen; no connection is open\n" +
 			"b: is in the inbox only with a token that names one of the topics; not a member of one when it was published; not seen; no connection is open\n" +
 			"c: is in the inbox; not a member of one of the topics when it was published, but a token has named one; seen at T1; no connection is open\n" +
