@@ -46,7 +46,7 @@ type commands struct {
 	Topics      topicsCommand      `cmd:"" help:"Keep the members of topics."`
 	Preferences preferencesCommand `cmd:"" help:"Print and replace the preferences of a user."`
 	Completion  completionCommand  `cmd:"" help:"Print the completion script of a shell."`
-	Man         manCommand         `cmd:"" hidden:"" help:"Print the manual page."`
+	Man         manCommand         `cmd:"" help:"Print the manual page."`
 	Health      healthCommand      `cmd:"" help:"Ask the service on this machine whether it is ready; for a container's health check."`
 	Backup      backupCommand      `cmd:"" help:"Write a backup of the running service to a file."`
 	Restore     restoreCommand     `cmd:"" help:"Restore a backup into an empty data directory."`
