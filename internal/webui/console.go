@@ -33,7 +33,6 @@ func Console() http.Handler {
 		h.Set("Content-Security-Policy", consolePolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin") // a site that opens the page in a window cannot navigate it
 		serveAsset(w, r, assets)
 	})
 }

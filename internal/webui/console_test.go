@@ -37,7 +37,6 @@ func TestConsoleServesEveryFileWithItsTypeAndItsPolicy(t *testing.T) {
 		require.NotContains(t, policy, "unsafe", path)
 		require.Equal(t, "nosniff", a.Header().Get("X-Content-Type-Options"), path)
 		require.Equal(t, "no-referrer", a.Header().Get("Referrer-Policy"), path)
-		require.Equal(t, "same-origin", a.Header().Get("Cross-Origin-Opener-Policy"), path)
 	}
 	for _, path := range []string{"/", "/console/", "/console/index.html", "/console/nothing", "/console.js", "/console/../console"} {
 		require.Equal(t, http.StatusNotFound, get(h, path).Code, path)
