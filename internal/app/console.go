@@ -25,9 +25,11 @@ func (l *live) followAudits(o *Options) {
 	o.Logger = telemetry.WithAudits(o.Logger, l.feed.AddLine)
 }
 
-// startConsole takes samples for the console, if that is enabled, until ctx ends.
+// startConsole opens the feed of the console, if that is enabled, and takes samples until ctx ends. It
+// precedes the handler of the console, which answers 503 while the feed is not open.
 func (s *node) startConsole(ctx context.Context) {
 	if s.live.feed != nil {
+		s.live.feed.Open()
 		sample := s.newSampler().sample
 		s.running.Go(func() { s.live.feed.Run(ctx, sample) })
 	}

@@ -209,9 +209,9 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	}
 	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	api := s.newAPI(o.Pages)
+	s.startConsole(upkeep)
 	l.publicHandler.set(api.Public())
 	l.adminHandler.set(s.adminHandler(api))
-	s.startConsole(upkeep)
 	s.serving.Store(true)
 	if s.cluster == nil {
 		s.startServers()

@@ -45,7 +45,7 @@ type Event struct {
 // and do not block.
 type Feed struct {
 	mu       sync.Mutex
-	open     bool // samples are taken
+	open     bool // watchers are admitted
 	samples  [][]byte
 	lines    []line // oldest first
 	watchers map[*Watcher]struct{}
@@ -57,13 +57,19 @@ type line struct {
 	action bool // it is about an action of an operator
 }
 
-// NewFeed returns a Feed without samples and lines.
+// NewFeed returns a Feed without samples and lines, which is not open.
 func NewFeed() *Feed { return &Feed{watchers: map[*Watcher]struct{}{}} }
 
-// Run takes a sample in each Interval until ctx ends. It leaves out those that are nil. The samples
-// of an earlier Run stay.
+// Open admits watchers until End. The samples and lines of before stay.
+func (f *Feed) Open() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open = true
+}
+
+// Run takes a sample in each Interval until ctx ends, and then ends the feed. It leaves out samples
+// that are nil.
 func (f *Feed) Run(ctx context.Context, sample func() []byte) {
-	f.setOpen()
 	defer f.End()
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
@@ -77,12 +83,6 @@ func (f *Feed) Run(ctx context.Context, sample func() []byte) {
 			f.addSample(s)
 		}
 	}
-}
-
-func (f *Feed) setOpen() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.open = true
 }
 
 func (f *Feed) addSample(s []byte) {
@@ -136,7 +136,7 @@ func (f *Feed) endLocked(w *Watcher) {
 	close(w.events)
 }
 
-// End ends all watchers. There are no new ones until Run is called again.
+// End ends all watchers. There are no new ones until Open is called again.
 func (f *Feed) End() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -27,6 +27,7 @@ func numbers() func() []byte {
 func running(t *testing.T, sample func() []byte) (*console.Feed, func()) {
 	t.Helper()
 	f := console.NewFeed()
+	f.Open()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -178,6 +179,7 @@ func TestAFeedThatHasEndedHasNoWatchersUntilItRunsAgain(t *testing.T) {
 		stop()
 
 		ctx, cancel := context.WithCancel(t.Context())
+		f.Open()
 		go f.Run(ctx, func() []byte { return nil })
 		synctest.Wait()
 		w = watch(t, f)

@@ -59,6 +59,7 @@ func startConsole(t *testing.T, access string, change ...func(*httpapi.Options))
 	s.url = server.URL
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
+	s.feed.Open()
 	go func() {
 		defer close(ended)
 		s.feed.Run(ctx, func() []byte { return []byte(`{"n":1}`) })
@@ -67,7 +68,6 @@ func startConsole(t *testing.T, access string, change ...func(*httpapi.Options))
 		cancel()
 		<-ended
 	})
-	s.awaitPlace()
 	return s
 }
 

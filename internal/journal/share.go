@@ -50,7 +50,8 @@ func (m *memory) acquire(ctx context.Context, p *pending) error {
 	}
 }
 
-// tryAcquire acquires the memory of p unless it is large or others wait for memory.
+// tryAcquire acquires the memory of p unless that is large or not free at the moment. It spares an
+// append the context with which acquire waits.
 func (m *memory) tryAcquire(p *pending) bool {
 	switch {
 	case p.urgent:

@@ -86,11 +86,6 @@ func (o *operator) watch() *feed {
 	}
 	resp, err := o.client.Do(r)
 	require.NoError(o.t, err)
-	for resp.StatusCode == http.StatusServiceUnavailable && o.t.Context().Err() == nil { // a node of a cluster that starts
-		resp.Body.Close()
-		resp, err = o.client.Do(r)
-		require.NoError(o.t, err)
-	}
 	o.t.Cleanup(func() { resp.Body.Close() })
 	require.Equal(o.t, http.StatusOK, resp.StatusCode)
 	in := bufio.NewScanner(resp.Body)
