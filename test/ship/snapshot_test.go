@@ -21,8 +21,11 @@ import (
 
 var full = flag.Bool("full", false, "release for all platforms, and compare it with one from an empty build cache")
 
-// tag is the version of the commit that is released.
-const tag = "v1.2.3"
+// The version of the commit that is released, and the repository that its files name.
+const (
+	tag    = "v1.2.3"
+	origin = "https://github.com/bellhop/bellhop.git"
+)
 
 // release is what goreleaser has made.
 type release struct {
@@ -45,19 +48,18 @@ func (r release) file(platform, suffix string) string {
 }
 
 // snapshot makes a release of the files of the repository as they are now, uncommitted
-// changes included, in a repository of its own with one commit. It is the same commit in all
-// calls.
-func snapshot(t *testing.T, env ...string) release {
+// changes included, in a repository of its own with one commit.
+func snapshot(t *testing.T) release {
 	t.Helper()
 	if runtime.GOOS+runtime.GOARCH != "linuxamd64" {
 		t.Fatal("missing: Linux on amd64")
 	}
-	top, goreleaser := tree(t), output(t, "", "go", "tool", "-n", "goreleaser") // which builds it
+	top := tree(t)
 	if !*full {
 		only(t, filepath.Join(top, ".goreleaser.yaml"), "goos: [linux, darwin, windows]", "goos: [linux]")
 		only(t, filepath.Join(top, ".goreleaser.yaml"), "goarch: [amd64, arm64]", "goarch: [amd64]")
 	}
-	git := func(args ...string) string {
+	git := func(args ...string) {
 		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir = top
 		cmd.Env = append(os.Environ(),
@@ -66,24 +68,41 @@ func snapshot(t *testing.T, env ...string) release {
 			"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "git %q: %s", args, out)
-		return strings.TrimSpace(string(out))
 	}
 	git("init", "--quiet", "--initial-branch=main")
-	git("remote", "add", "origin", "https://github.com/bellhop/bellhop.git")
+	git("remote", "add", "origin", origin)
 	git("add", "--all")
 	git("commit", "--quiet", "--message=release")
 	git("tag", tag)
-	r := release{dist: filepath.Join(top, "dist"), commit: git("rev-parse", "HEAD")}
+	return build(t, top)
+}
 
-	// The snapshot of a tag has the next version and the commit in its name.
+// again makes the release of the same commit in another directory, even if the files of the
+// repository have changed meanwhile.
+func again(t *testing.T, first release, env ...string) release {
+	t.Helper()
+	top := filepath.Join(t.TempDir(), "elsewhere")
+	output(t, "", "git", "clone", "--quiet", "--no-hardlinks", filepath.Dir(first.dist), top)
+	output(t, top, "git", "remote", "set-url", "origin", origin)
+	return build(t, top, env...)
+}
+
+// build makes a release of the commit of the repository in top.
+func build(t *testing.T, top string, env ...string) release {
+	t.Helper()
+	goreleaser := output(t, "", "go", "tool", "-n", "goreleaser") // which builds it
 	cmd := exec.CommandContext(t.Context(), goreleaser, "release", "--snapshot", "--clean")
 	cmd.Dir = top
 	cmd.Env = append(append(os.Environ(), "GOFLAGS=-mod=readonly"), env...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	r.version = "1.2.4-snapshot." + git("rev-parse", "--short", "HEAD")
-	require.Empty(t, git("status", "--porcelain"), "the release leaves files that are not ignored")
-	return r
+	require.Empty(t, output(t, top, "git", "status", "--porcelain"), "the release leaves files that are not ignored")
+	return release{
+		dist:   filepath.Join(top, "dist"),
+		commit: output(t, top, "git", "rev-parse", "HEAD"),
+		// The snapshot of a tag has the next version and the commit in its name.
+		version: "1.2.4-snapshot." + output(t, top, "git", "rev-parse", "--short", "HEAD"),
+	}
 }
 
 // tree copies the files of the repository and returns the directory of the copy.
