@@ -22,7 +22,7 @@ import (
 // large ones take much less work than many small ones.
 const (
 	maxInFlight   = 16
-	gatherAppends = 32
+	gatherAppends = 64
 	gatherTime    = 8 * time.Millisecond
 )
 
