@@ -98,6 +98,72 @@ func TestLinksLeadToFiles(t *testing.T) {
 	}
 }
 
+// TestNamedFilesExist refuses a path in backquotes, such as `test/house/plan.go`, in a Markdown file
+// if the repository has no such file or directory. The changelog may name what was removed.
+func TestNamedFilesExist(t *testing.T) {
+	named := regexp.MustCompile("`((?:test|internal|cmd|\\.ci|\\.github)/[\\w./-]+)`")
+	found := 0
+	for _, name := range files(t) {
+		if path.Ext(name) != ".md" || path.Base(name) == "CHANGELOG.md" {
+			continue
+		}
+		for _, m := range named.FindAllStringSubmatch(string(read(t, name)), -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(top(t), m[1])); err != nil {
+				t.Errorf("%s names %s, which does not exist", name, m[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d paths were found", found)
+	}
+}
+
+// TestLinksLeadToHeadings refuses a link to a part of a Markdown file that has no such heading.
+func TestLinksLeadToHeadings(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s#:]*)#([^)\s]+)\)`)
+	found := 0
+	for _, name := range files(t) {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for _, m := range link.FindAllStringSubmatch(string(read(t, name)), -1) {
+			to := name
+			if m[1] != "" {
+				to = path.Join(path.Dir(name), m[1])
+			}
+			found++
+			if !slices.Contains(anchors(read(t, to)), m[2]) {
+				t.Errorf("%s links to %s#%s, and %s has no such heading", name, m[1], m[2], to)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d links were found", found)
+	}
+}
+
+// anchors returns the names by which links find the headings of a Markdown file.
+func anchors(text []byte) (names []string) {
+	removed := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	for _, h := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllSubmatch(text, -1) {
+		name := removed.ReplaceAllString(strings.ToLower(string(h[1])), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
+// TestEachDirectoryOfTestsIsDescribed refuses a directory of test/ that test/README.md does not have.
+func TestEachDirectoryOfTestsIsDescribed(t *testing.T) {
+	table := string(read(t, "test/README.md"))
+	for _, name := range files(t) {
+		if parts := strings.Split(name, "/"); parts[0] == "test" && len(parts) > 2 && !strings.Contains(table, "\n| `"+parts[1]+"` |") {
+			t.Errorf("test/README.md does not describe test/%s", parts[1])
+			table += "\n| `" + parts[1] + "` |" // once
+		}
+	}
+}
+
 // TestNoReferencesToOutsideDocuments refuses references to documents that are not in the
 // repository.
 func TestNoReferencesToOutsideDocuments(t *testing.T) {
