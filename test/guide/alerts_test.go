@@ -1,12 +1,6 @@
 package guide
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"os"
 	"regexp"
@@ -94,7 +88,6 @@ func alerts() procedure {
 				assert.NoError(t, err, "%s: %s", s.alert, out)
 			}
 		}
-		renew(t, machines[secure])
 	}
 	return p
 }
@@ -148,16 +141,6 @@ func (m *machine) waitFor(command, text string) {
 	}, timeout, 50*time.Millisecond, "%s does not print %s", command, text)
 }
 
-func secureMachine(t *testing.T) *machine {
-	t.Helper()
-	m := newMachine(t)
-	m.sh(`echo "tls_cert_file: ` + m.path("tls.pem") + `" >> "$BELLHOP_CONFIG"; echo "tls_key_file: ` + m.path("tls.key") + `" >> "$BELLHOP_CONFIG"`)
-	m.set("CERTIFICATE=" + m.path("tls.pem"))
-	m.writeCertificate(7 * 24 * time.Hour)
-	m.start()
-	return m
-}
-
 func clusteredMachine(t *testing.T) *machine {
 	t.Helper()
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
@@ -167,27 +150,4 @@ func clusteredMachine(t *testing.T) *machine {
 	m.waitFor("bellhop cluster", "last checkpoint: sequence")
 	m.sh("bellhop backup --to backup.tar.zst")
 	return m
-}
-
-// writeCertificate writes a certificate that is valid for a time, and its key.
-func (m *machine) writeCertificate(valid time.Duration) {
-	m.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(m.t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(valid)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	require.NoError(m.t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(m.t, err)
-	m.write("tls.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	m.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
-}
-
-// renew replaces the certificate and its key, which is all that the guide asks for.
-func renew(t *testing.T, m *machine) {
-	t.Helper()
-	before, running := m.sh("bellhop metrics certificate_expiry"), m.executable()
-	m.writeCertificate(90 * 24 * time.Hour)
-	require.Eventually(t, func() bool { return m.sh("bellhop metrics certificate_expiry") != before }, timeout, 50*time.Millisecond, "the certificate is not read again")
-	require.True(t, os.SameFile(running, m.executable()), "it was restarted")
 }

@@ -65,8 +65,8 @@ func eventually(t *testing.T, want int, request func() int) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) { require.Equal(c, want, request()) }, timeout, 20*time.Millisecond)
 }
 
-// replaceKeys rotates a secret, an API key and the secret of a webhook. Each old one works until it is
-// removed, and each new one from its addition on.
+// replaceKeys rotates a secret, an API key and the secret of a webhook, and renews a certificate. Each old
+// key works until it is removed, and each new one from its addition on.
 func replaceKeys(t *testing.T, c chapter) {
 	m := newMachine(t)
 	oldKey := m.sh("bellhop key new --name other --scope notify:publish 2>> api-keys.yaml > other.key; " +
@@ -105,4 +105,6 @@ func replaceKeys(t *testing.T, c chapter) {
 	m.run(c.next())
 	eventually(t, http.StatusUnauthorized, func() int { return m.signed(oldHook, "late") })
 	require.Equal(t, http.StatusAccepted, m.signed(newHook, "again"))
+
+	renewCertificate(t, c)
 }
