@@ -148,13 +148,14 @@ func (p *manPage) tail() {
 	p.line("The packages for Debian and for systems with RPM have a service, bellhop.service, with these files:")
 	p.entry("/etc/bellhop/bellhop.yaml", "the settings of the service")
 	p.entry("/var/lib/bellhop", "its data")
+	p.entry("/usr/share/doc/bellhop/OPERATING.md", "the guide for operators")
 	p.macro("SH", "EXIT STATUS")
 	p.entry("0", "success")
 	p.entry("1", "failure")
 	p.entry("2", "a mistake in the command line or in the settings; nothing was started")
 	p.macro("SH", "SEE ALSO")
-	p.line("https://github.com/bellhop/bellhop has the guide for operators and the description of the API, which a running " +
-		"service shows at /docs.")
+	p.line("https://github.com/bellhop/bellhop has the source and the guide for operators. A running service shows the description " +
+		"of its API at /docs.")
 }
 
 // macro writes a macro of man(7) with its arguments.

@@ -23,6 +23,7 @@ import (
 func TestRelease(t *testing.T) {
 	r := snapshot(t)
 	t.Run("its archives are complete", func(t *testing.T) { archives(t, r) })
+	t.Run("links in its documents lead to files", func(t *testing.T) { documents(t, r) })
 	t.Run("its checksums are those of its files", func(t *testing.T) { checksums(t, r) })
 	t.Run("it has the parts of each program", func(t *testing.T) { parts(t, r) })
 	t.Run("its program is static and has the version and the commit", func(t *testing.T) { program(t, r) })
@@ -41,7 +42,8 @@ func archives(t *testing.T, r release) {
 		}
 		top := "bellhop_" + r.version + "_" + platform + "/"
 		want := []string{
-			"CHANGELOG.md", "README.md", binary, "bellhop.1", "completion/_bellhop", "completion/bellhop.bash", "completion/bellhop.fish",
+			"CHANGELOG.md", "METRICS.md", "OPERATING.md", "README.md", binary,
+			"bellhop.1", "completion/_bellhop", "completion/bellhop.bash", "completion/bellhop.fish",
 		}
 		for i := range want {
 			want[i] = top + want[i]

@@ -20,6 +20,9 @@ func rpm(t *testing.T, r release, root string) {
 /usr/bin/bellhop root root -rwxr-xr-x
 /usr/lib/systemd/system/bellhop.service root root -rw-r--r--
 /usr/share/bash-completion/completions/bellhop root root -rw-r--r--
+/usr/share/doc/bellhop/METRICS.md root root -rw-r--r--
+/usr/share/doc/bellhop/OPERATING.md root root -rw-r--r--
+/usr/share/doc/bellhop/README.md root root -rw-r--r--
 /usr/share/doc/bellhop/changelog.gz root root -rw-r--r--
 /usr/share/doc/bellhop/copyright root root -rw-r--r--
 /usr/share/fish/vendor_completions.d/bellhop.fish root root -rw-r--r--
