@@ -25,8 +25,8 @@ type backupCommand struct {
 // Help says what a backup has.
 func (*backupCommand) Help() string {
 	return "The backup is a copy of the store at one moment, while the service goes on. It has everything that was acknowledged " +
-		"before the command was started, the texts of all notifications, and the secrets of cursors and tickets: keep it as the data " +
-		"directory. It is checked while it is written. The file appears under its name when it is complete and on the disk."
+		"before the command was started, the texts of all notifications, and the secrets of cursors and tickets: protect it like the " +
+		"data directory. It is checked while it is written. The file appears under its name when it is complete and on the disk."
 }
 
 // Run writes a backup of a running service.

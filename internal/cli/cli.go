@@ -43,7 +43,7 @@ type commands struct {
 	Export      exportCommand      `cmd:"" help:"Write everything that is kept about a user to a file."`
 	Erase       eraseCommand       `cmd:"" help:"Remove everything that is kept about a user."`
 	Revoke      revokeCommand      `cmd:"" help:"Refuse the tokens that a user has, or one token, from now on."`
-	Topics      topicsCommand      `cmd:"" help:"Keep the members of topics."`
+	Topics      topicsCommand      `cmd:"" help:"Print and change the members of topics."`
 	Preferences preferencesCommand `cmd:"" help:"Print and replace the preferences of a user."`
 	Completion  completionCommand  `cmd:"" help:"Print the completion script of a shell."`
 	Man         manCommand         `cmd:"" help:"Print the manual page."`

@@ -99,7 +99,7 @@ type eraseCommand struct {
 // Help says what an erasure leaves.
 func (*eraseCommand) Help() string {
 	return "Removes everything that the service keeps about the user, also from the files of the store, and closes the user's connections. " +
-		"The token needs the scope notify:admin. Backups, and the journal of a cluster, have the data until they expire. Revoke the user's " +
+		"The token needs the scope notify:admin. Backups have the data until you delete them, and the journal of a cluster until the second checkpoint afterwards. Revoke the user's " +
 		"tokens first, and stop publishing to the user: what is published later is kept."
 }
 

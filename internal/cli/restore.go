@@ -18,7 +18,7 @@ type restoreCommand struct {
 
 // Help says what restoring a backup means.
 func (*restoreCommand) Help() string {
-	return "The directory gets a store when the whole backup was compared with its checksums and is on the disk. If the command is " +
+	return "The store appears in the directory only when the whole backup was compared with its checksums and is on the disk. If the command is " +
 		"interrupted, run it again. Run it as the user of the service, and start the service afterwards: clients go on from cursors " +
 		"that are older than the backup, and newer cursors get a reset."
 }

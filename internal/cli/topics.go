@@ -17,8 +17,8 @@ type topicsCommand struct {
 
 // Help says what a member is.
 func (*topicsCommand) Help() string {
-	return "A topic is heard by users whose token names it, and by its members. A member hears what is published after joining, " +
-		"and keeps that after leaving. The token needs the scope notify:topics."
+	return "A notification to a topic reaches the users whose token names the topic, and its members. A member receives notifications " +
+		"that are published after joining, and keeps them after leaving. The token needs the scope notify:topics."
 }
 
 type topicsOfCommand struct {

@@ -190,11 +190,11 @@ func topicStory(u *httpapi.UserTrace) []string {
 	case u.State == notify.StatusDeferred:
 		return []string{is, "a member of none of the topics now"}
 	case u.SeenAt != "":
-		return []string{is, "not a member of one of the topics when it was published, but a token has named one"}
+		return []string{is, "a member of none of the topics when it was published, but a token has named one"}
 	case u.State == notify.StatusKept:
 		is = "is in the inbox only with a token that names one of the topics"
 	}
-	return []string{is, "not a member of one when it was published"}
+	return []string{is, "a member of none of them when it was published"}
 }
 
 // userStory tells the trace of a user.

@@ -61,8 +61,8 @@ func TestWhyOfTopicsDeferredAndRecalled(t *testing.T) {
 			{"user":"e","state":"recalled","removed_at":"T4","connections":0}]}`: "n1\n" +
 			"published by p to the topics x, y, delivered at T0\nit is kept\n" +
 			"a: is in the inbox; a member of x, y when it was published; not seen; no connection is open\n" +
-			"b: is in the inbox only with a token that names one of the topics; not a member of one when it was published; not seen; no connection is open\n" +
-			"c: is in the inbox; not a member of one of the topics when it was published, but a token has named one; seen at T1; no connection is open\n" +
+			"b: is in the inbox only with a token that names one of the topics; a member of none of them when it was published; not seen; no connection is open\n" +
+			"c: is in the inbox; a member of none of the topics when it was published, but a token has named one; seen at T1; no connection is open\n" +
 			"d: is not delivered yet; a member of none of the topics now; no connection is open\n" +
 			"f: is not delivered yet; a member of y now; no connection is open\n" +
 			"e: was recalled at T4; it is not known whether the user was a member; no connection is open\n",

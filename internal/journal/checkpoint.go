@@ -289,6 +289,6 @@ func (c *Checkpoints) PurgeJournal(ctx context.Context, journal string, position
 	if err := s.Purge(ctx, jetstream.WithPurgeSequence(position)); err != nil {
 		return fmt.Errorf("purge the journal: %w", err)
 	}
-	c.options.Logger.Info("messages of the journal that checkpoints have were deleted", "from", info.First, "before", position)
+	c.options.Logger.Info("messages of the journal were deleted; the checkpoints contain their changes", "from", info.First, "before", position)
 	return nil
 }

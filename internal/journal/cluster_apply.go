@@ -127,7 +127,7 @@ func (j *Cluster) answer(r *received, verdicts []notify.Verdict) {
 	}
 	defer m.cancel()
 	if !bytes.Equal(m.data, r.data) {
-		j.o.Logger.Error("a message has the ID of one of this node and another content; does another program write to the stream?",
+		j.o.Logger.Error("a message has the ID of a message of this node and another content; check whether another program writes to the stream",
 			"stream", j.o.Stream, "message", r.sequence, "id", r.id)
 		j.answerAll(m.parts, errUnknown())
 		return

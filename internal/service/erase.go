@@ -143,7 +143,7 @@ func (s *Service) purgeErased(ctx context.Context) {
 		case err == nil:
 		case errors.Is(err, store.ErrSpace):
 			wait = purgeRetrySpace
-			s.opts.Logger.Error("files not purged after an erasure: the disk has too little free space, and they have data of the user until there is more",
+			s.opts.Logger.Error("files not purged after an erasure: the disk has too little free space; until there is more, they have data of the user",
 				"error", err, "repeated_after", wait.String())
 		default:
 			wait = purgeRetry

@@ -101,7 +101,7 @@ func (s *Service) recordReceipts(ctx context.Context) {
 		for {
 			next, dropped := s.receipts.next()
 			if dropped > 0 {
-				s.opts.Logger.Warn("deliveries were not recorded, since too many wait to be", "deliveries", dropped)
+				s.opts.Logger.Warn("deliveries were not recorded: too many are waiting to be recorded", "deliveries", dropped)
 			}
 			if len(next) == 0 {
 				break
