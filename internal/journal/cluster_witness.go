@@ -137,7 +137,7 @@ func (w *witnesses) judge(now time.Time) error {
 		switch against, by := len(result.Contradict), len(result.Agree)+1; {
 		case against >= by:
 			return fmt.Errorf("%w: at sequence %d, its hash is another one than that of %s, and %d nodes agree with it, itself included; "+
-				"remove its data directory, so that it takes a checkpoint of another node", ErrDiverged, seq, strings.Join(result.Contradict, ", "), by)
+				"move its data directory away, so that it takes a checkpoint of another node, and report this as a bug", ErrDiverged, seq, strings.Join(result.Contradict, ", "), by)
 		case against > 0:
 			w.o.Logger.Error("the state of other nodes differs from that of this one and of the majority; they should stop following the journal",
 				"nodes", result.Contradict, "sequence", uint64(seq))
