@@ -153,6 +153,22 @@ func anchors(text []byte) (names []string) {
 	return names
 }
 
+// TestTheGuideExplainsEachCloseCode refuses a close code or a reason that is not in the operating guide.
+func TestTheGuideExplainsEachCloseCode(t *testing.T) {
+	_, table, _ := strings.Cut(string(read(t, "cmd/bellhop/README.md")), "\n### Why was a connection closed?\n")
+	table, _, _ = strings.Cut(table, "\n#")
+	codes := regexp.MustCompile(`Code: +(\d{4}),\s+Reason: +(?:fmt\.Sprintf\()?"([a-z0-9-]+)`).FindAllSubmatch(read(t, "internal/notify/close.go"), -1)
+	if len(codes) < 10 {
+		t.Fatalf("internal/notify/close.go has %d close codes", len(codes))
+	}
+	for _, c := range codes {
+		code, reason := string(c[1]), string(c[2])
+		if !strings.Contains(table, code) || code > "1009" && !strings.Contains(table, "`"+reason+"`") {
+			t.Errorf("the guide does not explain the close code %s with the reason %s", code, reason)
+		}
+	}
+}
+
 // TestEachDirectoryOfTestsIsDescribed refuses a directory of test/ that test/README.md does not have.
 func TestEachDirectoryOfTestsIsDescribed(t *testing.T) {
 	table := string(read(t, "test/README.md"))
