@@ -40,14 +40,37 @@ func BenchmarkPublish(b *testing.B) {
 	b.Run("ephemeral", func(b *testing.B) { publishFrom(b, running(b), ephemeral) })
 }
 
+// The cost of traces for a publish from its socket to its answer: off, on but none of these requests, and
+// each of them. The collector runs in this process too, and discards what it receives.
+//
+//	go test ./internal/app -run '^$' -bench TracedPublish -benchtime 20000x -count 6
+func BenchmarkTracedPublish(b *testing.B) {
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	b.Cleanup(collector.Close)
+	for _, of := range []struct {
+		name, url string
+		every     int
+	}{{"off", "", 1}, {"none", collector.URL, 1_000_000_000}, {"one-of-100", collector.URL, 100}, {"all", collector.URL, 1}} {
+		b.Run(of.name, func(b *testing.B) {
+			publishFrom(b, running(b, func(c *config.Config) { c.TracesURL, c.TracesEvery = of.url, of.every }),
+				`{"to":{"users":["ada"]},"type":"t","ephemeral":true}`)
+		})
+	}
+}
+
 // running runs a service until the benchmark has ended, and returns its address.
-func running(b *testing.B) string {
+func running(b *testing.B, change ...func(*config.Config)) string {
 	b.Helper()
 	cfg := config.Default()
 	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.DataDir = b.TempDir()
 	cfg.DrainWindow = 0
 	cfg.JWTSecret = []config.Secret{benchSecret}
+	for _, c := range change {
+		c(cfg)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended, listens := make(chan error, 1), make(chan string, 1)
 	go func() {
