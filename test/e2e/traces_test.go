@@ -51,6 +51,19 @@ func newSpans(t *testing.T) *spans {
 	return s
 }
 
+// ids returns the traces that have a span of this name.
+func (s *spans) ids(name string) map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := map[string]bool{}
+	for _, one := range s.all {
+		if one.GetName() == name {
+			ids[hex.EncodeToString(one.GetTraceId())] = true
+		}
+	}
+	return ids
+}
+
 // of returns the spans of a trace by their names.
 func (s *spans) of(trace string) map[string][]*otlp.Span {
 	s.mu.Lock()
@@ -104,4 +117,48 @@ func TestATraceGoesFromThePostToEachNode(t *testing.T) {
 		assert.NotContains(t, one.GetName(), "readyz")
 	}
 	s.run()
+}
+
+// A request without a traceparent is the beginning of a trace if it is one of those that are recorded.
+func TestARequestWithoutATraceparentIsTraced(t *testing.T) {
+	collected := newSpans(t)
+	s := start(t, func(c *config.Config) { c.TracesURL, c.TracesEvery = collected.url, 1 })
+	s.post("/notify", draft(t, "one", "ada"))
+	s.post("/notify", draft(t, "two", "ada"))
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		traces := collected.ids("POST /notify")
+		assert.Len(c, traces, 2)
+		for trace := range traces {
+			named := collected.of(trace)
+			assert.Len(c, named["publish"], 1)
+			assert.Len(c, named["deliver"], len(s.nodes))
+		}
+	}, timeout, 20*time.Millisecond)
+	for trace := range collected.ids("POST /notify") {
+		named := collected.of(trace)
+		assert.Empty(t, named["POST /notify"][0].GetParentSpanId())
+		assert.Equal(t, named["POST /notify"][0].GetSpanId(), named["publish"][0].GetParentSpanId())
+	}
+}
+
+// The deliveries of a deferred notification belong to the trace of the request that published it, even if
+// the service was restarted in between.
+func TestADeferredNotificationKeepsItsTrace(t *testing.T) {
+	collected := newSpans(t)
+	s := start(t, func(c *config.Config) { c.TracesURL, c.TracesEvery = collected.url, 1_000_000_000 })
+	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	at := time.Now().Add(2 * time.Second)
+	a := s.post("/notify", `{"to":{"users":["ada"]},"type":"t","deliver_at":"`+at.UTC().Format(time.RFC3339Nano)+`"}`,
+		"Traceparent", "00-"+trace+"-"+parent+"-01")
+	require.Equal(t, http.StatusAccepted, a.StatusCode, "%s", a.body)
+	s.restart() // which sends the spans
+	named := collected.of(trace)
+	require.Len(t, named["publish"], 1)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		assert.Len(c, collected.of(trace)["deliver"], len(s.nodes))
+	}, timeout, 20*time.Millisecond)
+	for _, delivery := range collected.of(trace)["deliver"] {
+		assert.Equal(t, named["publish"][0].GetSpanId(), delivery.GetParentSpanId())
+		assert.GreaterOrEqual(t, delivery.GetStartTimeUnixNano(), uint64(at.Truncate(time.Millisecond).UnixNano()))
+	}
 }
