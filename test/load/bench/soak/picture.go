@@ -43,8 +43,8 @@ func (r *Result) Picture(file string) error {
 			{"kept, before compression", orange, func(s *Sample) float64 { return s.Kept / mebibyte }},
 		}},
 		{"publish to socket, ms", []curve{
-			{"p99", blue, func(s *Sample) float64 { return milliseconds(s.P99) }},
-			{"p50", orange, func(s *Sample) float64 { return milliseconds(s.P50) }},
+			{"p99", blue, func(s *Sample) float64 { return max(milliseconds(s.P99), lowestLatency) }},
+			{"p50", orange, func(s *Sample) float64 { return max(milliseconds(s.P50), lowestLatency) }},
 		}},
 	}
 	canvas := vgimg.NewWith(vgimg.UseWH(9.5*vg.Inch, 11*vg.Inch), vgimg.UseDPI(110), vgimg.UseBackgroundColor(color.White))
@@ -53,6 +53,9 @@ func (r *Result) Picture(file string) error {
 		p, err := r.panel(panel.title, panel.curves)
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", panel.title, err)
+		}
+		if i == len(panels)-1 { // one slow minute would hide all others
+			logarithmic(p)
 		}
 		rows[i] = []*plot.Plot{p}
 	}
@@ -69,6 +72,13 @@ func (r *Result) Picture(file string) error {
 		return fmt.Errorf("write the picture: %w", err)
 	}
 	return out.Close()
+}
+
+// lowestLatency is the lowest value of a logarithmic axis, in milliseconds.
+const lowestLatency = 0.1
+
+func logarithmic(p *plot.Plot) {
+	p.Y.Min, p.Y.Scale, p.Y.Tick.Marker = lowestLatency, plot.LogScale{}, plot.LogTicks{Prec: -1}
 }
 
 // panel draws curves over the minutes of the run.
@@ -93,7 +103,7 @@ func (r *Result) panel(title string, curves []curve) (*plot.Plot, error) {
 		p.Legend.Add(c.name, line)
 	}
 	p.Y.Max = 1.4 * top // space for the legend
-	restart, err := plotter.NewLine(plotter.XYs{{X: r.Restarted.Minutes()}, {X: r.Restarted.Minutes(), Y: p.Y.Max}})
+	restart, err := plotter.NewLine(plotter.XYs{{X: r.Restarted.Minutes(), Y: lowestLatency}, {X: r.Restarted.Minutes(), Y: p.Y.Max}})
 	if err != nil {
 		return nil, err
 	}

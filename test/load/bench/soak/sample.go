@@ -111,11 +111,12 @@ func size(dir string) (bytes float64, err error) {
 	return bytes, nil
 }
 
-// levels returns the medians of two parts of the run, between which nothing may grow: the second
-// quarter, when notifications have begun to expire, and the last one.
+// levels returns the medians of two parts of the run, between which nothing may grow: the third and
+// the last quarter. The same process runs in both, so that what it leaks shows. It has run for a
+// quarter of the time before, in which its caches fill and notifications begin to expire.
 func (r *Result) levels() (early, late Sample) {
 	n := len(r.Samples)
-	return middle(r.Samples[n/4 : n/2]), middle(r.Samples[n-n/4:])
+	return middle(r.Samples[n/2 : n-n/4]), middle(r.Samples[n-n/4:])
 }
 
 // middle returns the median of each figure.

@@ -34,6 +34,7 @@ const (
 	samples     = 120 // in all
 	retention   = 8   // notifications are kept for an eighth
 	rotations   = 12
+	restart     = 4 // after a quarter, so that one process runs in both parts that levels compares
 	publishers  = 16
 	settleAfter = 10 * time.Second // that a new key has, until tokens are signed with it
 )
@@ -145,7 +146,7 @@ func (r *run) load(ctx context.Context, users []*user, result *Result) error {
 				return err
 			}
 		}
-		if n == samples/2 {
+		if n == samples/restart {
 			r.Say("%8v  restarting the service", sample.At.Round(time.Second))
 			result.Restarted = time.Since(r.begin)
 			if err := errors.Join(r.serving.Load().Stop(), r.start(ctx)); err != nil {
