@@ -53,6 +53,16 @@ func (s sample) FH() *histogram.FloatHistogram { return nil }
 func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
 func (s sample) Copy() chunks.Sample           { return s }
 
+// distribution is a native histogram at a time in milliseconds.
+type distribution struct {
+	sample
+	histogram *histogram.FloatHistogram
+}
+
+func (d distribution) FH() *histogram.FloatHistogram { return d.histogram }
+func (distribution) Type() chunkenc.ValueType        { return chunkenc.ValFloatHistogram }
+func (d distribution) Copy() chunks.Sample           { return distribution{d.sample, d.histogram.Copy()} }
+
 func newHistory(t *testing.T) *history {
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: parser.NewParser(parser.Options{}),
@@ -66,28 +76,35 @@ func newHistory(t *testing.T) *history {
 func (h *history) scrape(instance, text, contentType string) {
 	h.t.Helper()
 	seen := map[string]*series{}
-	add := func(l labels.Labels, number float64) {
+	add := func(l labels.Labels, s chunks.Sample) {
 		b := labels.NewBuilder(l)
 		b.Set("job", "bellhop").Set("instance", instance)
-		seen[b.Labels().String()] = h.add(b.Labels(), number)
+		seen[b.Labels().String()] = h.add(b.Labels(), s)
 	}
 	up := 0.0
 	if text != "" {
 		up = 1
 		h.parse(text, contentType, add)
 	}
-	add(labels.FromStrings("__name__", "up"), up)
+	add(labels.FromStrings("__name__", "up"), h.number(up))
 	for key, s := range h.last[instance] {
 		if seen[key] == nil { // it has ended
-			s.samples = append(s.samples, sample{h.now.UnixMilli(), math.Float64frombits(value.StaleNaN)})
+			s.samples = append(s.samples, h.number(math.Float64frombits(value.StaleNaN)))
 		}
 	}
 	h.last[instance] = seen
 }
 
-func (h *history) parse(text, contentType string, add func(labels.Labels, float64)) {
+// number returns a sample at the present time.
+func (h *history) number(number float64) sample { return sample{h.now.UnixMilli(), number} }
+
+// parse adds the samples of an answer. A histogram of an answer in protobuf has those of the classic and of the
+// native form: always_scrape_classic_histograms.
+func (h *history) parse(text, contentType string, add func(labels.Labels, chunks.Sample)) {
 	h.t.Helper()
-	p, err := textparse.New([]byte(text), contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
+	p, err := textparse.New([]byte(text), contentType, labels.NewSymbolTable(), textparse.ParserOptions{
+		KeepClassicOnClassicAndNativeHistograms: true,
+	})
 	require.NoError(h.t, err)
 	for {
 		entry, err := p.Next()
@@ -95,23 +112,28 @@ func (h *history) parse(text, contentType string, add func(labels.Labels, float6
 			return
 		}
 		require.NoError(h.t, err)
-		if entry == textparse.EntrySeries {
-			var l labels.Labels
+		var l labels.Labels
+		switch entry {
+		case textparse.EntrySeries:
 			p.Labels(&l)
 			_, _, number := p.Series()
-			add(l, number)
+			add(l, h.number(number))
+		case textparse.EntryHistogram:
+			p.Labels(&l)
+			_, _, native, _ := p.Histogram() // of counters and not of gauges, therefore of integers
+			add(l, distribution{h.number(0), native.ToFloat(nil)})
 		}
 	}
 }
 
-func (h *history) add(l labels.Labels, number float64) *series {
+func (h *history) add(l labels.Labels, one chunks.Sample) *series {
 	key := l.String()
 	s := h.series[key]
 	if s == nil {
 		s = &series{labels: l}
 		h.series[key] = s
 	}
-	s.samples = append(s.samples, sample{h.now.UnixMilli(), number})
+	s.samples = append(s.samples, one)
 	return s
 }
 

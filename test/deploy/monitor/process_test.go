@@ -234,11 +234,19 @@ const (
 	toAll = `{"all":true}`
 )
 
+// The formats that Prometheus asks for: by default, and first if scrape_native_histograms is true.
+const (
+	asOpenMetrics = "application/openmetrics-text; version=1.0.0"
+	asProtobuf    = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+)
+
 // metrics returns the answer to a scrape, empty if there is none.
-func (p *process) metrics() (text, contentType string) {
+func (p *process) metrics() (text, contentType string) { return p.metricsIn(asOpenMetrics) }
+
+func (p *process) metricsIn(format string) (text, contentType string) {
 	r, err := http.NewRequest(http.MethodGet, "http://"+p.admin+"/metrics", nil)
 	require.NoError(p.t, err)
-	r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	r.Header.Set("Accept", format)
 	resp, err := p.client.Do(r)
 	if err != nil {
 		return "", ""
