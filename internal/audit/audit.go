@@ -1,12 +1,15 @@
 // Package audit writes the log lines that tell operators who changed what, and why a request
 // was refused. Each has audit=true, the action and its outcome, and as far as they are known
-// the principal and its issuer, the target, the reason, and the IDs of the request.
+// the principal and its issuer, the target, the reason, and the IDs of the request. A user whose
+// token has no scope is no principal who acts for others: the attribute "user" has it in place of
+// "principal", and package telemetry writes it as a hash.
 //
 // A line has no token, ticket, key or text of a notification, and each of its values has a
 // bounded length. Text from a caller is never a message or the name of an attribute.
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -40,9 +43,10 @@ type Line struct {
 	// route of any other request.
 	Action string
 
-	By       notify.Principal // zero: the caller is not authenticated
-	Target   string           // of the action; empty: it has none, or it is not known
-	Operates bool             // the action changes something on behalf of an operator
+	By         notify.Principal // zero: the caller is not authenticated
+	Target     string           // of the action; empty: it has none, or it is not known
+	TargetUser notify.UserID    // in place of Target; it is a hash in the log unless a backend has named it
+	Operates   bool             // the action changes something on behalf of an operator
 
 	// IDs name the request: its ID, its connection, the address of its caller.
 	IDs []slog.Attr
@@ -72,6 +76,9 @@ type Metrics interface {
 func Refused(ctx context.Context, logger *slog.Logger, metrics Metrics, l Line, err error) {
 	details := problem.Of(err)
 	count(metrics, &details, err)
+	if e, ok := errors.AsType[*notify.Error](err); ok && l.By.Name == "" {
+		l.By.User = e.User
+	}
 	failed := details.Status == http.StatusInternalServerError
 	outcome := outcomeRefused
 	switch {
@@ -107,12 +114,18 @@ func (l *Line) attrs(outcome string) []slog.Attr {
 	const most = 20
 	attrs := append(make([]slog.Attr, 0, most),
 		slog.Bool("audit", true), slog.String("action", l.Action), slog.String("outcome", outcome))
-	for _, a := range []struct{ key, value string }{
-		{"principal", l.By.Name}, {"issuer", issuerOf(&l.By)}, {"target", l.Target},
-	} {
-		if a.value != "" {
-			attrs = append(attrs, slog.String(a.key, cut(a.value, maxName)))
-		}
+	backend := l.By.Name != "" && l.By.IsBackend()
+	if backend {
+		attrs = append(attrs, slog.String("principal", cut(l.By.Name, maxName)))
+		attrs = append(attrs, issuerOf(&l.By)...)
+	} else {
+		attrs = append(attrs, Caller(l.By)...)
+	}
+	switch {
+	case l.TargetUser != "" && !backend:
+		attrs = append(attrs, slog.Any("target", l.TargetUser))
+	case l.TargetUser != "" || l.Target != "":
+		attrs = append(attrs, slog.String("target", cut(cmp.Or(string(l.TargetUser), l.Target), maxName)))
 	}
 	for _, id := range l.IDs {
 		if id.Value.Kind() == slog.KindString {
@@ -130,17 +143,15 @@ func Caller(p notify.Principal) []slog.Attr {
 	if p.User != "" {
 		attrs = append(attrs, slog.Any("user", p.User))
 	}
-	if issuer := issuerOf(&p); issuer != "" {
-		attrs = append(attrs, slog.String("issuer", cut(issuer, maxName)))
-	}
-	return attrs
+	return append(attrs, issuerOf(&p)...)
 }
 
-func issuerOf(p *notify.Principal) string {
-	if p.Issuer == nil {
-		return ""
+// issuerOf returns the attribute with the issuer of p's token, if that has a name.
+func issuerOf(p *notify.Principal) []slog.Attr {
+	if p.Issuer == nil || p.Issuer.Name == "" {
+		return nil
 	}
-	return p.Issuer.Name
+	return []slog.Attr{slog.String("issuer", cut(p.Issuer.Name, maxName))}
 }
 
 // reasonOf returns the text of err as it may be logged: faults in a body without names that are

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-var ops = notify.Principal{User: "ada", Name: "user:ada", Issuer: &notify.Issuer{Name: "https://login.example.com"}}
+var ops = notify.Principal{User: "ada", Name: "user:ada", Issuer: &notify.Issuer{Name: "https://login.example.com"}, Scopes: []notify.Scope{notify.ScopeAdmin}}
 
 // refused returns the line about a refusal.
 func refused(t *testing.T, l audit.Line, err error) string {
@@ -39,6 +40,48 @@ func TestLinesHaveTheFieldsThatOperatorsSearchFor(t *testing.T) {
 	require.Contains(t, refused(t, l, notify.Errorf(notify.ErrNotFound, "no notification has this id")),
 		`level=INFO msg="request refused" audit=true action=recall outcome=refused principal=user:ada issuer=https://login.example.com `+
 			`target=0193 request_id=r1 problem=not-found status=404 reason="not found: no notification has this id"`)
+}
+
+// A user whose token has no scope is written as a value that package telemetry replaces by a hash, and so is
+// the user in the path, and the user of a token that is no longer accepted. Backends and operators are written
+// in plain text, and so are the users that they name.
+func TestOnlyBackendsAreNamedInPlainText(t *testing.T) {
+	stranger := &notify.Error{Kind: notify.ErrTokenExpired, User: "ada"}
+	for name, test := range map[string]struct {
+		line                    audit.Line
+		err                     error
+		principal, user, target any
+	}{
+		"user":          {audit.Line{By: notify.Principal{User: "ada", Name: "user:ada"}, TargetUser: "bob"}, notify.ErrScope, nil, notify.UserID("ada"), notify.UserID("bob")},
+		"token":         {audit.Line{TargetUser: "bob"}, stranger, nil, notify.UserID("ada"), notify.UserID("bob")},
+		"nobody":        {audit.Line{TargetUser: "bob"}, notify.ErrUnauthenticated, nil, nil, notify.UserID("bob")},
+		"operator":      {audit.Line{By: ops, TargetUser: "bob"}, notify.ErrScope, "user:ada", nil, "bob"},
+		"key":           {audit.Line{By: notify.Principal{Name: "key:shop"}, TargetUser: "bob"}, notify.ErrScope, "key:shop", nil, "bob"},
+		"refused token": {audit.Line{By: ops, Target: "0193"}, stranger, "user:ada", nil, "0193"}, // of a refresh
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := attrs{}
+			audit.Refused(t.Context(), slog.New(got), nil, test.line, test.err)
+			require.Equal(t, test.principal, got["principal"])
+			require.Equal(t, test.user, got["user"])
+			require.Equal(t, test.target, got["target"])
+		})
+	}
+}
+
+// attrs is a slog.Handler that keeps the attributes of a line.
+type attrs map[string]any
+
+func (attrs) Enabled(context.Context, slog.Level) bool { return true }
+func (a attrs) WithAttrs([]slog.Attr) slog.Handler     { return a }
+func (a attrs) WithGroup(string) slog.Handler          { return a }
+
+func (a attrs) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(attr slog.Attr) bool {
+		a[attr.Key] = attr.Value.Any()
+		return true
+	})
+	return nil
 }
 
 // A stranger has no name in the log, and what it is not told is there.
@@ -98,7 +141,7 @@ func FuzzNoTextOfACallerAddsALine(f *testing.F) {
 	f.Add("\x00", "\u2028\u2029\x1b[2J", `{"audit":true}`)
 	f.Add("=", strings.Repeat("ü", 4000), "\r\n\xff\xfe")
 	f.Fuzz(func(t *testing.T, user, target, text string) {
-		l := audit.Line{Action: "recall", By: notify.Principal{Name: user}, Target: target}
+		l := audit.Line{Action: "recall", By: notify.Principal{Name: user}, Target: target, TargetUser: notify.UserID(user)}
 		err := notify.Invalid(notify.Fault{Pointer: "/" + text, Detail: text})
 		var b bytes.Buffer
 		audit.Refused(t.Context(), slog.New(slog.NewJSONHandler(&b, nil)), nil, l, err)

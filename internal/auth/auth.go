@@ -316,10 +316,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, 
 		return p, err
 	}
 	if _, withdrawn := p.Issuer.Withdrawn(); withdrawn { // during the verification
-		return notify.Principal{}, invalidFor("the issuer of the token is no longer accepted", "%s; the issuer is %s", whose(&p), shown(p.Issuer.Name))
+		return notify.Principal{}, of(&p, invalidFor("the issuer of the token is no longer accepted", "those were the keys of %s", nameOf(p.Issuer)))
 	}
 	if v.revoked(p) {
-		return notify.Principal{}, &notify.Error{Kind: notify.ErrTokenRevoked, Detail: "the token was revoked", Reason: whose(&p)}
+		return notify.Principal{}, of(&p, notify.Errorf(notify.ErrTokenRevoked, "the token was revoked"))
 	}
 	return p, nil
 }

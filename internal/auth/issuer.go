@@ -196,10 +196,10 @@ func (i *issuer) validate(c *claims) error {
 		return nil
 	}
 	p := c.principal(i.identity) // its signature was verified
-	return withReason(err, whose(&p))
+	return of(&p, err)
 }
 
-// check is validate without the principal in the reason.
+// check is validate without the user in the error.
 func (i *issuer) check(c *claims) error {
 	switch {
 	case c.ExpiresAt.After(i.now().Add(MaxLifetime + notify.Leeway)):

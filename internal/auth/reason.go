@@ -11,8 +11,8 @@ import (
 )
 
 // invalidFor is invalid with a reason for the log. It names what operators compare with their
-// configuration: issuers, audiences, key IDs, algorithms, times, and the user of a token whose
-// signature was verified. None of these helps to make a token.
+// configuration: issuers, audiences, key IDs, algorithms and times. None of these helps to make a
+// token.
 func invalidFor(detail, format string, args ...any) error {
 	return &notify.Error{Kind: notify.ErrTokenInvalid, Detail: detail, Reason: fmt.Sprintf(format, args...)}
 }
@@ -36,7 +36,7 @@ func (i *issuer) explained(err error, t *token) error {
 	if t.kid != "" {
 		kid = "kid " + shown(t.kid)
 	}
-	return withReason(err, fmt.Sprintf("%s, alg %s, keys of issuer %s", kid, t.alg, shown(i.identity.Name)))
+	return withReason(err, fmt.Sprintf("%s, alg %s, keys of %s", kid, t.alg, nameOf(i.identity)))
 }
 
 // maxShown is the maximum length, in bytes, of a text from a token in a reason. It is shorter
@@ -70,10 +70,20 @@ func shownList(all []string) string {
 // since returns the time from then to now, in whole seconds.
 func (i *issuer) since(then time.Time) time.Duration { return i.now().Sub(then).Round(time.Second) }
 
-// whose returns the name of the principal and the jti of a token.
-func whose(p *notify.Principal) string {
-	if p.TokenID == "" {
-		return "the token is that of " + p.Name
+// nameOf returns the name of an issuer.
+func nameOf(i *notify.Issuer) string { return "issuer " + shown(i.Name) }
+
+// of returns err, the refusal of a token whose signature was verified, with the user and the jti of the
+// token.
+func of(p *notify.Principal, err error) error {
+	if p.TokenID != "" {
+		err = withReason(err, "the jti of the token is "+shown(p.TokenID))
 	}
-	return "the token is that of " + p.Name + ", its jti is " + shown(p.TokenID)
+	e, ok := errors.AsType[*notify.Error](err)
+	if !ok {
+		return err
+	}
+	known := *e
+	known.User = p.User
+	return &known
 }

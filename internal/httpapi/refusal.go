@@ -84,25 +84,24 @@ func (r *reports) line(c echo.Context, err error) audit.Line {
 		l.Action, l.By, l.Target, l.Operates = action.name, action.by, action.target, true
 	}
 	if l.Target == "" {
-		l.Target = pathTarget(c)
+		aimAtPath(&l, c)
 	}
 	return l
 }
 
-// pathTarget returns the user, the topic or the ID that the path of a request has, so that a line says
-// whose inbox or which notification was asked for. The route says which of them it is; no route has
-// several. Any other text in the place of an ID may be a secret, and is not logged.
-func pathTarget(c echo.Context) string {
-	for _, parameter := range []string{"user", "topic"} {
-		if c.Param(parameter) != "" {
-			name, _ := pathName(c, parameter) // empty after an error, which the caller receives
-			return name
-		}
+// aimAtPath sets the target of a line to the user, the topic or the ID that the path of the request has, so
+// that it says whose inbox or which notification was asked for. The route says which of them it is; no route
+// has several. Any other text in the place of an ID may be a secret, and is not logged.
+func aimAtPath(l *audit.Line, c echo.Context) {
+	switch id := c.Param("id"); {
+	case c.Param("user") != "":
+		name, _ := pathName(c, "user") // empty after an error, which the caller receives
+		l.TargetUser = notify.UserID(name)
+	case c.Param("topic") != "":
+		l.Target, _ = pathName(c, "topic")
+	case wire.IsID(id):
+		l.Target = id
 	}
-	if id := c.Param("id"); wire.IsID(id) {
-		return id
-	}
-	return ""
 }
 
 // action is what an operator does.

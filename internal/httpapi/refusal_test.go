@@ -94,16 +94,16 @@ func TestRefusalsAreLoggedWhereverTheyHappen(t *testing.T) {
 		"no token, action":  {"DELETE", "/users/grace/connections", "", nil, `action="DELETE /users/:user/connections" outcome=refused target=grace request_id=r address=127.0.0.1 problem=unauthenticated`},
 		"bad token":         {"GET", "/ws", "", append(ws, "Authorization", "Bearer x"), `action="GET /ws" outcome=refused request_id=r address=127.0.0.1 problem=token-invalid`},
 		"expired":           {"GET", "/events", "", []string{"Authorization", "Bearer expired"}, `action="GET /events" outcome=refused request_id=r address=127.0.0.1 problem=token-expired`},
-		"origin":            {"GET", "/ws", "", append(ws, "Authorization", "Bearer grace", "Origin", stranger), `principal=user:grace request_id=r address=127.0.0.1 problem=origin status=403 reason="origin not allowed: the origin \"https://evil.example\"`},
-		"no handshake":      {"GET", "/ws", "", grace, `principal=user:grace request_id=r address=127.0.0.1 problem=upgrade status=426`},
-		"transport":         {"GET", "/events?cursor=refuse", "", grace, `action="GET /events" outcome=refused principal=user:grace request_id=r address=127.0.0.1 problem=draining status=503`},
-		"query":             {"GET", "/inbox?colour=1", "", grace, `principal=user:grace request_id=r address=127.0.0.1 problem=malformed status=400`},
+		"origin":            {"GET", "/ws", "", append(ws, "Authorization", "Bearer grace", "Origin", stranger), `user=grace request_id=r address=127.0.0.1 problem=origin status=403 reason="origin not allowed: the origin \"https://evil.example\"`},
+		"no handshake":      {"GET", "/ws", "", grace, `user=grace request_id=r address=127.0.0.1 problem=upgrade status=426`},
+		"transport":         {"GET", "/events?cursor=refuse", "", grace, `action="GET /events" outcome=refused user=grace request_id=r address=127.0.0.1 problem=draining status=503`},
+		"query":             {"GET", "/inbox?colour=1", "", grace, `user=grace request_id=r address=127.0.0.1 problem=malformed status=400`},
 		"no path":           {"GET", "/salary-of-anna", "", nil, `action="GET other" outcome=refused request_id=r address=127.0.0.1 problem=not-found status=404`},
 		"method":            {"PUT", "/notify", "", nil, `action="PUT /notify" outcome=refused request_id=r address=127.0.0.1 problem=method status=405`},
 		"made-up method":    {"A", "/notify", "", nil, `action="other /notify"`},
 		"large":             {"POST", "/inbox/read", strings.Repeat(" ", 65<<10), nil, `problem=too-large status=413`},
 		"media type":        {"POST", "/notify", toAda, []string{"Content-Type", "text/plain"}, `principal=user:ada request_id=r address=127.0.0.1 problem=media-type status=415`},
-		"no scope":          {"DELETE", "/users/grace/connections", "", grace, `action="DELETE /users/:user/connections" outcome=refused principal=user:grace target=grace request_id=r address=127.0.0.1 problem=scope status=403 reason="scope missing: the scope notify:admin`},
+		"no scope":          {"DELETE", "/users/grace/connections", "", grace, `action="DELETE /users/:user/connections" outcome=refused user=grace target=grace request_id=r address=127.0.0.1 problem=scope status=403 reason="scope missing: the scope notify:admin`},
 		"faults":            {"POST", "/notify", `{"to":{"user":["anna"]},"type":"t","title":"Your salary"}`, nil, `problem=invalid status=422 reason="invalid: /to/user unknown member; allowed: users, topics`},
 		"not ready":         {"GET", "/readyz", "", nil, `level=WARN msg="request refused" audit=true action="GET /readyz" outcome=refused request_id=r address=127.0.0.1 problem=unavailable status=503 reason="unavailable: the store has failed (bad checksum)"`},
 		"page":              {"GET", "/demo/x", "", nil, `action="GET /demo/*" outcome=refused request_id=r address=127.0.0.1 problem=not-found`},
@@ -179,7 +179,7 @@ func TestRefusalsNameTheTargetInThePath(t *testing.T) {
 		method, path, _ := strings.Cut(path, " ")
 		a := s.do(method, path, "", "Authorization", "Bearer grace")
 		require.GreaterOrEqual(t, a.StatusCode, 400, path)
-		require.Contains(t, s.oneAudit(a), "principal=user:grace target="+target+" ", path)
+		require.Contains(t, s.oneAudit(a), "user=grace target="+target+" ", path)
 	}
 }
 

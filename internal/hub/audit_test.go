@@ -50,7 +50,7 @@ func TestClosesAreLoggedWithTheirReason(t *testing.T) {
 				synctest.Wait()
 				got, want := log.String(), ""
 				if test.want != "" {
-					want = `level=INFO msg="connection closed" audit=true action=connection outcome=refused principal=user:ada connection=c1 address=192.0.2.9 ` + test.want
+					want = `level=INFO msg="connection closed" audit=true action=connection outcome=refused user=ada connection=c1 address=192.0.2.9 ` + test.want
 				}
 				if strings.Count(got, "\n") != min(len(want), 1) || !strings.Contains(got, want) {
 					t.Errorf("logged %s, want %s", got, want)

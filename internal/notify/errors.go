@@ -37,6 +37,7 @@ type Error struct {
 	Kind       error
 	Detail     string
 	Reason     string        // for the log: what Detail does not tell the caller
+	User       UserID        // for the log: whose token is not accepted, though its signature is valid
 	Faults     []Fault       // with ErrInvalid
 	RetryAfter time.Duration // with ErrLimit
 	Rate       Rate          // with ErrLimit, if a rate was exceeded

@@ -70,7 +70,7 @@ func (s *Store) Export(u notify.UserID, from string) (ExportPage, error) {
 		return p.export(x, k, b)
 	})
 	if err != nil {
-		return ExportPage{}, fmt.Errorf("export %s: %w", u, err)
+		return ExportPage{}, fmt.Errorf("export: %w", err)
 	}
 	return ExportPage{x.kept, rest}, nil
 }

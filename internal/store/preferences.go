@@ -87,7 +87,7 @@ func (s *Store) Preferences(u notify.UserID) (notify.Preferences, error) {
 	defer v.release()
 	p, err := preferencesOf(v, u)
 	if err != nil {
-		return p, fmt.Errorf("read the preferences of %s: %w", u, err)
+		return p, fmt.Errorf("read the preferences: %w", err)
 	}
 	return p, nil
 }

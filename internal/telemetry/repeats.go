@@ -184,7 +184,11 @@ func frozen(record slog.Record) slog.Record {
 func (r repeats) kindOf(record slog.Record) string {
 	var kind strings.Builder
 	kind.WriteString(record.Level.String() + record.Message + r.kind)
+	audit := isAudit(record)
 	record.Attrs(func(a slog.Attr) bool {
+		if audit && a.Key == "user" { // the principal of the line
+			a.Key = "principal"
+		}
 		kind.WriteString(kindOf(a))
 		return true
 	})

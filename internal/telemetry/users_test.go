@@ -39,3 +39,17 @@ func TestUsersAreHashed(t *testing.T) {
 		other.Flush()
 	}
 }
+
+// Audit lines of different users are different lines, though both have the user as a hash. Of other lines,
+// one stands for all users.
+func TestAuditLinesOfDifferentUsersAreAllWritten(t *testing.T) {
+	text := logged("json", slog.LevelInfo, func(l *telemetry.Log) {
+		for _, u := range []notify.UserID{"ada", "grace"} {
+			l.Info("request refused", "audit", true, "outcome", "refused", "user", u, "problem", "scope")
+			l.Info("peer broke the protocol", "user", u)
+		}
+	})
+	require.Equal(t, 2, strings.Count(text, `"problem":"scope"`))
+	require.Equal(t, 2, strings.Count(text, "peer broke the protocol"), "one line, and the number of the others")
+	require.Equal(t, 1, strings.Count(text, `"repeated":1`))
+}

@@ -3,15 +3,53 @@ package guide
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 )
+
+// logs changes the level of the log, and finds the lines of a user.
+func logs(t *testing.T, c chapter) {
+	logLevel(t, c)
+	linesOfAUser(t, c)
+}
+
+// linesOfAUser finds the lines of a user at the default level: of a connection that was closed and of
+// refused requests, also of one with a token that has expired. The log does not name the user.
+func linesOfAUser(t *testing.T, c chapter) {
+	t.Helper()
+	m := newMachine(t, "connections_per_user: 1")
+	m.start()
+	expired, err := auth.Sign([]byte(secret), auth.Claims{User: "ada", Expires: time.Now().Add(-time.Hour)})
+	require.NoError(t, err)
+	m.set("ADA="+token(t, "ada"), "EXPIRED="+expired)
+	for _, file := range []string{"replaced", "open"} {
+		m.begin(`exec curl -sN -H "Authorization: Bearer $ADA" "$BELLHOP_URL/events" > ` + file)
+		m.waitFor("cat "+file, "event: live")
+	}
+	for path, status := range map[string]string{
+		`$ADA" "$BELLHOP_URL/inbox?colour=1`: "400", `$ADA" "$BELLHOP_URL/users/ada/inbox`: "403", `$EXPIRED" "$BELLHOP_URL/inbox`: "401",
+	} {
+		require.Equal(t, status, m.sh(`curl -s -o answer -w '%{http_code}' -H "Authorization: Bearer `+path+`"`))
+	}
+	m.waitFor("journalctl -u bellhop", "token-expired")
+	m.waitFor("journalctl -u bellhop", `"problem":"scope"`)
+	m.waitFor("journalctl -u bellhop", `"problem":"replaced"`)
+	found := m.run(c.next())
+	for _, problem := range []string{"replaced", "malformed", "scope", "token-expired"} {
+		require.Equal(t, 1, strings.Count(found, `"problem":"`+problem+`"`), "%s in %s", problem, found)
+	}
+	require.NotContains(t, found, `"level":"DEBUG"`)
+	require.NotRegexp(t, `\bada\b`, m.sh("journalctl -u bellhop"))
+}
 
 // logLevel changes the level of the log and returns to the configured one. Requests have lines
 // meanwhile.
 func logLevel(t *testing.T, c chapter) {
+	t.Helper()
 	m := newMachine(t)
 	m.start()
 	b := c.next()

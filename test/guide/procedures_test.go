@@ -26,7 +26,7 @@ func procedures() []procedure {
 		{[]string{"From one node to three", "A lost node", "A NATS server with damaged files", "A lost journal"}, clusterFaults},
 		{[]string{"Sizing"}, sizing},
 		{[]string{"Console"}, console},
-		{[]string{"Logs and metrics"}, logLevel},
+		{[]string{"Logs and metrics"}, logs},
 		{[]string{"Why did a notification not arrive?"}, whyNot},
 		alerts(),
 	}

@@ -79,8 +79,8 @@ const GOOD: Record<string, string> = { done: "good", partly: "warn", unknown: "w
 
 /** Returns the element of a line. */
 function row(line: Line): HTMLElement {
-  const { target, problem, reason, principal, issuer } = line;
-  const by = [principal, issuer === "*" ? "" : issuer].filter(Boolean).join(" of "); // * is the only one, which has no name
+  const { target, problem, reason, principal, user, issuer } = line;
+  const by = [principal || (user && `user ${user}`), issuer].filter(Boolean).join(" of ");
   return h("li", {},
     h("div", { class: "line" },
       h("time", { datetime: line.time, title: line.time }, moment(line.time)),
@@ -100,8 +100,9 @@ const linked = (text: string, to?: string) => (to === undefined ? text : h("a", 
 export const ofPrincipal = ({ principal }: Line) => (principal?.startsWith("user:") ? link({ user: principal.slice("user:".length) }) : undefined);
 
 /** Returns the address of the notification or the user that a line is about, if it is about one. */
-export function ofTarget({ action, target }: Line): string | undefined {
+export function ofTarget({ action, target, principal }: Line): string | undefined {
   if (!target) return undefined;
+  if (!principal && /\/users\/:user/.test(action ?? "")) return undefined; // the target is a hash
   if (/^(disconnect|export|erase|preferences)$|\/users\/:user/.test(action ?? "")) return link({ user: target });
   return ID.test(target) ? link({ notification: target }) : undefined;
 }

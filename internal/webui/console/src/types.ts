@@ -49,6 +49,7 @@ export type Line = {
   action?: string;
   outcome?: string;
   principal?: string;
+  user?: string; // a hash, in place of the principal
   issuer?: string;
   target?: string;
   problem?: string;

@@ -35,7 +35,8 @@ it("leads from a line to its user and its notification", () => {
   expect(ofPrincipal(line(1))).toBe(undefined);
   expect(ofTarget(line(1, { target: id }))).toBe(`#notification=${id}`);
   expect(ofTarget(line(1, { action: "disconnect", target: id }))).toBe(`#user=${id}`);
-  expect(ofTarget(line(1, { action: "GET /console/api/users/:user/topics", target: "ada" }))).toBe("#user=ada");
+  expect(ofTarget(line(1, { action: "GET /console/api/users/:user/topics", target: "ada", principal: "console" }))).toBe("#user=ada");
+  expect(ofTarget(line(1, { action: "GET /users/:user/topics", target: "8f14e45fceea167a", user: "c9f0f895fb98ab91" }))).toBe(undefined);
   expect(ofTarget(line(1, { action: "revoke", target: "tokens of ada before 2026-12-01T09:00:00Z" }))).toBe(undefined);
   expect(ofTarget(line(1))).toBe(undefined);
 });
