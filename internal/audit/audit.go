@@ -148,7 +148,7 @@ func Caller(p notify.Principal) []slog.Attr {
 
 // issuerOf returns the attribute with the issuer of p's token, if that has a name.
 func issuerOf(p *notify.Principal) []slog.Attr {
-	if p.Issuer == nil || p.Issuer.Name == "" {
+	if p.Issuer == nil || p.Issuer.Name == "" || p.Issuer.Name == notify.AnyIssuer {
 		return nil
 	}
 	return []slog.Attr{slog.String("issuer", cut(p.Issuer.Name, maxName))}

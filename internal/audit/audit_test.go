@@ -69,6 +69,14 @@ func TestOnlyBackendsAreNamedInPlainText(t *testing.T) {
 	}
 }
 
+// An issuer without a name is that of the settings, and no line has it.
+func TestAnIssuerWithoutANameIsLeftOut(t *testing.T) {
+	by := ops
+	by.Issuer = &notify.Issuer{Name: notify.AnyIssuer}
+	require.NotContains(t, refused(t, audit.Line{By: by}, notify.ErrScope), "issuer")
+	require.Len(t, audit.Caller(by), 1, "the user")
+}
+
 // attrs is a slog.Handler that keeps the attributes of a line.
 type attrs map[string]any
 

@@ -70,8 +70,13 @@ func shownList(all []string) string {
 // since returns the time from then to now, in whole seconds.
 func (i *issuer) since(then time.Time) time.Duration { return i.now().Sub(then).Round(time.Second) }
 
-// nameOf returns the name of an issuer.
-func nameOf(i *notify.Issuer) string { return "issuer " + shown(i.Name) }
+// nameOf returns the name of an issuer, and the words for the issuer of the settings if it has none.
+func nameOf(i *notify.Issuer) string {
+	if i.Name == notify.AnyIssuer {
+		return "the settings"
+	}
+	return "issuer " + shown(i.Name)
+}
 
 // of returns err, the refusal of a token whose signature was verified, with the user and the jti of the
 // token.

@@ -52,6 +52,12 @@ func TestReasonsNameWhatOperatorsCompare(t *testing.T) {
 	requireReason(t, v, good, "the token was revoked", `the jti of the token is "j1"`)
 }
 
+// The issuer of the settings, if they do not name one, is called by words.
+func TestAReasonDoesNotNameAnIssuerWithoutAName(t *testing.T) {
+	v := start(t, auth.Options{Secrets: [][]byte{secret()}})
+	requireReason(t, v, sign(t, "HS256", "", bytes.Repeat([]byte("c"), 32)), "the token's signature does not match", "no kid, alg HS256, keys of the settings")
+}
+
 func requireReason(t *testing.T, v *auth.Verifier, token, detail, reason string) {
 	t.Helper()
 	_, err := v.Verify(t.Context(), token)

@@ -127,7 +127,7 @@ func (v *Verifier) Ready() error {
 	var missing []string
 	for _, i := range v.everyIssuer() {
 		if !i.loaded() {
-			missing = append(missing, i.label())
+			missing = append(missing, i.missing())
 		}
 	}
 	if len(missing) == 0 {
@@ -140,6 +140,14 @@ func (v *Verifier) Ready() error {
 		names += " and others"
 	}
 	return notify.Errorf(notify.ErrUnavailable, "the keys of these issuers have not been loaded yet: %s", names)
+}
+
+// missing returns the name of the issuer for a text.
+func (i *issuer) missing() string {
+	if name := i.label(); name != Any {
+		return name
+	}
+	return "that of the settings"
 }
 
 // recordLoaded records that all keys are loaded, if they are, before the set of issuers changes.
