@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,15 +181,17 @@ func manual(t *testing.T, r release) {
 	assert.Contains(t, string(content), `.TH BELLHOP 1 "2026-11-28" "bellhop v`+r.version+`"`)
 }
 
-// secondBuild makes the release again in another directory. With -full, nothing of the first
-// one is used.
+// secondBuild makes the release of the same commit again, with another directory, build cache, time zone
+// and file mode mask, and compares the checksums. Each platform takes a while with an empty build cache,
+// so without -full this release has only one.
 func secondBuild(t *testing.T, first release) {
-	var env []string
-	if *full {
-		env = append(env, "GOCACHE="+t.TempDir())
-	}
-	second := again(t, first, env...)
+	second := again(t, first)
 	require.NotEqual(t, first.dist, second.dist)
 	require.Equal(t, first.commit, second.commit)
-	assert.Equal(t, sumsOf(t, first), sumsOf(t, second))
+	want := sumsOf(t, first)
+	if !*full {
+		maps.DeleteFunc(want, func(name, _ string) bool { return !strings.Contains(name, "_linux_amd64.") })
+		require.Len(t, want, 4)
+	}
+	assert.Equal(t, want, sumsOf(t, second))
 }
