@@ -40,14 +40,18 @@ func TestLogUserPrintsTheHash(t *testing.T) {
 	require.Equal(t, "6b1f0c52a9d3e874\n", got.stdout)
 }
 
-// Without a terminal, serve logs in JSON; an explicit format is what it says.
-func TestTheFormatOfTheLogFitsItsReader(t *testing.T) {
-	environ := []string{
+// unservable returns settings with which serve begins its log and then fails, because the data directory cannot be made.
+func unservable() []string {
+	return []string{
 		"BELLHOP_JWT_SECRET=" + secret, "BELLHOP_DATA_DIR=/dev/null/data", "BELLHOP_LISTEN=127.0.0.1:0", "BELLHOP_ADMIN_LISTEN=127.0.0.1:0", "BELLHOP_TRUSTED_PROXIES=none",
 		"BELLHOP_JWT_AUDIENCE=*",
 	}
-	bellhop(t, environ, "serve").want(t, 1, `"level":"WARN","msg":"tokens for any audience are accepted`)
-	bellhop(t, environ, "serve", "--log-format", "auto").want(t, 1, `"level":"WARN","msg":"tokens for any audience are accepted`)
-	bellhop(t, environ, "serve", "--log-format", "json").want(t, 1, `"level":"WARN","msg":"tokens for any audience are accepted`)
-	bellhop(t, environ, "serve", "--log-format", "text").want(t, 1, `level=WARN msg="tokens for any audience are accepted`)
+}
+
+// Without a terminal, serve logs in JSON; an explicit format is what it says.
+func TestTheFormatOfTheLogFitsItsReader(t *testing.T) {
+	bellhop(t, unservable(), "serve").want(t, 1, `"level":"WARN","msg":"tokens for any audience are accepted`)
+	bellhop(t, unservable(), "serve", "--log-format", "auto").want(t, 1, `"level":"WARN","msg":"tokens for any audience are accepted`)
+	bellhop(t, unservable(), "serve", "--log-format", "json").want(t, 1, `"level":"WARN","msg":"tokens for any audience are accepted`)
+	bellhop(t, unservable(), "serve", "--log-format", "text").want(t, 1, `level=WARN msg="tokens for any audience are accepted`)
 }
