@@ -87,7 +87,7 @@ func (s *socket) next(ctx context.Context) (message, error) {
 	if err := s.extendDeadline(); err != nil {
 		return message{}, fmt.Errorf("read: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { s.ws.Close() })()
+	defer onEnd(ctx, func() { s.ws.Close() })()
 	_, frame, err := s.ws.ReadMessage()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -103,6 +103,20 @@ func (s *socket) next(ctx context.Context) (message, error) {
 		s.keepReason(m.Data)
 	}
 	return m, nil
+}
+
+// onEnd calls f when ctx ends. The returned function prevents that, and waits for f if it has begun.
+func onEnd(ctx context.Context, f func()) (stop func()) {
+	returned := make(chan struct{})
+	prevent := context.AfterFunc(ctx, func() {
+		defer close(returned)
+		f()
+	})
+	return func() {
+		if !prevent() {
+			<-returned
+		}
+	}
 }
 
 // keepReason stores the reason of a close event for closeError.

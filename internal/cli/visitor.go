@@ -64,7 +64,9 @@ func (v *visitor) connect(ctx context.Context, stay time.Duration) {
 	if isOneIn(4) {
 		end = func() { s.ws.Close() }
 	}
-	defer time.AfterFunc(stay, end).Stop()
+	visit, leave := context.WithTimeout(context.Background(), stay)
+	defer leave()
+	defer onEnd(visit, end)()
 	for {
 		m, err := s.next(ctx)
 		if err != nil {
