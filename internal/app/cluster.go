@@ -39,26 +39,13 @@ func (s *node) connectCluster() error {
 	if err != nil {
 		return &SettingsError{err}
 	}
+	stream := journal.StreamOptions{Conn: conn, Name: cfg.NATSStream, Replicas: cfg.Replicas}
 	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: cfg.NATSStream, Replicas: cfg.Replicas, Logger: s.logger})
 	if err != nil {
 		closeConn()
 		return err
 	}
-	c := &membership{node: s, close: closeConn}
-	c.replica = &replica{
-		dir: cfg.DataDir,
-		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {
-			return journal.OpenStream(ctx, journal.StreamOptions{Conn: conn, Name: cfg.NATSStream, Replicas: cfg.Replicas, MustExist: mustExist})
-		},
-		checkpoints: checkpoints,
-		leave: func() {
-			if conn.IsConnected() {
-				s.logger.Warn("the journal cannot be reached; connecting to another NATS server", "server", conn.ConnectedUrlRedacted())
-				_ = conn.ForceReconnect() // it is connecting anyhow
-			}
-		},
-		logger: s.logger,
-	}
+	c := &membership{node: s, close: closeConn, replica: s.replicaOf(stream, checkpoints)}
 	c.open = func(o journal.ClusterOptions) (*journal.Cluster, error) {
 		o.Conn, o.Stream, o.Replicas, o.Node = conn, cfg.NATSStream, cfg.Replicas, name
 		return journal.NewCluster(o)
@@ -81,6 +68,27 @@ func (s *node) connectCluster() error {
 	s.cluster = c
 	s.metrics.Observe(c.nodeSamples)
 	return nil
+}
+
+// replicaOf returns what opens the copy of a stream on this node.
+func (s *node) replicaOf(stream journal.StreamOptions, checkpoints *journal.Checkpoints) *replica {
+	conn := stream.Conn
+	return &replica{
+		dir: s.cfg.DataDir,
+		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {
+			named := stream
+			named.MustExist = mustExist
+			return journal.OpenStream(ctx, named)
+		},
+		checkpoints: checkpoints,
+		leave: func() {
+			if conn.IsConnected() {
+				s.logger.Warn("the journal cannot be reached; connecting to another NATS server", "server", conn.ConnectedUrlRedacted())
+				_ = conn.ForceReconnect() // it is connecting anyhow
+			}
+		},
+		logger: s.logger,
+	}
 }
 
 // openReplica opens the store and the journal of a node of a cluster. It waits until the store

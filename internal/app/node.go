@@ -191,8 +191,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 			return s.notStarted(ctx, err)
 		}
 	}
-	l := &s.listeners
-	if err := s.allowOrigins(l.public.Addr(), o); err != nil {
+	if err := s.allowOrigins(s.listeners.public.Addr(), o); err != nil {
 		return errors.Join(err, s.stopListening())
 	}
 	if s.log != nil {
@@ -200,7 +199,22 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	}
 	upkeep, stopUpkeep := context.WithCancel(context.WithoutCancel(ctx))
 	s.startUpkeep(upkeep)
+	s.startServing(ctx, upkeep, o)
+	var err error
+	select {
+	case <-ctx.Done():
+		err = s.announceStop()
+	case err = <-s.failed: // Run returns it
+	}
+	err = errors.Join(err, s.stopServing())
+	stopUpkeep()
+	s.running.Wait()
+	return err
+}
 
+// startServing opens the API, and answers requests from then on. Settings are followed if ctx allows
+// that, and all that is started here runs until upkeep ends.
+func (s *node) startServing(ctx, upkeep context.Context, o Options) {
 	s.backups = s.newBackups()
 	s.metrics.Observe(s.backups.samples)
 	s.openTransports()
@@ -210,6 +224,7 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	s.running.Go(func() { s.followHangups(upkeep, o.Hangups) })
 	api := s.newAPI(o.Pages)
 	s.startConsole(upkeep)
+	l := &s.listeners
 	l.publicHandler.set(api.Public())
 	l.adminHandler.set(s.adminHandler(api))
 	s.serving.Store(true)
@@ -219,23 +234,17 @@ func (s *node) serve(ctx context.Context, o Options) error {
 	if o.Listening != nil {
 		o.Listening(l.public.Addr(), l.admin.Addr())
 	}
+}
 
-	var err error
-	select {
-	case <-ctx.Done():
-		err = s.announceStop()
-	case err = <-s.failed: // Run returns it
-	}
+// stopServing closes all connections, and waits for the requests and the sockets.
+func (s *node) stopServing() error {
 	s.endLongRequests()
 	s.hub.Drain(context.Background(), s.cfg.DrainWindow)
 	s.live.endConsole() // its streams would hold the shutdown
 	var sockets sync.WaitGroup
+	defer sockets.Wait()
 	sockets.Go(s.sockets.Wait) // at the same time as the requests, since both may wait for the store
-	err = errors.Join(err, s.shutdown(l.servers()))
-	sockets.Wait()
-	stopUpkeep()
-	s.running.Wait()
-	return err
+	return s.shutdown(s.listeners.servers())
 }
 
 // startUpkeep starts the parts that run until ctx ends, apart from those that serve requests.
