@@ -38,9 +38,9 @@ const (
 // Reasons why a backup is refused or given up.
 var (
 	errBackupRuns = &notify.Error{
-		Kind: notify.ErrUnavailable, Detail: "another backup is running, and there is one at a time", RetryAfter: backupRetry,
+		Kind: notify.ErrUnavailable, Cause: notify.CauseBusy, Detail: "another backup is running, and there is one at a time", RetryAfter: backupRetry,
 	}
-	errBackupDisk = notify.Errorf(notify.ErrUnavailable, "the disk is nearly full, and a backup holds space that the store could free")
+	errBackupDisk = notify.Unavailable(notify.CauseDiskFull, "the disk is nearly full, and a backup holds space that the store could free")
 	errBackupStop = notify.Errorf(notify.ErrDraining, "this node is stopping")
 )
 

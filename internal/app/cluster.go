@@ -166,7 +166,7 @@ func (c *membership) waiting() error {
 			return err
 		}
 	}
-	return notify.Errorf(notify.ErrUnavailable, "this node is starting")
+	return notify.Unavailable(notify.CauseStarting, "this node is starting")
 }
 
 // ready returns nil if nothing that only a cluster has is missing.

@@ -42,7 +42,7 @@ const (
 
 // errRestore says that no checkpoint could be restored. The reason may name files, so that only
 // the log has it.
-var errRestore = notify.Errorf(notify.ErrUnavailable, "no checkpoint can be restored; the log of this node has the reason")
+var errRestore = notify.Unavailable(notify.CauseStore, "no checkpoint can be restored; the log of this node has the reason")
 
 // Files in the data directory.
 const (
@@ -133,8 +133,8 @@ func (r *replica) tryOpen(ctx context.Context, o store.Options) (*store.Store, e
 // Reasons why a store is not open, for operators. Only the log has the error, which may name
 // files.
 var (
-	errOpen       = notify.Errorf(notify.ErrUnavailable, "the store cannot be opened; the log of this node has the reason")
-	errNewerRules = notify.Errorf(notify.ErrUnavailable, "the store follows newer rules than this program has; start a newer program on this node")
+	errOpen       = notify.Unavailable(notify.CauseStore, "the store cannot be opened; the log of this node has the reason")
+	errNewerRules = notify.Unavailable(notify.CauseStore, "the store follows newer rules than this program has; start a newer program on this node")
 )
 
 // explained adds a reason for operators to an error that has none.
@@ -196,7 +196,7 @@ type unreachableError struct{ error }
 
 // Unwrap returns the error, and one with its kind and its text.
 func (e unreachableError) Unwrap() []error {
-	return []error{notify.Errorf(notify.ErrUnavailable, "this node cannot follow its journal: %v", e.error), e.error}
+	return []error{notify.Unavailable(notify.CauseJournal, "this node cannot follow its journal: %v", e.error), e.error}
 }
 
 // isUnreachable reports whether another NATS server may reach the journal.
@@ -225,7 +225,7 @@ func (r *replica) carryOut(ctx context.Context, d decision, f facts) error {
 		r.logger.Info("a checkpoint replaces the store", "reason", d.why)
 		return r.restore(ctx, d.checkpoints, f.stream.First)
 	default: // wait, refuse
-		return notify.Errorf(notify.ErrUnavailable, "%s", d.why)
+		return notify.Unavailable(notify.CauseJournal, "%s", d.why)
 	}
 }
 
@@ -234,7 +234,7 @@ func (r *replica) carryOut(ctx context.Context, d decision, f facts) error {
 func (r *replica) claim(ctx context.Context, of, origin string) error {
 	recorded, err := r.checkpoints.ClaimOrigin(ctx, of, origin)
 	if err == nil && recorded != origin {
-		err = notify.Errorf(notify.ErrUnavailable, "another node has begun the journal at the same time")
+		err = notify.Unavailable(notify.CauseJournal, "another node has begun the journal at the same time")
 	}
 	return err
 }
@@ -260,7 +260,7 @@ func (r *replica) restore(ctx context.Context, all []journal.Checkpoint, first u
 }
 
 func (r *replica) restoreOne(ctx context.Context, cp journal.Checkpoint) error {
-	restoring := notify.Errorf(notify.ErrUnavailable, "this node restores the checkpoint of sequence %d", cp.Sequence)
+	restoring := notify.Unavailable(notify.CauseStarting, "this node restores the checkpoint of sequence %d", cp.Sequence)
 	r.waiting.Store(&restoring)
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		return err

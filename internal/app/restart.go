@@ -58,7 +58,7 @@ func (c *membership) replaceable(ctx context.Context) error {
 	}
 	d := decide(f)
 	if d.action == restore || d.action == begin && corrupt != nil {
-		return notify.Errorf(notify.ErrUnavailable, "%s", d.why)
+		return notify.Unavailable(notify.CauseStore, "%s", d.why)
 	}
 	return nil
 }

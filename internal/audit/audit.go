@@ -64,9 +64,9 @@ func DoneInPart(ctx context.Context, logger *slog.Logger, l Line, err error) {
 
 // Metrics counts refusals.
 type Metrics interface {
-	// Refused is called with the name of the problem, and with that of the rate if it is a
-	// limit. Both are from fixed sets.
-	Refused(problem, limit string)
+	// Refused is called with the name of the problem, with that of the rate if it is a limit, and with the
+	// cause if the problem has several. All are from fixed sets.
+	Refused(problem, limit string, cause notify.Cause)
 }
 
 // Refused logs that a request was refused with the problem of err, or has failed, and the
@@ -103,11 +103,14 @@ func count(metrics Metrics, details *problem.Details, err error) {
 	if metrics == nil {
 		return
 	}
-	limit := ""
-	if e, ok := errors.AsType[*notify.Error](err); ok && details.Status == http.StatusTooManyRequests {
-		limit = e.Rate.Name
+	limit, cause := "", notify.Cause("")
+	if e, ok := errors.AsType[*notify.Error](err); ok {
+		cause = e.Cause
+		if details.Status == http.StatusTooManyRequests {
+			limit = e.Rate.Name
+		}
 	}
-	metrics.Refused(details.Name(), limit)
+	metrics.Refused(details.Name(), limit, cause)
 }
 
 func (l *Line) attrs(outcome string) []slog.Attr {

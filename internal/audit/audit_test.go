@@ -167,3 +167,29 @@ func FuzzNoTextOfACallerAddsALine(f *testing.F) {
 		require.Less(t, b.Len(), 10_000)
 	})
 }
+
+// counted is the labels of the refusals that are counted.
+type counted []string
+
+func (c *counted) Refused(problem, limit string, cause notify.Cause) {
+	*c = append(*c, strings.Join(strings.Fields(problem+" "+limit+" "+string(cause)), " "))
+}
+
+// Several faults of the service have one problem, and so have several mistakes of tokens: the count has the cause, and that
+// of an error around it.
+func TestRefusalsAreCountedByLimitAndByCause(t *testing.T) {
+	var all counted
+	for _, err := range []error{
+		notify.Unavailable(notify.CauseDiskFull, "the disk is nearly full"),
+		fmt.Errorf("publish: %w", notify.Unavailable(notify.CauseQueueFull, "the queue is full")),
+		notify.TokenInvalid(notify.CauseSignature, "the token's signature does not match"),
+		&notify.Error{Kind: notify.ErrLimit, Rate: notify.Rate{Name: "publishes"}},
+		&notify.Error{Kind: notify.ErrNotFound, Rate: notify.Rate{Name: "publishes"}},
+		errors.New("a fault"),
+	} {
+		audit.Refused(t.Context(), slog.New(slog.DiscardHandler), &all, audit.Line{}, err)
+	}
+	require.Equal(t, counted{
+		"unavailable disk-full", "unavailable queue-full", "token-invalid signature", "limit publishes", "not-found", "internal",
+	}, all)
+}

@@ -83,7 +83,7 @@ func isWholeAPIKey(s string) bool {
 // removed key is refused from then on.
 func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
 	if !isWholeAPIKey(key) {
-		return notify.Principal{}, invalid("the API key is incomplete or mistyped: its checksum is wrong")
+		return notify.Principal{}, notify.TokenInvalid(notify.CauseAPIKey, "the API key is incomplete or mistyped: its checksum is wrong")
 	}
 	var keys []apiKey
 	if v.apiKeys != nil {
@@ -94,7 +94,7 @@ func (v *Verifier) verifyAPIKey(key string) (notify.Principal, error) {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(hash[:], keys[i].hash[:]), i, found)
 	}
 	if found < 0 {
-		return notify.Principal{}, invalidFor("the API key is unknown", "its sha256 begins with %x", hash[:shownHash])
+		return notify.Principal{}, invalidFor(notify.CauseAPIKey, "the API key is unknown", "its sha256 begins with %x", hash[:shownHash])
 	}
 	return keys[found].principal, nil
 }

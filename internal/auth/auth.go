@@ -316,7 +316,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (notify.Principal, 
 		return p, err
 	}
 	if _, withdrawn := p.Issuer.Withdrawn(); withdrawn { // during the verification
-		return notify.Principal{}, of(&p, invalidFor("the issuer of the token is no longer accepted", "those were the keys of %s", nameOf(p.Issuer)))
+		return notify.Principal{}, of(&p, invalidFor(notify.CauseIssuer, "the issuer of the token is no longer accepted", "those were the keys of %s", nameOf(p.Issuer)))
 	}
 	if v.revoked(p) {
 		return notify.Principal{}, of(&p, notify.Errorf(notify.ErrTokenRevoked, "the token was revoked"))
@@ -370,6 +370,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (notify.Principal, 
 	return c.principal(i.identity), nil
 }
 
+// invalid returns the error for a token that has not the form that is required.
 func invalid(detail string) error {
-	return &notify.Error{Kind: notify.ErrTokenInvalid, Detail: detail}
+	return &notify.Error{Kind: notify.ErrTokenInvalid, Cause: notify.CauseMalformed, Detail: detail}
 }

@@ -68,7 +68,7 @@ func Carrier(r *http.Request) (Credential, error) {
 	case offered != "" && header != "", hasTicket && offered+header != "":
 		return Credential{}, malformed("the request has more than one token or ticket; send one")
 	case hasTicket && !isTicket(ticket):
-		return Credential{}, invalid("the ticket is malformed: it must be the value that POST /tickets returned")
+		return Credential{}, notify.TokenInvalid(notify.CauseTicket, "the ticket is malformed: it must be the value that POST /tickets returned")
 	case hasTicket:
 		return Credential{Ticket: ticket}, nil
 	case offered+header != "":

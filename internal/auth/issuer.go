@@ -151,7 +151,7 @@ func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 	if !ok && k.mayBeNew(t) {
 		err := k.remote.Ask(ctx)
 		if errors.Is(err, watch.ErrBusy) || err != nil && !anyFits(k.remote.Current(), t) {
-			return &notify.Error{Kind: notify.ErrUnavailable, Detail: "the keys of the token's issuer cannot be fetched", Reason: err.Error()}
+			return &notify.Error{Kind: notify.ErrUnavailable, Cause: notify.CauseKeys, Detail: "the keys of the token's issuer cannot be fetched", Reason: err.Error()}
 		}
 		fits, ok = k.try(t)
 	}
@@ -159,9 +159,9 @@ func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 	case ok:
 		return nil
 	case fits:
-		return invalid("the token's signature does not match")
+		return notify.TokenInvalid(notify.CauseSignature, "the token's signature does not match")
 	default:
-		return invalid("the token's kid or alg does not fit any configured key of its issuer")
+		return notify.TokenInvalid(notify.CauseKey, "the token's kid or alg does not fit any configured key of its issuer")
 	}
 }
 
@@ -203,11 +203,11 @@ func (i *issuer) validate(c *claims) error {
 func (i *issuer) check(c *claims) error {
 	switch {
 	case c.ExpiresAt.After(i.now().Add(MaxLifetime + notify.Leeway)):
-		return invalidFor("the token's exp is more than 31 days ahead", "%s ahead", -i.since(c.ExpiresAt.Time))
+		return invalidFor(notify.CauseTime, "the token's exp is more than 31 days ahead", "%s ahead", -i.since(c.ExpiresAt.Time))
 	case c.IssuedAt != nil && c.ExpiresAt.Sub(c.IssuedAt.Time) > MaxLifetime+notify.Leeway:
-		return invalidFor("the token's exp is more than 31 days after its iat", "%s after it", c.ExpiresAt.Sub(c.IssuedAt.Time))
+		return invalidFor(notify.CauseTime, "the token's exp is more than 31 days after its iat", "%s after it", c.ExpiresAt.Sub(c.IssuedAt.Time))
 	case len(i.terms.entry.Clients) > 0 && !c.isFromClient(i.terms.entry.Clients):
-		return invalidFor("the token was issued to another client: its azp, client_id or appid is not among the configured clients",
+		return invalidFor(notify.CauseClient, "the token was issued to another client: its azp, client_id or appid is not among the configured clients",
 			"its clients are %s", shownList(c.clients))
 	}
 	err := i.validator.Validate(c.RegisteredClaims)
@@ -215,21 +215,21 @@ func (i *issuer) check(c *claims) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return invalidFor("the issuer (iss) of the token is not accepted here", "its iss is %s", shown(c.Issuer))
+		return invalidFor(notify.CauseIssuer, "the issuer (iss) of the token is not accepted here", "its iss is %s", shown(c.Issuer))
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return invalidFor("the audience (aud) of the token is not accepted here", "its aud is %s", shownList(c.Audience))
+		return invalidFor(notify.CauseAudience, "the audience (aud) of the token is not accepted here", "its aud is %s", shownList(c.Audience))
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return invalidFor("the token has no iss or no aud, and both are required here", "its iss is %s, its aud is %s", shown(c.Issuer), shownList(c.Audience))
+		return invalidFor(notify.CauseMalformed, "the token has no iss or no aud, and both are required here", "its iss is %s, its aud is %s", shown(c.Issuer), shownList(c.Audience))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return invalidFor("the token's nbf is in the future", "%s ahead", -i.since(c.NotBefore.Time))
+		return invalidFor(notify.CauseTime, "the token's nbf is in the future", "%s ahead", -i.since(c.NotBefore.Time))
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return invalidFor("the token's iat is in the future", "%s ahead", -i.since(c.IssuedAt.Time))
+		return invalidFor(notify.CauseTime, "the token's iat is in the future", "%s ahead", -i.since(c.IssuedAt.Time))
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return &notify.Error{
 			Kind: notify.ErrTokenExpired, Detail: "the token's exp has passed",
 			Reason: fmt.Sprintf("%s ago", i.since(c.ExpiresAt.Time)),
 		}
 	default:
-		return invalidFor("the token's claims are not valid", "%v", err)
+		return invalidFor(notify.CauseMalformed, "the token's claims are not valid", "%v", err)
 	}
 }

@@ -254,7 +254,7 @@ func (v *Verifier) issuerOf(t *token) (*issuer, error) {
 		return i, nil
 	}
 	if v.settings == nil {
-		return nil, invalidFor("the issuer (iss) of the token is not accepted here", "its iss is %s; the issuers file does not list it", shown(name))
+		return nil, invalidFor(notify.CauseIssuer, "the issuer (iss) of the token is not accepted here", "its iss is %s; the issuers file does not list it", shown(name))
 	}
 	return v.settings, nil
 }

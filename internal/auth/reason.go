@@ -10,11 +10,11 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// invalidFor is invalid with a reason for the log. It names what operators compare with their
+// invalidFor is notify.TokenInvalid with a reason for the log. It names what operators compare with their
 // configuration: issuers, audiences, key IDs, algorithms and times. None of these helps to make a
 // token.
-func invalidFor(detail, format string, args ...any) error {
-	return &notify.Error{Kind: notify.ErrTokenInvalid, Detail: detail, Reason: fmt.Sprintf(format, args...)}
+func invalidFor(cause notify.Cause, detail, format string, args ...any) error {
+	return &notify.Error{Kind: notify.ErrTokenInvalid, Cause: cause, Detail: detail, Reason: fmt.Sprintf(format, args...)}
 }
 
 // withReason returns err with one more reason in front of its own.

@@ -139,7 +139,7 @@ func (v *Verifier) Ready() error {
 	if len(missing) > maxMissing {
 		names += " and others"
 	}
-	return notify.Errorf(notify.ErrUnavailable, "the keys of these issuers have not been loaded yet: %s", names)
+	return notify.Unavailable(notify.CauseKeys, "the keys of these issuers have not been loaded yet: %s", names)
 }
 
 // missing returns the name of the issuer for a text.

@@ -65,7 +65,7 @@ func svixName(name string) string { return svixPrefix + strings.TrimPrefix(name,
 func (v *Verifier) CheckWebhook(h http.Header) error {
 	_, err := v.readWebhook(h)
 	if err == nil && len(v.hooks()) == 0 {
-		err = invalid("no webhook is configured: BELLHOP_WEBHOOKS_FILE must list its secret")
+		err = notify.TokenInvalid(notify.CauseKey, "no webhook is configured: BELLHOP_WEBHOOKS_FILE must list its secret")
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (v *Verifier) VerifyWebhook(h http.Header, body []byte) (p notify.Principal
 		}
 	}
 	if found < 0 {
-		return notify.Principal{}, "", invalid("the webhook-signature was not made with any configured secret")
+		return notify.Principal{}, "", notify.TokenInvalid(notify.CauseSignature, "the webhook-signature was not made with any configured secret")
 	}
 	return hooks[found].principal, w.id, nil
 }
@@ -116,7 +116,7 @@ func (v *Verifier) readWebhook(h http.Header) (webhook, error) {
 		return webhook{}, err
 	}
 	if apart := v.now().Sub(w.at); apart.Abs() > webhookTolerance {
-		return webhook{}, invalidFor("the webhook-timestamp is more than 5 minutes from now", "%s ago", apart.Round(time.Second))
+		return webhook{}, invalidFor(notify.CauseTime, "the webhook-timestamp is more than 5 minutes from now", "%s ago", apart.Round(time.Second))
 	}
 	return w, nil
 }

@@ -161,9 +161,9 @@ func (f *Feed) Watch() (*Watcher, error) {
 	defer f.mu.Unlock()
 	switch {
 	case !f.open:
-		return nil, notify.Errorf(notify.ErrUnavailable, "this node is starting or stopping; retry")
+		return nil, notify.Unavailable(notify.CauseStarting, "this node is starting or stopping; retry")
 	case len(f.watchers) >= MaxWatchers:
-		return nil, notify.Errorf(notify.ErrUnavailable, "the console is open %d times already, the most that is allowed; close one of them", MaxWatchers)
+		return nil, notify.Unavailable(notify.CauseBusy, "the console is open %d times already, the most that is allowed; close one of them", MaxWatchers)
 	}
 	w := &Watcher{Samples: slices.Clone(f.samples), feed: f, events: make(chan Event, maxQueued)}
 	for _, l := range f.lines {

@@ -250,8 +250,8 @@ type budget struct {
 }
 
 var (
-	errNoMemory  = notify.Errorf(notify.ErrUnavailable, "too many bodies are arriving at once; send it again")
-	errPreempted = notify.Errorf(notify.ErrUnavailable, "the body arrived so slowly that its memory was given to another request; send it again")
+	errNoMemory  = notify.Unavailable(notify.CauseBusy, "too many bodies are arriving at once; send it again")
+	errPreempted = notify.Unavailable(notify.CauseBusy, "the body arrived so slowly that its memory was given to another request; send it again")
 )
 
 // upload is a body that takes memory from a budget while it arrives.

@@ -73,7 +73,7 @@ func (a *api) identify(r *http.Request) (notify.Principal, error) {
 	}
 	by, err := a.Verifier.Verify(r.Context(), credential.Token)
 	if err == nil && by.User == "" {
-		err = notify.Errorf(notify.ErrTokenInvalid, "an API key cannot connect; use the token of a user")
+		err = notify.TokenInvalid(notify.CauseUser, "an API key cannot connect; use the token of a user")
 	}
 	return by, err
 }

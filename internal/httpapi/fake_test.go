@@ -214,7 +214,7 @@ type observation struct {
 	status int
 }
 
-func (m *metrics) Refused(string, string) {}
+func (m *metrics) Refused(string, string, notify.Cause) {}
 
 func (m *metrics) RequestDone(route string, status int, _ float64) {
 	m.mu.Lock()

@@ -42,7 +42,7 @@ func (a *api) health(c echo.Context, err error, answer sound) error {
 		return c.JSONBlob(http.StatusOK, body)
 	}
 	if problem.Of(err).Status != http.StatusServiceUnavailable {
-		return &notify.Error{Kind: notify.ErrUnavailable, Detail: "the store has failed", Reason: err.Error()}
+		return &notify.Error{Kind: notify.ErrUnavailable, Cause: notify.CauseStore, Detail: "the store has failed", Reason: err.Error()}
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func (a *api) sendPage(c echo.Context, by notify.Principal, page []byte) error {
 	client := limit.Client{Address: limit.AddressKey(address(c)), Principal: by.Name}
 	size := int64(len(page))
 	if !a.budgets.pages.Take(client, size, 0) {
-		return notify.Errorf(notify.ErrUnavailable, "too many inbox pages are being sent at once; ask again")
+		return notify.Unavailable(notify.CauseBusy, "too many inbox pages are being sent at once; ask again")
 	}
 	defer a.budgets.pages.Give(client, size)
 	return answerJSON(c, http.StatusOK, page)

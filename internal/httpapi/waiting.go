@@ -29,7 +29,7 @@ func Waiting(basePath string, reason func() error, logger *slog.Logger) http.Han
 		}
 		err := reason()
 		if err == nil { // it has become ready since it received the request
-			err = notify.Errorf(notify.ErrUnavailable, "this node was starting; retry")
+			err = notify.Unavailable(notify.CauseStarting, "this node was starting; retry")
 		}
 		problem.Respond(waitingResponse{w, r, logger}, r, err)
 	})

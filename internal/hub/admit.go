@@ -51,7 +51,7 @@ func (a *Admission) Admit(address netip.Addr) (*Slot, error) {
 		}
 	}
 	if a.total > 0 && a.taken >= a.total {
-		return nil, notify.Errorf(notify.ErrUnavailable, "this node has reached its limit of connections")
+		return nil, notify.Unavailable(notify.CauseConnections, "this node has reached its limit of connections")
 	}
 	a.taken++
 	if a.perAddress > 0 {

@@ -159,7 +159,7 @@ func (j *Cluster) Ready() error {
 func (j *Cluster) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	deadline := deadlineOf(ctx)
 	if err := j.health.stoppedBy(); err != nil {
-		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "this node has stopped following the journal"))
+		return failed(len(entries), notify.Unavailable(notify.CauseJournal, "this node has stopped following the journal"))
 	}
 	verdicts := make([]notify.Verdict, 0, len(entries))
 	for len(entries) > 0 {
@@ -170,7 +170,7 @@ func (j *Cluster) Append(ctx context.Context, entries ...notify.Entry) []notify.
 		entries = entries[n:]
 		if err != nil {
 			verdicts = append(verdicts, failed(n, err)...)
-			return append(verdicts, failed(len(entries), notify.Errorf(notify.ErrUnavailable, "it was not sent, since an earlier one of the same request failed"))...)
+			return append(verdicts, failed(len(entries), notify.Unavailable(notify.CauseJournal, "it was not sent, since an earlier one of the same request failed"))...)
 		}
 		verdicts = append(verdicts, part...)
 	}
@@ -221,10 +221,10 @@ func (j *Cluster) acquire(ctx context.Context, p *pending) error {
 // means that none was applied.
 func (j *Cluster) appendPart(ctx context.Context, p *pending) ([]notify.Verdict, error) {
 	if most := j.health.conn.Load().maxPayload; most > 0 && int64(len(p.encoded)+messageOverhead) > most {
-		return nil, notify.Errorf(notify.ErrUnavailable, "the entry is larger than the messages that the servers of the journal accept")
+		return nil, notify.Unavailable(notify.CauseJournal, "the entry is larger than the messages that the servers of the journal accept")
 	}
 	if j.acquire(ctx, p) != nil {
-		return nil, notify.Errorf(notify.ErrUnavailable, "the queue of the journal is full")
+		return nil, notify.Unavailable(notify.CauseQueueFull, "the queue of the journal is full")
 	}
 	if !j.queue.put(p) {
 		j.memory.release(p)
@@ -256,7 +256,7 @@ func (j *Cluster) outcome(p *pending) ([]notify.Verdict, error) {
 }
 
 func errUnreachable() error {
-	return notify.Errorf(notify.ErrUnavailable, "the journal cannot be reached; nothing was stored")
+	return notify.Unavailable(notify.CauseJournal, "the journal cannot be reached; nothing was stored")
 }
 
 func errUnknown() error {

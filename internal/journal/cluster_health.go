@@ -73,7 +73,7 @@ func newHealth(o ClusterOptions) *health {
 }
 
 func unavailable(format string, args ...any) error {
-	return notify.Errorf(notify.ErrUnavailable, format, args...)
+	return notify.Unavailable(notify.CauseJournal, format, args...)
 }
 
 func (h *health) ready() error {

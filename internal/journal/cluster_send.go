@@ -241,11 +241,11 @@ func (j *Cluster) failure(refused error) error {
 		return errFull()
 	}
 	j.o.Logger.Error("the journal refused a message; nothing of it was stored", "stream", j.o.Stream, "error", refused)
-	return notify.Errorf(notify.ErrUnavailable, "the journal refused it; nothing was stored")
+	return notify.Unavailable(notify.CauseJournal, "the journal refused it; nothing was stored")
 }
 
 func errFull() error {
-	return notify.Errorf(notify.ErrUnavailable, "the journal is full; nothing was stored")
+	return notify.Unavailable(notify.CauseJournalFull, "the journal is full; nothing was stored")
 }
 
 // move moves parts from one state to another, and returns them without those whose

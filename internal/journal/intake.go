@@ -54,7 +54,7 @@ func (in *intake) refuse(err error) {
 	}
 }
 
-func errStopped() error { return notify.Errorf(notify.ErrUnavailable, "the journal has stopped") }
+func errStopped() error { return notify.Unavailable(notify.CauseJournal, "the journal has stopped") }
 
 // failed returns the verdicts on a number of entries that all have one error.
 func failed(entries int, err error) []notify.Verdict {

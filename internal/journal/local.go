@@ -89,7 +89,7 @@ func (j *Local) CatchUp(context.Context) {}
 func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Verdict {
 	p := j.newPending(entries)
 	if j.memory.acquire(ctx, p) != nil {
-		return failed(len(entries), notify.Errorf(notify.ErrUnavailable, "the queue of the journal is full"))
+		return failed(len(entries), notify.Unavailable(notify.CauseQueueFull, "the queue of the journal is full"))
 	}
 	if !j.queue.put(p) {
 		j.memory.release(p)

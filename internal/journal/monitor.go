@@ -46,7 +46,7 @@ type Servers struct {
 // http://nats-1:8222.
 func NewMonitor(urls []string, logger *slog.Logger) *Monitor {
 	m := &Monitor{urls: urls, client: &http.Client{Timeout: monitorTimeout}, logger: logger}
-	starting := notify.Errorf(notify.ErrUnavailable, "the settings of the NATS servers are not checked yet")
+	starting := notify.Unavailable(notify.CauseJournal, "the settings of the NATS servers are not checked yet")
 	m.fault.Store(&starting)
 	return m
 }
@@ -101,10 +101,10 @@ func (m *Monitor) check(ctx context.Context) {
 	var fault error
 	switch {
 	case len(wrong) > 0:
-		fault = notify.Errorf(notify.ErrUnavailable, "these NATS servers do not sync every write: %s; set sync_interval: always in their JetStream configuration",
+		fault = notify.Unavailable(notify.CauseJournal, "these NATS servers do not sync every write: %s; set sync_interval: always in their JetStream configuration",
 			strings.Join(wrong, ", "))
 	case len(unreachable) == len(m.urls):
-		fault = notify.Errorf(notify.ErrUnavailable, "no NATS server can be monitored: %s", strings.Join(unreachable, ", "))
+		fault = notify.Unavailable(notify.CauseJournal, "no NATS server can be monitored: %s", strings.Join(unreachable, ", "))
 	default:
 		m.fault.Store(nil)
 		return

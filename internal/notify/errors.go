@@ -35,6 +35,7 @@ var (
 // not contain a token, key or signature.
 type Error struct {
 	Kind       error
+	Cause      Cause // with ErrUnavailable and ErrTokenInvalid
 	Detail     string
 	Reason     string        // for the log: what Detail does not tell the caller
 	User       UserID        // for the log: whose token is not accepted, though its signature is valid

@@ -127,7 +127,7 @@ func (c *Cluster) NameTaken() error {
 	if !ok || !isAlive(&other, deadAfter) || !other.precedes(&c.self) {
 		return nil
 	}
-	return notify.Errorf(notify.ErrUnavailable, "another node has the name %s, started at %s; set BELLHOP_NODE to another name on each node",
+	return notify.Unavailable(notify.CauseNodes, "another node has the name %s, started at %s; set BELLHOP_NODE to another name on each node",
 		c.o.Node, other.Started.UTC().Format(time.RFC3339))
 }
 

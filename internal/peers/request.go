@@ -16,7 +16,7 @@ import (
 // Deliver implements notify.Peers. If NATS cannot be reached, n is delivered to no node.
 func (c *Cluster) Deliver(_ context.Context, n *notify.Notification) error {
 	if err := c.o.Conn.Publish(c.subject("ephemeral"), c.appendEphemeral(nil, n)); err != nil {
-		return notify.Errorf(notify.ErrUnavailable, "the other nodes cannot be reached")
+		return notify.Unavailable(notify.CauseNodes, "the other nodes cannot be reached")
 	}
 	return c.local.Deliver(context.Background(), n)
 }
@@ -97,7 +97,7 @@ func (c *Cluster) Disconnect(ctx context.Context, u notify.UserID, connection st
 		return err
 	}
 	if !c.o.Conn.IsConnected() {
-		return notify.Errorf(notify.ErrUnavailable, "the other nodes cannot be reached; only the connections of this node are closed")
+		return notify.Unavailable(notify.CauseNodes, "the other nodes cannot be reached; only the connections of this node are closed")
 	}
 	request := pack.AppendString(pack.AppendString(c.begin(nil), u), connection)
 	if missing := c.ask(ctx, "disconnect", request, func(*pack.Reader) {}); len(missing) > 0 {

@@ -27,7 +27,7 @@ func (s *Service) IssueTicket(ctx context.Context, p notify.Principal) (string, 
 	shown := s.cursors.NewTicket()
 	err := s.opts.Journal.Append(ctx, notify.Ticket{Hash: sha256.Sum256([]byte(shown)), Principal: p})[0].Err
 	if errors.Is(err, notify.ErrOutcomeUnknown) { // a ticket that may have been stored was given to no client
-		return "", notify.Errorf(notify.ErrUnavailable, "the ticket did not become durable in time; retry")
+		return "", notify.Unavailable(notify.CauseJournal, "the ticket did not become durable in time; retry")
 	}
 	if err == nil {
 		s.opts.Metrics.Ticket("issued")
@@ -56,11 +56,11 @@ func (s *Service) redeem(ctx context.Context, ticket string) (notify.Principal, 
 		s.opts.Journal.CatchUp(ctx) // another node may have issued it in a generation that is new here
 	}
 	if !s.cursors.IsTicket(ticket) {
-		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "this service did not issue the ticket; request one with POST /tickets")
+		return notify.Principal{}, notify.TokenInvalid(notify.CauseTicket, "this service did not issue the ticket; request one with POST /tickets")
 	}
 	hash := sha256.Sum256([]byte(ticket))
 	if s.redemptions.Allow(string(hash[:]), 1) != nil {
-		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid, "the ticket has been used")
+		return notify.Principal{}, notify.TokenInvalid(notify.CauseTicket, "the ticket has been used")
 	}
 	v := s.opts.Journal.Append(ctx, notify.Redemption{Hash: hash})[0]
 	switch {
@@ -71,7 +71,7 @@ func (s *Service) redeem(ctx context.Context, ticket string) (notify.Principal, 
 	}
 	switch p := v.Principal; {
 	case !s.findIssuer(p):
-		return notify.Principal{}, notify.Errorf(notify.ErrTokenInvalid,
+		return notify.Principal{}, notify.TokenInvalid(notify.CauseIssuer,
 			"the issuer of the token that the ticket was issued for is no longer accepted, or its configuration has changed; request another")
 	case !p.Expires.IsZero() && !time.Now().Before(p.Expires.Add(notify.Leeway)):
 		return notify.Principal{}, notify.Errorf(notify.ErrTokenExpired, "the token that the ticket was issued for has expired")

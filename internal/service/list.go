@@ -82,7 +82,7 @@ func (s *Service) Counts(ctx context.Context, by notify.Principal, f notify.Filt
 }
 
 func errTooManyLists() error {
-	return notify.Errorf(notify.ErrUnavailable, "too many inboxes are being read; retry later")
+	return notify.Unavailable(notify.CauseBusy, "too many inboxes are being read; retry later")
 }
 
 func (s *Service) items(tag cursor.Tag, all []notify.Notification) []wire.InboxItem {

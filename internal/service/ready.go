@@ -23,13 +23,13 @@ func (s *Service) watchDisk() {
 // kind ErrUnavailable that names the cause.
 func (s *Service) Ready() error {
 	if err := s.opts.Store.Err(); err != nil {
-		return notify.Errorf(notify.ErrUnavailable, "the store has failed")
+		return notify.Unavailable(notify.CauseStore, "the store has failed")
 	}
 	if err := s.opts.Journal.Ready(); err != nil {
 		return err
 	}
 	if s.diskFull.Load() {
-		return notify.Errorf(notify.ErrUnavailable, "the disk is nearly full")
+		return notify.Unavailable(notify.CauseDiskFull, "the disk is nearly full")
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (s *Service) Trace(ctx context.Context, by notify.Principal, id string, use
 		}
 	}
 	if s.traces.Acquire(ctx, by.Name) != nil { // it may ask all nodes about a thousand users
-		return Trace{}, notify.Errorf(notify.ErrUnavailable, "too many notifications are being traced; retry later")
+		return Trace{}, notify.Unavailable(notify.CauseBusy, "too many notifications are being traced; retry later")
 	}
 	defer s.traces.Release(by.Name)
 	found, ok, err := s.readTrace(ctx, by, id, user)

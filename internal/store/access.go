@@ -13,7 +13,7 @@ import (
 )
 
 // errNoTicket does not say which ticket was presented.
-var errNoTicket = notify.Errorf(notify.ErrTokenInvalid, "no such ticket: it may have been used, or be older than %d s",
+var errNoTicket = notify.TokenInvalid(notify.CauseTicket, "no such ticket: it may have been used, or be older than %d s",
 	int(notify.TicketLifetime/time.Second))
 
 // ticket stores a ticket until it is redeemed or expires.

@@ -51,7 +51,7 @@ func (b sizeLimit) exceeded(s *state) bool {
 func (b sizeLimit) discardsEmpty(s *state) bool { return b > 0 && s.other > uint64(b)/4 }
 
 // errFull refuses records that retention cannot remove.
-var errFull = notify.Errorf(notify.ErrUnavailable, "idempotency keys, deferred publishes and the like have taken half of the store's limit; "+
+var errFull = notify.Unavailable(notify.CauseStoreFull, "idempotency keys, deferred publishes and the like have taken half of the store's limit; "+
 	"try again when some have ended, or publish without a key and without deliver_at")
 
 // refuses reports whether records that retention cannot remove are refused: other records

@@ -61,7 +61,7 @@ func requestMetrics() []definition {
 			help: "Time from an HTTP request to its answer, by route.",
 		},
 		{name: "bellhop_commands_total", kind: isCounter, labels: []string{"command", "status"}, help: "Commands on WebSockets answered, by name and status."},
-		{name: "bellhop_refusals_total", kind: isCounter, labels: []string{"problem", "limit"}, help: "Requests, items of batches and commands refused or failed, by the problem of the answer, and by the limit if that is limit."},
+		{name: "bellhop_refusals_total", kind: isCounter, labels: []string{"problem", "limit", "cause"}, help: "Requests, items of batches and commands refused or failed, by the problem of the answer, by the limit if that is limit, and by the cause if that is unavailable or token-invalid."},
 		{name: "bellhop_publishes_total", kind: isCounter, labels: []string{"audience", "outcome"}, help: "Notifications published, by audience and outcome."},
 		{
 			name: "bellhop_publish_duration_seconds", kind: isHistogram, buckets: durations(),

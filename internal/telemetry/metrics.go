@@ -209,9 +209,9 @@ func (m *Metrics) Answered(command string, status int) {
 	m.commands.WithLabelValues(command, strconv.Itoa(status)).Inc()
 }
 
-// Refused counts a refusal by the name of its problem, and of the limit that was exceeded.
-func (m *Metrics) Refused(problem, limit string) {
-	m.refusals.WithLabelValues(problem, limit).Inc()
+// Refused counts a refusal by the name of its problem, of the limit that was exceeded, and of its cause.
+func (m *Metrics) Refused(problem, limit string, cause notify.Cause) {
+	m.refusals.WithLabelValues(problem, limit, string(cause)).Inc()
 }
 
 // RequestDone counts an HTTP request. The route is the pattern of the path, never the

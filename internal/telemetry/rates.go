@@ -15,7 +15,7 @@ type Rates struct {
 	Opened      float64            `json:"opened"`
 	Closes      map[string]float64 `json:"closes"` // by code and reason
 	Publishes   map[string]float64 `json:"publishes"`
-	Refusals    map[string]float64 `json:"refusals"` // by problem, and by limit if that is limit
+	Refusals    map[string]float64 `json:"refusals"` // by problem, and by limit or cause if it has one
 	Deliveries  float64            `json:"deliveries"`
 
 	Publish  *Percentiles `json:"publish_ms,omitempty"`
@@ -68,7 +68,7 @@ func (m *Metrics) read(now time.Time) counted {
 		deliveries: valueOf(m.hub.deliveries),
 		closes:     byLabels(m.hub.closed, "code", "reason"),
 		publishes:  byLabels(m.service.publishes, "outcome"),
-		refusals:   byLabels(m.refusals, "problem", "limit"),
+		refusals:   byLabels(m.refusals, "problem", "limit", "cause"),
 		publish:    histogramOf(m.service.publishTime),
 		delivery:   histogramOf(m.hub.delay),
 		sync:       histogramOf(m.syncTime),

@@ -19,7 +19,7 @@ func TestRatesAreOfTheTimeSinceTheSampleBefore(t *testing.T) {
 	require.JSONEq(t, `{"connections":{"websocket":1,"events":0},"opened":0,"closes":{},"publishes":{},"refusals":{},
 		"deliveries":0,"commit":{"groups":0,"entries":0}}`, asJSON(t, s.Sample(at.Add(time.Second))))
 	use(m)
-	m.Refused("malformed", "")
+	m.Refused("malformed", "", "")
 	m.Published(notify.AudienceAll, "stored")
 	m.Published(notify.AudienceUser, "refused")
 	r := s.Sample(at.Add(2010 * time.Millisecond))
@@ -27,7 +27,7 @@ func TestRatesAreOfTheTimeSinceTheSampleBefore(t *testing.T) {
 	require.EqualValues(t, 3, r.Opened)
 	require.Equal(t, map[string]float64{"4401 token-expired": 1, "1012 restart": 1}, r.Closes)
 	require.Equal(t, map[string]float64{"stored": 2, "refused": 1}, r.Publishes)
-	require.Equal(t, map[string]float64{"limit requests": 1, "malformed": 1}, r.Refusals)
+	require.Equal(t, map[string]float64{"limit requests": 1, "unavailable disk-full": 1, "malformed": 1}, r.Refusals)
 	require.EqualValues(t, 3, r.Deliveries)
 	require.EqualValues(t, 1, r.Commit.Groups)
 	require.EqualValues(t, 5, r.Commit.Entries)

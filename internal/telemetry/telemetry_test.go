@@ -39,7 +39,8 @@ func use(m *telemetry.Metrics) {
 	m.Upkeep("purge", 2*time.Millisecond, false)
 	m.Upkeep("purge", time.Millisecond, true)
 	m.Answered("publish", 200)
-	m.Refused("limit", "requests")
+	m.Refused("limit", "requests", "")
+	m.Refused("unavailable", "", notify.CauseDiskFull)
 	m.RequestDone("/notify", 202, 0.001)
 	m.Observe(func() []telemetry.Sample {
 		return []telemetry.Sample{
@@ -75,7 +76,8 @@ func TestCounts(t *testing.T) {
 		"bellhop_publish_duration_seconds_sum 0.002",
 		`bellhop_publishes_total{audience="user",outcome="stored"} 1`,
 		`bellhop_publishes_total{audience="all",outcome="refused"} 0`,
-		`bellhop_refusals_total{limit="requests",problem="limit"} 1`,
+		`bellhop_refusals_total{cause="",limit="requests",problem="limit"} 1`,
+		`bellhop_refusals_total{cause="disk-full",limit="",problem="unavailable"} 1`,
 		"bellhop_replay_notifications_sum 12",
 		`bellhop_resets_total{reason="truncated"} 1`,
 		`bellhop_tickets_total{outcome="redeemed"} 1`,

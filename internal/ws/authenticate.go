@@ -97,7 +97,7 @@ func (s *socket) firstMessage() (at protocol.Start, why *notify.Close, err error
 	case ctx.Err() != nil:
 		return at, &protocol.CloseAuthenticationTimeout, errNoFirstMessage
 	case err == nil && at.Principal.User == "":
-		err = notify.Errorf(notify.ErrTokenInvalid, "the token is not that of a user")
+		err = notify.TokenInvalid(notify.CauseUser, "the token is not that of a user")
 	}
 	if err != nil {
 		end := protocol.CloseFor(err)

@@ -150,7 +150,7 @@ func mark(verb notify.Verb) command {
 func refresh(ctx context.Context, p *Protocol, c *hub.Conn, cmd Command) (hub.Result, error) {
 	verifier := p.opts.Verifier
 	if verifier == nil {
-		return nil, notify.Errorf(notify.ErrUnavailable, "this node cannot verify tokens")
+		return nil, notify.Unavailable(notify.CauseKeys, "this node cannot verify tokens")
 	}
 	if cmd.Data == nil {
 		return nil, errNoData
@@ -165,14 +165,14 @@ func refresh(ctx context.Context, p *Protocol, c *hub.Conn, cmd Command) (hub.Re
 	}
 	if by.User != c.Principal().User { // an API key has no user
 		c.End(notify.CloseOtherUser)
-		return nil, notify.Errorf(notify.ErrTokenInvalid, "the token is that of another user")
+		return nil, notify.TokenInvalid(notify.CauseUser, "the token is that of another user")
 	}
 	c.Renew(by) // false if c has ended: then it receives no reply either
 	// A revocation, or the withdrawal of an issuer, that was applied since the token was
 	// verified has looked at the older token and found nothing to end.
 	if why, yes := by.Issuer.Withdrawn(); yes {
 		c.End(why)
-		return nil, notify.Errorf(notify.ErrTokenInvalid, "the issuer of the token is no longer accepted")
+		return nil, notify.TokenInvalid(notify.CauseIssuer, "the issuer of the token is no longer accepted")
 	}
 	if _, err := verifier.Verify(ctx, token); errors.Is(err, notify.ErrTokenRevoked) {
 		c.End(notify.CloseRevoked)

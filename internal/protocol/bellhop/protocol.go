@@ -39,8 +39,8 @@ type Metrics interface {
 
 type noMetrics struct{}
 
-func (noMetrics) Answered(string, int)   {}
-func (noMetrics) Refused(string, string) {}
+func (noMetrics) Answered(string, int)                 {}
+func (noMetrics) Refused(string, string, notify.Cause) {}
 
 // Options configure a Protocol. Service and Cursors are required.
 type Options struct {

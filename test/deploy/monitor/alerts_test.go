@@ -38,6 +38,7 @@ func free(t *testing.T, dir string) uint64 {
 func TestADiskBelowItsReserveIsAnAlert(t *testing.T) {
 	p := start(t, "full", "BELLHOP_MIN_FREE_BYTES="+strconv.FormatUint(free(t, t.TempDir())+1<<33, 10))
 	newAlerts(t).fires(t, 15*time.Minute, time.Minute, p, p.visit, "BellhopDiskBelowReserve", "BellhopNotReady", "BellhopRequestsFail")
+	require.Positive(t, p.metric(`bellhop_refusals_total{cause="disk-full",limit="",problem="unavailable"}`))
 }
 
 func TestALowDiskIsAnAlert(t *testing.T) {
@@ -90,6 +91,7 @@ func TestManyRefusedTokensAreAnAlert(t *testing.T) {
 			p.try(http.MethodGet, "/inbox", "not.a.token", "")
 		}
 	}, "BellhopTokensRefused")
+	require.Positive(t, p.metric(`bellhop_refusals_total{cause="malformed",limit="",problem="token-invalid"}`))
 }
 
 func TestALimitThatIsOftenReachedIsAnAlert(t *testing.T) {

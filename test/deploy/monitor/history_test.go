@@ -122,6 +122,7 @@ func (h *history) parse(text, contentType string, add func(labels.Labels, chunks
 			p.Labels(&l)
 			_, _, native, _ := p.Histogram() // of counters and not of gauges, therefore of integers
 			add(l, distribution{h.number(0), native.ToFloat(nil)})
+		default: // types, units and comments
 		}
 	}
 }
