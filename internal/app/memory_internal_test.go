@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/internal/hub"
 )
 
 // The store and all budgets together are not more than the memory.
@@ -66,4 +67,12 @@ func TestALowLimitOnOpenFilesIsLogged(t *testing.T) {
 	s.checkFiles(1799)
 	assert.Contains(t, log.String(), "the limit on open files is low")
 	assert.Contains(t, log.String(), "limit=1799 max_connections=1000")
+}
+
+// SetLimits of the hub, which TestEveryLimitOfAChangedFileHolds observes, gets every limit.
+func TestLimitsOfTheHubAreThoseOfTheSettings(t *testing.T) {
+	s := &node{}
+	assert.Equal(t, hub.Limits{Connections: 1, PerAddress: 2, PerUser: 3, QueueLen: 4, QueueBytes: 5, QueuedBytes: 6}, s.hubLimits(&config.Config{
+		Connections: 1, ConnectionsPerAddress: 2, ConnectionsPerUser: 3, QueueLength: 4, QueueBytes: 5, QueuedBytes: 6,
+	}))
 }
