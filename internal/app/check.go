@@ -3,11 +3,13 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/journal"
+	"github.com/bellhop/bellhop/internal/watch"
 )
 
 // SettingsError is the error of Run if settings, or files that they name, have mistakes. The
@@ -45,10 +47,7 @@ func check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	}
 	_, err := auth.ParseOrigins(cfg.AllowedOrigins)
 	note("allowed-origins", err)
-	if cfg.TLSCertFile != "" && cfg.TLSKeyFile != "" {
-		_, err := openCertificate(ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
-		note("tls-cert-file", err)
-	}
+	checkCertificate(ctx, cfg, note)
 	options := authOptions(cfg)
 	if err = auth.CheckAlgorithms(cfg.JWTAlgorithms); err == nil {
 		err = auth.CheckSecrets(options)
@@ -73,6 +72,25 @@ func check(ctx context.Context, cfg *config.Config) config.Mistakes {
 	note("nats-credentials-file", nats.Credentials)
 	note("nats-ca-file", nats.CA)
 	return mistakes
+}
+
+// checkCertificate notes each file of the certificate that cannot be read, also if the other one is
+// not set, or else that they do not fit each other.
+func checkCertificate(ctx context.Context, cfg *config.Config, note func(flag string, err error)) {
+	canOpen := cfg.TLSCertFile != "" && cfg.TLSKeyFile != ""
+	for _, file := range []struct{ flag, path string }{{"tls-cert-file", cfg.TLSCertFile}, {"tls-key-file", cfg.TLSKeyFile}} {
+		if file.path == "" {
+			continue
+		}
+		if _, err := watch.Read(file.path, maxPairBytes); err != nil {
+			note(file.flag, fmt.Errorf("%s: %w", file.path, err))
+			canOpen = false
+		}
+	}
+	if canOpen {
+		_, err := openCertificate(ctx, cfg.TLSCertFile, cfg.TLSKeyFile, nil)
+		note("tls-cert-file", err)
+	}
 }
 
 // authOptions returns the options of package auth, which verifies tokens, API keys and signatures.

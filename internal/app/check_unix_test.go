@@ -64,9 +64,6 @@ func TestEveryFileIsChecked(t *testing.T) {
 		}
 		mistakes := check(t, environ...)
 		for _, name := range files() {
-			if name == "BELLHOP_TLS_KEY_FILE" {
-				continue // reported with the certificate
-			}
 			assert.Contains(t, mistakes[name], want, name)
 			assert.Contains(t, mistakes[name], path, name)
 		}
@@ -76,7 +73,10 @@ func TestEveryFileIsChecked(t *testing.T) {
 
 func TestTheKeyOfACertificateIsChecked(t *testing.T) {
 	mistakes := check(t, "BELLHOP_TLS_CERT_FILE="+write(t, "a certificate"), "BELLHOP_TLS_KEY_FILE=/does/not/exist")
-	assert.Contains(t, mistakes["BELLHOP_TLS_CERT_FILE"], "/does/not/exist: no such file")
+	assert.Equal(t, map[string]string{"BELLHOP_TLS_KEY_FILE": "/does/not/exist: no such file or directory"}, mistakes)
+	mistakes = check(t, "BELLHOP_TLS_CERT_FILE="+write(t, "a certificate"), "BELLHOP_TLS_KEY_FILE="+write(t, "a key"))
+	assert.Contains(t, mistakes["BELLHOP_TLS_CERT_FILE"], "failed to find any PEM data")
+	assert.Len(t, mistakes, 1)
 }
 
 func TestAlgorithmsAreChecked(t *testing.T) {

@@ -43,7 +43,8 @@ func TestConfigCheckReportsEveryMistake(t *testing.T) {
 		"BELLHOP_CONFIG: "+file+":3: unknown setting retentoin; did you mean retention?",
 		"BELLHOP_ISSUERS_FILE: ", "no such file", at(4),
 		"BELLHOP_API_KEYS_FILE: ", "line 2: sha256 must be 64 hexadecimal digits", at(5),
-		"BELLHOP_TLS_CERT_FILE: ", at(6),
+		"BELLHOP_TLS_CERT_FILE: "+filepath.Join(dir, "cert.pem")+": ", at(6),
+		"BELLHOP_TLS_KEY_FILE: "+filepath.Join(dir, "key.pem")+": ", at(7),
 		"BELLHOP_JWT_USER_CLAIM: names a claim with a fixed meaning", at(8),
 		`BELLHOP_LOG_LEVEL: "loud" is not one of debug, info, warn, error`, at(9),
 		"BELLHOP_QUEUE_BYTES: 1KiB is less than the minimum of 64KiB (environment BELLHOP_QUEUE_BYTES)",
@@ -70,6 +71,14 @@ func TestConfigCheckAcceptsWhatServeAccepts(t *testing.T) {
 	bellhop(t, nil, "config", "--check", "/does/not/exist.yaml").want(t, 1, "BELLHOP_CONFIG: ", "/does/not/exist.yaml")
 	bellhop(t, nil, "config", "--check", file, "--config", file).want(t, 2, "give the file of settings once")
 	bellhop(t, nil, "config", "--chekc", file).want(t, 2, "unknown flag --chekc")
+}
+
+// A file that cannot be read is reported even if the setting that belongs to it is not there.
+func TestConfigCheckReadsACertificateWithoutItsKey(t *testing.T) {
+	file := settingsFile(t, "jwt_secret: "+secret, "tls_cert_file: /does/not/exist.pem")
+	bellhop(t, nil, "config", "--check", file).want(t, 1,
+		"BELLHOP_TLS_CERT_FILE: /does/not/exist.pem: no such file or directory (file "+file+":2)",
+		"BELLHOP_TLS_KEY_FILE: is required with BELLHOP_TLS_CERT_FILE")
 }
 
 // Some mistakes are in no setting alone: an issuers file without an issuer leaves no key.
