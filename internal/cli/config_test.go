@@ -81,6 +81,14 @@ func TestConfigCheckReadsACertificateWithoutItsKey(t *testing.T) {
 		"BELLHOP_TLS_KEY_FILE: is required with BELLHOP_TLS_CERT_FILE")
 }
 
+// A file that is not YAML gets one mistake with the line, the reason and what is allowed.
+func TestConfigCheckNamesTheLineOfBrokenYAML(t *testing.T) {
+	file := settingsFile(t, "jwt_secret: "+secret, "allowed_origins: ['https://a.example'", "retention: 30d")
+	got := bellhop(t, nil, "config", "--check", file)
+	got.want(t, 1, "BELLHOP_CONFIG: "+file+":2: not valid YAML: did not find expected ',' or ']'; the file must be a YAML mapping of settings, such as")
+	require.Equal(t, 1, strings.Count(got.stderr, "BELLHOP_"), "what could not be read is reported as missing: %s", got.stderr)
+}
+
 // Some mistakes are in no setting alone: an issuers file without an issuer leaves no key.
 func TestConfigCheckReportsMistakesOfSeveralSettings(t *testing.T) {
 	issuers := filepath.Join(t.TempDir(), "issuers.yaml")

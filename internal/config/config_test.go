@@ -211,8 +211,9 @@ func TestMistakesInTheFileHaveTheirLine(t *testing.T) {
 		}
 	}
 	_, text = mistakes(t, config.Sources{Flags: map[string]string{"config": write(t, "listen: :1\nlog_level: [\n")}})
-	if !strings.Contains(text, "/file:2: ") {
-		t.Errorf("a mistake in YAML has no line: %s", text)
+	const want = `/file:2: not valid YAML: did not find expected node content; the file must be a YAML mapping of settings, such as "retention: 30d"`
+	if !strings.Contains(text, want) {
+		t.Errorf("a mistake in YAML says neither where it is nor what is allowed: %s", text)
 	}
 }
 

@@ -33,8 +33,12 @@ func (l *loader) readFile(environ, flags map[string]string, content []byte) bool
 	}
 	members, err := strict.Mapping(content)
 	if err != nil {
+		allowed := "" // what the file must be, if it could not be read at all
+		if len(members) == 0 {
+			allowed = form
+		}
 		for line := range strings.Lines(err.Error()) {
-			l.mistake(variable, "%s", atLine(path, strings.TrimSpace(line)))
+			l.mistake(variable, "%s%s", atLine(path, strings.TrimSpace(line)), allowed)
 		}
 	}
 	for _, m := range members {
@@ -58,6 +62,9 @@ func (l *loader) readFile(environ, flags map[string]string, content []byte) bool
 	}
 	return err == nil
 }
+
+// form follows a mistake in the form of the file.
+const form = `; the file must be a YAML mapping of settings, such as "retention: 30d" or "allowed_origins: [https://app.example.com]", one to a line`
 
 // atLine returns the text of a mistake in the file with the path before it, and the line if the
 // text begins with one.

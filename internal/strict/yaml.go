@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -74,10 +73,8 @@ func document(data []byte) (*yaml.Node, error) {
 	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		return nil, errEmpty
-	case err != nil && strings.Contains(err.Error(), "anchor"):
-		return nil, errors.New("the file has an alias (*name) without its anchor") // the library's text repeats the name
 	case err != nil:
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, syntaxError(err, data)
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, errors.New("the file must hold one YAML document, and more follows it")

@@ -59,7 +59,7 @@ func TestListReportsEveryMistake(t *testing.T) {
 		"null":                       {"~", []string{"line 1: the file must be a list"}},
 		"too many":                   {"- {}\n- {}\n- {}\n- {}\n", []string{"the file has 4 items, and at most 3 are allowed"}},
 		"no mapping":                 {"- name: ada\n- " + secret + "\n- ~\n", []string{"line 2: an item must be a mapping", "line 3: an item must be a mapping"}},
-		"no YAML":                    {"- name: [" + secret, []string{"line 1: did not find expected ',' or ']'"}},
+		"no YAML":                    {"- name: [" + secret, []string{"line 1: not valid YAML: did not find expected ',' or ']'"}},
 		"a document more":            {"[]\n---\n" + secret, []string{"the file must hold one YAML document, and more follows it"}},
 		"an unknown member":          {"- name: ada\n  nam: " + secret, []string{`line 2: unknown member "nam": it must be one of name, prefix, colours, places, hears`}},
 		"an unknown member's secret": {"- name: ada\n  " + secret + ": x", []string{"line 2: unknown member a name that is not shown, since it may be a secret: it must be one of name, prefix, colours, places, hears"}},
@@ -145,6 +145,27 @@ func TestMapping(t *testing.T) {
 	} {
 		_, err := strict.Mapping([]byte(file))
 		require.EqualError(t, err, want)
+	}
+}
+
+// The library gives some lines from 0 and others from 1, leaves out the first one, and has none for
+// a character. Each mistake has the line at which it is seen, and says that the file is not YAML.
+func TestBrokenYAMLHasItsLine(t *testing.T) {
+	for file, want := range map[string]string{
+		"a: b: c\n":             "line 1: not valid YAML: mapping values are not allowed in this context",
+		"a: 1\nb: x: y\n":       "line 2: not valid YAML: mapping values are not allowed in this context",
+		"a: 1\n\tb: 2\n":        "line 2: not valid YAML: found a tab character that violates indentation",
+		"a: 1\nb: [x\n":         "line 2: not valid YAML: did not find expected ',' or ']'",
+		"a: 1\nb: {x\n\nc: 1\n": "line 2: not valid YAML: did not find expected ',' or '}'",
+		"a:\n  - x\n y: 2\n":    "line 3: not valid YAML: did not find expected key",
+		"a: 1\nb\nc: 2\n":       "line 2: not valid YAML: could not find expected ':'",
+		"a: \"x\nb: 1\n":        "line 2: not valid YAML: found unexpected end of stream",
+		"]\n":                   "line 1: not valid YAML: did not find expected node content",
+		"a: 1\nb: \x01\n":       "line 2: not valid YAML: control characters are not allowed",
+		"a: 1\nb: 2\nc: \xff":   "line 3: not valid YAML: invalid leading UTF-8 octet",
+	} {
+		_, err := strict.Mapping([]byte(file))
+		assert.EqualError(t, err, want, "%q", file)
 	}
 }
 
