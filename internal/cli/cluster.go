@@ -23,20 +23,29 @@ type clusterStatusCommand struct {
 // clusterTimeout is the time that a node has to answer: it asks NATS.
 const clusterTimeout = 10 * time.Second
 
-// Run prints the cluster as a node sees it. It fails if a node is not ready.
+// Run prints the cluster as a node sees it, or saw it when it answered for the last time. It fails
+// if a node is not ready.
 func (c *clusterStatusCommand) Run(t *terminal) error {
 	base, err := c.resolve(t)
 	if err != nil {
 		return err
 	}
-	var body []byte
+	var body []byte // of the last answer
 	var status *httpapi.ClusterStatus
-	waited := t.retry(c.Wait, func(ctx context.Context) (err error) {
-		if body, status, err = readCluster(ctx, base); err != nil || c.Wait == 0 {
+	answered := false
+	waited := t.retry(c.Wait, func(ctx context.Context) error {
+		answer, read, err := readCluster(ctx, base)
+		if answered = err == nil; !answered {
 			return err
+		}
+		if body, status = answer, read; c.Wait == 0 {
+			return nil
 		}
 		return incomplete(status)
 	})
+	if status != nil && !answered {
+		t.note("the node has stopped answering; its last answer was:")
+	}
 	switch {
 	case status == nil:
 		return waited

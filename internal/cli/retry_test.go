@@ -50,3 +50,22 @@ func TestClusterWaitsUntilItIsComplete(t *testing.T) {
 	url = later(t, "/cluster", says(strings.Replace(twoNodes, "%READY%", "true", 1)))
 	bellhop(t, nil, "cluster", "--admin", url, "--wait", "1s").want(t, 1, "2 of 3 replicas are current")
 }
+
+// A node that stops answering during the wait has told what the cluster waits for.
+func TestClusterShowsTheLastAnswerOfANode(t *testing.T) {
+	url := func() string {
+		return later(t, "/cluster", says(strings.Replace(twoNodes, "%READY%", "false", 1)), unready)
+	}
+	got := bellhop(t, nil, "cluster", "--admin", url(), "--wait", "1s")
+	got.want(t, 1, "a checkpoint is restored", "the node has stopped answering; its last answer was:")
+	if !strings.Contains(got.stdout, "NODE") || !strings.Contains(got.stdout, "2 of 3 replicas current") {
+		t.Errorf("the last table is not shown: %q", got.stdout)
+	}
+	got = bellhop(t, nil, "cluster", "--admin", url(), "--wait", "1s", "--json")
+	got.want(t, 1, "a checkpoint is restored", `"current_replicas":2`)
+	got = bellhop(t, nil, "cluster", "--admin", later(t, "/cluster", unready), "--wait", "1s")
+	got.want(t, 1, "a checkpoint is restored")
+	if got.stdout != "" {
+		t.Errorf("a table without an answer: %q", got.stdout)
+	}
+}
