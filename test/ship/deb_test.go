@@ -58,6 +58,7 @@ func (s installed) waitsForSettings() {
 	out := s.guide(0)
 	assert.Contains(s.t, out, "systemctl enable --now bellhop")
 	assert.Contains(s.t, s.run("head", "--lines=1", "/usr/share/doc/bellhop/OPERATING.md"), "Operating bellhop")
+	assert.Contains(s.t, s.run("cat", "/usr/share/doc/bellhop/copyright"), licence)
 	assert.Equal(s.t, "inactive", s.property("ActiveState"))
 	assert.Equal(s.t, "disabled", s.property("UnitFileState"))
 	assert.Equal(s.t, "root bellhop 640", s.run("stat", "--format=%U %G %a", settings))

@@ -42,7 +42,7 @@ func archives(t *testing.T, r release) {
 		}
 		top := "bellhop_" + r.version + "_" + platform + "/"
 		want := []string{
-			"CHANGELOG.md", "METRICS.md", "OPERATING.md", "README.md", binary,
+			"CHANGELOG.md", "LICENSE", "METRICS.md", "OPERATING.md", "README.md", binary,
 			"bellhop.1", "completion/_bellhop", "completion/bellhop.bash", "completion/bellhop.fish",
 		}
 		for i := range want {

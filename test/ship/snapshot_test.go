@@ -23,10 +23,11 @@ import (
 
 var full = flag.Bool("full", false, "release for all platforms, and compile all of them again")
 
-// The version of the commit that is released, and the repository that its files name.
+// The version of the commit that is released, the repository that its files name, and its licence.
 const (
-	tag    = "v1.2.3"
-	origin = "https://github.com/bellhop/bellhop.git"
+	tag     = "v1.2.3"
+	origin  = "https://github.com/bellhop/bellhop.git"
+	licence = "The licence of a test."
 )
 
 // release is what goreleaser has made.
@@ -57,6 +58,8 @@ func snapshot(t *testing.T) release {
 		t.Fatal("missing: Linux on amd64")
 	}
 	top := tree(t)
+	// The owner chooses a licence before the first release.
+	require.NoError(t, os.WriteFile(filepath.Join(top, "LICENSE"), []byte(licence+"\n"), 0o644))
 	if !*full {
 		targets(t, top, platforms()...)
 	}
