@@ -41,6 +41,15 @@ func deb(t *testing.T, r release, root string) {
 	s.isPurged()
 }
 
+// lint checks the packages against the policy of Debian. What they do otherwise on purpose is in
+// packaging/deb/lintian, with the reason.
+func lint(t *testing.T, r release) {
+	need(t, map[string]string{"lintian": "lintian"})
+	for _, platform := range []string{"linux_amd64", "linux_arm64"} {
+		output(t, "", "lintian", "--fail-on=error,warning", r.file(platform, ".deb"))
+	}
+}
+
 // repack writes a copy of a package with a newer version.
 func repack(t *testing.T, file, newer string) {
 	t.Helper()

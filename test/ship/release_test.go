@@ -29,6 +29,9 @@ func TestRelease(t *testing.T) {
 	t.Run("its programs need nothing but the system and have the version and the commit", func(t *testing.T) { program(t, r) })
 	t.Run("its manual page has no mistake", func(t *testing.T) { manual(t, r) })
 	t.Run("a second build elsewhere is equal", func(t *testing.T) { secondBuild(t, r) })
+	if *full { // which the part "release" runs, with lintian and the more than a hundred packages that it needs
+		t.Run("Debian's checks of its packages find nothing", func(t *testing.T) { lint(t, r) })
+	}
 	root := debian(t)
 	t.Run("its package for RPM", func(t *testing.T) { rpm(t, r, copyOf(t, root)) })
 	t.Run("its package for Debian", func(t *testing.T) { deb(t, r, root) })
@@ -194,4 +197,9 @@ func secondBuild(t *testing.T, first release) {
 		require.Len(t, want, 4)
 	}
 	assert.Equal(t, want, sumsOf(t, second))
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		info, err := os.Stat(filepath.Join(second.dist, name))
+		require.NoError(t, err)
+		t.Logf("%s %4.1f MiB %s", want[name][:12], float64(info.Size())/(1<<20), name)
+	}
 }

@@ -30,6 +30,12 @@ func rpm(t *testing.T, r release, root string) {
 /usr/share/zsh/site-functions/_bellhop root root -rw-r--r--`,
 		output(t, "", "rpm", "--query", "--package", "--queryformat", `[%{FILENAMES} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILEMODES:perms}\n]`, file))
 	assert.Equal(t, "/etc/bellhop/bellhop.yaml", output(t, "", "rpm", "--query", "--package", "--configfiles", file))
+	assert.Equal(t, `/usr/share/doc/bellhop/METRICS.md
+/usr/share/doc/bellhop/OPERATING.md
+/usr/share/doc/bellhop/README.md
+/usr/share/doc/bellhop/changelog.gz
+/usr/share/man/man1/bellhop.1.gz`, output(t, "", "rpm", "--query", "--package", "--docfiles", file))
+	assert.Equal(t, "/usr/share/doc/bellhop/copyright", output(t, "", "rpm", "--query", "--package", "--licensefiles", file))
 
 	out := output(t, "", "rpm", "--root", root, "--nodeps", "--noverify", "--install", file)
 	assert.NotContains(t, out, "warning", "the group exists before the files")

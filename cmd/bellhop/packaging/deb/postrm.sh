@@ -11,7 +11,7 @@ purge)
 	deb-systemd-helper purge bellhop.service >/dev/null || true
 	deb-systemd-helper unmask bellhop.service >/dev/null || true
 	rm -rf /var/lib/bellhop /etc/bellhop
-	if getent passwd bellhop >/dev/null && [ -x /usr/sbin/deluser ]; then
+	if getent passwd bellhop >/dev/null && command -v deluser >/dev/null; then
 		deluser --quiet --system bellhop || true
 	fi
 	;;
