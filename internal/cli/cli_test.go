@@ -132,11 +132,11 @@ func TestConfigShowsOrigins(t *testing.T) {
 		lines[i] = strings.Join(strings.Fields(line), " ")
 	}
 	for _, line := range []string{
-		"BELLHOP_LISTEN :9 flag --listen",
-		"BELLHOP_DRAIN_WINDOW 5s file " + file + ":1",
-		"BELLHOP_JWT_SECRET (hidden) environment BELLHOP_JWT_SECRET",
-		"BELLHOP_ALLOWED_ORIGINS https://a.example,https://b.example flag --allowed-origins",
-		"BELLHOP_DATA_DIR ./data default",
+		"BELLHOP_LISTEN :9 restart flag --listen",
+		"BELLHOP_DRAIN_WINDOW 5s restart file " + file + ":1",
+		"BELLHOP_JWT_SECRET (hidden) reload environment BELLHOP_JWT_SECRET",
+		"BELLHOP_ALLOWED_ORIGINS https://a.example,https://b.example reload flag --allowed-origins",
+		"BELLHOP_DATA_DIR ./data restart default",
 	} {
 		if !slices.Contains(lines, line) {
 			t.Errorf("the table lacks %q:\n%s", line, got.stdout)
@@ -146,7 +146,7 @@ func TestConfigShowsOrigins(t *testing.T) {
 		t.Error("the secret shows")
 	}
 	bellhop(t, []string{"BELLHOP_LISTN=x"}, "config").want(t, 2, "BELLHOP_DATA_DIR", "BELLHOP_LISTN: unknown setting; did you mean BELLHOP_LISTEN?")
-	bellhop(t, nil, "config", "--markdown").want(t, 0, "| `BELLHOP_LISTEN` | `:8080` |")
+	bellhop(t, nil, "config", "--markdown").want(t, 0, "| `BELLHOP_LISTEN` | `:8080` | restart |", "| `BELLHOP_CONNECTIONS_PER_USER` | `20` | reload |", "| `BELLHOP_JSON_DEPTH` | `32` | restart |")
 }
 
 func TestTokenSignsClaims(t *testing.T) {

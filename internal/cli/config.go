@@ -44,9 +44,9 @@ func (c *configCommand) Run(t *terminal) error {
 		return mistakes
 	}
 	w := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "SETTING\tVALUE\tFROM") // Flush returns the error
+	_, _ = fmt.Fprintln(w, "SETTING\tVALUE\tCHANGE\tFROM") // Flush returns the error
 	for _, s := range cfg.Settings() {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, printable(s.Value), printable(s.Origin.String()))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, printable(s.Value), s.Change(), printable(s.Origin.String()))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -125,7 +125,7 @@ func (p *manPage) settings() {
 	p.line("Settings come from a YAML file, from the environment and from flags; the later wins. BELLHOP_DRAIN_WINDOW=5 in the " +
 		"environment, drain_window: 5 in the file and --drain-window=5 are the same. A duration is a number of seconds or has " +
 		"units, such as 12h or 30d, and so does a size, such as 64KiB. The command \"bellhop config --check FILE\" prints the mistakes " +
-		"in a file. Settings that are reloadable take effect when the file has changed, without a restart.")
+		"in a file. Settings that are reloadable take effect when the file has changed; a change of the others waits for a restart.")
 	group := ""
 	for _, s := range config.Default().Settings() {
 		if s.Group != group {

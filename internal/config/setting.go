@@ -68,20 +68,25 @@ func (c *Config) Mistake(flag, detail string) Mistake {
 	return Mistake{Name: Variable(flag), Detail: detail, Origin: c.origins[flag]}
 }
 
-// Markdown returns every setting, its default and its meaning as a table.
+// Change returns what makes a changed value effective: a reload or a restart.
+func (s Setting) Change() string {
+	if s.Live {
+		return "reload"
+	}
+	return "restart"
+}
+
+// Markdown returns every setting, its default, its change and its meaning as a table.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| setting | default | meaning |\n|---|---|---|\n")
+	b.WriteString("| setting | default | change | meaning |\n|---|---|---|---|\n")
 	for _, s := range Default().Settings() {
 		value := "–"
 		if s.Value != "" {
 			value = "`" + s.Value + "`"
 		}
 		help := strings.ReplaceAll(s.Help, "|", `\|`)
-		if s.Live {
-			help += " (reloadable)"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s.Name, value, help)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, value, s.Change(), help)
 	}
 	return b.String()
 }
