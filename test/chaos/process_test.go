@@ -93,8 +93,9 @@ type process struct {
 	t      *testing.T
 	binary string
 	dir    string
-	env    []string         // additional environment variables
-	onLog  func(msg string) // called with the message of each log line, unless nil
+	env    []string          // additional environment variables
+	onLog  func(msg string)  // called with the message of each log line, unless nil
+	onLine func(line string) // called with each log line, unless nil
 	url    string
 	admin  string
 	*running
@@ -169,6 +170,9 @@ func (p *process) startOrExit() bool {
 		}
 		if p.onLog != nil {
 			p.onLog(line.Msg)
+		}
+		if p.onLine != nil {
+			p.onLine(string(b))
 		}
 	})
 	select {
