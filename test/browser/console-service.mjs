@@ -145,6 +145,6 @@ export function sampleAt(time) {
     store: { notification_bytes: 48e6 + (t % 100000) * 900, removal_bytes: 6e6, other_bytes: 3e6, limit_bytes: 0, disk_bytes: 31e6 },
     disk: { free_bytes: 41e9, size_bytes: 100e9, reserve_bytes: 268435456 },
     process: { rss_bytes: 118e6 + 8e6 * Math.sin(t / 40), heap_bytes: 42e6 + 12e6 * noise(19), goroutines: Math.round(1450 + 30 * Math.sin(t / 30)), open_files: 1420, cpu_percent: 18 * busy + noise(20) * 4 },
-    sequence: t % 100000, lag_seconds: 0,
+    sequence: t % 100000,
   };
 }

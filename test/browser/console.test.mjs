@@ -71,7 +71,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.deepEqual(await page.legend("Disk"), { free: "3 GiB", reserve: "256 MiB" });
       assert.deepEqual(await page.legend("Goroutines and files"), { goroutines: "51", "open files": "–" });
       await page.run(() => document.querySelector(".panel:last-child").scrollIntoView());
-      const empty = await page.run(() => [...document.querySelectorAll(".panel")].filter((panel) => {
+      const empty = await page.run(() => [...document.querySelectorAll(".panel:not([hidden])")].filter((panel) => {
         const canvas = panel.querySelector("canvas");
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return new Set(data).size < 8;
@@ -99,8 +99,8 @@ for (const [name, start] of Object.entries(BROWSERS)) {
 
       await page.page.hover(".panel:nth-child(2) .u-over");
       await page.matches("#at", /^At /);
-      const visible = await page.run(() => [...document.querySelectorAll(".u-cursor-x")].filter((line) => !line.matches(".u-off")).length);
-      assert.equal(visible, await page.run(() => document.querySelectorAll(".panel").length));
+      const visible = await page.run(() => [...document.querySelectorAll(".panel:not([hidden]) .u-cursor-x")].filter((line) => !line.matches(".u-off")).length);
+      assert.equal(visible, await page.run(() => document.querySelectorAll(".panel:not([hidden])").length));
     });
 
     it("stands still while it is paused", async (t) => {
@@ -125,15 +125,17 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       const { service, page } = await open(t);
       await page.ready();
       assert.equal(await page.text("#nodes"), undefined);
-      next(service, { nodes: [
-        { name: "a", ready: true, sequence: 77, lag_seconds: 0, version: "v1.2.3", this: true },
-        { name: "b", ready: false, reason: "behind", sequence: 70, lag_seconds: 65, version: "v1.2.2" },
+      assert.equal(await page.text("#chart-lag"), undefined); // of a node on its own
+      next(service, { lag_seconds: 0, nodes: [
+        { name: "a", ready: true, sequence: 77, lag_seconds: 0, connections: 12_345, version: "v1.2.3", this: true },
+        { name: "b", ready: false, reason: "behind", sequence: 70, lag_seconds: 65, connections: 7, version: "v1.2.2" },
         { name: "c" },
       ] });
-      await page.showsAll("#nodes tbody tr", ["a this node ready 77 0 s v1.2.3", "b not ready behind 70 1 min v1.2.2", "c not ready – – –"]);
+      await page.showsAll("#nodes tbody tr", ["a this node ready 12.3k 77 0 s v1.2.3", "b not ready behind 7 70 1 min v1.2.2", "c not ready – – – –"]);
+      assert.deepEqual(await page.legend("Lag"), { "this node": "0 ms", "last of the others": "65 s" });
       next(service, { nodes: [{ name: "a", ready: true, sequence: 78, lag_seconds: 0, version: "v1.2.3", this: true }] });
       await eventually(async () => (await page.texts("#nodes tbody tr")).map((row) => row.replace(/\d\d:\d\d:\d\d/, "…")), [
-        "a this node ready 78 0 s v1.2.3", "b gone not heard of since … 70 – v1.2.2", "c gone not heard of since … – – –",
+        "a this node ready – 78 0 s v1.2.3", "b gone not heard of since … – 70 – v1.2.2", "c gone not heard of since … – – – –",
       ]);
     });
 

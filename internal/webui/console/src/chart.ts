@@ -40,6 +40,7 @@ export class Chart {
     const { panel } = this;
     const series = panel.series(samples);
     this.#raw = columns(samples, series.length, panel.read, panel.bridge);
+    this.element.hidden = !!panel.optional && !this.#raw.slice(1).some((column) => column.some((value) => value != null));
     const first = !this.#plot || series.length !== this.#series.length;
     if (first) this.#build(series);
     if (seen || first) this.#paint(this.#plot!);

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { byId, fill, h, setText } from "./dom.js";
-import { clock, duration, UNKNOWN } from "./format.js";
+import { clock, count, duration, UNKNOWN } from "./format.js";
 import { panels } from "./panels.js";
 import { nodes, type Ring } from "./ring.js";
 import type { Sample } from "./types.js";
@@ -70,7 +70,7 @@ export class Live {
       chart.move(steps[event.key]);
     }
     const { time } = this.#charts[0]!;
-    setText(this.#spoken, time && [time, ...this.#charts.map(({ panel, text }) => `${panel.title}: ${text}`)].join(". "));
+    setText(this.#spoken, time && [time, ...this.#charts.filter(({ element }) => !element.hidden).map(({ panel, text }) => `${panel.title}: ${text}`)].join(". "));
   }
 
   #nodes(): void {
@@ -80,6 +80,7 @@ export class Live {
     fill(section.querySelector("tbody")!, ...all.map((node) => h("tr", {},
       h("th", { scope: "row" }, node.name, " ", node.this && h("span", { class: "tag" }, "this node")),
       h("td", {}, ...state(node)),
+      h("td", { class: "number" }, node.connections === undefined || node.gone ? UNKNOWN : count(node.connections)),
       h("td", { class: "number" }, node.sequence ?? UNKNOWN),
       h("td", { class: "number" }, node.lag_seconds === undefined || node.gone ? UNKNOWN : duration(node.lag_seconds)),
       h("td", {}, node.version ?? UNKNOWN),

@@ -1,7 +1,7 @@
 // The charts: their titles, series and units.
 
 import { bytes, count, ms } from "./format.js";
-import { Names } from "./ring.js";
+import { Names, total } from "./ring.js";
 import type { Counts, Sample } from "./types.js";
 
 export type Series = { name: string; color: string };
@@ -15,6 +15,7 @@ export type Panel = {
   binary?: boolean; // the axis is divided at powers of two
   log?: boolean; // the axis is logarithmic, so that one slow second does not hide the others
   least: number; // the smallest upper end of the axis
+  optional?: boolean; // the chart is hidden while it has no values
   bridge?: number; // values that are at most so many seconds apart are joined
   series: (samples: readonly Sample[]) => Series[];
   read: (sample: Sample) => (number | undefined)[];
@@ -48,6 +49,10 @@ export function panels(): Panel[] {
     {
       title: "Connections", about: "Open connections, by transport.", unit: count, stacked: true, least: 4,
       ...counts(({ connections }) => connections, ["websocket", "events"]),
+    },
+    {
+      title: "Connections per second", about: "Connections opened and closed.", unit: rate, least: 4,
+      series: fixed(["opened", "a"], ["closed", "c"]), read: ({ opened, closes }) => [opened, total(closes)],
     },
     {
       title: "Publishes per second", about: "Notifications published, by outcome.", unit: rate, stacked: true, least: 4,
@@ -96,6 +101,10 @@ export function panels(): Panel[] {
       series: fixed(["resident", "a"], ["heap", "d"]), read: ({ process: p }) => [p?.rss_bytes, p?.heap_bytes],
     },
     {
+      title: "Lag", about: "Time by which this node, and the last of the others, are behind the journal.", unit: (n) => ms(n * 1000), least: 1, optional: true,
+      series: fixed(["this node", "a"], ["last of the others", "c"]), read: ({ lag_seconds, nodes }) => [lag_seconds, highest(nodes)],
+    },
+    {
       title: "Goroutines and files", about: "Goroutines and open files of the process.", unit: count, least: 10,
       series: fixed(["goroutines", "a"], ["open files", "b"]), read: ({ process: p }) => [p?.goroutines, p?.open_files],
     },
@@ -108,6 +117,12 @@ export function panels(): Panel[] {
       series: fixed(["groups", "a"], ["entries", "d"]), read: ({ commit }) => [commit?.groups, commit?.entries],
     },
   ];
+}
+
+/** Returns the lag of the node that is the furthest behind, without this one. */
+function highest(nodes: Sample["nodes"]): number | undefined {
+  const lags = (nodes ?? []).flatMap((node) => (node.this || node.lag_seconds === undefined ? [] : [node.lag_seconds]));
+  return lags.length ? Math.max(...lags) : undefined;
 }
 
 /** The name of the series that is a line across a stack and not a part of it. */

@@ -22,14 +22,23 @@ export type Sample = {
   disk?: { free_bytes?: number; size_bytes?: number; reserve_bytes?: number };
   process?: { rss_bytes?: number; heap_bytes?: number; goroutines?: number; open_files?: number; cpu_percent?: number };
   sequence?: number;
-  lag_seconds?: number;
+  lag_seconds?: number; // in a cluster
   nodes?: Node[]; // in a cluster
 };
 
 export type Counts = Record<string, number>;
 export type Percentiles = { p50?: number; p95?: number; p99?: number };
 
-export type Node = { name: string; version?: string; ready?: boolean; reason?: string; sequence?: number; lag_seconds?: number; this?: boolean };
+export type Node = {
+  name: string;
+  version?: string;
+  ready?: boolean;
+  reason?: string;
+  sequence?: number;
+  lag_seconds?: number;
+  connections?: number; // nodes of earlier versions do not say
+  this?: boolean;
+};
 
 export type Hello = {
   node?: string;

@@ -31,3 +31,15 @@ it("has charts with different titles", () => {
   const titles = panels().map(({ title }) => title);
   expect(new Set(titles).size).toBe(titles.length);
 });
+
+it("draws how far this node and the last of the others are behind the journal", () => {
+  const lag = panels().find(({ title }) => title === "Lag")!;
+  const nodes = [{ name: "a", lag_seconds: 0.5, this: true }, { name: "b", lag_seconds: 7 }, { name: "c", lag_seconds: 65 }, { name: "d" }];
+  expect(lag.read({ ...EMPTY, lag_seconds: 0.5, nodes })).toEqual([0.5, 65]);
+  expect(lag.read({ ...EMPTY, lag_seconds: 0.5, nodes: nodes.slice(0, 1) })).toEqual([0.5, undefined]);
+});
+
+it("draws the connections that are opened and closed", () => {
+  const rates = panels().find(({ title }) => title === "Connections per second")!;
+  expect(rates.read({ ...EMPTY, opened: 3, closes: { "1000 normal": 1, "4408 slow": 2 } })).toEqual([3, 3]);
+});
