@@ -87,12 +87,17 @@ func (h *history) scrape(instance, text, contentType string) {
 		h.parse(text, contentType, add)
 	}
 	add(labels.FromStrings("__name__", "up"), h.number(up))
-	for key, s := range h.last[instance] {
-		if seen[key] == nil { // it has ended
+	h.end(h.last[instance], seen)
+	h.last[instance] = seen
+}
+
+// end marks the series that were seen before and are not seen now as ended.
+func (h *history) end(before, now map[string]*series) {
+	for key, s := range before {
+		if now[key] == nil {
 			s.samples = append(s.samples, h.number(math.Float64frombits(value.StaleNaN)))
 		}
 	}
-	h.last[instance] = seen
 }
 
 // number returns a sample at the present time.
@@ -152,6 +157,14 @@ func (h *history) query(expr string) promql.Vector {
 	vector, err := result.Vector()
 	require.NoError(h.t, err, expr)
 	return slices.Clone(vector)
+}
+
+// one returns the result of an expression that has exactly one.
+func (h *history) one(expr string) float64 {
+	h.t.Helper()
+	result := h.query(expr)
+	require.Len(h.t, result, 1, expr)
+	return result[0].F
 }
 
 // Querier implements storage.Queryable.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
@@ -40,15 +41,17 @@ type alerts struct {
 	history *history
 	rules   []rulefmt.Rule
 	since   map[string]map[string]time.Time // by alert and labels: since when there is a result
+	shown   map[string]*series              // of ALERTS, in the last evaluation
 }
 
 func newAlerts(t *testing.T) *alerts {
 	return &alerts{history: newHistory(t), rules: rules(t), since: map[string]map[string]time.Time{}}
 }
 
-// evaluate evaluates all rules at the present time, and returns the names of the alerts that fire.
+// evaluate evaluates all rules at the present time, and returns the names of the alerts that fire. The history has the
+// series ALERTS afterwards, as that of Prometheus has.
 func (a *alerts) evaluate() []string {
-	firing := map[string]bool{}
+	firing, shown := map[string]bool{}, map[string]*series{}
 	for _, r := range a.rules {
 		now, before := map[string]time.Time{}, a.since[r.Alert]
 		for _, s := range a.history.query(r.Expr) {
@@ -57,12 +60,18 @@ func (a *alerts) evaluate() []string {
 			if since, ok := before[key]; ok {
 				now[key] = since
 			}
+			state := "pending"
 			if a.history.now.Sub(now[key]) >= time.Duration(r.For) {
-				firing[r.Alert] = true
+				firing[r.Alert], state = true, "firing"
 			}
+			l := labels.NewBuilder(s.Metric).Set("__name__", "ALERTS").Set("alertname", r.Alert).Set("alertstate", state).
+				Set("severity", r.Labels["severity"]).Labels()
+			shown[l.String()] = a.history.add(l, a.history.number(1))
 		}
 		a.since[r.Alert] = now
 	}
+	a.history.end(a.shown, shown)
+	a.shown = shown
 	return slices.Sorted(maps.Keys(firing))
 }
 
