@@ -56,6 +56,7 @@ func TestRefusedConnectionsAreAnAlert(t *testing.T) {
 	p, a := start(t, "refused", fewFiles, "BELLHOP_TRUSTED_PROXIES=none"), newAlerts(t)
 	a.run(2*time.Minute, time.Minute, []*process{p}, nothing)
 	p.client.CloseIdleConnections()
+	p.await("no connection is open", func() bool { return p.metric("bellhop_network_connections ") == 0 })
 	for range 40 {
 		conn, err := net.Dial("tcp", p.public)
 		require.NoError(t, err)
