@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -36,13 +37,36 @@ const (
 // built is the directory of the binary, or empty while buildOnce has not run.
 var built string
 
-// TestMain removes the binary of buildOnce.
+// fired has the names of the alerts that have fired in a test that wanted them to.
+var fired sync.Map
+
+// TestMain fails unless each alert has fired in a test, against a process, if all tests have run. It removes the binary of
+// buildOnce.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if chosen := flag.Lookup("test.run").Value.String() + flag.Lookup("test.skip").Value.String() + flag.Lookup("test.list").Value.String(); code == 0 && chosen == "" {
+		code = checkFired()
+	}
 	if built != "" {
 		_ = os.RemoveAll(built)
 	}
 	os.Exit(code) //nolint:forbidigo // the result of the tests
+}
+
+// checkFired returns 1 if an alert has not fired, and 0 otherwise.
+func checkFired() (code int) {
+	all, err := readRules()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the alerts cannot be read:", err)
+		return 1
+	}
+	for _, r := range all {
+		if _, ok := fired.Load(r.Alert); !ok {
+			fmt.Fprintf(os.Stderr, "no test has seen the alert %s fire\n", r.Alert)
+			code = 1
+		}
+	}
+	return code
 }
 
 var buildOnce = sync.OnceValues(func() (binary string, err error) {
