@@ -35,13 +35,13 @@ func (s *node) issuerSamples() []telemetry.Sample {
 			all = append(all, telemetry.Sample{Name: name, Value: value, LabelValue: i.Issuer})
 		}
 		add("bellhop_issuer_keys", float64(i.Keys))
+		add("bellhop_issuer_key_change_timestamp_seconds", seconds(i.Changed))
 		if i.Attempted.IsZero() {
-			continue // its keys are in the settings
+			continue // its keys are in the settings, and are not loaded
 		}
 		add("bellhop_issuer_key_load_failures_total", float64(i.Failures))
 		add("bellhop_issuer_key_load_last_attempt_timestamp_seconds", seconds(i.Attempted))
 		add("bellhop_issuer_key_load_last_success_timestamp_seconds", seconds(i.Loaded))
-		add("bellhop_issuer_key_change_timestamp_seconds", seconds(i.Changed))
 	}
 	return all
 }

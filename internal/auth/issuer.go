@@ -27,12 +27,18 @@ type issuer struct {
 // keyring has the keys of an issuer. If the entry of the issuer changes and its keys do not,
 // the new issuer keeps the keyring, because its key set may be unreachable at that moment.
 type keyring struct {
-	secrets atomic.Pointer[[]key]  // those of the settings
-	sources []*watch.Source[[]key] // of secrets and public keys
-	remote  *watch.Source[[]key]   // the one of sources that is a URL, nil if none is
+	secrets atomic.Pointer[secrets] // those of the settings
+	sources []*watch.Source[[]key]  // of secrets and public keys
+	remote  *watch.Source[[]key]    // the one of sources that is a URL, nil if none is
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
+}
+
+// secrets are keys that are in the settings themselves.
+type secrets struct {
+	keys  []key
+	since time.Time // of the start, or of the reload that has changed them
 }
 
 // newKeyring returns the keyring that o describes, or every mistake in o. Files and URLs are
@@ -69,7 +75,7 @@ func expect(want []string, option func(...string) jwt.ParserOption) jwt.ParserOp
 }
 
 func (k *keyring) addSecrets(o *Options) error {
-	var secrets []key
+	var keys []key
 	var errs []error
 	for n, secret := range o.Secrets {
 		one, err := newKey("", secret, "", o.Algorithms)
@@ -77,9 +83,9 @@ func (k *keyring) addSecrets(o *Options) error {
 			errs = append(errs, fmt.Errorf("secret %d: %w", n+1, err)) // by its number, since it must not be shown
 			continue
 		}
-		secrets = append(secrets, one)
+		keys = append(keys, one)
 	}
-	k.secrets.Store(&secrets)
+	k.secrets.Store(&secrets{keys, o.Now()})
 	return errors.Join(errs...)
 }
 
@@ -167,7 +173,7 @@ func (k *keyring) verifySignature(ctx context.Context, t *token) error {
 
 // try reports whether any key fits t, and whether one has verified the signature.
 func (k *keyring) try(t *token) (fits, ok bool) {
-	fits, ok = verifyWith(*k.secrets.Load(), t)
+	fits, ok = verifyWith(k.secrets.Load().keys, t)
 	for _, s := range k.sources {
 		if ok {
 			break

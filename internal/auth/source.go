@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -73,7 +74,10 @@ func parseSecrets(data []byte, allowed []string) ([]key, error) {
 
 // CheckSecrets returns an error for each of the secrets of o that fits none of its
 // algorithms.
-func CheckSecrets(o Options) error { return new(keyring).addSecrets(&o) }
+func CheckSecrets(o Options) error {
+	o.setDefaults()
+	return new(keyring).addSecrets(&o)
+}
 
 // SetSecrets replaces the shared secrets of the options by those of o, which CheckSecrets must
 // have accepted. Tokens that were signed with a secret which is no longer there are refused from
@@ -83,11 +87,14 @@ func (v *Verifier) SetSecrets(o Options) error {
 	if v.settings == nil {
 		return errors.New("the issuer of the settings had no key at the start")
 	}
+	o.Now = v.now
 	fresh := new(keyring)
 	if err := fresh.addSecrets(&o); err != nil {
 		return err
 	}
-	v.settings.secrets.Store(fresh.secrets.Load())
+	if now := fresh.secrets.Load(); !reflect.DeepEqual(now.keys, v.settings.secrets.Load().keys) {
+		v.settings.secrets.Store(now)
+	}
 	v.version.Add(1)
 	return nil
 }

@@ -23,8 +23,9 @@ type IssuerStatus struct {
 	// Attempted is the time of the last attempt to load keys from any source. Loaded is
 	// the time of the last success; with several sources, that of the source whose last
 	// success is the oldest; zero if one was never loaded. Failures is the number of
-	// failed attempts. Changed is the time of the last load that returned other keys. All times
-	// are zero if the keys are in the settings themselves.
+	// failed attempts. Changed is the time of the last load that returned other keys. Of keys that are in
+	// the settings themselves, Changed is the start or the reload since which they are in force, and the
+	// other times are zero.
 	Attempted, Loaded, Changed time.Time
 	Failures                   uint64
 }
@@ -48,7 +49,11 @@ func (v *Verifier) Issuers() []IssuerStatus {
 }
 
 func (i *issuer) status() IssuerStatus {
-	all := IssuerStatus{Issuer: i.label(), Keys: len(*i.secrets.Load())}
+	inline := i.secrets.Load()
+	all := IssuerStatus{Issuer: i.label(), Keys: len(inline.keys)}
+	if all.Keys > 0 {
+		all.Changed = inline.since
+	}
 	for n, source := range i.sources {
 		one := source.Status()
 		all.Keys += len(source.Current())

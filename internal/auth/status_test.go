@@ -97,9 +97,17 @@ func TestAWrongIssuerCanBeReplaced(t *testing.T) {
 
 // TestTheIssuerOfTheSettingsHasAStatus configures only secrets, which need not be fetched.
 func TestTheIssuerOfTheSettingsHasAStatus(t *testing.T) {
-	v := start(t, auth.Options{Secrets: [][]byte{secret(), []byte(strings.Repeat("x", 32))}})
+	begun := time.Unix(1_700_000_000, 0)
+	now := begun
+	both := auth.Options{Secrets: [][]byte{secret(), []byte(strings.Repeat("x", 32))}, Now: func() time.Time { return now }}
+	v := start(t, both)
 	require.NoError(t, v.Ready())
-	require.Equal(t, []auth.IssuerStatus{{Issuer: "*", Keys: 2}}, v.Issuers())
+	require.Equal(t, []auth.IssuerStatus{{Issuer: "*", Keys: 2, Changed: begun}}, v.Issuers())
+	now = begun.Add(time.Hour)
+	require.NoError(t, v.SetSecrets(auth.Options{Secrets: both.Secrets}))
+	require.Equal(t, begun, v.Issuers()[0].Changed, "a reload with the same secrets")
+	require.NoError(t, v.SetSecrets(auth.Options{Secrets: both.Secrets[:1]}))
+	require.Equal(t, []auth.IssuerStatus{{Issuer: "*", Keys: 1, Changed: now}}, v.Issuers())
 }
 
 // TestAnUnreachableIssuerIsRetried becomes ready although no token needs the issuer's keys.

@@ -126,7 +126,7 @@ func accessMetrics() []definition {
 		{name: "bellhop_issuer_key_load_failures_total", kind: isCounter, labels: issuer, help: "Attempts to load an issuer's keys that failed."},
 		{name: "bellhop_issuer_key_load_last_attempt_timestamp_seconds", kind: isGauge, labels: issuer, help: "Time of the last attempt to load an issuer's keys."},
 		{name: "bellhop_issuer_key_load_last_success_timestamp_seconds", kind: isGauge, labels: issuer, help: "Time at which an issuer's keys were last loaded or found unchanged; 0: never."},
-		{name: "bellhop_issuer_key_change_timestamp_seconds", kind: isGauge, labels: issuer, help: "Time since which an issuer's keys are the same; 0: none were loaded."},
+		{name: "bellhop_issuer_key_change_timestamp_seconds", kind: isGauge, labels: issuer, help: "Time since which an issuer's keys are the same. Of secrets in the settings, it is the start or the reload since which this process has them. 0: none were loaded."},
 		{name: "bellhop_file_load_failing", kind: isGauge, labels: file, help: "1 if the content of a file cannot be used and an older one is in force."},
 		{name: "bellhop_file_load_last_success_timestamp_seconds", kind: isGauge, labels: file, help: "Time at which the content of a file was last found to be valid."},
 		{name: "bellhop_file_load_failures_total", kind: isCounter, labels: file, help: "Attempts to load a file that failed."},

@@ -140,6 +140,7 @@ func TestTheDashboardShowsTrafficAndNoAlertFires(t *testing.T) {
 		assert.Greater(t, of(`increase(bellhop_deliveries_total{instance=%q}[2m])`), float64(listeners*publishers))
 		assert.Greater(t, of(`sum(increase(bellhop_connections_closed_total{instance=%q}[2m]))`), float64(listeners))
 		assert.Positive(t, of(`sum(increase(bellhop_refusals_total{instance=%q,problem="token-invalid"}[2m]))`))
+		assert.Greater(t, of(`time() - min(bellhop_issuer_key_change_timestamp_seconds{instance=%q})`), 29*60., "the secret is in the settings")
 		assert.Positive(t, of(`increase(bellhop_replay_notifications_sum{instance=%q}[2m])`))
 	}
 	for _, expr := range append(dashboard(t).exprs(), guideExprs(t)...) {
