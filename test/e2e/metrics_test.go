@@ -89,13 +89,13 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	eventually(`bellhop_connections{transport="events"}`, 1)
 
 	c.send(`{"event":"nonsense","ref":"1"}`)
-	eventually(`bellhop_refusals_total{limit="",problem="invalid"}`, 1)
+	eventually(`bellhop_refusals_total{cause="",limit="",problem="invalid"}`, 1)
 	s.do(http.MethodPost, "/notify", draft(t, "x", "ada"))
-	eventually(`bellhop_refusals_total{limit="",problem="unauthenticated"}`, 1)
+	eventually(`bellhop_refusals_total{cause="",limit="",problem="unauthenticated"}`, 1)
 	for s.post("/notify", draft(t, "to all")).StatusCode == http.StatusAccepted {
 		continue
 	}
-	eventually(`bellhop_refusals_total{limit="broadcasts",problem="limit"}`, 1)
+	eventually(`bellhop_refusals_total{cause="",limit="broadcasts",problem="limit"}`, 1)
 
 	assert.EqualValues(t, 1, s.metric("bellhop_ready"))
 	for _, name := range []string{"bellhop_disk_free_bytes", "bellhop_disk_size_bytes", "bellhop_disk_reserve_bytes", "bellhop_connections_limit", "bellhop_queued_bytes_limit"} {

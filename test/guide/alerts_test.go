@@ -49,7 +49,7 @@ func alertOutputs() []shown {
 		{"BellhopIssuerHasNoKeys", faulty, `(?s)bellhop_issuer_keys\{issuer="https://login.example.com"\} 0.*source cannot be loaded`},
 		{"BellhopFileNotLoaded", faulty, `(?s)bellhop_file_load_failing\{file="api_keys"\} 1.*api-keys.yaml`},
 		{"BellhopCertificateExpires", secure, `(?s)bellhop_tls_certificate_expiry_timestamp_seconds \d+ \(20.*notAfter=`},
-		{"BellhopTokensRefused", faulty, `\d "reason":"token invalid: `},
+		{"BellhopTokensRefused", faulty, `(?s)cause="malformed".*\d "reason":"token invalid: `},
 		{"BellhopLimitReached", faulty, `"principal":"user:backend"`},
 		{"BellhopEventsDropped", faulty, `bellhop_deliveries_total`},
 		{"BellhopConnectionsNearLimit", faulty, `(?s)bellhop_connections_limit.*process_max_fds`},
