@@ -80,18 +80,19 @@ func (o *AdminOptions) serveConsole(e *echo.Echo, reports *reports) {
 	}
 	a := k.api
 	g.GET(consolePath+"/events", k.guarded(a.operating(k.events)))
-	api := e.Group(consoleAPI, k.guarded)
-	api.Any("/*", func(echo.Context) error { return notify.Errorf(notify.ErrNotFound, "no such path") })
-	api.GET("/users/:user/connections", a.operating(a.connectionsOf))
-	api.GET("/users/:user/topics", a.managing(k.asOperator(a.topicsOf)))
-	api.GET("/users/:user/preferences", a.operating(a.preferencesOf))
-	api.GET("/users/:user/inbox", a.operating(a.listOf))
-	api.GET("/notifications/:id", a.operating(a.trace))
-	api.DELETE("/users/:user/connections", a.acting("disconnect", a.disconnect))
-	api.POST("/revocations", a.acting("revoke", a.revoke))
-	api.DELETE("/notifications/:id", a.acting("recall", a.recall))
-	api.POST(notifyPath, a.acting("publish", k.publish))
-	api.GET("/log-user", a.operating(func(c echo.Context, by notify.Principal) error {
+	// Not a group with middleware: its answer to unknown paths would be that to other methods, too.
+	route := func(method, path string, h echo.HandlerFunc) { e.Add(method, consoleAPI+path, h, k.guarded) }
+	route(http.MethodGet, "/*", func(echo.Context) error { return notify.Errorf(notify.ErrNotFound, "no such path") })
+	route(http.MethodGet, "/users/:user/connections", a.operating(a.connectionsOf))
+	route(http.MethodGet, "/users/:user/topics", a.managing(k.asOperator(a.topicsOf)))
+	route(http.MethodGet, "/users/:user/preferences", a.operating(a.preferencesOf))
+	route(http.MethodGet, "/users/:user/inbox", a.operating(a.listOf))
+	route(http.MethodGet, "/notifications/:id", a.operating(a.trace))
+	route(http.MethodDelete, "/users/:user/connections", a.acting("disconnect", a.disconnect))
+	route(http.MethodPost, "/revocations", a.acting("revoke", a.revoke))
+	route(http.MethodDelete, "/notifications/:id", a.acting("recall", a.recall))
+	route(http.MethodPost, notifyPath, a.acting("publish", k.publish))
+	route(http.MethodGet, "/log-user", a.operating(func(c echo.Context, by notify.Principal) error {
 		c.SetRequest(c.Request().WithContext(auth.WithPrincipal(c.Request().Context(), by)))
 		return o.logUser(c, reports)
 	}))
@@ -173,14 +174,15 @@ func followsLinkToConsole(r *http.Request) bool {
 }
 
 // fromHere reports whether a request was sent by this machine. One that a proxy on this machine has
-// forwarded, and says so, was not.
+// forwarded, and says so in a header, was not. Proxies name their client in Forwarded (RFC 7239) or
+// in a header of their own, such as X-Forwarded-For, X-Real-IP, CF-Connecting-IP or X-Azure-ClientIP.
 func fromHere(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		return false
 	}
 	for name := range r.Header {
-		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+		if name == "Via" || strings.Contains(name, "Forwarded") || strings.HasSuffix(name, "-Ip") || strings.HasSuffix(name, "Clientip") {
 			return false
 		}
 	}

@@ -165,6 +165,10 @@ func TestWhoMayUseTheConsole(t *testing.T) {
 		{"local", "", "", []string{"Forwarded", "for=10.1.1.1"}, 401},
 		{"local", "", "", []string{"X-Real-Ip", "10.1.1.1"}, 401},
 		{"local", "", "", []string{"Via", "1.1 proxy"}, 401},
+		{"local", "", "", []string{"CF-Connecting-IP", "10.1.1.1"}, 401},
+		{"local", "", "", []string{"True-Client-IP", "10.1.1.1"}, 401},
+		{"local", "", "", []string{"X-Azure-ClientIP", "10.1.1.1"}, 401},
+		{"local", "", "", []string{"X-Original-Forwarded-For", "10.1.1.1"}, 401},
 		{"local", "", "admin", []string{"Via", "1.1 proxy"}, 200},
 		{"local", elsewhere, "", nil, 401},
 		{"local", "unknown", "", nil, 401},
@@ -293,6 +297,13 @@ func TestThePageNeedsNoToken(t *testing.T) {
 	}
 	require.Equal(t, 421, s.ask("GET", "/console", "", "Host", "evil.example").StatusCode)
 	require.Equal(t, 404, s.ask("GET", "/console/api/other", "").StatusCode)
+	require.Equal(t, 404, s.ask("GET", "/console/api/log-user/ada", "").StatusCode)
+	for _, route := range [][2]string{{"DELETE", "/console/api/notify"}, {"POST", "/console/api/users/ada/inbox"}, {"DELETE", "/console/events"}} {
+		a := s.ask(route[0], route[1], "")
+		require.Equal(t, 405, a.StatusCode, route)
+		require.NotContains(t, a.Header.Get("Allow"), route[0], route)
+		require.NotEmpty(t, a.Header.Get("Allow"), route)
+	}
 	off := startConsole(t, "off")
 	for _, path := range []string{"/", "/console", "/console/", "/console/console.js"} {
 		require.Equal(t, 404, off.ask("GET", path, "").StatusCode, path)

@@ -101,9 +101,10 @@ func (o *AdminOptions) logUser(c echo.Context, reports *reports) error {
 	if err != nil {
 		return err
 	}
-	user := notify.UserID(query.Get("user"))
-	if user == "" {
-		return notify.Errorf(notify.ErrMalformed, "the query parameter user is required")
+	user, err := notify.ParseUser(query.Get("user"))
+	if err != nil {
+		return notify.Errorf(notify.ErrMalformed,
+			`the query parameter user must have 1 to %d bytes without white space or control characters, and not be "." or ".."`, notify.MaxUserBytes)
 	}
 	found := LogUser{user, o.Log.UserHash(user)}
 	line := reports.line(c, nil)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,11 @@ func TestTheHashOfAUserIsShown(t *testing.T) {
 	require.NotContains(t, text.String(), "ada")
 	require.Equal(t, 400, ask(h, "/log-user", own, own).Code)
 	require.Equal(t, 400, ask(h, "/log-user?name=ada", own, own).Code)
+	for _, user := range []string{"%ff", "a%20b", ".", strings.Repeat("a", notify.MaxUserBytes+1)} {
+		w := ask(h, "/log-user?user="+user, own, own)
+		require.Equal(t, 400, w.Code, user)
+		require.Contains(t, w.Body.String(), "the query parameter user must have 1 to ")
+	}
 	require.Equal(t, 404, ask(admin(httpapi.AdminOptions{}), "/log-user?user=ada", own, own).Code)
 }
 
