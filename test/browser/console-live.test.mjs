@@ -117,7 +117,12 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.matches("[aria-label=Connections]", /ada has no open connection/);
       await page.matches("#audit-lines", /disconnect done by console/);
       await page.click("Audit lines", "#view-user");
-      await eventually(async () => (await page.texts("#audit-lines .action")).sort(), ["connection", "disconnect"]); // in either order
+      await eventually(async () => (await page.texts("#audit-lines .action")).sort(), ["disconnect"]);
+      await page.click("Name in the log", "#view-user"); // what users cause has the hash alone
+      await page.matches("#notice-text", /^Log lines name ada as \S+\.$/);
+      const [, hash] = /as (\S+)\.$/.exec(await page.text("#notice-text"));
+      await page.fill("#audit-text", hash);
+      await eventually(async () => (await page.texts("#audit-lines .action")).sort(), ["connection", "log-user"]);
 
       const token = service.token("ada", "1h");
       await page.click("Revoke tokens", "#view-user");
