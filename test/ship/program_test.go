@@ -6,6 +6,8 @@ import (
 	"debug/macho"
 	"debug/pe"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,4 +87,22 @@ func isPE(t *testing.T, file, goarch string) {
 	for _, symbol := range symbols {
 		assert.True(t, strings.HasSuffix(symbol, ":kernel32.dll"), symbol)
 	}
+}
+
+// image builds the program as the Dockerfile does, which has a list of flags of its own, and
+// compares it with that of the release.
+func image(t *testing.T, r release) {
+	top := filepath.Dir(r.dist)
+	dockerfile, err := os.ReadFile(filepath.Join(top, "Dockerfile"))
+	require.NoError(t, err)
+	found := regexp.MustCompile(`(?s)\nRUN (CGO_ENABLED=0 .*? go build .*?)\n\n`).FindSubmatch(dockerfile)
+	require.NotNil(t, found, "no command that builds the program")
+	out := t.TempDir()
+	output(t, top, "env", "TARGETOS=linux", "TARGETARCH=amd64", "VERSION=v"+r.version, "REVISION="+r.commit,
+		"sh", "-ec", strings.ReplaceAll(string(found[1]), "/out", out))
+	want, err := os.ReadFile(binary(t, r, "linux_amd64"))
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(out, "bellhop"))
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(want, got), "the programs differ")
 }

@@ -27,6 +27,7 @@ func TestRelease(t *testing.T) {
 	t.Run("its checksums are those of its files", func(t *testing.T) { checksums(t, r) })
 	t.Run("it has the parts of each program", func(t *testing.T) { parts(t, r) })
 	t.Run("its programs need nothing but the system and have the version and the commit", func(t *testing.T) { program(t, r) })
+	t.Run("the image has the same program", func(t *testing.T) { image(t, r) })
 	t.Run("its manual page has no mistake", func(t *testing.T) { manual(t, r) })
 	t.Run("a second build elsewhere is equal", func(t *testing.T) { secondBuild(t, r) })
 	if *full { // which the part "release" runs, with lintian and the more than a hundred packages that it needs
