@@ -55,6 +55,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	d := &demo{secret: []byte(secret), stdout: t.stdout, stderr: t.stderr}
 	log := t.newLog(slog.LevelWarn, cfg.LogFormat)
 	defer log.Close()
+	log.LevelActions() // those of the simulated operator would fill the terminal; the console shows them
 	page := d.checkHost(webui.Demo(d.session, log.Logger))
 	err = c.serve(t.ctx, cfg, app.Options{
 		Log:       log,

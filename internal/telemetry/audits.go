@@ -9,11 +9,13 @@ import (
 
 // audits is a slog.Handler that passes the lines with audit=true to a function, too, in JSON. It
 // does so whatever the level of the log is, from info on: the level is for those who read the log.
-// Lines about actions of operators, such as a change of that level, are written at every level.
+// Lines about actions of operators, such as a change of that level, are written at every level, except
+// after Log.LevelActions.
 type audits struct {
 	next            slog.Handler
 	actions, others slog.Handler // write JSON to an auditWriter
 	take            *atomic.Pointer[TakeAudit]
+	leveled         *atomic.Bool // actions are written at the level of the log only
 }
 
 // TakeAudit receives an audit line, in JSON without a line break, and whether it is about an action of
@@ -56,6 +58,7 @@ func newAudits(next slog.Handler, users *users) audits {
 		actions: slog.NewJSONHandler(auditWriter{take, true}, options),
 		others:  slog.NewJSONHandler(auditWriter{take, false}, options),
 		take:    take,
+		leveled: new(atomic.Bool),
 	}
 }
 
@@ -76,12 +79,12 @@ func (a audits) Enabled(ctx context.Context, level slog.Level) bool {
 
 // WithAttrs is of slog.Handler.
 func (a audits) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return audits{a.next.WithAttrs(attrs), a.actions.WithAttrs(attrs), a.others.WithAttrs(attrs), a.take}
+	return audits{a.next.WithAttrs(attrs), a.actions.WithAttrs(attrs), a.others.WithAttrs(attrs), a.take, a.leveled}
 }
 
 // WithGroup is of slog.Handler.
 func (a audits) WithGroup(name string) slog.Handler {
-	return audits{a.next.WithGroup(name), a.actions.WithGroup(name), a.others.WithGroup(name), a.take}
+	return audits{a.next.WithGroup(name), a.actions.WithGroup(name), a.others.WithGroup(name), a.take, a.leveled}
 }
 
 // Handle is of slog.Handler.
@@ -94,7 +97,7 @@ func (a audits) Handle(ctx context.Context, record slog.Record) error {
 		}
 		_ = lines.Handle(ctx, record) // an auditWriter never fails
 	}
-	if !action && !a.next.Enabled(ctx, record.Level) {
+	if (!action || a.leveled.Load()) && !a.next.Enabled(ctx, record.Level) {
 		return nil
 	}
 	return a.next.Handle(ctx, record)
@@ -110,6 +113,10 @@ func isAudit(record slog.Record) (is bool) {
 
 // PassAudits passes each audit line to take from now on. An earlier function receives no more.
 func (l *Log) PassAudits(take TakeAudit) { l.audits.take.Store(&take) }
+
+// LevelActions has lines about actions of operators written at the level of the log only, as other
+// lines are. PassAudits passes them nevertheless.
+func (l *Log) LevelActions() { l.audits.leveled.Store(true) }
 
 // WithAudits returns a logger that passes the audit lines of logger, too, as PassAudits does.
 func WithAudits(logger *slog.Logger, take TakeAudit) *slog.Logger {

@@ -76,6 +76,25 @@ func TestRepeatedAuditLinesArePassedOnce(t *testing.T) {
 	require.Equal(t, 2, passed, "their number")
 }
 
+func TestActionsAreWrittenAtEveryLevelUnlessTheLogLevelsThem(t *testing.T) {
+	var text bytes.Buffer
+	out := telemetry.NewOutput(&text)
+	l := telemetry.NewLog(out, slog.LevelWarn, "text")
+	passed := 0
+	l.PassAudits(func([]byte, bool) { passed++ })
+	act := func(n int) { l.Info("action carried out", "audit", true, "outcome", "done", "n", n) }
+	act(1)
+	l.LevelActions()
+	act(2)
+	l.SetLevel(slog.LevelInfo)
+	act(3)
+	l.Flush()
+	require.Equal(t, 3, passed)
+	require.Contains(t, text.String(), "n=1")
+	require.NotContains(t, text.String(), "n=2")
+	require.Contains(t, text.String(), "n=3")
+}
+
 func TestTheAuditLinesOfAnyLoggerArePassed(t *testing.T) {
 	var text bytes.Buffer
 	var passed [][]byte
