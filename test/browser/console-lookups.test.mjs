@@ -48,6 +48,8 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.match((await page.texts(".inbox li"))[1], /^Seen seen .*, to everyone$/);
       assert.match(await page.text("[aria-label=Inbox]"), /2 unread, 1 unseen/);
 
+      assert.match(await page.text("[aria-label=Inbox]"), /recalled, replaced, expired, evicted or muted\. Look them up by their ID.* #notification=ID&user=ada$/);
+
       await page.click("Older ones");
       await page.showsAll(".inbox a", ["Grace commented", "Seen", "Older"]);
       assert.match((await page.texts(".inbox li"))[2], /Older high read .*, topic news$/);

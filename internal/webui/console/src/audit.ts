@@ -24,8 +24,15 @@ export class Lines {
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     this.#lines.push(line);
-    if (this.#lines.length > MAX_LINES) this.#seen.delete(JSON.stringify(this.#lines.shift()));
+    if (this.#lines.length > MAX_LINES) this.#drop();
     return true;
+  }
+
+  /** Drops the oldest line of the kind that has more lines, as the service does: refused or failed requests displace no actions. */
+  #drop(): void {
+    const actions = this.#lines.filter(isAction).length;
+    const at = this.#lines.findIndex((line) => isAction(line) === actions > MAX_LINES / 2);
+    for (const line of this.#lines.splice(at, 1)) this.#seen.delete(JSON.stringify(line));
   }
 
   /** Returns the lines that contain all words of a text, newest first. */
@@ -39,6 +46,8 @@ export class Lines {
     return this.#lines.filter(fits).reverse().sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || 0); // lines with equal ones arrive late
   }
 }
+
+const isAction = ({ outcome }: Line) => outcome !== "refused" && outcome !== "failed";
 
 export class Audit {
   #lines = new Lines();

@@ -104,7 +104,9 @@ export class UserView {
         if (current()) fill(more, h("span", { class: "banner", role: "alert" }, explain(error)));
       }
     };
-    fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more);
+    fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more,
+      h("p", { class: "quiet" }, "Without those that were recalled, replaced, expired, evicted or muted. Look them up by their ID, and the story is shown, for this user too: ",
+        h("code", {}, link({ notification: "ID", user }))));
     await page();
   }
 }

@@ -11,6 +11,18 @@ it("keeps the newest lines, and each once", () => {
   expect(lines.matching("", "")[0]).toEqual(line(2 * MAX_LINES - 1));
 });
 
+it("keeps the lines about actions when refused requests arrive without end", () => {
+  const lines = new Lines();
+  for (let i = 0; i < MAX_LINES / 2; i++) lines.add(line(i));
+  for (let i = 0; i < 10 * MAX_LINES; i++) lines.add(line(i, { outcome: i % 2 ? "refused" : "failed" }));
+  expect(lines.size).toBe(MAX_LINES);
+  expect(lines.matching("", "done").length).toBe(MAX_LINES / 2);
+  expect(lines.matching("", "refused")[0]).toEqual(line(10 * MAX_LINES - 1, { outcome: "refused" }));
+  for (let i = 0; i < MAX_LINES; i++) lines.add(line(MAX_LINES + i));
+  expect(lines.size).toBe(MAX_LINES);
+  expect(lines.matching("", "refused").length + lines.matching("", "failed").length).toBe(MAX_LINES / 2);
+});
+
 it("sorts lines by their time, since those that stand for several arrive late", () => {
   const lines = new Lines();
   for (const n of [2, 3, 1]) lines.add(line(n));
