@@ -175,14 +175,15 @@ func followsLinkToConsole(r *http.Request) bool {
 
 // fromHere reports whether a request was sent by this machine. One that a proxy on this machine has
 // forwarded, and says so in a header, was not. Proxies name their client in Forwarded (RFC 7239) or
-// in a header of their own, such as X-Forwarded-For, X-Real-IP, CF-Connecting-IP or X-Azure-ClientIP.
+// in a header of their own, such as X-Forwarded-For, X-Real-IP, CF-Connecting-IP, X-Azure-ClientIP or X-Envoy-External-Address.
 func fromHere(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		return false
 	}
 	for name := range r.Header {
-		if name == "Via" || strings.Contains(name, "Forwarded") || strings.HasSuffix(name, "-Ip") || strings.HasSuffix(name, "Clientip") {
+		if name == "Via" || name == "Cdn-Loop" || strings.Contains(name, "Forwarded") || strings.HasSuffix(name, "-Ip") || strings.HasSuffix(name, "Clientip") ||
+			strings.HasSuffix(name, "-Address") || strings.HasSuffix(name, "-Addr") {
 			return false
 		}
 	}
