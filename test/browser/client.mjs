@@ -52,8 +52,8 @@ export class Service {
     this.#admin = admin;
   }
 
-  async stop() {
-    this.#process.kill("SIGTERM");
+  async stop(signal = "SIGTERM") {
+    this.#process.kill(signal);
     const [code] = await this.#ended;
     return code;
   }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { audit } from "./audit.mjs";
 import { Service } from "./client.mjs";
 import { BROWSERS, ConsolePage } from "./console.mjs";
 import { eventually } from "./demo.mjs";
@@ -92,10 +93,18 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.matches(".inbox", /Is it there\? read/);
       await page.lookUp(id);
       await page.matches(".of-user", /Read\./);
+      await audit(page.page);
       await page.click("Recall", "#view-notification");
       await page.click("Recall", "#confirm");
       await page.matches("#view-notification", /It was recalled from every inbox\./);
       await page.matches("#audit-lines", new RegExp(`recall done by console on ${id}`));
+      await page.goTo("#user=ada"); // whose inbox has it no more; the address that its card names does
+      await page.matches("[aria-label=Inbox]", /Nothing is listed\./);
+      await audit(page.page);
+      await page.goTo(`#notification=${id}&user=ada`);
+      await page.matches(".of-user", /recalled/i);
+      await page.goTo("#live");
+      await audit(page.page);
     });
 
     it("looks up, disconnects and revokes a user", async (t) => {
@@ -162,6 +171,41 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.click("Revoke tokens", "#confirm");
       await page.shows("#signin h1", "Sign in");
       assert.deepEqual(await page.run(() => Object.values(sessionStorage)), []);
+    });
+
+    it("says that the service was killed, reconnects by itself, and continues", async (t) => {
+      const { service, page } = await open(t);
+      await page.ready();
+      const [id] = await service.publish(["before"]);
+      await service.stop("SIGKILL");
+      await page.matches("#trouble", /^No connection since .*Next attempt in \d+ s/);
+      await page.shows("#status", "Unknown");
+      await service.start();
+      await page.ready();
+      await eventually(() => page.text("#trouble"), undefined);
+      await service.publish(["after"]);
+      await eventually(async () => Number(await page.figure("publishes")) > 0, true);
+      await page.lookUp("ada");
+      await page.showsAll(".inbox a", ["after", "before"]);
+      await page.lookUp(id);
+      await page.shows("#view-notification h2", "before");
+      page.errors.length = 0; // some browsers report the lost connection
+    });
+
+    it("says that the node drains, and that its actions are refused or carried out", async (t) => {
+      const { service, page } = await open(t, { env: { BELLHOP_DRAIN_DELAY: "10" } });
+      await page.ready();
+      const stopped = service.stop();
+      await page.matches("#status", /^Not ready /);
+      await page.goTo("#user=ada");
+      await page.click("Disconnect", "#view-user");
+      await page.click("Disconnect", "#confirm");
+      await eventually(async () => (await page.text("#confirm-answer")) || (await page.text("#notice-text")) ? "answered" : "waiting", "answered");
+      assert.equal(await stopped, 0);
+      await page.matches("#trouble", /^No connection since /);
+      await service.start();
+      await page.ready();
+      page.errors.length = 0; // some browsers report the lost connection
     });
 
     it("comes back after a restart of the service", async (t) => {

@@ -35,7 +35,7 @@ async function startFirefox() {
     extraPrefsFirefox: { "network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false, "ui.prefersReducedMotion": 1 },
   });
   return {
-    async open({ width, height, scheme }) {
+    async open({ width, height, scheme }) { // Firefox emulates no phone: there it is a narrow window
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
       await page.setViewport({ width, height });

@@ -10,6 +10,7 @@ import { ada, ID, lineAt } from "./console-data.mjs";
 import { eventually } from "./demo.mjs";
 import { scratch } from "./service.mjs";
 
+const PHONE = { width: 390, height: 844, phone: true };
 const VIEWS = { live: "", user: "#user=ada", notification: `#notification=${ID}`, send: "#send", revoke: "#revoke" };
 
 for (const [name, start] of Object.entries(BROWSERS)) {
@@ -252,7 +253,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.equal(moving, 0);
     });
 
-    for (const [kind, options] of Object.entries({ light: { scheme: "light" }, dark: { scheme: "dark" }, phone: { scheme: "dark", width: 390, height: 844, phone: true } })) {
+    for (const [kind, options] of Object.entries({ light: { scheme: "light" }, dark: { scheme: "dark" }, "light phone": { scheme: "light", ...PHONE }, "dark phone": { scheme: "dark", ...PHONE } })) {
       it(`is accessible and fits, ${kind}`, async (t) => {
         const { service, page } = await open(t, { ...options, prepare: (service) => (service.lines = [lineAt(1), lineAt(2, { outcome: "refused", reason: "x".repeat(300) })]) });
         await page.ready();
