@@ -1,9 +1,12 @@
 package guide
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -89,6 +92,9 @@ func replaceKeys(t *testing.T, c chapter) {
 	eventually(t, http.StatusUnauthorized, func() int { return m.withToken(old) })
 	require.Equal(t, http.StatusAccepted, m.withToken(signs))
 
+	replaceLeaked(t, c.next())
+	replacePublicKeys(t, c)
+
 	m.run(c.next())
 	newKey := m.sh("cat billing-2.key")
 	eventually(t, http.StatusAccepted, func() int { return m.withToken(newKey) })
@@ -107,4 +113,53 @@ func replaceKeys(t *testing.T, c chapter) {
 	require.Equal(t, http.StatusAccepted, m.signed(newHook, "again"))
 
 	renewCertificate(t, c)
+}
+
+// replaceLeaked replaces a secret on a machine of its own. Tokens of the old one are refused, and connections
+// with them are closed.
+func replaceLeaked(t *testing.T, b block) {
+	t.Helper()
+	m := newMachine(t)
+	m.set("SECRETS=" + m.path("jwt-secrets"))
+	m.start()
+	old := token(t, "ada", notify.ScopePublish)
+	require.Equal(t, http.StatusAccepted, m.withToken(old))
+	m.begin("exec bellhop listen --token " + old + " > listen.log 2>&1")
+	m.waitFor("cat listen.log", "connected as ada")
+	m.run(b)
+	require.Equal(t, http.StatusUnauthorized, m.withToken(old))
+	require.Contains(t, m.sh("bellhop metrics bellhop_connections"), `bellhop_connections{transport="websocket"} 0`)
+	require.Equal(t, http.StatusAccepted, m.withToken(m.sh("bellhop token --user backend --scope notify:publish --jwt-secret-file jwt-secrets")))
+}
+
+// replacePublicKeys adds a public key, with which tokens of both keys are accepted, and removes the old one.
+func replacePublicKeys(t *testing.T, c chapter) {
+	t.Helper()
+	m := newMachine(t, "jwt_issuer: https://login.example.com", "jwt_audience: bellhop")
+	m.sh("sed -i /^jwt_secret_file:/d bellhop.yaml; echo jwt_public_key_file: " + m.path("keys.pem") + " >> bellhop.yaml")
+	m.set("PUBLIC_KEYS=" + m.path("keys.pem"))
+	old, renewed := m.signer("keys.pem"), m.signer("new.pem")
+	m.start()
+	require.Equal(t, http.StatusAccepted, m.withToken(old))
+	require.Equal(t, http.StatusUnauthorized, m.withToken(renewed))
+	m.run(c.next())
+	eventually(t, http.StatusAccepted, func() int { return m.withToken(renewed) })
+	require.Equal(t, http.StatusAccepted, m.withToken(old), "the old key is valid, too")
+	m.run(c.next())
+	eventually(t, http.StatusUnauthorized, func() int { return m.withToken(old) })
+	require.Equal(t, http.StatusAccepted, m.withToken(renewed))
+}
+
+// signer writes a new public key into a file, and returns a token of a backend that its key has signed.
+func (m *machine) signer(file string) (signed string) {
+	m.t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	require.NoError(m.t, err)
+	der, err := x509.MarshalPKIXPublicKey(public)
+	require.NoError(m.t, err)
+	m.write(file, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	now := time.Now().Unix()
+	claims := fmt.Sprintf(`{"iss":"https://login.example.com","aud":"bellhop","sub":"backend","scope":"notify:publish","iat":%d,"exp":%d}`, now, now+3600)
+	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(text)))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ type machine struct {
 
 	mu    sync.Mutex
 	units map[string]unit // that systemctl starts and stops
+	files string          // LimitNOFILE of the node; empty: that of the test
 }
 
 // unit is a service of systemd. Callers hold the lock of its machine.
@@ -61,7 +63,7 @@ func newMachine(t *testing.T, settings ...string) *machine {
 	}, settings))
 	m.env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "BELLHOP_") }),
 		"PATH="+m.bin+string(os.PathListSeparator)+os.Getenv("PATH"), "BELLHOP_CONFIG="+m.settings, "BELLHOP_URL=http://"+m.public,
-		"ADMIN=http://"+m.admin, "DATA="+m.data)
+		"ADMIN=http://"+m.admin, "DATA="+m.data, "UNITS="+m.path("units"))
 	m.replaceSystemd()
 	m.units["bellhop"] = &node{m: m}
 	t.Cleanup(func() {
@@ -70,6 +72,9 @@ func newMachine(t *testing.T, settings ...string) *machine {
 		for name, u := range m.units {
 			if n, ok := u.(*node); ok {
 				n.kill()
+			}
+			if info, err := os.Stat(u.log()); err != nil || !info.Mode().IsRegular() {
+				continue
 			}
 			if text, err := os.ReadFile(u.log()); err == nil && t.Failed() {
 				t.Logf("the log of %s in %s ends with: %s", name, m.home, text[max(0, len(text)-3000):])
@@ -106,6 +111,9 @@ func (m *machine) replaceSystemd() {
 }
 
 func (m *machine) control(verb, name string) error {
+	if verb == "daemon-reload" {
+		return m.readDropIns()
+	}
 	u := m.units[name]
 	if u == nil {
 		return fmt.Errorf("there is no unit %q", name)
@@ -124,6 +132,33 @@ func (m *machine) control(verb, name string) error {
 		return u.reload()
 	}
 	return fmt.Errorf("systemctl %s is not known", verb)
+}
+
+// limitFiles sets the limit on open files of the node from its next start on.
+func (m *machine) limitFiles(limit string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files = limit
+}
+
+// readDropIns reads LimitNOFILE from the files that systemd adds to the unit of bellhop.
+func (m *machine) readDropIns() error {
+	names, err := filepath.Glob(m.path("units/bellhop.service.d/*.conf"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		found := regexp.MustCompile(`(?m)^\[Service\]\nLimitNOFILE=(\d+)$`).FindSubmatch(text)
+		if found == nil {
+			return fmt.Errorf("%s sets no LimitNOFILE: %s", name, text)
+		}
+		m.files = string(found[1])
+	}
+	return nil
 }
 
 func (m *machine) path(name string) string { return filepath.Join(m.home, name) }

@@ -81,7 +81,11 @@ func (n *node) start() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(n.m.bin, "bellhop"), "serve")
+	command := []string{filepath.Join(n.m.bin, "bellhop"), "serve"}
+	if n.m.files != "" {
+		command = append([]string{"prlimit", "--nofile=" + n.m.files}, command...)
+	}
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, n.m.home
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: serviceUser, Gid: serviceUser}}
 	for _, v := range n.m.env { // a unit does not have the variables of an operator's shell

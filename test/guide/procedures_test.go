@@ -48,6 +48,18 @@ func (c chapter) next() block {
 	return block{text: "echo 'the guide has no further block here'; exit 1"}
 }
 
+// left returns the number of blocks of a section that have not been run.
+func (c chapter) left(name string) (n int) {
+	for _, s := range c {
+		for i, b := range s.blocks {
+			if s.name == name && !s.ran[i] && b.reason == "" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // TestTheCommandsOfTheGuide runs every shell block of the guide. A new block fails the test until
 // the test of its section runs it, or a comment before it says why that is not possible.
 func TestTheCommandsOfTheGuide(t *testing.T) {
