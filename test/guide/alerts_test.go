@@ -65,7 +65,7 @@ func alertOutputs() []shown {
 		{"BellhopStatesDiffer", clustered, `(?s)bellhop_journal_hash_contradicting_nodes.*STATES`},
 		{"BellhopClockWrong", clustered, `(?s)bellhop_journal_clock_ahead_seconds.*"now":`},
 		{"BellhopCheckpointOld", stopped, `(?s)bellhop_checkpoint_failures_total [1-9].*a checkpoint cannot be written`},
-		{"BellhopJournalNearLimit", clustered, `(?s)bellhop_journal_stream_bytes.*READY.*yes`},
+		{"BellhopJournalNearLimit", clustered, `(?s)bellhop_journal_stream_bytes.*READY.*yes.*Maximum Bytes: [^\n]*512 MiB`},
 		{"BellhopNATSServersUnsynced", unsynced, `(?s)bellhop_nats_servers\{state="unsynced"\} 1.*sync_interval`},
 		{"BellhopNATSServersUnreachable", clustered, `(?s)bellhop_nats_servers\{state="unreachable"\} 1.*READY.*yes`},
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -155,9 +156,19 @@ func clusteredMachine(t *testing.T) *machine {
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
 	m := clusterNode(t, nats, "node-1", nats.Servers[0].Monitor+",http://127.0.0.1:1")
 	m.start()
+	m.set("NATS_URL="+nats.URL, "MAX_BYTES=512MB")
+	m.script("nats", `exec `+natsTool(t)+` "$@"`)
 	m.waitFor("bellhop cluster", "last checkpoint: sequence")
 	m.sh("bellhop backup --to backup.tar.zst")
 	return m
+}
+
+// natsTool returns the path of the command-line tool of NATS.
+func natsTool(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "tool", "-modfile=tools/go.mod", "-n", "nats").Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
 }
 
 func clusterNode(t *testing.T, nats *natsserver.Cluster, name, monitors string) *machine {
