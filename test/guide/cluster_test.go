@@ -90,14 +90,19 @@ func upgradeNodes(t *testing.T, nodes []*machine, load *traffic.Load) {
 	}
 }
 
-// loseNode loses a node with its data. Its replacement has everything.
+// loseNode replaces the data of a node that still has some, which are kept, and then loses the node with its
+// data. Its replacement has everything.
 func loseNode(t *testing.T, c chapter, nodes []*machine, load *traffic.Load) {
 	t.Helper()
 	m := nodes[2]
+	replace := c.next()
+	require.Contains(t, m.run(replace), "node-3")
+	require.DirExists(t, m.data+".before")
+	requireSame(t, nodes, "ada")
 	m.crash()
 	require.NoError(t, os.RemoveAll(m.data))
 	load.Grows(t)
-	require.Contains(t, m.run(c.next()), "node-3")
+	require.Contains(t, m.run(replace), "node-3")
 	requireSame(t, nodes, "ada")
 	load.Grows(t)
 }
