@@ -40,6 +40,13 @@ func backupAndRestore(t *testing.T, c chapter) {
 	require.Equal(t, strings.Count(want, "\n")+1, strings.Count(m.inbox("ada"), "\n"))
 }
 
+// copyCheckpoint copies the newest checkpoint of a cluster, and restores it.
+func copyCheckpoint(t *testing.T, c chapter) {
+	m := clusteredMachine(t)
+	require.Contains(t, m.run(c.next()), "restored: ./restored")
+	require.NoDirExists(t, m.path("restored"))
+}
+
 // damage destroys a file of the store, with which the service does not start, and begins with an empty
 // one. The loss is counted, and a client that was there before receives a reset.
 func damage(t *testing.T, c chapter) {

@@ -24,6 +24,7 @@ func procedures() []procedure {
 		{[]string{"Damage"}, damage},
 		{[]string{"Upgrade"}, upgrade},
 		{[]string{"From one node to three", "A lost node", "A NATS server with damaged files", "A lost journal"}, clusterFaults},
+		{[]string{"Backup of a cluster"}, copyCheckpoint},
 		{[]string{"Sizing"}, sizing},
 		{[]string{"Console"}, console},
 		{[]string{"Logs and metrics"}, logs},
