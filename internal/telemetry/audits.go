@@ -15,7 +15,7 @@ type audits struct {
 	next            slog.Handler
 	actions, others slog.Handler // write JSON to an auditWriter
 	take            *atomic.Pointer[TakeAudit]
-	leveled         *atomic.Bool // actions are written at the level of the log only
+	levelled        *atomic.Bool // actions are written at the level of the log only
 }
 
 // TakeAudit receives an audit line, in JSON without a line break, and whether it is about an action of
@@ -54,11 +54,11 @@ func newAudits(next slog.Handler, users *users) audits {
 		return a
 	}}
 	return audits{
-		next:    next,
-		actions: slog.NewJSONHandler(auditWriter{take, true}, options),
-		others:  slog.NewJSONHandler(auditWriter{take, false}, options),
-		take:    take,
-		leveled: new(atomic.Bool),
+		next:     next,
+		actions:  slog.NewJSONHandler(auditWriter{take, true}, options),
+		others:   slog.NewJSONHandler(auditWriter{take, false}, options),
+		take:     take,
+		levelled: new(atomic.Bool),
 	}
 }
 
@@ -79,12 +79,12 @@ func (a audits) Enabled(ctx context.Context, level slog.Level) bool {
 
 // WithAttrs is of slog.Handler.
 func (a audits) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return audits{a.next.WithAttrs(attrs), a.actions.WithAttrs(attrs), a.others.WithAttrs(attrs), a.take, a.leveled}
+	return audits{a.next.WithAttrs(attrs), a.actions.WithAttrs(attrs), a.others.WithAttrs(attrs), a.take, a.levelled}
 }
 
 // WithGroup is of slog.Handler.
 func (a audits) WithGroup(name string) slog.Handler {
-	return audits{a.next.WithGroup(name), a.actions.WithGroup(name), a.others.WithGroup(name), a.take, a.leveled}
+	return audits{a.next.WithGroup(name), a.actions.WithGroup(name), a.others.WithGroup(name), a.take, a.levelled}
 }
 
 // Handle is of slog.Handler.
@@ -97,7 +97,7 @@ func (a audits) Handle(ctx context.Context, record slog.Record) error {
 		}
 		_ = lines.Handle(ctx, record) // an auditWriter never fails
 	}
-	if (!action || a.leveled.Load()) && !a.next.Enabled(ctx, record.Level) {
+	if (!action || a.levelled.Load()) && !a.next.Enabled(ctx, record.Level) {
 		return nil
 	}
 	return a.next.Handle(ctx, record)
@@ -116,7 +116,7 @@ func (l *Log) PassAudits(take TakeAudit) { l.audits.take.Store(&take) }
 
 // LevelActions has lines about actions of operators written at the level of the log only, as other
 // lines are. PassAudits passes them nevertheless.
-func (l *Log) LevelActions() { l.audits.leveled.Store(true) }
+func (l *Log) LevelActions() { l.audits.levelled.Store(true) }
 
 // WithAudits returns a logger that passes the audit lines of logger, too, as PassAudits does.
 func WithAudits(logger *slog.Logger, take TakeAudit) *slog.Logger {
