@@ -10,11 +10,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/built"
 )
 
 const (
@@ -41,51 +40,39 @@ func token(t *testing.T, user string, scopes ...notify.Scope) string {
 	return signed
 }
 
-// built is the directory of the binary, or empty while buildOnce has not run.
-var built string
-
 // TestMain sets GORACE so that the race detector does not delay the exit of each
-// process by a second. Afterwards it removes the binary of buildOnce, and writes the table.
+// process by a second. Afterwards it removes the binary, and writes the table.
 func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
-	if built != "" {
-		_ = os.RemoveAll(built)
-	}
+	binary.Remove()
 	if err := writeRows(); err != nil {
 		panic(err)
 	}
 	os.Exit(code) //nolint:forbidigo // the result of the tests
 }
 
-var buildOnce = sync.OnceValues(func() (binary string, err error) {
-	if built, err = os.MkdirTemp("", "bellhop-chaos-"); err != nil {
-		return "", err
-	}
-	binary = filepath.Join(built, "bellhop")
-	args := []string{"build", "-o", binary, "../../cmd/bellhop"}
+// binary is bellhop, with the race detector if the test runs with it.
+var binary = built.New(raceDetector()...)
+
+func raceDetector() []string {
 	if hasRaceDetector() {
-		args = slices.Insert(args, 1, "-race")
+		return []string{"-race"}
 	}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return binary, nil
-})
+	return nil
+}
 
 func hasRaceDetector() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// build builds the binary, with the race detector if the test runs with it.
+// build builds the binary.
 func build(t *testing.T) string {
 	t.Helper()
-	binary, err := buildOnce()
-	require.NoError(t, err)
-	return binary
+	return binary.Path(t)
 }
 
 // process is a `bellhop serve` in a process of its own.

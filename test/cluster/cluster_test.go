@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/built"
 	"github.com/bellhop/bellhop/test/natsserver"
 	"github.com/bellhop/bellhop/test/network"
 )
@@ -55,31 +55,19 @@ type process struct {
 	command             *exec.Cmd // nil: not running
 }
 
-var buildOnce = sync.OnceValues(func() (program string, err error) {
-	dir, err := os.MkdirTemp("", "bellhop-cluster-")
-	if err != nil {
-		return "", err
-	}
-	program = filepath.Join(dir, "bellhop")
-	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/bellhop").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return program, nil
-})
+// bellhop is the program of all nodes.
+var bellhop = built.New()
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if program, err := buildOnce(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(program))
-	}
+	bellhop.Remove()
 	os.Exit(code) //nolint:forbidigo // the result of the tests
 }
 
 // startCluster starts the servers and the nodes, and returns when all nodes are ready.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	program, err := buildOnce()
-	require.NoError(t, err)
+	path := bellhop.Path(t)
 	c := &cluster{t: t, hosts: map[string]*network.Host{}}
 	net := network.New(t)
 	var servers []natsserver.Host
@@ -93,7 +81,7 @@ func startCluster(t *testing.T) *cluster {
 		name := fmt.Sprintf("node-%d", i+1)
 		h := net.Host(name)
 		c.hosts[name] = h
-		n := &process{name: name, public: h.Address + ":8080", admin: h.Address + ":8081", program: program, dir: t.TempDir(), host: h}
+		n := &process{name: name, public: h.Address + ":8080", admin: h.Address + ":8081", program: path, dir: t.TempDir(), host: h}
 		n.environ = append(os.Environ(), "BELLHOP_NODE="+n.name, "BELLHOP_LISTEN="+n.public, "BELLHOP_ADMIN_LISTEN="+n.admin,
 			"BELLHOP_DATA_DIR="+filepath.Join(n.dir, "data"), "BELLHOP_JWT_SECRET="+secret, "BELLHOP_NATS_URL="+c.nats.URL,
 			"BELLHOP_DRAIN_WINDOW=0", "BELLHOP_REQUESTS_PER_SECOND=0", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")

@@ -82,7 +82,7 @@ func upgradeNodes(t *testing.T, nodes []*machine, load *traffic.Load) {
 	all := readGuide(t)
 	i := slices.IndexFunc(all, func(s *section) bool { return s.name == "Upgrade" })
 	for _, m := range nodes {
-		m.install("../bellhop-new", program(t)+"-new")
+		m.install("../bellhop-new", newer.Path(t))
 		before := m.executable()
 		m.run(all[i].blocks[0])
 		require.NotEqual(t, before.Size(), m.executable().Size(), "the old program runs")

@@ -69,7 +69,7 @@ func damage(t *testing.T, c chapter) {
 // upgrade replaces the program under load. Nothing is lost, clients resume, and the new program runs.
 func upgrade(t *testing.T, c chapter) {
 	m := newMachine(t)
-	m.install("../bellhop-new", program(t)+"-new")
+	m.install("../bellhop-new", newer.Path(t))
 	m.start()
 	load := startTraffic(t, m)
 	load.Grows(t)

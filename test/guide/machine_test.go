@@ -55,7 +55,7 @@ func newMachine(t *testing.T, settings ...string) *machine {
 	require.NoError(t, os.Chmod(filepath.Dir(home), 0o755)) // the user of the service must get there
 	require.NoError(t, os.Chown(home, serviceUser, serviceUser))
 	require.NoError(t, os.Mkdir(m.bin, 0o755))
-	m.install("bellhop", program(t))
+	m.install("bellhop", present.Path(t))
 	m.write("jwt-secrets", secret+"\n")
 	m.write("bellhop.yaml", settingsFile([]string{
 		"listen: " + m.public, "admin_listen: " + m.admin, "data_dir: " + m.data, "jwt_secret_file: " + m.path("jwt-secrets"),

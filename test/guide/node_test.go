@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/built"
 	"github.com/bellhop/bellhop/test/traffic"
 )
 
@@ -27,40 +27,18 @@ const (
 	timeout = 60 * time.Second
 )
 
-// built is the directory of programs, or empty while none was built.
-var built string
+// Two builds of bellhop, whose files differ.
+var (
+	present = built.New()
+	newer   = built.New("-ldflags=-s")
+)
 
 // TestMain removes the programs.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built != "" {
-		_ = os.RemoveAll(built)
-	}
+	present.Remove()
+	newer.Remove()
 	os.Exit(code) //nolint:forbidigo // the result of the tests
-}
-
-var buildOnce = sync.OnceValues(func() (program string, err error) {
-	if built, err = os.MkdirTemp("", "bellhop-guide-"); err != nil {
-		return "", err
-	}
-	program = filepath.Join(built, "bellhop")
-	for _, args := range [][]string{
-		{"build", "-o", program, "../../cmd/bellhop"},
-		{"build", "-o", program + "-new", "-ldflags=-s", "../../cmd/bellhop"}, // whose file differs
-	} {
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%w: %s", err, out)
-		}
-	}
-	return program, nil
-})
-
-// program returns the path of bellhop, and with -new after it that of another build.
-func program(t *testing.T) string {
-	t.Helper()
-	path, err := buildOnce()
-	require.NoError(t, err)
-	return path
 }
 
 // node is the unit of bellhop.

@@ -25,6 +25,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/built"
 )
 
 const (
@@ -34,22 +35,20 @@ const (
 	timeout = 60 * time.Second
 )
 
-// built is the directory of the binary, or empty while buildOnce has not run.
-var built string
+// bellhop is built, unless the environment names one.
+var bellhop = built.New()
 
 // fired has the names of the alerts that have fired in a test that wanted them to.
 var fired sync.Map
 
-// TestMain fails unless each alert has fired in a test, against a process, if all tests have run. It removes the binary of
-// buildOnce.
+// TestMain fails unless each alert has fired in a test, against a process, if all tests have run. It removes the
+// built binary.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if chosen := flag.Lookup("test.run").Value.String() + flag.Lookup("test.skip").Value.String() + flag.Lookup("test.list").Value.String(); code == 0 && chosen == "" {
 		code = checkFired()
 	}
-	if built != "" {
-		_ = os.RemoveAll(built)
-	}
+	bellhop.Remove()
 	os.Exit(code) //nolint:forbidigo // the result of the tests
 }
 
@@ -68,22 +67,6 @@ func checkFired() (code int) {
 	}
 	return code
 }
-
-var buildOnce = sync.OnceValues(func() (binary string, err error) {
-	if binary = os.Getenv("BELLHOP_BIN"); binary != "" {
-		return binary, nil
-	}
-	if built, err = os.MkdirTemp("", "bellhop-monitor-"); err != nil {
-		return "", err
-	}
-	binary = filepath.Join(built, "bellhop")
-	c := exec.Command("go", "build", "-o", binary, "./cmd/bellhop")
-	c.Dir = "../../.."
-	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return binary, nil
-})
 
 // process is a running bellhop.
 type process struct {
@@ -108,8 +91,10 @@ const (
 // start starts bellhop with settings, NAME=VALUE, and waits until it answers.
 func start(t *testing.T, name string, settings ...string) *process {
 	t.Helper()
-	binary, err := buildOnce()
-	require.NoError(t, err)
+	binary := os.Getenv("BELLHOP_BIN")
+	if binary == "" {
+		binary = bellhop.Path(t)
+	}
 	p := &process{t: t, name: name, public: freeAddress(t), admin: freeAddress(t), dir: t.TempDir(), ended: make(chan struct{})}
 	p.client = &http.Client{Timeout: timeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 64,
