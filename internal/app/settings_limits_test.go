@@ -177,7 +177,7 @@ func (f *followed) closesSilently(t *testing.T, n int) bool {
 	for range n {
 		conn, err := net.Dial("tcp", f.public)
 		require.NoError(t, err)
-		defer conn.Close()
+		t.Cleanup(func() { conn.Close() })
 		_, _ = conn.Write([]byte("GET /livez HTTP/1.1\r\nHost: bellhop\r\n\r\n"))
 		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
 			return true
