@@ -1,6 +1,7 @@
 package guide
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,9 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/natsserver"
 	"github.com/bellhop/bellhop/test/traffic"
 )
@@ -74,6 +77,28 @@ func clusterFaults(t *testing.T, c chapter) {
 	loseServer(t, c, servers, nodes, load)
 	requireWhole(t, load)
 	loseJournal(t, c, servers, nodes)
+	eraseEverywhere(t, nodes)
+}
+
+// eraseEverywhere runs the commands for an erasure on one node. The files of all nodes lose the text of the user,
+// which they have after a restart: before, a node of a cluster may have it in memory only.
+func eraseEverywhere(t *testing.T, nodes []*machine) {
+	t.Helper()
+	text := rand.Text()
+	nodes[0].sh("bellhop send --user ada --type test --title " + text + " --token " + token(t, "backend", notify.ScopePublish))
+	for _, m := range nodes {
+		m.sh("systemctl restart bellhop && bellhop health --wait 1m")
+		require.Contains(t, m.inbox("ada"), text)
+		require.NotEmpty(t, m.filesWith(text), "%s has no text that can be searched", m.home)
+	}
+	all := readGuide(t)
+	i := slices.IndexFunc(all, func(s *section) bool { return s.name == "Export and erasure" })
+	nodes[0].set("BELLHOP_TOKEN=" + token(t, "operator", notify.ScopeAdmin))
+	nodes[0].run(all[i].blocks[0])
+	for _, m := range nodes {
+		require.Eventually(t, func() bool { return m.filesWith(text) == "" }, timeout, 200*time.Millisecond, "%s has the text", m.home)
+		require.Empty(t, m.inbox("ada"))
+	}
 }
 
 // upgradeNodes runs the commands for an upgrade on each node in turn.
