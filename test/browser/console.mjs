@@ -121,14 +121,15 @@ export class ConsolePage {
 
   /** Clicks the visible button or link with a name, within a selector. */
   async click(name, within = "body") {
-    const done = await this.run((name, within) => {
+    const click = () => this.run((name, within) => {
       const all = [...document.querySelector(within).querySelectorAll("button, a, summary")];
       const found = all.find((one) => one.checkVisibility() && one.innerText.trim() === name);
-      found?.focus();
-      found?.click();
-      return Boolean(found);
+      if (!found || found.disabled) return found ? "disabled" : "missing"; // a form is disabled until its last request is answered
+      found.focus();
+      found.click();
+      return "clicked";
     }, name, within);
-    if (!done) throw new Error(`no button ${name} in ${within}: ${await this.text(within)}`);
+    await eventually(click, "clicked");
   }
 
   /** Sets the value of a field, as by typing. */
@@ -151,9 +152,13 @@ export class ConsolePage {
     await this.page.keyboard.press(key);
   }
 
+  /** Looks a user or a notification up. The page may move the focus when it has loaded, so that Enter is lost. */
   async lookUp(name) {
-    await this.fill("#search-text", name);
-    await this.press("Enter");
+    await eventually(async () => {
+      await this.fill("#search-text", name);
+      await this.press("Enter");
+      return this.run((name) => decodeURIComponent(location.hash).includes(name.trim()), name);
+    }, true);
   }
 
   async goTo(hash) {
