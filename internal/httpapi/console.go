@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,18 +175,24 @@ func followsLinkToConsole(r *http.Request) bool {
 }
 
 // fromHere reports whether a request was sent by this machine. One that a proxy on this machine has
-// forwarded, and says so in a header, was not. Proxies name their client in Forwarded (RFC 7239) or
-// in a header of their own, such as X-Forwarded-For, X-Real-IP, CF-Connecting-IP, X-Azure-ClientIP or X-Envoy-External-Address.
+// forwarded, and says so in a header, was not.
 func fromHere(r *http.Request) bool {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil || !from.Addr().Unmap().IsLoopback() {
 		return false
 	}
 	for name := range r.Header {
-		if name == "Via" || name == "Cdn-Loop" || strings.Contains(name, "Forwarded") || strings.HasSuffix(name, "-Ip") || strings.HasSuffix(name, "Clientip") ||
-			strings.HasSuffix(name, "-Address") || strings.HasSuffix(name, "-Addr") {
+		if isOfProxy(name) {
 			return false
 		}
 	}
 	return true
+}
+
+// isOfProxy reports whether a header, by its canonical name, is one that proxies add. They name their
+// client in Forwarded (RFC 7239) or in a header of their own, such as X-Forwarded-For, X-Real-IP,
+// CF-Connecting-IP, X-Azure-ClientIP or X-Envoy-External-Address.
+func isOfProxy(name string) bool {
+	return name == "Via" || name == "Cdn-Loop" || strings.Contains(name, "Forwarded") ||
+		slices.ContainsFunc([]string{"-Ip", "Clientip", "-Address", "-Addr"}, func(end string) bool { return strings.HasSuffix(name, end) })
 }

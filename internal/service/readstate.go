@@ -77,7 +77,7 @@ func (s *Service) inTurn(ctx context.Context, u notify.UserID, change func(first
 	first, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	if s.marking.Acquire(first, string(u)) != nil {
-		return notify.Unavailable(notify.CauseQueueFull, "other changes of this user are still being stored; retry later")
+		return notify.Unavailable(notify.CauseBusy, "other changes of this user are still being stored; retry later")
 	}
 	defer s.marking.Release(string(u))
 	if err := s.opts.Marks.Allow(string(u), 1); err != nil {
