@@ -124,12 +124,13 @@ export class ConsolePage {
     const click = () => this.run((name, within) => {
       const all = [...document.querySelector(within).querySelectorAll("button, a, summary")];
       const found = all.find((one) => one.checkVisibility() && one.innerText.trim() === name);
-      if (!found || found.disabled) return found ? "disabled" : "missing"; // a form is disabled until its last request is answered
+      if (!found) return `there is no ${name}`;
+      if (found.disabled) return `${name} is disabled`; // as a form is until its last request is answered
       found.focus();
       found.click();
-      return "clicked";
+      return `${name} was clicked`;
     }, name, within);
-    await eventually(click, "clicked");
+    await eventually(click, `${name} was clicked`);
   }
 
   /** Sets the value of a field, as by typing. */

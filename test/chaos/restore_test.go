@@ -34,7 +34,7 @@ func (p *process) waitUntilReady() {
 }
 
 // writeCheckpoint makes the cluster write a checkpoint, since there is none any longer, and
-// waits for it.
+// waits for one that has all messages that are in the stream now.
 func writeCheckpoint(t *testing.T, servers *natsserver.Cluster) {
 	t.Helper()
 	conn := servers.Connect(t)
@@ -52,7 +52,7 @@ func writeCheckpoint(t *testing.T, servers *natsserver.Cluster) {
 		if err != nil || len(all) == 1 && all[0].Position >= last {
 			return err == nil
 		}
-		if len(all) > 0 { // one may have been on its way before
+		if len(all) > 0 { // it was on its way before
 			require.NoError(t, s.Purge(t.Context(), jetstream.WithPurgeSubject("$O.BELLHOP_CHECKPOINTS.M.>")))
 		}
 		return false

@@ -91,25 +91,31 @@ func eraseEverywhere(t *testing.T, nodes []*machine) {
 		require.Contains(t, m.inbox("ada"), text)
 		require.NotEmpty(t, m.filesWith(text), "%s has no text that can be searched", m.home)
 	}
-	all := readGuide(t)
-	i := slices.IndexFunc(all, func(s *section) bool { return s.name == "Export and erasure" })
 	nodes[0].set("BELLHOP_TOKEN=" + token(t, "operator", notify.ScopeAdmin))
-	nodes[0].run(all[i].blocks[0])
+	nodes[0].run(firstBlock(t, "Export and erasure"))
 	for _, m := range nodes {
 		require.Eventually(t, func() bool { return m.filesWith(text) == "" }, timeout, 200*time.Millisecond, "%s has the text", m.home)
 		require.Empty(t, m.inbox("ada"))
 	}
 }
 
+// firstBlock returns the first commands of a section, which the test of another chapter runs on one node.
+func firstBlock(t *testing.T, name string) block {
+	t.Helper()
+	all := readGuide(t)
+	i := slices.IndexFunc(all, func(s *section) bool { return s.name == name })
+	require.GreaterOrEqual(t, i, 0, "the guide has no section %q with shell blocks", name)
+	return all[i].blocks[0]
+}
+
 // upgradeNodes runs the commands for an upgrade on each node in turn.
 func upgradeNodes(t *testing.T, nodes []*machine, load *traffic.Load) {
 	t.Helper()
-	all := readGuide(t)
-	i := slices.IndexFunc(all, func(s *section) bool { return s.name == "Upgrade" })
+	upgrade := firstBlock(t, "Upgrade")
 	for _, m := range nodes {
 		m.install("../bellhop-new", newer.Path(t))
 		before := m.executable()
-		m.run(all[i].blocks[0])
+		m.run(upgrade)
 		require.NotEqual(t, before.Size(), m.executable().Size(), "the old program runs")
 		load.Grows(t)
 	}
