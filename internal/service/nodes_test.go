@@ -305,8 +305,9 @@ func TestUpkeepTwiceDoesNoHarm(t *testing.T) {
 	}
 	once, releases := run(t, false)
 	twice, more := run(t, true)
-	require.GreaterOrEqual(t, releases, 5)
-	require.Greater(t, more, releases)
+	// Even without a second copy, both nodes may release the same notification.
+	require.GreaterOrEqual(t, releases, 5, "once for each deferred notification")
+	require.GreaterOrEqual(t, more, 10, "twice for each deferred notification")
 	require.Equal(t, once, twice)
 	require.Equal(t, twice.pages[0], twice.pages[1])
 	require.Len(t, twice.pages[0].Items, 5, "those that were deferred, since the others have expired")
