@@ -171,7 +171,7 @@ func (c *membership) waiting() error {
 
 // ready returns nil if nothing that only a cluster has is missing.
 func (c *membership) ready() error {
-	if err := c.peers.NameTaken(); err != nil || c.monitor == nil {
+	if err := c.peers.Ready(); err != nil || c.monitor == nil {
 		return err
 	}
 	return c.monitor.Ready()
@@ -261,6 +261,9 @@ func (c *membership) status(ctx context.Context) httpapi.ClusterStatus {
 		})
 	}
 	var problems []string
+	if err := c.peers.CutOff(); err != nil {
+		problems = append(problems, detailOf(err))
+	}
 	if info, err := c.replica.openStream(ctx, true); err != nil {
 		problems = append(problems, "the stream cannot be read: "+err.Error())
 	} else {

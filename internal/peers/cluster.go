@@ -57,6 +57,7 @@ type Cluster struct {
 	self  Node // without its State
 
 	nameTaken atomic.Bool // NameTaken was logged
+	reach     reach
 
 	mu        sync.Mutex      // guards the following
 	nodes     map[string]Node // other nodes by name
@@ -69,7 +70,7 @@ type Cluster struct {
 
 // NewCluster returns the peers of a node. Join must be called before any other method.
 func NewCluster(o ClusterOptions) *Cluster {
-	return &Cluster{
+	c := &Cluster{
 		o:         o,
 		local:     NewLocal(o.Node, o.Hub, o.Deliver),
 		self:      Node{Name: o.Node, Instance: rand.Text(), Version: o.Version, Rules: o.Rules, Started: time.Now().Round(0)},
@@ -77,6 +78,8 @@ func NewCluster(o ClusterOptions) *Cluster {
 		announced: newAnnouncements(o.Rules),
 		stop:      func() {},
 	}
+	c.reach.logger, c.reach.prefix = o.Logger, c.subject("")
+	return c
 }
 
 func (c *Cluster) subject(of string) string { return "bellhop." + c.o.Stream + ".peers." + of }
@@ -84,6 +87,17 @@ func (c *Cluster) subject(of string) string { return "bellhop." + c.o.Stream + "
 // Join makes this node known to the others and learns which there are. If NATS cannot be
 // reached, the node joins as soon as it is. The caller must call Close.
 func (c *Cluster) Join(ctx context.Context) error {
+	if err := c.subscribe(); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	c.meet(ctx)
+	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	c.running.Go(func() { c.beat(ctx) })
+	return nil
+}
+
+// subscribe subscribes to the messages of all nodes.
+func (c *Cluster) subscribe() error {
 	for subject, handle := range map[string]nats.MsgHandler{
 		"beat":        c.onBeat,
 		"who":         c.onWho,
@@ -98,12 +112,9 @@ func (c *Cluster) Join(ctx context.Context) error {
 			c.subscriptions = append(c.subscriptions, s)
 		}
 		if err != nil {
-			return errors.Join(fmt.Errorf("subscribe to the other nodes: %w", err), c.Close())
+			return fmt.Errorf("subscribe to the other nodes: %w", err)
 		}
 	}
-	c.meet(ctx)
-	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
-	c.running.Go(func() { c.beat(ctx) })
 	return nil
 }
 
@@ -135,6 +146,11 @@ func (c *Cluster) NameTaken() error {
 func (c *Cluster) Close() error {
 	c.stop()
 	c.running.Wait()
+	return c.unsubscribe()
+}
+
+// unsubscribe ends all subscriptions and waits until no handler is running.
+func (c *Cluster) unsubscribe() error {
 	var errs []error
 	var draining sync.WaitGroup
 	for _, s := range c.subscriptions {
@@ -174,6 +190,7 @@ func (c *Cluster) beat(ctx context.Context) {
 	for {
 		c.sendBeat(c.subject("beat"))
 		c.logNameTaken()
+		c.checkReach()
 		select {
 		case <-ctx.Done():
 			return
@@ -220,6 +237,7 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 	defer c.mu.Unlock()
 	if n.Instance == c.self.Instance {
 		c.announced.heardOwn(n.Heard)
+		c.reach.heard.Store(true)
 		return
 	}
 	before, known := c.nodes[n.Name]

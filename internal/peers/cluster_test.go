@@ -73,7 +73,11 @@ func (n *node) wasDelivered() []*notify.Notification {
 // newNode returns a node that has not joined yet.
 func newNode(t *testing.T, servers *natsserver.Cluster, name string) *node {
 	t.Helper()
-	n := &node{conn: servers.Connect(t), open: []notify.Connection{{
+	return newNodeOn(servers.Connect(t), name)
+}
+
+func newNodeOn(conn *nats.Conn, name string) *node {
+	n := &node{conn: conn, open: []notify.Connection{{
 		ID: "connection-of-" + name, Transport: "websocket", Since: time.UnixMilli(1_800_000_000_000), Address: netip.MustParseAddr("2001:db8::7"),
 	}}}
 	n.Cluster = peers.NewCluster(peers.ClusterOptions{

@@ -4,7 +4,8 @@
 //
 // [Local] is for a node that has no others. [Cluster] uses NATS without JetStream: a message
 // reaches the nodes that are connected at that moment, and is not repeated. Everything that
-// must not be lost goes through the journal.
+// must not be lost goes through the journal. A node whose own messages do not come back from NATS
+// is cut off from the others: it says so, and refuses ephemeral notifications.
 //
 // # Subjects
 //

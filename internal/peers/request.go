@@ -13,8 +13,11 @@ import (
 	"github.com/bellhop/bellhop/internal/pack"
 )
 
-// Deliver implements notify.Peers. If NATS cannot be reached, n is delivered to no node.
+// Deliver implements notify.Peers. If this node does not reach the others, n is delivered to no node.
 func (c *Cluster) Deliver(_ context.Context, n *notify.Notification) error {
+	if err := c.CutOff(); err != nil {
+		return err
+	}
 	if err := c.o.Conn.Publish(c.subject("ephemeral"), c.appendEphemeral(nil, n)); err != nil {
 		return notify.Unavailable(notify.CauseNodes, "the other nodes cannot be reached")
 	}
@@ -96,7 +99,7 @@ func (c *Cluster) Disconnect(ctx context.Context, u notify.UserID, connection st
 	if err := c.local.Disconnect(ctx, u, connection); err != nil {
 		return err
 	}
-	if !c.o.Conn.IsConnected() {
+	if c.CutOff() != nil || !c.o.Conn.IsConnected() {
 		return notify.Unavailable(notify.CauseNodes, "the other nodes cannot be reached; only the connections of this node are closed")
 	}
 	request := pack.AppendString(pack.AppendString(c.begin(nil), u), connection)
@@ -144,8 +147,12 @@ func (c *Cluster) request(m *nats.Msg) (r *pack.Reader, ok bool) {
 }
 
 // ask sends a request to all other nodes, calls read with each answer, and returns the names
-// of the nodes that have not answered within answerTimeout or before ctx ended.
+// of the nodes that have not answered within answerTimeout or before ctx ended. If this node does
+// not reach the others, these are all that there were before.
 func (c *Cluster) ask(ctx context.Context, what string, request []byte, read func(*pack.Reader)) (missing []string) {
+	if c.CutOff() != nil {
+		return c.known()
+	}
 	waiting := map[string]string{} // names by instance
 	for _, n := range c.others() {
 		waiting[n.Instance] = n.Name

@@ -29,6 +29,10 @@ type Options struct {
 	// test/deploy/nats/users.conf.
 	Secure bool
 
+	// Keyed makes the servers know the user with the key of NodeFile, to whom Refuse refuses
+	// subjects. Others need no key. It cannot be combined with Secure.
+	Keyed bool
+
 	// Unsynced makes the servers sync their files every two minutes, as NATS does by default.
 	// It has no effect on three secure servers.
 	Unsynced bool
@@ -49,7 +53,7 @@ type Cluster struct {
 	Servers []*Server
 	URL     string // of all servers, comma-separated
 
-	// Files of secure servers, otherwise empty.
+	// Files of secure servers, otherwise empty. Keyed servers have NodeFile, too.
 	CAFile       string
 	NodeFile     string // credentials of a node of the service
 	OperatorFile string // credentials of an operator, who may do everything
@@ -75,8 +79,9 @@ func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	c := &Cluster{dir: t.TempDir()}
 	addresses := addressesOf(t, o)
-	if o.Secure {
-		c.makeSecrets(t, addresses)
+	secrets := filepath.Join(c.dir, "secrets")
+	if o.Secure || o.Keyed {
+		c.makeSecrets(t, secrets, o, addresses)
 	}
 	var routes, urls []string
 	for _, a := range addresses {
@@ -94,8 +99,8 @@ func Start(t testing.TB, o Options) *Cluster {
 		s.command = append(a.command, program, "-c", c.configuration(t, o, s))
 		s.environ = append(os.Environ(), "NATS_NAME="+s.Name, "NATS_LISTEN="+a.clients, "NATS_MONITOR="+a.monitor,
 			"NATS_CLUSTER="+a.cluster, "NATS_ROUTES=["+strings.Join(routes, ", ")+"]", "NATS_STORE="+s.StoreDir)
-		if o.Secure {
-			s.environ = append(s.environ, c.secretsEnvironment(t)...)
+		if o.Secure || o.Keyed {
+			s.environ = append(s.environ, secretsEnvironment(t, secrets)...)
 		}
 		c.Servers, urls = append(c.Servers, s), append(urls, s.URL)
 		t.Cleanup(func() { s.end(t) })
@@ -134,6 +139,10 @@ func (c *Cluster) configuration(t testing.TB, o Options, s *Server) string {
 	if o.Servers > 1 {
 		text += plainCluster
 	}
+	if o.Keyed {
+		text += "include ./users.conf\n"
+		s.writeUsers(t)
+	}
 	if o.Secure {
 		text += "tls { cert_file: $NATS_CERT, key_file: $NATS_KEY, ca_file: $NATS_CA }\ninclude ./users.conf\n"
 		users, err := os.ReadFile(filepath.Join(deploy.Dir(), "nats", "users.conf"))
@@ -151,9 +160,9 @@ func (c *Cluster) configuration(t testing.TB, o Options, s *Server) string {
 	return file
 }
 
-func (c *Cluster) makeSecrets(t testing.TB, of []addresses) {
+// makeSecrets makes the keys of users in dir, and for secure servers the certificates.
+func (c *Cluster) makeSecrets(t testing.TB, dir string, o Options, of []addresses) {
 	t.Helper()
-	dir := filepath.Join(c.dir, "secrets")
 	var hosts []string
 	for _, a := range of {
 		host, _, _ := strings.Cut(a.clients, ":")
@@ -162,17 +171,19 @@ func (c *Cluster) makeSecrets(t testing.TB, of []addresses) {
 	if err := deploy.Secrets(dir, hosts...); err != nil {
 		t.Fatal(err)
 	}
-	c.CAFile, c.NodeFile, c.OperatorFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "node.nk"), filepath.Join(dir, "operator.nk")
+	c.NodeFile = filepath.Join(dir, "node.nk")
+	if o.Secure {
+		c.CAFile, c.OperatorFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "operator.nk")
+	}
 }
 
-func (c *Cluster) secretsEnvironment(t testing.TB) []string {
+func secretsEnvironment(t testing.TB, dir string) []string {
 	t.Helper()
-	dir := filepath.Dir(c.CAFile)
 	keys, err := os.ReadFile(filepath.Join(dir, "nkeys.env"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(strings.Fields(string(keys)), "NATS_CA="+c.CAFile,
+	return append(strings.Fields(string(keys)), "NATS_CA="+filepath.Join(dir, "ca.pem"),
 		"NATS_CERT="+filepath.Join(dir, "nats.pem"), "NATS_KEY="+filepath.Join(dir, "nats.key"))
 }
 
