@@ -165,5 +165,7 @@ func (c *membership) journalSamples() []telemetry.Sample {
 		{Name: "bellhop_journal_hash_sequence", Value: float64(status.Witness.Sequence)},
 		{Name: "bellhop_journal_hash_agreeing_nodes", Value: float64(len(status.Witness.Agree))},
 		{Name: "bellhop_journal_hash_contradicting_nodes", Value: float64(len(status.Witness.Contradict))},
+		{Name: "bellhop_journal_skipped_entries_total", LabelValue: "foreign", Value: float64(status.Foreign)},
+		{Name: "bellhop_journal_skipped_entries_total", LabelValue: "newer", Value: float64(status.Newer)},
 	}
 }

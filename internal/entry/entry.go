@@ -118,16 +118,20 @@ func Decode(b []byte) notify.Entry {
 	case kind == kindPublish && v == tracedVersion:
 		e = readTraced(r)
 	default:
-		return notify.Unknown{Reason: fmt.Sprintf("version %d of kind %d", v, kind), Encoded: b}
+		return notify.Unknown{Reason: fmt.Sprintf("version %d of kind %d", v, kind), Newer: isNewer(kind, v), Encoded: b}
 	}
 	switch {
 	case e == nil:
-		return notify.Unknown{Reason: fmt.Sprintf("kind %d", kind), Encoded: b}
+		return notify.Unknown{Reason: fmt.Sprintf("kind %d", kind), Newer: isNewer(kind, v), Encoded: b}
 	case r.End() != nil:
 		return notify.Unknown{Reason: fmt.Sprintf("malformed fields of kind %d", kind), Encoded: b}
 	}
 	return e
 }
+
+// isNewer reports whether a later version of the program may write entries of a kind and a
+// version that this one cannot read.
+func isNewer(kind, v byte) bool { return kind != kindNone && v != 0 }
 
 func appendGeneration(dst []byte, e *notify.Generation) []byte {
 	dst = pack.AppendUint(pack.AppendUint(dst, e.ID), uint64(e.First))

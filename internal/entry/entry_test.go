@@ -181,19 +181,22 @@ func TestEntriesThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct {
 		encoded []byte
 		reason  string
+		newer   bool
 	}{
-		"nothing":           {nil, "it has less than two bytes"},
-		"one byte":          {[]byte{5}, "it has less than two bytes"},
-		"an unknown kind":   {[]byte{99, 1, 7}, "kind 99"},
-		"a newer version":   {[]byte{5, 2, 7}, "version 2 of kind 5"},
-		"too short":         {valid[:len(valid)-1], "malformed fields of kind 5"},
-		"too long":          {append(valid[:len(valid):len(valid)], 0), "malformed fields of kind 5"},
-		"not shortest form": {[]byte{5, 1, 0x80, 0, 0}, "malformed fields of kind 5"},
-		"no such bool":      {append(entry.Append(nil, notify.Recall{})[:3:3], 2, 0), "malformed fields of kind 4"},
-		"too many names":    {[]byte{3, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, "malformed fields of kind 3"},
+		"nothing":            {nil, "it has less than two bytes", false},
+		"one byte":           {[]byte{5}, "it has less than two bytes", false},
+		"an unknown kind":    {[]byte{99, 1, 7}, "kind 99", true},
+		"a newer version":    {[]byte{5, 2, 7}, "version 2 of kind 5", true},
+		"a kind of no entry": {[]byte{0, 1, 7}, "kind 0", false},
+		"no version":         {[]byte{5, 0, 7}, "version 0 of kind 5", false},
+		"too short":          {valid[:len(valid)-1], "malformed fields of kind 5", false},
+		"too long":           {append(valid[:len(valid):len(valid)], 0), "malformed fields of kind 5", false},
+		"not shortest form":  {[]byte{5, 1, 0x80, 0, 0}, "malformed fields of kind 5", false},
+		"no such bool":       {append(entry.Append(nil, notify.Recall{})[:3:3], 2, 0), "malformed fields of kind 4", false},
+		"too many names":     {[]byte{3, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}, "malformed fields of kind 3", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			unknown := notify.Unknown{Reason: c.reason, Encoded: c.encoded}
+			unknown := notify.Unknown{Reason: c.reason, Newer: c.newer, Encoded: c.encoded}
 			equal(t, notify.Entry(unknown), entry.Decode(c.encoded))
 			if len(c.encoded) == 0 {
 				return

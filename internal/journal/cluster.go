@@ -93,6 +93,7 @@ type Cluster struct {
 	deliverer *deliverer           // from the applier to the connections
 	health    *health
 	witnesses *witnesses
+	skips     skips
 	rounds    *rounds // of CatchUp
 
 	durable  atomic.Uint64                   // sequence of the last applied entry

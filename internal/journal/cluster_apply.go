@@ -14,6 +14,7 @@ type batch struct {
 	messages []*received
 	entries  []notify.Stamped
 	counts   []int // of the entries of each message
+	skipped  []skipped
 	weight   int
 }
 
@@ -30,6 +31,9 @@ func (b *batch) add(r *received) error {
 		p.weigh(e)
 	}
 	for _, e := range entries {
+		if u, ok := e.(notify.Unknown); ok {
+			b.skipped = append(b.skipped, skipped{r, len(b.entries), u})
+		}
 		b.entries = append(b.entries, notify.Stamped{Entry: e, Time: r.time})
 	}
 	b.messages, b.counts, b.weight = append(b.messages, r), append(b.counts, len(entries)), b.weight+p.weight
@@ -106,6 +110,9 @@ func (j *Cluster) apply(b *batch) error {
 	j.durable.Store(before + uint64(len(b.entries)))
 	j.position.Store(&p)
 	j.o.Metrics.Committed(len(b.entries), time.Since(start).Seconds())
+	for _, s := range b.skipped {
+		j.noteSkipped(s, notify.Sequence(before+1+uint64(s.index))) //nolint:gosec // an index
+	}
 	for i, r := range b.messages {
 		j.answer(r, verdicts[:b.counts[i]])
 		verdicts = verdicts[b.counts[i]:]

@@ -367,12 +367,15 @@ type ClusterStatus struct {
 	Fault    error         // why this node is not ready; nil: it is
 	Stopped  error         // why it does not follow the journal any longer; nil: it does
 	Witness  WitnessResult // of the last comparison of states
+	Foreign  uint64        // number of entries that were skipped: damaged, or of another program
+	Newer    uint64        // the same: of a kind or a version that only a later program has
 }
 
 // Status returns the state of this node.
 func (j *Cluster) Status() ClusterStatus {
 	h := j.health
 	s := ClusterStatus{Sequence: j.Durable(), Position: j.Position(), Fault: j.Ready(), Witness: j.witnesses.result(), Server: h.conn.Load().server}
+	s.Foreign, s.Newer = j.skips.foreign.Load(), j.skips.newer.Load()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Lag, s.Ahead, s.Stopped = h.lagLocked(time.Now()), h.skew, h.final

@@ -93,20 +93,32 @@ func TestLargeEntries(t *testing.T) {
 	require.ErrorIs(t, v[2].Err, notify.ErrUnavailable, "nothing is stored behind an entry that is not")
 }
 
-// A message of another program takes a sequence, changes nothing, and stops no node.
+// A message of another program takes a sequence, changes nothing, and stops no node. Each node
+// logs and counts it, and so it does an entry that only a later version of bellhop can read.
 func TestAForeignMessage(t *testing.T) {
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
 	a, b := join(t, servers, "a"), join(t, servers, "b")
 	a.ready(t)
 	_, js := operator(t, servers)
-	for _, data := range [][]byte{nil, []byte("hello"), {1}, {1, 1, 99}} {
+	for _, data := range [][]byte{nil, []byte("hello"), {1}, {1, 1, 99}, {1, 3, 99, 1, 7, 3, 5, 2, 7}} {
 		_, err := js.Publish(t.Context(), subject, data)
 		require.NoError(t, err)
 	}
 	require.NoError(t, a.Append(t.Context(), publish("after"))[0].Err)
 	caughtUp(t, a, b)
 	assert.Equal(t, []string{"after"}, b.ids(t))
-	assert.Equal(t, notify.Sequence(4), b.Durable(), "the third message has no entry")
+	assert.Equal(t, notify.Sequence(6), b.Durable(), "the third message has no entry")
+	for _, m := range []*member{a, b} {
+		assert.Equal(t, []string{
+			`level=WARN stream=BELLHOP message=1 id="" sequence=1 reason="a message of version 0"`,
+			`level=WARN stream=BELLHOP message=2 id="" sequence=2 reason="a message of version 104"`,
+			`level=WARN stream=BELLHOP message=4 id="" sequence=3 reason="it has less than two bytes"`,
+			`level=INFO stream=BELLHOP message=5 id="" sequence=4 reason="kind 99"`,
+			`level=INFO stream=BELLHOP message=5 id="" sequence=5 reason="version 2 of kind 5"`,
+		}, m.log.about("skipped"))
+		status := m.Status()
+		assert.Equal(t, []uint64{3, 2}, []uint64{status.Foreign, status.Newer})
+	}
 }
 
 // A stream of that name with another configuration is not used, and the fault is named.

@@ -39,6 +39,7 @@ type member struct {
 	store      *store.Store
 	conn       *nats.Conn
 	disconnect func() // closes conn
+	log        *lines
 	ended      chan error
 	end        context.CancelFunc
 
@@ -71,11 +72,11 @@ func joinAs(t testing.TB, c *natsserver.Cluster, name string, state func(*store.
 
 func startMember(t testing.TB, c *natsserver.Cluster, name string, disk *vfs.MemFS, state func(*store.Store) journal.ReplicatedState) *member {
 	t.Helper()
-	m := &member{name: name, fs: disk, ended: make(chan error, 1)}
-	logger := slog.New(slog.DiscardHandler)
+	m := &member{name: name, fs: disk, log: &lines{}, ended: make(chan error, 1)}
+	logger := m.log.logger()
 	var err error
 	m.store, err = store.Open("data", store.Options{
-		FS: disk, Logger: logger, Replicated: true, Fatal: func(err error) { panic(err) },
+		FS: disk, Logger: slog.New(slog.DiscardHandler), Replicated: true, Fatal: func(err error) { panic(err) },
 	})
 	require.NoError(t, err)
 	m.conn, m.disconnect, err = journal.Connect(journal.ConnOptions{

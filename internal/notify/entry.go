@@ -112,6 +112,7 @@ const RulesVersion = 1
 // once that is in force, so an Unknown entry changes nothing on the other nodes either.
 type Unknown struct {
 	Reason  string
+	Newer   bool   // it has a kind or a version that a later version of the program may have
 	Encoded []byte // as it was found
 }
 

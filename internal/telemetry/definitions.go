@@ -145,6 +145,7 @@ func clusterMetrics() []definition {
 		{name: "bellhop_journal_hash_sequence", kind: isGauge, help: "The sequence at which the states of nodes were last compared; 0: not yet."},
 		{name: "bellhop_journal_hash_agreeing_nodes", kind: isGauge, help: "Other nodes whose state was the same in the last comparison."},
 		{name: "bellhop_journal_hash_contradicting_nodes", kind: isGauge, help: "Other nodes whose state was different in the last comparison."},
+		{name: "bellhop_journal_skipped_entries_total", kind: isCounter, labels: []string{"reason"}, help: "Entries of the journal that this node has applied without a change because it cannot read them: foreign (damaged, or of another program) or newer (of a later version of bellhop)."},
 		{name: "bellhop_journal_stream_bytes", kind: isGauge, help: "Size of the stream, as this node has last seen it, some seconds ago; 0: not yet. Use the maximum of all nodes."},
 		{name: "bellhop_journal_stream_limit_bytes", kind: isGauge, help: "Most bytes of the stream; 0: no limit of the stream itself, or not known yet."},
 		{name: "bellhop_nats_servers", kind: isGauge, labels: []string{"state"}, help: "NATS servers in BELLHOP_NATS_MONITOR by the result of the last check: synced, unsynced (acknowledged entries can be lost) or unreachable."},

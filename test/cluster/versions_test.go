@@ -105,6 +105,21 @@ func (u *updates) writeForeign() {
 	_, err = js.Publish(u.t.Context(), subject, entry.AppendMessage(nil, []notify.Entry{notify.Unknown{Encoded: encoded}}))
 	require.NoError(u.t, err)
 	u.load.Grows(u.t)
+	for _, n := range u.nodes {
+		if n.program == u.older {
+			u.skips(n)
+		}
+	}
+}
+
+// skips waits until a node has counted an entry of the new kind that it has skipped.
+func (u *updates) skips(n *process) {
+	u.t.Helper()
+	require.EventuallyWithT(u.t, func(c *assert.CollectT) {
+		_, metrics, err := get(u.t.Context(), "http://"+n.admin+"/metrics")
+		assert.NoError(c, err)
+		assert.Regexp(c, `bellhop_journal_skipped_entries_total\{reason="newer"\} [1-9]`, metrics)
+	}, timeout, 20*time.Millisecond)
 }
 
 // absence stops a node until the others no longer list it, and starts it again.

@@ -20,7 +20,7 @@ const (
 	lossy                  // has lost entries, and had a client that read nothing
 	unlogged               // cannot write its log
 	few                    // may open few files
-	clustered              // follows a journal, had a backup, and cannot reach one of two monitoring ports
+	clustered              // follows a journal, had a backup, has skipped a foreign message, and cannot reach one of two monitoring ports
 	stopped                // does not follow its journal, which was lost
 	unsynced               // has a NATS server that does not sync
 )
@@ -63,6 +63,7 @@ func alertOutputs() []shown {
 		{"BellhopJournalLags", clustered, `(?s)bellhop_journal_lag_seconds.*READY.*yes`},
 		{"BellhopJournalStopped", stopped, `(?s)"status":503.*bellhop_journal_stopped 1`},
 		{"BellhopStatesDiffer", clustered, `(?s)bellhop_journal_hash_contradicting_nodes.*STATES`},
+		{"BellhopJournalForeign", clustered, `(?s)bellhop_journal_skipped_entries_total\{reason="foreign"\} 1.*a message of version 104.*hello`},
 		{"BellhopClockWrong", clustered, `(?s)bellhop_journal_clock_ahead_seconds.*"now":`},
 		{"BellhopCheckpointOld", stopped, `(?s)bellhop_checkpoint_failures_total [1-9].*a checkpoint cannot be written`},
 		{"BellhopJournalNearLimit", clustered, `(?s)bellhop_journal_stream_bytes.*READY.*yes.*Maximum Bytes: [^\n]*512 MiB`},

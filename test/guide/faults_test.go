@@ -150,7 +150,8 @@ func fewFilesMachine(t *testing.T) *machine {
 	return m
 }
 
-// clusteredMachine returns a machine of a cluster that had a backup, and cannot reach one of two monitoring ports.
+// clusteredMachine returns a machine of a cluster that had a backup, and cannot reach one of two monitoring ports. Another
+// program has written to its stream.
 func clusteredMachine(t *testing.T) *machine {
 	t.Helper()
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
@@ -160,6 +161,11 @@ func clusteredMachine(t *testing.T) *machine {
 	m.script("nats", `exec `+natsTool(t)+` "$@"`)
 	m.waitFor("bellhop cluster", "last checkpoint: sequence")
 	m.sh("bellhop backup --to backup.tar.zst")
+	js, err := jetstream.New(nats.Connect(t))
+	require.NoError(t, err)
+	foreign, err := js.Publish(t.Context(), "bellhop.BELLHOP.journal", []byte("hello"))
+	require.NoError(t, err)
+	m.set(fmt.Sprintf("MESSAGE=%d", foreign.Sequence))
 	return m
 }
 

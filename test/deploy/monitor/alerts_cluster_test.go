@@ -104,6 +104,19 @@ func TestAStreamThatIsNearlyFullIsAnAlert(t *testing.T) {
 	newAlerts(t).fires(t, 7*time.Minute, time.Minute, p, nothing, "BellhopJournalNearLimit")
 }
 
+// A program that is not bellhop writes to the stream.
+func TestAForeignMessageIsAnAlert(t *testing.T) {
+	p, nats := clustered(t)
+	js, err := jetstream.New(nats.Connect(t))
+	require.NoError(t, err)
+	a := newAlerts(t)
+	require.Empty(t, a.run(2*time.Minute, time.Minute, []*process{p}, nothing))
+	_, err = js.Publish(t.Context(), "bellhop.BELLHOP.journal", []byte("hello"))
+	require.NoError(t, err)
+	p.await("the message was skipped", func() bool { return p.metric(`bellhop_journal_skipped_entries_total{reason="foreign"}`) == 1 })
+	a.fires(t, 2*time.Minute, time.Minute, p, nothing, "BellhopJournalForeign")
+}
+
 // A clock that is two seconds ahead is not far enough from the right time for the node to be unready.
 func TestAWrongClockIsAnAlert(t *testing.T) {
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
