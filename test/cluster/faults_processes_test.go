@@ -45,15 +45,20 @@ func processFaults() []fault {
 				s.Start(t)
 			}
 		}},
-		{"a node is killed, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
-			c.nodes[0].kill(t)
-			l.Grows(t)
-			c.nodes[0].start(t)
+		{"the node that holds the lease for upkeep is killed while deferred notifications are due, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
+			n := c.leaseHolder(t)
+			n.kill(t)
+			l.Released(t)
+			require.NotSame(t, n, c.leaseHolder(t))
+			n.start(t)
 		}},
-		{"a node is paused for 8 s", func(t *testing.T, c *cluster, _ *traffic.Load) {
-			c.nodes[1].signal(t, syscall.SIGSTOP)
-			<-time.After(8 * time.Second) // of the fault
-			c.nodes[1].signal(t, syscall.SIGCONT)
+		{"the node that holds the lease for upkeep is paused for 8 s while deferred notifications are due", func(t *testing.T, c *cluster, l *traffic.Load) {
+			n := c.leaseHolder(t)
+			n.signal(t, syscall.SIGSTOP)
+			paused := time.After(8 * time.Second) // of the fault
+			l.Released(t)
+			<-paused
+			n.signal(t, syscall.SIGCONT)
 		}},
 		{"a node loses its data directory", func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.nodes[2]
@@ -62,19 +67,9 @@ func processFaults() []fault {
 			l.Grows(t)
 			n.start(t)
 		}},
-		{"the nodes are restarted one after another", func(t *testing.T, c *cluster, _ *traffic.Load) {
-			for _, n := range c.nodes {
-				n.stop(t)
-				n.start(t)
-				c.waitReady()
-			}
-		}},
-		{"the NATS servers are restarted one after another", func(t *testing.T, c *cluster, _ *traffic.Load) {
-			for _, s := range c.nats.Servers {
-				s.Stop(t)
-				s.Start(t)
-				c.nats.WaitForLeader(t)
-				c.waitReady()
+		{"the nodes and the NATS servers are restarted one after another, in random order" + inRounds(), func(t *testing.T, c *cluster, l *traffic.Load) {
+			for range rounds() {
+				c.restartAll(t, l)
 			}
 		}},
 		{"the nodes start without NATS, which is started " + inWords(absence()) + " later", func(t *testing.T, c *cluster, _ *traffic.Load) {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,7 +15,12 @@ const users = 6
 // between is the pause of a publisher between two notifications.
 const between = 5 * time.Millisecond
 
-// startLoad starts publishers and listeners for users whose names begin with prefix, which no
+// loadText describes the load for the table, without what its visitors do.
+func loadText() string {
+	return fmt.Sprintf("%d publishers, at most %d/s each", users, time.Second/between)
+}
+
+// startLoad starts publishers, listeners and visitors for users whose names begin with prefix, which no
 // other load of the cluster has.
 func (c *cluster) startLoad(t *testing.T, prefix string) *traffic.Load {
 	t.Helper()
@@ -23,7 +29,7 @@ func (c *cluster) startLoad(t *testing.T, prefix string) *traffic.Load {
 		urls[i] = "http://" + n.public
 	}
 	return traffic.Start(t, traffic.Options{
-		Prefix: prefix, Users: users, Between: between,
+		Prefix: prefix, Users: users, Between: between, Mixed: true,
 		URLs:  func() []string { return urls },
 		Token: func(user string, scopes ...notify.Scope) string { return token(t, user, scopes...) },
 	})

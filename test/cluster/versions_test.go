@@ -66,6 +66,7 @@ func TestTwoVersionsSideBySide(t *testing.T) {
 	u.agree()
 
 	u.load.Stop()
+	t.Log(u.load.RequireKept(t).String())
 	o := u.load.Compare()
 	t.Logf("%d acknowledged, %d attempts failed; %+v", o.Acknowledged, o.Refused, u.stream())
 	assert.Zero(t, o.Lost, "lost")

@@ -23,8 +23,10 @@ type listener struct {
 
 	mu       sync.Mutex
 	cursor   string
-	received []string // titles in order, without repetitions by ID
-	ids      map[string]bool
+	received []string             // titles of numbered notifications in order, without repetitions by ID
+	times    map[string]int       // for which each ID arrived
+	first    map[string]time.Time // when each deferred one arrived first
+	released time.Time            // of the last deferred notification, by the service
 	resets   int
 }
 
@@ -93,12 +95,23 @@ func (s *listener) handle(event, cursor string, data []byte) {
 	case "reset":
 		s.resets++
 	case "notification":
-		var n struct{ ID, Title string }
-		if json.Unmarshal(data, &n) != nil || s.ids[n.ID] {
+		var n struct {
+			ID, Type, Title string
+			Time            time.Time
+		}
+		if json.Unmarshal(data, &n) != nil {
 			return
 		}
-		s.ids[n.ID] = true
-		s.received = append(s.received, n.Title)
+		s.times[n.ID]++
+		if s.times[n.ID] > 1 {
+			return
+		}
+		switch n.Type {
+		case plain:
+			s.received = append(s.received, n.Title)
+		case deferred:
+			s.first[n.ID], s.released = time.Now(), n.Time
+		}
 	}
 }
 
@@ -112,5 +125,12 @@ func (s *listener) count() int {
 func (s *listener) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ids[id]
+	return s.times[id] > 0
+}
+
+// lastReleased returns when the last deferred notification that arrived was released.
+func (s *listener) lastReleased() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.released
 }

@@ -50,7 +50,7 @@ func (p *publisher) publish(ctx context.Context, l *Load, number int) {
 }
 
 func (p *publisher) attempt(l *Load, number int) (id string, err error) {
-	body := fmt.Sprintf(`{"to":{"users":[%q]},"type":"n","title":"%d"}`, p.user, number)
+	body := fmt.Sprintf(`{"to":{"users":[%q]},"type":%q,"title":"%d"}`, p.user, plain, number)
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, l.url(p.turn)+"/notify", strings.NewReader(body))
 	if err != nil {
 		return "", err

@@ -3,6 +3,7 @@ package traffic
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 )
@@ -37,4 +38,19 @@ func Machine() string {
 		}
 	}
 	return fmt.Sprintf("%d cores (%s), %s", runtime.NumCPU(), processor, runtime.Version())
+}
+
+// Commit returns the commit whose files are tested, and says so if some of them have changed since.
+// The pages with the tables do not count: a run writes them.
+func Commit() string {
+	commit, err := exec.Command("git", "rev-parse", "--short=10", "HEAD").Output()
+	if err != nil {
+		return "unknown commit"
+	}
+	changed, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)test/*/README.md").Output()
+	text := "commit " + strings.TrimSpace(string(commit))
+	if err != nil || len(changed) > 0 {
+		text += " with changes"
+	}
+	return text
 }

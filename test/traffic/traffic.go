@@ -1,7 +1,8 @@
 // Package traffic publishes to users and listens for them while a test makes something fail,
 // and compares what was acknowledged with what arrived. Each user has one publisher and one
 // listener. The publisher sends numbered notifications, each until it is acknowledged; the
-// listener resumes from its last cursor whenever its connection ends.
+// listener resumes from its last cursor whenever its connection ends. With a mixed load, each user
+// also has a visitor, which does everything else.
 package traffic
 
 import (
@@ -30,6 +31,7 @@ type Options struct {
 	Users   int           // each has a publisher and a listener
 	Between time.Duration // the pause of a publisher between two notifications
 	Life    time.Duration // after which a listener reconnects, although nothing failed; 0: never
+	Mixed   bool          // each user also has a visitor; call RequireKept after Stop
 	Unkeyed bool          // publish without idempotency keys, so that an attempt that fails is not repeated
 
 	// URLs returns the base URLs of the nodes, such as http://127.0.0.1:8080. Each attempt uses
@@ -49,6 +51,8 @@ type Load struct {
 	pubs   []*publisher
 	subs   []*listener
 
+	visitors []*visitor
+
 	publishing, listening sync.WaitGroup
 }
 
@@ -62,10 +66,15 @@ func Start(t *testing.T, o Options) *Load {
 	for i := range o.Users {
 		name := fmt.Sprint(o.Prefix, "-", i)
 		p := &publisher{user: name, token: o.Token("backend", notify.ScopePublish), turn: i}
-		s := &listener{user: name, token: o.Token(name), turn: i + 1, cursor: "earliest", ids: map[string]bool{}}
+		s := &listener{user: name, token: o.Token(name), turn: i + 1, cursor: "earliest", times: map[string]int{}, first: map[string]time.Time{}}
 		l.pubs, l.subs = append(l.pubs, p), append(l.subs, s)
 		l.publishing.Go(func() { p.run(publishing, l) })
 		l.listening.Go(func() { s.run(listening, l) })
+		if o.Mixed {
+			v := newVisitor(l, name, i)
+			l.visitors = append(l.visitors, v)
+			l.publishing.Go(func() { v.run(publishing) })
+		}
 	}
 	l.stop = sync.OnceFunc(func() {
 		endPublishing()
@@ -108,13 +117,30 @@ func (l *Load) Grows(t *testing.T) {
 	}, timeout, 20*time.Millisecond, "notifications do not arrive any more")
 }
 
-// drain waits until every listener has the last notification that was acknowledged. After a
-// while it returns even so: Compare reports what is missing.
+// Released waits until every listener has received a deferred notification that was released a
+// second after the call or later.
+func (l *Load) Released(t *testing.T) {
+	t.Helper()
+	begun := time.Now().Add(time.Second)
+	for _, s := range l.subs {
+		require.Eventually(t, func() bool { return s.lastReleased().After(begun) }, timeout, 20*time.Millisecond, "no deferred notification arrives")
+	}
+}
+
+// drain waits until every listener has the last notification that was acknowledged, and every
+// deferred one. After a while it returns even so: Compare and RequireKept report what is missing.
 func (l *Load) drain() {
 	deadline := time.Now().Add(timeout)
 	for i, p := range l.pubs {
 		for len(p.acknowledged) > 0 && !l.subs[i].has(p.acknowledged[len(p.acknowledged)-1]) && time.Now().Before(deadline) {
 			<-time.After(retry)
+		}
+	}
+	for i, v := range l.visitors {
+		for id := range v.due {
+			for !l.subs[i].has(id) && time.Now().Before(deadline) {
+				<-time.After(retry)
+			}
 		}
 	}
 }
@@ -152,7 +178,7 @@ func (l *Load) Compare() (o Outcome) {
 		}
 		for number, id := range p.acknowledged {
 			switch n := got[strconv.Itoa(number)]; {
-			case n == 0 || !s.ids[id]:
+			case n == 0 || s.times[id] == 0:
 				o.Lost++
 			case n > 1: // two notifications with different IDs for one idempotency key
 				o.Repeated += n - 1
