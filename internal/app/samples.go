@@ -21,6 +21,7 @@ func (s *node) observeEarly() {
 // observe adds the metrics that the open parts keep.
 func (s *node) observe() {
 	s.metrics.Observe(s.storeSamples)
+	s.metrics.Observe(s.contentSamples)
 	s.metrics.Observe(s.diskSamples)
 	if s.cluster != nil {
 		s.metrics.Observe(s.cluster.journalSamples)
@@ -95,7 +96,7 @@ func (s *node) stateSamples() []telemetry.Sample {
 }
 
 func (s *node) storeSamples() []telemetry.Sample {
-	stats, usage := s.store.Stats(), s.store.Usage()
+	stats := s.store.Stats()
 	return []telemetry.Sample{
 		{Name: "bellhop_store_disk_bytes", Value: float64(stats.DiskBytes)},
 		{Name: "bellhop_store_memtable_bytes", Value: float64(stats.MemTableBytes)},
@@ -105,14 +106,24 @@ func (s *node) storeSamples() []telemetry.Sample {
 		{Name: "bellhop_store_log_bytes_total", Value: float64(stats.WALBytes)},
 		{Name: "bellhop_store_compactions_total", Value: float64(stats.Compactions)},
 		{Name: "bellhop_store_read_amplification", Value: float64(stats.ReadAmplification)},
-		{Name: "bellhop_store_notification_bytes", Value: float64(usage.Notifications)},
-		{Name: "bellhop_store_removal_bytes", Value: float64(usage.Removals)},
-		{Name: "bellhop_store_other_bytes", Value: float64(usage.Other)},
 		{Name: "bellhop_store_limit_bytes", Value: float64(s.cfg.MaxBytes)},
 		{Name: "bellhop_store_lost_entries", Value: float64(s.store.Lost())},
 		{Name: "bellhop_store_failing", Value: oneIf(s.store.Err() != nil)},
 		{Name: "bellhop_journal_sequence", Value: float64(s.journal.Durable())},
 	}
+}
+
+// contentSamples are the sizes of what the store keeps.
+func (s *node) contentSamples() []telemetry.Sample {
+	usage := s.store.Usage()
+	of := func(content string, bytes uint64) telemetry.Sample {
+		return telemetry.Sample{Name: "bellhop_store_bytes", LabelValue: content, Value: float64(bytes)}
+	}
+	all := []telemetry.Sample{of("notifications", usage.Notifications), of("removals", usage.Removals)}
+	for content, bytes := range usage.Sizes.All() {
+		all = append(all, of(content, bytes))
+	}
+	return all
 }
 
 // diskSamples are the metrics of the disk. There are none while it cannot be asked.

@@ -90,6 +90,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 	tx := &txn{
 		batch:          s.db.NewIndexedBatchWithSize(s.batchBytes),
 		state:          s.state,
+		sizes:          s.sizes,
 		histories:      &s.histories,
 		buffer:         s.buffer,
 		record:         s.record,
@@ -115,7 +116,7 @@ func (s *Store) commit(first notify.Sequence, entries []notify.Stamped, r *repli
 		return nil, nil, err
 	}
 	s.watermark.raise(tx.state.last) // before any caller learns that the entries are durable
-	s.state, s.buffer, s.record = tx.state, tx.buffer, tx.record
+	s.state, s.sizes, s.buffer, s.record = tx.state, tx.sizes, tx.buffer, tx.record
 	s.batchBytes = nextBatchBytes(tx.batch.Len())
 	if r != nil {
 		s.replica.committed(r, tx.state.last)
@@ -165,6 +166,7 @@ type txn struct {
 	batch   *pebble.Batch
 	at      time.Time // of the entry that is being applied
 	state   state
+	sizes   Sizes
 	changes []notify.Change
 	err     error // the first failed write; checked before the commit
 
@@ -228,6 +230,7 @@ func (tx *txn) applyAll(first notify.Sequence, entries []notify.Stamped) ([]noti
 	}
 	tx.setHistories()
 	tx.setValue([]byte{kindState}, tx.state)
+	tx.setSizes()
 	tx.mergeSpan(before)
 	if tx.replication != nil {
 		tx.setPosition()

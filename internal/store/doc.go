@@ -83,6 +83,7 @@
 //	                 t, q or G; no value
 //	g seq            generation                                Generation; when a loss is found
 //	s                state of the store as a whole             every transaction
+//	C                sizes by content; of this node alone      every transaction
 //	y                spans of applied sequences                every transaction (merged)
 //	l seq            loss found at a start, up to a sequence   Open
 //	o                random identity of the store              Open

@@ -2,12 +2,24 @@ package store
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// CountOther returns the size of all records that Usage().Other must count, by reading them.
+// CountOther returns the size of all records that Usage().Other must count, by reading them. Its error
+// says whether Usage().Sizes has other sizes than the records.
 func (s *Store) CountOther() (bytes uint64, err error) {
+	sizes, err := countSizes(s.db)
+	if counted := s.Usage().Sizes; err == nil && counted != sizes {
+		err = fmt.Errorf("the sizes by content are %v, and the records have %v", counted, sizes)
+	}
+	if err != nil {
+		return 0, err
+	}
+
 	err = each(s.db, []byte{0}, []byte{255}, func(k, v []byte) (bool, error) {
 		kind := k[0]
 		if kind == kindExpiry {
@@ -38,6 +50,19 @@ func (s *Store) SetWalkBudget(n int) { s.walkBudget = n }
 
 // SetPurgePiece sets the size of the tables that Purge rewrites together.
 func (s *Store) SetPurgePiece(bytes uint64) { s.purging.piece = bytes }
+
+// ReplaceContents replaces the record of the sizes by content, and returns what it was: empty, if there was
+// none. With an empty value it deletes it.
+func (s *Store) ReplaceContents(value []byte) (before []byte, err error) {
+	key := []byte{kindContents}
+	if before, err = get(s.db, key); err != nil {
+		return nil, err
+	}
+	if len(value) == 0 {
+		return before, s.db.Delete(key, pebble.Sync)
+	}
+	return before, s.db.Set(key, value, pebble.Sync)
+}
 
 // Flush writes the memtables into tables.
 func (s *Store) Flush() { s.flush() }

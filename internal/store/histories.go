@@ -69,7 +69,8 @@ func (tx *txn) countHistories() {
 			tx.key, tx.buffer = h.owner.appendHistoryKey(tx.key[:0]), h.history.append(tx.buffer[:0])
 			h.counted = recordBytes(tx.key, len(tx.buffer))
 		}
-		tx.state.other = tx.state.other - min(tx.state.other, was) + h.counted
+		tx.refundBytes(h.owner.content(), was)
+		tx.chargeBytes(h.owner.content(), h.counted)
 	}
 	tx.touched = tx.touched[:0]
 }

@@ -92,7 +92,7 @@ func TestInvalidEntriesChangeNothing(t *testing.T) {
 			require.ErrorIs(t, verdicts[0].Err, notify.ErrNotApplied)
 			assert.Empty(t, changes)
 			after := dumpOf(t, s)
-			for _, key := range []string{"s", "y"} { // the state has the sequence, and so have the spans
+			for _, key := range []string{"s", "C", "y"} { // the state has the sequence, and so have the sizes and the spans
 				assert.NotEqual(t, before[key], after[key])
 				delete(before, key)
 				delete(after, key)

@@ -50,6 +50,7 @@ const (
 	kindPreferences  = 'F'
 	kindErased       = 'G'
 	kindErasing      = 'U'
+	kindContents     = 'C'
 )
 
 func sequenceKey(kind byte, seq notify.Sequence) []byte {

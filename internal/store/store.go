@@ -92,6 +92,7 @@ type Store struct {
 
 	// Used by Apply alone.
 	state                      state
+	sizes                      Sizes // of which state.other consists
 	histories                  histories
 	buffer, record             []byte
 	batchBytes                 int        // see nextBatchBytes
@@ -100,8 +101,9 @@ type Store struct {
 	replica                    replica
 	replicated                 bool // see Options
 
-	rules       atomic.Uint32    // in force; copied from the state after each commit
-	usage       [3]atomic.Uint64 // bytes of notifications, of all else, and of removals; copied from the state after each commit
+	rules       atomic.Uint32              // in force; copied from the state after each commit
+	usage       [3]atomic.Uint64           // bytes of notifications, of all else, and of removals; copied from the state after each commit
+	published   [numContents]atomic.Uint64 // sizes; copied after each commit
 	revocations revocations
 	index       sequenceIndex
 	snapshots   snapshots
@@ -238,6 +240,9 @@ func (s *Store) load(o Options) error {
 		return err
 	}
 	if err := s.reconcile(o.Replicated); err != nil {
+		return err
+	}
+	if err := s.loadSizes(); err != nil {
 		return err
 	}
 	s.snapshots.applied.Store(uint64(s.state.last))

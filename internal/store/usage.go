@@ -12,11 +12,19 @@ import "github.com/bellhop/bellhop/internal/notify"
 // refund, in the same transaction. Histories are counted by countHistories.
 
 // charge counts a record that was added and is not part of a notification.
-func (tx *txn) charge(key []byte, value int) { tx.state.other += recordBytes(key, value) }
+func (tx *txn) charge(key []byte, value int) { tx.chargeBytes(contentOf(key), recordBytes(key, value)) }
 
 // refund counts a record that was deleted.
-func (tx *txn) refund(key []byte, value int) {
-	tx.state.other -= min(tx.state.other, recordBytes(key, value))
+func (tx *txn) refund(key []byte, value int) { tx.refundBytes(contentOf(key), recordBytes(key, value)) }
+
+func (tx *txn) chargeBytes(of content, bytes uint64) {
+	tx.state.other += bytes
+	tx.sizes.add(of, bytes)
+}
+
+func (tx *txn) refundBytes(of content, bytes uint64) {
+	tx.state.other -= min(tx.state.other, bytes)
+	tx.sizes.subtract(of, bytes)
 }
 
 // setExpiry writes an expiry key, and counts it unless it exists.
@@ -63,11 +71,16 @@ type Usage struct {
 	Notifications uint64
 	Removals      uint64 // what is remembered of removed notifications
 	Other         uint64
+	Sizes         Sizes // of which Other consists
 }
 
 // Usage returns the current usage. It does not read the disk.
 func (s *Store) Usage() Usage {
-	return Usage{Notifications: s.usage[0].Load(), Removals: s.usage[2].Load(), Other: s.usage[1].Load()}
+	u := Usage{Notifications: s.usage[0].Load(), Removals: s.usage[2].Load(), Other: s.usage[1].Load()}
+	for i := range u.Sizes {
+		u.Sizes[i] = s.published[i].Load()
+	}
+	return u
 }
 
 // publishState makes parts of the state available to Usage and Rules.
@@ -77,4 +90,7 @@ func (s *Store) publishState() {
 	s.usage[0].Store(s.state.bytes)
 	s.usage[1].Store(s.state.other)
 	s.usage[2].Store(s.state.removals)
+	for i, bytes := range s.sizes {
+		s.published[i].Store(bytes)
+	}
 }

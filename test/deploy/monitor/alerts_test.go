@@ -196,7 +196,7 @@ func TestLostEntriesAreAnAlert(t *testing.T) {
 func TestAStoreFullOfKeysIsAnAlert(t *testing.T) {
 	const limit = 100_000
 	p := start(t, "overhead", "BELLHOP_STORE_MAX_BYTES="+strconv.Itoa(limit))
-	for n := 0; p.metric("bellhop_store_other_bytes ") < 0.42*limit; n++ {
+	for n := 0; p.metric(`bellhop_store_bytes{content="idempotency-keys"}`) < 0.42*limit; n++ {
 		p.publish(toAda, "", "Idempotency-Key", strconv.Quote("key-"+strconv.Itoa(n)))
 	}
 	newAlerts(t).fires(t, 18*time.Minute, time.Minute, p, nothing, "BellhopStoreOverheadHigh")

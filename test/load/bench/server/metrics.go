@@ -22,14 +22,10 @@ const (
 
 	Goroutines = "go_goroutines"
 	OpenFiles  = "process_open_fds"
-
-	// Sizes of the kept data, before compression.
-	NotificationBytes = "bellhop_store_notification_bytes"
-	RemovalBytes      = "bellhop_store_removal_bytes"
-	OtherBytes        = "bellhop_store_other_bytes"
+	KeptBytes  = "bellhop_store_bytes" // of all contents, before compression
 )
 
-// Metric returns the current value of one of the service's metrics.
+// Metric returns the current value of one of the service's metrics: the sum, if it has labels.
 func (s *Server) Metric(ctx context.Context, name string) (value float64, err error) {
 	text, err := s.getAdmin(ctx, "/metrics")
 	if err != nil {
@@ -73,12 +69,22 @@ func (s *Server) getAdmin(ctx context.Context, path string) ([]byte, error) {
 	return body, nil
 }
 
-// find returns the value of a metric without labels in Prometheus' text format.
-func find(text, name string) (float64, error) {
+// find returns the sum of the values of a metric in Prometheus' text format.
+func find(text, name string) (sum float64, err error) {
+	found := false
 	for line := range strings.Lines(text) {
-		if key, value, found := strings.Cut(strings.TrimSpace(line), " "); found && key == name {
-			return strconv.ParseFloat(value, 64)
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if key, _, _ = strings.Cut(key, "{"); key != name {
+			continue
 		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("the metric %s: %w", name, err)
+		}
+		found, sum = true, sum+v
 	}
-	return 0, fmt.Errorf("no metric %s in %.300q", name, text)
+	if !found {
+		return 0, fmt.Errorf("no metric %s in %.300q", name, text)
+	}
+	return sum, nil
 }

@@ -61,18 +61,11 @@ func (r *run) sample(ctx context.Context) (s Sample, err error) {
 		return s, err
 	}
 	for name, to := range map[string]*float64{
-		server.Goroutines: &s.Goroutines, server.OpenFiles: &s.Files,
+		server.Goroutines: &s.Goroutines, server.OpenFiles: &s.Files, server.KeptBytes: &s.Kept,
 	} {
 		if *to, err = service.Metric(ctx, name); err != nil {
 			return s, err
 		}
-	}
-	for _, name := range []string{server.NotificationBytes, server.RemovalBytes, server.OtherBytes} {
-		part, err := service.Metric(ctx, name)
-		if err != nil {
-			return s, err
-		}
-		s.Kept += part
 	}
 	rss, err := service.RSS()
 	if err != nil {
