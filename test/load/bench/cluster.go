@@ -6,15 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bellhop/bellhop/test/load/bench/crowd"
 	"github.com/bellhop/bellhop/test/load/bench/dialect"
 	"github.com/bellhop/bellhop/test/load/bench/server"
-	"github.com/bellhop/bellhop/test/natsserver"
 )
 
 // The sides of the cluster command: a service alone, and clusters of one to three nodes.
@@ -27,19 +25,14 @@ var clusterLoads = []load{
 	{name: "batch, 64", publishers: 64, batch: 100},
 }
 
-// clustered returns the scenario of `cluster`.
-func clustered() []scenario { return []scenario{{name: "cluster", alone: clusters}} }
+// clustered returns the scenarios of `cluster`.
+func clustered() []scenario {
+	return []scenario{{name: "cluster", alone: clusters}, {name: "catch-up", alone: catchingUp}}
+}
 
 // clusters measures each side in turn, in every round. All publishers use the first node, and
 // all sockets the last one.
 func clusters(ctx context.Context, b *bench) error {
-	dir, err := filepath.Abs(b.dir)
-	if err != nil {
-		return err
-	}
-	if err := os.Setenv("TMPDIR", dir); err != nil { // the NATS servers use the same disk
-		return err
-	}
 	for round := range b.sizes.rounds {
 		for nodes, which := range clusterSides {
 			what := fmt.Sprintf("%-10s round %d", which, round+1)
@@ -52,47 +45,26 @@ func clusters(ctx context.Context, b *bench) error {
 }
 
 // runCluster measures a cluster with a number of nodes; 0 is a service alone.
-func (b *bench) runCluster(ctx context.Context, which side, nodes int) (err error) {
-	var settings []string
-	var nats []int // processes
-	if nodes > 0 {
-		owner := &natsserver.Program{}
-		defer owner.End()
-		servers := natsserver.Start(owner, natsserver.Options{Servers: 3})
-		for _, s := range servers.Servers {
-			nats = append(nats, s.PID())
+func (b *bench) runCluster(ctx context.Context, which side, count int) (err error) {
+	n := &nodes{bench: b}
+	if count > 0 {
+		if n, err = b.newNodes(); err != nil {
+			return err
 		}
-		settings = append(settings, "BELLHOP_NATS_URL="+servers.URL)
 	}
-	var all []*server.Server
-	var dirs []string
-	defer func() {
-		for i, dir := range dirs {
-			if i < len(all) {
-				err = errors.Join(err, all[i].Stop())
-			}
-			err = errors.Join(err, os.RemoveAll(dir))
+	defer func() { err = errors.Join(err, n.close()) }()
+	for range max(count, 1) {
+		if _, err := n.add(ctx); err != nil {
+			return err
 		}
-	}()
-	for i := range max(nodes, 1) {
-		dir, failed := b.makeDir("cluster")
-		if failed != nil {
-			return failed
-		}
-		dirs = append(dirs, dir)
-		one, failed := server.StartService(ctx, b.programs[service], dir, append(settings, fmt.Sprintf("BELLHOP_NODE=node-%d", i+1))...)
-		if failed != nil {
-			return failed
-		}
-		all = append(all, one)
 	}
 	s := &session{
 		side: which, sizes: b.sizes, epoch: time.Now(), clients: b.sizes.clients, results: b.results,
-		server: all[0], dialect: dialect.NewService(server.Secret, maxPublishers),
+		server: n.all[0], dialect: dialect.NewService(server.Secret, maxPublishers),
 	}
 	s.toUser = make([]uint32, s.clients)
 	s.crowd, err = crowd.New(crowd.Options{
-		Server: all[len(all)-1].Address, Size: s.clients, Loops: crowdLoops, Dialect: s.dialect, Epoch: s.epoch,
+		Server: n.all[len(n.all)-1].Address, Size: s.clients, Loops: crowdLoops, Dialect: s.dialect, Epoch: s.epoch,
 	})
 	if err != nil {
 		return err
@@ -102,7 +74,7 @@ func (b *bench) runCluster(ctx context.Context, which side, nodes int) (err erro
 		return err
 	}
 	for _, l := range clusterLoads {
-		if err := s.measureCluster(ctx, l, all, nats); err != nil {
+		if err := s.measureCluster(ctx, l, n); err != nil {
 			return fmt.Errorf("publish %s: %w", l.name, err)
 		}
 	}
@@ -110,12 +82,12 @@ func (b *bench) runCluster(ctx context.Context, which side, nodes int) (err erro
 }
 
 // measureCluster measures one load, and the processor time of all processes.
-func (s *session) measureCluster(ctx context.Context, l load, nodes []*server.Server, nats []int) error {
+func (s *session) measureCluster(ctx context.Context, l load, n *nodes) error {
 	if _, err := s.publish(ctx, l, s.sizes.warmUp, 0); err != nil {
 		return err
 	}
 	s.crowd.Latencies()
-	before, err := cpuOf(nodes, nats)
+	before, err := n.cpu()
 	if err != nil {
 		return err
 	}
@@ -125,22 +97,22 @@ func (s *session) measureCluster(ctx context.Context, l load, nodes []*server.Se
 	if err != nil {
 		return err
 	}
-	after, err := cpuOf(nodes, nats)
+	after, err := n.cpu()
 	if err != nil {
 		return err
 	}
 	latencies := s.crowd.Latencies()
-	n := result.Notifications
-	s.record(l.name+" rate", float64(n)/took.Seconds())
+	published := result.Notifications
+	s.record(l.name+" rate", float64(published)/took.Seconds())
 	s.record(l.name+" p50", milliseconds(latencies.Quantile(0.5)))
 	s.record(l.name+" p99", milliseconds(latencies.Quantile(0.99)))
 	s.record(l.name+" answer p50", milliseconds(result.Answers.Quantile(0.5)))
-	s.record(l.name+" cpu", perMillion(after.publisher-before.publisher, n))
-	if len(nats) > 0 {
-		s.record(l.name+" nats cpu", perMillion(after.nats-before.nats, n))
+	s.record(l.name+" cpu", perMillion(after.publisher-before.publisher, published))
+	if n.nats != nil {
+		s.record(l.name+" nats cpu", perMillion(after.nats-before.nats, published))
 	}
-	if len(nodes) > 2 { // the second node has neither publishers nor sockets
-		s.record(l.name+" follower cpu", perMillion(after.follower-before.follower, n))
+	if len(n.all) > 2 { // the second node has neither publishers nor sockets
+		s.record(l.name+" follower cpu", perMillion(after.follower-before.follower, published))
 	}
 	return nil
 }
@@ -149,47 +121,77 @@ func (s *session) measureCluster(ctx context.Context, l load, nodes []*server.Se
 // servers.
 type clusterCPU struct{ publisher, follower, nats time.Duration }
 
-func cpuOf(nodes []*server.Server, nats []int) (all clusterCPU, err error) {
-	if all.publisher, err = nodes[0].CPU(); err != nil {
+func (n *nodes) cpu() (all clusterCPU, err error) {
+	if all.publisher, err = n.all[0].CPU(); err != nil {
 		return all, err
 	}
-	if len(nodes) > 1 {
-		if all.follower, err = nodes[1].CPU(); err != nil {
+	if len(n.all) > 1 {
+		if all.follower, err = n.all[1].CPU(); err != nil {
 			return all, err
 		}
 	}
-	for _, pid := range nats {
-		one, err := server.CPUOf(pid)
-		if err != nil {
-			return all, err
-		}
-		all.nats += one
-	}
-	return all, nil
+	all.nats, err = n.natsCPU()
+	return all, err
 }
 
-// clusterTable returns the results of the cluster command, as Markdown.
+// clusterRows are the rows of each load. A limit of a load is for each number of nodes; "alone" is
+// then what the floor is for other limits.
+var clusterRows = []struct {
+	what, figure string
+	goals        map[string]target // by load; "": of all others
+}{
+	{"notifications/s", "rate", map[string]target{"batch, 64": atLeast(20_000)}},
+	{"p50 to a socket, ms", "p50", map[string]target{"stored, 2000/s": atMost(8, "")}},
+	{"p99 to a socket, ms", "p99", nil},
+	{"p50 to the answer, ms", "answer p50", nil},
+	{"CPU of the publishing node, µs", "cpu", map[string]target{"": ratioAtMost(1.3).of("alone")}},
+	{"CPU of a node that only follows, µs", "follower cpu", map[string]target{"": atMost(15, "")}},
+	{"CPU of the NATS servers, µs", "nats cpu", nil},
+}
+
+// clusterTables returns the results of the cluster command, as Markdown.
+func clusterTables(r *results) string {
+	tables := slices.DeleteFunc([]string{clusterTable(r), catchUpTable(r)}, func(t string) bool { return t == "" })
+	return strings.Join(tables, "\n")
+}
+
+// clusterTable returns the results of the loads; empty if none was measured.
 func clusterTable(r *results) string {
 	var b strings.Builder
-	b.WriteString("| load | measured | " + joinSides() + " |\n|---|---|" + strings.Repeat("---:|", len(clusterSides)) + "\n")
+	if len(r.of(clusterLoads[0].name+" rate", clusterSides[0])) == 0 {
+		return ""
+	}
+	b.WriteString("| load | measured | " + joinSides() + " | target | met |\n|---|---|" + strings.Repeat("---:|", len(clusterSides)) + "---|---|\n")
 	for _, l := range clusterLoads {
-		for _, row := range []struct{ what, figure string }{
-			{"notifications/s", "rate"},
-			{"p50 to a socket, ms", "p50"},
-			{"p99 to a socket, ms", "p99"},
-			{"p50 to the answer, ms", "answer p50"},
-			{"CPU of the publishing node, µs", "cpu"},
-			{"CPU of a node that only follows, µs", "follower cpu"},
-			{"CPU of the NATS servers, µs", "nats cpu"},
-		} {
+		for _, row := range clusterRows {
 			fmt.Fprintf(&b, "| %s | %s |", l.name, row.what)
 			for _, which := range clusterSides {
 				fmt.Fprintf(&b, " %s |", cell(r.of(l.name+" "+row.figure, which)))
 			}
-			b.WriteByte('\n')
+			goal, found := row.goals[l.name]
+			if !found {
+				if goal, found = row.goals[""]; !found {
+					goal = noted()
+				}
+			}
+			fmt.Fprintf(&b, " %s | %s |\n", goal.text, clusterVerdict(r, l.name+" "+row.figure, goal))
 		}
 	}
 	return b.String()
+}
+
+// clusterVerdict returns whether every number of nodes meets a target, or "" if there is no limit.
+func clusterVerdict(r *results, metric string, goal target) (all string) {
+	alone := r.of(metric, clusterSides[0])
+	for _, which := range clusterSides[1:] {
+		figures := r.of(metric, which)
+		one := goal.verdict(measured{floor: alone, service: figures, ratio: figures.Over(alone)})
+		if one == "no" {
+			return one
+		}
+		all = max(all, one)
+	}
+	return all
 }
 
 func joinSides() string {

@@ -73,6 +73,9 @@ func TestTargetIsMetByTheMedian(t *testing.T) {
 		{noted(), "noted", ""},
 		{atMost(13, "; aim 3"), "at most 13.0; aim 3", "yes"},
 		{atMost(12.9, ""), "at most 12.9", "no"},
+		{atLeast(13), "at least 13.0", "yes"},
+		{atLeast(13.1), "at least 13.1", "no"},
+		{ratioAtMost(1.3).of("alone"), "at most 1.30 × alone", "yes"},
 		{ratioAtMost(1.3), "at most 1.30 × floor", "yes"},
 		{ratioAtMost(1.29), "at most 1.29 × floor", "no"},
 		{ratioBelow(1.3), "below 1.30 × floor", "no"},
@@ -91,6 +94,47 @@ func TestTargetIsMetByTheMedian(t *testing.T) {
 	}
 	if got := ratioAtMost(1).verdict(measured{service: stats.Series{1}}); got != "no" {
 		t.Errorf("a ratio to nothing: %q", got)
+	}
+}
+
+func TestClusterMeetsATargetWithEveryNumberOfNodes(t *testing.T) {
+	r := newResults()
+	for i, which := range clusterSides {
+		r.add("stored, 2000/s rate", which, 2_000)
+		r.add("stored, 2000/s p50", which, 9*float64(i)-1) // 8 ms with one node, 17 ms with two
+		r.add("batch, 64 rate", which, 25_000-float64(i))
+		r.add("batch, 64 cpu", which, 10+float64(i)) // 1.3 times that of the service alone with three nodes
+	}
+	r.add("stored, 64 follower cpu", "3 nodes", 15.1)
+	r.add("batch, 64 follower cpu", "3 nodes", 14.9)
+	got := clusterTable(r)
+	for row, want := range map[string]string{
+		"| stored, 2000/s | p50 to a socket, ms |":             "| at most 8.00 | no |",
+		"| batch, 64 | notifications/s |":                      "| at least 20,000 | yes |",
+		"| batch, 64 | CPU of the publishing node, µs |":       "| at most 1.30 × alone | yes |",
+		"| stored, 64 | CPU of the publishing node, µs |":      "| at most 1.30 × alone |  |",
+		"| stored, 64 | CPU of a node that only follows, µs |": "| at most 15.0 | no |",
+		"| batch, 64 | CPU of a node that only follows, µs |":  "| at most 15.0 | yes |",
+		"| batch, 64 | p99 to a socket, ms |":                  "| noted |  |",
+	} {
+		_, found, _ := strings.Cut(got, row)
+		if line, _, _ := strings.Cut(found, "\n"); !strings.HasSuffix(line, want) {
+			t.Errorf("%s%s\nwant %s", row, line, want)
+		}
+	}
+}
+
+func TestCatchingUpHasATableOfItsOwn(t *testing.T) {
+	r := newResults()
+	if got := clusterTables(r); got != "" {
+		t.Errorf("nothing was measured: %q", got)
+	}
+	r.add("catch-up entries", service, 999_000)
+	r.add("catch-up time", fromStream, 7)
+	r.add("catch-up time", fromCheckpoint, 1)
+	want := "| a new node has all 999,000 notifications | from the stream | from a checkpoint |\n|---|---:|---:|\n| after, s | 7.00 | 1.00 |\n"
+	if got := clusterTables(r); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -61,6 +61,10 @@ func countsOfReport(s sizes) string {
 	return fmt.Sprintf("%d connections", s.clients)
 }
 
+func countsOfCluster(s sizes) string {
+	return fmt.Sprintf("%d connections; a new node catches up with notifications of %d users", s.clients, s.fewUsers)
+}
+
 func commands() map[string]command {
 	full := sizes{
 		rounds: 3, idle: 19_000, clients: 10_000, missed: 20,
@@ -74,15 +78,16 @@ func commands() map[string]command {
 	}
 	cluster := full
 	cluster.clients, cluster.warmUp = 1_000, time.Second
+	cluster.entries = mostEntries
 	return map[string]command{
 		"quick":   {small, basics(), targetTable, countsOfQuick, ""},
 		"all":     {full, everything(), targetTable, countsOfAll, "targets"},
-		"cluster": {cluster, clustered(), clusterTable, countsOfReport, "cluster"},
+		"cluster": {cluster, clustered(), clusterTables, countsOfCluster, "cluster"},
 		"report":  {full, throughput(), durableTable, countsOfReport, "durable publishing"},
 	}
 }
 
-var errUsage = errors.New("usage: go run ./test/load quick|all|report|cluster|soak [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-data dir] [-service program] [-profile dir]")
+var errUsage = errors.New("usage: go run ./test/load quick|all|report|cluster|soak [-only names] [-rounds n] [-clients n] [-idle n] [-kept n] [-entries n] [-data dir] [-service program] [-profile dir]")
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -104,6 +109,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&c.sizes.clients, "clients", c.sizes.clients, "connections that receive notifications")
 	flags.IntVar(&c.sizes.idle, "idle", c.sizes.idle, "connections that do nothing")
 	flags.IntVar(&c.sizes.kept, "kept", c.sizes.kept, "notifications in the full store of the start scenario; 0 omits it")
+	flags.IntVar(&c.sizes.entries, "entries", c.sizes.entries, "notifications with which a new node of a cluster catches up, at least 150000; 0 omits it")
 	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
 		return errors.Join(err, errUsage)
 	}

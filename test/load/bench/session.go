@@ -38,6 +38,7 @@ type sizes struct {
 	fewUsers  int // growth is measured from this number of users with history
 	manyUsers int // to this number
 	kept      int // notifications in the full store; 0 omits the scenario
+	entries   int // notifications with which a new node of a cluster catches up
 }
 
 // session is a newly started server and its clients, in which one scenario runs.

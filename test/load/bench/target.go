@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/bellhop/bellhop/test/load/bench/stats"
 )
@@ -38,6 +39,17 @@ func noted() target { return target{text: "noted"} }
 // limit.
 func atMost(limit float64, note string) target {
 	return target{"at most " + figure(limit) + note, func(m measured) bool { return m.service.Median() <= limit }}
+}
+
+// atLeast requires the service's figure to be at least limit.
+func atLeast(limit float64) target {
+	return target{"at least " + figure(limit), func(m measured) bool { return m.service.Median() >= limit }}
+}
+
+// of names what is compared with, instead of the floor.
+func (t target) of(base string) target {
+	t.text = strings.ReplaceAll(t.text, "floor", base)
+	return t
 }
 
 // ratioAtMost limits the service's figure to limit times the floor's.

@@ -20,6 +20,8 @@ const (
 	DiskBytes = "bellhop_store_disk_bytes"
 	LogBytes  = "bellhop_store_log_bytes_total" // written to the journal since the start
 
+	LastCheckpoint = "bellhop_checkpoint_last_timestamp_seconds" // of a cluster
+
 	Goroutines = "go_goroutines"
 	OpenFiles  = "process_open_fds"
 	KeptBytes  = "bellhop_store_bytes" // of all contents, before compression

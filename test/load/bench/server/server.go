@@ -25,7 +25,7 @@ const Secret = "the secret of the load tool keeps no secret"
 
 // Limits for the start and the stop of a server.
 const (
-	startTimeout = 30 * time.Second
+	startTimeout = 2 * time.Minute // a node of a cluster is ready when it has caught up
 	stopTimeout  = 30 * time.Second
 )
 
