@@ -33,7 +33,7 @@ type shown struct {
 }
 
 // alertOutputs returns what is shown of each fault. Some are too expensive to cause here: slow disks and
-// networks, clocks, and different states. Their commands show a node that works; test/deploy/monitor causes them.
+// networks, clocks, nodes apart, and different states. Their commands show a node that works; test/deploy/monitor causes them.
 func alertOutputs() []shown {
 	return []shown{
 		{"Alerts", faulty, `(?s)"status":503.*source cannot be loaded`},
@@ -62,6 +62,7 @@ func alertOutputs() []shown {
 		{"BellhopLogLinesDropped", unlogged, `bellhop_log_lines_dropped_total [1-9]`},
 		{"BellhopJournalLags", clustered, `(?s)bellhop_journal_lag_seconds.*READY.*yes`},
 		{"BellhopJournalStopped", stopped, `(?s)"status":503.*bellhop_journal_stopped 1`},
+		{"BellhopNodesApart", clustered, `(?s)bellhop_cluster_nodes 1.*READY.*yes.*connected to NATS`},
 		{"BellhopStatesDiffer", clustered, `(?s)bellhop_journal_hash_contradicting_nodes.*STATES`},
 		{"BellhopJournalForeign", clustered, `(?s)bellhop_journal_skipped_entries_total\{reason="foreign"\} 1.*a message of version 104.*hello`},
 		{"BellhopClockWrong", clustered, `(?s)bellhop_journal_clock_ahead_seconds.*"now":`},

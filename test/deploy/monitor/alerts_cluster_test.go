@@ -127,6 +127,28 @@ func TestAWrongClockIsAnAlert(t *testing.T) {
 	newAlerts(t).fires(t, 7*time.Minute, time.Minute, p, func() { p.publish(toAda, "") }, "BellhopClockWrong")
 }
 
+// NATS refuses a node its messages to and from the others.
+func TestNodesThatDoNotHearEachOtherAreAnAlert(t *testing.T) {
+	nats := natsserver.Start(t, natsserver.Options{Servers: 1, Keyed: true})
+	one := node(t, "one", nats.URL, "BELLHOP_NATS_CREDENTIALS_FILE="+nats.NodeFile)
+	one.awaitReady()
+	another := node(t, "another", nats.URL)
+	another.awaitReady()
+	nodes := []*process{one, another}
+	hear := func(number float64) {
+		for _, p := range nodes {
+			p.await("the other node is heard or not", func() bool { return p.metric("bellhop_cluster_nodes ") == number })
+		}
+	}
+	hear(2)
+	a := newAlerts(t)
+	require.NotContains(t, a.run(4*time.Minute, time.Minute, nodes, nothing), "BellhopNodesApart")
+	nats.Refuse(t, "bellhop.BELLHOP.peers.>")
+	hear(1)
+	require.Contains(t, a.run(4*time.Minute, time.Minute, nodes, nothing), "BellhopNodesApart")
+	fired.Store("BellhopNodesApart", true)
+}
+
 // Of three nodes, one has a mistake in the code that changes the state. It stops when the states
 // are compared, and the others go on.
 func TestDifferentStatesAreAnAlert(t *testing.T) {
