@@ -211,7 +211,7 @@ func (c *membership) state() (s peers.State) {
 	s.Connections = c.node.hub.Count()
 	if j := c.journal.Load(); j != nil {
 		status := j.Status()
-		s.Sequence, s.Lag, s.Diverged = status.Sequence, status.Lag, errors.Is(status.Stopped, journal.ErrDiverged)
+		s.Sequence, s.Lag, s.CutOff, s.Diverged = status.Sequence, status.Lag, status.CutOff, errors.Is(status.Stopped, journal.ErrDiverged)
 		s.Witnessed, s.Agree, s.Contradict = status.Witness.Sequence, len(status.Witness.Agree), len(status.Witness.Contradict)
 	}
 	return s
@@ -225,9 +225,27 @@ func detailOf(err error) string {
 	return err.Error()
 }
 
-// connectionsOf returns the number of open connections of a node, nil if it has not said.
+// faultOf returns why a node is not ready, as far as this node knows; empty: it is ready.
+func faultOf(n *peers.Node) string {
+	if n.Silent {
+		return "unknown: not heard of since " + n.Heard.UTC().Format(time.TimeOnly) + " UTC, because the asked node is cut off"
+	}
+	return n.Fault
+}
+
+// lagOf returns the lag of a node in seconds, nil if it is not known.
+func lagOf(n *peers.Node) *float64 {
+	if n.Silent || n.CutOff {
+		return nil
+	}
+	lag := n.Lag.Seconds()
+	return &lag
+}
+
+// connectionsOf returns the number of open connections of a node, nil if it is not known: the node may be of an earlier
+// version.
 func connectionsOf(n *peers.Node) *int {
-	if n.Connections < 0 {
+	if n.Silent || n.Connections < 0 {
 		return nil
 	}
 	return &n.Connections
@@ -256,8 +274,8 @@ func (c *membership) status(ctx context.Context) httpapi.ClusterStatus {
 			hash = fmt.Sprintf("%d agree, %d contradict at sequence %d", n.Agree, n.Contradict, n.Witnessed)
 		}
 		status.Nodes = append(status.Nodes, httpapi.ClusterNode{
-			Name: n.Name, Version: n.Version, Started: n.Started.UTC(), Sequence: n.Sequence, Lag: n.Lag.Seconds(),
-			Connections: connectionsOf(&n), Ready: n.Fault == "", Reason: n.Fault, Hash: hash,
+			Name: n.Name, Version: n.Version, Started: n.Started.UTC(), Sequence: n.Sequence, Lag: lagOf(&n),
+			Connections: connectionsOf(&n), Ready: faultOf(&n) == "", Reason: faultOf(&n), Hash: hash,
 		})
 	}
 	var problems []string

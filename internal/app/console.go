@@ -89,15 +89,19 @@ type consoleDisk struct {
 }
 
 type consoleNode struct {
-	Name     string  `json:"name"`
-	Version  string  `json:"version"`
-	Ready    bool    `json:"ready"`
-	Reason   string  `json:"reason,omitempty"`
-	Sequence uint64  `json:"sequence"`
-	Lag      float64 `json:"lag_seconds"`
-	This     bool    `json:"this,omitempty"`
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Ready    bool   `json:"ready"`
+	Reason   string `json:"reason,omitempty"`
+	Sequence uint64 `json:"sequence"`
+	This     bool   `json:"this,omitempty"`
 
-	Connections *int `json:"connections,omitempty"` // nil: a node of an earlier version has not said
+	// Values that are not known are nil.
+	Lag         *float64 `json:"lag_seconds,omitempty"`
+	Connections *int     `json:"connections,omitempty"`
+
+	// Silent is when this node last heard of a node of which it cannot know more, in milliseconds since 1970.
+	Silent int64 `json:"silent_since,omitempty"`
 }
 
 // sampler makes the samples of a node. It reads counters and levels, and asks no other node.
@@ -171,14 +175,21 @@ func (s *node) readSlowLevels() slowLevels {
 	return levels
 }
 
-// consoleNodes returns the lag of this node, and the nodes that it has heard of.
+// consoleNodes returns the lag of this node, nil if it is not known, and the nodes that it has heard of.
 func (c *membership) consoleNodes() (lag *float64, nodes []consoleNode) {
-	own, name := c.journal.Load().Status().Lag.Seconds(), c.node.nodeName()
+	name := c.node.nodeName()
 	for _, n := range c.peers.Nodes() {
-		nodes = append(nodes, consoleNode{
-			Name: n.Name, Version: n.Version, Ready: n.Fault == "", Reason: n.Fault, Sequence: uint64(n.Sequence), Lag: n.Lag.Seconds(),
-			Connections: connectionsOf(&n), This: n.Name == name,
-		})
+		node := consoleNode{
+			Name: n.Name, Version: n.Version, Ready: !n.Silent && n.Fault == "", Reason: n.Fault, Sequence: uint64(n.Sequence),
+			This: n.Name == name, Lag: lagOf(&n), Connections: connectionsOf(&n),
+		}
+		if n.Silent {
+			node.Reason, node.Silent = "", n.Heard.UnixMilli()
+		}
+		if node.This {
+			lag = node.Lag
+		}
+		nodes = append(nodes, node)
 	}
-	return &own, nodes
+	return lag, nodes
 }

@@ -140,14 +140,18 @@ func (s *node) diskSamples() []telemetry.Sample {
 
 // nodeSamples are the metrics of the nodes of a cluster.
 func (c *membership) nodeSamples() []telemetry.Sample {
-	nodes, ready := c.peers.Nodes(), 0
-	for _, n := range nodes {
+	alive, ready := 0, 0
+	for _, n := range c.peers.Nodes() {
+		if n.Silent {
+			continue
+		}
+		alive++
 		if n.Fault == "" {
 			ready++
 		}
 	}
 	return []telemetry.Sample{
-		{Name: "bellhop_cluster_nodes", Value: float64(len(nodes))},
+		{Name: "bellhop_cluster_nodes", Value: float64(alive)},
 		{Name: "bellhop_cluster_ready_nodes", Value: float64(ready)},
 	}
 }
@@ -167,8 +171,7 @@ func (c *membership) serverSamples() []telemetry.Sample {
 // journalSamples are the metrics of the open journal of a cluster.
 func (c *membership) journalSamples() []telemetry.Sample {
 	status := c.journal.Load().Status()
-	return []telemetry.Sample{
-		{Name: "bellhop_journal_lag_seconds", Value: status.Lag.Seconds()},
+	all := []telemetry.Sample{
 		{Name: "bellhop_journal_message", Value: float64(status.Position.Message)},
 		{Name: "bellhop_journal_stopped", Value: oneIf(status.Stopped != nil)},
 		{Name: "bellhop_journal_clock_ahead_seconds", Value: status.Ahead.Seconds()},
@@ -179,4 +182,8 @@ func (c *membership) journalSamples() []telemetry.Sample {
 		{Name: "bellhop_journal_skipped_entries_total", LabelValue: "foreign", Value: float64(status.Foreign)},
 		{Name: "bellhop_journal_skipped_entries_total", LabelValue: "newer", Value: float64(status.Newer)},
 	}
+	if !status.CutOff {
+		all = append(all, telemetry.Sample{Name: "bellhop_journal_lag_seconds", Value: status.Lag.Seconds()})
+	}
+	return all
 }

@@ -138,7 +138,10 @@ func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
 		if n.Connections != nil {
 			connections = strconv.Itoa(*n.Connections)
 		}
-		lag := time.Duration(n.Lag * float64(time.Second)).Round(time.Millisecond)
+		lag := "?"
+		if n.Lag != nil {
+			lag = time.Duration(*n.Lag * float64(time.Second)).Round(time.Millisecond).String()
+		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
 			printable(n.Name), printable(n.Version), n.Sequence, lag, connections, printable(ready), printable(n.Hash))
 	}

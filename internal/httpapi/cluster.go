@@ -16,7 +16,7 @@ type ClusterStatus struct {
 	Node       string             `json:"node"`             // that answers
 	Server     string             `json:"server,omitempty"` // URL of the NATS server that it is connected to; empty: none
 	Message    uint64             `json:"message"`          // the last message of the stream that it has applied
-	Nodes      []ClusterNode      `json:"nodes"`            // heard within five seconds, sorted by name
+	Nodes      []ClusterNode      `json:"nodes"`            // heard within five seconds, or of unknown state since this node hears nobody; sorted by name
 	Stream     *ClusterStream     `json:"stream,omitempty"`
 	Checkpoint *ClusterCheckpoint `json:"checkpoint,omitempty"` // the newest one; absent: none yet
 	Problem    string             `json:"problem,omitempty"`    // the reason for missing members
@@ -27,13 +27,13 @@ type ClusterNode struct {
 	Name     string          `json:"name"`
 	Version  string          `json:"version"`
 	Started  time.Time       `json:"started"`
-	Sequence notify.Sequence `json:"sequence"`    // of the last applied entry
-	Lag      float64         `json:"lag_seconds"` // time by which it is behind the journal
+	Sequence notify.Sequence `json:"sequence"`              // of the last applied entry
+	Lag      *float64        `json:"lag_seconds,omitempty"` // time by which it is behind the journal; nil: it is not known
 	Ready    bool            `json:"ready"`
 	Reason   string          `json:"reason,omitempty"` // the reason why it is not ready
 	Hash     string          `json:"hash"`             // the last comparison of states
 
-	Connections *int `json:"connections,omitempty"` // open ones; nil: a node of an earlier version has not said
+	Connections *int `json:"connections,omitempty"` // open ones; nil: they are not known
 }
 
 // ClusterStream is the JetStream stream of a cluster's journal.

@@ -308,7 +308,7 @@ func (h *health) faultLocked(now time.Time) error {
 	switch lag := h.lagLocked(now); {
 	case h.final != nil:
 		return unavailable("this node has stopped following the journal: %v", h.final)
-	case !h.lost.IsZero() && (!h.began || now.Sub(h.lost) >= outOfContact):
+	case h.cutOffLocked(now):
 		return unavailable("this node is cut off from the journal: %v", h.causeLocked())
 	case !h.fullSince.IsZero():
 		return errFull()
@@ -318,6 +318,11 @@ func (h *health) faultLocked(now time.Time) error {
 		return unavailable("this node is %v behind the journal", lag.Round(time.Second/10))
 	}
 	return nil
+}
+
+// cutOffLocked reports whether this node is out of contact with the stream.
+func (h *health) cutOffLocked(now time.Time) bool {
+	return !h.lost.IsZero() && (!h.began || now.Sub(h.lost) >= outOfContact)
 }
 
 // lagLocked returns by how much this node is behind the stream.
@@ -361,14 +366,15 @@ func (j *Cluster) Full() bool {
 type ClusterStatus struct {
 	Sequence notify.Sequence // of the last applied entry
 	Position notify.Position // of the last applied message
-	Lag      time.Duration
-	Ahead    time.Duration // of the clock of this node, as far as it is certain
-	Server   string        // URL of the NATS server that this node is connected to; empty: none
-	Fault    error         // why this node is not ready; nil: it is
-	Stopped  error         // why it does not follow the journal any longer; nil: it does
-	Witness  WitnessResult // of the last comparison of states
-	Foreign  uint64        // number of entries that were skipped: damaged, or of another program
-	Newer    uint64        // the same: of a kind or a version that only a later program has
+	Lag      time.Duration   // not known if CutOff
+	CutOff   bool            // this node is out of contact with the stream
+	Ahead    time.Duration   // of the clock of this node, as far as it is certain
+	Server   string          // URL of the NATS server that this node is connected to; empty: none
+	Fault    error           // why this node is not ready; nil: it is
+	Stopped  error           // why it does not follow the journal any longer; nil: it does
+	Witness  WitnessResult   // of the last comparison of states
+	Foreign  uint64          // number of entries that were skipped: damaged, or of another program
+	Newer    uint64          // the same: of a kind or a version that only a later program has
 }
 
 // Status returns the state of this node.
@@ -378,6 +384,7 @@ func (j *Cluster) Status() ClusterStatus {
 	s.Foreign, s.Newer = j.skips.foreign.Load(), j.skips.newer.Load()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.Lag, s.Ahead, s.Stopped = h.lagLocked(time.Now()), h.skew, h.final
+	now := time.Now()
+	s.Lag, s.CutOff, s.Ahead, s.Stopped = h.lagLocked(now), h.cutOffLocked(now), h.skew, h.final
 	return s
 }

@@ -16,7 +16,8 @@ type Node struct {
 	Started  time.Time
 	State
 
-	Heard time.Time // when its last beat arrived, by the clock of this node
+	Heard  time.Time // when its last beat arrived, by the clock of this node
+	Silent bool      // it was not heard of late, and since this node hears nobody it may still be running
 }
 
 // State is the part of a Node that changes.
@@ -31,6 +32,10 @@ type State struct {
 	Contradict int             // number of nodes that had another state
 
 	Connections int // open connections; negative: the node, of an earlier version, does not say
+
+	// CutOff says that the node is cut off from the journal, so that Lag is not known. It is not part of a beat,
+	// since hardly anybody would hear that.
+	CutOff bool
 }
 
 // precedes reports whether n was started before other. Of two nodes with the same name, the

@@ -62,6 +62,7 @@ type Cluster struct {
 	mu        sync.Mutex      // guards the following
 	nodes     map[string]Node // other nodes by name
 	announced announcements
+	deaf      time.Time // when beats of other nodes last could not arrive; see listen
 
 	subscriptions []*nats.Subscription
 	stop          context.CancelFunc
@@ -189,6 +190,7 @@ func (c *Cluster) beat(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		c.sendBeat(c.subject("beat"))
+		c.listen()
 		c.logNameTaken()
 		c.checkReach()
 		select {
@@ -196,6 +198,17 @@ func (c *Cluster) beat(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// listen notes whether beats of other nodes can arrive: they cannot while not even those of this node do, or while it
+// is cut off from the journal.
+func (c *Cluster) listen() {
+	cutOff, now := c.o.State().CutOff, time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cutOff || now.Sub(c.announced.last) > leaseAfter {
+		c.deaf = now
 	}
 }
 
@@ -255,8 +268,8 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 
 func isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < within }
 
-// Nodes returns all nodes that were heard within five seconds, including this one, sorted by
-// name.
+// Nodes returns this node and the others that were heard within five seconds, sorted by name. While this node hears
+// nobody, it cannot know which of the others run: those that it has heard before stay in the list, as Silent.
 func (c *Cluster) Nodes() []Node {
 	all := []Node{c.node()}
 	all = append(all, c.others()...)
@@ -264,19 +277,21 @@ func (c *Cluster) Nodes() []Node {
 	return all
 }
 
-// others returns the other nodes that are alive, and removes the rest.
+// others returns the other nodes that are alive or Silent, and removes the rest.
 func (c *Cluster) others() []Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var alive []Node
+	deaf := time.Since(c.deaf) < deadAfter
+	var found []Node
 	for name, n := range c.nodes {
+		n.Silent = !isAlive(&n, deadAfter)
 		switch {
-		case !isAlive(&n, deadAfter):
+		case n.Silent && !deaf:
 			c.o.Logger.Warn("a node is silent; it has stopped, or the network between the nodes has failed", "node", name)
 			delete(c.nodes, name)
 		case name != c.o.Node:
-			alive = append(alive, n)
+			found = append(found, n)
 		}
 	}
-	return alive
+	return found
 }

@@ -28,6 +28,7 @@ type node struct {
 	ended     []string
 	delivered []*notify.Notification
 	fault     string
+	cutOff    bool
 }
 
 func (n *node) Connections(u notify.UserID) []notify.Connection {
@@ -55,13 +56,19 @@ func (n *node) deliver(c notify.Change) {
 func (n *node) state() peers.State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return peers.State{Sequence: 7, Fault: n.fault, Witnessed: 3, Agree: 2, Connections: 4}
+	return peers.State{Sequence: 7, Fault: n.fault, Witnessed: 3, Agree: 2, Connections: 4, CutOff: n.cutOff}
 }
 
 func (n *node) setFault(fault string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.fault = fault
+}
+
+func (n *node) setCutOff(cutOff bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cutOff = cutOff
 }
 
 func (n *node) wasDelivered() []*notify.Notification {
@@ -101,7 +108,11 @@ func (n *node) nodes(t *testing.T, names ...string) {
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		var found []string
 		for _, other := range n.Nodes() {
-			found = append(found, other.Name)
+			name := other.Name
+			if other.Silent {
+				name += " silent"
+			}
+			found = append(found, name)
 		}
 		assert.Equal(t, names, found)
 	}, 30*time.Second, 20*time.Millisecond)
@@ -195,6 +206,41 @@ func TestWithoutNATSNothingIsDelivered(t *testing.T) {
 	open, err := a.Cluster.Connections(t.Context(), "ada")
 	require.NoError(t, err)
 	assert.Len(t, open.Open, 1)
+}
+
+// A node that hears nobody cannot know which nodes run. It keeps those that it has heard before, and
+// says that their connections are missing.
+func TestANodeWithoutNATSKeepsTheOthersInMind(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a, b := start(t, servers, "a"), start(t, servers, "b")
+	a.nodes(t, "a", "b")
+	servers.Servers[0].Kill(t)
+	a.nodes(t, "a", "b silent")
+	open, err := a.Cluster.Connections(t.Context(), "ada")
+	require.NoError(t, err)
+	assert.Len(t, open.Open, 1)
+	assert.Equal(t, []string{"b"}, open.Incomplete)
+	counts, err := a.Cluster.CountConnections(t.Context(), []notify.UserID{"ada"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b"}, counts.Incomplete)
+
+	require.NoError(t, b.Close())
+	servers.Servers[0].Start(t)
+	a.nodes(t, "a") // now it would hear b if that ran
+}
+
+// The same holds for a node that is cut off from the journal: the server that it is connected to may have lost the others.
+func TestANodeThatIsCutOffKeepsTheOthersInMind(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a, b := start(t, servers, "a"), start(t, servers, "b")
+	a.nodes(t, "a", "b")
+	a.setCutOff(true)
+	b.conn.Close()
+	a.nodes(t, "a", "b silent")
+	a.setCutOff(false)
+	a.nodes(t, "a")
 }
 
 // Of two nodes with one name, the later one must not serve, and may once the other has ended.

@@ -135,7 +135,7 @@ func accessMetrics() []definition {
 
 func clusterMetrics() []definition {
 	return []definition{
-		{name: "bellhop_journal_lag_seconds", kind: isGauge, help: "By how much this node is behind the journal. A node more than 2 s behind is not ready."},
+		{name: "bellhop_journal_lag_seconds", kind: isGauge, help: "By how much this node is behind the journal. A node more than 2 s behind is not ready. Absent while the node is cut off, because it is not known then."},
 		{name: "bellhop_journal_message", kind: isGauge, help: "Number of the last message of the stream that this node has applied."},
 		{name: "bellhop_journal_stopped", kind: isGauge, help: "1 if this node has stopped following the journal permanently, else 0; the log has the reason."},
 		{name: "bellhop_journal_clock_ahead_seconds", kind: isGauge, help: "By how much the clock of this node is ahead of that of the NATS servers, as far as that is certain."},

@@ -19,11 +19,8 @@ var libraryMethods = []string{
 	"Help", "AfterApply", "LocalAddr", "RemoteAddr", "WriteHeader", "MergeNewer", "MergeOlder", "Finish", "ExportSpans",
 }
 
-// notUsedYet are exports whose users do not exist yet: a second node, which starts from a
-// checkpoint of the store.
-var notUsedYet = []name{
-	{"internal/peers", "Heard"},
-}
+// notUsedYet are exports whose users do not exist yet.
+var notUsedYet []name
 
 // export is an exported identifier of a package of internal/.
 type export struct {
