@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/nowait"
+	"github.com/bellhop/bellhop/internal/webui"
 )
 
 // listeners are the two listeners of a node and their servers. A node of a cluster listens
@@ -90,7 +91,9 @@ func (s *node) wait(ctx context.Context) error {
 	}
 	waiting := httpapi.Waiting(s.cfg.BasePath, s.ready, s.logger)
 	s.listeners.publicHandler.set(waiting)
-	s.listeners.adminHandler.set(httpapi.WaitingAdmin(s.adminOptions(), s.ready))
+	admin := s.adminOptions()
+	admin.Console = httpapi.ConsoleOptions{Access: s.cfg.Console, Page: webui.Console()}
+	s.listeners.adminHandler.set(httpapi.WaitingAdmin(admin, s.ready))
 	s.startServers()
 	return nil
 }

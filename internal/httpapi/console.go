@@ -27,7 +27,7 @@ type ConsoleOptions struct {
 	Access string
 
 	Page  http.Handler // serves the page at /console and its files below; nil: there is none
-	API   *API         // whose lookups and actions the console has
+	API   *API         // whose lookups and actions the console has; nil: the console is only the page
 	Feed  *console.Feed
 	About ConsoleAbout
 }
@@ -79,6 +79,9 @@ func (o *AdminOptions) serveConsole(e *echo.Echo, reports *reports) {
 		page(g, consolePath, reports.wrap(k.Page))
 		page(g, consolePath+"/*", reports.wrap(k.Page))
 	}
+	if k.API == nil {
+		return
+	}
 	a := k.api
 	g.GET(consolePath+"/events", k.guarded(a.operating(k.events)))
 	// Not a group with middleware: its answer to unknown paths would be that to other methods, too.
@@ -97,6 +100,15 @@ func (o *AdminOptions) serveConsole(e *echo.Echo, reports *reports) {
 		c.SetRequest(c.Request().WithContext(auth.WithPrincipal(c.Request().Context(), by)))
 		return o.logUser(c, reports)
 	}))
+}
+
+// isOfPage reports whether a path is of the page or its files, or leads to it.
+func (o *ConsoleOptions) isOfPage(path string) bool {
+	switch {
+	case o.Access != ConsoleLocal && o.Access != ConsoleOn, path == consolePath+"/events", strings.HasPrefix(path, consoleAPI+"/"):
+		return false
+	}
+	return path == "/" || path == consolePath || strings.HasPrefix(path, consolePath+"/")
 }
 
 // asOperator serves callers that are operators, too.

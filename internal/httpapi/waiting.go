@@ -36,11 +36,12 @@ func Waiting(basePath string, reason func() error, logger *slog.Logger) http.Han
 }
 
 // WaitingAdmin returns the handler of the admin listener of a node that cannot serve yet: operators
-// need its metrics, profiles and log then. All other requests are answered as by Waiting.
+// need its metrics, profiles and log then, and the page of the console, which shows the reason and continues
+// by itself when the node serves. All other requests are answered as by Waiting.
 func WaitingAdmin(o AdminOptions, reason func() error) http.Handler {
 	served, other := Admin(o), Waiting("", reason, o.Logger)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if path := r.URL.Path; path == "/metrics" || path == "/log-level" || strings.HasPrefix(path, "/debug/pprof/") {
+		if path := r.URL.Path; path == "/metrics" || path == "/log-level" || strings.HasPrefix(path, "/debug/pprof/") || o.Console.isOfPage(path) {
 			served.ServeHTTP(w, r)
 			return
 		}

@@ -37,14 +37,16 @@ func TestWaiting(t *testing.T) {
 
 // Operators can look for the reason on the admin listener of a waiting node. It protects these
 // paths as later.
-func TestTheAdminListenerOfAWaitingNodeHasMetricsProfilesAndTheLogLevel(t *testing.T) {
+func TestTheAdminListenerOfAWaitingNodeHasWhatShowsTheReason(t *testing.T) {
 	o := httpapi.AdminOptions{
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("figures")) }),
 		Profiles: true, Log: &fakeLog{}, Logger: slog.New(slog.DiscardHandler),
+		Console: httpapi.ConsoleOptions{Access: "local", Page: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})},
 	}
 	h := httpapi.WaitingAdmin(o, func() error { return notify.Errorf(notify.ErrUnavailable, "it restores a checkpoint") })
 	for path, want := range map[string]int{
 		"/metrics": 200, "/log-level": 200, "/debug/pprof/goroutine?debug=1": 200, "/livez": 200,
+		"/": 302, "/console": 200, "/console/console.js": 200, "/console/events": 503, "/console/api/users/ada/topics": 503,
 		"/log-user?user=ada": 503, "/cluster": 503, "/backup": 503, "/other": 503,
 	} {
 		w := ask(h, path, own, own)
@@ -54,4 +56,8 @@ func TestTheAdminListenerOfAWaitingNodeHasMetricsProfilesAndTheLogLevel(t *testi
 		}
 	}
 	require.Equal(t, http.StatusMisdirectedRequest, ask(h, "/metrics", own, "evil.example").Code)
+	require.Equal(t, http.StatusMisdirectedRequest, ask(h, "/console", own, "evil.example").Code)
+	o.Console.Access = "off"
+	h = httpapi.WaitingAdmin(o, func() error { return notify.Errorf(notify.ErrUnavailable, "it restores a checkpoint") })
+	require.Equal(t, http.StatusServiceUnavailable, ask(h, "/console", own, own).Code)
 }
