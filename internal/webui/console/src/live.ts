@@ -79,7 +79,7 @@ export class Live {
     section.hidden = all.length === 0;
     fill(section.querySelector("tbody")!, ...all.map((node) => h("tr", {},
       h("th", { scope: "row" }, node.name, " ", node.this && h("span", { class: "tag" }, "this node")),
-      h("td", {}, ...state(node)),
+      h("td", { class: "reason" }, ...state(node)),
       h("td", { class: "number" }, node.connections === undefined || node.gone ? UNKNOWN : count(node.connections)),
       h("td", { class: "number" }, node.sequence ?? UNKNOWN),
       h("td", { class: "number" }, node.lag_seconds === undefined || node.gone ? UNKNOWN : duration(node.lag_seconds)),
@@ -89,8 +89,9 @@ export class Live {
 }
 
 /** Returns the state of a node, and why it is not ready. */
-function state({ ready, reason, gone }: ReturnType<typeof nodes>[number]): (Node | string)[] {
-  const text = gone ? "gone" : ready ? "ready" : "not ready";
-  const why = gone ? `not heard of since ${clock(gone)}` : ready ? "" : (reason ?? "");
-  return [h("span", { class: `state ${text === "ready" ? "good" : "bad"}` }, text), ` ${why}`];
+function state({ ready, reason, gone, silent_since: silent }: ReturnType<typeof nodes>[number]): (Node | string)[] {
+  const badge = (kind: string, text: string, why = "") => [h("span", { class: `state ${kind}` }, text), ` ${why}`];
+  if (gone) return badge("bad", "gone", `not heard of since ${clock(gone)}`);
+  if (silent) return badge("warn", "unknown", `not heard of since ${clock(silent)}, because this node is cut off`);
+  return ready ? badge("good", "ready") : badge("bad", "not ready", reason);
 }

@@ -52,7 +52,7 @@ const stream = new Stream(token, {
     clock.reset();
     strip.hello(hello);
     signIn.hide();
-    if (!signedIn) route(); // what the address names could not be loaded before
+    if (!signedIn || failed()) route(); // what the address names could not be loaded before
     signedIn = true;
   },
   history(samples) {
@@ -90,6 +90,11 @@ function route(): void {
   if (view === "notification") void notifications.show(id, user);
   if (view === "user") void users.show(user);
   if (view === "live") live.draw(true);
+}
+
+/** Reports whether a part of the view could not be loaded. */
+function failed(): boolean {
+  return document.querySelector("main > .views > :not([hidden]) [role=alert]") !== null;
 }
 
 function search(event: Event): void {

@@ -69,7 +69,7 @@ export class Strip {
     document.body.classList.toggle("stale", state.phase === "lost");
     box.hidden = state.phase !== "lost";
     if (state.phase !== "lost") return;
-    fill(byId("trouble-text"), h("strong", {}, `No connection since ${clock(state.since)}: `), `${state.why}. The numbers are those of that time. `);
+    fill(byId("trouble-text"), h("strong", {}, `No connection since ${clock(state.since)}: `), `${state.why}. ${this.ring.last ? "The numbers are those of that time. " : ""}`);
     this.countdown();
   }
 

@@ -37,6 +37,7 @@ export type Node = {
   sequence?: number;
   lag_seconds?: number;
   connections?: number; // nodes of earlier versions do not say
+  silent_since?: number; // of a node that may be running: this one is cut off and hears no others
   this?: boolean;
 };
 

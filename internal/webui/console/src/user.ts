@@ -101,7 +101,7 @@ export class UserView {
         const empty = list.childElementCount === 0 && !answer.next;
         fill(more, empty && h("span", { class: "quiet" }, "Nothing is listed."), !!answer.next && older(() => void page(answer.next)));
       } catch (error) {
-        if (current()) fill(more, h("span", { class: "banner", role: "alert" }, explain(error)));
+        if (current()) fill(more, h("span", { class: "banner", role: "alert" }, explain(error)), older(() => void page(before), "Try again"));
       }
     };
     fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more,
@@ -112,14 +112,14 @@ export class UserView {
 }
 
 /** Returns the button that loads the next page, once. */
-function older(load: () => void): HTMLButtonElement {
+function older(load: () => void, name = "Older ones"): HTMLButtonElement {
   const button = h("button", {
     type: "button",
     click() {
       button.disabled = true;
       load();
     },
-  }, "Older ones");
+  }, name);
   return button;
 }
 
