@@ -117,13 +117,8 @@ func (l *Line) attrs(outcome string) []slog.Attr {
 	const most = 20
 	attrs := append(make([]slog.Attr, 0, most),
 		slog.Bool("audit", true), slog.String("action", l.Action), slog.String("outcome", outcome))
-	backend := l.By.Name != "" && l.By.IsBackend()
-	if backend {
-		attrs = append(attrs, slog.String("principal", cut(l.By.Name, maxName)))
-		attrs = append(attrs, issuerOf(&l.By)...)
-	} else {
-		attrs = append(attrs, Caller(l.By)...)
-	}
+	attrs = append(attrs, Principal(l.By)...)
+	backend := isNamed(&l.By)
 	switch {
 	case l.TargetUser != "" && !backend:
 		attrs = append(attrs, slog.Any("target", l.TargetUser))
@@ -138,6 +133,18 @@ func (l *Line) attrs(outcome string) []slog.Attr {
 	}
 	return attrs
 }
+
+// Principal returns the attributes with which the lines of this package, and those about publishes, name p:
+// a backend or an operator by its name, and any other caller as Caller does.
+func Principal(p notify.Principal) []slog.Attr {
+	if !isNamed(&p) {
+		return Caller(p)
+	}
+	return append([]slog.Attr{slog.String("principal", cut(p.Name, maxName))}, issuerOf(&p)...)
+}
+
+// isNamed reports whether lines name p instead of having a hash.
+func isNamed(p *notify.Principal) bool { return p.Name != "" && p.IsBackend() }
 
 // Caller returns the attributes with which lines other than those of this package name p: its
 // user, as a value that package telemetry writes as a hash, and its issuer.

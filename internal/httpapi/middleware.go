@@ -58,7 +58,7 @@ func (a *api) observe(c echo.Context, next echo.HandlerFunc) {
 	if a.Logger.Enabled(ctx, slog.LevelDebug) {
 		a.Logger.LogAttrs(ctx, slog.LevelDebug, "request", append(append(requestIDs(h, c.Request()),
 			slog.String("method", c.Request().Method), slog.String("route", route), slog.Int("status", status),
-			slog.String("address", c.RealIP()), slog.Duration("took", took)), caller(ctx)...)...)
+			slog.String("address", c.RealIP()), slog.Duration("took", took)), published(c)...)...)
 	}
 	discardRest(c)
 }

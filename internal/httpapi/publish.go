@@ -46,6 +46,9 @@ func (a *api) publishBody(c echo.Context, by notify.Principal, call service.Call
 		return err
 	}
 	aim(c, r.ID)
+	var t tally
+	t.add(call, &d, r)
+	a.noteTally(c, t)
 	return answerJSON(c, http.StatusAccepted, wire.AppendReceipt(make([]byte, 0, 128), 0, r))
 }
 
@@ -64,6 +67,13 @@ func (a *api) publishBatch(c echo.Context, by notify.Principal) error {
 		return err
 	}
 	results := a.Service.PublishBatch(a.publishContext(c), by, call, items)
+	var t tally
+	for i := range results {
+		if results[i].Err == nil {
+			t.add(call, &items[i].Draft, results[i].Receipt)
+		}
+	}
+	a.noteTally(c, t)
 	return answerJSON(c, http.StatusAccepted, a.batchAnswer(c, by, results))
 }
 
