@@ -46,7 +46,6 @@ func alertOutputs() []shown {
 		{"BellhopDiskBelowReserve", faulty, `(?s)bellhop_disk_free_bytes .*bellhop_disk_reserve_bytes .*bellhop_store_disk_bytes `},
 		{"BellhopStoreFailing", damaged, `(?s)bellhop_store_failing 1.*"level":"ERROR"`},
 		{"BellhopEntriesLost", lossy, `(?s)bellhop_store_lost_entries [1-9].*"level":"ERROR"`},
-		{"BellhopStoreOverheadHigh", faulty, `(?s)bellhop_store_bytes.content="idempotency-keys"..*debug until`},
 		{"BellhopUpkeepFails", damaged, `(?s)bellhop_upkeep_runs_total\{.*task="cleanup".*"level":"ERROR"`},
 		{"BellhopBackupOld", clustered, `(?s)bellhop_backup_last_success_timestamp_seconds [\d.]+ \(20.*"outcome":"done"`},
 		{"BellhopIssuerHasNoKeys", faulty, `(?s)bellhop_issuer_keys\{issuer="https://login.example.com"\} 0.*source cannot be loaded`},

@@ -29,6 +29,7 @@ func procedures() []procedure {
 		{[]string{"Console"}, console},
 		{[]string{"Logs and metrics"}, logs},
 		{[]string{"Why did a notification not arrive?"}, whyNot},
+		{[]string{"BellhopStoreOverheadHigh"}, storeOverhead},
 		alerts(),
 	}
 }
