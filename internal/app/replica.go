@@ -22,7 +22,8 @@ type replica struct {
 	dir         string
 	openStream  func(ctx context.Context, mustExist bool) (journal.StreamInfo, error)
 	checkpoints *journal.Checkpoints
-	leave       func() // connects to another NATS server
+	permitted   func(context.Context) error // nil if NATS permits everything that a node does
+	leave       func()                      // connects to another NATS server
 	logger      *slog.Logger
 
 	waiting atomic.Pointer[error] // why the store is not open yet; nil: it is
@@ -104,6 +105,9 @@ func (r *replica) wait(err error) {
 }
 
 func (r *replica) tryOpen(ctx context.Context, o store.Options) (*store.Store, error) {
+	if err := r.permitted(ctx); err != nil {
+		return nil, unreachableError{err}
+	}
 	f, err := r.facts(ctx)
 	if err != nil {
 		return nil, err
@@ -201,7 +205,7 @@ func (e unreachableError) Unwrap() []error {
 
 // isUnreachable reports whether another NATS server may reach the journal.
 func isUnreachable(err error) bool {
-	return errors.As(err, &unreachableError{}) && !errors.Is(err, journal.ErrStream) && !errors.Is(err, journal.ErrNoStream)
+	return errors.As(err, &unreachableError{}) && !errors.Is(err, journal.ErrStream) && !errors.Is(err, journal.ErrNoStream) && !errors.Is(err, journal.ErrPermissions)
 }
 
 // carryOut does what was decided, up to opening the store.

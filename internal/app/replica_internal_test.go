@@ -37,12 +37,14 @@ func newReplica(t testing.TB, servers *natsserver.Cluster, dir string) *replica 
 	checkpoints, err := journal.NewCheckpoints(conn, journal.CheckpointOptions{Stream: "BELLHOP", Replicas: 1, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	return &replica{
-		dir: dir, checkpoints: checkpoints, leave: func() {}, logger: slog.New(slog.DiscardHandler),
+		dir: dir, checkpoints: checkpoints, leave: func() {}, permitted: allPermitted, logger: slog.New(slog.DiscardHandler),
 		openStream: func(ctx context.Context, mustExist bool) (journal.StreamInfo, error) {
 			return journal.OpenStream(ctx, journal.StreamOptions{Conn: conn, Name: "BELLHOP", Replicas: 1, MustExist: mustExist})
 		},
 	}
 }
+
+func allPermitted(context.Context) error { return nil }
 
 // runningNode is a store that follows the journal.
 type runningNode struct {
@@ -333,7 +335,7 @@ func TestANodeThatStartsLeavesAServerThatDoesNotReachTheJournal(t *testing.T) {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				left := 0
-				r := &replica{dir: t.TempDir(), leave: func() { left++ }, logger: slog.New(slog.DiscardHandler)}
+				r := &replica{dir: t.TempDir(), leave: func() { left++ }, permitted: allPermitted, logger: slog.New(slog.DiscardHandler)}
 				r.openStream = func(context.Context, bool) (journal.StreamInfo, error) { return journal.StreamInfo{}, c.err }
 				ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 				defer cancel()

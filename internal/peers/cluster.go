@@ -83,7 +83,10 @@ func NewCluster(o ClusterOptions) *Cluster {
 	return c
 }
 
-func (c *Cluster) subject(of string) string { return "bellhop." + c.o.Stream + ".peers." + of }
+func (c *Cluster) subject(of string) string { return Subjects(c.o.Stream) + of }
+
+// Subjects returns what begins the subjects of the peers with a stream.
+func Subjects(stream string) string { return "bellhop." + stream + ".peers." }
 
 // Join makes this node known to the others and learns which there are. If NATS cannot be
 // reached, the node joins as soon as it is. The caller must call Close.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,11 @@ no_auth_user: everybody
 // writeUsers writes the users of a server. Subjects are refused to the one with the key.
 func (s *Server) writeUsers(t testing.TB, refused ...string) {
 	t.Helper()
-	text := fmt.Sprintf(keyedUsers, strings.Join(refused, ", "))
+	var quoted []string
+	for _, subject := range refused { // one that begins with a dollar would be a variable
+		quoted = append(quoted, strconv.Quote(subject))
+	}
+	text := fmt.Sprintf(keyedUsers, strings.Join(quoted, ", "))
 	if err := os.WriteFile(filepath.Join(s.dir, "users.conf"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
