@@ -64,7 +64,7 @@ func record(t *testing.T, r result) {
 	assert.Zero(t, r.Reordered, "reordered")
 	assert.NotZero(t, r.Acknowledged, "acknowledged")
 	row := fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %s | %s | %s |\n",
-		r.fault, r.load, r.Acknowledged, r.Lost, r.Repeated, r.Reordered, r.announced, recoveryText(r.recovery), time.Now().Format(time.DateOnly))
+		r.fault, r.load, r.Acknowledged, r.Lost, r.Repeated, r.Reordered, r.announced, recoveryText(r.recovery), time.Now().Format(time.DateOnly)+", "+traffic.Commit())
 	t.Log(strings.TrimSpace(row))
 	table.mu.Lock()
 	defer table.mu.Unlock()

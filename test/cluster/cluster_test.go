@@ -50,7 +50,7 @@ type cluster struct {
 type process struct {
 	name, public, admin string
 	program, dir        string
-	host                *network.Host
+	host                *network.Host // nil: this machine
 	environ             []string
 	command             *exec.Cmd // nil: not running
 }
@@ -109,7 +109,10 @@ func (n *process) start(t *testing.T) {
 	log, err := os.OpenFile(n.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(t, err)
 	defer log.Close()
-	words := append(n.host.Command(), n.program, "serve")
+	words := []string{n.program, "serve"}
+	if n.host != nil { // otherwise it runs on this machine
+		words = append(n.host.Command(), words...)
+	}
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = n.environ, log, log
 	require.NoError(t, cmd.Start())

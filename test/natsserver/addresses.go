@@ -18,7 +18,7 @@ func addressesOf(t testing.TB, o Options) (all []addresses) {
 		all = append(all, addresses{h.Address + ":4222", h.Address + ":8222", h.Address + ":6222", h.Command})
 	}
 	if len(all) == 0 {
-		ports := freePorts(t, 3*o.Servers)
+		ports := FreePorts(t, 3*o.Servers)
 		for i := range o.Servers {
 			all = append(all, addresses{clients: ports[3*i], monitor: ports[3*i+1], cluster: ports[3*i+2]})
 		}
@@ -29,8 +29,8 @@ func addressesOf(t testing.TB, o Options) (all []addresses) {
 	return all
 }
 
-// freePorts returns addresses of the loopback interface that nothing listens on.
-func freePorts(t testing.TB, n int) (addresses []string) {
+// FreePorts returns addresses of the loopback interface that nothing listens on.
+func FreePorts(t testing.TB, n int) (addresses []string) {
 	t.Helper()
 	var open []net.Listener
 	for range n {
