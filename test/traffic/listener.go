@@ -24,6 +24,7 @@ type listener struct {
 	mu       sync.Mutex
 	cursor   string
 	received []string             // titles of numbered notifications in order, without repetitions by ID
+	arrived  []time.Time          // when each of these did
 	times    map[string]int       // for which each ID arrived
 	first    map[string]time.Time // when each deferred one arrived first
 	released time.Time            // of the last deferred notification, by the service
@@ -108,7 +109,7 @@ func (s *listener) handle(event, cursor string, data []byte) {
 		}
 		switch n.Type {
 		case plain:
-			s.received = append(s.received, n.Title)
+			s.received, s.arrived = append(s.received, n.Title), append(s.arrived, time.Now())
 		case deferred:
 			s.first[n.ID], s.released = time.Now(), n.Time
 		}

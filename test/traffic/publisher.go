@@ -18,8 +18,9 @@ type publisher struct {
 	token string
 	turn  int
 
-	acknowledged []string // IDs in the order of their numbers
-	refused      int      // attempts that failed
+	acknowledged []string    // IDs in the order of their numbers
+	times        []time.Time // of the acknowledgements
+	refused      int         // attempts that failed
 	slowest      time.Duration
 }
 
@@ -38,7 +39,7 @@ func (p *publisher) publish(ctx context.Context, l *Load, number int) {
 		p.turn++
 		id, err := p.attempt(l, number)
 		if err == nil {
-			p.acknowledged = append(p.acknowledged, id)
+			p.acknowledged, p.times = append(p.acknowledged, id), append(p.times, time.Now())
 			return
 		}
 		p.refused++
