@@ -154,9 +154,11 @@ func (c *cluster) requireSameInboxes(t *testing.T, prefix string) {
 	t.Helper()
 	for i := range users {
 		user := fmt.Sprint(prefix, "-", i)
-		want := c.nodes[1].inbox(t, user)
+		want := c.nodes[0].inbox(t, user)
 		assert.NotEmpty(t, want)
-		assert.Equal(t, want, c.nodes[0].inbox(t, user), user)
+		for _, n := range c.nodes[1:] {
+			assert.Equal(t, want, n.inbox(t, user), "%s on %s", user, n.name)
+		}
 	}
 }
 

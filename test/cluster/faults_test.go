@@ -88,6 +88,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 					fmt.Fprintf(&table, "| %s | %s |\n", f.name, c.run(t, f, fmt.Sprint("fault", i)))
 				})
 			}
+			c.agree()
 		})
 	}
 	size := ""
@@ -119,6 +120,7 @@ func (c *cluster) run(t *testing.T, f fault, prefix string) (line string) {
 	l.Stop()
 	visited := l.RequireKept(t)
 	c.requireSameInboxes(t, prefix)
+	c.requireNoContradiction()
 	o := l.Compare()
 	assert.Zero(t, o.Lost, "lost")
 	assert.Zero(t, o.Repeated, "repeated")

@@ -1,11 +1,8 @@
 package cluster
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/entry"
-	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/traffic"
 )
@@ -149,72 +145,6 @@ func (u *updates) tooOld(n *process) {
 	status, _, err := get(u.t.Context(), "http://"+n.public+"/livez")
 	require.NoError(u.t, err)
 	require.Equal(u.t, http.StatusOK, status, "a restart would not help")
-}
-
-// status returns the state of the cluster as the last running node sees it.
-func (u *updates) status() (s httpapi.ClusterStatus) {
-	for _, n := range u.nodes {
-		if n.command == nil {
-			continue
-		}
-		if _, body, err := get(u.t.Context(), "http://"+n.admin+"/cluster"); err == nil {
-			_ = json.Unmarshal([]byte(body), &s) // without nodes, the caller asks again
-		}
-	}
-	return s
-}
-
-// agree waits until all nodes have compared a state that does not exist yet, and found it the
-// same.
-func (u *updates) agree() {
-	u.t.Helper()
-	before := u.status().Nodes[0].Sequence
-	for begun := time.Now(); ; {
-		u.fill()
-		for range 100 {
-			if u.agreeAfter(before) {
-				return
-			}
-			<-time.After(100 * time.Millisecond)
-		}
-		if time.Since(begun) > timeout {
-			u.t.Fatalf("the nodes have not found the same state: %+v", u.status().Nodes)
-		}
-	}
-}
-
-func (u *updates) agreeAfter(before notify.Sequence) bool {
-	u.t.Helper()
-	agreed := 0
-	for _, n := range u.status().Nodes {
-		var agree, contradict int
-		var at notify.Sequence
-		_, err := fmt.Sscanf(n.Hash, "%d agree, %d contradict at sequence %d", &agree, &contradict, &at)
-		require.False(u.t, err == nil && contradict > 0 || n.Hash == "diverged", "%+v", n)
-		if err == nil && at > before && agree == nodeCount-1 {
-			agreed++
-		}
-	}
-	return agreed == nodeCount
-}
-
-// fill publishes more notifications than there are entries between two comparisons.
-func (u *updates) fill() {
-	u.t.Helper()
-	const batch, witnessEvery = 100, 8192
-	one := `{"to":{"users":["filler"]},"type":"n","title":"filler"}`
-	body := `{"notifications":[` + strings.Repeat(one+",", batch-1) + one + "]}"
-	for i := range witnessEvery/batch + 1 {
-		n := u.nodes[i%nodeCount]
-		req, err := http.NewRequestWithContext(u.t.Context(), http.MethodPost, "http://"+n.public+"/notify/batch", strings.NewReader(body))
-		require.NoError(u.t, err)
-		req.Header.Set("Authorization", "Bearer "+token(u.t, "backend", notify.ScopePublish))
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(u.t, err)
-		require.NoError(u.t, resp.Body.Close())
-		require.Equal(u.t, http.StatusAccepted, resp.StatusCode)
-	}
 }
 
 // found is what the stream contains.
