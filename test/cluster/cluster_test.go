@@ -76,7 +76,7 @@ func startCluster(t *testing.T) *cluster {
 		c.hosts[name] = h
 		servers = append(servers, natsserver.Host{Address: h.Address, Command: h.Command()})
 	}
-	c.nats = natsserver.Start(t, natsserver.Options{Servers: len(servers), Hosts: servers})
+	c.nats = natsserver.Start(t, natsserver.Options{Servers: len(servers), Hosts: servers, Keyed: true})
 	for i := range nodeCount {
 		name := fmt.Sprintf("node-%d", i+1)
 		h := net.Host(name)
@@ -85,6 +85,9 @@ func startCluster(t *testing.T) *cluster {
 		n.environ = append(os.Environ(), "BELLHOP_NODE="+n.name, "BELLHOP_LISTEN="+n.public, "BELLHOP_ADMIN_LISTEN="+n.admin,
 			"BELLHOP_DATA_DIR="+filepath.Join(n.dir, "data"), "BELLHOP_JWT_SECRET="+secret, "BELLHOP_NATS_URL="+c.nats.URL,
 			"BELLHOP_DRAIN_WINDOW=0", "BELLHOP_REQUESTS_PER_SECOND=0", "BELLHOP_NOTIFICATIONS_PER_USER=1000000")
+		if i == 0 { // the one to which a test refuses subjects
+			n.environ = append(n.environ, "BELLHOP_NATS_CREDENTIALS_FILE="+c.nats.NodeFile)
+		}
 		c.nodes = append(c.nodes, n)
 		t.Cleanup(func() { n.kill(t) })
 		n.start(t)

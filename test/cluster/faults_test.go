@@ -80,7 +80,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 	for _, kind := range []struct {
 		name   string
 		faults []fault
-	}{{"processes", processFaults()}, {"network", partitionFaults()}, {"disks", diskFaults()}, {"files", bitFaults()}} {
+	}{{"processes", processFaults()}, {"network", networkFaults()}, {"disks", diskFaults()}, {"files", bitFaults()}} {
 		t.Run(kind.name, func(t *testing.T) {
 			c := startCluster(t)
 			for i, f := range kind.faults {
