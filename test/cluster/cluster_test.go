@@ -43,6 +43,7 @@ type cluster struct {
 
 	// Of the present fault.
 	recovery time.Duration // until all nodes were ready again, at most
+	after    []span        // from the end of a fault until notifications arrived
 	notes    []string      // for the table
 }
 

@@ -25,7 +25,7 @@ import (
 // data reads the whole stream.
 func bitFaults() []fault {
 	return []fault{
-		{"a bit flips in a block of the stream, on one NATS server", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "a bit flips in a block of the stream, on one NATS server", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			s := c.leader()
 			c.flip(t, s, filepath.Join(s.StoreDir, "jetstream/$G/streams/BELLHOP/msgs/*.blk"))
 			c.waitReplicas()
@@ -37,7 +37,7 @@ func bitFaults() []fault {
 			}
 			c.replaceStore(t, s)
 		}},
-		{"a bit flips in the Raft log of the stream, on one NATS server", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "a bit flips in the Raft log of the stream, on one NATS server", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			s := c.leader()
 			c.flip(t, s, filepath.Join(s.StoreDir, "jetstream/$SYS/_js_", c.raftGroup(t), "msgs/*.blk"))
 			c.waitReplicas()
@@ -48,7 +48,7 @@ func bitFaults() []fault {
 				c.note("%s does not notice it, and lacks nothing", s.Name)
 			}
 		}},
-		{"a bit flips in the snapshot of the metadata, on one NATS server", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "a bit flips in the snapshot of the metadata, on one NATS server", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			s := c.leader()
 			c.flip(t, s, filepath.Join(s.StoreDir, "jetstream/$SYS/_js_/_meta_/snapshots/*"))
 			s.WaitEnd(t, timeout)

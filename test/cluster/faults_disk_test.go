@@ -22,8 +22,8 @@ const diskSize = "size=384m"
 // diskFaults are those of the disks of NATS servers.
 func diskFaults() []fault {
 	return []fault{
-		{"the disk of " + one() + " is full", func(t *testing.T, c *cluster, l *traffic.Load) {
-			c.each(t, l, func(s *natsserver.Server) { c.fillDisk(t, s, l) })
+		{name: "the disk of " + one() + " is full", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, 1, func(s *natsserver.Server) { c.fillDisk(t, s, l) })
 		}},
 	}
 }

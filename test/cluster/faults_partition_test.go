@@ -47,16 +47,16 @@ func (n *process) server(ctx context.Context) string {
 // partitionFaults are those of the network. Packets are lost without an error.
 func partitionFaults() []fault {
 	return []fault{
-		{one() + " is cut off from the other two", func(t *testing.T, c *cluster, l *traffic.Load) {
-			c.each(t, l, func(s *natsserver.Server) {
+		{name: one() + " is cut off from the other two", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, 1, func(s *natsserver.Server) {
 				c.hosts[s.Name].Cut(c.others(s)...)
 				defer c.hosts[s.Name].Join(c.others(s)...) // also if the test fails here
 				c.waitElsewhere(t, s)
 				l.Grows(t)
 			})
 		}},
-		{one() + " loses what it sends to the other two, and receives what they send", func(t *testing.T, c *cluster, l *traffic.Load) {
-			c.each(t, l, func(s *natsserver.Server) {
+		{name: one() + " loses what it sends to the other two, and receives what they send", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, 1, func(s *natsserver.Server) {
 				for _, o := range c.others(s) {
 					c.hosts[s.Name].CutTo(o)
 				}
@@ -69,15 +69,15 @@ func partitionFaults() []fault {
 				l.Grows(t)
 			})
 		}},
-		{one() + " is cut off from everything", func(t *testing.T, c *cluster, l *traffic.Load) {
-			c.each(t, l, func(s *natsserver.Server) {
+		{name: one() + " is cut off from everything", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, 1, func(s *natsserver.Server) {
 				c.hosts[s.Name].Unplug()
 				defer c.hosts[s.Name].Plug()
 				c.waitElsewhere(t, s)
 				l.Grows(t)
 			})
 		}},
-		{"two of three NATS servers are cut off from everything", func(t *testing.T, c *cluster, _ *traffic.Load) {
+		{outage: true, name: "two of three NATS servers are cut off from everything", strike: func(t *testing.T, c *cluster, _ *traffic.Load) {
 			observed := c.observeAll(t)
 			for _, s := range c.nats.Servers[:2] {
 				c.hosts[s.Name].Unplug()
@@ -96,7 +96,7 @@ func partitionFaults() []fault {
 				}
 			}
 		}},
-		{"a node is cut off from all NATS servers", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "a node is cut off from all NATS servers", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.nodes[0]
 			o := n.observe(t)
 			n.host.Cut(c.others(nil)...)
@@ -105,12 +105,15 @@ func partitionFaults() []fault {
 			o.requireClosed(t, c)
 			l.Grows(t)
 		}},
-		{"a node reaches only a NATS server that is cut off from the other two", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "a node reaches only a NATS server that is cut off from the other two", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.nodes[1]
 			server := c.nats.Servers[2]
 			n.host.Cut(c.others(server)...)
 			defer n.host.Join(c.others(server)...)
-			require.Eventually(t, func() bool { return n.server(t.Context()) == server.URL }, timeout, 100*time.Millisecond)
+			require.Eventually(t, func() bool {
+				ready, _ := n.ready(t.Context())
+				return ready && n.server(t.Context()) == server.URL
+			}, timeout, 100*time.Millisecond)
 			o := n.observe(t)
 			c.hosts[server.Name].Cut(c.others(server)...)
 			defer c.hosts[server.Name].Join(c.others(server)...)

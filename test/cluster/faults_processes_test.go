@@ -15,20 +15,21 @@ import (
 // processFaults are those of processes that are killed, paused, restarted or missing.
 func processFaults() []fault {
 	return []fault{
-		{"the NATS server that leads the stream is killed, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
-			leader := c.leader()
-			leader.Kill(t)
-			l.Grows(t)
-			leader.Start(t)
+		{name: some() + " is killed, and started again", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, 2, func(s *natsserver.Server) {
+				s.Kill(t)
+				l.Grows(t)
+				s.Start(t)
+			})
 		}},
-		{one() + " is paused for " + inWords(pause()), func(t *testing.T, c *cluster, l *traffic.Load) {
-			c.each(t, l, func(s *natsserver.Server) {
+		{name: some() + " is paused for " + inWords(pause()), strike: func(t *testing.T, c *cluster, l *traffic.Load) {
+			c.each(t, l, 2, func(s *natsserver.Server) {
 				s.Pause(t)
 				<-time.After(pause()) // of the fault
 				s.Resume(t)
 			})
 		}},
-		{"two of three NATS servers are killed, and started again after 5 s", func(t *testing.T, c *cluster, _ *traffic.Load) {
+		{outage: true, name: "two of three NATS servers are killed, and started again after 5 s", strike: func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, s := range c.nats.Servers[:2] {
 				s.Kill(t)
 			}
@@ -37,7 +38,7 @@ func processFaults() []fault {
 				s.Start(t)
 			}
 		}},
-		{"all NATS servers are killed, and started again", func(t *testing.T, c *cluster, _ *traffic.Load) {
+		{outage: true, name: "all NATS servers are killed, and started again", strike: func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, s := range c.nats.Servers {
 				s.Kill(t)
 			}
@@ -45,14 +46,14 @@ func processFaults() []fault {
 				s.Start(t)
 			}
 		}},
-		{"the node that holds the lease for upkeep is killed while deferred notifications are due, and started again", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "the node that holds the lease for upkeep is killed while deferred notifications are due, and started again", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.leaseHolder(t)
 			n.kill(t)
 			l.Released(t)
 			require.NotSame(t, n, c.leaseHolder(t))
 			n.start(t)
 		}},
-		{"the node that holds the lease for upkeep is paused for 8 s while deferred notifications are due", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "the node that holds the lease for upkeep is paused for 8 s while deferred notifications are due", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.leaseHolder(t)
 			n.signal(t, syscall.SIGSTOP)
 			paused := time.After(8 * time.Second) // of the fault
@@ -60,19 +61,19 @@ func processFaults() []fault {
 			<-paused
 			n.signal(t, syscall.SIGCONT)
 		}},
-		{"a node loses its data directory", func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "a node loses its data directory", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.nodes[2]
 			n.kill(t)
 			require.NoError(t, os.RemoveAll(n.dir+"/data"))
 			l.Grows(t)
 			n.start(t)
 		}},
-		{"the nodes and the NATS servers are restarted one after another, in random order" + inRounds(), func(t *testing.T, c *cluster, l *traffic.Load) {
+		{name: "the nodes and the NATS servers are restarted one after another, in random order" + inRounds(), strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			for range rounds() {
 				c.restartAll(t, l)
 			}
 		}},
-		{"the nodes start without NATS, which is started " + inWords(absence()) + " later", func(t *testing.T, c *cluster, _ *traffic.Load) {
+		{outage: true, name: "the nodes start without NATS, which is started " + inWords(absence()) + " later", strike: func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, n := range c.nodes {
 				n.kill(t)
 			}
@@ -91,7 +92,7 @@ func processFaults() []fault {
 				s.Start(t)
 			}
 		}},
-		{"everything is killed, and started again", func(t *testing.T, c *cluster, _ *traffic.Load) {
+		{outage: true, name: "everything is killed, and started again", strike: func(t *testing.T, c *cluster, _ *traffic.Load) {
 			for _, n := range c.nodes {
 				n.kill(t)
 			}
