@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -21,72 +23,166 @@ import (
 )
 
 // bitFaults are those of a file of a NATS server: the server is stopped, one bit of the file is
-// changed, and it is started again. Then it becomes the leader of the stream, and a node without
-// data reads the whole stream.
+// changed, and it is started again. Then it becomes the leader of the stream, the test asks it for
+// each message, and a node without data reads the whole stream from it.
 func bitFaults() []fault {
 	return []fault{
 		{name: "a bit flips in a block of the stream, on one NATS server", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			s := c.leader()
-			c.flip(t, s, filepath.Join(s.StoreDir, "jetstream/$G/streams/BELLHOP/msgs/*.blk"))
-			c.waitReplicas()
-			c.readAll(t, l, s)
-			if strings.Contains(c.nodes[0].log(t), "is missing from the stream") {
-				c.note("%s lacks a message from then on, and does not notice it; node-1 does, and reads it from another server", s.Name)
-			} else {
-				c.note("%s does not notice it; node-1 has read the stream from another server", s.Name)
+			if c.flip(t, l, s, filepath.Join(s.StoreDir, "jetstream/$G/streams/BELLHOP/msgs/*.blk")) {
+				c.note("it has copied them from the others when it started")
 			}
 			c.replaceStore(t, s)
 		}},
 		{name: "a bit flips in the Raft log of the stream, on one NATS server", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			s := c.leader()
-			c.flip(t, s, filepath.Join(s.StoreDir, "jetstream/$SYS/_js_", c.raftGroup(t), "msgs/*.blk"))
-			c.waitReplicas()
-			c.readAll(t, l, s)
+			c.flip(t, l, s, filepath.Join(s.StoreDir, "jetstream/$SYS/_js_", c.raftGroup(t), "msgs/*.blk"))
 			if strings.Contains(s.Log(t), "from WAL") {
-				c.note("%s notices it, and copies from the others", s.Name)
-			} else {
-				c.note("%s does not notice it, and lacks nothing", s.Name)
+				c.note("it notices it, and copies from the others")
 			}
 		}},
 		{name: "a bit flips in the snapshot of the metadata, on one NATS server", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			s := c.leader()
-			c.flip(t, s, filepath.Join(s.StoreDir, "jetstream/$SYS/_js_/_meta_/snapshots/*"))
+			before := c.messages(t, s)
+			s.Kill(t)
+			flipIn(t, filepath.Join(s.StoreDir, "jetstream/$SYS/_js_/_meta_/snapshots/*"))
+			s.Start(t)
 			s.WaitEnd(t, timeout)
 			require.Contains(t, s.Log(t), "snapshot corrupt")
-			c.recovered()
-			l.Grows(t)
+			c.recovers(l)
 			c.note("%s does not start any more", s.Name)
 			c.replaceStore(t, s)
-			c.readAll(t, l, s)
+			c.readAll(t, l, s, before)
 		}},
 	}
 }
 
-// flip kills the server, changes a bit in the middle of the largest file that matches a pattern,
-// and starts it again.
-func (c *cluster) flip(t *testing.T, s *natsserver.Server, pattern string) {
+// flip kills the server that leads the stream, changes a bit of the largest file that matches a
+// pattern, starts the server again, and reads the stream from it. It reports whether the server has
+// replaced the bit, or no longer has the file.
+func (c *cluster) flip(t *testing.T, l *traffic.Load, s *natsserver.Server, pattern string) (repaired bool) {
 	t.Helper()
+	before := c.messages(t, s)
 	s.Kill(t) // at a stop it would shorten its Raft logs
+	isFlipped := flipIn(t, pattern)
+	s.Start(t)
+	c.recovers(l)
+	c.waitReplicas()
+	c.readAll(t, l, s, before)
+	return !isFlipped()
+}
+
+// flipIn changes a bit in the middle of the largest file that matches a pattern. isFlipped reports
+// whether the file still has the other bit.
+func flipIn(t *testing.T, pattern string) (isFlipped func() bool) {
+	t.Helper()
 	name := largest(t, pattern)
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)
 	b[len(b)/2] ^= 1 << 3
 	require.NoError(t, os.WriteFile(name, b, 0o600))
 	t.Logf("one bit of %s is another one, of %d bytes", name, len(b))
-	s.Start(t)
+	return func() bool {
+		now, err := os.ReadFile(name)
+		return err == nil && len(now) > len(b)/2 && now[len(b)/2] == b[len(b)/2]
+	}
 }
 
-// readAll makes s the leader of the stream, and has a node without data read the whole stream.
-func (c *cluster) readAll(t *testing.T, l *traffic.Load, s *natsserver.Server) {
+// messages returns the digests of all messages of the stream by their sequence, read from the files
+// of a server: the leader answers such requests, and no other server. A message that it does not
+// find, or refuses to return, has none.
+func (c *cluster) messages(t *testing.T, s *natsserver.Server) map[uint64]string {
 	t.Helper()
+	c.lead(t, s)
+	conn := c.nats.Connect(t)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), "BELLHOP")
+	require.NoError(t, err)
+	state := stream.CachedInfo().State
+	all := map[uint64]string{}
+	for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
+		m, err := stream.GetMsg(t.Context(), seq)
+		if err == nil {
+			digest := sha256.New()
+			fmt.Fprintln(digest, m.Subject, m.Time.UnixNano(), m.Header)
+			digest.Write(m.Data)
+			all[seq] = string(digest.Sum(nil))
+			continue
+		}
+		var refused *jetstream.APIError
+		require.ErrorAs(t, err, &refused, "message %d of %s", seq, s.Name)
+	}
+	require.Equal(t, s, c.leader(), "another server has answered some of the requests")
+	return all
+}
+
+// readAll asks s for all messages that there were before, none of which may be another one, and has a
+// node without data read the stream from it.
+func (c *cluster) readAll(t *testing.T, l *traffic.Load, s *natsserver.Server, before map[uint64]string) {
+	t.Helper()
+	after := c.messages(t, s)
+	missing := 0
+	for seq, digest := range before {
+		switch got, ok := after[seq]; {
+		case !ok:
+			missing++
+		case got != digest:
+			t.Errorf("%s returns another message %d", s.Name, seq)
+		}
+	}
+	n := c.nodes[0]
+	const lacks = "is missing from the stream"
+	said := strings.Count(n.log(t), lacks)
+	c.follow(t, n, s, func() bool { return strings.Count(n.log(t), lacks) > said })
 	c.recovered()
 	l.Grows(t)
-	c.lead(t, s)
-	n := c.nodes[0]
-	n.kill(t)
-	require.NoError(t, os.RemoveAll(filepath.Join(n.dir, "data")))
-	n.start(t)
-	c.recovered()
+	switch noticed := strings.Count(n.log(t), lacks) > said; {
+	case noticed:
+		c.note("%s lacks %d messages of %d, and does not notice it; %s does, and reads them from another server", s.Name, missing, len(before), n.name)
+	case missing > 0:
+		t.Errorf("%s lacks %d messages, and %s has read the stream from it without noticing it", s.Name, missing, n.name)
+	default:
+		c.note("asked for each message, %s returns all %d as they were; %s has read the stream from it", s.Name, len(before), n.name)
+	}
+}
+
+// follow lets a node without data read the stream, again until it does so from s, or until it has
+// noticed that it cannot. The servers choose from which of them a node reads.
+func (c *cluster) follow(t *testing.T, n *process, s *natsserver.Server, noticed func() bool) {
+	t.Helper()
+	js, err := jetstream.New(c.nats.Connect(t))
+	require.NoError(t, err)
+	for range 30 {
+		n.kill(t)
+		before := consumers(t, js)
+		require.NoError(t, os.RemoveAll(filepath.Join(n.dir, "data")))
+		n.start(t)
+		c.recovered()
+		for name, server := range consumers(t, js) {
+			if _, old := before[name]; !old && server == s.Name || noticed() {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s never reads from %s", n.name, s.Name)
+}
+
+// consumers returns the consumers of the stream, and the server that each reads from.
+func consumers(t *testing.T, js jetstream.JetStream) map[string]string {
+	t.Helper()
+	stream, err := js.Stream(t.Context(), "BELLHOP")
+	require.NoError(t, err)
+	all := map[string]string{}
+	list := stream.ListConsumers(t.Context())
+	for info := range list.Info() {
+		if info.Cluster != nil {
+			all[info.Name] = info.Cluster.Leader
+		}
+	}
+	require.NoError(t, list.Err())
+	return all
 }
 
 // replaceStore does what the operating guide says about a damaged NATS server.
