@@ -246,17 +246,22 @@ for (const [name, start] of Object.entries(BROWSERS)) {
     });
 
     it("shows the audit lines of a user, and the hash of the name in other lines of the log", async (t) => {
-      const { page } = await open(t, "#user=ada", (service) => (service.lines = [lineAt(1, { target: "ada" }), lineAt(2, { target: "another", principal: "user:grace" })]));
-      await page.showsAll("#audit-lines li .action", ["recall", "recall"]);
+      const { page, service } = await open(t, "#user=ada", (service) => {
+        service.lines = [lineAt(1, { target: "ada" }), lineAt(2, { target: "another", principal: "user:grace" }), lineAt(3, { action: "connection", principal: undefined, target: undefined, user: "h4sh" })];
+      });
+      await page.showsAll("#audit-lines li .action", ["connection", "recall", "recall"]);
       await page.click("user:grace", "#audit-lines");
       await page.shows("#view-user h2", "grace");
       await page.run(() => history.back());
       await page.shows("#view-user h2", "ada");
       await page.click("Audit lines");
-      await page.shows("#audit-count", "1 of 2 lines");
-      await page.matches("#audit-lines", /on ada/);
+      await page.shows("#audit-count", "2 of 3 lines");
+      await page.matches("#audit-lines", /connection .*by user h4sh .*on ada/);
+      assert.match(await page.text("#view-user .hash"), /^In the log: h4sh /);
       await page.click("Name in the log");
-      await page.shows("#notice-text", "Log lines name ada as h4sh.");
+      await page.click("Copy", "#view-user");
+      await page.matches("#view-user .hash", /^In the log: h4sh (Copied|Selected)$/);
+      assert.equal(service.requests.filter(([, path]) => path.startsWith("log-user")).length, 1); // each is an audit line
     });
 
     it("shows hostile names, titles and reasons as text", async (t) => {

@@ -13,6 +13,12 @@ const SHOWN = 100;
 export class Lines {
   #lines: Line[] = [];
   #seen = new Set<string>();
+  #hashes = new Map<string, string>(); // of users, in lower case
+
+  /** Notes the hash that stands for a user in lines that users have caused: the user's name finds them, too. */
+  alias(user: string, hash: string): void {
+    this.#hashes.set(user.toLowerCase(), hash.toLowerCase());
+  }
 
   get size(): number {
     return this.#lines.length;
@@ -35,13 +41,13 @@ export class Lines {
     for (const line of this.#lines.splice(at, 1)) this.#seen.delete(JSON.stringify(line));
   }
 
-  /** Returns the lines that contain all words of a text, newest first. */
+  /** Returns the lines that contain all words of a text, or the hash of a user in place of the name, newest first. */
   matching(text: string, outcome: string): Line[] {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (line: Line) => {
       if (outcome && line.outcome !== outcome) return false;
       const all = Object.values(line).join(" ").toLowerCase();
-      return words.every((word) => all.includes(word));
+      return words.every((word) => all.includes(word) || all.includes(this.#hashes.get(word) ?? word));
     };
     return this.#lines.filter(fits).reverse().sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || 0); // lines with equal ones arrive late
   }
@@ -68,9 +74,10 @@ export class Audit {
     queueMicrotask(() => this.#draw());
   }
 
-  /** Shows only the lines with a text. */
-  filter(text: string): void {
-    this.#text.value = text;
+  /** Shows only the lines about a user, or caused by the user, whom these have as a hash. */
+  filter(user: string, hash: string): void {
+    if (hash) this.#lines.alias(user, hash);
+    this.#text.value = user;
     this.#draw();
     this.#text.focus();
   }

@@ -35,7 +35,7 @@ const users = new UserView(api, {
     location.hash = "#send";
   },
   revoke: (user) => revoke.user(user),
-  audit: (text) => audit.filter(text),
+  audit: (user, hash) => audit.filter(user, hash),
 });
 
 let frame = 0;

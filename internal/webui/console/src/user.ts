@@ -2,7 +2,7 @@
 
 import { explain, part, type API } from "./api.js";
 import { announce, confirmed } from "./dialog.js";
-import { byId, fill, h } from "./dom.js";
+import { byId, fill, h, setText } from "./dom.js";
 import { ago, moment } from "./format.js";
 import { link } from "./notification.js";
 import type { Connections, InboxPage, Notification, Preferences } from "./types.js";
@@ -12,12 +12,13 @@ const STATES = [["", "not archived"], ["unread", "unread"], ["read", "read"], ["
 export type UserActions = {
   send(user: string): void;
   revoke(user: string): Promise<boolean>;
-  audit(text: string): void;
+  audit(user: string, hash: string): void; // empty: the hash is not known
 };
 
 export class UserView {
   #view = byId("view-user");
   #shown = 0;
+  #hashes = new Map<string, string>(); // of users, as log lines have them
 
   constructor(
     readonly api: API,
@@ -42,10 +43,10 @@ export class UserView {
   #head(user: string): HTMLElement {
     const button = (name: string, act: () => void, kind = "") => h("button", { type: "button", class: kind, click: act }, name);
     return h("header", { class: "head" },
-      h("div", {}, h("h2", { tabindex: -1 }, user), h("p", { class: "quiet" }, "User")),
+      h("div", {}, h("h2", { tabindex: -1 }, user), h("p", { class: "quiet" }, "User"), this.#hashLine(user)),
       h("div", { class: "buttons" },
         button("Send a test", () => this.actions.send(user)),
-        button("Audit lines", () => this.actions.audit(user)),
+        button("Audit lines", () => void this.#hash(user).then((hash) => this.actions.audit(user, hash))),
         button("Name in the log", () => void this.#hash(user)),
         button("Disconnect", () => void this.#disconnect(user), "danger"),
         button("Revoke tokens", () => void this.#revoke(user), "danger")));
@@ -66,13 +67,23 @@ export class UserView {
     if (await this.actions.revoke(user)) await this.show(user);
   }
 
-  /** Shows the hash that log lines have in place of the name. The service logs who asks. */
-  async #hash(user: string): Promise<void> {
+  /** Returns the hash that log lines have in place of the name, and shows it. The service logs who asks, so it is asked once. */
+  async #hash(user: string): Promise<string> {
     try {
-      announce(`Log lines name ${user} as ${(await this.api.get<{ hash: string }>("log-user", { user })).hash}.`);
+      if (!this.#hashes.has(user)) this.#hashes.set(user, (await this.api.get<{ hash: string }>("log-user", { user })).hash);
     } catch (error) {
       announce(explain(error));
+      return "";
     }
+    const line = this.#view.querySelector(".hash");
+    if (line?.getAttribute("data-user") === user) line.replaceWith(this.#hashLine(user));
+    return this.#hashes.get(user)!;
+  }
+
+  #hashLine(user: string): HTMLElement {
+    const hash = this.#hashes.get(user);
+    const code = h("code", {}, hash);
+    return h("p", { class: "quiet hash", "data-user": user, hidden: !hash }, "In the log: ", code, " ", h("button", { type: "button", class: "quiet", click: (event) => void copy(code, event) }, "Copy"));
   }
 
   #connections(user: string, { connections, incomplete }: Connections): (Node | false)[] {
@@ -108,6 +119,18 @@ export class UserView {
       h("p", { class: "quiet" }, "Without those that were recalled, replaced, expired, evicted or muted. Look them up by their ID, and the story is shown, for this user too: ",
         h("code", {}, link({ notification: "ID", user }))));
     await page();
+  }
+}
+
+/** Copies the text of an element. Where that is not allowed, the text is selected instead. */
+async function copy(element: HTMLElement, { currentTarget }: Event): Promise<void> {
+  const button = currentTarget as HTMLElement;
+  try {
+    await navigator.clipboard.writeText(element.textContent ?? "");
+    setText(button, "Copied");
+  } catch {
+    getSelection()?.selectAllChildren(element);
+    setText(button, "Selected");
   }
 }
 

@@ -40,6 +40,16 @@ it("finds lines by all their words and by their outcome", () => {
   expect(lines.matching("nobody", "")).toEqual([]);
 });
 
+it("finds the lines that a user has caused by the name, too, once the hash is known", () => {
+  const lines = new Lines();
+  lines.add(line(1, { target: "Auth0|7" }));
+  lines.add(line(2, { principal: undefined, user: "a7166ead56dadac9" }));
+  expect(lines.matching("Auth0|7", "").length).toBe(1);
+  lines.alias("Auth0|7", "a7166ead56dadac9");
+  expect(lines.matching("Auth0|7", "").length).toBe(2);
+  expect(lines.matching("auth0|8", "").length).toBe(0);
+});
+
 it("leads from a line to its user and its notification", () => {
   const id = "0193a6c2-7d1e-7b3a-9c44-5d2e8f10a7b6";
   expect(ofPrincipal(line(1, { principal: "user:acme:ada" }))).toBe("#user=acme%3Aada");
