@@ -266,7 +266,7 @@ func (s *node) openTransports() {
 		Cursors:  s.cursors,
 		Verifier: s.verifier,
 		Requests: s.limits.requests,
-		Depth:    s.cfg.JSONDepth,
+		Depth:    s.jsonDepth,
 		Metrics:  s.metrics,
 		Logger:   s.logger,
 	})
@@ -294,7 +294,7 @@ func (s *node) newAPI(pages map[string]http.Handler) *httpapi.API {
 		Tickets:        limit.New(notify.Rate{Name: "tickets", Quota: maxTickets, Window: time.Second}, 0),
 		Requests:       s.limits.requests,
 		Handshakes:     s.limits.handshakes,
-		Depth:          s.cfg.JSONDepth,
+		Depth:          s.jsonDepth,
 		BodyBytes:      s.memory.bodies(),
 		Pages:          withOurs(pages),
 		BasePath:       s.cfg.BasePath,

@@ -31,6 +31,9 @@ func (l *live) logControl() httpapi.LogControl {
 	return l.level
 }
 
+// jsonDepth returns how deep JSON may nest.
+func (s *node) jsonDepth() int { return s.live.now.Load().JSONDepth }
+
 // followSettings begins to follow the file of settings, and reports whether there is one that
 // can be read again. A file with a mistake changes nothing.
 func (s *node) followSettings(ctx context.Context, o Options) bool {
@@ -89,6 +92,7 @@ func (s *node) apply(next *config.Config) []slog.Attr {
 			s.logger.Error("the shared secrets stay as they were", "error", err)
 		}
 	}
+	s.verifier.SetMaxBytes(merged.TokenBytes)
 	s.limits.set(merged)
 	s.hub.SetLimits(s.hubLimits(merged))
 	s.conns.setMax(s.maxNetworkConnections(merged))

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,13 +99,19 @@ func (f *followed) refuses(t *testing.T, n int, user string, address func(i int)
 // event arrives.
 func closes(t *testing.T, conn *websocket.Conn, text string) int {
 	t.Helper()
+	if _, err := awaitEvent(t, conn, text); err != nil {
+		return int(websocket.CloseStatus(err))
+	}
+	return 0
+}
+
+// awaitEvent returns the next event with the text.
+func awaitEvent(t *testing.T, conn *websocket.Conn, text string) (string, error) {
+	t.Helper()
 	for {
 		_, event, err := conn.Read(t.Context())
-		if err != nil {
-			return int(websocket.CloseStatus(err))
-		}
-		if strings.Contains(string(event), text) {
-			return 0
+		if err != nil || strings.Contains(string(event), text) {
+			return string(event), err
 		}
 	}
 }
@@ -149,6 +156,25 @@ func limitCases() []limitCase {
 		}},
 		{"backend_requests_per_second: 6", func(t *testing.T, f *followed, user string) bool {
 			return f.caller(t, user, "192.0.2.7", notify.ScopePublish).often("GET", "/inbox", "")
+		}},
+		{"token_bytes: 1KiB", func(t *testing.T, f *followed, user string) bool {
+			ada := f.caller(t, user, "192.0.2.10")
+			topics := slices.Repeat([]notify.TopicPattern{"a.long.name.of.a.topic"}, 40)
+			token, err := auth.Sign([]byte(benchSecret), auth.Claims{User: notify.UserID(user), Topics: topics, TTL: time.Hour})
+			require.NoError(t, err)
+			ada.token = token
+			return ada.do("GET", "/inbox", "") == http.StatusUnauthorized
+		}},
+		{"json_depth: 5", func(t *testing.T, f *followed, user string) bool {
+			ada := f.caller(t, user, "192.0.2.11", notify.ScopePublish)
+			conn, _ := ada.open()
+			const deep = `{"a":{"a":{"a":{"a":{"a":1}}}}}`
+			require.NoError(t, conn.Write(t.Context(), websocket.MessageText, []byte(`{"event":"ping","ref":"deep","data":`+deep+`}`)))
+			answer, err := awaitEvent(t, conn, `"ref":"deep"`)
+			require.NoError(t, err)
+			refused := strings.Contains(answer, `"error"`)
+			require.Equal(t, refused, ada.do("POST", "/notify", `{"to":{"users":["nobody"]},"type":"t","data":`+deep+`}`) == http.StatusBadRequest)
+			return refused
 		}},
 		{"handshakes_per_address: 8", func(t *testing.T, f *followed, user string) bool {
 			for i := range 40 { // a request without an upgrade is refused for that after the limit was checked

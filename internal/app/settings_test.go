@@ -156,7 +156,7 @@ func TestAChangedFileOfSettingsTakesEffect(t *testing.T) {
 	require.Equal(t, 200, f.inbox(t, benchSecret))
 	require.Equal(t, 401, f.inbox(t, nextSecret))
 
-	f.write(t, "jwt_secret: "+nextSecret+"\nallowed_origins: ['https://b.example']\nrequests_per_second: 1\nretention: 1d\njson_depth: 16\nlog_level: debug\n")
+	f.write(t, "jwt_secret: "+nextSecret+"\nallowed_origins: ['https://b.example']\nrequests_per_second: 1\nretention: 1d\nrequest_head_bytes: 32KiB\nlog_level: debug\n")
 	line := f.log.await(t, "audit=true", "action=reload", "outcome=done", "target="+f.file)
 	for _, part := range []string{
 		"BELLHOP_ALLOWED_ORIGINS: https://a.example to https://b.example", "BELLHOP_JWT_SECRET",
@@ -164,7 +164,7 @@ func TestAChangedFileOfSettingsTakesEffect(t *testing.T) {
 	} {
 		require.Contains(t, line, part)
 	}
-	f.log.await(t, "take effect at the next start", "BELLHOP_RETENTION: 30d to 1d", "BELLHOP_JSON_DEPTH: 32 to 16")
+	f.log.await(t, "take effect at the next start", "BELLHOP_RETENTION: 30d to 1d", "BELLHOP_REQUEST_HEAD_BYTES: 16KiB to 32KiB")
 	require.Empty(t, f.log.find(benchSecret))
 	require.Empty(t, f.log.find(nextSecret))
 

@@ -154,7 +154,7 @@ type Options struct {
 type Verifier struct {
 	now      func() time.Time
 	revoked  func(notify.Principal) bool
-	maxBytes int
+	maxBytes atomic.Int64 // Options.MaxBytes, until SetMaxBytes replaces it
 	segments *jwt.Parser
 
 	settings *issuer                           // the issuer of the options; nil: they have no keys
@@ -180,12 +180,12 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 	v := &Verifier{
 		now:      o.Now,
 		revoked:  o.Revoked,
-		maxBytes: cmp.Or(o.MaxBytes, MaxTokenBytes),
 		segments: jwt.NewParser(jwt.WithStrictDecoding()),
 		version:  o.version,
 
 		withdrawals: o.withdrawals,
 	}
+	v.SetMaxBytes(o.MaxBytes)
 	o.beforeChange = v.recordLoaded
 	if err := errors.Join(o.check(), v.readSettings(ctx, &o), v.readFiles(ctx, &o)); err != nil {
 		return nil, err
@@ -199,6 +199,9 @@ func New(ctx context.Context, o Options) (*Verifier, error) {
 	v.follow(context.WithoutCancel(ctx))
 	return v, nil
 }
+
+// SetMaxBytes replaces Options.MaxBytes, for tokens that are verified from then on.
+func (v *Verifier) SetMaxBytes(n int) { v.maxBytes.Store(int64(cmp.Or(n, MaxTokenBytes))) }
 
 func (o *Options) setDefaults() {
 	if o.Now == nil {
@@ -328,8 +331,8 @@ func (v *Verifier) principalOf(ctx context.Context, token string) (notify.Princi
 	if isAPIKey(token) {
 		return v.verifyAPIKey(token)
 	}
-	if len(token) > v.maxBytes {
-		return notify.Principal{}, invalid(fmt.Sprintf("the token has more than %d bytes", v.maxBytes))
+	if most := v.maxBytes.Load(); int64(len(token)) > most {
+		return notify.Principal{}, invalid(fmt.Sprintf("the token has more than %d bytes", most))
 	}
 	hash, keys := hashOf(token), v.version.Load()
 	if p, ok := v.cache.get(hash, keys, v.now()); ok {

@@ -146,7 +146,7 @@ func TestConfigShowsOrigins(t *testing.T) {
 		t.Error("the secret shows")
 	}
 	bellhop(t, []string{"BELLHOP_LISTN=x"}, "config").want(t, 2, "BELLHOP_DATA_DIR", "BELLHOP_LISTN: unknown setting; did you mean BELLHOP_LISTEN?")
-	bellhop(t, nil, "config", "--markdown").want(t, 0, "| `BELLHOP_LISTEN` | `:8080` | restart |", "| `BELLHOP_CONNECTIONS_PER_USER` | `20` | reload |", "| `BELLHOP_JSON_DEPTH` | `32` | restart |")
+	bellhop(t, nil, "config", "--markdown").want(t, 0, "| `BELLHOP_LISTEN` | `:8080` | restart |", "| `BELLHOP_CONNECTIONS_PER_USER` | `20` | reload |", "| `BELLHOP_REQUEST_HEAD_BYTES` | `16KiB` | restart |")
 }
 
 func TestTokenSignsClaims(t *testing.T) {

@@ -86,9 +86,9 @@ type Config struct {
 	UnsafeReplicas      string   `name:"unsafe-replicas" type:"setting" group:"Cluster" placeholder:"true|false" oneof:"true,false" help:"true: allow a stream with one replica, which is lost with its server"`
 	Node                string   `name:"node" type:"setting" group:"Cluster" placeholder:"NAME" help:"name of this node, which no other node has; empty: the host name"`
 
-	TokenBytes         int   `name:"token-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"256" help:"maximum size of a token"`
+	TokenBytes         int   `name:"token-bytes" reload:"yes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"256" help:"maximum size of a token"`
 	HeadBytes          int   `name:"request-head-bytes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"1024" help:"maximum size of the request line and headers together"`
-	JSONDepth          int   `name:"json-depth" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"maximum depth of nested JSON in bodies and commands"`
+	JSONDepth          int   `name:"json-depth" reload:"yes" type:"setting" group:"Limits" placeholder:"N" min:"4" max:"256" help:"maximum depth of nested JSON in bodies and commands"`
 	ConnectionsPerUser int   `name:"connections-per-user" reload:"yes" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of open connections of a user; a new one closes the oldest"`
 	QueueLength        int   `name:"queue-notifications" reload:"yes" type:"setting" group:"Limits" placeholder:"N" min:"1" help:"maximum number of notifications in the send queue of a connection; a connection that exceeds it is closed"`
 	QueueBytes         int64 `name:"queue-bytes" reload:"yes" type:"setting" group:"Limits" unit:"bytes" placeholder:"SIZE" min:"65536" help:"maximum size of the send queue of a connection; a connection that exceeds it is closed"`

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -75,7 +74,7 @@ type Options struct {
 	Tickets    *limit.Limiter    // tickets of a principal; nil: no limit
 	Handshakes *limit.Limiter    // connections opened from an address, by limit.AddressKey; nil: no limit
 
-	Depth int // of nested JSON; 0: strict.DefaultDepth
+	Depth func() int // of nested JSON, at most; nil: strict.DefaultDepth
 
 	// BodyBytes is the memory for all bodies that are arriving; 0: 128 MiB. It is
 	// shared by address and principal, and a body beyond its share is answered with 503.
@@ -109,7 +108,9 @@ type API struct {
 // NewAPI returns an API.
 func NewAPI(o Options) *API {
 	o.BasePath = strings.TrimRight(o.BasePath, "/")
-	o.Depth = cmp.Or(o.Depth, strict.DefaultDepth)
+	if o.Depth == nil {
+		o.Depth = func() int { return strict.DefaultDepth }
+	}
 	a := &API{Options: o}
 	a.budgets.divide(o.BodyBytes)
 	return a

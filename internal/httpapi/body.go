@@ -71,7 +71,7 @@ func (a *api) readJSON(c echo.Context, principal string, most int64, from *budge
 	read, err := b.read()
 	if err == nil {
 		r.Body = http.NoBody // nothing is left for skipBody
-		return read, strict.Depth(read, a.Depth)
+		return read, strict.Depth(read, a.Depth())
 	}
 	closeAfter(c)
 	var over *http.MaxBytesError

@@ -190,7 +190,7 @@ func TestAPreemptedBodyIsAnswered(t *testing.T) {
 
 // TestDepth nests a body as deep as is allowed, and one level deeper.
 func TestDepth(t *testing.T) {
-	for depth, s := range map[int]*fakeService{32: start(t), 40: start(t, func(o *httpapi.Options) { o.Depth = 40 })} {
+	for depth, s := range map[int]*fakeService{32: start(t), 40: start(t, func(o *httpapi.Options) { o.Depth = func() int { return 40 } })} {
 		body := func(levels int) string { // of which the body itself is one
 			return `{"to":{"users":["ada"]},"type":"t","data":` + strings.Repeat(`{"{":`, levels-1) + `"[\"["` + strings.Repeat("}", levels)
 		}

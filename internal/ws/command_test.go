@@ -165,7 +165,7 @@ func TestCommandsAreAnsweredWhileCatchingUp(t *testing.T) {
 func TestDepthOfCommands(t *testing.T) {
 	for depth, change := range map[int]func(*options){
 		32: func(*options) {},
-		40: func(o *options) { o.v1.Depth = 40 },
+		40: func(o *options) { o.v1.Depth = func() int { return 40 } },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := start(t, change).pipe(t)

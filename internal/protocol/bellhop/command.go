@@ -45,7 +45,7 @@ func (p *Protocol) Receive(c *hub.Conn, message []byte) *notify.Close {
 		return &notify.CloseNoObject
 	}
 	if err == nil {
-		err = strict.Depth(message, p.opts.Depth)
+		err = strict.Depth(message, p.opts.Depth())
 	}
 	do, known := commands[cmd.Event]
 	name := cmd.Event

@@ -48,7 +48,7 @@ type Options struct {
 	Cursors  Cursors
 	Verifier Verifier          // for the command refresh; nil: it is refused
 	Requests *limit.Principals // how many commands a principal may send; nil: any number
-	Depth    int               // how deep the JSON of a command may nest; 0: strict.DefaultDepth
+	Depth    func() int        // how deep the JSON of a command may nest; nil: strict.DefaultDepth
 	Metrics  Metrics           // nil: none
 	Logger   *slog.Logger      // nil: none
 }
@@ -61,8 +61,8 @@ type Protocol struct {
 
 // New returns the protocol.
 func New(opts Options) *Protocol {
-	if opts.Depth == 0 {
-		opts.Depth = strict.DefaultDepth
+	if opts.Depth == nil {
+		opts.Depth = func() int { return strict.DefaultDepth }
 	}
 	if opts.Metrics == nil {
 		opts.Metrics = noMetrics{}
