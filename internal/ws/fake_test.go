@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -24,6 +23,7 @@ import (
 	"github.com/bellhop/bellhop/internal/protocol/bellhop"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/internal/ws"
+	"github.com/bellhop/bellhop/test/slow"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -225,12 +225,7 @@ func (s *fakeService) pipeAs(t *testing.T, slot *hub.Slot) *rawClient {
 // tcp connects over TCP, and sends early together with the request.
 func (s *fakeService) tcp(t *testing.T, early ...byte) *rawClient {
 	t.Helper()
-	small := func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) {
-			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
-		})
-	}
-	conn, err := (&net.Dialer{Control: small}).DialContext(t.Context(), "tcp", s.listen(t)[len("http://"):])
+	conn, err := slow.Receiver(4<<10, 0).DialContext(t.Context(), "tcp", s.listen(t)[len("http://"):])
 	if err != nil {
 		t.Fatal(err)
 	}

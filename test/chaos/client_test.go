@@ -1,3 +1,5 @@
+//go:build linux
+
 package chaos
 
 import (
@@ -16,6 +18,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/bellhop/bellhop/test/slow"
 	"github.com/bellhop/bellhop/test/traffic"
 )
 
@@ -45,18 +48,11 @@ type stream interface {
 
 // connect opens a connection at the last cursor.
 func (c *client) connect(ctx context.Context) (err error) {
-	dialer := net.Dialer{Timeout: timeout, Control: func(_, _ string, raw syscall.RawConn) (err error) {
-		if !c.small {
-			return nil
-		}
-		controlled := raw.Control(func(fd uintptr) {
-			err = errors.Join(
-				syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10),
-				syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 536), // the kernel's send buffer is 20 segments
-			)
-		})
-		return errors.Join(err, controlled)
-	}}
+	dialer := &net.Dialer{}
+	if c.small {
+		dialer = slow.Receiver(4<<10, 536) // the kernel's send buffer is 20 segments
+	}
+	dialer.Timeout = timeout
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package chaos
 
 import (
@@ -14,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/test/slow"
 	"github.com/bellhop/bellhop/test/traffic"
 )
 
@@ -42,10 +45,10 @@ func faults() []fault {
 			return ended
 		}},
 		{"paused for 6 s", "", func(t *testing.T, p *process, _ *traffic.Load) (ended time.Time) { // listeners reconnect after 5 s
-			require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+			require.NoError(t, slow.Pause(p.cmd.Process))
 			<-time.After(6 * time.Second) // of the fault
 			ended = time.Now()
-			require.NoError(t, p.cmd.Process.Signal(syscall.SIGCONT))
+			require.NoError(t, slow.Resume(p.cmd.Process))
 			return ended
 		}},
 		{"another process on the same directory", "", func(t *testing.T, p *process, _ *traffic.Load) (ended time.Time) {

@@ -2,13 +2,13 @@ package cluster
 
 import (
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/test/natsserver"
+	"github.com/bellhop/bellhop/test/slow"
 	"github.com/bellhop/bellhop/test/traffic"
 )
 
@@ -55,11 +55,11 @@ func processFaults() []fault {
 		}},
 		{name: "the node that holds the lease for upkeep is paused for 8 s while deferred notifications are due", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.leaseHolder(t)
-			n.signal(t, syscall.SIGSTOP)
+			require.NoError(t, slow.Pause(n.command.Process))
 			paused := time.After(8 * time.Second) // of the fault
 			l.Released(t)
 			<-paused
-			n.signal(t, syscall.SIGCONT)
+			require.NoError(t, slow.Resume(n.command.Process))
 		}},
 		{name: "a node loses its data directory", strike: func(t *testing.T, c *cluster, l *traffic.Load) {
 			n := c.nodes[2]

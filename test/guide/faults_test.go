@@ -1,3 +1,5 @@
+//go:build linux
+
 package guide
 
 import (
@@ -5,13 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +21,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/natsserver"
+	"github.com/bellhop/bellhop/test/slow"
 )
 
 // faultyMachine returns a machine whose node is not ready, has refused requests, and cannot use a file.
@@ -114,9 +115,7 @@ func lossyMachine(t *testing.T) *machine {
 	m.crash()
 	m.sh(`rm -r "$DATA/store"`)
 	m.start()
-	client := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		return errors.Join(c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) }), err)
-	}}).DialContext}}
+	client := &http.Client{Transport: &http.Transport{DialContext: slow.Receiver(4096, 0).DialContext}}
 	header := http.Header{"Authorization": {"Bearer " + token(t, "ada")}}
 	conn, _, err := websocket.Dial(t.Context(), "ws://"+m.public+"/ws", &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
 	require.NoError(t, err)

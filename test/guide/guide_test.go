@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package guide runs the commands of the operating guide, exactly as they are written, and checks
 // their effect: a test for each section that has a shell block. The machines are directories, and
 // systemctl and journalctl are replaced, because there is no systemd; everything else is real:

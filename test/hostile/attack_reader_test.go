@@ -1,16 +1,14 @@
 package hostile
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/config"
+	"github.com/bellhop/bellhop/test/slow"
 )
 
 // A client stops reading while more is published to it than its queue can hold. The
@@ -58,13 +56,7 @@ func TestAttackStalledReader(t *testing.T) {
 // to the live event.
 func (s *service) stalled(t *testing.T, user string) *socket {
 	t.Helper()
-	dialer := net.Dialer{Timeout: timeout, Control: func(_, _ string, raw syscall.RawConn) (err error) {
-		controlled := raw.Control(func(fd uintptr) {
-			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
-		})
-		return errors.Join(err, controlled)
-	}}
-	conn, err := dialer.DialContext(t.Context(), "tcp", s.public)
+	conn, err := slow.Receiver(4<<10, 0).DialContext(t.Context(), "tcp", s.public)
 	require.NoError(t, err)
 	c := open(t, conn)
 	c.upgrade(t, s.handshake(s.token(user), ""))

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/bellhop/bellhop/test/deploy"
+	"github.com/bellhop/bellhop/test/slow"
 )
 
 // Options are the options of Start.
@@ -295,10 +296,10 @@ func (s *Server) WaitEnd(t testing.TB, timeout time.Duration) {
 
 // Pause makes the server stand still until Resume: its connections stay open, and nothing
 // answers.
-func (s *Server) Pause(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) }
+func (s *Server) Pause(t testing.TB) { t.Helper(); s.do(t, "pause", slow.Pause) }
 
 // Resume continues a paused server.
-func (s *Server) Resume(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
+func (s *Server) Resume(t testing.TB) { t.Helper(); s.do(t, "resume", slow.Resume) }
 
 // PID returns the ID of the process, which must be running.
 func (s *Server) PID() int { return s.process.Process.Pid }
@@ -308,11 +309,17 @@ func (s *Server) Running() bool { return s.process != nil }
 
 func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()
+	s.do(t, sig.String(), func(p *os.Process) error { return p.Signal(sig) })
+}
+
+// do acts on the process, which must be running.
+func (s *Server) do(t testing.TB, what string, act func(*os.Process) error) {
+	t.Helper()
 	if s.process == nil {
 		t.Fatalf("%s is not running", s.Name)
 	}
-	if err := s.process.Process.Signal(sig); err != nil {
-		t.Fatalf("signal %s to %s: %v", sig, s.Name, err)
+	if err := act(s.process.Process); err != nil {
+		t.Fatalf("%s %s: %v", what, s.Name, err)
 	}
 }
 

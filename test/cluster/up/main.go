@@ -112,7 +112,7 @@ func (c *cluster) start(ctx context.Context, name string) error {
 	}
 	n.process = exec.Command(c.program, "serve")
 	n.process.Stdout, n.process.Stderr = file, file
-	n.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C in the terminal goes to this program only
+	n.process.SysProcAttr = ownGroup() // Ctrl-C in the terminal goes to this program only
 	n.process.Env = append(os.Environ(),
 		"BELLHOP_NODE="+name, "BELLHOP_LISTEN="+n.public, "BELLHOP_ADMIN_LISTEN="+n.admin, "BELLHOP_DATA_DIR="+filepath.Join(c.dir, name),
 		"BELLHOP_JWT_SECRET="+c.secret, "BELLHOP_NATS_URL="+c.servers.URL, "BELLHOP_NATS_MONITOR="+strings.Join(monitors, ","),

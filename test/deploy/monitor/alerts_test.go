@@ -3,7 +3,6 @@ package monitor
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -20,6 +19,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/bellhop/bellhop/test/slow"
 )
 
 // Each test provokes a fault in a process, lets the time pass that the alerts wait for, and wants
@@ -113,12 +114,9 @@ func (p *process) together(n int, do func(int)) {
 // stalled opens a WebSocket that reads nothing after live, and has a small buffer.
 func (p *process) stalled(user string) *websocket.Conn {
 	p.t.Helper()
-	dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) }), err)
-	}}
-	slow := *p
-	slow.client = &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}}
-	return slow.connect(user, "")
+	from := *p
+	from.client = &http.Client{Transport: &http.Transport{DialContext: slow.Receiver(4096, 0).DialContext}}
+	return from.connect(user, "")
 }
 
 // filler returns data that is nearly as large as that of a notification may be.
@@ -266,9 +264,9 @@ func (p *process) stopWhilePublishing() {
 			})
 		})
 		<-begun
-		p.signal(syscall.SIGSTOP)
+		require.NoError(p.t, slow.Pause(p.cmd.Process))
 		<-time.After(2 * time.Second) // that is the fault
-		p.signal(syscall.SIGCONT)
+		require.NoError(p.t, slow.Resume(p.cmd.Process))
 		publishing.Wait()
 		for i, name := range names {
 			now := p.observed(name)
