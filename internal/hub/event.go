@@ -77,7 +77,7 @@ type ResetReason string
 // The reasons.
 const (
 	ResetUnknown   ResetReason = "unknown"   // the cursor is not of this store and user
-	ResetTruncated ResetReason = "truncated" // retention has removed notifications after it
+	ResetTruncated ResetReason = "truncated" // notifications or changes after it are no longer kept
 
 	// ResetPreferences means that the preferences of the user hide other notifications than
 	// before: some that the client has are gone, or some from before the cursor are back.

@@ -182,6 +182,28 @@ func TestTruncatedIsExact(t *testing.T) {
 		"nothing of grace was removed")
 }
 
+// Changes of a user are kept for devices that are away while those before the last one are about no more
+// notifications than a user may have. A device that was away during more is reset, although all notifications
+// are kept: otherwise it would show states that are not true.
+func TestMoreChangesThanAreKeptAreAReset(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.keep = 3 })
+	phone := r.connect("ada", "")
+	var ids []string
+	for _, title := range []string{"1", "2", "3"} {
+		ids = append(ids, r.publish(title, "ada").ID)
+	}
+	phone.received(5)
+	beforeAll := phone.cursor()
+	r.mark(ada(), notify.VerbRead, ids...)
+	phone.received(6)
+	afterOne := phone.cursor()
+	r.mark(ada(), notify.VerbArchive, ids...)
+	assert.Equal(t, []string{"welcome", "inbox", "inbox", "live"}, r.connect("ada", beforeAll).received(4))
+	r.mark(ada(), notify.VerbUnread, ids...)
+	assert.Equal(t, []string{"welcome", "reset truncated", "1", "2", "3", "inbox", "inbox", "live"}, r.connect("ada", beforeAll).received(8))
+	assert.Equal(t, []string{"welcome", "inbox", "inbox", "live"}, r.connect("ada", afterOne).received(4), "it has the change that is not kept")
+}
+
 func TestSinceHidesOlderBroadcasts(t *testing.T) {
 	r := newRig(t)
 	r.publish("for all")

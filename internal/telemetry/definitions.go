@@ -49,7 +49,7 @@ func connectionMetrics() []definition {
 		{name: "bellhop_network_connections", kind: isGauge, help: "Open network connections of the public listener that are not WebSockets."},
 		{name: "bellhop_network_connections_limit", kind: isGauge, help: "Most network connections and WebSockets together, as open files and memory allow; 0: no limit is known."},
 		{name: "bellhop_network_connections_refused_total", kind: isCounter, help: "Network connections closed without an answer because of that limit."},
-		{name: "bellhop_resets_total", kind: isCounter, labels: []string{"reason"}, help: "Connections whose cursor could not be honoured, by reason: unknown or truncated."},
+		{name: "bellhop_resets_total", kind: isCounter, labels: []string{"reason"}, help: "Connections whose cursor could not be honoured, by reason: unknown, truncated or preferences. The guide says what each means."},
 	}
 }
 

@@ -105,7 +105,7 @@ func (m *Metrics) showZeros() {
 			m.service.publishes.WithLabelValues(string(a), outcome)
 		}
 	}
-	for _, reason := range []string{"unknown", "truncated"} {
+	for _, reason := range []string{"unknown", "truncated", "preferences"} {
 		m.service.resets.WithLabelValues(reason)
 	}
 	for _, outcome := range []string{"issued", "redeemed", "refused"} {

@@ -63,7 +63,7 @@ func logLevel(t *testing.T, c chapter) {
 	require.Equal(t, 3, strings.Count(m.sh("journalctl -u bellhop"), `"action":"log-level"`))
 }
 
-// whyNot asks why a notification did not arrive.
+// whyNot asks why a notification did not arrive, and why a client was reset.
 func whyNot(t *testing.T, c chapter) {
 	m := newMachine(t)
 	m.start()
@@ -76,6 +76,12 @@ func whyNot(t *testing.T, c chapter) {
 	require.Contains(t, shown, "hello")
 	require.Contains(t, shown, "news")
 	require.Contains(t, shown, `"rules"`)
+
+	m.set("ADA=" + token(t, "ada"))
+	m.begin(`exec curl -sN -H "Authorization: Bearer $ADA" "$BELLHOP_URL/events?cursor=of-another-service" > events`)
+	m.waitFor("cat events", "event: reset")
+	m.waitFor("bellhop metrics resets_total", `reason="unknown"} 1`)
+	require.Contains(t, m.run(c.next()), "bellhop_replay_notifications_sum 1\n")
 }
 
 // console asks the paths of the console's page, and closes a connection.

@@ -30,7 +30,7 @@ func procedures() []procedure {
 		{[]string{"Sizing"}, sizing},
 		{[]string{"Console"}, console},
 		{[]string{"Logs and metrics"}, logs},
-		{[]string{"Why did a notification not arrive?"}, whyNot},
+		{[]string{"Why did a notification not arrive?", "Why was a client reset?"}, whyNot},
 		{[]string{"BellhopStoreOverheadHigh"}, storeOverhead},
 		alerts(),
 	}

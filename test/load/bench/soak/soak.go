@@ -107,13 +107,22 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 // start starts the service, with the data that there is.
 func (r *run) start(ctx context.Context) error {
 	s, err := server.StartService(ctx, r.Program, r.Dir,
-		"BELLHOP_JWT_SECRET=", "BELLHOP_JWT_SECRET_FILE="+r.keys.file,
+		"BELLHOP_JWT_SECRET=", "BELLHOP_JWT_SECRET_FILE="+r.keys.file, fmt.Sprint("BELLHOP_NOTIFICATIONS_PER_USER=", r.perUser()),
 		fmt.Sprintf("BELLHOP_RETENTION=%d", int(r.retention.Seconds())), "BELLHOP_DRAIN_WINDOW=2")
 	if err != nil {
 		return fmt.Errorf("start the service: %w", err)
 	}
 	r.serving.Store(s)
 	return nil
+}
+
+// perUser returns how many notifications a user may have. The default is enough for 300 publishes per second to
+// 100 users. A user who is away marks what has arrived in up to three visits. Changes of more notifications than a
+// user may have are not kept, and the user would be reset.
+func (r *run) perUser() int {
+	const least, visits = 1000, 3
+	each := float64(r.Rate)/float64(r.Users) + 2*float64(r.Rate)/sharedEvery // per second
+	return max(least, int(visits*(maxLife+maxAway).Seconds()*each))
 }
 
 // load publishes, samples, rotates the keys and restarts the service, until the time is over.
