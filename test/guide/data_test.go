@@ -44,7 +44,7 @@ func backupAndRestore(t *testing.T, c chapter) {
 
 // copyCheckpoint copies the newest checkpoint of a cluster, and restores it.
 func copyCheckpoint(t *testing.T, c chapter) {
-	m := clusteredMachine(t)
+	m, _ := clusteredMachine(t)
 	require.Contains(t, m.run(c.next()), "restored: ./restored")
 	require.NoDirExists(t, m.path("restored"))
 }

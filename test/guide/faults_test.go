@@ -139,19 +139,9 @@ func unloggedMachine(t *testing.T) *machine {
 	return m
 }
 
-// fewFilesMachine returns a machine whose node may open few files.
-func fewFilesMachine(t *testing.T) *machine {
-	t.Helper()
-	m := newMachine(t)
-	m.limitFiles("64")
-	m.set("FILES=4096")
-	m.start()
-	return m
-}
-
 // clusteredMachine returns a machine of a cluster that had a backup, and cannot reach one of two monitoring ports. Another
 // program has written to its stream.
-func clusteredMachine(t *testing.T) *machine {
+func clusteredMachine(t *testing.T) (*machine, *natsserver.Cluster) {
 	t.Helper()
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
 	m := clusterNode(t, nats, "node-1", nats.Servers[0].Monitor+",http://127.0.0.1:1")
@@ -165,7 +155,7 @@ func clusteredMachine(t *testing.T) *machine {
 	foreign, err := js.Publish(t.Context(), "bellhop.BELLHOP.journal", []byte("hello"))
 	require.NoError(t, err)
 	m.set(fmt.Sprintf("MESSAGE=%d", foreign.Sequence))
-	return m
+	return m, nats
 }
 
 // natsTool returns the path of the command-line tool of NATS.
