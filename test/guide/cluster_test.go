@@ -79,12 +79,13 @@ func clusterFaults(t *testing.T, c chapter) {
 	loseServer(t, c, servers, nodes, load)
 	requireWhole(t, load)
 	loseJournal(t, c, servers, nodes)
-	eraseEverywhere(t, nodes)
+	eraseEverywhere(t, servers, nodes)
 }
 
 // eraseEverywhere runs the commands for an erasure on one node. The files of all nodes lose the text of the user,
-// which they have after a restart: before, a node of a cluster may have it in memory only.
-func eraseEverywhere(t *testing.T, nodes []*machine) {
+// which they have after a restart: before, a node of a cluster may have it in memory only. Then the files of the NATS servers
+// lose it, too.
+func eraseEverywhere(t *testing.T, servers *natsserver.Cluster, nodes []*machine) {
 	t.Helper()
 	text := rand.Text()
 	nodes[0].sh("bellhop send --user ada --type test --title " + text + " --token " + token(t, "backend", notify.ScopePublish))
@@ -99,15 +100,39 @@ func eraseEverywhere(t *testing.T, nodes []*machine) {
 		require.Eventually(t, func() bool { return m.filesWith(text) == "" }, timeout, 200*time.Millisecond, "%s has the text", m.home)
 		require.Empty(t, m.inbox("ada"))
 	}
+	inNATS := func(i int) string {
+		return nodes[i].sh("grep -rla '" + text + "' " + servers.Servers[i].StoreDir + " || true")
+	}
+	nodes[0].set("NATS_NKEY="+servers.OperatorFile, "NATS_CA="+servers.CAFile)
+	nodes[0].script("nats", `exec `+natsTool(t)+` "$@"`)
+	nodes[0].run(blocksOf(t, "Export and erasure")[1])
+	replace := blocksOf(t, "A NATS server with damaged files")
+	for i, m := range nodes {
+		require.NotEmpty(t, inNATS(i), "the guide says that deleted bytes remain in files")
+		for n := range servers.Servers { // this one is the first in the guide
+			m.set(fmt.Sprintf("NATS_%d=%s", n+1, servers.Servers[(i+n)%len(nodes)].Monitor))
+		}
+		m.run(replace[0])
+		require.Contains(t, m.run(replace[1]), "3 of 3 replicas current")
+	}
+	for i := range nodes {
+		require.Empty(t, inNATS(i), "files of the NATS server %d have the text", i+1)
+	}
 }
 
 // firstBlock returns the first commands of a section, which the test of another chapter runs on one node.
 func firstBlock(t *testing.T, name string) block {
 	t.Helper()
+	return blocksOf(t, name)[0]
+}
+
+// blocksOf returns the commands of a section.
+func blocksOf(t *testing.T, name string) []block {
+	t.Helper()
 	all := readGuide(t)
 	i := slices.IndexFunc(all, func(s *section) bool { return s.name == name })
 	require.GreaterOrEqual(t, i, 0, "the guide has no section %q with shell blocks", name)
-	return all[i].blocks[0]
+	return all[i].blocks
 }
 
 // upgradeNodes runs the commands for an upgrade on each node in turn.

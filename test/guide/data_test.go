@@ -4,6 +4,7 @@ package guide
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/test/natsserver"
 )
 
 // backupAndRestore makes a backup while others publish, and restores it after the data have changed.
@@ -117,6 +120,56 @@ func erase(t *testing.T, c chapter) {
 	require.NotEmpty(t, m.filesWith(his))
 	require.Empty(t, m.inbox("ada"))
 	require.Equal(t, keeps, m.inbox("bob"))
+	eraseFromJournal(t, c)
+}
+
+// eraseFromJournal erases a user of a cluster, and then removes the text from the journal and its checkpoints.
+func eraseFromJournal(t *testing.T, c chapter) {
+	t.Helper()
+	m, servers := clusteredMachine(t)
+	text := rand.Text()
+	m.sh("bellhop send --user ada --type test --title " + text + " --token " + token(t, "backend", notify.ScopePublish))
+	m.sh("bellhop send --user bob --type test --title kept --token " + token(t, "backend", notify.ScopePublish))
+	require.Positive(t, messagesWith(t, servers, text), "the stream has no text that can be searched")
+	restored := func(archive string) string {
+		return m.sh("bellhop restore --from " + archive + " --data-dir ./restored >&2; grep -rla '" + text + "' restored || true; rm -r restored")
+	}
+	m.sh("bellhop backup --to before.tar.zst")
+	require.Contains(t, restored("before.tar.zst"), "restored/store/")
+	m.set("BELLHOP_TOKEN=" + token(t, "operator", notify.ScopeAdmin))
+	m.run(firstBlock(t, "Export and erasure"))
+	require.Positive(t, messagesWith(t, servers, text), "the guide says that it remains")
+
+	m.run(c.next())
+	require.Zero(t, messagesWith(t, servers, text))
+	m.sh(`nats object get BELLHOP_CHECKPOINTS "$(nats object ls BELLHOP_CHECKPOINTS --names)" --output after.tar.zst --force --no-progress`)
+	require.NotContains(t, restored("after.tar.zst"), "restored/store/")
+	m.sh(`systemctl stop bellhop; rm -r "$DATA"`)
+	m.start() // with the new checkpoint and the messages after it
+	require.Empty(t, m.inbox("ada"))
+	require.Contains(t, m.inbox("bob"), "kept")
+}
+
+// messagesWith returns how many messages of the stream have a text.
+func messagesWith(t *testing.T, servers *natsserver.Cluster, text string) (n int) {
+	t.Helper()
+	js, err := jetstream.New(servers.Connect(t))
+	require.NoError(t, err)
+	s, err := js.Stream(t.Context(), "BELLHOP")
+	require.NoError(t, err)
+	all := s.CachedInfo().State
+	require.Positive(t, all.Msgs)
+	for at := all.FirstSeq; at <= all.LastSeq; at++ {
+		m, err := s.GetMsg(t.Context(), at)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		require.NoError(t, err)
+		if strings.Contains(string(m.Data), text) {
+			n++
+		}
+	}
+	return n
 }
 
 // filesWith returns the names of the files of the data directory that have a text.
