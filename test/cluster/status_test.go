@@ -13,8 +13,8 @@ import (
 	"github.com/bellhop/bellhop/test/natsserver"
 )
 
-// GET /cluster on any node shows all running nodes. Without NATS it shows the node that answers,
-// and why the stream cannot be read.
+// GET /cluster on any node shows all running nodes. Without NATS it shows why the stream cannot be
+// read, and that the node that answers does not know the state of the others.
 func TestEachNodeShowsTheCluster(t *testing.T) {
 	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
@@ -50,10 +50,11 @@ func TestEachNodeShowsTheCluster(t *testing.T) {
 	})
 	servers.Servers[0].Kill(t)
 	nodes[0].requireStatus(t, func(c *assert.CollectT, s httpapi.ClusterStatus) {
-		assert.Equal(c, []string{"node-1 false"}, states(s))
+		assert.Equal(c, []string{"node-1 false", "node-2 false"}, states(s))
 		assert.Contains(c, s.Problem, "the stream cannot be read")
-		if assert.NotEmpty(c, s.Nodes) {
+		if assert.Len(c, s.Nodes, 2) {
 			assert.Contains(c, s.Nodes[0].Reason, "no connection to NATS")
+			assert.Contains(c, s.Nodes[1].Reason, "the asked node is cut off")
 		}
 	})
 }
