@@ -88,7 +88,7 @@ func (p *Permissions) tryAll(ctx context.Context) error {
 	}
 	defer answers.Unsubscribe() //nolint:errcheck // as above
 	for _, subject := range p.subjects() {
-		m := &nats.Msg{Subject: subject, Data: []byte(harmless), Header: nats.Header{}}
+		m := &nats.Msg{Subject: subject, Data: harmlessFor(subject), Header: nats.Header{}}
 		m.Header.Set(jetstream.ExpectedStreamHeader, "none")
 		m.Header.Set(requiredLevel, "none")
 		if err := p.conn.PublishMsg(m); err != nil {
@@ -105,14 +105,20 @@ func (p *Permissions) tryAll(ctx context.Context) error {
 	return err
 }
 
-// The messages that tryAll publishes must change nothing. A stream does not store a message for a stream of another
-// name, and JetStream's API refuses a request for a level that no server has. As a request to purge, the
-// content means "of the subject none, the messages before the first": a purge without a content, or
-// with one that is not JSON, would remove everything.
-const (
-	harmless      = `{"filter":"none","seq":1}`
-	requiredLevel = "Nats-Required-Api-Level"
-)
+// requiredLevel is the header of the level of the API that a request needs. JetStream refuses a request
+// for a level that no server has.
+const requiredLevel = "Nats-Required-Api-Level"
+
+// harmlessFor returns the content of a message that changes nothing, even on a server that does not
+// know requiredLevel. A stream does not store a message that expects another stream. A purge without a
+// content, or with one that is not JSON, would remove everything: this one means the messages of the
+// subject "none" before the first. A consumer must be for the stream that its subject names.
+func harmlessFor(subject string) []byte {
+	if strings.HasPrefix(subject, "$JS.API.CONSUMER.CREATE.") {
+		return []byte(`{"stream_name":"none"}`)
+	}
+	return []byte(`{"filter":"none","seq":1}`)
+}
 
 // subjects returns those to which a node publishes.
 func (p *Permissions) subjects() []string {

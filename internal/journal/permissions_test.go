@@ -35,6 +35,7 @@ func TestACheckOfPermissionsChangesNothing(t *testing.T) {
 	}
 	require.Equal(t, before, states(t, js))
 	require.EqualValues(t, 5, before[0].Msgs)
+	require.NotContains(t, servers.Servers[0].Log(t), "Invalid JetStream request", "it frightens operators")
 }
 
 // states returns the states of the streams of the journal and of its checkpoints.
