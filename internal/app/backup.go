@@ -17,7 +17,8 @@ import (
 // backups writes backups of the store, one at a time.
 type backups struct {
 	store   *store.Store
-	reserve uint64 // free bytes on the disk below which a backup is given up
+	catchUp func(context.Context) // with the other nodes, see notify.Journal
+	reserve uint64                // free bytes on the disk below which a backup is given up
 	logger  *slog.Logger
 
 	ctx  context.Context //nolint:containedctx // ends when end is called
@@ -46,7 +47,7 @@ var (
 
 func (s *node) newBackups() *backups {
 	b := &backups{
-		store: s.store, logger: s.logger, turn: make(chan struct{}, 1),
+		store: s.store, catchUp: s.journal.CatchUp, logger: s.logger, turn: make(chan struct{}, 1),
 		reserve: uint64(s.cfg.MinFree), //nolint:gosec // config refuses a negative one
 	}
 	b.ctx, b.stop = context.WithCancelCause(context.Background())
@@ -60,7 +61,8 @@ func (b *backups) end() {
 	b.turn <- struct{}{}
 }
 
-// write is the httpapi.BackupWriter of the node. A client that does not read holds the copy,
+// write is the httpapi.BackupWriter of the node. A backup has everything that any node has
+// acknowledged before it; while the journal cannot be reached, it has what this node has. A client that does not read holds the copy,
 // which is made of links to tables: compaction then frees no space by replacing these. So the
 // backup is given up when space gets scarce, or the node stops.
 func (b *backups) write(ctx context.Context, begin func(context.Context, notify.Sequence) io.WriteCloser) (err error) {
@@ -84,6 +86,7 @@ func (b *backups) write(ctx context.Context, begin func(context.Context, notify.
 	}
 	watching.Go(func() { b.watchDisk(ctx, cancel) })
 
+	b.catchUp(ctx)
 	copied, err := b.store.Backup(ctx)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

@@ -8,7 +8,9 @@ import (
 	"math"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/config"
@@ -24,15 +26,39 @@ func backupsIn(t *testing.T, dir string, reserve uint64) *backups {
 	opened, err := store.Open(dir, store.Options{Logger: logger, Fatal: func(err error) { panic(err) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, opened.Close()) })
-	s := &node{store: opened, logger: logger, cfg: &config.Config{}}
+	s := &node{store: opened, journal: fakeJournal{}, logger: logger, cfg: &config.Config{}}
 	b := s.newBackups()
 	b.reserve = reserve
 	return b
 }
 
+// fakeJournal is a journal of which only CatchUp is called.
+type fakeJournal struct {
+	runnable
+}
+
+func (fakeJournal) CatchUp(context.Context) {}
+
 type buffer struct{ bytes.Buffer }
 
 func (*buffer) Close() error { return nil }
+
+// A backup has what other nodes of the cluster have acknowledged before.
+func TestABackupCatchesUpWithOtherNodes(t *testing.T) {
+	b := backupsIn(t, t.TempDir(), 0)
+	b.catchUp = func(context.Context) {
+		_, _, err := b.store.Apply(1, notify.Stamp(time.Now(), notify.Publish{
+			ID: "0193a5e8-7f6b-7c3d-9a41-5f0e2b8d6c11", Audience: notify.AudienceUser, Users: []notify.UserID{"ada"}, Content: []byte(`{}`),
+		}))
+		assert.NoError(t, err)
+	}
+	var to buffer
+	err := b.write(t.Context(), func(_ context.Context, at notify.Sequence) io.WriteCloser {
+		assert.EqualValues(t, 1, at)
+		return &to
+	})
+	require.NoError(t, err)
+}
 
 func TestOneBackupAtATimeAndNoneAfterTheEnd(t *testing.T) {
 	dir := t.TempDir()

@@ -16,7 +16,7 @@ func TestAStopEndsBackupsAndPurges(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	opened, err := store.Open(t.TempDir(), store.Options{Logger: logger, Fatal: func(err error) { panic(err) }})
 	require.NoError(t, err)
-	s := &node{store: opened, logger: logger, cfg: &config.Config{}}
+	s := &node{store: opened, journal: fakeJournal{}, logger: logger, cfg: &config.Config{}}
 	s.backups = s.newBackups()
 	require.NoError(t, opened.Purge(t.Context(), 1))
 	s.endLongRequests()

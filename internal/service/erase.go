@@ -99,10 +99,14 @@ func (s *Service) completeErasuresOf(ctx context.Context, before []notify.Erase)
 
 // Export returns what is kept about a user, page by page: the first from the empty position,
 // each other from the Rest of the page before. Its error is of kind ErrScope if by may not
-// administer u, and ErrUnavailable if too many inboxes are being read.
+// administer u, and ErrUnavailable if too many inboxes are being read. Everything that any node
+// has acknowledged before the first page is in it.
 func (s *Service) Export(ctx context.Context, by notify.Principal, u notify.UserID, from string) (store.ExportPage, error) {
 	if err := by.MayAdminister(u); err != nil {
 		return store.ExportPage{}, err
+	}
+	if from == "" {
+		s.opts.Journal.CatchUp(ctx)
 	}
 	if s.lists.Acquire(ctx, by.Name) != nil {
 		return store.ExportPage{}, errTooManyLists()

@@ -194,6 +194,20 @@ func TestNodesOpenEachOthersCursorsAndTickets(t *testing.T) {
 	})
 }
 
+// An export has what other nodes have acknowledged before.
+func TestAnExportCatchesUpWithOtherNodes(t *testing.T) {
+	j := &sharedJournal{t: t}
+	j.start("node-1")
+	j.start("node-2")
+	behind, ahead := j.nodes[0], j.nodes[1]
+	defer behind.close()
+	defer ahead.close()
+	ahead.publish("one", "ada")
+	page, err := behind.service.Export(t.Context(), backend(), "ada", "")
+	require.NoError(t, err)
+	require.Len(t, page.Kept, 1)
+}
+
 // A cursor of another node is not refused by a node that cannot catch up: the client must
 // retry, and not give up.
 func TestACursorAheadOfANodeThatCannotCatchUp(t *testing.T) {
