@@ -53,23 +53,29 @@ func Secrets(dir string, hosts ...string) error {
 func addUsers(files map[string][]byte) error {
 	var public bytes.Buffer
 	for _, user := range []struct{ file, name string }{{"node.nk", "NATS_NODE_KEY"}, {"operator.nk", "NATS_OPERATOR_KEY"}} {
-		pair, err := nkeys.CreateUser()
+		seed, key, err := NewUser()
 		if err != nil {
 			return err
 		}
-		seed, err := pair.Seed()
-		if err != nil {
-			return err
-		}
-		key, err := pair.PublicKey()
-		if err != nil {
-			return err
-		}
-		files[user.file] = append(seed, '\n')
+		files[user.file] = seed
 		fmt.Fprintf(&public, "%s=%s\n", user.name, key)
 	}
 	files["nkeys.env"] = public.Bytes()
 	return nil
+}
+
+// NewUser returns a new key of a user of NATS: the content of a file with the private key, and the
+// public key.
+func NewUser() (seed []byte, public string, err error) {
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		return nil, "", err
+	}
+	if seed, err = pair.Seed(); err != nil {
+		return nil, "", err
+	}
+	public, err = pair.PublicKey()
+	return append(seed, '\n'), public, err
 }
 
 // validFor is the lifetime of the certificates.

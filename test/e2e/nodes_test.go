@@ -26,16 +26,26 @@ var mode = os.Getenv("BELLHOP_E2E")
 
 var (
 	natsServers *natsserver.Cluster // shared by all tests; nil: no cluster
-	streams     atomic.Int32        // each service has a stream of its own
+	services    atomic.Int32        // each has an account of its own
 )
+
+// accounts is more than the number of services that the tests start.
+const accounts = 300
 
 func TestMain(m *testing.M) { os.Exit(run(m)) } //nolint:forbidigo // the servers must be stopped before
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
 	if mode != "" {
 		program := &natsserver.Program{}
 		defer program.End()
-		natsServers = natsserver.Start(program, natsserver.Options{Servers: 3})
+		natsServers = natsserver.Start(program, natsserver.Options{Servers: 3, Secure: true, Accounts: accounts})
+		// Without a permission, some features would only be slower.
+		defer func() {
+			for _, line := range natsServers.Violations(program) {
+				fmt.Fprint(os.Stderr, "FAIL: the permissions of a node are not enough: ", line)
+				code = 1
+			}
+		}()
 	}
 	return m.Run()
 }
@@ -47,7 +57,12 @@ func instances(t *testing.T, cfg *config.Config) []*config.Config {
 		return []*config.Config{cfg}
 	}
 	cfg.NATSURL = strings.Split(natsServers.URL, ",")
-	cfg.NATSStream = fmt.Sprint("E2E_", streams.Add(1))
+	n := services.Add(1)
+	require.LessOrEqual(t, int(n), accounts, "raise the number of accounts")
+	cfg.NATSCredentialsFile, cfg.NATSCAFile = natsServers.NodeFiles[n-1], natsServers.CAFile
+	for _, server := range natsServers.Servers {
+		cfg.NATSMonitor = append(cfg.NATSMonitor, server.Monitor)
+	}
 	cfg.Node = "node-1"
 	all := []*config.Config{cfg}
 	if mode == modeSwitching {

@@ -157,6 +157,9 @@ func (n *instance) run(t *testing.T) {
 		n.public, n.admin = addrs[0].String(), addrs[1].String()
 	case err := <-n.ended:
 		t.Fatalf("the service did not start: %v", err)
+	case <-time.After(3 * timeout): // a node of a cluster waits until it can follow the journal
+		cancel()
+		t.Fatalf("the service does not listen: %v", <-n.ended)
 	}
 }
 

@@ -30,6 +30,11 @@ type Options struct {
 	// test/deploy/nats/users.conf.
 	Secure bool
 
+	// Accounts is the number of accounts besides the one of users.conf, each with a user who has
+	// the permissions of a node. They share nothing: each can have a stream BELLHOP. It needs
+	// three secure servers.
+	Accounts int
+
 	// Keyed makes the servers know the user with the key of NodeFile, to whom Refuse refuses
 	// subjects. Others need no key. It cannot be combined with Secure.
 	Keyed bool
@@ -59,6 +64,9 @@ type Cluster struct {
 	NodeFile     string // credentials of a node of the service
 	OperatorFile string // credentials of an operator, who may do everything
 
+	// NodeFiles are credentials of a node in each of the further accounts.
+	NodeFiles []string
+
 	dir string
 }
 
@@ -83,6 +91,9 @@ func Start(t testing.TB, o Options) *Cluster {
 	secrets := filepath.Join(c.dir, "secrets")
 	if o.Secure || o.Keyed {
 		c.makeSecrets(t, secrets, o, addresses)
+	}
+	if o.Accounts > 0 {
+		c.addAccounts(t, secrets, o.Accounts)
 	}
 	var routes, urls []string
 	for _, a := range addresses {
@@ -131,6 +142,9 @@ func (c *Cluster) configuration(t testing.TB, o Options, s *Server) string {
 		t.Fatal(err)
 	}
 	if o.Secure && o.Servers > 1 {
+		if o.Accounts > 0 {
+			return filepath.Join(c.dir, "nats.conf")
+		}
 		return filepath.Join(deploy.Dir(), "nats", "nats.conf")
 	}
 	text := plain
