@@ -75,12 +75,13 @@ func (d *device) page(t *rapid.T, state notify.InboxState, before string, limit 
 	return p.Items, notify.Counts{Unread: p.Unread, Unseen: p.Unseen}, p.Cursor, p.Next
 }
 
-// list reads all pages.
+// list reads all pages. With several nodes, the next page may come from one that is ahead, and
+// know that there is no more.
 func (d *device) list(t *rapid.T, state notify.InboxState, limit int) (all []listed, counts notify.Counts, cursor string) {
 	all, counts, cursor, next := d.page(t, state, "", limit)
 	for next != "" {
 		items, _, _, after := d.page(t, state, next, limit)
-		if len(items) == 0 {
+		if len(items) == 0 && len(d.s.nodes) == 1 {
 			t.Fatalf("an empty page of %s, though the page before said that there is more", state)
 		}
 		all, next = append(all, items...), after
