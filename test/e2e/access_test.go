@@ -195,7 +195,7 @@ func TestWebhookPublishes(t *testing.T) {
 
 func TestLimitHeaders(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Broadcasts, c.Requests = 1, 1000 })
-	s.onOneNode() // each node has limits of its own
+	s.onOneNode(ownRates)
 	assert.Equal(t, http.StatusAccepted, s.post("/notify", draft(t, "one")).StatusCode)
 	a := s.post("/notify", draft(t, "two"))
 	assert.Equal(t, "limit", a.problem(t))

@@ -121,11 +121,10 @@ func (a *actor) restored(s *service) string {
 
 // TestABackupUnderLoadIsRestored writes a backup while notifications are published, read and
 // recalled, and restores it. The restored store is that of one moment: it has all that was
-// acknowledged before the request, and of later actions a beginning, in their order, none by half.
+// acknowledged before the request, on whichever node, and of later actions a beginning, in their order, none by half.
 // Clients continue from cursors that are older than the backup; newer ones get a reset.
 func TestABackupUnderLoadIsRestored(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Requests, c.Marks, c.Backups = 0, 0, "on" })
-	s.onOneNode()
 	var seen []string // by carol, before the backup
 	for n := range 10 {
 		s.publish(fmt.Sprint("early ", n), "carol")
@@ -142,7 +141,7 @@ func TestABackupUnderLoadIsRestored(t *testing.T) {
 	var acting sync.WaitGroup
 	for i := range 4 {
 		user := fmt.Sprint("user", i)
-		a := &actor{t: t, user: user, url: "http://" + s.public, admin: operator, own: token(t, user)}
+		a := &actor{t: t, user: user, url: s.url(""), admin: operator, own: token(t, user)}
 		actors = append(actors, a)
 		acting.Go(func() { a.run(ctx) })
 	}
@@ -171,7 +170,7 @@ func TestABackupUnderLoadIsRestored(t *testing.T) {
 
 	dir := filepath.Join(t.TempDir(), "restored")
 	bellhop(t, "restore", "--from", file, "--data-dir", dir)
-	restored := startAlone(t, func(c *config.Config) { c.DataDir = dir })
+	restored := startAlone(t, restoredAlone, func(c *config.Config) { c.DataDir = dir })
 	witness := restored.history("witness", "earliest").titles
 	for i, a := range actors {
 		got := a.restored(restored)
@@ -204,7 +203,8 @@ func TestABackupUnderLoadIsRestored(t *testing.T) {
 // A client that reads no backup delays neither publishing nor the stop of the service, and another
 // backup is refused meanwhile. Its copy is removed.
 func TestASlowClientOfABackupHoldsNobody(t *testing.T) {
-	s := startAlone(t)
+	s := start(t)
+	s.onOneNode(ownCopy)
 	noise := make([]byte, 12_000)
 	for range 500 { // together more than the buffers of a connection
 		rand.Read(noise)

@@ -13,7 +13,7 @@ import (
 // Commands that arrive after the service has sent the close event are not executed.
 func TestNoCommandAfterTheClose(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.ConnectionsPerUser = 1 })
-	s.onOneNode() // each node has its own limit of connections
+	s.onOneNode(ownConnections)
 	first := s.connectWith(token(t, "ada", notify.ScopePublish), "")
 	first.expect("live")
 	first.send(`{"event":"publish","data":` + draft(t, "before", "grace") + `}`)

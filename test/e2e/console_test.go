@@ -19,19 +19,23 @@ import (
 	"github.com/bellhop/bellhop/test/contract"
 )
 
-// operator asks the console of a node.
+// operator asks the console of a node, whichever node the users' requests go to.
 type operator struct {
 	t      *testing.T
 	url    string
 	client *http.Client
 	with   []string // headers of each request, name after value
+	await  func()   // called before each request
 }
 
 func (s *service) operator(headers ...string) *operator {
 	s.t.Helper()
 	client := &http.Client{Transport: &http.Transport{}}
 	s.t.Cleanup(client.CloseIdleConnections)
-	return &operator{s.t, "http://" + s.admin, client, append([]string{"Bellhop-Console", "1"}, headers...)}
+	s.next()
+	n := s.nodes[s.turn]
+	with := append([]string{"Bellhop-Console", "1"}, headers...)
+	return &operator{s.t, "http://" + n.admin, client, with, func() { s.caughtUp(n) }}
 }
 
 // compared compares the answers of the console with openapi.yaml: they are those of the public
@@ -62,6 +66,7 @@ func (o *operator) do(method, path, body string, headers ...string) response {
 			r.Header.Set(headers[i], headers[i+1])
 		}
 	}
+	o.await()
 	resp, err := o.client.Do(r)
 	require.NoError(o.t, err)
 	defer resp.Body.Close()
@@ -143,12 +148,10 @@ func in(sample map[string]any, path ...string) float64 {
 func TestAnOperatorActsInTheConsole(t *testing.T) {
 	t.Run("without a token", func(t *testing.T) {
 		s := start(t)
-		s.onOneNode()
 		s.act(s.operator(), "console")
 	})
 	t.Run("with a token", func(t *testing.T) {
 		s := start(t, func(c *config.Config) { c.Console = "on" })
-		s.onOneNode()
 		all := token(t, "ops", notify.ScopeAdmin, notify.ScopePublish, notify.ScopeTopics)
 		s.act(s.operator("Authorization", "Bearer "+all).compared(), "user:ops")
 	})
@@ -206,7 +209,6 @@ func (s *service) act(o *operator, by string) {
 // A request of another machine, or one that a proxy forwards, needs the token of an operator.
 func TestTheConsoleNeedsATokenFromElsewhere(t *testing.T) {
 	s := start(t)
-	s.onOneNode()
 	const path = "/console/api/users/ada/connections"
 	bearer := func(scopes ...notify.Scope) string { return "Bearer " + token(t, "ops", scopes...) }
 	forwarded := s.operator("X-Forwarded-For", "192.0.2.7")
@@ -226,11 +228,9 @@ func TestTheConsoleNeedsATokenFromElsewhere(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.operator().do("GET", path, "").StatusCode)
 
 	on := start(t, func(c *config.Config) { c.Console = "on" })
-	on.onOneNode()
 	require.Equal(t, http.StatusUnauthorized, on.operator().do("GET", path, "").StatusCode)
 	require.Equal(t, http.StatusOK, on.operator("Authorization", bearer(notify.ScopeAdmin)).do("GET", path, "").StatusCode)
 	off := start(t, func(c *config.Config) { c.Console = "off" })
-	off.onOneNode()
 	for _, path := range []string{path, "/console", "/console/events"} {
 		a := off.operator("Authorization", bearer(notify.ScopeAdmin)).do("GET", path, "")
 		require.Equal(t, http.StatusNotFound, a.StatusCode)
@@ -247,7 +247,6 @@ func expiredAdmin(t *testing.T) string {
 // Pages of other sites that an operator has open can do nothing.
 func TestOtherSitesCannotUseTheConsole(t *testing.T) {
 	s := start(t)
-	s.onOneNode()
 	c := s.live("ada")
 	o := s.operator()
 	const path = "/console/api/users/ada/connections"
@@ -276,7 +275,7 @@ func TestOtherSitesCannotUseTheConsole(t *testing.T) {
 // be positive: a sample that is late is of two seconds.
 func TestTheConsoleShowsTheLoad(t *testing.T) {
 	s := start(t)
-	s.onOneNode()
+	s.onOneNode(ownLoad)
 	f := s.operator().watch()
 	hello := f.until("hello", func(map[string]any) bool { return true })
 	require.Equal(t, true, hello["local"])
@@ -334,7 +333,6 @@ func nodesIn(sample map[string]any) []any {
 // Streams end with the token that opened them.
 func TestTheStreamOfTheConsoleEndsWithItsToken(t *testing.T) {
 	s := start(t)
-	s.onOneNode()
 	admin := token(t, "ops", notify.ScopeAdmin)
 	revoked := s.operator("Authorization", "Bearer "+admin).watch()
 	revoked.until("sample", func(map[string]any) bool { return true })
@@ -345,7 +343,8 @@ func TestTheStreamOfTheConsoleEndsWithItsToken(t *testing.T) {
 
 // Pages that are left open delay no stop.
 func TestAnOpenConsoleDelaysNoStop(t *testing.T) {
-	s := startAlone(t)
+	s := start(t)
+	s.onOneNode(ownConnections)
 	f := s.operator().watch()
 	for range 31 {
 		s.operator().watch()

@@ -33,7 +33,7 @@ func demo(t *testing.T, args ...string) (o *operator, end func() (code int, stde
 		n, err := stdout.Read(part)
 		text.Write(part[:n])
 		if found := address.FindStringSubmatch(text.String()); found != nil {
-			o = &operator{t, found[1], http.DefaultClient, []string{"Bellhop-Console", "1"}}
+			o = &operator{t, found[1], http.DefaultClient, []string{"Bellhop-Console", "1"}, func() {}}
 			break
 		}
 		require.NoError(t, err, "%s", &text)

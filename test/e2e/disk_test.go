@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -13,10 +14,9 @@ import (
 // everything else works. (test/chaos really fills a disk and frees it again.)
 func TestPublishingIsRefusedOnANearlyFullDisk(t *testing.T) {
 	s := start(t)
-	s.onOneNode() // each node has its own disk
 	s.publish("before", "ada")
 	enough := s.cfg.MinFree
-	s.cfg.MinFree = 1 << 60 // more than any disk has
+	s.onAllNodes(func(c *config.Config) { c.MinFree = 1 << 60 }) // more than any disk has
 	s.restart()
 
 	for path, body := range map[string]string{
@@ -47,7 +47,7 @@ func TestPublishingIsRefusedOnANearlyFullDisk(t *testing.T) {
 	assert.EqualValues(t, http.StatusServiceUnavailable, f.Data["status"])
 	assert.Equal(t, "urn:bellhop:problem:unavailable", f.text("type"))
 
-	s.cfg.MinFree = enough
+	s.onAllNodes(func(c *config.Config) { c.MinFree = enough })
 	s.restart()
 	assert.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
 	s.publish("after", "ada")

@@ -350,9 +350,8 @@ func TestSocketCommandsAnswerLikeHTTP(t *testing.T) {
 // still work.
 func TestInboxOnANearlyFullDisk(t *testing.T) {
 	s := start(t)
-	s.onOneNode() // each node has its own disk
 	one := s.publish("one", "ada")
-	s.cfg.MinFree = 1 << 60 // more than any disk has
+	s.onAllNodes(func(c *config.Config) { c.MinFree = 1 << 60 }) // more than any disk has
 	s.restart()
 	a := s.do("POST", "/inbox/read", `{"all":true}`, "Authorization", "Bearer "+token(t, "ada"))
 	assert.Equal(t, "unavailable", a.problem(t))

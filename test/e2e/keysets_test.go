@@ -52,24 +52,27 @@ func TestNotReadyBeforeKeysAreLoaded(t *testing.T) {
 	i := idp.New(t, nil)
 	i.Fail(http.StatusNotFound)
 	s := start(t, trusting(i), func(c *config.Config) { c.JWKS += "?apikey=hunter2" })
-	s.onOneNode() // each node has its own copy of the keys
-	a := s.do(http.MethodGet, "/readyz", "")
-	require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
-	require.Equal(t, "unavailable", a.problem(t))
-	require.Contains(t, a.json(t)["detail"], i.URL)
-	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/livez", "").StatusCode, "a restart would not help")
-	metrics := s.metrics()
 	label := `{issuer="` + i.URL + `"} `
-	assert.Contains(t, metrics, "bellhop_issuer_keys"+label+"0\n")
-	assert.Contains(t, metrics, "bellhop_issuer_key_load_failures_total"+label+"1\n")
-	assert.Contains(t, metrics, "bellhop_issuer_key_load_last_success_timestamp_seconds"+label+"0\n")
-	assert.Contains(t, metrics, "bellhop_issuer_key_load_last_attempt_timestamp_seconds"+label)
-	assert.NotContains(t, strings.ToLower(metrics+string(a.body)), "hunter")
+	s.onEachNode(func() {
+		a := s.do(http.MethodGet, "/readyz", "")
+		require.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
+		require.Equal(t, "unavailable", a.problem(t))
+		require.Contains(t, a.json(t)["detail"], i.URL)
+		require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/livez", "").StatusCode, "a restart would not help")
+		metrics := s.metrics()
+		assert.Contains(t, metrics, "bellhop_issuer_keys"+label+"0\n")
+		assert.Contains(t, metrics, "bellhop_issuer_key_load_failures_total"+label+"1\n")
+		assert.Contains(t, metrics, "bellhop_issuer_key_load_last_success_timestamp_seconds"+label+"0\n")
+		assert.Contains(t, metrics, "bellhop_issuer_key_load_last_attempt_timestamp_seconds"+label)
+		assert.NotContains(t, strings.ToLower(metrics+string(a.body)), "hunter")
+	})
 
 	i.Publish(idp.Set(key.JWK(nil)))
-	require.Equal(t, http.StatusOK, s.inboxWith(i, key), "the first token makes the service fetch the keys")
-	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
-	assert.Contains(t, s.metrics(), "bellhop_issuer_keys"+label+"1\n")
+	s.onEachNode(func() {
+		require.Equal(t, http.StatusOK, s.inboxWith(i, key), "the first token makes the node fetch the keys")
+		require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode)
+		assert.Contains(t, s.metrics(), "bellhop_issuer_keys"+label+"1\n")
+	})
 }
 
 // TestSecretFileIsReplaced rewrites the file of the shared secret while the service
@@ -82,7 +85,6 @@ func TestSecretFileIsReplaced(t *testing.T) {
 	}
 	put(secret + "\n")
 	s := start(t, func(c *config.Config) { c.JWTSecret, c.JWTSecretFile = nil, path })
-	s.onOneNode() // each node has its own copy of the secrets
 	oldToken := token(t, "ada")
 	status := func(token string) int {
 		t.Helper()
@@ -93,6 +95,8 @@ func TestSecretFileIsReplaced(t *testing.T) {
 	put("\ufeff" + next + "\r\n")
 	newToken, err := auth.Sign([]byte(next), auth.Claims{User: "ada", TTL: time.Hour})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return status(newToken) == http.StatusOK }, timeout, 50*time.Millisecond)
-	require.Equal(t, http.StatusUnauthorized, status(oldToken))
+	s.onEachNode(func() {
+		require.Eventually(t, func() bool { return status(newToken) == http.StatusOK }, timeout, 50*time.Millisecond)
+		require.Equal(t, http.StatusUnauthorized, status(oldToken))
+	})
 }

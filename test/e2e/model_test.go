@@ -258,7 +258,7 @@ func (w *world) mark(t *rapid.T) {
 func (w *world) markAll(t *rapid.T) {
 	d, v := w.some(t), verb(t)
 	w.s.next()
-	w.s.pinned = true
+	w.s.pinned = true // until the mark is answered
 	defer func() { w.s.pinned = false }()
 	items := d.checkList(t, notify.StateAll, 100)
 	through := `{"all":true}`

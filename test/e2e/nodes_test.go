@@ -89,6 +89,15 @@ func (s *service) next() {
 	if s.eager {
 		return
 	}
+	s.caughtUp(n)
+}
+
+// caughtUp returns when a node has applied everything that any node has applied by now.
+func (s *service) caughtUp(n *instance) {
+	s.t.Helper()
+	if len(s.nodes) == 1 {
+		return
+	}
 	target := 0
 	for _, other := range s.nodes {
 		target = max(target, sequenceIn(s.metricsOf(other.admin)))
@@ -96,9 +105,48 @@ func (s *service) next() {
 	require.Eventually(s.t, func() bool { return sequenceIn(s.metricsOf(n.admin)) >= target }, timeout, time.Millisecond)
 }
 
-// onOneNode makes all requests go to the same node, for a test of something that each node
-// has of its own, such as limits.
-func (s *service) onOneNode() { s.pinned = true }
+// reason says why a test makes all requests go to the same node, or needs a node without a
+// cluster. The README of the tests lists all reasons.
+type reason string
+
+const (
+	ownConnections reason = "each node counts its own connections, and streams of the console, for the limits"
+	ownRates       reason = "each node has its own rates"
+	ownLoad        reason = "the console shows the load of one node"
+	ownCopy        reason = "a backup is a copy on one node, and must delay nothing there"
+
+	restoredAlone reason = "a restored backup of a node goes on without the cluster"
+	damagedAlone  reason = "in a cluster, a checkpoint replaces a damaged store"
+)
+
+// onOneNode makes all requests go to the same node.
+func (s *service) onOneNode(reason) { s.pinned = true }
+
+// onEachNode calls f for each node, and makes the requests of f go to that node.
+func (s *service) onEachNode(f func()) {
+	s.t.Helper()
+	for range s.nodes {
+		s.next()
+		s.pinned = true
+		f()
+		s.pinned = false
+	}
+}
+
+// onAllNodes changes a setting of each node, for the next start.
+func (s *service) onAllNodes(change func(*config.Config)) {
+	for _, n := range s.nodes {
+		change(n.cfg)
+	}
+}
+
+func TestTheReadmeListsWhyTestsNeedOneNode(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	for _, why := range []reason{ownConnections, ownRates, ownLoad, ownCopy, restoredAlone, damagedAlone} {
+		require.Contains(t, string(readme), string(why))
+	}
+}
 
 func sequenceIn(metrics string) (seq int) {
 	_, rest, _ := strings.Cut(metrics, "\nbellhop_journal_sequence ")

@@ -52,10 +52,12 @@ func TestStopWhenFilesHaveBecomePipes(t *testing.T) {
 	for _, file := range []string{"token_keys", "issuers", "api_keys", "webhooks", "tls_certificate"} {
 		failing = append(failing, regexp.MustCompile(`bellhop_file_load_failing\{file="`+file+`"\} 1\n`))
 	}
-	require.Eventually(t, func() bool {
-		metrics := s.metrics()
-		return !slices.ContainsFunc(failing, func(r *regexp.Regexp) bool { return !r.MatchString(metrics) })
-	}, timeout, 50*time.Millisecond, "the changed files are not read")
-	require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode, "the last valid versions stay in use")
+	s.onEachNode(func() {
+		require.Eventually(t, func() bool {
+			metrics := s.metrics()
+			return !slices.ContainsFunc(failing, func(r *regexp.Regexp) bool { return !r.MatchString(metrics) })
+		}, timeout, 50*time.Millisecond, "the changed files are not read")
+		require.Equal(t, http.StatusOK, s.do(http.MethodGet, "/readyz", "").StatusCode, "the last valid versions stay in use")
+	})
 	require.NoError(t, s.stop())
 }

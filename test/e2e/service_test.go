@@ -79,8 +79,8 @@ func start(t *testing.T, change ...func(*config.Config)) *service {
 	return startNodes(t, instances(t, settings(t, change...)))
 }
 
-// startAlone starts a node without a cluster, for a test of its data directory.
-func startAlone(t *testing.T, change ...func(*config.Config)) *service {
+// startAlone starts a node without a cluster.
+func startAlone(t *testing.T, _ reason, change ...func(*config.Config)) *service {
 	t.Helper()
 	return startNodes(t, []*config.Config{settings(t, change...)})
 }

@@ -50,7 +50,7 @@ func TestConnectionEndsWithItsToken(t *testing.T) {
 
 func TestNewConnectionReplacesTheOldest(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.ConnectionsPerUser = 2 })
-	s.onOneNode() // each node has its own limit of connections
+	s.onOneNode(ownConnections)
 	first, second := s.live("ada"), s.live("ada")
 	s.live("ada")
 	code, _, event := first.closed()
@@ -71,17 +71,18 @@ func TestTooManyCommandsCloseTheConnection(t *testing.T) {
 }
 
 func TestSecondProcessOnTheDataDirectoryIsRefused(t *testing.T) {
-	s := startAlone(t)
+	s := start(t)
 	other := *s.cfg
+	other.Node = "another" // in a cluster, a node of the same name would wait
 	err := app.Run(t.Context(), &other, app.Options{})
 	assert.ErrorIs(t, err, store.ErrInUse)
 	assert.ErrorContains(t, err, s.cfg.DataDir)
 }
 
 // A store that cannot be read is an error. The service must not replace it with an
-// empty one. In a cluster, a checkpoint replaces it.
+// empty one.
 func TestDamagedStoreIsRefused(t *testing.T) {
-	s := startAlone(t)
+	s := startAlone(t, damagedAlone)
 	s.publish("one", "ada")
 	require.NoError(t, s.stop())
 	manifests, err := filepath.Glob(filepath.Join(s.cfg.DataDir, "store", "MANIFEST-*"))

@@ -71,14 +71,15 @@ func (s *service) trusts(p pair) {
 	transport.Next = next
 }
 
-// presents reports whether the service presents the certificate of p to new
-// connections.
+// presents reports whether all nodes present the certificate of p to new connections.
 func (s *service) presents(p pair) bool {
-	conn, err := tls.Dial("tcp", s.public, &tls.Config{RootCAs: p.trust})
-	if err != nil {
-		return false
+	for _, n := range s.nodes {
+		conn, err := tls.Dial("tcp", n.public, &tls.Config{RootCAs: p.trust})
+		if err != nil || conn.Close() != nil {
+			return false
+		}
 	}
-	return conn.Close() == nil
+	return true
 }
 
 // TestTLS asserts that versions before TLS 1.2 are refused and that ALPN selects
@@ -114,7 +115,6 @@ func TestCertificateFilesAreReplaced(t *testing.T) {
 	one, two := newPair(t, "one"), newPair(t, "two")
 	one.write(t, cert, key)
 	s := start(t, func(c *config.Config) { c.TLSCertFile, c.TLSKeyFile = cert, key })
-	s.onOneNode() // each node has its own certificate
 	s.trusts(one)
 	old := s.live("ada")
 	s.publish("one", "ada")
