@@ -285,6 +285,14 @@ func (p *process) metric(prefix string) (sum float64) {
 // connect opens a WebSocket of a user and reads until it is live.
 func (p *process) connect(user, cursor string) *websocket.Conn {
 	p.t.Helper()
+	ws := p.dial(user, cursor)
+	p.readUntil(ws, "live")
+	return ws
+}
+
+// dial opens a WebSocket of a user.
+func (p *process) dial(user, cursor string) *websocket.Conn {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
 	ws, _, err := websocket.Dial(ctx, p.url("ws", "/ws?cursor="+url.QueryEscape(cursor)), &websocket.DialOptions{
@@ -292,28 +300,31 @@ func (p *process) connect(user, cursor string) *websocket.Conn {
 	})
 	require.NoError(p.t, err)
 	p.t.Cleanup(func() { _ = ws.CloseNow() })
-	p.readUntil(ws, "live")
+	ws.SetReadLimit(1 << 20)
 	return ws
 }
 
 // readUntil reads events until one with a name, and keeps their cursor.
 func (p *process) readUntil(ws *websocket.Conn, event string) {
 	p.t.Helper()
+	for p.read(ws) != event {
+		continue
+	}
+}
+
+// read returns the name of the next event, and keeps its cursor.
+func (p *process) read(ws *websocket.Conn) (event string) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
-	ws.SetReadLimit(1 << 20)
-	for {
-		var got struct{ Event, Cursor string }
-		_, message, err := ws.Read(ctx)
-		require.NoError(p.t, err)
-		require.NoError(p.t, json.Unmarshal(message, &got))
-		if got.Cursor != "" {
-			p.cursor = got.Cursor
-		}
-		if got.Event == event {
-			return
-		}
+	var got struct{ Event, Cursor string }
+	_, message, err := ws.Read(ctx)
+	require.NoError(p.t, err)
+	require.NoError(p.t, json.Unmarshal(message, &got))
+	if got.Cursor != "" {
+		p.cursor = got.Cursor
 	}
+	return got.Event
 }
 
 // visit opens a connection from the cursor of the last one, publishes, receives the notifications, sends a
