@@ -19,14 +19,15 @@ import (
 )
 
 // subjects are the only ones that may occur on the NATS servers, those of bellhop and those of the
-// servers. The names of inboxes, consumers and objects in them are random.
+// servers. The names of inboxes, consumers and objects in them are random, or "permission": nodes
+// find out with that one what they may do.
 var subjects = regexp.MustCompile(`^(` + strings.Join([]string{
 	`bellhop\.BELLHOP\.journal`,
-	`bellhop\.BELLHOP\.peers\.(beat|who|ephemeral|connections|counts|disconnect)`,
+	`bellhop\.BELLHOP\.peers\.(beat|who|ephemeral|connections|counts|disconnect|permission\.\w{22})`,
 	`_INBOX\.\w{22}(\.\w{1,22})?`,
 	`\$JS\.API\.STREAM\.(INFO|CREATE|PURGE|MSG\.GET)\.(BELLHOP|OBJ_BELLHOP_CHECKPOINTS)`,
-	`\$JS\.API\.CONSUMER\.(CREATE|INFO|DELETE|MSG\.NEXT)\.BELLHOP\.\w{8}`,
-	`(\$JS\.API\.DIRECT\.GET\.OBJ_BELLHOP_CHECKPOINTS\.)?\$O\.BELLHOP_CHECKPOINTS\.(C\.[A-Z2-7]{26}|C\.origin\.[0-9a-f]{32}|M\.[\w=-]{40,80})`,
+	`\$JS\.API\.CONSUMER\.(CREATE|INFO|DELETE|MSG\.NEXT)\.BELLHOP\.(\w{8}|permission)`,
+	`(\$JS\.API\.DIRECT\.GET\.OBJ_BELLHOP_CHECKPOINTS\.)?\$O\.BELLHOP_CHECKPOINTS\.(C\.[A-Z2-7]{26}|C\.origin\.[0-9a-f]{32}|M\.[\w=-]{40,80}|[CM]\.permission)`,
 	`\$JS\.API\.DIRECT\.GET\.OBJ_BELLHOP_CHECKPOINTS`,
 	`\$JS\.ACK\.BELLHOP\.\w{8}(\.\d+){5}`,
 	`\$JS\.EVENT\.ADVISORY\.API`,
@@ -37,7 +38,8 @@ var subjects = regexp.MustCompile(`^(` + strings.Join([]string{
 // headers are the only ones that may occur, with their values. Those without a value have a subject.
 var headers = map[string]*regexp.Regexp{
 	"Nats-Msg-Id":                         regexp.MustCompile(`^([0-9a-f]{24}-\d+|[A-Z2-7]{26}(\.\w+)?)$`),
-	"Nats-Expected-Stream":                regexp.MustCompile(`^(OBJ_)?BELLHOP(_CHECKPOINTS)?$`),
+	"Nats-Expected-Stream":                regexp.MustCompile(`^((OBJ_)?BELLHOP(_CHECKPOINTS)?|none)$`),
+	"Nats-Required-Api-Level":             regexp.MustCompile(`^none$`),
 	"Nats-Expected-Last-Subject-Sequence": regexp.MustCompile(`^0$`),
 	"Nats-Rollup":                         regexp.MustCompile(`^sub$`),
 	"Nats-Stream":                         regexp.MustCompile(`^(OBJ_)?BELLHOP(_CHECKPOINTS)?$`),
@@ -116,7 +118,7 @@ func (w *wire) faults() (all []string) {
 
 // isSubject reports whether a subject may occur. The name of an object, a position of the journal, is encoded in the subject.
 func isSubject(s string) bool {
-	if _, encoded, ok := strings.Cut(s, "$O.BELLHOP_CHECKPOINTS.M."); ok {
+	if _, encoded, ok := strings.Cut(s, "$O.BELLHOP_CHECKPOINTS.M."); ok && encoded != "permission" {
 		name, err := base64.URLEncoding.DecodeString(encoded)
 		return err == nil && objectName.Match(name) && subjects.MatchString(s)
 	}
@@ -154,6 +156,6 @@ func TestNoTextOfACallerIsASubjectOrAHeader(t *testing.T) {
 	for _, subject := range []string{"journal", "peers.ephemeral", "peers.connections", "peers.counts", "peers.disconnect"} {
 		require.Eventually(t, func() bool { return w.carry(subject) >= validNames }, timeout, 10*time.Millisecond, "%s does not have the text", subject)
 	}
-	require.Eventually(t, func() bool { return w.has("$O.BELLHOP_CHECKPOINTS.M.") }, timeout, 10*time.Millisecond, "no checkpoint was written")
+	require.Eventually(t, func() bool { return w.has("$O.BELLHOP_CHECKPOINTS.C.") }, timeout, 10*time.Millisecond, "no checkpoint was written")
 	require.Empty(t, w.faults(), "of messages that came later")
 }
