@@ -25,11 +25,11 @@ for (const [name, start] of Object.entries(BROWSERS)) {
     });
 
     // Starts the service, and opens its console. The end of the test stops it by a signal, and fails if the page had errors.
-    async function open(t, { env = {}, hash = "", end = "SIGTERM" } = {}) {
+    async function open(t, { env = {}, end = "SIGTERM", ...options } = {}) {
       const data = scratch();
       const service = new Service(bin, data.path, NOBODY, "", env);
       await service.start();
-      const page = await ConsolePage.open(browser, service.admin, { hash });
+      const page = await ConsolePage.open(browser, service.admin, options);
       t.after(async () => {
         await page.close(); // before the service stops, or the page would report errors
         await service.stop(end);
@@ -101,7 +101,8 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.goTo("#user=ada"); // whose inbox has it no more; the address that its card names does
       await page.matches("[aria-label=Inbox]", /Nothing is listed\./);
       await audit(page.page);
-      await page.goTo(`#notification=${id}&user=ada`);
+      await page.fill("#view-user [name=id]", id); // the export names the ID
+      await page.click("What became of it?", "#view-user");
       await page.matches(".of-user", /recalled/i);
       await page.goTo("#live");
       await audit(page.page);
@@ -139,6 +140,61 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       const answer = await fetch(`${service.origin}/inbox`, { headers: { Authorization: `Bearer ${token}` } });
       assert.equal(answer.status, 401);
       assert.match((await answer.json()).type, /token-revoked$/);
+    });
+
+    it("shows hostile text as text, within the width of a phone", async (t) => {
+      const { service, page } = await open(t, { width: 390, height: 844, phone: true });
+      await page.ready();
+      const evil = `<img/src=x/onerror=window.hit=1><svg/onload=window.hit=2>"'&{{7*7}}\u202E${"x".repeat(90)}`;
+      const long = `${evil} <script>window.hit=3</script> ${"\u202Eمرحبا".repeat(9)}`;
+      const harmless = async (view) => {
+        const found = await page.run(() => ({
+          hit: window.hit ?? null, made: document.querySelectorAll("img, iframe, script:not([src]), svg[onload]").length,
+          links: [...document.querySelectorAll("a")].map((a) => a.protocol).filter((protocol) => protocol !== "http:"),
+          wide: document.documentElement.scrollWidth - innerWidth,
+        }));
+        assert.deepEqual({ ...found, wide: Math.max(0, found.wide) }, { hit: null, made: 0, links: [], wide: 0 }, view);
+        await page.screenshot(join(process.env.SCREENSHOTS ?? dir.path, `console-hostile-${view}-${name}.png`));
+      };
+      const draft = {
+        to: { users: [evil] }, type: "test", title: long, body: long.repeat(5), url: `https://example.com/${"x".repeat(500)}?'onclick=window.hit=4`, collapse_key: "k".repeat(64),
+        actions: [{ title: evil.slice(0, 60), url: "/'onclick=window.hit=4" }], data: { [long]: long },
+      };
+      const { id } = await service.ask("POST", "/notify", draft, service.token("backend", "1h", "notify:publish"));
+      const eve = await listen(service, evil);
+      t.after(eve.close);
+      await page.lookUp(evil);
+      await page.matches("[aria-label=Inbox]", /<script>window\.hit=3/);
+      await page.matches("[aria-label=Connections]", /events on/);
+      await page.click("Audit lines", "#view-user");
+      await harmless("user");
+      await page.click("Disconnect", "#view-user");
+      await page.matches("#confirm", /<img\/src=x/);
+      await harmless("dialog");
+      await page.click("Disconnect", "#confirm");
+      await page.matches("#notice-text", /^Disconnected <img/);
+      await page.matches("#audit-lines", /disconnect done by console on <img/);
+      await page.matches("[aria-label=Connections]", /has no open connection/);
+      await harmless("notice and audit line");
+      await page.goTo(`#notification=${id}`);
+      await page.matches(".of-user", /^<img\/src=x/);
+      await page.matches("[aria-label=Content]", /"<img\/src=x/);
+      await harmless("notification");
+      await page.goTo("#send");
+      for (const [field, value] of Object.entries({ name: evil, title: long, url: "javascript:window.hit=5" })) await page.fill(`#send [name=${field}]`, value);
+      await page.click("Send", "#send");
+      await page.matches("#send-answer", /^422 .*\/url: /);
+      await page.fill("#send [name=to]", "topic");
+      await page.click("Send", "#send");
+      await page.matches("#send-answer", /^422 .*\/to\/topics/);
+      await harmless("send");
+      await page.goTo("#revoke");
+      await page.fill("#revoke-token [name=jti]", evil);
+      await page.fill("#revoke-token [name=issuer]", evil);
+      await page.press("Enter");
+      await page.click("Revoke token", "#confirm");
+      await page.matches("#confirm-answer", /^422 /);
+      await harmless("revoke");
     });
 
     it("shows the detail of a problem", async (t) => {

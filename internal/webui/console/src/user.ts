@@ -116,8 +116,9 @@ export class UserView {
       }
     };
     fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more,
-      h("p", { class: "quiet" }, "Without those that were recalled, replaced, expired, evicted or muted. Look them up by their ID, and the story is shown, for this user too: ",
-        h("code", {}, link({ notification: "ID", user }))));
+      h("p", { class: "quiet" }, "Notifications that the user's preferences hide, and those that were recalled, replaced, expired or evicted, are not listed. What became of removed ones is kept by their ID and not by user, so a list would have to read those of all users. ",
+        h("code", {}, `GET /users/${part(user)}/export`), " does, and names those that were published to this user. The publisher has the ID from the answer, too."),
+      removed(user));
     await page();
   }
 }
@@ -132,6 +133,16 @@ async function copy(element: HTMLElement, { currentTarget }: Event): Promise<voi
     getSelection()?.selectAllChildren(element);
     setText(button, "Selected");
   }
+}
+
+/** Returns the form that looks up what became of a notification for a user. */
+function removed(user: string): HTMLElement {
+  const id = h("input", { name: "id", class: "mono", "aria-label": "Notification ID", placeholder: "Notification ID", autocomplete: "off", spellcheck: "false", required: true });
+  const ask = (event: Event) => {
+    event.preventDefault();
+    location.hash = link({ notification: id.value.trim(), user });
+  };
+  return h("form", { class: "inline", submit: ask }, id, h("button", { type: "submit" }, "What became of it?"));
 }
 
 /** Returns the button that loads the next page, once. */
