@@ -34,6 +34,9 @@ func (s *Store) applyLogged(first notify.Sequence, entries []notify.Stamped, r *
 	if errors.Is(err, notify.ErrNotApplied) {
 		verdicts, changes, err = s.commitWithoutPanics(first, entries, r)
 	}
+	if err != nil && !s.replicated { // a replicated store is replaced by a checkpoint
+		err = s.withAdvice(err)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("apply entries from %d: %w", first, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ var errDamaged = errors.New("the store is damaged")
 // isDamage reports whether err is about damaged files.
 func isDamage(err error) bool {
 	return errors.Is(err, errDamaged) || errors.Is(err, errCorrupt) || pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || // a table was cut short while it was open
 		errors.Is(err, pebble.ErrDBNotPristine) || // the marker of Pebble's format is missing
 		err != nil && strings.Contains(err.Error(), "object size mismatch") // Pebble has no kind of error for a shortened table
 }
