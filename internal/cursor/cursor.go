@@ -27,6 +27,9 @@ const (
 	macBytes    = 8
 )
 
+// Length is the number of characters of a cursor.
+const Length = cursorBytes / 3 * 4
+
 // ErrUnknown means that a string is no cursor of this journal and user.
 var ErrUnknown = errors.New("unknown cursor")
 
@@ -76,7 +79,7 @@ func (k *Keyring) Open(tag Tag, cursor string) (notify.Sequence, error) {
 // not know the generation of a cursor that another node has sealed at a later sequence.
 func SequenceOf(cursor string) (seq notify.Sequence, ok bool) {
 	var raw [cursorBytes]byte
-	if len(cursor) != base64.RawURLEncoding.EncodedLen(cursorBytes) {
+	if len(cursor) != Length {
 		return 0, false
 	}
 	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(cursor)); err != nil {

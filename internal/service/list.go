@@ -35,7 +35,7 @@ func (s *Service) list(ctx context.Context, principal string, r notify.Reader, q
 	var before notify.Sequence
 	if q.Before != "" {
 		var err error
-		before, err = s.openCursor(ctx, tag, q.Before)
+		before, err = s.openNext(ctx, tag, q.Before)
 		switch {
 		case errors.Is(err, notify.ErrUnavailable):
 			return wire.InboxPage{}, err
@@ -58,9 +58,24 @@ func (s *Service) list(ctx context.Context, principal string, r notify.Reader, q
 	}
 	page := wire.InboxPage{Items: s.items(tag, list.Notifications), Counts: counts.Counts, Cursor: s.cursor(tag, upTo)}
 	if list.Next > 0 {
-		page.Next = s.cursor(tag, list.Next)
+		page.Next = s.cursor(tag, list.Next) + page.Cursor
 	}
 	return page, nil
+}
+
+// openNext returns the sequence before which a page ends, from the Next of the page before or
+// from any cursor of the user. A Next is two cursors: that of the last item, and that of the page.
+// Another node may have listed the page before. This node waits until it has applied as much,
+// because the reader resumes from the cursor of the first page, and would never learn of a
+// change that a later page lacks. The errors are those of openCursor.
+func (s *Service) openNext(ctx context.Context, tag cursor.Tag, next string) (notify.Sequence, error) {
+	if len(next) == 2*cursor.Length {
+		if _, err := s.openCursor(ctx, tag, next[cursor.Length:]); err != nil {
+			return 0, err
+		}
+		next = next[:cursor.Length]
+	}
+	return s.openCursor(ctx, tag, next)
 }
 
 // Counts returns the numbers of notifications in the inbox of the user of by that match a

@@ -100,7 +100,7 @@ type InboxPage struct {
 	Items  []InboxItem
 	Counts notify.Counts
 	Cursor string // a client that connects with it misses nothing published since
-	Next   string // the cursor at which the next page begins; empty: this is the last page
+	Next   string // the Before of the next page; empty: this is the last page
 }
 
 // InboxItem is a notification with its cursor.
