@@ -245,7 +245,7 @@ func (c *Cluster) onWho(*nats.Msg) { c.sendBeat(c.subject("beat")) }
 func (c *Cluster) onBeat(m *nats.Msg) {
 	n, ok := readBeat(m.Data)
 	if !ok {
-		c.o.Logger.Warn("ignored an unreadable message of another node", "subject", m.Subject, "bytes", len(m.Data))
+		c.ignore(m)
 		return
 	}
 	n.Heard = time.Now()

@@ -23,9 +23,13 @@ func (c *Cluster) CountConnections(ctx context.Context, users []notify.UserID) (
 }
 
 func (c *Cluster) onCounts(m *nats.Msg) {
-	r, ok := c.request(m)
+	r := c.request(m)
+	if r == nil {
+		return
+	}
 	users := pack.Names[notify.UserID](r)
-	if !ok || r.End() != nil || len(users) > notify.MaxUsers {
+	if r.End() != nil || len(users) > notify.MaxUsers {
+		c.ignore(m)
 		return
 	}
 	answer := appendCounts(c.begin(nil), c.local.count(users))

@@ -43,7 +43,7 @@ func (c *Cluster) onEphemeral(m *nats.Msg) {
 	case from == c.self.Instance && version == payloadVersion:
 		return
 	case version != payloadVersion || r.Err() != nil || !ok || !notify.IsEntryTime(at) || notify.Validate(e) != nil:
-		c.o.Logger.Warn("ignored an unreadable message of another node", "subject", m.Subject, "bytes", len(m.Data))
+		c.ignore(m)
 		return
 	}
 	e.Ephemeral = true
@@ -65,9 +65,13 @@ func (c *Cluster) Connections(ctx context.Context, u notify.UserID) (notify.Conn
 }
 
 func (c *Cluster) onConnections(m *nats.Msg) {
-	r, ok := c.request(m)
+	r := c.request(m)
+	if r == nil {
+		return
+	}
 	u := notify.UserID(r.String())
-	if !ok || r.End() != nil {
+	if r.End() != nil {
+		c.ignore(m)
 		return
 	}
 	open := c.local.connections(u)
@@ -125,9 +129,13 @@ func names(all []string) string {
 }
 
 func (c *Cluster) onDisconnect(m *nats.Msg) {
-	r, ok := c.request(m)
+	r := c.request(m)
+	if r == nil {
+		return
+	}
 	u, connection := notify.UserID(r.String()), r.String()
-	if !ok || r.End() != nil {
+	if r.End() != nil {
+		c.ignore(m)
 		return
 	}
 	_ = c.local.Disconnect(context.Background(), u, connection) // never fails
@@ -139,11 +147,23 @@ func (c *Cluster) begin(dst []byte) []byte {
 	return pack.AppendString(append(dst, payloadVersion), c.self.Instance)
 }
 
-// request reads the beginning of a request. ok is false if it is not one of another node.
-func (c *Cluster) request(m *nats.Msg) (r *pack.Reader, ok bool) {
-	r = pack.NewReader(m.Data)
-	version, from := r.Byte(), r.String()
-	return r, version == payloadVersion && from != c.self.Instance && from != "" && m.Reply != ""
+// request reads the beginning of a request of another node. It returns nil for one of this node,
+// and for one that it cannot read.
+func (c *Cluster) request(m *nats.Msg) *pack.Reader {
+	r := pack.NewReader(m.Data)
+	switch version, from := r.Byte(), r.String(); {
+	case version == payloadVersion && from == c.self.Instance:
+		return nil
+	case version != payloadVersion || from == "" || m.Reply == "":
+		c.ignore(m)
+		return nil
+	}
+	return r
+}
+
+// ignore logs a message that this node cannot read.
+func (c *Cluster) ignore(m *nats.Msg) {
+	c.o.Logger.Warn("ignored an unreadable message of another node", "subject", m.Subject, "bytes", len(m.Data))
 }
 
 // ask sends a request to all other nodes, calls read with each answer, and returns the names
