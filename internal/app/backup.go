@@ -62,9 +62,11 @@ func (b *backups) end() {
 }
 
 // write is the httpapi.BackupWriter of the node. A backup has everything that any node has
-// acknowledged before it; while the journal cannot be reached, it has what this node has. A client that does not read holds the copy,
-// which is made of links to tables: compaction then frees no space by replacing these. So the
-// backup is given up when space gets scarce, or the node stops.
+// acknowledged before it; while the journal cannot be reached, it has what this node has.
+//
+// A client that does not read holds the copy, which is made of links to tables: compaction then
+// frees no space by replacing these. So the backup is given up when space gets scarce, or the node
+// stops.
 func (b *backups) write(ctx context.Context, begin func(context.Context, notify.Sequence) io.WriteCloser) (err error) {
 	if b.ctx.Err() != nil {
 		return errBackupStop
