@@ -66,23 +66,31 @@ func environment(t *testing.T, service string) map[string]string {
 
 // node is a running node of the service.
 type node struct {
-	url  string
-	stop func()
+	url, admin string
+	stop       func()
 }
 
 // settings returns the settings of a node in compose.yaml, with the addresses and paths of this
 // machine.
 func settings(t *testing.T, servers *natsserver.Cluster, name, dir, secret string) map[string]string {
 	t.Helper()
-	env := environment(t, name)
-	var monitors []string
-	for _, s := range servers.Servers {
-		monitors = append(monitors, s.Monitor)
+	return here(t, environment(t, name), servers, dir, secret)
+}
+
+// here replaces addresses and paths by those of this machine. servers is nil for a node without NATS.
+func here(t *testing.T, env map[string]string, servers *natsserver.Cluster, dir, secret string) map[string]string {
+	t.Helper()
+	replaced := map[string]string{"BELLHOP_JWT_SECRET_FILE": secret}
+	if servers != nil {
+		replaced["BELLHOP_DRAIN_DELAY"] = "0"
+		var monitors []string
+		for _, s := range servers.Servers {
+			monitors = append(monitors, s.Monitor)
+		}
+		replaced["BELLHOP_NATS_URL"], replaced["BELLHOP_NATS_MONITOR"] = servers.URL, strings.Join(monitors, ",")
+		replaced["BELLHOP_NATS_CREDENTIALS_FILE"], replaced["BELLHOP_NATS_CA_FILE"] = servers.NodeFile, servers.CAFile
 	}
-	for variable, here := range map[string]string{
-		"BELLHOP_NATS_URL": servers.URL, "BELLHOP_NATS_MONITOR": strings.Join(monitors, ","), "BELLHOP_NATS_CREDENTIALS_FILE": servers.NodeFile,
-		"BELLHOP_NATS_CA_FILE": servers.CAFile, "BELLHOP_JWT_SECRET_FILE": secret, "BELLHOP_DRAIN_DELAY": "0",
-	} {
+	for variable, here := range replaced {
 		require.Contains(t, env, variable)
 		env[variable] = here
 	}
@@ -101,19 +109,19 @@ func startNode(t *testing.T, env map[string]string, logs io.Writer) *node {
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(context.Background())
-	listening := make(chan net.Addr, 1)
+	listening := make(chan [2]net.Addr, 1)
 	ended := make(chan error, 1)
 	go func() {
 		ended <- app.Run(ctx, cfg, app.Options{
 			Logger:    slog.New(slog.NewTextHandler(logs, nil)),
-			Listening: func(public, _ net.Addr) { listening <- public },
+			Listening: func(public, admin net.Addr) { listening <- [2]net.Addr{public, admin} },
 		})
 	}()
 	stop := sync.OnceFunc(func() { cancel(); assert.NoError(t, <-ended) })
 	t.Cleanup(stop)
 	select {
-	case public := <-listening:
-		n := &node{"http://" + public.String(), stop}
+	case addresses := <-listening:
+		n := &node{"http://" + addresses[0].String(), "http://" + addresses[1].String(), stop}
 		require.Eventually(t, func() bool {
 			status, _ := n.request(t, http.MethodGet, "/readyz", "", "")
 			return status == http.StatusOK
