@@ -171,7 +171,7 @@ func TestDifferentStatesAreAnAlert(t *testing.T) {
 // buildWithMistake builds a bellhop that counts the bytes of the store in another way than this one.
 func buildWithMistake(t *testing.T) (binary string) {
 	t.Helper()
-	const right, wrong = "min(tx.state.other, was) + h.counted", "min(tx.state.other, was) + h.counted + 1"
+	const right, wrong = "tx.chargeBytes(h.owner.content(), h.counted)", "tx.chargeBytes(h.owner.content(), h.counted+1)"
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	file, dir := filepath.Join(root, "internal/store/histories.go"), t.TempDir()
