@@ -17,14 +17,19 @@ import (
 	"testing"
 )
 
-// prefix begins the names of all namespaces. The ID of the test process follows.
+// prefix begins the names of all namespaces. The ID of the test process and the number of the
+// network follow.
 const prefix = "bellhop-"
+
+// most is the maximum number of networks of a test process at a time.
+const most = 4
 
 // Network is a number of hosts. Its methods may be called by one goroutine at a time.
 type Network struct {
 	t     testing.TB
 	names string // beginning of the names of its namespaces
-	net   string // first three numbers of all addresses
+	own   string // interface of the test process
+	first int    // the lowest address, counted from 198.18.0.0
 	hosts int
 }
 
@@ -45,36 +50,62 @@ func New(t testing.TB) *Network {
 		t.Fatalf("missing: ip, with which this test makes network namespaces; install it (Debian: iproute2): %v", err)
 	}
 	deleteLeftovers(t)
-	pid := os.Getpid()
-	// 198.18.0.0/15 is reserved for tests of networks (RFC 2544).
-	n := &Network{t: t, names: prefix + strconv.Itoa(pid) + "-", net: fmt.Sprintf("198.%d.%d.", 18+pid/256%2, pid%256)}
+	n := &Network{t: t}
+	n.claim()
 	t.Cleanup(n.delete)
-	n.ip("netns", "add", n.bridge())
 	n.ip("-n", n.bridge(), "link", "add", "name", "bridge", "type", "bridge")
 	n.ip("-n", n.bridge(), "link", "set", "bridge", "up")
 	// The bridge has a namespace of its own, so that no firewall of the machine filters its
 	// packets, and so that it is deleted with the namespace.
-	n.ip("-n", n.bridge(), "link", "add", "name", "test", "type", "veth", "peer", "name", n.own(), "netns", strconv.Itoa(pid))
+	n.ip("-n", n.bridge(), "link", "add", "name", "test", "type", "veth", "peer", "name", n.own, "netns", strconv.Itoa(os.Getpid()))
 	n.ip("-n", n.bridge(), "link", "set", "test", "master", "bridge", "up")
-	n.ip("addr", "add", n.net+"1/24", "dev", n.own())
-	n.ip("link", "set", n.own(), "up")
+	n.ip("addr", "add", n.address(1)+addressBits, "dev", n.own)
+	n.ip("link", "set", n.own, "up")
 	return n
 }
 
-func (n *Network) bridge() string { return n.names + "bridge" }
+// claim gives n a number that no other network of the process has, by making the namespace of
+// its bridge.
+func (n *Network) claim() {
+	n.t.Helper()
+	pid := os.Getpid()
+	var out []byte
+	for i := range most {
+		n.names, n.own = fmt.Sprintf("%s%d-%d-", prefix, pid, i), fmt.Sprintf("bellhop%d%d", pid, i)
+		n.first = (pid*most + i) % (2 << 16 / perNetwork) * perNetwork
+		var err error
+		if out, err = exec.Command("ip", "netns", "add", n.bridge()).CombinedOutput(); err == nil {
+			return
+		}
+	}
+	n.t.Fatalf("ip netns add %s: %s\nThis test makes network namespaces, which needs root, and in a container --privileged; "+
+		"a test process has at most %d networks at a time.", n.bridge(), out, most)
+}
 
-// own is the interface of the test process.
-func (n *Network) own() string { return "bellhop" + strconv.Itoa(os.Getpid()) }
+// perNetwork is the number of addresses of a network, and addressBits its prefix length.
+const (
+	perNetwork  = 64
+	addressBits = "/26"
+)
+
+// address returns an address of the network. 198.18.0.0/15 is reserved for tests of networks
+// (RFC 2544).
+func (n *Network) address(host int) string {
+	a := n.first + host
+	return fmt.Sprintf("198.%d.%d.%d", 18+a>>16, a>>8&0xff, a&0xff)
+}
+
+func (n *Network) bridge() string { return n.names + "bridge" }
 
 // Host adds a host with a name of a few letters.
 func (n *Network) Host(name string) *Host {
 	n.t.Helper()
 	n.hosts++
-	h := &Host{Name: name, Address: n.net + strconv.Itoa(n.hosts+1), n: n, namespace: n.names + name, port: "to-" + name}
+	h := &Host{Name: name, Address: n.address(n.hosts + 1), n: n, namespace: n.names + name, port: "to-" + name}
 	n.ip("netns", "add", h.namespace)
 	n.ip("-n", n.bridge(), "link", "add", "name", h.port, "type", "veth", "peer", "name", "eth0", "netns", h.namespace)
 	n.ip("-n", n.bridge(), "link", "set", h.port, "master", "bridge", "up")
-	n.ip("-n", h.namespace, "addr", "add", h.Address+"/24", "dev", "eth0")
+	n.ip("-n", h.namespace, "addr", "add", h.Address+addressBits, "dev", "eth0")
 	n.ip("-n", h.namespace, "link", "set", "eth0", "up")
 	n.ip("-n", h.namespace, "link", "set", "lo", "up")
 	return h
@@ -143,7 +174,7 @@ func (n *Network) ip(args ...string) {
 
 // delete deletes all hosts. Processes that still run on one keep it until they end.
 func (n *Network) delete() {
-	_ = exec.Command("ip", "link", "del", n.own()).Run() // which the kernel also does, but later
+	_ = exec.Command("ip", "link", "del", n.own).Run() // which the kernel also does, but later
 	for _, name := range namespaces(n.t) {
 		if strings.HasPrefix(name, n.names) {
 			n.ip("netns", "del", name)

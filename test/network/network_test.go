@@ -183,6 +183,17 @@ func TestCutsLosePackets(t *testing.T) {
 	a.requireNext(t, b, "plugged")
 }
 
+// Tests that run at the same time have networks of their own, with hosts of the same names.
+func TestNetworksAreSeparate(t *testing.T) {
+	addresses := map[string]bool{}
+	for _, n := range []*network.Network{network.New(t), network.New(t)} {
+		a, b := newHost(t, n, "a"), newHost(t, n, "b")
+		a.requireNext(t, b, "the same network")
+		addresses[a.Address], addresses[b.Address] = true, true
+	}
+	require.Len(t, addresses, 4)
+}
+
 // A network deletes its hosts when its test ends.
 func TestHostsAreDeleted(t *testing.T) {
 	var name string
