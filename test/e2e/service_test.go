@@ -116,11 +116,17 @@ func startNodes(t *testing.T, nodes []*config.Config) *service {
 	return s
 }
 
-// run starts app.Run for each node, and waits until all listen.
+// run starts app.Run for each node, and waits until all listen, and have checked the NATS servers of
+// a cluster, without which no node is ready.
 func (s *service) run() {
 	s.t.Helper()
 	for _, n := range s.nodes {
 		n.run(s.t)
+	}
+	for _, n := range s.nodes {
+		if len(n.cfg.NATSMonitor) > 0 {
+			require.Eventually(s.t, func() bool { return strings.Contains(s.metricsOf(n.admin), `bellhop_nats_servers{state="synced"} 3`) }, timeout, 5*time.Millisecond)
+		}
 	}
 	s.public, s.admin = s.nodes[s.turn].public, s.nodes[s.turn].admin
 	stopped := false
