@@ -43,7 +43,7 @@ func (r *reach) tick(now time.Time, connected bool, own time.Time) (renew bool) 
 	case !cutOff && now.Sub(own) < deadAfter && r.cutOff.Swap(false):
 		r.logger.Info("messages to the other nodes come back from NATS again")
 	case cutOff && !r.cutOff.Swap(true):
-		r.logger.Error("this node is cut off from the other nodes; stored notifications arrive, ephemeral ones are refused", "error", r.err())
+		r.logger.Error("this node is cut off from the other nodes; ephemeral notifications are refused", "error", r.err())
 	}
 	if !r.cutOff.Load() || now.Sub(r.renewed) < renewEvery {
 		return false

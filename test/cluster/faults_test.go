@@ -115,20 +115,31 @@ type span struct{ from, to time.Time }
 // One with a damaged block of the stream either repairs it from the others when it starts, or lacks
 // messages until its files are removed; nodes read these from another server.
 func TestFaultsLoseNothing(t *testing.T) {
-	var table strings.Builder
-	for _, kind := range []struct {
+	t.Parallel() // the other tests of the package run beside it, which mostly waits
+	kinds := []struct {
 		name   string
 		faults []fault
-	}{{"processes", processFaults()}, {"network", networkFaults()}, {"files", append(diskFaults(), bitFaults()...)}} {
-		t.Run(kind.name, func(t *testing.T) {
-			c := startCluster(t)
-			for i, f := range kind.faults {
-				t.Run(f.name, func(t *testing.T) {
-					fmt.Fprintf(&table, "| %s | %s |\n", f.name, c.run(t, f, fmt.Sprint("fault", i)))
-				})
-			}
-			c.agree()
-		})
+	}{{"processes", processFaults()}, {"network", networkFaults()}, {"files", append(diskFaults(), bitFaults()...)}}
+	tables := make([]strings.Builder, len(kinds))
+	t.Run("kinds", func(t *testing.T) {
+		for i, kind := range kinds {
+			t.Run(kind.name, func(t *testing.T) {
+				if !*full { // whose times are shown
+					t.Parallel()
+				}
+				c := startCluster(t)
+				for k, f := range kind.faults {
+					t.Run(f.name, func(t *testing.T) {
+						fmt.Fprintf(&tables[i], "| %s | %s |\n", f.name, c.run(t, f, fmt.Sprint("fault", k)))
+					})
+				}
+				c.agree()
+			})
+		}
+	})
+	var table string
+	for i := range tables {
+		table += tables[i].String()
 	}
 	size := ""
 	if *full {
@@ -138,7 +149,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 		"slowest answer | longest pause of publishing | of delivery | recovery | remarks |\n"+
 		"|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n%s\n"+
 		"`go test ./test/cluster -run TestFaultsLoseNothing -timeout 90m%s -update`, %s, %s, %s.\n",
-		table.String(), size, time.Now().Format(time.DateOnly), traffic.Commit(), traffic.Machine())
+		table, size, time.Now().Format(time.DateOnly), traffic.Commit(), traffic.Machine())
 	t.Log("\n" + text)
 	if *update && !t.Failed() {
 		require.NoError(t, traffic.WriteTable("README.md", text))
