@@ -109,8 +109,10 @@ func again(t *testing.T, first release) release {
 // build makes a release of the commit of the repository in top. The command of it begins with prefix.
 func build(t *testing.T, top string, prefix []string, env ...string) release {
 	t.Helper()
-	goreleaser := output(t, "", "go", "tool", "-n", "goreleaser") // which builds it
-	command := append(slices.Clone(prefix), goreleaser, "release", "--snapshot", "--clean")
+	// This builds it, and may print downloads to its standard error.
+	goreleaser, err := exec.CommandContext(t.Context(), "go", "tool", "-n", "goreleaser").Output()
+	require.NoError(t, err)
+	command := append(slices.Clone(prefix), strings.TrimSpace(string(goreleaser)), "release", "--snapshot", "--clean")
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = top
 	cmd.Env = append(append(os.Environ(), "GOFLAGS=-mod=readonly"), env...)
