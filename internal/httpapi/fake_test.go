@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -24,6 +23,7 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
 	"github.com/bellhop/bellhop/test/contract"
+	"github.com/bellhop/bellhop/test/logtext"
 )
 
 const (
@@ -228,24 +228,6 @@ func (m *metrics) all() []observation {
 	return slices.Clone(m.seen)
 }
 
-// logs is a log for several goroutines.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // fakeService is an API on fakes, and a client that checks all answers against
 // openapi.yaml.
 type fakeService struct {
@@ -254,7 +236,7 @@ type fakeService struct {
 
 	client  *http.Client
 	metrics *metrics
-	logs    *logs
+	logs    *logtext.Log
 	backend
 }
 
@@ -302,7 +284,7 @@ var document = sync.OnceValues(func() (*contract.Document, error) {
 
 func newFakeService(t *testing.T) *fakeService {
 	return &fakeService{
-		t: t, metrics: &metrics{}, logs: &logs{},
+		t: t, metrics: &metrics{}, logs: &logtext.Log{},
 		backend: backend{
 			&publisher{receipt: notify.Receipt{ID: id, Recipients: 1}},
 			&erasures{},

@@ -21,6 +21,7 @@ import (
 	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/internal/service"
 	"github.com/bellhop/bellhop/test/contract"
+	"github.com/bellhop/bellhop/test/logtext"
 )
 
 // audits returns the audit lines about the request with this ID.
@@ -230,7 +231,7 @@ func TestOrdinaryRequestsAreNotAudited(t *testing.T) {
 // The admin listener and a node that waits log refusals too, and the address of the connection:
 // a header about another address is not believed.
 func TestRefusalsOfOtherListenersAreLogged(t *testing.T) {
-	logs := &logs{}
+	logs := &logtext.Log{}
 	logger := slog.New(slog.NewTextHandler(logs, nil))
 	h := httpapi.Admin(httpapi.AdminOptions{Logger: logger, Metrics: http.NotFoundHandler()})
 	ask(h, "/cluster", own, "evil.example", "X-Request-Id", "r1", "X-Forwarded-For", "10.1.1.1")

@@ -1,30 +1,18 @@
 package journal_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
-	"sync"
+
+	"github.com/bellhop/bellhop/test/logtext"
 )
 
 // lines are the lines that a node has logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write appends lines.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
+type lines struct{ logtext.Log }
 
 // about returns the lines whose message begins with a word, without the time and the message.
 func (l *lines) about(word string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.b.String()) {
+	for line := range strings.Lines(l.String()) {
 		level, rest, _ := strings.Cut(line, " ")
 		if message, attributes, _ := strings.Cut(rest, `" `); strings.HasPrefix(message, `msg="`+word) {
 			found = append(found, level+" "+strings.TrimSpace(attributes))

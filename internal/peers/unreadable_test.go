@@ -1,11 +1,9 @@
 package peers_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,32 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/peers"
+	"github.com/bellhop/bellhop/test/logtext"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
-
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) count(line string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), line)
-}
 
 // A message that a node cannot read is a line in its log, whatever its subject is.
 func TestUnreadableMessagesAreLogged(t *testing.T) {
 	t.Parallel()
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
-	var log lines
+	var log logtext.Log
 	n := newNodeOn(servers.Connect(t), "a")
 	n.Cluster = peers.NewCluster(peers.ClusterOptions{
 		Conn: n.conn, Stream: "TEST", Node: "a", Version: "v1", Hub: n, Deliver: n.deliver, State: n.state, Logger: slog.New(slog.NewTextHandler(&log, nil)),
@@ -54,6 +35,6 @@ func TestUnreadableMessagesAreLogged(t *testing.T) {
 			require.NoError(t, foreign.PublishRequest(subject, foreign.NewRespInbox(), data))
 		}
 		line := fmt.Sprintf(`level=WARN msg="ignored an unreadable message of another node" subject=%s`, subject)
-		require.Eventually(t, func() bool { return log.count(line) == len(messages) }, timeout, time.Millisecond, of)
+		require.Eventually(t, func() bool { return strings.Count(log.String(), line) == len(messages) }, timeout, time.Millisecond, of)
 	}
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,34 +20,15 @@ import (
 	"github.com/bellhop/bellhop/internal/app"
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/test/deploy"
+	"github.com/bellhop/bellhop/test/logtext"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
-
-// logText is the log of a node.
-type logText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write appends lines.
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// String returns all lines.
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // node is a node that runs in this process.
 type node struct {
 	url   string // of its public listener
 	admin string // the same of the other one
-	log   *logText
+	log   *logtext.Log
 	ended chan error
 	stop  func()
 }
@@ -70,7 +50,7 @@ var listening = regexp.MustCompile(`msg=listening public=(\S+) admin=(\S+)`)
 func start(t *testing.T, cfg *config.Config) *node {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{log: &logText{}, ended: make(chan error, 1)}
+	n := &node{log: &logtext.Log{}, ended: make(chan error, 1)}
 	go func() { n.ended <- app.Run(ctx, cfg, app.Options{Logger: slog.New(slog.NewTextHandler(n.log, nil))}) }()
 	n.stop = sync.OnceFunc(func() { cancel(); assert.NoError(t, <-n.ended) })
 	t.Cleanup(n.stop)

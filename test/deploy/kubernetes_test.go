@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/bellhop/bellhop/test/deploy"
+	"github.com/bellhop/bellhop/test/logtext"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
 
@@ -98,7 +99,7 @@ func (n *node) requireScraped(t *testing.T) {
 func TestTheNodesOnKubernetesAreOneService(t *testing.T) {
 	servers := natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
 	secret := secretFile(t)
-	var logs lockedBuffer
+	var logs logtext.Log
 	start := func(pod string) *node {
 		return startNode(t, here(t, podEnvironment(t, "cluster.yaml", pod), servers, t.TempDir(), secret), &logs)
 	}
@@ -115,7 +116,7 @@ func TestTheNodesOnKubernetesAreOneService(t *testing.T) {
 
 // A node with the settings of kubernetes/standalone.yaml serves alone.
 func TestTheNodeOnKubernetesServesAlone(t *testing.T) {
-	var logs lockedBuffer
+	var logs logtext.Log
 	n := startNode(t, here(t, podEnvironment(t, "standalone.yaml", "bellhop-5d4f"), nil, t.TempDir(), secretFile(t)), &logs)
 	n.publish(t, "alone")
 	n.requireInbox(t, "alone")

@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,6 +27,7 @@ import (
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/deploy"
+	"github.com/bellhop/bellhop/test/logtext"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
 
@@ -150,24 +150,6 @@ func (n *node) request(t *testing.T, method, path, token, body string) (status i
 	return resp.StatusCode, string(b)
 }
 
-// lockedBuffer is a buffer that several goroutines write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // secretFile returns a file with the secret of tokens.
 func secretFile(t *testing.T) string {
 	t.Helper()
@@ -215,7 +197,7 @@ func (n *node) requireInbox(t *testing.T, titles ...string) {
 func TestTheComposedNodesAreOneService(t *testing.T) {
 	servers := natsserver.Start(t, natsserver.Options{Servers: 3, Secure: true})
 	secret := secretFile(t)
-	var logs lockedBuffer
+	var logs logtext.Log
 	first := startNode(t, settings(t, servers, "bellhop-1", t.TempDir(), secret), &logs)
 	waitForCheckpoint(t, servers)
 	second := startNode(t, settings(t, servers, "bellhop-2", t.TempDir(), secret), &logs)
@@ -239,7 +221,7 @@ func TestFromOneNodeToTwo(t *testing.T) {
 			delete(alone, variable)
 		}
 	}
-	var logs lockedBuffer
+	var logs logtext.Log
 	first := startNode(t, alone, &logs)
 	first.publish(t, "alone")
 	first.stop()

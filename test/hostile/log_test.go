@@ -15,6 +15,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/telemetry"
+	"github.com/bellhop/bellhop/test/logtext"
 )
 
 // The log's limit: lines about one problem in a period, and the length of a period.
@@ -28,7 +29,7 @@ const (
 func TestRefusalsDoNotFillTheLog(t *testing.T) {
 	for _, format := range []string{"json", "text"} {
 		t.Run(format, func(t *testing.T) {
-			log := &record{}
+			log := &logtext.Log{}
 			out := telemetry.NewOutput(log)
 			logs := telemetry.NewLog(out, slog.LevelInfo, format)
 			s := startWith(t, log, logs)

@@ -6,7 +6,6 @@
 package hostile
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +27,7 @@ import (
 	"github.com/bellhop/bellhop/internal/config"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/telemetry"
+	"github.com/bellhop/bellhop/test/logtext"
 )
 
 const secret = "a hostile secret of 32 bytes or more"
@@ -60,7 +59,7 @@ type service struct {
 	public string // host:port
 	admin  string
 	client *http.Client // publishes to the control client, over one connection
-	log    *record
+	log    *logtext.Log
 	logs   *telemetry.Log // as users run it; nil: all lines at all levels, in JSON
 
 	control  *socket
@@ -71,11 +70,11 @@ type service struct {
 // start starts a service with the default settings, as modified by change.
 func start(t *testing.T, change ...func(*config.Config)) *service {
 	t.Helper()
-	return startWith(t, &record{}, nil, change...)
+	return startWith(t, &logtext.Log{}, nil, change...)
 }
 
 // startWith is start with a log that writes to the record.
-func startWith(t *testing.T, log *record, logs *telemetry.Log, change ...func(*config.Config)) *service {
+func startWith(t *testing.T, log *logtext.Log, logs *telemetry.Log, change ...func(*config.Config)) *service {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Listen, cfg.AdminListen = "127.0.0.1:0", "127.0.0.1:0"
@@ -120,24 +119,6 @@ func (s *service) run() {
 		cancel()
 		require.NoError(s.t, <-ended)
 	})
-}
-
-// record keeps the log of the service.
-type record struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
 }
 
 // token signs a token for a user.
