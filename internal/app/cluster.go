@@ -81,7 +81,7 @@ func (s *node) replicaOf(stream journal.StreamOptions, checkpoints *journal.Chec
 			return journal.OpenStream(ctx, named)
 		},
 		checkpoints: checkpoints,
-		permitted:   journal.NewPermissions(conn, stream.Name, peers.Subjects(stream.Name)).Check,
+		permitted:   journal.NewPermissions(conn, stream.Name, peers.SubjectPrefix(stream.Name)).Check,
 		leave: func() {
 			if conn.IsConnected() {
 				s.logger.Warn("the journal cannot be reached; connecting to another NATS server", "server", conn.ConnectedUrlRedacted())

@@ -80,7 +80,10 @@ func NewCheckpoints(conn *nats.Conn, o CheckpointOptions) (*Checkpoints, error) 
 	return &Checkpoints{js: js, options: o}, nil
 }
 
-func (c *Checkpoints) bucket() string { return c.options.Stream + "_CHECKPOINTS" }
+func (c *Checkpoints) bucket() string { return bucketOf(c.options.Stream) }
+
+// bucketOf returns the name of the bucket with the checkpoints of a stream.
+func bucketOf(stream string) string { return stream + "_CHECKPOINTS" }
 
 // subject returns a subject of the object store. Chunks have the kind "C" and the ID of their
 // object, records have the kind "M" and the name of their object in base64.

@@ -122,12 +122,12 @@ func harmlessFor(subject string) []byte {
 
 // subjects returns those to which a node publishes.
 func (p *Permissions) subjects() []string {
-	objects := "OBJ_" + p.stream + "_CHECKPOINTS"
+	objects, object := "OBJ_"+bucketOf(p.stream), "$O."+bucketOf(p.stream)
 	all := []string{
 		subjectOf(p.stream),
-		"$O." + p.stream + "_CHECKPOINTS.C.permission", "$O." + p.stream + "_CHECKPOINTS.M.permission",
+		object + ".C.permission", object + ".M.permission",
 		"$JS.API.STREAM.MSG.GET." + p.stream,
-		"$JS.API.DIRECT.GET." + objects, "$JS.API.DIRECT.GET." + objects + ".$O." + p.stream + "_CHECKPOINTS.M.permission",
+		"$JS.API.DIRECT.GET." + objects, "$JS.API.DIRECT.GET." + objects + "." + object + ".M.permission",
 	}
 	for _, stream := range []string{p.stream, objects} {
 		for _, do := range []string{"INFO", "CREATE", "PURGE"} {
@@ -146,11 +146,9 @@ type refusals struct {
 	did map[string]bool
 }
 
-var refusal = regexp.MustCompile(`(?i)violation for (publish|subscription) to "([^"]*)"`)
-
 // note notes an error of the connection if it is a refusal.
 func (r *refusals) note(err error) {
-	found := refusal.FindStringSubmatch(err.Error())
+	found := regexp.MustCompile(`(?i)violation for (publish|subscription) to "([^"]*)"`).FindStringSubmatch(err.Error())
 	if !errors.Is(err, nats.ErrPermissionViolation) || found == nil {
 		return
 	}

@@ -62,7 +62,7 @@ type Cluster struct {
 	mu        sync.Mutex      // guards the following
 	nodes     map[string]Node // other nodes by name
 	announced announcements
-	deaf      time.Time // when beats of other nodes last could not arrive; see listen
+	deaf      time.Time // when beats of other nodes last could not arrive; see checkReach
 
 	subscriptions []*nats.Subscription
 	stop          context.CancelFunc
@@ -83,10 +83,10 @@ func NewCluster(o ClusterOptions) *Cluster {
 	return c
 }
 
-func (c *Cluster) subject(of string) string { return Subjects(c.o.Stream) + of }
+func (c *Cluster) subject(of string) string { return SubjectPrefix(c.o.Stream) + of }
 
-// Subjects returns what begins the subjects of the peers with a stream.
-func Subjects(stream string) string { return "bellhop." + stream + ".peers." }
+// SubjectPrefix returns the beginning of all subjects of the peers with a stream.
+func SubjectPrefix(stream string) string { return "bellhop." + stream + ".peers." }
 
 // Join makes this node known to the others and learns which there are. If NATS cannot be
 // reached, the node joins as soon as it is. The caller must call Close.
@@ -193,7 +193,6 @@ func (c *Cluster) beat(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		c.sendBeat(c.subject("beat"))
-		c.listen()
 		c.logNameTaken()
 		c.checkReach()
 		select {
@@ -201,17 +200,6 @@ func (c *Cluster) beat(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-	}
-}
-
-// listen notes whether beats of other nodes can arrive: they cannot while not even those of this node do, or while it
-// is cut off from the journal.
-func (c *Cluster) listen() {
-	cutOff, now := c.o.State().CutOff, time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cutOff || now.Sub(c.announced.last) > leaseAfter {
-		c.deaf = now
 	}
 }
 

@@ -76,12 +76,17 @@ func (c *Cluster) CutOff() error {
 	return nil
 }
 
-// checkReach notes whether this node reaches the others, and subscribes again if it does not.
+// checkReach notes whether this node reaches the others, and subscribes again if it does not. Beats of
+// others cannot arrive while not even its own do, or while it is cut off from the journal.
 func (c *Cluster) checkReach() {
+	fromJournal, now := c.o.State().CutOff, time.Now()
 	c.mu.Lock()
 	own := c.announced.last
+	if fromJournal || now.Sub(own) > leaseAfter {
+		c.deaf = now
+	}
 	c.mu.Unlock()
-	if !c.reach.tick(time.Now(), c.o.Conn.IsConnected(), own) {
+	if !c.reach.tick(now, c.o.Conn.IsConnected(), own) {
 		return
 	}
 	err := c.unsubscribe()

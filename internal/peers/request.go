@@ -168,11 +168,8 @@ func (c *Cluster) ignore(m *nats.Msg) {
 
 // ask sends a request to all other nodes, calls read with each answer, and returns the names
 // of the nodes that have not answered within answerTimeout or before ctx ended. If this node does
-// not reach the others, these are all that there were before.
+// not reach the others, it does not wait for them.
 func (c *Cluster) ask(ctx context.Context, what string, request []byte, read func(*pack.Reader)) (missing []string) {
-	if c.CutOff() != nil {
-		return c.known()
-	}
 	waiting := map[string]string{} // names by instance
 	for _, n := range c.others() {
 		waiting[n.Instance] = n.Name
@@ -186,6 +183,9 @@ func (c *Cluster) ask(ctx context.Context, what string, request []byte, read fun
 	answers, err := c.o.Conn.SubscribeSync(inbox)
 	if err == nil {
 		defer answers.Unsubscribe() //nolint:errcheck // it fails only if the connection is closed
+		err = c.CutOff()
+	}
+	if err == nil {
 		err = c.o.Conn.PublishRequest(c.subject(what), inbox, request)
 	}
 	for err == nil && len(waiting) > 0 {

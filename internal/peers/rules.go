@@ -1,9 +1,6 @@
 package peers
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // rulesAfter is the time for which every node must have announced a version of the rules before
 // the version may be brought into force. A node that is being restarted is silent for less than
@@ -56,25 +53,6 @@ func (a *announcements) common(now time.Time) uint32 {
 		rules = min(rules, n.rules)
 	}
 	return rules
-}
-
-// alive returns the names of the nodes that were heard in the seconds before the last beat of this
-// node.
-func (a *announcements) alive() (names []string) {
-	for name, n := range a.nodes {
-		if a.last.Sub(n.heard) < deadAfter {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// known returns the names of the nodes that there were when this node last reached the others.
-func (c *Cluster) known() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.announced.alive()
 }
 
 // Rules returns the latest version of the rules that all nodes can apply, 0 while that is not

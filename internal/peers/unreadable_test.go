@@ -29,7 +29,7 @@ func TestUnreadableMessagesAreLogged(t *testing.T) {
 
 	foreign := servers.Connect(t)
 	for _, of := range []string{"beat", "ephemeral", "connections", "counts", "disconnect"} {
-		subject := peers.Subjects("TEST") + of
+		subject := peers.SubjectPrefix("TEST") + of
 		messages := [][]byte{nil, []byte("hello"), append([]byte{1, 5}, "other and more"...), {1, 0}}
 		for _, data := range messages {
 			require.NoError(t, foreign.PublishRequest(subject, foreign.NewRespInbox(), data))
