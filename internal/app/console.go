@@ -100,6 +100,9 @@ type consoleNode struct {
 	Lag         *float64 `json:"lag_seconds,omitempty"`
 	Connections *int     `json:"connections,omitempty"`
 
+	// CutOff is why this node does not reach the others, although it is connected to NATS and may be ready.
+	CutOff string `json:"cut_off,omitempty"`
+
 	// Silent is when this node last heard of a node of which it cannot know more, in milliseconds since 1970.
 	Silent int64 `json:"silent_since,omitempty"`
 }
@@ -188,6 +191,9 @@ func (c *membership) consoleNodes() (lag *float64, nodes []consoleNode) {
 		}
 		if node.This {
 			lag = node.Lag
+			if err := c.peers.CutOff(); err != nil {
+				node.CutOff = detailOf(err)
+			}
 		}
 		nodes = append(nodes, node)
 	}

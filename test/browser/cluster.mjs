@@ -22,16 +22,32 @@ export class NATSServer {
   }
 
   get url() {
-    return `nats://127.0.0.1:${this.#port}`;
+    return `nats://node:secret@127.0.0.1:${this.#port}`;
   }
 
   /** Starts the server. Nodes connect when it answers. */
   async start() {
     this.#port ??= await freePort();
-    const file = join(this.#dir, "nats.conf");
-    writeFileSync(file, `listen: "127.0.0.1:${this.#port}"\njetstream { store_dir: "${join(this.#dir, "nats")}", sync_interval: always }\n`);
-    this.#process = spawn(this.#program, ["-c", file], { stdio: "ignore" });
+    this.#process = spawn(this.#program, ["-c", this.#configure()], { stdio: "ignore" });
     this.#ended = once(this.#process, "exit");
+  }
+
+  /** Makes the running server refuse the nodes these subjects, and no others, from now on. */
+  refuse(...subjects) {
+    this.#configure(subjects);
+    this.#process.kill("SIGHUP");
+  }
+
+  /** Writes the configuration, and returns its file. */
+  #configure(refused = []) {
+    const file = join(this.#dir, "nats.conf");
+    const deny = JSON.stringify({ deny: refused });
+    writeFileSync(file, [
+      `listen: "127.0.0.1:${this.#port}"`,
+      `jetstream { store_dir: "${join(this.#dir, "nats")}", sync_interval: always }`,
+      `authorization { users: [{ user: node, password: secret, permissions: { publish: ${deny}, subscribe: ${deny} } }] }`,
+    ].join("\n"));
+    return file;
   }
 
   /** Ends the server as a crash does. Does nothing if it does not run. */

@@ -88,6 +88,26 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       }, true);
     });
 
+    // The node stays ready: it stores and delivers what is published on any node.
+    it("says that the nodes do not reach each other while NATS refuses their messages, and why", async (t) => {
+      const why = "messages to the other nodes do not come back from NATS; may the NATS user publish and subscribe to bellhop.BELLHOP.peers.>?";
+      const page = await open(t);
+      await page.ready();
+      const ready = ["a this node ready 0 SEQUENCE 0 s VERSION", "b ready 0 SEQUENCE 0 s VERSION"];
+      await eventually(() => nodes(page), ready);
+      nats.refuse("bellhop.BELLHOP.peers.>");
+      await page.shows("#status", `Ready, but cut off from the nodes ${why}`);
+      await eventually(() => nodes(page), [
+        `a this node ready cut off from the nodes ${why} 0 SEQUENCE 0 s VERSION`,
+        "b unknown not heard of since TIME, because this node is cut off – SEQUENCE – VERSION",
+      ]);
+      await audit(page.page);
+      await page.screenshot(join(process.env.SCREENSHOTS ?? dir.path, `console-apart-${name}.png`));
+      nats.refuse();
+      await page.ready();
+      await eventually(() => nodes(page), ready);
+    });
+
     it("says why a node that was started without NATS does not serve, and continues by itself", async (t) => {
       await a.stop("SIGKILL");
       await nats.kill();

@@ -5,6 +5,7 @@ import { byId, fill, h, setText } from "./dom.js";
 import { clock, count, duration, UNKNOWN } from "./format.js";
 import { panels } from "./panels.js";
 import { nodes, type Ring } from "./ring.js";
+import { CUT_OFF } from "./strip.js";
 import type { Sample } from "./types.js";
 
 export class Live {
@@ -88,10 +89,10 @@ export class Live {
   }
 }
 
-/** Returns the state of a node, and why it is not ready. */
-function state({ ready, reason, gone, silent_since: silent }: ReturnType<typeof nodes>[number]): (Node | string)[] {
+/** Returns the state of a node, and why it is not ready or does not reach the others. */
+function state({ ready, reason, gone, cut_off: cutOff, silent_since: silent }: ReturnType<typeof nodes>[number]): (Node | string)[] {
   const badge = (kind: string, text: string, why = "") => [h("span", { class: `state ${kind}` }, text), ` ${why}`];
   if (gone) return badge("bad", "gone", `not heard of since ${clock(gone)}`);
   if (silent) return badge("warn", "unknown", `not heard of since ${clock(silent)}, because this node is cut off`);
-  return ready ? badge("good", "ready") : badge("bad", "not ready", reason);
+  return [...(ready ? badge("good", "ready") : badge("bad", "not ready", reason)), ...(cutOff ? badge("bad", CUT_OFF, cutOff) : [])];
 }

@@ -125,5 +125,8 @@ addEventListener("theme", () => live.recolor());
 addEventListener("online", () => stream.retry());
 byId("retry").addEventListener("click", () => stream.retry());
 byId("notice-close").addEventListener("click", () => (byId("notice").hidden = true));
+new ResizeObserver(([header]) => {
+  document.documentElement.style.setProperty("--header", `${header!.borderBoxSize[0]!.blockSize}px`);
+}).observe(document.querySelector(".top")!);
 setInterval(() => strip.countdown(), 1000);
 stream.open();

@@ -9,6 +9,9 @@ import type { Hello, Percentiles, Sample } from "./types.js";
 /** Rates are means of so many seconds, since single ones are hard to read. */
 const RATE = 5;
 
+/** The state of a node that may be ready, and does not reach the other nodes. */
+export const CUT_OFF = "cut off from the nodes";
+
 /** A percentile is shown for so many seconds after it was measured. */
 const STALE = 10;
 
@@ -55,11 +58,12 @@ export class Strip {
   #status(last: Sample | undefined): void {
     const status = byId("status");
     const live = this.#state.phase === "live" && last;
-    const kind = !live ? "unknown" : last.ready ? "good" : "bad";
+    const cutOff = live && last.ready ? last.nodes?.find((node) => node.this)?.cut_off : undefined;
+    const kind = !live ? "unknown" : last.ready && !cutOff ? "good" : "bad";
     status.className = `status ${kind}`;
-    const text = !live ? (this.#state.phase === "connecting" ? "Connecting" : "Unknown") : last.ready ? "Ready" : "Not ready";
+    const text = !live ? (this.#state.phase === "connecting" ? "Connecting" : "Unknown") : !last.ready ? "Not ready" : cutOff ? `Ready, but ${CUT_OFF}` : "Ready";
     setText(status.querySelector("strong")!, text);
-    setText(status.querySelector("span")!, live && !last.ready ? (last.reason ?? "") : "");
+    setText(status.querySelector("span")!, (live && !last.ready && last.reason) || cutOff || "");
   }
 
   /** Shows plainly that the numbers are old. */

@@ -37,6 +37,7 @@ export type Node = {
   sequence?: number;
   lag_seconds?: number;
   connections?: number; // nodes of earlier versions do not say
+  cut_off?: string; // of this node: the reason why it does not reach the others, although it may be ready
   silent_since?: number; // of a node that may be running: this one is cut off and hears no others
   this?: boolean;
 };
