@@ -29,6 +29,7 @@ type Service interface {
 
 	List(ctx context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error)
 	ListOf(ctx context.Context, by notify.Principal, u notify.UserID, q service.Query) (wire.InboxPage, error)
+	RemovedOf(ctx context.Context, by notify.Principal, u notify.UserID, q service.Query) (service.RemovedPage, error)
 	Counts(ctx context.Context, by notify.Principal, f notify.Filter, grouping notify.Grouping) (notify.GroupedCounts, error)
 	Mark(ctx context.Context, by notify.Principal, verb notify.Verb, which wire.Selection) (notify.Counts, error)
 
@@ -160,6 +161,7 @@ func (a *api) handler() http.Handler {
 	g.PUT("/users/:user/preferences", a.acting("preferences", a.setPreferencesOf))
 	g.GET("/notifications/:id", a.authenticated(a.trace))
 	g.GET("/users/:user/inbox", a.operating(a.listOf))
+	g.GET("/users/:user/removed", a.operating(a.removedOf))
 	g.GET("/users/:user/export", a.acting("export", a.export))
 	g.DELETE("/users/:user", a.acting("erase", a.erase))
 	g.GET("/users/:user/connections", a.operating(a.connectionsOf))

@@ -91,6 +91,7 @@ func (o *AdminOptions) serveConsole(e *echo.Echo, reports *reports) {
 	route(http.MethodGet, "/users/:user/topics", a.managing(k.asOperator(a.topicsOf)))
 	route(http.MethodGet, "/users/:user/preferences", a.operating(a.preferencesOf))
 	route(http.MethodGet, "/users/:user/inbox", a.operating(a.listOf))
+	route(http.MethodGet, "/users/:user/removed", a.operating(a.removedOf))
 	route(http.MethodGet, "/notifications/:id", a.operating(a.trace))
 	route(http.MethodDelete, "/users/:user/connections", a.acting("disconnect", a.disconnect))
 	route(http.MethodPost, "/revocations", a.acting("revoke", a.revoke))

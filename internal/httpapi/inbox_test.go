@@ -40,6 +40,7 @@ type inbox struct {
 	recalled  []string
 	traced    []string
 	trace     service.Trace
+	removed   service.RemovedPage
 }
 
 func (b *inbox) List(_ context.Context, by notify.Principal, q service.Query) (wire.InboxPage, error) {
@@ -79,6 +80,13 @@ func (b *inbox) ListOf(ctx context.Context, by notify.Principal, u notify.UserID
 		return wire.InboxPage{}, err
 	}
 	return b.List(ctx, notify.Principal{User: u}, q)
+}
+
+func (b *inbox) RemovedOf(_ context.Context, by notify.Principal, u notify.UserID, q service.Query) (service.RemovedPage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.by, b.queries = append(b.by, u), append(b.queries, q)
+	return b.removed, isOperator(by)
 }
 
 func (b *inbox) Trace(_ context.Context, by notify.Principal, id string, user notify.UserID) (service.Trace, error) {

@@ -27,13 +27,8 @@ func inboxQuery(query string) (q service.Query, err error) {
 	if q.Filter, err = inboxFilter(values); err != nil {
 		return q, err
 	}
-	q.Before, q.Limit = values.Get("before"), defaultPage
-	if limit := values.Get("limit"); limit != "" {
-		n, err := strconv.ParseUint(limit, 10, 8)
-		if err != nil || n < 1 || n > maxPage {
-			return q, notify.Errorf(notify.ErrMalformed, "the query parameter limit must be a number from 1 to %d", maxPage)
-		}
-		q.Limit = int(n)
+	if err := setPage(&q, values); err != nil {
+		return q, err
 	}
 	switch q.Filter.State = notify.InboxState(values.Get("state")); q.Filter.State {
 	case notify.StateInbox, notify.StateUnread, notify.StateRead, notify.StateArchived, notify.StateAll:
@@ -41,6 +36,28 @@ func inboxQuery(query string) (q service.Query, err error) {
 	default:
 		return q, notify.Errorf(notify.ErrMalformed, "the query parameter state must be unread, read, archived or all")
 	}
+}
+
+// pageQuery reads the parameters of a list without a filter. An empty parameter counts as absent.
+func pageQuery(query string) (q service.Query, err error) {
+	values, err := readQuery(query, "limit", "before")
+	if err != nil {
+		return q, err
+	}
+	return q, setPage(&q, values)
+}
+
+// setPage reads the parameters that say which page is listed.
+func setPage(q *service.Query, values url.Values) error {
+	q.Before, q.Limit = values.Get("before"), defaultPage
+	if limit := values.Get("limit"); limit != "" {
+		n, err := strconv.ParseUint(limit, 10, 8)
+		if err != nil || n < 1 || n > maxPage {
+			return notify.Errorf(notify.ErrMalformed, "the query parameter limit must be a number from 1 to %d", maxPage)
+		}
+		q.Limit = int(n)
+	}
+	return nil
 }
 
 // countsQuery reads the parameters of GET /inbox/counts. An empty parameter counts as absent.

@@ -171,7 +171,7 @@ func TestActionsOfOperatorsAreLogged(t *testing.T) {
 // The line of a refused request says whose data, or which topic or notification, was asked for.
 func TestRefusalsNameTheTargetInThePath(t *testing.T) {
 	for path, target := range map[string]string{
-		"GET /users/bob/inbox": "bob", "GET /users/bob/preferences": "bob", "GET /users/bob/topics": "bob", "GET /users/bob/connections": "bob",
+		"GET /users/bob/inbox": "bob", "GET /users/bob/removed": "bob", "GET /users/bob/preferences": "bob", "GET /users/bob/topics": "bob", "GET /users/bob/connections": "bob",
 		"GET /users/bob/export": "bob", "DELETE /users/acme%3Abob%2F7": "acme:bob/7", "GET /topics/project.7/members": "project.7",
 		"POST /topics/project.7/members": "project.7", "DELETE /notifications/" + id: id,
 	} {

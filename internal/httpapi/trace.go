@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -89,6 +90,52 @@ func (a *api) listOf(c echo.Context, by notify.Principal) error {
 		return err
 	}
 	return a.sendPage(c, by, wire.AppendInboxPage(nil, &page))
+}
+
+// RemovedPage is the answer to GET /users/{user}/removed.
+type RemovedPage struct {
+	Items      []Removed `json:"items"`
+	Next       string    `json:"next,omitempty"`
+	SearchedTo string    `json:"searched_to,omitempty"`
+}
+
+// Removed is a notification that a user no longer has, with the read state of the user when it was removed.
+type Removed struct {
+	Notification json.RawMessage `json:"notification"`
+	Fate
+	SeenAt     string `json:"seen_at,omitempty"`
+	ReadAt     string `json:"read_at,omitempty"`
+	ArchivedAt string `json:"archived_at,omitempty"`
+}
+
+// removedOf serves GET /users/{user}/removed.
+func (a *api) removedOf(c echo.Context, by notify.Principal) error {
+	user, err := userOf(c)
+	if err != nil {
+		return err
+	}
+	q, err := pageQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	found, err := a.Service.RemovedOf(c.Request().Context(), by, user, q)
+	if err != nil {
+		return err
+	}
+	page := RemovedPage{Items: make([]Removed, len(found.Removed)), Next: found.Next, SearchedTo: moment(found.SearchedTo)}
+	for i := range found.Removed {
+		r := &found.Removed[i]
+		view := r.View
+		page.Items[i] = Removed{
+			Notification: notificationOf(r.ID, &r.Notification), Fate: fateOf(r.Fate),
+			SeenAt: moment(view.Seen), ReadAt: moment(view.Read), ArchivedAt: moment(view.Archived),
+		}
+	}
+	body, err := json.Marshal(page)
+	if err != nil {
+		return fmt.Errorf("encode removed notifications: %w", err)
+	}
+	return a.sendPage(c, by, body)
 }
 
 func traceOf(id string, t *service.Trace) Trace {

@@ -69,3 +69,36 @@ func TestOperatorsListTheInboxOfAUser(t *testing.T) {
 	s.problem(s.do("GET", "/users/a%20b/inbox", "", "Authorization", "Bearer admin"), 404, "not-found")
 	s.problem(s.do("GET", "/users/grace/inbox?state=none", "", "Authorization", "Bearer admin"), 400, "malformed")
 }
+
+func TestOperatorsListTheRemovedNotificationsOfAUser(t *testing.T) {
+	s := start(t)
+	admin := []string{"Authorization", "Bearer admin"}
+	a := s.do("GET", "/users/grace/removed", "", admin...)
+	require.JSONEq(t, `{"items":[]}`, string(a.body))
+	at := time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+	s.inbox.removed = service.RemovedPage{
+		Removed: []store.Removed{
+			{
+				ID: id, Notification: notify.Notification{Time: at, Audience: notify.AudienceUser, View: notify.View{Seen: at, Read: at}},
+				Fate: store.Fate{Status: notify.StatusReplaced, At: at, ReplacedBy: id},
+			},
+			{
+				ID: id, Notification: notify.Notification{Time: at, Audience: notify.AudienceUser, Content: []byte(`"id":"` + id + `","type":"t","priority":"low"`)},
+				Fate: store.Fate{Status: notify.StatusEvicted, Reason: notify.ReasonFull, At: at},
+			},
+		},
+		Next: "n", SearchedTo: at,
+	}
+	a = s.do("GET", "/users/grace/removed?limit=7&before=b", "", admin...)
+	require.Equal(t, 200, a.StatusCode, "%s", a.body)
+	const then = `"2026-12-01T09:00:00.000Z"`
+	require.JSONEq(t, `{"items":[
+		{"notification":{"id":"`+id+`","time":`+then+`,"audience":"user"},"state":"replaced","removed_at":`+then+`,"replaced_by":"`+id+`",
+			"seen_at":`+then+`,"read_at":`+then+`},
+		{"notification":{"id":"`+id+`","type":"t","priority":"low","time":`+then+`,"audience":"user"},"state":"evicted","reason":"history-full",
+			"removed_at":`+then+`}],"next":"n","searched_to":`+then+`}`, string(a.body))
+	require.Equal(t, []service.Query{{Limit: 50}, {Limit: 7, Before: "b"}}, s.inbox.queries)
+	s.problem(s.do("GET", "/users/grace/removed", "", asAda...), 403, "scope")
+	s.problem(s.do("GET", "/users/grace/removed?state=all", "", admin...), 400, "malformed")
+	s.problem(s.do("GET", "/users/grace/removed?limit=0", "", admin...), 400, "malformed")
+}

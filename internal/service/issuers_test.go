@@ -296,6 +296,8 @@ func TestTraceWithinABound(t *testing.T) {
 	require.ErrorIs(t, err, notify.ErrScope)
 	_, err = r.service.Trace(t.Context(), by, "no id", "")
 	require.ErrorIs(t, err, notify.ErrNotFound)
+	_, err = r.service.RemovedOf(t.Context(), by, "bank:ada", service.Query{Limit: 1})
+	require.ErrorIs(t, err, notify.ErrScope)
 	_, err = r.service.ListOf(t.Context(), by, "bank:ada", service.Query{Limit: 1})
 	require.ErrorIs(t, err, notify.ErrScope)
 }

@@ -32,16 +32,9 @@ func (s *Service) List(ctx context.Context, by notify.Principal, q Query) (wire.
 // list returns a page of the inbox of r, and counts as a read of the principal with a name.
 func (s *Service) list(ctx context.Context, principal string, r notify.Reader, q Query) (wire.InboxPage, error) {
 	tag := cursor.TagOf(r.User)
-	var before notify.Sequence
-	if q.Before != "" {
-		var err error
-		before, err = s.openNext(ctx, tag, q.Before)
-		switch {
-		case errors.Is(err, notify.ErrUnavailable):
-			return wire.InboxPage{}, err
-		case err != nil:
-			return wire.InboxPage{}, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
-		}
+	before, err := s.openBefore(ctx, tag, q.Before)
+	if err != nil {
+		return wire.InboxPage{}, err
 	}
 	if s.lists.Acquire(ctx, principal) != nil {
 		return wire.InboxPage{}, errTooManyLists()
@@ -61,6 +54,19 @@ func (s *Service) list(ctx context.Context, principal string, r notify.Reader, q
 		page.Next = s.cursor(tag, list.Next) + page.Cursor
 	}
 	return page, nil
+}
+
+// openBefore returns the sequence before which a page ends, 0 for the first page, from a Query. Its errors are of the kinds
+// ErrMalformed and ErrUnavailable.
+func (s *Service) openBefore(ctx context.Context, tag cursor.Tag, before string) (notify.Sequence, error) {
+	if before == "" {
+		return 0, nil
+	}
+	seq, err := s.openNext(ctx, tag, before)
+	if err != nil && !errors.Is(err, notify.ErrUnavailable) {
+		return 0, notify.Errorf(notify.ErrMalformed, "the parameter before must be a cursor that this user was given")
+	}
+	return seq, err
 }
 
 // openNext returns the sequence before which a page ends, from the Next of the page before or

@@ -44,6 +44,7 @@ type Store interface {
 	Preferences(u notify.UserID) (notify.Preferences, error)
 	Members(t notify.Topic, prefix string, after notify.UserID, limit int) (users []notify.UserID, more bool, err error)
 	Trace(id string, user notify.UserID, upTo notify.Sequence, now time.Time) (t store.Trace, ok bool, err error)
+	Removed(u notify.UserID, before, upTo notify.Sequence, limit int, now time.Time) (store.RemovedPage, error)
 	CountMatching(r notify.Reader, upTo notify.Sequence, f *notify.Filter, by notify.Grouping) (notify.GroupedCounts, error)
 	Export(u notify.UserID, from string) (store.ExportPage, error)
 	Erasing() ([]notify.Erase, error)

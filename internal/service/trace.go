@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bellhop/bellhop/internal/cursor"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
 	"github.com/bellhop/bellhop/internal/wire"
@@ -102,4 +103,39 @@ func (s *Service) ListOf(ctx context.Context, by notify.Principal, u notify.User
 		return wire.InboxPage{}, err
 	}
 	return s.list(ctx, by.Name, notify.Reader{User: u}, q)
+}
+
+// RemovedPage is a page of the notifications that a user no longer has.
+type RemovedPage struct {
+	Removed    []store.Removed // the last published first
+	Next       string          // the Before of the next page; empty: this is the last one
+	SearchedTo time.Time       // the time of the oldest notification that was searched, if there is a Next
+}
+
+// RemovedOf returns a page of the notifications that have left the inbox of u, on behalf of an operator: those that ListOf
+// would list. Without a match it ends after a part of the removed notifications, so that a page may be empty without
+// being the last. The filter of q is not used. The errors are those of ListOf.
+func (s *Service) RemovedOf(ctx context.Context, by notify.Principal, u notify.UserID, q Query) (page RemovedPage, err error) {
+	if err := by.MayAdminister(u); err != nil {
+		return page, err
+	}
+	tag := cursor.TagOf(u)
+	before, err := s.openBefore(ctx, tag, q.Before)
+	if err != nil {
+		return page, err
+	}
+	if s.lists.Acquire(ctx, by.Name) != nil {
+		return page, errTooManyLists()
+	}
+	defer s.lists.Release(by.Name)
+	upTo := s.opts.Journal.Durable()
+	found, err := s.opts.Store.Removed(u, before, upTo, q.Limit, time.Now())
+	if err != nil {
+		return page, fmt.Errorf("list removed notifications: %w", err)
+	}
+	page = RemovedPage{Removed: found.Removed, SearchedTo: found.SearchedTo}
+	if found.Next > 0 {
+		page.Next = s.cursor(tag, found.Next) + s.cursor(tag, upTo)
+	}
+	return page, nil
 }

@@ -198,12 +198,21 @@ func eachNotification(r pebble.Reader, f func(n *notify.Notification) (bool, err
 // each calls f with the keys and values from lower up to but not including upper, until f
 // returns false. f must not keep either.
 func each(r pebble.Reader, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
+	return eachFrom((*pebble.Iterator).First, (*pebble.Iterator).Next, r, lower, upper, f)
+}
+
+// eachBackward is each in the opposite order.
+func eachBackward(r pebble.Reader, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
+	return eachFrom((*pebble.Iterator).Last, (*pebble.Iterator).Prev, r, lower, upper, f)
+}
+
+func eachFrom(first, next func(*pebble.Iterator) bool, r pebble.Reader, lower, upper []byte, f func(k, v []byte) (bool, error)) error {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return fmt.Errorf("read the store: %w", err)
 	}
 	defer it.Close()
-	for ok := it.First(); ok; ok = it.Next() {
+	for ok := first(it); ok; ok = next(it) {
 		v, err := it.ValueAndErr()
 		if err != nil {
 			return fmt.Errorf("read the store: %w", err)

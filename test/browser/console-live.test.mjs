@@ -98,11 +98,15 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.click("Recall", "#confirm");
       await page.matches("#view-notification", /It was recalled from every inbox\./);
       await page.matches("#audit-lines", new RegExp(`recall done by console on ${id}`));
-      await page.goTo("#user=ada"); // whose inbox has it no more; the address that its card names does
+      await page.goTo("#user=ada"); // whose inbox has it no more
       await page.matches("[aria-label=Inbox]", /Nothing is listed\./);
       await audit(page.page);
-      await page.fill("#view-user [name=id]", id); // the export names the ID
+      await page.fill("#view-user [name=id]", id);
       await page.click("What became of it?", "#view-user");
+      await page.matches(".of-user", /recalled/i);
+      await page.goTo("#user=ada");
+      await page.matches(".removed li", /recalled It was recalled from the inbox\. .*, read until then$/);
+      await page.click(id, ".removed");
       await page.matches(".of-user", /recalled/i);
       await page.goTo("#live");
       await audit(page.page);

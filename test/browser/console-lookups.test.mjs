@@ -48,8 +48,6 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.match((await page.texts(".inbox li"))[1], /^Seen seen .*, to everyone$/);
       assert.match(await page.text("[aria-label=Inbox]"), /2 unread, 1 unseen/);
 
-      assert.match(await page.text("[aria-label=Inbox]"), /recalled, replaced, expired or evicted, are not listed\. .*GET \/users\/ada\/export/);
-
       await page.click("Older ones");
       await page.showsAll(".inbox a", ["Grace commented", "Seen", "Older"]);
       assert.match((await page.texts(".inbox li"))[2], /Older high read .*, topic news$/);
@@ -59,6 +57,26 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.click("Archived", ".inbox");
       await page.shows("#view-notification h2", "Grace commented");
       assert.equal(await page.run(() => location.hash), `#notification=${ID}&user=ada`);
+    });
+
+    it("lists what has left the inbox of a user, and why, page by page", async (t) => {
+      const { page, service } = await open(t, "#user=ada");
+      await page.matches(".removed li", new RegExp(`^Replaced replaced It left the inbox, replaced by ${NEWER} 27 Nov, .*published 27 Nov, .*, read until then$`));
+      assert.match((await page.texts(".removed li"))[1], new RegExp(`^${NEWER} evicted It left the inbox: evicted because the history was full\\. .*, unseen until then$`));
+      assert.match(await page.text("[aria-label=Removed]"), /Listed are those since 27 Nov, /);
+      await page.click("Search older ones");
+      await eventually(async () => (await page.texts(".removed li")).length, 3);
+      assert.match((await page.texts(".removed li"))[2], new RegExp(`^${ID} recalled It was recalled from the inbox\\. .*, to everyone$`));
+      assert.doesNotMatch(await page.text("[aria-label=Removed]"), /Search older ones/);
+      await page.click("Replaced", ".removed");
+      await page.shows("#view-notification h2", "Grace commented");
+      assert.equal(await page.run(() => location.hash), `#notification=${ID}&user=ada`);
+
+      service.answers["GET users/eve/removed"] = (path) => (path.includes("before=") ? { items: [] } : { items: [], next: "older", searched_to: "2026-11-27T09:00:00Z" });
+      await page.lookUp("eve");
+      await page.matches("[aria-label=Removed]", /^Removed Nothing is listed since 27 Nov, \S+ Search older ones What /);
+      await page.click("Search older ones");
+      await page.matches("[aria-label=Removed]", /^Removed Nothing is listed\. What /);
     });
 
     it("loads a page of an inbox once, however often the button is clicked", async (t) => {

@@ -55,6 +55,23 @@ func TestWhyItDidNotArrive(t *testing.T) {
 	assert.Equal(t, "user:backend", gone.PublishedBy)
 	assert.NotContains(t, string(gone.Notification), "second", "its text is gone")
 
+	list := func(query string) (page httpapi.RemovedPage) {
+		a := s.do("GET", "/users/grace/removed"+query, "", "Authorization", "Bearer "+admin)
+		require.Equal(t, http.StatusOK, a.StatusCode, "%s", a.body)
+		require.NoError(t, json.Unmarshal(a.body, &page))
+		return page
+	}
+	page := list("?limit=1")
+	require.Len(t, page.Items, 1)
+	assert.Contains(t, string(page.Items[0].Notification), second)
+	assert.Equal(t, notify.StatusRecalled, page.Items[0].State)
+	page = list("?limit=1&before=" + page.Next)
+	require.Len(t, page.Items, 1)
+	assert.Contains(t, string(page.Items[0].Notification), `"title":"first"`, "ada still has it")
+	assert.Equal(t, second, page.Items[0].ReplacedBy)
+	assert.Empty(t, page.Next)
+	assert.Equal(t, http.StatusBadRequest, s.do("GET", "/users/grace/removed?before=x", "", "Authorization", "Bearer "+admin).StatusCode)
+
 	muted := publish(`{"to":{"all":true,"except":["grace"]},"type":"t","title":"all"}`)
 	assert.Empty(t, s.trace(admin, muted, "").Users)
 	assert.Equal(t, notify.ReasonExcept, s.trace(admin, muted, "?user=grace").Users[0].Reason)

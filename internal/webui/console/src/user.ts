@@ -1,10 +1,11 @@
-// Shows what is known of a user: connections, topics, preferences and inbox.
+// Shows what is known of a user: connections, topics, preferences, inbox, and what has left the inbox.
 
 import { explain, part, type API } from "./api.js";
 import { announce, confirmed } from "./dialog.js";
 import { byId, fill, h, setText } from "./dom.js";
 import { ago, moment } from "./format.js";
 import { link } from "./notification.js";
+import { older, removedList } from "./removed.js";
 import type { Connections, InboxPage, Notification, Preferences } from "./types.js";
 
 const STATES = [["", "not archived"], ["unread", "unread"], ["read", "read"], ["archived", "archived"], ["all", "all"]] as const;
@@ -27,9 +28,9 @@ export class UserView {
 
   async show(user: string): Promise<void> {
     const shown = ++this.#shown;
-    const cards = ["Connections", "Topics", "Preferences", "Inbox"].map((title) => h("section", { class: "card", "aria-label": title }, h("h3", {}, title), h("p", { class: "quiet" }, "Loading …")));
-    const [connections, topics, preferences, inbox] = cards as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
-    fill(this.#view, this.#head(user), h("div", { class: "columns" }, h("div", {}, connections, topics, preferences), inbox));
+    const cards = ["Connections", "Topics", "Preferences", "Inbox", "Removed"].map((title) => h("section", { class: "card", "aria-label": title }, h("h3", {}, title), h("p", { class: "quiet" }, "Loading …")));
+    const [connections, topics, preferences, inbox, removed] = cards as [HTMLElement, HTMLElement, HTMLElement, HTMLElement, HTMLElement];
+    fill(this.#view, this.#head(user), h("div", { class: "columns" }, h("div", {}, connections, topics, preferences), h("div", {}, inbox, removed)));
     const current = () => shown === this.#shown;
     const path = `users/${part(user)}`;
     await Promise.all([
@@ -37,6 +38,7 @@ export class UserView {
       load(topics, current, async () => topicList((await this.api.get<{ topics: string[] }>(`${path}/topics`)).topics)),
       load(preferences, current, async () => preferenceList(await this.api.get<Preferences>(`${path}/preferences`))),
       this.#inbox(inbox, user, "", current),
+      removedList(removed, this.api, user, current),
     ]);
   }
 
@@ -116,9 +118,7 @@ export class UserView {
       }
     };
     fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more,
-      h("p", { class: "quiet" }, "Notifications that the user's preferences hide, and those that were recalled, replaced, expired or evicted, are not listed. What became of removed ones is kept by their ID and not by user, so a list would have to read those of all users. ",
-        h("code", {}, `GET /users/${part(user)}/export`), " does, and names those that were published to this user. The publisher has the ID from the answer, too."),
-      removed(user));
+      h("p", { class: "quiet" }, "Those that the user's preferences hide are not listed."));
     await page();
   }
 }
@@ -133,28 +133,6 @@ async function copy(element: HTMLElement, { currentTarget }: Event): Promise<voi
     getSelection()?.selectAllChildren(element);
     setText(button, "Selected");
   }
-}
-
-/** Returns the form that looks up what became of a notification for a user. */
-function removed(user: string): HTMLElement {
-  const id = h("input", { name: "id", class: "mono", "aria-label": "Notification ID", placeholder: "Notification ID", autocomplete: "off", spellcheck: "false", required: true });
-  const ask = (event: Event) => {
-    event.preventDefault();
-    location.hash = link({ notification: id.value.trim(), user });
-  };
-  return h("form", { class: "inline", submit: ask }, id, h("button", { type: "submit" }, "What became of it?"));
-}
-
-/** Returns the button that loads the next page, once. */
-function older(load: () => void, name = "Older ones"): HTMLButtonElement {
-  const button = h("button", {
-    type: "button",
-    click() {
-      button.disabled = true;
-      load();
-    },
-  }, name);
-  return button;
 }
 
 /** Fills a card with what make returns, or with the reason why it cannot. */
