@@ -23,8 +23,7 @@ const (
 type edit struct{ file, old, new string }
 
 // newer are the changes that make the next version of bellhop: it has later rules, and with
-// them a kind of entry, Label, which changes the state: it counts as a record of the size of its
-// text. The holder of the lease appends one each second while these rules are in force. As
+// them a kind of entry, Label, which changes the state: its text counts among the receipts. The holder of the lease appends one each second while these rules are in force. As
 // rules.go demands, a Label changes nothing before.
 func newer() []edit {
 	return []edit{
@@ -34,7 +33,7 @@ func newer() []edit {
 		{"internal/entry/entry.go", "	switch kind {", "	switch kind {\n	case 200:\n		return notify.Label{Text: r.String()}"},
 		{"internal/store/apply.go", "	case notify.Redemption:", "	case notify.Label:\n		if tx.state.rules < 2 {\n" +
 			"			v.Err = fmt.Errorf(\"%w: a label before its rules\", notify.ErrNotApplied)\n			return v, nil\n		}\n" +
-			"		tx.charge(nil, len(e.Text))\n	case notify.Redemption:"},
+			"		tx.chargeBytes(contentReceipts, uint64(len(e.Text)))\n	case notify.Redemption:"},
 		{"internal/service/upkeep.go", "			if err := s.raiseRules(ctx)", "			if s.opts.Store.Rules() >= 2 {\n" +
 			"				s.opts.Journal.Append(ctx, notify.Label{Text: \"new\"})\n			}\n			if err := s.raiseRules(ctx)"},
 		{"internal/peers/rules.go", "const rulesAfter = time.Minute", "const rulesAfter = 20 * time.Second // the test does not wait for longer"},
