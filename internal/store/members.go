@@ -13,7 +13,9 @@ import (
 
 // A membership is the sequences in which a user hears a topic, as intervals: from joining to
 // leaving. The interval of a current member ends at endless. The intervals of a former member
-// stay while the topic has notifications in them, since those stay in the inbox.
+// stay while the topic has notifications in them, since those stay in the inbox. Whenever the user
+// leaves the topic, those without are removed: if a notification in them is kept by another topic, its
+// reader does not hear it by this one any more.
 const endless = notify.Endless
 
 // isCurrent reports whether the user of a membership is a member now.

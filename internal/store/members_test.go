@@ -14,6 +14,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/internal/store"
+	"github.com/bellhop/bellhop/test/model"
 )
 
 // membership draws a change of members.
@@ -169,6 +170,30 @@ func TestALeftTopicLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, page.Notifications)
 	require.Equal(t, evicted, page.Removed)
+}
+
+// A user hears a notification by a topic that it has left while that topic has notifications from then. Later,
+// the notification is found by its other topic only.
+func TestALeftTopicWithoutNotificationsHasNoGroup(t *testing.T) {
+	m := newMembers(t)
+	in, out := notify.Members{Topic: "team", Add: []notify.UserID{"ada"}}, notify.Members{Topic: "team", Remove: []notify.UserID{"ada"}}
+	expected := model.New()
+	reader := notify.Reader{User: "ada", Topics: []notify.TopicPattern{"project"}}
+	for _, e := range []notify.Entry{
+		in,
+		notify.Publish{ID: idOf(1), Content: []byte(`"id":"` + idOf(1) + `"`), Audience: notify.AudienceTopic, Topics: []notify.Topic{"team", "project"}, Keep: 1},
+		out,
+		notify.Publish{ID: idOf(2), Content: []byte(`"id":"` + idOf(2) + `"`), Audience: notify.AudienceTopic, Topics: []notify.Topic{"team"}, Keep: 1},
+		in, out,
+	} {
+		m.apply(e)
+		expected.Apply(m.last, time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC), e)
+	}
+	got, err := m.CountMatching(reader, m.last, &notify.Filter{}, notify.ByTopic)
+	require.NoError(t, err)
+	one := notify.Counts{Unread: 1, Unseen: 1}
+	require.Equal(t, notify.GroupedCounts{Counts: one, By: map[string]notify.Counts{"project": one}}, got)
+	require.Equal(t, expected.CountMatching(reader, &notify.Filter{}, notify.ByTopic), got)
 }
 
 // A notification that retention has removed from a topic which a user has left is a gap for the user. It

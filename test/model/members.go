@@ -34,14 +34,23 @@ func (m *Model) MembersOf(t notify.Topic) (users []notify.UserID) {
 	return users
 }
 
-// hears reports whether r hears what a topic publishes at a sequence: its token names the topic,
-// or it is a member then.
+// heard reports whether r heard what a topic published at a sequence: its token names the topic, or
+// it was a member then.
+func (m *Model) heard(r notify.Reader, t notify.Topic, seq notify.Sequence) bool {
+	return m.hearsIn(r, t, seq, func(span) bool { return true })
+}
+
+// hears is heard, without the former memberships that were settled.
 func (m *Model) hears(r notify.Reader, t notify.Topic, seq notify.Sequence) bool {
+	return m.hearsIn(r, t, seq, func(s span) bool { return !s.settled })
+}
+
+func (m *Model) hearsIn(r notify.Reader, t notify.Topic, seq notify.Sequence, counts func(span) bool) bool {
 	if _, ok := notify.FirstMatch(r.Topics, []notify.Topic{t}); ok {
 		return true
 	}
 	return slices.ContainsFunc(m.members[notify.Membership{User: r.User, Topic: t}], func(s span) bool {
-		return s.from < seq && (s.to == 0 || seq < s.to)
+		return s.has(seq) && counts(s)
 	})
 }
 
@@ -80,11 +89,19 @@ func (m *Model) enter(seq notify.Sequence, of notify.Membership) int {
 	return 1
 }
 
+// leave ends a membership. It settles the memberships of the user in the topic from which the topic has
+// no notification any more: these do not make the topic one by which the user hears a notification that
+// other topics still have.
 func (m *Model) leave(seq notify.Sequence, of notify.Membership) int {
 	if !m.isMember(of) {
 		return 0
 	}
 	spans := m.members[of]
 	spans[len(spans)-1].to = seq
+	for i, s := range spans {
+		spans[i].settled = s.settled || !slices.ContainsFunc(m.items, func(it *Item) bool {
+			return it.Owner == "t:"+string(of.Topic) && s.has(it.Sequence)
+		})
+	}
 	return 1
 }

@@ -37,7 +37,13 @@ type Model struct {
 
 // span is the sequences in which a member hears a topic: those after from, and up to to. 0: until
 // now.
-type span struct{ from, to notify.Sequence }
+// span is a membership, between the sequences at which it begins and ends.
+type span struct {
+	from, to notify.Sequence
+	settled  bool // see leave
+}
+
+func (s span) has(seq notify.Sequence) bool { return s.from < seq && (s.to == 0 || seq < s.to) }
 
 // Item is a notification in the history of one owner: "u:ada", "t:team" or "a", which
 // is everyone.
@@ -283,7 +289,7 @@ func (m *Model) mark(at time.Time, e notify.Mark) {
 // reads reports whether r reads the item at a sequence in the history of an owner.
 func (m *Model) reads(r notify.Reader, owner string, seq notify.Sequence) bool {
 	topic, isTopic := strings.CutPrefix(owner, "t:")
-	return owner == "a" || owner == "u:"+string(r.User) || isTopic && m.hears(r, notify.Topic(topic), seq)
+	return owner == "a" || owner == "u:"+string(r.User) || isTopic && m.heard(r, notify.Topic(topic), seq)
 }
 
 // Inbox returns the notifications of r that its preferences do not hide, oldest first, each with the
