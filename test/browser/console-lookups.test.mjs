@@ -79,6 +79,35 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.matches("[aria-label=Removed]", /^Removed Nothing is listed\. What /);
     });
 
+    it("keeps the focus of the keyboard in its place when the page is filled again", async (t) => {
+      const { page, service } = await open(t, "#user=ada");
+      const key = async (selector, name) => {
+        await page.run((selector, name) => [...document.querySelectorAll(selector)].find((one) => !name || one.innerText === name).focus(), selector, name);
+        await page.press("Enter");
+      };
+      await page.showsAll(".inbox a", ["Grace commented", "Seen"]);
+      await page.matches(".removed li", /^Replaced/);
+      await key("#view-user button", "Older ones");
+      await eventually(() => page.focused(), "Older");
+      await key("#view-user button", "Search older ones");
+      await eventually(() => page.focused(), ID);
+      await page.fill("[aria-label=Inbox] select", "archived");
+      await page.showsAll(".inbox a", ["Archived"]);
+      assert.equal(await page.run(() => document.activeElement.value), "archived");
+
+      service.answers["DELETE users/ada/connections"] = 204;
+      await key("#view-user button", "Disconnect");
+      await key("#confirm-yes");
+      await page.shows("#notice-text", "Disconnected ada.");
+      await eventually(() => page.focused(), "ada"); // the title, since the button is gone
+      await page.press("Escape");
+      await eventually(() => page.text("#notice"), undefined);
+      await page.goTo(`#notification=${ID}&user=ada`);
+      await page.showsAll(".of-user h4", ["ada"]);
+      await page.click("All users", "#view-notification");
+      await page.showsAll(".of-user h4", ["ada", "eve", "bob"]);
+    });
+
     it("loads a page of an inbox once, however often the button is clicked", async (t) => {
       const { page, service } = await open(t, "#user=ada");
       await page.matches("[aria-label=Inbox]", /Older ones/);

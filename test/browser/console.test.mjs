@@ -104,6 +104,21 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       assert.equal(visible, await page.run(() => document.querySelectorAll(".panel:not([hidden])").length));
     });
 
+    it("keeps everything in its place when numbers become longer or shorter", async (t) => {
+      const { service, page } = await open(t);
+      await page.ready();
+      const places = () => page.run(() => [...document.querySelectorAll(".plot, .figures > div")].map((one) => one.getBoundingClientRect()).map(({ left, top }) => [Math.round(left), Math.round(top)]));
+      const show = async (ms, n) => {
+        const latency = { p50: ms, p95: ms, p99: ms };
+        for (let i = 0; i < 5; i++) next(service, { publish_ms: latency, delivery_ms: latency, sync_ms: latency, commit: { groups: n, entries: n, p50_ms: ms, p99_ms: ms }, deliveries: n, publishes: { stored: n } });
+        await eventually(() => page.figure("deliveries"), String(n));
+        await eventually(async () => (await page.legend("Publish to answer")).p99, `${ms} ms`);
+        return places();
+      };
+      await show(12.3, 40); // new names in a legend may need another line
+      assert.deepEqual(await show(1, 4), await show(12.3, 40));
+    });
+
     it("stands still while it is paused", async (t) => {
       const { service, page } = await open(t);
       await page.ready();
@@ -257,7 +272,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       it(`is accessible and fits, ${kind}`, async (t) => {
         const { service, page } = await open(t, { ...options, prepare: (service) => (service.lines = [lineAt(1), lineAt(2, { outcome: "refused", reason: "x".repeat(300) })]) });
         await page.ready();
-        next(service, { nodes: [{ name: "a", ready: true, version: "v1", this: true }, { name: "b".repeat(80) }] });
+        next(service, { nodes: [{ name: "a", ready: true, version: "v1", this: true, cut_off: "x".repeat(300) }, { name: "b".repeat(80) }] });
         const check = async (view) => {
           await page.screenshot(join(process.env.SCREENSHOTS ?? dir.path, `console-${name}-${view}-${kind}.png`));
           await audit(page.page);

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import { h, setText } from "./dom.js";
-import { clock, UNKNOWN } from "./format.js";
+import { clock, count, UNKNOWN } from "./format.js";
 import { LIMIT, type Panel, type Series } from "./panels.js";
 import { columns, stack, WINDOW, type Columns } from "./ring.js";
 import type { Sample } from "./types.js";
@@ -14,7 +14,7 @@ const MINUTE = 60;
 
 export class Chart {
   readonly element: HTMLElement;
-  #legend = h("ul", { class: "legend" });
+  #legend: HTMLElement;
   #canvas = h("div", { class: "plot", role: "img" });
   #plot?: uPlot;
   #series: Series[] = [];
@@ -31,6 +31,7 @@ export class Chart {
     readonly onMove: (time: string) => void,
   ) {
     const id = `chart-${panel.title.toLowerCase().replaceAll(" ", "-")}`;
+    this.#legend = h("ul", { class: panel.unit === count ? "legend" : "legend units" });
     this.#canvas.setAttribute("aria-label", `${panel.title}, the last ten minutes. ${panel.about}`);
     this.element = h("section", { class: "card panel", "aria-labelledby": id }, h("h3", { id, title: panel.about }, panel.title), this.#legend, this.#canvas);
   }

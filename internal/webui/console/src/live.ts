@@ -22,7 +22,7 @@ export class Live {
     this.#pause.addEventListener("click", () => this.#hold(!this.#held));
     this.#grid.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.draw(true)).observe(this.#grid);
-    const seen = new IntersectionObserver((entries) => this.#see(entries));
+    const seen = new IntersectionObserver((entries) => this.#see(entries), { rootMargin: "300px" }); // drawn before they scroll into sight
     for (const { element } of this.#charts) seen.observe(element);
     document.addEventListener("visibilitychange", () => this.draw());
   }

@@ -116,6 +116,7 @@ addEventListener("hashchange", () => {
   document.querySelector<HTMLElement>("main > .views > :not([hidden]) h2")?.focus();
 });
 addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !document.querySelector("dialog[open]")) byId("notice").hidden = true;
   const typing = event.target instanceof Element && event.target.matches("input, textarea, select");
   if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();

@@ -51,7 +51,9 @@ export class NotificationView {
       run: () => this.api.delete(`notifications/${part(id)}`),
       done: `Recalled ${id}.`,
     });
-    if (done) await this.show(id);
+    if (!done) return;
+    await this.show(id);
+    this.#view.querySelector("h2")?.focus(); // the button is gone
   }
 
   #card(trace: Trace): HTMLElement {
@@ -83,6 +85,7 @@ export class NotificationView {
       h("h3", {}, "Users"),
       trace.users.length === 0 && h("p", { class: "quiet" }, none),
       ...trace.users.map((one) => h("div", { class: "of-user" }, h("h4", {}, h("a", { href: link({ user: one.user }) }, one.user)), sentences(storyOf(one)))),
+      !!user && h("p", {}, h("a", { href: link({ notification: trace.notification.id }) }, "All users")),
       h("form", { class: "inline", submit: ask }, input, h("button", { type: "submit" }, "Show for this user")));
   }
 }

@@ -22,7 +22,7 @@ export type Panel = {
 };
 
 const fixed = (...series: [string, string][]) => () => series.map(([name, color]) => ({ name, color }));
-const rate = (n: number) => count(n);
+const rate = count;
 
 /** Returns the part of a panel whose series are the names in counts. */
 function counts(read: (sample: Sample) => Counts | undefined, first: string[] = [], known: Record<string, string> = {}) {

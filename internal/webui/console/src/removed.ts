@@ -15,10 +15,12 @@ export async function removedList(card: HTMLElement, api: API, user: string, cur
     try {
       const answer = await api.get<RemovedPage>(`users/${part(user)}/removed`, { before, limit: "10" });
       if (!current()) return;
+      const listed = list.childElementCount;
       list.append(...answer.items.map((one) => item(one, user)));
       const { next, searched_to: to } = answer;
       const none = list.childElementCount === 0 ? "Nothing is listed" : "";
       fill(more, (none || next) && h("span", { class: "quiet" }, next ? `${none || "Listed are those"} since ${moment(to ?? "")}. ` : `${none}.`), !!next && older(() => void page(next), "Search older ones"));
+      if (before) goOn(list, listed, more);
     } catch (error) {
       if (current()) fill(more, h("span", { class: "banner", role: "alert" }, explain(error)), older(() => void page(before), "Try again"));
     }
@@ -49,6 +51,11 @@ export function older(load: () => void, name = "Older ones"): HTMLButtonElement 
     },
   }, name);
   return button;
+}
+
+/** Moves the focus to the first new item of a list, or to the next button: the one that had the focus is gone. */
+export function goOn(list: Element, listed: number, more: Element): void {
+  (list.children[listed]?.querySelector("a") ?? more.querySelector("button"))?.focus();
 }
 
 function item({ notification: n, ...removed }: Removed, user: string): HTMLElement {

@@ -5,7 +5,7 @@ import { announce, confirmed } from "./dialog.js";
 import { byId, fill, h, setText } from "./dom.js";
 import { ago, moment } from "./format.js";
 import { link } from "./notification.js";
-import { older, removedList } from "./removed.js";
+import { goOn, older, removedList } from "./removed.js";
 import type { Connections, InboxPage, Notification, Preferences } from "./types.js";
 
 const STATES = [["", "not archived"], ["unread", "unread"], ["read", "read"], ["archived", "archived"], ["all", "all"]] as const;
@@ -62,11 +62,18 @@ export class UserView {
       run: () => this.api.delete(`users/${part(user)}/connections`),
       done: `Disconnected ${user}.`,
     });
-    if (done) await this.show(user);
+    if (done) await this.#again(user);
   }
 
   async #revoke(user: string): Promise<void> {
-    if (await this.actions.revoke(user)) await this.show(user);
+    if (await this.actions.revoke(user)) await this.#again(user);
+  }
+
+  /** Shows a user again. The button that was used is gone, so the title has the focus. */
+  async #again(user: string): Promise<void> {
+    const shown = this.show(user);
+    this.#view.querySelector("h2")!.focus();
+    await shown;
   }
 
   /** Returns the hash that log lines have in place of the name, and shows it. The service logs who asks, so it is asked once. */
@@ -99,10 +106,17 @@ export class UserView {
     ];
   }
 
+  /** Lists another part of the inbox. The card has a new choice, which gets the focus. */
+  async #choose(card: HTMLElement, user: string, state: string, current: () => boolean): Promise<void> {
+    const listed = this.#inbox(card, user, state, current);
+    card.querySelector("select")!.focus();
+    await listed;
+  }
+
   async #inbox(card: HTMLElement, user: string, state: string, current: () => boolean): Promise<void> {
     const list = h("ol", { class: "rows inbox" });
     const more = h("p", {});
-    const choice = h("select", { "aria-label": "Notifications that are listed", change: () => void this.#inbox(card, user, choice.value, current) },
+    const choice = h("select", { "aria-label": "Notifications that are listed", change: () => void this.#choose(card, user, choice.value, current) },
       ...STATES.map(([value, name]) => h("option", { value, selected: value === state }, name)));
     const summary = h("span", { class: "quiet" });
     const page = async (before?: string): Promise<void> => {
@@ -110,9 +124,11 @@ export class UserView {
         const answer = await this.api.get<InboxPage>(`users/${part(user)}/inbox`, { state, before, limit: "20" });
         if (!current()) return;
         fill(summary, `${answer.unread_count} unread, ${answer.unseen_count} unseen`);
+        const listed = list.childElementCount;
         list.append(...answer.items.map((one) => item(one, user)));
         const empty = list.childElementCount === 0 && !answer.next;
         fill(more, empty && h("span", { class: "quiet" }, "Nothing is listed."), !!answer.next && older(() => void page(answer.next)));
+        if (before) goOn(list, listed, more);
       } catch (error) {
         if (current()) fill(more, h("span", { class: "banner", role: "alert" }, explain(error)), older(() => void page(before), "Try again"));
       }
