@@ -42,7 +42,6 @@ var (
 		Kind: notify.ErrUnavailable, Cause: notify.CauseBusy, Detail: "another backup is running, and there is one at a time", RetryAfter: backupRetry,
 	}
 	errBackupDisk = notify.Unavailable(notify.CauseDiskFull, "the disk is nearly full, and a backup holds space that the store could free")
-	errBackupStop = notify.Errorf(notify.ErrDraining, "this node is stopping")
 )
 
 func (s *node) newBackups() *backups {
@@ -57,7 +56,7 @@ func (s *node) newBackups() *backups {
 // end gives up a running backup, and waits until it does not use the store any more. Others are
 // refused from then on.
 func (b *backups) end() {
-	b.stop(errBackupStop)
+	b.stop(errStopping)
 	b.turn <- struct{}{}
 }
 
@@ -69,7 +68,7 @@ func (b *backups) end() {
 // stops.
 func (b *backups) write(ctx context.Context, begin func(context.Context, notify.Sequence) io.WriteCloser) (err error) {
 	if b.ctx.Err() != nil {
-		return errBackupStop
+		return errStopping
 	}
 	select {
 	case b.turn <- struct{}{}:
@@ -79,7 +78,7 @@ func (b *backups) write(ctx context.Context, begin func(context.Context, notify.
 	defer func() { <-b.turn }()
 	defer b.count(time.Now(), &err)
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer context.AfterFunc(b.ctx, func() { cancel(errBackupStop) })()
+	defer context.AfterFunc(b.ctx, func() { cancel(errStopping) })()
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel(nil)
@@ -111,7 +110,7 @@ func (b *backups) count(begun time.Time, err *error) {
 	case *err == nil:
 		b.succeeded.Store(time.Now().UnixMilli())
 		b.took.Store(int64(time.Since(begun)))
-	case !errors.Is(*err, errBackupStop):
+	case !errors.Is(*err, errStopping):
 		b.failures.Add(1)
 	}
 }

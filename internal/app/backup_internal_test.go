@@ -83,7 +83,7 @@ func TestOneBackupAtATimeAndNoneAfterTheEnd(t *testing.T) {
 	require.Equal(t, 1., valueOf(t, b.samples(), "bellhop_backup_failures_total"))
 	require.Equal(t, succeeded, valueOf(t, b.samples(), "bellhop_backup_last_success_timestamp_seconds"))
 	b.end()
-	require.ErrorIs(t, b.write(t.Context(), nil), errBackupStop)
+	require.ErrorIs(t, b.write(t.Context(), nil), errStopping)
 	require.Equal(t, 1., valueOf(t, b.samples(), "bellhop_backup_failures_total"))
 }
 
@@ -120,7 +120,7 @@ func TestABackupEndsWithItsNode(t *testing.T) {
 	<-begun
 	b.end()
 	require.NoDirExists(t, filepath.Join(dir, "backup.copy"))
-	require.ErrorIs(t, <-written, errBackupStop)
+	require.ErrorIs(t, <-written, errStopping)
 }
 
 // stalled is a client that takes nothing until the backup is given up.

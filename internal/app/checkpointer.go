@@ -19,7 +19,8 @@ import (
 )
 
 // checkpointer writes checkpoints of a node's store while the node holds the lease of the
-// cluster. It removes old ones, and the messages of the journal that are in the others.
+// cluster, and when an operator asks for one. It removes old ones, and the messages of the
+// journal that are in the others.
 type checkpointer struct {
 	store       *store.Store
 	journal     string // identity of the journal
@@ -28,12 +29,19 @@ type checkpointer struct {
 	stream      func(context.Context) (journal.StreamInfo, error)
 	checkpoints *journal.Checkpoints
 	lease       notify.Lease
-	dir         string // data directory
+	ready       func() error                // of the node
+	catchUp     func(context.Context)       // with the other nodes, see notify.Journal
+	lacks       func(notify.Sequence) error // which ready node has not applied an entry yet; nil: none
+	dir         string                      // data directory
 	node        string
 	logger      *slog.Logger
 
 	every   time.Duration // a checkpoint is due when the last one is older and there are new entries
 	entries uint64        // or when there are as many new entries
+
+	ctx  context.Context //nolint:containedctx // ends when end is called
+	stop context.CancelFunc
+	turn chan struct{} // full while a checkpoint is written, and after end
 
 	// For metrics.
 	newest   atomic.Int64 // time of the newest checkpoint, in milliseconds since 1970; 0: not known to this node
@@ -55,8 +63,12 @@ const (
 // tables take no space.
 const writeDir = "checkpoint.upload"
 
-// run writes checkpoints when they are due, and makes space in a full stream, until ctx ends.
+// run writes checkpoints when they are due, and makes space in a full stream, until ctx ends or end is
+// called.
 func (c *checkpointer) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
 	var relieving sync.WaitGroup
 	defer relieving.Wait()
 	relieving.Go(func() { c.relieveWhenFull(ctx) })
@@ -102,7 +114,7 @@ func (c *checkpointer) writeIfDue(ctx context.Context) error {
 	if !c.isDue(all, &stream) {
 		return nil
 	}
-	if err := c.write(ctx); err != nil {
+	if _, err := c.write(ctx); err != nil {
 		return err
 	}
 	return c.removeOld(ctx, keptCheckpoints)
@@ -119,7 +131,8 @@ func (c *checkpointer) look(ctx context.Context) (journal.StreamInfo, error) {
 }
 
 // removeOld keeps a number of checkpoints, and the messages of the journal from the oldest of
-// these on.
+// these on. It waits for the ready nodes that have not applied the others yet, which are at most
+// two seconds behind: a node that lacks them would have to start again.
 func (c *checkpointer) removeOld(ctx context.Context, keep int) error {
 	if err := c.checkpoints.Prune(ctx, c.journal, keep); err != nil {
 		return err
@@ -128,7 +141,11 @@ func (c *checkpointer) removeOld(ctx context.Context, keep int) error {
 	if err != nil || len(all) < keep {
 		return err
 	}
-	return c.checkpoints.PurgeJournal(ctx, c.journal, all[keep-1].Position)
+	oldest := all[keep-1]
+	if err := waitFor(ctx, nil, func() error { return c.lacks(oldest.Sequence) }); err != nil {
+		return err
+	}
+	return c.checkpoints.PurgeJournal(ctx, c.journal, oldest.Position)
 }
 
 func (c *checkpointer) isDue(all []journal.Checkpoint, stream *journal.StreamInfo) bool {
@@ -184,36 +201,45 @@ func (c *checkpointer) relieve(ctx context.Context) error {
 	if err != nil || after.First > before.First {
 		return err
 	}
-	if err := c.write(ctx); err != nil {
+	if _, err := c.write(ctx); err != nil {
 		return err
 	}
 	return c.removeOld(ctx, 1)
 }
 
-// write writes a checkpoint of the store.
-func (c *checkpointer) write(ctx context.Context) (err error) {
+// write writes a checkpoint of the store, one at a time. It returns none if nothing was applied yet.
+func (c *checkpointer) write(ctx context.Context) (written journal.Checkpoint, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return written, ctx.Err() //nolint:wrapcheck // interrupted, and nothing more
+	}
 	dir := filepath.Join(c.dir, writeDir)
 	if err := os.RemoveAll(dir); err != nil { // of a process that was killed
-		return err
+		return written, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if _, err := c.store.Checkpoint(ctx, dir); err != nil {
-		return err
+		return written, err
 	}
 	found, err := store.InspectCheckpoint(dir)
 	if err == nil && found.Journal != "" && found.Journal != c.journal {
 		err = fmt.Errorf("the store follows the journal %s instead of %s", found.Journal, c.journal)
 	}
 	if err != nil || found.Journal == "" { // nothing was applied yet
-		return err
+		return written, err
 	}
-	written, err := c.checkpoints.Write(ctx, dir, journal.Checkpoint{
+	written, err = c.checkpoints.Write(ctx, dir, journal.Checkpoint{
 		Journal: c.journal, Position: found.Message, Sequence: found.Sequence, Node: c.node,
 	})
 	if err == nil {
 		c.newest.Store(written.Written.UnixMilli())
 	}
-	return err
+	return written, err
 }
 
 // samples are the metrics of checkpoints.

@@ -86,7 +86,7 @@ func TestEachNodeReportsTheSizeOfTheStream(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var now atomic.Pointer[journal.StreamInfo] // nil: it cannot be reached
 		c := &checkpointer{
-			full: func() bool { return false }, lease: lease{},
+			full: func() bool { return false }, lease: lease{}, ctx: ctx,
 			stream: func(context.Context) (journal.StreamInfo, error) {
 				if found := now.Load(); found != nil {
 					return *found, nil

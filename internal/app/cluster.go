@@ -23,7 +23,8 @@ type membership struct {
 	peers   *peers.Cluster
 	monitor *journal.Monitor // nil: the servers are not monitored
 	journal atomic.Pointer[journal.Cluster]
-	close   func() // closes the connection to NATS
+	writer  *checkpointer // set by startUpkeep
+	close   func()        // closes the connection to NATS
 	open    func(journal.ClusterOptions) (*journal.Cluster, error)
 
 	watching sync.WaitGroup // watch
@@ -185,23 +186,18 @@ func (c *membership) run(ctx context.Context) {
 	if c.monitor != nil {
 		running.Go(func() { c.monitor.Run(ctx) })
 	}
-	j := c.journal.Load()
-	writer := &checkpointer{
-		store:       c.node.store,
-		journal:     j.Position().Journal,
-		durable:     j.Durable,
-		full:        j.Full,
-		stream:      func(ctx context.Context) (journal.StreamInfo, error) { return c.replica.openStream(ctx, true) },
-		checkpoints: c.replica.checkpoints,
-		lease:       c.peers,
-		dir:         c.node.cfg.DataDir,
-		node:        c.node.nodeName(),
-		logger:      c.node.logger,
-		every:       checkpointEvery,
-		entries:     checkpointEntries,
+	c.node.metrics.Observe(c.writer.samples)
+	c.writer.run(ctx)
+}
+
+// lacks returns an error with the name of a ready node that has not applied an entry yet.
+func (c *membership) lacks(seq notify.Sequence) error {
+	for _, n := range c.peers.Nodes() {
+		if faultOf(&n) == "" && n.Sequence < seq {
+			return fmt.Errorf("the node %s has not applied sequence %d yet", n.Name, seq)
+		}
 	}
-	c.node.metrics.Observe(writer.samples)
-	writer.run(ctx)
+	return nil
 }
 
 // state returns the state of this node for the others.
@@ -293,10 +289,8 @@ func (c *membership) status(ctx context.Context) httpapi.ClusterStatus {
 		if all, err := c.replica.checkpoints.List(ctx, info.Journal); err != nil {
 			problems = append(problems, "the checkpoints cannot be listed: "+err.Error())
 		} else if len(all) > 0 {
-			newest := all[0]
-			status.Checkpoint = &httpapi.ClusterCheckpoint{
-				Message: newest.Position, Sequence: newest.Sequence, Node: newest.Node, Bytes: newest.Bytes, Written: newest.Written,
-			}
+			newest := describe(all[0])
+			status.Checkpoint = &newest
 		}
 	}
 	status.Problem = strings.Join(problems, "; ")

@@ -255,6 +255,7 @@ func (s *node) startUpkeep(ctx context.Context) {
 		s.running.Go(func() { s.certificate.Run(ctx) })
 	}
 	if s.cluster != nil {
+		s.cluster.writer = s.cluster.newCheckpointer()
 		s.running.Go(func() { s.cluster.run(ctx) })
 	}
 }
@@ -311,7 +312,8 @@ func (s *node) newAPI(pages map[string]http.Handler) *httpapi.API {
 
 func (s *node) adminHandler(api *httpapi.API) http.Handler {
 	o := s.adminOptions()
-	o.Backup, o.Backups, o.Cluster = s.backups.write, s.cfg.Backups, s.clusterStatus()
+	o.Backup, o.Backups = s.backups.write, s.cfg.Backups
+	o.Cluster, o.Checkpoint = s.clusterStatus(), s.writeCheckpoint()
 	o.Console = s.consoleOptions(api)
 	return httpapi.Admin(o)
 }

@@ -93,11 +93,14 @@ func (n *runningNode) publish(t testing.TB, from, to int) {
 
 // writer returns the checkpointer of n. A checkpoint is due after each new entry.
 func (n *runningNode) writer() *checkpointer {
-	return &checkpointer{
+	c := &checkpointer{
 		store: n.store, journal: n.journal.Position().Journal, durable: n.journal.Durable, full: n.journal.Full,
 		stream:      func(ctx context.Context) (journal.StreamInfo, error) { return n.openStream(ctx, true) },
 		checkpoints: n.checkpoints, dir: n.dir, node: "node", logger: n.logger, every: time.Hour, entries: 1,
+		ready: n.journal.Ready, catchUp: n.journal.CatchUp, lacks: func(notify.Sequence) error { return nil }, turn: make(chan struct{}, 1),
 	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	return c
 }
 
 // checkpoint writes a checkpoint and purges, as the holder of the lease does.
@@ -175,7 +178,8 @@ func TestACheckpointIsWrittenUnderLoad(t *testing.T) {
 	}
 	w := first.writer()
 	for range 3 {
-		require.NoError(t, w.write(t.Context()))
+		_, err := w.write(t.Context())
+		require.NoError(t, err)
 	}
 	publishing.Wait()
 	second := run(t, servers, newReplica(t, servers, dataDir(t)))

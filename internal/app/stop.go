@@ -40,10 +40,13 @@ func (s *node) notStarted(ctx context.Context, err error) error {
 	return nil
 }
 
+// errStopping refuses what a node that stops does not begin, and ends what takes longer than a stop.
+var errStopping = notify.Errorf(notify.ErrDraining, "this node is stopping")
+
 // ready returns nil if this node should get new work, or an error with the reason.
 func (s *node) ready() error {
 	if s.stopping.Load() {
-		return notify.Errorf(notify.ErrDraining, "this node is stopping")
+		return errStopping
 	}
 	if err := s.verifier.Ready(); err != nil {
 		return err
@@ -58,11 +61,14 @@ func (s *node) ready() error {
 	return err
 }
 
-// endLongRequests makes the node unready, and ends backups and purges of the store: both may take longer
-// than a stop.
+// endLongRequests makes the node unready, and ends backups, checkpoints and purges of the store: all may
+// take longer than a stop.
 func (s *node) endLongRequests() {
 	s.stopping.Store(true)
 	s.backups.end()
+	if s.cluster != nil {
+		s.cluster.writer.end()
+	}
 	s.store.EndPurges()
 }
 

@@ -11,17 +11,22 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// A node that stops begins neither a backup nor a purge, and waits for none.
-func TestAStopEndsBackupsAndPurges(t *testing.T) {
+// A node that stops begins neither a backup nor a checkpoint nor a purge, and waits for none.
+func TestAStopEndsBackupsCheckpointsAndPurges(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	opened, err := store.Open(t.TempDir(), store.Options{Logger: logger, Fatal: func(err error) { panic(err) }})
 	require.NoError(t, err)
 	s := &node{store: opened, journal: fakeJournal{}, logger: logger, cfg: &config.Config{}}
 	s.backups = s.newBackups()
+	w := &checkpointer{turn: make(chan struct{}, 1)}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	s.cluster = &membership{writer: w}
 	require.NoError(t, opened.Purge(t.Context(), 1))
 	s.endLongRequests()
 	require.True(t, s.stopping.Load())
 	require.ErrorIs(t, opened.Purge(t.Context(), 2), context.Canceled)
-	require.ErrorIs(t, s.backups.write(t.Context(), nil), errBackupStop)
+	_, err = w.write(t.Context())
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, s.backups.write(t.Context(), nil), errStopping)
 	require.NoError(t, opened.Close())
 }

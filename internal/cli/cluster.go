@@ -105,6 +105,11 @@ func getAdmin(ctx context.Context, url string) ([]byte, error) {
 func requestAdmin(ctx context.Context, method, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 	defer cancel()
+	return waitAdmin(ctx, method, url)
+}
+
+// waitAdmin is requestAdmin without a limit on the time of the answer.
+func waitAdmin(ctx context.Context, method, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -158,7 +163,7 @@ func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
 	}
 	checkpoint := "none"
 	if cp := s.Checkpoint; cp != nil {
-		checkpoint = fmt.Sprintf("sequence %d, written by %s at %s, %d bytes", cp.Sequence, printable(cp.Node), cp.Written.UTC().Format(time.RFC3339), cp.Bytes)
+		checkpoint = describeCheckpoint(cp)
 	}
 	_, err := fmt.Fprintf(w, "last checkpoint: %s\n", checkpoint)
 	if err != nil {

@@ -100,7 +100,7 @@ type eraseCommand struct {
 func (*eraseCommand) Help() string {
 	return "Removes everything that the service keeps about the user, also from the files of the store, and closes the user's connections. " +
 		"The token needs the scope notify:admin. Backups have the data until you delete them, and the journal of a cluster until the " +
-		"second checkpoint afterwards. Revoke the user's tokens first, and stop publishing to the user: what is published later is kept."
+		"second checkpoint afterwards: see bellhop cluster checkpoint. Revoke the user's tokens first, and stop publishing to the user: what is published later is kept."
 }
 
 // Run erases a user. It waits as long as the service needs.

@@ -8,8 +8,9 @@ import (
 )
 
 type clusterCommand struct {
-	Status  clusterStatusCommand `cmd:"" default:"withargs" help:"Show the nodes of the cluster, the journal and the last checkpoint."`
-	Recover recoverCommand       `cmd:"" help:"Accept that the journal of a cluster is lost, and begin a new one with the store of this node."`
+	Status     clusterStatusCommand `cmd:"" default:"withargs" help:"Show the nodes of the cluster, the journal and the last checkpoint."`
+	Checkpoint checkpointCommand    `cmd:"" help:"Write a checkpoint now, whether or not one is due."`
+	Recover    recoverCommand       `cmd:"" help:"Accept that the journal of a cluster is lost, and begin a new one with the store of this node."`
 }
 
 type recoverCommand struct {

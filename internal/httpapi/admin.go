@@ -23,6 +23,9 @@ type AdminOptions struct {
 	// node is not part of one.
 	Cluster func(context.Context) ClusterStatus
 
+	// Checkpoint writes the checkpoint that POST /cluster/checkpoint asks for; nil as Cluster.
+	Checkpoint CheckpointWriter
+
 	// Backup writes the backup with which GET /backup answers, and Backups says who may have
 	// one: BackupsLocal, BackupsOn, or anything else for nobody.
 	Backup  BackupWriter
@@ -76,6 +79,7 @@ func Admin(o AdminOptions) http.Handler {
 	g := e.Group("")
 	page(g, "/metrics", echo.WrapHandler(o.Metrics))
 	page(g, "/cluster", o.cluster)
+	g.POST("/cluster/checkpoint", func(c echo.Context) error { return o.checkpoint(c, reports) })
 	page(g, "/log-level", o.logLevel)
 	page(g, "/log-user", func(c echo.Context) error { return o.logUser(c, reports) })
 	g.PUT("/log-level", func(c echo.Context) error { return o.setLogLevel(c, reports) })

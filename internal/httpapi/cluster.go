@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/bellhop/bellhop/internal/audit"
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
@@ -58,17 +60,43 @@ type ClusterCheckpoint struct {
 	Written  time.Time       `json:"written"`
 }
 
+// CheckpointWriter makes this node write a checkpoint, and returns it when it is complete. An error is a
+// problem for the client.
+type CheckpointWriter func(context.Context) (ClusterCheckpoint, error)
+
+// errNoCluster is the answer of a node that is alone.
+var errNoCluster = notify.Errorf(notify.ErrNotFound, "this node is not part of a cluster: BELLHOP_NATS_URL is not set")
+
 // clusterTimeout bounds GET /cluster: NATS may not answer.
 const clusterTimeout = 5 * time.Second
 
 // cluster serves GET /cluster.
 func (o *AdminOptions) cluster(c echo.Context) error {
 	if o.Cluster == nil {
-		return notify.Errorf(notify.ErrNotFound, "this node is not part of a cluster: BELLHOP_NATS_URL is not set")
+		return errNoCluster
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), clusterTimeout)
 	defer cancel()
 	status := o.Cluster(ctx)
 	c.Response().Header()[echo.HeaderCacheControl] = noStore
 	return answer(c, http.StatusOK, status)
+}
+
+// checkpoint serves POST /cluster/checkpoint. A client that goes away gives the checkpoint up.
+func (o *AdminOptions) checkpoint(c echo.Context, reports *reports) error {
+	if o.Checkpoint == nil {
+		return errNoCluster
+	}
+	if _, err := readQuery(c.Request().URL.RawQuery); err != nil {
+		return err
+	}
+	c.Set(actionKey, &action{name: "checkpoint"})
+	ctx := c.Request().Context()
+	written, err := o.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	aim(c, fmt.Sprintf("sequence %d", written.Sequence))
+	audit.Done(ctx, o.Logger, reports.line(c, nil))
+	return answerNow(c, written)
 }
