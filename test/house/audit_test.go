@@ -40,7 +40,7 @@ func TestTheGuideListsTheActionsOfAuditLines(t *testing.T) {
 }
 
 // auditActions returns the constant names of actions in the code: the values of Action of an
-// audit.Line, and the names of routes that are an operator's.
+// audit.Line, and the names of routes and requests that are an operator's.
 func auditActions(t *testing.T) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
@@ -73,6 +73,14 @@ func actionsIn(n ast.Node) (found []ast.Expr) {
 	case *ast.KeyValueExpr:
 		if name, ok := n.Key.(*ast.Ident); ok && name.Name == "Action" {
 			found = append(found, n.Value)
+		}
+	case *ast.CompositeLit: // an action of package httpapi
+		if of, ok := n.Type.(*ast.Ident); ok && of.Name == "action" {
+			for _, e := range n.Elts {
+				if kv, ok := e.(*ast.KeyValueExpr); ok && kv.Key.(*ast.Ident).Name == "name" {
+					found = append(found, kv.Value)
+				}
+			}
 		}
 	case *ast.AssignStmt:
 		for i, to := range n.Lhs {
