@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop/bellhop/internal/journal"
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/peers"
 	"github.com/bellhop/bellhop/internal/problem"
 	"github.com/bellhop/bellhop/test/natsserver"
 )
@@ -45,6 +46,7 @@ func TestAnyNodeWritesACheckpointOnRequest(t *testing.T) {
 	require.Len(t, all, 2)
 	require.Equal(t, []uint64{again.Message, written.Message}, []uint64{all[0].Position, all[1].Position})
 	require.Equal(t, written.Message, begins)
+	require.GreaterOrEqual(t, stateOf(first.journal).Message, again.Message, "the others learn what the node has applied")
 	requireSame(t, first, second)
 	requireSame(t, first, run(t, servers, newReplica(t, servers, dataDir(t))))
 }
@@ -75,10 +77,10 @@ func TestMessagesStayUntilReadyNodesHaveThem(t *testing.T) {
 	require.NoError(t, err)
 	_, before := first.listed(t)
 	var asked []notify.Sequence
-	w.lacks = func(seq notify.Sequence) error {
+	w.lacks = func(cp *journal.Checkpoint) error {
 		_, begins := first.listed(t)
 		require.Equal(t, before, begins)
-		if asked = append(asked, seq); len(asked) < 3 {
+		if asked = append(asked, cp.Sequence); len(asked) < 3 {
 			return assert.AnError
 		}
 		return nil
@@ -88,6 +90,26 @@ func TestMessagesStayUntilReadyNodesHaveThem(t *testing.T) {
 	require.Equal(t, []notify.Sequence{15, 15, 15}, asked)
 	_, begins := first.listed(t)
 	require.Greater(t, begins, before)
+}
+
+// A ready node lacks a checkpoint until it has applied all messages of it, also those without entries. Of a node
+// of an earlier version only the entries are known, and a node that is not ready is not waited for.
+func TestReadyNodesMayLackMessagesWithoutEntries(t *testing.T) {
+	cp := &journal.Checkpoint{Sequence: 15, Position: 30}
+	for _, c := range []struct {
+		node  peers.Node
+		lacks bool
+	}{
+		{peers.Node{State: peers.State{Sequence: 14, Message: 31}}, true},
+		{peers.Node{State: peers.State{Sequence: 15, Message: 29}}, true},
+		{peers.Node{State: peers.State{Sequence: 15, Message: 30}}, false},
+		{peers.Node{State: peers.State{Sequence: 15}}, false},
+		{peers.Node{State: peers.State{Sequence: 14, Message: 29, Fault: "behind"}}, false},
+		{peers.Node{State: peers.State{Sequence: 14, Message: 29}, Silent: true}, false},
+	} {
+		err := lackedBy([]peers.Node{{State: peers.State{Sequence: 15, Message: 30}}, c.node}, cp)
+		require.Equal(t, c.lacks, err != nil, "%+v", c.node.State)
+	}
 }
 
 // The files of a checkpoint have nothing that was erased before, also if the node has not removed it from its

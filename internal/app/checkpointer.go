@@ -29,10 +29,10 @@ type checkpointer struct {
 	stream      func(context.Context) (journal.StreamInfo, error)
 	checkpoints *journal.Checkpoints
 	lease       notify.Lease
-	ready       func() error                // of the node
-	catchUp     func(context.Context)       // with the other nodes, see notify.Journal
-	lacks       func(notify.Sequence) error // which ready node has not applied an entry yet; nil: none
-	dir         string                      // data directory
+	ready       func() error                    // of the node
+	catchUp     func(context.Context)           // with the other nodes, see notify.Journal
+	lacks       func(*journal.Checkpoint) error // which ready node has not applied all that is in one yet; nil: none
+	dir         string                          // data directory
 	node        string
 	logger      *slog.Logger
 
@@ -142,7 +142,7 @@ func (c *checkpointer) removeOld(ctx context.Context, keep int) error {
 		return err
 	}
 	oldest := all[keep-1]
-	if err := waitFor(ctx, nil, func() error { return c.lacks(oldest.Sequence) }); err != nil {
+	if err := waitFor(ctx, nil, func() error { return c.lacks(&oldest) }); err != nil {
 		return err
 	}
 	return c.checkpoints.PurgeJournal(ctx, c.journal, oldest.Position)

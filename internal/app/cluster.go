@@ -190,11 +190,16 @@ func (c *membership) run(ctx context.Context) {
 	c.writer.run(ctx)
 }
 
-// lacks returns an error with the name of a ready node that has not applied an entry yet.
-func (c *membership) lacks(seq notify.Sequence) error {
-	for _, n := range c.peers.Nodes() {
-		if faultOf(&n) == "" && n.Sequence < seq {
-			return fmt.Errorf("the node %s has not applied sequence %d yet", n.Name, seq)
+// lacks returns an error with the name of a ready node that has not applied all messages of a checkpoint yet.
+func (c *membership) lacks(cp *journal.Checkpoint) error { return lackedBy(c.peers.Nodes(), cp) }
+
+// lackedBy is lacks among nodes. A node with all entries may still lack messages without entries, and has to start
+// again if these are deleted.
+func lackedBy(nodes []peers.Node, cp *journal.Checkpoint) error {
+	for i := range nodes {
+		n := &nodes[i]
+		if faultOf(n) == "" && (n.Sequence < cp.Sequence || n.Message > 0 && n.Message < cp.Position) {
+			return fmt.Errorf("the node %s has not applied sequence %d and message %d yet", n.Name, cp.Sequence, cp.Position)
 		}
 	}
 	return nil
@@ -202,16 +207,24 @@ func (c *membership) lacks(seq notify.Sequence) error {
 
 // state returns the state of this node for the others.
 func (c *membership) state() (s peers.State) {
+	if j := c.journal.Load(); j != nil {
+		s = stateOf(j)
+	}
 	if err := c.node.ready(); err != nil {
 		s.Fault = detailOf(err)
 	}
 	s.Connections = c.node.hub.Count()
-	if j := c.journal.Load(); j != nil {
-		status := j.Status()
-		s.Sequence, s.Lag, s.CutOff, s.Diverged = status.Sequence, status.Lag, status.CutOff, errors.Is(status.Stopped, journal.ErrDiverged)
-		s.Witnessed, s.Agree, s.Contradict = status.Witness.Sequence, len(status.Witness.Agree), len(status.Witness.Contradict)
-	}
 	return s
+}
+
+// stateOf returns the part of the state of this node that its journal knows.
+func stateOf(j *journal.Cluster) peers.State {
+	status := j.Status()
+	return peers.State{
+		Sequence: status.Sequence, Message: j.Position().Message, Lag: status.Lag, CutOff: status.CutOff,
+		Diverged:  errors.Is(status.Stopped, journal.ErrDiverged),
+		Witnessed: status.Witness.Sequence, Agree: len(status.Witness.Agree), Contradict: len(status.Witness.Contradict),
+	}
 }
 
 // detailOf returns the text of an error for operators, without its kind.

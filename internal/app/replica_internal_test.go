@@ -97,7 +97,7 @@ func (n *runningNode) writer() *checkpointer {
 		store: n.store, journal: n.journal.Position().Journal, durable: n.journal.Durable, full: n.journal.Full,
 		stream:      func(ctx context.Context) (journal.StreamInfo, error) { return n.openStream(ctx, true) },
 		checkpoints: n.checkpoints, dir: n.dir, node: "node", logger: n.logger, every: time.Hour, entries: 1,
-		ready: n.journal.Ready, catchUp: n.journal.CatchUp, lacks: func(notify.Sequence) error { return nil }, turn: make(chan struct{}, 1),
+		ready: n.journal.Ready, catchUp: n.journal.CatchUp, lacks: func(*journal.Checkpoint) error { return nil }, turn: make(chan struct{}, 1),
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c

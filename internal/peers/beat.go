@@ -33,6 +33,10 @@ type State struct {
 
 	Connections int // open connections; negative: the node, of an earlier version, does not say
 
+	// Message is the sequence of the last message of the journal that was applied. Messages without entries leave
+	// Sequence as it is. 0: the node, of an earlier version, does not say.
+	Message uint64
+
 	// CutOff says that the node is cut off from the journal, so that Lag is not known. It is not part of a beat,
 	// since hardly anybody would hear that.
 	CutOff bool
@@ -67,7 +71,8 @@ func appendBeat(dst []byte, n *Node) []byte {
 	dst = pack.AppendUint(dst, uint64(n.Witnessed))
 	dst = pack.AppendUint(dst, uint64(n.Agree))      //nolint:gosec // a number of nodes
 	dst = pack.AppendUint(dst, uint64(n.Contradict)) //nolint:gosec // a number of nodes
-	return pack.AppendInt(dst, int64(n.Connections))
+	dst = pack.AppendInt(dst, int64(n.Connections))
+	return pack.AppendUint(dst, n.Message)
 }
 
 // readBeat decodes a beat. A later version may add fields at the end.
@@ -87,6 +92,9 @@ func readBeat(b []byte) (n Node, ok bool) {
 	n.Connections = -1
 	if r.Len() > 0 {
 		n.Connections = int(r.Int())
+	}
+	if r.Len() > 0 {
+		n.Message = r.Uint()
 	}
 	return n, r.Err() == nil && n.Name != "" && n.Instance != ""
 }
