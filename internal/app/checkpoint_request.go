@@ -36,6 +36,13 @@ func (c *membership) newCheckpointer() *checkpointer {
 	return w
 }
 
+// untilEnd returns a context that ends with ctx, and when end is called.
+func (c *checkpointer) untilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	release := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { release(); cancel() }
+}
+
 // end gives up a checkpoint that is being written, and waits until that does not use the store any
 // more. No other one is written from then on.
 func (c *checkpointer) end() {
@@ -75,6 +82,8 @@ func (c *checkpointer) request(ctx context.Context) (httpapi.ClusterCheckpoint, 
 }
 
 func (c *checkpointer) writeNow(ctx context.Context) (written journal.Checkpoint, err error) {
+	ctx, cancel := c.untilEnd(ctx)
+	defer cancel()
 	if err := c.ready(); err != nil {
 		return written, err
 	}

@@ -148,7 +148,7 @@ func TestACheckpointOnRequestIsRefused(t *testing.T) {
 	require.NotContains(t, problem.Of(err).Detail, "another")
 	require.EqualValues(t, 1, w.failures.Load())
 
-	w.catchUp = func(context.Context) { w.end() }
+	w.catchUp = func(ctx context.Context) { w.end(); <-ctx.Done() } // a stop waits for none of the steps
 	_, err = w.request(t.Context())
 	require.ErrorIs(t, err, notify.ErrDraining)
 	w.lease = lease{} // which nobody gets

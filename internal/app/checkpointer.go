@@ -66,9 +66,8 @@ const writeDir = "checkpoint.upload"
 // run writes checkpoints when they are due, and makes space in a full stream, until ctx ends or end is
 // called.
 func (c *checkpointer) run(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := c.untilEnd(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.ctx, cancel)()
 	var relieving sync.WaitGroup
 	defer relieving.Wait()
 	relieving.Go(func() { c.relieveWhenFull(ctx) })
@@ -207,11 +206,9 @@ func (c *checkpointer) relieve(ctx context.Context) error {
 	return c.removeOld(ctx, 1)
 }
 
-// write writes a checkpoint of the store, one at a time. It returns none if nothing was applied yet.
+// write writes a checkpoint of the store, one at a time. It returns none if nothing was applied yet. ctx
+// must be one of untilEnd.
 func (c *checkpointer) write(ctx context.Context) (written journal.Checkpoint, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.ctx, cancel)()
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()

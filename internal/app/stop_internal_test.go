@@ -18,15 +18,15 @@ func TestAStopEndsBackupsCheckpointsAndPurges(t *testing.T) {
 	require.NoError(t, err)
 	s := &node{store: opened, journal: fakeJournal{}, logger: logger, cfg: &config.Config{}}
 	s.backups = s.newBackups()
-	w := &checkpointer{turn: make(chan struct{}, 1)}
+	w := &checkpointer{store: opened, turn: make(chan struct{}, 1), ready: func() error { return nil }, catchUp: func(context.Context) {}}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	s.cluster = &membership{writer: w}
 	require.NoError(t, opened.Purge(t.Context(), 1))
 	s.endLongRequests()
 	require.True(t, s.stopping.Load())
 	require.ErrorIs(t, opened.Purge(t.Context(), 2), context.Canceled)
-	_, err = w.write(t.Context())
-	require.ErrorIs(t, err, context.Canceled)
+	_, err = w.request(t.Context())
+	require.ErrorIs(t, err, errStopping)
 	require.ErrorIs(t, s.backups.write(t.Context(), nil), errStopping)
 	require.NoError(t, opened.Close())
 }
