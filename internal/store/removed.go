@@ -34,7 +34,7 @@ type RemovedPage struct {
 // Removed returns removed notifications, at most limit, that were published to u before a sequence (0: from the newest)
 // and up to another one: those to the user, to topics of which the user was a member, and to everyone. What is left of
 // removed notifications is not kept by user. A page reads about maxListReads of those of all users, so that the work
-// for it does not depend on how many there are.
+// for it does not depend on how many there are, and ends early when it has listBytes of content.
 func (s *Store) Removed(u notify.UserID, before, upTo notify.Sequence, limit int, now time.Time) (page RemovedPage, err error) {
 	v := s.snapshots.acquire()
 	defer v.release()
@@ -46,9 +46,10 @@ func (s *Store) Removed(u notify.UserID, before, upTo notify.Sequence, limit int
 		upper = removalKey(upTo + 1)
 	}
 	f := removedSearch{tracer: tracer{from: v, only: u, now: now}, left: maxListReads}
+	bytes := 0
 	err = eachBackward(v, []byte{kindRemoval}, upper, func(k, b []byte) (bool, error) {
 		seq := notify.Sequence(binary.BigEndian.Uint64(k[1:]))
-		if n := len(page.Removed); n == limit || f.left <= 0 {
+		if n := len(page.Removed); n == limit || bytes >= listBytes || f.left <= 0 {
 			page.Next, page.SearchedTo = seq+1, f.searchedTo
 			if n > 0 {
 				page.Next = min(page.Next, page.Removed[n-1].Sequence)
@@ -58,6 +59,7 @@ func (s *Store) Removed(u notify.UserID, before, upTo notify.Sequence, limit int
 		found, ok, err := f.at(seq, k, b)
 		if ok {
 			page.Removed = append(page.Removed, found)
+			bytes += len(found.Content)
 		}
 		return err == nil, err
 	})
@@ -67,21 +69,24 @@ func (s *Store) Removed(u notify.UserID, before, upTo notify.Sequence, limit int
 	return page, nil
 }
 
+// usersPerRead is the number of users of a removed notification that take as long to read as a record.
+const usersPerRead = 10
+
 // removedSearch looks for the removed notifications of a user.
 type removedSearch struct {
 	tracer
 
-	left       int       // records that may be read
+	left       int       // records that may be read, where one with many users counts as several
 	searchedTo time.Time // of the last notification that was searched
 }
 
 // at returns the notification at seq if it was removed from the user in question. b is the removal with the key k.
 func (f *removedSearch) at(seq notify.Sequence, k, b []byte) (found Removed, ok bool, err error) {
-	f.left--
 	r, err := readRemoval(b)
 	if err != nil {
 		return found, false, err
 	}
+	f.left -= 1 + len(r.users)/usersPerRead
 	f.searchedTo = r.time
 	switch own := k[len(removalKey(seq)):]; {
 	case len(own) > 0 && string(own) != string(f.only):

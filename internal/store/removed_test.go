@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +79,14 @@ func TestAPageOfRemovedNotificationsReadsAPart(t *testing.T) {
 	s := openIn(t, vfs.NewMem())
 	defer s.Close()
 	entries := []notify.Entry{toUsers(1, "", "ada"), notify.Recall{ID: idOf(1)}}
-	const others = 12_000
+	var crowd []notify.UserID
+	for n := range notify.MaxUsers {
+		crowd = append(crowd, notify.UserID(fmt.Sprint("user", n)))
+	}
+	for n := range 25 { // each counts as a hundred
+		entries = append(entries, toUsers(20_000+n, "", crowd...), notify.Recall{ID: idOf(20_000 + n)})
+	}
+	const others = 9_000
 	for n := range others {
 		e := toUsers(2+n, "", "grace")
 		e.Keep = 1
@@ -91,5 +100,32 @@ func TestAPageOfRemovedNotificationsReadsAPart(t *testing.T) {
 	require.Equal(t, noon(), p.SearchedTo)
 	all, pages := removedOf(t, s, "ada", 10)
 	require.Equal(t, []string{"01 recalled"}, all)
+	require.Equal(t, 2, pages)
+}
+
+// A page ends when it has enough content of notifications that other users still have.
+func TestAPageOfRemovedNotificationsHasABoundedContent(t *testing.T) {
+	s := openIn(t, vfs.NewMem())
+	defer s.Close()
+	const all, bytes = 6, 64 << 10
+	for n := range all + 1 {
+		e := toUsers(1+n, "", "ada")
+		if n < all {
+			e = toUsers(1+n, "", "ada", "grace")
+			e.Content = append(e.Content, `,"x":"`+strings.Repeat("x", bytes)+`"`...)
+		}
+		e.Keep = all
+		apply(t, s, noon(), e)
+	}
+	for n := range all {
+		e := toUsers(100+n, "", "ada")
+		e.Keep = 1
+		apply(t, s, noon(), e)
+	}
+	p, err := s.Removed("ada", 0, ^notify.Sequence(0), 100, noon())
+	require.NoError(t, err)
+	require.Positive(t, p.Next)
+	found, pages := removedOf(t, s, "ada", 100)
+	require.Len(t, found, 2*all)
 	require.Equal(t, 2, pages)
 }
