@@ -182,6 +182,7 @@ func (c *caller) do() {
 	c.call("PUT /users/{user}/preferences", "", preferences, admin...)
 	c.call("GET /users/{user}/preferences", "", nil, admin...)
 	c.call("GET /users/{user}/inbox", "", nil, admin...)
+	c.call("GET /users/{user}/removed", "", nil, admin...)
 	c.call("GET /users/{user}/connections", "", nil, admin...)
 	c.call("GET /users/{user}/export", "", nil, admin...)
 	for _, id := range []string{c.text, published.ID} {
