@@ -29,21 +29,24 @@ type manifest struct {
 	Spec struct {
 		Template struct {
 			Spec struct {
-				Containers []struct {
-					Args []string `yaml:"args"`
-					Env  []struct {
-						Name      string `yaml:"name"`
-						Value     string `yaml:"value"`
-						ValueFrom struct {
-							FieldRef struct {
-								FieldPath string `yaml:"fieldPath"`
-							} `yaml:"fieldRef"`
-						} `yaml:"valueFrom"`
-					} `yaml:"env"`
-				} `yaml:"containers"`
+				Containers []container `yaml:"containers"`
 			} `yaml:"spec"`
 		} `yaml:"template"`
 	} `yaml:"spec"`
+}
+
+// container is a container of a pod, as far as the tests run it.
+type container struct {
+	Args []string `yaml:"args"`
+	Env  []struct {
+		Name      string `yaml:"name"`
+		Value     string `yaml:"value"`
+		ValueFrom struct {
+			FieldRef struct {
+				FieldPath string `yaml:"fieldPath"`
+			} `yaml:"fieldRef"`
+		} `yaml:"valueFrom"`
+	} `yaml:"env"`
 }
 
 // podEnvironment returns the variables of the container in a pod with a name.

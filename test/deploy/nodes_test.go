@@ -38,7 +38,7 @@ func TestSettingsOfTheDeploymentsExist(t *testing.T) {
 		known = append(known, s.Name)
 	}
 	names := regexp.MustCompile(`\bBELLHOP_[A-Z_]+`)
-	for _, file := range []string{"compose.yaml", "kubernetes/cluster.yaml", "kubernetes/standalone.yaml"} {
+	for _, file := range []string{"compose.yaml", "kubernetes/cluster.yaml", "kubernetes/standalone.yaml", "kubernetes/recover.yaml"} {
 		content, err := os.ReadFile(filepath.Join(deploy.Dir(), file))
 		require.NoError(t, err)
 		found := names.FindAllString(string(content), -1)

@@ -34,6 +34,7 @@ import (
 	"k8s.io/kubernetes/pkg/registry/apps/statefulset"
 	"k8s.io/kubernetes/pkg/registry/core/configmap"
 	"k8s.io/kubernetes/pkg/registry/core/persistentvolumeclaim"
+	"k8s.io/kubernetes/pkg/registry/core/pod"
 	"k8s.io/kubernetes/pkg/registry/core/service"
 	"k8s.io/kubernetes/pkg/registry/networking/ingress"
 	"k8s.io/kubernetes/pkg/registry/networking/networkpolicy"
@@ -43,7 +44,9 @@ import (
 )
 
 // manifests are the files that are checked.
-func manifests() []string { return []string{"cluster.yaml", "standalone.yaml"} }
+func manifests() []string {
+	return []string{"cluster.yaml", "standalone.yaml", "recover.yaml", "claim.yaml"}
+}
 
 func manifest(t *testing.T, file string) string {
 	t.Helper()
@@ -64,6 +67,8 @@ func strategy(object runtime.Object) rest.RESTCreateStrategy {
 		return configmap.Strategy
 	case *core.PersistentVolumeClaim:
 		return persistentvolumeclaim.Strategy
+	case *core.Pod:
+		return pod.Strategy
 	case *core.Service:
 		return service.Strategy
 	case *networking.Ingress:
@@ -129,7 +134,7 @@ func TestKubernetesAcceptsTheManifests(t *testing.T) {
 	}
 }
 
-// Each mistake is found in both manifests, if it can be made there.
+// Each mistake is found in every manifest in which it can be made.
 func TestMistakesInManifestsAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		old, new string
@@ -150,8 +155,8 @@ func TestMistakesInManifestsAreFound(t *testing.T) {
 		"negative period":         {"periodSeconds: 10", "periodSeconds: -10", "must be greater than or equal to 0"},
 		"port twice":              {"containerPort: 8081", "containerPort: 8081\n            - name: http\n              containerPort: 8082", "Duplicate value"},
 		"volume that is missing":  {"            - name: data\n              mountPath", "            - name: dta\n              mountPath", "volumeMounts[0].name: Not found"},
-		"negative grace":          {"terminationGracePeriodSeconds: ", "terminationGracePeriodSeconds: -", "must be >= 0"},
-		"privileged":              {"allowPrivilegeEscalation: false", "allowPrivilegeEscalation: false\n            privileged: true", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"},
+		"negative grace":          {"      terminationGracePeriodSeconds: ", "      terminationGracePeriodSeconds: -", "must be >= 0"},
+		"privileged":              {"            allowPrivilegeEscalation: false", "            allowPrivilegeEscalation: false\n            privileged: true", "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"},
 		"access mode":             {"ReadWriteOnce", "ReadWriteTwice", "supported values"},
 		"no storage":              {"storage: 20Gi", "storage: 0", "must be greater than zero"},
 		"port out of range":       {"port: 80\n", "port: 80000\n", "must be between 1 and 65535"},
@@ -162,6 +167,8 @@ func TestMistakesInManifestsAreFound(t *testing.T) {
 		"budget of both":          {"maxUnavailable: 1", "maxUnavailable: 1\n  minAvailable: 1", "cannot be both set"},
 		"strategy":                {"type: RollingUpdate", "type: Recreate", "updateStrategy"},
 		"spread":                  {"whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: Maybe", "whenUnsatisfiable: Unsupported value"},
+		"restart policy":          {"restartPolicy: Never", "restartPolicy: Once", "restartPolicy: Unsupported value"},
+		"claim without a name":    {"claimName: data-bellhop-0", "readOnly: false", "claimName: Required value"},
 		"data is no text":         {`BELLHOP_DRAIN_DELAY: "10"`, "BELLHOP_DRAIN_DELAY: 10", "cannot unmarshal number"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,9 +191,11 @@ func TestMistakesInManifestsAreFound(t *testing.T) {
 func TestThePodsAreRestricted(t *testing.T) {
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	require.NoError(t, err)
+	single := only[*corev1.Pod](t, objects(t, "recover.yaml"))
 	for file, template := range map[string]corev1.PodTemplateSpec{
 		"cluster.yaml":    only[*appsv1.StatefulSet](t, objects(t, "cluster.yaml")).Spec.Template,
 		"standalone.yaml": only[*appsv1.Deployment](t, objects(t, "standalone.yaml")).Spec.Template,
+		"recover.yaml":    {ObjectMeta: single.ObjectMeta, Spec: single.Spec},
 	} {
 		level := podsecurityapi.LevelVersion{Level: podsecurityapi.LevelRestricted, Version: podsecurityapi.LatestVersion()}
 		for _, result := range evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec) {
