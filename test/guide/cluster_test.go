@@ -106,12 +106,15 @@ func eraseEverywhere(t *testing.T, servers *natsserver.Cluster, nodes []*machine
 	nodes[0].set("NATS_NKEY="+servers.OperatorFile, "NATS_CA="+servers.CAFile)
 	nodes[0].script("nats", `exec `+natsTool(t)+` "$@"`)
 	nodes[0].run(blocksOf(t, "Export and erasure")[1])
-	replace := blocksOf(t, "A NATS server with damaged files")
+	restart, replace := blocksOf(t, "Export and erasure")[2], blocksOf(t, "A NATS server with damaged files")
 	for i, m := range nodes {
 		require.NotEmpty(t, inNATS(i), "the guide says that deleted bytes remain in files")
 		for n := range servers.Servers { // this one is the first in the guide
 			m.set(fmt.Sprintf("NATS_%d=%s", n+1, servers.Servers[(i+n)%len(nodes)].Monitor))
 		}
+		m.run(restart)
+	}
+	for _, m := range nodes {
 		m.run(replace[0])
 		require.Contains(t, m.run(replace[1]), "3 of 3 replicas current")
 	}
