@@ -4,7 +4,6 @@ package guide
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bellhop/bellhop/test/natsserver"
 )
 
 // serviceUser is the user and group of the service. Commands are run by root.
@@ -49,10 +50,10 @@ type unit interface {
 // newMachine returns a machine with a node that is not started. Settings are lines of the file of settings.
 func newMachine(t *testing.T, settings ...string) *machine {
 	t.Helper()
-	home := t.TempDir()
+	home, addresses := t.TempDir(), natsserver.FreePorts(t, 2)
 	m := &machine{
 		t: t, home: home, bin: filepath.Join(home, "bin"), settings: filepath.Join(home, "bellhop.yaml"),
-		data: filepath.Join(home, "data"), public: freeAddress(t), admin: freeAddress(t), units: map[string]unit{},
+		data: filepath.Join(home, "data"), public: addresses[0], admin: addresses[1], units: map[string]unit{},
 	}
 	require.NoError(t, os.Chmod(filepath.Dir(home), 0o755)) // the user of the service must get there
 	require.NoError(t, os.Chown(home, serviceUser, serviceUser))
@@ -222,13 +223,4 @@ func (m *machine) begin(command string) {
 func (m *machine) start() {
 	m.t.Helper()
 	m.sh("systemctl start bellhop; bellhop health --wait 1m")
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	var config net.ListenConfig
-	l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -95,11 +95,9 @@ func run(ctx context.Context, out io.Writer) (err error) {
 // start starts a node, which has a log and a data directory of its own.
 func (c *cluster) start(ctx context.Context, name string) error {
 	n := &node{name: name, log: filepath.Join(c.dir, name+".log")}
-	for _, address := range []*string{&n.public, &n.admin} {
-		var err error
-		if *address, err = freeAddress(ctx); err != nil {
-			return err
-		}
+	var err error
+	if n.public, n.admin, err = freeAddresses(ctx); err != nil {
+		return err
 	}
 	file, err := os.Create(n.log)
 	if err != nil {
@@ -124,13 +122,20 @@ func (c *cluster) start(ctx context.Context, name string) error {
 	return nil
 }
 
-func freeAddress(ctx context.Context) (string, error) {
+// freeAddresses returns two loopback addresses that nothing listens on.
+func freeAddresses(ctx context.Context) (one, two string, err error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return l.Addr().String(), l.Close()
+	defer l.Close() // after both were chosen, so that they differ
+	m, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", err
+	}
+	defer m.Close()
+	return l.Addr().String(), m.Addr().String(), nil
 }
 
 // waitReady waits until /readyz answers 200.

@@ -59,7 +59,7 @@ func TestAnOldCheckpointIsAnAlert(t *testing.T) {
 
 // A node that cannot reach NATS when it starts is up, and says that it is not ready.
 func TestANodeThatWaitsForNATSIsAnAlert(t *testing.T) {
-	p := start(t, "waiting", "BELLHOP_NATS_URL=nats://"+freeAddress(t))
+	p := start(t, "waiting", "BELLHOP_NATS_URL=nats://"+natsserver.FreePorts(t, 1)[0])
 	newAlerts(t).fires(t, 4*time.Minute, time.Minute, p, nothing, "BellhopNotReady")
 }
 

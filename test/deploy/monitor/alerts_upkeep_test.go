@@ -86,7 +86,7 @@ func TestNATSServersThatDoNotSyncAreAnAlert(t *testing.T) {
 
 func TestANATSServerThatCannotBeReachedIsAnAlert(t *testing.T) {
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
-	p := node(t, "unreachable", nats.URL, "BELLHOP_NATS_MONITOR="+nats.Servers[0].Monitor+",http://"+freeAddress(t))
+	p := node(t, "unreachable", nats.URL, "BELLHOP_NATS_MONITOR="+nats.Servers[0].Monitor+",http://"+natsserver.FreePorts(t, 1)[0])
 	p.await("the servers were checked", func() bool { return p.metric(`bellhop_nats_servers{state="unreachable"}`) == 1 })
 	newAlerts(t).fires(t, 12*time.Minute, time.Minute, p, nothing, "BellhopNATSServersUnreachable")
 }

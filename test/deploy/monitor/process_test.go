@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,6 +25,7 @@ import (
 	"github.com/bellhop/bellhop/internal/auth"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/built"
+	"github.com/bellhop/bellhop/test/natsserver"
 )
 
 const (
@@ -95,7 +95,8 @@ func start(t *testing.T, name string, settings ...string) *process {
 	if binary == "" {
 		binary = bellhop.Path(t)
 	}
-	p := &process{t: t, name: name, public: freeAddress(t), admin: freeAddress(t), dir: t.TempDir(), ended: make(chan struct{})}
+	addresses := natsserver.FreePorts(t, 2)
+	p := &process{t: t, name: name, public: addresses[0], admin: addresses[1], dir: t.TempDir(), ended: make(chan struct{})}
 	p.client = &http.Client{Timeout: timeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 64,
 	}}
@@ -183,14 +184,6 @@ func (p *process) stop() {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.ended
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func token(t *testing.T, user string, scopes ...notify.Scope) string {

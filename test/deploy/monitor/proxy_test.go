@@ -20,7 +20,7 @@ func startProxy(t *testing.T, one, two *process) (proxy *process, log string) {
 	logs, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	defer logs.Close()
-	p := &process{t: t, name: "proxy", public: freeAddress(t), ended: make(chan struct{}), client: &http.Client{Timeout: timeout, Transport: &http.Transport{}}}
+	p := &process{t: t, name: "proxy", public: natsserver.FreePorts(t, 1)[0], ended: make(chan struct{}), client: &http.Client{Timeout: timeout, Transport: &http.Transport{}}}
 	t.Cleanup(p.client.CloseIdleConnections)
 	p.cmd = exec.Command("haproxy", "-db", "-f", filepath.Join(deploy.Dir(), "haproxy.cfg"))
 	p.cmd.Stdout, p.cmd.Stderr = logs, logs

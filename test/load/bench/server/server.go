@@ -55,7 +55,7 @@ type Server struct {
 
 // StartFloor starts the floor. The caller must Stop it.
 func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
-	address, err := free()
+	address, _, err := free()
 	if err != nil {
 		return nil, err
 	}
@@ -70,9 +70,8 @@ func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
 // high to be reached. It keeps its data and its log in dir. Settings are further environment
 // variables. The caller must Stop it.
 func StartService(ctx context.Context, program, dir string, settings ...string) (*Server, error) {
-	address, err1 := free()
-	admin, err2 := free()
-	if err := errors.Join(err1, err2); err != nil {
+	address, admin, err := free()
+	if err != nil {
 		return nil, err
 	}
 	serve := exec.Command(program, "serve")
@@ -99,14 +98,19 @@ func StartService(ctx context.Context, program, dir string, settings ...string) 
 	return s, nil
 }
 
-// free returns a loopback address whose port was free just now.
-func free() (netip.AddrPort, error) {
+// free returns two loopback addresses whose ports were free just now.
+func free() (one, two netip.AddrPort, err error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("find a free port: %w", err)
+		return one, two, fmt.Errorf("find a free port: %w", err)
 	}
-	address := netip.MustParseAddrPort(l.Addr().String())
-	return address, l.Close()
+	defer l.Close() // after both were chosen, so that they differ
+	m, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return one, two, fmt.Errorf("find a free port: %w", err)
+	}
+	defer m.Close()
+	return netip.MustParseAddrPort(l.Addr().String()), netip.MustParseAddrPort(m.Addr().String()), nil
 }
 
 // start starts the process and waits until it is ready. After an error the process has
