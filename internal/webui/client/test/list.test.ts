@@ -167,10 +167,36 @@ describe("the list", () => {
     });
     const loaded = list.load();
     await settle();
-    await socket().receives(notification("e", "c2"), inbox({ read: ["d"], unread_count: 2 }));
+    await socket().receives(notification("e", "c2"), inbox({ read: ["d"], unread_count: 3 }));
     respond();
     await loaded;
     expect(ids()).toBe("e* d c* b*");
+    list.close();
+  });
+
+  it("is loaded again after changes, while a page is loading, of which only the service knows the effect", async () => {
+    const tab = await open({ share: false });
+    service = [{ id: "b" }];
+    const list = new List(tab.bell, () => {}, () => {}, { topic: "project.7" });
+    list.ensureLoaded();
+    let respond = (_: void) => {};
+    const before = browser.fetch.getMockImplementation()!;
+    const changes = [notification("c", "c2", { topic: "project.1" }), inbox({ unread: ["a"], unread_count: 3 }), inbox({ unread_count: 2 })];
+    for (const [listed, change] of [["c b", changes[0]!], ["c b a", changes[1]!], ["c b", changes[2]!]] as const) {
+      browser.fetch.mockImplementationOnce(async (...request) => {
+        const page = await before(...request); // from before the change
+        await new Promise<void>((resolve) => (respond = resolve));
+        return page;
+      });
+      if (change === changes[0]) await socket().receives(welcome("c1"), live("c1", 1));
+      else void list.load();
+      await settle();
+      service = listed.split(" ").map((id) => ({ id }));
+      await socket().receives(change);
+      respond();
+      await settle();
+      expect(list.items.map(({ id }) => id).join(" ")).toBe(listed);
+    }
     list.close();
   });
 

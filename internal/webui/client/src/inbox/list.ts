@@ -122,8 +122,8 @@ export class List {
     const { id, replaces, ephemeral, archived_at } = notification;
     const isStored = !ephemeral && !archived_at;
     const selected = matches(this.filter ?? {}, notification);
-    if (isStored && selected === undefined) this.#current = false; // only the service knows
     this.#apply((list) => {
+      if (isStored && selected === undefined) list.#current = false; // only the service knows
       list.items = list.items.filter((item) => item.id !== replaces && item.id !== id);
       if (isStored && selected && list.#current) list.items.unshift(notification as InboxItem);
     });
@@ -131,12 +131,11 @@ export class List {
 
   #update({ seen = [], read = [], unread = [], archived = [], recalled = [], unread_count = Infinity }: InboxChange): void {
     const now = this.#bell.now();
-    this.#apply(effects.seen(seen, now), effects.read(read, now), effects.unread(unread, now), effects.archive([...archived, ...recalled], now));
-    const unarchived = unread.some((id) => !this.items.some((item) => item.id === id)); // probably restored from the archive
-    const evicted = this.items.filter(({ read_at }) => !read_at).length > unread_count; // the inbox is full and dropped old items
-    if (!this.#current || !(unarchived || evicted)) return;
-    this.#current = false;
-    this.#apply();
+    this.#apply(effects.seen(seen, now), effects.read(read, now), effects.unread(unread, now), effects.archive([...archived, ...recalled], now), (list) => {
+      const unarchived = unread.some((id) => !list.items.some((item) => item.id === id)); // probably restored from the archive
+      const evicted = list.items.filter(({ read_at }) => !read_at).length > unread_count; // the inbox is full and dropped old items
+      if (unarchived || evicted) list.#current = false;
+    });
   }
 
   async #loadPage(query: InboxQuery, use: (items: InboxItem[]) => unknown): Promise<void> {
