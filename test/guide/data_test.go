@@ -148,6 +148,11 @@ func eraseFromJournal(t *testing.T, c chapter) {
 		m.sh("nats object get BELLHOP_CHECKPOINTS " + name + " --output after.tar.zst --force --no-progress")
 		require.NotContains(t, restored("after.tar.zst"), "restored/store/")
 	}
+
+	m.units["nats-server"] = natsUnit{t, servers.Servers[0]}
+	m.set("NATS_1=" + servers.Servers[0].Monitor)
+	m.run(c.next())
+	m.sh("bellhop health --wait 1m")
 	m.sh(`systemctl stop bellhop; rm -r "$DATA"`)
 	m.start() // with the new checkpoint and the messages after it
 	require.Empty(t, m.inbox("ada"))

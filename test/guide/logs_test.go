@@ -76,6 +76,9 @@ func whyNot(t *testing.T, c chapter) {
 	require.Contains(t, shown, "hello")
 	require.Contains(t, shown, "news")
 	require.Contains(t, shown, `"rules"`)
+	m.sh(`curl -sSf -X DELETE "$BELLHOP_URL/notifications/$ID" -H "Authorization: Bearer $BELLHOP_TOKEN"`)
+	require.Contains(t, m.run(c.next()), id)
+	m.sh("bellhop send --user ada --type test --title another --token " + token(t, "backend", notify.ScopePublish))
 
 	m.set("ADA=" + token(t, "ada"))
 	m.begin(`exec curl -sN -H "Authorization: Bearer $ADA" "$BELLHOP_URL/events?cursor=of-another-service" > events`)
