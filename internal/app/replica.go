@@ -72,7 +72,10 @@ func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, erro
 			r.waiting.Store(nil)
 			return s, nil
 		}
-		if ctx.Err() != nil || errors.Is(err, store.ErrInUse) || errors.Is(err, store.ErrFormat) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err() //nolint:wrapcheck // interrupted, whatever else the attempt has found
+		}
+		if errors.Is(err, store.ErrInUse) || errors.Is(err, store.ErrFormat) {
 			return nil, err
 		}
 		r.wait(err)

@@ -350,3 +350,14 @@ func TestANodeThatStartsLeavesAServerThatDoesNotReachTheJournal(t *testing.T) {
 		})
 	}
 }
+
+// A stop during an attempt that fails is a stop, and not the failure of the attempt.
+func TestOpenInterruptedInAnAttempt(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	r := &replica{dir: t.TempDir(), leave: func() {}, logger: slog.New(slog.DiscardHandler), permitted: func(context.Context) error {
+		stop()
+		return errors.New("the store follows newer rules")
+	}}
+	_, err := r.open(ctx, quietOptions())
+	require.Equal(t, context.Canceled, err)
+}
