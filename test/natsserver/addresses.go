@@ -1,7 +1,9 @@
 package natsserver
 
 import (
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"testing"
 )
 
@@ -29,17 +31,21 @@ func addressesOf(t testing.TB, o Options) (all []addresses) {
 	return all
 }
 
-// FreePorts returns addresses of the loopback interface that nothing listens on.
+// FreePorts returns addresses of the loopback interface that nothing listens on. Linux gives outgoing connections
+// ports from 32768 on, so that none of them takes one of these before it is used.
 func FreePorts(t testing.TB, n int) (addresses []string) {
 	t.Helper()
 	var open []net.Listener
-	for range n {
+	for tries := 0; len(open) < n; tries++ {
 		var l net.ListenConfig
-		one, err := l.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
+		port := 10_000 + rand.IntN(32_768-10_000) //nolint:gosec // needs no secret
+		one, err := l.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			open, addresses = append(open, one), append(addresses, one.Addr().String())
+		case tries == 100+n:
 			t.Fatal(err)
 		}
-		open, addresses = append(open, one), append(addresses, one.Addr().String())
 	}
 	for _, l := range open { // after all were chosen, so that they differ
 		_ = l.Close()
