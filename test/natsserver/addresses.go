@@ -1,6 +1,8 @@
 package natsserver
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -31,24 +33,35 @@ func addressesOf(t testing.TB, o Options) (all []addresses) {
 	return all
 }
 
-// FreePorts returns addresses of the loopback interface that nothing listens on. Linux gives outgoing connections
-// ports from 32768 on, so that none of them takes one of these before it is used.
-func FreePorts(t testing.TB, n int) (addresses []string) {
+// FreePorts returns addresses of the loopback interface that nothing listens on.
+func FreePorts(t testing.TB, n int) []string {
 	t.Helper()
-	var open []net.Listener
-	for tries := 0; len(open) < n; tries++ {
-		var l net.ListenConfig
-		port := 10_000 + rand.IntN(32_768-10_000) //nolint:gosec // needs no secret
-		one, err := l.Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		switch {
-		case err == nil:
-			open, addresses = append(open, one), append(addresses, one.Addr().String())
-		case tries == 100+n:
-			t.Fatal(err)
-		}
-	}
-	for _, l := range open { // after all were chosen, so that they differ
-		_ = l.Close()
+	addresses, err := FreeAddresses(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return addresses
+}
+
+// FreeAddresses is FreePorts for programs. Linux gives outgoing connections ports from 32768 on, so that none of them
+// takes one of these before it is used.
+func FreeAddresses(ctx context.Context, n int) (addresses []string, err error) {
+	var open []net.Listener
+	defer func() {
+		for _, l := range open { // after all were chosen, so that they differ
+			_ = l.Close()
+		}
+	}()
+	for tries := 0; len(open) < n; tries++ {
+		var config net.ListenConfig
+		port := 10_000 + rand.IntN(32_768-10_000)
+		l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			open, addresses = append(open, l), append(addresses, l.Addr().String())
+		case tries == 100+n:
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+	}
+	return addresses, nil
 }

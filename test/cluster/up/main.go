@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -94,11 +93,11 @@ func run(ctx context.Context, out io.Writer) (err error) {
 
 // start starts a node, which has a log and a data directory of its own.
 func (c *cluster) start(ctx context.Context, name string) error {
-	n := &node{name: name, log: filepath.Join(c.dir, name+".log")}
-	var err error
-	if n.public, n.admin, err = freeAddresses(ctx); err != nil {
+	addresses, err := natsserver.FreeAddresses(ctx, 2)
+	if err != nil {
 		return err
 	}
+	n := &node{name: name, log: filepath.Join(c.dir, name+".log"), public: addresses[0], admin: addresses[1]}
 	file, err := os.Create(n.log)
 	if err != nil {
 		return err
@@ -120,22 +119,6 @@ func (c *cluster) start(ctx context.Context, name string) error {
 	}
 	c.nodes = append(c.nodes, n)
 	return nil
-}
-
-// freeAddresses returns two loopback addresses that nothing listens on.
-func freeAddresses(ctx context.Context) (one, two string, err error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer l.Close() // after both were chosen, so that they differ
-	m, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer m.Close()
-	return l.Addr().String(), m.Addr().String(), nil
 }
 
 // waitReady waits until /readyz answers 200.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bellhop/bellhop/test/natsserver"
 )
 
 // Secret is the key that services are started with.
@@ -55,7 +56,7 @@ type Server struct {
 
 // StartFloor starts the floor. The caller must Stop it.
 func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
-	address, _, err := free()
+	address, _, err := free(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func StartFloor(ctx context.Context, program, dir string) (*Server, error) {
 // high to be reached. It keeps its data and its log in dir. Settings are further environment
 // variables. The caller must Stop it.
 func StartService(ctx context.Context, program, dir string, settings ...string) (*Server, error) {
-	address, admin, err := free()
+	address, admin, err := free(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,18 +100,12 @@ func StartService(ctx context.Context, program, dir string, settings ...string) 
 }
 
 // free returns two loopback addresses whose ports were free just now.
-func free() (one, two netip.AddrPort, err error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+func free(ctx context.Context) (one, two netip.AddrPort, err error) {
+	addresses, err := natsserver.FreeAddresses(ctx, 2)
 	if err != nil {
-		return one, two, fmt.Errorf("find a free port: %w", err)
+		return one, two, err
 	}
-	defer l.Close() // after both were chosen, so that they differ
-	m, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return one, two, fmt.Errorf("find a free port: %w", err)
-	}
-	defer m.Close()
-	return netip.MustParseAddrPort(l.Addr().String()), netip.MustParseAddrPort(m.Addr().String()), nil
+	return netip.MustParseAddrPort(addresses[0]), netip.MustParseAddrPort(addresses[1]), nil
 }
 
 // start starts the process and waits until it is ready. After an error the process has
