@@ -10,46 +10,6 @@ import (
 	"github.com/bellhop/bellhop/internal/store"
 )
 
-// newCheckpointer returns what writes the checkpoints of this node, which has caught up with the journal:
-// before, a new store does not know which one it follows.
-func (c *membership) newCheckpointer() *checkpointer {
-	j := c.journal.Load()
-	w := &checkpointer{
-		store:       c.node.store,
-		journal:     j.Position().Journal,
-		durable:     j.Durable,
-		full:        j.Full,
-		stream:      func(ctx context.Context) (journal.StreamInfo, error) { return c.replica.openStream(ctx, true) },
-		checkpoints: c.replica.checkpoints,
-		lease:       c.peers,
-		ready:       c.node.ready,
-		catchUp:     j.CatchUp,
-		lacks:       c.lacks,
-		dir:         c.node.cfg.DataDir,
-		node:        c.node.nodeName(),
-		logger:      c.node.logger,
-		every:       checkpointEvery,
-		entries:     checkpointEntries,
-		turn:        make(chan struct{}, 1),
-	}
-	w.ctx, w.stop = context.WithCancel(context.Background())
-	return w
-}
-
-// untilEnd returns a context that ends with ctx, and when end is called.
-func (c *checkpointer) untilEnd(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	release := context.AfterFunc(c.ctx, cancel)
-	return ctx, func() { release(); cancel() }
-}
-
-// end gives up a checkpoint that is being written, and waits until that does not use the store any
-// more. No other one is written from then on.
-func (c *checkpointer) end() {
-	c.stop()
-	c.turn <- struct{}{}
-}
-
 // writeCheckpoint returns the httpapi.CheckpointWriter of the node, nil if it is alone.
 func (s *node) writeCheckpoint() httpapi.CheckpointWriter {
 	if s.cluster == nil {
