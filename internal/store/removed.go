@@ -32,9 +32,9 @@ type RemovedPage struct {
 }
 
 // Removed returns removed notifications, at most limit, that were published to u before a sequence (0: from the newest)
-// and up to another one: those to the user, to topics of which the user was a member, and to everyone. What is left of
-// removed notifications is not kept by user. A page reads about maxListReads of those of all users, so that the work
-// for it does not depend on how many there are, and ends early when it has listBytes of content.
+// and up to another one: those to the user, to topics of which the user was a member, and to everyone. The records of
+// removed notifications are not sorted by user. A page reads about maxListReads records, of all users, so that its work
+// is bounded, and ends early when it has listBytes of content.
 func (s *Store) Removed(u notify.UserID, before, upTo notify.Sequence, limit int, now time.Time) (page RemovedPage, err error) {
 	v := s.snapshots.acquire()
 	defer v.release()
