@@ -54,6 +54,13 @@ func (p *httpConns) setMax(n int) {
 	p.max = n
 }
 
+// count returns the number of open connections.
+func (p *httpConns) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open
+}
+
 func (p *httpConns) limit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -57,7 +57,7 @@ func (s *node) listen(ctx context.Context) error {
 // startServers serves both listeners with the handlers that are set.
 func (s *node) startServers() {
 	l := &s.listeners
-	l.publicServer = httpapi.NewServer(&l.publicHandler, s.cfg.HeadBytes, s.logger)
+	l.publicServer = httpapi.NewServer(s.parting(&l.publicHandler), s.cfg.HeadBytes, s.logger)
 	l.publicServer.ConnState = s.conns.state
 	l.adminServer = httpapi.NewAdminServer(&l.adminHandler, s.cfg.HeadBytes, s.logger)
 	s.start(l.public, l.publicServer)

@@ -97,6 +97,8 @@ type node struct {
 	serving  atomic.Bool // all parts are open, and requests are answered
 	stopping atomic.Bool // /readyz answers 503
 
+	stoppingSince atomic.Pointer[time.Time] // set before stopping
+
 	commits sync.WaitGroup // the journal's goroutine, which outlives the others
 	running sync.WaitGroup
 	failed  chan error // errors of goroutines that ended before they should

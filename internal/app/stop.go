@@ -14,10 +14,53 @@ import (
 // more than the timeout of an append.
 const maxShutdown = 12 * time.Second
 
+// lastRequests is the time from the beginning of a stop to the end of idle connections of clients. Those
+// that are used in this time close after an answer: see parting.
+const lastRequests = 100 * time.Millisecond
+
+// beginStop makes /readyz answer 503. It may be called several times.
+func (s *node) beginStop() {
+	at := time.Now()
+	s.stoppingSince.CompareAndSwap(nil, &at)
+	s.stopping.Store(true)
+}
+
+// awaitLastRequests waits until the clients have used their connections once more, or have none, or
+// lastRequests have passed since the beginning of the stop.
+func (s *node) awaitLastRequests() {
+	since := s.stoppingSince.Load()
+	if since == nil {
+		return
+	}
+	timer := time.NewTimer(time.Until(since.Add(lastRequests)))
+	defer timer.Stop()
+	ticker := time.NewTicker(lastRequests / 20)
+	defer ticker.Stop()
+	for s.conns.count() > 0 {
+		select {
+		case <-timer.C:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// parting serves h and, once this node stops, closes each connection after its answer. A client then
+// knows that its next request needs another one. If the service closed the connection when the
+// client has just sent that request, the client would not know whether it was carried out.
+func (s *node) parting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // announceStop makes /readyz answer 503 and keeps serving for the drain delay, so that load
 // balancers send new work elsewhere. It returns early if a part fails.
 func (s *node) announceStop() error {
-	s.stopping.Store(true)
+	s.beginStop()
 	s.logger.Info("stopping", "connections", s.hub.Count(), "delay", s.cfg.DrainDelay, "window", s.cfg.DrainWindow)
 	timer := time.NewTimer(s.cfg.DrainDelay)
 	defer timer.Stop()
@@ -64,7 +107,7 @@ func (s *node) ready() error {
 // endLongRequests makes the node unready, and ends backups, checkpoints and purges of the store: all may
 // take longer than a stop.
 func (s *node) endLongRequests() {
-	s.stopping.Store(true)
+	s.beginStop()
 	s.backups.end()
 	if s.cluster != nil {
 		s.cluster.writer.end()
@@ -75,6 +118,7 @@ func (s *node) endLongRequests() {
 // shutdown closes the listeners and waits for the requests that have begun, at most
 // maxShutdown. It closes the connections of the others, such as one whose body never ends.
 func (s *node) shutdown(servers []*http.Server) error {
+	s.awaitLastRequests()
 	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
 	defer cancel()
 	errs := make([]error, len(servers))

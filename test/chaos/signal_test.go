@@ -31,7 +31,9 @@ func TestDrainDelay(t *testing.T) {
 	}, timeout, 10*time.Millisecond, "the process is still ready")
 	require.Contains(t, p.get("/readyz").body, "urn:bellhop:problem:draining")
 	require.Equal(t, http.StatusOK, p.get("/livez").StatusCode)
-	require.Equal(t, http.StatusAccepted, p.publish(0).StatusCode)
+	accepted := p.publish(0)
+	require.Equal(t, http.StatusAccepted, accepted.StatusCode)
+	require.True(t, accepted.Close, "the next request of the client would meet a connection that closes")
 	before.until(t, 1)
 	p.watch("earliest").until(t, 1)
 
