@@ -61,6 +61,7 @@ type Options struct {
 type runnable interface {
 	notify.Journal
 	Run(ctx context.Context) error
+	Abandon()
 }
 
 // node is a running service and its parts.
@@ -96,6 +97,7 @@ type node struct {
 
 	serving  atomic.Bool // all parts are open, and requests are answered
 	stopping atomic.Bool // /readyz answers 503
+	dying    atomic.Bool // the store has failed, and the process ends
 
 	stoppingSince atomic.Pointer[time.Time] // set before stopping
 

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"os"
 	"runtime/debug"
 	"time"
 
@@ -218,14 +217,4 @@ func (s *node) checkClock() {
 		s.logger.Warn("the clock is behind the newest stored entry; check the clock. "+
 			"Until it has caught up, new notifications get the time of that entry", "behind", ahead.String())
 	}
-}
-
-// die ends the process when its disk cannot be trusted: the state in memory may differ from
-// the stored one, which a restart reads again.
-func (s *node) die(err error) {
-	s.logger.Error("the store has failed; the process exits, and must be started again", "error", err)
-	if s.log != nil {
-		s.log.Flush()
-	}
-	os.Exit(1) //nolint:forbidigo // Pebble's Fatalf must not return, and nothing else may go on
 }

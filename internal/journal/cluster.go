@@ -233,17 +233,20 @@ func (j *Cluster) appendPart(ctx context.Context, p *pending) ([]notify.Verdict,
 	}
 	timer := time.NewTimer(time.Until(p.deadline))
 	defer timer.Stop()
+	unknown := errUnknown
 	select {
 	case <-p.done:
 		return j.outcome(p)
 	case <-ctx.Done():
 	case <-timer.C:
+	case <-j.abandoned:
+		unknown = errAbandoned
 	}
 	switch {
 	case p.state.CompareAndSwap(partNotStored, partLeft):
 		return nil, errUnreachable()
 	case p.state.CompareAndSwap(partPerhapsStored, partLeft):
-		return nil, errUnknown()
+		return nil, unknown()
 	default: // it is answered at this moment
 		<-p.done
 		return j.outcome(p)

@@ -105,6 +105,29 @@ func TestAPublisherThatLeaves(t *testing.T) {
 	s.idle()
 }
 
+// The state of a node fails while its entries are sent. Those that are perhaps stored have an unknown
+// outcome, and the others are refused.
+func TestAnAbandonedClusterAnswersItsPublishers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(t, nil)
+		s.health = &health{look: func() connState { return connState{} }}
+		s.health.refresh()
+		sent, queued := make(chan error, 1), make(chan error, 1)
+		go func() { sent <- s.Append(t.Context(), notify.Publish{})[0].Err }()
+		synctest.Wait()
+		require.Len(t, s.move(s.queue.take(), partNotStored, partPerhapsStored), 1)
+		go func() { queued <- s.Append(t.Context(), notify.Publish{})[0].Err }()
+		synctest.Wait()
+		s.Abandon()
+		synctest.Wait()
+		require.Len(t, sent, 1)
+		assert.ErrorIs(t, <-sent, notify.ErrOutcomeUnknown)
+		require.Len(t, queued, 1)
+		assert.ErrorIs(t, <-queued, notify.ErrUnavailable)
+		assert.ErrorIs(t, s.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
+	})
+}
+
 // A message that comes back although it was refused is applied, and is not sent again.
 func TestAMessageThatComesBackThoughRefused(t *testing.T) {
 	var s *sender

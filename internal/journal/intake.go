@@ -12,9 +12,24 @@ type intake struct {
 	queue  *queue  // to the committer
 
 	spare sync.Pool // of *pending without a waiting publisher
+
+	abandon   sync.Once
+	abandoned chan struct{} // closed by Abandon
 }
 
-func newIntake() *intake { return &intake{memory: newMemory(), queue: newQueue()} }
+func newIntake() *intake {
+	return &intake{memory: newMemory(), queue: newQueue(), abandoned: make(chan struct{})}
+}
+
+// Abandon gives every publisher an answer although the state may never return from applying what it
+// applies now: the process is about to end. Appends that wait fail, with notify.ErrOutcomeUnknown
+// if their entries may become part of the state, and all further ones are refused.
+func (in *intake) Abandon() {
+	in.abandon.Do(func() {
+		in.refuse(errStopped())
+		close(in.abandoned)
+	})
+}
 
 // newPending returns a pending for entries. It reuses one if it can.
 func (in *intake) newPending(entries []notify.Entry) *pending {
@@ -52,6 +67,11 @@ func (in *intake) refuse(err error) {
 			p.answer(failed(len(p.entries), err))
 		}
 	}
+}
+
+// errAbandoned says that the state may or may not have the entries of an append.
+func errAbandoned() error {
+	return notify.Errorf(notify.ErrOutcomeUnknown, "the store has failed; retry with the same idempotency key")
 }
 
 func errStopped() error { return notify.Unavailable(notify.CauseJournal, "the journal has stopped") }

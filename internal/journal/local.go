@@ -95,16 +95,20 @@ func (j *Local) Append(ctx context.Context, entries ...notify.Entry) []notify.Ve
 		j.memory.release(p)
 		return failed(len(entries), errStopped())
 	}
+	var err error
 	select {
 	case <-p.done:
 		return j.takeVerdicts(p)
 	case <-ctx.Done():
+		err = notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key")
+	case <-j.abandoned:
+		err = errAbandoned()
 	}
 	select {
 	case <-p.done: // both were ready
 		return j.takeVerdicts(p)
 	default:
-		return failed(len(entries), notify.Errorf(notify.ErrOutcomeUnknown, "it did not become durable in time; retry with the same idempotency key"))
+		return failed(len(entries), err)
 	}
 }
 

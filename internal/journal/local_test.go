@@ -241,6 +241,28 @@ func TestAFailedCommitEndsTheJournal(t *testing.T) {
 	})
 }
 
+// The state never returns from a commit, since the store has failed. The process can end after every
+// publisher has an answer.
+func TestEveryPublisherHasAnAnswerAfterTheStateHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{syncs: time.Hour}
+		j, stop := run(t, m, nil)
+		during, queued := make(chan error, 1), make(chan error, 1)
+		go func() { during <- j.Append(t.Context(), notify.Publish{})[0].Err }()
+		synctest.Wait()
+		go func() { queued <- j.Append(t.Context(), notify.Publish{})[0].Err }()
+		synctest.Wait()
+		j.Abandon()
+		synctest.Wait()
+		require.Len(t, during, 1)
+		assert.ErrorIs(t, <-during, notify.ErrOutcomeUnknown)
+		require.Len(t, queued, 1)
+		assert.ErrorIs(t, <-queued, notify.ErrUnavailable, "it was never passed to the state")
+		assert.ErrorIs(t, j.Append(t.Context(), notify.Publish{})[0].Err, notify.ErrUnavailable)
+		require.NoError(t, stop())
+	})
+}
+
 func TestStopCommitsQueuedEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{syncs: time.Second}

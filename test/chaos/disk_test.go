@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -76,6 +77,72 @@ func TestDiskFillsUp(t *testing.T) {
 		fault: "disk full, by another file", load: fmt.Sprintf("1 publisher; %d publishes were refused with 503", next-len(accepted)),
 		Outcome: compare(accepted, p.history()[0]), recovery: recovery,
 	})
+}
+
+// TestStoreFailsUnderLoad fills the disk to the last byte while clients publish, so that the store fails
+// and the process ends. Promise 1: everything that was answered with 202 is there after a restart.
+// Each request has an answer: 503, and not a connection that ends.
+func TestStoreFailsUnderLoad(t *testing.T) {
+	const publishers = 8
+	disk := mount(t, 64<<20)
+	p := &process{t: t, binary: build(t), dir: filepath.Join(disk, "data"), env: []string{"BELLHOP_MIN_FREE_BYTES=0"}}
+	p.start()
+	w := p.watch("earliest")
+	closed := make(chan int, 1)
+	go func() { closed <- w.closed() }()
+	type outcome struct {
+		accepted []int
+		last     response
+		err      error // of a request without an answer
+	}
+	outcomes, begun := make(chan outcome, publishers), make(chan struct{}, publishers)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: publishers}}
+	defer client.CloseIdleConnections()
+	for publisher := range publishers {
+		go func() {
+			var o outcome
+			for n := publisher; ; n += publishers {
+				random := make([]byte, 4000) // cannot be compressed
+				_, _ = rand.Read(random)
+				o.last, o.err = p.tryPost(client, fmt.Sprintf(
+					`{"to":{"users":["ada"]},"type":"chaos","data":{"publisher":0,"n":%d,"random":"%x"}}`, n, random))
+				if n == publisher {
+					begun <- struct{}{}
+				}
+				if o.err != nil || o.last.StatusCode != http.StatusAccepted {
+					outcomes <- o
+					return
+				}
+				o.accepted = append(o.accepted, n)
+			}
+		}()
+	}
+	for range publishers {
+		<-begun
+	}
+	undo := fill(t, disk, 0)
+	var accepted []int
+	unknown := 0
+	for range publishers {
+		o := <-outcomes
+		accepted = append(accepted, o.accepted...)
+		if errors.Is(o.err, syscall.ECONNREFUSED) {
+			continue // it came when the process had ended
+		}
+		require.NoError(t, o.err, "a request has no answer")
+		require.Equal(t, http.StatusServiceUnavailable, o.last.StatusCode, o.last.body)
+		if strings.Contains(o.last.body, "urn:bellhop:problem:outcome-unknown") {
+			unknown++
+		}
+	}
+	require.NotZero(t, unknown, "at least one entry was in the commit that failed")
+	require.Equal(t, 1011, <-closed)
+	code, output := p.wait(t)
+	require.Equal(t, 1, code, output)
+	require.Contains(t, output, "the store has failed; the process exits")
+	undo()
+	p.start()
+	require.Subset(t, p.history()[0], accepted)
 }
 
 // TestStartOnAFullDisk fills a small disk to the last byte, or to its last inode,

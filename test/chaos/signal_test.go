@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -133,12 +134,26 @@ func (p *process) unread(request string) {
 // post publishes body.
 func (p *process) post(body string) response {
 	p.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, p.url+"/notify", strings.NewReader(body))
+	resp, err := p.tryPost(http.DefaultClient, body)
 	require.NoError(p.t, err)
+	return resp
+}
+
+// tryPost is like post, and returns the error of a request without a complete answer.
+func (p *process) tryPost(client *http.Client, body string) (response, error) {
+	r, err := http.NewRequest(http.MethodPost, p.url+"/notify", strings.NewReader(body))
+	if err != nil {
+		return response{}, err
+	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+token(p.t, "backend", notify.ScopePublish))
-	resp, err := http.DefaultClient.Do(r)
-	return read(p.t, resp, err)
+	resp, err := client.Do(r)
+	if err != nil {
+		return response{}, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return response{resp, string(b)}, err
 }
 
 // A process that is still starting, because it waits for an issuer's keys, obeys signals.
