@@ -67,7 +67,7 @@ type Config struct {
 	JWTScopePrefix   string   `name:"jwt-scope-prefix" type:"setting" group:"Tokens" placeholder:"PREFIX" help:"prefix that is removed from scopes; scopes without it are ignored"`
 	JWTTopicsClaim   string   `name:"jwt-topics-claim" type:"setting" group:"Tokens" placeholder:"CLAIM" help:"claim with topics"`
 	IssuersFile      string   `name:"issuers-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of additional issuers, each with its own keys, claims and restrictions; read again when it changes"`
-	APIKeysFile      string   `name:"api-keys-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of API keys, as bellhop key new prints them; read again when it changes"`
+	APIKeysFile      string   `name:"api-keys-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of API keys, which bellhop key new and key remove change; read again when it changes"`
 	WebhooksFile     string   `name:"webhooks-file" type:"setting" group:"Tokens" placeholder:"PATH" help:"YAML file of Standard Webhooks secrets that sign POST /notify; read again when it changes"`
 
 	DataDir   string        `name:"data-dir" type:"setting" group:"Storage" placeholder:"PATH" help:"directory of the store; one process at a time may use it"`

@@ -74,8 +74,8 @@ func eventually(t *testing.T, want int, request func() int) {
 // key works until it is removed, and each new one from its addition on.
 func replaceKeys(t *testing.T, c chapter) {
 	m := newMachine(t)
-	oldKey := m.sh("bellhop key new --name other --scope notify:publish 2>> api-keys.yaml > other.key; " +
-		"bellhop key new --name billing --scope notify:publish 2>> api-keys.yaml")
+	oldKey := m.sh("bellhop key new --name other --scope notify:publish --file api-keys.yaml > other.key; " +
+		"bellhop key new --name billing --scope notify:publish --file api-keys.yaml")
 	oldHook := "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("w", 32)))
 	m.write("webhooks.yaml", "- name: stripe\n  secrets: ["+oldHook+"]\n  scopes: [notify:publish]\n"+
 		"- name: svix\n  secrets: ["+strings.Replace(oldHook, "d3d3", "eHh4", 1)+"]\n  scopes: [notify:publish]\n")
