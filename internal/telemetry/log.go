@@ -49,10 +49,20 @@ func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 
 func newHandler(w io.Writer, level slog.Leveler, format string, users *users) slog.Handler {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { return plain(a, users) }}
-	if format == "json" {
-		return slog.NewJSONHandler(w, options)
+	if format != "json" {
+		return slog.NewTextHandler(w, options)
 	}
-	return slog.NewTextHandler(w, options)
+	options.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr { return inSeconds(plain(a, users)) }
+	return slog.NewJSONHandler(w, options)
+}
+
+// inSeconds replaces a duration by a number of seconds, the unit of metrics. A JSON handler writes
+// nanoseconds, and a text handler a number with its unit.
+func inSeconds(a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key, a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // plain returns a with a value that can be written: a user as a hash, and an error as its text.

@@ -70,6 +70,17 @@ func TestErrorsAreLoggedWithoutStackTraces(t *testing.T) {
 	}
 }
 
+func TestDurationsHaveAUnit(t *testing.T) {
+	for format, want := range map[string]string{"text": "took=1.5ms window=20s ", "json": `"took":0.0015,"window":20,`} {
+		text := logged(format, slog.LevelInfo, func(l *telemetry.Log) {
+			l.With("took", 1500*time.Microsecond).Info("stopping", "window", 20*time.Second, "n", 1)
+		})
+		if !strings.Contains(text, want) {
+			t.Errorf("%s: %s", format, text)
+		}
+	}
+}
+
 func TestLog(t *testing.T) {
 	text := logged("json", slog.LevelWarn, func(l *telemetry.Log) {
 		l.Info("not this")
