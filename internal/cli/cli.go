@@ -10,7 +10,9 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -115,6 +117,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		kong.Exit(func(code int) { exited = code }),
 		kong.Vars{"version": versionLine()},
 		kong.NamedMapper("setting", settingMapper(t.flags)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), durationMapper()),
 		kong.ValueFormatter(describe),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(t),
@@ -124,6 +127,9 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	}
 	if t.completes(parser) {
 		return exitOK
+	}
+	if len(args) > 0 && args[0] == "help" { // bellhop help serve, as other programs have it
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	command, err := parser.Parse(args)
 	if exited >= 0 {

@@ -52,6 +52,11 @@ func TestHelpAndUsage(t *testing.T) {
 	if strings.Contains(help.stdout, "--jwt-secret=") {
 		t.Error("a secret is a flag")
 	}
+	if again := bellhop(t, nil, "help", "serve"); strings.Join(strings.Fields(again.stdout), " ") != help.stdout {
+		t.Errorf("bellhop help serve: %s%s", again.stdout, again.stderr)
+	}
+	bellhop(t, nil, "help").want(t, 0, "Commands:", "demo")
+	bellhop(t, nil, "help", "nonsense").want(t, 2, "nonsense")
 	bellhop(t, nil).want(t, 2, "expected one of")
 	bellhop(t, nil, "serve", "--nonsense").want(t, 2, "unknown flag --nonsense")
 	bellhop(t, nil, "--version").want(t, 0, "bellhop ", "go1.")

@@ -86,7 +86,7 @@ func (c *sendCommand) deliverAt(now time.Time) (string, error) {
 	if c.DeliverAt == "" {
 		return "", nil
 	}
-	if after, err := time.ParseDuration(c.DeliverAt); err == nil && after >= 0 {
+	if after, err := parseDuration(c.DeliverAt); err == nil && after >= 0 {
 		return now.Add(after).UTC().Format(time.RFC3339Nano), nil
 	}
 	if _, err := time.Parse(time.RFC3339, c.DeliverAt); err != nil {

@@ -12,7 +12,7 @@ import (
 
 type logLevelCommand struct {
 	Level string        `arg:"" optional:"" help:"debug, info, warn or error (default: show the level)"`
-	For   time.Duration `default:"10m" placeholder:"DURATION" help:"time after which the configured level returns (default 10m)"`
+	For   time.Duration `default:"10m" placeholder:"DURATION" help:"time after which the configured level returns, such as 2h (default 10m)"`
 
 	admin `embed:""`
 }

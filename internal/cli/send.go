@@ -25,9 +25,9 @@ type sendCommand struct {
 	Data        string        `placeholder:"JSON" help:"a JSON object for the receiving application"`
 	Link        string        `placeholder:"URL" help:"the url of the notification, where a click leads: an http or https URL, or a path such as /issues/42"`
 	Action      []string      `sep:"none" placeholder:"TITLE=URL" help:"further link, such as Reply=/issues/42#reply; up to three times"`
-	TTL         time.Duration `placeholder:"DURATION" help:"time after which it disappears from inboxes, such as 1h"`
+	TTL         time.Duration `placeholder:"DURATION" help:"time after which it disappears from inboxes, such as 12h or 30d"`
 	CollapseKey string        `placeholder:"KEY" help:"replace the previous notification with this key"`
-	DeliverAt   string        `placeholder:"TIME" help:"deliver it at this time, such as 2026-12-01T09:00:00Z, or after a duration, such as 1h30m"`
+	DeliverAt   string        `placeholder:"TIME" help:"deliver it at this time, such as 2026-12-01T09:00:00Z, or after a duration, such as 1h30m or 7d"`
 	Priority    string        `enum:"low,normal,high," default:"" placeholder:"low|normal|high" help:"priority (default: normal)"`
 	Ephemeral   bool          `help:"deliver to open connections only and do not store it"`
 	Silent      bool          `help:"never push it to devices without a connection"`

@@ -17,7 +17,7 @@ type tokenCommand struct {
 	User     string        `required:"" placeholder:"USER" help:"user of the token, including the user prefix of the issuer if there is one"`
 	Scope    []string      `placeholder:"SCOPE" help:"scope of the token: notify:publish, notify:broadcast, notify:topics or notify:admin; may be repeated (default: none, which allows receiving and marking)"`
 	Topic    []string      `placeholder:"TOPIC" help:"topic whose notifications the user receives: a name, or a pattern like project.*; may be repeated"`
-	TTL      time.Duration `default:"1h" help:"lifetime of the token, at most 744h"`
+	TTL      time.Duration `default:"1h" help:"lifetime of the token, at most 31d"`
 	Issuer   string        `placeholder:"ISSUER" help:"issuer (iss) of the token (default: BELLHOP_JWT_ISSUER)"`
 	Audience string        `placeholder:"AUDIENCE" help:"audience (aud) of the token (default: BELLHOP_JWT_AUDIENCE)"`
 

@@ -61,6 +61,13 @@ func parseDuration(text string) (int64, bool) {
 	return total, true
 }
 
+// Duration returns the duration that text has in the form of settings, for flags and arguments that are none.
+func Duration(text string) (time.Duration, bool) {
+	n, ok := parseDuration(text)
+	const most = int64(math.MaxInt64 / time.Second)
+	return time.Duration(min(max(n, -most), most)) * time.Second, ok && text != ""
+}
+
 // parseSize returns a number of bytes: a whole number, or one with a unit. Upper and lower case
 // are the same.
 func parseSize(text string) (int64, bool) {
