@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/bellhop/bellhop/internal/nowait"
 	"github.com/bellhop/bellhop/internal/watch"
 )
 
@@ -47,6 +48,7 @@ func Connect(o ConnOptions) (conn *nats.Conn, closeConn func(), err error) {
 	options := []nats.Option{
 		nats.Name("bellhop " + o.Node),
 		nats.Timeout(dialTimeout),
+		nats.SetCustomDialer(nowait.Dialer{Timeout: dialTimeout}),
 		nats.FlusherTimeout(dialTimeout),
 		nats.PingInterval(serverPingEvery),
 		nats.MaxPingsOutstanding(maxPingsOut),

@@ -1,5 +1,6 @@
 // Package nowait writes to TCP connections without entering Go's scheduler. It writes
 // what the network accepts immediately and never waits; its callers wait for the rest.
+// The connections of a Dialer also read in this way.
 //
 // A goroutine in a system call that lasts for more than some 20 µs loses its processor
 // to another thread, which must be woken and competes with the goroutine when the call
