@@ -20,7 +20,7 @@ type keyCommand struct {
 type newKeyCommand struct {
 	Name  string   `required:"" placeholder:"NAME" help:"the backend that the key is for: 1 to 64 of A-Z a-z 0-9 . _ -"`
 	Scope []string `required:"" placeholder:"SCOPE" help:"what the key allows: notify:publish, notify:broadcast, notify:topics, notify:admin; may be given more than once"`
-	File  string   `placeholder:"PATH" help:"API keys file that the entry is added to; it is made if there is none (default: print the entry to the standard error)"`
+	File  string   `placeholder:"PATH" help:"API keys file that the entry is added to; if there is none, it is made, and may be read by the group of its directory (default: print the entry to the standard error)"`
 }
 
 // Help says where the key and its entry are written.
@@ -89,7 +89,7 @@ func changeFile(path string, change func([]byte) ([]byte, error)) (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	const mode = 0o644                                                             // of a new file, less the umask: it has no secret
+	const mode = 0o600
 	next, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the same
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s.new is there: another command changes the file, or was interrupted; then delete it", path)
