@@ -237,15 +237,27 @@ func detailOf(err error) string {
 
 // faultOf returns why a node is not ready, as far as this node knows; empty: it is ready.
 func faultOf(n *peers.Node) string {
-	if n.Silent {
-		return "unknown: not heard of since " + n.Heard.UTC().Format(time.TimeOnly) + " UTC, because the asked node is cut off"
+	heard := n.Heard.UTC().Format(time.TimeOnly) + " UTC"
+	switch {
+	case n.Silent:
+		return "unknown: not heard of since " + heard + ", because the asked node is cut off"
+	case n.Stopped:
+		return fmt.Sprintf("stopped at %s, %s ago", heard, ago(n))
+	case !n.Lost.IsZero():
+		return fmt.Sprintf("lost: not heard of since %s, for %s", heard, ago(n))
 	}
 	return n.Fault
 }
 
+// ago returns the time since a node was heard.
+func ago(n *peers.Node) time.Duration { return time.Since(n.Heard).Round(time.Second) }
+
+// saysNothing reports whether the state of a node is not the one that it has now.
+func saysNothing(n *peers.Node) bool { return n.Silent || !n.Lost.IsZero() }
+
 // lagOf returns the lag of a node in seconds, nil if it is not known.
 func lagOf(n *peers.Node) *float64 {
-	if n.Silent || n.CutOff {
+	if saysNothing(n) || n.CutOff {
 		return nil
 	}
 	lag := n.Lag.Seconds()
@@ -255,7 +267,7 @@ func lagOf(n *peers.Node) *float64 {
 // connectionsOf returns the number of open connections of a node, nil if it is not known: the node may be of an earlier
 // version.
 func connectionsOf(n *peers.Node) *int {
-	if n.Silent || n.Connections < 0 {
+	if saysNothing(n) || n.Connections < 0 {
 		return nil
 	}
 	return &n.Connections
@@ -286,6 +298,7 @@ func (c *membership) status(ctx context.Context) httpapi.ClusterStatus {
 		status.Nodes = append(status.Nodes, httpapi.ClusterNode{
 			Name: n.Name, Version: n.Version, Started: n.Started.UTC(), Sequence: n.Sequence, Lag: lagOf(&n),
 			Connections: connectionsOf(&n), Ready: faultOf(&n) == "", Reason: faultOf(&n), Hash: hash,
+			Heard: n.Heard.UTC(), Lost: !n.Lost.IsZero(),
 		})
 	}
 	var problems []string

@@ -105,6 +105,8 @@ type consoleNode struct {
 
 	// Silent is when this node last heard of a node of which it cannot know more, in milliseconds since 1970.
 	Silent int64 `json:"silent_since,omitempty"`
+	// Gone is the same for a node that is lost or has stopped.
+	Gone int64 `json:"gone,omitempty"`
 }
 
 // sampler makes the samples of a node. It reads counters and levels, and asks no other node.
@@ -183,11 +185,14 @@ func (c *membership) consoleNodes() (lag *float64, nodes []consoleNode) {
 	name := c.node.nodeName()
 	for _, n := range c.peers.Nodes() {
 		node := consoleNode{
-			Name: n.Name, Version: n.Version, Ready: !n.Silent && n.Fault == "", Reason: n.Fault, Sequence: uint64(n.Sequence),
+			Name: n.Name, Version: n.Version, Ready: faultOf(&n) == "", Reason: n.Fault, Sequence: uint64(n.Sequence),
 			This: n.Name == name, Lag: lagOf(&n), Connections: connectionsOf(&n),
 		}
-		if n.Silent {
+		switch {
+		case n.Silent:
 			node.Reason, node.Silent = "", n.Heard.UnixMilli()
+		case !n.Lost.IsZero():
+			node.Reason, node.Gone = "", n.Heard.UnixMilli()
 		}
 		if node.This {
 			lag = node.Lag

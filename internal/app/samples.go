@@ -142,7 +142,7 @@ func (s *node) diskSamples() []telemetry.Sample {
 func (c *membership) nodeSamples() []telemetry.Sample {
 	alive, ready := 0, 0
 	for _, n := range c.peers.Nodes() {
-		if n.Silent {
+		if saysNothing(&n) {
 			continue
 		}
 		alive++

@@ -17,6 +17,8 @@ type clusterStatusCommand struct {
 	JSON bool          `help:"print the answer of the node as JSON"`
 	Wait time.Duration `placeholder:"DURATION" help:"wait until all nodes are ready and all replicas are current, for this time at most, such as 5m"`
 
+	Nodes uint `placeholder:"NUMBER" help:"the number of nodes that the cluster should have: fail if fewer are ready. Otherwise all must be ready that the asked node has heard of within the last hour"`
+
 	admin `embed:""`
 }
 
@@ -41,7 +43,7 @@ func (c *clusterStatusCommand) Run(t *terminal) error {
 		if body, status = answer, read; c.Wait == 0 {
 			return nil
 		}
-		return incomplete(status)
+		return c.incomplete(status)
 	})
 	if status != nil && !answered {
 		t.note("the node has stopped answering; its last answer was:")
@@ -54,10 +56,13 @@ func (c *clusterStatusCommand) Run(t *terminal) error {
 	default:
 		err = printCluster(t.stdout, status)
 	}
-	if waited != nil {
+	switch {
+	case waited != nil:
 		return waited
+	case err != nil:
+		return err
 	}
-	return err
+	return c.unready(status)
 }
 
 func readCluster(ctx context.Context, base string) (body []byte, status *httpapi.ClusterStatus, err error) {
@@ -71,8 +76,8 @@ func readCluster(ctx context.Context, base string) (body []byte, status *httpapi
 }
 
 // incomplete returns why a cluster cannot lose a node or a NATS server now.
-func incomplete(s *httpapi.ClusterStatus) error {
-	if err := unready(s); err != nil {
+func (c *clusterStatusCommand) incomplete(s *httpapi.ClusterStatus) error {
+	if err := c.unready(s); err != nil {
 		return err
 	}
 	if s.Stream != nil && s.Stream.Current < s.Stream.Replicas {
@@ -81,11 +86,15 @@ func incomplete(s *httpapi.ClusterStatus) error {
 	return nil
 }
 
-// unready returns why a cluster, or one of its nodes, is not ready.
-func unready(s *httpapi.ClusterStatus) error {
-	notReady := 0
+// unready returns why a cluster, or one of its nodes, is not ready. Lost nodes count unless the expected number of nodes
+// is known.
+func (c *clusterStatusCommand) unready(s *httpapi.ClusterStatus) error {
+	var ready, notReady uint
 	for _, n := range s.Nodes {
-		if !n.Ready {
+		switch {
+		case n.Ready:
+			ready++
+		case c.Nodes == 0 || !n.Lost:
 			notReady++
 		}
 	}
@@ -93,7 +102,9 @@ func unready(s *httpapi.ClusterStatus) error {
 	case s.Problem != "":
 		return fmt.Errorf("%s", printable(s.Problem))
 	case notReady > 0:
-		return fmt.Errorf("%d of %d nodes are not ready", notReady, len(s.Nodes))
+		return fmt.Errorf("%d of %d nodes are not ready", notReady, ready+notReady)
+	case ready < c.Nodes:
+		return fmt.Errorf("%d nodes are ready instead of %d", ready, c.Nodes)
 	}
 	return nil
 }
@@ -166,8 +177,5 @@ func printCluster(w io.Writer, s *httpapi.ClusterStatus) error {
 		checkpoint = describeCheckpoint(cp)
 	}
 	_, err := fmt.Fprintf(w, "last checkpoint: %s\n", checkpoint)
-	if err != nil {
-		return err
-	}
-	return unready(s)
+	return err
 }

@@ -43,7 +43,24 @@ func TestClusterShowsNodes(t *testing.T) {
 func TestClusterFailsIfANodeIsNotReady(t *testing.T) {
 	url := clusterAnswer(t, 200, strings.Replace(twoNodes, "%READY%", `false,"reason":"this node is 2.5s behind the journal"`, 1))
 	bellhop(t, nil, "cluster", "--admin", url).want(t, 1, "no: this node is 2.5s behind the journal", "1 of 2 nodes are not ready")
+	bellhop(t, nil, "cluster", "--admin", url, "--json").want(t, 1, "1 of 2 nodes are not ready", `"sequence":39`)
+	bellhop(t, nil, "cluster", "--admin", url, "--nodes", "1").want(t, 1, "1 of 2 nodes are not ready")
 	alone := clusterAnswer(t, 404, `{"type":"urn:bellhop:problem:not-found","detail":"this node is not part of a cluster: BELLHOP_NATS_URL is not set"}`)
 	bellhop(t, nil, "cluster", "--admin", alone).want(t, 1, "this node is not part of a cluster")
 	bellhop(t, nil, "cluster", "--admin", "nats://x").want(t, 2, "the URL must be like")
+}
+
+// Without a number of nodes, lost ones are missed. With it, they are only listed.
+func TestClusterMissesLostNodes(t *testing.T) {
+	url := clusterAnswer(t, 200, strings.NewReplacer("%READY%", `false,"lost":true,"reason":"lost: not heard of since 10:00:00 UTC, for 12s"`,
+		`"current_replicas":2`, `"current_replicas":3`).Replace(twoNodes))
+	for _, wait := range [][]string{nil, {"--wait", "1s"}} {
+		of := func(args ...string) result {
+			return bellhop(t, nil, append(append([]string{"cluster", "--admin", url}, args...), wait...)...)
+		}
+		of().want(t, 1, "lost: not heard of since 10:00:00 UTC, for 12s", "1 of 2 nodes are not ready")
+		of("--nodes", "1").want(t, 0, "lost: not heard of since 10:00:00 UTC, for 12s")
+		of("--nodes", "2").want(t, 1, "1 nodes are ready instead of 2")
+	}
+	bellhop(t, nil, "cluster", "--admin", url, "--nodes", "-1").want(t, 2, "--nodes")
 }

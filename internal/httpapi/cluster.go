@@ -18,7 +18,7 @@ type ClusterStatus struct {
 	Node       string             `json:"node"`             // that answers
 	Server     string             `json:"server,omitempty"` // URL of the NATS server that it is connected to; empty: none
 	Message    uint64             `json:"message"`          // the last message of the stream that it has applied
-	Nodes      []ClusterNode      `json:"nodes"`            // heard within five seconds, or of unknown state since this node hears nobody; sorted by name
+	Nodes      []ClusterNode      `json:"nodes"`            // sorted by name; Lost ones for an hour
 	Stream     *ClusterStream     `json:"stream,omitempty"`
 	Checkpoint *ClusterCheckpoint `json:"checkpoint,omitempty"` // the newest one; absent: none yet
 	Problem    string             `json:"problem,omitempty"`    // the reason for missing members
@@ -36,6 +36,9 @@ type ClusterNode struct {
 	Hash     string          `json:"hash"`             // the last comparison of states
 
 	Connections *int `json:"connections,omitempty"` // open ones; nil: they are not known
+
+	Heard time.Time `json:"heard"`          // when it last said all this, by the clock of the node that answers
+	Lost  bool      `json:"lost,omitempty"` // it has stopped since, or was not heard for five seconds
 }
 
 // ClusterStream is the JetStream stream of a cluster's journal.

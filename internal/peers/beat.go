@@ -15,9 +15,11 @@ type Node struct {
 	Rules    uint32 // the latest version of the rules that it can apply
 	Started  time.Time
 	State
+	Stopped bool // this beat is its last
 
 	Heard  time.Time // when its last beat arrived, by the clock of this node
 	Silent bool      // it was not heard of late, and since this node hears nobody it may still be running
+	Lost   time.Time // since when this node takes it for lost: it has stopped, or was not heard of although this node hears others; zero: it does not
 }
 
 // State is the part of a Node that changes.
@@ -72,7 +74,8 @@ func appendBeat(dst []byte, n *Node) []byte {
 	dst = pack.AppendUint(dst, uint64(n.Agree))      //nolint:gosec // a number of nodes
 	dst = pack.AppendUint(dst, uint64(n.Contradict)) //nolint:gosec // a number of nodes
 	dst = pack.AppendInt(dst, int64(n.Connections))
-	return pack.AppendUint(dst, n.Message)
+	dst = pack.AppendUint(dst, n.Message)
+	return pack.AppendBool(dst, n.Stopped)
 }
 
 // readBeat decodes a beat. A later version may add fields at the end.
@@ -95,6 +98,9 @@ func readBeat(b []byte) (n Node, ok bool) {
 	}
 	if r.Len() > 0 {
 		n.Message = r.Uint()
+	}
+	if r.Len() > 0 {
+		n.Stopped = r.Bool()
 	}
 	return n, r.Err() == nil && n.Name != "" && n.Instance != ""
 }

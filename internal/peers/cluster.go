@@ -17,13 +17,14 @@ import (
 	"github.com/bellhop/bellhop/internal/notify"
 )
 
-// Times of beats. A node that was silent for deadAfter is no longer in the list of nodes, and
-// one that was silent for leaseAfter cannot hold the lease.
+// Times of beats. A node that was silent for deadAfter is lost: it is asked for nothing, and is only
+// listed as lost until forgetAfter has passed. One that was silent for leaseAfter cannot hold the lease.
 const (
-	beatEvery  = time.Second
-	leaseAfter = 3 * time.Second
-	deadAfter  = 5 * time.Second
-	joinWait   = 250 * time.Millisecond // for the answers of other nodes at the start; later ones are found by their beats
+	beatEvery   = time.Second
+	leaseAfter  = 3 * time.Second
+	deadAfter   = 5 * time.Second
+	forgetAfter = time.Hour
+	joinWait    = 250 * time.Millisecond // for the answers of other nodes at the start; later ones are found by their beats
 )
 
 // answerTimeout is the time for which a request waits for the answers of the other nodes.
@@ -139,18 +140,23 @@ func (c *Cluster) NameTaken() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	other, ok := c.nodes[c.o.Node]
-	if !ok || !isAlive(&other, deadAfter) || !other.precedes(&c.self) {
+	if !ok || !mayRun(&other) || !other.precedes(&c.self) {
 		return nil
 	}
 	return notify.Unavailable(notify.CauseNodes, "another node has the name %s, started at %s; set BELLHOP_NODE to another name on each node",
 		c.o.Node, other.Started.UTC().Format(time.RFC3339))
 }
 
-// Close leaves the cluster and waits until no handler is running.
+// Close leaves the cluster and waits until no handler is running. A last beat says so, so that the others do not wait
+// for answers of this node.
 func (c *Cluster) Close() error {
 	c.stop()
 	c.running.Wait()
-	return c.unsubscribe()
+	err := c.unsubscribe()
+	n := c.node()
+	n.Stopped = true
+	c.publishBeat(&n) // nothing is sent by this node afterwards
+	return err
 }
 
 // unsubscribe ends all subscriptions and waits until no handler is running.
@@ -192,7 +198,7 @@ func (c *Cluster) beat(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
-		c.sendBeat(c.subject("beat"))
+		c.sendBeat()
 		c.logNameTaken()
 		c.checkReach()
 		select {
@@ -216,9 +222,13 @@ func (c *Cluster) logNameTaken() {
 	c.o.Logger.Info("the name of this node is free again", "node", c.o.Node)
 }
 
-func (c *Cluster) sendBeat(subject string) {
+func (c *Cluster) sendBeat() {
 	n := c.node()
-	_ = c.o.Conn.Publish(subject, appendBeat(nil, &n)) // without a connection, the next one
+	c.publishBeat(&n)
+}
+
+func (c *Cluster) publishBeat(n *Node) {
+	_ = c.o.Conn.Publish(c.subject("beat"), appendBeat(nil, n)) // without a connection, the next one
 }
 
 // node returns this node with its state.
@@ -228,7 +238,7 @@ func (c *Cluster) node() Node {
 	return n
 }
 
-func (c *Cluster) onWho(*nats.Msg) { c.sendBeat(c.subject("beat")) }
+func (c *Cluster) onWho(*nats.Msg) { c.sendBeat() }
 
 func (c *Cluster) onBeat(m *nats.Msg) {
 	n, ok := readBeat(m.Data)
@@ -245,10 +255,16 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 		return
 	}
 	before, known := c.nodes[n.Name]
-	if known && before.Instance != n.Instance && isAlive(&before, deadAfter) && before.precedes(&n) {
+	same := known && before.Instance == n.Instance
+	switch {
+	case known && !same && mayRun(&before) && before.precedes(&n):
 		return // of two nodes with one name, the older one counts
-	}
-	if !known || before.Instance != n.Instance {
+	case n.Stopped && !same:
+		return // it was not heard before, or is not the one that counts
+	case n.Stopped:
+		n.Lost = n.Heard
+		c.o.Logger.Info("another node has stopped", "node", n.Name)
+	case !same || !before.Lost.IsZero():
 		c.o.Logger.Info("another node is running", "node", n.Name, "version", n.Version)
 	}
 	c.nodes[n.Name] = n
@@ -259,28 +275,44 @@ func (c *Cluster) onBeat(m *nats.Msg) {
 
 func isAlive(n *Node, within time.Duration) bool { return time.Since(n.Heard) < within }
 
-// Nodes returns this node and the others that were heard within five seconds, sorted by name. While this node hears
-// nobody, it cannot know which of the others run: those that it has heard before stay in the list, as Silent.
+// mayRun reports whether n was heard within five seconds, and has not said that it stops.
+func mayRun(n *Node) bool { return !n.Stopped && isAlive(n, deadAfter) }
+
+// Nodes returns this node and the others that it has heard, sorted by name. Those that have stopped or were not heard for
+// five seconds are Lost, and are forgotten an hour later. While this node hears nobody, it cannot know which of the
+// others run: those that were not lost before are Silent.
 func (c *Cluster) Nodes() []Node {
 	all := []Node{c.node()}
-	all = append(all, c.others()...)
+	all = append(all, c.heard()...)
 	slices.SortFunc(all, func(a, b Node) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-// others returns the other nodes that are alive or Silent, and removes the rest.
+// others returns the other nodes that are not Lost.
 func (c *Cluster) others() []Node {
+	return slices.DeleteFunc(c.heard(), func(n Node) bool { return !n.Lost.IsZero() })
+}
+
+// heard returns the other nodes, and forgets those that were lost an hour ago.
+func (c *Cluster) heard() []Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	deaf := time.Since(c.deaf) < deadAfter
 	var found []Node
 	for name, n := range c.nodes {
-		n.Silent = !isAlive(&n, deadAfter)
 		switch {
-		case n.Silent && !deaf:
-			c.o.Logger.Warn("a node is silent; it has stopped, or the network between the nodes has failed", "node", name)
+		case !n.Lost.IsZero() && time.Since(n.Lost) >= forgetAfter:
 			delete(c.nodes, name)
-		case name != c.o.Node:
+			continue
+		case !n.Lost.IsZero() || mayRun(&n):
+		case deaf:
+			n.Silent = true
+		default:
+			c.o.Logger.Warn("a node is silent; it has stopped, or the network between the nodes has failed", "node", name)
+			n.Lost = time.Now()
+			c.nodes[name] = n
+		}
+		if name != c.o.Node {
 			found = append(found, n)
 		}
 	}

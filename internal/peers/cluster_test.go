@@ -109,8 +109,13 @@ func (n *node) nodes(t *testing.T, names ...string) {
 		var found []string
 		for _, other := range n.Nodes() {
 			name := other.Name
-			if other.Silent {
+			switch {
+			case other.Silent:
 				name += " silent"
+			case other.Stopped:
+				name += " stopped"
+			case !other.Lost.IsZero():
+				name += " lost"
 			}
 			found = append(found, name)
 		}
@@ -189,7 +194,7 @@ func TestANodeThatDoesNotAnswerIsIncomplete(t *testing.T) {
 	assert.Equal(t, []string{"c"}, counts.Incomplete)
 	require.ErrorIs(t, b.Cluster.Disconnect(t.Context(), "ada", ""), notify.ErrOutcomeUnknown)
 	assert.Equal(t, []string{"ada "}, a.ended)
-	a.nodes(t, "a", "b") // it is removed from the list
+	a.nodes(t, "a", "b", "c lost") // and is not asked any more
 	require.NoError(t, a.Cluster.Disconnect(t.Context(), "ada", ""))
 }
 
@@ -227,7 +232,7 @@ func TestANodeWithoutNATSKeepsTheOthersInMind(t *testing.T) {
 
 	require.NoError(t, b.Close())
 	servers.Servers[0].Start(t)
-	a.nodes(t, "a") // now it would hear b if that ran
+	a.nodes(t, "a", "b lost") // now it would hear b if that ran
 }
 
 // The same holds for a node that is cut off from the journal: the server that it is connected to may have lost the others.
@@ -240,7 +245,24 @@ func TestANodeThatIsCutOffKeepsTheOthersInMind(t *testing.T) {
 	b.conn.Close()
 	a.nodes(t, "a", "b silent")
 	a.setCutOff(false)
-	a.nodes(t, "a")
+	a.nodes(t, "a", "b lost")
+}
+
+// A node that stops says so, and is not asked for anything from then on. It may return at once.
+func TestANodeThatStopsIsListed(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a, b := start(t, servers, "a"), newNode(t, servers, "b")
+	require.NoError(t, b.Join(t.Context()))
+	a.nodes(t, "a", "b")
+	require.NoError(t, b.Close())
+	a.nodes(t, "a", "b stopped")
+	open, err := a.Cluster.Connections(t.Context(), "ada")
+	require.NoError(t, err)
+	assert.Empty(t, open.Incomplete)
+	again := start(t, servers, "b")
+	a.nodes(t, "a", "b")
+	again.nodes(t, "a", "b")
 }
 
 // Of two nodes with one name, the later one must not serve, and may once the other has ended.

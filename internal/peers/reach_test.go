@@ -50,7 +50,7 @@ func TestANodeThatIsCutOffFromTheOthers(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, open.Open, 1)
 	assert.Equal(t, []string{"b"}, open.Incomplete)
-	b.nodes(t, "b")
+	b.nodes(t, "a lost", "b")
 
 	servers.Refuse(t)
 	require.Eventually(t, func() bool { return a.CutOff() == nil }, timeout, time.Millisecond)

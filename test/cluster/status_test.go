@@ -13,7 +13,7 @@ import (
 	"github.com/bellhop/bellhop/test/natsserver"
 )
 
-// GET /cluster on any node shows all running nodes. Without NATS it shows why the stream cannot be
+// GET /cluster on any node shows all nodes, and which have stopped. Without NATS it shows why the stream cannot be
 // read, and that the node that answers does not know the state of the others.
 func TestEachNodeShowsTheCluster(t *testing.T) {
 	t.Parallel()
@@ -46,25 +46,30 @@ func TestEachNodeShowsTheCluster(t *testing.T) {
 
 	nodes[2].stop()
 	nodes[0].requireStatus(t, func(c *assert.CollectT, s httpapi.ClusterStatus) {
-		assert.Equal(c, []string{"node-1 true", "node-2 true"}, states(s))
+		assert.Equal(c, []string{"node-1 true", "node-2 true", "node-3 lost"}, states(s))
+		assert.Regexp(c, `^stopped at \d\d:\d\d:\d\d UTC, \d+s ago$`, s.Nodes[2].Reason)
+		assert.Nil(c, s.Nodes[2].Connections)
 	})
 	servers.Servers[0].Kill(t)
 	nodes[0].requireStatus(t, func(c *assert.CollectT, s httpapi.ClusterStatus) {
-		assert.Equal(c, []string{"node-1 false", "node-2 false"}, states(s))
+		assert.Equal(c, []string{"node-1 false", "node-2 false", "node-3 lost"}, states(s))
 		assert.Contains(c, s.Problem, "the stream cannot be read")
-		if assert.Len(c, s.Nodes, 2) {
+		if assert.Len(c, s.Nodes, 3) {
 			assert.Contains(c, s.Nodes[0].Reason, "no connection to NATS")
 			assert.Contains(c, s.Nodes[1].Reason, "the asked node is cut off")
 		}
 	})
 }
 
-// states returns the name of each node, and whether it is ready.
+// states returns the name of each node, and whether it is ready or lost.
 func states(s httpapi.ClusterStatus) (all []string) {
 	for _, n := range s.Nodes {
 		state := " false"
-		if n.Ready {
+		switch {
+		case n.Ready:
 			state = " true"
+		case n.Lost:
+			state = " lost"
 		}
 		all = append(all, n.Name+state)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bellhop/bellhop/internal/entry"
+	"github.com/bellhop/bellhop/internal/httpapi"
 	"github.com/bellhop/bellhop/internal/notify"
 	"github.com/bellhop/bellhop/test/traffic"
 )
@@ -119,11 +120,12 @@ func (u *updates) skips(n *process) {
 	}, timeout, 20*time.Millisecond)
 }
 
-// absence stops a node until the others no longer list it, and starts it again.
+// absence stops a node until the others list it as lost, and starts it again.
 func (u *updates) absence(n *process) {
 	u.t.Helper()
 	n.stop(u.t)
-	require.Eventually(u.t, func() bool { return len(u.status().Nodes) == nodeCount-1 }, timeout, 50*time.Millisecond)
+	isLost := func(other httpapi.ClusterNode) bool { return other.Lost }
+	require.Eventually(u.t, func() bool { return slices.ContainsFunc(u.status().Nodes, isLost) }, timeout, 50*time.Millisecond)
 	n.start(u.t)
 	u.waitReady()
 	u.load.Grows(u.t)

@@ -88,8 +88,8 @@ export function stack([times, ...values]: Columns): Columns {
 }
 
 /** Returns the nodes of the last sample, and then those that only earlier ones have, with the time of the last that does. */
-export function nodes(samples: readonly Sample[]): (Node & { gone?: number })[] {
-  const all = new Map<string, Node & { gone?: number }>();
+export function nodes(samples: readonly Sample[]): Node[] {
+  const all = new Map<string, Node>();
   for (const node of samples.at(-1)?.nodes ?? []) all.set(node.name, node);
   if (all.size === 0) return [];
   for (const sample of samples.toReversed()) {

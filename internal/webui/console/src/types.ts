@@ -39,6 +39,7 @@ export type Node = {
   connections?: number; // nodes of earlier versions do not say
   cut_off?: string; // of this node: the reason why it does not reach the others, although it may be ready
   silent_since?: number; // of a node that may be running: this one is cut off and hears no others
+  gone?: number; // of one that is lost or has stopped: when it was last heard
   this?: boolean;
 };
 
