@@ -1,8 +1,10 @@
 package cli_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 )
 
@@ -30,4 +32,40 @@ func TestMetricsArePrintedByPartsOfTheirNames(t *testing.T) {
 		}
 	}
 	bellhop(t, nil, "metrics", "--admin", s.URL, "absent", "gone").want(t, 1, "no metric has absent or gone in its name")
+}
+
+// growing answers with metrics that grow with each request, and with the given start of the process.
+func growing(t *testing.T, started func(n int64) int64) (url string) {
+	t.Helper()
+	var requests atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n := requests.Add(1)
+		_, _ = fmt.Fprintf(w, "# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds %d\n"+
+			"# TYPE bellhop_queued_bytes gauge\nbellhop_queued_bytes %d\n"+
+			"# TYPE bellhop_drops_total counter\nbellhop_drops_total{reason=\"too-slow\"} %d\nbellhop_drops_total{reason=\"drained\"} 5\n"+
+			"# TYPE bellhop_sync_seconds histogram\n"+
+			"bellhop_sync_seconds_bucket{task=\"a\",le=\"0.1\"} %d\nbellhop_sync_seconds_bucket{task=\"a\",le=\"0.4\"} %d\nbellhop_sync_seconds_bucket{task=\"a\",le=\"+Inf\"} %d\n"+
+			"bellhop_sync_seconds_sum{task=\"a\"} %d\nbellhop_sync_seconds_count{task=\"a\"} %d\n"+
+			"# TYPE bellhop_group_entries histogram\n"+
+			"bellhop_group_entries_bucket{le=\"8\"} 10\nbellhop_group_entries_bucket{le=\"+Inf\"} %d\nbellhop_group_entries_sum %d\nbellhop_group_entries_count %d\n",
+			started(n), 2000*n, 3*n, 1000+90*n, 1000+100*n, 1000+100*n, 1000*n, 1000+100*n, 10+n, 10*n, 10+n)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func TestTheGrowthOfMetricsIsPrinted(t *testing.T) {
+	url := growing(t, func(int64) int64 { return 7 })
+	got := bellhop(t, nil, "metrics", "--admin", url, "--over", "1ms")
+	got.want(t, 0)
+	want := "bellhop_queued_bytes 4000 (4.0 kB)\n" +
+		"bellhop_drops_total{reason=\"too-slow\"} +3\n" +
+		"bellhop_sync_seconds_count{task=\"a\"} +100, mean 10s, 99 % up to 400ms\n" +
+		"bellhop_group_entries_count +1, mean 10, 99 % over 8\n"
+	if got.stdout != want {
+		t.Errorf("printed %q, want %q", got.stdout, want)
+	}
+	bellhop(t, nil, "metrics", "--admin", url, "--over", "1ms", "absent").want(t, 1, "no metric has absent in its name")
+	restarted := growing(t, func(n int64) int64 { return n })
+	bellhop(t, nil, "metrics", "--admin", restarted, "--over", "1ms").want(t, 1, "the service was restarted meanwhile")
 }
