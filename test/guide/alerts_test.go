@@ -37,7 +37,7 @@ type shown struct {
 }
 
 // alertOutputs returns what is shown of each fault. Some are too expensive to cause here, or need conditions that pass in a
-// few seconds: a slow disk, full queues, lag, a nearly full stream, clocks, nodes apart, and different states. Their commands
+// few seconds: full queues, lag, a nearly full stream, clocks, nodes apart, and different states. Their commands
 // show a node that works; test/deploy/monitor causes them.
 func alertOutputs() []shown {
 	return []shown{
@@ -47,7 +47,6 @@ func alertOutputs() []shown {
 		{"BellhopRequestsFail", damaged, `(?s)status="5\d\d".*bellhop_refusals_total\{.*"msg":"request failed"`},
 		{"BellhopPublishesSlow", slowed, `(?s)bellhop_journal_group_entries_count.*bellhop_publish_duration_seconds_sum [1-9].*bellhop_store_sync_duration_seconds_count`},
 		{"BellhopDeliveriesSlow", slowed, `(?s)bellhop_connections\{transport="websocket"\} 1\n.*bellhop_delivery_duration_seconds_sum [1-9]`},
-		{"BellhopSyncsSlow", faulty, `(?s)bellhop_store_sync_duration_seconds_sum.*409600 bytes`},
 		{"BellhopDiskBelowReserve", full, `(?s)bellhop_disk_free_bytes \d{1,14} .*bellhop_disk_reserve_bytes 1\d{15} .*bellhop_store_disk_bytes `},
 		{"BellhopStoreFailing", damaged, `(?s)bellhop_store_failing 1.*"level":"ERROR"`},
 		{"BellhopEntriesLost", lossy, `(?s)bellhop_store_lost_entries [1-9].*"level":"ERROR"`},

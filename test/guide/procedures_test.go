@@ -32,6 +32,7 @@ func procedures() []procedure {
 		{[]string{"Logs and metrics"}, logs},
 		{[]string{"Why did a notification not arrive?", "Why was a client reset?"}, whyNot},
 		{[]string{"BellhopStoreOverheadHigh"}, storeOverhead},
+		{[]string{"BellhopSyncsSlow"}, slowSyncs},
 		alerts(),
 	}
 }

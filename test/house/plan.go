@@ -75,6 +75,7 @@ var libraries = map[string][]string{
 	"github.com/getkin":            {tests},
 	"github.com/google/go-cmp":     {tests},
 	"github.com/stretchr/testify":  {tests},
+	"github.com/hanwen/go-fuse":    {"test/slowdisk"},
 	"go.uber.org/goleak":           {tests},
 	"pgregory.net/rapid":           {tests},
 
