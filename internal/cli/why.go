@@ -80,19 +80,28 @@ func story(t *httpapi.Trace) ([]string, error) {
 	if by == "" {
 		by = "an unknown principal"
 	}
-	lines := []string{first, "published by " + by + " to " + audienceOf(t, n.Audience) + ", delivered at " + n.Time}
-	if t.State == notify.StatusDeferred {
-		lines[1] = "published by " + by + " to " + audienceOf(t, n.Audience) + ", to be delivered at " + t.DeliverAt
+	published := "published by " + by + " to " + audienceOf(t, n.Audience)
+	switch {
+	case t.State == notify.StatusDeferred:
+		published += ", due at " + t.DeliverAt
+	case t.State != notify.StatusRecalled || n.Time != t.RemovedAt: // not recalled while it was deferred
+		published += ", put into inboxes at " + n.Time
 	}
+	lines := []string{first, published}
 	is := fate(t.Fate)
 	if t.State == notify.StatusKept {
 		is = "is kept" // not in the inbox of each user: some may have turned it off
 	}
 	lines = append(lines, "it "+is)
+	shared := n.Audience != string(notify.AudienceUser)
 	for _, u := range t.Users {
-		lines = append(lines, userStory(&u, n.Audience == string(notify.AudienceTopic)))
+		line := userStory(&u, n.Audience == string(notify.AudienceTopic))
+		if gone := n.Type == ""; gone && shared && u.DeliveredAt == "" {
+			line += "; when it was delivered to this user is not kept after it was removed"
+		}
+		lines = append(lines, line)
 	}
-	if len(t.Users) == 0 && n.Audience != string(notify.AudienceUser) {
+	if len(t.Users) == 0 && shared {
 		lines = append(lines, "users are not listed; ask for one with --user")
 	}
 	if len(t.Incomplete) > 0 {
@@ -207,7 +216,7 @@ func userStory(u *httpapi.UserTrace, byTopic bool) string {
 	if u.Rule != nil {
 		parts = append(parts, ruleStory(u.Rule))
 	}
-	for _, done := range []struct{ verb, at string }{{"delivered", u.DeliveredAt}, {"seen", u.SeenAt}, {"read", u.ReadAt}, {"archived", u.ArchivedAt}} {
+	for _, done := range []struct{ verb, at string }{{"delivered to a device", u.DeliveredAt}, {"seen", u.SeenAt}, {"read", u.ReadAt}, {"archived", u.ArchivedAt}} {
 		if done.at != "" {
 			parts = append(parts, done.verb+" at "+done.at)
 		}
