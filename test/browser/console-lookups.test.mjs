@@ -74,9 +74,9 @@ for (const [name, start] of Object.entries(BROWSERS)) {
 
       service.answers["GET users/eve/removed"] = (path) => (path.includes("before=") ? { items: [] } : { items: [], next: "older", searched_to: "2026-11-27T09:00:00Z" });
       await page.lookUp("eve");
-      await page.matches("[aria-label=Removed]", /^Removed Nothing is listed since 27 Nov, \S+ Search older ones What /);
+      await page.matches("[aria-label=Removed]", /^Removed Nothing is listed since 27 Nov, \S+ Search older ones Notifications that have left /);
       await page.click("Search older ones");
-      await page.matches("[aria-label=Removed]", /^Removed Nothing is listed\. What /);
+      await page.matches("[aria-label=Removed]", /^Removed Nothing is listed\. Notifications that have left /);
     });
 
     it("keeps the focus of the keyboard in its place when the page is filled again", async (t) => {

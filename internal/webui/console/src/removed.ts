@@ -26,7 +26,7 @@ export async function removedList(card: HTMLElement, api: API, user: string, cur
     }
   };
   fill(card, h("h3", {}, "Removed"), list, more,
-    h("p", { class: "quiet" }, "What was recalled, replaced, expired or evicted, by the time at which it was published. The text is kept only while other users have it. One to a topic that only a token names is found by its ID:"),
+    h("p", { class: "quiet" }, "Notifications that have left the inbox: recalled, replaced, expired or evicted, the last published first. Their text is kept only while other users have them. A notification to a topic that only the user's token names is not listed; look it up by its ID:"),
     byID(user));
   await page();
 }

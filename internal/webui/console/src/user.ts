@@ -134,7 +134,7 @@ export class UserView {
       }
     };
     fill(card, h("div", { class: "card-head" }, h("h3", {}, "Inbox"), summary, choice), list, more,
-      h("p", { class: "quiet" }, "Those that the user's preferences hide are not listed."));
+      h("p", { class: "quiet" }, "Notifications that the user's preferences hide are not listed."));
     await page();
   }
 }
@@ -164,7 +164,7 @@ async function load(card: HTMLElement, current: () => boolean, make: () => Promi
 }
 
 const topicList = (topics: string[]): Node[] =>
-  topics.length ? [h("ul", { class: "chips" }, ...topics.map((topic) => h("li", { class: "mono" }, topic)))] : [h("p", { class: "quiet" }, "Member of no topic. Topics of tokens are not known.")];
+  topics.length ? [h("ul", { class: "chips" }, ...topics.map((topic) => h("li", { class: "mono" }, topic)))] : [h("p", { class: "quiet" }, "Member of no topic. The service does not keep the topics of the user's tokens.")];
 
 function preferenceList({ rules, quiet }: Preferences): Node[] {
   const rule = ({ type, topic, level }: Preferences["rules"][number]) =>
