@@ -16,8 +16,8 @@ type checkpointCommand struct {
 // Help says what a checkpoint has, and what goes.
 func (*checkpointCommand) Help() string {
 	return "The node that is asked writes the checkpoint. It contains everything that any node has acknowledged before the command was " +
-		"started. Then older checkpoints are deleted except one, with the messages of the journal that both checkpoints contain. " +
-		"After an erasure, run the command twice: then neither the checkpoints nor the journal have data of the user."
+		"started. The newest checkpoint before it stays, too. Older ones are deleted, and so are the messages of the journal that both " +
+		"checkpoints contain. After an erasure, run the command twice: then neither the checkpoints nor the journal have data of the user."
 }
 
 // Run makes a node write a checkpoint. It waits as long as the node needs.

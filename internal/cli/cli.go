@@ -35,7 +35,7 @@ type commands struct {
 
 	Serve       serveCommand       `cmd:"" help:"Run the service."`
 	Demo        demoCommand        `cmd:"" help:"Run the service with a random secret and a demo page; needs no settings."`
-	Token       tokenCommand       `cmd:"" help:"Sign a token with the configured secret."`
+	Token       tokenCommand       `cmd:"" help:"Sign a token with the configured shared secret."`
 	Key         keyCommand         `cmd:"" help:"Make API keys for backends."`
 	Send        sendCommand        `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
 	Listen      listenCommand      `cmd:"" help:"Connect as a user and print the notifications."`
@@ -57,7 +57,7 @@ type commands struct {
 	LogLevel    logLevelCommand    `cmd:"" help:"Show or change the level of the log of a running service."`
 	LogUser     logUserCommand     `cmd:"" help:"Print the hash that stands for a user in the log of a running service."`
 	Config      configCommand      `cmd:"" help:"Print the effective settings and where each came from, or check them."`
-	VersionCmd  versionCommand     `cmd:"" name:"version" help:"Print the version."`
+	VersionCmd  versionCommand     `cmd:"" name:"version" help:"Print the version, the commit and the version of Go."`
 }
 
 // terminal has the context, the environment and the outputs of a command.
@@ -136,12 +136,21 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return exited
 	}
 	if err != nil {
-		return t.fail(usageError{err.Error() + "\n\"bellhop --help\" lists the commands."})
+		return t.fail(usageError{err.Error() + "\n" + hint(err)})
 	}
 	if err := command.Run(); err != nil {
 		return t.fail(err)
 	}
 	return exitOK
+}
+
+// hint says which help is about a mistake in the command line: that of its command, or the list of commands.
+func hint(err error) string {
+	mistake, ok := errors.AsType[*kong.ParseError](err)
+	if !ok || mistake.Context.Selected() == nil {
+		return `"bellhop --help" lists the commands.`
+	}
+	return fmt.Sprintf("%q explains the command.", mistake.Context.Selected().FullPath()+" --help")
 }
 
 // usageError is a mistake in the command line.

@@ -58,7 +58,8 @@ func TestHelpAndUsage(t *testing.T) {
 	bellhop(t, nil, "help").want(t, 0, "Commands:", "demo")
 	bellhop(t, nil, "help", "nonsense").want(t, 2, "nonsense")
 	bellhop(t, nil).want(t, 2, "expected one of")
-	bellhop(t, nil, "serve", "--nonsense").want(t, 2, "unknown flag --nonsense")
+	bellhop(t, nil, "serve", "--nonsense").want(t, 2, "unknown flag --nonsense", `"bellhop serve --help" explains`)
+	bellhop(t, nil, "sned").want(t, 2, `did you mean "send"?`, `"bellhop --help" lists`)
 	bellhop(t, nil, "--version").want(t, 0, "bellhop ", "go1.")
 	bellhop(t, nil, "version").want(t, 0, "bellhop ", "go1.")
 }

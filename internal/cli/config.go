@@ -21,7 +21,7 @@ type configCommand struct {
 func (*configCommand) Help() string {
 	return "bellhop config --check FILE checks the file together with the environment and the flags, as serve reads them, and the files that " +
 		"they name: keys, certificates, issuers and API keys. Each mistake has the line of the file that it is in. " +
-		"It neither opens the store nor fetches key sets, and changes nothing."
+		"The command neither opens the store nor fetches key sets, and changes nothing."
 }
 
 // Run prints the effective settings, and returns the mistakes in them.

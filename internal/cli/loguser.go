@@ -16,8 +16,8 @@ type logUserCommand struct {
 
 // Help says where the hash is found.
 func (*logUserCommand) Help() string {
-	return "Log lines have a hash in the attribute user, so that the log has no names; audit lines have the principal. The hash is the same on all " +
-		"nodes and after restarts. Example: grep \"$(bellhop log-user ada)\" bellhop.log"
+	return "The log has this hash in the attribute user, in place of the name. Only callers whose tokens have scopes are named, in the " +
+		"attribute principal. The hash is the same on all nodes and after restarts. Example: grep \"$(bellhop log-user ada)\" bellhop.log"
 }
 
 // Run prints the hash alone, for other commands.

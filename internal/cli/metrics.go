@@ -18,10 +18,10 @@ type metricsCommand struct {
 
 // Help says what is printed.
 func (*metricsCommand) Help() string {
-	return "Prints the metrics of a running service whose names contain one of the parts, as /metrics has them at this moment. " +
-		"Sizes and times are printed for people, too. The buckets of histograms are left out. Counters and histograms have counted since the start: " +
-		"--over prints what they count now, with the mean of a histogram and a bound of 99 % of its observations; those that have not grown are " +
-		"left out. Examples: bellhop metrics disk store_failing; bellhop metrics --over 10s sync_duration"
+	return "Prints the current metrics of a running service whose names contain one of the parts. " +
+		"Sizes and times are also printed in units that are easy to read. The buckets of histograms are left out. Counters and histograms count from " +
+		"the start of the service. With --over, the command watches them for some time and prints by how much they have grown, with the mean of a " +
+		"histogram and a bound of 99 % of its observations; those that have not grown are left out. Examples: bellhop metrics disk store_failing; bellhop metrics --over 10s sync_duration"
 }
 
 // Run prints metrics. It fails if there are none with such a name.

@@ -10,8 +10,8 @@ import (
 )
 
 type preferencesCommand struct {
-	Get preferencesGetCommand `cmd:"" help:"Print preferences as JSON."`
-	Set preferencesSetCommand `cmd:"" help:"Replace preferences by those in a file."`
+	Get preferencesGetCommand `cmd:"" help:"Print the preferences of a user as JSON."`
+	Set preferencesSetCommand `cmd:"" help:"Replace the preferences of a user by those in a file."`
 }
 
 // Help says what preferences are.
@@ -24,7 +24,7 @@ func (*preferencesCommand) Help() string {
 type preferencesOf struct {
 	client
 
-	User string `placeholder:"USER" help:"another user than that of the token"`
+	User string `placeholder:"USER" help:"user whose preferences they are; requires the scope notify:admin (default: the token's user)"`
 }
 
 func (c *preferencesOf) path() string {
@@ -60,7 +60,7 @@ func (c *preferencesGetCommand) Run(t *terminal) error { return c.send(t, http.M
 type preferencesSetCommand struct {
 	preferencesOf
 
-	File string `arg:"" placeholder:"FILE" help:"JSON file with rules and quiet hours, such as get prints"`
+	File string `arg:"" placeholder:"FILE" help:"JSON file of rules and quiet hours, in the form that bellhop preferences get prints"`
 }
 
 // Run replaces preferences.

@@ -35,6 +35,12 @@ type sendCommand struct {
 	Key         string        `placeholder:"KEY" help:"idempotency key (default: a new one, so that a retry does not publish twice)"`
 }
 
+// Help says which scope is needed.
+func (*sendCommand) Help() string {
+	return "The token needs the scope notify:publish, or notify:broadcast with --all. The answer has the ID of the notification. " +
+		"Example: bellhop send --user ada --type comment.created --title 'Grace commented'"
+}
+
 // Run publishes the notification and prints the answer of the service.
 func (c *sendCommand) Run(t *terminal) error {
 	body, err := c.draft(time.Now())

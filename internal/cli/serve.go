@@ -15,8 +15,8 @@ type serveCommand struct {
 
 // Help says where settings come from.
 func (*serveCommand) Help() string {
-	return "Each setting can be set in the YAML file, in the environment or by a flag; the later of these wins. " +
-		"BELLHOP_JWT_SECRET is never a flag."
+	return "Settings come from flags, the environment and the YAML file. A flag has precedence over the environment, and the environment " +
+		"over the file. BELLHOP_JWT_SECRET is never a flag. Example: bellhop serve --config bellhop.yaml"
 }
 
 // Run serves until it is asked to stop.

@@ -27,7 +27,7 @@ type tokenCommand struct {
 
 // Help adds an example to the command's description.
 func (*tokenCommand) Help() string {
-	return "The token is signed with the first secret of BELLHOP_JWT_SECRET. Example: bellhop token --user ada --scope notify:publish"
+	return "The token is signed with the first of the shared secrets that are configured in the same environment. Example: bellhop token --user ada --scope notify:publish"
 }
 
 // claimsOf returns the claims that all tokens signed with the shared secret have.

@@ -21,10 +21,16 @@ func (*topicsCommand) Help() string {
 		"that are published after joining, and keeps them after leaving. The token needs the scope notify:topics."
 }
 
-type topicsOfCommand struct {
-	client
+// topicsClient calls the service for the commands about topics.
+type topicsClient struct{ client }
 
-	User string `arg:"" help:"user"`
+// Help says what the commands need.
+func (*topicsClient) Help() string { return "The token needs the scope notify:topics." }
+
+type topicsOfCommand struct {
+	topicsClient
+
+	User string `arg:"" help:"the user"`
 }
 
 // Run prints one topic on a line.
@@ -37,10 +43,10 @@ func (c *topicsOfCommand) Run(t *terminal) error {
 }
 
 type topicsSetCommand struct {
-	client
+	topicsClient
 
-	User   string   `arg:"" help:"user"`
-	Topics []string `arg:"" optional:"" name:"topic" help:"topics; none: the user leaves all"`
+	User   string   `arg:"" help:"the user"`
+	Topics []string `arg:"" optional:"" name:"topic" help:"all topics of which the user is a member afterwards; without any, the user leaves all"`
 }
 
 // Run prints how many topics the user has joined and left.
@@ -50,9 +56,9 @@ func (c *topicsSetCommand) Run(t *terminal) error {
 }
 
 type topicsMembersCommand struct {
-	client
+	topicsClient
 
-	Topic string `arg:"" help:"topic"`
+	Topic string `arg:"" help:"the topic"`
 }
 
 // Run prints one member on a line.
@@ -74,9 +80,9 @@ func (c *topicsMembersCommand) Run(t *terminal) error {
 }
 
 type topicsAddCommand struct {
-	client
+	topicsClient
 
-	Topic string   `arg:"" help:"topic"`
+	Topic string   `arg:"" help:"the topic"`
 	Users []string `arg:"" name:"user" help:"users"`
 }
 
@@ -86,9 +92,9 @@ func (c *topicsAddCommand) Run(t *terminal) error {
 }
 
 type topicsRemoveCommand struct {
-	client
+	topicsClient
 
-	Topic string   `arg:"" help:"topic"`
+	Topic string   `arg:"" help:"the topic"`
 	Users []string `arg:"" name:"user" help:"users"`
 }
 

@@ -72,7 +72,7 @@ type Config struct {
 
 	DataDir   string        `name:"data-dir" type:"setting" group:"Storage" placeholder:"PATH" help:"directory of the store; one process at a time may use it"`
 	Retention time.Duration `name:"retention" type:"setting" group:"Storage" placeholder:"DURATION" min:"1" max:"3153600000" help:"time after which notifications are removed"`
-	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"maximum number of notifications per user, and per topic; the oldest are removed. Of as many, changes are kept for devices that are away"`
+	PerUser   int           `name:"notifications-per-user" type:"setting" group:"Storage" placeholder:"N" min:"1" help:"maximum number of notifications per user, and per topic; the oldest are removed. A device that was away receives changes, such as marks, of at most as many notifications, and otherwise a reset"`
 	MaxBytes  int64         `name:"store-max-bytes" type:"setting" group:"Storage" unit:"bytes" placeholder:"SIZE" help:"maximum size of the store before compression; the oldest notifications are removed; 0: no limit"`
 	MinFree   int64         `name:"min-free-bytes" type:"setting" group:"Storage" unit:"bytes" placeholder:"SIZE" help:"minimum free disk space; below it, publishing, marking and tickets are answered with 503"`
 	MaxRules  int           `name:"max-rules" type:"setting" group:"Storage" placeholder:"N" help:"latest version of the rules of the store that is used; an earlier version of bellhop cannot open a store with later rules than its own; 0: the latest"`
@@ -108,7 +108,7 @@ type Config struct {
 	LogFormat string     `name:"log-format" type:"setting" group:"Logs" placeholder:"FORMAT" oneof:"auto,text,json" help:"format of log lines: text or json; auto: text on a terminal, JSON elsewhere"`
 
 	TracesURL   string `name:"traces-url" type:"setting" group:"Traces" placeholder:"URL" help:"URL of an OpenTelemetry collector that receives traces with OTLP over HTTP, such as http://127.0.0.1:4318; empty: nothing is traced"`
-	TracesEvery int    `name:"traces-every" type:"setting" group:"Traces" placeholder:"N" min:"1" help:"one of N requests is traced; a request with a traceparent header is traced if that says so"`
+	TracesEvery int    `name:"traces-every" type:"setting" group:"Traces" placeholder:"N" min:"1" help:"one of N requests is traced; a request with a traceparent header is traced if the header has the flag sampled"`
 
 	origins map[string]Origin // by name; absent: default
 }
