@@ -37,7 +37,7 @@ type shown struct {
 }
 
 // alertOutputs returns what is shown of each fault. Some are too expensive to cause here, or need conditions that pass in a
-// few seconds: full queues, lag, a nearly full stream, clocks, nodes apart, and different states. Their commands
+// few seconds: lag, a nearly full stream, clocks, nodes apart, and different states. Their commands
 // show a node that works; test/deploy/monitor causes them.
 func alertOutputs() []shown {
 	return []shown{
@@ -61,7 +61,6 @@ func alertOutputs() []shown {
 		{"BellhopConnectionsNearLimit", few, `(?s)bellhop_connections\{transport="websocket"\} 3\n.*bellhop_connections_limit 3\n.*process_max_fds 64\n`},
 		{"BellhopConnectionsRefused", few, `bellhop_network_connections_refused_total [1-9]`},
 		{"BellhopFilesNearLimit", few, `(?s)process_max_fds 64\n.*process_max_fds 4096\n`},
-		{"BellhopQueuesNearLimit", faulty, `bellhop_queued_bytes_limit [1-9]`},
 		{"BellhopLogLinesDropped", unlogged, `bellhop_log_lines_dropped_total [1-9]`},
 		{"BellhopJournalLags", clustered, `(?s)bellhop_journal_lag_seconds.*READY.*yes`},
 		{"BellhopJournalStopped", stopped, `(?s)"status":503.*bellhop_journal_stopped 1`},

@@ -33,6 +33,7 @@ func procedures() []procedure {
 		{[]string{"Why did a notification not arrive?", "Why was a client reset?"}, whyNot},
 		{[]string{"BellhopStoreOverheadHigh"}, storeOverhead},
 		{[]string{"BellhopSyncsSlow"}, slowSyncs},
+		{[]string{"BellhopQueuesNearLimit"}, longQueues},
 		alerts(),
 	}
 }
