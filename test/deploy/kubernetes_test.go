@@ -76,7 +76,7 @@ func podEnvironment(t *testing.T, file, pod string) map[string]string {
 					require.Contains(t, fields, field)
 					env[v.Name] = fields[field]
 				}
-				env[v.Name] = strings.ReplaceAll(env[v.Name], "$(POD_IP)", env["POD_IP"])
+				env[v.Name] = os.Expand(strings.NewReplacer("$(", "${", ")", "}").Replace(env[v.Name]), func(name string) string { return env[name] })
 			}
 		}
 	}
@@ -84,10 +84,14 @@ func podEnvironment(t *testing.T, file, pod string) map[string]string {
 	return env
 }
 
-// requireScraped asks for the metrics of a node as Prometheus does, by the address of the pod.
-func (n *node) requireScraped(t *testing.T) {
+// requireScraped asks for the metrics of a node as Prometheus does, which names a host.
+func (n *node) requireScraped(t *testing.T, hosts ...string) {
 	t.Helper()
-	for host, status := range map[string]int{podIP + ":8081": http.StatusOK, "10.9.9.9:8081": http.StatusMisdirectedRequest} {
+	statuses := map[string]int{"10.9.9.9:8081": http.StatusMisdirectedRequest}
+	for _, host := range hosts {
+		statuses[host] = http.StatusOK
+	}
+	for host, status := range statuses {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.admin+"/metrics", http.NoBody)
 		require.NoError(t, err)
 		req.Host = host
@@ -113,8 +117,8 @@ func TestTheNodesOnKubernetesAreOneService(t *testing.T) {
 	second.publish(t, "two")
 	first.requireInbox(t, "two", "one")
 	second.requireInbox(t, "two", "one")
-	first.requireScraped(t)
-	second.requireScraped(t)
+	first.requireScraped(t, podIP+":8081", "bellhop-0.bellhop-nodes.bellhop:8081", "bellhop-0.bellhop-nodes.bellhop.svc:8081")
+	second.requireScraped(t, podIP+":8081", "bellhop-1.bellhop-nodes.bellhop:8081")
 }
 
 // A node with the settings of kubernetes/standalone.yaml serves alone.
@@ -123,4 +127,5 @@ func TestTheNodeOnKubernetesServesAlone(t *testing.T) {
 	n := startNode(t, here(t, podEnvironment(t, "standalone.yaml", "bellhop-5d4f"), nil, t.TempDir(), secretFile(t)), &logs)
 	n.publish(t, "alone")
 	n.requireInbox(t, "alone")
+	n.requireScraped(t, podIP+":8081", "bellhop-admin.bellhop:8081", "bellhop-admin.bellhop.svc:8081")
 }

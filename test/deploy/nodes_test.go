@@ -94,6 +94,7 @@ func here(t *testing.T, env map[string]string, servers *natsserver.Cluster, dir,
 		require.Contains(t, env, variable)
 		env[variable] = here
 	}
+	require.Equal(t, ":8081", env["BELLHOP_ADMIN_LISTEN"], "Prometheus cannot scrape the node from outside")
 	env["BELLHOP_DATA_DIR"], env["BELLHOP_LISTEN"], env["BELLHOP_ADMIN_LISTEN"] = dir, "127.0.0.1:0", "127.0.0.1:0"
 	return env
 }
@@ -205,6 +206,8 @@ func TestTheComposedNodesAreOneService(t *testing.T) {
 	second.publish(t, "two")
 	first.requireInbox(t, "two", "one")
 	second.requireInbox(t, "two", "one")
+	first.requireScraped(t, "bellhop-1:8081")
+	second.requireScraped(t, "bellhop-2:8081")
 	status, answer := second.request(t, http.MethodGet, "/users/ada/connections", signedToken(t), "")
 	require.Equal(t, http.StatusOK, status, answer)
 	require.NotContains(t, logs.String(), "refused a subject")

@@ -113,6 +113,7 @@ func checkPod(t *testing.T, pod corev1.PodSpec, delay time.Duration) {
 	for _, port := range c.Ports {
 		ports[port.Name] = true
 	}
+	assert.True(t, ports["admin"], "for Prometheus")
 	for path, probe := range map[string]*corev1.Probe{"/readyz": c.ReadinessProbe, "/livez": c.LivenessProbe} {
 		assert.Equal(t, path, probe.HTTPGet.Path)
 		assert.True(t, ports[probe.HTTPGet.Port.String()])
@@ -172,6 +173,9 @@ func TestTheManifestOfOneNodeIsValid(t *testing.T) {
 	assert.EqualValues(t, 1, *d.Spec.Replicas)
 	claim := only[*corev1.PersistentVolumeClaim](t, all)
 	assert.Equal(t, claim.Name, d.Spec.Template.Spec.Volumes[0].PersistentVolumeClaim.ClaimName)
-	service := only[*corev1.Service](t, all)
-	assert.True(t, labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(d.Spec.Template.Labels)))
+	for _, object := range all {
+		if s, ok := object.(*corev1.Service); ok {
+			assert.True(t, labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(d.Spec.Template.Labels)), s.Name)
+		}
+	}
 }
