@@ -40,6 +40,7 @@ type commands struct {
 	Send        sendCommand        `cmd:"" help:"Publish a notification to users, to topics or to everyone."`
 	Listen      listenCommand      `cmd:"" help:"Connect as a user and print the notifications."`
 	Inbox       inboxCommand       `cmd:"" help:"List an inbox, newest first."`
+	Removed     removedCommand     `cmd:"" help:"List the notifications that have left the inbox of a user, and why."`
 	Read        readCommand        `cmd:"" help:"Mark notifications as read."`
 	Why         whyCommand         `cmd:"" help:"Say what became of a notification: who has read it, and why others have not."`
 	Export      exportCommand      `cmd:"" help:"Write everything that is kept about a user to a file."`

@@ -96,7 +96,7 @@ func story(t *httpapi.Trace) ([]string, error) {
 	shared := n.Audience != string(notify.AudienceUser)
 	for _, u := range t.Users {
 		line := userStory(&u, n.Audience == string(notify.AudienceTopic))
-		if gone := n.Type == ""; gone && shared && u.DeliveredAt == "" {
+		if gone := t.State != notify.StatusKept && t.State != notify.StatusDeferred; gone && shared && u.DeliveredAt == "" {
 			line += "; when it was delivered to this user is not kept after it was removed"
 		}
 		lines = append(lines, line)

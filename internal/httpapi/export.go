@@ -19,6 +19,7 @@ type keptLine struct {
 	Kind         store.KeptKind  `json:"kind"`
 	User         notify.UserID   `json:"user,omitempty"`
 	ID           string          `json:"id,omitempty"`
+	Type         string          `json:"type,omitempty"`
 	Notification json.RawMessage `json:"notification,omitempty"`
 
 	State      notify.Status `json:"state,omitempty"`
@@ -95,7 +96,7 @@ func (a *api) export(c echo.Context, by notify.Principal) error {
 func lineOf(k *store.Kept) keptLine {
 	n := &k.Notification
 	l := keptLine{
-		Kind: k.Kind, ID: k.ID, Topic: k.Topic, From: uint64(k.From), To: uint64(k.To), LeftOut: k.Hidden,
+		Kind: k.Kind, ID: k.ID, Type: k.RemovedType, Topic: k.Topic, From: uint64(k.From), To: uint64(k.To), LeftOut: k.Hidden,
 		State: k.Fate.Status, Reason: k.Fate.Reason, RemovedAt: moment(k.Fate.At), ReplacedBy: k.Fate.ReplacedBy,
 		Time: moment(k.At), Until: moment(k.Until),
 		Seen: k.Change.Seen, Read: k.Change.Read, Unread: k.Change.Unread, Archived: k.Change.Archived, Recalled: k.Change.Recalled,

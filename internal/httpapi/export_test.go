@@ -23,7 +23,7 @@ func TestExportsAreLinesOfJSON(t *testing.T) {
 		}},
 		"r": {Kept: []store.Kept{
 			{Kind: store.KeptTopic, Topic: "team", From: 7},
-			{Kind: store.KeptRemoved, ID: id, Fate: store.Fate{Status: notify.StatusRecalled, At: at}, Notification: notify.Notification{Time: at, View: notify.View{Read: at}}},
+			{Kind: store.KeptRemoved, ID: id, RemovedType: "t", Fate: store.Fate{Status: notify.StatusRecalled, At: at}, Notification: notify.Notification{Time: at, View: notify.View{Read: at}}},
 		}},
 	}
 	a := s.do("GET", "/users/ada/export", "", "Authorization", "Bearer admin")
@@ -35,7 +35,7 @@ func TestExportsAreLinesOfJSON(t *testing.T) {
 {"kind":"notification","notification":{"id":"`+id+`","type":"t","priority":"low","time":`+then+`,"audience":"user","seen_at":`+then+`}}
 {"kind":"change","time":`+then+`,"seen":\["`+id+`"\]}
 {"kind":"topic","topic":"team","from":7}
-{"kind":"removed_notification","id":"`+id+`","state":"recalled","removed_at":`+then+`,"time":`+then+`,"read_at":`+then+`}
+{"kind":"removed_notification","id":"`+id+`","type":"t","state":"recalled","removed_at":`+then+`,"time":`+then+`,"read_at":`+then+`}
 {"kind":"end","lines":5}
 $`, string(a.body))
 	require.Contains(t, s.logs.String(), "action=export outcome=done")

@@ -127,7 +127,7 @@ func (a *api) removedOf(c echo.Context, by notify.Principal) error {
 		r := &found.Removed[i]
 		view := r.View
 		page.Items[i] = Removed{
-			Notification: notificationOf(r.ID, &r.Notification), Fate: fateOf(r.Fate),
+			Notification: notificationOf(r.ID, r.RemovedType, &r.Notification), Fate: fateOf(r.Fate),
 			SeenAt: moment(view.Seen), ReadAt: moment(view.Read), ArchivedAt: moment(view.Archived),
 		}
 	}
@@ -143,7 +143,7 @@ func traceOf(id string, t *service.Trace) Trace {
 		t.Time = t.DeliverAt
 	}
 	shown := Trace{
-		Notification: notificationOf(id, &t.Notification), PublishedBy: t.By, Topics: t.Topics, Recipients: len(t.Notification.Users),
+		Notification: notificationOf(id, t.RemovedType, &t.Notification), PublishedBy: t.By, Topics: t.Topics, Recipients: len(t.Notification.Users),
 		DeliverAt: moment(t.DeliverAt), Fate: fateOf(t.Fate), Users: make([]UserTrace, len(t.Users)), Incomplete: t.Incomplete,
 	}
 	for i, u := range t.Users {
@@ -165,13 +165,14 @@ func fateOf(f store.Fate) Fate {
 	return Fate{State: f.Status, Reason: f.Reason, RemovedAt: moment(f.At), ReplacedBy: f.ReplacedBy}
 }
 
-// notificationOf returns n as clients read it. Of a removed one, only the ID, the time and the
-// audience are known; one that is deferred has no time.
-func notificationOf(id string, n *notify.Notification) []byte {
+// notificationOf returns n as clients read it, without the read state of a user. Of a removed one, only the ID, the type,
+// the time, the audience and the topic are known; one that is deferred has no time.
+func notificationOf(id, typ string, n *notify.Notification) []byte {
 	if len(n.Content) == 0 {
 		n.Content = wire.AppendString([]byte(`"id":`), id)
+		n.Content = wire.AppendString(append(n.Content, `,"type":`...), typ)
 	}
-	n.View = notify.View{}
+	n.View = notify.View{Topic: n.Topic}
 	return wire.AppendNotification(nil, n)
 }
 

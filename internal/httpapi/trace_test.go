@@ -38,17 +38,18 @@ func TestTracingANotification(t *testing.T) {
 		{"user":"eve","state":"evicted","reason":"history-full","removed_at":`+then+`}]}`, string(a.body))
 
 	s.inbox.trace = service.Trace{Trace: store.Trace{
-		Notification: notify.Notification{Time: at, Audience: notify.AudienceAll},
-		Fate:         store.Fate{Status: notify.StatusReplaced, At: at, ReplacedBy: id},
+		Notification: notify.Notification{Time: at, Audience: notify.AudienceAll}, RemovedType: "t",
+		Fate: store.Fate{Status: notify.StatusReplaced, At: at, ReplacedBy: id},
 	}}
 	a = s.do("GET", "/notifications/"+id+"?user=ada", "", "Authorization", "Bearer admin")
-	require.JSONEq(t, `{"notification":{"id":"`+id+`","time":`+then+`,"audience":"all"},"state":"replaced","removed_at":`+then+`,
+	require.JSONEq(t, `{"notification":{"id":"`+id+`","type":"t","time":`+then+`,"audience":"all"},"state":"replaced","removed_at":`+then+`,
 		"replaced_by":"`+id+`","users":[]}`, string(a.body))
 	s.inbox.trace = service.Trace{Trace: store.Trace{
-		Notification: notify.Notification{Audience: notify.AudienceAll}, DeliverAt: at, Fate: store.Fate{Status: notify.StatusDeferred},
+		Notification: notify.Notification{Audience: notify.AudienceAll, Content: []byte(`"id":"` + id + `","type":"t","priority":"low"`)},
+		DeliverAt:    at, Fate: store.Fate{Status: notify.StatusDeferred},
 	}}
 	a = s.do("GET", "/notifications/"+id, "", "Authorization", "Bearer bhk_key")
-	require.JSONEq(t, `{"notification":{"id":"`+id+`","time":`+then+`,"audience":"all"},"state":"deferred","deliver_at":`+then+`,"users":[]}`, string(a.body))
+	require.JSONEq(t, `{"notification":{"id":"`+id+`","type":"t","priority":"low","time":`+then+`,"audience":"all"},"state":"deferred","deliver_at":`+then+`,"users":[]}`, string(a.body))
 	require.Len(t, s.inbox.traced, 3)
 
 	s.problem(s.do("GET", "/notifications/"+id+"?user=a%20b", "", asAda...), 400, "malformed")
@@ -79,7 +80,7 @@ func TestOperatorsListTheRemovedNotificationsOfAUser(t *testing.T) {
 	s.inbox.removed = service.RemovedPage{
 		Removed: []store.Removed{
 			{
-				ID: id, Notification: notify.Notification{Time: at, Audience: notify.AudienceUser, View: notify.View{Seen: at, Read: at}},
+				ID: id, Notification: notify.Notification{Time: at, Audience: notify.AudienceTopic, View: notify.View{Topic: "x", Seen: at, Read: at}}, RemovedType: "t",
 				Fate: store.Fate{Status: notify.StatusReplaced, At: at, ReplacedBy: id},
 			},
 			{
@@ -93,7 +94,7 @@ func TestOperatorsListTheRemovedNotificationsOfAUser(t *testing.T) {
 	require.Equal(t, 200, a.StatusCode, "%s", a.body)
 	const then = `"2026-12-01T09:00:00.000Z"`
 	require.JSONEq(t, `{"items":[
-		{"notification":{"id":"`+id+`","time":`+then+`,"audience":"user"},"state":"replaced","removed_at":`+then+`,"replaced_by":"`+id+`",
+		{"notification":{"id":"`+id+`","type":"t","time":`+then+`,"audience":"topic","topic":"x"},"state":"replaced","removed_at":`+then+`,"replaced_by":"`+id+`",
 			"seen_at":`+then+`,"read_at":`+then+`},
 		{"notification":{"id":"`+id+`","type":"t","priority":"low","time":`+then+`,"audience":"user"},"state":"evicted","reason":"history-full",
 			"removed_at":`+then+`}],"next":"n","searched_to":`+then+`}`, string(a.body))

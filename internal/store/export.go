@@ -38,6 +38,7 @@ type Kept struct {
 	Fate         Fate
 	Preferences  notify.Preferences
 	ID           string // of a notification
+	RemovedType  string // the type of a notification that was removed
 	Topic        string // a topic or a pattern; with KeptReadState empty if the notifications are to everyone or to several topics
 	From, To     notify.Sequence
 	Hidden       bool // with KeptReadState: the user is left out
@@ -217,7 +218,7 @@ func exportRemoval(x *exporter, key, value []byte) error {
 		}
 	}
 	if concerns {
-		x.add(Kept{Kind: KeptRemoved, ID: r.id, Notification: n, Fate: r.fate()})
+		x.add(Kept{Kind: KeptRemoved, ID: r.id, RemovedType: r.typ, Notification: n, Fate: r.fate()})
 	}
 	return nil
 }

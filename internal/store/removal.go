@@ -10,7 +10,7 @@ import (
 )
 
 // A removal is what is kept of a notification that was removed: who published it to whom, why and
-// when it was removed, and the read state of its users at that time. It has no text of the
+// when it was removed, its type, and the read state of its users at that time. It has no text of the
 // notification. Operators and the publisher read it: see Trace.
 //
 // Nothing is written for a removal when a notification is published. When one is removed, its
@@ -21,6 +21,7 @@ type removal struct {
 	at time.Time // when it was removed
 
 	id, by string
+	typ    string    // of the notification; of a removal from the history of one user, the record of the notification has it
 	time   time.Time // of the notification
 	topics []notify.Topic
 	users  []removedUser
@@ -72,6 +73,7 @@ func (r *removal) append(dst []byte) []byte {
 	dst = pack.AppendMillis(dst, r.time)
 	dst = pack.AppendString(dst, shortID(r.id))
 	dst = pack.AppendString(dst, r.by)
+	dst = pack.AppendString(dst, r.typ)
 	dst = pack.AppendNames(dst, r.topics)
 	for _, u := range r.users {
 		dst = u.append(pack.AppendString(dst, u.user))
@@ -89,7 +91,7 @@ func readRemoval(b []byte) (r removal, err error) {
 	r.cause = all[number]
 	r.replaced = longID(p.String())
 	r.at, r.time = p.Millis(), p.Millis()
-	r.id, r.by = longID(p.String()), p.String()
+	r.id, r.by, r.typ = longID(p.String()), p.String(), p.String()
 	r.topics = pack.Names[notify.Topic](p)
 	for p.Len() > 0 {
 		u := removedUser{user: notify.UserID(p.String())}
@@ -127,12 +129,12 @@ func (tx *txn) recordRemoval(n *notify.Notification, onlyUser bool) {
 		return
 	}
 	tx.noteDeliveries(n, noted)
-	r := removal{cause: tx.removing, at: tx.at, id: n.ID(), by: n.By, time: n.Time, topics: n.Topics, users: noted}
+	r := removal{cause: tx.removing, at: tx.at, id: n.ID(), by: n.By, typ: n.Type(), time: n.Time, topics: n.Topics, users: noted}
 	if r.status != notify.StatusRecalled && n.Expired(tx.at) {
 		r.cause = cause{status: notify.StatusExpired}
 	}
 	if onlyUser {
-		r.by, r.id = "", "" // the record of n has them
+		r.by, r.id, r.typ = "", "", "" // the record of n has them
 		tx.setRemoval(userRemovalKey(n.Sequence, noted[0].user), &r, 0)
 		return
 	}
@@ -179,7 +181,8 @@ func (tx *txn) setRemoval(key []byte, r *removal, location uint64) {
 // recordRecall records that a deferred notification was recalled. Its location refers to the entry
 // that recalled it, so that removals are in the order of their times.
 func (tx *txn) recordRecall(seq notify.Sequence, e *notify.Publish) {
-	r := removal{cause: cause{status: notify.StatusRecalled}, at: tx.at, id: e.ID, by: e.By, time: tx.at, topics: e.Topics}
+	n := e.Notification(0, tx.at)
+	r := removal{cause: cause{status: notify.StatusRecalled}, at: tx.at, id: e.ID, by: e.By, typ: n.Type(), time: tx.at, topics: e.Topics}
 	for _, u := range e.Users {
 		r.users = append(r.users, removedUser{user: u})
 	}

@@ -14,8 +14,9 @@ type Removed struct {
 	ID string
 
 	// Notification has no Content, unless other users still have it, and no other users. Its View is the read state of
-	// the user when it was removed.
+	// the user when it was removed, and the topic by which the user had it.
 	notify.Notification
+	RemovedType string // the type of a notification without Content
 	Fate
 }
 
@@ -107,10 +108,13 @@ func (f *removedSearch) at(seq notify.Sequence, k, b []byte) (found Removed, ok 
 	if traced.Reason == notify.ReasonExcept || len(r.topics) > 0 && len(traced.MemberOf) == 0 {
 		return found, false, nil
 	}
-	found = Removed{ID: r.id, Notification: t.Notification, Fate: traced.Fate}
+	found = Removed{ID: r.id, Notification: t.Notification, RemovedType: r.typ, Fate: traced.Fate}
 	if len(t.Content) > 0 {
 		found.ID = t.ID()
 	}
 	found.View, found.Users, found.Except = traced.View, nil, nil
+	if len(traced.MemberOf) > 0 {
+		found.Topic = traced.MemberOf[0]
+	}
 	return found, true, nil
 }

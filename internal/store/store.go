@@ -19,7 +19,7 @@ import (
 // formatVersion must be raised with every change to the encoding of keys or values. No
 // release has written an earlier format: a store of any other format is refused and not
 // migrated.
-const formatVersion = 17
+const formatVersion = 18
 
 // Bounds of Pebble's memory. Pebble takes its two memtables out of the cache.
 const (

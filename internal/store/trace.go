@@ -10,8 +10,9 @@ import (
 
 // Trace is what the store knows of one notification.
 type Trace struct {
-	// Notification is as it was published. After it was removed, it has no Content.
+	// Notification is as it was published. After it was removed, it has no Content, but only a Type.
 	notify.Notification
+	RemovedType string // the type of a notification that was removed
 
 	// DeliverAt is the time of delivery of a deferred notification; otherwise zero.
 	DeliverAt time.Time
@@ -264,7 +265,7 @@ func (f *tracer) removed(seq notify.Sequence) (t Trace, ok bool, err error) {
 		return t, false, err
 	}
 	t.Notification = notify.Notification{Sequence: seq, By: r.by, Time: r.time, Audience: r.audience(), Topics: r.topics}
-	t.Fate = r.fate()
+	t.RemovedType, t.Fate = r.typ, r.fate()
 	for _, u := range r.users {
 		t.Notification.Users = append(t.Notification.Users, u.user)
 		if !f.wants(u.user) {

@@ -66,6 +66,7 @@ func TestATraceSaysWhatBecameOfANotification(t *testing.T) {
 	assert.Equal(t, noon(), recalled.Users[0].Read, "the read state at that time")
 	assert.Equal(t, "key:backend", recalled.By)
 	assert.Empty(t, recalled.Content)
+	assert.Equal(t, []string{kept.Type(), kept.Type()}, []string{recalled.RemovedType, trace(t, s, 5, "ada", at).RemovedType})
 	assert.Equal(t, notify.StatusRecalled, trace(t, s, 5, "ada", at).Users[0].Status)
 	assert.ErrorIs(t, apply(t, s, at, notify.Recall{ID: idOf(4)})[0].Err, notify.ErrNotFound)
 

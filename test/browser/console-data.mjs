@@ -32,11 +32,11 @@ export const ada = () => ({
     return { ...counts, items: [notification(), notification({ title: "Seen", priority: "normal", audience: "all", seen_at: at(2) })], next: "older" };
   },
   "GET users/ada/removed": (path) => {
-    if (new URLSearchParams(path.split("?")[1]).get("before") === "older") return { items: [{ notification: { id: ID, time: at(0), audience: "all" }, state: "recalled", removed_at: at(2) }] };
+    if (new URLSearchParams(path.split("?")[1]).get("before") === "older") return { items: [{ notification: { id: ID, type: "news.posted", time: at(0), audience: "all" }, state: "recalled", removed_at: at(2) }] };
     return {
       items: [
         { notification: notification({ title: "Replaced" }), state: "replaced", removed_at: at(5), replaced_by: NEWER, read_at: at(3) },
-        { notification: { id: NEWER, time: at(1), audience: "user" }, state: "evicted", reason: "history-full", removed_at: at(4) },
+        { notification: { id: NEWER, type: "build.failed", time: at(1), audience: "user" }, state: "evicted", reason: "history-full", removed_at: at(4) },
       ],
       next: "older", searched_to: at(1),
     };

@@ -106,7 +106,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await page.matches(".of-user", /recalled/i);
       await page.goTo("#user=ada");
       await page.matches(".removed li", /recalled It was recalled from the inbox\. .*, read until then$/);
-      await page.click(id, ".removed");
+      await page.click("console.test", ".removed");
       await page.matches(".of-user", /recalled/i);
       await page.goTo("#live");
       await audit(page.page);

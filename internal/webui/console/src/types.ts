@@ -103,7 +103,7 @@ export type InboxPage = { items: Notification[]; unread_count: number; unseen_co
 /** The end of a notification, for all users or for one. */
 export type Fate = { state: string; reason?: string; removed_at?: string; replaced_by?: string };
 
-/** A notification that has left the inbox of a user. Without title and type, only its ID, time and audience are left. */
+/** A notification that has left the inbox of a user. Without title and priority, only its ID, type, time, audience and topic are left. */
 export type Removed = Fate & { notification: Notification; seen_at?: string; read_at?: string; archived_at?: string };
 export type RemovedPage = { items: Removed[]; next?: string; searched_to?: string };
 
