@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/url"
 	"path"
@@ -29,7 +30,7 @@ func (l *loader) check(needKey bool) {
 	l.checkCluster()
 	l.checkLimits()
 	if c.TracesURL != "" {
-		l.checkURL("traces-url", c.TracesURL, "http", "https")
+		l.checkURLs("traces-url", []string{c.TracesURL}, "http", "https")
 	}
 }
 
@@ -45,12 +46,8 @@ func (l *loader) checkCluster() {
 			l.mistake(Variable(name), "requires %s", Variable("nats-url"))
 		}
 	}
-	for _, address := range c.NATSURL {
-		l.checkURL("nats-url", address, "nats", "tls")
-	}
-	for _, address := range c.NATSMonitor {
-		l.checkURL("nats-monitor", address, "http", "https")
-	}
+	l.checkURLs("nats-url", c.NATSURL, "nats", "tls")
+	l.checkURLs("nats-monitor", c.NATSMonitor, "http", "https")
 	if len(c.NATSStream) > maxStreamName || !regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(c.NATSStream) {
 		l.mistake(Variable("nats-stream"), "%q is not the name of a stream: it must have 1 to %d characters, each of A-Z a-z 0-9 _ -", c.NATSStream, maxStreamName)
 	}
@@ -65,12 +62,19 @@ func (l *loader) checkCluster() {
 	}
 }
 
-// checkURL checks an address that must have one of two schemes, and a host. The address is not
+// checkURLs checks addresses that must each have one of two schemes, and a host. An address is not
 // repeated, since it may have a password.
-func (l *loader) checkURL(name, address, scheme, other string) {
-	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" || u.Scheme != scheme && u.Scheme != other {
-		l.mistake(Variable(name), "has an item that is not a URL such as %s://host:port or %s://host:port", scheme, other)
+func (l *loader) checkURLs(name string, addresses []string, scheme, other string) {
+	for i, address := range addresses {
+		u, err := url.Parse(address)
+		if err == nil && u.Hostname() != "" && (u.Scheme == scheme || u.Scheme == other) {
+			continue
+		}
+		which := ""
+		if len(addresses) > 1 {
+			which = fmt.Sprintf("item %d of %d ", i+1, len(addresses))
+		}
+		l.mistake(Variable(name), "%sis not a URL such as %s://host:port or %s://host:port", which, scheme, other)
 	}
 }
 

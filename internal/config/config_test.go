@@ -195,12 +195,14 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 // Mistakes that are found after all values have been read have the line, too.
 func TestMistakesInTheFileHaveTheirLine(t *testing.T) {
 	file := write(t, strings.Join([]string{
-		"nats_url: [http://nats-1:4222]", "replicas: 4", "queue_bytes: 1GiB", "queued_bytes: 1MiB", "base_path: bell", "connections_per_address: 5",
+		"nats_url: [nats://nats-1:4222, http://nats-2:4222]", "replicas: 4", "queue_bytes: 1GiB", "queued_bytes: 1MiB", "base_path: bell", "connections_per_address: 5",
+		"traces_url: collector:4318",
 	}, "\n"))
 	_, text := mistakes(t, config.Sources{Flags: map[string]string{"config": file}})
 	for line, report := range []string{
-		"BELLHOP_NATS_URL: has an item", "BELLHOP_REPLICAS: 4 is not 3 or 5", "",
+		"BELLHOP_NATS_URL: item 2 of 2 is not a URL such as nats://", "BELLHOP_REPLICAS: 4 is not 3 or 5", "",
 		"BELLHOP_QUEUED_BYTES: 1MiB is less than BELLHOP_QUEUE_BYTES (1GiB)", "BELLHOP_BASE_PATH: ", "BELLHOP_CONNECTIONS_PER_ADDRESS: requires",
+		"BELLHOP_TRACES_URL: is not a URL such as http://",
 	} {
 		found := report == ""
 		for _, got := range strings.Split(text, "\n") {
