@@ -47,11 +47,10 @@ func (c *checkpointer) writeNow(ctx context.Context) (written journal.Checkpoint
 	if err := c.ready(); err != nil {
 		return written, err
 	}
-	c.catchUp(ctx) // its message gives the checkpoint a position after that of every earlier one, so that it replaces none
-	if err := c.ready(); err != nil {
+	if err := c.prepare(ctx); err != nil {
 		return written, err
 	}
-	if err := c.store.Purge(ctx, c.store.Unpurged()); err != nil {
+	if err := c.ready(); err != nil {
 		return written, err
 	}
 	if written, err = c.write(ctx); err != nil {

@@ -114,15 +114,23 @@ func TestReadyNodesMayLackMessagesWithoutEntries(t *testing.T) {
 
 // The files of a checkpoint have nothing that was erased before, also if the node has not removed it from its
 // own yet.
-func TestACheckpointOnRequestIsPurged(t *testing.T) {
+func TestACheckpointIsPurged(t *testing.T) {
 	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
 	n := run(t, servers, newReplica(t, servers, dataDir(t)))
 	n.publish(t, 1, 1)
-	require.NoError(t, n.journal.Append(t.Context(), notify.Erase{User: "ada"})[0].Err)
-	require.NotZero(t, n.store.Unpurged())
-	_, err := n.writer().request(t.Context())
-	require.NoError(t, err)
-	require.Zero(t, n.store.Unpurged())
+	w := n.writer()
+	for i, write := range []func() error{
+		func() error { _, err := w.request(t.Context()); return err },
+		func() error { w.every = 0; return w.writeIfDue(t.Context()) },
+	} {
+		n.publish(t, i+2, i+2)
+		require.NoError(t, n.journal.Append(t.Context(), notify.Erase{User: "ada"})[0].Err)
+		require.NotZero(t, n.store.Unpurged())
+		before := w.newest.Load()
+		require.NoError(t, write())
+		require.Greater(t, w.newest.Load(), before)
+		require.Zero(t, n.store.Unpurged())
+	}
 }
 
 // A checkpoint is refused while the node is not ready, and after it has begun to stop; an error that only

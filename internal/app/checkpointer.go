@@ -153,10 +153,26 @@ func (c *checkpointer) writeIfDue(ctx context.Context) error {
 	if !c.isDue(all, &stream) {
 		return nil
 	}
+	err = c.prepare(ctx)
+	if errors.Is(err, store.ErrSpace) { // without checkpoints, the journal would become full
+		c.logger.Warn("a checkpoint has data of erased users: the disk has too little free space to remove it from the files", "error", err)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
 	if _, err := c.write(ctx); err != nil {
 		return err
 	}
 	return c.removeOld(ctx, keptCheckpoints)
+}
+
+// prepare makes a checkpoint that is written next have everything that any node has acknowledged, and its files have
+// nothing that was erased before. The position of that checkpoint is after those of all earlier ones, because there is a
+// new message, so that it replaces none.
+func (c *checkpointer) prepare(ctx context.Context) error {
+	c.catchUp(ctx)
+	return c.store.Purge(ctx, c.store.Unpurged())
 }
 
 // look returns the state of the stream, and notes its size for the metrics.

@@ -122,5 +122,7 @@ func (c *eraseCommand) Run(t *terminal) error {
 		return err
 	}
 	_, err = fmt.Fprintln(t.stdout, "erased")
+	t.note("backups have the data until you delete them; in a cluster, the journal and the checkpoints have it until two more checkpoints " +
+		"are written: run bellhop cluster checkpoint twice when all nodes are ready")
 	return err
 }

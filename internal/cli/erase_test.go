@@ -43,7 +43,7 @@ func TestEraseNeedsAConfirmation(t *testing.T) {
 	if len(s.requests()) > 0 {
 		t.Error("it was erased")
 	}
-	bellhop(t, environ, "erase", "a/b", "--yes").want(t, 0, "erased")
+	bellhop(t, environ, "erase", "a/b", "--yes").want(t, 0, "erased", "run bellhop cluster checkpoint twice")
 	if got := s.requests()[0]; got.path != "DELETE /users/a/b" {
 		t.Errorf("asked %+v", got)
 	}
