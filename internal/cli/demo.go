@@ -169,9 +169,9 @@ func (d *demo) printIntroduction(public, admin net.Addr) {
 	fmt.Fprintf(d.stdout, `bellhop demo: open %[1]s/
 console: %[6]s/console
 
-Listen as ada, in another terminal:
+Listen as ada, in another terminal; this prints what she has, and then what she is sent:
 
-  %[2]s listen --url %[1]s --token %[3]s
+  %[2]s listen --url %[1]s --token %[3]s --cursor earliest
 
 Send her a notification:
 

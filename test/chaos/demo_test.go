@@ -27,7 +27,7 @@ type demo struct {
 
 var (
 	demoURL     = regexp.MustCompile(`open (http://\S+)/`)
-	demoAda     = regexp.MustCompile(`listen --url (\S+) --token (\S+)`)
+	demoAda     = regexp.MustCompile(`listen --url (\S+) --token (\S+) --cursor earliest`)
 	demoBackend = regexp.MustCompile(`Authorization: Bearer ([^\s']+)`)
 )
 
