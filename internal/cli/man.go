@@ -110,6 +110,9 @@ func hasAllSettings(node *kong.Node) bool {
 // signature returns a flag as it is typed.
 func signature(flag *kong.Flag) string {
 	s := "--" + flag.Name
+	if flag.Tag.Negatable != "" {
+		s = "--[no-]" + flag.Name
+	}
 	if flag.Short != 0 {
 		s = "-" + string(flag.Short) + ", " + s
 	}
@@ -122,9 +125,10 @@ func signature(flag *kong.Flag) string {
 // settings writes the table of settings by group.
 func (p *manPage) settings() {
 	p.macro("SH", "SETTINGS")
-	p.line("Settings come from a YAML file, from the environment and from flags; the later wins. BELLHOP_DRAIN_WINDOW=5 in the " +
-		"environment, drain_window: 5 in the file and --drain-window=5 are the same. A duration is a number of seconds or has " +
-		"units, such as 12h or 30d, and so does a size, such as 64KiB. The command \"bellhop config --check FILE\" prints the mistakes " +
+	p.line("Settings come from flags, the environment and a YAML file. A flag has precedence over the environment, and the " +
+		"environment over the file. BELLHOP_DRAIN_WINDOW=5 in the " +
+		"environment, drain_window: 5 in the file and --drain-window=5 are the same. A duration is a number of seconds, or has " +
+		"units, such as 12h or 30d. A size is a number of bytes, or has a unit, such as 64KiB. The command \"bellhop config --check FILE\" prints the mistakes " +
 		"in a file. Settings that are reloadable take effect when the file has changed; a change of the others waits for a restart.")
 	group := ""
 	for _, s := range config.Default().Settings() {

@@ -26,6 +26,7 @@ func TestTheManualHasEveryCommandAndSetting(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(page, "\n.B \""+s.Name+"\"\n"), s.Name)
 	}
 	assert.Contains(t, page, "\n.B \"--collapse-key=KEY\"\n")
+	assert.Contains(t, page, "\n.B \"--[no-]traffic\"\n")
 }
 
 // A file of a release must not depend on the time or the place of the build.
