@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bellhop/bellhop/internal/notify"
+	"github.com/bellhop/bellhop/internal/wire"
 )
 
 // AdminOptions configure the admin listener.
@@ -99,6 +102,28 @@ func Admin(o AdminOptions) http.Handler {
 	page(g, "/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)))
 	g.POST("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)))
 	return e
+}
+
+// maxEmptyBody is the size of the largest body of a request that needs none.
+const maxEmptyBody = 1 << 10
+
+// checkNoBody is that of the API for the admin listener, whose few clients share no budget.
+func (*AdminOptions) checkNoBody(c echo.Context) error {
+	r := c.Request()
+	if !hasBody(r) {
+		return nil
+	}
+	if err := checkContentType(c); err != nil {
+		return err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxEmptyBody))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return tooLarge(maxEmptyBody)
+	}
+	if err != nil {
+		return notify.Errorf(notify.ErrMalformed, "the connection closed before the body was complete")
+	}
+	return wire.Nothing(body)
 }
 
 // admit returns an error unless the request names this listener and does not come from

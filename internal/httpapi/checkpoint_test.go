@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,4 +62,39 @@ func TestACheckpointIsWrittenOnRequest(t *testing.T) {
 	w = post(o, "")
 	require.Equal(t, 404, w.Code)
 	require.Contains(t, w.Body.String(), "BELLHOP_NATS_URL is not set")
+}
+
+// Like the requests of the API that need no body, those of the admin listener may have an empty object. Anything
+// else is a mistake, and changes nothing.
+func TestRequestsOfTheAdminListenerHaveNoBody(t *testing.T) {
+	log := &fakeLog{httpapi.LogLevel{Level: "info", Configured: "info"}}
+	written := 0
+	h := httpapi.Admin(httpapi.AdminOptions{
+		Metrics: http.NotFoundHandler(), Log: log, Logger: slog.New(slog.DiscardHandler),
+		Checkpoint: func(context.Context) (httpapi.ClusterCheckpoint, error) {
+			written++
+			return httpapi.ClusterCheckpoint{}, nil
+		},
+	})
+	for body, want := range map[string]int{
+		"": 200, "{}": 200, " { } ": 200, `{"keep":1}`: 422, "[]": 422, "{": 400, strings.Repeat(" ", 1025): 413,
+	} {
+		for _, target := range []string{"POST /cluster/checkpoint", "PUT /log-level?level=debug"} {
+			method, path, _ := strings.Cut(target, " ")
+			r := httptest.NewRequest(method, path, strings.NewReader(body))
+			r.Host = "localhost:80"
+			r.Header.Set("Content-Type", "application/json")
+			log.now.Level, written = "info", 0
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, withLocal(r, "127.0.0.1:80"))
+			require.Equal(t, want, w.Code, "%s with %q: %s", target, body, w.Body)
+			require.Equal(t, want == 200, written == 1 || log.now.Level == "DEBUG", "%s with %q", target, body)
+			if r.Header.Del("Content-Type"); body == "{}" {
+				r.Body = io.NopCloser(strings.NewReader(body))
+				w = httptest.NewRecorder()
+				h.ServeHTTP(w, withLocal(r, "127.0.0.1:80"))
+				require.Equal(t, 415, w.Code)
+			}
+		}
+	}
 }

@@ -93,6 +93,9 @@ func (o *AdminOptions) checkpoint(c echo.Context, reports *reports) error {
 	if _, err := readQuery(c.Request().URL.RawQuery); err != nil {
 		return err
 	}
+	if err := o.checkNoBody(c); err != nil {
+		return err
+	}
 	c.Set(actionKey, &action{name: "checkpoint"})
 	ctx := c.Request().Context()
 	written, err := o.Checkpoint(ctx)

@@ -51,6 +51,9 @@ func (o *AdminOptions) setLogLevel(c echo.Context, reports *reports) error {
 		return err
 	}
 	level, period, err := levelOf(query)
+	if err == nil {
+		err = o.checkNoBody(c)
+	}
 	if err != nil {
 		return err
 	}
