@@ -1,12 +1,8 @@
 package monitor
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bellhop/bellhop/test/built"
 	"github.com/bellhop/bellhop/test/natsserver"
 	"github.com/bellhop/bellhop/test/wrongclock"
 )
@@ -156,7 +153,7 @@ func TestDifferentStatesAreAnAlert(t *testing.T) {
 	right := node(t, "right", nats.URL)
 	right.awaitReady()
 	node(t, "too", nats.URL).awaitReady()
-	wrong := node(t, "wrong", nats.URL, program+buildWithMistake(t))
+	wrong := node(t, "wrong", nats.URL, program+built.WithMistake(t))
 	wrong.awaitReady()
 	item := `,{"to":{"users":["ada"]},"type":"t","title":"x"}`
 	batch := `{"notifications":[` + strings.Repeat(item, 100)[1:] + "]}"
@@ -166,27 +163,4 @@ func TestDifferentStatesAreAnAlert(t *testing.T) {
 	})
 	newAlerts(t).fires(t, 4*time.Minute, time.Minute, right, nothing, "BellhopStatesDiffer")
 	newAlerts(t).fires(t, 4*time.Minute, time.Minute, wrong, nothing, "BellhopStatesDiffer", "BellhopJournalStopped", "BellhopNotReady")
-}
-
-// buildWithMistake builds a bellhop that counts the bytes of the store in another way than this one.
-func buildWithMistake(t *testing.T) (binary string) {
-	t.Helper()
-	const right, wrong = "tx.chargeBytes(h.owner.content(), h.counted)", "tx.chargeBytes(h.owner.content(), h.counted+1)"
-	root, err := filepath.Abs("../../..")
-	require.NoError(t, err)
-	file, dir := filepath.Join(root, "internal/store/histories.go"), t.TempDir()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(string(text), right), "%s must contain %q once", file, right)
-	edited, overlay := filepath.Join(dir, "histories.go"), filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(edited, []byte(strings.Replace(string(text), right, wrong, 1)), 0o600))
-	list, err := json.Marshal(map[string]any{"Replace": map[string]string{file: edited}})
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(overlay, list, 0o600))
-	binary = filepath.Join(dir, "bellhop")
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", binary, "./cmd/bellhop")
-	build.Dir = root
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return binary
 }
