@@ -53,7 +53,7 @@ func TestLogTextsOfTheGuideExist(t *testing.T) {
 	var texts []string
 	for _, pattern := range []string{
 		"(?:log|node)(?: then)?\\s(?:has|says|logs)\\s`([a-z]\\w*[ :;][^`…]+)`", "messages?\\s(?:is\\s)?`([^`]+)`", "or `(request failed)`",
-		`grep (?:-\w+ )?'"msg":"([^']+)"'`, `grep '([a-z][a-z ]+)'`, `grep '"([a-z][a-z ]+)"'; do`, `"problem":"([a-z-]+)"`,
+		`grep (?:-\w+ )?'"msg":"([^']+)"'`, `grep '([a-z][a-z ]+)'`, ` -e '([a-z][a-z ]+)'`, `grep '"([a-z][a-z ]+)"'; do`, `"problem":"([a-z-]+)"`,
 	} {
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1)
 		assert.NotEmpty(t, found, "%s finds nothing in the guide", pattern)

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package slowdisk mounts a disk whose syncs take as long as a test wants, for all programs that use it. It is a file
+// Package slowdisk mounts a disk whose syncs or writes take as long as a test wants, for all programs that use it. It is a file
 // system of FUSE, which keeps its files in a directory.
 package slowdisk
 
@@ -29,9 +29,9 @@ type Disk struct {
 	syncs atomic.Int64
 }
 
-// fault makes some of the syncs slow.
+// fault makes some of the syncs slow, or each write.
 type fault struct {
-	every int64 // 1: all of them; 10: each tenth
+	every int64 // 1: all syncs; 10: each tenth; 0: none, but writes
 	takes time.Duration
 }
 
@@ -68,12 +68,22 @@ func abort(t testing.TB, dir string) {
 // Slow makes one of a number of syncs take at least this long, from now on: 1 is each, 10 each tenth.
 func (d *Disk) Slow(every int64, takes time.Duration) { d.fault.Store(&fault{every, takes}) }
 
+// SlowWrites makes each write take at least this long, from now on. A program writes some kilobytes at a time.
+func (d *Disk) SlowWrites(takes time.Duration) { d.fault.Store(&fault{0, takes}) }
+
 // Repair ends the fault.
 func (d *Disk) Repair() { d.fault.Store(nil) }
 
 // sync takes the time of a sync.
 func (d *Disk) sync() {
-	if f := d.fault.Load(); f != nil && d.syncs.Add(1)%f.every == 0 {
+	if f := d.fault.Load(); f != nil && f.every > 0 && d.syncs.Add(1)%f.every == 0 {
+		<-time.After(f.takes) // that is the fault
+	}
+}
+
+// write takes the time of a write.
+func (d *Disk) write() {
+	if f := d.fault.Load(); f != nil && f.every == 0 {
 		<-time.After(f.takes) // that is the fault
 	}
 }
@@ -129,6 +139,7 @@ type file struct {
 
 // Write implements fs.FileWriter.
 func (f *file) Write(ctx context.Context, data []byte, offset int64) (uint32, syscall.Errno) {
+	f.disk.write()
 	if f.synced {
 		f.disk.sync()
 	}

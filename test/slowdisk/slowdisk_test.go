@@ -46,6 +46,8 @@ func TestSyncsTakeTheirTime(t *testing.T) {
 			}
 			d.Slow(1, takes)
 			require.GreaterOrEqual(t, write(), takes)
+			d.SlowWrites(takes)
+			require.GreaterOrEqual(t, write(), takes)
 			d.Repair()
 			require.Eventually(t, func() bool { return write() < takes }, time.Minute, time.Millisecond)
 			written, err := os.ReadFile(filepath.Join(files, "file"))
