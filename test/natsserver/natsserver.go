@@ -205,10 +205,12 @@ func secretsEnvironment(t testing.TB, dir string) []string {
 // binary returns the path of the nats-server program, which it builds if need be.
 func binary(t testing.TB) string {
 	t.Helper()
-	modfile := filepath.Join(deploy.Dir(), "..", "tools", "go.mod")
-	out, err := exec.CommandContext(t.Context(), "go", "tool", "-modfile="+modfile, "-n", "nats-server").Output()
+	build := exec.CommandContext(t.Context(), "go", "tool", "-modfile="+filepath.Join(deploy.Dir(), "..", "tools", "go.mod"), "-n", "nats-server")
+	var said strings.Builder
+	build.Dir, build.Stderr = deploy.Dir(), &said // in another module, or none, there is no such tool
+	out, err := build.Output()
 	if err != nil {
-		t.Fatalf("build nats-server: %v", err)
+		t.Fatalf("build nats-server: %v\n%s", err, &said)
 	}
 	return strings.TrimSpace(string(out))
 }

@@ -20,8 +20,9 @@ import (
 const timeout = time.Minute
 
 // The printed commands work as they are: what is published on one node arrives on another one, and
-// all nodes are ready. At the end, nothing listens at the printed addresses.
+// all nodes are ready. At the end, nothing listens at the printed addresses. The program runs in any directory.
 func TestThePrintedCommands(t *testing.T) {
+	t.Chdir(t.TempDir())
 	ctx, stop := context.WithCancel(t.Context())
 	out, w := io.Pipe()
 	var running sync.WaitGroup
