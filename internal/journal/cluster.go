@@ -287,6 +287,7 @@ func (j *Cluster) Run(ctx context.Context) error {
 	running.Go(func() { j.witness(accepting) })
 	running.Go(func() { j.probe(accepting) })
 	running.Go(func() { j.sendRounds(accepting) })
+	running.Go(func() { j.lookAtStream(accepting) })
 
 	sending.Wait() // until ctx ends, and each publisher has an answer
 	j.stopped.Store(true)

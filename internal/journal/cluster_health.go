@@ -46,6 +46,7 @@ type health struct {
 	left     time.Time // when the node last left a server since no message came
 	cause    error     // why the stream is not followed
 	final    error     // why it is not followed any longer
+	misfit   error     // why the stream cannot be the journal any longer, although it is followed
 	reported bool      // cutOff was called in this outage
 
 	arrived   time.Time // when the last message arrived
@@ -312,6 +313,8 @@ func (h *health) faultLocked(now time.Time) error {
 		return unavailable("this node is cut off from the journal: %v", h.causeLocked())
 	case !h.fullSince.IsZero():
 		return errFull()
+	case h.misfit != nil:
+		return unavailable("%v", h.misfit)
 	case h.clockWrong:
 		return unavailable("the clock of this node differs by %v from that of the journal", h.skew.Abs().Round(time.Millisecond))
 	case lag > maxLag:

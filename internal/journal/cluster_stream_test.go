@@ -296,6 +296,34 @@ func TestAFullStream(t *testing.T) {
 	assert.Zero(t, a.cutOff.Load())
 }
 
+// An operator changes the configuration of the stream under a running node. The node is not ready and
+// names the fault, but is not cut off, until the configuration is right again.
+func TestAStreamThatIsChanged(t *testing.T) {
+	t.Parallel()
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	a := join(t, servers, "a")
+	a.ready(t)
+	_, js := operator(t, servers)
+	expires := func(after time.Duration) {
+		t.Helper()
+		s, err := js.Stream(t.Context(), stream)
+		require.NoError(t, err)
+		config := s.CachedInfo().Config
+		config.MaxAge = after
+		_, err = js.UpdateStream(t.Context(), config)
+		require.NoError(t, err)
+	}
+	expires(time.Hour)
+	require.Eventually(t, func() bool {
+		err := a.Ready()
+		return err != nil && strings.Contains(err.Error(), "max_age must be 0")
+	}, 20*time.Second, 20*time.Millisecond)
+	expires(0)
+	require.Eventually(t, func() bool { return a.Ready() == nil }, 20*time.Second, 20*time.Millisecond)
+	require.NoError(t, a.Append(t.Context(), publish("after"))[0].Err)
+	assert.Zero(t, a.cutOff.Load())
+}
+
 // The permissions that are recommended for a node are enough. A node without the right key is
 // not ready, and says why, until the servers accept it.
 func TestCredentials(t *testing.T) {
