@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"math"
 	"os"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -81,11 +82,26 @@ func logarithmic(p *plot.Plot) {
 	p.Y.Min, p.Y.Scale, p.Y.Tick.Marker = lowestLatency, plot.LogScale{}, plot.LogTicks{Prec: -1}
 }
 
+// shortTicks are the ticks that a plot has by default, without needless digits: 250 instead of 250.00.
+type shortTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (shortTicks) Ticks(lowest, highest float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(lowest, highest)
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label = strconv.FormatFloat(ticks[i].Value, 'g', 6, 64)
+		}
+	}
+	return ticks
+}
+
 // panel draws curves over the minutes of the run.
 func (r *Result) panel(title string, curves []curve) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text = title, "minutes"
 	p.X.Min, p.X.Max, p.Y.Min = 0, r.Options.For.Minutes(), 0
+	p.Y.Tick.Marker = shortTicks{}
 	p.Legend.Top = true
 	top := 0.0
 	for _, c := range curves {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -70,6 +71,16 @@ func TestADiskThatGrowsAloneIsAFault(t *testing.T) {
 		}
 		if faults := r.Faults(); len(faults) != want {
 			t.Errorf("kept grew %v times: %q", kept, faults)
+		}
+	}
+}
+
+func TestTicksHaveNoNeedlessDigits(t *testing.T) {
+	for _, highest := range []float64{0.3, 1, 8, 290, 310, 4e5} {
+		for _, tick := range (shortTicks{}).Ticks(0, highest) {
+			if strings.Contains(tick.Label, ".") && strings.HasSuffix(tick.Label, "0") {
+				t.Errorf("up to %v: %s", highest, tick.Label)
+			}
 		}
 	}
 }
