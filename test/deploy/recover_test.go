@@ -18,7 +18,7 @@ import (
 	"github.com/bellhop/bellhop/test/natsserver"
 )
 
-// recoveryPod is the container of a pod that the guide makes of kubernetes/recover.yaml.
+// recoveryPod is the container of a pod that the guide makes of kubernetes/recover.yaml, or that of kubernetes/restore.yaml.
 type recoveryPod struct {
 	Spec struct {
 		Containers []container `yaml:"containers"`
@@ -99,5 +99,30 @@ func TestTheJournalOnKubernetesIsRecovered(t *testing.T) {
 	readStdin(t, backup)
 	require.Contains(t, restores.run(t, servers, restored, secret), "restored")
 	require.Contains(t, recovers.run(t, servers, restored, secret), "recovered")
+	start(restored).requireInbox(t, "kept")
+}
+
+// The node without NATS goes on from a backup, with the command of the pod for it.
+func TestTheNodeAloneOnKubernetesIsRestored(t *testing.T) {
+	secret, backup, restored := secretFile(t), filepath.Join(t.TempDir(), "backup.tar.zst"), t.TempDir()
+	var logs logtext.Log
+	start := func(dir string) *node {
+		return startNode(t, here(t, podEnvironment(t, "standalone.yaml", "bellhop-5d4f"), nil, dir, secret), &logs)
+	}
+	n := start(t.TempDir())
+	n.publish(t, "kept")
+	var out strings.Builder
+	require.Zero(t, cli.Main(t.Context(), []string{"backup", "--to", backup, "--admin", n.admin}, nil, &out, &out), "%s", &out)
+	n.publish(t, "lost")
+	n.stop()
+
+	content, err := os.ReadFile(filepath.Join(deploy.Dir(), "kubernetes", "restore.yaml"))
+	require.NoError(t, err)
+	var pod recoveryPod
+	require.NoError(t, yaml.Unmarshal(content, &pod))
+	require.Len(t, pod.Spec.Containers, 1)
+	require.Empty(t, pod.Spec.Containers[0].Env)
+	readStdin(t, backup)
+	require.Zero(t, cli.Main(t.Context(), pod.Spec.Containers[0].Args, []string{"BELLHOP_DATA_DIR=" + restored}, &out, &out), "%s", &out)
 	start(restored).requireInbox(t, "kept")
 }

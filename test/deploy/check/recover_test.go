@@ -2,6 +2,7 @@ package check
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,4 +53,28 @@ func TestTheClaimIsThatOfTheFirstNode(t *testing.T) {
 	assert.Equal(t, set.Namespace, claim.Namespace)
 	assert.Equal(t, set.Spec.Selector.MatchLabels, claim.Labels)
 	assert.Equal(t, template.Spec, claim.Spec)
+}
+
+// The pod of restore.yaml is that of the Deployment, without what a restore does not use: settings, secrets, probes and ports.
+// The volume that the guide makes of claim.yaml for it is that of the Deployment.
+func TestThePodOfARestoreIsTheNode(t *testing.T) {
+	alone := objects(t, "standalone.yaml")
+	d, volume := only[*appsv1.Deployment](t, alone), only[*corev1.PersistentVolumeClaim](t, alone)
+	pod, claim := only[*corev1.Pod](t, objects(t, "restore.yaml")), only[*corev1.PersistentVolumeClaim](t, objects(t, "claim.yaml"))
+
+	want := d.Spec.Template.Spec
+	want.RestartPolicy = corev1.RestartPolicyNever
+	isData := func(name string) bool { return name == "data" }
+	want.Volumes = slices.DeleteFunc(want.Volumes, func(v corev1.Volume) bool { return !isData(v.Name) })
+	require.Len(t, want.Containers, 1)
+	c := &want.Containers[0]
+	c.VolumeMounts = slices.DeleteFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return !isData(m.Name) })
+	c.Env, c.Ports, c.ReadinessProbe, c.LivenessProbe, c.StartupProbe = nil, nil, nil, nil, nil
+	c.Stdin, c.StdinOnce, c.Args = true, true, []string{"restore", "--from", "-"}
+	assert.Equal(t, want, pod.Spec)
+	assert.Equal(t, d.Namespace, pod.Namespace)
+	for key, value := range d.Spec.Selector.MatchLabels {
+		assert.NotEqual(t, value, pod.Labels[key], "the Service would select the pod")
+	}
+	assert.Equal(t, volume.Spec, claim.Spec)
 }

@@ -45,7 +45,7 @@ import (
 
 // manifests are the files that are checked.
 func manifests() []string {
-	return []string{"cluster.yaml", "standalone.yaml", "recover.yaml", "claim.yaml"}
+	return []string{"cluster.yaml", "standalone.yaml", "recover.yaml", "claim.yaml", "restore.yaml"}
 }
 
 func manifest(t *testing.T, file string) string {
@@ -191,11 +191,12 @@ func TestMistakesInManifestsAreFound(t *testing.T) {
 func TestThePodsAreRestricted(t *testing.T) {
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	require.NoError(t, err)
-	single := only[*corev1.Pod](t, objects(t, "recover.yaml"))
+	single, restore := only[*corev1.Pod](t, objects(t, "recover.yaml")), only[*corev1.Pod](t, objects(t, "restore.yaml"))
 	for file, template := range map[string]corev1.PodTemplateSpec{
 		"cluster.yaml":    only[*appsv1.StatefulSet](t, objects(t, "cluster.yaml")).Spec.Template,
 		"standalone.yaml": only[*appsv1.Deployment](t, objects(t, "standalone.yaml")).Spec.Template,
 		"recover.yaml":    {ObjectMeta: single.ObjectMeta, Spec: single.Spec},
+		"restore.yaml":    {ObjectMeta: restore.ObjectMeta, Spec: restore.Spec},
 	} {
 		level := podsecurityapi.LevelVersion{Level: podsecurityapi.LevelRestricted, Version: podsecurityapi.LatestVersion()}
 		for _, result := range evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec) {
