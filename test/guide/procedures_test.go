@@ -34,6 +34,7 @@ func procedures() []procedure {
 		{[]string{"BellhopStoreOverheadHigh"}, storeOverhead},
 		{[]string{"BellhopSyncsSlow"}, slowSyncs},
 		{[]string{"BellhopQueuesNearLimit"}, longQueues},
+		{[]string{"BellhopJournalNearLimit", "BellhopCheckpointOld"}, nearlyFullJournal},
 		{[]string{"BellhopNodesApart", "BellhopClockWrong", "BellhopJournalLags", "BellhopStatesDiffer"}, sickNodes},
 		alerts(),
 	}
