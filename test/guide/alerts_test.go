@@ -24,7 +24,7 @@ const (
 	few                    // may open few files and connections, has as many, and has refused others
 	slowed                 // has stood still while notifications were published
 	full                   // has a disk below its reserve, and could not purge files
-	clustered              // follows a journal, had a backup, has skipped a foreign message, and cannot reach one of two monitoring ports
+	clustered              // follows a journal, has skipped a foreign message, and cannot reach one of two monitoring ports
 	stopped                // does not follow its journal, which was lost
 	unsynced               // has a NATS server that does not sync
 )
@@ -49,7 +49,6 @@ func alertOutputs() []shown {
 		{"BellhopStoreFailing", damaged, `(?s)bellhop_store_failing 1.*"level":"ERROR"`},
 		{"BellhopEntriesLost", lossy, `(?s)bellhop_store_lost_entries [1-9].*"level":"ERROR"`},
 		{"BellhopUpkeepFails", full, `(?s)outcome="failed",task="purge"\} [1-9].*"level":"ERROR".*not purged after an erasure`},
-		{"BellhopBackupOld", clustered, `(?s)bellhop_backup_last_success_timestamp_seconds [\d.]+ \(20.*"outcome":"done"`},
 		{"BellhopIssuerHasNoKeys", faulty, `(?s)bellhop_issuer_keys\{issuer="https://login.example.com"\} 0.*source cannot be loaded`},
 		{"BellhopFileNotLoaded", faulty, `(?s)bellhop_file_load_failing\{file="api_keys"\} 1.*api-keys.yaml`},
 		{"BellhopCertificateExpires", secure, `(?s)bellhop_tls_certificate_expiry_timestamp_seconds \d+ \(20.*notAfter=`},

@@ -139,8 +139,8 @@ func unloggedMachine(t *testing.T) *machine {
 	return m
 }
 
-// clusteredMachine returns a machine of a cluster that had a backup, and cannot reach one of two monitoring ports. Another
-// program has written to its stream.
+// clusteredMachine returns a machine of a cluster that cannot reach one of two monitoring ports. Another program has written
+// to its stream.
 func clusteredMachine(t *testing.T) (*machine, *natsserver.Cluster) {
 	t.Helper()
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1})
@@ -149,7 +149,6 @@ func clusteredMachine(t *testing.T) (*machine, *natsserver.Cluster) {
 	m.set("NATS_URL=" + nats.URL)
 	m.script("nats", `exec `+natsTool(t)+` "$@"`)
 	m.waitFor("bellhop cluster", "last checkpoint: sequence")
-	m.sh("bellhop backup --to backup.tar.zst")
 	js, err := jetstream.New(nats.Connect(t))
 	require.NoError(t, err)
 	foreign, err := js.Publish(t.Context(), "bellhop.BELLHOP.journal", []byte("hello"))

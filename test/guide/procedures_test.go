@@ -35,7 +35,7 @@ func procedures() []procedure {
 		{[]string{"BellhopSyncsSlow"}, slowSyncs},
 		{[]string{"BellhopQueuesNearLimit"}, longQueues},
 		{[]string{"BellhopJournalNearLimit", "BellhopCheckpointOld"}, nearlyFullJournal},
-		{[]string{"BellhopNodesApart", "BellhopClockWrong", "BellhopJournalLags", "BellhopStatesDiffer"}, sickNodes},
+		{[]string{"BellhopBackupOld", "BellhopNodesApart", "BellhopClockWrong", "BellhopJournalLags", "BellhopStatesDiffer"}, sickNodes},
 		alerts(),
 	}
 }

@@ -23,7 +23,8 @@ import (
 )
 
 // sickNodes makes a cluster of three nodes on one NATS server, and gives it one fault after another. The commands show each
-// on a node that has it, and that it has ended when what the guide says was done.
+// on a node that has it, and that it has ended when what the guide says was done. The program whose clock can be wrong is
+// built once, so the alert of an old backup is here, too.
 func sickNodes(t *testing.T, c chapter) {
 	nats := natsserver.Start(t, natsserver.Options{Servers: 1, Keyed: true})
 	files := mount(t, "512m")
@@ -34,7 +35,8 @@ func sickNodes(t *testing.T, c chapter) {
 		clusterNode(t, nats, "node-2", nats.Servers[0].Monitor),
 		clusterNode(t, nats, "node-3", nats.Servers[0].Monitor),
 	}
-	clock := nodes[0].setClockWith(t)
+	binary := wrongclock.Build(t)
+	clock := nodes[0].setClockWith(binary)
 	nodes[2].set("DATA=" + filepath.Join(disk.Dir, "data"))
 	nodes[2].sh(`sed -i '/^data_dir:/d' "$BELLHOP_CONFIG"; echo "data_dir: $DATA" >> "$BELLHOP_CONFIG"`)
 	for _, m := range nodes {
@@ -42,6 +44,7 @@ func sickNodes(t *testing.T, c chapter) {
 	}
 	nodes[1].waitFor("bellhop metrics cluster_nodes", "bellhop_cluster_nodes 3")
 
+	oldBackup(t, c, binary)
 	nodesApart(t, c, nats, nodes)
 	wrongClock(t, c, clock, nodes[0])
 	laggingNode(t, c, disk, nodes)
@@ -82,60 +85,6 @@ func nodesApart(t *testing.T, c chapter, nats *natsserver.Cluster, nodes []*mach
 	}
 	require.Regexp(t, `(?s)bellhop_cluster_nodes 3\n.*come back from NATS again.*node-2 .* yes .*node-3 .* yes `, nodes[0].run(show))
 	require.Contains(t, nodes[1].run(show), "bellhop_cluster_nodes 3\n")
-}
-
-// clockUnit is the unit that synchronises the clock of a machine.
-type clockUnit struct {
-	m      *machine
-	binary string
-}
-
-func (clockUnit) log() string     { return "" }
-func (u clockUnit) start() error  { u.set(0); return nil }
-func (clockUnit) stop() error     { return nil }
-func (u clockUnit) reload() error { return fmt.Errorf("%s cannot be reloaded", u.binary) }
-func (u clockUnit) set(wrong time.Duration) {
-	u.m.t.Helper()
-	process := u.m.units["bellhop"].(*node).cmd.Process.Pid //nolint:forcetypeassert // that of newMachine
-	wrongclock.Set(u.m.t, u.binary, process, wrong)
-	u.m.script("date", fmt.Sprintf(`exec /bin/date -d '%d seconds' "$@"`, int(wrong.Seconds())))
-}
-
-// setClockWith gives a machine a node whose clock can be set, and the unit that sets it.
-func (m *machine) setClockWith(t *testing.T) clockUnit {
-	t.Helper()
-	u := clockUnit{m, wrongclock.Build(t)}
-	m.replace(u.binary)
-	m.units["systemd-timesyncd"] = u
-	return u
-}
-
-// replace replaces the program of a machine.
-func (m *machine) replace(program string) {
-	m.t.Helper()
-	m.sh(`rm "` + filepath.Join(m.bin, "bellhop") + `"`)
-	m.sh(`cp "` + program + `" "` + filepath.Join(m.bin, "bellhop") + `"`)
-}
-
-// wrongClock sets the clock of a machine to a wrong time.
-func wrongClock(t *testing.T, c chapter, clock clockUnit, m *machine) {
-	t.Helper()
-	const wrong = 30 * time.Second
-	clock.set(wrong)
-	m.waitForMatch("bellhop metrics clock_ahead", `bellhop_journal_clock_ahead_seconds [23]\d\.`)
-	shown := m.run(c.next())
-	require.Regexp(t, `bellhop_journal_clock_ahead_seconds [23]\d\.`, shown)
-	times := regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z`).FindAllString(shown, -1)
-	require.Len(t, times, 2, shown)
-	var at []time.Time
-	for _, text := range times {
-		one, err := time.Parse(time.RFC3339Nano, text)
-		require.NoError(t, err)
-		at = append(at, one)
-	}
-	require.InDelta(t, wrong.Seconds(), at[0].Sub(at[1]).Seconds(), wrong.Seconds()/2, shown)
-	m.waitFor(`curl -sS "$BELLHOP_URL/readyz"`, "the clock of this node differs by")
-	require.Regexp(t, `ready\nbellhop_journal_clock_ahead_seconds -?(0|0\.\d+)\n`, m.run(c.next()))
 }
 
 // laggingNode gives a node a disk that is too slow for what the others publish: it takes some seconds to write a batch.
