@@ -61,7 +61,7 @@ func (r *replica) ready() error {
 
 // open opens the store when it can follow the journal. It restores a checkpoint if need be.
 // While the servers cannot be reached, another node has something to do, or an operator has, it
-// waits, and says why in the log and in ready. It returns an error only if the store fails, or
+// waits, and says why in the log and in ready. It returns an error only if the store cannot be used, or
 // ctx ends.
 func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, error) {
 	o.Replicated = true
@@ -75,7 +75,7 @@ func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, erro
 		if ctx.Err() != nil {
 			return nil, ctx.Err() //nolint:wrapcheck // interrupted, whatever else the attempt has found
 		}
-		if errors.Is(err, store.ErrInUse) || errors.Is(err, store.ErrFormat) {
+		if isFinal(err) {
 			return nil, err
 		}
 		r.wait(err)
@@ -97,6 +97,12 @@ func (r *replica) open(ctx context.Context, o store.Options) (*store.Store, erro
 		case <-time.After(wait):
 		}
 	}
+}
+
+// isFinal reports whether another attempt would fail in the same way: another process has the store, or
+// another version has written it. A checkpoint that another version has written is followed by others.
+func isFinal(err error) bool {
+	return errors.Is(err, store.ErrInUse) || errors.Is(err, store.ErrFormat) && !errors.Is(err, errRestore)
 }
 
 // wait notes why the store is not open yet, and logs a reason once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"net/http"
 	"os"
@@ -232,6 +233,36 @@ func TestTheNewestGoodCheckpointIsTaken(t *testing.T) {
 	_, err := first.checkpoints.Write(t.Context(), bad, journal.Checkpoint{Journal: first.journal.Position().Journal, Position: 12, Sequence: 12})
 	require.NoError(t, err)
 	requireSame(t, first, run(t, servers, newReplica(t, servers, dataDir(t))))
+}
+
+// A node that finds only a checkpoint of another version waits for one that it can read. It does not
+// end, because it would be started and would end again and again.
+func TestANodeWaitsForACheckpointThatItCanRead(t *testing.T) {
+	servers := natsserver.Start(t, natsserver.Options{Servers: 1})
+	first := run(t, servers, newReplica(t, servers, dataDir(t)))
+	first.publish(t, 1, 10)
+	later := t.TempDir()
+	manifest := []byte(`{"format":9999}`)
+	require.NoError(t, os.WriteFile(filepath.Join(later, "checkpoint"), fmt.Appendf(nil, "%s\n%08x\n",
+		manifest, crc32.Checksum(manifest, crc32.MakeTable(crc32.Castagnoli))), 0o600))
+	_, err := first.checkpoints.Write(t.Context(), later, journal.Checkpoint{Journal: first.journal.Position().Journal, Position: 10, Sequence: 10})
+	require.NoError(t, err)
+	r := newReplica(t, servers, dataDir(t))
+	_, err = r.tryOpen(t.Context(), quietOptions())
+	require.ErrorIs(t, err, store.ErrFormat)
+	ended := make(chan error, 1)
+	go func() {
+		s, err := r.open(t.Context(), quietOptions())
+		if err == nil {
+			err = s.Close()
+		}
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { return errors.Is(r.ready(), errRestore) }, 20*time.Second, 10*time.Millisecond)
+	first.publish(t, 11, 12)
+	first.checkpoint(t)
+	require.NoError(t, <-ended)
+	requireSame(t, first, run(t, servers, r))
 }
 
 // A node that cannot restore a checkpoint, here since a file is in the way, says so without
