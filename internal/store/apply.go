@@ -156,7 +156,7 @@ func nextBatchBytes(n int) int {
 
 func (s *Store) commitBatch(b *pebble.Batch, durability *pebble.WriteOptions) error {
 	start := time.Now()
-	err := b.Commit(durability)
+	err := s.attempt(func() error { return b.Commit(durability) })
 	if err == nil && durability.Sync {
 		s.metrics.Synced(time.Since(start))
 	}

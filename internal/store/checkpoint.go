@@ -69,7 +69,7 @@ func (s *Store) checkpoint(ctx context.Context, dir string) (last notify.Sequenc
 	if s.watermark == nil { // entries of a replicated store may still be on their way to the log
 		options = append(options, pebble.WithFlushedWAL())
 	}
-	if err := s.db.Checkpoint(partial.path(), options...); err != nil {
+	if err := s.attempt(func() error { return s.db.Checkpoint(partial.path(), options...) }); err != nil {
 		return 0, err
 	}
 	m, err := partial.describe(func(db *pebble.DB) error { return readAll(ctx, db) })

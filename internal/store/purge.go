@@ -84,7 +84,7 @@ func (s *Store) Purge(ctx context.Context, upTo notify.Sequence) error {
 	upTo = max(upTo, notify.Sequence(s.purging.erased.Load())) // so that the calls that wait for their turn need not purge again
 	err := s.purge(ctx)
 	if err == nil {
-		err = s.db.Set([]byte{kindPurged}, pack.AppendUint(nil, uint64(upTo)), pebble.Sync)
+		err = s.attempt(func() error { return s.db.Set([]byte{kindPurged}, pack.AppendUint(nil, uint64(upTo)), pebble.Sync) })
 	}
 	if err != nil {
 		return fmt.Errorf("purge the store: %w", err)
@@ -115,9 +115,18 @@ func (s *Store) purge(ctx context.Context) error {
 	return s.rewriteTables(ctx, before)
 }
 
+// asyncFlush begins to write the memtables into tables, and returns what is closed at the end.
+func (s *Store) asyncFlush() (done <-chan struct{}, err error) {
+	err = s.attempt(func() (err error) {
+		done, err = s.db.AsyncFlush()
+		return err
+	})
+	return done, err
+}
+
 // flushed writes the memtables into tables.
 func (s *Store) flushed(ctx context.Context) error {
-	done, err := s.db.AsyncFlush()
+	done, err := s.asyncFlush()
 	if err != nil {
 		return err
 	}

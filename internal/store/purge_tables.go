@@ -115,7 +115,7 @@ func (s *Store) markTables(tables []table) error {
 			return errors.Join(err, b.Close())
 		}
 	}
-	return errors.Join(b.Commit(pebble.NoSync), b.Close())
+	return errors.Join(s.attempt(func() error { return b.Commit(pebble.NoSync) }), b.Close())
 }
 
 // pieces returns the ends of ranges, ascending, each of which has about the size of a piece.

@@ -45,7 +45,7 @@ func (s *Store) ApplyAt(p notify.Position, first notify.Sequence, entries []noti
 // returns. It must be called before the first ApplyAt.
 func (s *Store) Adopt(journal string) error {
 	s.replica.position = notify.Position{Journal: journal}
-	if err := s.db.Set([]byte{kindPosition}, s.replica.append(nil), pebble.Sync); err != nil {
+	if err := s.attempt(func() error { return s.db.Set([]byte{kindPosition}, s.replica.append(nil), pebble.Sync) }); err != nil {
 		return fmt.Errorf("record the journal of the store: %w", err)
 	}
 	return nil

@@ -80,6 +80,7 @@ type Store struct {
 	log  *slog.Logger
 
 	metrics     Metrics
+	fatal       func(error)                // see Options
 	generations func(...notify.Generation) // see Options
 
 	lost uint64 // number of entries that were durable once and are missing
@@ -120,7 +121,7 @@ var ErrInUse = errors.New("another process is using the data directory")
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		maxMarkChanges: maxMarkChanges, walkBudget: walkBudget,
-		fs: o.FS, dir: dir, log: o.Logger, metrics: o.Metrics, generations: o.Generations, replicated: o.Replicated,
+		fs: o.FS, dir: dir, log: o.Logger, metrics: o.Metrics, fatal: o.Fatal, generations: o.Generations, replicated: o.Replicated,
 	}
 	if s.metrics == nil {
 		s.metrics = noMetrics{}
@@ -289,7 +290,7 @@ func (s *Store) writeFormat() error {
 	if err := s.db.Set([]byte{kindFormat}, []byte{formatVersion}, pebble.Sync); err != nil {
 		return fmt.Errorf("write the format: %w", err)
 	}
-	if _, err := s.db.AsyncFlush(); err != nil {
+	if _, err := s.asyncFlush(); err != nil {
 		return fmt.Errorf("begin the second log: %w", err)
 	}
 	return nil
@@ -336,7 +337,7 @@ func (s *Store) flush() {
 	if s.Err() != nil {
 		return
 	}
-	flushed, err := s.db.AsyncFlush()
+	flushed, err := s.asyncFlush()
 	if err != nil {
 		return
 	}
