@@ -4,11 +4,14 @@ package guide
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,8 +38,11 @@ var (
 	newer   = built.New("-ldflags=-s")
 )
 
-// TestMain removes the programs.
+// TestMain removes the programs. The tests mostly wait for processes, so twice as many as usual run at the same time.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	present.Remove()
 	newer.Remove()
