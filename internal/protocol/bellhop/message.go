@@ -56,6 +56,9 @@ func readCommand(frame []byte) (Command, error) {
 	if c.Event == "" && !r.Failed() {
 		r.FaultAt("event", "is required")
 	}
+	if c.Key != "" && c.Event != "publish" {
+		r.FaultAt("key", "is allowed with publish only")
+	}
 	if err := r.Err(); err != nil {
 		return c, err
 	}

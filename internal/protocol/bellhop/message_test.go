@@ -31,6 +31,7 @@ func TestReadCommand(t *testing.T) {
 		`{}`:                                    notify.ErrInvalid,
 		`{"event":1}`:                           notify.ErrInvalid,
 		`{"event":"ping","x":1}`:                notify.ErrInvalid,
+		`{"event":"read","key":"k"}`:            notify.ErrInvalid,
 		`{"event":"ping","data":[]}`:            notify.ErrInvalid,
 		`{"event":"ping","event":"ping"}`:       notify.ErrMalformed,
 		`{"event":"ping","data":{"a":1,"a":2}}`: notify.ErrMalformed,
