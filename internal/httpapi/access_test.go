@@ -59,8 +59,10 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, "event: welcome\ndata: ada\n\n", string(a.body))
 	s.problem(s.do("GET", "/events?cursor=a&cursor=b", "", "Authorization", "Bearer good"), 400, "malformed")
 	s.problem(s.do("GET", "/events", "", "Authorization", "Bearer good", "Origin", stranger), 403, "origin")
+	s.problem(s.do("GET", "/events", "{}", "Authorization", "Bearer good"), 400, "malformed")
+	s.problem(s.do("GET", "/events", "", "Authorization", "Bearer good", "Last-Event-ID", "a", "Last-Event-ID", "b"), 400, "malformed")
 	require.Equal(t, observation{"/events", 200}, s.metrics.all()[0])
-	require.Len(t, s.metrics.all(), 3, "each request once")
+	require.Len(t, s.metrics.all(), 5, "each request once")
 }
 
 func TestRevocations(t *testing.T) {

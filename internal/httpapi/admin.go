@@ -121,7 +121,7 @@ func (*AdminOptions) checkNoBody(c echo.Context) error {
 		return tooLarge(maxEmptyBody)
 	}
 	if err != nil {
-		return notify.Errorf(notify.ErrMalformed, "the connection closed before the body was complete")
+		return errIncomplete(r, err)
 	}
 	return wire.Nothing(body)
 }

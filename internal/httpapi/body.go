@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -83,7 +84,16 @@ func (a *api) readJSON(c echo.Context, principal string, most int64, from *budge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, notify.Errorf(notify.ErrMalformed, "the body arrived too slowly; the minimum rate is %d KiB per second", minRate>>10)
 	}
-	return nil, notify.Errorf(notify.ErrMalformed, "the connection closed before the body was complete")
+	return nil, errIncomplete(r, err)
+}
+
+// errIncomplete returns the refusal of a body whose end could not be read.
+func errIncomplete(r *http.Request, err error) error {
+	var network net.Error
+	if r.ContentLength < 0 && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &network) {
+		return notify.Errorf(notify.ErrMalformed, "the chunks of the body are malformed")
+	}
+	return notify.Errorf(notify.ErrMalformed, "the connection closed before the body was complete")
 }
 
 // How slowly a body may arrive. The server's readTimeout bounds the time to its first

@@ -111,6 +111,29 @@ func TestContinueIsSentOnlyIfTheBodyIsNeeded(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, answer.StatusCode)
 }
 
+// The refusal of a body says whether the client has closed the connection or sent chunks that are none.
+func TestABodyThatDoesNotEnd(t *testing.T) {
+	s := start(t)
+	for sent, want := range map[string]string{
+		"Content-Length: 9\r\n\r\n{":                 "the connection closed before the body was complete",
+		"Transfer-Encoding: chunked\r\n\r\n9\r\n{":   "the connection closed before the body was complete",
+		"Transfer-Encoding: chunked\r\n\r\nx\r\n{}":  "the chunks of the body are malformed",
+		"Transfer-Encoding: chunked\r\n\r\n1\r\n{}x": "the chunks of the body are malformed",
+	} {
+		conn := s.dial(t)
+		_, err := io.WriteString(conn, "POST /notify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n"+sent)
+		require.NoError(t, err)
+		require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+		read, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		body, err := io.ReadAll(read.Body)
+		require.NoError(t, err)
+		read.Body.Close()
+		require.Equal(t, 400, read.StatusCode)
+		require.Contains(t, string(body), want, "%q", sent)
+	}
+}
+
 // padded returns a body with white space behind it, length bytes in all.
 func padded(body string, length int) string { return body + strings.Repeat(" ", length-len(body)) }
 

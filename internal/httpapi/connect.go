@@ -154,8 +154,22 @@ const eventsPath = "/events"
 func (a *api) stream(c echo.Context) error {
 	start := time.Now()
 	return a.admitted(func(c echo.Context) error {
+		if err := checkStream(c.Request()); err != nil {
+			return err
+		}
 		a.Metrics.RequestDone(eventsPath, http.StatusOK, time.Since(start).Seconds())
 		a.Events.ServeHTTP(a.reports.response(c), c.Request())
 		return nil
 	})(c)
+}
+
+// checkStream returns an error unless r can begin an event stream.
+func checkStream(r *http.Request) error {
+	if r.ContentLength != 0 {
+		return notify.Errorf(notify.ErrMalformed, "a request for an event stream must not have a body")
+	}
+	if len(r.Header.Values("Last-Event-ID")) > 1 {
+		return notify.Errorf(notify.ErrMalformed, "there must be at most one Last-Event-ID header")
+	}
+	return nil
 }

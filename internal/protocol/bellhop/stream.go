@@ -17,7 +17,7 @@ import (
 type Stream struct{ *Protocol }
 
 // Accept implements protocol.Protocol. A browser that reconnects by itself sends the
-// last cursor as Last-Event-ID, which counts more than the query.
+// last cursor as Last-Event-ID, of which there is at most one, and which counts more than the query.
 func (s Stream) Accept(r *http.Request) (protocol.Opening, error) {
 	start, err := startOf(r)
 	if err != nil {
