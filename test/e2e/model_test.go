@@ -50,14 +50,13 @@ const sequences = 20
 // modelled is a service and the model of its state. All random sequences share it; each has
 // users and topics of its own.
 type modelled struct {
-	s         *service
-	model     *model.Model
-	titles    map[string]string // by ID
-	entries   notify.Sequence   // number of entries of the model
-	begun     int               // random sequences
-	passed    int               // the same
-	failed    bool              // a sequence has failed, and rapid looks for a shorter one
-	releasing bool              // a deferred notification is due, and is delivered soon
+	s       *service
+	model   *model.Model
+	titles  map[string]string // by ID
+	entries notify.Sequence   // number of entries of the model
+	begun   int               // random sequences
+	passed  int               // the same
+	failed  bool              // a sequence has failed, and rapid looks for a shorter one
 }
 
 // apply applies an entry to the model.
@@ -179,14 +178,30 @@ func (w *world) publishLater(t *rapid.T) {
 		e.DeliverAt = time.Now().Add(100 * time.Millisecond).UTC().Truncate(time.Millisecond)
 	}
 	d["deliver_at"] = e.DeliverAt.Format("2006-01-02T15:04:05.000Z07:00")
-	w.post(t, d, e, "")
+	id := w.post(t, d, e, "")
 	if soon {
 		ref := notify.Deferred{At: e.DeliverAt, Sequence: w.entries}
-		<-time.After(time.Until(e.DeliverAt))
+		w.awaitDelivery(t, id)
 		w.apply(notify.Release{Ref: ref})
-		w.releasing = true
-		w.checkLists(t)
-		w.releasing = false
+	}
+}
+
+// awaitDelivery waits until a deferred notification is delivered. Lists and events do not tell, because all
+// devices may have turned it off.
+func (w *world) awaitDelivery(t *rapid.T, id string) {
+	operator := "Bearer " + token(w.s.t, "operator", notify.ScopeAdmin)
+	for deadline := time.Now().Add(timeout); ; <-time.After(time.Millisecond) {
+		a := w.s.do(http.MethodGet, "/notifications/"+id, "", "Authorization", operator)
+		var trace struct{ State notify.Status }
+		if err := json.Unmarshal(a.body, &trace); err != nil {
+			t.Fatal(err)
+		}
+		if a.StatusCode == http.StatusOK && trace.State != notify.StatusDeferred {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not delivered: %d %s", id, a.StatusCode, a.body)
+		}
 	}
 }
 
@@ -201,8 +216,8 @@ func (w *world) publishAgain(t *rapid.T) {
 	w.post(t, other, otherEntry, key)
 }
 
-// post publishes, and compares the answer with the verdict of the model.
-func (w *world) post(t *rapid.T, d map[string]any, e notify.Publish, key string) {
+// post publishes, compares the answer with the verdict of the model, and returns the ID of the notification.
+func (w *world) post(t *rapid.T, d map[string]any, e notify.Publish, key string) string {
 	body, err := json.Marshal(d)
 	if err != nil {
 		t.Fatal(err)
@@ -228,13 +243,14 @@ func (w *world) post(t *rapid.T, d map[string]any, e notify.Publish, key string)
 		if a.StatusCode != http.StatusUnprocessableEntity || a.problem(w.s.t) != "key-reused" {
 			t.Fatalf("published %s: %d %s, want %v", body, a.StatusCode, a.body, v.Err)
 		}
-		return
+		return ""
 	}
 	got := notify.Receipt{ID: receipt.ID, Recipients: receipt.Recipients, Duplicate: receipt.Duplicate}
 	if a.StatusCode != http.StatusAccepted || got != v.Receipt {
 		t.Fatalf("published %s: %d %s, want %+v", body, a.StatusCode, a.body, v.Receipt)
 	}
 	w.titles[receipt.ID], _ = d["title"].(string)
+	return receipt.ID
 }
 
 func verb(t *rapid.T) notify.Verb {
