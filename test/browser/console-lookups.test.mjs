@@ -90,7 +90,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
       await key("#view-user button", "Older ones");
       await eventually(() => page.focused(), "Older");
       await key("#view-user button", "Search older ones");
-      await eventually(() => page.focused(), ID);
+      await eventually(() => page.focused(), "news.posted");
       await page.fill("[aria-label=Inbox] select", "archived");
       await page.showsAll(".inbox a", ["Archived"]);
       assert.equal(await page.run(() => document.activeElement.value), "archived");
