@@ -21,43 +21,69 @@ const maxPage = 100
 
 // Run lists an inbox, newest first.
 func (c *inboxCommand) Run(t *terminal) error {
-	base, token, err := c.resolve(t)
-	if err != nil {
-		return err
-	}
-	if c.Limit < 1 {
-		return usagef("--limit: must be at least 1")
-	}
-	path := base + "/inbox"
+	path := "/inbox"
 	if c.User != "" {
-		path = base + "/users/" + url.PathEscape(c.User) + "/inbox"
+		path = "/users/" + url.PathEscape(c.User) + "/inbox"
 	}
 	query := url.Values{}
 	if c.State != "" {
 		query.Set("state", c.State)
 	}
-	for left := c.Limit; ; {
+	last, err := c.list(t, path, query, c.Limit, func(item json.RawMessage) error { return c.print(t, item) })
+	if err != nil {
+		return err
+	}
+	t.note("%d unread, %d unseen", last.UnreadCount, last.UnseenCount)
+	return nil
+}
+
+// page is a page of notifications. Pages of an inbox have counts.
+type page struct {
+	Items       []json.RawMessage
+	UnreadCount int `json:"unread_count"`
+	UnseenCount int `json:"unseen_count"`
+	Next        string
+}
+
+// list shows the notifications at a path of the service page by page, at most limit, and returns the last page.
+// A page without notifications may be followed by others.
+func (c *client) list(t *terminal, path string, query url.Values, limit int, show func(item json.RawMessage) error) (last page, err error) {
+	base, token, err := c.resolve(t)
+	if err != nil {
+		return last, err
+	}
+	if limit < 1 {
+		return last, usagef("--limit: must be at least 1")
+	}
+	for left := limit; ; {
 		query.Set("limit", strconv.Itoa(min(left, maxPage)))
-		var page struct {
-			Items       []json.RawMessage
-			UnreadCount int `json:"unread_count"`
-			UnseenCount int `json:"unseen_count"`
-			Next        string
+		last = page{}
+		if err := t.requestInto(&last, "GET", base+path+"?"+query.Encode(), token, nil); err != nil {
+			return last, err
 		}
-		if err := t.requestInto(&page, "GET", path+"?"+query.Encode(), token, nil); err != nil {
-			return err
-		}
-		for _, item := range page.Items {
-			if err := c.print(t, item); err != nil {
-				return err
+		for _, item := range last.Items {
+			if err := show(item); err != nil {
+				return last, err
 			}
 		}
-		if left -= len(page.Items); page.Next == "" || left <= 0 {
-			t.note("%d unread, %d unseen", page.UnreadCount, page.UnseenCount)
-			return nil
+		if left -= len(last.Items); last.Next == "" || left <= 0 {
+			return last, nil
 		}
-		query.Set("before", page.Next)
+		query.Set("before", last.Next)
 	}
+}
+
+// readState returns what a user has done with a notification last, and unseen if it was nothing.
+func readState(archivedAt, readAt, seenAt, unseen string) string {
+	switch {
+	case archivedAt != "":
+		return "archived"
+	case readAt != "":
+		return "read"
+	case seenAt != "":
+		return "seen"
+	}
+	return unseen
 }
 
 // print prints a notification as a line.
@@ -73,15 +99,7 @@ func (c *inboxCommand) print(t *terminal, item json.RawMessage) error {
 	}
 	line := string(item)
 	if !c.JSON {
-		state := "new"
-		switch {
-		case n.ArchivedAt != "":
-			state = "archived"
-		case n.ReadAt != "":
-			state = "read"
-		case n.SeenAt != "":
-			state = "seen"
-		}
+		state := readState(n.ArchivedAt, n.ReadAt, n.SeenAt, "new")
 		text := n.Title
 		if text == "" {
 			text = n.Body

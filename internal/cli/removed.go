@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strconv"
 
 	"github.com/bellhop/bellhop/internal/httpapi"
 )
@@ -24,35 +23,11 @@ func (*removedCommand) Help() string {
 		"topic that only a token of the user has named is not listed: ask for it with bellhop why."
 }
 
-// Run lists removed notifications. A page without any is not the last: each is a part of those of all users.
+// Run lists removed notifications.
 func (c *removedCommand) Run(t *terminal) error {
-	base, token, err := c.resolve(t)
-	if err != nil {
-		return err
-	}
-	if c.Limit < 1 {
-		return usagef("--limit: must be at least 1")
-	}
-	path, query := base+"/users/"+url.PathEscape(c.User)+"/removed", url.Values{}
-	for left := c.Limit; ; {
-		query.Set("limit", strconv.Itoa(min(left, maxPage)))
-		var page struct {
-			Items []json.RawMessage
-			Next  string
-		}
-		if err := t.requestInto(&page, "GET", path+"?"+query.Encode(), token, nil); err != nil {
-			return err
-		}
-		for _, item := range page.Items {
-			if err := c.print(t, item); err != nil {
-				return err
-			}
-		}
-		if left -= len(page.Items); page.Next == "" || left <= 0 {
-			return nil
-		}
-		query.Set("before", page.Next)
-	}
+	path := "/users/" + url.PathEscape(c.User) + "/removed"
+	_, err := c.list(t, path, url.Values{}, c.Limit, func(item json.RawMessage) error { return c.print(t, item) })
+	return err
 }
 
 // print prints a removed notification as a line.
@@ -68,15 +43,7 @@ func (c *removedCommand) print(t *terminal, item json.RawMessage) error {
 		if err != nil {
 			return fmt.Errorf("read the answer: %w", err)
 		}
-		state := "unseen"
-		switch {
-		case r.ArchivedAt != "":
-			state = "archived"
-		case r.ReadAt != "":
-			state = "read"
-		case r.SeenAt != "":
-			state = "seen"
-		}
+		state := readState(r.ArchivedAt, r.ReadAt, r.SeenAt, "unseen")
 		what := n.Type
 		if n.Title != "" {
 			what += ", " + n.Title
