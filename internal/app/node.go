@@ -95,11 +95,10 @@ type node struct {
 	conns    *httpConns
 	settings *watch.Source[*config.Config] // the file of settings; nil: it is not followed
 
-	serving  atomic.Bool // all parts are open, and requests are answered
-	stopping atomic.Bool // /readyz answers 503
-	dying    atomic.Bool // the store has failed, and the process ends
+	serving atomic.Bool // all parts are open, and requests are answered
+	dying   atomic.Bool // the store has failed, and the process ends
 
-	stoppingSince atomic.Pointer[time.Time] // set before stopping
+	stoppingSince atomic.Pointer[time.Time] // from then on /readyz answers 503; nil: it does not stop
 
 	commits sync.WaitGroup // the journal's goroutine, which outlives the others
 	running sync.WaitGroup

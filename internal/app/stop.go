@@ -22,8 +22,9 @@ const lastRequests = 100 * time.Millisecond
 func (s *node) beginStop() {
 	at := time.Now()
 	s.stoppingSince.CompareAndSwap(nil, &at)
-	s.stopping.Store(true)
 }
+
+func (s *node) isStopping() bool { return s.stoppingSince.Load() != nil }
 
 // awaitLastRequests waits until the clients have used their connections once more, or have none, or
 // lastRequests have passed since the beginning of the stop.
@@ -50,7 +51,7 @@ func (s *node) awaitLastRequests() {
 // client has just sent that request, the client would not know whether it was carried out.
 func (s *node) parting(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.stopping.Load() {
+		if s.isStopping() {
 			w.Header().Set("Connection", "close")
 		}
 		h.ServeHTTP(w, r)
@@ -88,7 +89,7 @@ var errStopping = notify.Errorf(notify.ErrDraining, "this node is stopping")
 
 // ready returns nil if this node should get new work, or an error with the reason.
 func (s *node) ready() error {
-	if s.stopping.Load() {
+	if s.isStopping() {
 		return errStopping
 	}
 	if err := s.verifier.Ready(); err != nil {

@@ -23,7 +23,7 @@ func TestAStopEndsBackupsCheckpointsAndPurges(t *testing.T) {
 	s.cluster = &membership{writer: w}
 	require.NoError(t, opened.Purge(t.Context(), 1))
 	s.endLongRequests()
-	require.True(t, s.stopping.Load())
+	require.True(t, s.isStopping())
 	require.ErrorIs(t, opened.Purge(t.Context(), 2), context.Canceled)
 	_, err = w.request(t.Context())
 	require.ErrorIs(t, err, errStopping)
