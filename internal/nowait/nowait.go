@@ -57,6 +57,17 @@ func (w *Writer) once(fd uintptr) bool {
 	}
 }
 
+// writeAll writes p to c, whose RawConn is raw. It waits if the network does not accept everything
+// immediately, or if there is an error, which is then that of c.
+func (w *Writer) writeAll(c *net.TCPConn, raw syscall.RawConn, p []byte) (int, error) {
+	n, _ := w.Write(raw, p) // the next write returns the error as net.Conn specifies
+	if n == len(p) {
+		return n, nil
+	}
+	rest, err := c.Write(p[n:])
+	return n + rest, err //nolint:wrapcheck // as of net.Conn
+}
+
 // Listen returns a listener on l whose TCP connections write with a Writer first.
 func Listen(l net.Listener) net.Listener { return &listener{Listener: l} }
 
@@ -90,20 +101,14 @@ type conn struct {
 	grown   bool // GrowStack was called; touched by the goroutine that serves the connection
 }
 
-// Write implements net.Conn. It waits if the network does not accept everything immediately, or
-// if there is an error.
+// Write implements net.Conn. It waits for what the network does not accept immediately.
 func (c *conn) Write(p []byte) (int, error) {
 	w, ok := c.writers.Get().(*Writer)
 	if !ok {
 		w = new(Writer)
 	}
-	n, _ := w.Write(c.raw, p) // the next write returns the error as net.Conn specifies
-	c.writers.Put(w)
-	if n == len(p) {
-		return n, nil
-	}
-	rest, err := c.TCPConn.Write(p[n:])
-	return n + rest, err
+	defer c.writers.Put(w)
+	return w.writeAll(c.TCPConn, c.raw, p)
 }
 
 // TCP returns the TCP connection of c, if Listen accepted it, and c otherwise.

@@ -44,17 +44,11 @@ func (c *outgoing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn. It waits if the network does not accept everything immediately, or
-// if there is an error.
+// Write implements net.Conn. It waits for what the network does not accept immediately.
 func (c *outgoing) Write(p []byte) (int, error) {
 	c.writes.Lock()
 	defer c.writes.Unlock()
-	n, _ := c.writer.Write(c.raw, p) // the next write returns the error as net.Conn specifies
-	if n == len(p) {
-		return n, nil
-	}
-	rest, err := c.TCPConn.Write(p[n:])
-	return n + rest, err //nolint:wrapcheck // as of net.Conn
+	return c.writer.writeAll(c.TCPConn, c.raw, p)
 }
 
 // reader reads what has arrived, and waits if nothing has. It is not safe for concurrent use.
