@@ -61,7 +61,7 @@ func parseDuration(text string) (int64, bool) {
 	return total, true
 }
 
-// Duration returns the duration that text has in the form of settings, for flags and arguments that are none.
+// Duration returns the duration that text has in the form of settings, for flags and arguments of commands that are not settings.
 func Duration(text string) (time.Duration, bool) {
 	n, ok := parseDuration(text)
 	const most = int64(math.MaxInt64 / time.Second)

@@ -107,7 +107,8 @@ func Admin(o AdminOptions) http.Handler {
 // maxEmptyBody is the size of the largest body of a request that needs none.
 const maxEmptyBody = 1 << 10
 
-// checkNoBody is that of the API for the admin listener, whose few clients share no budget.
+// checkNoBody returns an error if the body of c is neither missing nor an empty object. The clients of the admin
+// listener are few, so the body takes memory from no budget.
 func (*AdminOptions) checkNoBody(c echo.Context) error {
 	r := c.Request()
 	if !hasBody(r) {
